@@ -1,0 +1,111 @@
+"""What callers catch.
+
+`TLSError` is the base of five: the peer is at fault (`PeerFault`), the peer refused us (`PeerAlert`), the
+connection was cut (`Truncated`), our caller called wrongly (`UsageError`), a configuration cannot work
+(`ConfigError`). The texts are for people; programs match on attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bothways.faults import Fault, Reason, sentence, shown
+from bothways.iana import Alert, name
+
+
+class TLSError(Exception):
+    """Base of every error that bothways raises on purpose."""
+
+
+class PeerFault(TLSError):
+    """The peer broke a rule or is not acceptable; we refused it and sent the alert.
+
+    Attributes: `fault` (the row, to match on), `alert` (that we sent), `rule`, `hint`, `step` (the id of the
+    check that failed, such as "2.3b"), `state` (the name of the step in the handshake at which it happened),
+    `peer` ("client" or "server": who is at fault), `facts` (values by name), `reasons` (all of them,
+    where a certificate was refused; the first is `fault`).
+    """
+
+    def __init__(
+        self,
+        fault: Fault,
+        *,
+        step: str,
+        peer: str,
+        state: str = "",
+        facts: Mapping[str, object] | None = None,
+        reasons: tuple[Reason, ...] = (),
+        tls12: bool = False,
+    ) -> None:
+        row = fault.value
+        self.fault = fault
+        self.alert, self.rule = row.tls12 if tls12 and row.tls12 else (row.alert, row.rule)
+        self.facts: Mapping[str, object] = MappingProxyType(dict(facts or {}))
+        self.hint = sentence(row.hint, self.facts)
+        self.step = step
+        self.state = state
+        self.peer = peer
+        self.reasons = reasons
+        super().__init__(fault, step)
+
+    @property
+    def sentence(self) -> str:
+        """What the peer did, as a sentence without its full stop."""
+        return f"the {self.peer} {sentence(self.fault.sentence, self.facts)}"
+
+    def __str__(self) -> str:
+        where = f"step {self.step}; " if self.step else ""
+        lines = [f"{self.sentence} ({where}{self.rule}; alert {self.alert.name.lower()})."]
+        lines += [f"Also: {reason}." for reason in self.reasons[1:]]
+        if self.hint:
+            lines.append(f"Hint: {self.hint}.")
+        return "\n".join(lines)
+
+
+class PeerAlert(TLSError):
+    """The peer refused us with a fatal alert. `alert` is its code, `step` the id of the step that it ended."""
+
+    def __init__(self, alert: int, *, step: str, peer: str, state: str = "", meaning: str = "", hint: str = "") -> None:
+        self.alert = alert
+        self.step = step
+        self.state = state
+        self.peer = peer
+        self.meaning = meaning
+        self.hint = hint
+        super().__init__(alert, step)
+
+    @property
+    def name(self) -> str:
+        """The alert's name in the IANA registry, or its number."""
+        return name(Alert, self.alert).lower()
+
+    def __str__(self) -> str:
+        where = f" at step {self.step}" if self.step else ""
+        lines = [f"the {self.peer} refused the connection{where} with alert {self.name}."]
+        if self.meaning:
+            lines.append(f"That means: {shown(self.meaning)}.")
+        if self.hint:
+            lines.append(f"Hint: {shown(self.hint)}.")
+        return "\n".join(lines)
+
+
+class Truncated(TLSError):
+    """The connection ended without close_notify: data may be missing at its end (RFC 9846 6.1)."""
+
+    def __init__(self, peer: str, *, step: str = "") -> None:
+        self.peer = peer
+        self.step = step
+        super().__init__(peer, step)
+
+    def __str__(self) -> str:
+        during = f" at step {self.step}" if self.step else ""
+        return f"the {self.peer} cut the connection{during} without close_notify: what came may be incomplete."
+
+
+class UsageError(TLSError):
+    """The caller called wrongly, such as sending on a closed connection. Never caused by a peer's bytes."""
+
+
+class ConfigError(TLSError):
+    """A configuration, a file or a credential cannot work; raised when it is made, never in a handshake."""

@@ -1,0 +1,282 @@
+"""Everything that a peer can do wrong: one table of alert, sentence, rule and hint.
+
+A sentence completes "the peer ...". A row is raised with `blame`, which does not say where: the connection
+fills in step and party. What a sentence names in braces are its facts, which programs read as values.
+Sections are RFC 9846 for TLS 1.3; a row that reads otherwise in TLS 1.2 says so in `tls12`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple, NoReturn
+
+from bothways.iana import Alert
+
+FACT_LIMIT = 240
+
+
+class Check(Enum):
+    """What a certificate was refused for; members stand in the order in which they take precedence."""
+
+    ENCODING = ("encoding", "a")
+    PATH = ("path", "a")
+    SIGNATURE = ("signature", "a")
+    REVOCATION = ("revocation", "c")
+    VALIDITY = ("validity", "b")
+    CONSTRAINT = ("constraint", "a")
+    NAME = ("name", "a")
+
+    def __init__(self, title: str, letter: str) -> None:
+        self.title = title
+        self.letter = letter  # of steps 2.3 and 3.3
+        self.rank = len(type(self).__members__)
+
+
+class Row(NamedTuple):
+    """One row of the table. `tls12` holds the alert and the rule where RFC 5246 differs."""
+
+    alert: Alert
+    sentence: str
+    rule: str
+    hint: str = ""
+    check: Check | None = None
+    tls12: tuple[Alert, str] | None = None
+
+
+class Fault(Enum):
+    """A rule that a peer broke, or a reason why it is not acceptable."""
+
+    # -- records -----------------------------------------------------------------------------------
+    NOT_TLS = Row(Alert.UNEXPECTED_MESSAGE, "does not speak TLS: its first bytes are {start}", "RFC 9846 5.1",
+                  "check host and port; {guess}")
+    RECORD_TOO_LONG = Row(Alert.RECORD_OVERFLOW, "sent a record of {length} bytes, more than the {limit} allowed",
+                          "RFC 9846 5.1")
+    EMPTY_FRAGMENT = Row(Alert.UNEXPECTED_MESSAGE, "sent an empty {content_type} record", "RFC 9846 5.1")
+    UNEXPECTED_RECORD = Row(Alert.UNEXPECTED_MESSAGE, "sent a record of type {got} where none may come",
+                            "RFC 9846 5")
+    UNPROTECTED_RECORD = Row(Alert.UNEXPECTED_MESSAGE,
+                             "sent an unprotected {got} record after protection had begun", "RFC 9846 5.1")
+    BAD_RECORD = Row(Alert.BAD_RECORD_MAC, "sent a record that does not open under the current keys",
+                     "RFC 9846 5.2", "the bytes were altered on the way, or both sides hold different keys")
+    NO_CONTENT_TYPE = Row(Alert.UNEXPECTED_MESSAGE, "sent a protected record that is padding alone",
+                          "RFC 9846 5.4")
+    BAD_CHANGE_CIPHER_SPEC = Row(Alert.UNEXPECTED_MESSAGE, "sent a change_cipher_spec that {problem}",
+                                 "RFC 9846 5")
+    TOO_MANY_EMPTY_RECORDS = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} records without content in a row",
+                                 "RFC 9846 5.1")
+    MESSAGE_SPANS_KEY_CHANGE = Row(Alert.UNEXPECTED_MESSAGE, "sent a message across a change of keys",
+                                   "RFC 9846 5.1")
+    INTERLEAVED = Row(Alert.UNEXPECTED_MESSAGE, "put a {got} record between the parts of a handshake message",
+                      "RFC 9846 5.1")
+    RECORD_LIMIT_REACHED = Row(Alert.UNEXPECTED_MESSAGE, "sent more records under one key than its limit allows",
+                               "RFC 9846 5.5", "the peer should have sent a KeyUpdate")
+
+    # -- messages ----------------------------------------------------------------------------------
+    UNDECODABLE = Row(Alert.DECODE_ERROR, "sent bytes that cannot be decoded: {place}: {problem}", "RFC 9846 3")
+    MESSAGE_TOO_LONG = Row(Alert.DECODE_ERROR, "announced a {message} of {length} bytes, more than our limit of {limit}",
+                           "RFC 9846 4")
+    UNEXPECTED_MESSAGE = Row(Alert.UNEXPECTED_MESSAGE, "sent {got} when only {expected} may come", "RFC 9846 4")
+    DUPLICATE_EXTENSION = Row(Alert.ILLEGAL_PARAMETER, "sent the extension {extension} twice in one {message}",
+                              "RFC 9846 4.3")
+    MISPLACED_EXTENSION = Row(Alert.ILLEGAL_PARAMETER, "sent the extension {extension} in a {message}, where it may not stand",
+                              "RFC 9846 4.3")
+    UNSOLICITED_EXTENSION = Row(Alert.UNSUPPORTED_EXTENSION, "answered with the extension {extension}, for which nobody asked",
+                                "RFC 9846 4.3")
+    MISSING_EXTENSION = Row(Alert.MISSING_EXTENSION, "left the extension {extension} out of its {message}",
+                            "RFC 9846 9.2")
+
+    # -- hello -------------------------------------------------------------------------------------
+    UNSUPPORTED_VERSION = Row(Alert.PROTOCOL_VERSION, "offers {offered}; we accept {accepted}", "RFC 9846 4.3.1",
+                              "let the peer offer TLS 1.3")
+    UNOFFERED_VERSION = Row(Alert.PROTOCOL_VERSION, "chose {got}; we offered {offered}", "RFC 9846 4.3.1",
+                            "the server is too old for this configuration")
+    ILLEGAL_VERSION = Row(Alert.ILLEGAL_PARAMETER, "chose version {got} in supported_versions, where only TLS 1.3 or an offered version may stand",
+                          "RFC 9846 4.3.1")
+    DOWNGRADED = Row(Alert.ILLEGAL_PARAMETER, "chose {got} with the mark of a server that also has TLS 1.3: somebody altered the hellos",
+                     "RFC 9846 4.2.3", "look for a device on the way that interferes")
+    ILLEGAL_LEGACY_VERSION = Row(Alert.ILLEGAL_PARAMETER, "set legacy_version to {got}", "RFC 9846 4.2.3")
+    BAD_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "offers compression {got}; in TLS 1.3 exactly null may stand there",
+                          "RFC 9846 4.2.2")
+    UNOFFERED_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "chose compression {got}; only null was offered", "RFC 9846 4.2.3")
+    UNOFFERED_CIPHER_SUITE = Row(Alert.ILLEGAL_PARAMETER, "chose cipher suite {got}, which we did not offer", "RFC 9846 4.2.3")
+    CHANGED_CIPHER_SUITE = Row(Alert.ILLEGAL_PARAMETER, "chose {got} after its HelloRetryRequest had chosen {before}",
+                               "RFC 9846 4.2.4")
+    CHANGED_VERSION = Row(Alert.ILLEGAL_PARAMETER, "changed the version after its HelloRetryRequest", "RFC 9846 4.2.4")
+    WRONG_SESSION_ID = Row(Alert.ILLEGAL_PARAMETER, "did not echo our session ID", "RFC 9846 4.2.3")
+    NO_SHARED_CIPHER_SUITE = Row(Alert.HANDSHAKE_FAILURE, "offers no cipher suite that we accept: it offers {offered}, we accept {accepted}",
+                                 "RFC 9846 4.2.1", "let one side allow a suite of the other")
+    NO_SHARED_GROUP = Row(Alert.HANDSHAKE_FAILURE, "offers no key exchange group that we accept: it offers {offered}, we accept {accepted}",
+                          "RFC 9846 4.2.1", "let one side allow a group of the other")
+    NO_SHARED_SCHEME = Row(Alert.HANDSHAKE_FAILURE, "accepts none of the signature schemes that our credentials can make: it accepts {offered}, we can make {accepted}",
+                           "RFC 9846 4.3.3", "use a certificate with another kind of key")
+    NO_SHARED_APPLICATION_PROTOCOL = Row(Alert.NO_APPLICATION_PROTOCOL, "offers no application protocol of ours: it offers {offered}, we accept {accepted}",
+                                         "RFC 7301 3.2", "agree on one ALPN name")
+    UNOFFERED_APPLICATION_PROTOCOL = Row(Alert.ILLEGAL_PARAMETER, "chose the application protocol {got}; we offered {offered}",
+                                         "RFC 7301 3.1")
+    UNKNOWN_SERVER_NAME = Row(Alert.UNRECOGNIZED_NAME, "asks for the server name {name}, for which we have no credentials",
+                              "RFC 6066 3")
+    UNOFFERED_GROUP = Row(Alert.ILLEGAL_PARAMETER, "chose group {got}, which we did not offer", "RFC 9846 4.3.8")
+    UNOFFERED_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {got}, for which its own list of groups does not ask",
+                          "RFC 9846 4.3.8")
+    DUPLICATE_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent two key shares for {got}", "RFC 9846 4.3.8")
+    BAD_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {group} that is no valid public key", "RFC 9846 4.3.8")
+    SECOND_RETRY = Row(Alert.UNEXPECTED_MESSAGE, "asked for a second ClientHello twice", "RFC 9846 4.2.4")
+    USELESS_RETRY = Row(Alert.ILLEGAL_PARAMETER, "asked for a second ClientHello that would be the same", "RFC 9846 4.2.4")
+    RETRY_FOR_SENT_SHARE = Row(Alert.ILLEGAL_PARAMETER, "asked again for a share of {got}, which we had sent", "RFC 9846 4.3.8")
+    WRONG_SHARE_AFTER_RETRY = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {got} although {asked} was agreed", "RFC 9846 4.3.8")
+    CHANGED_HELLO = Row(Alert.ILLEGAL_PARAMETER, "changed {field} in its second ClientHello", "RFC 9846 4.2.2")
+    WRONG_COOKIE = Row(Alert.ILLEGAL_PARAMETER, "did not return our cookie as it was", "RFC 9846 4.3.2")
+    EARLY_DATA = Row(Alert.UNEXPECTED_MESSAGE, "sends early data, which we did not accept, past the {limit} bytes that we skip",
+                     "RFC 9846 4.3.10")
+    DUPLICATE_ENTRY = Row(Alert.ILLEGAL_PARAMETER, "listed {entry} twice in {place}", "RFC 9846 4.3.7")
+    BINDER_NOT_LAST = Row(Alert.ILLEGAL_PARAMETER, "put an extension after pre_shared_key", "RFC 9846 4.3.11")
+    BAD_SERVER_NAME = Row(Alert.ILLEGAL_PARAMETER, "sent a server name that is no DNS host name: {name}", "RFC 6066 3")
+
+    # -- authentication ----------------------------------------------------------------------------
+    NO_CERTIFICATE = Row(Alert.CERTIFICATE_REQUIRED, "sent no certificate although we require one", "RFC 9846 4.5.1.4",
+                         "give the client a certificate and its key",
+                         tls12=(Alert.HANDSHAKE_FAILURE, "RFC 5246 7.4.6"))
+    EMPTY_SERVER_CERTIFICATE = Row(Alert.DECODE_ERROR, "sent an empty list of certificates, which a server may not", "RFC 9846 4.5.1.4")
+    WRONG_REQUEST_CONTEXT = Row(Alert.ILLEGAL_PARAMETER, "sent a certificate_request_context that is not the one agreed", "RFC 9846 4.5.1")
+    UNOFFERED_SCHEME = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which we did not offer", "RFC 9846 4.5.2")
+    SCHEME_DOES_NOT_FIT_KEY = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which does not fit the {key} key of its certificate",
+                                  "RFC 9846 4.5.2")
+    BAD_CERTIFICATE_VERIFY = Row(Alert.DECRYPT_ERROR, "does not hold the private key of the certificate it showed: its signature is wrong",
+                                 "RFC 9846 4.5.2", "check that certificate and key belong together")
+    BAD_FINISHED = Row(Alert.DECRYPT_ERROR, "sent a Finished that does not match what we saw: a message was altered on the way, or keys differ",
+                       "RFC 9846 4.5.3", "look for a device on the way that interferes")
+
+    # -- certificates (trust) ------------------------------------------------------------------------
+    BAD_ENCODING = Row(Alert.BAD_CERTIFICATE, "sent a certificate that cannot be parsed: {problem}", "RFC 5280 4.1",
+                       "issue the certificate anew", check=Check.ENCODING)
+    CHAIN_TOO_LARGE = Row(Alert.BAD_CERTIFICATE, "sent a chain of {got} {unit}, more than our limit of {limit}", "RFC 5280 6.1",
+                          "send the leaf and its intermediates alone", check=Check.ENCODING)
+    NO_PATH = Row(Alert.UNKNOWN_CA, "sent a certificate issued by {issuer}, from which no path leads to an anchor of ours", "RFC 5280 6.1",
+                  "{advice}", check=Check.PATH)
+    PATH_SEARCH_EXHAUSTED = Row(Alert.BAD_CERTIFICATE, "sent a chain whose paths need more than {limit} {unit} to search", "RFC 5280 6.1",
+                                "send the leaf and its intermediates alone", check=Check.PATH)
+    PATH_TOO_LONG = Row(Alert.UNKNOWN_CA, "sent a certificate whose path is longer than the {limit} certificates that we follow",
+                        "RFC 5280 6.1", check=Check.PATH)
+    BAD_CERTIFICATE_SIGNATURE = Row(Alert.BAD_CERTIFICATE, "sent a certificate whose signature does not verify under the key of {issuer}", "RFC 5280 6.1.3",
+                                    "the certificate was altered, or another key of that name signed it", check=Check.SIGNATURE)
+    WEAK_HASH = Row(Alert.BAD_CERTIFICATE, "sent a certificate signed with {got}, which is too weak", "RFC 9846 4.5.1.4",
+                    "issue it anew with SHA-256 or better", check=Check.SIGNATURE)
+    UNSUPPORTED_SIGNATURE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate signed with {got}, which we do not accept", "RFC 9846 4.3.3",
+                                check=Check.SIGNATURE)
+    WEAK_KEY = Row(Alert.BAD_CERTIFICATE, "sent a certificate with a key that is too weak: {got}", "RFC 9325 4.5",
+                   "use P-256, Ed25519 or RSA of at least 2048 bits", check=Check.SIGNATURE)
+    CERTIFICATE_EXPIRED = Row(Alert.CERTIFICATE_EXPIRED, "sent a certificate that expired on {not_after:%Y-%m-%d}", "RFC 5280 6.1.3",
+                              "renew the peer's certificate", check=Check.VALIDITY)
+    CERTIFICATE_NOT_YET_VALID = Row(Alert.CERTIFICATE_EXPIRED, "sent a certificate that is not valid before {not_before:%Y-%m-%d %H:%M}", "RFC 5280 6.1.3",
+                                    "wait, or set the clock right: ours says {now:%Y-%m-%d %H:%M}", check=Check.VALIDITY)
+    NOT_A_CA = Row(Alert.BAD_CERTIFICATE, "sent a certificate issued by {issuer}, which is no CA", "RFC 5280 6.1.4",
+                   "issue it by a CA", check=Check.CONSTRAINT)
+    PATH_LENGTH_EXCEEDED = Row(Alert.BAD_CERTIFICATE, "sent a path with more CAs below {issuer} than the {limit} allowed", "RFC 5280 6.1.4",
+                               check=Check.CONSTRAINT)
+    KEY_MAY_NOT_SIGN_CERTIFICATES = Row(Alert.BAD_CERTIFICATE, "sent a certificate issued by {issuer}, whose key usage lacks keyCertSign", "RFC 5280 6.1.4",
+                                        check=Check.CONSTRAINT)
+    WRONG_KEY_USAGE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate whose key usage lacks {wanted}", "RFC 5280 4.2.1.3",
+                          "issue it with that key usage", check=Check.CONSTRAINT)
+    WRONG_EXTENDED_KEY_USAGE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate that may not be used for {wanted}: it allows {got}", "RFC 5280 4.2.1.12",
+                                   "issue it with the extended key usage {wanted}", check=Check.CONSTRAINT)
+    UNKNOWN_CRITICAL_EXTENSION = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate with the critical extension {oid}, which we do not know", "RFC 5280 4.2",
+                                     check=Check.CONSTRAINT)
+    NAME_MISMATCH = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {got}, not for {wanted}", "RFC 9525 6.3",
+                        "connect by a name that the certificate has, or issue it with {wanted}", check=Check.NAME)
+    NO_SERVER_NAMES = Row(Alert.BAD_CERTIFICATE, "sent a certificate without subjectAltName, so it stands for no server: a common name does not count", "RFC 9525 6.3",
+                          "issue it with the subjectAltName {wanted}", check=Check.NAME)
+
+    # -- after the handshake, and time -----------------------------------------------------------------
+    BAD_KEY_UPDATE = Row(Alert.ILLEGAL_PARAMETER, "sent a KeyUpdate that asks for {got}", "RFC 9846 4.7.3")
+    TOO_MANY_KEY_UPDATES = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} KeyUpdates without data between them", "RFC 9846 4.7.3")
+    UNREQUESTED_AUTHENTICATION = Row(Alert.UNEXPECTED_MESSAGE, "asked for a certificate after the handshake, which we had not offered", "RFC 9846 4.7.2")
+    HANDSHAKE_TIMEOUT = Row(Alert.USER_CANCELED, "did not finish the handshake within {seconds:g} seconds", "RFC 9846 6.1")
+
+    @property
+    def alert(self) -> Alert:
+        return self.value.alert
+
+    @property
+    def sentence(self) -> str:
+        return self.value.sentence
+
+    @property
+    def rule(self) -> str:
+        return self.value.rule
+
+    @property
+    def hint(self) -> str:
+        return self.value.hint
+
+    @property
+    def check(self) -> Check | None:
+        return self.value.check
+
+
+class Blame(Exception):
+    """A fault on its way to the connection, which adds step and party. Never leaves the engine."""
+
+    def __init__(self, fault: Fault, facts: Mapping[str, object], reasons: tuple[Reason, ...] = ()) -> None:
+        super().__init__(fault.name)
+        self.fault = fault
+        self.facts = facts
+        self.reasons = reasons
+
+
+def blame(fault: Fault, **facts: object) -> NoReturn:
+    """Say that the peer committed `fault`; `facts` fill the braces of its sentence."""
+    raise Blame(fault, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason for which a certificate path was refused.
+
+    `position` counts from the leaf (0) towards the anchor; None speaks of the path as a whole.
+    `subject` names the certificate at that place.
+    """
+
+    fault: Fault
+    position: int | None = None
+    subject: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        place = "" if self.position is None else f"certificate {self.position} ({shown(self.subject)}): "
+        return place + sentence(self.fault.sentence, self.facts)
+
+
+class _Fact:
+    """A fact as it may stand in a sentence: escaped, short, and never an error whatever it is."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        if isinstance(self._value, (datetime, int, float)) and spec:
+            return format(self._value, spec)
+        return shown(self._value)
+
+
+class _Facts(dict[str, object]):
+    def __missing__(self, name: str) -> object:
+        return "?"
+
+
+def shown(value: object) -> str:
+    """Return `value` as text that is safe on any terminal or page: printable ASCII, of bounded length."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        text = ", ".join(shown(each) for each in value) or "none"
+    elif isinstance(value, (bytes, bytearray)):
+        text = bytes(value[: FACT_LIMIT // 2]).hex()
+    else:
+        text = ascii(str(value))[1:-1]
+    return text if len(text) <= FACT_LIMIT else text[: FACT_LIMIT - 3] + "..."
+
+
+def sentence(template: str, facts: Mapping[str, object]) -> str:
+    """Fill the braces of a sentence or a hint with facts, each escaped and bounded."""
+    return template.format_map(_Facts({name: _Fact(value) for name, value in facts.items()}))

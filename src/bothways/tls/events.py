@@ -1,0 +1,187 @@
+"""What a connection tells: events for its user, notes for whoever watches the handshake.
+
+Events come from `receive()` and its kin. Notes go to the observer that was given when the connection was
+made; without one they are never built. Neither carries a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from bothways.errors import TLSError
+from bothways.iana import SignatureScheme
+from bothways.trust.verdict import Names, Trusted, Verdict
+
+if TYPE_CHECKING:
+    from bothways.tls.wire.flight import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who the other side proved to be: it holds the key of a certificate that we trust."""
+
+    verdict: Trusted
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The leaf certificate."""
+        return self.verdict.path[0]
+
+    @property
+    def path(self) -> tuple[x509.Certificate, ...]:
+        """The verified path, from the leaf to the anchor."""
+        return self.verdict.path
+
+    @property
+    def names(self) -> Names:
+        """Every name in the leaf certificate."""
+        return self.verdict.names
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """The handshake is complete: `peer` is who they proved to be, None for an anonymous client."""
+
+    peer: Peer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Application data from the peer, authenticated and in order."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PeerClosed:
+    """The peer sent close_notify: nothing more will come. We may go on sending (RFC 9846 6.1)."""
+
+
+class Warning(Enum):
+    """What a user should know although nothing failed. `str()` of a member is a sentence for a person."""
+
+    NO_MATCHING_AUTHORITY = "the server names no authority that leads to our certificate; it was sent all the same"
+    NO_FITTING_SCHEME = "none of our certificates can sign by a scheme that the peer accepts; none was sent"
+    NO_CREDENTIALS = "the server asked for a certificate and we have none to send"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that a user should know although nothing failed."""
+
+    warning: Warning
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SignatureWanted:
+    """The handshake waits for a signature that is made elsewhere: answer with `provide(request, signature)`.
+
+    `data` is what to sign, by `scheme`, with the private key of `certificate`.
+    """
+
+    scheme: SignatureScheme
+    data: bytes
+    certificate: x509.Certificate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvidenceWanted:
+    """The handshake waits for revocation evidence: answer with `provide(request, evidence)`."""
+
+    locations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The connection is over; the alert, if one is due, is in `data_to_send()`."""
+
+    error: TLSError
+
+
+Event = Established | Data | PeerClosed | Warned | SignatureWanted | EvidenceWanted | Failed
+
+
+class Epoch(Enum):
+    """Under which keys something travels."""
+
+    PLAINTEXT = "plaintext"
+    HANDSHAKE = "handshake keys"
+    APPLICATION = "application keys"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSeen:
+    """A handshake message went out (`sent`) or came in; `raw` is its encoding with the header."""
+
+    sent: bool
+    message: Message
+    raw: bytes
+    epoch: Epoch
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSeen:
+    """An alert went out or came in."""
+
+    sent: bool
+    level: int
+    description: int
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSeen:
+    """A record went out or came in; `size` counts its header."""
+
+    sent: bool
+    content_type: int
+    size: int
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A choice by one side among what the other offered: names by the IANA registries."""
+
+    what: str
+    offered: tuple[str, ...]
+    chosen: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A check of step `step` passed, in words."""
+
+    step: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The peer's certificates were judged; findings a, b, c belong to steps `step` + letter."""
+
+    step: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class KeysChanged:
+    """From here on one direction is protected by other keys."""
+
+    sent: bool
+    epoch: Epoch
+    suite: str
+
+
+Note = MessageSeen | AlertSeen | RecordSeen | Chosen | Proved | Judged | KeysChanged
+Observer = Callable[[Note], None]
