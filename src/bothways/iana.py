@@ -183,6 +183,8 @@ class NamedGroup(IntEnum):
     ffdhe4096 = 258
     ffdhe6144 = 259
     ffdhe8192 = 260
+    MLKEM768 = 513
+    MLKEM1024 = 514
     SecP256r1MLKEM768 = 0x11EB
     X25519MLKEM768 = 0x11EC
     SecP384r1MLKEM1024 = 0x11ED

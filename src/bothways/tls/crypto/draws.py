@@ -1,0 +1,71 @@
+"""Everything random that the engine draws, as answers of one interface.
+
+A recorded conversation is replayed by answering with what was drawn then: encapsulations and the randomness
+inside signatures take no seed, so whole answers are given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from bothways.iana import NamedGroup
+from bothways.tls.crypto.signing import PrivateKey, sign
+
+
+class Draws(Protocol):
+    """Where the engine takes what nobody may foresee."""
+
+    def random(self, size: int, /) -> bytes:
+        """Return `size` random bytes."""
+        ...
+
+    def private_key(self, group: int, /) -> Any:
+        """Return a fresh private key for a group, or for one part of a hybrid."""
+        ...
+
+    def encapsulate(self, public_key: Any, /) -> tuple[bytes, bytes]:
+        """Return a fresh secret, and the ciphertext that tells it to the holder of the private key."""
+        ...
+
+    def sign(self, scheme: int, private_key: PrivateKey, data: bytes, /) -> bytes:
+        """Return a signature of `data`; most schemes put randomness in it."""
+        ...
+
+
+class SystemDraws:
+    """Randomness of this machine: bytes from `random`, keys and signatures from `cryptography`'s own."""
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        self._random = random
+
+    def random(self, size: int, /) -> bytes:
+        """Return `size` random bytes."""
+        return self._random(size)
+
+    def private_key(self, group: int, /) -> Any:
+        """Return a fresh private key for a group, or for one part of a hybrid."""
+        return _GENERATE[group]()
+
+    def encapsulate(self, public_key: Any, /) -> tuple[bytes, bytes]:
+        """Return a fresh secret, and the ciphertext that tells it to the holder of the private key."""
+        secret, ciphertext = public_key.encapsulate()
+        return secret, ciphertext
+
+    def sign(self, scheme: int, private_key: PrivateKey, data: bytes, /) -> bytes:
+        """Return a signature of `data`; most schemes put randomness in it."""
+        return sign(scheme, private_key, data)
+
+
+_GENERATE: dict[int, Callable[[], Any]] = {
+    NamedGroup.x25519: X25519PrivateKey.generate,
+    NamedGroup.secp256r1: lambda: ec.generate_private_key(ec.SECP256R1()),
+    NamedGroup.secp384r1: lambda: ec.generate_private_key(ec.SECP384R1()),
+    NamedGroup.secp521r1: lambda: ec.generate_private_key(ec.SECP521R1()),
+    NamedGroup.MLKEM768: MLKEM768PrivateKey.generate,
+    NamedGroup.MLKEM1024: MLKEM1024PrivateKey.generate,
+}

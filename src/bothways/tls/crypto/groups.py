@@ -1,0 +1,171 @@
+"""Key agreement: offer a share, answer one, finish (RFC 9846 4.3.8, 7.4; hybrids: RFC 10024).
+
+A hybrid group is two agreements side by side: shares and secrets stand one behind the other, in the order
+that its row says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey, MLKEM1024PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bothways.faults import Fault, blame
+from bothways.iana import NamedGroup, name
+from bothways.tls.crypto.draws import Draws
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One agreement: how long each side's share is, how a share is read and written.
+
+    `read` raises ValueError for bytes that are no public key. In a KEM the answer is a ciphertext.
+    """
+
+    code: int
+    share_size: int
+    answer_size: int
+    read: Callable[[bytes], Any]
+    write: Callable[[Any], bytes]
+    is_kem: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a named group stands for: one part, or two in the order in which they stand in a share."""
+
+    code: int
+    name: str
+    parts: tuple[Part, ...]
+
+    @property
+    def share_size(self) -> int:
+        """Bytes of a client's share."""
+        return sum(part.share_size for part in self.parts)
+
+    @property
+    def answer_size(self) -> int:
+        """Bytes of a server's share."""
+        return sum(part.answer_size for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOffer:
+    """A share that we sent, and the private keys behind it."""
+
+    group: int
+    public: bytes
+    keys: tuple[Any, ...] = field(repr=False)
+
+
+def offer(group: int, draws: Draws) -> KeyOffer:
+    """Draw private keys for `group` and offer the public ones (RFC 9846 4.3.8)."""
+    parts = GROUPS[group].parts
+    keys = tuple(draws.private_key(part.code) for part in parts)
+    public = b"".join(part.write(key.public_key()) for part, key in zip(parts, keys, strict=True))
+    return KeyOffer(group, public, keys)
+
+
+def answer(group: int, peer_share: bytes, draws: Draws) -> tuple[bytes, bytes]:
+    """Answer a client's share: our own share and the shared secret."""
+    row = GROUPS[group]
+    shares = bytearray()
+    secrets = bytearray()
+    for part, public in _split(row, peer_share, [part.share_size for part in row.parts]):
+        share, secret = _answer_part(row, part, public, draws)
+        shares += share
+        secrets += secret
+    return bytes(shares), bytes(secrets)
+
+
+def finish(offer: KeyOffer, peer_share: bytes) -> bytes:
+    """The shared secret, from our offer and the server's answer to it."""
+    row = GROUPS[offer.group]
+    secret = bytearray()
+    halves = _split(row, peer_share, [part.answer_size for part in row.parts])
+    for key, (part, public) in zip(offer.keys, halves, strict=True):
+        secret += _finish_part(row, part, key, public)
+    return bytes(secret)
+
+
+def _split(group: Group, share: bytes, sizes: Iterable[int]) -> list[tuple[Part, bytes]]:
+    halves = []
+    at = 0
+    for part, size in zip(group.parts, sizes, strict=True):
+        halves.append((part, share[at : at + size]))
+        at += size
+    if at != len(share):
+        blame(Fault.BAD_SHARE, group=group.name)
+    return halves
+
+
+def _answer_part(group: Group, part: Part, public: bytes, draws: Draws) -> tuple[bytes, bytes]:
+    if part.is_kem:
+        secret, ciphertext = draws.encapsulate(_read(group, part, public))
+        return ciphertext, secret
+    key = draws.private_key(part.code)
+    return part.write(key.public_key()), _finish_part(group, part, key, public)
+
+
+def _finish_part(group: Group, part: Part, key: Any, public: bytes) -> bytes:
+    secret: bytes
+    try:
+        if part.is_kem:
+            secret = key.decapsulate(public)
+        elif isinstance(key, ec.EllipticCurvePrivateKey):
+            secret = key.exchange(ec.ECDH(), part.read(public))
+        else:
+            secret = key.exchange(part.read(public))
+    except ValueError:
+        blame(Fault.BAD_SHARE, group=group.name)
+    return secret
+
+
+def _read(group: Group, part: Part, public: bytes) -> Any:
+    try:
+        return part.read(public)
+    except ValueError:
+        blame(Fault.BAD_SHARE, group=group.name)
+
+
+def _curve(code: NamedGroup, curve: ec.EllipticCurve) -> Part:
+    size = 1 + 2 * ((curve.key_size + 7) // 8)
+
+    def read(data: bytes) -> ec.EllipticCurvePublicKey:
+        return ec.EllipticCurvePublicKey.from_encoded_point(curve, data)
+
+    def write(key: ec.EllipticCurvePublicKey) -> bytes:
+        return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+    return Part(code, size, size, read, write)
+
+
+def _raw(key: Any) -> bytes:
+    data: bytes = key.public_bytes_raw()
+    return data
+
+
+X25519 = Part(NamedGroup.x25519, 32, 32, X25519PublicKey.from_public_bytes, _raw)
+SECP256R1 = _curve(NamedGroup.secp256r1, ec.SECP256R1())
+SECP384R1 = _curve(NamedGroup.secp384r1, ec.SECP384R1())
+SECP521R1 = _curve(NamedGroup.secp521r1, ec.SECP521R1())
+MLKEM768 = Part(NamedGroup.MLKEM768, 1184, 1088, MLKEM768PublicKey.from_public_bytes, _raw, is_kem=True)
+MLKEM1024 = Part(NamedGroup.MLKEM1024, 1568, 1568, MLKEM1024PublicKey.from_public_bytes, _raw, is_kem=True)
+
+GROUPS: dict[int, Group] = {
+    int(code): Group(int(code), name(NamedGroup, code), parts)
+    for code, parts in {
+        NamedGroup.X25519MLKEM768: (MLKEM768, X25519),
+        NamedGroup.SecP256r1MLKEM768: (SECP256R1, MLKEM768),
+        NamedGroup.SecP384r1MLKEM1024: (SECP384R1, MLKEM1024),
+        NamedGroup.x25519: (X25519,),
+        NamedGroup.secp256r1: (SECP256R1,),
+        NamedGroup.secp384r1: (SECP384R1,),
+        NamedGroup.secp521r1: (SECP521R1,),
+    }.items()
+}

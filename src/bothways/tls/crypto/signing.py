@@ -1,0 +1,193 @@
+"""Signature schemes: how to sign and to check by each, and which key fits which (RFC 9846 4.3.3, 4.5.2).
+
+In TLS 1.3 an ECDSA scheme names its curve, and RSA signs with PSS alone. An RSA key that its certificate
+binds to PSS fits only the rsa_pss_pss schemes; the key alone does not tell, so certificates are taken too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
+from cryptography.x509.oid import PublicKeyAlgorithmOID
+
+from bothways.faults import Fault, blame
+from bothways.iana import SignatureScheme, name
+
+PublicKey = Any
+PrivateKey = Any
+
+SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
+CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"
+_PROOF_START = b" " * 64
+_KINDS: dict[type, Kind] = {}
+
+
+class Kind(Enum):
+    """Kinds of keys: the classes of `cryptography` that hold them."""
+
+    RSA = (rsa.RSAPrivateKey, rsa.RSAPublicKey)
+    ECDSA = (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)
+    ED25519 = (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey)
+    ED448 = (ed448.Ed448PrivateKey, ed448.Ed448PublicKey)
+    MLDSA44 = (mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey)
+    MLDSA65 = (mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey)
+    MLDSA87 = (mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """One signature scheme: the kind of key that it needs, and the arguments of its `sign` and `verify`.
+
+    `curve` binds ECDSA to one curve in TLS 1.3. `pss_key` asks for a key that is bound to PSS.
+    `minimum_bits` keeps out RSA keys that are too short for hash and salt.
+    """
+
+    code: int
+    name: str
+    kind: Kind
+    arguments: tuple[Any, ...] = ()
+    curve: str | None = None
+    pss_key: bool = False
+    minimum_bits: int = 0
+    tls12: bool = True
+    tls13: bool = True
+
+
+def proof_input(context: bytes, transcript_hash: bytes) -> bytes:
+    """What a CertificateVerify of TLS 1.3 signs (RFC 9846 4.5.2)."""
+    return b"%b%b\0%b" % (_PROOF_START, context, transcript_hash)
+
+
+def sign(scheme: int, private_key: PrivateKey, data: bytes) -> bytes:
+    """Sign `data`; the caller has chosen a scheme that fits the key."""
+    row = TABLE[scheme]
+    if _kind(private_key) is not row.kind:
+        raise ValueError(f"{row.name} does not fit a {described(private_key)} key")
+    signature: bytes = private_key.sign(data, *row.arguments)
+    return signature
+
+
+def check_signature(
+    scheme: int, holder: PublicKey | x509.Certificate, data: bytes, signature: bytes, *, tls13: bool = True
+) -> None:
+    """Check that `signature` is one of `data` by the key of `holder`, or blame the peer for it."""
+    check_fits(scheme, holder, tls13=tls13)
+    if not is_signature(scheme, holder, data, signature):
+        blame(Fault.BAD_CERTIFICATE_VERIFY)
+
+
+def is_signature(scheme: int, holder: PublicKey | x509.Certificate, data: bytes, signature: bytes) -> bool:
+    """Whether `signature` is one of `data` by the key of `holder`."""
+    key, _ = _key_of(holder)
+    row = TABLE.get(scheme)
+    if row is None or _kind(key) is not row.kind:
+        return False
+    try:
+        key.verify(signature, data, *row.arguments)
+    except (InvalidSignature, ValueError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def check_fits(scheme: int, holder: PublicKey | x509.Certificate, *, tls13: bool = True) -> None:
+    """Check that the peer's key can sign by `scheme` at all (RFC 9846 4.5.2)."""
+    key, pss_key = _key_of(holder)
+    row = TABLE.get(scheme)
+    if row is None or not _fits(row, key, pss_key, tls13):
+        blame(Fault.SCHEME_DOES_NOT_FIT_KEY, got=name(SignatureScheme, scheme), key=described(key))
+
+
+def schemes_for(holder: PublicKey | x509.Certificate, *, tls13: bool = True) -> tuple[int, ...]:
+    """The schemes by which the key of `holder` can sign, the preferred first; none for an unknown key."""
+    key, pss_key = _key_of(holder)
+    return tuple(code for code, row in TABLE.items() if _fits(row, key, pss_key, tls13))
+
+
+def described(key: PublicKey | PrivateKey) -> str:
+    """Say in words what kind of key this is, such as "secp256r1" or "2048-bit RSA"."""
+    kind = _kind(key)
+    if kind is Kind.RSA:
+        return f"{key.key_size}-bit RSA"
+    if kind is Kind.ECDSA:
+        return str(key.curve.name)
+    return kind.name if kind is not None else type(key).__name__
+
+
+def _key_of(holder: PublicKey | x509.Certificate) -> tuple[PublicKey, bool]:
+    """The public key, and whether its certificate binds it to PSS."""
+    if isinstance(holder, x509.Certificate):
+        return holder.public_key(), holder.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
+    return holder, False
+
+
+def _fits(row: Scheme, key: PublicKey, pss_key: bool, tls13: bool) -> bool:
+    if _kind(key) is not row.kind or not (row.tls13 if tls13 else row.tls12):
+        return False
+    if row.kind is Kind.RSA:
+        return row.pss_key == pss_key and bool(key.key_size >= row.minimum_bits)
+    if row.kind is Kind.ECDSA:
+        return bool(key.curve.name == row.curve) or (not tls13 and key.curve.name in _CURVES)
+    return True
+
+
+def _kind(key: object) -> Kind | None:
+    """The kind of a key; remembered by class, since asking an abstract class takes long."""
+    kind = _KINDS.get(type(key))
+    if kind is None:
+        kind = next((each for each in Kind if isinstance(key, each.value)), None)
+        if kind is not None:
+            _KINDS[type(key)] = kind
+    return kind
+
+
+def _pss(code: SignatureScheme, algorithm: HashAlgorithm, *, pss_key: bool) -> Scheme:
+    arguments = (padding.PSS(padding.MGF1(algorithm), padding.PSS.DIGEST_LENGTH), algorithm)
+    bits = 8 * (2 * algorithm.digest_size + 2)
+    return Scheme(int(code), code.name, Kind.RSA, arguments, pss_key=pss_key, minimum_bits=bits)
+
+
+def _pkcs1(code: SignatureScheme, algorithm: HashAlgorithm) -> Scheme:
+    bits = 8 * (algorithm.digest_size + 30)
+    return Scheme(
+        int(code), code.name, Kind.RSA, (padding.PKCS1v15(), algorithm), minimum_bits=bits, tls13=False
+    )
+
+
+def _ecdsa(code: SignatureScheme, algorithm: HashAlgorithm, curve: ec.EllipticCurve) -> Scheme:
+    return Scheme(int(code), code.name, Kind.ECDSA, (ec.ECDSA(algorithm),), curve=curve.name)
+
+
+def _plain(code: SignatureScheme, kind: Kind, *, tls12: bool = True) -> Scheme:
+    return Scheme(int(code), code.name, kind, tls12=tls12)
+
+
+TABLE: dict[int, Scheme] = {
+    row.code: row
+    for row in (
+        _plain(SignatureScheme.mldsa65, Kind.MLDSA65, tls12=False),
+        _plain(SignatureScheme.mldsa87, Kind.MLDSA87, tls12=False),
+        _plain(SignatureScheme.mldsa44, Kind.MLDSA44, tls12=False),
+        _ecdsa(SignatureScheme.ecdsa_secp256r1_sha256, SHA256(), ec.SECP256R1()),
+        _plain(SignatureScheme.ed25519, Kind.ED25519),
+        _ecdsa(SignatureScheme.ecdsa_secp384r1_sha384, SHA384(), ec.SECP384R1()),
+        _ecdsa(SignatureScheme.ecdsa_secp521r1_sha512, SHA512(), ec.SECP521R1()),
+        _plain(SignatureScheme.ed448, Kind.ED448),
+        _pss(SignatureScheme.rsa_pss_rsae_sha256, SHA256(), pss_key=False),
+        _pss(SignatureScheme.rsa_pss_rsae_sha384, SHA384(), pss_key=False),
+        _pss(SignatureScheme.rsa_pss_rsae_sha512, SHA512(), pss_key=False),
+        _pss(SignatureScheme.rsa_pss_pss_sha256, SHA256(), pss_key=True),
+        _pss(SignatureScheme.rsa_pss_pss_sha384, SHA384(), pss_key=True),
+        _pss(SignatureScheme.rsa_pss_pss_sha512, SHA512(), pss_key=True),
+        _pkcs1(SignatureScheme.rsa_pkcs1_sha256, SHA256()),
+        _pkcs1(SignatureScheme.rsa_pkcs1_sha384, SHA384()),
+        _pkcs1(SignatureScheme.rsa_pkcs1_sha512, SHA512()),
+    )
+}
+SCHEMES: tuple[int, ...] = tuple(TABLE)
+_CURVES = frozenset(row.curve for row in TABLE.values() if row.curve is not None)

@@ -1,0 +1,1 @@
+"""Secrets in the order in which the RFCs derive them."""

@@ -1,0 +1,89 @@
+"""The running hash over the handshake's messages (RFC 9846 4.1).
+
+What was received stays pending, outside the hash, until something follows it: a signature or a MAC covers
+the messages before the one that carries it.
+"""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.hashes import Hash, HashAlgorithm
+
+from bothways.iana import HandshakeType
+
+EARLY_LIMIT = 2**18
+
+
+class Transcript:
+    """Messages with their headers, in the order in which they were sent and received."""
+
+    __slots__ = ("_algorithm", "_early", "_pending", "_running", "_started")
+
+    def __init__(self) -> None:
+        self._algorithm: HashAlgorithm | None = None
+        self._running: Hash | None = None
+        self._early = bytearray()
+        self._pending = b""
+        self._started = False
+
+    def add(self, raw: bytes) -> None:
+        """Add a message that we send."""
+        self._settle()
+        self._update(raw)
+
+    def receive(self, raw: bytes) -> None:
+        """Keep a message that came; it is added when something follows it."""
+        self._settle()
+        self._pending = raw
+
+    def choose(self, algorithm: HashAlgorithm) -> None:
+        """Hash with `algorithm` from here on; what came before was kept until now."""
+        if self._running is not None:
+            raise ValueError("the hash of a transcript is chosen once")
+        self._algorithm = algorithm
+        self._running = Hash(algorithm)
+        self._running.update(self._early)
+        self._early.clear()
+
+    def replace_with_message_hash(self) -> None:
+        """Put its hash in the place of the first ClientHello; a pending retry stays (RFC 9846 4.1)."""
+        if not self._started:
+            self._settle()
+        first = self.before()
+        self._running = Hash(self._chosen())
+        self._update(bytes((HandshakeType.message_hash, 0, 0, len(first))) + first)
+
+    def digest(self) -> bytes:
+        """The hash of all messages so far."""
+        self._settle()
+        return self.before()
+
+    def before(self) -> bytes:
+        """The hash of all messages before the one that was received last."""
+        if self._running is None:
+            raise ValueError("the hash of the transcript is not chosen yet")
+        return self._running.copy().finalize()
+
+    def forget(self) -> None:
+        """Let go of everything, at the end of the handshake or of the connection."""
+        self._algorithm = self._running = None
+        self._early.clear()
+        self._pending = b""
+
+    def _settle(self) -> None:
+        if self._pending:
+            pending, self._pending = self._pending, b""
+            self._update(pending)
+
+    def _update(self, raw: bytes) -> None:
+        self._started = True
+        if self._running is not None:
+            self._running.update(raw)
+        elif len(self._early) + len(raw) > EARLY_LIMIT:
+            raise ValueError("too many messages came before the hash of the transcript was chosen")
+        else:
+            self._early += raw
+
+    def _chosen(self) -> HashAlgorithm:
+        if self._algorithm is None:
+            raise ValueError("the hash of the transcript is not chosen yet")
+        return self._algorithm

@@ -1,0 +1,1 @@
+"""Records: where each ends, and what protects it."""

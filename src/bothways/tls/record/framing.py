@@ -1,0 +1,121 @@
+"""Where one record ends and the next begins: a cursor over the bytes that came, which are not copied.
+
+It knows lengths and nothing of keys. Bytes that start no TLS record are told by a guess at what they are.
+"""
+
+from __future__ import annotations
+
+from bothways.faults import Fault, blame
+from bothways.iana import ContentType, name
+
+HEADER_SIZE = 5
+PLAINTEXT_LIMIT = 2**14
+PROTECTED_LIMIT = PLAINTEXT_LIMIT + 256
+TLS12_LIMIT = PLAINTEXT_LIMIT + 2048
+
+FIRST_TYPE = int(ContentType.change_cipher_spec)
+LAST_TYPE = int(ContentType.application_data)
+MAJOR_VERSION = 3
+GUESSES = (
+    (b"HTTP/", "it looks like an HTTP server that answers in plain text"),
+    (b"SSH-", "it looks like an SSH server"),
+    (b"220", "it looks like a mail or FTP server, which may want STARTTLS first"),
+    (b"+OK", "it looks like a POP3 server, which may want STLS first"),
+    (b"* OK", "it looks like an IMAP server, which may want STARTTLS first"),
+    (b"PROXY", "it looks like the header of the PROXY protocol"),
+    *(
+        (method, "it looks like an HTTP request in plain text")
+        for method in (b"GET ", b"POST ", b"HEAD ", b"PUT ")
+    ),
+    *(
+        (method, "it looks like an HTTP request in plain text")
+        for method in (b"OPTIO", b"CONNE", b"DELET", b"PRI *")
+    ),
+)
+
+
+class Framing:
+    """Bytes in, records out. `protected_limit` bounds the body of a protected record, in bytes."""
+
+    __slots__ = ("_at", "_data", "_needed", "_started", "_tail", "_view", "plain_limit", "protected_limit")
+
+    def __init__(self) -> None:
+        self.plain_limit = PLAINTEXT_LIMIT
+        self.protected_limit = PROTECTED_LIMIT
+        self._started = False
+        self._data = b""
+        self._view = memoryview(b"")
+        self._at = 0
+        self._needed = HEADER_SIZE
+        self._tail = bytearray()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that came and were not handed out."""
+        return len(self._data) - self._at + len(self._tail)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes off the wire, in pieces of any size."""
+        if self._at == len(self._data) and not self._tail:
+            self._hold(bytes(data))
+        else:
+            self._tail += data
+
+    def next(self) -> tuple[bytes, memoryview] | None:
+        """Return header and body of the next whole record, or None until more has come.
+
+        The body is a view of what was fed, to be used before the next call.
+        """
+        if len(self._data) - self._at < self._needed and not self._gather():
+            return None
+        at = self._at
+        header = self._data[at : at + HEADER_SIZE]
+        length = header[3] << 8 | header[4]
+        end = at + HEADER_SIZE + length
+        if end > len(self._data):
+            self._check(header, length)
+            self._needed = HEADER_SIZE + length
+            return self.next() if self._gather() else None
+        if length > PLAINTEXT_LIMIT or not self._started or not FIRST_TYPE <= header[0] <= LAST_TYPE:
+            self._check(header, length)
+        self._needed = HEADER_SIZE
+        self._at = end
+        return header, self._view[at + HEADER_SIZE : end]
+
+    def _gather(self) -> bool:
+        """Make one piece of what is left and what came since, if that is enough to go on."""
+        if self.buffered < self._needed:
+            if self._at == len(self._data) and self._data and not self._tail:
+                self._hold(b"")
+            return False
+        self._hold(b"".join((self._view[self._at :], self._tail)))
+        self._tail.clear()
+        return True
+
+    def _hold(self, data: bytes) -> None:
+        self._data = data
+        self._view = memoryview(data)
+        self._at = 0
+
+    def _check(self, header: bytes, length: int) -> None:
+        """Check a header: its type, and its length before the body is waited for (RFC 9846 5.1, 5.2)."""
+        known = FIRST_TYPE <= header[0] <= LAST_TYPE
+        if not self._started:
+            if not known or header[1] != MAJOR_VERSION:
+                blame(Fault.NOT_TLS, start=header, guess=guess(header))
+            self._started = True
+        if not known:
+            blame(Fault.UNEXPECTED_RECORD, got=name(ContentType, header[0]))
+        limit = self.protected_limit if header[0] == ContentType.application_data else self.plain_limit
+        if length > limit:
+            blame(Fault.RECORD_TOO_LONG, length=length, limit=limit)
+
+
+def guess(start: bytes) -> str:
+    """Say in words what the first bytes of something that is no TLS look like."""
+    for beginning, what in GUESSES:
+        if start.startswith(beginning):
+            return what
+    if start[0] & 0x80 and start[2] == 1:
+        return "it looks like the hello of SSL 2, which nobody may speak any more"
+    return "it may be another service"

@@ -1,0 +1,127 @@
+"""The records of one direction: sealed and opened under one secret, counted, padded, split (RFC 9846 5).
+
+`Plaintext` has the same face for what travels before there are keys.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from bothways.faults import Fault, blame
+from bothways.iana import ContentType
+from bothways.tls.crypto.aead import NONCE_SIZE, TAG_SIZE, Forged
+from bothways.tls.crypto.hkdf import next_traffic_secret, traffic_iv, traffic_key
+from bothways.tls.crypto.suites import SEQUENCE_LIMIT, Suite
+
+FRAGMENT_LIMIT = 2**14
+
+LEGACY_VERSION = 0x0303
+
+_header = Struct(">BHH").pack
+_TYPES = tuple(bytes((code,)) for code in range(256))
+
+
+class Plaintext:
+    """Records without protection, as they travel until there are keys (RFC 9846 5.1)."""
+
+    __slots__ = ()
+
+    should_update = False
+
+    def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
+        """Return `data` in as many records as it needs; nothing is padded."""
+        view = memoryview(data)
+        records = bytearray()
+        for at in range(0, len(view) or 1, FRAGMENT_LIMIT):
+            fragment = view[at : at + FRAGMENT_LIMIT]
+            records += _header(content_type, LEGACY_VERSION, len(fragment))
+            records += fragment
+        return bytes(records)
+
+    def open(self, header: bytes, body: bytes | memoryview) -> tuple[int, bytes]:
+        """Return content type and content."""
+        return header[0], bytes(body)
+
+
+class Protection:
+    """One direction's records under one traffic secret (RFC 9846 5.2-5.5).
+
+    `sequence` counts the records that were sealed or opened under it.
+    """
+
+    __slots__ = ("_decrypt", "_encrypt", "_iv", "_limit", "_secret", "_update_at", "sequence", "suite")
+
+    def __init__(self, suite: Suite, secret: bytes) -> None:
+        aead = suite.aead(traffic_key(suite, secret))
+        self.suite = suite
+        self.sequence = 0
+        self._secret = secret
+        self._iv = int.from_bytes(traffic_iv(suite, secret), "big")
+        self._encrypt = aead.encrypt
+        self._decrypt = aead.decrypt
+        self._limit = suite.record_limit
+        self._update_at = suite.record_limit // 2
+
+    def __repr__(self) -> str:
+        return f"Protection({self.suite.name}, sequence={self.sequence})"
+
+    @property
+    def should_update(self) -> bool:
+        """Whether half of what one key may protect is used up (RFC 9846 5.5)."""
+        return self.sequence >= self._update_at
+
+    def next(self) -> Protection:
+        """The protection that takes over after a KeyUpdate (RFC 9846 7.2)."""
+        return Protection(self.suite, next_traffic_secret(self.suite, self._secret))
+
+    def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:
+        """Return `data` in as many protected records as it needs.
+
+        `padding` makes the inside of each a multiple of so many bytes, as far as a record can hold it; with
+        0 nothing is padded.
+        """
+        size = len(data)
+        if size <= FRAGMENT_LIMIT and not padding:
+            return self._seal_inner(b"".join((data, _TYPES[content_type])))
+        view = memoryview(data)
+        records = []
+        for at in range(0, size or 1, FRAGMENT_LIMIT):
+            inner = b"".join((view[at : at + FRAGMENT_LIMIT], _TYPES[content_type]))
+            records.append(self._seal_inner(_padded(inner, padding)))
+        return b"".join(records)
+
+    def _seal_inner(self, inner: bytes) -> bytes:
+        sequence = self.sequence
+        if sequence >= self._limit:
+            raise OverflowError("no record may be sealed under these keys any more")
+        self.sequence = sequence + 1
+        header = _header(ContentType.application_data, LEGACY_VERSION, len(inner) + TAG_SIZE)
+        return header + self._encrypt((self._iv ^ sequence).to_bytes(NONCE_SIZE, "big"), inner, header)
+
+    def open(self, header: bytes, body: bytes | memoryview) -> tuple[int, bytes]:
+        """Return content type and content of a record, or blame the peer for what does not open."""
+        sequence = self.sequence
+        if sequence >= SEQUENCE_LIMIT:
+            blame(Fault.RECORD_LIMIT_REACHED)
+        try:
+            inner = self._decrypt((self._iv ^ sequence).to_bytes(NONCE_SIZE, "big"), body, header)
+        except Forged:
+            blame(Fault.BAD_RECORD)
+        self.sequence = sequence + 1
+        size = len(inner) - 1
+        if size > FRAGMENT_LIMIT:
+            blame(Fault.RECORD_TOO_LONG, length=size, limit=FRAGMENT_LIMIT)
+        if size >= 0 and inner[size]:
+            return inner[size], inner[:size]
+        unpadded = inner.rstrip(b"\0")
+        if not unpadded:
+            blame(Fault.NO_CONTENT_TYPE)
+        return unpadded[-1], unpadded[:-1]
+
+
+def _padded(inner: bytes, multiple: int) -> bytes:
+    """Lengthen content and type with zeros to a multiple, within one record (RFC 9846 5.4)."""
+    if multiple < 2:
+        return inner
+    size = -len(inner) % multiple + len(inner)
+    return inner.ljust(min(size, FRAGMENT_LIMIT + 1), b"\0")
