@@ -1,0 +1,161 @@
+"""Whom we trust to vouch for others: a set of anchors, and the memory of signatures that led to them.
+
+An anchor is a certificate, a root's or an intermediate's, and is held to what it says. The memory knows
+signature edges alone (this certificate was signed by that key), each seen on a path that ended here; it is
+two dictionaries, used by single operations, of which the older is dropped when the younger is full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.errors import ConfigError
+from bothways.faults import shown
+from bothways.trust import files, pem
+from bothways.trust.certificate import Parsed
+
+REMEMBERED_PATHS = 1024
+
+Edge = tuple[bytes, bytes]
+
+
+class TrustStore:
+    """The anchors of one side, immutable; share it between configurations to share its memory.
+
+    remember_paths: how many signature edges are remembered at most; 0 remembers none.
+    """
+
+    def __init__(
+        self,
+        certificates: Iterable[bytes],
+        *,
+        remember_paths: int = REMEMBERED_PATHS,
+        source: str = "anchors",
+    ) -> None:
+        """Take anchors as DER; `source` names them in a ConfigError for one that cannot be read."""
+        if remember_paths < 0:
+            raise ConfigError("remember_paths: expected a number of signatures, or 0 to remember none")
+        self._anchors: dict[bytes, Parsed] = {}
+        for number, der in enumerate(certificates, 1):
+            self._anchors.setdefault(der, _readable(der, f"{source}: certificate {number}"))
+        if not self._anchors:
+            raise ConfigError(
+                f"{source}: no certificate in it; expected the certificates of CAs, as PEM or DER"
+            )
+        self._by_name: dict[bytes, list[Parsed]] = {}
+        for anchor in self._anchors.values():
+            self._by_name.setdefault(anchor.normal_subject, []).append(anchor)
+        self._by_der = {
+            anchor.subject: self._by_name[anchor.normal_subject] for anchor in self._anchors.values()
+        }
+        self._half = -(-remember_paths // 2)
+        self._young: dict[Edge, None] = {}
+        self._old: dict[Edge, None] = {}
+
+    @classmethod
+    def from_file(cls, path: files.FilePath, *, remember_paths: int = REMEMBERED_PATHS) -> TrustStore:
+        """Read anchors from a file: any number of PEM certificates, or one in DER. Raises ConfigError."""
+        return cls._read(files.content(path), str(path), remember_paths)
+
+    @classmethod
+    def from_pem(cls, data: bytes, *, remember_paths: int = REMEMBERED_PATHS) -> TrustStore:
+        """Take anchors from bytes: any number of PEM certificates, or one in DER. Raises ConfigError."""
+        return cls._read(data, "anchors", remember_paths)
+
+    @classmethod
+    def from_certificates(
+        cls, certificates: Iterable[x509.Certificate], *, remember_paths: int = REMEMBERED_PATHS
+    ) -> TrustStore:
+        """Take anchors that `cryptography` has parsed."""
+        return cls([each.public_bytes(Encoding.DER) for each in certificates], remember_paths=remember_paths)
+
+    @classmethod
+    def system(cls, *, remember_paths: int = REMEMBERED_PATHS) -> TrustStore:
+        """Trust whom this system trusts: SSL_CERT_FILE if set, or its own file. Raises ConfigError."""
+        return cls.from_file(files.system_bundle(), remember_paths=remember_paths)
+
+    @classmethod
+    def _read(cls, data: bytes, source: str, remember_paths: int) -> TrustStore:
+        return cls(certificates_in(data, source), remember_paths=remember_paths, source=source)
+
+    @property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """The anchors."""
+        return tuple(anchor.x509 for anchor in self._anchors.values())
+
+    @property
+    def subjects(self) -> tuple[bytes, ...]:
+        """The anchors' names in DER, each once, as certificate_authorities carries them (RFC 9846 4.3.4)."""
+        return tuple(self._by_der)
+
+    @property
+    def names_for_people(self) -> tuple[str, ...]:
+        """The first few anchors' names."""
+        few = [each.subject_text for each in list(self._anchors.values())[:3]]
+        return (*few, f"{len(self) - 3} more") if len(self) > 3 else tuple(few)
+
+    def __len__(self) -> int:
+        return len(self._anchors)
+
+    def __repr__(self) -> str:
+        return f"<TrustStore of {len(self)}: {shown(self.names_for_people)}>"
+
+    def issuers_of(self, certificate: Parsed) -> Sequence[Parsed]:
+        """Return the anchors whose name is the certificate's issuer (RFC 5280 7.1)."""
+        found = self._by_der.get(certificate.issuer)
+        return found if found is not None else self._by_name.get(certificate.normal_issuer, ())
+
+    def own(self, certificate: Parsed) -> Parsed | None:
+        """Return the anchor that is this very certificate."""
+        return self._anchors.get(certificate.der)
+
+    def remembers(self, edge: Edge) -> bool:
+        """Whether a signature (digest of a certificate, digest of the signer's key) is known to hold."""
+        return edge in self._young or edge in self._old
+
+    def remember(self, edges: Iterable[Edge]) -> None:
+        """Remember signatures of a path that ended at one of our anchors."""
+        if not self._half:
+            return
+        for edge in edges:
+            if not self.remembers(edge):
+                if len(self._young) >= self._half:
+                    self._old, self._young = self._young, {}
+                self._young[edge] = None
+
+    def forget_paths(self) -> None:
+        """Forget every signature remembered."""
+        self._young, self._old = {}, {}
+
+
+def certificates_in(data: bytes, source: str) -> list[bytes]:
+    """Return the DER of the certificates in PEM or DER bytes; ConfigError names `source`."""
+    found = pem.blocks(data)
+    if not found:
+        if data[:1] == b"\x30":
+            return [bytes(data)]
+        raise ConfigError(
+            f"{source}: neither PEM nor DER; expected certificates (-----BEGIN CERTIFICATE-----)"
+        )
+    certificates = []
+    for label, block in found:
+        if label in pem.CERTIFICATE_LABELS:
+            try:
+                certificates.append(pem.body(block))
+            except ValueError as error:
+                raise ConfigError(
+                    f"{source}: certificate {len(certificates) + 1} cannot be read: {error}"
+                ) from None
+    return certificates
+
+
+def _readable(der: bytes, what: str) -> Parsed:
+    try:
+        anchor = Parsed(der)
+        anchor.load()
+    except ValueError as error:
+        raise ConfigError(f"{what} cannot be parsed: {shown(error)}") from None
+    return anchor

@@ -1,0 +1,231 @@
+"""One certificate, taken apart once and only as far as it is needed.
+
+Knows where the parts lie (RFC 5280 4.1) and asks `cryptography` for what they mean. Judges nothing: what
+cannot be read is a ValueError whose text says why.
+"""
+
+from __future__ import annotations
+
+import warnings
+from datetime import datetime
+from hashlib import sha256
+from typing import TypeVar, cast
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509 import (
+    AuthorityKeyIdentifier,
+    Certificate,
+    DuplicateExtension,
+    Extension,
+    ExtensionType,
+    ObjectIdentifier,
+    SubjectAlternativeName,
+    SubjectKeyIdentifier,
+    UnsupportedGeneralNameType,
+    load_der_x509_certificate,
+)
+
+from bothways.trust.der import SEQUENCE, element, expect_element
+from bothways.trust.distinguished import normal, spelled
+
+T = TypeVar("T", bound=ExtensionType)
+P = TypeVar("P")
+_INTEGER = 0x02
+_VERSION = 0xA0
+
+
+class Parsed:
+    """A certificate and its parts. `issuer`, `subject` and `spki` are their DER; all else is read on demand.
+
+    The DER of names and key is compared and hashed as it stands, since `cryptography` rebuilds them.
+    """
+
+    __slots__ = (
+        "_digest",
+        "_extensions",
+        "_key",
+        "_key_digest",
+        "_names",
+        "_x509",
+        "der",
+        "issuer",
+        "serial",
+        "spki",
+        "subject",
+        "version",
+    )
+
+    def __init__(self, der: bytes) -> None:
+        self.der = der
+        self._x509: Certificate | None = None
+        self._extensions: dict[ObjectIdentifier, Extension[ExtensionType]] | None = None
+        self._key: CertificatePublicKeyTypes | None = None
+        self._digest: bytes | None = None
+        self._key_digest: bytes | None = None
+        self._names: tuple[bytes, bytes] | None = None
+        self._take_apart()
+
+    def _take_apart(self) -> None:
+        der = self.der
+        start, end = expect_element(der, 0, len(der), SEQUENCE, "certificate")
+        if end != len(der):
+            raise ValueError(f"{len(der) - end} bytes follow the certificate")
+        at, tbs_end = expect_element(der, start, end, SEQUENCE, "tbsCertificate")
+        tag, first, stop = element(der, at, tbs_end)
+        self.version = 1
+        if tag == _VERSION:
+            self.version = der[stop - 1] + 1
+            at = stop
+            tag, first, stop = element(der, at, tbs_end)
+        if tag != _INTEGER:
+            raise ValueError("no serialNumber where it belongs")
+        self.serial = der[first:stop]
+        inner = stop
+        _, stop = expect_element(der, inner, tbs_end, SEQUENCE, "signature algorithm")
+        inner_algorithm = der[inner:stop]
+        at = stop
+        _, stop = expect_element(der, at, tbs_end, SEQUENCE, "issuer")
+        self.issuer = der[at:stop]
+        _, at = expect_element(der, stop, tbs_end, SEQUENCE, "validity")
+        _, stop = expect_element(der, at, tbs_end, SEQUENCE, "subject")
+        self.subject = der[at:stop]
+        _, at = expect_element(der, stop, tbs_end, SEQUENCE, "subjectPublicKeyInfo")
+        self.spki = der[stop:at]
+        _, stop = expect_element(der, tbs_end, end, SEQUENCE, "signatureAlgorithm")
+        if der[tbs_end:stop] != inner_algorithm:
+            raise ValueError("the signature algorithm inside the signed part differs from the one outside")
+
+    def load(self) -> None:
+        """Read everything that judging needs, or raise ValueError: the one gate to the parser."""
+        if self._key is not None:
+            return
+        try:
+            certificate = self._parse()
+            self._extensions = {each.oid: each for each in certificate.extensions}
+            self._x509 = certificate
+            self._key = certificate.public_key()
+        except DuplicateExtension as error:
+            raise ValueError(f"the extension {error.oid.dotted_string} stands there twice") from None
+        except UnsupportedAlgorithm as error:
+            raise ValueError(f"a key of a kind that we do not know: {error}") from None
+        except (ValueError, TypeError, UnsupportedGeneralNameType) as error:
+            raise ValueError(str(error)) from None
+
+    def _parse(self) -> Certificate:
+        if self.serial[0] < 0x80 and any(self.serial):
+            return load_der_x509_certificate(self.der)
+        # RFC 5280 4.1.2.2 asks to bear serial numbers that are not positive; the parser warns of them.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return load_der_x509_certificate(self.der)
+
+    @property
+    def x509(self) -> Certificate:
+        """The certificate as `cryptography` has it."""
+        if self._x509 is None:
+            self.load()
+        return _present(self._x509)
+
+    @property
+    def key(self) -> CertificatePublicKeyTypes:
+        """The subject's public key."""
+        if self._key is None:
+            self.load()
+        return cast(CertificatePublicKeyTypes, self._key)
+
+    @property
+    def extensions(self) -> dict[ObjectIdentifier, Extension[ExtensionType]]:
+        """The extensions by their identifiers."""
+        if self._extensions is None:
+            self.load()
+        return _present(self._extensions)
+
+    def extension(self, kind: type[T]) -> T | None:
+        """Return the value of the extension of a kind, or None where it is absent."""
+        found = self.extensions.get(kind.oid)
+        return found.value if found is not None and isinstance(found.value, kind) else None
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the whole certificate."""
+        if self._digest is None:
+            self._digest = sha256(self.der).digest()
+        return self._digest
+
+    @property
+    def key_digest(self) -> bytes:
+        """SHA-256 of the public key with its algorithm."""
+        if self._key_digest is None:
+            self._key_digest = sha256(self.spki).digest()
+        return self._key_digest
+
+    @property
+    def authority_key_identifier(self) -> bytes | None:
+        """Which key of the issuer signed, if that is said (RFC 5280 4.2.1.1)."""
+        found = self.extension(AuthorityKeyIdentifier)
+        return None if found is None else found.key_identifier
+
+    @property
+    def subject_key_identifier(self) -> bytes | None:
+        """The name of our key, if it has one (RFC 5280 4.2.1.2)."""
+        found = self.extension(SubjectKeyIdentifier)
+        return None if found is None else found.digest
+
+    @property
+    def normal_subject(self) -> bytes:
+        """The subject as RFC 5280 7.1 compares it."""
+        return self._normal_names()[0]
+
+    @property
+    def normal_issuer(self) -> bytes:
+        """The issuer as RFC 5280 7.1 compares it."""
+        return self._normal_names()[1]
+
+    def _normal_names(self) -> tuple[bytes, bytes]:
+        if self._names is None:
+            subject = normal(self.subject)
+            self._names = (subject, subject if self.issuer == self.subject else normal(self.issuer))
+        return self._names
+
+    def is_named_issuer_of(self, child: Parsed) -> bool:
+        """Whether our subject is the child's issuer (RFC 5280 7.1)."""
+        return self.subject == child.issuer or self.normal_subject == child.normal_issuer
+
+    @property
+    def is_self_issued(self) -> bool:
+        """Whether subject and issuer are the same name (RFC 5280 3.2)."""
+        return self.subject == self.issuer or self.normal_subject == self.normal_issuer
+
+    @property
+    def not_before(self) -> datetime:
+        """The first moment of validity."""
+        return self.x509.not_valid_before_utc
+
+    @property
+    def not_after(self) -> datetime:
+        """The last moment of validity."""
+        return self.x509.not_valid_after_utc
+
+    @property
+    def subject_text(self) -> str:
+        """The subject for a person; the alternative names stand in where it is empty."""
+        text = spelled(self.subject)
+        if text:
+            return text
+        try:
+            other = self.extension(SubjectAlternativeName)
+        except ValueError:
+            other = None
+        return ", ".join(str(getattr(each, "value", each)) for each in other or ()) or "(no name)"
+
+    @property
+    def issuer_text(self) -> str:
+        """The issuer for a person."""
+        return spelled(self.issuer) or "(no name)"
+
+
+def _present(value: P | None) -> P:
+    if value is None:
+        raise ValueError("the certificate was not loaded")
+    return value

@@ -1,0 +1,168 @@
+"""What a certificate allows: every check on one certificate at its place in a path (RFC 5280 6.1.3 to 6.1.5).
+
+Each check adds its reasons and goes on, so that a person hears of all that is wrong. Positions count from
+the leaf; the last certificate is the anchor's, and is held to what it says like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+from bothways.faults import Fault, Reason
+from bothways.trust.certificate import Parsed
+from bothways.trust.signatures import weakness
+from bothways.trust.verdict import Purpose
+
+MIN_RSA_BITS = 2048
+MAX_RSA_BITS = 16384
+CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+
+_USAGE = {Purpose.SERVER: ExtendedKeyUsageOID.SERVER_AUTH, Purpose.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}
+_USAGE_NAME = {Purpose.SERVER: "serverAuth", Purpose.CLIENT: "clientAuth"}
+_ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+_KEY_USAGE = {"digitalSignature": "digital_signature", "keyEncipherment": "key_encipherment"}
+_MODERN = (
+    ed25519.Ed25519PublicKey,
+    ed448.Ed448PublicKey,
+    mldsa.MLDSA44PublicKey,
+    mldsa.MLDSA65PublicKey,
+    mldsa.MLDSA87PublicKey,
+)
+
+KNOWN = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+    }
+)
+
+
+def certificate_reasons(
+    path: Sequence[Parsed], purpose: Purpose, at: datetime, key_usage: str | None
+) -> list[Reason]:
+    """Hold each certificate of a path, from the leaf to the anchor, to itself and to its place."""
+    reasons: list[Reason] = []
+    below = 0
+    last = len(path) - 1
+    for position, certificate in enumerate(path):
+        _check_validity(reasons, position, certificate, at)
+        _check_key(reasons, position, certificate)
+        _check_extensions(reasons, position, certificate)
+        _check_extended_usage(reasons, position, certificate, purpose)
+        if position < last:
+            _check_signature_kind(reasons, position, certificate)
+        if position:
+            _check_issuer(reasons, position, certificate, below, trusted=position == last)
+            if not certificate.is_self_issued:
+                below += 1
+    if key_usage is not None:
+        _check_leaf_usage(reasons, path[0], key_usage)
+    return reasons
+
+
+def _check_validity(reasons: list[Reason], position: int, certificate: Parsed, at: datetime) -> None:
+    """Hold a certificate to its period, both ends included, with no tolerance (RFC 5280 4.1.2.5)."""
+    if at > certificate.not_after:
+        reasons.append(
+            Reason(
+                Fault.CERTIFICATE_EXPIRED,
+                position,
+                certificate.subject_text,
+                {"not_after": certificate.not_after, "now": at},
+            )
+        )
+    elif at < certificate.not_before:
+        facts = {"not_before": certificate.not_before, "now": at}
+        reasons.append(Reason(Fault.CERTIFICATE_NOT_YET_VALID, position, certificate.subject_text, facts))
+
+
+def _check_key(reasons: list[Reason], position: int, certificate: Parsed) -> None:
+    """Refuse keys that are too weak, or so large that they serve to keep us busy (RFC 9325 4.5)."""
+    weak = key_weakness(certificate)
+    if weak:
+        reasons.append(Reason(Fault.WEAK_KEY, position, certificate.subject_text, {"got": weak}))
+
+
+def key_weakness(certificate: Parsed) -> str | None:
+    """Say in a few words why a key will not do, or None."""
+    key = certificate.key
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return None if key.curve.name in CURVES else f"elliptic curve {key.curve.name}"
+    if isinstance(key, rsa.RSAPublicKey):
+        return None if MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS else f"RSA of {key.key_size} bits"
+    if isinstance(key, dsa.DSAPublicKey):
+        return f"DSA of {key.key_size} bits"
+    return None if isinstance(key, _MODERN) else f"a {type(key).__name__}"
+
+
+def _check_signature_kind(reasons: list[Reason], position: int, certificate: Parsed) -> None:
+    problem = weakness(certificate)
+    if problem is not None:
+        fault, got = problem
+        reasons.append(Reason(fault, position, certificate.subject_text, {"got": got}))
+
+
+def _check_extensions(reasons: list[Reason], position: int, certificate: Parsed) -> None:
+    """Refuse critical extensions that we do not process (RFC 5280 4.2)."""
+    for oid, extension in certificate.extensions.items():
+        if extension.critical and oid not in KNOWN:
+            reasons.append(
+                Reason(
+                    Fault.UNKNOWN_CRITICAL_EXTENSION,
+                    position,
+                    certificate.subject_text,
+                    {"oid": oid.dotted_string},
+                )
+            )
+
+
+def _check_extended_usage(
+    reasons: list[Reason], position: int, certificate: Parsed, purpose: Purpose
+) -> None:
+    """Refuse a purpose that the extended key usage of a leaf or a CA leaves out; absent, it allows all."""
+    usages = certificate.extension(x509.ExtendedKeyUsage)
+    if usages is None or _USAGE[purpose] in usages or _ANY_USAGE in usages:
+        return
+    got = [usage._name if usage._name != "Unknown OID" else usage.dotted_string for usage in usages]
+    facts = {"wanted": _USAGE_NAME[purpose], "got": got}
+    reasons.append(Reason(Fault.WRONG_EXTENDED_KEY_USAGE, position, certificate.subject_text, facts))
+
+
+def _check_issuer(
+    reasons: list[Reason], position: int, certificate: Parsed, below: int, trusted: bool
+) -> None:
+    """Refuse an issuer that is no CA, lacks keyCertSign, or has too many below it (RFC 5280 6.1.4 k to n).
+
+    `below` counts the CAs under it that are not self-issued. An anchor of version 1, which cannot say that it
+    is a CA, is one because it was made an anchor.
+    """
+    issuer = certificate.subject_text
+    basic = certificate.extension(x509.BasicConstraints)
+    if basic is None:
+        if not (trusted and certificate.version < 3):
+            reasons.append(Reason(Fault.NOT_A_CA, position, issuer, {"issuer": issuer}))
+    elif not basic.ca:
+        reasons.append(Reason(Fault.NOT_A_CA, position, issuer, {"issuer": issuer}))
+    elif basic.path_length is not None and below > basic.path_length:
+        reasons.append(
+            Reason(
+                Fault.PATH_LENGTH_EXCEEDED, position, issuer, {"issuer": issuer, "limit": basic.path_length}
+            )
+        )
+    usage = certificate.extension(x509.KeyUsage)
+    if usage is not None and not usage.key_cert_sign:
+        reasons.append(Reason(Fault.KEY_MAY_NOT_SIGN_CERTIFICATES, position, issuer, {"issuer": issuer}))
+
+
+def _check_leaf_usage(reasons: list[Reason], leaf: Parsed, wanted: str) -> None:
+    """Refuse a leaf whose key usage, if it has one, lacks what its key is used for (RFC 5280 4.2.1.3)."""
+    usage = leaf.extension(x509.KeyUsage)
+    if usage is not None and not getattr(usage, _KEY_USAGE[wanted]):
+        reasons.append(Reason(Fault.WRONG_KEY_USAGE, 0, leaf.subject_text, {"wanted": wanted}))

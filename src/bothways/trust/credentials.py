@@ -1,0 +1,265 @@
+"""Who we are: a certificate, the chain that vouches for it, and its private key, from files or bytes.
+
+Whatever cannot work - a key that does not fit, a chain with a hole, a wrong password - is a ConfigError here,
+which names the file, says what was expected and what to do. A key never shows in a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+    load_pem_private_key,
+    pkcs12,
+)
+
+from bothways.errors import ConfigError
+from bothways.faults import shown
+from bothways.trust import files, pem
+from bothways.trust.anchors import certificates_in
+from bothways.trust.certificate import Parsed
+from bothways.trust.distinguished import normal
+from bothways.trust.names import is_dns_name, names_of, server_name
+from bothways.trust.names import stands_for as names_stand_for
+from bothways.trust.signatures import is_signed_by
+from bothways.trust.verdict import Names
+
+PrivateKey = (
+    rsa.RSAPrivateKey
+    | ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+    | mldsa.MLDSA44PrivateKey
+    | mldsa.MLDSA65PrivateKey
+    | mldsa.MLDSA87PrivateKey
+)
+Password = str | bytes | None
+
+_MAX_CHAIN = 16
+
+
+class Credentials:
+    """A certificate, its chain and its key. Immutable; make one with a class method.
+
+    Attributes: `chain` (DER, the leaf first, then each one's issuer, without the root), `certificates` (the
+    same, parsed), `certificate` (the leaf), `key` (None where somebody else signs) and `names`.
+    """
+
+    __slots__ = ("_issuers", "certificate", "certificates", "chain", "key", "names")
+
+    def __init__(self, chain: Sequence[Parsed], key: PrivateKey | None) -> None:
+        """Take an ordered chain and a key that fits; not meant to be called from outside."""
+        self.chain: tuple[bytes, ...] = tuple(each.der for each in chain)
+        self.certificates: tuple[x509.Certificate, ...] = tuple(each.x509 for each in chain)
+        self.certificate: x509.Certificate = chain[0].x509
+        self.key: PrivateKey | None = key
+        self.names: Names = names_of(chain[0])
+        self._issuers = {each.issuer for each in chain} | {each.normal_issuer for each in chain}
+
+    def __repr__(self) -> str:
+        signer = "key held elsewhere" if self.key is None else "with its key"
+        return f"<Credentials of {shown(self.names.subject)}, {len(self.chain)} certificates, {signer}>"
+
+    @classmethod
+    def from_files(
+        cls, cert: files.FilePath, key: files.FilePath | None = None, password: Password = None
+    ) -> Credentials:
+        """Read credentials from files.
+
+        cert: PEM (the chain in any order, the key too if `key` is None), DER, or PKCS#12.  key: PEM or DER.
+        password: of the key or the PKCS#12 file. Raises ConfigError.
+        """
+        data = files.content(cert)
+        if key is None:
+            return _from_bytes(data, str(cert), data, str(cert), password)
+        return _from_bytes(data, str(cert), files.content(key), str(key), password)
+
+    @classmethod
+    def from_pem(cls, cert: bytes, key: bytes | None = None, password: Password = None) -> Credentials:
+        """Take credentials from PEM or DER; the key from `cert` too if `key` is None. Raises ConfigError."""
+        if key is None:
+            return _from_bytes(cert, "certificate", cert, "certificate", password)
+        return _from_bytes(cert, "certificate", key, "key", password)
+
+    @classmethod
+    def from_pkcs12(cls, data: bytes, password: Password) -> Credentials:
+        """Take credentials from PKCS#12 bytes (.p12, .pfx). Raises ConfigError."""
+        return _from_pkcs12(data, "PKCS#12", password)
+
+    @classmethod
+    def from_parts(cls, chain: Iterable[x509.Certificate], private_key: PrivateKey) -> Credentials:
+        """Take credentials that `cryptography` has parsed; the chain in any order. Raises ConfigError."""
+        return _assembled(
+            [each.public_bytes(Encoding.DER) for each in chain], "chain", private_key, "private_key"
+        )
+
+    @classmethod
+    def external(cls, cert: bytes) -> Credentials:
+        """Take a chain, leaf first, whose key a signer elsewhere holds: `key` is None. Raises ConfigError."""
+        return _assembled(certificates_in(cert, "certificate"), "certificate", None, "")
+
+    def stands_for(self, server_name_asked: str) -> bool:
+        """Whether the leaf is for the DNS name that a client asks for (RFC 9525 6.3)."""
+        name = server_name_asked.lower()
+        return is_dns_name(name) and names_stand_for(self.names, server_name(name))
+
+    def is_issued_by(self, authorities: Iterable[bytes]) -> bool:
+        """Whether the chain leads to one of the authorities, given as DER names (RFC 9846 4.3.4)."""
+        return any(each in self._issuers or normal(each) in self._issuers for each in authorities)
+
+
+def _from_bytes(
+    cert: bytes, cert_source: str, key: bytes, key_source: str, password: Password
+) -> Credentials:
+    if not pem.blocks(cert) and _is_pkcs12(cert):
+        return _from_pkcs12(cert, cert_source, password)
+    certificates = certificates_in(cert, cert_source)
+    if not certificates:
+        raise ConfigError(f"{cert_source}: no certificate in it; expected -----BEGIN CERTIFICATE-----")
+    return _assembled(certificates, cert_source, _private_key(key, key_source, password), key_source)
+
+
+def _is_pkcs12(data: bytes) -> bool:
+    """Whether DER bytes begin as PKCS#12 does: a sequence that starts with version 3 (RFC 7292 4)."""
+    start = data[:16].find(b"\x02\x01\x03")
+    return data[:1] == b"\x30" and 0 < start <= 6
+
+
+def _from_pkcs12(data: bytes, source: str, password: Password) -> Credentials:
+    try:
+        key, leaf, others = pkcs12.load_key_and_certificates(data, _password_bytes(password))
+    except UnsupportedAlgorithm as error:
+        raise ConfigError(f"{source}: encrypted by a method that is not supported: {shown(error)}") from None
+    except (ValueError, TypeError) as error:
+        if "password" in str(error).lower():
+            raise ConfigError(f"{source}: {_password_problem(password)}") from None
+        raise ConfigError(f"{source}: no PKCS#12 file: {shown(error)}") from None
+    if key is None:
+        raise ConfigError(f"{source}: no private key in it; export the certificate together with its key")
+    if leaf is None:
+        raise ConfigError(f"{source}: no certificate in it that belongs to its key")
+    return _assembled(
+        [each.public_bytes(Encoding.DER) for each in (leaf, *others)], source, _usable(key, source), source
+    )
+
+
+def _private_key(data: bytes, source: str, password: Password) -> PrivateKey:
+    found = pem.blocks(data)
+    keys = [block for label, block in found if label.endswith("PRIVATE KEY")]
+    if found and not keys:
+        raise ConfigError(
+            f"{source}: no private key in it; expected -----BEGIN PRIVATE KEY-----, here or in its own file"
+        )
+    if len(keys) > 1:
+        raise ConfigError(
+            f"{source}: {len(keys)} private keys in it; leave the one that belongs to the certificate"
+        )
+    if not found and data[:1] != b"\x30":
+        raise ConfigError(
+            f"{source}: neither PEM nor DER; expected a private key (-----BEGIN PRIVATE KEY-----)"
+        )
+    secret = _password_bytes(password)
+    try:
+        key = load_pem_private_key(keys[0], secret) if keys else load_der_private_key(data, secret)
+    except TypeError:
+        if secret is not None:
+            return _private_key(data, source, None)  # a password for a key that has none does no harm
+        raise ConfigError(f"{source}: {_password_problem(None)}") from None
+    except UnsupportedAlgorithm as error:
+        raise ConfigError(f"{source}: a key of a kind that is not supported: {shown(error)}") from None
+    except ValueError as error:
+        if (keys and b"ENCRYPTED" in keys[0]) or "password" in str(error).lower():
+            raise ConfigError(f"{source}: {_password_problem(password)}") from None
+        raise ConfigError(f"{source}: no private key that can be read: {shown(error)}") from None
+    return _usable(key, source)
+
+
+def _password_bytes(password: Password) -> bytes | None:
+    return password.encode("utf-8") if isinstance(password, str) else password
+
+
+def _password_problem(password: Password) -> str:
+    if password is None:
+        return "it is encrypted, and no password was given"
+    return "the password does not open it, or it is damaged"
+
+
+def _usable(key: object, source: str) -> PrivateKey:
+    if isinstance(key, PrivateKey):
+        return key
+    kind = type(key).__name__.removesuffix("PrivateKey").lstrip("_")
+    raise ConfigError(f"{source}: a {kind} key cannot sign handshakes; use ECDSA P-256, Ed25519 or RSA")
+
+
+def _assembled(
+    certificates: Sequence[bytes], source: str, key: PrivateKey | None, key_source: str
+) -> Credentials:
+    """Put a chain in order and see that it is whole and that the key fits its leaf."""
+    if not certificates:
+        raise ConfigError(f"{source}: no certificate in it")
+    pool = _parsed(certificates, source)
+    leaf = pool[0] if key is None else _leaf_of(key, pool, source, key_source)
+    chain = _in_order(leaf, [each for each in pool if each is not leaf], source)
+    return Credentials(chain, key)
+
+
+def _parsed(certificates: Sequence[bytes], source: str) -> list[Parsed]:
+    pool = []
+    for number, der in enumerate(dict.fromkeys(certificates), 1):
+        try:
+            certificate = Parsed(der)
+            certificate.load()
+        except ValueError as error:
+            raise ConfigError(f"{source}: certificate {number} cannot be parsed: {shown(error)}") from None
+        pool.append(certificate)
+    return pool
+
+
+def _leaf_of(key: PrivateKey, pool: Sequence[Parsed], source: str, key_source: str) -> Parsed:
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    fitting = [
+        each
+        for each in pool
+        if each.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == public
+    ]
+    if not fitting:
+        subject = shown(pool[0].subject_text)
+        raise ConfigError(
+            f"{key_source}: the private key does not belong to the certificate of {subject} in {source}"
+        )
+    return next((each for each in fitting if not each.is_self_issued), fitting[0])
+
+
+def _in_order(leaf: Parsed, others: list[Parsed], source: str) -> list[Parsed]:
+    """Follow the issuers from the leaf, leave the root out; what is left shows a hole (RFC 9846 4.5.1)."""
+    chain = [leaf]
+    rest = list(others)
+    while rest and not chain[-1].is_self_issued:
+        issuer = next(
+            (
+                each
+                for each in rest
+                if each.is_named_issuer_of(chain[-1]) and is_signed_by(chain[-1], each.key)
+            ),
+            None,
+        )
+        if issuer is None:
+            missing, extra = shown(chain[-1].issuer_text), shown(rest[0].subject_text)
+            raise ConfigError(
+                f"{source}: the chain has a hole: {missing} is missing, "
+                f"which issued {shown(chain[-1].subject_text)}; "
+                f"add its certificate, or take out {extra}, which does not belong to the chain"
+            )
+        rest.remove(issuer)
+        chain.append(issuer)
+    if len(chain) > _MAX_CHAIN:
+        raise ConfigError(
+            f"{source}: a chain of {len(chain)} certificates; at most {_MAX_CHAIN} are accepted"
+        )
+    return chain[:-1] if len(chain) > 1 and chain[-1].is_self_issued else chain

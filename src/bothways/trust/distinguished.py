@@ -1,0 +1,128 @@
+"""Distinguished names: when two of them are the same (RFC 5280 7.1), and how one is told to a person.
+
+`cryptography` compares names exactly; the rules for case, spaces and kinds of string are made here, over
+the names as they stand in certificates.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from bothways.trust.der import SEQUENCE, SET, elements, expect_element
+
+_OID = 0x06
+_STRINGS = {
+    0x0C: "utf-8",  # UTF8String
+    0x12: "ascii",  # NumericString
+    0x13: "ascii",  # PrintableString
+    0x14: "latin-1",  # TeletexString, as everybody reads it
+    0x16: "ascii",  # IA5String
+    0x1C: "utf-32-be",  # UniversalString
+    0x1E: "utf-16-be",  # BMPString
+}
+_UNSEEN = {"\u00ad", "\u1806", "\u034f", "\u180b", "\u180c", "\u180d", "\ufffc", "\u200b"}
+_SHORT = {
+    "2.5.4.3": "CN", "2.5.4.4": "SN", "2.5.4.5": "serialNumber", "2.5.4.6": "C", "2.5.4.7": "L",
+    "2.5.4.8": "ST", "2.5.4.9": "street", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.12": "title", "2.5.4.42": "GN",
+    "0.9.2342.19200300.100.1.1": "UID", "0.9.2342.19200300.100.1.25": "DC",
+    "1.2.840.113549.1.9.1": "emailAddress",
+}  # fmt: skip
+
+
+def attributes(name: bytes) -> list[list[tuple[bytes, int, bytes]]]:
+    """Take a name apart: for each relative name its attributes' type, tag and value (RFC 5280 4.1.2.4)."""
+    at, end = expect_element(name, 0, len(name), SEQUENCE, "name")
+    relative = []
+    for tag, _, start, stop in elements(name, at, end):
+        if tag != SET or start == stop:
+            raise ValueError("a relative name is no set")
+        relative.append([_attribute(name, inner, last) for _, _, inner, last in elements(name, start, stop)])
+    return relative
+
+
+def _attribute(name: bytes, at: int, end: int) -> tuple[bytes, int, bytes]:
+    start, stop = expect_element(name, at, end, _OID, "attribute type")
+    values = list(elements(name, stop, end))
+    if len(values) != 1:
+        raise ValueError("an attribute has no single value")
+    tag, _, first, last = values[0]
+    return name[start:stop], tag, name[first:last]
+
+
+def normal_relatives(name: bytes) -> tuple[bytes, ...]:
+    """Return each relative name in a form that is equal for equal ones (RFC 5280 7.1)."""
+    return tuple(
+        repr(sorted((kind, *_prepared(tag, value)) for kind, tag, value in relative)).encode(
+            "utf-8", "backslashreplace"
+        )
+        for relative in attributes(name)
+    )
+
+
+def normal(name: bytes) -> bytes:
+    """Return a name in a form that is equal for equal names; one that cannot be read stands for itself."""
+    try:
+        return b"\n".join(normal_relatives(name))
+    except ValueError:
+        return b"?" + name
+
+
+def _prepared(tag: int, value: bytes) -> tuple[int, str | bytes]:
+    """Prepare a string for comparison: case, composition and spaces do not count (RFC 4518 2)."""
+    encoding = _STRINGS.get(tag)
+    if encoding is None:
+        return tag, value
+    try:
+        text = value.decode(encoding)
+    except UnicodeDecodeError:
+        return tag, value
+    if not text.isascii():
+        text = "".join(each for each in text if each not in _UNSEEN and not "\ufe00" <= each <= "\ufe0f")
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return 0, " ".join(text.lower().split())
+
+
+def spelled(name: bytes) -> str:
+    """Return a name for a person: `CN=Payments,O=Example`, the most particular part first (RFC 4514)."""
+    try:
+        relatives = attributes(name)
+    except ValueError:
+        return name.hex()
+    return ",".join("+".join(_spelled(*each) for each in relative) for relative in reversed(relatives))
+
+
+def _spelled(kind: bytes, tag: int, value: bytes) -> str:
+    dotted = _dotted(kind)
+    encoding = _STRINGS.get(tag)
+    text = "#" + value.hex() if encoding is None else value.decode(encoding, "replace")
+    if encoding is not None:
+        text = "".join("\\" + each if each in ',+"\\<>;' else each for each in text)
+    return f"{_SHORT.get(dotted, dotted)}={text}"
+
+
+def common_name(name: bytes) -> str | None:
+    """Return the most particular common name in a name."""
+    try:
+        for relative in reversed(attributes(name)):
+            for kind, tag, value in relative:
+                if kind == b"\x55\x04\x03" and tag in _STRINGS:
+                    return value.decode(_STRINGS[tag], "replace")
+    except ValueError:
+        pass
+    return None
+
+
+@lru_cache(maxsize=256)
+def _dotted(kind: bytes) -> str:
+    parts = []
+    number = 0
+    for byte in kind:
+        number = number << 7 | byte & 0x7F
+        if byte < 0x80:
+            parts.append(number)
+            number = 0
+    if not parts:
+        return "?"
+    first = min(parts[0] // 40, 2)
+    return ".".join(map(str, (first, parts[0] - 40 * first, *parts[1:])))

@@ -1,0 +1,43 @@
+"""The only place of trust that reads files. What is in them is for `credentials` and `anchors` to say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bothways.errors import ConfigError
+
+FilePath = str | os.PathLike[str]
+
+MAX_FILE = 64 * 1024 * 1024
+SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # Alpine, BSD, macOS
+)
+
+
+def content(path: FilePath) -> bytes:
+    """Read a whole file of at most 64 MiB, or raise ConfigError that names it."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise ConfigError(f"{os.fspath(path)}: cannot be read: {error.strerror or error}") from None
+    if len(data) > MAX_FILE:
+        raise ConfigError(f"{os.fspath(path)}: larger than {MAX_FILE} bytes, so it cannot be what is meant")
+    return data
+
+
+def system_bundle() -> Path:
+    """Find the system's file of anchors: SSL_CERT_FILE if set, else where the common systems keep it."""
+    named = os.environ.get("SSL_CERT_FILE")
+    if named:
+        return Path(named)
+    for each in map(Path, SYSTEM_BUNDLES):
+        if each.is_file():
+            return each
+    raise ConfigError(
+        "this system has no known file of anchors; name one with TrustStore.from_file or SSL_CERT_FILE"
+    )

@@ -1,0 +1,142 @@
+"""For whom a certificate stands: the name that is wanted against the names that it presents (RFC 9525).
+
+A server is known by its subject alternative names alone; a common name is reported and never compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Literal
+
+from cryptography import x509
+
+from bothways.errors import ConfigError
+from bothways.faults import Fault, Reason
+from bothways.trust.certificate import Parsed
+from bothways.trust.distinguished import common_name, spelled
+from bothways.trust.verdict import Names
+
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+_DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # IDNA 2003 and 2008 map these to different labels
+NO_NAMES = Names("(unreadable)")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerName:
+    """Whom a client wants to reach: a DNS name in lower-case A-labels, an IP address, or a URI such as a SPIFFE ID."""
+
+    kind: Literal["dns", "ip", "uri"]
+    text: str
+
+    @property
+    def sni(self) -> str | None:
+        """The name as the server_name extension carries it; None where it may not (RFC 6066 3)."""
+        return self.text if self.kind == "dns" else None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def server_name(text: str) -> ServerName:
+    """Read a name that a caller wants to reach.
+
+    text: a DNS name (a final dot does not count; other scripts become A-labels), an IPv4 or IPv6 address
+    (with or without brackets and zone), or a URI. Raises ConfigError for anything else.
+    """
+    name = text.lower() if text.isascii() else _a_labels(text)
+    if is_dns_name(name):
+        return ServerName("dns", name)
+    if "://" in text:
+        return ServerName("uri", _canonical_uri(text))
+    address = _address(text)
+    if address is not None:
+        return ServerName("ip", address)
+    if is_dns_name(name.removesuffix(".")):
+        return ServerName("dns", name.removesuffix("."))
+    raise ConfigError(
+        f"server_name: {text!r} is no DNS name, IP address or URI; give the bare host, without port or path"
+    )
+
+
+def check_server_name(text: str) -> str:
+    """Return the name that a caller wants to reach in the form that is compared, or raise ConfigError."""
+    return server_name(text).text
+
+
+def is_dns_name(name: str) -> bool:
+    """Whether `name` is a DNS name in lower case: labels of 1 to 63 letters, digits, hyphens, underscores (RFC 1123 2.1)."""
+    labels = name.split(".")
+    return len(name) <= 253 and all(map(_is_label, labels)) and not labels[-1].isdigit()
+
+
+def _is_label(label: str) -> bool:
+    return 0 < len(label) <= 63 and _LETTERS.issuperset(label) and label[0] != "-" and label[-1] != "-"
+
+
+def _a_labels(name: str) -> str:
+    if not _DEVIATIONS.isdisjoint(name.lower()):
+        raise ConfigError(
+            f"server_name: {name!r} means different names in old and new IDNA; give its A-labels (xn--...)"
+        )
+    try:
+        return name.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        raise ConfigError(f"server_name: {name!r} cannot be written in A-labels (xn--...)") from None
+
+
+def _address(text: str) -> str | None:
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ip_address(bare.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+def _canonical_uri(uri: str) -> str:
+    """Return a URI with scheme and authority in lower case; the rest counts letter for letter (RFC 3986 6.2.2.1)."""
+    scheme, _, rest = uri.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme.lower()}://{authority.lower()}{slash}{path}"
+
+
+def names_of(certificate: Parsed) -> Names:
+    """Collect every name of a certificate's holder."""
+    kinds: dict[type[x509.GeneralName], list[str]] = {
+        x509.DNSName: [], x509.IPAddress: [], x509.UniformResourceIdentifier: [], x509.RFC822Name: []
+    }  # fmt: skip
+    for each in certificate.extension(x509.SubjectAlternativeName) or ():
+        found = kinds.get(type(each))
+        if found is not None:
+            found.append(str(each.value))
+    dns, ip, uri, email = map(tuple, kinds.values())
+    return Names(spelled(certificate.subject), common_name(certificate.subject), dns, ip, uri, email)
+
+
+def stands_for(names: Names, wanted: ServerName) -> bool:
+    """Whether one of the names presented is the one that is wanted (RFC 9525 6.3 to 6.5)."""
+    if wanted.kind == "ip":
+        return wanted.text in names.ip
+    if wanted.kind == "uri":
+        return any(_canonical_uri(each) == wanted.text for each in names.uri)
+    return any(_dns_matches(each.lower(), wanted.text) for each in names.dns)
+
+
+def _dns_matches(presented: str, wanted: str) -> bool:
+    """Compare DNS names; a wildcard stands for exactly one whole label, the left-most (RFC 9525 6.3)."""
+    if not presented.startswith("*."):
+        return presented == wanted and is_dns_name(presented)
+    rest = presented[2:]
+    return "." in rest and is_dns_name(rest) and wanted.partition(".")[2] == rest
+
+
+def name_reasons(certificate: Parsed, names: Names, wanted: ServerName) -> list[Reason]:
+    """Say why a certificate does not stand for the name that is wanted, if so."""
+    if stands_for(names, wanted):
+        return []
+    subject = certificate.subject_text
+    if certificate.extension(x509.SubjectAlternativeName) is None:
+        kind = {"dns": "DNS", "ip": "IP", "uri": "URI"}[wanted.kind]
+        return [Reason(Fault.NO_SERVER_NAMES, 0, subject, {"wanted": f"{kind}:{wanted.text}"})]
+    presented = names.dns + names.ip + names.uri or names.email
+    return [Reason(Fault.NAME_MISMATCH, 0, subject, {"got": presented, "wanted": wanted.text})]

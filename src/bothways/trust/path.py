@@ -1,0 +1,350 @@
+"""Find a path from a chain as it was sent to an anchor of ours, and judge it (RFC 5280 6.1).
+
+A depth-first search over issuers by name and signature, anchors first; the first path that passes every
+check is the answer. When none does, the one that came furthest explains the refusal. All work is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from cryptography import x509
+
+from bothways.faults import Check, Fault, Reason, blame
+from bothways.trust.anchors import Edge, TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.constraints import certificate_reasons, key_weakness
+from bothways.trust.names import ServerName, name_reasons, names_of, server_name
+from bothways.trust.signatures import is_signed_by, weakness
+from bothways.trust.verdict import Finding, Names, Outcome, Purpose, Refused, Trusted, Verdict, by_precedence
+
+Path = tuple[Parsed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much work one chain may cause.
+
+    certificates, octets: size of the chain as sent. depth: certificates in a path, leaf and anchor
+    included. candidates: issuers tried. signatures: signatures checked.
+    """
+
+    certificates: int = 16
+    octets: int = 128 * 1024
+    depth: int = 10
+    candidates: int = 256
+    signatures: int = 32
+
+
+LIMITS = Limits()
+NO_REVOCATION = Finding("c", Outcome.NOT_CHECKED, "no source configured")
+
+
+def judge(
+    chain: Sequence[bytes],
+    anchors: TrustStore,
+    *,
+    purpose: Purpose,
+    name: str | ServerName | None,
+    at: datetime,
+    key_usage: str | None = "digitalSignature",
+    limits: Limits = LIMITS,
+) -> Verdict:
+    """Judge a certificate for a purpose, and for a name where one is given.
+
+    chain: DER as sent, the leaf first, the rest in any order; surplus and repeated ones are ignored.
+    name: whom the certificate must stand for, None where that is not asked (clients).  at: the time, with
+    its zone.  key_usage: what the leaf's key is used for, "digitalSignature" or "keyEncipherment".
+    Raises ConfigError for a `name` that is none; never for what is in the chain.
+    """
+    wanted = server_name(name) if isinstance(name, str) else name
+    too_large = _check_size(chain, limits)
+    if too_large is not None:
+        return _refused([too_large], None)
+    try:
+        leaf = Parsed(bytes(chain[0]))
+        leaf.load()
+        names = names_of(leaf)
+    except ValueError as error:
+        return _refused([Reason(Fault.BAD_ENCODING, 0, "", {"problem": error})], None)
+    search = _Search(chain, anchors, limits)
+    terms = _Terms(purpose, wanted, at, key_usage, names)
+    best: tuple[Path, list[Reason]] | None = None
+    for path in search.paths(leaf):
+        reasons = _walk(path, terms)
+        if not reasons:
+            return _trusted(path, names)
+        if best is None or _severity(reasons) < _severity(best[1]):
+            best = path, reasons
+    path, reasons = best if best is not None else search.explain(leaf, terms)
+    if search.exhausted is not None:
+        reasons.append(search.exhausted)
+    return _refused(reasons, names)
+
+
+def leaf_certificate(der: bytes) -> x509.Certificate:
+    """Return the certificate that a peer sent first, or blame it for one that cannot be read."""
+    try:
+        return Parsed(der).x509
+    except ValueError as error:
+        blame(Fault.BAD_ENCODING, problem=error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    purpose: Purpose
+    wanted: ServerName | None
+    at: datetime
+    key_usage: str | None
+    names: Names
+
+
+def _check_size(chain: Sequence[bytes], limits: Limits) -> Reason | None:
+    if not chain:
+        return Reason(Fault.BAD_ENCODING, None, "", {"problem": "the chain is empty"})
+    if len(chain) > limits.certificates:
+        return Reason(
+            Fault.CHAIN_TOO_LARGE,
+            None,
+            "",
+            {"got": len(chain), "unit": "certificates", "limit": limits.certificates},
+        )
+    size = sum(map(len, chain))
+    if size > limits.octets:
+        return Reason(Fault.CHAIN_TOO_LARGE, None, "", {"got": size, "unit": "bytes", "limit": limits.octets})
+    return None
+
+
+def _walk(path: Path, terms: _Terms) -> list[Reason]:
+    """Make every check that is not the search's on a path, whole or not."""
+    reasons = certificate_reasons(path, terms.purpose, terms.at, terms.key_usage)
+    if terms.wanted is not None:
+        reasons += name_reasons(path[0], terms.names, terms.wanted)
+    return reasons
+
+
+def _severity(reasons: list[Reason]) -> tuple[int, int]:
+    """Order failed paths: the one with the fewest reasons, then with the mildest, explains best."""
+    return len(reasons), -min((reason.fault.check or Check.ENCODING).rank for reason in reasons)
+
+
+class _Search:
+    """One search for paths, with the bounds of its work and what it learned on the way."""
+
+    def __init__(self, chain: Sequence[bytes], anchors: TrustStore, limits: Limits) -> None:
+        self._anchors = anchors
+        self._limits = limits
+        self._chain = chain
+        self._pool: list[Parsed] | None = None
+        self._unreadable: list[Reason] = []
+        self._edges: dict[Edge, bool] = {}
+        self._candidates = 0
+        self._signatures = 0
+        self._furthest: Path = ()
+        self._wrong_signer: Parsed | None = None
+        self.exhausted: Reason | None = None
+
+    def paths(self, leaf: Parsed) -> Iterator[Path]:
+        """Yield every path from the leaf to an anchor whose signatures hold, nearest anchors first."""
+        yield from self._extend((leaf,))
+
+    def _extend(self, path: Path) -> Iterator[Path]:
+        last = path[-1]
+        if self._anchors.own(last) is not None:
+            self._remember(path)
+            yield path
+        if len(path) >= self._limits.depth:
+            self._note_end(path, None)
+            return
+        extended = False
+        wrong = None
+        for issuer, is_anchor in self._issuers(path):
+            if self.exhausted is not None:
+                return
+            if not self._is_edge(last, issuer):
+                wrong = wrong or issuer
+                continue
+            extended = True
+            longer = (*path, issuer)
+            if is_anchor:
+                self._remember(longer)
+                yield longer
+            else:
+                yield from self._extend(longer)
+        if not extended:
+            self._note_end(path, wrong)
+
+    def _issuers(self, path: Path) -> Iterator[tuple[Parsed, bool]]:
+        """Yield the certificates whose name is the issuer, anchors first, those not yet on the path (RFC 4158 5.2)."""
+        last = path[-1]
+        for anchor in self._anchors.issuers_of(last):
+            if self._take(path, anchor):
+                yield anchor, True
+        for other in self._others():
+            if (
+                other.is_named_issuer_of(last)
+                and self._anchors.own(other) is None
+                and self._take(path, other)
+            ):
+                yield other, False
+
+    def _take(self, path: Path, candidate: Parsed) -> bool:
+        if any(candidate.spki == each.spki and candidate.subject == each.subject for each in path):
+            return False
+        self._candidates += 1
+        if self._candidates > self._limits.candidates:
+            self._exhaust("candidates", self._limits.candidates)
+            return True
+        try:
+            candidate.load()
+        except ValueError as error:
+            position = len(path)
+            self._unreadable.append(
+                Reason(Fault.BAD_ENCODING, position, candidate.subject_text, {"problem": error})
+            )
+            return False
+        return True
+
+    def _others(self) -> list[Parsed]:
+        """Return the chain without its leaf, repetitions and what cannot be read."""
+        if self._pool is None:
+            self._pool = []
+            seen = {bytes(self._chain[0])}
+            for position, der in enumerate(map(bytes, self._chain[1:]), 1):
+                if der in seen:
+                    continue
+                seen.add(der)
+                try:
+                    self._pool.append(Parsed(der))
+                except ValueError as error:
+                    self._unreadable.append(Reason(Fault.BAD_ENCODING, position, "", {"problem": error}))
+        return self._pool
+
+    def _is_edge(self, child: Parsed, issuer: Parsed) -> bool:
+        """Whether the issuer's key signed the child; checked once, and not at all when remembered.
+
+        What is refused for its algorithm or for a weak key is not checked: the path is followed for what else
+        there is to say, and `certificate_reasons` refuses it.
+        """
+        edge = (child.digest, issuer.key_digest)
+        known = self._edges.get(edge)
+        if known is not None:
+            return known
+        if self._anchors.remembers(edge):
+            return True
+        if weakness(child) is not None or key_weakness(issuer) is not None:
+            return True
+        self._signatures += 1
+        if self._signatures > self._limits.signatures:
+            self._exhaust("signatures", self._limits.signatures)
+            return False
+        holds = is_signed_by(child, issuer.key)
+        self._edges[edge] = holds
+        return holds
+
+    def _exhaust(self, unit: str, limit: int) -> None:
+        self.exhausted = Reason(Fault.PATH_SEARCH_EXHAUSTED, None, "", {"unit": unit, "limit": limit})
+
+    def _remember(self, path: Path) -> None:
+        """Give the store what was verified on a path that ended at its anchor."""
+        held = [
+            edge
+            for child, issuer in pairwise(path)
+            if self._edges.get(edge := (child.digest, issuer.key_digest))
+        ]
+        self._anchors.remember(held)
+
+    def _note_end(self, path: Path, wrong: Parsed | None) -> None:
+        """Keep the furthest place where the search ended; one with a signer that did not sign says more."""
+        if len(path) > len(self._furthest) or (wrong is not None and len(path) == len(self._furthest)):
+            self._furthest = path
+            self._wrong_signer = wrong
+
+    def explain(self, leaf: Parsed, terms: _Terms) -> tuple[Path, list[Reason]]:
+        """Say why no path was found, and what else is wrong with the part of it that there is."""
+        path = self._furthest or (leaf,)
+        last, position = path[-1], len(path) - 1
+        reasons = list(self._unreadable)
+        signer = self._wrong_signer
+        facts: dict[str, object] = {"issuer": last.issuer_text}
+        if len(path) >= self._limits.depth:
+            reasons.append(
+                Reason(Fault.PATH_TOO_LONG, position, last.subject_text, {"limit": self._limits.depth})
+            )
+        elif signer is not None and not _names_another_key(last, signer):
+            reasons.append(Reason(Fault.BAD_CERTIFICATE_SIGNATURE, position, last.subject_text, facts))
+        elif self.exhausted is None:
+            facts["advice"] = self._advice(path, signer)
+            reasons.append(Reason(Fault.NO_PATH, position, last.subject_text, facts))
+        return path, reasons + _walk(path, terms)
+
+    def _advice(self, path: Path, signer: Parsed | None) -> str:
+        last = path[-1]
+        if signer is not None:
+            return (
+                f"a CA named {last.issuer_text} is known here, but with another key: it was probably created "
+                "anew, so issue the certificate again or replace the anchor"
+            )
+        if last.is_self_issued:
+            if len(path) == 1:
+                return "the certificate is self-signed: if it is the one you expect, make it an anchor itself"
+            return (
+                f"the chain ends at the root {last.subject_text}, which is no anchor of ours: "
+                "add it to the anchors if it is to be trusted"
+            )
+        ours = ", ".join(self._anchors.names_for_people)
+        if len(path) == 1 and len(self._chain) == 1:
+            return (
+                f"the peer sent its certificate alone: let it send the intermediate {last.issuer_text} too, "
+                f"or make that CA an anchor (our anchors: {ours})"
+            )
+        return (
+            f"the chain stops at {last.issuer_text}: let the peer send that CA's certificate too, "
+            f"or make it an anchor (our anchors: {ours})"
+        )
+
+
+def _names_another_key(child: Parsed, signer: Parsed) -> bool:
+    """Whether the child names a key of its issuer that is not the signer's (RFC 5280 4.2.1.1)."""
+    wanted, has = child.authority_key_identifier, signer.subject_key_identifier
+    return wanted is not None and has is not None and wanted != has
+
+
+def _trusted(path: Path, names: Names) -> Trusted:
+    until = min(each.not_after for each in path)
+    count = (
+        "1 certificate, itself an anchor"
+        if len(path) == 1
+        else f"{len(path)} certificates, up to the anchor {path[-1].subject_text}"
+    )
+    findings = (
+        Finding("a", Outcome.PASSED, count),
+        Finding("b", Outcome.PASSED, f"valid until {until:%Y-%m-%d %H:%M} UTC"),
+        NO_REVOCATION,
+    )
+    return Trusted(tuple(each.x509 for each in path), names, findings, until)
+
+
+def _refused(reasons: list[Reason], names: Names | None) -> Refused:
+    ordered = by_precedence(reasons)
+    letters = {(reason.fault.check or Check.ENCODING).letter for reason in ordered}
+    findings = (
+        _finding("a", ordered, letters, "the chain holds"),
+        _finding("b", ordered, letters, "within the period of every certificate seen"),
+        NO_REVOCATION,
+    )
+    return Refused(ordered, names, findings)
+
+
+def _finding(letter: str, reasons: tuple[Reason, ...], letters: set[str], passed: str) -> Finding:
+    if letter in letters:
+        text = "; ".join(
+            str(each) for each in reasons if (each.fault.check or Check.ENCODING).letter == letter
+        )
+        return Finding(letter, Outcome.FAILED, text)
+    if letter == "b" and any(each.fault.check is Check.ENCODING for each in reasons):
+        return Finding(letter, Outcome.NOT_CHECKED, "the chain could not be read")
+    return Finding(letter, Outcome.PASSED, passed)

@@ -1,0 +1,108 @@
+"""Whether a key signed a certificate, by which algorithm, and which algorithms count (RFC 5280 6.1.3 a 1).
+
+The gate to `cryptography`'s signature checks: whatever it raises becomes a plain no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509 import ObjectIdentifier
+from cryptography.x509.oid import SignatureAlgorithmOID as Algorithm
+
+from bothways.faults import Fault
+from bothways.trust.certificate import Parsed
+
+STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+
+_PKCS1 = {Algorithm.RSA_WITH_SHA256, Algorithm.RSA_WITH_SHA384, Algorithm.RSA_WITH_SHA512}
+_ECDSA = {Algorithm.ECDSA_WITH_SHA256, Algorithm.ECDSA_WITH_SHA384, Algorithm.ECDSA_WITH_SHA512}
+_PlainKey = (
+    ed25519.Ed25519PublicKey
+    | ed448.Ed448PublicKey
+    | mldsa.MLDSA44PublicKey
+    | mldsa.MLDSA65PublicKey
+    | mldsa.MLDSA87PublicKey
+)
+_PLAIN: dict[ObjectIdentifier, type[_PlainKey]] = {
+    Algorithm.ED25519: ed25519.Ed25519PublicKey,
+    Algorithm.ED448: ed448.Ed448PublicKey,
+    Algorithm.ML_DSA_44: mldsa.MLDSA44PublicKey,
+    Algorithm.ML_DSA_65: mldsa.MLDSA65PublicKey,
+    Algorithm.ML_DSA_87: mldsa.MLDSA87PublicKey,
+}
+_WEAK = {
+    Algorithm.RSA_WITH_MD5: "MD5",
+    Algorithm.RSA_WITH_SHA1: "SHA-1",
+    Algorithm._RSA_WITH_SHA1: "SHA-1",
+    Algorithm.ECDSA_WITH_SHA1: "SHA-1",
+    Algorithm.DSA_WITH_SHA1: "SHA-1",
+}
+_RSA = {*_PKCS1, Algorithm.RSASSA_PSS}
+_ACCEPTED = _PKCS1 | _ECDSA | set(_PLAIN)
+
+
+def weakness(certificate: Parsed) -> tuple[Fault, str] | None:
+    """Say what is wrong with the algorithm that signed a certificate, and name it; None if nothing is."""
+    algorithm = certificate.x509.signature_algorithm_oid
+    if algorithm in _ACCEPTED:
+        return None
+    weak = _WEAK.get(algorithm)
+    if weak is not None:
+        return Fault.WEAK_HASH, weak
+    if algorithm == Algorithm.RSASSA_PSS:
+        return _pss_weakness(certificate)
+    name = algorithm._name
+    return Fault.UNSUPPORTED_SIGNATURE, name if name != "Unknown OID" else algorithm.dotted_string
+
+
+def _pss_weakness(certificate: Parsed) -> tuple[Fault, str] | None:
+    hash_algorithm = _pss_hash(certificate)
+    if isinstance(hash_algorithm, STRONG_HASHES):
+        return None
+    if isinstance(hash_algorithm, hashes.SHA1):
+        return Fault.WEAK_HASH, "SHA-1"
+    return Fault.UNSUPPORTED_SIGNATURE, "RSASSA-PSS with unknown parameters"
+
+
+def _pss_hash(certificate: Parsed) -> hashes.HashAlgorithm | None:
+    try:
+        return certificate.x509.signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def is_signed_by(certificate: Parsed, key: CertificatePublicKeyTypes) -> bool:
+    """Whether `key` signed `certificate`, by an algorithm that `weakness` lets pass."""
+    check = _check_for(certificate, key)
+    if check is None:
+        return False
+    try:
+        check()
+    except (InvalidSignature, ValueError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _check_for(certificate: Parsed, key: CertificatePublicKeyTypes) -> Callable[[], None] | None:
+    """Return the check that the certificate's algorithm asks for, or None if the key is of another kind."""
+    signed = certificate.x509
+    algorithm = signed.signature_algorithm_oid
+    signature, data = signed.signature, signed.tbs_certificate_bytes
+    if isinstance(key, _PlainKey):
+        return partial(key.verify, signature, data) if isinstance(key, _PLAIN.get(algorithm, ())) else None
+    digest = signed.signature_hash_algorithm
+    if digest is None:
+        return None
+    if isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _ECDSA:
+        return partial(key.verify, signature, data, ec.ECDSA(digest))
+    if isinstance(key, rsa.RSAPublicKey) and algorithm in _RSA:
+        chosen = signed.signature_algorithm_parameters
+        if isinstance(chosen, (padding.PKCS1v15, padding.PSS)):
+            return partial(key.verify, signature, data, chosen, digest)
+    return None

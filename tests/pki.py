@@ -1,0 +1,235 @@
+"""A small maker of certificates for tests: sound ones with few words, broken ones by naming what is broken.
+
+Keys are made once a run and shared by number: `key("P-256", 1)` is always the same key. Times are whole days from
+`NOW`. Texts of alternative names read `DNS:a.example`, `IP:127.0.0.1`, `URI:spiffe://a/b`, `EMAIL:a@b.example`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from ipaddress import ip_address
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+USAGES = {
+    "serverAuth": ExtendedKeyUsageOID.SERVER_AUTH,
+    "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH,
+    "codeSigning": ExtendedKeyUsageOID.CODE_SIGNING,
+    "any": ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+    "OCSPSigning": ExtendedKeyUsageOID.OCSP_SIGNING,
+}
+OLD_DIGESTS = {"SHA1": "SHA256", "MD5": "SHA256"}
+DIGESTS = {"SHA256": hashes.SHA256(), "SHA384": hashes.SHA384(), "SHA512": hashes.SHA512()}
+BOTH = ("serverAuth", "clientAuth")
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate with its key and the certificates above it, the issuer first."""
+
+    certificate: x509.Certificate
+    key: PrivateKeyTypes
+    above: tuple[Issued, ...] = ()
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.DER)
+
+    @property
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def encrypted_key_pem(self, password: bytes) -> bytes:
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
+
+    @property
+    def chain(self) -> list[bytes]:
+        """DER as a peer sends it: without the root."""
+        return [self.der, *(each.der for each in self.above if each.above)]
+
+    @property
+    def chain_pem(self) -> bytes:
+        return b"".join([self.pem, *(each.pem for each in self.above if each.above)])
+
+    def p12(self, password: bytes | None) -> bytes:
+        cipher = NoEncryption() if password is None else BestAvailableEncryption(password)
+        above = [each.certificate for each in self.above]
+        return pkcs12.serialize_key_and_certificates(b"me", self.key, self.certificate, above, cipher)
+
+
+@cache
+def key(kind: str = "P-256", number: int = 0) -> PrivateKeyTypes:
+    """The key of a kind with a number: P-256, P-384, P-521, RSA-<bits>, Ed25519, Ed448, ML-DSA-44 ..."""
+    if kind.startswith("RSA-"):
+        return rsa.generate_private_key(65537, int(kind.removeprefix("RSA-")))
+    makers = {
+        "P-224": lambda: ec.generate_private_key(ec.SECP224R1()),
+        "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+        "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
+        "DSA": lambda: dsa.generate_private_key(2048),
+        "Ed25519": ed25519.Ed25519PrivateKey.generate,
+        "Ed448": ed448.Ed448PrivateKey.generate,
+        "ML-DSA-44": mldsa.MLDSA44PrivateKey.generate,
+        "ML-DSA-65": mldsa.MLDSA65PrivateKey.generate,
+        "ML-DSA-87": mldsa.MLDSA87PrivateKey.generate,
+    }
+    return makers[kind]()
+
+
+def name(common_name: str | None, **others: str) -> x509.Name:
+    """A distinguished name: `name("Payments", O="Example")`."""
+    kinds = {"C": NameOID.COUNTRY_NAME, "O": NameOID.ORGANIZATION_NAME, "OU": NameOID.ORGANIZATIONAL_UNIT_NAME}
+    parts = [x509.NameAttribute(kinds[kind], value) for kind, value in others.items()]
+    if common_name is not None:
+        parts.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
+    return x509.Name(parts)
+
+
+def alternative(text: str) -> x509.GeneralName:
+    """One subject alternative name from its text."""
+    kind, _, value = text.partition(":")
+    if kind == "IP":
+        return x509.IPAddress(ip_address(value))
+    if kind == "DN":
+        return x509.DirectoryName(name(value))
+    kinds = {"DNS": x509.DNSName, "URI": x509.UniformResourceIdentifier, "EMAIL": x509.RFC822Name}
+    return kinds[kind](value)
+
+
+_numbers: dict[str, int] = {}
+
+
+def _own_key(kind: str, of: str) -> PrivateKeyTypes:
+    return key(kind, _numbers.setdefault(of, len(_numbers) + 1000))
+
+
+def issue(
+    subject: str | x509.Name | None,
+    by: Issued | None,
+    *,
+    ca: bool | None = None,
+    path_length: int | None = None,
+    key_kind: str = "P-256",
+    own_key: PrivateKeyTypes | None = None,
+    not_before: datetime = NOW - 30 * DAY,
+    not_after: datetime = NOW + 335 * DAY,
+    usage: Sequence[str] | None = None,
+    key_usage: Sequence[str] | None = ("digital_signature",),
+    alternatives: Sequence[str] = (),
+    critical_alternatives: bool = False,
+    issuer_name: x509.Name | None = None,
+    signed_by: PrivateKeyTypes | None = None,
+    digest: str = "SHA256",
+    pss: bool = False,
+    serial: int | None = None,
+    key_identifiers: bool = True,
+    extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    broken: bool = False,
+) -> Issued:
+    """Issue a certificate; without `by` it is self-signed.
+
+    ca: basicConstraints, None leaves it out.  usage, key_usage: None leaves the extension out.
+    signed_by: a key that is not the issuer's.  issuer_name: a name that is not the issuer's.
+    broken: one bit of the signature is turned.
+    """
+    subject_name = subject if isinstance(subject, x509.Name) else name(subject) if subject is not None else x509.Name([])
+    mine = own_key or _own_key(key_kind, f"{key_kind} {subject_name.rfc4514_string()}")
+    signer = signed_by or (mine if by is None else by.key)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject_name)
+        .issuer_name(issuer_name or (subject_name if by is None else by.certificate.subject))
+        .public_key(mine.public_key())
+        .serial_number(serial or x509.random_serial_number())
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
+    )
+    if ca is not None:
+        builder = builder.add_extension(x509.BasicConstraints(ca, path_length if ca else None), critical=True)
+    if key_usage is not None:
+        builder = builder.add_extension(_key_usage(key_usage), critical=True)
+    if usage is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([USAGES[each] for each in usage]), critical=False)
+    if alternatives:
+        names = x509.SubjectAlternativeName([alternative(each) for each in alternatives])
+        builder = builder.add_extension(names, critical=critical_alternatives)
+    if key_identifiers:
+        own = x509.SubjectKeyIdentifier.from_public_key(mine.public_key())
+        theirs = x509.AuthorityKeyIdentifier.from_issuer_public_key((mine if by is None else by.key).public_key())
+        builder = builder.add_extension(own, critical=False).add_extension(theirs, critical=False)
+    for extension, critical in extra:
+        builder = builder.add_extension(extension, critical=critical)
+    kinds = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey
+    algorithm = DIGESTS[OLD_DIGESTS.get(digest, digest)] if isinstance(signer, kinds) else None
+    scheme = padding.PSS(padding.MGF1(algorithm), padding.PSS.DIGEST_LENGTH) if pss else None
+    certificate = builder.sign(signer, algorithm, rsa_padding=scheme)
+    if digest in OLD_DIGESTS:
+        certificate = _with_old_digest(certificate, signer, digest)
+    above = () if by is None else (by, *by.above)
+    issued = Issued(certificate, mine, above)
+    return altered(issued) if broken else issued
+
+
+def _key_usage(names: Sequence[str]) -> x509.KeyUsage:
+    every = (
+        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+        "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+    )  # fmt: skip
+    return x509.KeyUsage(**{each: each in names for each in every})
+
+
+def _with_old_digest(certificate: x509.Certificate, signer: PrivateKeyTypes, digest: str) -> x509.Certificate:
+    """Put sha1WithRSAEncryption or md5WithRSAEncryption where sha256WithRSAEncryption stands; `cryptography` signs no such."""
+    pkcs1 = bytes.fromhex("2a864886f70d0101")
+    last = {"SHA1": b"\x05", "MD5": b"\x04"}[digest]
+    der = certificate.public_bytes(Encoding.DER).replace(pkcs1 + b"\x0b", pkcs1 + last)
+    unsigned = x509.load_der_x509_certificate(der)
+    old = hashes.SHA1() if digest == "SHA1" else hashes.MD5()
+    signature = signer.sign(unsigned.tbs_certificate_bytes, padding.PKCS1v15(), old)
+    return x509.load_der_x509_certificate(der[: -len(signature)] + signature)
+
+
+def altered(issued: Issued) -> Issued:
+    """The same certificate with the last bit of its signature turned."""
+    der = bytearray(issued.der)
+    der[-1] ^= 1
+    return replace(issued, certificate=x509.load_der_x509_certificate(bytes(der)))
+
+
+def root(subject: str | x509.Name = "Root", **options) -> Issued:
+    """A self-signed CA."""
+    return issue(subject, None, **{"ca": True, "key_usage": ("key_cert_sign", "crl_sign"), "not_after": NOW + 3650 * DAY} | options)
+
+
+def intermediate(by: Issued, subject: str | x509.Name = "Intermediate", **options) -> Issued:
+    """A CA under another."""
+    return issue(subject, by, **{"ca": True, "key_usage": ("key_cert_sign", "crl_sign"), "not_after": NOW + 1800 * DAY} | options)
+
+
+def leaf(by: Issued | None, subject: str | x509.Name | None = "server.example", **options) -> Issued:
+    """An end entity: by default a server and client with the DNS name of its common name."""
+    if "alternatives" not in options and isinstance(subject, str):
+        options["alternatives"] = [f"DNS:{subject}"]
+    return issue(subject, by, **{"ca": False, "usage": BOTH} | options)
