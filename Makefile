@@ -1,0 +1,66 @@
+# `make demo` shows a mutual handshake, `make test` tests it. Each target sets up .venv by itself.
+PYTHON ?= python3
+# yes: the pinned versions of requirements/; no: whatever the ranges of pyproject.toml allow today.
+PINNED ?= yes
+# What to pass on, as in `make demo ARGS=--json` or `make test ARGS="tests/tls -x"`.
+ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+RUN := PYTHONPATH=src $(BIN)/python
+
+.PHONY: help demo test test-all check format bench clean
+
+help:
+	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and six that are refused"
+	@echo "make test      the tests (minutes; needs nothing but Python, tells what it skipped and why)"
+	@echo "make test-all  the same with the full counts of every sweep"
+	@echo "make check     format, lint, types, layers (a minute)"
+	@echo "make bench     the budgets, side by side with other TLS stacks"
+	@echo "make format    rewrite the sources as \`make check\` wants them"
+	@echo "make clean     remove .venv and caches"
+
+demo: .venv/run.stamp
+	@$(RUN) -m bothways.cli demo $(ARGS)
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest -q -rs $(ARGS)
+
+test-all: .venv/dev.stamp
+	$(BIN)/python -m pytest -q -rs --full $(ARGS)
+
+check: .venv/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/architecture
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --select I --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev.stamp
+	PYTHONPATH=src:tests $(BIN)/python -m bench $(ARGS)
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("bothways needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+
+.venv/run.stamp: requirements/run.txt | .venv/bin/python
+	@test -e .venv/dev.stamp || $(MAKE) --no-print-directory install WHAT=run EXTRA=cli
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.txt | .venv/bin/python
+	@$(MAKE) --no-print-directory install WHAT=dev EXTRA=dev
+	@touch $@
+
+.PHONY: install
+install:
+ifeq ($(PINNED),yes)
+	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/$(WHAT).txt
+else
+	$(PIP) install -q --upgrade --editable '.[$(EXTRA)]'
+endif
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist .coverage

@@ -1,0 +1,68 @@
+"""The sources as the architecture tests see them: modules by dotted name, and what each imports and calls."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+
+
+class Import(NamedTuple):
+    """One imported module and the line that imports it; `lazy` if the import stands inside a function."""
+
+    module: str
+    line: int
+    lazy: bool
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Every source module's syntax tree by its dotted name; a package is named as the package."""
+    trees = {}
+    for path in sorted((SOURCE / "bothways").rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        dotted = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        trees[dotted] = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return trees
+
+
+def imports(tree: ast.Module) -> Iterator[Import]:
+    """Every import in a module; `from a import b` names a.b where that is a module of ours, else a."""
+    for node, lazy in _walk(tree, lazy=False):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno, lazy)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            for alias in node.names:
+                inner = f"{module}.{alias.name}"
+                yield Import(inner if is_ours(inner) else module, node.lineno, lazy)
+
+
+def is_ours(dotted: str) -> bool:
+    """Whether a dotted name is a module or a package in the source tree."""
+    path = SOURCE.joinpath(*dotted.split("."))
+    return path.with_suffix(".py").is_file() or path.is_dir()
+
+
+def calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """The dotted end of every call, such as `datetime.now`, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            prefix = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+            yield f"{prefix}.{node.func.attr}", node.lineno
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id, node.lineno
+
+
+def _walk(node: ast.AST, *, lazy: bool) -> Iterator[tuple[ast.AST, bool]]:
+    for child in ast.iter_child_nodes(node):
+        yield child, lazy
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield from _walk(child, lazy=lazy or inside)

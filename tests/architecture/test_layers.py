@@ -1,0 +1,170 @@
+"""Which module may know which: the arrows of docs/design.md, held on the syntax trees.
+
+This is a statement of policy. It is changed when the design changes, on purpose and with a reason in
+docs/design.md, never to make a build pass. Everything below is data; the five tests only apply it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from architecture.sources import calls, imports, modules
+
+# Rooms from the ground up. A module imports only from rows below its own, or from its own room.
+ROWS = (
+    ("iana",),
+    ("faults",),
+    ("errors",),
+    ("trust",),
+    ("tls",),
+    ("explain", "ca"),
+    ("net", "aio"),
+    ("doctor", "gateway", "http"),
+    ("cli",),
+)
+
+# The same inside two rooms. A row may hold modules or packages; a package's modules know one another.
+INSIDE = {
+    "trust": (
+        ("verdict", "der", "files"),
+        ("pem", "distinguished"),
+        ("certificate",),
+        ("signatures", "names"),
+        ("anchors", "constraints"),
+        ("credentials",),
+        ("path", "crl", "ocsp"),
+        ("revocation",),
+        ("evidence",),
+    ),
+    "tls": (
+        ("wire", "crypto"),
+        ("defaults",),
+        ("keys", "record"),
+        ("events",),
+        ("handshake",),
+        ("after_handshake",),
+        ("connection",),
+    ),
+}
+
+# What the engine and trust never touch: no I/O, no clock, no randomness ...
+PURE = ("trust", "tls")
+IMPURE_MODULES = {"socket", "ssl", "asyncio", "threading", "os", "time", "random", "secrets", "subprocess"}
+IMPURE_CALLS = {
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "date.today",
+    "open",
+    "Path.open",
+    "input",
+}
+# ... but where it is said:
+EXEMPT = {
+    "tls.defaults": "names the clock and the entropy",
+    "trust.files": "reads the files that credentials and anchors are loaded from",
+}
+
+# Randomness that `cryptography` draws by itself: only where replay can answer for it.
+DRAWING = {"generate", "generate_private_key", "encapsulate"}
+DRAWS_IN = "tls.crypto"
+
+# Distributions that a room may import beside the standard library. The base install has `cryptography` alone.
+BASE = {"cryptography"}
+EXTRAS = {
+    "cli": {"click", "rich"},
+    "ca": {"sqlalchemy"},
+}
+
+
+def test_every_module_stands_in_a_row() -> None:
+    """A new room or a new module has to be given its place first."""
+    rooms = {room for row in ROWS for room in row}
+    homeless = [name for name in modules() if name != "bothways" and _inner(name)[0] not in rooms]
+    for room, rows in INSIDE.items():
+        known = {module for row in rows for module in row}
+        inner = [parts for name in modules() if (parts := _inner(name))[0] == room and len(parts) > 1]
+        homeless += [".".join(parts) for parts in inner if parts[1] not in known]
+    assert not homeless
+
+
+def test_modules_import_only_from_rows_below() -> None:
+    """No arrow points up or sideways, between rooms and inside trust and tls."""
+    wrong = []
+    for name, tree in modules().items():
+        for imported in imports(tree):
+            if imported.module.startswith("bothways.") and name != "bothways":
+                problem = _problem(_inner(name), _inner(imported.module))
+                if problem:
+                    wrong.append(f"{name}:{imported.line} imports {imported.module}: {problem}")
+    assert not wrong
+
+
+def test_nobody_inside_imports_the_package_root() -> None:
+    """The root gathers the public names for users; inside, modules are named by their full path."""
+    wrong = [
+        f"{name}:{imported.line}"
+        for name, tree in modules().items()
+        for imported in imports(tree)
+        if imported.module == "bothways"
+    ]
+    assert not wrong
+
+
+def test_trust_and_engine_touch_no_io_no_clock_and_no_randomness() -> None:
+    """Clock and entropy are injected; sockets and files are other rooms' work."""
+    wrong = []
+    for name, tree in modules().items():
+        inner = ".".join(_inner(name))
+        if inner.split(".")[0] not in PURE:
+            continue
+        if inner not in EXEMPT:
+            wrong += [
+                f"{name}:{found.line} imports {found.module}"
+                for found in imports(tree)
+                if found.module.split(".")[0] in IMPURE_MODULES
+            ]
+            wrong += [f"{name}:{line} calls {call}" for call, line in calls(tree) if call in IMPURE_CALLS]
+        if not inner.startswith(DRAWS_IN):
+            wrong += [
+                f"{name}:{line} calls {call}" for call, line in calls(tree) if call.split(".")[-1] in DRAWING
+            ]
+    assert not wrong
+    assert {f"bothways.{exempt}" for exempt in EXEMPT} <= set(modules()), "an exemption that nobody needs"
+
+
+def test_rooms_import_only_the_distributions_that_their_extra_brings() -> None:
+    """`pip install bothways` brings `cryptography` alone, and the engine runs on it."""
+    wrong = []
+    for name, tree in modules().items():
+        room = _inner(name)[0]
+        allowed = BASE | EXTRAS.get(room, set()) | sys.stdlib_module_names | {"bothways"}
+        wrong += [
+            f"{name}:{found.line} imports {found.module}"
+            for found in imports(tree)
+            if found.module.split(".")[0] not in allowed
+        ]
+    assert not wrong
+
+
+def _inner(dotted: str) -> list[str]:
+    return dotted.split(".")[1:] or [""]
+
+
+def _problem(importer: list[str], imported: list[str]) -> str:
+    """Why an arrow is not allowed, or nothing."""
+    if importer[0] != imported[0]:
+        return _compare(ROWS, importer[0], imported[0])
+    rows = INSIDE.get(importer[0])
+    if rows is None or len(importer) < 2 or len(imported) < 2 or importer[1] == imported[1]:
+        return ""
+    return _compare(rows, importer[1], imported[1])
+
+
+def _compare(rows: tuple[tuple[str, ...], ...], importer: str, imported: str) -> str:
+    place = {room: level for level, row in enumerate(rows) for room in row}
+    if importer not in place or imported not in place:
+        return "one of them stands in no row"
+    if place[imported] < place[importer]:
+        return ""
+    return "sideways" if place[imported] == place[importer] else "upwards"

