@@ -109,3 +109,10 @@ class UsageError(TLSError):
 
 class ConfigError(TLSError):
     """A configuration, a file or a credential cannot work; raised when it is made, never in a handshake."""
+
+
+class InternalError(TLSError):
+    """A defect of bothways: the connection was ended, its details are in the log, neither peer is to blame."""
+
+    def __str__(self) -> str:
+        return "something failed inside bothways that is not the peer's fault; see the log."

@@ -66,6 +66,9 @@ class Warning(Enum):
     """What a user should know although nothing failed. `str()` of a member is a sentence for a person."""
 
     NO_MATCHING_AUTHORITY = "the server names no authority that leads to our certificate; it was sent all the same"
+    NO_MATCHING_AUTHORITY_OF_SEVERAL = (
+        "the server names no authority that leads to one of our certificates; none of them was sent"
+    )
     NO_FITTING_SCHEME = "none of our certificates can sign by a scheme that the peer accepts; none was sent"
     NO_CREDENTIALS = "the server asked for a certificate and we have none to send"
 

@@ -1,0 +1,63 @@
+"""What may come after Finished in TLS 1.3: tickets and changes of keys (RFC 9846 4.7)."""
+
+from __future__ import annotations
+
+from bothways.faults import Fault, blame
+from bothways.iana import KeyUpdateRequest
+from bothways.iana import name as spelled
+from bothways.tls.events import Epoch
+from bothways.tls.handshake.channel import Inbox, Outbox
+from bothways.tls.record.protection import Plaintext, Protection
+from bothways.tls.wire.flight import Message
+from bothways.tls.wire.tls13 import KeyUpdate, NewSessionTicket
+
+IDLE_MESSAGE_LIMIT = 32
+
+
+class AfterHandshake:
+    """The talk under application keys: it renews keys, and counts what comes without data between."""
+
+    def __init__(self, inbox: Inbox, out: Outbox) -> None:
+        self._inbox = inbox
+        self._out = out
+        self._without_data = 0
+        self.owes_key_update = False
+
+    def take(self, message: Message) -> None:
+        """Do what a message after the handshake asks for. A ticket is accepted and not used."""
+        self._without_data += 1
+        if self._without_data > IDLE_MESSAGE_LIMIT:
+            blame(Fault.TOO_MANY_KEY_UPDATES, count=self._without_data)
+        match message:
+            case KeyUpdate(request):
+                if request not in KeyUpdateRequest.__members__.values():
+                    blame(Fault.BAD_KEY_UPDATE, got=spelled(KeyUpdateRequest, request))
+                self._inbox.change_keys(_protecting(self._inbox.keys).next(), Epoch.APPLICATION)
+                if request == KeyUpdateRequest.update_requested:
+                    self.owes_key_update = True
+            case NewSessionTicket():
+                pass
+            case _:
+                raise TypeError("the table of steps lets a message pass that nobody takes")
+
+    def data_came(self) -> None:
+        """Data is what a connection is for: the count starts anew."""
+        self._without_data = 0
+
+    def update_keys(self, *, ask: bool) -> None:
+        """Send a KeyUpdate and go on under the next keys; with `ask` the peer does the same (4.7.3)."""
+        request = KeyUpdateRequest.update_requested if ask else KeyUpdateRequest.update_not_requested
+        self._out.send_after_handshake(KeyUpdate(request))
+        self._out.change_keys(_protecting(self._out.keys).next(), Epoch.APPLICATION)
+        self.owes_key_update = False
+
+    def update_if_due(self) -> None:
+        """Renew our keys if the peer asked for it, or before they have protected too much (5.5)."""
+        if self.owes_key_update or _protecting(self._out.keys).should_update:
+            self.update_keys(ask=False)
+
+
+def _protecting(keys: Plaintext | Protection) -> Protection:
+    if isinstance(keys, Plaintext):
+        raise TypeError("there are no keys to renew before the handshake is done")
+    return keys

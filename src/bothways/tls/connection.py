@@ -1,0 +1,433 @@
+"""What users of the engine hold: bytes in, events and bytes out, and nothing that waits or reads a clock of its own.
+
+`receive` never raises for what a peer does: the last event is `Failed`, and the alert is in `data_to_send`.
+A message is looked up in the table of steps before the script sees it; while a script waits for
+an answer, no further record is opened.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated, UsageError
+from bothways.faults import Blame, Fault, Reason, blame
+from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup
+from bothways.iana import name as spelled
+from bothways.tls.after_handshake import AfterHandshake
+from bothways.tls.crypto.signing import is_signature
+from bothways.tls.events import (
+    AlertSeen,
+    Data,
+    Epoch,
+    Established,
+    Event,
+    EvidenceWanted,
+    Failed,
+    MessageSeen,
+    Observer,
+    Peer,
+    PeerClosed,
+    SignatureWanted,
+    Warned,
+)
+from bothways.tls.handshake.channel import Inbox, Outbox
+from bothways.tls.handshake.client import client_handshake
+from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
+from bothways.tls.handshake.refusals import meaning_of, refused_step
+from bothways.tls.handshake.script import Enter, Handshake, Script, Wait
+from bothways.tls.handshake.server import server_handshake
+from bothways.tls.handshake.steps import LEGAL, Role, Step, failed_check, message_ids
+from bothways.tls.keys.transcript import Transcript
+from bothways.tls.wire.alert import decode_alert
+from bothways.tls.wire.flight import check_extensions, decode_message
+
+logger = logging.getLogger("bothways")
+
+UNOPENED_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClientConfig(ClientTerms):
+    """What a client wants of every connection; see `ClientTerms` for the fields. Share it freely."""
+
+    def connection(self, server_name: str | None = None, *, observer: Observer | None = None) -> Connection:
+        """Start a connection; its ClientHello is ready to send at once.
+
+        server_name: the DNS name or IP address that the server's certificate must have.
+        observer: called with a note for each thing that happens (`bothways.tls.events`).
+        Raises `ConfigError` without a usable server name.
+        """
+        target = self.target(server_name)
+        hs = _handshake(Role.CLIENT, self, observer)
+        return Connection(self, hs, client_handshake(hs, self, target))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServerConfig(ServerTerms):
+    """What a server wants of every connection; see `ServerTerms` for the fields. Share it freely."""
+
+    def connection(self, *, observer: Observer | None = None) -> Connection:
+        """Start the server's side of one connection; `observer` as for a client."""
+        hs = _handshake(Role.SERVER, self, observer)
+        return Connection(self, hs, server_handshake(hs, self))
+
+
+def _handshake(role: Role, terms: Terms, observer: Observer | None) -> Handshake:
+    transcript = Transcript()
+    out = Outbox(role, transcript, observer, terms.record_padding)
+    inbox = Inbox(observer, terms.max_certificate_bytes)
+    return Handshake(role, terms.draws, terms.clock, transcript, out, inbox, observer)
+
+
+class Connection:
+    """One TLS connection without its socket. Made by `ClientConfig.connection` and `ServerConfig.connection`.
+
+    Feed what arrives to `receive`, send what `data_to_send` returns, in this order, until an event says
+    that it is over. Not safe for several threads at once.
+    """
+
+    def __init__(self, terms: Terms, hs: Handshake, script: Script[Peer | None]) -> None:
+        self._terms = terms
+        self._hs = hs
+        self._out = hs.out
+        self._script: Script[Peer | None] | None = script
+        self._wait: Wait | None = None
+        self._step = Step.START
+        self._after: AfterHandshake | None = None
+        self._queue = bytearray()
+        self._peer: Peer | None = None
+        self._failure: TLSError | None = None
+        self._closed = False
+        self._peer_closed = False
+        self._confirmed = False
+        self._deadline: float | None = terms.clock.monotonic() + terms.handshake_timeout
+        self._run(begin=True)
+
+    # -- what came of the handshake ---------------------------------------------------------------------
+
+    @property
+    def peer(self) -> Peer | None:
+        """Who the peer proved to be; None before everything holds, and for an anonymous client."""
+        return self._peer
+
+    @property
+    def established(self) -> bool:
+        """Whether the handshake is complete and nothing has failed since."""
+        return self._after is not None and self._failure is None
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the peer is known to have accepted us.
+
+        A server knows with `Established`. In TLS 1.3 a client knows only when the first protected record
+        comes from the server after its own Finished (RFC 9846 4.5.3).
+        """
+        return self._confirmed
+
+    @property
+    def version(self) -> str | None:
+        """The TLS version chosen, "1.3"; None until it is."""
+        return {0x0304: "1.3", 0x0303: "1.2"}.get(self._hs.version or 0)
+
+    @property
+    def suite(self) -> str | None:
+        """The cipher suite chosen, by its IANA name."""
+        return self._hs.suite.name if self._hs.suite is not None else None
+
+    @property
+    def group(self) -> str | None:
+        """The key exchange group chosen, by its IANA name."""
+        return spelled(NamedGroup, self._hs.group) if self._hs.group is not None else None
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol chosen."""
+        return self._hs.alpn.decode() if self._hs.alpn is not None else None
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier session was resumed: never yet."""
+        return False
+
+    @property
+    def step(self) -> Step:
+        """Where the handshake stands."""
+        return self._step
+
+    @property
+    def failure(self) -> TLSError | None:
+        """What ended the connection, None while it lives or closed in order."""
+        return self._failure
+
+    # -- bytes and events ---------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take any amount of bytes from the peer and return what follows from them.
+
+        Raises `UsageError` only for a caller that goes on feeding although `wants_data` is False.
+        """
+        if self._failure is not None or self._peer_closed:
+            return []
+        if not self.wants_data and self._hs.inbox.buffered + len(data) > UNOPENED_LIMIT:
+            raise UsageError("receive: the connection waits for an answer; see wants_data")
+        self._hs.inbox.feed(data)
+        return self._run()
+
+    def receive_eof(self) -> list[Event]:
+        """Say that the peer will send no more. Without close_notify before it, that is `Truncated` (6.1)."""
+        if self._failure is not None or self._peer_closed:
+            return []
+        if self.established and self._terms.insecure_ignore_truncation:
+            self._peer_closed = True
+            return [PeerClosed()]
+        step = self._unconfirmed_step() if self.established else LEGAL[self._hs.role][self._step].id
+        return [self._fail(Truncated(self._hs.role.peer, step=step), None)]
+
+    def data_to_send(self) -> bytes:
+        """Return the bytes that are ready for the peer, once."""
+        return self._out.take()
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Send application data. Before `Established` it is kept until then.
+
+        Raises `UsageError` after `close` or a failure.
+        """
+        if self._failure is not None or self._closed:
+            raise UsageError("send: the connection is closed")
+        if self._after is None:
+            self._queue += data
+        elif data:
+            self._after.update_if_due()
+            self._out.data(data)
+
+    def close(self) -> None:
+        """Send close_notify: we shall send nothing more, and may go on reading (RFC 9846 6.1)."""
+        if self._failure is not None or self._closed:
+            return
+        self._closed = True
+        self._queue.clear()
+        if self._after is None:
+            self._send_alert(AlertLevel.warning, Alert.USER_CANCELED)
+        self._send_alert(AlertLevel.warning, Alert.CLOSE_NOTIFY)
+
+    def update_keys(self, *, ask: bool = False) -> None:
+        """Go on under new keys, and with `ask` have the peer do so too (RFC 9846 4.7.3)."""
+        if self._after is None or self._failure is not None or self._closed:
+            raise UsageError("update_keys: only on an established, open connection")
+        self._after.update_keys(ask=ask)
+
+    @property
+    def wants_data(self) -> bool:
+        """Whether `receive` has use for more: not while an answer is awaited, nor when all is over."""
+        return self._failure is None and not self._peer_closed and self._request is None
+
+    def provide(self, request: SignatureWanted | EvidenceWanted, answer: bytes) -> list[Event]:
+        """Answer an event that the handshake waits for, and return what follows.
+
+        Raises `UsageError` if nothing waits for this answer, or a signature is not by the certificate's key;
+        the handshake then waits on.
+        """
+        if request is not self._request or not isinstance(request, SignatureWanted):
+            raise UsageError("provide: nothing waits for this answer")
+        if not is_signature(request.scheme, request.certificate, request.data, answer):
+            raise UsageError("provide: the signature was not made by the private key of our certificate")
+        return self._run(answer)
+
+    # -- time --------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """Return when to call `tick`, on the scale of the config's monotonic clock; None for never."""
+        return self._deadline
+
+    def tick(self) -> list[Event]:
+        """Look at the clock: a handshake that is past its time has failed."""
+        if self._deadline is None or self._terms.clock.monotonic() < self._deadline:
+            return []
+        return [self._blamed(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._terms.handshake_timeout}, ())]
+
+    # -- the engine room ---------------------------------------------------------------------------------
+
+    @property
+    def _request(self) -> SignatureWanted | None:
+        return self._wait.request if self._wait is not None else None
+
+    def _run(self, answer: bytes | None = None, *, begin: bool = False) -> list[Event]:
+        """Go on until there is nothing to open or an answer is awaited: the one gate for everything raised."""
+        events: list[Event] = []
+        blamed: tuple[Fault, dict[str, object], tuple[Reason, ...]] | None = None
+        defect: str | None = None
+        try:
+            if begin or answer is not None:
+                self._resume(answer, events)
+            while self._request is None and self._failure is None and self._advance(events):
+                pass
+            if self._after is not None and self._after.owes_key_update and not self._closed:
+                self._after.update_if_due()
+            self._out.flush()
+        except Blame as caught:
+            blamed = caught.fault, dict(caught.facts), caught.reasons
+        except Exception as caught:
+            defect = _place(caught)
+        if blamed is not None:
+            events.append(self._blamed(*blamed))
+        elif defect is not None:
+            logger.error("defect in the engine: %s", defect)
+            events.append(self._fail(InternalError(), Alert.INTERNAL_ERROR))
+        return events
+
+    def _advance(self, events: list[Event]) -> bool:
+        """Take one message, alert or piece of data; False when there is none."""
+        inbox = self._hs.inbox
+        message = inbox.message()
+        if message is not None:
+            self._take_message(*message, events)
+            return True
+        if self._peer_closed:
+            return False
+        record = inbox.record()
+        if record is None:
+            return False
+        content_type, content = record
+        if content_type == ContentType.application_data:
+            self._take_data(content, events)
+        elif content_type == ContentType.alert:
+            self._take_alert(content, events)
+        elif content_type != ContentType.handshake:
+            blame(Fault.UNEXPECTED_RECORD, got=spelled(ContentType, content_type))
+        if inbox.epoch is Epoch.APPLICATION:
+            self._confirmed = True
+        return True
+
+    def _take_message(self, code: int, raw: bytes, events: list[Event]) -> None:
+        hs = self._hs
+        law = LEGAL[hs.role][self._step]
+        if code not in law.accepts:
+            blame(
+                Fault.UNEXPECTED_MESSAGE,
+                got=spelled(HandshakeType, code),
+                expected=" or ".join(sorted(each.name for each in law.accepts)) or "nothing",
+            )
+        message = decode_message(code, raw[4:])
+        if hs.observer is not None:
+            ids = message_ids(hs.role.other, code)
+            hs.observer(MessageSeen(False, message, raw, hs.inbox.epoch, ids))
+        check_extensions(message, hs.offered)
+        if self._after is not None:
+            self._after.take(message)
+            return
+        hs.transcript.receive(raw)
+        self._resume(message, events)
+
+    def _resume(self, value: object, events: list[Event]) -> None:
+        """Let the script go on to its next wait; each step that it takes must follow from the one before."""
+        if self._script is None:
+            raise TypeError("there is no script to resume")
+        self._wait = None
+        try:
+            wait = self._script.send(value)
+            while isinstance(wait, Enter):
+                self._enter(wait.step)
+                wait = self._script.send(None)
+        except StopIteration as done:
+            peer: Peer | None = done.value
+        else:
+            self._enter(wait.step)
+            self._wait = wait
+            if wait.request is not None:
+                events.append(wait.request)
+            return
+        self._establish(peer, events)
+
+    def _enter(self, step: Step) -> None:
+        if step not in LEGAL[self._hs.role][self._step].follow:
+            raise TypeError(f"{step.name} may not follow {self._step.name}")
+        self._step = step
+
+    def _establish(self, peer: Peer | None, events: list[Event]) -> None:
+        self._enter(Step.CONNECTED)
+        self._script = None
+        self._deadline = None
+        self._peer = peer
+        self._confirmed = self._hs.role is Role.SERVER
+        self._after = AfterHandshake(self._hs.inbox, self._out)
+        self._hs.transcript.forget()
+        events.extend(Warned(warning) for warning in self._hs.warnings)
+        events.append(Established(peer))
+        if self._queue:
+            queue, self._queue = self._queue, bytearray()
+            self._out.flush()
+            self._out.data(queue)
+
+    def _take_data(self, data: bytes, events: list[Event]) -> None:
+        if self._after is None:
+            law = LEGAL[self._hs.role][self._step]
+            blame(
+                Fault.UNEXPECTED_MESSAGE,
+                got="application data",
+                expected=" or ".join(sorted(each.name for each in law.accepts)) or "nothing",
+            )
+        self._after.data_came()
+        events.append(Data(data))
+
+    def _take_alert(self, content: bytes, events: list[Event]) -> None:
+        """In TLS 1.3 every alert but two ends the connection, whatever its level says (RFC 9846 6)."""
+        alert = decode_alert(content)
+        if self._hs.observer is not None:
+            self._hs.observer(AlertSeen(False, alert.level, alert.description, self._hs.inbox.epoch))
+        if alert.description == Alert.USER_CANCELED:
+            return
+        if alert.description == Alert.CLOSE_NOTIFY and self._after is not None:
+            self._peer_closed = True
+            events.append(PeerClosed())
+            return
+        role = self._hs.role
+        step = refused_step(role, self._step, alert.description, unconfirmed=not self._confirmed)
+        meaning, hint = meaning_of(alert.description)
+        error = PeerAlert(alert.description, step=step, peer=role.peer, state=self._step.name, meaning=meaning, hint=hint)
+        events.append(self._fail(error, None))
+
+    def _unconfirmed_step(self) -> str:
+        return "4.3" if self._confirmed else "3"
+
+    def _blamed(self, fault: Fault, facts: dict[str, object], reasons: tuple[Reason, ...]) -> Failed:
+        role = self._hs.role
+        error = PeerFault(
+            fault,
+            step=failed_check(role, self._step, fault),
+            peer=role.peer,
+            state=self._step.name,
+            facts=facts,
+            reasons=reasons,
+        )
+        return self._fail(error, error.alert)
+
+    def _fail(self, error: TLSError, alert: Alert | None) -> Failed:
+        """End the connection: say why to both sides, and let go of every secret."""
+        if alert is not None and not self._closed:
+            self._send_alert(AlertLevel.fatal, alert)
+        self._failure = error
+        self._deadline = None
+        self._peer = None
+        self._wait = None
+        if self._script is not None:
+            self._script.close()
+            self._script = None
+        self._after = None
+        self._queue.clear()
+        self._hs.forget()
+        return Failed(error)
+
+    def _send_alert(self, level: AlertLevel, alert: Alert) -> None:
+        self._out.alert(level, alert)
+
+
+def _place(error: Exception) -> str:
+    """Say what kind of error arose and where, without any value: values may be secret."""
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(error).__name__} in {' > '.join(places)}"

@@ -1,0 +1,85 @@
+"""Certificate, CertificateVerify, Finished: what both sides of TLS 1.3 do alike (RFC 9846 4.5).
+
+A `Signed` and a `Finish` can only be had from the checks that make them, so whoever holds both, and a
+trusted `Peer`, skipped none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bothways.faults import Fault, blame
+from bothways.iana import SignatureScheme
+from bothways.iana import name as spelled
+from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input
+from bothways.tls.crypto.suites import Suite
+from bothways.tls.events import Proved
+from bothways.tls.handshake.script import Handshake, Script, sign_with
+from bothways.tls.handshake.steps import Role
+from bothways.tls.keys.schedule13 import finished_mac, same_secret
+from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
+from bothways.trust.credentials import Credentials
+from bothways.trust.path import leaf_certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The peer signed the conversation with the key of the certificate that it showed."""
+
+    chain: tuple[bytes, ...]
+    scheme: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The peer's Finished matches everything that we sent and received."""
+
+    verify_data: bytes
+
+
+def check_context(certificate: Certificate, context: bytes) -> None:
+    """A Certificate answers the request whose context it carries (RFC 9846 4.5.1)."""
+    if certificate.certificate_request_context != context:
+        blame(Fault.WRONG_REQUEST_CONTEXT)
+
+
+def check_proof(hs: Handshake, certificate: Certificate, proof: CertificateVerify, offered: Sequence[int]) -> Signed:
+    """Check the peer's signature over the conversation before it (steps 2.2 and 3.4; RFC 9846 4.5.2)."""
+    chain = tuple(entry.cert_data for entry in certificate.certificate_list)
+    if proof.algorithm not in offered:
+        blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, proof.algorithm))
+    leaf = leaf_certificate(chain[0])
+    context, step = (SERVER_CONTEXT, "2.2") if hs.role is Role.CLIENT else (CLIENT_CONTEXT, "3.4")
+    check_signature(proof.algorithm, leaf, proof_input(context, hs.transcript.before()), proof.signature)
+    if hs.observer is not None:
+        scheme = spelled(SignatureScheme, proof.algorithm)
+        hs.observer(Proved(step, f"the signature by {scheme} verifies: the {hs.role.peer} holds the private key"))
+    return Signed(chain, proof.algorithm)
+
+
+def prove(hs: Handshake, credentials: Credentials, scheme: int) -> Script[None]:
+    """Send our certificate chain, and sign the conversation with its key (RFC 9846 4.5.1, 4.5.2)."""
+    context = CLIENT_CONTEXT if hs.role is Role.CLIENT else SERVER_CONTEXT
+    entries = tuple(CertificateEntry(der, ()) for der in credentials.chain)
+    hs.out.send(Certificate(b"", entries))
+    data = proof_input(context, hs.transcript.digest())
+    signature = yield from sign_with(hs, credentials, scheme, data)
+    hs.out.send(CertificateVerify(scheme, signature))
+
+
+def send_finished(hs: Handshake, suite: Suite, secret: bytes) -> None:
+    """Send the MAC over the whole conversation (steps 4.1 and 4.2; RFC 9846 4.5.3)."""
+    mac = finished_mac(secret, hs.transcript.digest(), suite)
+    hs.out.send(Finished(mac))
+
+
+def check_finished(hs: Handshake, suite: Suite, secret: bytes, finished: Finished) -> Finish:
+    """Compare the peer's MAC with ours over the conversation before it (RFC 9846 4.5.3)."""
+    if not same_secret(finished.verify_data, finished_mac(secret, hs.transcript.before(), suite)):
+        blame(Fault.BAD_FINISHED)
+    hs.inbox.ignores_change_cipher_spec = False
+    if hs.observer is not None:
+        step = "4.2" if hs.role is Role.CLIENT else "4.1"
+        hs.observer(Proved(step, f"the {hs.role.peer}'s Finished covers every message as we saw it"))
+    return Finish(finished.verify_data)

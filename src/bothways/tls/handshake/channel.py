@@ -1,0 +1,227 @@
+"""The two directions of a connection: messages into records and out of them, under the keys of the moment.
+
+A script sends and changes keys through the Outbox in the order of the RFC's figures; the Inbox hands out
+one message at a time and opens no record before it is asked to. Neither knows who may say what when.
+"""
+
+from __future__ import annotations
+
+from bothways.faults import Blame, Fault, blame
+from bothways.iana import ContentType, name
+from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
+from bothways.tls.handshake.steps import Role, message_ids
+from bothways.tls.keys.transcript import Transcript
+from bothways.tls.record.framing import Framing
+from bothways.tls.record.protection import Plaintext, Protection
+from bothways.tls.wire.flight import Flight, Message, encode_message
+
+CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
+EMPTY_RECORD_LIMIT = 32
+EARLY_DATA_LIMIT = 2**16
+
+Sealing = Plaintext | Protection
+
+
+class Outbox:
+    """What goes out: messages gathered into records, each under the keys that were set before it."""
+
+    def __init__(self, role: Role, transcript: Transcript, observer: Observer | None, padding: int) -> None:
+        self._role = role
+        self._transcript = transcript
+        self._observer = observer
+        self._padding = padding
+        self._messages = bytearray()
+        self._wire = bytearray()
+        self._changed_cipher_spec = False
+        self.epoch = Epoch.PLAINTEXT
+        self.keys: Sealing = Plaintext()
+
+    def send(self, message: Message) -> None:
+        """Add `message` to the transcript and to the flight."""
+        self._transcript.add(self._gather(message))
+
+    def send_after_handshake(self, message: Message) -> None:
+        """Send a message that belongs to no transcript, at once (RFC 9846 4.7)."""
+        self._gather(message)
+        self.flush()
+
+    def _gather(self, message: Message) -> bytes:
+        raw = encode_message(message)
+        self._messages += raw
+        if self._observer is not None:
+            self._observer(MessageSeen(True, message, raw, self.epoch, message_ids(self._role, raw[0])))
+        return raw
+
+    def change_cipher_spec(self) -> None:
+        """Send, once, the record that middleboxes of TLS 1.2 expect and that means nothing (RFC 9846 E.4)."""
+        if self._changed_cipher_spec:
+            return
+        self._changed_cipher_spec = True
+        self.flush()
+        self._wire += CHANGE_CIPHER_SPEC
+        if self._observer is not None:
+            self._observer(RecordSeen(True, ContentType.change_cipher_spec, len(CHANGE_CIPHER_SPEC), self.epoch))
+
+    def change_keys(self, keys: Protection, epoch: Epoch) -> None:
+        """Protect all that follows with `keys`."""
+        self.flush()
+        self.keys = keys
+        self.epoch = epoch
+        if self._observer is not None:
+            self._observer(KeysChanged(True, epoch, keys.suite.name))
+
+    def data(self, data: bytes | bytearray | memoryview) -> None:
+        """Send application data."""
+        self._seal(ContentType.application_data, data)
+
+    def alert(self, level: int, description: int) -> None:
+        """Send an alert, after whatever is still in the flight."""
+        self.flush()
+        self._seal(ContentType.alert, bytes((level, description)))
+        if self._observer is not None:
+            self._observer(AlertSeen(True, level, description, self.epoch))
+
+    def flush(self) -> None:
+        """Put the messages gathered so far into records."""
+        if self._messages:
+            messages, self._messages = self._messages, bytearray()
+            self._seal(ContentType.handshake, messages)
+
+    def forget(self) -> None:
+        """Let go of the keys; records that are ready can still be taken."""
+        self._messages.clear()
+        self.keys = Plaintext()
+
+    def take(self) -> bytes:
+        """Return all records that are ready, once."""
+        wire = bytes(self._wire)
+        self._wire.clear()
+        return wire
+
+    def _seal(self, content_type: ContentType, data: bytes | bytearray | memoryview) -> None:
+        records = self.keys.seal(content_type, data, self._padding)
+        self._wire += records
+        if self._observer is not None:
+            self._observer(RecordSeen(True, content_type, len(records), self.epoch))
+
+
+class Inbox:
+    """What comes in: one handshake message, alert or piece of data at a time."""
+
+    def __init__(self, observer: Observer | None, max_certificate_bytes: int) -> None:
+        self._framing = Framing()
+        self._flight = Flight(max_certificate_bytes)
+        self._observer = observer
+        self._empty_records = 0
+        self._opened = False
+        self.keys: Sealing = Plaintext()
+        self.epoch = Epoch.PLAINTEXT
+        self.ignores_change_cipher_spec = False
+        self.early_data_left = 0
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait to be opened."""
+        return self._framing.buffered
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes off the wire; nothing is opened yet."""
+        self._framing.feed(data)
+
+    def change_keys(self, keys: Protection, epoch: Epoch) -> None:
+        """Open all that follows with `keys`; no message may stand across the change (RFC 9846 5.1)."""
+        if not self._flight.empty:
+            blame(Fault.MESSAGE_SPANS_KEY_CHANGE)
+        self.keys = keys
+        self.epoch = epoch
+        self._opened = False
+        if self._observer is not None:
+            self._observer(KeysChanged(False, epoch, keys.suite.name))
+
+    def forget(self) -> None:
+        """Let go of the keys and of everything that was not opened."""
+        self.keys = Plaintext()
+        self._framing = Framing()
+        self._flight = Flight(0)
+
+    def message(self) -> tuple[int, bytes] | None:
+        """Return the next whole message that is already opened, as its type and its bytes with the header."""
+        return self._flight.next()
+
+    def record(self) -> tuple[int, bytes] | None:
+        """Open the next record: its content type and content. Handshake records are kept for `message`."""
+        while (framed := self._framing.next()) is not None:
+            opened = self._open(*framed)
+            if opened is None:
+                continue
+            content_type, content = opened
+            if self._observer is not None:
+                self._observer(RecordSeen(False, content_type, len(framed[1]) + 5, self.epoch))
+            if content_type == ContentType.application_data:
+                if not self._flight.empty:
+                    blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
+                if not content:
+                    self._count_empty()
+                    continue
+                self._empty_records = 0
+                return content_type, content
+            if not content:
+                blame(Fault.EMPTY_FRAGMENT, content_type=name(ContentType, content_type))
+            if content_type == ContentType.handshake:
+                self._flight.feed(content)
+            elif not self._flight.empty:
+                blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
+            return content_type, content
+        return None
+
+    def _open(self, header: bytes, body: memoryview) -> tuple[int, bytes] | None:
+        outer = header[0]
+        if outer == ContentType.change_cipher_spec:
+            self._check_change_cipher_spec(body)
+            return None
+        if isinstance(self.keys, Plaintext):
+            if outer == ContentType.application_data and self.early_data_left:
+                self._skip_early_data(len(body))
+                return None
+            return outer, bytes(body)
+        if outer != ContentType.application_data:
+            return self._unprotected(outer, body)
+        try:
+            opened = self.keys.open(header, body)
+        except Blame as fault:
+            if fault.fault is Fault.BAD_RECORD and self.early_data_left:
+                self._skip_early_data(len(body))
+                return None
+            raise
+        self._opened = True
+        self.early_data_left = 0
+        if opened[0] not in (ContentType.application_data, ContentType.handshake, ContentType.alert):
+            blame(Fault.UNEXPECTED_RECORD, got=name(ContentType, opened[0]))
+        return opened
+
+    def _unprotected(self, outer: int, body: memoryview) -> tuple[int, bytes]:
+        """Accept only the alert of a peer that could not get as far as these keys: it can end, not lie."""
+        if outer == ContentType.alert and self.epoch is Epoch.HANDSHAKE and not self._opened:
+            return outer, bytes(body)
+        blame(Fault.UNPROTECTED_RECORD, got=name(ContentType, outer))
+
+    def _check_change_cipher_spec(self, body: memoryview) -> None:
+        """RFC 9846 5: the one byte 0x01, in its time, is dropped; anything else is refused."""
+        if not self.ignores_change_cipher_spec:
+            blame(Fault.BAD_CHANGE_CIPHER_SPEC, problem="came at a time when none may come")
+        if bytes(body[:2]) != b"\x01":
+            blame(Fault.BAD_CHANGE_CIPHER_SPEC, problem="is not the single byte 1")
+        if not self._flight.empty:
+            blame(Fault.INTERLEAVED, got="change_cipher_spec")
+        self._count_empty()
+
+    def _count_empty(self) -> None:
+        self._empty_records += 1
+        if self._empty_records > EMPTY_RECORD_LIMIT:
+            blame(Fault.TOO_MANY_EMPTY_RECORDS, count=self._empty_records)
+
+    def _skip_early_data(self, size: int) -> None:
+        """RFC 9846 4.3.10: early data that we did not accept is skipped, up to a limit."""
+        if size > self.early_data_left:
+            blame(Fault.EARLY_DATA, limit=EARLY_DATA_LIMIT)
+        self.early_data_left -= size

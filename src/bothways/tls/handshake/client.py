@@ -1,0 +1,56 @@
+"""The client's first words, and the turn to the version that the server chose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bothways.iana import CompressionMethod, ProtocolVersion
+from bothways.tls.crypto.groups import KeyOffer, offer
+from bothways.tls.handshake.config import ClientTerms
+from bothways.tls.handshake.client13 import client_handshake_13
+from bothways.tls.handshake.negotiation import check_server_version
+from bothways.tls.handshake.script import Handshake, Script, expect
+from bothways.tls.events import Peer
+from bothways.tls.handshake.steps import Step
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.hello import ClientHello, ServerHello
+from bothways.trust.names import ServerName
+
+
+def client_handshake(hs: Handshake, terms: ClientTerms, target: ServerName) -> Script[Peer]:
+    """ClientHello, then as the version chosen has it (RFC 9846 2)."""
+    offers = tuple(offer(group, hs.draws) for group in terms.share_codes)
+    hello = client_hello(hs, terms, target, offers)
+    hs.offered = ext.codes(hello.extensions)
+    hs.out.send(hello)
+    hs.inbox.ignores_change_cipher_spec = True
+    answer = yield from expect(Step.WAIT_SH, ServerHello)
+    hs.version = check_server_version(hello, answer)
+    return (yield from client_handshake_13(hs, terms, target, hello, offers, answer))
+
+
+def client_hello(hs: Handshake, terms: ClientTerms, target: ServerName, offers: Sequence[KeyOffer]) -> ClientHello:
+    """Offer everything that we accept, the preferred first (RFC 9846 4.2.2).
+
+    The session ID is drawn though TLS 1.3 has no use for it: middleboxes of TLS 1.2 expect one (D.4).
+    """
+    shares = tuple(ext.KeyShareEntry(each.group, each.public) for each in offers)
+    extensions: list[ext.Extension] = []
+    if target.sni is not None:
+        extensions.append(ext.ServerName(target.sni))
+    extensions.append(ext.SupportedGroups(terms.group_codes))
+    extensions.append(ext.SignatureAlgorithms(terms.scheme_codes))
+    if terms.certificate_scheme_codes is not None:
+        extensions.append(ext.SignatureAlgorithmsCert(terms.certificate_scheme_codes))
+    if terms.protocols:
+        extensions.append(ext.ApplicationProtocols(terms.protocols))
+    extensions.append(ext.SupportedVersions(terms.version_codes))
+    extensions.append(ext.KeyShares(shares))
+    return ClientHello(
+        legacy_version=ProtocolVersion.TLSv1_2,
+        random=hs.draws.random(32),
+        legacy_session_id=hs.draws.random(32),
+        cipher_suites=terms.suite_codes,
+        legacy_compression_methods=bytes([CompressionMethod.null]),
+        extensions=tuple(extensions),
+    )

@@ -1,0 +1,160 @@
+"""The client's side of TLS 1.3, in the order of RFC 9846 figure 1, with HelloRetryRequest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bothways.faults import Fault, blame
+from bothways.iana import CipherSuite, NamedGroup
+from bothways.iana import name as spelled
+from bothways.iana import names as all_spelled
+from bothways.tls.crypto.groups import KeyOffer, finish, offer
+from bothways.tls.crypto.suites import SUITES13, Suite
+from bothways.tls.events import Chosen, Epoch, Observer, Peer
+from bothways.tls.handshake.authentication13 import Finish, Signed, check_context, check_finished, check_proof, prove, send_finished
+from bothways.tls.handshake.config import ClientTerms
+from bothways.tls.handshake.negotiation import (
+    check_after_retry,
+    check_encrypted_extensions,
+    check_retry,
+    check_server_hello,
+    choose_client_credentials,
+    request_schemes,
+    server_share,
+)
+from bothways.tls.handshake.script import Handshake, Script, expect, judge
+from bothways.tls.handshake.steps import Step
+from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets
+from bothways.tls.record.protection import Protection
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
+from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify, EncryptedExtensions, Finished
+from bothways.trust.names import ServerName
+from bothways.trust.verdict import Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server as it proved itself: it cannot be built without the peer, the signature and the Finished."""
+
+    peer: Peer
+    signed: Signed
+    finish: Finish
+    request: CertificateRequest | None
+
+
+def client_handshake_13(
+    hs: Handshake,
+    terms: ClientTerms,
+    target: ServerName,
+    hello: ClientHello,
+    offers: Sequence[KeyOffer],
+    answer: ServerHello,
+) -> Script[Peer]:
+    """Go on from the first ServerHello: agree on keys, judge the server, prove ourselves (RFC 9846 2)."""
+    check_server_hello(hello, answer)
+    suite = SUITES13[answer.cipher_suite]
+    hs.transcript.choose(suite.hash)
+    if is_retry(answer):
+        hello, offers, answer = yield from second_hello(hs, hello, offers, answer)
+    secrets = agree(hs, suite, hello, offers, answer)
+    encrypted = yield from expect(Step.WAIT_EE, EncryptedExtensions)
+    hs.alpn = check_encrypted_extensions(hello, encrypted)
+    server = yield from server_authentication(hs, terms, target, secrets)
+    application = secrets.application(hs.transcript.digest())
+    hs.inbox.change_keys(Protection(secrets.suite, application.server), Epoch.APPLICATION)
+    if server.request is not None:
+        yield from client_authentication(hs, terms, server.request)
+    send_finished(hs, secrets.suite, secrets.client)
+    hs.out.change_keys(Protection(secrets.suite, application.client), Epoch.APPLICATION)
+    hs.exporter_secret = application.exporter
+    return server.peer
+
+
+def second_hello(
+    hs: Handshake, hello: ClientHello, offers: Sequence[KeyOffer], retry: ServerHello
+) -> Script[tuple[ClientHello, Sequence[KeyOffer], ServerHello]]:
+    """Answer a HelloRetryRequest with the share and the cookie that it asks for (RFC 9846 4.2.4)."""
+    group = check_retry(hello, retry)
+    hs.transcript.replace_with_message_hash()
+    if group is not None:
+        offers = (offer(group, hs.draws),)
+    hello = replace(hello, extensions=_extensions_after(retry, hello, offers if group is not None else None))
+    hs.out.change_cipher_spec()
+    hs.out.send(hello)
+    answer = yield from expect(Step.WAIT_SH_AFTER_RETRY, ServerHello)
+    check_server_hello(hello, answer)
+    check_after_retry(retry, answer, group)
+    return hello, offers, answer
+
+
+def _extensions_after(retry: ServerHello, hello: ClientHello, offers: Sequence[KeyOffer] | None) -> tuple[ext.Extension, ...]:
+    extensions = list(hello.extensions or ())
+    if offers is not None:
+        shares = ext.KeyShares(tuple(ext.KeyShareEntry(each.group, each.public) for each in offers))
+        extensions = [shares if isinstance(each, ext.KeyShares) else each for each in extensions]
+    cookie = ext.find(retry.extensions or (), ext.Cookie)
+    return tuple(extensions if cookie is None else [*extensions, cookie])
+
+
+def agree(
+    hs: Handshake, suite: Suite, hello: ClientHello, offers: Sequence[KeyOffer], answer: ServerHello
+) -> HandshakeSecrets:
+    """Derive the handshake keys from the server's share and ours (steps 2.4 and 2.5; RFC 9846 7.1)."""
+    share = server_share(answer)
+    ours = next((each for each in offers if each.group == share.group), None)
+    if ours is None:
+        blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, share.group))
+    hs.suite = suite
+    hs.group = share.group
+    if hs.observer is not None:
+        _note_choices(hs.observer, hello, suite, share.group)
+    secrets = EarlySecret(suite).handshake(finish(ours, share.key_exchange), hs.transcript.digest())
+    hs.out.change_cipher_spec()
+    hs.out.change_keys(Protection(suite, secrets.client), Epoch.HANDSHAKE)
+    hs.inbox.change_keys(Protection(suite, secrets.server), Epoch.HANDSHAKE)
+    return secrets
+
+
+def server_authentication(
+    hs: Handshake, terms: ClientTerms, target: ServerName, secrets: HandshakeSecrets
+) -> Script[Server]:
+    """Certificate, CertificateVerify, Finished, after an optional request for ours; then judge (RFC 9846 4.5)."""
+    request = None
+    certificate = yield from expect(Step.WAIT_CERT_CR, CertificateRequest, Certificate)
+    if isinstance(certificate, CertificateRequest):
+        request = certificate
+        if request.certificate_request_context:
+            blame(Fault.WRONG_REQUEST_CONTEXT)
+        certificate = yield from expect(Step.WAIT_CERT, Certificate)
+    check_context(certificate, b"")
+    if not certificate.certificate_list:
+        blame(Fault.EMPTY_SERVER_CERTIFICATE)
+    proof = yield from expect(Step.WAIT_CV, CertificateVerify)
+    signed = check_proof(hs, certificate, proof, terms.scheme_codes)
+    finished = yield from expect(Step.WAIT_FINISHED, Finished)
+    finish = check_finished(hs, secrets.suite, secrets.server, finished)
+    peer = yield from judge(hs, signed.chain, terms.anchors, Purpose.SERVER, target)
+    return Server(peer, signed, finish, request)
+
+
+def client_authentication(hs: Handshake, terms: ClientTerms, request: CertificateRequest) -> Script[None]:
+    """Send the certificate that suits the request and prove its key, or send none (RFC 9846 4.5.1.3)."""
+    schemes = request_schemes(request)
+    authorities = ext.find(request.extensions, ext.CertificateAuthorities)
+    named = authorities.authorities if authorities is not None else None
+    choice = choose_client_credentials(terms.own, schemes, named, terms.scheme_codes)
+    if choice.warning is not None:
+        hs.warnings.append(choice.warning)
+    if choice.credentials is None:
+        hs.out.send(Certificate(b"", ()))
+        return
+    yield from prove(hs, choice.credentials, choice.scheme)
+
+
+def _note_choices(observer: Observer, hello: ClientHello, suite: Suite, group: int) -> None:
+    offered = ext.find(hello.extensions or (), ext.SupportedGroups)
+    groups = offered.groups if offered is not None else ()
+    observer(Chosen("cipher suite", tuple(all_spelled(CipherSuite, hello.cipher_suites)), suite.name, "server"))
+    observer(Chosen("group", tuple(all_spelled(NamedGroup, groups)), spelled(NamedGroup, group), "server"))

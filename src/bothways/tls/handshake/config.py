@@ -1,0 +1,238 @@
+"""What each side wants of a handshake: frozen, checked when made, shared by any number of connections.
+
+Names of suites, groups and schemes are those of the IANA registries. Every impossible combination is a
+`ConfigError` here, so that a handshake can only fail for what the peer does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Literal, Protocol
+
+from bothways.errors import ConfigError
+from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
+from bothways.tls.crypto.draws import Draws
+from bothways.tls.crypto.groups import GROUPS
+from bothways.tls.crypto.signing import SCHEMES, schemes_for
+from bothways.tls.crypto.suites import SUITES13
+from bothways.tls.defaults import CLOCK, DRAWS
+from bothways.trust.anchors import TrustStore
+from bothways.trust.credentials import Credentials
+from bothways.trust.names import ServerName
+from bothways.trust.names import server_name as parse_server_name
+
+ClientAuth = Literal["none", "request", "require"]
+
+VERSIONS = {"1.3": ProtocolVersion.TLSv1_3}
+SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+PREFERRED_GROUPS = ("X25519MLKEM768", "x25519", "secp256r1", "secp384r1", "secp521r1")
+
+
+class Clock(Protocol):
+    """Where the engine reads the time."""
+
+    def now(self) -> datetime:
+        """Return the time of day, with its time zone."""
+
+    def monotonic(self) -> float:
+        """Return seconds on a scale that never runs backwards."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Terms:
+    """What clients and servers alike decide.
+
+    versions: TLS versions, "1.3".  suites, groups, schemes: IANA names, the preferred one first.
+    certificate_schemes: what signatures in the peer's certificates may be made with, where that differs.
+    alpn: application protocols (RFC 7301), the preferred one first.  handshake_timeout: seconds.
+    max_certificate_bytes: the longest Certificate message that is read.  record_padding: pads every
+    protected record to a multiple of so many bytes (RFC 9846 5.4).  insecure_ignore_truncation: take an end
+    of file without close_notify for an end of data.
+    """
+
+    versions: tuple[str, ...] = ("1.3",)
+    suites: tuple[str, ...] = SUITES
+    groups: tuple[str, ...] = PREFERRED_GROUPS
+    schemes: tuple[str, ...] = tuple(SignatureScheme(code).name for code in SCHEMES)
+    certificate_schemes: tuple[str, ...] | None = None
+    alpn: tuple[str, ...] = ()
+    handshake_timeout: float = 30.0
+    max_certificate_bytes: int = 64 * 1024
+    record_padding: int = 0
+    insecure_ignore_truncation: bool = False
+    clock: Clock = field(default=CLOCK, repr=False)
+    draws: Draws = field(default=DRAWS, repr=False)
+
+    version_codes: tuple[int, ...] = field(init=False, repr=False)
+    suite_codes: tuple[int, ...] = field(init=False, repr=False)
+    group_codes: tuple[int, ...] = field(init=False, repr=False)
+    scheme_codes: tuple[int, ...] = field(init=False, repr=False)
+    certificate_scheme_codes: tuple[int, ...] | None = field(init=False, repr=False)
+    protocols: tuple[bytes, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        versions = _texts("versions", self.versions)
+        for version in versions:
+            if version not in VERSIONS:
+                raise ConfigError(f"versions: {version!r} is not spoken here; expected {', '.join(VERSIONS)}")
+        self._set("version_codes", tuple(VERSIONS[version] for version in versions))
+        self._set("suite_codes", _codes("suites", self.suites, CipherSuite, SUITES13))
+        self._set("group_codes", _codes("groups", self.groups, NamedGroup, GROUPS))
+        self._set("scheme_codes", _codes("schemes", self.schemes, SignatureScheme, SCHEMES))
+        chosen = self.certificate_schemes
+        codes = None if chosen is None else _codes("certificate_schemes", chosen, SignatureScheme, None)
+        self._set("certificate_scheme_codes", codes)
+        self._set("protocols", _protocols(self.alpn))
+        if not self.handshake_timeout > 0:
+            raise ConfigError("handshake_timeout: expected seconds above zero")
+        if not 0 <= self.record_padding <= 2**14:
+            raise ConfigError("record_padding: expected 0 to 16384 bytes")
+        if not 1024 <= self.max_certificate_bytes < 2**24:
+            raise ConfigError("max_certificate_bytes: expected 1024 to 16777215 bytes")
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClientTerms(Terms):
+    """What a client decides.
+
+    anchors: whom it trusts to vouch for servers.  credentials: one or several, of which the one that suits
+    the server's request is sent; None for an anonymous client.  key_shares: groups for which the
+    first ClientHello carries a share; by default the first group, and the first one that is
+    not a post-quantum hybrid, so that few servers need a HelloRetryRequest.
+    """
+
+    anchors: TrustStore
+    credentials: Credentials | Sequence[Credentials] | None = None
+    key_shares: tuple[str, ...] | None = None
+
+    own: tuple[Credentials, ...] = field(init=False, repr=False)
+    share_codes: tuple[int, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_anchors("anchors", self.anchors)
+        self._set("own", _several(self.credentials))
+        _check_usable(self.own, self.scheme_codes)
+        if self.key_shares is None:
+            self._set("share_codes", _predicted_shares(self.group_codes))
+        else:
+            shares = _codes("key_shares", self.key_shares, NamedGroup, self.group_codes, empty=True)
+            self._set("share_codes", tuple(code for code in self.group_codes if code in shares))
+
+    def target(self, server_name: str | None) -> ServerName:
+        """Return whom a connection wants to reach, or raise `ConfigError` if that cannot be a server's name."""
+        if server_name is None:
+            raise ConfigError("server_name: missing; a client must say whom it wants to reach: a DNS name or an IP address")
+        return parse_server_name(server_name)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServerTerms(Terms):
+    """What a server decides.
+
+    credentials: one, or several among which the client's server name chooses.  client_anchors: whom it
+    trusts to vouch for clients.  client_auth: "none", "request" (anonymous clients pass, a bad certificate does
+    not) or "require"; with anchors the default is "require".  unknown_server_name: what becomes of
+    a client that asks for a name that no credentials have: "first" gives it the first ones, "refuse" an
+    alert.  retry_cookie: send a cookie with a HelloRetryRequest.  name_authorities: tell clients
+    which anchors there are, so that they can choose among their certificates.
+    """
+
+    credentials: Credentials | Sequence[Credentials]
+    client_anchors: TrustStore | None = None
+    client_auth: ClientAuth | None = None
+    unknown_server_name: Literal["first", "refuse"] = "first"
+    retry_cookie: bool = True
+    name_authorities: bool = True
+
+    own: tuple[Credentials, ...] = field(init=False, repr=False)
+    asks_client: bool = field(init=False, repr=False)
+    requires_client: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set("own", _several(self.credentials))
+        if not self.own:
+            raise ConfigError("credentials: a server needs a certificate and its key")
+        _check_usable(self.own, self.scheme_codes)
+        mode = self.client_auth
+        if mode is None:
+            mode = "none" if self.client_anchors is None else "require"
+            self._set("client_auth", mode)
+        if mode not in ("none", "request", "require"):
+            raise ConfigError(f"client_auth: {mode!r} is no mode; expected none, request or require")
+        if mode == "none":
+            if self.client_anchors is not None:
+                raise ConfigError("client_anchors: they would never be used, since client_auth is none")
+        elif self.client_anchors is None:
+            raise ConfigError(f"client_anchors: missing, and client_auth={mode!r} has to judge clients by them")
+        else:
+            _check_anchors("client_anchors", self.client_anchors)
+        if self.unknown_server_name not in ("first", "refuse"):
+            raise ConfigError("unknown_server_name: expected first or refuse")
+        self._set("asks_client", mode != "none")
+        self._set("requires_client", mode == "require")
+
+
+def _texts(what: str, values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, (str, bytes)):
+        raise ConfigError(f"{what}: expected a tuple of names, not the single text {values!r}")
+    names = tuple(values)
+    if len(set(names)) != len(names):
+        raise ConfigError(f"{what}: a name stands twice in {', '.join(map(str, names))}")
+    return names
+
+
+def _codes(
+    what: str, values: Iterable[str], registry: type[IntEnum], spoken: Iterable[object] | None, empty: bool = False
+) -> tuple[int, ...]:
+    names = _texts(what, values)
+    if not names and not empty:
+        raise ConfigError(f"{what}: at least one is needed")
+    allowed = None if spoken is None else set(spoken)
+    codes = []
+    for name in names:
+        code = registry.__members__.get(name)
+        if code is None or (allowed is not None and code not in allowed):
+            known = sorted(registry) if allowed is None else [member for member in registry if member in allowed]
+            raise ConfigError(f"{what}: {name!r} is not spoken here; expected {', '.join(each.name for each in known)}")
+        codes.append(int(code))
+    return tuple(codes)
+
+
+def _protocols(names: Iterable[str]) -> tuple[bytes, ...]:
+    protocols = tuple(name.encode("utf-8") for name in _texts("alpn", names))
+    if not all(0 < len(protocol) < 256 for protocol in protocols):
+        raise ConfigError("alpn: expected names of 1 to 255 bytes")
+    return protocols
+
+
+def _several(credentials: Credentials | Sequence[Credentials] | None) -> tuple[Credentials, ...]:
+    several = (credentials,) if isinstance(credentials, Credentials) else tuple(credentials or ())
+    for each in several:
+        if not isinstance(each, Credentials):
+            raise ConfigError(f"credentials: expected Credentials, not {type(each).__name__}")
+    return several
+
+
+def _check_anchors(what: str, anchors: object) -> None:
+    if not isinstance(anchors, TrustStore):
+        raise ConfigError(f"{what}: expected a TrustStore, since without anchors every peer would be refused")
+
+
+def _check_usable(own: tuple[Credentials, ...], schemes: tuple[int, ...]) -> None:
+    for credentials in own:
+        fitting = schemes_for(credentials.certificate)
+        if not set(fitting) & set(schemes):
+            raise ConfigError(f"credentials: no scheme in `schemes` fits the key of {credentials.names.subject}")
+
+
+def _predicted_shares(groups: tuple[int, ...]) -> tuple[int, ...]:
+    classic = [code for code in groups if "MLKEM" not in NamedGroup(code).name]
+    return tuple(dict.fromkeys((groups[0], *classic[:1])))

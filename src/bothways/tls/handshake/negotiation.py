@@ -1,0 +1,352 @@
+"""Choices and checks of the hellos: pure functions of what was offered and what we accept.
+
+No keys, no order, no waiting: each can be tried alone. What a choice needs is in its arguments; a choice
+that cannot be made, and a rule that the peer broke, is blamed on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from bothways.faults import Fault, blame
+from bothways.iana import CipherSuite, CompressionMethod, ExtensionType, NamedGroup, ProtocolVersion, SignatureScheme
+from bothways.iana import name as spelled
+from bothways.iana import names as all_spelled
+from bothways.tls.crypto.signing import schemes_for
+from bothways.tls.events import Warning
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
+from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
+from bothways.trust.credentials import Credentials
+
+DOWNGRADE_MARKS = (bytes.fromhex("444f574e47524401"), bytes.fromhex("444f574e47524400"))
+
+
+# -- what a server does with a ClientHello -------------------------------------------------------------
+
+
+def client_versions(hello: ClientHello) -> tuple[int, ...]:
+    """Return the versions that a client offers (RFC 9846 4.3.1)."""
+    supported = ext.find(hello.extensions or (), ext.SupportedVersions)
+    return supported.versions if supported is not None else (hello.legacy_version,)
+
+
+def choose_version(hello: ClientHello, accepted: Sequence[int]) -> int:
+    """Choose the highest version that both sides speak (RFC 9846 4.3.1)."""
+    offered = client_versions(hello)
+    shared = [version for version in accepted if version in offered]
+    if not shared or hello.legacy_version == ProtocolVersion.SSLv3:
+        blame(
+            Fault.UNSUPPORTED_VERSION,
+            offered=all_spelled(ProtocolVersion, offered),
+            accepted=all_spelled(ProtocolVersion, tuple(accepted)),
+        )
+    return max(shared)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A ClientHello for TLS 1.3 whose extensions stand where they may and are complete."""
+
+    hello: ClientHello
+    groups: tuple[int, ...]
+    schemes: tuple[int, ...]
+    shares: tuple[ext.KeyShareEntry, ...]
+    server_name: str | None
+    protocols: tuple[bytes, ...] | None
+    early_data: bool
+
+    def share_of(self, group: int) -> bytes | None:
+        """Return the client's share for `group`, if it sent one."""
+        return next((share.key_exchange for share in self.shares if share.group == group), None)
+
+
+def read_offer(hello: ClientHello) -> Offer:
+    """Check what RFC 9846 4.2.2 and 9.2 demand of a ClientHello for TLS 1.3."""
+    if hello.legacy_compression_methods != bytes([CompressionMethod.null]):
+        offered = all_spelled(CompressionMethod, list(hello.legacy_compression_methods))
+        blame(Fault.BAD_COMPRESSION, got=offered)
+    extensions = hello.extensions or ()
+    groups = ext.find(extensions, ext.SupportedGroups)
+    schemes = ext.find(extensions, ext.SignatureAlgorithms)
+    shares = ext.find(extensions, ext.KeyShares)
+    for found, extension in (
+        (schemes, ExtensionType.signature_algorithms),
+        (groups, ExtensionType.supported_groups),
+        (shares, ExtensionType.key_share),
+    ):
+        if found is None:
+            _missing(extension, "ClientHello")
+    if groups is None or schemes is None or shares is None:
+        raise TypeError("unreachable: what is missing was blamed")
+    if ext.find(extensions, ext.PreSharedKeys) and not ext.find(extensions, ext.PskKeyExchangeModes):
+        _missing(ExtensionType.psk_key_exchange_modes, "ClientHello")
+    _check_shares(shares.shares, groups.groups)
+    asked = ext.find(extensions, ext.ServerName)
+    protocols = ext.find(extensions, ext.ApplicationProtocols)
+    return Offer(
+        hello,
+        groups.groups,
+        schemes.schemes,
+        shares.shares,
+        asked.host_name if asked is not None else None,
+        protocols.protocols if protocols is not None else None,
+        ext.find(extensions, ext.EarlyDataIndication) is not None,
+    )
+
+
+def _check_shares(shares: Sequence[ext.KeyShareEntry], groups: Sequence[int]) -> None:
+    seen: set[int] = set()
+    for share in shares:
+        if share.group in seen:
+            blame(Fault.DUPLICATE_SHARE, got=spelled(NamedGroup, share.group))
+        if share.group not in groups:
+            blame(Fault.UNOFFERED_SHARE, got=spelled(NamedGroup, share.group))
+        seen.add(share.group)
+
+
+def choose_suite(offered: Sequence[int], accepted: Sequence[int]) -> int:
+    """Choose the first suite of ours that the client offers (RFC 9846 4.2.1)."""
+    for suite in accepted:
+        if suite in offered:
+            return suite
+    blame(
+        Fault.NO_SHARED_CIPHER_SUITE,
+        offered=all_spelled(CipherSuite, tuple(offered)),
+        accepted=all_spelled(CipherSuite, tuple(accepted)),
+    )
+
+
+def choose_group(offered: Sequence[int], accepted: Sequence[int]) -> int:
+    """Choose the first group of ours that the client offers, even if its share costs a round trip.
+
+    So a client's guess of shares cannot talk both sides down to a weaker group (RFC 9846 4.2.1).
+    """
+    for group in accepted:
+        if group in offered:
+            return group
+    blame(
+        Fault.NO_SHARED_GROUP,
+        offered=all_spelled(NamedGroup, tuple(offered)),
+        accepted=all_spelled(NamedGroup, tuple(accepted)),
+    )
+
+
+def choose_protocol(offered: Sequence[bytes] | None, accepted: Sequence[bytes]) -> bytes | None:
+    """Choose the first protocol of ours that the client offers (RFC 7301 3.2)."""
+    if offered is None or not accepted:
+        return None
+    for protocol in accepted:
+        if protocol in offered:
+            return protocol
+    blame(Fault.NO_SHARED_APPLICATION_PROTOCOL, offered=_texts(offered), accepted=_texts(accepted))
+
+
+def choose_server_credentials(
+    own: Sequence[Credentials], server_name: str | None, offered: Sequence[int], accepted: Sequence[int], refuse_unknown: bool
+) -> tuple[Credentials, int]:
+    """Choose the credentials for the name that the client asks for, and the scheme to sign with.
+
+    Among those of that name the first whose key fits; without a name, or with one that
+    none has, the first of all (RFC 9846 4.5.1.2, RFC 6066 3).
+    """
+    named = [each for each in own if server_name is not None and each.stands_for(server_name)]
+    if server_name is not None and not named and refuse_unknown:
+        blame(Fault.UNKNOWN_SERVER_NAME, name=server_name)
+    for credentials in named or own:
+        scheme = choose_scheme(credentials, offered, accepted)
+        if scheme is not None:
+            return credentials, scheme
+    makeable = {scheme for each in named or own for scheme in schemes_for(each.certificate)}
+    blame(
+        Fault.NO_SHARED_SCHEME,
+        offered=all_spelled(SignatureScheme, tuple(offered)),
+        accepted=all_spelled(SignatureScheme, sorted(makeable & set(accepted))),
+    )
+
+
+def choose_scheme(credentials: Credentials, offered: Sequence[int], accepted: Sequence[int]) -> int | None:
+    """Choose the first scheme of ours that the peer offers and that fits the key (RFC 9846 4.3.3)."""
+    fitting = schemes_for(credentials.certificate)
+    return next((scheme for scheme in accepted if scheme in offered and scheme in fitting), None)
+
+
+def check_second_hello(first: ClientHello, second: ClientHello, group: int | None, cookie: bytes | None) -> None:
+    """Check that a second ClientHello differs from the first where RFC 9846 4.2.2 allows it, and there alone."""
+    for field in ("legacy_version", "random", "legacy_session_id", "cipher_suites", "legacy_compression_methods"):
+        if getattr(first, field) != getattr(second, field):
+            blame(Fault.CHANGED_HELLO, field=field)
+    _check_unchanged(first.extensions or (), second.extensions or ())
+    returned = ext.find(second.extensions or (), ext.Cookie)
+    if (returned.cookie if returned is not None else None) != cookie:
+        blame(Fault.WRONG_COOKIE)
+    shares = ext.find(second.extensions or (), ext.KeyShares)
+    if group is not None and shares is not None and [share.group for share in shares.shares] != [group]:
+        got = all_spelled(NamedGroup, [share.group for share in shares.shares])
+        blame(Fault.WRONG_SHARE_AFTER_RETRY, got=got, asked=spelled(NamedGroup, group))
+
+
+_MAY_CHANGE = frozenset(
+    {
+        ExtensionType.key_share,
+        ExtensionType.early_data,
+        ExtensionType.cookie,
+        ExtensionType.pre_shared_key,
+        ExtensionType.padding,
+    }
+)
+
+
+def _check_unchanged(first: Sequence[ext.Extension], second: Sequence[ext.Extension]) -> None:
+    before = {ext.code(each): each for each in first}
+    after = {ext.code(each): each for each in second}
+    if ExtensionType.early_data in after:
+        blame(Fault.CHANGED_HELLO, field="early_data, which may not stand there any more")
+    for code in before.keys() | after.keys():
+        if code not in _MAY_CHANGE and before.get(code) != after.get(code):
+            blame(Fault.CHANGED_HELLO, field=spelled(ExtensionType, code))
+
+
+# -- what a client does with the answers ----------------------------------------------------------------
+
+
+def check_server_version(hello: ClientHello, answer: ServerHello) -> int:
+    """Return the version that the server chose; refuse one that we did not offer, and a forged downgrade.
+
+    RFC 9846 4.2.3 and 4.3.1.
+    """
+    offered = client_versions(hello)
+    selected = ext.find(answer.extensions or (), ext.SelectedVersion)
+    version = selected.version if selected is not None else answer.legacy_version
+    if selected is not None and version not in offered:
+        blame(Fault.ILLEGAL_VERSION, got=spelled(ProtocolVersion, version))
+    if version < ProtocolVersion.TLSv1_3 in offered and answer.random[-8:] in DOWNGRADE_MARKS:
+        blame(Fault.DOWNGRADED, got=spelled(ProtocolVersion, version))
+    if version not in offered or (selected is None and version >= ProtocolVersion.TLSv1_3):
+        blame(
+            Fault.UNOFFERED_VERSION,
+            got=spelled(ProtocolVersion, version),
+            offered=all_spelled(ProtocolVersion, offered),
+        )
+    return version
+
+
+def check_server_hello(hello: ClientHello, answer: ServerHello) -> None:
+    """Check what a ServerHello and a HelloRetryRequest for TLS 1.3 have in common (RFC 9846 4.2.3)."""
+    if answer.legacy_version != ProtocolVersion.TLSv1_2:
+        blame(Fault.ILLEGAL_LEGACY_VERSION, got=spelled(ProtocolVersion, answer.legacy_version))
+    if answer.legacy_session_id_echo != hello.legacy_session_id:
+        blame(Fault.WRONG_SESSION_ID)
+    if answer.cipher_suite not in hello.cipher_suites:
+        blame(Fault.UNOFFERED_CIPHER_SUITE, got=spelled(CipherSuite, answer.cipher_suite))
+    if answer.legacy_compression_method != CompressionMethod.null:
+        blame(Fault.UNOFFERED_COMPRESSION, got=spelled(CompressionMethod, answer.legacy_compression_method))
+
+
+def check_retry(hello: ClientHello, retry: ServerHello) -> int | None:
+    """Return the group for which a HelloRetryRequest asks, None if it asks for no other (RFC 9846 4.2.4)."""
+    extensions = retry.extensions or ()
+    asked = ext.find(extensions, ext.RetryGroup)
+    if asked is None:
+        if ext.find(extensions, ext.Cookie) is None:
+            blame(Fault.USELESS_RETRY)
+        return None
+    groups = ext.find(hello.extensions or (), ext.SupportedGroups)
+    if groups is None or asked.group not in groups.groups:
+        blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, asked.group))
+    shares = ext.find(hello.extensions or (), ext.KeyShares)
+    if shares is not None and any(share.group == asked.group for share in shares.shares):
+        blame(Fault.RETRY_FOR_SENT_SHARE, got=spelled(NamedGroup, asked.group))
+    return asked.group
+
+
+def check_after_retry(retry: ServerHello, answer: ServerHello, group: int | None) -> None:
+    """Check that a ServerHello keeps what its HelloRetryRequest had chosen (RFC 9846 4.2.4)."""
+    if is_retry(answer):
+        blame(Fault.SECOND_RETRY)
+    if answer.cipher_suite != retry.cipher_suite:
+        blame(
+            Fault.CHANGED_CIPHER_SUITE,
+            got=spelled(CipherSuite, answer.cipher_suite),
+            before=spelled(CipherSuite, retry.cipher_suite),
+        )
+    before = ext.find(retry.extensions or (), ext.SelectedVersion)
+    after = ext.find(answer.extensions or (), ext.SelectedVersion)
+    if before != after:
+        blame(Fault.CHANGED_VERSION)
+    share = server_share(answer)
+    if group is not None and share.group != group:
+        blame(
+            Fault.WRONG_SHARE_AFTER_RETRY,
+            got=spelled(NamedGroup, share.group),
+            asked=spelled(NamedGroup, group),
+        )
+
+
+def server_share(answer: ServerHello) -> ext.KeyShareEntry:
+    """Return the server's key share, without which TLS 1.3 has no keys here (RFC 9846 4.3.8)."""
+    share = ext.find(answer.extensions or (), ext.ServerShare)
+    if share is None:
+        _missing(ExtensionType.key_share, "ServerHello")
+    return share.entry
+
+
+def check_encrypted_extensions(hello: ClientHello, encrypted: EncryptedExtensions) -> bytes | None:
+    """Check the rest of the server's choices; return the application protocol (RFC 9846 4.4.1, RFC 7301 3.1)."""
+    chosen = ext.find(encrypted.extensions, ext.ApplicationProtocols)
+    if chosen is None:
+        return None
+    offered = ext.find(hello.extensions or (), ext.ApplicationProtocols)
+    ours = offered.protocols if offered is not None else ()
+    if len(chosen.protocols) != 1 or chosen.protocols[0] not in ours:
+        blame(Fault.UNOFFERED_APPLICATION_PROTOCOL, got=_texts(chosen.protocols), offered=_texts(ours))
+    return chosen.protocols[0]
+
+
+def request_schemes(request: CertificateRequest) -> tuple[int, ...]:
+    """Return the schemes by which the server lets a client sign (RFC 9846 4.4.2)."""
+    schemes = ext.find(request.extensions, ext.SignatureAlgorithms)
+    if schemes is None:
+        _missing(ExtensionType.signature_algorithms, "CertificateRequest")
+    return schemes.schemes
+
+
+@dataclass(frozen=True, slots=True)
+class ClientChoice:
+    """Which certificate a client sends, how it signs, and what its user should know."""
+
+    credentials: Credentials | None = None
+    scheme: int = 0
+    warning: Warning | None = None
+
+
+def choose_client_credentials(
+    own: Sequence[Credentials], schemes: Sequence[int], authorities: Sequence[bytes] | None, accepted: Sequence[int]
+) -> ClientChoice:
+    """Choose the client's certificate by what the server asked for (RFC 9846 4.3.4, 4.5.1.3).
+
+    The first whose key fits and whose chain leads to an authority that the server named. When none leads
+    there, the only one there is goes all the same, since servers' lists are often incomplete, and
+    of several none, since a wrong identity would be shown.
+    """
+    if not own:
+        return ClientChoice(warning=Warning.NO_CREDENTIALS)
+    fitting = [(each, scheme) for each in own if (scheme := choose_scheme(each, schemes, accepted)) is not None]
+    if not fitting:
+        return ClientChoice(warning=Warning.NO_FITTING_SCHEME)
+    for credentials, scheme in fitting:
+        if not authorities or credentials.is_issued_by(authorities):
+            return ClientChoice(credentials, scheme)
+    if len(own) > 1:
+        return ClientChoice(warning=Warning.NO_MATCHING_AUTHORITY_OF_SEVERAL)
+    return ClientChoice(*fitting[0], Warning.NO_MATCHING_AUTHORITY)
+
+
+def _missing(extension: ExtensionType, message: str) -> NoReturn:
+    blame(Fault.MISSING_EXTENSION, extension=extension.name, message=message)
+
+
+def _texts(protocols: Sequence[bytes]) -> list[str]:
+    return [protocol.decode("utf-8", "backslashreplace") for protocol in protocols]

@@ -1,0 +1,92 @@
+"""What a peer's alert means in the place where it comes: the check that we failed, in words, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bothways.iana import Alert
+from bothways.tls.handshake.steps import LEGAL, Role, Step
+
+# The check of step 3 that a server refuses a client for, by its alert.
+_CLIENT_CHECKS: Mapping[int, str] = {
+    Alert.CERTIFICATE_REQUIRED: "3.1",
+    Alert.DECRYPT_ERROR: "3.4",
+    Alert.CERTIFICATE_EXPIRED: "3.3b",
+    Alert.CERTIFICATE_REVOKED: "3.3c",
+    Alert.UNKNOWN_CA: "3.3a",
+    Alert.BAD_CERTIFICATE: "3.3a",
+    Alert.UNSUPPORTED_CERTIFICATE: "3.3a",
+    Alert.CERTIFICATE_UNKNOWN: "3.3a",
+    Alert.ACCESS_DENIED: "3.3",
+}
+
+# The check of step 2 that a client refuses a server for.
+_SERVER_CHECKS: Mapping[int, str] = {
+    Alert.DECRYPT_ERROR: "2.2",
+    Alert.CERTIFICATE_EXPIRED: "2.3b",
+    Alert.CERTIFICATE_REVOKED: "2.3c",
+    Alert.UNKNOWN_CA: "2.3a",
+    Alert.BAD_CERTIFICATE: "2.3a",
+    Alert.UNSUPPORTED_CERTIFICATE: "2.3a",
+    Alert.CERTIFICATE_UNKNOWN: "2.3a",
+}
+
+_MEANINGS: Mapping[int, tuple[str, str]] = {
+    Alert.CLOSE_NOTIFY: ("it closed the connection before the handshake was done", ""),
+    Alert.UNEXPECTED_MESSAGE: ("it did not expect what we sent", "look for a device on the way that interferes"),
+    Alert.BAD_RECORD_MAC: ("what we sent did not open under its keys: it was altered on the way", ""),
+    Alert.HANDSHAKE_FAILURE: (
+        "it found nothing that both sides accept",
+        "compare suites, groups and signature schemes; some servers also answer so when they miss a client certificate",
+    ),
+    Alert.BAD_CERTIFICATE: ("it does not accept our certificate", "look at its names, constraints and signature"),
+    Alert.UNSUPPORTED_CERTIFICATE: (
+        "our certificate is of a kind or for a use that it does not accept",
+        "look at its extended key usage and key type",
+    ),
+    Alert.CERTIFICATE_REVOKED: ("our certificate was revoked", "ask its issuer for a new one"),
+    Alert.CERTIFICATE_EXPIRED: (
+        "our certificate is outside its period of validity by the peer's clock",
+        "renew it, or compare the clocks",
+    ),
+    Alert.CERTIFICATE_UNKNOWN: ("something about our certificate is not acceptable to it", "ask its operator for its log"),
+    Alert.UNKNOWN_CA: (
+        "it finds no path from our certificate to a CA that it trusts",
+        "send the intermediates too, or have the peer trust our root",
+    ),
+    Alert.ACCESS_DENIED: ("our certificate is good but may not pass", "ask the peer's operator for access"),
+    Alert.ILLEGAL_PARAMETER: ("it found a value of ours that the protocol does not allow", ""),
+    Alert.DECODE_ERROR: ("it could not decode what we sent", ""),
+    Alert.DECRYPT_ERROR: (
+        "a signature or Finished of ours did not verify",
+        "check that our certificate and key belong together",
+    ),
+    Alert.PROTOCOL_VERSION: ("it speaks none of the TLS versions that we offer", "TLS 1.3 is needed on its side"),
+    Alert.INSUFFICIENT_SECURITY: ("it wants stronger parameters than we offer", ""),
+    Alert.INTERNAL_ERROR: ("something failed on its side that is not our fault", "look into its log"),
+    Alert.MISSING_EXTENSION: ("it misses an extension in what we sent", ""),
+    Alert.UNRECOGNIZED_NAME: ("it has no certificate for the name that we asked for", "check the server name"),
+    Alert.CERTIFICATE_REQUIRED: (
+        "it requires a client certificate and we sent none",
+        "give credentials whose issuer the server names and whose key fits its signature schemes",
+    ),
+    Alert.NO_APPLICATION_PROTOCOL: ("it speaks none of the application protocols that we offer", "compare the ALPN names"),
+}
+
+
+def refused_step(role: Role, step: Step, alert: int, *, unconfirmed: bool) -> str:
+    """Return the id of the check by which the peer refused us, as far as its alert and the moment tell.
+
+    In TLS 1.3 a server refuses a client's certificate only after the client's handshake was done.
+    """
+    if role is Role.CLIENT:
+        if step is Step.CONNECTED and unconfirmed:
+            return _CLIENT_CHECKS.get(alert, "3")
+    elif step in (Step.WAIT_CERT, Step.WAIT_FINISHED):
+        return _SERVER_CHECKS.get(alert, LEGAL[role][step].id)
+    return LEGAL[role][step].id
+
+
+def meaning_of(alert: int) -> tuple[str, str]:
+    """Return what an alert usually means, and what to do."""
+    return _MEANINGS.get(alert, ("", ""))

@@ -1,0 +1,113 @@
+"""The only words that a script has: expect, judge, sign_with.
+
+A script is a generator that yields where it must wait and nowhere else; its position is the state. What
+it waits for is checked against the table in `steps` before it is resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, overload
+
+from bothways.faults import Blame
+from bothways.iana import SignatureScheme
+from bothways.tls.crypto.draws import Draws
+from bothways.tls.crypto.suites import Suite
+from bothways.tls.events import Judged, Observer, Peer, SignatureWanted, Warning
+from bothways.tls.handshake.channel import Inbox, Outbox
+from bothways.tls.handshake.config import Clock
+from bothways.tls.handshake.steps import LEGAL, Role, Step
+from bothways.tls.keys.transcript import Transcript
+from bothways.trust.anchors import TrustStore
+from bothways.trust.credentials import Credentials
+from bothways.trust.names import ServerName
+from bothways.trust.path import judge as judge_chain
+from bothways.trust.verdict import Purpose, Refused
+
+M = TypeVar("M")
+N = TypeVar("N")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Where a script stands. With a `request`, it waits for the answer to that event; else for a message."""
+
+    step: Step
+    request: SignatureWanted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """The script passes through a step without waiting, so that what fails there is named by it."""
+
+    step: Step
+
+
+Script = Generator[Wait | Enter, Any, T]
+
+
+@dataclass(slots=True)
+class Handshake:
+    """What every script of one connection works with; it learns, in the order of the conversation.
+
+    `version`, `suite`, `group`, `alpn` are what was chosen, None until it is; `offered` has the codes of the
+    extensions to which the peer may now answer.
+    """
+
+    role: Role
+    draws: Draws
+    clock: Clock
+    transcript: Transcript
+    out: Outbox
+    inbox: Inbox
+    observer: Observer | None
+    warnings: list[Warning] = field(default_factory=list)
+    offered: frozenset[int] = frozenset()
+    version: int | None = None
+    suite: Suite | None = None
+    group: int | None = None
+    alpn: bytes | None = None
+    exporter_secret: bytes | None = field(default=None, repr=False)
+
+    def forget(self) -> None:
+        """Let go of every secret: what was chosen may still be asked for."""
+        self.inbox.forget()
+        self.out.forget()
+        self.transcript.forget()
+        self.exporter_secret = None
+
+
+@overload
+def expect(step: Step, kind: type[M], /) -> Script[M]: ...
+@overload
+def expect(step: Step, kind: type[M], other: type[N], /) -> Script[M | N]: ...
+def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
+    """Wait at `step` for a message of one of `kinds`."""
+    message = yield Wait(step)
+    if not isinstance(message, kinds):
+        raise TypeError(f"{step.name} accepts a message that its script does not expect")
+    return message
+
+
+def judge(hs: Handshake, chain: Sequence[bytes], anchors: TrustStore, purpose: Purpose, name: ServerName | None) -> Script[Peer]:
+    """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3)."""
+    yield Enter(Step.JUDGING)
+    verdict = judge_chain(chain, anchors, purpose=purpose, name=name, at=hs.clock.now())
+    if hs.observer is not None:
+        hs.observer(Judged(LEGAL[hs.role][Step.JUDGING].id, verdict))
+    if isinstance(verdict, Refused):
+        first = verdict.reasons[0]
+        raise Blame(first.fault, first.facts, verdict.reasons)
+    return Peer(verdict)
+
+
+def sign_with(hs: Handshake, credentials: Credentials, scheme: int, data: bytes) -> Script[bytes]:
+    """Sign `data` with the key of `credentials`, or wait for whoever holds it (steps 2.2 and 3.2)."""
+    if credentials.key is None:
+        request = SignatureWanted(SignatureScheme(scheme), data, credentials.certificate)
+        signature: bytes = yield Wait(Step.SIGNING, request)
+        return signature
+    yield Enter(Step.SIGNING)
+    return hs.draws.sign(scheme, credentials.key, data)

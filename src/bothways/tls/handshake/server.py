@@ -1,0 +1,18 @@
+"""The server's first message, and the turn to the version that it chooses."""
+
+from __future__ import annotations
+
+from bothways.tls.events import Peer
+from bothways.tls.handshake.config import ServerTerms
+from bothways.tls.handshake.negotiation import choose_version
+from bothways.tls.handshake.script import Handshake, Script, expect
+from bothways.tls.handshake.server13 import server_handshake_13
+from bothways.tls.handshake.steps import Step
+from bothways.tls.wire.hello import ClientHello
+
+
+def server_handshake(hs: Handshake, terms: ServerTerms) -> Script[Peer | None]:
+    """Await the ClientHello, then go on as the version chosen has it (RFC 9846 2)."""
+    hello = yield from expect(Step.WAIT_CH, ClientHello)
+    hs.version = choose_version(hello, terms.version_codes)
+    return (yield from server_handshake_13(hs, terms, hello))

@@ -1,0 +1,200 @@
+"""The server's side of TLS 1.3, in the order of RFC 9846 figure 1, with HelloRetryRequest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bothways.faults import Fault, blame
+from bothways.iana import CipherSuite, CompressionMethod, NamedGroup, ProtocolVersion, SignatureScheme
+from bothways.iana import name as spelled
+from bothways.iana import names as all_spelled
+from bothways.tls.crypto.groups import answer as answer_share
+from bothways.tls.crypto.suites import SUITES13, Suite
+from bothways.tls.events import Chosen, Epoch, Observer, Peer
+from bothways.tls.handshake.authentication13 import (
+    Signed,
+    check_context,
+    check_finished,
+    check_proof,
+    prove,
+    send_finished,
+)
+from bothways.tls.handshake.channel import EARLY_DATA_LIMIT
+from bothways.tls.handshake.config import ServerTerms
+from bothways.tls.handshake.negotiation import (
+    Offer,
+    check_second_hello,
+    choose_group,
+    choose_protocol,
+    choose_server_credentials,
+    choose_suite,
+    read_offer,
+)
+from bothways.tls.handshake.script import Handshake, Script, expect, judge
+from bothways.tls.handshake.steps import Step
+from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets
+from bothways.tls.record.protection import Protection
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
+from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify, EncryptedExtensions, Finished
+from bothways.trust.anchors import TrustStore
+from bothways.trust.credentials import Credentials
+from bothways.trust.verdict import Purpose
+
+AUTHORITIES_LIMIT = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the server chose from a ClientHello."""
+
+    suite: Suite
+    group: int
+    credentials: Credentials
+    scheme: int
+    alpn: bytes | None
+
+
+def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -> Script[Peer | None]:
+    """Go on from the first ClientHello: agree on keys, prove ourselves, judge the client (RFC 9846 2)."""
+    offer = read_offer(hello)
+    choice = choose(terms, offer)
+    hs.transcript.choose(choice.suite.hash)
+    hs.inbox.ignores_change_cipher_spec = True
+    hs.inbox.early_data_left = EARLY_DATA_LIMIT if offer.early_data else 0
+    share = offer.share_of(choice.group)
+    if share is None:
+        offer, share = yield from retry(hs, terms, offer, choice)
+    secrets = agree(hs, offer, choice, share)
+    request = server_flight_request(hs, terms, offer, choice)
+    yield from prove(hs, choice.credentials, choice.scheme)
+    send_finished(hs, choice.suite, secrets.server)
+    application = secrets.application(hs.transcript.digest())
+    hs.out.change_keys(Protection(choice.suite, application.server), Epoch.APPLICATION)
+    signed = None
+    if request is not None:
+        signed = yield from client_authentication(hs, terms)
+    finished = yield from expect(Step.WAIT_FINISHED, Finished)
+    check_finished(hs, choice.suite, secrets.client, finished)
+    hs.inbox.change_keys(Protection(choice.suite, application.client), Epoch.APPLICATION)
+    hs.exporter_secret = application.exporter
+    if signed is None or terms.client_anchors is None:
+        return None
+    return (yield from judge(hs, signed.chain, terms.client_anchors, Purpose.CLIENT, None))
+
+
+def choose(terms: ServerTerms, offer: Offer) -> Choice:
+    """Choose suite, group, credentials, scheme and application protocol (RFC 9846 4.2.1)."""
+    suite = SUITES13[choose_suite(offer.hello.cipher_suites, terms.suite_codes)]
+    group = choose_group(offer.groups, terms.group_codes)
+    alpn = choose_protocol(offer.protocols, terms.protocols)
+    credentials, scheme = choose_server_credentials(
+        terms.own, offer.server_name, offer.schemes, terms.scheme_codes, terms.unknown_server_name == "refuse"
+    )
+    return Choice(suite, group, credentials, scheme, alpn)
+
+
+def retry(hs: Handshake, terms: ServerTerms, offer: Offer, choice: Choice) -> Script[tuple[Offer, bytes]]:
+    """Ask for a ClientHello with a share for the chosen group (RFC 9846 4.2.4)."""
+    cookie = hs.draws.random(32) if terms.retry_cookie else None
+    extensions: tuple[ext.Extension, ...] = (
+        ext.SelectedVersion(ProtocolVersion.TLSv1_3),
+        ext.RetryGroup(choice.group),
+    )
+    if cookie is not None:
+        extensions = (*extensions, ext.Cookie(cookie))
+    hs.transcript.replace_with_message_hash()
+    hs.out.send(_server_hello(offer.hello, choice.suite, RETRY_RANDOM, extensions))
+    _hide_from_middleboxes(hs, offer.hello)
+    second = yield from expect(Step.WAIT_CH_AFTER_RETRY, ClientHello)
+    check_second_hello(offer.hello, second, choice.group, cookie)
+    hs.inbox.early_data_left = 0
+    repeated = read_offer(second)
+    share = repeated.share_of(choice.group)
+    if share is None:
+        blame(Fault.WRONG_SHARE_AFTER_RETRY, got="nothing", asked=spelled(NamedGroup, choice.group))
+    return repeated, share
+
+
+def agree(hs: Handshake, offer: Offer, choice: Choice, peer_share: bytes) -> HandshakeSecrets:
+    """Answer the client's share and derive the handshake keys (steps 1.2, 2.4, 2.5; RFC 9846 4.2.3, 7.1)."""
+    share, shared_secret = answer_share(choice.group, peer_share, hs.draws)
+    extensions = (
+        ext.SelectedVersion(ProtocolVersion.TLSv1_3),
+        ext.ServerShare(ext.KeyShareEntry(choice.group, share)),
+    )
+    hs.out.send(_server_hello(offer.hello, choice.suite, hs.draws.random(32), extensions))
+    _hide_from_middleboxes(hs, offer.hello)
+    hs.suite = choice.suite
+    hs.group = choice.group
+    hs.alpn = choice.alpn
+    if hs.observer is not None:
+        _note_choices(hs.observer, offer, choice)
+    secrets = EarlySecret(choice.suite).handshake(shared_secret, hs.transcript.digest())
+    hs.out.change_keys(Protection(choice.suite, secrets.server), Epoch.HANDSHAKE)
+    hs.inbox.change_keys(Protection(choice.suite, secrets.client), Epoch.HANDSHAKE)
+    return secrets
+
+
+def server_flight_request(
+    hs: Handshake, terms: ServerTerms, offer: Offer, choice: Choice
+) -> CertificateRequest | None:
+    """Send EncryptedExtensions and, for mutual authentication, CertificateRequest (RFC 9846 4.4)."""
+    answers: list[ext.Extension] = []
+    if choice.alpn is not None:
+        answers.append(ext.ApplicationProtocols((choice.alpn,)))
+    hs.out.send(EncryptedExtensions(tuple(answers)))
+    if not terms.asks_client or terms.client_anchors is None:
+        return None
+    extensions: list[ext.Extension] = [ext.SignatureAlgorithms(terms.scheme_codes)]
+    if terms.certificate_scheme_codes is not None:
+        extensions.append(ext.SignatureAlgorithmsCert(terms.certificate_scheme_codes))
+    if terms.name_authorities and (authorities := _authorities(terms.client_anchors)):
+        extensions.append(ext.CertificateAuthorities(authorities))
+    request = CertificateRequest(b"", tuple(extensions))
+    hs.offered = ext.codes(request.extensions)
+    hs.out.send(request)
+    return request
+
+
+def client_authentication(hs: Handshake, terms: ServerTerms) -> Script[Signed | None]:
+    """Certificate and CertificateVerify of the client, or an empty Certificate where that may pass."""
+    certificate = yield from expect(Step.WAIT_CERT, Certificate)
+    check_context(certificate, b"")
+    if not certificate.certificate_list:
+        if terms.requires_client:
+            blame(Fault.NO_CERTIFICATE)
+        return None
+    proof = yield from expect(Step.WAIT_CV, CertificateVerify)
+    return check_proof(hs, certificate, proof, terms.scheme_codes)
+
+
+def _authorities(anchors: TrustStore) -> tuple[bytes, ...]:
+    """Name the anchors to the client, unless they are so many that no client would read them."""
+    return anchors.subjects if sum(map(len, anchors.subjects)) <= AUTHORITIES_LIMIT else ()
+
+
+def _server_hello(
+    hello: ClientHello, suite: Suite, random: bytes, extensions: tuple[ext.Extension, ...]
+) -> ServerHello:
+    return ServerHello(
+        legacy_version=ProtocolVersion.TLSv1_2,
+        random=random,
+        legacy_session_id_echo=hello.legacy_session_id,
+        cipher_suite=suite.code,
+        legacy_compression_method=CompressionMethod.null,
+        extensions=extensions,
+    )
+
+
+def _hide_from_middleboxes(hs: Handshake, hello: ClientHello) -> None:
+    if hello.legacy_session_id:
+        hs.out.change_cipher_spec()
+
+
+def _note_choices(observer: Observer, offer: Offer, choice: Choice) -> None:
+    suites = tuple(all_spelled(CipherSuite, offer.hello.cipher_suites))
+    schemes = tuple(all_spelled(SignatureScheme, offer.schemes))
+    observer(Chosen("cipher suite", suites, choice.suite.name, "server"))
+    observer(Chosen("group", tuple(all_spelled(NamedGroup, offer.groups)), spelled(NamedGroup, choice.group), "server"))
+    observer(Chosen("signature scheme", schemes, spelled(SignatureScheme, choice.scheme), "server"))

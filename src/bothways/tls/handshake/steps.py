@@ -1,0 +1,130 @@
+"""The law of the handshake: which messages each step accepts, and which steps may follow.
+
+Typed by hand from RFC 9846 Appendix A, not derived from the scripts: tests hold the two against each
+other. The connection looks here before a script sees a message. Names are the RFC's where it has one;
+JUDGING and SIGNING, in which no message is read, and the steps after a HelloRetryRequest are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from bothways.faults import Fault
+from bothways.iana import HandshakeType
+
+
+class Role(Enum):
+    """Which side of the connection we are."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+    @property
+    def peer(self) -> str:
+        """The other side, as errors name it."""
+        return self.other.value
+
+    @property
+    def other(self) -> Role:
+        """The role of the other side."""
+        return Role.SERVER if self is Role.CLIENT else Role.CLIENT
+
+
+class Step(Enum):
+    """Where a handshake stands: mostly the message that is awaited."""
+
+    START = "START"
+    WAIT_SH = "WAIT_SH"
+    WAIT_SH_AFTER_RETRY = "WAIT_SH_AFTER_RETRY"
+    WAIT_EE = "WAIT_EE"
+    WAIT_CERT_CR = "WAIT_CERT_CR"
+    WAIT_CH = "WAIT_CH"
+    WAIT_CH_AFTER_RETRY = "WAIT_CH_AFTER_RETRY"
+    WAIT_CERT = "WAIT_CERT"
+    WAIT_CV = "WAIT_CV"
+    WAIT_FINISHED = "WAIT_FINISHED"
+    JUDGING = "JUDGING"
+    SIGNING = "SIGNING"
+    CONNECTED = "CONNECTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """One row: the id of what is checked here, the messages accepted, the steps that may follow."""
+
+    id: str
+    accepts: frozenset[HandshakeType]
+    follow: frozenset[Step]
+
+
+def _row(id: str, accepts: set[HandshakeType], *follow: Step) -> Law:
+    return Law(id, frozenset(accepts), frozenset(follow))
+
+
+_T = HandshakeType
+_S = Step
+
+LEGAL: Mapping[Role, Mapping[Step, Law]] = {
+    Role.CLIENT: {
+        _S.START: _row("1.1", set(), _S.WAIT_SH),
+        _S.WAIT_SH: _row("1.2", {_T.server_hello}, _S.WAIT_SH_AFTER_RETRY, _S.WAIT_EE),
+        _S.WAIT_SH_AFTER_RETRY: _row("1.2", {_T.server_hello}, _S.WAIT_EE),
+        _S.WAIT_EE: _row("1.2", {_T.encrypted_extensions}, _S.WAIT_CERT_CR),
+        _S.WAIT_CERT_CR: _row("2.1", {_T.certificate_request, _T.certificate}, _S.WAIT_CERT, _S.WAIT_CV),
+        _S.WAIT_CERT: _row("2.1", {_T.certificate}, _S.WAIT_CV),
+        _S.WAIT_CV: _row("2.2", {_T.certificate_verify}, _S.WAIT_FINISHED),
+        _S.WAIT_FINISHED: _row("4.2", {_T.finished}, _S.JUDGING),
+        _S.JUDGING: _row("2.3", set(), _S.SIGNING, _S.CONNECTED),
+        _S.SIGNING: _row("3.2", set(), _S.CONNECTED),
+        _S.CONNECTED: _row("4.3", {_T.new_session_ticket, _T.key_update}),
+    },
+    Role.SERVER: {
+        _S.START: _row("1.1", set(), _S.WAIT_CH),
+        _S.WAIT_CH: _row("1.1", {_T.client_hello}, _S.WAIT_CH_AFTER_RETRY, _S.SIGNING),
+        _S.WAIT_CH_AFTER_RETRY: _row("1.1", {_T.client_hello}, _S.SIGNING),
+        _S.SIGNING: _row("2.2", set(), _S.WAIT_CERT, _S.WAIT_FINISHED),
+        _S.WAIT_CERT: _row("3.1", {_T.certificate}, _S.WAIT_CV, _S.WAIT_FINISHED),
+        _S.WAIT_CV: _row("3.4", {_T.certificate_verify}, _S.WAIT_FINISHED),
+        _S.WAIT_FINISHED: _row("4.1", {_T.finished}, _S.JUDGING, _S.CONNECTED),
+        _S.JUDGING: _row("3.3", set(), _S.CONNECTED),
+        _S.CONNECTED: _row("4.3", {_T.key_update}),
+    },
+}
+
+# The ids that a message fulfils, by its sender: what a ladder writes beside it.
+MESSAGE_IDS: Mapping[tuple[Role, HandshakeType], tuple[str, ...]] = {
+    (Role.CLIENT, _T.client_hello): ("1.1", "2.4"),
+    (Role.SERVER, _T.server_hello): ("1.2", "2.4"),
+    (Role.SERVER, _T.encrypted_extensions): ("1.2",),
+    (Role.SERVER, _T.certificate_request): ("1.2",),
+    (Role.SERVER, _T.certificate): ("2.1",),
+    (Role.SERVER, _T.certificate_verify): ("2.2",),
+    (Role.SERVER, _T.finished): ("2.2", "4.2"),
+    (Role.CLIENT, _T.certificate): ("3.1",),
+    (Role.CLIENT, _T.certificate_verify): ("3.2",),
+    (Role.CLIENT, _T.finished): ("4.1",),
+}
+
+IDS_BY_FAULT: Mapping[Fault, str] = {
+    Fault.UNSUPPORTED_VERSION: "1.2",
+    Fault.NO_SHARED_CIPHER_SUITE: "1.2",
+    Fault.NO_SHARED_GROUP: "1.2",
+    Fault.NO_SHARED_SCHEME: "1.2",
+    Fault.NO_SHARED_APPLICATION_PROTOCOL: "1.2",
+    Fault.UNKNOWN_SERVER_NAME: "1.2",
+    Fault.BAD_SHARE: "2.4",
+}
+
+
+def message_ids(sender: Role, code: int) -> tuple[str, ...]:
+    """Return the ids that a message of `sender` fulfils; after the handshake all belongs to 4.3."""
+    return MESSAGE_IDS.get((sender, HandshakeType(code)), ("4.3",))
+
+
+def failed_check(role: Role, step: Step, fault: Fault) -> str:
+    """Return the id of the check that failed: more exact than the step when the fault tells it."""
+    if fault.check is not None:
+        return LEGAL[role][Step.JUDGING].id + fault.check.letter
+    return IDS_BY_FAULT.get(fault, LEGAL[role][step].id)
