@@ -1,0 +1,1 @@
+"""The engine: TLS without sockets, clock or entropy of its own."""

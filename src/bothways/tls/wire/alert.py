@@ -1,0 +1,34 @@
+"""The content of an alert record (RFC 9846 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bothways.iana import Alert, AlertLevel
+from bothways.tls.wire.fields import decode, encode, record, uint
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMessage:
+    """One alert: two bytes, alone in their record."""
+
+    level: int
+    description: int
+
+
+ALERT = record(
+    AlertMessage,
+    title="Alert",
+    level=uint(1, AlertLevel),
+    description=uint(1, Alert, title="AlertDescription"),
+)
+
+
+def decode_alert(content: bytes) -> AlertMessage:
+    """Return the alert of a record's content. Raises `DecodeError` unless it is exactly one."""
+    return decode(ALERT, content, "Alert")
+
+
+def encode_alert(alert: AlertMessage) -> bytes:
+    """Return the content of an alert record."""
+    return encode(ALERT, alert)

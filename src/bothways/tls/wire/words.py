@@ -1,0 +1,85 @@
+"""The fields of a message in words, from the same tables that read and write it: for ladders and reports.
+
+Whatever a peer put into a field, the words are printable ASCII of bounded length.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from bothways.faults import shown
+from bothways.iana import ExtensionType, name
+from bothways.tls.wire.extensions import UnknownExtension, code
+from bothways.tls.wire.fields import Codec, Optional, Record, Uint, Variants, Vector
+
+BYTES_SHOWN = 16
+ITEMS_SHOWN = 64
+
+
+class FieldSeen(NamedTuple):
+    """One field: its name, its value, and the value in words."""
+
+    name: str
+    value: object
+    text: str
+
+
+def fields_in(codec: Codec[Any], value: object) -> list[FieldSeen]:
+    """Return the fields of a message or an extension in their order."""
+    shape = codec.shape
+    if not isinstance(shape, Record):
+        return []
+    return [
+        FieldSeen(field, each := getattr(value, field), words(form, each)) for field, form in shape.fields
+    ]
+
+
+def words(codec: Codec[Any], value: Any) -> str:
+    """Return the value of one field in words."""
+    shape = codec.shape
+    if value is None:
+        return "left out"
+    match shape:
+        case Optional():
+            return words(shape.inner, value)
+        case Uint():
+            return str(value) if shape.registry is None else name(shape.registry, value)
+        case Variants():
+            return _listed([_extension_words(shape, each) for each in value], "; ")
+        case Vector():
+            separator = ", " if isinstance(shape.item.shape, Uint) else "; "
+            return _listed([words(shape.item, each) for each in value], separator)
+        case Record():
+            return ", ".join(f"{field} {text}" for field, _, text in fields_in(codec, value))
+        case _:
+            return _plain(value)
+
+
+def _extension_words(shape: Variants, extension: Any) -> str:
+    extension_type = code(extension)
+    title = name(ExtensionType, extension_type)
+    if isinstance(extension, UnknownExtension):
+        return f"{title} {_plain(extension.data)}"
+    codec = shape.choices[extension_type]
+    if isinstance(codec.shape, Record):
+        seen = [text for _, _, text in fields_in(codec, extension)]
+    else:
+        seen = [_plain(getattr(extension, field)) for field in type(extension).__slots__]
+    return " ".join([title, *seen])
+
+
+def _listed(texts: list[str], separator: str) -> str:
+    if len(texts) > ITEMS_SHOWN:
+        texts = [*texts[:ITEMS_SHOWN], f"and {len(texts) - ITEMS_SHOWN} more"]
+    return separator.join(texts) or "none"
+
+
+def _plain(value: object) -> str:
+    """Bytes by their beginning and their number; names of protocols and hosts as they read."""
+    if not isinstance(value, bytes):
+        return shown(value) if value != () else "none"
+    if not value:
+        return "empty"
+    if len(value) <= BYTES_SHOWN:
+        return value.hex()
+    return f"{value[:BYTES_SHOWN].hex()}... ({len(value)} bytes)"
