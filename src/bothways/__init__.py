@@ -5,6 +5,7 @@ from bothways.faults import Fault
 from bothways.iana import Alert
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
 from bothways.tls.events import (
+    Caution,
     Data,
     Established,
     Event,
@@ -14,13 +15,13 @@ from bothways.tls.events import (
     PeerClosed,
     SignatureWanted,
     Warned,
-    Warning,
 )
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 
 __all__ = [
     "Alert",
+    "Caution",
     "ClientConfig",
     "ConfigError",
     "Connection",
@@ -43,5 +44,4 @@ __all__ = [
     "TrustStore",
     "UsageError",
     "Warned",
-    "Warning",
 ]

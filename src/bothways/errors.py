@@ -64,9 +64,11 @@ class PeerFault(TLSError):
 
 
 class PeerAlert(TLSError):
-    """The peer refused us with a fatal alert. `alert` is its code, `step` the id of the step that it ended."""
+    """The peer refused us with a fatal alert. `alert` is its code, `step` the id of what it ended."""
 
-    def __init__(self, alert: int, *, step: str, peer: str, state: str = "", meaning: str = "", hint: str = "") -> None:
+    def __init__(
+        self, alert: int, *, step: str, peer: str, state: str = "", meaning: str = "", hint: str = ""
+    ) -> None:
         self.alert = alert
         self.step = step
         self.state = state
@@ -100,7 +102,9 @@ class Truncated(TLSError):
 
     def __str__(self) -> str:
         during = f" at step {self.step}" if self.step else ""
-        return f"the {self.peer} cut the connection{during} without close_notify: what came may be incomplete."
+        return (
+            f"the {self.peer} cut the connection{during} without close_notify: what came may be incomplete."
+        )
 
 
 class UsageError(TLSError):
@@ -112,7 +116,7 @@ class ConfigError(TLSError):
 
 
 class InternalError(TLSError):
-    """A defect of bothways: the connection was ended, its details are in the log, neither peer is to blame."""
+    """A defect of bothways: it ended the connection, and its place is in the log. No peer is to blame."""
 
     def __str__(self) -> str:
         return "something failed inside bothways that is not the peer's fault; see the log."

@@ -197,22 +197,27 @@ class Fault(Enum):
 
     @property
     def alert(self) -> Alert:
+        """The alert that the peer gets (in TLS 1.3)."""
         return self.value.alert
 
     @property
     def sentence(self) -> str:
+        """What the peer did, with its facts in braces; completes "the peer ..."."""
         return self.value.sentence
 
     @property
     def rule(self) -> str:
+        """The document and section that says so."""
         return self.value.rule
 
     @property
     def hint(self) -> str:
+        """What to do about it, where there is something."""
         return self.value.hint
 
     @property
     def check(self) -> Check | None:
+        """Which check of a certificate failed; None for rules of the protocol."""
         return self.value.check
 
 

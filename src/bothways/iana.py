@@ -218,7 +218,7 @@ class CertificateStatusType(IntEnum):
     """TLS Certificate Status Types (RFC 6066, RFC 6961)."""
 
     ocsp = 1
-    ocsp_multi_RESERVED = 2
+    ocsp_multi_RESERVED = 2  # noqa: N815 - the registry's spelling
 
 
 class NameType(IntEnum):

@@ -1,4 +1,4 @@
-"""What users of the engine hold: bytes in, events and bytes out, and nothing that waits or reads a clock of its own.
+"""What users of the engine hold: bytes in, events and bytes out, and nothing that waits.
 
 `receive` never raises for what a peer does: the last event is `Failed`, and the alert is in `data_to_send`.
 A message is looked up in the table of steps before the script sees it; while a script waits for
@@ -253,7 +253,7 @@ class Connection:
         return self._wait.request if self._wait is not None else None
 
     def _run(self, answer: bytes | None = None, *, begin: bool = False) -> list[Event]:
-        """Go on until there is nothing to open or an answer is awaited: the one gate for everything raised."""
+        """Go on until nothing is left to open or an answer is awaited: the one gate for all that is raised."""
         events: list[Event] = []
         blamed: tuple[Fault, dict[str, object], tuple[Reason, ...]] | None = None
         defect: str | None = None
@@ -267,7 +267,7 @@ class Connection:
             self._out.flush()
         except Blame as caught:
             blamed = caught.fault, dict(caught.facts), caught.reasons
-        except Exception as caught:
+        except Exception as caught:  # noqa: BLE001 - whatever else escapes is our defect, and fails closed
             defect = _place(caught)
         if blamed is not None:
             events.append(self._blamed(*blamed))
@@ -384,7 +384,9 @@ class Connection:
         role = self._hs.role
         step = refused_step(role, self._step, alert.description, unconfirmed=not self._confirmed)
         meaning, hint = meaning_of(alert.description)
-        error = PeerAlert(alert.description, step=step, peer=role.peer, state=self._step.name, meaning=meaning, hint=hint)
+        error = PeerAlert(
+            alert.description, step=step, peer=role.peer, state=self._step.name, meaning=meaning, hint=hint
+        )
         events.append(self._fail(error, None))
 
     def _unconfirmed_step(self) -> str:

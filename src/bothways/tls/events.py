@@ -62,10 +62,12 @@ class PeerClosed:
     """The peer sent close_notify: nothing more will come. We may go on sending (RFC 9846 6.1)."""
 
 
-class Warning(Enum):
+class Caution(Enum):
     """What a user should know although nothing failed. `str()` of a member is a sentence for a person."""
 
-    NO_MATCHING_AUTHORITY = "the server names no authority that leads to our certificate; it was sent all the same"
+    NO_MATCHING_AUTHORITY = (
+        "the server names no authority that leads to our certificate; it was sent all the same"
+    )
     NO_MATCHING_AUTHORITY_OF_SEVERAL = (
         "the server names no authority that leads to one of our certificates; none of them was sent"
     )
@@ -80,7 +82,7 @@ class Warning(Enum):
 class Warned:
     """Something that a user should know although nothing failed."""
 
-    warning: Warning
+    warning: Caution
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,7 +44,9 @@ def check_context(certificate: Certificate, context: bytes) -> None:
         blame(Fault.WRONG_REQUEST_CONTEXT)
 
 
-def check_proof(hs: Handshake, certificate: Certificate, proof: CertificateVerify, offered: Sequence[int]) -> Signed:
+def check_proof(
+    hs: Handshake, certificate: Certificate, proof: CertificateVerify, offered: Sequence[int]
+) -> Signed:
     """Check the peer's signature over the conversation before it (steps 2.2 and 3.4; RFC 9846 4.5.2)."""
     chain = tuple(entry.cert_data for entry in certificate.certificate_list)
     if proof.algorithm not in offered:
@@ -54,7 +56,9 @@ def check_proof(hs: Handshake, certificate: Certificate, proof: CertificateVerif
     check_signature(proof.algorithm, leaf, proof_input(context, hs.transcript.before()), proof.signature)
     if hs.observer is not None:
         scheme = spelled(SignatureScheme, proof.algorithm)
-        hs.observer(Proved(step, f"the signature by {scheme} verifies: the {hs.role.peer} holds the private key"))
+        hs.observer(
+            Proved(step, f"the signature by {scheme} verifies: the {hs.role.peer} holds the private key")
+        )
     return Signed(chain, proof.algorithm)
 
 

@@ -60,7 +60,9 @@ class Outbox:
         self.flush()
         self._wire += CHANGE_CIPHER_SPEC
         if self._observer is not None:
-            self._observer(RecordSeen(True, ContentType.change_cipher_spec, len(CHANGE_CIPHER_SPEC), self.epoch))
+            self._observer(
+                RecordSeen(True, ContentType.change_cipher_spec, len(CHANGE_CIPHER_SPEC), self.epoch)
+            )
 
     def change_keys(self, keys: Protection, epoch: Epoch) -> None:
         """Protect all that follows with `keys`."""

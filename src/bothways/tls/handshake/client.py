@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from bothways.iana import CompressionMethod, ProtocolVersion
 from bothways.tls.crypto.groups import KeyOffer, offer
-from bothways.tls.handshake.config import ClientTerms
+from bothways.tls.events import Peer
 from bothways.tls.handshake.client13 import client_handshake_13
+from bothways.tls.handshake.config import ClientTerms
 from bothways.tls.handshake.negotiation import check_server_version
 from bothways.tls.handshake.script import Handshake, Script, expect
-from bothways.tls.events import Peer
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
@@ -29,7 +29,9 @@ def client_handshake(hs: Handshake, terms: ClientTerms, target: ServerName) -> S
     return (yield from client_handshake_13(hs, terms, target, hello, offers, answer))
 
 
-def client_hello(hs: Handshake, terms: ClientTerms, target: ServerName, offers: Sequence[KeyOffer]) -> ClientHello:
+def client_hello(
+    hs: Handshake, terms: ClientTerms, target: ServerName, offers: Sequence[KeyOffer]
+) -> ClientHello:
     """Offer everything that we accept, the preferred first (RFC 9846 4.2.2).
 
     The session ID is drawn though TLS 1.3 has no use for it: middleboxes of TLS 1.2 expect one (D.4).

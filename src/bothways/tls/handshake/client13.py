@@ -12,7 +12,15 @@ from bothways.iana import names as all_spelled
 from bothways.tls.crypto.groups import KeyOffer, finish, offer
 from bothways.tls.crypto.suites import SUITES13, Suite
 from bothways.tls.events import Chosen, Epoch, Observer, Peer
-from bothways.tls.handshake.authentication13 import Finish, Signed, check_context, check_finished, check_proof, prove, send_finished
+from bothways.tls.handshake.authentication13 import (
+    Finish,
+    Signed,
+    check_context,
+    check_finished,
+    check_proof,
+    prove,
+    send_finished,
+)
 from bothways.tls.handshake.config import ClientTerms
 from bothways.tls.handshake.negotiation import (
     check_after_retry,
@@ -29,7 +37,13 @@ from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
-from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify, EncryptedExtensions, Finished
+from bothways.tls.wire.tls13 import (
+    Certificate,
+    CertificateRequest,
+    CertificateVerify,
+    EncryptedExtensions,
+    Finished,
+)
 from bothways.trust.names import ServerName
 from bothways.trust.verdict import Purpose
 
@@ -89,7 +103,9 @@ def second_hello(
     return hello, offers, answer
 
 
-def _extensions_after(retry: ServerHello, hello: ClientHello, offers: Sequence[KeyOffer] | None) -> tuple[ext.Extension, ...]:
+def _extensions_after(
+    retry: ServerHello, hello: ClientHello, offers: Sequence[KeyOffer] | None
+) -> tuple[ext.Extension, ...]:
     extensions = list(hello.extensions or ())
     if offers is not None:
         shares = ext.KeyShares(tuple(ext.KeyShareEntry(each.group, each.public) for each in offers))
@@ -120,7 +136,7 @@ def agree(
 def server_authentication(
     hs: Handshake, terms: ClientTerms, target: ServerName, secrets: HandshakeSecrets
 ) -> Script[Server]:
-    """Certificate, CertificateVerify, Finished, after an optional request for ours; then judge (RFC 9846 4.5)."""
+    """Certificate, CertificateVerify, Finished, after an optional request; then judge (RFC 9846 4.5)."""
     request = None
     certificate = yield from expect(Step.WAIT_CERT_CR, CertificateRequest, Certificate)
     if isinstance(certificate, CertificateRequest):
@@ -156,5 +172,7 @@ def client_authentication(hs: Handshake, terms: ClientTerms, request: Certificat
 def _note_choices(observer: Observer, hello: ClientHello, suite: Suite, group: int) -> None:
     offered = ext.find(hello.extensions or (), ext.SupportedGroups)
     groups = offered.groups if offered is not None else ()
-    observer(Chosen("cipher suite", tuple(all_spelled(CipherSuite, hello.cipher_suites)), suite.name, "server"))
+    observer(
+        Chosen("cipher suite", tuple(all_spelled(CipherSuite, hello.cipher_suites)), suite.name, "server")
+    )
     observer(Chosen("group", tuple(all_spelled(NamedGroup, groups)), spelled(NamedGroup, group), "server"))

@@ -126,9 +126,11 @@ class ClientTerms(Terms):
             self._set("share_codes", tuple(code for code in self.group_codes if code in shares))
 
     def target(self, server_name: str | None) -> ServerName:
-        """Return whom a connection wants to reach, or raise `ConfigError` if that cannot be a server's name."""
+        """Return whom a connection wants to reach; `ConfigError` if that cannot be a server's name."""
         if server_name is None:
-            raise ConfigError("server_name: missing; a client must say whom it wants to reach: a DNS name or an IP address")
+            raise ConfigError(
+                "server_name: missing; a client must say whom it wants to reach: a DNS name or an IP address"
+            )
         return parse_server_name(server_name)
 
 
@@ -137,8 +139,8 @@ class ServerTerms(Terms):
     """What a server decides.
 
     credentials: one, or several among which the client's server name chooses.  client_anchors: whom it
-    trusts to vouch for clients.  client_auth: "none", "request" (anonymous clients pass, a bad certificate does
-    not) or "require"; with anchors the default is "require".  unknown_server_name: what becomes of
+    trusts to vouch for clients.  client_auth: "none", "request" (anonymous clients pass, a bad certificate
+    does not) or "require"; with anchors the default is "require".  unknown_server_name: what becomes of
     a client that asks for a name that no credentials have: "first" gives it the first ones, "refuse" an
     alert.  retry_cookie: send a cookie with a HelloRetryRequest.  name_authorities: tell clients
     which anchors there are, so that they can choose among their certificates.
@@ -171,7 +173,9 @@ class ServerTerms(Terms):
             if self.client_anchors is not None:
                 raise ConfigError("client_anchors: they would never be used, since client_auth is none")
         elif self.client_anchors is None:
-            raise ConfigError(f"client_anchors: missing, and client_auth={mode!r} has to judge clients by them")
+            raise ConfigError(
+                f"client_anchors: missing, and client_auth={mode!r} has to judge clients by them"
+            )
         else:
             _check_anchors("client_anchors", self.client_anchors)
         if self.unknown_server_name not in ("first", "refuse"):
@@ -190,7 +194,11 @@ def _texts(what: str, values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _codes(
-    what: str, values: Iterable[str], registry: type[IntEnum], spoken: Iterable[object] | None, empty: bool = False
+    what: str,
+    values: Iterable[str],
+    registry: type[IntEnum],
+    spoken: Iterable[object] | None,
+    empty: bool = False,
 ) -> tuple[int, ...]:
     names = _texts(what, values)
     if not names and not empty:
@@ -200,8 +208,12 @@ def _codes(
     for name in names:
         code = registry.__members__.get(name)
         if code is None or (allowed is not None and code not in allowed):
-            known = sorted(registry) if allowed is None else [member for member in registry if member in allowed]
-            raise ConfigError(f"{what}: {name!r} is not spoken here; expected {', '.join(each.name for each in known)}")
+            known = (
+                sorted(registry) if allowed is None else [member for member in registry if member in allowed]
+            )
+            raise ConfigError(
+                f"{what}: {name!r} is not spoken here; expected {', '.join(each.name for each in known)}"
+            )
         codes.append(int(code))
     return tuple(codes)
 
@@ -230,7 +242,9 @@ def _check_usable(own: tuple[Credentials, ...], schemes: tuple[int, ...]) -> Non
     for credentials in own:
         fitting = schemes_for(credentials.certificate)
         if not set(fitting) & set(schemes):
-            raise ConfigError(f"credentials: no scheme in `schemes` fits the key of {credentials.names.subject}")
+            raise ConfigError(
+                f"credentials: no scheme in `schemes` fits the key of {credentials.names.subject}"
+            )
 
 
 def _predicted_shares(groups: tuple[int, ...]) -> tuple[int, ...]:

@@ -11,11 +11,18 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from bothways.faults import Fault, blame
-from bothways.iana import CipherSuite, CompressionMethod, ExtensionType, NamedGroup, ProtocolVersion, SignatureScheme
+from bothways.iana import (
+    CipherSuite,
+    CompressionMethod,
+    ExtensionType,
+    NamedGroup,
+    ProtocolVersion,
+    SignatureScheme,
+)
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
 from bothways.tls.crypto.signing import schemes_for
-from bothways.tls.events import Warning
+from bothways.tls.events import Caution
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
@@ -145,7 +152,11 @@ def choose_protocol(offered: Sequence[bytes] | None, accepted: Sequence[bytes]) 
 
 
 def choose_server_credentials(
-    own: Sequence[Credentials], server_name: str | None, offered: Sequence[int], accepted: Sequence[int], refuse_unknown: bool
+    own: Sequence[Credentials],
+    server_name: str | None,
+    offered: Sequence[int],
+    accepted: Sequence[int],
+    refuse_unknown: bool,
 ) -> tuple[Credentials, int]:
     """Choose the credentials for the name that the client asks for, and the scheme to sign with.
 
@@ -173,9 +184,17 @@ def choose_scheme(credentials: Credentials, offered: Sequence[int], accepted: Se
     return next((scheme for scheme in accepted if scheme in offered and scheme in fitting), None)
 
 
-def check_second_hello(first: ClientHello, second: ClientHello, group: int | None, cookie: bytes | None) -> None:
-    """Check that a second ClientHello differs from the first where RFC 9846 4.2.2 allows it, and there alone."""
-    for field in ("legacy_version", "random", "legacy_session_id", "cipher_suites", "legacy_compression_methods"):
+def check_second_hello(
+    first: ClientHello, second: ClientHello, group: int | None, cookie: bytes | None
+) -> None:
+    """Check that a second ClientHello differs from the first only where it may (RFC 9846 4.2.2)."""
+    for field in (
+        "legacy_version",
+        "random",
+        "legacy_session_id",
+        "cipher_suites",
+        "legacy_compression_methods",
+    ):
         if getattr(first, field) != getattr(second, field):
             blame(Fault.CHANGED_HELLO, field=field)
     _check_unchanged(first.extensions or (), second.extensions or ())
@@ -294,7 +313,7 @@ def server_share(answer: ServerHello) -> ext.KeyShareEntry:
 
 
 def check_encrypted_extensions(hello: ClientHello, encrypted: EncryptedExtensions) -> bytes | None:
-    """Check the rest of the server's choices; return the application protocol (RFC 9846 4.4.1, RFC 7301 3.1)."""
+    """Check the server's further choices; return the application protocol (RFC 9846 4.4.1, RFC 7301 3.1)."""
     chosen = ext.find(encrypted.extensions, ext.ApplicationProtocols)
     if chosen is None:
         return None
@@ -319,11 +338,14 @@ class ClientChoice:
 
     credentials: Credentials | None = None
     scheme: int = 0
-    warning: Warning | None = None
+    warning: Caution | None = None
 
 
 def choose_client_credentials(
-    own: Sequence[Credentials], schemes: Sequence[int], authorities: Sequence[bytes] | None, accepted: Sequence[int]
+    own: Sequence[Credentials],
+    schemes: Sequence[int],
+    authorities: Sequence[bytes] | None,
+    accepted: Sequence[int],
 ) -> ClientChoice:
     """Choose the client's certificate by what the server asked for (RFC 9846 4.3.4, 4.5.1.3).
 
@@ -332,16 +354,18 @@ def choose_client_credentials(
     of several none, since a wrong identity would be shown.
     """
     if not own:
-        return ClientChoice(warning=Warning.NO_CREDENTIALS)
-    fitting = [(each, scheme) for each in own if (scheme := choose_scheme(each, schemes, accepted)) is not None]
+        return ClientChoice(warning=Caution.NO_CREDENTIALS)
+    fitting = [
+        (each, scheme) for each in own if (scheme := choose_scheme(each, schemes, accepted)) is not None
+    ]
     if not fitting:
-        return ClientChoice(warning=Warning.NO_FITTING_SCHEME)
+        return ClientChoice(warning=Caution.NO_FITTING_SCHEME)
     for credentials, scheme in fitting:
         if not authorities or credentials.is_issued_by(authorities):
             return ClientChoice(credentials, scheme)
     if len(own) > 1:
-        return ClientChoice(warning=Warning.NO_MATCHING_AUTHORITY_OF_SEVERAL)
-    return ClientChoice(*fitting[0], Warning.NO_MATCHING_AUTHORITY)
+        return ClientChoice(warning=Caution.NO_MATCHING_AUTHORITY_OF_SEVERAL)
+    return ClientChoice(*fitting[0], Caution.NO_MATCHING_AUTHORITY)
 
 
 def _missing(extension: ExtensionType, message: str) -> NoReturn:

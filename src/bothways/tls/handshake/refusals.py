@@ -1,4 +1,4 @@
-"""What a peer's alert means in the place where it comes: the check that we failed, in words, and what to do."""
+"""What a peer's alert means where it comes: the check that we failed, in words, and what to do."""
 
 from __future__ import annotations
 
@@ -33,13 +33,19 @@ _SERVER_CHECKS: Mapping[int, str] = {
 
 _MEANINGS: Mapping[int, tuple[str, str]] = {
     Alert.CLOSE_NOTIFY: ("it closed the connection before the handshake was done", ""),
-    Alert.UNEXPECTED_MESSAGE: ("it did not expect what we sent", "look for a device on the way that interferes"),
+    Alert.UNEXPECTED_MESSAGE: (
+        "it did not expect what we sent",
+        "look for a device on the way that interferes",
+    ),
     Alert.BAD_RECORD_MAC: ("what we sent did not open under its keys: it was altered on the way", ""),
     Alert.HANDSHAKE_FAILURE: (
         "it found nothing that both sides accept",
-        "compare suites, groups and signature schemes; some servers also answer so when they miss a client certificate",
+        "compare suites, groups and signature schemes; some servers answer so when a client certificate is missing",
     ),
-    Alert.BAD_CERTIFICATE: ("it does not accept our certificate", "look at its names, constraints and signature"),
+    Alert.BAD_CERTIFICATE: (
+        "it does not accept our certificate",
+        "look at its names, constraints and signature",
+    ),
     Alert.UNSUPPORTED_CERTIFICATE: (
         "our certificate is of a kind or for a use that it does not accept",
         "look at its extended key usage and key type",
@@ -49,7 +55,10 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
         "our certificate is outside its period of validity by the peer's clock",
         "renew it, or compare the clocks",
     ),
-    Alert.CERTIFICATE_UNKNOWN: ("something about our certificate is not acceptable to it", "ask its operator for its log"),
+    Alert.CERTIFICATE_UNKNOWN: (
+        "something about our certificate is not acceptable to it",
+        "ask its operator for its log",
+    ),
     Alert.UNKNOWN_CA: (
         "it finds no path from our certificate to a CA that it trusts",
         "send the intermediates too, or have the peer trust our root",
@@ -61,16 +70,25 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
         "a signature or Finished of ours did not verify",
         "check that our certificate and key belong together",
     ),
-    Alert.PROTOCOL_VERSION: ("it speaks none of the TLS versions that we offer", "TLS 1.3 is needed on its side"),
+    Alert.PROTOCOL_VERSION: (
+        "it speaks none of the TLS versions that we offer",
+        "TLS 1.3 is needed on its side",
+    ),
     Alert.INSUFFICIENT_SECURITY: ("it wants stronger parameters than we offer", ""),
     Alert.INTERNAL_ERROR: ("something failed on its side that is not our fault", "look into its log"),
     Alert.MISSING_EXTENSION: ("it misses an extension in what we sent", ""),
-    Alert.UNRECOGNIZED_NAME: ("it has no certificate for the name that we asked for", "check the server name"),
+    Alert.UNRECOGNIZED_NAME: (
+        "it has no certificate for the name that we asked for",
+        "check the server name",
+    ),
     Alert.CERTIFICATE_REQUIRED: (
         "it requires a client certificate and we sent none",
         "give credentials whose issuer the server names and whose key fits its signature schemes",
     ),
-    Alert.NO_APPLICATION_PROTOCOL: ("it speaks none of the application protocols that we offer", "compare the ALPN names"),
+    Alert.NO_APPLICATION_PROTOCOL: (
+        "it speaks none of the application protocols that we offer",
+        "compare the ALPN names",
+    ),
 }
 
 

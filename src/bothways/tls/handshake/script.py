@@ -14,7 +14,7 @@ from bothways.faults import Blame
 from bothways.iana import SignatureScheme
 from bothways.tls.crypto.draws import Draws
 from bothways.tls.crypto.suites import Suite
-from bothways.tls.events import Judged, Observer, Peer, SignatureWanted, Warning
+from bothways.tls.events import Caution, Judged, Observer, Peer, SignatureWanted
 from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.config import Clock
 from bothways.tls.handshake.steps import LEGAL, Role, Step
@@ -63,7 +63,7 @@ class Handshake:
     out: Outbox
     inbox: Inbox
     observer: Observer | None
-    warnings: list[Warning] = field(default_factory=list)
+    warnings: list[Caution] = field(default_factory=list)
     offered: frozenset[int] = frozenset()
     version: int | None = None
     suite: Suite | None = None
@@ -91,7 +91,9 @@ def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
     return message
 
 
-def judge(hs: Handshake, chain: Sequence[bytes], anchors: TrustStore, purpose: Purpose, name: ServerName | None) -> Script[Peer]:
+def judge(
+    hs: Handshake, chain: Sequence[bytes], anchors: TrustStore, purpose: Purpose, name: ServerName | None
+) -> Script[Peer]:
     """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3)."""
     yield Enter(Step.JUDGING)
     verdict = judge_chain(chain, anchors, purpose=purpose, name=name, at=hs.clock.now())

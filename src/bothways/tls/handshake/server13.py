@@ -36,7 +36,13 @@ from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
-from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify, EncryptedExtensions, Finished
+from bothways.tls.wire.tls13 import (
+    Certificate,
+    CertificateRequest,
+    CertificateVerify,
+    EncryptedExtensions,
+    Finished,
+)
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.verdict import Purpose
@@ -66,7 +72,7 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     if share is None:
         offer, share = yield from retry(hs, terms, offer, choice)
     secrets = agree(hs, offer, choice, share)
-    request = server_flight_request(hs, terms, offer, choice)
+    request = server_parameters(hs, terms, choice)
     yield from prove(hs, choice.credentials, choice.scheme)
     send_finished(hs, choice.suite, secrets.server)
     application = secrets.application(hs.transcript.digest())
@@ -136,9 +142,7 @@ def agree(hs: Handshake, offer: Offer, choice: Choice, peer_share: bytes) -> Han
     return secrets
 
 
-def server_flight_request(
-    hs: Handshake, terms: ServerTerms, offer: Offer, choice: Choice
-) -> CertificateRequest | None:
+def server_parameters(hs: Handshake, terms: ServerTerms, choice: Choice) -> CertificateRequest | None:
     """Send EncryptedExtensions and, for mutual authentication, CertificateRequest (RFC 9846 4.4)."""
     answers: list[ext.Extension] = []
     if choice.alpn is not None:
@@ -196,5 +200,9 @@ def _note_choices(observer: Observer, offer: Offer, choice: Choice) -> None:
     suites = tuple(all_spelled(CipherSuite, offer.hello.cipher_suites))
     schemes = tuple(all_spelled(SignatureScheme, offer.schemes))
     observer(Chosen("cipher suite", suites, choice.suite.name, "server"))
-    observer(Chosen("group", tuple(all_spelled(NamedGroup, offer.groups)), spelled(NamedGroup, choice.group), "server"))
+    observer(
+        Chosen(
+            "group", tuple(all_spelled(NamedGroup, offer.groups)), spelled(NamedGroup, choice.group), "server"
+        )
+    )
     observer(Chosen("signature scheme", schemes, spelled(SignatureScheme, choice.scheme), "server"))

@@ -59,8 +59,8 @@ class Law:
     follow: frozenset[Step]
 
 
-def _row(id: str, accepts: set[HandshakeType], *follow: Step) -> Law:
-    return Law(id, frozenset(accepts), frozenset(follow))
+def _row(step_id: str, accepts: set[HandshakeType], *follow: Step) -> Law:
+    return Law(step_id, frozenset(accepts), frozenset(follow))
 
 
 _T = HandshakeType
