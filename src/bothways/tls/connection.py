@@ -253,7 +253,7 @@ class Connection:
         return self._wait.request if self._wait is not None else None
 
     def _run(self, answer: bytes | None = None, *, begin: bool = False) -> list[Event]:
-        """Go on until nothing is left to open or an answer is awaited: the one gate for all that is raised."""
+        """Go on until nothing is left to open or an answer is awaited: the one gate for what is raised."""
         events: list[Event] = []
         blamed: tuple[Fault, dict[str, object], tuple[Reason, ...]] | None = None
         defect: str | None = None

@@ -40,7 +40,7 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
     Alert.BAD_RECORD_MAC: ("what we sent did not open under its keys: it was altered on the way", ""),
     Alert.HANDSHAKE_FAILURE: (
         "it found nothing that both sides accept",
-        "compare suites, groups and signature schemes; some servers answer so when a client certificate is missing",
+        "compare suites, groups and signature schemes; some servers answer so to a missing certificate",
     ),
     Alert.BAD_CERTIFICATE: (
         "it does not accept our certificate",
