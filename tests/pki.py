@@ -1,7 +1,7 @@
 """A small maker of certificates for tests: sound ones with few words, broken ones by naming what is broken.
 
-Keys are made once a run and shared by number: `key("P-256", 1)` is always the same key. Times are whole days from
-`NOW`. Texts of alternative names read `DNS:a.example`, `IP:127.0.0.1`, `URI:spiffe://a/b`, `EMAIL:a@b.example`.
+Keys are made once a run and shared by number: `key("P-256", 1)` is always the same key. Times are whole
+days from `NOW`. Alternative names read `DNS:a.example`, `IP:127.0.0.1`, `URI:spiffe://a/b`, `EMAIL:a@b.ex`.
 """
 
 from __future__ import annotations
@@ -100,7 +100,11 @@ def key(kind: str = "P-256", number: int = 0) -> PrivateKeyTypes:
 
 def name(common_name: str | None, **others: str) -> x509.Name:
     """A distinguished name: `name("Payments", O="Example")`."""
-    kinds = {"C": NameOID.COUNTRY_NAME, "O": NameOID.ORGANIZATION_NAME, "OU": NameOID.ORGANIZATIONAL_UNIT_NAME}
+    kinds = {
+        "C": NameOID.COUNTRY_NAME,
+        "O": NameOID.ORGANIZATION_NAME,
+        "OU": NameOID.ORGANIZATIONAL_UNIT_NAME,
+    }
     parts = [x509.NameAttribute(kinds[kind], value) for kind, value in others.items()]
     if common_name is not None:
         parts.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
@@ -154,7 +158,9 @@ def issue(
     signed_by: a key that is not the issuer's.  issuer_name: a name that is not the issuer's.
     broken: one bit of the signature is turned.
     """
-    subject_name = subject if isinstance(subject, x509.Name) else name(subject) if subject is not None else x509.Name([])
+    subject_name = (
+        subject if isinstance(subject, x509.Name) else name(subject) if subject is not None else x509.Name([])
+    )
     mine = own_key or _own_key(key_kind, f"{key_kind} {subject_name.rfc4514_string()}")
     signer = signed_by or (mine if by is None else by.key)
     builder = (
@@ -171,13 +177,17 @@ def issue(
     if key_usage is not None:
         builder = builder.add_extension(_key_usage(key_usage), critical=True)
     if usage is not None:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([USAGES[each] for each in usage]), critical=False)
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([USAGES[each] for each in usage]), critical=False
+        )
     if alternatives:
         names = x509.SubjectAlternativeName([alternative(each) for each in alternatives])
         builder = builder.add_extension(names, critical=critical_alternatives)
     if key_identifiers:
         own = x509.SubjectKeyIdentifier.from_public_key(mine.public_key())
-        theirs = x509.AuthorityKeyIdentifier.from_issuer_public_key((mine if by is None else by.key).public_key())
+        theirs = x509.AuthorityKeyIdentifier.from_issuer_public_key(
+            (mine if by is None else by.key).public_key()
+        )
         builder = builder.add_extension(own, critical=False).add_extension(theirs, critical=False)
     for extension, critical in extra:
         builder = builder.add_extension(extension, critical=critical)
@@ -201,7 +211,7 @@ def _key_usage(names: Sequence[str]) -> x509.KeyUsage:
 
 
 def _with_old_digest(certificate: x509.Certificate, signer: PrivateKeyTypes, digest: str) -> x509.Certificate:
-    """Put sha1WithRSAEncryption or md5WithRSAEncryption where sha256WithRSAEncryption stands; `cryptography` signs no such."""
+    """Put SHA-1 or MD5 with RSA where SHA-256 stands, since `cryptography` signs no such certificate."""
     pkcs1 = bytes.fromhex("2a864886f70d0101")
     last = {"SHA1": b"\x05", "MD5": b"\x04"}[digest]
     der = certificate.public_bytes(Encoding.DER).replace(pkcs1 + b"\x0b", pkcs1 + last)
@@ -220,12 +230,20 @@ def altered(issued: Issued) -> Issued:
 
 def root(subject: str | x509.Name = "Root", **options) -> Issued:
     """A self-signed CA."""
-    return issue(subject, None, **{"ca": True, "key_usage": ("key_cert_sign", "crl_sign"), "not_after": NOW + 3650 * DAY} | options)
+    return issue(
+        subject,
+        None,
+        **{"ca": True, "key_usage": ("key_cert_sign", "crl_sign"), "not_after": NOW + 3650 * DAY} | options,
+    )
 
 
 def intermediate(by: Issued, subject: str | x509.Name = "Intermediate", **options) -> Issued:
     """A CA under another."""
-    return issue(subject, by, **{"ca": True, "key_usage": ("key_cert_sign", "crl_sign"), "not_after": NOW + 1800 * DAY} | options)
+    return issue(
+        subject,
+        by,
+        **{"ca": True, "key_usage": ("key_cert_sign", "crl_sign"), "not_after": NOW + 1800 * DAY} | options,
+    )
 
 
 def leaf(by: Issued | None, subject: str | x509.Name | None = "server.example", **options) -> Issued:

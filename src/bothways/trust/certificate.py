@@ -101,7 +101,16 @@ class Parsed:
         if self._key is not None:
             return
         try:
-            certificate = self._parse()
+            self._load()
+        except Warning:
+            # The parser warns of what RFC 5280 asks to bear, and a program may turn warnings into errors.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._load()
+
+    def _load(self) -> None:
+        try:
+            certificate = load_der_x509_certificate(self.der)
             self._extensions = {each.oid: each for each in certificate.extensions}
             self._x509 = certificate
             self._key = certificate.public_key()
@@ -111,14 +120,6 @@ class Parsed:
             raise ValueError(f"a key of a kind that we do not know: {error}") from None
         except (ValueError, TypeError, UnsupportedGeneralNameType) as error:
             raise ValueError(str(error)) from None
-
-    def _parse(self) -> Certificate:
-        if self.serial[0] < 0x80 and any(self.serial):
-            return load_der_x509_certificate(self.der)
-        # RFC 5280 4.1.2.2 asks to bear serial numbers that are not positive; the parser warns of them.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return load_der_x509_certificate(self.der)
 
     @property
     def x509(self) -> Certificate:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from bothways.trust.der import SEQUENCE, SET, elements, expect_element
 
 _OID = 0x06
+_SHORT_NAME = 512  # longer names are worked out anew, so that the caches stay small
 _STRINGS = {
     0x0C: "utf-8",  # UTF8String
     0x12: "ascii",  # NumericString
@@ -24,8 +25,8 @@ _STRINGS = {
 _UNSEEN = {"\u00ad", "\u1806", "\u034f", "\u180b", "\u180c", "\u180d", "\ufffc", "\u200b"}
 _SHORT = {
     "2.5.4.3": "CN", "2.5.4.4": "SN", "2.5.4.5": "serialNumber", "2.5.4.6": "C", "2.5.4.7": "L",
-    "2.5.4.8": "ST", "2.5.4.9": "street", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.12": "title", "2.5.4.42": "GN",
-    "0.9.2342.19200300.100.1.1": "UID", "0.9.2342.19200300.100.1.25": "DC",
+    "2.5.4.8": "ST", "2.5.4.9": "street", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.12": "title",
+    "2.5.4.42": "GN", "0.9.2342.19200300.100.1.1": "UID", "0.9.2342.19200300.100.1.25": "DC",
     "1.2.840.113549.1.9.1": "emailAddress",
 }  # fmt: skip
 
@@ -62,10 +63,17 @@ def normal_relatives(name: bytes) -> tuple[bytes, ...]:
 
 def normal(name: bytes) -> bytes:
     """Return a name in a form that is equal for equal names; one that cannot be read stands for itself."""
+    return _short_normal(name) if len(name) <= _SHORT_NAME else _normal(name)
+
+
+def _normal(name: bytes) -> bytes:
     try:
         return b"\n".join(normal_relatives(name))
     except ValueError:
         return b"?" + name
+
+
+_short_normal = lru_cache(maxsize=1024)(_normal)
 
 
 def _prepared(tag: int, value: bytes) -> tuple[int, str | bytes]:
@@ -85,11 +93,18 @@ def _prepared(tag: int, value: bytes) -> tuple[int, str | bytes]:
 
 def spelled(name: bytes) -> str:
     """Return a name for a person: `CN=Payments,O=Example`, the most particular part first (RFC 4514)."""
+    return _short_text(name) if len(name) <= _SHORT_NAME else _text(name)
+
+
+def _text(name: bytes) -> str:
     try:
         relatives = attributes(name)
     except ValueError:
         return name.hex()
     return ",".join("+".join(_spelled(*each) for each in relative) for relative in reversed(relatives))
+
+
+_short_text = lru_cache(maxsize=1024)(_text)
 
 
 def _spelled(kind: bytes, tag: int, value: bytes) -> str:
@@ -99,18 +114,6 @@ def _spelled(kind: bytes, tag: int, value: bytes) -> str:
     if encoding is not None:
         text = "".join("\\" + each if each in ',+"\\<>;' else each for each in text)
     return f"{_SHORT.get(dotted, dotted)}={text}"
-
-
-def common_name(name: bytes) -> str | None:
-    """Return the most particular common name in a name."""
-    try:
-        for relative in reversed(attributes(name)):
-            for kind, tag, value in relative:
-                if kind == b"\x55\x04\x03" and tag in _STRINGS:
-                    return value.decode(_STRINGS[tag], "replace")
-    except ValueError:
-        pass
-    return None
 
 
 @lru_cache(maxsize=256)
@@ -126,3 +129,15 @@ def _dotted(kind: bytes) -> str:
         return "?"
     first = min(parts[0] // 40, 2)
     return ".".join(map(str, (first, parts[0] - 40 * first, *parts[1:])))
+
+
+def common_name(name: bytes) -> str | None:
+    """Return the most particular common name in a name."""
+    try:
+        for relative in reversed(attributes(name)):
+            for kind, tag, value in relative:
+                if kind == b"\x55\x04\x03" and tag in _STRINGS:
+                    return value.decode(_STRINGS[tag], "replace")
+    except ValueError:
+        pass
+    return None

@@ -24,7 +24,7 @@ NO_NAMES = Names("(unreadable)")
 
 @dataclass(frozen=True, slots=True)
 class ServerName:
-    """Whom a client wants to reach: a DNS name in lower-case A-labels, an IP address, or a URI such as a SPIFFE ID."""
+    """Whom a client wants to reach: a DNS name in lower-case A-labels, an IP address, or a URI (SPIFFE)."""
 
     kind: Literal["dns", "ip", "uri"]
     text: str
@@ -65,7 +65,7 @@ def check_server_name(text: str) -> str:
 
 
 def is_dns_name(name: str) -> bool:
-    """Whether `name` is a DNS name in lower case: labels of 1 to 63 letters, digits, hyphens, underscores (RFC 1123 2.1)."""
+    """Whether `name` is a DNS name in lower case; underscores pass (RFC 1123 2.1)."""
     labels = name.split(".")
     return len(name) <= 253 and all(map(_is_label, labels)) and not labels[-1].isdigit()
 
@@ -94,7 +94,7 @@ def _address(text: str) -> str | None:
 
 
 def _canonical_uri(uri: str) -> str:
-    """Return a URI with scheme and authority in lower case; the rest counts letter for letter (RFC 3986 6.2.2.1)."""
+    """Return a URI with scheme and authority in lower case; the rest counts as it is (RFC 3986 6.2.2.1)."""
     scheme, _, rest = uri.partition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme.lower()}://{authority.lower()}{slash}{path}"

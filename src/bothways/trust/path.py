@@ -178,7 +178,7 @@ class _Search:
             self._note_end(path, wrong)
 
     def _issuers(self, path: Path) -> Iterator[tuple[Parsed, bool]]:
-        """Yield the certificates whose name is the issuer, anchors first, those not yet on the path (RFC 4158 5.2)."""
+        """Yield the certificates named as the issuer, anchors first, none twice on a path (RFC 4158 5.2)."""
         last = path[-1]
         for anchor in self._anchors.issuers_of(last):
             if self._take(path, anchor):

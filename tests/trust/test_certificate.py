@@ -1,0 +1,92 @@
+"""A certificate taken apart (RFC 5280 4.1)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bothways.trust.certificate import Parsed
+from pki import intermediate, leaf, name, root
+
+ROOT = root()
+CA = intermediate(ROOT)
+SERVER = leaf(CA)
+
+
+def test_the_parts_are_those_that_the_parser_finds():
+    """RFC 5280 4.1."""
+    parsed, certificate = Parsed(SERVER.der), SERVER.certificate
+    assert parsed.subject == certificate.subject.public_bytes()
+    assert parsed.issuer == certificate.issuer.public_bytes()
+    assert int.from_bytes(parsed.serial, "big") == certificate.serial_number
+    assert parsed.version == 3
+    assert parsed.x509 == certificate
+    assert parsed.key == certificate.public_key()
+    assert (parsed.not_before, parsed.not_after) == (
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+    )
+    assert parsed.authority_key_identifier == Parsed(CA.der).subject_key_identifier
+    assert (parsed.subject_text, parsed.issuer_text) == ("CN=server.example", "CN=Intermediate")
+
+
+def test_issuer_and_child_know_each_other_by_name():
+    """RFC 5280 7.1."""
+    assert Parsed(CA.der).is_named_issuer_of(Parsed(SERVER.der))
+    assert Parsed(CA.der).is_named_issuer_of(Parsed(leaf(CA, issuer_name=name("INTERMEDIATE")).der))
+    assert not Parsed(ROOT.der).is_named_issuer_of(Parsed(SERVER.der))
+    assert Parsed(ROOT.der).is_self_issued
+    assert not Parsed(CA.der).is_self_issued
+
+
+def test_a_signature_algorithm_that_differs_inside_and_outside_is_refused():
+    """RFC 5280 4.1.1.2."""
+    sha256, sha384 = bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a8648ce3d040303")
+    for der in (
+        SERVER.der.replace(sha256, sha384, 1),
+        SERVER.der[::-1].replace(sha256[::-1], sha384[::-1], 1)[::-1],
+    ):
+        with pytest.raises(ValueError, match="signature algorithm inside"):
+            Parsed(der)
+
+
+def test_a_serial_number_that_is_not_positive_is_borne():
+    """RFC 5280 4.1.2.2: users should handle them gracefully; no warning escapes."""
+    parsed = Parsed(
+        leaf(CA, serial=0x1122334455).der.replace(bytes.fromhex("1122334455"), bytes.fromhex("ff22334455"))
+    )
+    parsed.load()
+    assert int.from_bytes(parsed.serial, "big", signed=True) < 0
+    assert parsed.key == leaf(CA).certificate.public_key()
+
+
+def test_bytes_after_the_certificate_are_refused():
+    """RFC 5280 4.1."""
+    with pytest.raises(ValueError, match="1 bytes follow"):
+        Parsed(SERVER.der + b"\x00")
+
+
+def test_a_certificate_without_any_name_is_told_as_such():
+    """RFC 5280 4.1.2.6."""
+    assert Parsed(leaf(ROOT, None, alternatives=()).der).subject_text == "(no name)"
+
+
+@given(st.integers(0, len(SERVER.der) - 1), st.integers(1, 255))
+def test_an_altered_byte_gives_a_certificate_or_a_value_error(place, change):
+    """DESIGN 5: one gate for the parser's exceptions."""
+    der = bytearray(SERVER.der)
+    der[place] ^= change
+    try:
+        parsed = Parsed(bytes(der))
+        parsed.load()
+    except ValueError:
+        return
+    assert parsed.subject_text
+
+
+@given(st.integers(0, len(SERVER.der) - 1))
+def test_no_prefix_is_a_certificate(length):
+    """RFC 5280 4.1."""
+    with pytest.raises(ValueError, match=r".+"):
+        Parsed(SERVER.der[:length])

@@ -1,0 +1,129 @@
+"""What a certificate allows at its place in a path (RFC 5280 6.1.3 to 6.1.5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.faults import Fault
+from bothways.trust.certificate import Parsed
+from bothways.trust.constraints import certificate_reasons, key_weakness
+from bothways.trust.verdict import Purpose
+from pki import NOW, Issued, intermediate, issue, key, leaf, root
+
+ROOT = root()
+
+
+def reasons(issued: Issued, purpose: Purpose = Purpose.SERVER, key_usage: str | None = "digitalSignature"):
+    path = [Parsed(each.der) for each in (issued, *issued.above)]
+    return certificate_reasons(path, purpose, NOW, key_usage)
+
+
+def faults(issued: Issued, purpose: Purpose = Purpose.SERVER) -> list[tuple[Fault, int]]:
+    return [(each.fault, each.position) for each in reasons(issued, purpose)]
+
+
+def test_a_sound_path_has_no_reason():
+    """RFC 5280 6.1."""
+    assert faults(leaf(intermediate(ROOT))) == []
+
+
+@pytest.mark.parametrize("basic", [None, False])
+def test_an_issuer_that_is_no_ca_is_refused(basic):
+    """RFC 5280 6.1.4 k."""
+    fake = issue("Fake", ROOT, ca=basic, key_usage=("key_cert_sign",))
+    assert faults(leaf(fake)) == [(Fault.NOT_A_CA, 1)]
+
+
+def test_an_anchor_of_version_3_that_is_no_ca_is_refused_and_one_of_version_1_is_a_ca():
+    """docs/defaults.md: version 1 cannot say it; making it an anchor does."""
+    assert faults(leaf(issue("Root", None, ca=None, key_usage=None))) == [(Fault.NOT_A_CA, 1)]
+    old = issue("Root", None, ca=None, key_usage=None, key_identifiers=False)
+    assert old.certificate.version.name == "v3"
+    path = [Parsed(leaf(old).der), Parsed(old.der)]
+    path[1].version = 1
+    assert certificate_reasons(path, Purpose.SERVER, NOW, None) == []
+
+
+def test_an_issuer_without_key_cert_sign_is_refused():
+    """RFC 5280 6.1.4 n."""
+    ca = issue("CA", ROOT, ca=True, key_usage=("crl_sign",))
+    assert faults(leaf(ca)) == [(Fault.KEY_MAY_NOT_SIGN_CERTIFICATES, 1)]
+
+
+def test_an_issuer_without_key_usage_may_issue():
+    """RFC 5280 4.2.1.3: absent, it restricts nothing."""
+    assert faults(leaf(issue("CA", ROOT, ca=True, key_usage=None))) == []
+
+
+def test_path_length_counts_the_cas_below_that_are_not_self_issued():
+    """RFC 5280 6.1.4 l and m."""
+    top = intermediate(ROOT, "Top", path_length=0)
+    assert faults(leaf(top)) == []
+    rolled = intermediate(top, "Top", own_key=key("P-256", 1))
+    assert faults(leaf(rolled)) == []
+    assert faults(leaf(intermediate(top, "Below"))) == [(Fault.PATH_LENGTH_EXCEEDED, 2)]
+
+
+@pytest.mark.parametrize(
+    ("usage", "purpose", "accepted"),
+    [
+        (None, Purpose.SERVER, True),
+        (None, Purpose.CLIENT, True),
+        (("serverAuth",), Purpose.SERVER, True),
+        (("serverAuth",), Purpose.CLIENT, False),
+        (("clientAuth",), Purpose.CLIENT, True),
+        (("clientAuth",), Purpose.SERVER, False),
+        (("codeSigning", "any"), Purpose.SERVER, True),
+        (("codeSigning",), Purpose.CLIENT, False),
+    ],
+)
+def test_an_extended_key_usage_allows_what_it_lists_or_any_and_absent_it_allows_all(usage, purpose, accepted):
+    """RFC 5280 4.2.1.12; docs/defaults.md."""
+    expected = [] if accepted else [(Fault.WRONG_EXTENDED_KEY_USAGE, 0)]
+    assert faults(leaf(ROOT, usage=usage), purpose) == expected
+    nested = [] if accepted else [(Fault.WRONG_EXTENDED_KEY_USAGE, 1)]
+    assert faults(leaf(intermediate(ROOT, usage=usage)), purpose) == nested
+
+
+def test_a_refused_usage_says_what_is_allowed():
+    """RFC 5280 4.2.1.12."""
+    [reason] = reasons(leaf(ROOT, usage=("clientAuth", "codeSigning")))
+    assert reason.facts == {"wanted": "serverAuth", "got": ["clientAuth", "codeSigning"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "weakness"),
+    [
+        ("RSA-1024", "RSA of 1024 bits"),
+        ("P-224", "elliptic curve secp224r1"),
+        ("DSA", "DSA of 2048 bits"),
+        ("RSA-2048", None),
+        ("Ed448", None),
+    ],
+)
+def test_a_weak_key_is_refused_wherever_it_stands(kind, weakness):
+    """RFC 9325 4.5."""
+    weak = leaf(ROOT, key_kind=kind)
+    assert key_weakness(Parsed(weak.der)) == weakness
+    assert [(each.fault, each.facts) for each in reasons(weak)] == (
+        [(Fault.WEAK_KEY, {"got": weakness})] if weakness else []
+    )
+
+
+def test_a_weak_key_of_an_anchor_is_refused():
+    """docs/defaults.md: an anchor signs, so its key counts."""
+    assert (Fault.WEAK_KEY, 1) in faults(leaf(root("Weak", key_kind="RSA-1024")))
+
+
+@pytest.mark.parametrize(("digest", "named"), [("SHA1", "SHA-1"), ("MD5", "MD5")])
+def test_a_weak_hash_is_refused_below_the_anchor_and_ignored_in_its_self_signature(digest, named):
+    """RFC 9846 4.5.1.4: an anchor's own signature is not checked."""
+    old = root("Old", key_kind="RSA-2048", digest=digest)
+    assert faults(leaf(old)) == []
+    [reason] = reasons(leaf(root("New", key_kind="RSA-2048"), digest=digest))
+    assert (reason.fault, reason.position, reason.facts) == (Fault.WEAK_HASH, 0, {"got": named})
+
+
+def test_a_ca_certificate_may_be_a_leaf():
+    """docs/defaults.md: RFC 5280 forbids it nowhere."""
+    assert faults(issue("server", ROOT, ca=True, usage=("serverAuth",))) == []

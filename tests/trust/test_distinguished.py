@@ -1,0 +1,135 @@
+"""When two distinguished names are the same (RFC 5280 7.1), and how one is told."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.x509.name import _ASN1Type
+from cryptography.x509.oid import NameOID
+
+from bothways.trust.distinguished import attributes, common_name, normal, spelled
+from pki import name
+
+UTF8, PRINTABLE, BMP, BIT = (
+    _ASN1Type.UTF8String,
+    _ASN1Type.PrintableString,
+    _ASN1Type.BMPString,
+    _ASN1Type.BitString,
+)
+
+
+def der(*parts: tuple[x509.ObjectIdentifier, str, _ASN1Type]) -> bytes:
+    return x509.Name(
+        [x509.NameAttribute(oid, value, _type=kind) for oid, value, kind in parts]
+    ).public_bytes()
+
+
+def ou(value: str) -> bytes:
+    return der(
+        *[(NameOID.ORGANIZATIONAL_UNIT_NAME, value[at : at + 60], UTF8) for at in range(0, len(value), 60)]
+    )
+
+
+def cn(value: str, kind: _ASN1Type = UTF8) -> bytes:
+    return der((NameOID.COMMON_NAME, value, kind))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (cn("Payments"), cn("PAYMENTS")),
+        (cn("Payments", PRINTABLE), cn("payments", UTF8)),
+        (cn("Payments", BMP), cn("payments", PRINTABLE)),
+        (cn(" Pay   Ments "), cn("pay ments")),
+        (cn("Stra\u00dfe"), cn("STRASSE")),
+        (cn("caf\u00e9"), cn("CAFE\u0301")),
+        (cn("so\u00adft"), cn("soft")),
+    ],
+)
+def test_names_that_differ_in_case_spaces_composition_or_string_type_are_the_same(one, other):
+    """RFC 5280 7.1, RFC 4518 2."""
+    assert one != other
+    assert normal(one) == normal(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (cn("Payments"), cn("Payment")),
+        (cn("Pay Ments"), cn("Payments")),
+        (cn("a"), der((NameOID.ORGANIZATION_NAME, "a", UTF8))),
+        (cn("a"), der((NameOID.COMMON_NAME, "a", UTF8), (NameOID.COMMON_NAME, "a", UTF8))),
+        (name("a", O="b").public_bytes(), name("b", O="a").public_bytes()),
+        (cn("a"), b"garbage"),
+        (b"garbage", b"other garbage"),
+    ],
+)
+def test_names_that_differ_in_anything_else_are_different(one, other):
+    """RFC 5280 7.1: same number and order of relative names, same attributes."""
+    assert normal(one) != normal(other)
+
+
+def test_the_order_inside_a_relative_name_does_not_count():
+    """RFC 5280 7.1: a relative name is a set."""
+    a, b = (
+        bytes.fromhex("3008060355040313016130080603550403130162"[0:20]),
+        bytes.fromhex("30080603550403130162"),
+    )
+    one = b"\x30\x16\x31\x14" + a + b
+    other = b"\x30\x16\x31\x14" + b + a
+    assert normal(one) == normal(other)
+    assert len(attributes(one)[0]) == 2
+
+
+def test_a_long_name_is_compared_like_a_short_one():
+    """Only short names are cached."""
+    assert normal(ou("A" * 600)) == normal(ou("a" * 600))
+    assert spelled(ou("A" * 600)) == ",".join(["OU=" + "A" * 60] * 10)
+
+
+def test_strings_that_do_not_decode_are_compared_as_bytes():
+    """RFC 5280 7.1."""
+    bad = cn("aa").replace(b"aa", b"\xff\xfe")
+    assert normal(bad) != normal(cn("aa"))
+    assert "CN=" in spelled(bad)
+    bits = der((NameOID.X500_UNIQUE_IDENTIFIER, "ab", UTF8)).replace(b"\x0c\x02", b"\x03\x02")
+    assert spelled(bits) == "2.5.4.45=#6162"
+    assert normal(bits) == normal(bits)
+
+
+def test_a_name_is_told_with_its_most_particular_part_first():
+    """RFC 4514 2."""
+    assert spelled(name("Pay, Inc", C="SE", O="E").public_bytes()) == "CN=Pay\\, Inc,O=E,C=SE"
+    assert spelled(b"\x30\x00") == ""
+    assert spelled(b"garbage") == b"garbage".hex()
+    assert spelled(der((x509.ObjectIdentifier("2.999.1.840.113549"), "x", UTF8))) == "2.999.1.840.113549=x"
+
+
+def test_the_common_name_is_the_most_particular_one():
+    """RFC 5280 4.1.2.6."""
+    both = der((NameOID.COMMON_NAME, "general", UTF8), (NameOID.COMMON_NAME, "particular", PRINTABLE))
+    assert common_name(both) == "particular"
+    assert common_name(name(None, O="E").public_bytes()) is None
+    assert common_name(b"garbage") is None
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "",
+        "3000ff",
+        "3002",
+        "30023000",
+        "30023100",
+        "3004310230 00".replace(" ", ""),
+        "300631043002 0500".replace(" ", ""),
+    ],
+)
+def test_what_is_no_name_is_a_value_error(garbage):
+    """RFC 5280 4.1.2.4."""
+    data = bytes.fromhex(garbage)
+    if data == b"\x30\x00\xff":
+        assert attributes(data) == []
+        return
+    with pytest.raises(ValueError, match=r".+"):
+        attributes(data)

@@ -1,0 +1,44 @@
+"""Files are read in one place, and a file that cannot be is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bothways.errors import ConfigError
+from bothways.trust import files
+
+
+def test_a_file_is_read_whole(tmp_path):
+    """DESIGN 1."""
+    (tmp_path / "a").write_bytes(b"content")
+    assert files.content(tmp_path / "a") == files.content(str(tmp_path / "a")) == b"content"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    """DESIGN 5: ConfigError."""
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        files.content(tmp_path)
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    """docs/defaults.md."""
+    monkeypatch.setattr(files, "MAX_FILE", 3)
+    (tmp_path / "a").write_bytes(b"content")
+    with pytest.raises(ConfigError, match="larger than 3 bytes"):
+        files.content(tmp_path / "a")
+
+
+def test_the_systems_bundle_is_the_first_that_exists(tmp_path, monkeypatch):
+    """Debian, Fedora, SUSE and the BSDs keep it in different places."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    bundle = tmp_path / "bundle"
+    bundle.write_bytes(b"")
+    monkeypatch.setattr(files, "SYSTEM_BUNDLES", (str(tmp_path / "gone"), str(bundle)))
+    assert files.system_bundle() == bundle
+    monkeypatch.setattr(files, "SYSTEM_BUNDLES", ())
+    with pytest.raises(ConfigError, match="no known file of anchors"):
+        files.system_bundle()
+    monkeypatch.setenv("SSL_CERT_FILE", "/named")
+    assert files.system_bundle() == Path("/named")

@@ -1,0 +1,152 @@
+"""For whom a certificate stands (RFC 9525)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.errors import ConfigError
+from bothways.faults import Fault
+from bothways.trust.certificate import Parsed
+from bothways.trust.names import (
+    ServerName,
+    check_server_name,
+    is_dns_name,
+    name_reasons,
+    names_of,
+    server_name,
+    stands_for,
+)
+from bothways.trust.verdict import Names
+from pki import issue, leaf, root
+
+ROOT = root()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "compared", "sni"),
+    [
+        ("Server.Example", "dns", "server.example", "server.example"),
+        ("server.example.", "dns", "server.example", "server.example"),
+        ("localhost", "dns", "localhost", "localhost"),
+        ("my_service.internal", "dns", "my_service.internal", "my_service.internal"),
+        ("b\u00fccher.example", "dns", "xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("B\u00dcCHER.example", "dns", "xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("127.0.0.1", "ip", "127.0.0.1", None),
+        ("[2001:DB8::1]", "ip", "2001:db8::1", None),
+        ("fe80::1%eth0", "ip", "fe80::1", None),
+        ("SPIFFE://Example/Api", "uri", "spiffe://example/Api", None),
+    ],
+)
+def test_a_wanted_name_is_read_in_the_form_that_is_compared(text, kind, compared, sni):
+    """RFC 9525 2 and 6.3; RFC 6066 3: an address is never sent as SNI."""
+    wanted = server_name(text)
+    assert (wanted.kind, wanted.text, wanted.sni) == (kind, compared, sni)
+    assert check_server_name(text) == str(wanted) == compared
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a..b",
+        "-a.example",
+        "a-.example",
+        "server.example:443",
+        "server.example/path",
+        "a b",
+        "*.example.com",
+        "1.2.3",
+        "256.1.1.1",
+        "x" * 64 + ".example",
+        "a." * 127 + "example",
+        "stra\u00dfe.example",
+        "\u2488.example",
+    ],
+)
+def test_what_is_no_name_is_a_config_error_that_shows_it(text):
+    """DESIGN 5: our caller's fault, said when the connection is made."""
+    with pytest.raises(ConfigError, match="server_name: "):
+        server_name(text)
+
+
+@pytest.mark.parametrize(
+    ("presented", "wanted", "matches"),
+    [
+        ("server.example", "server.example", True),
+        ("SERVER.example", "server.example", True),
+        ("*.example.com", "a.example.com", True),
+        ("*.example.com", "example.com", False),
+        ("*.example.com", "a.b.example.com", False),
+        ("*.example.com", "xn--bcher-kva.example.com", True),
+        ("a*.example.com", "ab.example.com", False),
+        ("*b.example.com", "ab.example.com", False),
+        ("a.*.example.com", "a.b.example.com", False),
+        ("*.*.com", "a.b.com", False),
+        ("*", "localhost", False),
+        ("*.com", "example.com", False),
+        ("server.example.", "server.example", False),
+        ("xn--bcher-kva.example", "b\u00fccher.example", True),
+        ("server.example", "other.example", False),
+        ("server.example\x00.evil.example", "server.example", False),
+    ],
+)
+def test_dns_names_match_exactly_or_by_one_whole_left_most_label(presented, wanted, matches):
+    """RFC 9525 6.3."""
+    assert stands_for(Names("", dns=(presented,)), server_name(wanted)) is matches
+
+
+def test_addresses_match_by_value_and_only_as_addresses():
+    """RFC 9525 6.4: an address in a dNSName or a common name stands for nothing."""
+    names = Names("CN=10.0.0.1", "10.0.0.1", dns=("10.0.0.2",), ip=("10.0.0.3", "2001:db8::1"))
+    matching = ["10.0.0.3", "2001:db8:0::1", "[2001:0DB8::1]"]
+    assert all(stands_for(names, server_name(each)) for each in matching)
+    others = ["10.0.0.1", "10.0.0.2", "::ffff:10.0.0.3"]
+    assert not any(stands_for(names, server_name(each)) for each in others)
+
+
+def test_uris_match_whole_with_scheme_and_authority_in_any_case():
+    """RFC 9525 6.5; a SPIFFE ID's path counts letter for letter."""
+    names = Names("", uri=("SPIFFE://Example.org/ns/a",))
+    assert stands_for(names, server_name("spiffe://example.org/ns/a"))
+    assert not stands_for(names, server_name("spiffe://example.org/ns/A"))
+    assert not stands_for(names, server_name("spiffe://example.org/ns/a/b"))
+
+
+def test_every_kind_of_name_is_collected():
+    """The names of a client are reported, with or without a subjectAltName."""
+    full = [
+        "DNS:a.example",
+        "IP:10.0.0.1",
+        "IP:2001:db8::1",
+        "URI:spiffe://e/a",
+        "EMAIL:me@a.example",
+        "DN:Other",
+    ]
+    found = names_of(Parsed(issue("Me", ROOT, alternatives=full).der))
+    assert found == Names(
+        "CN=Me", "Me", ("a.example",), ("10.0.0.1", "2001:db8::1"), ("spiffe://e/a",), ("me@a.example",)
+    )
+    assert names_of(Parsed(issue("Me", ROOT).der)) == Names("CN=Me", "Me")
+
+
+def test_a_mismatch_says_what_there_is_and_what_was_wanted():
+    """RFC 9525 6.3."""
+    certificate = Parsed(leaf(ROOT, "a.example", alternatives=["DNS:a.example", "IP:10.0.0.1"]).der)
+    [reason] = name_reasons(certificate, names_of(certificate), server_name("b.example"))
+    assert (reason.fault, reason.position) == (Fault.NAME_MISMATCH, 0)
+    assert reason.facts == {"got": ("a.example", "10.0.0.1"), "wanted": "b.example"}
+    assert name_reasons(certificate, names_of(certificate), server_name("a.example")) == []
+
+
+def test_a_common_name_never_stands_for_a_server():
+    """RFC 9525 6.3."""
+    certificate = Parsed(issue("server.example", ROOT).der)
+    [reason] = name_reasons(certificate, names_of(certificate), ServerName("ip", "10.0.0.1"))
+    assert (reason.fault, reason.facts) == (Fault.NO_SERVER_NAMES, {"wanted": "IP:10.0.0.1"})
+
+
+def test_a_dns_name_is_told_from_an_address():
+    """RFC 1123 2.1: a final label of digits is none."""
+    assert is_dns_name("server.example")
+    assert not is_dns_name("10.0.0.1")
+    assert not is_dns_name("")

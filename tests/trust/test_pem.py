@@ -1,0 +1,31 @@
+"""PEM blocks among other text (RFC 7468)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.trust.pem import blocks, body
+from pki import root
+
+ROOT = root()
+
+
+def test_blocks_are_found_in_order_among_other_text():
+    """RFC 7468 2."""
+    data = b"before\n" + ROOT.key_pem + b"between\r\n" + ROOT.pem.replace(b"\n", b"\r\n") + b"after"
+    found = blocks(data)
+    assert [label for label, _ in found] == ["PRIVATE KEY", "CERTIFICATE"]
+    assert body(found[1][1]) == ROOT.der
+
+
+def test_a_block_without_its_end_is_none():
+    """RFC 7468 2."""
+    assert blocks(ROOT.pem[:-10]) == []
+    assert blocks(ROOT.pem.replace(b"END CERTIFICATE", b"END PRIVATE KEY")) == []
+
+
+@pytest.mark.parametrize("data", [b"text", ROOT.pem.replace(b"MII", b"***")])
+def test_what_is_not_base64_is_a_value_error(data):
+    """RFC 7468 3."""
+    with pytest.raises(ValueError, match=r"base64|no PEM"):
+        body(data)

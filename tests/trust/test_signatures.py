@@ -1,0 +1,53 @@
+"""Whether a key signed a certificate, and which algorithms count."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.x509.oid import SignatureAlgorithmOID
+
+from bothways.faults import Fault
+from bothways.trust.certificate import Parsed
+from bothways.trust.signatures import is_signed_by, weakness
+from pki import altered, key, leaf, root
+
+KINDS = ["P-256", "P-384", "P-521", "RSA-2048", "Ed25519", "Ed448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_signature_holds_under_its_own_key_alone(kind):
+    """RFC 5280 6.1.3 a 1."""
+    top = root(f"Root {kind}", key_kind=kind)
+    child = leaf(top)
+    assert weakness(Parsed(child.der)) is None
+    assert is_signed_by(Parsed(child.der), top.key.public_key())
+    assert not is_signed_by(Parsed(altered(child).der), top.key.public_key())
+    others = [key(other) for other in KINDS if other != kind]
+    assert not any(is_signed_by(Parsed(child.der), other.public_key()) for other in others)
+
+
+@pytest.mark.parametrize("digest", ["SHA256", "SHA384", "SHA512"])
+@pytest.mark.parametrize("pss", [False, True])
+def test_rsa_signatures_hold_with_either_padding_and_any_strong_hash(digest, pss):
+    """RFC 4055."""
+    child = Parsed(leaf(root("RSA", key_kind="RSA-2048"), digest=digest, pss=pss).der)
+    assert weakness(child) is None
+    assert is_signed_by(child, root("RSA", key_kind="RSA-2048").key.public_key())
+
+
+@pytest.mark.parametrize(("digest", "named"), [("SHA1", "SHA-1"), ("MD5", "MD5")])
+def test_a_weak_hash_is_named(digest, named):
+    """RFC 9846 4.5.1.4."""
+    child = Parsed(leaf(root("RSA", key_kind="RSA-2048"), digest=digest).der)
+    assert weakness(child) == (Fault.WEAK_HASH, named)
+
+
+def test_an_algorithm_that_we_do_not_accept_is_named():
+    """RFC 9846 4.3.3: SHA-224 and what nobody knows."""
+    rsa, last = bytes.fromhex("2a864886f70d0101"), b"\x0b"
+    der = leaf(root("RSA", key_kind="RSA-2048")).der
+    sha224 = Parsed(der.replace(rsa + last, rsa + b"\x0e"))
+    assert weakness(sha224) == (Fault.UNSUPPORTED_SIGNATURE, "sha224WithRSAEncryption")
+    nobodys = Parsed(der.replace(rsa + last, rsa + b"\x7f"))
+    assert weakness(nobodys) == (Fault.UNSUPPORTED_SIGNATURE, "1.2.840.113549.1.1.127")
+    assert not is_signed_by(sha224, key("Ed25519").public_key())
+    assert SignatureAlgorithmOID.RSA_WITH_SHA224.dotted_string == "1.2.840.113549.1.1.14"
