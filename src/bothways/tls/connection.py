@@ -202,14 +202,20 @@ class Connection:
             self._out.data(data)
 
     def close(self) -> None:
-        """Send close_notify: we shall send nothing more, and may go on reading (RFC 9846 6.1)."""
+        """Send close_notify: we shall send nothing more, and may go on reading (RFC 9846 6.1).
+
+        A handshake that is not done is given up, and nothing more is read.
+        """
         if self._failure is not None or self._closed:
             return
         self._closed = True
-        self._queue.clear()
         if self._after is None:
             self._send_alert(AlertLevel.warning, Alert.USER_CANCELED)
         self._send_alert(AlertLevel.warning, Alert.CLOSE_NOTIFY)
+        if self._after is None:
+            self._peer_closed = True
+        if self._peer_closed:
+            self._let_go()
 
     def update_keys(self, *, ask: bool = False) -> None:
         """Go on under new keys, and with `ask` have the peer do so too (RFC 9846 4.7.3)."""
@@ -376,10 +382,13 @@ class Connection:
         if self._hs.observer is not None:
             self._hs.observer(AlertSeen(False, alert.level, alert.description, self._hs.inbox.epoch))
         if alert.description == Alert.USER_CANCELED:
+            self._hs.inbox.count_empty()
             return
         if alert.description == Alert.CLOSE_NOTIFY and self._after is not None:
             self._peer_closed = True
             events.append(PeerClosed())
+            if self._closed:
+                self._let_go()
             return
         role = self._hs.role
         step = refused_step(role, self._step, alert.description, unconfirmed=not self._confirmed)
@@ -409,16 +418,20 @@ class Connection:
         if alert is not None and not self._closed:
             self._send_alert(AlertLevel.fatal, alert)
         self._failure = error
-        self._deadline = None
         self._peer = None
+        self._after = None
+        self._let_go()
+        return Failed(error)
+
+    def _let_go(self) -> None:
+        """Keep no secret and no script of a connection that is over."""
+        self._deadline = None
         self._wait = None
         if self._script is not None:
             self._script.close()
             self._script = None
-        self._after = None
         self._queue.clear()
         self._hs.forget()
-        return Failed(error)
 
     def _send_alert(self, level: AlertLevel, alert: Alert) -> None:
         self._out.alert(level, alert)

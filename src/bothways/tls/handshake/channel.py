@@ -163,7 +163,7 @@ class Inbox:
                 if not self._flight.empty:
                     blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
                 if not content:
-                    self._count_empty()
+                    self.count_empty()
                     continue
                 self._empty_records = 0
                 return content_type, content
@@ -215,9 +215,10 @@ class Inbox:
             blame(Fault.BAD_CHANGE_CIPHER_SPEC, problem="is not the single byte 1")
         if not self._flight.empty:
             blame(Fault.INTERLEAVED, got="change_cipher_spec")
-        self._count_empty()
+        self.count_empty()
 
-    def _count_empty(self) -> None:
+    def count_empty(self) -> None:
+        """Count a record that brought nothing; only so many may follow each other."""
         self._empty_records += 1
         if self._empty_records > EMPTY_RECORD_LIMIT:
             blame(Fault.TOO_MANY_EMPTY_RECORDS, count=self._empty_records)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import NoReturn
 
 from bothways.faults import Fault, blame
@@ -90,6 +91,7 @@ def read_offer(hello: ClientHello) -> Offer:
         raise TypeError("unreachable: what is missing was blamed")
     if ext.find(extensions, ext.PreSharedKeys) and not ext.find(extensions, ext.PskKeyExchangeModes):
         _missing(ExtensionType.psk_key_exchange_modes, "ClientHello")
+    _check_entries(groups.groups, NamedGroup, "supported_groups")
     _check_shares(shares.shares, groups.groups)
     asked = ext.find(extensions, ext.ServerName)
     protocols = ext.find(extensions, ext.ApplicationProtocols)
@@ -102,6 +104,12 @@ def read_offer(hello: ClientHello) -> Offer:
         protocols.protocols if protocols is not None else None,
         ext.find(extensions, ext.EarlyDataIndication) is not None,
     )
+
+
+def _check_entries(codes: Sequence[int], registry: type[IntEnum], place: str) -> None:
+    if len(set(codes)) != len(codes):
+        twice = next(code for at, code in enumerate(codes) if code in codes[:at])
+        blame(Fault.DUPLICATE_ENTRY, entry=spelled(registry, twice), place=place)
 
 
 def _check_shares(shares: Sequence[ext.KeyShareEntry], groups: Sequence[int]) -> None:
