@@ -22,7 +22,7 @@ PUBLIC = {
     "Data",
     "PeerClosed",
     "Warned",
-    "Warning",
+    "Caution",
     "EvidenceWanted",
     "SignatureWanted",
     "Failed",
