@@ -6,6 +6,7 @@ Keys and IVs of one direction are made where records are protected. No secret sh
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 from cryptography.hazmat.primitives.hashes import HashAlgorithm
@@ -16,17 +17,32 @@ from bothways.tls.crypto.suites import Suite
 
 
 class EarlySecret:
-    """Where the schedule starts; without a PSK it holds nothing secret (RFC 9846 7.1)."""
+    """Where the schedule starts: from a PSK, or from nothing at all (RFC 9846 7.1)."""
 
-    __slots__ = ("suite",)
+    __slots__ = ("_psk", "suite")
 
-    def __init__(self, suite: Suite) -> None:
+    def __init__(self, suite: Suite, psk: bytes | None = None) -> None:
         self.suite = suite
+        self._psk = psk
 
     def handshake(self, shared_secret: bytes, transcript_hash: bytes) -> HandshakeSecrets:
         """Mix in the result of the key agreement; the hash is that of ClientHello...ServerHello."""
-        salt = _derived_early_secret(self.suite.hash)
-        return HandshakeSecrets(self.suite, extract(self.suite.hash, salt, shared_secret), transcript_hash)
+        algorithm = self.suite.hash
+        if self._psk is None:
+            salt = _start(type(algorithm)).derived
+        else:
+            salt = derive_secret(algorithm, self._extracted(), "derived", _start(type(algorithm)).empty)
+        return HandshakeSecrets(self.suite, extract(algorithm, salt, shared_secret), transcript_hash)
+
+    def binder_key(self) -> bytes:
+        """The base secret of a binder, which is a Finished over the hello that offers the PSK (4.3.11.2)."""
+        return derive_secret(
+            self.suite.hash, self._extracted(), "res binder", _start(type(self.suite.hash)).empty
+        )
+
+    def _extracted(self) -> bytes:
+        nothing = bytes(self.suite.hash_size)
+        return extract(self.suite.hash, nothing, nothing if self._psk is None else self._psk)
 
 
 class HandshakeSecrets:
@@ -43,7 +59,7 @@ class HandshakeSecrets:
     def application(self, transcript_hash: bytes) -> ApplicationSecrets:
         """Go on to the main secret; the hash is that of ClientHello...server's Finished."""
         suite = self.suite
-        salt = derive_secret(suite.hash, self._secret, "derived", _empty_digest(suite.hash))
+        salt = derive_secret(suite.hash, self._secret, "derived", _start(type(suite.hash)).empty)
         return ApplicationSecrets(suite, extract(suite.hash, salt, bytes(suite.hash_size)), transcript_hash)
 
 
@@ -64,6 +80,11 @@ class ApplicationSecrets:
         return derive_secret(self.suite.hash, self._main_secret, "res master", transcript_hash)
 
 
+def resumption_psk(resumption_secret: bytes, ticket_nonce: bytes, suite: Suite) -> bytes:
+    """The PSK that belongs to one ticket (RFC 9846 4.7.1)."""
+    return expand_label(suite.hash, resumption_secret, "resumption", ticket_nonce, suite.hash_size)
+
+
 def finished_mac(base_secret: bytes, transcript_hash: bytes, suite: Suite) -> bytes:
     """The verify_data of a Finished (RFC 9846 4.5.3)."""
     key = expand_label(suite.hash, base_secret, "finished", b"", suite.hash_size)
@@ -74,7 +95,7 @@ def finished_mac(base_secret: bytes, transcript_hash: bytes, suite: Suite) -> by
 
 def exporter(exporter_secret: bytes, label: str, context: bytes, length: int, suite: Suite) -> bytes:
     """Keying material for another protocol, of `length` bytes (RFC 9846 7.5)."""
-    secret = derive_secret(suite.hash, exporter_secret, label, _empty_digest(suite.hash))
+    secret = derive_secret(suite.hash, exporter_secret, label, _start(type(suite.hash)).empty)
     return expand_label(suite.hash, secret, "exporter", digest(suite.hash, context), length)
 
 
@@ -83,18 +104,16 @@ def same_secret(one: bytes, other: bytes) -> bool:
     return bytes_eq(one, other)
 
 
-def _derived_early_secret(algorithm: HashAlgorithm) -> bytes:
-    return _start(type(algorithm))[0]
+class _Start(NamedTuple):
+    """What every schedule over one hash has in common: the hash of nothing, the salt where no PSK is."""
 
-
-def _empty_digest(algorithm: HashAlgorithm) -> bytes:
-    return _start(type(algorithm))[1]
+    empty: bytes
+    derived: bytes
 
 
 @lru_cache(maxsize=8)
-def _start(kind: type[HashAlgorithm]) -> tuple[bytes, bytes]:
-    """What every schedule over one hash has in common: the early secret's successor, the hash of nothing."""
+def _start(kind: type[HashAlgorithm]) -> _Start:
     algorithm = kind()
-    nothing = digest(algorithm, b"")
-    early = extract(algorithm, b"", bytes(algorithm.digest_size))
-    return derive_secret(algorithm, early, "derived", nothing), nothing
+    nothing = bytes(algorithm.digest_size)
+    empty = digest(algorithm, b"")
+    return _Start(empty, derive_secret(algorithm, extract(algorithm, nothing, nothing), "derived", empty))

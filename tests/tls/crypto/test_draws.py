@@ -1,0 +1,62 @@
+"""Where randomness comes from."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from bothways.iana import NamedGroup, SignatureScheme
+from bothways.tls.crypto.draws import SystemDraws
+
+
+def counting(size: int) -> bytes:
+    return bytes(range(size))
+
+
+draws = SystemDraws(counting)
+
+
+def test_random_bytes_come_from_the_source_that_was_given() -> None:
+    """The engine names no entropy of its own."""
+    assert draws.random(32) == counting(32)
+
+
+@pytest.mark.parametrize(
+    ("group", "kind"),
+    [
+        (NamedGroup.x25519, X25519PrivateKey),
+        (NamedGroup.MLKEM768, MLKEM768PrivateKey),
+        (NamedGroup.MLKEM1024, MLKEM1024PrivateKey),
+    ],
+)
+def test_a_private_key_is_of_its_group(group: NamedGroup, kind: type) -> None:
+    """RFC 9846 4.3.7."""
+    first, second = draws.private_key(group), draws.private_key(group)
+    assert isinstance(first, kind)
+    assert first.public_key().public_bytes_raw() != second.public_key().public_bytes_raw()
+
+
+@pytest.mark.parametrize("group", [NamedGroup.secp256r1, NamedGroup.secp384r1, NamedGroup.secp521r1])
+def test_a_private_key_is_on_its_curve(group: NamedGroup) -> None:
+    """RFC 9846 4.3.7."""
+    key = draws.private_key(group)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    assert key.curve.name == group.name
+    assert key.private_numbers() != draws.private_key(group).private_numbers()
+
+
+def test_an_encapsulation_tells_its_secret_to_the_private_key_alone() -> None:
+    """FIPS 203: secret first, then the ciphertext."""
+    key = draws.private_key(NamedGroup.MLKEM768)
+    secret, ciphertext = draws.encapsulate(key.public_key())
+    assert key.decapsulate(ciphertext) == secret
+    assert draws.private_key(NamedGroup.MLKEM768).decapsulate(ciphertext) != secret
+
+
+def test_a_signature_is_made_by_the_scheme_that_was_named() -> None:
+    """RFC 9846 4.3.3."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    signature = draws.sign(SignatureScheme.ed25519, key, b"data")
+    key.public_key().verify(signature, b"data")

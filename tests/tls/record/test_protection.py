@@ -1,0 +1,231 @@
+"""Sealed records: opened only as they were sealed, padded, split, counted and limited."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blaming import blames
+from bothways.faults import Blame, Fault
+from bothways.iana import ContentType
+from bothways.tls.crypto.hkdf import traffic_iv, traffic_key
+from bothways.tls.crypto.suites import SUITES13, Suite
+from bothways.tls.record.framing import Framing
+from bothways.tls.record.protection import FRAGMENT_LIMIT, Plaintext, Protection
+
+HANDSHAKE, DATA = ContentType.handshake, ContentType.application_data
+every_suite = pytest.mark.parametrize("suite", SUITES13.values(), ids=lambda suite: suite.name)
+AES = SUITES13[0x1301]
+
+
+def pair(suite: Suite = AES) -> tuple[Protection, Protection]:
+    secret = os.urandom(suite.hash_size)
+    return Protection(suite, secret), Protection(suite, secret)
+
+
+def split(stream: bytes) -> list[tuple[bytes, bytes]]:
+    framing = Framing()
+    framing.feed(stream)
+    records = []
+    while (framed := framing.next()) is not None:
+        records.append((framed[0], bytes(framed[1])))
+    assert framing.buffered == 0
+    return records
+
+
+def sealed_by_hand(suite: Suite, secret: bytes, sequence: int, inner: bytes) -> bytes:
+    """A record as RFC 9846 5.2 has it, whatever stands inside."""
+    header = b"\x17\x03\x03" + (len(inner) + 16).to_bytes(2, "big")
+    nonce = int.from_bytes(traffic_iv(suite, secret), "big") ^ sequence
+    return header + suite.aead(traffic_key(suite, secret)).encrypt(nonce.to_bytes(12, "big"), inner, header)
+
+
+@every_suite
+@pytest.mark.parametrize(
+    "size", [0, 1, 1400, FRAGMENT_LIMIT - 1, FRAGMENT_LIMIT, FRAGMENT_LIMIT + 1, 100_000]
+)
+@pytest.mark.parametrize("padding", [0, 1, 16, 4096, FRAGMENT_LIMIT])
+def test_what_is_sealed_opens(suite: Suite, size: int, padding: int) -> None:
+    """RFC 9846 5.1-5.4: in fragments of at most 2^14 bytes, padded or not."""
+    ours, theirs = pair(suite)
+    data = os.urandom(size)
+    records = split(ours.seal(DATA, data, padding))
+    opened = [theirs.open(header, body) for header, body in records]
+    assert {content_type for content_type, _ in opened} == {DATA}
+    assert b"".join(content for _, content in opened) == data
+    assert len(records) == max(1, -(-size // FRAGMENT_LIMIT))
+    assert ours.sequence == theirs.sequence == len(records)
+    for _, body in records:
+        inner = len(body) - 16
+        assert padding < 2 or inner % padding == 0 or inner == FRAGMENT_LIMIT + 1
+
+
+@every_suite
+def test_a_record_is_what_the_rfc_says(suite: Suite) -> None:
+    """RFC 9846 5.2, 5.3: the header is the associated data, the nonce is IV xor sequence."""
+    secret = os.urandom(suite.hash_size)
+    ours = Protection(suite, secret)
+    for sequence in range(3):
+        assert ours.seal(HANDSHAKE, b"message") == sealed_by_hand(suite, secret, sequence, b"message\x16")
+    assert ours.seal(DATA, b"ab", 8) == sealed_by_hand(suite, secret, 3, b"ab\x17" + bytes(5))
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_any_kind_of_buffer_is_sealed(kind: type) -> None:
+    """What `send` may be given."""
+    ours, theirs = pair()
+    records = split(ours.seal(DATA, kind(b"abc")) + ours.seal(DATA, kind(b"abc"), 64))
+    assert [theirs.open(header, memoryview(body)) for header, body in records] == [(DATA, b"abc")] * 2
+
+
+@every_suite
+def test_an_altered_record_is_refused(suite: Suite) -> None:
+    """RFC 9846 5.2: bad_record_mac for every bit of body and header, for a cut and for a lengthened body."""
+    secret = os.urandom(suite.hash_size)
+    record = Protection(suite, secret).seal(DATA, b"some content")
+    header, body = record[:5], record[5:]
+    wrong = [(header, body[:cut]) for cut in range(len(body))] + [(header, body + b"\0")]
+    for at in range(len(record) * 8):
+        altered = bytearray(record)
+        altered[at // 8] ^= 1 << at % 8
+        wrong.append((bytes(altered[:5]), bytes(altered[5:])))
+    theirs = Protection(suite, secret)
+    for altered_header, altered_body in wrong:
+        with blames(Fault.BAD_RECORD):
+            theirs.open(altered_header, altered_body)
+    assert theirs.sequence == 0
+    assert theirs.open(header, body) == (DATA, b"some content")
+
+
+def test_a_record_out_of_its_order_is_refused() -> None:
+    """RFC 9846 5.3: repeated, left out and swapped records do not open."""
+    ours, theirs = pair()
+    first, second = split(ours.seal(DATA, b"1") + ours.seal(DATA, b"2"))
+    with blames(Fault.BAD_RECORD):
+        theirs.open(*second)
+    theirs.open(*first)
+    with blames(Fault.BAD_RECORD):
+        theirs.open(*first)
+    assert theirs.open(*second) == (DATA, b"2")
+
+
+def test_one_direction_does_not_open_the_other() -> None:
+    """RFC 9846 7.3: each direction has its own key."""
+    ours, _ = pair()
+    _, theirs = pair()
+    with blames(Fault.BAD_RECORD):
+        theirs.open(*split(ours.seal(DATA, b"x"))[0])
+
+
+@pytest.mark.parametrize("inner", [b"", b"\0", bytes(300), bytes(FRAGMENT_LIMIT + 1)], ids=len)
+def test_a_record_of_padding_alone_is_refused(inner: bytes) -> None:
+    """RFC 9846 5.4: a plaintext without a byte that is not zero has no content type."""
+    secret = os.urandom(32)
+    ((header, body),) = split(sealed_by_hand(AES, secret, 0, inner))
+    with blames(Fault.NO_CONTENT_TYPE):
+        Protection(AES, secret).open(header, body)
+
+
+@pytest.mark.parametrize(
+    "inner", [b"x" * (FRAGMENT_LIMIT + 1) + b"\x17", b"\x17" + bytes(FRAGMENT_LIMIT + 1)]
+)
+def test_a_plaintext_longer_than_allowed_is_refused(inner: bytes) -> None:
+    """RFC 9846 5.2: record_overflow past 2^14 + 1 bytes, content type and padding counted."""
+    secret = os.urandom(32)
+    ((header, body),) = split(sealed_by_hand(AES, secret, 0, inner))
+    with blames(Fault.RECORD_TOO_LONG, length=FRAGMENT_LIMIT + 1, limit=FRAGMENT_LIMIT):
+        Protection(AES, secret).open(header, body)
+
+
+@pytest.mark.parametrize("inner", [b"x" * FRAGMENT_LIMIT + b"\x17", b"\x17" + bytes(FRAGMENT_LIMIT)])
+def test_a_plaintext_as_long_as_allowed_is_taken(inner: bytes) -> None:
+    """RFC 9846 5.2: 2^14 bytes and the content type, or padding in their place."""
+    secret = os.urandom(32)
+    ((header, body),) = split(sealed_by_hand(AES, secret, 0, inner))
+    content_type, content = Protection(AES, secret).open(header, body)
+    assert (content_type, content) == (DATA, inner.rstrip(b"\0")[:-1])
+
+
+@given(st.binary(max_size=200), st.integers(1, 255), st.integers(0, 100))
+def test_content_that_ends_in_zeros_is_not_taken_for_padding(
+    content: bytes, content_type: int, zeros: int
+) -> None:
+    """RFC 9846 5.4: padding ends at the last byte that is not zero, which is the type."""
+    secret = bytes(32)
+    inner = content + bytes(zeros) + bytes([content_type]) + bytes(zeros)
+    ((header, body),) = split(sealed_by_hand(AES, secret, 0, inner))
+    assert Protection(AES, secret).open(header, body) == (content_type, content + bytes(zeros))
+
+
+def test_the_next_secret_takes_over_with_a_new_sequence() -> None:
+    """RFC 9846 7.2: both sides come to the same keys, which are not the old ones."""
+    ours, theirs = pair()
+    theirs.open(*split(ours.seal(DATA, b"before"))[0])
+    old = ours.seal(DATA, b"old")
+    ours, theirs = ours.next(), theirs.next()
+    assert ours.sequence == 0
+    assert theirs.open(*split(ours.seal(DATA, b"after"))[0]) == (DATA, b"after")
+    with blames(Fault.BAD_RECORD):
+        theirs.open(*split(old)[0])
+
+
+def test_keys_ask_to_be_renewed_before_they_are_used_up() -> None:
+    """RFC 9846 5.5: at half of the limit; at the limit nothing is sealed any more."""
+    suite = dataclasses.replace(AES, record_limit=4)
+    ours, theirs = pair(suite)
+    for expected in (False, False):
+        assert ours.should_update is expected
+        theirs.open(*split(ours.seal(DATA, b"x"))[0])
+    assert ours.should_update and theirs.should_update
+    ours.seal(DATA, bytes(2 * FRAGMENT_LIMIT))
+    with pytest.raises(OverflowError):
+        ours.seal(DATA, b"x")
+    with pytest.raises(OverflowError):
+        ours.seal(DATA, b"x", 16)
+    assert not ours.next().should_update
+
+
+def test_a_peer_may_go_past_our_limit_but_not_past_its_sequence() -> None:
+    """RFC 9846 5.5, 5.3: receivers do not enforce the AEAD's limit; sequence numbers never wrap."""
+    suite = dataclasses.replace(AES, record_limit=4)
+    ours, theirs = pair(AES)
+    secret = os.urandom(32)
+    theirs = Protection(suite, secret)
+    ours = Protection(AES, secret)
+    ours.sequence = theirs.sequence = 5
+    assert theirs.open(*split(ours.seal(DATA, b"x"))[0]) == (DATA, b"x")
+    theirs.sequence = 2**64 - 2
+    last = sealed_by_hand(AES, secret, 2**64 - 2, b"x\x17")
+    assert theirs.open(*split(last)[0]) == (DATA, b"x")
+    with blames(Fault.RECORD_LIMIT_REACHED):
+        theirs.open(*split(last)[0])
+
+
+def test_a_repr_shows_no_key() -> None:
+    """Secrets stand in no repr."""
+    assert repr(Protection(AES, os.urandom(32))) == "Protection(TLS_AES_128_GCM_SHA256, sequence=0)"
+
+
+@given(st.binary(max_size=100), st.binary(min_size=5, max_size=5))
+def test_random_records_raise_nothing_but_a_blame(body: bytes, header: bytes) -> None:
+    """Whatever comes is refused in the same way."""
+    with pytest.raises(Blame):
+        Protection(AES, bytes(32)).open(header, body)
+
+
+@pytest.mark.parametrize("size", [0, 1, FRAGMENT_LIMIT, FRAGMENT_LIMIT + 1, 40_000])
+def test_plaintext_is_split_and_opens_as_it_was(size: int) -> None:
+    """RFC 9846 5.1: before there are keys."""
+    data = os.urandom(size)
+    plain = Plaintext()
+    records = split(plain.seal(HANDSHAKE, data, 64))
+    assert len(records) == max(1, -(-size // FRAGMENT_LIMIT))
+    opened = [plain.open(header, memoryview(body)) for header, body in records]
+    assert {content_type for content_type, _ in opened} == {HANDSHAKE}
+    assert b"".join(content for _, content in opened) == data
+    assert all(header[:3] == b"\x16\x03\x03" for header, _ in records)
+    assert not plain.should_update
