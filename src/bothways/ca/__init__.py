@@ -1,0 +1,1 @@
+"""Issue identities to both sides, and take them back: authority, profiles, register, lists."""

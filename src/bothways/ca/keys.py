@@ -1,0 +1,73 @@
+"""The keys that an authority makes and signs with: which types, and the hash that goes with each."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from bothways.errors import ConfigError
+
+PrivateKey = (
+    ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey | mldsa.MLDSA65PrivateKey
+)
+PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey | mldsa.MLDSA65PublicKey
+SignatureHash = hashes.SHA256 | hashes.SHA384 | None
+
+
+class KeyType(Enum):
+    """A type of key to make, by the word that the command line uses."""
+
+    P256 = "p256"
+    P384 = "p384"
+    ED25519 = "ed25519"
+    RSA3072 = "rsa3072"
+    MLDSA65 = "mldsa65"
+
+
+def new_key(key_type: KeyType) -> PrivateKey:
+    """Make a private key."""
+    match key_type:
+        case KeyType.P256:
+            return ec.generate_private_key(ec.SECP256R1())
+        case KeyType.P384:
+            return ec.generate_private_key(ec.SECP384R1())
+        case KeyType.ED25519:
+            return ed25519.Ed25519PrivateKey.generate()
+        case KeyType.RSA3072:
+            return rsa.generate_private_key(public_exponent=65537, key_size=3072)
+        case KeyType.MLDSA65:
+            return mldsa.MLDSA65PrivateKey.generate()
+
+
+def signature_hash(key: PrivateKey) -> SignatureHash:
+    """Choose the hash under a signature: as strong as the curve; None for schemes that hash by themselves."""
+    match key:
+        case ec.EllipticCurvePrivateKey():
+            return hashes.SHA384() if key.curve.key_size > 256 else hashes.SHA256()
+        case rsa.RSAPrivateKey():
+            return hashes.SHA256()
+        case _:
+            return None
+
+
+def private_pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
+    """Write a private key as PKCS#8 in PEM, encrypted if there is a passphrase."""
+    encryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def usable_key(key: object, source: str) -> PrivateKey:
+    """Return a key that an authority can sign with, or raise ConfigError."""
+    if isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey):
+        return key
+    if isinstance(key, mldsa.MLDSA65PrivateKey):
+        return key
+    raise ConfigError(f"{source}: holds a {type(key).__name__}, with which no authority signs here")

@@ -1,0 +1,105 @@
+"""Names and usages that a profile gives."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from bothways.ca.profiles import (
+    Constraints,
+    Holder,
+    Profile,
+    alternative_names,
+    check_holder,
+    name_constraints,
+    subject,
+)
+from bothways.errors import ConfigError
+
+BAD_NAMES = [
+    ("dns", "no spaces.example", "no DNS name"),
+    ("dns", "bücher.example", "A-labels"),
+    ("dns", "a.*.example", "no DNS name"),
+    ("dns", "*.com", "wildcard"),
+    ("dns", "*", "no DNS name"),
+    ("dns", "", "no DNS name"),
+    ("dns", "127.0.0.1", "no DNS name"),
+    ("ip", "256.1.1.1", "no IP address"),
+    ("ip", "10.0.0.0/8", "no IP address"),
+    ("uri", "no-scheme", "no URI"),
+    ("uri", "spiffe://a b", "no URI"),
+    ("uri", "http://[", "no URI"),
+    ("email", "nobody", "no mail address"),
+    ("email", "a b@example.com", "no mail address"),
+    ("email", "@example.com", "no mail address"),
+    ("email", "a@@example.com", "no mail address"),
+    ("common_name", "x" * 65, "65 characters long"),
+    ("common_name", "evil\n\x1b[31m", "cannot be printed"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "problem"), BAD_NAMES)
+def test_a_name_that_is_none_is_refused_and_told(kind: str, name: str, problem: str) -> None:
+    names = {kind: name if kind == "common_name" else (name,)}
+    with pytest.raises(ConfigError, match=problem):
+        check_holder(Profile.CLIENT, Holder(**names))  # type: ignore[arg-type]
+
+
+def test_a_server_needs_a_name_that_clients_look_at() -> None:
+    """RFC 9525 2: the common name is not one."""
+    for profile in (Profile.SERVER, Profile.PEER):
+        with pytest.raises(ConfigError, match="clients do not look at its common name"):
+            check_holder(profile, Holder("www.example.com"))
+    with pytest.raises(ConfigError, match="needs a name"):
+        check_holder(Profile.CLIENT, Holder())
+    check_holder(Profile.CLIENT, Holder("alice"))
+
+
+def test_the_common_name_is_the_first_name_that_fits() -> None:
+    long = "a" * 63 + ".example"
+    assert _common_name(Holder("me", dns=("localhost",))) == "me"
+    assert _common_name(Holder(dns=(long, "localhost"))) == "localhost"
+    assert list(subject(Holder(dns=(long,)))) == []
+
+
+def _common_name(holder: Holder) -> str | bytes:
+    return subject(holder).get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+
+
+def test_names_of_every_kind_stand_in_the_certificate() -> None:
+    names = alternative_names(
+        Holder(None, ("Example.COM", "*.example.com"), ("::1",), ("spiffe://a/b",), ("a@example.com",))
+    )
+    assert [type(name).__name__ for name in names] == [
+        "DNSName",
+        "DNSName",
+        "IPAddress",
+        "UniformResourceIdentifier",
+        "RFC822Name",
+    ]
+    assert names[0].value == "example.com"
+
+
+def test_constraints_of_every_kind_become_subtrees() -> None:
+    """RFC 5280 4.2.1.10: a DNS constraint has no leading dot."""
+    made = name_constraints(
+        Constraints(
+            permitted_dns=(".example.com",),
+            permitted_uri=("example.com",),
+            excluded_ip=("10.0.0.0/8",),
+            excluded_email=("example.org",),
+        )
+    )
+    assert made.permitted_subtrees == [
+        x509.DNSName("example.com"),
+        x509.UniformResourceIdentifier("example.com"),
+    ]
+    assert made.excluded_subtrees == [
+        x509.IPAddress(ip_network("10.0.0.0/8")),
+        x509.RFC822Name("example.org"),
+    ]
+    with pytest.raises(ConfigError, match="no network"):
+        name_constraints(Constraints(permitted_ip=("10.0.0.1/8",)))
