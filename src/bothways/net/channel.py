@@ -1,0 +1,608 @@
+"""A TLS connection over a blocking socket, with the manners of a socket.
+
+One thread may receive while another sends. Whatever the engine has to say to the peer, an alert above all,
+is on its way before an error is raised. A refusal that comes after our own Finished (TLS 1.3) is raised by
+whichever call meets it, as the failure of the handshake that it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from bothways.errors import PeerAlert, PeerFault, TLSError, Truncated, UsageError
+from bothways.tls.connection import ClientConfig, Connection, ServerConfig
+from bothways.tls.events import (
+    Caution,
+    Data,
+    Established,
+    Event,
+    EvidenceWanted,
+    Failed,
+    Observer,
+    Peer,
+    PeerClosed,
+    SignatureWanted,
+    Warned,
+)
+from bothways.tls.handshake.config import Clock
+
+Confirmation = Literal["accepted", "refused", "unknown"]
+Signer = Callable[[SignatureWanted], bytes]
+Finder = Callable[[EvidenceWanted], bytes]
+
+READ_SIZE = 64 * 1024
+SEND_SIZE = 64 * 1024
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 1024 * 1024
+CUT = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
+
+
+def connect(
+    host: str,
+    port: int,
+    config: ClientConfig,
+    server_name: str | None = None,
+    *,
+    timeout: float | None = 30.0,
+    signer: Signer | None = None,
+    evidence: Finder | None = None,
+    observer: Observer | None = None,
+) -> Channel:
+    """Connect to `host` and authenticate both peers.
+
+    server_name: whom the server must prove to be; by default `host`.  timeout: seconds for connecting and the
+    handshake together; the channel has no time limit afterwards (see `Channel.settimeout`).
+    The rest is as for `wrap`. Raises `OSError` (`TimeoutError` among them) where the network fails.
+    """
+    name = host if server_name is None else server_name
+    config.target(name)
+    deadline = _deadline(timeout)
+    sock = socket.create_connection((host, port), timeout)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.settimeout(None)
+    try:
+        return wrap(
+            sock, config, name, timeout=_left(deadline), signer=signer, evidence=evidence, observer=observer
+        )
+    except TimeoutError as late:
+        raise TimeoutError(f"no connection within {timeout:g} seconds") from late
+
+
+def wrap(
+    sock: socket.socket,
+    config: ClientConfig | ServerConfig,
+    server_name: str | None = None,
+    *,
+    timeout: float | None = None,
+    signer: Signer | None = None,
+    evidence: Finder | None = None,
+    observer: Observer | None = None,
+) -> Channel:
+    """Do the handshake over a connected socket, as the kind of `config` says, and return the channel.
+
+    server_name: for a client, whom the server must prove to be.  timeout: seconds for the handshake, beside
+    the configuration's own limit.  signer: answers a `SignatureWanted` with a signature, for keys that are
+    elsewhere.  evidence: answers an `EvidenceWanted`.  observer: is told of every step.
+    The socket belongs to the channel; when the handshake fails it is closed and the `TLSError` raised.
+    """
+    try:
+        if isinstance(config, ClientConfig):
+            connection = config.connection(server_name=server_name, observer=observer)
+        else:
+            connection = config.connection(observer=observer)
+        channel = Channel(sock, connection, config.clock, signer, evidence)
+        channel._handshake(timeout)
+    except BaseException:
+        sock.close()
+        raise
+    return channel
+
+
+class Channel:
+    """What `connect` and `wrap` return: a socket whose peer is known and whose bytes nobody else reads.
+
+    `warnings` has what a user should know although nothing failed.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        connection: Connection,
+        clock: Clock,
+        signer: Signer | None,
+        evidence: Finder | None,
+    ) -> None:
+        self._sock = sock
+        self._connection = connection
+        self._clock = clock
+        self._signer = signer
+        self._evidence = evidence
+        self._timeout = sock.gettimeout()
+        self._engine = threading.Lock()  # held for moments: the engine itself has no locks
+        self._reading = threading.RLock()  # held while waiting for the peer to send
+        self._writing = threading.Lock()  # held while waiting for the peer to read
+        self._incoming: deque[bytes] = deque()
+        self._outgoing = bytearray()
+        self._established = False
+        self._peer_closed = False
+        self._closed = False
+        self._files = 0
+        self._failure: TLSError | None = None
+        self.warnings: list[Caution] = []
+
+    # -- who and how -----------------------------------------------------------------------------------
+
+    @property
+    def peer(self) -> Peer | None:
+        """Who the peer proved to be; None for a client that showed no certificate."""
+        return self._connection.peer
+
+    @property
+    def version(self) -> str | None:
+        """The version of TLS, such as "1.3"."""
+        return self._connection.version
+
+    @property
+    def suite(self) -> str | None:
+        """The IANA name of the cipher suite."""
+        return self._connection.suite
+
+    @property
+    def group(self) -> str | None:
+        """The IANA name of the key exchange group."""
+        return self._connection.group
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol that was agreed, if any (RFC 7301)."""
+        return self._connection.alpn
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier session was resumed."""
+        return self._connection.resumed
+
+    def confirmed(self, timeout: float | None = None) -> Confirmation:
+        """Say whether the peer has accepted us, waiting up to `timeout` seconds (None: until it is known).
+
+        In TLS 1.3 a client learns this only from the first protected record after the server's Finished.
+        Data that comes meanwhile is kept; after "refused" every other call raises the refusal.
+        """
+        deadline = _deadline(timeout)
+        with self._reading:
+            while True:
+                if self._refused():
+                    return "refused"
+                if self._connection.confirmed:
+                    return "accepted"
+                if self._over() or not _readable(self._sock, _left(deadline)):
+                    return "unknown"
+                self._read_once()
+
+    # -- data --------------------------------------------------------------------------------------------
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Return up to `size` bytes from the peer; b"" after its close_notify.
+
+        Raises `Truncated` where the connection was cut instead, after all that came before was handed out.
+        """
+        if flags:
+            raise UsageError("recv: flags mean nothing above TLS")
+        if size <= 0:
+            return b""
+        with self._reading:
+            while not self._incoming:
+                self._raise_failure()
+                if self._peer_closed:
+                    return b""
+                self._check_open()
+                self._read_once()
+            return self._take(size)
+
+    def recv_into(self, buffer: bytearray | memoryview, size: int = 0, flags: int = 0) -> int:
+        """Receive into `buffer`; return how many bytes came."""
+        view = memoryview(buffer).cast("B")
+        data = self.recv(size or len(view), flags)
+        view[: len(data)] = data
+        return len(data)
+
+    def send(self, data: bytes | bytearray | memoryview, flags: int = 0) -> int:
+        """Send all of `data`, as `sendall` does, and return its length."""
+        self.sendall(data, flags)
+        return len(memoryview(data).cast("B"))
+
+    def sendall(self, data: bytes | bytearray | memoryview, flags: int = 0) -> None:
+        """Send all of `data`; returns when the network has taken it."""
+        if flags:
+            raise UsageError("send: flags mean nothing above TLS")
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), SEND_SIZE):
+            self._look()
+            with self._writing:
+                self._raise_failure()
+                self._check_open()
+                with self._engine:
+                    self._connection.send(view[start : start + SEND_SIZE])
+                    self._collect()
+                self._push()
+        self._flush()
+
+    def pending(self) -> int:
+        """Return how many bytes `recv` can hand out without asking the network."""
+        return sum(map(len, self._incoming))
+
+    def makefile(self, mode: str = "r", buffering: int | None = None, **text: Any) -> Any:
+        """Return a file as `socket.makefile` does; the channel stays open until the file is closed too."""
+        self._check_open()
+        raw: Any = ChannelFile(self, mode)
+        self._files += 1
+        if buffering == 0:
+            return raw
+        size = buffering if buffering and buffering > 0 else io.DEFAULT_BUFFER_SIZE
+        buffered: Any
+        if raw.readable() and raw.writable():
+            buffered = io.BufferedRWPair(raw, raw, size)
+        else:
+            buffered = io.BufferedReader(raw, size) if raw.readable() else io.BufferedWriter(raw, size)
+        return buffered if "b" in mode else io.TextIOWrapper(buffered, **text)
+
+    # -- the end -----------------------------------------------------------------------------------------
+
+    def shutdown(self, how: int = socket.SHUT_WR) -> None:
+        """Say that we shall send no more (close_notify, RFC 9846 6.1); the peer may go on."""
+        if how == socket.SHUT_RD:
+            raise UsageError("shutdown: there is no way to tell a TLS peer that we stopped reading")
+        self._raise_failure()
+        self._check_open()
+        self._say_goodbye()
+
+    def close(self, linger: float = 0.0) -> None:
+        """Send close_notify, unless that was done, and close.
+
+        linger: seconds to wait for the peer's own end. A socket closed while the peer still sends may
+        destroy what we sent last, so a server that has just answered should wait a little.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if not self._files:
+            self._close_socket(linger)
+
+    def abort(self) -> None:
+        """End at once, also from another thread: whoever waits in a call is woken with an error.
+
+        Without close_notify, so that the peer does not take a part for the whole; before the handshake
+        is done the peer is told that we gave up (user_canceled, RFC 9846 6.1).
+        """
+        if self._sock.fileno() < 0:
+            return
+        if not self._established and self._failure is None:
+            with contextlib.suppress(OSError), self._engine:
+                self._connection.close()
+                self._sock.settimeout(0)
+                self._sock.send(self._connection.data_to_send())
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- the socket below --------------------------------------------------------------------------------
+
+    def settimeout(self, timeout: float | None) -> None:
+        """Set how many seconds one call may wait, None for any; `TimeoutError` leaves the channel usable."""
+        if timeout == 0:
+            raise UsageError("settimeout: a channel cannot be non-blocking; use bothways.aio")
+        self._timeout = timeout
+        if self._sock.fileno() >= 0:
+            self._sock.settimeout(timeout)
+
+    def gettimeout(self) -> float | None:
+        """Return what `settimeout` set."""
+        return self._timeout
+
+    def fileno(self) -> int:
+        """Return the descriptor of the socket below, -1 when closed."""
+        return self._sock.fileno()
+
+    def getpeername(self) -> object:
+        """Return the network address of the peer."""
+        return self._sock.getpeername()
+
+    def getsockname(self) -> object:
+        """Return our own network address."""
+        return self._sock.getsockname()
+
+    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
+        """Set an option of the socket below."""
+        self._sock.setsockopt(level, option, value)
+
+    # -- the handshake -----------------------------------------------------------------------------------
+
+    def _handshake(self, timeout: float | None) -> None:
+        try:
+            self._exchange(timeout)
+        except BaseException:
+            if self._failure is None:
+                self.abort()
+            raise
+        if not self._incoming:
+            self._raise_failure()
+
+    def _exchange(self, timeout: float | None) -> None:
+        ours = _deadline(timeout)
+        self._collect_and_flush()
+        while not self._established and self._failure is None:
+            theirs = self._engine_deadline()
+            soonest = min((each for each in (ours, theirs) if each is not None), default=None)
+            if _readable(self._sock, _left(soonest)):
+                self._read_once()
+            elif soonest == theirs:
+                with self._engine:
+                    events = self._connection.tick()
+                self._settle(events)
+            else:
+                raise TimeoutError("the handshake did not finish in time")
+
+    def _engine_deadline(self) -> float | None:
+        deadline = self._connection.next_deadline()
+        return None if deadline is None else time.monotonic() + deadline - self._clock.monotonic()
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    def _read_once(self) -> None:
+        """Read what the network has and let the engine judge it; the caller holds `_reading`."""
+        try:
+            data = self._sock.recv(READ_SIZE)
+        except CUT:
+            data = b""
+        with self._engine:
+            events = self._connection.receive(data) if data else self._connection.receive_eof()
+        self._settle(events)
+
+    def _settle(self, events: list[Event]) -> None:
+        self._note(events)
+        self._collect_and_flush()
+        if self._failure is not None:
+            self._wind_up()
+
+    def _note(self, events: list[Event]) -> None:
+        waiting = deque(events)
+        while waiting:
+            match waiting.popleft():
+                case Data(data):
+                    self._incoming.append(data)
+                case Established():
+                    self._established = True
+                case PeerClosed():
+                    self._peer_closed = True
+                case Failed(error):
+                    self._failure = error
+                case Warned(warning):
+                    self.warnings.append(warning)
+                case SignatureWanted() | EvidenceWanted() as request:
+                    answer = self._answer(request)
+                    with self._engine:
+                        waiting.extend(self._connection.provide(request, answer))
+
+    def _answer(self, request: SignatureWanted | EvidenceWanted) -> bytes:
+        if isinstance(request, SignatureWanted):
+            if self._signer is None:
+                raise UsageError("the credentials' key is elsewhere: give connect() or wrap() a signer")
+            return self._signer(request)
+        if self._evidence is None:
+            raise UsageError(
+                "the handshake waits for revocation evidence: give connect() or wrap() an evidence finder"
+            )
+        return self._evidence(request)
+
+    def _take(self, size: int) -> bytes:
+        first = self._incoming.popleft()
+        if len(first) > size:
+            self._incoming.appendleft(first[size:])
+            first = first[:size]
+        return first
+
+    def _look(self) -> None:
+        """Meet a refusal that is already here, so that it is raised before more is sent in vain."""
+        if not self._unsure() or not self._reading.acquire(blocking=False):
+            return
+        try:
+            while self._unsure() and _readable(self._sock, 0):
+                self._read_once()
+        finally:
+            self._reading.release()
+
+    # -- writing -----------------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        """Keep what the engine wants to send; the caller holds `_engine`."""
+        self._outgoing += self._connection.data_to_send()
+
+    def _collect_and_flush(self) -> None:
+        with self._engine:
+            self._collect()
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what waits, unless another thread is sending: it will take ours along."""
+        while self._outgoing and self._writing.acquire(blocking=False):
+            try:
+                self._push()
+            finally:
+                self._writing.release()
+
+    def _push(self) -> None:
+        """Send all that waits; what a time limit interrupts stays in order. The caller holds `_writing`."""
+        while self._outgoing:
+            with self._engine:
+                chunk = bytes(self._outgoing)
+                self._outgoing.clear()
+            sent = 0
+            try:
+                with memoryview(chunk) as view:
+                    while sent < len(chunk):
+                        sent += self._sock.send(view[sent:])
+            except CUT:
+                self._after_broken_pipe()
+                raise
+            finally:
+                if sent < len(chunk) and self._failure is None:
+                    with self._engine:
+                        self._outgoing[:0] = chunk[sent:]
+
+    def _after_broken_pipe(self) -> None:
+        """Read what the peer said before it went away: its alert tells more than a broken pipe."""
+        self._outgoing.clear()
+        if self._failure is not None:
+            return
+        if self._reading.acquire(timeout=LINGER_SECONDS):
+            try:
+                with contextlib.suppress(OSError):
+                    for _ in self._bounded_reads():
+                        self._read_once()
+            finally:
+                self._reading.release()
+        self._raise_failure()
+
+    def _bounded_reads(self) -> Iterator[None]:
+        deadline = time.monotonic() + LINGER_SECONDS
+        for _ in range(LINGER_BYTES // READ_SIZE):
+            if self._over() or not _readable(self._sock, _left(deadline)):
+                return
+            yield
+
+    # -- ending ------------------------------------------------------------------------------------------
+
+    def _say_goodbye(self) -> None:
+        with self._engine:
+            self._connection.close()
+            self._collect()
+        with self._writing:
+            self._push()
+
+    def _wind_up(self) -> None:
+        """Let our alert reach the peer, then close: closing with unread data would destroy it."""
+        if isinstance(self._failure, PeerFault):
+            self._finish_writing()
+            self._discard(LINGER_SECONDS)
+        self._sock.close()
+
+    def _close_socket(self, linger: float) -> None:
+        if self._sock.fileno() < 0:
+            return
+        if self._failure is None:
+            self._sock.settimeout(
+                LINGER_SECONDS if self._timeout is None else min(self._timeout, LINGER_SECONDS)
+            )
+            with contextlib.suppress(OSError, TLSError):
+                self._say_goodbye()
+            if self._sock.fileno() >= 0:
+                self._finish_writing()
+                self._discard(linger)
+        self._sock.close()
+
+    def _finish_writing(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def _discard(self, seconds: float) -> None:
+        """Throw away what still comes until the peer ends, for a bounded time and number of bytes."""
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(OSError):
+            for _ in range(LINGER_BYTES // READ_SIZE):
+                if not _readable(self._sock, _left(deadline)) or not self._sock.recv(READ_SIZE):
+                    return
+
+    def _file_closed(self) -> None:
+        self._files -= 1
+        if self._closed and not self._files:
+            self._close_socket(0.0)
+
+    # -- what may be asked -------------------------------------------------------------------------------
+
+    def _refused(self) -> bool:
+        """Whether what ended the connection is the peer's refusal of us (step 3)."""
+        return isinstance(self._failure, (PeerAlert, Truncated)) and self._failure.step.startswith("3")
+
+    def _unsure(self) -> bool:
+        """Whether the peer may yet refuse us."""
+        return not self._connection.confirmed and not self._over()
+
+    def _over(self) -> bool:
+        return self._failure is not None or self._peer_closed or self._sock.fileno() < 0
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure.with_traceback(None) from None
+
+    def _check_open(self) -> None:
+        if self._sock.fileno() < 0 or (self._closed and not self._files):
+            raise UsageError("the channel is closed")
+
+
+class ChannelFile(io.RawIOBase):
+    """The unbuffered file that `Channel.makefile` builds on."""
+
+    def __init__(self, channel: Channel, mode: str) -> None:
+        if not set(mode) <= set("rwb"):
+            raise UsageError(f"makefile: {mode!r} is no mode; expected r, w, rw, with b for bytes")
+        super().__init__()
+        self._channel = channel
+        self._reads = "r" in mode or "w" not in mode
+        self._writes = "w" in mode
+
+    def readable(self) -> bool:
+        """Whether the mode has reading."""
+        return self._reads
+
+    def writable(self) -> bool:
+        """Whether the mode has writing."""
+        return self._writes
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Receive into `buffer`."""
+        return self._channel.recv_into(buffer) if len(buffer) else 0
+
+    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
+        """Send all of `data`."""
+        return self._channel.send(data)
+
+    def close(self) -> None:
+        """Close the file, and the channel if that waited for it."""
+        if not self.closed:
+            super().close()
+            self._channel._file_closed()
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(deadline - time.monotonic(), 0.0)
+
+
+def _readable(sock: socket.socket, timeout: float | None) -> bool:
+    """Wait until there is something to read, or the end; False when the time is over."""
+    if sock.fileno() < 0:
+        return False
+    if not hasattr(select, "poll"):
+        return bool(select.select([sock], [], [], timeout)[0])
+    waiter = select.poll()
+    waiter.register(sock, select.POLLIN)
+    return bool(waiter.poll(None if timeout is None else timeout * 1000))

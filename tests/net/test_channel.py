@@ -1,0 +1,614 @@
+"""bothways.net over real sockets: the manners of a socket, late refusal, cuts and ends."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.server
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import skins
+from bothways import (
+    Alert,
+    Caution,
+    ConfigError,
+    Credentials,
+    Fault,
+    PeerAlert,
+    PeerFault,
+    SignatureWanted,
+    TLSError,
+    Truncated,
+    UsageError,
+)
+from bothways.net import Channel, connect, wrap
+from bothways.net import channel as source
+
+pytestmark = pytest.mark.network
+
+Talk = Callable[[Channel], None]
+
+
+class Server:
+    """One thread that serves one connection after another; `outcomes` has what each ended with."""
+
+    def __init__(self, config, talk: Talk, **options) -> None:
+        self._config, self._talk, self._options = config, talk, options
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.outcomes: list[object] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = self._listener.accept()
+                try:
+                    with wrap(sock, self._config, **self._options) as channel:
+                        channel.settimeout(10)
+                        self._talk(channel)
+                        self.outcomes.append(channel.peer)
+                except (TLSError, OSError) as error:
+                    self.outcomes.append(error)
+
+    def outcome(self) -> object:
+        for _ in range(500):
+            if self.outcomes:
+                return self.outcomes[-1]
+            time.sleep(0.01)
+        raise AssertionError("the server did not end")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(talk: Talk, **options) -> Server:
+        servers.append(Server(options.pop("config", None) or skins.server_config(), talk, **options))
+        return servers[-1]
+
+    yield start
+    for each in servers:
+        each.close()
+
+
+def echo(channel: Channel) -> None:
+    while data := channel.recv(65536):
+        channel.sendall(data)
+    channel.shutdown()
+
+
+def silent(channel: Channel) -> None:
+    while channel.recv(65536):
+        pass
+
+
+def ada(**options):
+    return skins.client_config(skins.client(), **options)
+
+
+def open_to(server: Server, config=None, **options) -> Channel:
+    return connect("127.0.0.1", server.port, config or ada(), **options)
+
+
+def read_all(channel: Channel) -> bytes:
+    parts = []
+    while part := channel.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+# -- both prove who they are -------------------------------------------------------------------------------
+
+
+def test_both_peers_know_each_other_and_what_they_agreed_on(serve):
+    """DESIGN 8: peer, version, suite, group, alpn."""
+    server = serve(echo, config=skins.server_config(alpn=("echo/1",)))
+    with open_to(server, ada(alpn=("echo/1",)), server_name="localhost") as channel:
+        assert channel.peer.names.common_name == "server"
+        assert (channel.version, channel.suite) == ("1.3", "TLS_AES_128_GCM_SHA256")
+        assert (channel.group, channel.alpn, channel.resumed) == ("x25519", "echo/1", False)
+        assert channel.warnings == []
+        channel.shutdown()
+        assert channel.recv(1) == b""
+    assert server.outcome().names.common_name == "Ada"
+
+
+def test_client_may_be_anonymous_where_the_server_asks_for_nobody(serve):
+    """MISSION: one-way authentication."""
+    server = serve(echo, config=skins.server_config(client_anchors=None))
+    with open_to(server, skins.client_config()) as channel:
+        channel.shutdown()
+        assert channel.recv(1) == b""
+    assert server.outcome() is None
+
+
+def test_client_without_a_fitting_authority_is_warned(serve):
+    """DESIGN 3: the only certificate there is, is sent with a warning; the server then refuses it."""
+    server = serve(silent)
+    with open_to(server, skins.client_config(skins.stranger())) as channel:
+        assert channel.warnings == [Caution.NO_MATCHING_AUTHORITY]
+
+
+def test_server_name_is_checked_before_anything_is_connected():
+    """DESIGN 8: a name that is none is a ConfigError."""
+    with pytest.raises(ConfigError):
+        connect("127.0.0.1", 1, ada(), server_name="not a name")
+
+
+def test_client_refuses_a_server_of_another_name(serve):
+    """RFC 9525 6.3: the client blames the server, and the server is told."""
+    server = serve(echo)
+    with pytest.raises(PeerFault) as refused:
+        open_to(server, server_name="elsewhere.example")
+    assert refused.value.fault is Fault.NAME_MISMATCH
+    assert refused.value.step == "2.3a"
+    assert isinstance(server.outcome(), PeerAlert)
+    assert server.outcome().alert == Alert.BAD_CERTIFICATE
+
+
+def test_nobody_listening_is_an_os_error():
+    """`connect` raises what the network raises."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError):
+        connect("127.0.0.1", port, ada())
+
+
+# -- data --------------------------------------------------------------------------------------------------
+
+
+def test_bytes_come_back_as_they_went(serve):
+    """Several megabytes both ways at once: one thread sends, one receives."""
+    server = serve(echo)
+    sent = bytes(range(256)) * 16384
+    with open_to(server) as channel:
+        sender = threading.Thread(target=lambda: (channel.sendall(sent), channel.shutdown()))
+        sender.start()
+        assert read_all(channel) == sent
+        sender.join()
+
+
+def test_recv_returns_at_most_what_was_asked_for(serve):
+    """As a socket does; the rest is pending."""
+    server = serve(lambda channel: channel.sendall(b"abcdef"))
+    with open_to(server) as channel:
+        assert channel.recv(0) == b""
+        assert channel.recv(2) == b"ab"
+        assert channel.pending() == 4
+        buffer = bytearray(8)
+        assert channel.recv_into(buffer, 3) == 3
+        assert channel.recv_into(buffer) == 1
+        assert bytes(buffer[:3]) == b"fde"
+        assert channel.recv(10) == b""
+
+
+def test_send_takes_any_buffer_and_says_how_long_it_is(serve):
+    """As a socket does, but all at once."""
+    server = serve(echo)
+    with open_to(server) as channel:
+        assert channel.send(memoryview(b"ab")) == 2
+        assert channel.send(bytearray(b"c")) == 1
+        assert channel.send(b"") == 0
+        channel.shutdown()
+        assert read_all(channel) == b"abc"
+
+
+def test_one_side_may_end_while_the_other_goes_on(serve):
+    """RFC 9846 6.1: close_notify ends one direction."""
+
+    def answer_late(channel: Channel) -> None:
+        assert read_all(channel) == b"question"
+        channel.sendall(b"answer")
+
+    server = serve(answer_late)
+    with open_to(server) as channel:
+        channel.sendall(b"question")
+        channel.shutdown(socket.SHUT_WR)
+        assert read_all(channel) == b"answer"
+        with pytest.raises(UsageError):
+            channel.sendall(b"more")
+
+
+def test_flags_and_ways_that_mean_nothing_are_refused(serve):
+    """UsageError: the caller's mistake."""
+    server = serve(echo)
+    with open_to(server) as channel:
+        for wrong in (
+            lambda: channel.recv(1, socket.MSG_PEEK),
+            lambda: channel.sendall(b"", socket.MSG_OOB),
+            lambda: channel.shutdown(socket.SHUT_RD),
+            lambda: channel.settimeout(0),
+            lambda: channel.makefile("x"),
+        ):
+            with pytest.raises(UsageError):
+                wrong()
+
+
+def test_channel_tells_of_the_socket_below(serve):
+    """fileno, names, options, time limit."""
+    server = serve(echo)
+    with open_to(server) as channel:
+        assert channel.fileno() > 0
+        assert channel.getpeername() == ("127.0.0.1", server.port)
+        assert channel.getsockname()[0] == "127.0.0.1"
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        channel.settimeout(3)
+        assert channel.gettimeout() == 3
+    assert channel.fileno() == -1
+    channel.settimeout(4)
+    assert channel.gettimeout() == 4
+
+
+# -- time --------------------------------------------------------------------------------------------------
+
+
+def test_a_time_limit_on_reading_leaves_the_channel_usable(serve):
+    """As on a socket: TimeoutError, then go on."""
+    server = serve(echo)
+    with open_to(server) as channel:
+        channel.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            channel.recv(1)
+        channel.settimeout(10)
+        channel.sendall(b"x")
+        assert channel.recv(1) == b"x"
+
+
+def test_a_time_limit_on_sending_loses_nothing(serve):
+    """What a limit interrupts is sent later, in order."""
+    go = threading.Event()
+    got: list[bytes] = []
+
+    def slow(channel: Channel) -> None:
+        go.wait(10)
+        got.append(read_all(channel))
+
+    server = serve(slow)
+    with open_to(server) as channel:
+        channel.settimeout(0.2)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while True:
+                channel.sendall(bytes([sent % 256]) * 65536)
+                sent += 1
+        channel.settimeout(10)
+        go.set()
+        channel.sendall(b"end")
+        channel.shutdown()
+        channel.confirmed(0)
+        server.outcome()
+    assert got[0].endswith(b"end")
+    assert got[0][:-3] == b"".join(bytes([number % 256]) * 65536 for number in range(sent + 1))
+
+
+def test_client_gives_up_on_a_server_that_stays_silent():
+    """`timeout` covers the handshake; the server reads user_canceled (RFC 9846 6.1)."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with pytest.raises(TimeoutError, match=r"no connection within 0\.1 seconds"):
+            connect("127.0.0.1", listener.getsockname()[1], ada(), timeout=0.1)
+        peer, _ = listener.accept()
+        with peer:
+            peer.settimeout(10)
+            hello = b""
+            while data := peer.recv(65536):
+                hello += data
+    assert bytes((Alert.USER_CANCELED,)) in hello[-16:]
+
+
+def test_server_gives_up_on_a_client_that_stays_silent():
+    """The configuration's own limit is a fault of the peer."""
+    ours, theirs = socket.socketpair()
+    with theirs, pytest.raises(PeerFault) as refused:
+        wrap(ours, skins.server_config(handshake_timeout=0.05))
+    assert refused.value.fault is Fault.HANDSHAKE_TIMEOUT
+    assert ours.fileno() == -1
+
+
+# -- the end -----------------------------------------------------------------------------------------------
+
+
+def test_truncation_is_told_from_an_end(serve):
+    """RFC 9846 6.1: all that came first, then Truncated, and never an empty read."""
+
+    def cut(channel: Channel) -> None:
+        channel.sendall(b"half a sent")
+        channel.abort()
+
+    server = serve(cut)
+    with open_to(server) as channel:
+        assert channel.recv(5) == b"half "
+        assert channel.recv(100) == b"a sent"
+        for _ in range(2):
+            with pytest.raises(Truncated):
+                channel.recv(1)
+
+
+def test_truncation_is_an_end_for_those_who_insist(serve):
+    """`insecure_ignore_truncation`."""
+    server = serve(lambda channel: (channel.sendall(b"x"), channel.abort()))
+    with open_to(server, ada(insecure_ignore_truncation=True)) as channel:
+        assert read_all(channel) == b"x"
+
+
+def test_a_closed_channel_is_not_used_again(serve):
+    """Calls after close are our caller's mistake; a second close is none."""
+    server = serve(echo)
+    channel = open_to(server)
+    channel.close()
+    channel.close()
+    channel.abort()
+    for call in (lambda: channel.recv(1), lambda: channel.sendall(b"x"), channel.shutdown, channel.makefile):
+        with pytest.raises(UsageError):
+            call()
+    assert channel.confirmed(0) in ("unknown", "accepted")
+
+
+def test_abort_wakes_a_thread_that_waits(serve):
+    """From another thread: the reader ends with Truncated."""
+    server = serve(silent)
+    channel = open_to(server)
+    ended: list[Exception] = []
+
+    def read() -> None:
+        try:
+            channel.recv(1)
+        except (TLSError, OSError) as error:
+            ended.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    time.sleep(0.05)
+    channel.abort()
+    reader.join(10)
+    assert isinstance(ended[0], Truncated)
+    channel.close()
+
+
+def test_close_lets_the_last_words_arrive_though_the_peer_still_talks(serve):
+    """Closing with unread data would reset the connection and destroy the answer."""
+
+    def answer(channel: Channel) -> None:
+        channel.recv(1)
+        channel.sendall(b"short answer")
+        channel.close(linger=5)
+
+    server = serve(answer)
+    with open_to(server) as channel:
+        channel.sendall(bytes(300_000))
+        channel.shutdown()
+        assert read_all(channel) == b"short answer"
+
+
+# -- late refusal --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", ["recv", "send", "shutdown then recv"])
+def test_a_late_refusal_is_the_handshakes_failure_in_any_call(serve, call):
+    """DESIGN 8: the server refuses after our Finished; whichever call meets it raises it at step 3."""
+    server = serve(silent)
+    channel = open_to(server, skins.client_config())
+    assert isinstance(server.outcome(), PeerFault)
+    with pytest.raises(PeerAlert) as refused:
+        if call == "send":
+            for _ in range(100):
+                channel.sendall(bytes(100_000))
+        if call == "shutdown then recv":
+            channel.shutdown()
+        channel.recv(1)
+    assert refused.value.alert == Alert.CERTIFICATE_REQUIRED
+    assert refused.value.step == "3.1"
+    with pytest.raises(PeerAlert):
+        channel.sendall(b"x")
+    with pytest.raises(PeerAlert):
+        channel.shutdown()
+    channel.close()
+
+
+def test_a_broken_pipe_is_explained_by_what_was_said_before_it(serve, monkeypatch):
+    """DESIGN 8: on a broken pipe read what is buffered before raising."""
+    server = serve(silent)
+    channel = open_to(server, skins.client_config())
+    server.outcome()
+    monkeypatch.setattr(channel, "_look", lambda: None)
+    with pytest.raises(PeerAlert) as refused:
+        for _ in range(100):
+            channel.sendall(bytes(100_000))
+    assert refused.value.alert == Alert.CERTIFICATE_REQUIRED
+    channel.close()
+
+
+def test_confirmed_answers_refused(serve):
+    """`confirmed` tells; it does not raise. Every other call does."""
+    server = serve(silent)
+    with open_to(server, skins.client_config(skins.stranger())) as channel:
+        assert channel.confirmed(10) == "refused"
+        with pytest.raises(PeerAlert) as refused:
+            channel.recv(1)
+    assert refused.value.step == "3.3a"
+    assert isinstance(server.outcome(), PeerFault)
+
+
+def test_confirmed_answers_unknown_until_the_server_speaks(serve):
+    """The first protected record after the server's Finished is the answer (RFC 9846 4.5.3)."""
+    server = serve(echo)
+    with open_to(server) as channel:
+        assert channel.confirmed(0.02) == "unknown"
+        channel.sendall(b"x")
+        assert channel.confirmed() == "accepted"
+        assert channel.recv(1) == b"x"
+
+
+def test_server_is_confirmed_at_once(serve):
+    """A server has judged by the time that it is established."""
+    answers: list[str] = []
+    server = serve(lambda channel: answers.append(channel.confirmed()))
+    with open_to(server) as channel:
+        channel.recv(1)
+    server.outcome()
+    assert answers == ["accepted"]
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_cut_before_the_first_word_fails_the_handshake(reset):
+    """DESIGN 8: reset or end of file before the first protected record is a failure of step 3."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = threading.Event()
+
+        def serve_and_cut() -> None:
+            sock, _ = listener.accept()
+            channel = wrap(sock, skins.server_config())
+            if reset:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.close()
+            else:
+                channel.abort()
+                sock.close()
+            done.set()
+
+        threading.Thread(target=serve_and_cut, daemon=True).start()
+        with connect("127.0.0.1", listener.getsockname()[1], ada()) as channel:
+            assert done.wait(10)
+            with pytest.raises(Truncated) as cut:
+                channel.recv(1)
+            assert cut.value.step == "3"
+
+
+# -- our own refusal -----------------------------------------------------------------------------------------
+
+
+def test_our_alert_reaches_a_peer_that_is_still_sending():
+    """DESIGN 8: alert, then the write side is shut, then what comes is drained: the alert survives."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        refused: list[Exception] = []
+
+        def refuse() -> None:
+            sock, _ = listener.accept()
+            try:
+                wrap(sock, skins.server_config())
+            except (TLSError, OSError) as error:
+                refused.append(error)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with socket.create_connection(listener.getsockname()) as peer:
+            peer.sendall(b"\x17\x03\x03\x00\x10" + bytes(16) + bytes(200_000))
+            peer.shutdown(socket.SHUT_WR)
+            alert = b""
+            while data := peer.recv(100):
+                alert += data
+        thread.join(10)
+    assert alert == bytes((21, 3, 3, 0, 2, 2, Alert.UNEXPECTED_MESSAGE))
+    assert isinstance(refused[0], PeerFault)
+
+
+def test_plain_http_on_the_port_is_told_apart():
+    """Fault.NOT_TLS guesses what it was."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(PeerFault) as refused:
+            wrap(ours, skins.server_config())
+    assert refused.value.fault is Fault.NOT_TLS
+    assert "HTTP" in refused.value.hint
+
+
+def test_draining_is_bounded_in_time(monkeypatch):
+    """A peer that neither reads nor closes does not hold us for long."""
+    monkeypatch.setattr(source, "LINGER_SECONDS", 0.05)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(b"not tls at all, and I stay")
+        with pytest.raises(PeerFault):
+            wrap(ours, skins.server_config())
+        assert ours.fileno() == -1
+
+
+# -- keys elsewhere ------------------------------------------------------------------------------------------
+
+
+def sign_elsewhere(request: SignatureWanted) -> bytes:
+    return skins.client().key.sign(request.data, ec.ECDSA(hashes.SHA256()))
+
+
+def test_a_signer_answers_for_a_key_that_is_elsewhere(serve):
+    """SignatureWanted is answered by `signer`."""
+    server = serve(echo)
+    config = ada(credentials=Credentials.external(skins.client().chain_pem))
+    with open_to(server, config, signer=sign_elsewhere) as channel:
+        channel.sendall(b"x")
+        assert channel.recv(1) == b"x"
+    assert server.outcome().names.common_name == "Ada"
+
+
+def test_a_missing_or_failing_signer_is_raised_and_the_socket_closed(serve):
+    """Our own side's mistake: the server is told that we gave up."""
+    server = serve(echo)
+    config = ada(credentials=Credentials.external(skins.client().chain_pem))
+    with pytest.raises(UsageError, match="signer"):
+        open_to(server, config)
+    with pytest.raises(ZeroDivisionError):
+        open_to(server, config, signer=lambda request: 1 // 0)
+
+
+# -- files ---------------------------------------------------------------------------------------------------
+
+
+def test_files_over_a_channel_read_and_write_as_sockets_files_do(serve):
+    """makefile: text and bytes, lines, and the channel outlives close() until the file is closed."""
+    server = serve(echo)
+    channel = open_to(server)
+    lines = channel.makefile("rw", encoding="utf-8", newline="\n")
+    raw = channel.makefile("rb", buffering=0)
+    writer = channel.makefile("wb")
+    channel.close()
+    lines.write("one\ntwo\n")
+    lines.flush()
+    assert lines.readline() == "one\n"
+    writer.write(b"three\n")
+    writer.flush()
+    assert lines.readline() == "two\n"
+    assert lines.readline() == "three\n"
+    assert raw.readable()
+    assert not raw.writable()
+    for file in (lines, raw, writer):
+        file.close()
+    assert channel.fileno() == -1
+
+
+def test_the_standard_http_client_speaks_through_a_channel(serve):
+    """http.client asks for no more than a socket's manners."""
+
+    class Greeter(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b"hello over both ways"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = serve(lambda channel: Greeter(channel, ("127.0.0.1", 0), None))
+    link = http.client.HTTPConnection("127.0.0.1", server.port)
+    link.sock = open_to(server)
+    link.request("GET", "/")
+    with contextlib.closing(link):
+        assert link.getresponse().read() == b"hello over both ways"

@@ -1,0 +1,56 @@
+"""Identities and configurations that tests of net, aio and cli share: valid by the clock of this machine."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import pki
+from bothways import ClientConfig, Credentials, ServerConfig, TrustStore
+
+START = datetime.now(UTC) - timedelta(days=1)
+END = START + timedelta(days=90)
+SPAN = {"not_before": START, "not_after": END}
+
+
+@cache
+def root(name: str = "Test Root") -> pki.Issued:
+    return pki.root(name, **SPAN)
+
+
+@cache
+def middle() -> pki.Issued:
+    return pki.intermediate(root(), "Test Intermediate", **SPAN)
+
+
+@cache
+def server() -> pki.Issued:
+    return pki.leaf(middle(), "server", alternatives=["DNS:localhost", "IP:127.0.0.1", "IP:::1"], **SPAN)
+
+
+@cache
+def client(name: str = "Ada") -> pki.Issued:
+    return pki.leaf(middle(), name, alternatives=(), usage=("clientAuth",), **SPAN)
+
+
+@cache
+def stranger() -> pki.Issued:
+    return pki.leaf(root("Another Root"), "Mallory", alternatives=(), usage=("clientAuth",), **SPAN)
+
+
+def credentials(issued: pki.Issued) -> Credentials:
+    return Credentials.from_pem(issued.chain_pem, issued.key_pem)
+
+
+def anchors() -> TrustStore:
+    return TrustStore.from_pem(root().pem)
+
+
+def client_config(who: pki.Issued | None = None, **options: Any) -> ClientConfig:
+    mine = credentials(who) if who is not None else None
+    return ClientConfig(**{"anchors": anchors(), "credentials": mine, "groups": ("x25519",)} | options)
+
+
+def server_config(**options: Any) -> ServerConfig:
+    return ServerConfig(**{"credentials": credentials(server()), "client_anchors": anchors()} | options)
