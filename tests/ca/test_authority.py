@@ -89,15 +89,13 @@ def test_the_verifier_of_cryptography_accepts_server_and_client(key_type: KeyTyp
 @pytest.mark.parametrize("key_type", list(KeyType))
 def test_our_own_trust_accepts_every_key_type(key_type: KeyType) -> None:
     authority = root(key_type).intermediate("Test Issuing CA", key_type)
-    credentials = Credentials.from_pem(*_pems(issue(authority, Profile.PEER, key_type)))
+    issued = issue(authority, Profile.PEER, key_type)
+    credentials = Credentials.from_pem(issued.chain_pem, issued.key_pem)
+    assert credentials.chain == issued.credentials.chain
     anchors = TrustStore.from_pem(authority.root_pem)
     for purpose, name in ((Purpose.SERVER, "127.0.0.1"), (Purpose.CLIENT, None)):
         verdict = judge(credentials.chain, anchors, purpose=purpose, name=name, at=NOW)
         assert isinstance(verdict, Trusted)
-
-
-def _pems(issued: Issued) -> tuple[bytes, bytes]:
-    return issued.chain_pem, issued.key_pem
 
 
 def test_serials_have_128_random_bits_and_are_positive() -> None:

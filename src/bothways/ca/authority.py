@@ -20,6 +20,7 @@ from bothways.ca import profiles
 from bothways.ca.keys import KeyType, PrivateKey, PublicKey, new_key, private_pem, signature_hash
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
 from bothways.errors import ConfigError
+from bothways.trust.credentials import Credentials
 
 BACKDATE = timedelta(hours=1)  # clocks of those who judge may run behind ours
 SERIAL_BYTES = 16
@@ -67,6 +68,11 @@ class Issued:
     def key_pem(self) -> bytes:
         """The private key as unencrypted PKCS#8 in PEM."""
         return private_pem(self._own_key())
+
+    @property
+    def credentials(self) -> Credentials:
+        """Chain and key as configurations take them."""
+        return Credentials.from_parts((self.certificate, *self.intermediates), self._own_key())
 
     def pkcs12(self, password: bytes, name: str = "") -> bytes:
         """Put key and chain into a PKCS#12 file, as browsers and Java import it."""
