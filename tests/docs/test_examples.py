@@ -35,3 +35,15 @@ def test_the_readme_has_python_to_run() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_every_test_that_the_pages_name_exists() -> None:
+    """docs/attacks.md answers each attack with a test; one that went away must not be leaned on."""
+    named = {
+        name
+        for page in PAGES
+        for name in re.findall(r"`(test_[a-z0-9_]+)`", page.read_text(encoding="utf-8"))
+    }
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    defined = {name for source in sources for name in re.findall(r"def (test_[a-z0-9_]+)", source)}
+    assert named <= defined
