@@ -1,0 +1,177 @@
+"""RFC 9846 3: every kind of field, at its bounds and past them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from blaming import blames
+from bothways.faults import Fault
+from bothways.iana import ContentType, NamedGroup
+from bothways.tls.wire.fields import (
+    Codec,
+    DecodeError,
+    alone,
+    decode,
+    definition,
+    encode,
+    fixed,
+    opaque,
+    optional,
+    record,
+    rest,
+    uint,
+    vector,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    first: int
+    second: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    pass
+
+
+PAIR = record(Pair, first=uint(2), second=opaque(1, 2**8 - 1))
+SHELF = alone(Shelf, pairs=vector(PAIR, 4, 2**16 - 1))
+
+ACCEPTED = [
+    (uint(1), "ff", 255),
+    (uint(2), "0102", 0x0102),
+    (uint(3), "010203", 0x010203),
+    (uint(4), "01020304", 0x01020304),
+    (uint(1, ContentType), "16", 22),
+    (fixed(3), "616263", b"abc"),
+    (opaque(0, 255), "00", b""),
+    (opaque(0, 255), "03616263", b"abc"),
+    (opaque(0, 256), "0003616263", b"abc"),
+    (opaque(1, 2**24 - 1), "00000161", b"a"),
+    (rest(), "616263", b"abc"),
+    (vector(uint(1), 1, 255), "020102", (1, 2)),
+    (vector(uint(2), 2, 254), "0400170018", (23, 24)),
+    (vector(uint(2), 0, 2**16 - 1), "0000", ()),
+    (vector(uint(3), 3, 2**8 - 1), "06000001000002", (1, 2)),
+    (vector(opaque(1, 255), 2, 2**16 - 1), "00050161026263", (b"a", b"bc")),
+    (optional(uint(1)), "", None),
+    (optional(uint(1)), "07", 7),
+    (PAIR, "00010161", Pair(1, b"a")),
+    (SHELF, "0009" + "00010161" + "0002026262", Shelf((Pair(1, b"a"), Pair(2, b"bb")))),
+    (record(Nothing), "", Nothing()),
+]
+
+
+@pytest.mark.parametrize(("codec", "data", "value"), ACCEPTED)
+def test_field_reads_what_it_writes(codec: Codec[object], data: str, value: object) -> None:
+    assert decode(codec, bytes.fromhex(data), "it") == value
+    assert encode(codec, value) == bytes.fromhex(data)
+
+
+REFUSED = [
+    (uint(1), "", "it", "1 bytes must stand here and 0 do (offset 0)"),
+    (uint(2), "01", "it", "2 bytes must stand here and 1 do (offset 0)"),
+    (uint(2), "010203", "it", "1 bytes are left over (offset 2)"),
+    (fixed(3), "6162", "it", "3 bytes must stand here and 2 do (offset 0)"),
+    (opaque(0, 255), "", "it", "1 bytes must stand here and 0 do (offset 0)"),
+    (opaque(0, 255), "0261", "it", "length 2 runs past the end by 1 (offset 0)"),
+    (opaque(2, 4), "0161", "it", "length 1 is not within 2..4 (offset 0)"),
+    (opaque(2, 4), "056162636465", "it", "length 5 is not within 2..4 (offset 0)"),
+    (vector(uint(1), 1, 255), "00", "it", "length 0 is not within 1..255 (offset 0)"),
+    (vector(uint(2), 2, 254), "", "it", "1 bytes must stand here and 0 do (offset 0)"),
+    (vector(uint(2), 2, 254), "03000000", "it", "length 3 is no multiple of 2 (offset 0)"),
+    (vector(uint(2), 2, 254), "040001", "it", "length 4 runs past the end by 2 (offset 0)"),
+    (vector(uint(2), 2, 254), "ff" + "00" * 255, "it", "length 255 is not within 2..254 (offset 0)"),
+    (vector(uint(3), 3, 255), "", "it", "1 bytes must stand here and 0 do (offset 0)"),
+    (vector(uint(3), 3, 255), "0300", "it", "length 3 runs past the end by 2 (offset 0)"),
+    (vector(uint(3), 3, 255), "0400000100", "it[1]", "3 bytes must stand here and 1 do (offset 4)"),
+    (PAIR, "000101", "it.second", "length 1 runs past the end by 1 (offset 2)"),
+    (
+        SHELF,
+        "0009" + "00010161" + "0002036262",
+        "it.pairs[1].second",
+        "length 3 runs past the end by 1 (offset 8)",
+    ),
+    (record(Nothing), "00", "it", "1 bytes are left over (offset 0)"),
+    (optional(uint(1)), "0000", "it", "1 bytes are left over (offset 1)"),
+]
+
+
+@pytest.mark.parametrize(("codec", "data", "place", "problem"), REFUSED)
+def test_field_refuses_what_is_not_its_form_and_says_where(
+    codec: Codec[object], data: str, place: str, problem: str
+) -> None:
+    with blames(Fault.UNDECODABLE, place=place, problem=problem):
+        decode(codec, bytes.fromhex(data), "it")
+
+
+def test_error_reads_as_place_and_problem() -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode(alone(Shelf, pairs=vector(PAIR, 1, 255)), b"\1\0", "Shelf")
+    assert str(caught.value) == "Shelf.pairs[0].first: 2 bytes must stand here and 1 do (offset 1)"
+
+
+UNWRITABLE = [
+    (uint(1), 256),
+    (uint(2), -1),
+    (fixed(2), b"abc"),
+    (opaque(1, 255), b""),
+    (opaque(0, 255), bytes(256)),
+    (vector(uint(2), 2, 254), ()),
+    (vector(uint(2), 2, 254), (0,) * 128),
+    (vector(uint(2), 2, 254), (65536,)),
+    (vector(uint(3), 3, 255), ()),
+    (vector(opaque(1, 255), 2, 2**16 - 1), (bytes(255),) * 257),
+    (PAIR, Pair(1, b"")),
+    (SHELF, Shelf(())),
+]
+
+
+@pytest.mark.parametrize(("codec", "value"), UNWRITABLE)
+def test_value_that_does_not_fit_is_our_own_bug(codec: Codec[object], value: object) -> None:
+    with pytest.raises(ValueError, match="may stand|must stand|does not fit"):
+        encode(codec, value)
+
+
+def test_record_must_have_the_fields_of_its_dataclass() -> None:
+    with pytest.raises(TypeError, match="fields of Pair"):
+        record(Pair, second=opaque(1, 255), first=uint(2))
+    with pytest.raises(TypeError, match="fields of int"):
+        record(int, first=uint(2))
+
+
+def test_record_tells_its_definition() -> None:
+    """RFC 9846 3.6: the notation of constructed types."""
+    groups = record(Pair, title="Two", first=uint(2, NamedGroup), second=opaque(1, 2**16 - 2))
+    assert definition(groups) == "struct {\n    NamedGroup first;\n    opaque second<1..2^16-2>;\n} Two;"
+    assert definition(record(Nothing)) == "struct {} Nothing;"
+    with pytest.raises(TypeError):
+        definition(uint(1))
+
+
+@pytest.mark.parametrize(
+    ("codec", "notation"),
+    [
+        (uint(3), "uint24 x"),
+        (uint(2, NamedGroup), "NamedGroup x"),
+        (uint(1, ContentType, title="uint8"), "uint8 x"),
+        (fixed(32), "opaque x[32]"),
+        (fixed(32, title="Random"), "Random x"),
+        (opaque(0, 32), "opaque x<0..32>"),
+        (opaque(1, 2**24 - 1), "opaque x<1..2^24-1>"),
+        (opaque(1, 255, title="Name"), "Name x"),
+        (vector(opaque(1, 255, title="Name"), 2, 2**16 - 1), "Name x<2..2^16-1>"),
+        (vector(uint(2, NamedGroup), 2, 254), "NamedGroup x<2..2^8-2>"),
+    ],
+)
+def test_field_has_the_notation_of_the_rfc(codec: Codec[object], notation: str) -> None:
+    """RFC 9846 3.3 to 3.6."""
+    assert codec.notation.format("x") == notation
