@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -97,16 +98,25 @@ def is_signature(scheme: int, holder: PublicKey | x509.Certificate, data: bytes,
 
 def check_fits(scheme: int, holder: PublicKey | x509.Certificate, *, tls13: bool = True) -> None:
     """Check that the peer's key can sign by `scheme` at all (RFC 9846 4.5.2)."""
-    key, pss_key = _key_of(holder)
-    row = TABLE.get(scheme)
-    if row is None or not _fits(row, key, pss_key, tls13):
-        blame(Fault.SCHEME_DOES_NOT_FIT_KEY, got=name(SignatureScheme, scheme), key=described(key))
+    if scheme not in schemes_for(holder, tls13=tls13):
+        blame(
+            Fault.SCHEME_DOES_NOT_FIT_KEY,
+            got=name(SignatureScheme, scheme),
+            key=described(_key_of(holder)[0]),
+        )
 
 
 def schemes_for(holder: PublicKey | x509.Certificate, *, tls13: bool = True) -> tuple[int, ...]:
     """The schemes by which the key of `holder` can sign, the preferred first; none for an unknown key."""
     key, pss_key = _key_of(holder)
-    return tuple(code for code, row in TABLE.items() if _fits(row, key, pss_key, tls13))
+    kind = _kind(key)
+    if kind is Kind.RSA:
+        return _rsa_schemes(key.key_size, pss_key, tls13)
+    if kind is Kind.ECDSA:
+        return _ecdsa_schemes(key.curve.name, tls13)
+    return tuple(
+        row.code for row in TABLE.values() if row.kind is kind and (row.tls13 if tls13 else row.tls12)
+    )
 
 
 def described(key: PublicKey | PrivateKey) -> str:
@@ -126,14 +136,25 @@ def _key_of(holder: PublicKey | x509.Certificate) -> tuple[PublicKey, bool]:
     return holder, False
 
 
-def _fits(row: Scheme, key: PublicKey, pss_key: bool, tls13: bool) -> bool:
-    if _kind(key) is not row.kind or not (row.tls13 if tls13 else row.tls12):
-        return False
-    if row.kind is Kind.RSA:
-        return row.pss_key == pss_key and bool(key.key_size >= row.minimum_bits)
-    if row.kind is Kind.ECDSA:
-        return bool(key.curve.name == row.curve) or (not tls13 and key.curve.name in _CURVES)
-    return True
+@lru_cache(maxsize=64)
+def _rsa_schemes(bits: int, pss_key: bool, tls13: bool) -> tuple[int, ...]:
+    return tuple(
+        row.code
+        for row in TABLE.values()
+        if row.kind is Kind.RSA
+        and row.pss_key == pss_key
+        and bits >= row.minimum_bits
+        and (row.tls13 if tls13 else row.tls12)
+    )
+
+
+@lru_cache(maxsize=64)
+def _ecdsa_schemes(curve: str, tls13: bool) -> tuple[int, ...]:
+    """In TLS 1.2 a scheme names a hash, and any curve that we speak goes with it (RFC 9846 4.3.3)."""
+    rows = [row for row in TABLE.values() if row.kind is Kind.ECDSA]
+    if curve not in {row.curve for row in rows}:
+        return ()
+    return tuple(row.code for row in rows if row.curve == curve or not tls13)
 
 
 def _kind(key: object) -> Kind | None:
@@ -190,4 +211,3 @@ TABLE: dict[int, Scheme] = {
     )
 }
 SCHEMES: tuple[int, ...] = tuple(TABLE)
-_CURVES = frozenset(row.curve for row in TABLE.values() if row.curve is not None)

@@ -5,6 +5,8 @@ It knows lengths and nothing of keys. Bytes that start no TLS record are told by
 
 from __future__ import annotations
 
+from struct import Struct
+
 from bothways.faults import Fault, blame
 from bothways.iana import ContentType, name
 
@@ -13,9 +15,13 @@ PLAINTEXT_LIMIT = 2**14
 PROTECTED_LIMIT = PLAINTEXT_LIMIT + 256
 TLS12_LIMIT = PLAINTEXT_LIMIT + 2048
 
+DATA = int(ContentType.application_data)
 FIRST_TYPE = int(ContentType.change_cipher_spec)
-LAST_TYPE = int(ContentType.application_data)
+LAST_TYPE = DATA
 MAJOR_VERSION = 3
+_read_header = Struct(">BHH").unpack_from
+
+METHODS = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIO", b"CONNE", b"DELET", b"PRI *")
 GUESSES = (
     (b"HTTP/", "it looks like an HTTP server that answers in plain text"),
     (b"SSH-", "it looks like an SSH server"),
@@ -23,14 +29,7 @@ GUESSES = (
     (b"+OK", "it looks like a POP3 server, which may want STLS first"),
     (b"* OK", "it looks like an IMAP server, which may want STARTTLS first"),
     (b"PROXY", "it looks like the header of the PROXY protocol"),
-    *(
-        (method, "it looks like an HTTP request in plain text")
-        for method in (b"GET ", b"POST ", b"HEAD ", b"PUT ")
-    ),
-    *(
-        (method, "it looks like an HTTP request in plain text")
-        for method in (b"OPTIO", b"CONNE", b"DELET", b"PRI *")
-    ),
+    *((method, "it looks like an HTTP request in plain text") for method in METHODS),
 )
 
 
@@ -54,38 +53,40 @@ class Framing:
         """Bytes that came and were not handed out."""
         return len(self._data) - self._at + len(self._tail)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         """Take bytes off the wire, in pieces of any size."""
-        if self._at == len(self._data) and not self._tail:
-            self._hold(bytes(data))
-        else:
+        if self._tail or self._at != len(self._data):
             self._tail += data
+        else:
+            self._hold(bytes(data))
 
     def next(self) -> tuple[bytes, memoryview] | None:
         """Return header and body of the next whole record, or None until more has come.
 
         The body is a view of what was fed, to be used before the next call.
         """
-        if len(self._data) - self._at < self._needed and not self._gather():
-            return None
         at = self._at
+        left = len(self._data) - at
+        if left < self._needed:
+            if not self._gather():
+                return None
+            return self.next()
+        content_type, _, length = _read_header(self._data, at)
+        size = HEADER_SIZE + length
         header = self._data[at : at + HEADER_SIZE]
-        length = header[3] << 8 | header[4]
-        end = at + HEADER_SIZE + length
-        if end > len(self._data):
+        if content_type != DATA or length > self.protected_limit or not self._started:
             self._check(header, length)
-            self._needed = HEADER_SIZE + length
-            return self.next() if self._gather() else None
-        if length > PLAINTEXT_LIMIT or not self._started or not FIRST_TYPE <= header[0] <= LAST_TYPE:
-            self._check(header, length)
+        if size > left:
+            self._needed = size
+            return self.next() if self._tail else None
         self._needed = HEADER_SIZE
-        self._at = end
-        return header, self._view[at + HEADER_SIZE : end]
+        self._at = at + size
+        return header, self._view[at + HEADER_SIZE : at + size]
 
     def _gather(self) -> bool:
         """Make one piece of what is left and what came since, if that is enough to go on."""
         if self.buffered < self._needed:
-            if self._at == len(self._data) and self._data and not self._tail:
+            if self._at and self._at == len(self._data):
                 self._hold(b"")
             return False
         self._hold(b"".join((self._view[self._at :], self._tail)))
