@@ -1,0 +1,40 @@
+"""The subcommands by name: listed from a table, and imported only when they run."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "demo": "Run a mutual handshake and show every step, then seven that are refused.",
+    "serve": "Let in only clients that are trusted: echo, greet or forward.",
+    "connect": "Connect as a client with an identity, and be told what is wrong.",
+    "show": "Say in words what is in certificates, keys, CRLs, PKCS#12 ...",
+}
+
+
+class Commands(click.Group):
+    """The group of all subcommands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own shape
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the module of one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"bothways.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bothways", message="%(version)s")
+def bothways() -> None:
+    """Mutual TLS that shows its work."""

@@ -1,0 +1,98 @@
+"""`bothways connect`: a client with an identity, between a server and standard input and output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+
+import click
+
+from bothways.cli.options import ADDRESS, FILE, Address, identity_options, load_anchors, load_identity
+from bothways.cli.terminal import FAILED, complain, described, refuse, say, say_json
+from bothways.errors import ConfigError, TLSError, UsageError
+from bothways.explain.recorder import Recorder
+from bothways.explain.report import error_facts, report_facts, report_lines
+from bothways.net.channel import Channel, connect
+from bothways.tls.connection import ClientConfig
+
+CHUNK = 64 * 1024
+
+
+@click.command("connect")
+@click.argument("address", type=ADDRESS, metavar="HOST:PORT")
+@click.option(
+    "--ca", required=True, type=FILE, metavar="FILE", help="Authorities that vouch for the server (PEM)."
+)
+@identity_options(required=False)
+@click.option("--name", metavar="NAME", help="Whom the server must prove to be; by default HOST.")
+@click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version.")
+@click.option(
+    "--alpn", multiple=True, metavar="NAME", help="An application protocol to offer, the preferred one first."
+)
+@click.option(
+    "--timeout", default=30.0, show_default=True, metavar="SECONDS", help="For connecting and the handshake."
+)
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object on standard error.")
+def command(
+    address: Address,
+    ca: str,
+    cert: str | None,
+    key: str | None,
+    password_file: str | None,
+    name: str | None,
+    tls: str | None,
+    alpn: tuple[str, ...],
+    timeout: float,
+    as_json: bool,
+) -> int:
+    """Connect to a server, prove who we are if it asks, and report every check on standard error.
+
+    Standard input goes to the server and what it sends to standard output. When the input ends the server is
+    told so at once, and is listened to until it closes.
+    """
+    if tls == "1.2":
+        refuse("--tls 1.2: TLS 1.2 is not built yet", "leave --tls out, or say 1.3")
+    config = ClientConfig(
+        anchors=load_anchors(ca), credentials=load_identity(cert, key, password_file), alpn=alpn
+    )
+    recorder = Recorder()
+    try:
+        with connect(address.host, address.port, config, name, timeout=timeout, observer=recorder) as channel:
+            recorder.stop()
+            _report(channel, recorder, address, as_json)
+            _copy(channel)
+    except (ConfigError, UsageError):
+        raise
+    except (TLSError, OSError) as error:
+        if as_json:
+            say_json({"address": str(address), "error": error_facts(error)})
+        else:
+            complain(f"{address}: {described(error)}")
+        return FAILED
+    return 0
+
+
+def _report(channel: Channel, recorder: Recorder, address: Address, as_json: bool) -> None:
+    if as_json:
+        say_json({"address": str(address), **report_facts(channel, recorder.notes)})
+    else:
+        say("\n".join(report_lines(str(address), channel, recorder.notes)))
+
+
+def _copy(channel: Channel) -> None:
+    """Copy both ways until the server closes (RFC 9846 6.1: each side ends its own way)."""
+    threading.Thread(target=_send_input, args=(channel,), daemon=True).start()
+    output = sys.stdout.buffer
+    while data := channel.recv(CHUNK):
+        output.write(data)
+        output.flush()
+
+
+def _send_input(channel: Channel) -> None:
+    """Send what comes on standard input; the thread that listens meets any failure too, and raises it."""
+    with contextlib.suppress(TLSError, OSError):
+        while sys.stdin is not None and (data := os.read(sys.stdin.fileno(), CHUNK)):
+            channel.sendall(data)
+        channel.shutdown()

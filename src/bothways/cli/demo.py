@@ -1,0 +1,341 @@
+"""`bothways demo`: a mutual handshake step by step, a one-way one beside it, and what gets refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from bothways.cli.identities import Identities, issue_identities
+from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, mutual, one_way
+from bothways.cli.terminal import FAILED
+from bothways.errors import PeerAlert, PeerFault
+from bothways.explain.documents import key_words
+from bothways.explain.escape import visible
+from bothways.explain.report import error_facts
+from bothways.explain.steps import PHASES, STEPS
+from bothways.explain.story import Line, StepView, story
+from bothways.tls.events import MessageSeen
+
+NARROWEST, WIDEST, PIPE_WIDTH = 72, 124, 104
+
+VERBS = {
+    "sent": "sends",
+    "received": "receives",
+    "chose": "chooses",
+    "passed": "checks",
+    "failed": "refuses",
+    "not checked": "not checked",
+    "keys": "derives",
+    "closed": "closes",
+}
+STYLES = {
+    "client": "cyan",
+    "server": "magenta",
+    "passed": "green",
+    "failed": "bold red",
+    "not checked": "yellow",
+    "public": "green",
+    "private": "red",
+    "session": "blue",
+}
+
+
+@click.command("demo")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object for each step and scene, on standard output."
+)
+def command(as_json: bool) -> int:
+    """Show a mutual TLS handshake over real sockets step by step, then handshakes that are refused, and why.
+
+    Nothing is written to disk. The exit status is 0 if both handshakes succeed and every scene is refused as
+    it should be.
+    """
+    people = issue_identities()
+    both = mutual(people)
+    server_only = one_way(people)
+    played = [(scene, scene.run(people)) for scene in SCENES]
+    if as_json:
+        for row in _rows(both, server_only, played):
+            sys.stdout.write(json.dumps(row) + "\n")
+    else:
+        _show(people, both, server_only, played)
+    return 0 if _succeeded(both, server_only, played) else FAILED
+
+
+def console() -> Console:
+    """Return a console as wide as reads well; in a pipe without colours and of one width."""
+    screen = Console(highlight=False, soft_wrap=False)
+    screen.width = max(NARROWEST, min(WIDEST, screen.width)) if screen.is_terminal else PIPE_WIDTH
+    return screen
+
+
+def _succeeded(both: Play, server_only: Play, played: Iterable[tuple[Scene, Play]]) -> bool:
+    return all(_went_well(each) for each in (both, server_only)) and all(
+        scene.is_as_expected(each) for scene, each in played
+    )
+
+
+def _went_well(play: Play) -> bool:
+    talked = play.client.received == ANSWER and play.server.received == REQUEST
+    return talked and play.client.error is None and play.server.error is None
+
+
+# -- for people --------------------------------------------------------------------------------------------
+
+
+def _show(people: Identities, both: Play, server_only: Play, played: Sequence[tuple[Scene, Play]]) -> None:
+    screen = console()
+    parts = (_opening(people), _mutual(both), _beside(both, server_only), _refusals(played))
+    for part in (*parts, _closing(both, server_only, played)):
+        _print(screen, part)
+
+
+def _print(screen: Console, part: RenderableType) -> None:
+    """Print one part; in a pipe its lines end where their text does."""
+    if screen.is_terminal:
+        screen.print(part)
+        return
+    with screen.capture() as captured:
+        screen.print(part)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def _opening(people: Identities) -> RenderableType:
+    rows = Table.grid(padding=(0, 2))
+    for name, certificate in people.everyone():
+        issuer = (
+            visible(certificate.issuer.rfc4514_string())
+            if certificate.issuer != certificate.subject
+            else "itself"
+        )
+        rows.add_row(
+            Text(name, style=STYLES.get(name, "")),
+            f"{visible(certificate.subject.rfc4514_string())}, {key_words(certificate.public_key())}",
+            Text(f"vouched for by {issuer}", style="dim"),
+        )
+    return Group(
+        Text("bothways: mutual TLS that shows its work", style="bold"),
+        "",
+        Text("Made for this run, and gone with it:"),
+        Padding(rows, (0, 0, 0, 2)),
+    )
+
+
+def _mutual(play: Play) -> RenderableType:
+    facts = play.client.facts or play.server.facts
+    heading = f"A mutual handshake: TLS {facts.get('version')}, {facts.get('suite')}, {facts.get('group')}"
+    parts: list[RenderableType] = [
+        "",
+        Rule(Text(heading, style="bold"), align="left"),
+        Text(
+            "Each line says which peer did it, how many bytes the message has, and when (ms from the start)."
+        ),
+    ]
+    views = story(play.client.recorder.notes, play.server.recorder.notes)
+    for number, steps in groupby(views, key=lambda view: view.name.id[0]):
+        parts += ["", Text(f"{number}  {PHASES[number]}", style="bold underline")]
+        parts += [_step(view) for view in steps]
+    parts += [_error(side, error) for side, error in _errors(play)]
+    return Group(*parts)
+
+
+def _step(view: StepView) -> RenderableType:
+    actor = "both sides" if view.name.actor == "both" else f"the {view.name.actor}"
+    heading = Text.assemble(
+        (f"{view.name.id:<5}", "bold"), (actor, STYLES.get(view.name.actor, "")), f" {view.name.title}"
+    )
+    rows = Table.grid(padding=(0, 1), expand=True)
+    rows.add_column(width=6)
+    rows.add_column(width=11)
+    rows.add_column(ratio=1, overflow="fold")
+    rows.add_column(width=7, justify="right", style="dim")
+    rows.add_column(width=7, justify="right", style="dim")
+    for line in view.lines:
+        rows.add_row(*_line(line))
+    for key in view.keys:
+        text = Text.assemble((f"{key.kind} key", STYLES[key.kind]), f": {key.text}")
+        rows.add_row("", Text("key", style="dim"), text, "", "")
+    if not view.lines:
+        rows.add_row("", "", Text(view.standing, style="dim"), "", "")
+    return Group(heading, Padding(rows, (0, 0, 0, 5)))
+
+
+def _line(line: Line) -> tuple[RenderableType, ...]:
+    text = Text(line.text, style=STYLES.get(line.act, ""))
+    if line.detail and line.act != "received":
+        text.append(("\n" if line.act == "sent" else " ") + line.detail, style="dim")
+    size = f"{line.size} B" if line.size is not None else ""
+    side = Text(line.side, style=STYLES[line.side])
+    return side, Text(VERBS[line.act], style=STYLES.get(line.act, "")), text, size, f"{line.at:.1f}"
+
+
+def _beside(both: Play, server_only: Play) -> RenderableType:
+    """Only what differs, and what each knows in the end."""
+    rows = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    for column in (
+        "step",
+        "both prove themselves",
+        "only the server does, as for a browser with its padlock",
+    ):
+        rows.add_column(column, overflow="fold")
+    two, one = (story(each.client.recorder.notes, each.server.recorder.notes) for each in (both, server_only))
+    for mutual_step, one_way_step in zip(two, one, strict=True):
+        told = _told(mutual_step), _told(one_way_step)
+        if told[0] != told[1]:
+            rows.add_row(mutual_step.name.id, *told)
+    rows.add_row("", "", "")
+    for name, fact in (("the client knows", "client"), ("the server knows", "server")):
+        rows.add_row(name, *(getattr(each, fact).facts.get("peer", "nobody") for each in (both, server_only)))
+    rows.add_row("handshake", *(_cost(each) for each in (both, server_only)))
+    heading = Rule(Text("Beside it: a one-way handshake", style="bold"), align="left")
+    failures = [_error(side, error) for side, error in _errors(server_only)]
+    return Group("", heading, rows, *failures)
+
+
+def _told(view: StepView) -> str:
+    messages = [line.text.partition(",")[0] for line in view.lines if line.act == "sent"]
+    if messages:
+        return " + ".join(messages)
+    return view.standing if view.standing != "done" else "checked"
+
+
+def _cost(play: Play) -> str:
+    notes = [each for each in play.client.recorder.notes if isinstance(each.note, MessageSeen)]
+    size = sum(len(each.note.raw) for each in notes if isinstance(each.note, MessageSeen))
+    took = (notes[-1].at - notes[0].at) * 1000 if notes else 0.0
+    return f"{len(notes)} messages, {size} bytes, {took:.1f} ms"
+
+
+def _refusals(played: Sequence[tuple[Scene, Play]]) -> RenderableType:
+    heading = Rule(Text("What gets refused, and why", style="bold"), align="left")
+    return Group("", heading, *(_scene(scene, each) for scene, each in played))
+
+
+def _scene(scene: Scene, play: Play) -> RenderableType:
+    expected = scene.is_as_expected(play)
+    mark = Text("refused as it should be", "green") if expected else Text("NOT AS IT SHOULD BE", "bold red")
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(width=12, style="dim")
+    rows.add_column(overflow="fold")
+    for name, text in _explained(scene, play):
+        rows.add_row(name, text)
+    title = Text.assemble("\n", (scene.title, "bold"), (f"  {scene.story}", "dim"), "  ", mark)
+    return Group(title, Padding(rows, (0, 0, 0, 2)))
+
+
+def _explained(scene: Scene, play: Play) -> list[tuple[str, RenderableType]]:
+    refusing, refused, other = (
+        (play.client, play.server, "server")
+        if scene.refused_by == "client"
+        else (play.server, play.client, "client")
+    )
+    fault, alert = refusing.error, refused.error
+    if not isinstance(fault, PeerFault):
+        return [(side, Text(f"{error}", "red")) for side, error in _errors(play)] or [
+            ("nobody", Text("refused", "red"))
+        ]
+    told = f"{alert.name} (at step {alert.step})" if isinstance(alert, PeerAlert) else f"{alert}"
+    sent = Text.assemble(
+        f"{fault.alert.name.lower()}, sent by the {scene.refused_by}; the ",
+        (other, STYLES[other]),
+        f" saw {told}",
+    )
+    rows: list[tuple[str, RenderableType]] = [
+        (
+            "refused by",
+            Text.assemble(
+                "the ", (scene.refused_by, STYLES[scene.refused_by]), f" at step {_step_words(fault.step)}"
+            ),
+        ),
+        ("because", Text(fault.sentence)),
+        *(("also", Text(str(reason))) for reason in fault.reasons[1:]),
+        ("rule", Text(fault.rule)),
+        ("alert", sent),
+    ]
+    if fault.hint:
+        rows.append(("what to do", Text(fault.hint)))
+    if isinstance(alert, PeerAlert) and alert.hint:
+        rows.append((f"the {other}", Text(f"is told: {alert.meaning}; {alert.hint}")))
+    return rows
+
+
+def _step_words(id_: str) -> str:
+    step = STEPS.get(id_)
+    return f"{id_} ({step.actor} {step.title})" if step is not None and step.actor != "both" else id_
+
+
+def _closing(both: Play, server_only: Play, played: Sequence[tuple[Scene, Play]]) -> RenderableType:
+    refused = sum(scene.is_as_expected(each) for scene, each in played)
+    went = (
+        "Both handshakes succeeded"
+        if _went_well(both) and _went_well(server_only)
+        else "NOT every handshake succeeded"
+    )
+    good = _succeeded(both, server_only, played)
+    text = f"{went}, and {refused} of {len(played)} scenes were refused as they should be."
+    return Group("", Text(text, style="bold green" if good else "bold red"))
+
+
+def _errors(play: Play) -> list[tuple[str, Exception]]:
+    sides = (("client", play.client.error), ("server", play.server.error))
+    return [(side, error) for side, error in sides if error is not None]
+
+
+def _error(side: str, error: Exception) -> Text:
+    return Text(f"the {side} ended with: {error}", style="bold red")
+
+
+# -- for programs ------------------------------------------------------------------------------------------
+
+
+def _rows(both: Play, server_only: Play, played: Iterable[tuple[Scene, Play]]) -> Iterable[dict[str, object]]:
+    for run, each in (("mutual", both), ("one-way", server_only)):
+        for view in story(each.client.recorder.notes, each.server.recorder.notes):
+            yield {"run": run, **_step_facts(view)}
+        yield {
+            "run": run,
+            "succeeded": _went_well(each),
+            "client": each.client.facts,
+            "server": each.server.facts,
+        }
+    for scene, each in played:
+        yield {
+            "scene": scene.title,
+            "story": scene.story,
+            "refused_by": scene.refused_by,
+            "step": scene.step,
+            "client": error_facts(each.client.error) if each.client.error else None,
+            "server": error_facts(each.server.error) if each.server.error else None,
+            "as_expected": scene.is_as_expected(each),
+        }
+
+
+def _step_facts(view: StepView) -> dict[str, object]:
+    return {
+        "step": view.name.id,
+        "phase": view.name.phase,
+        "actor": view.name.actor,
+        "title": view.name.title,
+        "standing": view.standing,
+        "lines": [
+            {
+                "side": line.side,
+                "act": line.act,
+                "text": line.text,
+                "detail": line.detail,
+                "size": line.size,
+                "ms": round(line.at, 3),
+            }
+            for line in view.lines
+        ],
+        "keys": [{"kind": key.kind, "text": key.text} for key in view.keys],
+    }

@@ -1,0 +1,66 @@
+"""The people of the demo: two authorities, a server, a client, and those who must not get in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cryptography import x509
+
+from bothways.ca.authority import Authority, Issued, utc_now
+from bothways.ca.keys import KeyType, PrivateKey, new_key
+from bothways.ca.profiles import Profile
+from bothways.trust.anchors import TrustStore
+from bothways.trust.credentials import Credentials
+
+SERVER_NAME = "bank.example"
+LIFETIME = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Who takes part, and whom both sides trust to vouch for the other."""
+
+    root: x509.Certificate
+    intermediate: x509.Certificate
+    anchors: TrustStore
+    server: Credentials
+    client: Credentials
+    expired_server: Credentials
+    stranger: Credentials
+    other_key: PrivateKey
+
+    def everyone(self) -> Iterator[tuple[str, x509.Certificate]]:
+        """Each certificate of the successful handshakes, with what it is."""
+        yield "root", self.root
+        yield "intermediate", self.intermediate
+        yield "server", self.server.certificate
+        yield "client", self.client.certificate
+
+
+def issue_identities() -> Identities:
+    """Make all of them anew; nothing is kept."""
+    root = Authority.create("Demo Root", lifetime=2 * LIFETIME)
+    issuing = root.intermediate("Demo Issuing CA", lifetime=2 * LIFETIME)
+    other = Authority.create("Somebody Else's Root", lifetime=2 * LIFETIME)
+    server = issuing.issue(Profile.SERVER, SERVER_NAME, dns=[SERVER_NAME], lifetime=LIFETIME)
+    client = issuing.issue(Profile.CLIENT, "Ada Lovelace", email=["ada@shop.example"], lifetime=LIFETIME)
+    expired = issuing.issue(
+        Profile.SERVER, SERVER_NAME, dns=[SERVER_NAME], lifetime=LIFETIME, at=utc_now() - 30 * LIFETIME
+    )
+    stranger = other.issue(Profile.CLIENT, "Mallory", email=["mallory@elsewhere.example"], lifetime=LIFETIME)
+    return Identities(
+        root=root.certificate,
+        intermediate=issuing.certificate,
+        anchors=TrustStore.from_pem(root.root_pem),
+        server=_credentials(server),
+        client=_credentials(client),
+        expired_server=_credentials(expired),
+        stranger=_credentials(stranger),
+        other_key=new_key(KeyType.P256),
+    )
+
+
+def _credentials(issued: Issued) -> Credentials:
+    return Credentials.from_pem(issued.chain_pem, issued.key_pem)

@@ -1,0 +1,96 @@
+"""What several commands take from the command line: addresses, identities, authorities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import click
+
+from bothways.cli.terminal import passphrase, refuse
+from bothways.errors import ConfigError
+from bothways.trust.anchors import TrustStore
+from bothways.trust.credentials import Credentials
+
+
+class Address(NamedTuple):
+    """A host and a port; written [HOST]:PORT where the host is an IPv6 address."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class AddressType(click.ParamType[Address]):
+    """HOST:PORT or [IPv6]:PORT."""
+
+    name = "HOST:PORT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        """Read an address, or say what is wrong with it."""
+        if isinstance(value, Address):
+            return value
+        host, colon, port = str(value).rpartition(":")
+        if colon and not host:
+            self.fail(f"{value!r} names no host; say 127.0.0.1{value} for this machine alone", param, ctx)
+        bracketed = host.startswith("[") and host.endswith("]")
+        if ":" in host and not bracketed:
+            self.fail(f"{value!r}: an IPv6 address stands in brackets, as in [::1]:8443", param, ctx)
+        if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            self.fail(f"{value!r} is no address; expected HOST:PORT with a port of 0 to 65535", param, ctx)
+        return Address(host[1:-1] if bracketed else host, int(port))
+
+
+ADDRESS = AddressType()
+FILE = click.Path(dir_okay=False)
+
+Command = Callable[..., Any]
+
+
+def identity_options(required: bool) -> Callable[[Command], Command]:
+    """Add --cert, --key and --password-file to a command."""
+
+    def add(command: Command) -> Command:
+        for option in (
+            click.option(
+                "--password-file", type=FILE, metavar="FILE", help="First line: the key's passphrase."
+            ),
+            click.option(
+                "--key", type=FILE, metavar="FILE", help="Our private key; by default in the file of --cert."
+            ),
+            click.option(
+                "--cert",
+                type=FILE,
+                metavar="FILE",
+                required=required,
+                help="Our certificate and chain: PEM or PKCS#12.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+def load_identity(cert: str | None, key: str | None, password_file: str | None) -> Credentials | None:
+    """Read our certificate and key; what is wrong with them ends the command with status 2."""
+    if cert is None:
+        if key is not None:
+            refuse("--key needs --cert: a key says nothing without its certificate")
+        return None
+    password = passphrase(password_file, cert) if password_file is not None else None
+    try:
+        return Credentials.from_files(cert, key, password=password)
+    except ConfigError as error:
+        if password is None and "password" in str(error).lower():
+            password = passphrase(None, key or cert)
+            if password is not None:
+                return Credentials.from_files(cert, key, password=password)
+        raise
+
+
+def load_anchors(path: str) -> TrustStore:
+    """Read the authorities that we trust."""
+    return TrustStore.from_file(path)

@@ -1,0 +1,64 @@
+"""A plain relay between a TLS client and a TCP service: bytes both ways, each way ended by itself.
+
+A thread for each way: reading waits for writing, so neither side can fill our memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+
+from bothways.cli.options import Address
+from bothways.errors import TLSError
+from bothways.net.channel import Channel
+
+CONNECT_SECONDS = 10.0
+CHUNK = 64 * 1024
+
+
+def relay(channel: Channel, backend: Address) -> None:
+    """Pass bytes between `channel` and the service at `backend` until both ways have ended.
+
+    An end that was cut on one side is cut on the other too, so that nobody takes a part for the whole.
+    """
+    with socket.create_connection(backend, CONNECT_SECONDS) as service:
+        service.settimeout(None)
+        service.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        failures: list[TLSError | OSError] = []
+        answering = threading.Thread(target=_answers, args=(service, channel, failures), daemon=True)
+        answering.start()
+        try:
+            _requests(channel, service)
+        except (TLSError, OSError) as error:
+            failures.insert(0, error)
+            _cut(service)
+        answering.join()
+        if failures:
+            raise failures[0]
+
+
+def _requests(channel: Channel, service: socket.socket) -> None:
+    while data := channel.recv(CHUNK):
+        service.sendall(data)
+    with contextlib.suppress(OSError):
+        service.shutdown(socket.SHUT_WR)
+
+
+def _answers(service: socket.socket, channel: Channel, failures: list[TLSError | OSError]) -> None:
+    try:
+        while data := service.recv(CHUNK):
+            channel.sendall(data)
+        if not failures:
+            channel.shutdown()
+    except (TLSError, OSError) as error:
+        failures.append(error)
+        channel.abort()
+
+
+def _cut(service: socket.socket) -> None:
+    """Wake the thread that reads from `service`; the close that follows resets instead of ending it."""
+    with contextlib.suppress(OSError):
+        service.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        service.shutdown(socket.SHUT_RD)

@@ -1,0 +1,228 @@
+"""What the demo plays: two peers over real loopback sockets, and what can go wrong between them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+
+from bothways.cli.identities import SERVER_NAME, Identities
+from bothways.cli.interference import (
+    Alteration,
+    BorrowedCertificate,
+    Device,
+    ForgedFinished,
+    StolenShare,
+    turn_a_bit,
+)
+from bothways.errors import PeerAlert, PeerFault, TLSError
+from bothways.explain.names import peer_name
+from bothways.explain.recorder import Recorder
+from bothways.faults import Fault
+from bothways.iana import Alert, NamedGroup
+from bothways.net.channel import Channel, connect, wrap
+from bothways.tls.connection import ClientConfig, ServerConfig
+
+SECONDS = 10.0
+REQUEST = b"What is the balance of account 4711?"
+ANSWER = b"1,280.00 EUR, and I know that it is you who asks."
+
+
+@dataclass
+class Side:
+    """What one peer saw of a conversation, and how that ended."""
+
+    recorder: Recorder = field(default_factory=Recorder)
+    error: Exception | None = None
+    received: bytes = b""
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def keep(self, channel: Channel) -> None:
+        """Note what was agreed."""
+        self.facts = {
+            "version": channel.version or "",
+            "suite": channel.suite or "",
+            "group": channel.group or "",
+            "peer": peer_name(channel.peer),
+        }
+
+
+@dataclass(frozen=True)
+class Play:
+    """One conversation as it went."""
+
+    client: Side
+    server: Side
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A conversation that has to be refused: by whom, at which step, for what."""
+
+    title: str
+    story: str
+    refused_by: str
+    step: str
+    fault: Fault
+    alert: Alert
+    run: Callable[[Identities], Play]
+
+    def is_as_expected(self, play: Play) -> bool:
+        """Whether the right side refused, where and for what it should, and the other was told."""
+        refusing, refused = (
+            (play.client, play.server) if self.refused_by == "client" else (play.server, play.client)
+        )
+        return (
+            isinstance(refusing.error, PeerFault)
+            and isinstance(refused.error, PeerAlert)
+            and refusing.error.fault is self.fault
+            and refusing.error.step == self.step
+            and refusing.error.alert is self.alert
+            and refused.error.alert == self.alert
+        )
+
+
+def mutual(people: Identities) -> Play:
+    """Both peers prove who they are."""
+    return play(_client(people), _server(people))
+
+
+def one_way(people: Identities) -> Play:
+    """Only the server proves who it is, as for a browser with its padlock."""
+    config = ServerConfig(credentials=people.server)
+    return play(replace(_client(people), credentials=None), config)
+
+
+def no_certificate(people: Identities) -> Play:
+    """The client has no certificate."""
+    return play(replace(_client(people), credentials=None), _server(people))
+
+
+def unknown_ca(people: Identities) -> Play:
+    """The client's certificate comes from an unknown authority."""
+    return play(replace(_client(people), credentials=people.stranger), _server(people))
+
+
+def expired(people: Identities) -> Play:
+    """The server's certificate has expired."""
+    return play(_client(people), replace(_server(people), credentials=people.expired_server))
+
+
+def wrong_name(people: Identities) -> Play:
+    """The client wants somebody else than this server."""
+    return play(_client(people), _server(people), name="vault.example")
+
+
+def borrowed_certificate(people: Identities) -> Play:
+    """The client shows a certificate that is not its own, and signs with the key it has."""
+    draws = BorrowedCertificate(os.urandom, people.other_key)
+    return play(replace(_client(people), draws=draws), _server(people))
+
+
+def forged_finished(people: Identities) -> Play:
+    """A device on the way that has stolen the client's key share alters the server's Finished."""
+    draws = StolenShare(os.urandom)
+    config = replace(_client(people), draws=draws, groups=("x25519",))
+    return play(config, _server(people), alteration=ForgedFinished(draws, NamedGroup.x25519))
+
+
+def altered_record(people: Identities) -> Play:
+    """A device on the way turns one bit of a protected record."""
+    return play(_client(people), _server(people), alteration=turn_a_bit)
+
+
+SCENES = (
+    Scene(
+        "no client certificate",
+        "the server requires a certificate, and the client has none",
+        "server", "3.1", Fault.NO_CERTIFICATE, Alert.CERTIFICATE_REQUIRED, no_certificate,
+    ),
+    Scene(
+        "unknown CA",
+        "the client's certificate was issued by an authority that the server does not trust",
+        "server", "3.3a", Fault.NO_PATH, Alert.UNKNOWN_CA, unknown_ca,
+    ),
+    Scene(
+        "expired certificate",
+        "the server's certificate is past its period of validity",
+        "client", "2.3b", Fault.CERTIFICATE_EXPIRED, Alert.CERTIFICATE_EXPIRED, expired,
+    ),
+    Scene(
+        "wrong server name",
+        "the client wants vault.example, and this server is bank.example",
+        "client", "2.3a", Fault.NAME_MISMATCH, Alert.BAD_CERTIFICATE, wrong_name,
+    ),
+    Scene(
+        "a certificate without its key",
+        "the client shows somebody else's certificate and signs with a key of its own",
+        "server", "3.4", Fault.BAD_CERTIFICATE_VERIFY, Alert.DECRYPT_ERROR, borrowed_certificate,
+    ),
+    Scene(
+        "an altered message",
+        "a device on the way that has stolen the handshake keys turns a bit of the server's Finished",
+        "client", "4.2", Fault.BAD_FINISHED, Alert.DECRYPT_ERROR, forged_finished,
+    ),
+    Scene(
+        "an altered record",
+        "a device on the way that has no keys turns a bit of what the server sends under them",
+        "client", "1.2", Fault.BAD_RECORD, Alert.BAD_RECORD_MAC, altered_record,
+    ),
+)  # fmt: skip
+
+
+def play(
+    client_config: ClientConfig,
+    server_config: ServerConfig,
+    name: str = SERVER_NAME,
+    alteration: Alteration | None = None,
+) -> Play:
+    """Let a client and a server talk over loopback, through a device if there is an alteration."""
+    client, server = Side(), Side()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(SECONDS)
+        serving = threading.Thread(target=_serve, args=(listener, server_config, server), daemon=True)
+        serving.start()
+        address = listener.getsockname()
+        device = Device(address, alteration) if alteration is not None else None
+        with device or nullcontext():
+            _ask(device.address if device is not None else address, client_config, name, client)
+            serving.join(SECONDS)
+    return Play(client, server)
+
+
+def _ask(address: tuple[str, int], config: ClientConfig, name: str, side: Side) -> None:
+    try:
+        with connect(*address, config, name, timeout=SECONDS, observer=side.recorder) as channel:
+            channel.settimeout(SECONDS)
+            side.keep(channel)
+            channel.sendall(REQUEST)
+            channel.shutdown()
+            while data := channel.recv(4096):
+                side.received += data
+    except (TLSError, OSError) as error:
+        side.error = error
+
+
+def _serve(listener: socket.socket, config: ServerConfig, side: Side) -> None:
+    try:
+        sock, _ = listener.accept()
+        with wrap(sock, config, timeout=SECONDS, observer=side.recorder) as channel:
+            channel.settimeout(SECONDS)
+            side.keep(channel)
+            while data := channel.recv(4096):
+                side.received += data
+            channel.sendall(ANSWER)
+            channel.close(linger=1.0)
+    except (TLSError, OSError) as error:
+        side.error = error
+
+
+def _client(people: Identities) -> ClientConfig:
+    return ClientConfig(anchors=people.anchors, credentials=people.client)
+
+
+def _server(people: Identities) -> ServerConfig:
+    return ServerConfig(credentials=people.server, client_anchors=people.anchors)

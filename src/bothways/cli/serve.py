@@ -1,0 +1,120 @@
+"""`bothways serve`: let in the clients that are trusted, and echo, greet or forward."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from bothways.cli.listening import converse, listen, until_stopped
+from bothways.cli.options import ADDRESS, FILE, Address, identity_options, load_anchors, load_identity
+from bothways.cli.page import greet
+from bothways.cli.relay import relay
+from bothways.cli.terminal import described, refuse, say
+from bothways.errors import TLSError
+from bothways.explain.names import peer_name
+from bothways.net.channel import Channel, wrap
+from bothways.tls.connection import ServerConfig
+
+Service = Callable[[Channel], None]
+
+MODES = click.Choice(["none", "request", "require"])
+
+
+@click.command("serve")
+@click.argument("address", type=ADDRESS, metavar="HOST:PORT")
+@identity_options(required=True)
+@click.option("--client-ca", type=FILE, metavar="FILE", help="Authorities that vouch for clients (PEM).")
+@click.option(
+    "--client-auth",
+    type=MODES,
+    help="Ask clients for a certificate? `require` with --client-ca, else `none`.",
+)
+@click.option("--alpn", multiple=True, metavar="NAME", help="An application protocol that is spoken here.")
+@click.option(
+    "--connections", default=256, show_default=True, type=click.IntRange(1, 4096), help="How many at once."
+)
+@click.option(
+    "--handshake-timeout", default=30.0, show_default=True, metavar="SECONDS", help="For each handshake."
+)
+@click.option(
+    "--idle-timeout", default=None, type=float, metavar="SECONDS", help="End connections that stay silent."
+)
+@click.option("--echo", "service", flag_value="echo", type=str, help="Send back what comes.")
+@click.option(
+    "--page", "service", flag_value="page", type=str, help="Answer HTTP with a page that greets the client."
+)
+@click.option(
+    "--forward", type=ADDRESS, metavar="HOST:PORT", help="Pass on to a plain TCP service, and back."
+)
+def command(
+    address: Address,
+    cert: str,
+    key: str | None,
+    password_file: str | None,
+    client_ca: str | None,
+    client_auth: str | None,
+    alpn: tuple[str, ...],
+    connections: int,
+    handshake_timeout: float,
+    idle_timeout: float | None,
+    service: str | None,
+    forward: Address | None,
+) -> None:
+    """Accept TLS on HOST:PORT (port 0: any that is free) from clients that are trusted.
+
+    Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection.
+    SIGINT or SIGTERM end it.
+    """
+    if (service is None) == (forward is None):
+        refuse("say what to serve: exactly one of --echo, --page, --forward HOST:PORT")
+    identity = load_identity(cert, key, password_file)
+    if identity is None:
+        refuse("a server needs --cert")
+    settings: dict[str, Any] = {"client_auth": client_auth} if client_auth is not None else {}
+    config = ServerConfig(
+        credentials=identity,
+        client_anchors=load_anchors(client_ca) if client_ca is not None else None,
+        alpn=alpn,
+        handshake_timeout=handshake_timeout,
+        **settings,
+    )
+    talk = _service(service, forward)
+    with listen(address) as listener, until_stopped():
+        say(f"listening on {Address(address.host, listener.getsockname()[1])}")
+        converse(
+            listener, lambda sock, client: _serve_one(sock, client, config, idle_timeout, talk), connections
+        )
+
+
+def _service(service: str | None, forward: Address | None) -> Service:
+    if forward is not None:
+        return lambda channel: relay(channel, forward)
+    return echo if service == "echo" else greet
+
+
+def _serve_one(
+    sock: socket.socket, client: Address, config: ServerConfig, idle_timeout: float | None, talk: Service
+) -> None:
+    try:
+        channel = wrap(sock, config)
+        say(
+            f"{client} is {peer_name(channel.peer)} (TLS {channel.version}, {channel.suite}, {channel.group})"
+        )
+        channel.settimeout(idle_timeout)
+        with channel:
+            talk(channel)
+    except (TLSError, OSError) as error:
+        lines = described(error).splitlines() or [type(error).__name__]
+        say("\n".join([f"{client} ended: {lines[0]}", *(f"    {line}" for line in lines[1:])]))
+
+
+def echo(channel: Channel) -> None:
+    """Send back what comes until the client is done, then say so (RFC 9846 6.1)."""
+    while data := channel.recv(64 * 1024):
+        channel.sendall(data)
+    with contextlib.suppress(OSError):
+        channel.shutdown()

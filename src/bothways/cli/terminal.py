@@ -1,0 +1,113 @@
+"""How the commands speak: these rules, and the code that keeps them.
+
+Standard output carries what was asked for and nothing else; what is said about it goes to standard error.
+An error is "bothways: " and a sentence, then "Hint: " and what to do, never a traceback. Peers' words are
+shown escaped. Nothing prompts unless standard input is a terminal. Exit status: 0 done; 1 a peer or a
+certificate was refused, or the connection failed, timed out or was cut; 2 wrong use or an unreadable file.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from typing import NoReturn
+
+import click
+
+from bothways.errors import ConfigError, TLSError, UsageError
+
+DONE, FAILED, MISUSED = 0, 1, 2
+
+_one_at_a_time = threading.Lock()
+
+
+def run(command: click.Command) -> int:
+    """Run a command and return its exit status; whatever ends it is told in the way of this terminal."""
+    try:
+        outcome = command.main(prog_name="bothways", standalone_mode=False)
+        sys.stdout.flush()
+    except (SystemExit, click.exceptions.Exit) as end:
+        status = end.code if isinstance(end, SystemExit) else end.exit_code
+        return status if isinstance(status, int) else DONE
+    except (KeyboardInterrupt, click.Abort):
+        say("stopped")
+        return FAILED
+    except click.ClickException as error:
+        _tell_misuse(error)
+        return MISUSED
+    except (ConfigError, UsageError) as error:
+        complain(str(error))
+        return MISUSED
+    except (TLSError, OSError) as error:
+        return _tell(error)
+    return outcome if isinstance(outcome, int) else DONE
+
+
+def say(text: str) -> None:
+    """Say something about what happens, on standard error, in one piece."""
+    with _one_at_a_time:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def complain(text: str, hint: str = "") -> None:
+    """Tell an error, and what to do about it."""
+    say(f"bothways: {text}" + (f"\nHint: {hint}" if hint else ""))
+
+
+def refuse(text: str, hint: str = "") -> NoReturn:
+    """End the command for wrong use or an unreadable file (status 2)."""
+    complain(text, hint)
+    sys.exit(MISUSED)
+
+
+def say_json(report: Mapping[str, object]) -> None:
+    """Say one JSON object on one line of standard error."""
+    say(json.dumps(report))
+
+
+def described(error: Exception) -> str:
+    """Return an error as a sentence for a person, whatever its kind."""
+    if isinstance(error, OSError) and not isinstance(error, TLSError):
+        return _network_words(error)
+    return str(error) or type(error).__name__
+
+
+def passphrase(file: str | None, what: str) -> str | None:
+    """Return the passphrase from the first line of `file`, or ask at a terminal for it; else None."""
+    if file is not None:
+        with open(file, encoding="utf-8") as lines:
+            return lines.readline().rstrip("\r\n")
+    if sys.stdin is not None and sys.stdin.isatty():
+        return getpass.getpass(f"passphrase for {what}: ", stream=sys.stderr) or None
+    return None
+
+
+def _tell(error: Exception) -> int:
+    if isinstance(error, BrokenPipeError) and not isinstance(error, TLSError):
+        # Whoever read our output went away: say nothing, and let the exit find no closed pipe either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    complain(described(error))
+    return FAILED
+
+
+def _tell_misuse(error: click.ClickException) -> None:
+    hint = ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f"try `{error.ctx.command_path} --help`"
+    message = error.format_message().rstrip(".")
+    complain(message[:1].lower() + message[1:] if message[1:2].islower() else message, hint)
+
+
+def _network_words(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused: nothing listens there"
+    if isinstance(error, TimeoutError):
+        return str(error) if error.errno is None and error.args else "the connection timed out"
+    words = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {words}" if error.filename else words

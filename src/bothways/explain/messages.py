@@ -1,0 +1,143 @@
+"""One line for each handshake message: what a reader wants to know of it at a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cryptography import x509
+
+from bothways.explain.documents import key_words
+from bothways.explain.escape import visible
+from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme, is_grease, name
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.flight import Message
+from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
+from bothways.tls.wire.tls13 import (
+    Certificate,
+    CertificateRequest,
+    CertificateVerify,
+    EncryptedExtensions,
+    Finished,
+    KeyUpdate,
+    NewSessionTicket,
+)
+
+LISTED = 6
+
+
+def title(message: Message) -> str:
+    """Return what the RFC calls a message; a HelloRetryRequest is a ServerHello by its type only."""
+    if isinstance(message, ServerHello) and is_retry(message):
+        return "HelloRetryRequest"
+    return type(message).__name__
+
+
+def summary(message: Message, step: str = "") -> str:
+    """Say what a message carries; at step 2.4 of a hello, only its part in the key exchange."""
+    match message:
+        case ClientHello():
+            return _shares(message) if step == "2.4" else _client_hello(message)
+        case ServerHello():
+            return _server_share(message) if step == "2.4" else _server_hello(message)
+        case EncryptedExtensions():
+            protocols = ext.find(message.extensions, ext.ApplicationProtocols)
+            return f"application protocol {_protocol(protocols)}" if protocols else "no further choices"
+        case CertificateRequest():
+            return _request(message)
+        case Certificate():
+            return _chain(message)
+        case CertificateVerify(algorithm, signature):
+            return f"{name(SignatureScheme, algorithm)}, a signature of {len(signature)} bytes"
+        case Finished(verify_data):
+            return f"a MAC of {len(verify_data)} bytes"
+        case KeyUpdate(request):
+            return "the peer shall change its keys too" if request else "from here on new keys"
+        case NewSessionTicket(ticket_lifetime=lifetime):
+            return f"a ticket for {lifetime} seconds"
+
+
+def _client_hello(hello: ClientHello) -> str:
+    extensions = hello.extensions or ()
+    versions = ext.find(extensions, ext.SupportedVersions)
+    groups = ext.find(extensions, ext.SupportedGroups)
+    asked = ext.find(extensions, ext.ServerName)
+    parts = [
+        _listed(ProtocolVersion, versions.versions if versions else (hello.legacy_version,)),
+        "suites " + _listed(CipherSuite, hello.cipher_suites),
+        "groups " + _listed(NamedGroup, groups.groups if groups else ()),
+        "compression null",
+    ]
+    if asked is not None and asked.host_name is not None:
+        parts.append(f"for {visible(asked.host_name)}")
+    return "; ".join(parts)
+
+
+def _server_hello(hello: ServerHello) -> str:
+    suite = name(CipherSuite, hello.cipher_suite)
+    if is_retry(hello):
+        group = ext.find(hello.extensions or (), ext.RetryGroup)
+        return f"{suite}; wants a share for {name(NamedGroup, group.group) if group else 'the same group'}"
+    version = ext.find(hello.extensions or (), ext.SelectedVersion)
+    chosen = name(ProtocolVersion, version.version if version else hello.legacy_version)
+    echoed = f"session ID of {len(hello.legacy_session_id_echo)} bytes echoed"
+    return f"{chosen}; {suite}; compression null; {echoed}"
+
+
+def _shares(hello: ClientHello) -> str:
+    shares = ext.find(hello.extensions or (), ext.KeyShares)
+    named = (
+        [f"{name(NamedGroup, each.group)} ({len(each.key_exchange)} bytes)" for each in shares.shares]
+        if shares
+        else []
+    )
+    return "public shares for " + (", ".join(named) or "nothing yet")
+
+
+def _server_share(hello: ServerHello) -> str:
+    share = ext.find(hello.extensions or (), ext.ServerShare)
+    if share is None:
+        return "no share yet"
+    return f"public share for {name(NamedGroup, share.entry.group)} ({len(share.entry.key_exchange)} bytes)"
+
+
+def _request(request: CertificateRequest) -> str:
+    schemes = ext.find(request.extensions, ext.SignatureAlgorithms)
+    authorities = ext.find(request.extensions, ext.CertificateAuthorities)
+    text = "schemes " + _listed(SignatureScheme, schemes.schemes if schemes else ())
+    if authorities is not None:
+        text += "; issued under " + ", ".join(_authority(each) for each in authorities.authorities[:LISTED])
+    return text
+
+
+def _chain(certificate: Certificate) -> str:
+    if not certificate.certificate_list:
+        return "empty: no certificate"
+    return "; ".join(_certificate(entry.cert_data) for entry in certificate.certificate_list[:LISTED])
+
+
+def _certificate(der: bytes) -> str:
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        subject = visible(certificate.subject.rfc4514_string()) or "(empty subject)"
+        return f"{subject} with a key: {key_words(certificate.public_key())}"
+    except Exception:  # noqa: BLE001 - a picture of what came must not fail where judging it does
+        return f"{len(der)} bytes that are no certificate"
+
+
+def _authority(der: bytes) -> str:
+    try:
+        return visible(x509.Name.from_bytes(der).rfc4514_string())
+    except ValueError:
+        return "a name that cannot be parsed"
+
+
+def _protocol(protocols: ext.ApplicationProtocols) -> str:
+    return (
+        visible(protocols.protocols[0].decode("utf-8", "backslashreplace")) if protocols.protocols else "none"
+    )
+
+
+def _listed(registry: type, codes: Iterable[int]) -> str:
+    named = [name(registry, code) for code in codes if not is_grease(code)]
+    more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
+    return ", ".join(named[:LISTED]) + more if named else "none"

@@ -1,0 +1,180 @@
+"""What one side of a connection can say of it: for people as lines, for programs as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bothways.errors import PeerAlert, PeerFault, TLSError, Truncated
+from bothways.explain.escape import visible
+from bothways.explain.names import ANONYMOUS, every_name
+from bothways.explain.recorder import Noted
+from bothways.tls.events import Caution, Judged, MessageSeen, Peer, Proved
+from bothways.trust.verdict import Names
+
+Check = dict[str, str]
+
+
+class Reported(Protocol):
+    """What a report asks of a connection, whatever carries it."""
+
+    @property
+    def peer(self) -> Peer | None:
+        """Who the peer proved to be."""
+        ...
+
+    @property
+    def version(self) -> str | None:
+        """The version of TLS."""
+        ...
+
+    @property
+    def suite(self) -> str | None:
+        """The cipher suite."""
+        ...
+
+    @property
+    def group(self) -> str | None:
+        """The group."""
+        ...
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol."""
+        ...
+
+    @property
+    def resumed(self) -> bool:
+        """Whether a session was resumed."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[Caution]:
+        """What a user should know."""
+        ...
+
+
+def checks(notes: Sequence[Noted]) -> list[Check]:
+    """Return every check that this side made or left out, in the order of the ids."""
+    found: list[Check] = []
+    for each in notes:
+        match each.note:
+            case Proved(step, text):
+                found.append({"id": step, "outcome": "passed", "text": text})
+            case Judged(step, verdict):
+                for finding in verdict.findings:
+                    outcome = finding.outcome.value
+                    found.append(
+                        {"id": step + finding.letter, "outcome": outcome, "text": visible(finding.text, 600)}
+                    )
+    return sorted(found, key=lambda check: check["id"])
+
+
+def own_part(notes: Sequence[Noted]) -> Check:
+    """Say what a client did about the server's request for a certificate (step 3.1)."""
+    asked = any(_is(each, "CertificateRequest") and not each.note.sent for each in notes)  # type: ignore[union-attr]
+    sent = [each.note.message for each in notes if _is(each, "Certificate") and each.note.sent]  # type: ignore[union-attr]
+    if not asked:
+        return {"id": "3.1", "outcome": "not asked", "text": "the server asked for no certificate of ours"}
+    if not sent or not sent[0].certificate_list:  # type: ignore[union-attr]
+        return {
+            "id": "3.1",
+            "outcome": "none sent",
+            "text": "the server asked for a certificate and we sent none",
+        }
+    return {"id": "3.1", "outcome": "sent", "text": "our certificate was sent, and its key proved"}
+
+
+def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> list[str]:
+    """Report an established connection of a client in lines for a terminal."""
+    lines = [f"connected to {address}: TLS {connection.version}, {connection.suite}, {connection.group}"]
+    if connection.alpn is not None:
+        lines.append(f"application protocol: {visible(connection.alpn)}")
+    lines.append(f"the peer is {every_name(connection.peer.names) if connection.peer else ANONYMOUS}")
+    ours = own_part(notes)
+    rows = [*checks(notes), ours]
+    if ours["outcome"] == "sent":
+        rows.append(
+            {"id": "3.3", "outcome": "not known yet", "text": "in TLS 1.3 the server's first words will tell"}
+        )
+    rows.sort(key=lambda check: check["id"])
+    width = max(len(check["outcome"]) for check in rows)
+    lines += [f"  {check['id']:<4}  {check['outcome']:<{width}}  {check['text']}" for check in rows]
+    lines += [f"warning: {warning}" for warning in connection.warnings]
+    return lines
+
+
+def report_facts(connection: Reported, notes: Sequence[Noted]) -> dict[str, object]:
+    """Return the same as values that fit into JSON."""
+    return {
+        "version": connection.version,
+        "suite": connection.suite,
+        "group": connection.group,
+        "alpn": connection.alpn,
+        "resumed": connection.resumed,
+        "peer": peer_facts(connection.peer),
+        "checks": checks(notes),
+        "own_certificate": own_part(notes)["outcome"],
+        "warnings": [str(warning) for warning in connection.warnings],
+    }
+
+
+def peer_facts(peer: Peer | None) -> dict[str, object] | None:
+    """Return who a peer proved to be as values that fit into JSON."""
+    if peer is None:
+        return None
+    return {
+        **names_facts(peer.names),
+        "path": [visible(each.subject.rfc4514_string()) for each in peer.path],
+        "valid_until": peer.verdict.valid_until.isoformat(),
+    }
+
+
+def names_facts(names: Names) -> dict[str, object]:
+    """Return every name of a certificate's holder by kind."""
+    return {
+        "subject": names.subject,
+        "common_name": names.common_name,
+        "dns": list(names.dns),
+        "ip": list(names.ip),
+        "uri": list(names.uri),
+        "email": list(names.email),
+    }
+
+
+def error_facts(error: Exception) -> dict[str, object]:
+    """Return what failed as values that fit into JSON; `text` is for people."""
+    facts: dict[str, object] = {"kind": type(error).__name__, "text": str(error)}
+    match error:
+        case PeerFault():
+            facts |= {
+                "fault": error.fault.name,
+                "by": error.peer,
+                "step": error.step,
+                "state": error.state,
+                "rule": error.rule,
+                "alert": error.alert.name.lower(),
+                "sentence": error.sentence,
+                "hint": error.hint,
+                "reasons": [str(reason) for reason in error.reasons],
+            }
+        case PeerAlert():
+            facts |= {
+                "by": error.peer,
+                "step": error.step,
+                "state": error.state,
+                "alert": error.name,
+                "meaning": error.meaning,
+                "hint": error.hint,
+            }
+        case Truncated():
+            facts |= {"by": error.peer, "step": error.step}
+        case TLSError():
+            pass
+        case OSError():
+            facts |= {"errno": error.errno}
+    return facts
+
+
+def _is(noted: Noted, message: str) -> bool:
+    return isinstance(noted.note, MessageSeen) and type(noted.note.message).__name__ == message

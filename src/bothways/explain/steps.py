@@ -1,0 +1,64 @@
+"""The steps of mutual authentication by their ids: what each is for, who does it, in which phase.
+
+The ids name checks, not their order on the wire: in TLS 1.3 the server's Finished (4.2) comes with its
+first flight. Titles speak of TLS 1.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PHASES = {
+    "1": "hello",
+    "2": "the client judges the server",
+    "3": "the server judges the client",
+    "4": "the channel opens",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepName:
+    """One step: its id, who does it ("client", "server" or "both"), and what they do."""
+
+    id: str
+    actor: str
+    title: str
+
+    @property
+    def phase(self) -> str:
+        """The title of the phase that the step belongs to."""
+        return PHASES[self.id[0]]
+
+
+STEPS = {
+    key: StepName(key, actor, title)
+    for key, actor, title in (
+        ("1.1", "client", "offers versions, cipher suites and groups, the preferred ones first"),
+        (
+            "1.2",
+            "server",
+            "chooses among them, and asks for the client's certificate if both shall prove themselves",
+        ),
+        ("2.1", "server", "sends its certificate, which carries its public key"),
+        ("2.2", "server", "signs the conversation with its private key; its hello is done"),
+        ("2.3a", "client", "verifies the server's certificate chain and its name"),
+        ("2.3b", "client", "verifies the period of validity"),
+        ("2.3c", "client", "verifies the revocation status"),
+        ("2.4", "both", "make a secret that only they know: each sends a key share and keeps the other half"),
+        ("2.5", "both", "derive the same session keys from it"),
+        ("3.1", "client", "sends its certificate, which carries its public key"),
+        ("3.2", "client", "signs the conversation with its private key"),
+        ("3.3a", "server", "verifies the client's certificate chain"),
+        ("3.3b", "server", "verifies the period of validity"),
+        ("3.3c", "server", "verifies the revocation status"),
+        ("3.4", "server", "verifies that signature with the client's public key"),
+        ("4.1", "client", "sends its Finished, a MAC over the whole conversation"),
+        ("4.2", "server", "sends its Finished likewise; in TLS 1.3 it came with its first flight"),
+        ("4.3", "both", "exchange data under the session keys"),
+    )
+}
+
+
+def phase_of(step: str) -> str:
+    """Return the title of the phase of a step id, as far as the id is known."""
+    return PHASES.get(step[:1], "")

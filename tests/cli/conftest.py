@@ -1,0 +1,34 @@
+"""A folder with the files that commands are tried on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import skins
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    client, server, stranger = skins.client(), skins.server(), skins.stranger()
+    files = {
+        "ca.pem": skins.root().pem,
+        "other-ca.pem": skins.root("Another Root").pem,
+        "server.pem": server.chain_pem,
+        "server.key": server.key_pem,
+        "ada.pem": client.chain_pem,
+        "ada.key": client.key_pem,
+        "ada-whole.pem": client.chain_pem + client.key_pem,
+        "ada.der": client.der,
+        "ada.p12": client.p12(b"opensesame"),
+        "locked.key": client.encrypted_key_pem(b"opensesame"),
+        "password.txt": b"opensesame\nsecond line\n",
+        "wrong.txt": b"sesameopen\n",
+        "mallory.pem": stranger.chain_pem,
+        "mallory.key": stranger.key_pem,
+        "garbage.pem": b"this is no PEM\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
