@@ -1,12 +1,21 @@
-"""What every test may ask for: the full counts of the sweeps, and one reason for each peer that is missing."""
+"""What every test may ask for: the full counts of the sweeps, or a seeded sample of them."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# Samples are the same in every run, and nothing fails for being slow: a busy machine is no bug.
+settings.register_profile("sample", deadline=None, derandomize=True, database=None)
+settings.register_profile("full", deadline=None, max_examples=1000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the sweeps with their full counts")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("full" if config.getoption("--full") else "sample")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

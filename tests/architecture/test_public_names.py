@@ -40,7 +40,7 @@ PUBLIC = {
 
 
 def test_the_root_exports_the_public_names_and_nothing_else() -> None:
-    """A name is public because somebody decided so; programs are written against it and it does not go away."""
+    """A name is public because somebody decided so; programs are written against it, so it stays."""
     assert set(bothways.__all__) == PUBLIC
     assert all(hasattr(bothways, name) for name in bothways.__all__)
 

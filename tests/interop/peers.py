@@ -21,7 +21,7 @@ Version = tuple[int, ...]
 
 
 class Peer(NamedTuple):
-    """One program: its names on PATH, how it tells its version, the oldest that will do, how to come by it."""
+    """One program: its names on PATH, how it tells its version, the oldest we know, how to come by it."""
 
     names: tuple[str, ...]
     version: tuple[str, ...]
