@@ -1,4 +1,4 @@
-"""pyOpenSSL, the OpenSSL 4 inside the wheel of `cryptography`: post-quantum, with both peers authenticated."""
+"""pyOpenSSL, the OpenSSL 4 inside the wheel of `cryptography`: post-quantum, both peers authenticated."""
 
 from __future__ import annotations
 
