@@ -80,6 +80,9 @@ def send_finished(hs: Handshake, suite: Suite, secret: bytes) -> None:
 
 def check_finished(hs: Handshake, suite: Suite, secret: bytes, finished: Finished) -> Finish:
     """Compare the peer's MAC with ours over the conversation before it (RFC 9846 4.5.3)."""
+    if len(finished.verify_data) != suite.hash_size:
+        problem = f"{len(finished.verify_data)} bytes stand where {suite.hash_size} must"
+        blame(Fault.UNDECODABLE, place="Finished.verify_data", problem=problem)
     if not same_secret(finished.verify_data, finished_mac(secret, hs.transcript.before(), suite)):
         blame(Fault.BAD_FINISHED)
     hs.inbox.ignores_change_cipher_spec = False

@@ -45,7 +45,7 @@ def choose_version(hello: ClientHello, accepted: Sequence[int]) -> int:
     """Choose the highest version that both sides speak (RFC 9846 4.3.1)."""
     offered = client_versions(hello)
     shared = [version for version in accepted if version in offered]
-    if not shared or hello.legacy_version == ProtocolVersion.SSLv3:
+    if not shared or hello.legacy_version <= ProtocolVersion.SSLv3:
         blame(
             Fault.UNSUPPORTED_VERSION,
             offered=all_spelled(ProtocolVersion, offered),
