@@ -25,6 +25,7 @@ from bothways.tls.events import (
     EvidenceWanted,
     Failed,
     MessageSeen,
+    Note,
     Observer,
     Peer,
     PeerClosed,
@@ -74,10 +75,29 @@ class ServerConfig(ServerTerms):
 
 
 def _handshake(role: Role, terms: Terms, observer: Observer | None) -> Handshake:
+    if observer is not None:
+        observer = _heard(observer)
     transcript = Transcript()
     out = Outbox(role, transcript, observer, terms.record_padding)
     inbox = Inbox(observer, terms.max_certificate_bytes)
     return Handshake(role, terms.draws, terms.clock, transcript, out, inbox, observer)
+
+
+def _heard(observer: Observer) -> Observer:
+    """Keep what an observer raises away from the connection: it goes to the log, and no more notes to it."""
+    listening = True
+
+    def note(what: Note) -> None:
+        nonlocal listening
+        if not listening:
+            return
+        try:
+            observer(what)
+        except Exception:
+            listening = False
+            logger.exception("the observer of a connection raised an error and hears no more of it")
+
+    return note
 
 
 class Connection:
@@ -180,6 +200,8 @@ class Connection:
             return []
         if self.established and self._terms.insecure_ignore_truncation:
             self._peer_closed = True
+            if self._closed:
+                self._let_go()
             return [PeerClosed()]
         step = self._unconfirmed_step() if self.established else LEGAL[self._hs.role][self._step].id
         return [self._fail(Truncated(self._hs.role.peer, step=step), None)]
@@ -301,7 +323,8 @@ class Connection:
             self._take_alert(content, events)
         elif content_type != ContentType.handshake:
             blame(Fault.UNEXPECTED_RECORD, got=spelled(ContentType, content_type))
-        if inbox.epoch is Epoch.APPLICATION:
+        # An alert under application keys may be the very refusal that a client waits for.
+        if inbox.epoch is Epoch.APPLICATION and content_type != ContentType.alert:
             self._confirmed = True
         return True
 
@@ -417,6 +440,8 @@ class Connection:
         """End the connection: say why to both sides, and let go of every secret."""
         if alert is not None and not self._closed:
             self._send_alert(AlertLevel.fatal, alert)
+            if alert == Alert.USER_CANCELED:
+                self._send_alert(AlertLevel.warning, Alert.CLOSE_NOTIFY)
         self._failure = error
         self._peer = None
         self._after = None

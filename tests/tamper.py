@@ -1,0 +1,231 @@
+"""A liar in the engine: edits what one side sends, by message and field, never by byte offset.
+
+`lying(Role.SERVER, edit)` hands every message that a server sends to `edit`, which returns what goes out
+in its place. What goes out is encoded by the codec tables, protected by the keys of the moment and added to the
+liar's transcript, so that the other side meets a well-made lie. With `in_flight` the transcript
+keeps the honest message: somebody between the two altered it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from bothways import ClientConfig, Connection, PeerAlert, PeerFault, ServerConfig
+from bothways.faults import Fault, sentence
+from bothways.iana import Alert
+from bothways.tls.events import AlertSeen, Note
+from bothways.tls.handshake.channel import Outbox
+from bothways.tls.handshake.steps import Role
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.flight import Message, encode_message
+from pair import Pair, Tamper, pair, untouched
+
+Act = Callable[[Outbox], None]
+Outgoing = Message | bytes | Act
+Edit = Callable[[Message, int], Iterable[Outgoing]]
+
+
+@contextmanager
+def lying(role: Role, edit: Edit, *, in_flight: bool = False) -> Iterator[None]:
+    """Within, whoever plays `role` sends what `edit(message, nth of its kind)` returns.
+
+    Bytes are taken for a whole message with its header; a function is called with the Outbox, for what
+    happens to records between messages.
+    """
+    honest = Outbox.send
+    counts: dict[Outbox, Counter[type]] = {}
+
+    def send(out: Outbox, message: Message) -> None:
+        if out._role is not role:
+            honest(out, message)
+            return
+        seen = counts.setdefault(out, Counter())
+        nth = seen[type(message)]
+        seen[type(message)] += 1
+        if in_flight:
+            out._transcript.add(encode_message(message))
+        for each in edit(message, nth):
+            if callable(each):
+                each(out)
+            else:
+                raw = each if isinstance(each, bytes) else encode_message(each)
+                out._messages += raw
+                if not in_flight:
+                    out._transcript.add(raw)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Outbox, "send", send)
+        yield
+
+
+# -- edits ---------------------------------------------------------------------------------------------
+
+
+def honest(message: Message, nth: int) -> Iterable[Outgoing]:
+    return (message,)
+
+
+def _on(kind: type, nth: int, answer: Callable[[Any], Iterable[Outgoing]]) -> Edit:
+    def edit(message: Message, count: int) -> Iterable[Outgoing]:
+        return answer(message) if isinstance(message, kind) and count == nth else (message,)
+
+    return edit
+
+
+def changing(kind: type, nth: int = 0, **fields: Any) -> Edit:
+    """Set fields of the message; a function makes the new value from the old."""
+
+    def answer(message: Any) -> Iterable[Outgoing]:
+        new = {
+            name: value(getattr(message, name)) if callable(value) else value
+            for name, value in fields.items()
+        }
+        return (replace(message, **new),)
+
+    return _on(kind, nth, answer)
+
+
+def with_extensions(kind: type, change: Callable[[tuple[Any, ...]], Iterable[Any]], nth: int = 0) -> Edit:
+    """Change the tuple of extensions."""
+    return changing(kind, nth, extensions=lambda extensions: tuple(change(extensions or ())))
+
+
+def extending(kind: type, *extensions: ext.Extension, nth: int = 0, first: bool = False) -> Edit:
+    """Add extensions at the end, or in front."""
+    return with_extensions(kind, lambda those: (*extensions, *those) if first else (*those, *extensions), nth)
+
+
+def editing(kind: type, extension: type, nth: int = 0, **fields: Any) -> Edit:
+    """Set fields of one extension; a function makes the new value from the old."""
+
+    def change(those: tuple[Any, ...]) -> Iterable[Any]:
+        for each in those:
+            if not isinstance(each, extension):
+                yield each
+                continue
+            yield replace(each, **{k: v(getattr(each, k)) if callable(v) else v for k, v in fields.items()})
+
+    return with_extensions(kind, change, nth)
+
+
+def without(kind: type, *extensions: type, nth: int = 0) -> Edit:
+    """Leave extensions out."""
+    return with_extensions(kind, lambda those: [e for e in those if not isinstance(e, extensions)], nth)
+
+
+def repeating(kind: type, extension: type, nth: int = 0) -> Edit:
+    """Send an extension twice."""
+    return with_extensions(
+        kind, lambda those: [*those, *(each for each in those if isinstance(each, extension))], nth
+    )
+
+
+def instead_of(kind: type, *others: Outgoing, nth: int = 0) -> Edit:
+    """Send others in the place of a message, or nothing."""
+    return _on(kind, nth, lambda message: others)
+
+
+def before(kind: type, *others: Outgoing, nth: int = 0) -> Edit:
+    return _on(kind, nth, lambda message: (*others, message))
+
+
+def after(kind: type, *others: Outgoing, nth: int = 0) -> Edit:
+    return _on(kind, nth, lambda message: (message, *others))
+
+
+def twice(kind: type, nth: int = 0) -> Edit:
+    return _on(kind, nth, lambda message: (message, message))
+
+
+def as_bytes(kind: type, change: Callable[[bytes], bytes], nth: int = 0) -> Edit:
+    """Change the encoding of a message, header included."""
+    return _on(kind, nth, lambda message: (change(encode_message(message)),))
+
+
+def framed(message_type: int, body: bytes = b"") -> bytes:
+    """A handshake message of any type and any content."""
+    return bytes([message_type]) + len(body).to_bytes(3, "big") + body
+
+
+def both(*edits: Edit) -> Edit:
+    """Apply several edits, each to what the one before it left of the message."""
+
+    def edit(message: Message, nth: int) -> Iterable[Outgoing]:
+        those: list[Outgoing] = [message]
+        for each in edits:
+            those = [
+                new
+                for old in those
+                for new in ((old,) if callable(old) or isinstance(old, bytes) else each(old, nth))
+            ]
+        return those
+
+    return edit
+
+
+# -- what a refusal must look like, on both sides --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One row of a table of negative tests: how one side lies, and what the other says to that.
+
+    `edit` acts on messages, `wire` on the liar's bytes on their way, `then(talk, liar)` after the handshake.
+    """
+
+    what: str
+    liar: Role
+    fault: Fault
+    alert: Alert
+    edit: Edit = honest
+    wire: Tamper = untouched
+    then: Callable[[Pair, Connection], None] | None = None
+    client: dict[str, Any] = field(default_factory=dict)
+    server: dict[str, Any] = field(default_factory=dict)
+    conversation: str = "mutual"
+    step: str | None = None
+    in_flight: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.fault.name}: {self.what}"
+
+
+def refused(case: Refusal, client: ClientConfig, server: ServerConfig, name: str = "localhost") -> PeerFault:
+    """Play `case` and hold both sides to it: the refusal of one, and the alert as the other saw it."""
+    notes: dict[Role, list[Note]] = {Role.CLIENT: [], Role.SERVER: []}
+    with lying(case.liar, case.edit, in_flight=case.in_flight):
+        talk = pair(client, server, name, client_notes=notes[Role.CLIENT], server_notes=notes[Role.SERVER])
+        if case.liar is Role.CLIENT:
+            talk.to_server = case.wire
+        else:
+            talk.to_client = case.wire
+        talk.exchange()
+        ends = {Role.CLIENT: talk.client, Role.SERVER: talk.server}
+        if case.then is not None:
+            case.then(talk, ends[case.liar])
+            talk.exchange()
+    honest_end, liar_end = ends[case.liar.other], ends[case.liar]
+    error = honest_end.failure
+    assert isinstance(error, PeerFault), f"not refused: {error!r}; the liar: {liar_end.failure!r}"
+    assert error.fault is case.fault, str(error)
+    assert error.peer == case.liar.value
+    assert_told(error, case.alert, notes[case.liar], liar_end)
+    if case.step is not None:
+        assert error.step == case.step
+    return error
+
+
+def assert_told(error: PeerFault, alert: Alert, notes: list[Note], liar: Connection) -> None:
+    """The error has all its facts, and the other side saw this alert and was ended by it."""
+    assert error.alert == alert
+    assert "?" not in sentence(error.fault.sentence, error.facts), "a fact of the sentence is missing"
+    assert "?" not in sentence(error.fault.hint, error.facts), "a fact of the hint is missing"
+    seen = [note.description for note in notes if isinstance(note, AlertSeen) and not note.sent]
+    assert seen[:1] == [alert], f"the liar saw {seen}; {liar.failure!r}"
+    assert isinstance(liar.failure, PeerAlert)

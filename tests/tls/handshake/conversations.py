@@ -1,0 +1,198 @@
+"""Who talks in the tests of the handshake: identities, configurations, every legal course of a handshake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pytest
+
+import pki
+from bothways import ClientConfig, Connection, Credentials, Event, ServerConfig, TrustStore
+from bothways.iana import HandshakeType
+from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.flight import Message
+from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
+from bothways.tls.wire.tls13 import (
+    Certificate,
+    CertificateEntry,
+    CertificateRequest,
+    CertificateVerify,
+    EncryptedExtensions,
+    Finished,
+    KeyUpdate,
+    NewSessionTicket,
+)
+from pair import FrozenClock, Pair, pair
+
+
+@cache
+def authority() -> pki.Issued:
+    return pki.intermediate(pki.root())
+
+
+@cache
+def identity(name: str, key_kind: str = "P-256") -> pki.Issued:
+    return pki.leaf(authority(), name, key_kind=key_kind)
+
+
+@cache
+def credentials(name: str, key_kind: str = "P-256") -> Credentials:
+    return credentials_of(identity(name, key_kind))
+
+
+def credentials_of(issued: pki.Issued) -> Credentials:
+    return Credentials.from_pem(issued.chain_pem, issued.key_pem)
+
+
+@cache
+def external(name: str) -> Credentials:
+    """Credentials whose key is elsewhere."""
+    return Credentials.external(identity(name).chain_pem)
+
+
+@cache
+def anchors() -> TrustStore:
+    return TrustStore.from_pem(authority().above[0].pem)
+
+
+def client_config(**options: Any) -> ClientConfig:
+    """A client with a certificate, one cheap group, and a clock that stands still."""
+    defaults: dict[str, Any] = {
+        "anchors": anchors(),
+        "credentials": credentials("client.example"),
+        "groups": ("x25519", "secp256r1"),
+        "key_shares": ("x25519",),
+        "clock": FrozenClock(),
+    }
+    return ClientConfig(**defaults | options)
+
+
+def server_config(**options: Any) -> ServerConfig:
+    """A server that requires a certificate, unless the options say otherwise."""
+    defaults: dict[str, Any] = {
+        "credentials": credentials("localhost"),
+        "groups": ("x25519", "secp256r1"),
+        "clock": FrozenClock(),
+    }
+    if options.get("client_auth") != "none":
+        defaults["client_anchors"] = anchors()
+    return ServerConfig(**defaults | options)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One legal course of a handshake: how each side is set up for it."""
+
+    name: str
+    client: dict[str, Any]
+    server: dict[str, Any]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def pair(
+        self, client: dict[str, Any] | None = None, server: dict[str, Any] | None = None, **notes: Any
+    ) -> Pair:
+        """Start it; options may differ from its own."""
+        return pair(
+            client_config(**self.client | (client or {})),
+            server_config(**self.server | (server or {})),
+            **notes,
+        )
+
+
+RETRY = {"groups": ("secp256r1", "x25519")}
+CONVERSATIONS = {
+    each.name: each
+    for each in (
+        Conversation("one-way", {}, {"client_auth": "none"}),
+        Conversation("mutual", {}, {}),
+        Conversation("mutual by request", {}, {"client_auth": "request"}),
+        Conversation("anonymous by request", {"credentials": None}, {"client_auth": "request"}),
+        Conversation("one-way after a retry", {}, {"client_auth": "none"} | RETRY),
+        Conversation("mutual after a retry", {}, RETRY),
+        Conversation("retry without a cookie", {}, {"retry_cookie": False} | RETRY),
+        Conversation("with ALPN", {"alpn": ("h2", "http/1.1")}, {"alpn": ("http/1.1",)}),
+        Conversation("AES-256", {"suites": ("TLS_AES_256_GCM_SHA384",)}, {}),
+        Conversation("ChaCha20", {"suites": ("TLS_CHACHA20_POLY1305_SHA256",)}, {}),
+        Conversation(
+            "post-quantum hybrid",
+            {"groups": ("X25519MLKEM768",), "key_shares": None},
+            {"groups": ("X25519MLKEM768",)},
+        ),
+    )
+}
+
+
+@contextmanager
+def steps_taken() -> Iterator[list[tuple[Role, Step, Step]]]:
+    """Within, every step that any connection takes is written down: whose, from where, to where."""
+    taken: list[tuple[Role, Step, Step]] = []
+    enter = Connection._enter
+
+    def watched(connection: Connection, step: Step) -> None:
+        start = connection.step
+        enter(connection, step)
+        taken.append((connection._hs.role, start, step))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "_enter", watched)
+        yield taken
+
+
+def told(events: Iterable[Event]) -> list[str]:
+    """Events as texts that can be compared between runs of a conversation."""
+    texts = []
+    for event in events:
+        peer = getattr(event, "peer", None)
+        error = getattr(event, "error", None)
+        extra = getattr(event, "data", b"")
+        names = peer.names.subject if peer is not None else ""
+        texts.append(" ".join([type(event).__name__, names, extra.hex(), str(error or "")]).strip())
+    return texts
+
+
+ZEROS = bytes(32)
+_X25519_BASE = bytes([9]) + bytes(31)
+
+# One well-formed message of every type: whoever gets it where it may not come refuses it for that alone.
+EXAMPLES: dict[HandshakeType, Message | bytes] = {
+    HandshakeType.client_hello: ClientHello(
+        0x0303,
+        ZEROS,
+        ZEROS,
+        (0x1301,),
+        b"\0",
+        (
+            ext.SupportedVersions((0x0304,)),
+            ext.SupportedGroups((29,)),
+            ext.SignatureAlgorithms((0x0403,)),
+            ext.KeyShares((ext.KeyShareEntry(29, _X25519_BASE),)),
+        ),
+    ),
+    HandshakeType.server_hello: ServerHello(
+        0x0303,
+        ZEROS,
+        ZEROS,
+        0x1301,
+        0,
+        (ext.SelectedVersion(0x0304), ext.ServerShare(ext.KeyShareEntry(29, _X25519_BASE))),
+    ),
+    HandshakeType.new_session_ticket: NewSessionTicket(3600, 0, b"\0", b"ticket", ()),
+    HandshakeType.encrypted_extensions: EncryptedExtensions(()),
+    HandshakeType.certificate: Certificate(b"", (CertificateEntry(b"certificate", ()),)),
+    HandshakeType.certificate_request: CertificateRequest(b"", (ext.SignatureAlgorithms((0x0403,)),)),
+    HandshakeType.certificate_verify: CertificateVerify(0x0403, ZEROS),
+    HandshakeType.finished: Finished(ZEROS),
+    HandshakeType.key_update: KeyUpdate(0),
+}
+RETRY_EXAMPLE = ServerHello(
+    0x0303, RETRY_RANDOM, ZEROS, 0x1301, 0, (ext.SelectedVersion(0x0304), ext.RetryGroup(23))
+)
+
+Run = Callable[[], None]

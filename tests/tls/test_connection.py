@@ -1,0 +1,535 @@
+"""The engine as its users hold it: bytes in, events and bytes out, closing, time, answers that come later."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways import (
+    ConfigError,
+    Data,
+    Established,
+    Failed,
+    Fault,
+    InternalError,
+    PeerAlert,
+    PeerClosed,
+    PeerFault,
+    SignatureWanted,
+    Truncated,
+    UsageError,
+)
+from bothways.iana import Alert
+from bothways.tls.crypto.signing import sign
+from bothways.tls.events import EvidenceWanted
+from bothways.tls.handshake.steps import Step
+from pair import FrozenClock, Pair, pair, received
+from tls.handshake.conversations import (
+    CONVERSATIONS,
+    Conversation,
+    client_config,
+    credentials,
+    external,
+    identity,
+    server_config,
+    told,
+)
+
+
+def mutual(**server: object) -> Pair:
+    talk = pair(client_config(), server_config(**server))
+    talk.exchange()
+    return talk
+
+
+# -- a whole conversation --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=str)
+def test_both_sides_establish_and_talk(conversation: Conversation) -> None:
+    """RFC 9846 2: after the handshake data flows both ways, and both know who the other is."""
+    talk = conversation.pair()
+    talk.exchange()
+    assert talk.client.established and talk.server.established
+    assert talk.client.peer is not None and talk.client.peer.names.dns == ("localhost",)
+    asked = conversation.server.get("client_auth") != "none" and "credentials" not in conversation.client
+    assert (talk.server.peer is not None) == asked
+    talk.client.send(b"ping")
+    talk.server.send(b"pong")
+    talk.exchange()
+    assert received(talk.server_events) == b"ping"
+    assert received(talk.client_events) == b"pong"
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=str)
+def test_both_sides_tell_the_same_choices(conversation: Conversation) -> None:
+    """RFC 9846 4.2: version, suite, group and application protocol are agreed."""
+    talk = conversation.pair()
+    assert (talk.client.version, talk.client.suite, talk.client.group, talk.client.alpn) == (None,) * 4
+    talk.exchange()
+    for ask in ("version", "suite", "group", "alpn", "resumed"):
+        assert getattr(talk.client, ask) == getattr(talk.server, ask)
+    assert talk.client.version == "1.3"
+    assert talk.client.resumed is False
+    assert talk.client.alpn == ("http/1.1" if conversation.name == "with ALPN" else None)
+
+
+def test_client_hello_is_ready_at_once() -> None:
+    """DESIGN 8: a client's connection starts by itself, a server's waits."""
+    client, server = client_config().connection("localhost"), server_config().connection()
+    assert client.data_to_send()[:1] == b"\x16"
+    assert client.data_to_send() == b""
+    assert server.data_to_send() == b""
+    assert (client.step, server.step) == (Step.WAIT_SH, Step.WAIT_CH)
+
+
+def test_client_without_a_server_name_is_a_config_error() -> None:
+    """DESIGN 8: a client that does not say whom it wants cannot be told whom it got."""
+    with pytest.raises(ConfigError, match="server_name"):
+        client_config().connection(None)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**14, 2**14 + 1, 100_000])
+def test_data_of_any_size_arrives_whole(size: int) -> None:
+    """RFC 9846 5.1: what is longer than a record travels in several."""
+    talk = mutual()
+    data = bytes(each % 251 for each in range(size))
+    talk.client.send(data)
+    talk.server.send(memoryview(data))
+    talk.exchange()
+    assert received(talk.server_events) == data
+    assert received(talk.client_events) == data
+    assert all(event.data for event in talk.client_events if isinstance(event, Data))
+
+
+# -- queued until established ----------------------------------------------------------------------------
+
+
+def test_what_is_sent_early_waits_until_the_peer_is_judged() -> None:
+    """DESIGN 2.9: no application data before both sides hold what they need."""
+    talk = pair(client_config(), server_config())
+    talk.client.send(b"from the client")
+    talk.server.send(b"from ")
+    talk.server.send(b"the server")
+    assert len(talk.client.data_to_send()) > 0
+    talk = pair(client_config(), server_config())
+    talk.client.send(b"from the client")
+    talk.server.send(b"from the server")
+    talk.exchange()
+    assert told(talk.client_events) == ["Established CN=localhost", "Data  " + b"from the server".hex()]
+    assert told(talk.server_events) == ["Established CN=client.example", "Data  " + b"from the client".hex()]
+
+
+def test_server_hands_out_nothing_of_a_client_that_it_refuses() -> None:
+    """DESIGN 2.9: data that comes with a client's last flight is not handed out if the client is refused."""
+    talk = pair(client_config(credentials=None), server_config())
+    talk.client.send(b"let me in")
+    talk.server.send(b"secret")
+    talk.exchange()
+    assert received(talk.server_events) == b""
+    assert received(talk.client_events) == b""
+    assert isinstance(talk.server.failure, PeerFault)
+    assert isinstance(talk.client.failure, PeerAlert)
+    assert talk.server.peer is None and not talk.server.established
+
+
+# -- whether the peer accepted us ------------------------------------------------------------------------
+
+
+def test_client_is_confirmed_by_the_first_word_of_the_server() -> None:
+    """RFC 9846 4.5.3: a client is done before it knows whether the server accepts it."""
+    talk = mutual()
+    assert talk.server.confirmed
+    assert not talk.client.confirmed
+    talk.server.send(b"welcome")
+    talk.exchange()
+    assert talk.client.confirmed
+
+
+def test_client_that_was_refused_is_not_confirmed() -> None:
+    """DESIGN 8, late refusal: an alert that refuses us comes under application keys, and confirms nothing."""
+    talk = pair(client_config(credentials=None), server_config())
+    talk.exchange()
+    assert Established in map(type, talk.client_events)
+    assert isinstance(talk.client.failure, PeerAlert)
+    assert talk.client.failure.alert == Alert.CERTIFICATE_REQUIRED
+    assert talk.client.failure.step == "3.1"
+    assert not talk.client.confirmed
+
+
+def test_server_that_never_says_a_word_leaves_the_client_unconfirmed() -> None:
+    """DESIGN 8, late refusal: an end of file before any word of the server belongs to step 3."""
+    talk = mutual()
+    (event,) = talk.client.receive_eof()
+    assert isinstance(event, Failed) and isinstance(event.error, Truncated)
+    assert event.error.step == "3"
+    assert not talk.client.confirmed
+
+
+# -- closing ---------------------------------------------------------------------------------------------
+
+
+def test_each_side_may_close_alone() -> None:
+    """RFC 9846 6.1: close_notify ends one direction; the other goes on."""
+    talk = mutual()
+    talk.client.send(b"last")
+    talk.client.close()
+    talk.exchange()
+    assert received(talk.server_events) == b"last"
+    assert isinstance(talk.server_events[-1], PeerClosed)
+    assert not talk.server.wants_data and talk.client.wants_data
+    talk.server.send(b"still here")
+    talk.exchange()
+    assert received(talk.client_events) == b"still here"
+    talk.server.close()
+    talk.exchange()
+    assert isinstance(talk.client_events[-1], PeerClosed)
+    assert talk.client.failure is None and talk.server.failure is None
+
+
+def test_whoever_closed_sends_nothing_more() -> None:
+    """RFC 9846 6.1: after close_notify nothing follows, however often one closes."""
+    talk = mutual()
+    talk.client.close()
+    assert len(talk.client.data_to_send()) > 0
+    talk.client.close()
+    with pytest.raises(UsageError, match="closed"):
+        talk.client.send(b"x")
+    with pytest.raises(UsageError, match="open"):
+        talk.client.update_keys()
+    assert talk.client.data_to_send() == b""
+
+
+def test_closed_side_does_not_answer_a_wish_for_new_keys() -> None:
+    """RFC 9846 4.7.3 and 6.1: an update is owed only by who still sends."""
+    talk = mutual()
+    talk.client.close()
+    talk.exchange()
+    talk.server.update_keys(ask=True)
+    talk.server.send(b"x")
+    assert received(talk.client.receive(talk.server.data_to_send())) == b"x"
+    assert talk.client.data_to_send() == b""
+
+
+def test_closed_side_that_finds_a_fault_sends_no_alert() -> None:
+    """RFC 9846 6.1: close_notify is the last that is sent."""
+    talk = mutual()
+    talk.client.close()
+    talk.exchange()
+    (event,) = talk.client.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
+    assert isinstance(event, Failed) and isinstance(event.error, PeerFault)
+    assert event.error.fault is Fault.BAD_RECORD
+    assert talk.client.data_to_send() == b""
+
+
+def test_what_comes_after_close_notify_is_ignored() -> None:
+    """RFC 9846 6.1: data after a closure alert must be ignored."""
+    talk = mutual()
+    talk.client.close()
+    closing = talk.client.data_to_send()
+    assert told(talk.server.receive(closing + b"more")) == ["PeerClosed"]
+    assert talk.server.receive(b"and more") == []
+    assert talk.server.receive_eof() == []
+    assert talk.server.failure is None
+
+
+@pytest.mark.parametrize("closer", ["client", "server"])
+def test_closing_in_mid_handshake_ends_it_for_both(closer: str) -> None:
+    """RFC 9846 6.1: who cancels says user_canceled and close_notify, and takes no further part."""
+    talk = pair(client_config(), server_config())
+    hello = talk.client.data_to_send()
+    if closer == "server":
+        talk.server.close()
+        assert talk.server.receive(hello) == []
+        bye = talk.server.data_to_send()
+        talk.client_events += talk.client.receive(bye)
+        other, mine = talk.client, talk.server
+    else:
+        talk.client.close()
+        bye = talk.client.data_to_send()
+        answer = talk.server.receive(hello + bye)
+        assert isinstance(answer[-1], Failed)
+        assert talk.client.receive(talk.server.data_to_send()) == []
+        other, mine = talk.server, talk.client
+    assert bye == bytes.fromhex("15030300 02015a 15030300 020100")
+    assert isinstance(other.failure, PeerAlert) and other.failure.alert == Alert.CLOSE_NOTIFY
+    assert mine.data_to_send() == b""
+    assert not mine.wants_data and not mine.established and mine.failure is None
+    assert mine.next_deadline() is None and mine.tick() == [] and mine.receive_eof() == []
+
+
+def test_close_drops_what_was_queued() -> None:
+    """RFC 9846 6.1: a canceled handshake delivers nothing."""
+    talk = pair(client_config(), server_config())
+    talk.client.send(b"never")
+    talk.client.close()
+    talk.exchange()
+    assert received(talk.server_events) == b""
+
+
+# -- truncation ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_end_of_file_without_close_notify_is_a_truncation(side: str) -> None:
+    """RFC 9846 6.1: without close_notify nobody knows whether all has come."""
+    talk = mutual()
+    talk.client.send(b"half")
+    talk.server.send(b"half")
+    talk.exchange()
+    end = getattr(talk, side)
+    (event,) = end.receive_eof()
+    assert isinstance(event, Failed) and isinstance(event.error, Truncated)
+    assert event.error.peer == ("server" if side == "client" else "client")
+    assert event.error.step == "4.3"
+    assert end.receive_eof() == [] and end.receive(b"x") == []
+    assert end.data_to_send() == b""
+    assert end.failure is event.error
+
+
+def test_truncation_can_be_ignored_by_those_who_must() -> None:
+    """DESIGN 5: `insecure_ignore_truncation` takes the end of file for an end of data."""
+    talk = pair(client_config(insecure_ignore_truncation=True), server_config())
+    (event,) = talk.client.receive_eof()
+    assert isinstance(event, Failed), "in a handshake nothing is ignored"
+    talk = pair(client_config(insecure_ignore_truncation=True), server_config())
+    talk.exchange()
+    assert told(talk.client.receive_eof()) == ["PeerClosed"]
+    assert talk.client.failure is None
+
+
+def test_end_of_file_in_the_handshake_names_the_step() -> None:
+    """RFC 9846 6.1: the step that was cut is told."""
+    talk = pair(client_config(), server_config())
+    (event,) = talk.client.receive_eof()
+    assert isinstance(event, Failed) and isinstance(event.error, Truncated)
+    assert event.error.step == "1.2"
+    assert "cut the connection at step 1.2" in str(event.error)
+
+
+def test_record_cut_by_the_end_of_file_is_a_truncation() -> None:
+    """RFC 9846 6.1: half a record is no data."""
+    talk = mutual()
+    talk.server.send(b"all or nothing")
+    assert talk.client.receive(talk.server.data_to_send()[:-1]) == []
+    assert isinstance(talk.client.receive_eof()[-1], Failed)
+
+
+# -- failures --------------------------------------------------------------------------------------------
+
+
+def test_failed_connection_takes_and_gives_nothing_more() -> None:
+    """DESIGN 5: the last event is Failed; the alert is ready, once."""
+    server = server_config().connection()
+    events = server.receive(b"GET / HTTP/1.1\r\n\r\n")
+    assert [type(event) for event in events] == [Failed]
+    assert isinstance(server.failure, PeerFault) and server.failure.fault is Fault.NOT_TLS
+    assert server.data_to_send() == bytes.fromhex("15030300 02020a")
+    assert server.receive(b"more") == [] and server.receive_eof() == []
+    assert server.data_to_send() == b"" and not server.wants_data
+    assert server.next_deadline() is None and server.tick() == []
+    with pytest.raises(UsageError):
+        server.send(b"x")
+    with pytest.raises(UsageError):
+        server.update_keys()
+    server.close()
+    assert server.data_to_send() == b""
+
+
+def test_peer_is_forgotten_when_the_connection_fails() -> None:
+    """DESIGN 8: `peer` is set only while everything holds."""
+    talk = mutual()
+    assert talk.server.peer is not None
+    talk.server.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
+    assert talk.server.peer is None and not talk.server.established
+
+
+def test_defect_in_the_engine_is_no_fault_of_the_peer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """DESIGN 5: whatever escapes the gate is InternalError; the log tells where, and no value."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret value")
+
+    talk = pair(client_config(), server_config())
+    monkeypatch.setattr("bothways.tls.handshake.client13.check_finished", broken)
+    talk.exchange()
+    assert isinstance(talk.client.failure, InternalError)
+    assert "not the peer's fault" in str(talk.client.failure)
+    assert isinstance(talk.server.failure, PeerAlert)
+    assert talk.server.failure.alert == Alert.INTERNAL_ERROR
+    assert "RuntimeError in _run" in caplog.text and "broken" in caplog.text
+    assert "a secret value" not in caplog.text
+
+
+def test_observer_that_raises_hears_no_more_and_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """DESIGN 5: an observer is the caller's code; the connection goes on without it."""
+    heard: list[object] = []
+
+    def curious(note: object) -> None:
+        heard.append(note)
+        raise LookupError("a bug of the observer")
+
+    server = server_config().connection(observer=curious)
+    talk = Pair(client_config().connection("localhost", observer=curious), server)
+    talk.exchange()
+    assert talk.client.established and talk.server.established
+    assert len(heard) == 2
+    assert caplog.text.count("hears no more") == 2
+
+
+# -- a signature that comes later ------------------------------------------------------------------------
+
+
+def signature(request: SignatureWanted, name: str) -> bytes:
+    return sign(request.scheme, identity(name).key, request.data)
+
+
+def test_server_waits_for_a_signer_elsewhere() -> None:
+    """DESIGN 2.4: the handshake pauses until the signature is provided."""
+    talk = pair(client_config(), server_config(credentials=external("localhost")))
+    (request,) = talk.server.receive(talk.client.data_to_send())
+    assert isinstance(request, SignatureWanted)
+    assert talk.server.step is Step.SIGNING
+    assert request.certificate == identity("localhost").certificate
+    assert not talk.server.wants_data
+    first = talk.server.data_to_send()
+    assert talk.server.provide(request, signature(request, "localhost")) == []
+    assert talk.server.wants_data
+    talk.client_events += talk.client.receive(first)
+    talk.exchange()
+    assert talk.client.established and talk.server.established
+
+
+def test_client_waits_for_a_signer_elsewhere() -> None:
+    """DESIGN 2.4: so does a client, which opens nothing in the meantime."""
+    talk = pair(client_config(credentials=external("client.example")), server_config())
+    talk.exchange()
+    (request,) = talk.client_events
+    assert isinstance(request, SignatureWanted) and talk.client.step is Step.SIGNING
+    assert talk.client.data_to_send() == b"", "its last flight goes out in one piece"
+    talk.client_events += talk.client.provide(request, signature(request, "client.example"))
+    talk.exchange()
+    assert told(talk.client_events)[1:] == ["Established CN=localhost"]
+    assert told(talk.server_events) == ["Established CN=client.example"]
+
+
+def test_wrong_signature_is_refused_and_the_handshake_waits_on() -> None:
+    """DESIGN 5: a wrong answer is our caller's error, and never reaches the peer."""
+    talk = pair(client_config(), server_config(credentials=external("localhost")))
+    (request,) = talk.server.receive(talk.client.data_to_send())
+    assert isinstance(request, SignatureWanted)
+    sent = talk.server.data_to_send()
+    for wrong in (b"", b"x" * 70, signature(request, "client.example")):
+        with pytest.raises(UsageError, match="not made by the private key"):
+            talk.server.provide(request, wrong)
+    assert talk.server.data_to_send() == b"" and talk.server.step is Step.SIGNING
+    talk.server.provide(request, signature(request, "localhost"))
+    talk.client_events += talk.client.receive(sent)
+    talk.exchange()
+    assert talk.server.established
+
+
+def test_answer_that_nobody_waits_for_is_a_usage_error() -> None:
+    """DESIGN 8: each request is answered once, by its own connection."""
+    talk = pair(client_config(), server_config(credentials=external("localhost")))
+    other = pair(client_config(), server_config(credentials=external("localhost")))
+    (request,) = talk.server.receive(talk.client.data_to_send())
+    (others,) = other.server.receive(other.client.data_to_send())
+    assert isinstance(request, SignatureWanted) and isinstance(others, SignatureWanted)
+    for wrong in (others, EvidenceWanted()):
+        with pytest.raises(UsageError, match="nothing waits"):
+            talk.server.provide(wrong, b"")
+    talk.server.provide(request, signature(request, "localhost"))
+    with pytest.raises(UsageError, match="nothing waits"):
+        talk.server.provide(request, signature(request, "localhost"))
+    with pytest.raises(UsageError, match="nothing waits"):
+        talk.client.provide(request, b"")
+
+
+def test_input_stays_unopened_while_an_answer_is_awaited() -> None:
+    """DESIGN 2.5: what arrives meanwhile is kept, up to a bound, and opened afterwards."""
+    talk = pair(client_config(credentials=external("client.example")), server_config(client_auth="request"))
+    talk.exchange()
+    (request,) = talk.client_events
+    assert isinstance(request, SignatureWanted)
+    assert talk.client.receive(b"\x17\x03\x03\x00\x20" + bytes(32)) == []
+    with pytest.raises(UsageError, match="wants_data"):
+        talk.client.receive(bytes(1024 * 1024))
+    events = talk.client.provide(request, signature(request, "client.example"))
+    assert isinstance(events[-1], Failed) and isinstance(events[-1].error, PeerFault)
+    assert events[-1].error.fault is Fault.BAD_RECORD
+
+
+# -- time ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_handshake_that_takes_too_long_is_given_up(side: str) -> None:
+    """DESIGN 8: time limits without a clock of its own."""
+    clock = FrozenClock()
+    config = {"clock": clock, "handshake_timeout": 5.0}
+    talk = pair(
+        client_config(**config if side == "client" else {}),
+        server_config(**config if side == "server" else {}),
+    )
+    end, other = (talk.client, talk.server) if side == "client" else (talk.server, talk.client)
+    assert end.next_deadline() == 1005.0
+    assert end.tick() == []
+    clock.pass_time(4.9)
+    assert end.tick() == []
+    clock.pass_time(0.2)
+    (event,) = end.tick()
+    assert isinstance(event, Failed) and isinstance(event.error, PeerFault)
+    assert event.error.fault is Fault.HANDSHAKE_TIMEOUT
+    assert "did not finish the handshake within 5 seconds" in str(event.error)
+    assert end.next_deadline() is None and end.tick() == []
+    talk.exchange()
+    assert isinstance(other.failure, PeerAlert)
+
+
+def test_established_connection_has_no_deadline() -> None:
+    """DESIGN 8: the limit is for the handshake; idleness is the I/O layer's matter."""
+    clock = FrozenClock()
+    talk = pair(client_config(clock=clock), server_config(clock=clock))
+    talk.exchange()
+    assert talk.client.next_deadline() is None and talk.server.next_deadline() is None
+    clock.pass_time(10_000)
+    assert talk.client.tick() == [] and talk.client.established
+
+
+# -- several servers behind one address ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("a.example", "a.example"),
+        ("b.example", "b.example"),
+        ("x.wild.example", "*.wild.example"),
+    ],
+)
+def test_server_shows_the_certificate_of_the_name_asked_for(asked: str, given: str) -> None:
+    """RFC 6066 3: the server name chooses among credentials, wildcards included."""
+    several = [credentials(name) for name in ("a.example", "b.example", "*.wild.example")]
+    talk = pair(client_config(), server_config(credentials=several), asked)
+    talk.exchange()
+    assert talk.client.peer is not None and talk.client.peer.names.dns == (given,)
+
+
+def test_client_that_asks_for_no_known_name_gets_the_first_credentials() -> None:
+    """DESIGN 8: then it is the client who refuses, and can say why."""
+    several = [credentials("a.example"), credentials("b.example")]
+    talk = pair(client_config(), server_config(credentials=several), "c.example")
+    talk.exchange()
+    assert isinstance(talk.client.failure, PeerFault)
+    assert talk.client.failure.fault is Fault.NAME_MISMATCH
+    assert isinstance(talk.server.failure, PeerAlert)
+
+
+def test_client_may_want_an_ip_address() -> None:
+    """RFC 6066 3: an address is checked against the certificate and not sent as a server name."""
+    talk = pair(client_config(), server_config(), "127.0.0.1")
+    talk.exchange()
+    assert isinstance(talk.client.failure, PeerFault)
+    assert talk.client.failure.fault is Fault.NAME_MISMATCH
