@@ -184,6 +184,14 @@ class Fault(Enum):
                                    "issue it with the extended key usage {wanted}", check=Check.CONSTRAINT)
     UNKNOWN_CRITICAL_EXTENSION = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate with the critical extension {oid}, which we do not know", "RFC 5280 4.2",
                                      check=Check.CONSTRAINT)
+    NAME_NOT_PERMITTED = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {name}, which is outside of the names that {issuer} permits", "RFC 5280 6.1.3",
+                             "issue it for a permitted name, or by another CA", check=Check.CONSTRAINT)
+    NAME_EXCLUDED = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {name}, which {issuer} excludes", "RFC 5280 6.1.3",
+                        "issue it for a permitted name, or by another CA", check=Check.CONSTRAINT)
+    NO_VALID_POLICY = Row(Alert.BAD_CERTIFICATE, "sent a path on which no certificate policy is valid throughout, although one is required", "RFC 5280 6.1.5",
+                          "issue all certificates of the path under one of the policies wanted: {wanted}", check=Check.CONSTRAINT)
+    BAD_POLICY_MAPPING = Row(Alert.BAD_CERTIFICATE, "sent a certificate that maps a policy from or to anyPolicy", "RFC 5280 6.1.4",
+                             check=Check.CONSTRAINT)
     NAME_MISMATCH = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {got}, not for {wanted}", "RFC 9525 6.3",
                         "connect by a name that the certificate has, or issue it with {wanted}", check=Check.NAME)
     NO_SERVER_NAMES = Row(Alert.BAD_CERTIFICATE, "sent a certificate without subjectAltName, so it stands for no server: a common name does not count", "RFC 9525 6.3",

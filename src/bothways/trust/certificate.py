@@ -19,6 +19,7 @@ from cryptography.x509 import (
     DuplicateExtension,
     Extension,
     ExtensionType,
+    InvalidVersion,
     ObjectIdentifier,
     SubjectAlternativeName,
     SubjectKeyIdentifier,
@@ -118,7 +119,7 @@ class Parsed:
             raise ValueError(f"the extension {error.oid.dotted_string} stands there twice") from None
         except UnsupportedAlgorithm as error:
             raise ValueError(f"a key of a kind that we do not know: {error}") from None
-        except (ValueError, TypeError, UnsupportedGeneralNameType) as error:
+        except (ValueError, TypeError, InvalidVersion, UnsupportedGeneralNameType) as error:
             raise ValueError(str(error)) from None
 
     @property

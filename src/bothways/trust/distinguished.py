@@ -108,16 +108,17 @@ _short_text = lru_cache(maxsize=1024)(_text)
 
 
 def _spelled(kind: bytes, tag: int, value: bytes) -> str:
-    dotted = _dotted(kind)
+    number = dotted(kind)
     encoding = _STRINGS.get(tag)
     text = "#" + value.hex() if encoding is None else value.decode(encoding, "replace")
     if encoding is not None:
         text = "".join("\\" + each if each in ',+"\\<>;' else each for each in text)
-    return f"{_SHORT.get(dotted, dotted)}={text}"
+    return f"{_SHORT.get(number, number)}={text}"
 
 
 @lru_cache(maxsize=256)
-def _dotted(kind: bytes) -> str:
+def dotted(kind: bytes) -> str:
+    """Return an object identifier's content in dotted form (X.690 8.19)."""
     parts = []
     number = 0
     for byte in kind:
@@ -129,6 +130,12 @@ def _dotted(kind: bytes) -> str:
         return "?"
     first = min(parts[0] // 40, 2)
     return ".".join(map(str, (first, parts[0] - 40 * first, *parts[1:])))
+
+
+def string(tag: int, value: bytes) -> str:
+    """Return a string of a name for comparison or a person; what is none stands in hexadecimal."""
+    encoding = _STRINGS.get(tag)
+    return value.hex() if encoding is None else value.decode(encoding, "replace")
 
 
 def common_name(name: bytes) -> str | None:

@@ -17,7 +17,9 @@ from bothways.faults import Check, Fault, Reason, blame
 from bothways.trust.anchors import Edge, TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.constraints import certificate_reasons, key_weakness
+from bothways.trust.name_constraints import COMPARISONS, OutOfWork, Work, constraint_reasons
 from bothways.trust.names import ServerName, name_reasons, names_of, server_name
+from bothways.trust.policies import NO_POLICY, Policies, policy_reasons
 from bothways.trust.signatures import is_signed_by, weakness
 from bothways.trust.verdict import Finding, Names, Outcome, Purpose, Refused, Trusted, Verdict, by_precedence
 
@@ -29,7 +31,8 @@ class Limits:
     """How much work one chain may cause.
 
     certificates, octets: size of the chain as sent. depth: certificates in a path, leaf and anchor
-    included. candidates: issuers tried. signatures: signatures checked.
+    included. candidates: issuers tried. signatures: signatures checked. comparisons: of names with
+    the subtrees of name constraints.
     """
 
     certificates: int = 16
@@ -37,6 +40,7 @@ class Limits:
     depth: int = 10
     candidates: int = 256
     signatures: int = 32
+    comparisons: int = COMPARISONS
 
 
 LIMITS = Limits()
@@ -51,13 +55,15 @@ def judge(
     name: str | ServerName | None,
     at: datetime,
     key_usage: str | None = "digitalSignature",
+    policies: Policies = NO_POLICY,
     limits: Limits = LIMITS,
 ) -> Verdict:
     """Judge a certificate for a purpose, and for a name where one is given.
 
     chain: DER as sent, the leaf first, the rest in any order; surplus and repeated ones are ignored.
     name: whom the certificate must stand for, None where that is not asked (clients).  at: the time, with
-    its zone.  key_usage: what the leaf's key is used for, "digitalSignature" or "keyEncipherment".
+    its zone.  key_usage: what the leaf's key is used for, "digitalSignature", "keyEncipherment", or None for
+    either.  policies: the certificate policies wanted.
     Raises ConfigError for a `name` that is none; never for what is in the chain.
     """
     wanted = server_name(name) if isinstance(name, str) else name
@@ -71,10 +77,10 @@ def judge(
     except ValueError as error:
         return _refused([Reason(Fault.BAD_ENCODING, 0, "", {"problem": error})], None)
     search = _Search(chain, anchors, limits)
-    terms = _Terms(purpose, wanted, at, key_usage, names)
+    terms = _Terms(purpose, wanted, at, key_usage, policies, names, Work(limits.comparisons))
     best: tuple[Path, list[Reason]] | None = None
     for path in search.paths(leaf):
-        reasons = _walk(path, terms)
+        reasons = _walk(path, terms) + policy_reasons(path, policies)
         if not reasons:
             return _trusted(path, names)
         if best is None or _severity(reasons) < _severity(best[1]):
@@ -99,7 +105,9 @@ class _Terms:
     wanted: ServerName | None
     at: datetime
     key_usage: str | None
+    policies: Policies
     names: Names
+    work: Work
 
 
 def _check_size(chain: Sequence[bytes], limits: Limits) -> Reason | None:
@@ -121,6 +129,17 @@ def _check_size(chain: Sequence[bytes], limits: Limits) -> Reason | None:
 def _walk(path: Path, terms: _Terms) -> list[Reason]:
     """Make every check that is not the search's on a path, whole or not."""
     reasons = certificate_reasons(path, terms.purpose, terms.at, terms.key_usage)
+    try:
+        reasons += constraint_reasons(path, terms.work)
+    except OutOfWork:
+        reasons.append(
+            Reason(
+                Fault.PATH_SEARCH_EXHAUSTED,
+                None,
+                "",
+                {"unit": "comparisons of names", "limit": terms.work.granted},
+            )
+        )
     if terms.wanted is not None:
         reasons += name_reasons(path[0], terms.names, terms.wanted)
     return reasons

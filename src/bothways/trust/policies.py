@@ -1,0 +1,223 @@
+"""Certificate policies along a path, by the graph of RFC 9618, which replaces the tree of RFC 5280 6.1.
+
+A level of the graph is a dictionary from a policy to its node; a policy stands once on a level, so the work
+grows with the size of the certificates and not with the number of ways through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
+
+from bothways.faults import Fault, Reason
+from bothways.trust.certificate import Parsed
+from bothways.trust.der import SEQUENCE, elements, expect_element
+from bothways.trust.distinguished import dotted
+
+ANY = "2.5.29.32.0"
+_OID = 0x06
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Which policies a path must have (RFC 5280 6.1.1 c, e, f, g).
+
+    acceptable: dotted identifiers, empty for any.  required: a path must be valid under one of them; without
+    it they are asked for only where a CA demands it.  map_policies: CAs may map one policy to another.
+    allow_any: the wildcard anyPolicy in a certificate counts.
+    """
+
+    acceptable: frozenset[str] = frozenset()
+    required: bool = False
+    map_policies: bool = True
+    allow_any: bool = True
+
+
+NO_POLICY = Policies()
+
+
+@dataclass(slots=True)
+class _Node:
+    """One policy on one level: its parents on the level above, and what the next certificate may call it."""
+
+    parents: set[str]
+    expected: set[str]
+
+
+Level = dict[str, _Node]
+
+
+@dataclass(slots=True)
+class _State:
+    """Where processing stands (RFC 5280 6.1.2); `levels` empty means that the graph is NULL."""
+
+    levels: list[Level]
+    explicit: int
+    mapping: int
+    inhibit_any: int
+    reasons: list[Reason] = field(default_factory=list)
+
+
+def policy_reasons(path: Sequence[Parsed], wanted: Policies = NO_POLICY) -> list[Reason]:
+    """Say why the policies of a path, from the leaf to the anchor, will not do."""
+    if not wanted.required and not any(map(_restricts, path[:-1])):
+        return []
+    return valid_policies(path, wanted)[1]
+
+
+def _restricts(certificate: Parsed) -> bool:
+    extensions = certificate.extensions
+    return ExtensionOID.POLICY_CONSTRAINTS in extensions or ExtensionOID.POLICY_MAPPINGS in extensions
+
+
+def valid_policies(
+    path: Sequence[Parsed], wanted: Policies = NO_POLICY
+) -> tuple[frozenset[str], list[Reason]]:
+    """Return a path's user-constrained policy set, and the reasons against it (RFC 5280 6.1, RFC 9618 5).
+
+    The anchor's own policies are no part of the path.
+    """
+    certificates = list(reversed(path[:-1]))
+    never = len(certificates) + 1
+    state = _State(
+        levels=[{ANY: _Node(set(), {ANY})}],
+        explicit=0 if wanted.required else never,
+        mapping=never if wanted.map_policies else 0,
+        inhibit_any=never if wanted.allow_any else 0,
+    )
+    failed = False
+    for number, certificate in enumerate(certificates, 1):
+        final = number == len(certificates)
+        _process(state, certificate, final)
+        failed = failed or (state.explicit == 0 and not state.levels)
+        if not final:
+            _prepare(state, certificate, position=len(certificates) - number)
+    if certificates:
+        _wrap_up(state, certificates[-1])
+    found = _user_constrained(state.levels, wanted.acceptable)
+    if failed or (state.explicit == 0 and not found):
+        facts = {"wanted": sorted(wanted.acceptable) or "any"}
+        state.reasons.append(Reason(Fault.NO_VALID_POLICY, None, path[0].subject_text, facts))
+    return (frozenset() if state.reasons else found), state.reasons
+
+
+def _process(state: _State, certificate: Parsed, final: bool) -> None:
+    """Add the level of one certificate (RFC 5280 6.1.3 d and e)."""
+    extension = certificate.extension(x509.CertificatePolicies)
+    if extension is None:
+        state.levels = []
+    if extension is None or not state.levels:
+        return
+    above = state.levels[-1]
+    by_expected: dict[str, set[str]] = {}
+    for policy, node in above.items():
+        for name in node.expected:
+            by_expected.setdefault(name, set()).add(policy)
+    asserted = {each.policy_identifier.dotted_string for each in extension}
+    level: Level = {}
+    for policy in asserted - {ANY}:
+        parents = by_expected.get(policy) or ({ANY} if ANY in above else set())
+        if parents:
+            level[policy] = _Node(set(parents), {policy})
+    if ANY in asserted and (state.inhibit_any > 0 or (not final and certificate.is_self_issued)):
+        for name, parents in by_expected.items():
+            if name not in level:
+                level[name] = _Node(set(parents), {name})
+    state.levels.append(level)
+    if not level:
+        state.levels = []
+
+
+def _prepare(state: _State, certificate: Parsed, position: int) -> None:
+    """Map policies, then count down and take over what the CA demands (RFC 5280 6.1.4 a, b, h, i, j)."""
+    mappings = _mappings(state, certificate, position)
+    if state.levels:
+        _map(state, mappings)
+    if not certificate.is_self_issued:
+        state.explicit = max(state.explicit - 1, 0)
+        state.mapping = max(state.mapping - 1, 0)
+        state.inhibit_any = max(state.inhibit_any - 1, 0)
+    constraints = certificate.extension(x509.PolicyConstraints)
+    if constraints is not None:
+        if constraints.require_explicit_policy is not None:
+            state.explicit = min(state.explicit, constraints.require_explicit_policy)
+        if constraints.inhibit_policy_mapping is not None:
+            state.mapping = min(state.mapping, constraints.inhibit_policy_mapping)
+    inhibited = certificate.extension(x509.InhibitAnyPolicy)
+    if inhibited is not None:
+        state.inhibit_any = min(state.inhibit_any, inhibited.skip_certs)
+
+
+def _mappings(state: _State, certificate: Parsed, position: int) -> dict[str, set[str]]:
+    """Read which policies the CA maps to which; anyPolicy may be neither (RFC 5280 6.1.4 a)."""
+    extension = certificate.extensions.get(ExtensionOID.POLICY_MAPPINGS)
+    if extension is None or not isinstance(extension.value, x509.UnrecognizedExtension):
+        return {}
+    mappings: dict[str, set[str]] = {}
+    try:
+        for issuers, subjects in _pairs(extension.value.value):
+            mappings.setdefault(issuers, set()).add(subjects)
+    except ValueError as error:
+        facts = {"problem": f"policyMappings: {error}"}
+        state.reasons.append(Reason(Fault.BAD_ENCODING, position, certificate.subject_text, facts))
+        return {}
+    if ANY in mappings or any(ANY in each for each in mappings.values()):
+        state.reasons.append(Reason(Fault.BAD_POLICY_MAPPING, position, certificate.subject_text))
+    return mappings
+
+
+def _pairs(value: bytes) -> Iterator[tuple[str, str]]:
+    at, end = expect_element(value, 0, len(value), SEQUENCE, "sequence")
+    for tag, _, start, stop in elements(value, at, end):
+        if tag != SEQUENCE:
+            raise ValueError("a mapping is no sequence")
+        first, middle = expect_element(value, start, stop, _OID, "policy")
+        second, last = expect_element(value, middle, stop, _OID, "policy")
+        yield dotted(value[first:middle]), dotted(value[second:last])
+
+
+def _map(state: _State, mappings: dict[str, set[str]]) -> None:
+    """Let the next certificate use a policy's other names, or forbid it (RFC 5280 6.1.4 b, RFC 9618 5.4)."""
+    level = state.levels[-1]
+    for policy, others in mappings.items():
+        node = level.get(policy)
+        if state.mapping == 0:
+            level.pop(policy, None)
+        elif node is not None:
+            node.expected = set(others)
+        elif ANY in level:
+            level[policy] = _Node({ANY}, set(others))
+    if not level:
+        state.levels = []
+
+
+def _wrap_up(state: _State, leaf: Parsed) -> None:
+    """Count down once more, and heed the leaf's own demand (RFC 5280 6.1.5 a and b)."""
+    state.explicit = max(state.explicit - 1, 0)
+    constraints = leaf.extension(x509.PolicyConstraints)
+    if constraints is not None and constraints.require_explicit_policy == 0:
+        state.explicit = 0
+
+
+def _user_constrained(levels: list[Level], acceptable: frozenset[str]) -> frozenset[str]:
+    """Return the acceptable policies, by the anchor's names, under which the leaf is valid (RFC 9618 5.5)."""
+    if not levels:
+        return frozenset()
+    authority: set[str] = set()
+    alive = set(levels[-1])
+    if ANY in alive:
+        authority.add(ANY)
+    for level in reversed(levels[1:]):
+        above: set[str] = set()
+        for policy in alive:
+            parents = level[policy].parents
+            if ANY in parents and policy != ANY:
+                authority.add(policy)
+            above |= parents
+        alive = above
+    if not acceptable or ANY in acceptable:
+        return frozenset(authority)
+    return acceptable if ANY in authority else frozenset(authority) & acceptable

@@ -1,0 +1,107 @@
+"""Certificate policies along a path (RFC 5280 6.1, RFC 9618). PKITS has the broad part; here is the rest."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
+
+from bothways.faults import Fault
+from bothways.trust.certificate import Parsed
+from bothways.trust.policies import ANY, Policies, policy_reasons, valid_policies
+from pki import intermediate, leaf, root
+
+ONE, TWO, THREE = "1.2.3.1", "1.2.3.2", "1.2.3.3"
+REQUIRED = Policies(required=True)
+
+
+def asserting(*policies: str):
+    found = [x509.PolicyInformation(x509.ObjectIdentifier(each), None) for each in policies]
+    return (x509.CertificatePolicies(found), False)
+
+
+def _der_oid(dotted: str) -> bytes:
+    """The DER of an identifier, cut out of an extension that holds it."""
+    value = x509.ExtendedKeyUsage([x509.ObjectIdentifier(dotted)]).public_bytes()
+    return value[2:]
+
+
+def sequence(content: bytes) -> bytes:
+    length = len(content)
+    return b"\x30" + (bytes([length]) if length < 128 else b"\x82" + length.to_bytes(2, "big")) + content
+
+
+def mapping(*pairs: tuple[str, str]):
+    value = sequence(b"".join(sequence(_der_oid(one) + _der_oid(other)) for one, other in pairs))
+    return (x509.UnrecognizedExtension(ExtensionOID.POLICY_MAPPINGS, value), True)
+
+
+def path_of(issued) -> list[Parsed]:
+    return [Parsed(each.der) for each in (issued, *issued.above)]
+
+
+ROOT = root()
+
+
+def test_policies_are_not_asked_for_by_default():
+    """RFC 5280 6.1.1: a path without policies is a path."""
+    assert policy_reasons(path_of(leaf(intermediate(ROOT)))) == []
+
+
+def test_a_required_policy_must_be_valid_throughout():
+    """RFC 5280 6.1.5 g."""
+    ca = intermediate(ROOT, "P1", extra=[asserting(ONE)])
+    good, bad = leaf(ca, extra=[asserting(ONE)]), leaf(ca, extra=[asserting(TWO)])
+    assert valid_policies(path_of(good), REQUIRED) == (frozenset({ONE}), [])
+    [reason] = policy_reasons(path_of(bad), REQUIRED)
+    assert (reason.fault, reason.position) == (Fault.NO_VALID_POLICY, None)
+    assert policy_reasons(path_of(good), Policies(frozenset({ONE, TWO}), required=True)) == []
+    [reason] = policy_reasons(path_of(good), Policies(frozenset({TWO}), required=True))
+    assert reason.facts == {"wanted": [TWO]}
+
+
+def test_mapping_from_or_to_any_policy_is_refused_with_its_place():
+    """RFC 5280 6.1.4 a."""
+    for pair in ((ANY, ONE), (ONE, ANY)):
+        ca = intermediate(ROOT, "Maps", extra=[asserting(ONE), mapping(pair)])
+        [reason, *_] = policy_reasons(path_of(leaf(ca, extra=[asserting(ONE)])))
+        assert (reason.fault, reason.position) == (Fault.BAD_POLICY_MAPPING, 1)
+
+
+@pytest.mark.parametrize("value", [b"", b"\x30\x02\x05\x00", b"\x30\x04\x30\x02\x06\x00", b"\x02\x01\x00"])
+def test_mappings_that_cannot_be_read_are_a_reason(value):
+    """RFC 5280 4.2.1.5."""
+    extension = (x509.UnrecognizedExtension(ExtensionOID.POLICY_MAPPINGS, value), True)
+    ca = intermediate(ROOT, "Maps", extra=[asserting(ONE), extension])
+    [reason] = policy_reasons(path_of(leaf(ca, extra=[asserting(ONE)])))
+    assert (reason.fault, reason.position) == (Fault.BAD_ENCODING, 1)
+
+
+def test_a_policy_known_only_as_any_policy_can_be_mapped():
+    """RFC 9618 5.4: the mapped policy becomes a child of anyPolicy."""
+    ca = intermediate(ROOT, "Maps", extra=[asserting(ANY), mapping((ONE, TWO))])
+    path = path_of(leaf(ca, extra=[asserting(TWO)]))
+    assert valid_policies(path, Policies(frozenset({ONE}), required=True)) == (frozenset({ONE}), [])
+
+
+def test_a_leaf_valid_under_any_policy_has_every_policy_wanted():
+    """RFC 9618 5.5."""
+    path = path_of(leaf(intermediate(ROOT, "Any", extra=[asserting(ANY)]), extra=[asserting(ANY)]))
+    assert valid_policies(path, REQUIRED) == (frozenset({ANY}), [])
+    wanted = Policies(frozenset({ONE, TWO}), required=True)
+    assert valid_policies(path, wanted) == (frozenset({ONE, TWO}), [])
+
+
+def test_a_path_that_is_an_anchor_alone_has_no_policy_processing_but_any():
+    """RFC 5280 6.1: the anchor is no part of the path."""
+    assert policy_reasons(path_of(leaf(None, "dev.example")), REQUIRED) == []
+
+
+def test_mappings_that_would_double_a_tree_at_every_level_cost_nothing():
+    """RFC 9618 1: the tree of RFC 5280 grows exponentially, the graph does not."""
+    pairs = [(one, other) for one in (ONE, TWO) for other in (ONE, TWO)]
+    above = ROOT
+    for level in range(30):
+        above = intermediate(above, f"Level {level}", extra=[asserting(ONE, TWO), mapping(*pairs)])
+    path = path_of(leaf(above, extra=[asserting(ONE, TWO)]))
+    assert valid_policies(path, REQUIRED) == (frozenset({ONE, TWO}), [])
