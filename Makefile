@@ -7,7 +7,6 @@ ARGS ?=
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-RUN := PYTHONPATH=src $(BIN)/python
 
 .PHONY: help demo test test-all check format bench clean
 
@@ -21,7 +20,7 @@ help:
 	@echo "make clean     remove .venv and caches"
 
 demo: .venv/run.stamp
-	@$(RUN) -m bothways.cli demo $(ARGS)
+	@$(BIN)/bothways demo $(ARGS)
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest -q -rs $(ARGS)
@@ -40,11 +39,11 @@ format: .venv/dev.stamp
 	$(BIN)/ruff format .
 
 bench: .venv/dev.stamp
-	PYTHONPATH=src:tests $(BIN)/python -m bench $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit("bothways needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit("bothways needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
 
 .venv/run.stamp: requirements/run.txt | .venv/bin/python
 	@test -e .venv/dev.stamp || $(MAKE) --no-print-directory install WHAT=run EXTRA=cli
@@ -57,9 +56,10 @@ bench: .venv/dev.stamp
 .PHONY: install
 install:
 ifeq ($(PINNED),yes)
-	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/$(WHAT).txt
+	@$(PIP) install -q --require-hashes --only-binary :all: -r requirements/$(WHAT).txt
+	@$(PIP) install -q --no-deps --no-build-isolation --editable .
 else
-	$(PIP) install -q --upgrade --editable '.[$(EXTRA)]'
+	@$(PIP) install -q --upgrade --editable '.[$(EXTRA)]'
 endif
 
 clean:

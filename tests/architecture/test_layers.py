@@ -29,7 +29,7 @@ INSIDE = {
         ("verdict", "der", "files"),
         ("pem", "distinguished"),
         ("certificate",),
-        ("signatures", "names"),
+        ("signatures", "names", "name_constraints", "policies"),
         ("anchors", "constraints"),
         ("credentials",),
         ("path", "crl", "ocsp"),
