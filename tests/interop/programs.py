@@ -15,7 +15,8 @@ from pathlib import Path
 from bothways.errors import TLSError
 from bothways.net import Channel, connect, wrap
 from bothways.tls.connection import ClientConfig, ServerConfig
-from bothways.tls.events import Note, Observer
+from bothways.tls.events import MessageSeen, Note, Observer
+from bothways.tls.wire.tls13 import KeyUpdate
 
 PATIENCE = 20.0
 
@@ -199,6 +200,15 @@ def heard_line(channel: Channel) -> bytes:
         assert data, f"the peer closed after {line!r}"
         line += data
     return line
+
+
+def key_updates(notes: list[Note], *, sent: bool) -> list[int]:
+    """What the KeyUpdates that went one way asked for."""
+    return [
+        note.message.request_update
+        for note in notes
+        if isinstance(note, MessageSeen) and note.sent == sent and isinstance(note.message, KeyUpdate)
+    ]
 
 
 @contextmanager

@@ -12,12 +12,11 @@ import pytest
 from bothways import Alert, ClientConfig, Fault, PeerAlert, PeerFault, ServerConfig
 from bothways.iana import KeyUpdateRequest
 from bothways.net import Channel
-from bothways.tls.events import MessageSeen, Note
-from bothways.tls.wire.tls13 import KeyUpdate
+from bothways.tls.events import Note
 from interop import identities
 from interop.identities import Identity, client, server
 from interop.peers import find
-from interop.programs import Program, calling, heard_line, running, serving
+from interop.programs import Program, calling, heard_line, key_updates, running, serving
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
@@ -67,15 +66,6 @@ def our_server(who: Identity | None = None, auth: str = "require", **terms: Any)
     return ServerConfig(
         credentials=(who or server()).credentials, client_anchors=trusted, client_auth=auth, **terms
     )
-
-
-def key_updates(notes: list[Note], *, sent: bool) -> list[int]:
-    """What the KeyUpdates that went one way asked for."""
-    return [
-        note.message.request_update
-        for note in notes
-        if isinstance(note, MessageSeen) and note.sent == sent and isinstance(note.message, KeyUpdate)
-    ]
 
 
 @pytest.mark.parametrize(
