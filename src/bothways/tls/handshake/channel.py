@@ -162,7 +162,7 @@ class Inbox:
             if content_type == ContentType.application_data:
                 if not self._flight.empty:
                     blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
-                if not content:
+                if not content and self.epoch is Epoch.APPLICATION:
                     self.count_empty()
                     continue
                 self._empty_records = 0
