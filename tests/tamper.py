@@ -1,9 +1,9 @@
 """A liar in the engine: edits what one side sends, by message and field, never by byte offset.
 
 `lying(Role.SERVER, edit)` hands every message that a server sends to `edit`, which returns what goes out
-in its place. What goes out is encoded by the codec tables, protected by the keys of the moment and added to the
-liar's transcript, so that the other side meets a well-made lie. With `in_flight` the transcript
-keeps the honest message: somebody between the two altered it.
+in its place. That is encoded by the codec tables, protected by the keys of the moment and added to the liar's
+transcript, so that the other side meets a well-made lie. With `in_flight` the transcript keeps the honest
+message: somebody between the two altered it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,150 @@
+"""Script, table and RFC against each other: what runs is in the table, and the table is the RFC's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from bothways import Connection, Established
+from bothways.iana import HandshakeType
+from bothways.tls.handshake.steps import LEGAL, Role, Step
+from bothways.tls.wire.flight import decode_message
+from bothways.tls.wire.hello import ServerHello, is_retry
+from tls.handshake.conversations import CONVERSATIONS, client_config, server_config, steps_taken
+
+# RFC 9846 A.1 and A.2: the step, what is received there, the step that follows; what is sent is not seen.
+# Not spoken, and so left out: a PSK (WAIT_EE to WAIT_FINISHED) and early data (WAIT_EOED).
+FIGURES = {
+    Role.CLIENT: """
+        WAIT_SH        HelloRetryRequest    WAIT_SH
+        WAIT_SH        ServerHello          WAIT_EE
+        WAIT_EE        EncryptedExtensions  WAIT_CERT_CR
+        WAIT_CERT_CR   CertificateRequest   WAIT_CERT
+        WAIT_CERT_CR   Certificate          WAIT_CV
+        WAIT_CERT      Certificate          WAIT_CV
+        WAIT_CV        CertificateVerify    WAIT_FINISHED
+        WAIT_FINISHED  Finished             CONNECTED
+        """,
+    Role.SERVER: """
+        START          ClientHello          START
+        START          ClientHello          WAIT_CERT
+        START          ClientHello          WAIT_FINISHED
+        WAIT_CERT      Certificate          WAIT_CV
+        WAIT_CERT      EmptyCertificate     WAIT_FINISHED
+        WAIT_CV        CertificateVerify    WAIT_FINISHED
+        WAIT_FINISHED  Finished             CONNECTED
+        """,
+}
+# Our names for what the figures call otherwise: START is where a server awaits a hello; after a
+# HelloRetryRequest both figures go back to a step that we tell apart.
+SPELLED = {
+    Step.WAIT_CH: "START",
+    Step.WAIT_CH_AFTER_RETRY: "START",
+    Step.WAIT_SH_AFTER_RETRY: "WAIT_SH",
+}
+
+Arrow = tuple[str, str, str]
+
+
+@contextmanager
+def arrows_taken(role: Role) -> Iterator[set[Arrow]]:
+    """Within, every message that `role` takes is written down as an arrow of the figure."""
+    taken: set[Arrow] = set()
+    take = Connection._take_message
+
+    def watched(connection: Connection, code: int, raw: bytes, events: list[Any]) -> None:
+        start = connection.step
+        take(connection, code, raw, events)
+        if connection._hs.role is role:
+            end = connection.step
+            taken.add((SPELLED.get(start, start.name), called(code, raw), SPELLED.get(end, end.name)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "_take_message", watched)
+        yield taken
+
+
+def called(code: int, raw: bytes) -> str:
+    """A message's name in the figures."""
+    message = decode_message(code, raw[4:])
+    if isinstance(message, ServerHello) and is_retry(message):
+        return "HelloRetryRequest"
+    empty = "Empty" if not getattr(message, "certificate_list", True) else ""
+    return empty + type(message).__name__
+
+
+@pytest.mark.parametrize("role", Role)
+def test_arrows_of_all_conversations_are_those_of_the_figure(role: Role) -> None:
+    """RFC 9846 A: no arrow is missing, none is ours alone."""
+    drawn = {tuple(line.split()) for line in FIGURES[role].strip().splitlines()}
+    with arrows_taken(role) as taken:
+        for conversation in CONVERSATIONS.values():
+            conversation.pair().exchange()
+    assert taken == drawn
+
+
+def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
+    """DESIGN 2.3: script and table cannot drift apart unnoticed."""
+    with steps_taken() as taken:
+        for conversation in CONVERSATIONS.values():
+            talk = conversation.pair()
+            talk.exchange()
+            assert any(isinstance(event, Established) for event in talk.server_events)
+    edges = {
+        (role, step, following)
+        for role, table in LEGAL.items()
+        for step, law in table.items()
+        for following in law.follow
+    }
+    assert set(taken) == edges
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_row_can_be_reached_and_left(role: Role) -> None:
+    """DESIGN 2.2: no row stands in the table that no handshake comes by."""
+    table = LEGAL[role]
+    followed = {following for law in table.values() for following in law.follow}
+    assert followed | {Step.START} == set(table)
+    assert [step for step, law in table.items() if not law.follow] == [Step.CONNECTED]
+
+
+def test_steps_that_await_no_message_accept_none() -> None:
+    """DESIGN 2.5: while we judge or sign, nothing is opened."""
+    for role in Role:
+        for step in (Step.START, Step.JUDGING, Step.SIGNING):
+            assert not LEGAL[role][step].accepts
+
+
+def test_every_row_has_an_id_of_the_mission() -> None:
+    """DESIGN 2.11: ids name checks, and ladder, errors and tests say the same."""
+    for table in LEGAL.values():
+        for law in table.values():
+            assert re.fullmatch(r"[1-4]\.[1-5]", law.id)
+
+
+def test_messages_that_tls_13_does_not_know_are_accepted_nowhere() -> None:
+    """RFC 9846 4: the messages of TLS 1.2 and those that are not spoken."""
+    accepted = {code for table in LEGAL.values() for law in table.values() for code in law.accepts}
+    assert set(HandshakeType) - accepted == {
+        HandshakeType.hello_request,
+        HandshakeType.end_of_early_data,
+        HandshakeType.server_key_exchange,
+        HandshakeType.server_hello_done,
+        HandshakeType.client_key_exchange,
+        HandshakeType.certificate_url,
+        HandshakeType.certificate_status,
+        HandshakeType.compressed_certificate,
+        HandshakeType.message_hash,
+    }
+
+
+@pytest.mark.parametrize("role", Role)
+def test_step_that_may_not_follow_is_our_own_defect(role: Role) -> None:
+    """DESIGN 2.2: the connection holds its script to the table."""
+    ends = {Role.CLIENT: client_config().connection("localhost"), Role.SERVER: server_config().connection()}
+    with pytest.raises(TypeError, match="CONNECTED may not follow WAIT_"):
+        ends[role]._enter(Step.CONNECTED)
