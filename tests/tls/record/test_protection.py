@@ -113,6 +113,44 @@ def test_a_record_out_of_its_order_is_refused() -> None:
     assert theirs.open(*second) == (DATA, b"2")
 
 
+def test_the_short_way_opens_what_the_long_way_opens() -> None:
+    """RFC 9846 5.2: one whole record of data; both ways may take turns."""
+    ours, theirs = pair()
+    for size in (1, 50, FRAGMENT_LIMIT):
+        data = os.urandom(size)
+        assert theirs.open_data(ours.seal(DATA, data)) == data
+        assert theirs.open(*split(ours.seal(DATA, data))[0]) == (DATA, data)
+    assert theirs.sequence == ours.sequence == 6
+
+
+def test_the_short_way_declines_everything_else_and_changes_nothing() -> None:
+    """Whatever is no plain record of data goes the long way, which says what is wrong."""
+    secret = os.urandom(32)
+    ours, theirs = Protection(AES, secret), Protection(AES, secret)
+    data = ours.seal(DATA, b"content")
+    declined = {
+        "altered": data[:-1] + bytes([data[-1] ^ 1]),
+        "altered header": data[:1] + b"\x02" + data[2:],
+        "another type outside": b"\x16" + data[1:],
+        "cut": data[:-1],
+        "header alone": data[:5],
+        "nothing": b"",
+        "more than one record": data + data,
+        "a wrong length": data[:4] + bytes([data[4] + 1]) + data[5:],
+        "another type inside": sealed_by_hand(AES, secret, 0, b"message\x16"),
+        "padded": sealed_by_hand(AES, secret, 0, b"content\x17\0"),
+        "padding alone": sealed_by_hand(AES, secret, 0, bytes(20)),
+        "empty": sealed_by_hand(AES, secret, 0, b"\x17"),
+        "too long": sealed_by_hand(AES, secret, 0, bytes(FRAGMENT_LIMIT + 1) + b"\x17"),
+    }
+    for what, record in declined.items():
+        assert theirs.open_data(record) is None, what
+        assert theirs.sequence == 0, what
+    assert theirs.open_data(data) == b"content"
+    theirs.sequence = 2**64 - 1
+    assert theirs.open_data(sealed_by_hand(AES, secret, 2**64 - 1, b"x\x17")) is None
+
+
 def test_one_direction_does_not_open_the_other() -> None:
     """RFC 9846 7.3: each direction has its own key."""
     ours, _ = pair()
