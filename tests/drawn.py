@@ -1,11 +1,13 @@
-"""Values for Hypothesis, drawn from the tables that read and write the wire: no message is described twice."""
+"""Values for Hypothesis, drawn from the tables that read and write the wire."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
+from bothways.tls.wire import tls12
 from bothways.tls.wire.extensions import (
     SERVER_NAME_LIST,
     STATUS,
@@ -28,6 +30,9 @@ from bothways.tls.wire.fields import (
     Vector,
 )
 
+# No deadline: a loaded machine is no failure. No database: every run stands alone.
+SAMPLE = settings(max_examples=30, deadline=None, database=None)
+
 LONG = 40  # what a field without a lower bound mostly stays under
 
 HOST_NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=LONG)
@@ -38,6 +43,13 @@ CUSTOM = {
     STATUS_REQUEST.notation: st.builds(
         StatusRequest,
         st.lists(st.binary(min_size=1, max_size=LONG), max_size=3).map(tuple),
+        st.binary(max_size=LONG),
+    ),
+    tls12.SIGNED_SERVER_KEY.notation: st.builds(
+        tls12.ServerKeyExchange,
+        st.integers(0, 2**16 - 1),
+        st.binary(min_size=1, max_size=LONG),
+        st.integers(0, 2**16 - 1),
         st.binary(max_size=LONG),
     ),
 }
@@ -64,7 +76,7 @@ def values(codec: Codec[Any]) -> st.SearchStrategy[Any]:
             return st.none() | values(inner)
         case Variants(choices):
             return extensions(choices)
-        case Custom(inner):
+        case Custom():
             return CUSTOM.get(codec.notation, st.just(ServerName(None)))
     raise TypeError(codec)
 

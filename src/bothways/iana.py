@@ -221,6 +221,18 @@ class CertificateStatusType(IntEnum):
     ocsp_multi_RESERVED = 2  # noqa: N815 - the registry's spelling
 
 
+class ClientCertificateType(IntEnum):
+    """TLS ClientCertificateType Identifiers (RFC 5246 7.4.4, RFC 8422 5.5)."""
+
+    rsa_sign = 1
+    dss_sign = 2
+    rsa_fixed_dh = 3
+    dss_fixed_dh = 4
+    ecdsa_sign = 64
+    rsa_fixed_ecdh = 65
+    ecdsa_fixed_ecdh = 66
+
+
 class NameType(IntEnum):
     """Server name types (RFC 6066 3)."""
 

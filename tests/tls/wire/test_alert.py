@@ -11,6 +11,7 @@ from bothways.faults import Fault
 from bothways.tls.wire.alert import ALERT, AlertMessage, decode_alert, encode_alert
 
 
+@drawn.SAMPLE
 @given(drawn.values(ALERT))
 def test_alert_reads_what_it_writes(alert: AlertMessage) -> None:
     assert decode_alert(encode_alert(alert)) == alert

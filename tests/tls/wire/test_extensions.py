@@ -182,6 +182,7 @@ def test_every_row_of_the_table_has_a_body_above() -> None:
             assert any(isinstance(each, cls) for _, each, _, _ in BODIES), cls.__name__
 
 
+@drawn.SAMPLE
 @given(st.data())
 @pytest.mark.parametrize("place", list(Place))
 def test_extensions_read_what_they_write(place: Place, data: st.DataObject) -> None:

@@ -27,16 +27,19 @@ from openssl_hello import client_hello
 RANDOM = bytes(range(32))
 
 
+@drawn.SAMPLE
 @given(drawn.values(CLIENT_HELLO))
 def test_client_hello_reads_what_it_writes(hello: ClientHello) -> None:
     assert decode(CLIENT_HELLO, encode(CLIENT_HELLO, hello), "ClientHello") == hello
 
 
+@drawn.SAMPLE
 @given(drawn.values(SERVER_HELLO))
 def test_server_hello_reads_what_it_writes(hello: ServerHello) -> None:
     assert decode(SERVER_HELLO, encode(SERVER_HELLO, hello), "ServerHello") == hello
 
 
+@drawn.SAMPLE
 @given(drawn.values(HELLO_RETRY_REQUEST))
 def test_retry_reads_what_it_writes(hello: ServerHello) -> None:
     retry = ServerHello(hello.legacy_version, RETRY_RANDOM, b"", hello.cipher_suite, 0, hello.extensions)
@@ -85,14 +88,18 @@ BROKEN = [
         "ClientHello.legacy_compression_methods",
         "length 0 is not within 1..255 (offset 39)",
     ),
-    (HELLO + "00" + "00021301" + "0100" + "00", "ClientHello.extensions", "2 bytes must stand here and 1 do (offset 41)"),
+    (
+        HELLO + "00" + "00021301" + "0100" + "00",
+        "ClientHello.extensions",
+        "2 bytes must stand here and 1 do (offset 41)",
+    ),
     (HELLO + "00" + "00021301" + "0100" + "0000" + "00", "ClientHello", "1 bytes are left over (offset 43)"),
     (
         HELLO + "00" + "00021301" + "0100" + "000a" + "00330006" + "0004001d00bb",
         "ClientHello.extensions.key_share.shares[0].key_exchange",
         "length 187 runs past the end by 187 (offset 51)",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("data", "place", "problem"), BROKEN)

@@ -27,6 +27,7 @@ CODECS: list[Codec[Any]] = [
 ]
 
 
+@drawn.SAMPLE
 @given(st.data())
 @pytest.mark.parametrize("codec", CODECS)
 def test_message_reads_what_it_writes(codec: Codec[Any], data: st.DataObject) -> None:

@@ -10,6 +10,7 @@ from bothways.iana import NamedGroup
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extensions import Place, extension_block
 from bothways.tls.wire.fields import Codec, opaque, optional, rest, uint, vector
+from bothways.tls.wire.tls12 import SERVER_KEY_EXCHANGE, ServerKeyExchange
 from bothways.tls.wire.tls13 import CERTIFICATE, Certificate, CertificateEntry
 from bothways.tls.wire.words import fields_in, words
 
@@ -53,4 +54,10 @@ def test_fields_come_with_name_value_and_words() -> None:
         ("certificate_request_context", b"", "empty"),
         ("certificate_list", (entry,), "cert_data 646572, extensions none"),
     ]
-    assert fields_in(uint(1), 5) == []
+    key = ServerKeyExchange(29, bytes(32), 0x0804, b"")
+    assert [each.text for each in fields_in(SERVER_KEY_EXCHANGE, key)] == [
+        "x25519",
+        "00" * 16 + "... (32 bytes)",
+        "rsa_pss_rsae_sha256",
+        "empty",
+    ]

@@ -418,18 +418,21 @@ def _server_name_answer() -> Codec[Any]:
     return Codec(read, write, "Empty {}", Custom(rest()))
 
 
+_OCSP_RESPONSE = opaque(1, 2**24 - 1, title="OCSPResponse")
+_RESPONDER_IDS = vector(opaque(1, 2**16 - 1, title="ResponderID"), 0, 2**16 - 1)
+_REQUEST_EXTENSIONS = opaque(0, 2**16 - 1, title="Extensions")
 STATUS = record(
     _Status,
     title="CertificateStatus",
     status_type=uint(1, CertificateStatusType),
-    response=opaque(1, 2**24 - 1, title="OCSPResponse"),
+    response=_OCSP_RESPONSE,
 )
 STATUS_REQUEST = record(
     _StatusQuestion,
     title="CertificateStatusRequest",
     status_type=uint(1, CertificateStatusType),
-    responder_id_list=vector(opaque(1, 2**16 - 1, title="ResponderID"), 0, 2**16 - 1),
-    request_extensions=opaque(0, 2**16 - 1, title="Extensions"),
+    responder_id_list=_RESPONDER_IDS,
+    request_extensions=_REQUEST_EXTENSIONS,
 )
 
 
@@ -446,7 +449,8 @@ def _ocsp_request() -> Codec[Any]:
         asked = _StatusQuestion(CertificateStatusType.ocsp, value.responder_ids, value.request_extensions)
         STATUS_REQUEST.write(asked, out)
 
-    return Codec(read, write, STATUS_REQUEST.notation, Custom(STATUS_REQUEST))
+    fields = (("responder_ids", _RESPONDER_IDS), ("request_extensions", _REQUEST_EXTENSIONS))
+    return Codec(read, write, STATUS_REQUEST.notation, Custom(STATUS_REQUEST, fields))
 
 
 def _ocsp_answer() -> Codec[CertificateStatus]:
@@ -461,7 +465,7 @@ def _ocsp_answer() -> Codec[CertificateStatus]:
     def write(value: CertificateStatus, out: bytearray) -> None:
         STATUS.write(_Status(CertificateStatusType.ocsp, value.response), out)
 
-    return Codec(read, write, STATUS.notation, Custom(STATUS))
+    return Codec(read, write, STATUS.notation, Custom(STATUS, (("response", _OCSP_RESPONSE),)))
 
 
 CERTIFICATE_STATUS = _ocsp_answer()

@@ -108,9 +108,10 @@ class Variants:
 
 @dataclass(frozen=True, slots=True)
 class Custom:
-    """A form that has its own few lines of code, written in terms of `inner`."""
+    """A form that has its own few lines of code, written in terms of `inner`; `fields` are those it shows."""
 
     inner: Codec[Any]
+    fields: tuple[tuple[str, Codec[Any]], ...] = ()
 
 
 Shape = Uint | Fixed | Opaque | Rest | Vector | Record | Optional | Variants | Custom

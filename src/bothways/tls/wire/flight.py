@@ -11,7 +11,15 @@ from typing import Any
 
 from bothways.faults import Fault, blame
 from bothways.iana import HandshakeType, name
-from bothways.tls.wire.extensions import Place, SelectedVersion, check_placement, find
+from bothways.tls.wire import tls12
+from bothways.tls.wire.extensions import (
+    CERTIFICATE_STATUS,
+    CertificateStatus,
+    Place,
+    SelectedVersion,
+    check_placement,
+    find,
+)
 from bothways.tls.wire.fields import Codec, DecodeError, decode, write_whole
 from bothways.tls.wire.hello import (
     CLIENT_HELLO,
@@ -52,6 +60,14 @@ Message = (
     | Finished
     | NewSessionTicket
     | KeyUpdate
+    | tls12.HelloRequest
+    | tls12.Certificate
+    | CertificateStatus
+    | tls12.ServerKeyExchange
+    | tls12.CertificateRequest
+    | tls12.ServerHelloDone
+    | tls12.ClientKeyExchange
+    | tls12.NewSessionTicket
 )
 
 MESSAGES_13: Mapping[int, tuple[type[Any], Codec[Any]]] = {
@@ -66,17 +82,35 @@ MESSAGES_13: Mapping[int, tuple[type[Any], Codec[Any]]] = {
     HandshakeType.key_update: (KeyUpdate, KEY_UPDATE),
 }
 
+MESSAGES_12: Mapping[int, tuple[type[Any], Codec[Any]]] = {
+    HandshakeType.hello_request: (tls12.HelloRequest, tls12.HELLO_REQUEST),
+    HandshakeType.client_hello: (ClientHello, CLIENT_HELLO),
+    HandshakeType.server_hello: (ServerHello, SERVER_HELLO),
+    HandshakeType.new_session_ticket: (tls12.NewSessionTicket, tls12.NEW_SESSION_TICKET),
+    HandshakeType.certificate: (tls12.Certificate, tls12.CERTIFICATE),
+    HandshakeType.server_key_exchange: (tls12.ServerKeyExchange, tls12.SERVER_KEY_EXCHANGE),
+    HandshakeType.certificate_request: (tls12.CertificateRequest, tls12.CERTIFICATE_REQUEST),
+    HandshakeType.server_hello_done: (tls12.ServerHelloDone, tls12.SERVER_HELLO_DONE),
+    HandshakeType.certificate_verify: (CertificateVerify, CERTIFICATE_VERIFY),
+    HandshakeType.client_key_exchange: (tls12.ClientKeyExchange, tls12.CLIENT_KEY_EXCHANGE),
+    HandshakeType.finished: (Finished, tls12.FINISHED),
+    HandshakeType.certificate_status: (CertificateStatus, CERTIFICATE_STATUS),
+}
+
+# Classes that both versions share are written in the same form by both.
 _FORMS: Mapping[type[Any], tuple[int, Codec[Any]]] = {
-    cls: (int(message_type), codec) for message_type, (cls, codec) in MESSAGES_13.items()
+    cls: (int(message_type), codec)
+    for version in (MESSAGES_12, MESSAGES_13)
+    for message_type, (cls, codec) in version.items()
 }
 
 
 def decode_message(message_type: int, body: bytes, tls13: bool = True) -> Message:
-    """Return the message in `body`, which has no header any more.
+    """Return the message in `body`, which has no header any more, as TLS 1.3 or 1.2 has it.
 
     Raises `DecodeError` for bytes that are no message of that type.
     """
-    row = MESSAGES_13.get(message_type) if tls13 else None
+    row = (MESSAGES_13 if tls13 else MESSAGES_12).get(message_type)
     if row is None:
         error = DecodeError("this version of TLS has no such message")
         error.within(name(HandshakeType, message_type))

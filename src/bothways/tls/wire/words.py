@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bothways.faults import shown
 from bothways.iana import ExtensionType, name
 from bothways.tls.wire.extensions import UnknownExtension, code
-from bothways.tls.wire.fields import Codec, Optional, Record, Uint, Variants, Vector
+from bothways.tls.wire.fields import Codec, Custom, Optional, Record, Uint, Variants, Vector
 
 BYTES_SHOWN = 16
 ITEMS_SHOWN = 64
@@ -24,14 +24,15 @@ class FieldSeen(NamedTuple):
     text: str
 
 
-def fields_in(codec: Codec[Any], value: object) -> list[FieldSeen]:
+def fields_in(codec: Codec[Any], value: Any) -> list[FieldSeen]:
     """Return the fields of a message or an extension in their order."""
     shape = codec.shape
-    if not isinstance(shape, Record):
-        return []
-    return [
-        FieldSeen(field, each := getattr(value, field), words(form, each)) for field, form in shape.fields
-    ]
+    forms = dict(shape.fields) if isinstance(shape, (Record, Custom)) else {}
+    seen = []
+    for field in type(value).__slots__:
+        each = getattr(value, field)
+        seen.append(FieldSeen(field, each, words(forms[field], each) if field in forms else _plain(each)))
+    return seen
 
 
 def words(codec: Codec[Any], value: Any) -> str:
@@ -60,11 +61,7 @@ def _extension_words(shape: Variants, extension: Any) -> str:
     title = name(ExtensionType, extension_type)
     if isinstance(extension, UnknownExtension):
         return f"{title} {_plain(extension.data)}"
-    codec = shape.choices[extension_type]
-    if isinstance(codec.shape, Record):
-        seen = [text for _, _, text in fields_in(codec, extension)]
-    else:
-        seen = [_plain(getattr(extension, field)) for field in type(extension).__slots__]
+    seen = [text for _, _, text in fields_in(shape.choices[extension_type], extension)]
     return " ".join([title, *seen])
 
 
@@ -77,7 +74,7 @@ def _listed(texts: list[str], separator: str) -> str:
 def _plain(value: object) -> str:
     """Bytes by their beginning and their number; names of protocols and hosts as they read."""
     if not isinstance(value, bytes):
-        return shown(value) if value != () else "none"
+        return shown(value)
     if not value:
         return "empty"
     if len(value) <= BYTES_SHOWN:
