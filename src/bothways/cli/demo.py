@@ -33,10 +33,10 @@ VERBS = {
     "chose": "chooses",
     "passed": "checks",
     "failed": "refuses",
-    "not checked": "not checked",
+    "not checked": "leaves out",
     "keys": "derives",
-    "closed": "closes",
 }
+MARKS = {"passed": "✓ ", "failed": "✗ ", "not checked": "– "}  # in a terminal; words say the same in a pipe
 STYLES = {
     "client": "cyan",
     "server": "magenta",
@@ -135,7 +135,7 @@ def _mutual(play: Play) -> RenderableType:
     heading = f"A mutual handshake: TLS {facts.get('version')}, {facts.get('suite')}, {facts.get('group')}"
     parts: list[RenderableType] = [
         "",
-        Rule(Text(heading, style="bold"), align="left"),
+        Rule(Text(heading, style="bold"), align="left", style="dim"),
         Text(
             "Each line says which peer did it, how many bytes the message has, and when (ms from the start)."
         ),
@@ -170,12 +170,19 @@ def _step(view: StepView) -> RenderableType:
 
 
 def _line(line: Line) -> tuple[RenderableType, ...]:
-    text = Text(line.text, style=STYLES.get(line.act, ""))
+    text = Text(MARKS.get(line.act, "") if _draws_marks() else "", style=STYLES.get(line.act, ""))
+    what, comma, keys = line.text.partition(", under ")
+    text.append(what if line.act != "not checked" else f"not checked: {what}")
+    text.append(comma + keys, style="dim")
     if line.detail and line.act != "received":
         text.append(("\n" if line.act == "sent" else " ") + line.detail, style="dim")
     size = f"{line.size} B" if line.size is not None else ""
     side = Text(line.side, style=STYLES[line.side])
     return side, Text(VERBS[line.act], style=STYLES.get(line.act, "")), text, size, f"{line.at:.1f}"
+
+
+def _draws_marks() -> bool:
+    return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def _beside(both: Play, server_only: Play) -> RenderableType:
@@ -196,7 +203,7 @@ def _beside(both: Play, server_only: Play) -> RenderableType:
     for name, fact in (("the client knows", "client"), ("the server knows", "server")):
         rows.add_row(name, *(getattr(each, fact).facts.get("peer", "nobody") for each in (both, server_only)))
     rows.add_row("handshake", *(_cost(each) for each in (both, server_only)))
-    heading = Rule(Text("Beside it: a one-way handshake", style="bold"), align="left")
+    heading = Rule(Text("Beside it: a one-way handshake", style="bold"), align="left", style="dim")
     failures = [_error(side, error) for side, error in _errors(server_only)]
     return Group("", heading, rows, *failures)
 
@@ -205,6 +212,9 @@ def _told(view: StepView) -> str:
     messages = [line.text.partition(",")[0] for line in view.lines if line.act == "sent"]
     if messages:
         return " + ".join(messages)
+    left_out = next((line.text for line in view.lines if line.act == "not checked"), None)
+    if left_out is not None:
+        return f"not checked: {left_out}"
     return view.standing if view.standing != "done" else "checked"
 
 
@@ -216,19 +226,21 @@ def _cost(play: Play) -> str:
 
 
 def _refusals(played: Sequence[tuple[Scene, Play]]) -> RenderableType:
-    heading = Rule(Text("What gets refused, and why", style="bold"), align="left")
+    heading = Rule(Text("What gets refused, and why", style="bold"), align="left", style="dim")
     return Group("", heading, *(_scene(scene, each) for scene, each in played))
 
 
 def _scene(scene: Scene, play: Play) -> RenderableType:
     expected = scene.is_as_expected(play)
-    mark = Text("refused as it should be", "green") if expected else Text("NOT AS IT SHOULD BE", "bold red")
+    tick = MARKS["passed" if expected else "failed"] if _draws_marks() else ""
+    mark = ("refused as it should be", "green") if expected else ("NOT AS IT SHOULD BE", "bold red")
     rows = Table.grid(padding=(0, 2))
     rows.add_column(width=12, style="dim")
     rows.add_column(overflow="fold")
+    rows.add_row("what happens", Text(scene.story))
     for name, text in _explained(scene, play):
         rows.add_row(name, text)
-    title = Text.assemble("\n", (scene.title, "bold"), (f"  {scene.story}", "dim"), "  ", mark)
+    title = Text.assemble("\n", (tick, mark[1]), (scene.title, "bold"), ": ", mark)
     return Group(title, Padding(rows, (0, 0, 0, 2)))
 
 

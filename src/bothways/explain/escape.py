@@ -9,9 +9,7 @@ LIMIT = 240
 
 def visible(text: str, limit: int = LIMIT) -> str:
     """Return `text` with control, format and bidi characters as escapes, cut at `limit` characters."""
-    shown = "".join(
-        each if each.isprintable() and each != "\\" else _escaped(each) for each in text[: limit + 1]
-    )
+    shown = "".join(each if each.isprintable() else _escaped(each) for each in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 

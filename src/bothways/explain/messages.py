@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
 
 from cryptography import x509
 
@@ -23,6 +24,17 @@ from bothways.tls.wire.tls13 import (
 )
 
 LISTED = 6
+
+
+def version(code: int) -> str:
+    """Return a version's name as people write it."""
+    return name(ProtocolVersion, code).replace("TLSv1", "TLS 1").replace("_", ".")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first of several names, and how many more there are."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more if names else "none"
 
 
 def title(message: Message) -> str:
@@ -54,6 +66,8 @@ def summary(message: Message, step: str = "") -> str:
             return "the peer shall change its keys too" if request else "from here on new keys"
         case NewSessionTicket(ticket_lifetime=lifetime):
             return f"a ticket for {lifetime} seconds"
+        case _:
+            return ""
 
 
 def _client_hello(hello: ClientHello) -> str:
@@ -62,7 +76,7 @@ def _client_hello(hello: ClientHello) -> str:
     groups = ext.find(extensions, ext.SupportedGroups)
     asked = ext.find(extensions, ext.ServerName)
     parts = [
-        _listed(ProtocolVersion, versions.versions if versions else (hello.legacy_version,)),
+        _versions(versions.versions if versions else (hello.legacy_version,)),
         "suites " + _listed(CipherSuite, hello.cipher_suites),
         "groups " + _listed(NamedGroup, groups.groups if groups else ()),
         "compression null",
@@ -77,8 +91,8 @@ def _server_hello(hello: ServerHello) -> str:
     if is_retry(hello):
         group = ext.find(hello.extensions or (), ext.RetryGroup)
         return f"{suite}; wants a share for {name(NamedGroup, group.group) if group else 'the same group'}"
-    version = ext.find(hello.extensions or (), ext.SelectedVersion)
-    chosen = name(ProtocolVersion, version.version if version else hello.legacy_version)
+    selected = ext.find(hello.extensions or (), ext.SelectedVersion)
+    chosen = version(selected.version if selected else hello.legacy_version)
     echoed = f"session ID of {len(hello.legacy_session_id_echo)} bytes echoed"
     return f"{chosen}; {suite}; compression null; {echoed}"
 
@@ -137,7 +151,9 @@ def _protocol(protocols: ext.ApplicationProtocols) -> str:
     )
 
 
-def _listed(registry: type, codes: Iterable[int]) -> str:
-    named = [name(registry, code) for code in codes if not is_grease(code)]
-    more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
-    return ", ".join(named[:LISTED]) + more if named else "none"
+def _listed(registry: type[IntEnum], codes: Iterable[int]) -> str:
+    return listed([name(registry, code) for code in codes if not is_grease(code)])
+
+
+def _versions(codes: Iterable[int]) -> str:
+    return listed([version(code) for code in codes if not is_grease(code)])

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bothways.explain.escape import visible
-from bothways.explain.messages import summary, title
+from bothways.explain.messages import listed, summary, title
 from bothways.explain.recorder import Noted
 from bothways.explain.steps import STEPS, StepName
 from bothways.iana import Alert, ContentType
 from bothways.tls.events import AlertSeen, Chosen, Epoch, Judged, KeysChanged, MessageSeen, Proved, RecordSeen
 from bothways.trust.verdict import Outcome
 
-Act = Literal["sent", "received", "chose", "passed", "failed", "not checked", "keys", "closed"]
+Act = Literal["sent", "received", "chose", "passed", "failed", "not checked", "keys"]
 Standing = Literal["done", "failed", "not checked", "not part of it", "not reached"]
 KeyKind = Literal["public", "private", "session"]
 
@@ -115,7 +115,7 @@ def _steps_of(side: str, notes: Iterable[Noted], start: float) -> Iterator[tuple
                     act: Act = "sent" if sent else "received"
                     yield step, Line(side, act, title(message) + under, at, len(raw), summary(message, step))
             case Chosen(what, offered, chosen, by) if by == side:
-                yield "1.2", Line(side, "chose", f"{what} {chosen}", at, detail=f"of {', '.join(offered)}")
+                yield "1.2", Line(side, "chose", f"{what} {chosen}", at, detail=f"of {listed(offered)}")
             case Proved(step, text):
                 yield step, Line(side, "passed", text, at)
             case Judged(step, verdict):
@@ -125,8 +125,8 @@ def _steps_of(side: str, notes: Iterable[Noted], start: float) -> Iterator[tuple
                         Line(side, _act(finding.outcome), visible(finding.text, 600), at),
                     )
             case AlertSeen(sent, _, description) if description == Alert.CLOSE_NOTIFY:
-                who = "will send no more" if sent else "knows that its peer will send no more"
-                yield "4.3", Line(side, "closed", f"{who} (close_notify)", at)
+                what = "close_notify: nothing more will come this way"
+                yield "4.3", Line(side, "sent" if sent else "received", what, at)
             case KeysChanged(_, epoch, suite) if epoch not in keys:
                 keys.add(epoch)
                 yield "2.5", Line(side, "keys", f"{epoch.value} derived for {suite}", at)
