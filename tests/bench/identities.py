@@ -1,0 +1,38 @@
+"""The identities of every stack in a benchmark: P-256 certificates directly under one CA, valid now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pki import Issued, leaf, root
+
+NAME = "localhost"
+
+
+@dataclass(frozen=True)
+class Identities:
+    """One CA, a server and a client, and the files for stacks that read nothing else."""
+
+    ca: Issued
+    server: Issued
+    client: Issued
+
+    @cached_property
+    def folder(self) -> TemporaryDirectory[str]:
+        return TemporaryDirectory(prefix="bench-")
+
+    def file(self, name: str, content: bytes) -> str:
+        path = Path(self.folder.name, name)
+        path.write_bytes(content)
+        return str(path)
+
+
+def make() -> Identities:
+    now = datetime.now(UTC).replace(microsecond=0)
+    days = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=30)}
+    ca = root("Benchmark CA", **days)
+    return Identities(ca, leaf(ca, NAME, usage=("serverAuth",), **days), leaf(ca, "client", usage=("clientAuth",), **days))

@@ -1,0 +1,76 @@
+"""Run contenders by turns, print every run, then medians and ratios. Nothing here judges a time.
+
+What is counted is processor time: all that is compared computes and never waits, and other programs on the
+machine do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from time import process_time
+
+RUN_SECONDS = 0.3
+SLICES = 15
+
+
+@dataclass
+class Contender:
+    """One way to do the work of a row. `times` are microseconds for one `once`, a figure for each run."""
+
+    name: str
+    once: Callable[[], object]
+    note: str = ""
+    times: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        return median(self.times)
+
+
+def by_turns(contenders: Sequence[Contender], runs: int, seconds: float = RUN_SECONDS) -> None:
+    """Give each run of every contender so many seconds, in slices by turns: a slow moment hits all alike."""
+    counts = [_count(each.once, seconds / SLICES) for each in contenders]
+    for _ in range(runs):
+        spent = [0.0] * len(contenders)
+        for _ in range(SLICES):
+            for place, (contender, count) in enumerate(zip(contenders, counts, strict=True)):
+                spent[place] += _timed(contender.once, count)
+        for contender, count, total in zip(contenders, counts, spent, strict=True):
+            contender.times.append(total / count / SLICES * 1e6)
+
+
+def _count(once: Callable[[], object], seconds: float) -> int:
+    once()
+    one = min(_timed(once, 1) for _ in range(5))
+    return max(1, round(seconds / max(one, 1e-7)))
+
+
+def _timed(once: Callable[[], object], count: int) -> float:
+    start = process_time()
+    for _ in range(count):
+        once()
+    return process_time() - start
+
+
+def show(title: str, contenders: Sequence[Contender], unit: str = "us") -> None:
+    """Print a row: every run of every contender and its median."""
+    print(f"\n{title}")
+    width = max(len(each.name) for each in contenders)
+    for each in contenders:
+        runs = " ".join(f"{time:8.1f}" for time in each.times)
+        note = f"   {each.note}" if each.note else ""
+        print(f"  {each.name:{width}}  {runs}   median {each.median:8.1f} {unit}{note}")
+
+
+def against(one: Contender, other: Contender, budget: float) -> None:
+    """Print the ratio of two contenders: of each run, and of the medians beside the budget."""
+    each_run = " ".join(f"{a / b:.2f}" for a, b in zip(one.times, other.times, strict=True))
+    budgeted("  ratio", f"{one.name} / {other.name}", one.median / other.median, budget, f"   (runs: {each_run})")
+
+
+def budgeted(kind: str, what: str, value: float, budget: float, more: str = "") -> None:
+    """Print a figure beside the most that DESIGN.md section 10 allows."""
+    verdict = "holds" if value <= budget else "DOES NOT HOLD"
+    print(f"{kind} {what}: {value:.2f}, budget at most {budget:g}: {verdict}{more}")

@@ -1,0 +1,140 @@
+"""The calls into `cryptography` that a mutual handshake of TLS 1.3 cannot do without, and nothing around them.
+
+Counted for both sides together: P-256 certificates directly under one anchor, TLS_AES_128_GCM_SHA256.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
+
+from bench.identities import Identities
+
+SHA256 = hashes.SHA256()
+ECDSA = ec.ECDSA(SHA256)
+FLIGHT = 900  # bytes of each side's protected flight, about
+
+
+class Calls(NamedTuple):
+    """One kind of call: how often a handshake makes it, on both sides together, and why."""
+
+    count: int
+    what: str
+    call: Callable[[], object]
+
+
+def handshake(identities: Identities, *, remembered: bool = False, hybrid: bool = False) -> list[Calls]:
+    """Every call of one handshake; with `remembered` paths the certificates' signatures are known to hold."""
+    calls = [*_x25519(), *_certificates(identities), *_signatures(identities, remembered)]
+    calls += [*_transcript(), *_schedule(), *_records()]
+    return [*_mlkem768(), *calls] if hybrid else calls
+
+
+def once(calls: list[Calls]) -> Callable[[], None]:
+    """All calls of a handshake as one function."""
+    flat = [each.call for each in calls for _ in range(each.count)]
+
+    def run() -> None:
+        for call in flat:
+            call()
+
+    return run
+
+
+def _x25519() -> list[Calls]:
+    generate = x25519.X25519PrivateKey.generate
+    private = generate()
+    public = generate().public_key()
+    raw = public.public_bytes_raw()
+    return [
+        Calls(2, "X25519 key made", generate),
+        Calls(2, "X25519 share written", lambda: private.public_key().public_bytes_raw()),
+        Calls(2, "X25519 share read", lambda: x25519.X25519PublicKey.from_public_bytes(raw)),
+        Calls(2, "X25519 agreed", lambda: private.exchange(public)),
+    ]
+
+
+def _mlkem768() -> list[Calls]:
+    generate = mlkem.MLKEM768PrivateKey.generate
+    private = generate()
+    public = private.public_key()
+    raw = public.public_bytes_raw()
+    _, ciphertext = public.encapsulate()
+    return [
+        Calls(1, "ML-KEM-768 key made", generate),
+        Calls(1, "ML-KEM-768 share written", lambda: private.public_key().public_bytes_raw()),
+        Calls(1, "ML-KEM-768 share read", lambda: mlkem.MLKEM768PublicKey.from_public_bytes(raw)),
+        Calls(1, "ML-KEM-768 encapsulated", public.encapsulate),
+        Calls(1, "ML-KEM-768 decapsulated", lambda: private.decapsulate(ciphertext)),
+    ]
+
+
+def _certificates(identities: Identities) -> list[Calls]:
+    der = identities.server.der
+
+    def parse() -> object:
+        certificate = x509.load_der_x509_certificate(der)
+        return certificate.public_key(), certificate.extensions
+
+    return [Calls(2, "certificate parsed, its key and extensions read", parse)]
+
+
+def _signatures(identities: Identities, remembered: bool) -> list[Calls]:
+    key, certificate, ca = identities.server.key, identities.server.certificate, identities.ca.key.public_key()
+    public, proof = key.public_key(), bytes(130)
+    signature = key.sign(proof, ECDSA)
+
+    def check_certificate() -> None:
+        ca.verify(certificate.signature, certificate.tbs_certificate_bytes, ECDSA)
+
+    calls = [
+        Calls(2, "CertificateVerify signed (ECDSA P-256)", lambda: key.sign(proof, ECDSA)),
+        Calls(2, "CertificateVerify checked", lambda: public.verify(signature, proof, ECDSA)),
+    ]
+    return calls if remembered else [*calls, Calls(2, "certificate's signature checked", check_certificate)]
+
+
+def _transcript() -> list[Calls]:
+    running, message = hashes.Hash(SHA256), bytes(200)
+    return [
+        Calls(2, "transcript begun", lambda: hashes.Hash(SHA256)),
+        Calls(18, "message hashed: 9 of 10, since nothing covers the last", lambda: running.update(message)),
+        Calls(12, "transcript's hash taken: 6 places a side", lambda: running.copy().finalize()),
+    ]
+
+
+def _schedule() -> list[Calls]:
+    secret, info = bytes(32), bytes(52)
+
+    def mac() -> bytes:
+        running = HMAC(secret, SHA256)
+        running.update(secret)
+        return running.finalize()
+
+    return [
+        Calls(4, "HKDF-Extract: handshake and main secret", lambda: HKDF.extract(SHA256, secret, secret)),
+        Calls(
+            30,
+            "HKDF-Expand-Label: 4 traffic secrets, 1 derived, 4 keys, 4 IVs, 2 Finished a side",
+            lambda: HKDFExpand(SHA256, 32, info).derive(secret),
+        ),
+        Calls(4, "Finished made and checked (HMAC)", mac),
+    ]
+
+
+def _records() -> list[Calls]:
+    key, nonce, header = bytes(16), bytes(12), bytes(5)
+    aead, flight = AESGCM(key), bytes(FLIGHT)
+    sealed = aead.encrypt(nonce, flight, header)
+    return [
+        Calls(8, "AES-128-GCM key set: handshake and application, both directions", lambda: AESGCM(key)),
+        Calls(2, "flight sealed", lambda: aead.encrypt(nonce, flight, header)),
+        Calls(2, "flight opened", lambda: aead.decrypt(nonce, sealed, header)),
+    ]
