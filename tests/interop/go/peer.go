@@ -1,0 +1,217 @@
+// A TLS client and a TLS server of Go's crypto/tls, told by flags what to be.
+//
+// Both print one JSON object for each connection: what was agreed, who the peer is, what was heard, and how
+// it failed. The server first prints "listening PORT", echoes, and ends when its input does.
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+)
+
+var (
+	listen = flag.Bool("listen", false, "be a server")
+	addr   = flag.String("addr", "127.0.0.1:0", "where to listen, or whom to call")
+	name   = flag.String("name", "localhost", "the server's name, for a client")
+	cert   = flag.String("cert", "", "our chain")
+	key    = flag.String("key", "", "our key")
+	ca     = flag.String("ca", "", "whom we trust")
+	auth   = flag.String("auth", "none", "none, request or require a client's certificate")
+	groups = flag.String("groups", "", "names of key exchange groups")
+	alpn   = flag.String("alpn", "", "application protocols")
+	oldest = flag.Bool("tls12", false, "speak TLS 1.2 alone")
+	say    = flag.String("say", "", "what a client says")
+)
+
+type report struct {
+	Error   string `json:"error"`
+	Alert   int    `json:"alert"`
+	Version string `json:"version"`
+	Suite   string `json:"suite"`
+	Group   string `json:"group"`
+	Alpn    string `json:"alpn"`
+	Retried bool   `json:"retried"`
+	Peer    string `json:"peer"`
+	Name    string `json:"name"`
+	Heard   string `json:"heard"`
+}
+
+func main() {
+	flag.Parse()
+	config := configuration()
+	if *listen {
+		serve(config)
+		return
+	}
+	conn, err := net.DialTimeout("tcp", *addr, 10*time.Second)
+	if err != nil {
+		fatal(err)
+	}
+	tell(call(tls.Client(conn, config)))
+}
+
+func serve(config *tls.Config) {
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		fatal(err)
+	}
+	fmt.Printf("listening %d\n", listener.Addr().(*net.TCPAddr).Port)
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			fatal(err)
+		}
+		tell(echo(tls.Server(conn, config)))
+	}
+}
+
+// call says what there is to say, ends its side, and hears the server out.
+func call(conn *tls.Conn) report {
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if err := conn.Handshake(); err != nil {
+		return failed(conn, err)
+	}
+	// A server that refuses us may have gone: its alert is met by reading.
+	io.WriteString(conn, *say)
+	conn.CloseWrite()
+	heard, err := io.ReadAll(conn)
+	return facts(conn, heard, err)
+}
+
+// echo sends back what it hears, piece by piece, until the client is done.
+func echo(conn *tls.Conn) report {
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if err := conn.Handshake(); err != nil {
+		return failed(conn, err)
+	}
+	var heard []byte
+	piece := make([]byte, 64*1024)
+	for {
+		n, err := conn.Read(piece)
+		heard = append(heard, piece[:n]...)
+		if n > 0 {
+			conn.Write(piece[:n])
+		}
+		if err == io.EOF {
+			return facts(conn, heard, nil)
+		}
+		if err != nil {
+			return facts(conn, heard, err)
+		}
+	}
+}
+
+func facts(conn *tls.Conn, heard []byte, err error) report {
+	state := conn.ConnectionState()
+	told := report{
+		Version: tls.VersionName(state.Version),
+		Suite:   tls.CipherSuiteName(state.CipherSuite),
+		Group:   state.CurveID.String(),
+		Alpn:    state.NegotiatedProtocol,
+		Retried: state.HelloRetryRequest,
+		Name:    state.ServerName,
+		Heard:   string(heard),
+	}
+	if len(state.PeerCertificates) > 0 {
+		told.Peer = state.PeerCertificates[0].Subject.CommonName
+	}
+	if err != nil {
+		told.Error, told.Alert = err.Error(), alertOf(err)
+	}
+	return told
+}
+
+// failed tells of a handshake that came to nothing, and lets the alert arrive before the socket closes.
+func failed(conn *tls.Conn, err error) report {
+	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
+		tcp.CloseWrite()
+		tcp.SetReadDeadline(time.Now().Add(2 * time.Second))
+		io.Copy(io.Discard, tcp)
+	}
+	return report{Error: err.Error(), Alert: alertOf(err)}
+}
+
+// alertOf is the alert that the peer sent, 0 if it sent none. Its type is not exported.
+func alertOf(err error) int {
+	var network *net.OpError
+	if errors.As(err, &network) && network.Op == "remote error" {
+		return int(reflect.ValueOf(network.Err).Uint())
+	}
+	return 0
+}
+
+func configuration() *tls.Config {
+	config := &tls.Config{ServerName: *name, MinVersion: tls.VersionTLS13}
+	if *oldest {
+		config.MinVersion, config.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+	}
+	if *cert != "" {
+		pair, err := tls.LoadX509KeyPair(*cert, *key)
+		if err != nil {
+			fatal(err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	if *ca != "" {
+		pem, err := os.ReadFile(*ca)
+		if err != nil {
+			fatal(err)
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(pem)
+		config.RootCAs, config.ClientCAs = pool, pool
+	}
+	config.ClientAuth = map[string]tls.ClientAuthType{
+		"none":    tls.NoClientCert,
+		"request": tls.VerifyClientCertIfGiven,
+		"require": tls.RequireAndVerifyClientCert,
+	}[*auth]
+	if *alpn != "" {
+		config.NextProtos = strings.Split(*alpn, ",")
+	}
+	if *groups != "" {
+		for _, wanted := range strings.Split(*groups, ",") {
+			config.CurvePreferences = append(config.CurvePreferences, group(wanted))
+		}
+	}
+	return config
+}
+
+func group(name string) tls.CurveID {
+	for id := tls.CurveID(0); id < 0x2000; id++ {
+		if id.String() == name {
+			return id
+		}
+	}
+	fatal(fmt.Errorf("no group %s", name))
+	return 0
+}
+
+func tell(told report) {
+	line, err := json.Marshal(told)
+	if err != nil {
+		fatal(err)
+	}
+	fmt.Println(string(line))
+}
+
+func fatal(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(2)
+}
