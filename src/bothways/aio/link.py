@@ -1,0 +1,363 @@
+"""One TLS connection between an asyncio transport and the streams: bytes in, events to whoever waits.
+
+Buffers are bounded: what is not read stops the transport, what is not sent stops the writer. An alert of ours
+is on its way, and the write side shut, before anybody is told of the failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Literal, cast
+
+from bothways.errors import PeerAlert, PeerFault, TLSError, Truncated, UsageError
+from bothways.tls.connection import Connection
+from bothways.tls.events import (
+    Caution,
+    Data,
+    Established,
+    Event,
+    EvidenceWanted,
+    Failed,
+    PeerClosed,
+    SignatureWanted,
+    Warned,
+)
+from bothways.tls.handshake.config import Clock
+
+Confirmation = Literal["accepted", "refused", "unknown"]
+Request = SignatureWanted | EvidenceWanted
+Signer = Callable[[SignatureWanted], bytes | Awaitable[bytes]]
+Finder = Callable[[EvidenceWanted], bytes | Awaitable[bytes]]
+
+BUFFER_LIMIT = 64 * 1024
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 1024 * 1024
+
+
+class Link(asyncio.Protocol):
+    """The protocol under a pair of streams; not for users.
+
+    `buffer` holds what was received and not yet read. `failure` is what ended the connection, if any.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        *,
+        limit: int = BUFFER_LIMIT,
+        idle_timeout: float | None = None,
+        signer: Signer | None = None,
+        evidence: Finder | None = None,
+    ) -> None:
+        self.connection = connection
+        self.buffer = bytearray()
+        self.failure: TLSError | OSError | None = None
+        self.peer_closed = False
+        self.warnings: list[Caution] = []
+        self._clock = clock
+        self._limit = limit
+        self._idle_timeout = idle_timeout
+        self._signer = signer
+        self._evidence = evidence
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._established = False
+        self._lost = False
+        self._closing = False
+        self._reading_paused = False
+        self._writing_paused = False
+        self._discarded = 0
+        self._spoke = 0.0
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._answering: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._linger: asyncio.TimerHandle | None = None
+
+    # -- what the streams ask --------------------------------------------------------------------------
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport below."""
+        if self._transport is None:
+            raise UsageError("the connection is not there yet")
+        return self._transport
+
+    @property
+    def closing(self) -> bool:
+        """Whether `close` was called or the connection is gone."""
+        return self._closing or self._lost or self.failure is not None
+
+    async def until_established(self) -> None:
+        """Wait for the end of the handshake, or raise its failure."""
+        await self._until(lambda: self._established or self.failure is not None)
+        if self.failure is not None and not self.buffer:
+            self.raise_failure()
+
+    async def until_readable(self) -> None:
+        """Wait for data, the peer's end, or a failure."""
+        await self._until(lambda: bool(self.buffer) or self.peer_closed or self.closing)
+
+    async def until_more(self, size: int) -> None:
+        """Wait for more than `size` bytes in the buffer, the peer's end, or a failure."""
+        if self._reading_paused and self.connection.wants_data and not self.transport.is_closing():
+            self._reading_paused = False
+            self.transport.resume_reading()
+        await self._until(lambda: len(self.buffer) > size or self.peer_closed or self.closing)
+
+    async def until_writable(self) -> None:
+        """Wait until the transport has room again, or raise what ended the connection."""
+        await self._until(lambda: not self._writing_paused or self._lost or self.failure is not None)
+        self.raise_failure()
+
+    async def until_lost(self) -> None:
+        """Wait until the transport is gone."""
+        await self._until(lambda: self._lost)
+
+    async def confirmed(self, timeout: float | None) -> Confirmation:
+        """Wait until it is known whether the peer accepts us (RFC 9846 4.5.3)."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._until(lambda: self.connection.confirmed or self.closing)
+        if isinstance(self.failure, (PeerAlert, Truncated)) and self.failure.step.startswith("3"):
+            return "refused"
+        return "accepted" if self.connection.confirmed else "unknown"
+
+    def raise_failure(self) -> None:
+        """Raise what ended the connection, if anything did."""
+        if self.failure is not None:
+            raise self.failure.with_traceback(None) from None
+
+    def taken(self) -> None:
+        """Some of the buffer was read: let the peer go on when there is room."""
+        if not self.buffer:
+            self.buffer = bytearray()
+        self._regulate()
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Seal data and hand it to the transport."""
+        self.raise_failure()
+        if self._lost:
+            raise UsageError("the connection is closed")
+        self.connection.send(data)
+        self._flush()
+        self._stir()
+
+    def end(self) -> None:
+        """Send close_notify: we shall send no more, and may go on reading (RFC 9846 6.1)."""
+        self.connection.close()
+        self._flush()
+
+    def close(self, linger: float) -> None:
+        """Say goodbye and close, after waiting up to `linger` seconds for the peer's own end."""
+        if self._closing or self._transport is None or self._lost:
+            self._closing = True
+            return
+        self._closing = True
+        self.end()
+        if linger > 0 and not self._transport.is_closing() and not self.peer_closed:
+            self._drain_for(linger)
+        else:
+            self._transport.close()
+        self._wake()
+
+    def abort(self) -> None:
+        """Close at once; before the handshake is done the peer is told that we gave up."""
+        self._closing = True
+        if self._transport is not None and not self._lost:
+            if not self._established and self.failure is None:
+                self.end()
+                self._transport.close()
+            else:
+                self._transport.abort()
+        self._wake()
+
+    # -- what asyncio calls ----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start: the first flight goes out, and the clock runs."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self._limit)
+        self._flush()
+        self._watch_deadline()
+        self._spoke = self._loop.time()
+        self._watch_idleness()
+
+    def data_received(self, data: bytes) -> None:
+        """Let the engine judge what came; after the end it is thrown away, up to a limit."""
+        if self.failure is not None or self._closing:
+            self._discarded += len(data)
+            if self._discarded > LINGER_BYTES:
+                self.transport.abort()
+            return
+        self._stir()
+        self._take(self.connection.receive(data))
+
+    def eof_received(self) -> bool:
+        """Tell an end from a cut (RFC 9846 6.1); our own direction may stay open."""
+        if self._closing or self.failure is not None:
+            return False
+        self._take(self.connection.receive_eof())
+        return self.failure is None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the engine knows better
+        """The transport is gone: whoever waits is told what that means."""
+        self._lost = True
+        if not self._closing and self.failure is None:
+            self._note(self.connection.receive_eof())
+        for timer in (self._deadline, self._idle, self._linger):
+            if timer is not None:
+                timer.cancel()
+        if self._answering is not None:
+            self._answering.cancel()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """The transport holds as much as it should."""
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        """The transport has room again."""
+        self._writing_paused = False
+        self._wake()
+
+    # -- events ----------------------------------------------------------------------------------------
+
+    def _take(self, events: list[Event]) -> None:
+        self._note(events)
+        self._flush()
+        if self.failure is not None:
+            self._wind_up()
+        self._regulate()
+        self._wake()
+
+    def _note(self, events: list[Event]) -> None:
+        waiting = deque(events)
+        while waiting:
+            match waiting.popleft():
+                case Data(data):
+                    self.buffer += data
+                case Established():
+                    self._established = True
+                case PeerClosed():
+                    self.peer_closed = True
+                case Failed(error):
+                    self.failure = error
+                case Warned(warning):
+                    self.warnings.append(warning)
+                case SignatureWanted() | EvidenceWanted() as request:
+                    self._answering = self._loop.create_task(self._answer(request))
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            answer = self._ask(request)
+            if inspect.isawaitable(answer):
+                answer = await answer
+            events = self.connection.provide(request, answer)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - our own side's signer may raise anything: who waits is told
+            self.failure = UsageError(f"the handshake waited for an answer of ours that failed: {error!r}")
+            self.connection.close()
+            events = []
+        self._take(events)
+
+    def _ask(self, request: Request) -> bytes | Awaitable[bytes]:
+        if isinstance(request, SignatureWanted):
+            if self._signer is None:
+                raise UsageError("the credentials' key is elsewhere: give a signer")
+            return self._signer(request)
+        if self._evidence is None:
+            raise UsageError("revocation evidence is wanted: give an evidence finder")
+        return self._evidence(request)
+
+    # -- flow ------------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        data = self.connection.data_to_send()
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _regulate(self) -> None:
+        """Stop reading while too much waits to be read, or the engine waits for an answer."""
+        if (
+            self._transport is None
+            or self._transport.is_closing()
+            or self.failure is not None
+            or self._closing
+        ):
+            return
+        full = len(self.buffer) > (self._limit // 2 if self._reading_paused else self._limit)
+        stop = full or (not self.connection.wants_data and not self.peer_closed)
+        if stop and not self._reading_paused:
+            self._transport.pause_reading()
+        elif not stop and self._reading_paused:
+            self._transport.resume_reading()
+        self._reading_paused = stop
+
+    def _wind_up(self) -> None:
+        """After a failure: our alert must survive, so the write side is shut and what comes is drained."""
+        if isinstance(self.failure, PeerFault) and not self.transport.is_closing():
+            self._drain_for(LINGER_SECONDS)
+        else:
+            self.transport.close()
+
+    def _drain_for(self, seconds: float) -> None:
+        transport = self.transport
+        if transport.can_write_eof():
+            with contextlib.suppress(OSError):
+                transport.write_eof()
+        if self._reading_paused and not transport.is_closing():
+            transport.resume_reading()
+        self._linger = self._loop.call_later(seconds, transport.abort)
+
+    # -- waiting ---------------------------------------------------------------------------------------
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- time ------------------------------------------------------------------------------------------
+
+    def _watch_deadline(self) -> None:
+        deadline = self.connection.next_deadline()
+        if deadline is not None:
+            delay = max(deadline - self._clock.monotonic(), 0.0)
+            self._deadline = self._loop.call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        self._deadline = None
+        if self.failure is None and not self._lost:
+            self._take(self.connection.tick())
+            if self.failure is None:
+                self._watch_deadline()
+
+    def _stir(self) -> None:
+        self._spoke = self._loop.time()
+
+    def _watch_idleness(self) -> None:
+        if self._idle_timeout is None or self._lost or self.failure is not None:
+            return
+        left = self._spoke + self._idle_timeout - self._loop.time()
+        if left <= 0:
+            self.failure = TimeoutError(f"nothing was said for {self._idle_timeout:g} seconds")
+            self.end()
+            self.transport.close()
+            self._wake()
+            return
+        self._idle = self._loop.call_later(left, self._watch_idleness)

@@ -1,0 +1,226 @@
+"""A reader and a writer with the shape of asyncio's own; a cut is an error, never an empty read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Self
+
+from bothways.aio.link import BUFFER_LIMIT, Confirmation, Link
+from bothways.errors import UsageError
+from bothways.tls.events import Caution, Peer
+
+
+class StreamReader:
+    """What the peer sends. All data that came is handed out before what ended the connection is raised.
+
+    Raises `Truncated` where the connection was cut, `PeerAlert` where the peer refused us, `TimeoutError`
+    where it was idle for too long.
+    """
+
+    def __init__(self, link: Link, limit: int = BUFFER_LIMIT) -> None:
+        self._link = link
+        self._limit = limit
+        self._busy = False
+
+    async def read(self, n: int = -1) -> bytes:
+        """Return up to `n` bytes as soon as there are any; for -1 all until the peer's end; b"" after it."""
+        if n < 0:
+            return await self._read_all()
+        if n == 0:
+            return b""
+        await self._wait()
+        return self._take(n)
+
+    async def readexactly(self, n: int) -> bytes:
+        """Return exactly `n` bytes, or raise `asyncio.IncompleteReadError` if the peer ends before."""
+        if n < 0:
+            raise UsageError("readexactly: expected a number of bytes")
+        parts: list[bytes] = []
+        missing = n
+        while missing:
+            part = await self.read(missing)
+            if not part:
+                raise asyncio.IncompleteReadError(b"".join(parts), n)
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+    async def readline(self) -> bytes:
+        """Return a line with its end, or what is left where the peer ends without one."""
+        try:
+            return await self.readuntil(b"\n")
+        except asyncio.IncompleteReadError as error:
+            return error.partial
+
+    async def readuntil(self, separator: bytes = b"\n") -> bytes:
+        """Return all up to and with `separator`, or raise `asyncio.LimitOverrunError` beyond the limit."""
+        if not separator:
+            raise UsageError("readuntil: expected a separator of at least one byte")
+        searched = 0
+        while (at := self._link.buffer.find(separator, searched)) < 0:
+            size = len(self._link.buffer)
+            if size > self._limit:
+                raise asyncio.LimitOverrunError("the separator did not come within the limit", size)
+            searched = max(size - len(separator) + 1, 0)
+            if not await self._grown(size):
+                raise asyncio.IncompleteReadError(self._take(size), None)
+        return self._take(at + len(separator))
+
+    def at_eof(self) -> bool:
+        """Whether the peer has ended and everything was read."""
+        return self._link.peer_closed and not self._link.buffer
+
+    async def confirmed(self, timeout: float | None = None) -> Confirmation:
+        """Say whether the peer has accepted us; see `StreamWriter.confirmed`."""
+        return await self._link.confirmed(timeout)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        line = await self.readline()
+        if not line:
+            raise StopAsyncIteration
+        return line
+
+    async def _read_all(self) -> bytes:
+        parts: list[bytes] = []
+        while part := await self.read(self._limit):
+            parts.append(part)
+        return b"".join(parts)
+
+    async def _wait(self) -> None:
+        """Wait for something to read; without it, raise what ended the connection."""
+        if self._link.buffer:
+            return
+        if self._busy:
+            raise UsageError("read: another task is already waiting for data")
+        self._busy = True
+        try:
+            await self._link.until_readable()
+        finally:
+            self._busy = False
+        if not self._link.buffer:
+            self._link.raise_failure()
+            if not self._link.peer_closed:
+                raise UsageError("the connection was closed by its own side")
+
+    async def _grown(self, size: int) -> bool:
+        """Wait until there is more than `size` to read; False at the peer's end."""
+        link = self._link
+        while len(link.buffer) <= size:
+            if link.peer_closed:
+                return False
+            if link.failure is not None:
+                link.raise_failure()
+            if link.closing:
+                raise UsageError("the connection was closed by its own side")
+            await link.until_more(size)
+        return True
+
+    def _take(self, n: int) -> bytes:
+        link = self._link
+        data = bytes(memoryview(link.buffer)[:n])
+        del link.buffer[:n]
+        link.taken()
+        return data
+
+
+class StreamWriter:
+    """What we send, and what is known of the connection. `warnings` has what a user should know."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    @property
+    def peer(self) -> Peer | None:
+        """Who the peer proved to be; None for a client that showed no certificate."""
+        return self._link.connection.peer
+
+    @property
+    def version(self) -> str | None:
+        """The version of TLS, such as "1.3"."""
+        return self._link.connection.version
+
+    @property
+    def suite(self) -> str | None:
+        """The IANA name of the cipher suite."""
+        return self._link.connection.suite
+
+    @property
+    def group(self) -> str | None:
+        """The IANA name of the key exchange group."""
+        return self._link.connection.group
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol that was agreed, if any (RFC 7301)."""
+        return self._link.connection.alpn
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier session was resumed."""
+        return self._link.connection.resumed
+
+    @property
+    def warnings(self) -> list[Caution]:
+        """What a user should know although nothing failed."""
+        return self._link.warnings
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport below; what is written to it directly breaks the connection."""
+        return self._link.transport
+
+    async def confirmed(self, timeout: float | None = None) -> Confirmation:
+        """Say whether the peer has accepted us, waiting up to `timeout` seconds (None: until it is known).
+
+        In TLS 1.3 a client learns this only from the first protected record after the server's Finished.
+        After "refused" every other call raises the refusal.
+        """
+        return await self._link.confirmed(timeout)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send `data`; await `drain` before sending much more."""
+        if self._link.closing and self._link.failure is None:
+            raise UsageError("write: the connection is closed")
+        self._link.send(data)
+
+    def writelines(self, lines: Iterable[bytes]) -> None:
+        """Send several pieces at once."""
+        self.write(b"".join(lines))
+
+    async def drain(self) -> None:
+        """Wait until little enough is buffered; raise what ended the connection."""
+        await self._link.until_writable()
+        await asyncio.sleep(0)  # a task that only writes must let others run
+
+    def can_write_eof(self) -> bool:
+        """Whether `write_eof` works: always."""
+        return True
+
+    def write_eof(self) -> None:
+        """Send close_notify: we shall send no more, and may go on reading (RFC 9846 6.1)."""
+        self._link.raise_failure()
+        self._link.end()
+
+    def close(self, linger: float = 0.0) -> None:
+        """Send close_notify, unless that was done, and close.
+
+        linger: seconds to wait for the peer's own end. A socket closed while the peer still sends may
+        destroy what we sent last, so a server that has just answered should wait a little.
+        """
+        self._link.close(linger)
+
+    def is_closing(self) -> bool:
+        """Whether the connection is closed or about to be."""
+        return self._link.closing
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is gone."""
+        await self._link.until_lost()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return what the transport below knows, such as "peername" or "socket"."""
+        return self._link.transport.get_extra_info(name, default)
