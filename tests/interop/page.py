@@ -1,0 +1,31 @@
+"""`bothways serve --page`, run as its users run it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from interop import identities
+from interop.identities import Identity, server
+from interop.programs import Program, running
+
+SOURCES = Path(__file__).parents[2] / "src"
+
+
+@contextmanager
+def serve_page(
+    folder: Path, auth: str = "none", who: Identity | None = None, port: int = 0
+) -> Iterator[tuple[Program, int]]:
+    """Run the command; gives the program and its port."""
+    chain, key = (who or server()).files(folder)
+    command = [sys.executable, "-m", "bothways.cli", "serve", f"127.0.0.1:{port}", "--page", "--cert", chain]
+    command += ["--key", key]
+    if auth != "none":
+        command += ["--client-ca", identities.root_file(folder), "--client-auth", auth]
+    with running(*command, environment=os.environ | {"PYTHONPATH": str(SOURCES)}) as program:
+        program.until("listening on 127.0.0.1:")
+        heard = program.until("\n")
+        yield program, int(heard.split("listening on 127.0.0.1:")[1].split()[0])
