@@ -1,0 +1,363 @@
+"""What is fuzzed: one target for each decoder, and one for each side of a connection.
+
+A target takes bytes and tells whether they were accepted. What it asserts is its list of documented
+exceptions: anything else escapes and is a finding. For messages it asserts more: what is accepted encodes
+to the same bytes, and no proper prefix of it is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+from bothways import ConfigError, Credentials, Established, Failed, InternalError, TrustStore
+from bothways.faults import Blame, Fault, sentence
+from bothways.iana import HandshakeType
+from bothways.tls.record.framing import Framing
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire import tls12, tls13
+from bothways.tls.wire.alert import ALERT
+from bothways.tls.wire.extensions import Place, extension_block
+from bothways.tls.wire.fields import Codec, DecodeError, decode, encode
+from bothways.tls.wire.flight import (
+    MESSAGES_12,
+    MESSAGES_13,
+    Flight,
+    Message,
+    check_extensions,
+    encode_message,
+    fields_of,
+)
+from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
+from bothways.trust.path import judge
+from bothways.trust.verdict import Purpose, Trusted
+from openssl_hello import client_hello
+from pair import NOON, Pair, pair, received
+from tls.handshake.conversations import anchors, client_config, identity, server_config
+
+
+@dataclass(frozen=True)
+class Target:
+    """`count` mutants run in `make test`, a hundred times as many in `make test-all`."""
+
+    run: Callable[[bytes], bool]
+    seeds: Callable[[], list[bytes]]
+    count: int = 2000
+
+
+# -- the wire --------------------------------------------------------------------------------------------
+
+RANDOM = bytes(range(32))
+SHARE = ext.KeyShareEntry(29, RANDOM)
+GREASE = ext.UnknownExtension(0x0A0A, b"")
+KEYS = ext.PreSharedKeys((ext.PskIdentity(b"id", 7),), (RANDOM,))
+VERSION = ext.SelectedVersion(0x0304)
+SCHEMES = ext.SignatureAlgorithms((0x0403, 0x0804))
+ENTRY = tls13.CertificateEntry(b"leaf", (ext.CertificateStatus(b"ocsp"),))
+OFFER: ext.Extensions = (GREASE, ext.ServerName("a.example"), SCHEMES, ext.KeyShares((SHARE,)), KEYS)
+
+SAMPLES: list[Message] = [
+    ClientHello(0x0303, RANDOM, RANDOM, (0x1301, 0x0A0A), b"\0", OFFER),
+    ClientHello(0x0303, RANDOM, b"", (0xC02B,), b"\0", None),
+    ServerHello(0x0303, RANDOM, RANDOM, 0x1301, 0, (VERSION, ext.ServerShare(SHARE))),
+    ServerHello(0x0303, RETRY_RANDOM, b"", 0x1301, 0, (VERSION, ext.RetryGroup(23), ext.Cookie(b"c"))),
+    ServerHello(0x0303, RANDOM, b"", 0xC02B, 0, (ext.ExtendedMainSecret(), ext.RenegotiationInfo())),
+    tls13.EncryptedExtensions((ext.ServerName(), ext.ApplicationProtocols((b"h2",)))),
+    tls13.CertificateRequest(b"", (SCHEMES, ext.CertificateAuthorities((b"\x30\0",)))),
+    tls13.CertificateRequest(b"c", (ext.OidFilters((ext.OidFilter(b"\6\1*", b""),)), GREASE)),
+    tls13.Certificate(b"", (ENTRY, tls13.CertificateEntry(b"ca", ()))),
+    tls13.CertificateVerify(0x0403, b"signature"),
+    tls13.Finished(RANDOM),
+    tls13.NewSessionTicket(7200, 1, b"n", b"ticket", (ext.MaxEarlyData(16),)),
+    tls13.KeyUpdate(1),
+    tls12.HelloRequest(),
+    tls12.Certificate((b"leaf", b"ca")),
+    tls12.ServerKeyExchange(29, RANDOM, 0x0403, b"signature"),
+    tls12.CertificateRequest((1, 64), (0x0403, 0x0804), (b"\x30\0",)),
+    tls12.ServerHelloDone(),
+    tls12.ecdh_key_exchange(RANDOM),
+    tls12.NewSessionTicket(7200, b"ticket"),
+    ext.CertificateStatus(b"ocsp"),
+]
+
+# What ends with "all the rest" has prefixes of the same form; a ClientHello may end before its extensions.
+OPEN_ENDED = (tls13.Finished, tls12.ClientKeyExchange, ClientHello, ServerHello)
+PREFIXES = 32
+
+
+def read_exactly(codec: Codec[Any], data: bytes) -> bool:
+    """Documented: DecodeError."""
+    try:
+        value = decode(codec, data, "it")
+    except DecodeError as error:
+        assert sentence(error.fault.sentence, error.facts).isascii()
+        return False
+    assert encode(codec, value) == data, "a second spelling"
+    if not isinstance(value, OPEN_ENDED):
+        for end in range(0, len(data), 1 + len(data) // PREFIXES):
+            refuse(codec, data[:end])
+    return True
+
+
+def refuse(codec: Codec[Any], data: bytes) -> None:
+    """A part of something accepted must not be accepted too."""
+    try:
+        decode(codec, data, "it")
+    except DecodeError:
+        return
+    raise AssertionError(f"a prefix of {len(data)} bytes is accepted")
+
+
+def read_message(codec: Codec[Any], data: bytes) -> bool:
+    """Documented: DecodeError; of the extensions, three faults of placement."""
+    if not read_exactly(codec, data):
+        return False
+    message = decode(codec, data, "it")
+    assert encode_message(message)[4:] == data
+    for field in fields_of(message):
+        assert field.text.isascii() and field.text.isprintable()
+    try:
+        check_extensions(message, frozenset({0, 5, 43, 51}))
+    except Blame as blamed:
+        assert blamed.fault in (
+            Fault.DUPLICATE_EXTENSION,
+            Fault.MISPLACED_EXTENSION,
+            Fault.UNSOLICITED_EXTENSION,
+            Fault.BINDER_NOT_LAST,
+        )
+    return True
+
+
+def bodies_of(cls: type[Any]) -> list[bytes]:
+    seeds = [encode_message(each)[4:] for each in SAMPLES if isinstance(each, cls)]
+    if cls is ClientHello:
+        seeds += [client_hello()[4:], client_hello(newest=False)[4:]]
+    return seeds if cls is not tls13.Finished else [bytes(12), *seeds]
+
+
+def read_flight(data: bytes) -> bool:
+    """Documented: MESSAGE_TOO_LONG. Every cut of the bytes gives the same messages."""
+    size = 1 + (data[0] if data else 0)
+    whole, cut = messages_in(data[1:], len(data) or 1), messages_in(data[1:], size)
+    assert whole == cut
+    messages, blamed = whole
+    assert data[1:].startswith(b"".join(messages))
+    return not blamed and bool(messages)
+
+
+def messages_in(data: bytes, size: int) -> tuple[list[bytes], bool]:
+    flight = Flight(max_certificate_bytes=1000)
+    found = []
+    for at in range(0, len(data), size):
+        flight.feed(data[at : at + size])
+        try:
+            while (message := flight.next()) is not None:
+                found.append(message[1])
+        except Blame as blamed:
+            assert blamed.fault is Fault.MESSAGE_TOO_LONG
+            return found, True
+    return found, False
+
+
+# -- records ---------------------------------------------------------------------------------------------
+
+FRAMING_FAULTS = (Fault.NOT_TLS, Fault.UNEXPECTED_RECORD, Fault.RECORD_TOO_LONG)
+
+
+def read_records(data: bytes) -> bool:
+    """Documented: three faults of framing. Every cut of the bytes gives the same records and fault."""
+    size = 1 + (data[0] if data else 0)
+    whole, cut = records_in(data[1:], len(data) or 1), records_in(data[1:], size)
+    assert whole == cut
+    records, fault = whole
+    assert data[1:].startswith(b"".join(records))
+    return fault is None and bool(records)
+
+
+def records_in(data: bytes, size: int) -> tuple[list[bytes], Fault | None]:
+    framing = Framing()
+    found = []
+    for at in range(0, len(data), size):
+        framing.feed(data[at : at + size])
+        try:
+            while (framed := framing.next()) is not None:
+                found.append(framed[0] + bytes(framed[1]))
+        except Blame as blamed:
+            assert blamed.fault in FRAMING_FAULTS
+            return found, blamed.fault
+    return found, None
+
+
+# -- trust -----------------------------------------------------------------------------------------------
+
+
+def judge_leaf(data: bytes) -> bool:
+    """Documented: nothing; the answer is a verdict. Never a trusted one, for nobody signed the mutant."""
+    verdict = judge(
+        [data, *identity("localhost").chain[1:]], anchors(), purpose=Purpose.SERVER, name="localhost", at=NOON
+    )
+    trusted = isinstance(verdict, Trusted)
+    assert not trusted or data == identity("localhost").der
+    assert trusted or all(str(reason).isascii() for reason in verdict.reasons)
+    return trusted
+
+
+def read_anchors(data: bytes) -> bool:
+    """Documented: ConfigError."""
+    try:
+        return len(TrustStore.from_pem(data)) > 0
+    except ConfigError as error:
+        assert str(error)
+        return False
+
+
+def read_credentials(data: bytes) -> bool:
+    """Documented: ConfigError."""
+    try:
+        return bool(Credentials.from_pem(data).chain)
+    except ConfigError as error:
+        assert str(error)
+        return False
+
+
+# -- whole connections ------------------------------------------------------------------------------------
+
+
+def talk_through(data: bytes) -> bool:
+    """Both sides talk while bytes on the wire are changed: places and values are in `data`, four bytes each.
+
+    Documented: an event Failed on either side, never for a defect of ours. Who established agrees with
+    the other on every byte, so data goes through.
+    """
+    talk = pair(client_config(), server_config())
+    edits = [data[at : at + 4] for at in range(0, len(data) - 3, 4)]
+    seen = {True: 0, False: 0}
+
+    def edited(to_server: bool, flight: bytes) -> bytes:
+        start, end = seen[to_server], seen[to_server] + len(flight)
+        seen[to_server] = end
+        changed = bytearray(flight)
+        for edit in edits:
+            at = int.from_bytes(edit[:2], "big") & 0x7FFF
+            if (edit[0] >= 0x80) == to_server and start <= at < end:
+                changed[at - start] = edit[2]
+        return bytes(changed)
+
+    talk.to_server, talk.to_client = partial(edited, True), partial(edited, False)
+    return came_through(talk)
+
+
+def lie(by_server: bool, data: bytes) -> bool:
+    """One side sends, under the right keys, a message of which bytes were changed, and believes in it itself.
+
+    `data` is the number of the message, then changes of its body, four bytes each.
+    """
+    talk = pair(client_config(), server_config())
+    out = (talk.server if by_server else talk.client)._hs.out
+    sent = iter(range(64))
+    which, edits = (data[0] % 4 if data else 0), [data[at : at + 4] for at in range(1, len(data) - 3, 4)]
+    gather = out._gather
+
+    def lying(message: Message) -> bytes:
+        raw = gather(message)
+        if next(sent) != which:
+            return raw
+        body = bytearray(raw[4:])
+        for edit in edits:
+            change(body, edit)
+        changed = raw[:1] + len(body).to_bytes(3, "big") + body
+        out._messages[-len(raw) :] = changed
+        return changed
+
+    out._gather = lying  # type: ignore[method-assign]
+    return came_through(talk)
+
+
+def change(body: bytearray, edit: bytes) -> None:
+    """Overwrite, insert or remove a byte."""
+    at = int.from_bytes(edit[:2], "big") % (len(body) + 1)
+    match edit[3] % 4:
+        case 0:
+            body[at:at] = edit[2:3]
+        case 1:
+            del body[at : at + 1]
+        case _:
+            body[at : at + 1] = edit[2:3]
+
+
+def came_through(talk: Pair) -> bool:
+    talk.exchange()
+    for events in (talk.client_events, talk.server_events):
+        for event in events:
+            if isinstance(event, Failed):
+                assert not isinstance(event.error, InternalError), "a defect"
+                assert str(event.error).isascii()
+        assert [type(event) for event in events].count(Established) <= 1
+    if not (talk.client.established and talk.server.established):
+        return False
+    talk.client.send(b"ping")
+    talk.exchange()
+    assert received(talk.server_events) == b"ping" or talk.server_failure is not None
+    return talk.server_failure is None
+
+
+def edits(*sets: tuple[tuple[int, int], ...]) -> list[bytes]:
+    """Seeds of places and values."""
+    return [b"".join(at.to_bytes(2, "big") + bytes((value, 3)) for at, value in each) for each in sets]
+
+
+@cache
+def pem() -> bytes:
+    return identity("localhost").chain_pem
+
+
+def flights() -> list[bytes]:
+    return [bytes((size,)) + b"".join(map(encode_message, SAMPLES)) for size in (0, 6, 255)]
+
+
+def records() -> list[bytes]:
+    kinds = (b"\x16\3\1", b"\x14\3\3", b"\x15\3\3", b"\x17\3\3")
+    sizes = (0, 1, 2, 40)
+    return [
+        b"\7" + b"".join(kind + size.to_bytes(2, "big") + bytes(size) for kind in kinds for size in sizes)
+    ]
+
+
+def places() -> list[bytes]:
+    return edits((), ((0x8001, 3),), ((5, 0),), ((0x8040, 1), (0x0040, 1)))
+
+
+def lies() -> list[bytes]:
+    return [bytes((which,)) + each for which in range(4) for each in edits((), ((0, 0),), ((40, 255),))]
+
+
+TARGETS: dict[str, Target] = {
+    **{
+        f"TLS 1.3 {HandshakeType(code).name}": Target(partial(read_message, codec), partial(bodies_of, cls))
+        for code, (cls, codec) in MESSAGES_13.items()
+    },
+    **{
+        f"TLS 1.2 {HandshakeType(code).name}": Target(partial(read_message, codec), partial(bodies_of, cls))
+        for code, (cls, codec) in MESSAGES_12.items()
+        if MESSAGES_13.get(code) != (cls, codec)
+    },
+    **{
+        f"extensions of a {place.value}": Target(
+            partial(read_exactly, extension_block(place)), lambda: [bytes(2), bytes.fromhex("00040a0a0000")]
+        )
+        for place in Place
+    },
+    "ECDHE key of a client": Target(partial(read_exactly, tls12.CLIENT_KEY), lambda: [b"\5point"]),
+    "encrypted premaster": Target(partial(read_exactly, tls12.ENCRYPTED_SECRET), lambda: [b"\0\3box"]),
+    "alert": Target(partial(read_exactly, ALERT), lambda: [b"\2\x28"]),
+    "flight": Target(read_flight, flights),
+    "records": Target(read_records, records),
+    "certificate": Target(judge_leaf, lambda: [identity("localhost").der], count=500),
+    "anchors": Target(read_anchors, lambda: [pem(), identity("localhost").der], count=500),
+    "credentials": Target(read_credentials, lambda: [pem() + identity("localhost").key_pem], count=500),
+    "connection": Target(talk_through, places, count=150),
+    "client": Target(partial(lie, True), lies, count=200),
+    "server": Target(partial(lie, False), lies, count=200),
+}
