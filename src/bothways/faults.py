@@ -144,6 +144,8 @@ class Fault(Enum):
     UNOFFERED_SCHEME = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which we did not offer", "RFC 9846 4.5.2")
     SCHEME_DOES_NOT_FIT_KEY = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which does not fit the {key} key of its certificate",
                                   "RFC 9846 4.5.2")
+    KEY_DOES_NOT_FIT_SUITE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate with a {key} key, under which its cipher suite can do no key exchange",
+                                 "RFC 5246 7.4.2", "let the server choose another suite, or give it an RSA certificate")
     BAD_CERTIFICATE_VERIFY = Row(Alert.DECRYPT_ERROR, "does not hold the private key of the certificate it showed: its signature is wrong",
                                  "RFC 9846 4.5.2", "check that certificate and key belong together")
     BAD_FINISHED = Row(Alert.DECRYPT_ERROR, "sent a Finished that does not match what we saw: a message was altered on the way, or keys differ",

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bothways.iana import NamedGroup
@@ -30,6 +32,10 @@ class Draws(Protocol):
 
     def encapsulate(self, public_key: Any, /) -> tuple[bytes, bytes]:
         """Return a fresh secret, and the ciphertext that tells it to the holder of the private key."""
+        ...
+
+    def encrypt(self, public_key: RSAPublicKey, secret: bytes, /) -> bytes:
+        """Return `secret` under an RSA key, with the padding of PKCS #1 v1.5, which is random."""
         ...
 
     def sign(self, scheme: int, private_key: PrivateKey, data: bytes, /) -> bytes:
@@ -55,6 +61,10 @@ class SystemDraws:
         """Return a fresh secret, and the ciphertext that tells it to the holder of the private key."""
         secret, ciphertext = public_key.encapsulate()
         return secret, ciphertext
+
+    def encrypt(self, public_key: RSAPublicKey, secret: bytes, /) -> bytes:
+        """Return `secret` under an RSA key, with the padding of PKCS #1 v1.5, which is random."""
+        return public_key.encrypt(secret, PKCS1v15())
 
     def sign(self, scheme: int, private_key: PrivateKey, data: bytes, /) -> bytes:
         """Return a signature of `data`; most schemes put randomness in it."""

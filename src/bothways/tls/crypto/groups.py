@@ -169,3 +169,8 @@ GROUPS: dict[int, Group] = {
         NamedGroup.secp521r1: (SECP521R1,),
     }.items()
 }
+
+# Those of TLS 1.2, where the server offers and the client answers (RFC 8422 5.1.1).
+CLASSIC_GROUPS: tuple[int, ...] = tuple(
+    code for code, group in GROUPS.items() if not any(part.is_kem for part in group.parts)
+)

@@ -1,4 +1,4 @@
-"""The cipher suites that we speak: one row each of hash, AEAD and limits."""
+"""The cipher suites that we speak: one row each of hash, AEAD and limits, and in TLS 1.2 of key exchange."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 
-from bothways.iana import CipherSuite
+from bothways.iana import CipherSuite, SignatureScheme
 from bothways.tls.crypto.aead import AES_GCM, CHACHA20_POLY1305, AeadKind
 
 SEQUENCE_LIMIT = 2**64 - 1
@@ -15,10 +15,11 @@ GCM_RECORD_LIMIT = int(2**24.5)
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What a cipher suite stands for (RFC 9846 B.4).
+    """What a cipher suite stands for (RFC 9846 B.4; RFC 5288, 5289, 7905).
 
-    `hash_size` and `key_size` count bytes; `record_limit` is the number of records that one key may
-    protect (RFC 9846 5.5).
+    `hash_size`, `key_size`, `iv_size` count bytes; `record_limit` is the number of records that one key may
+    protect (RFC 9846 5.5). An IV that is shorter than a nonce leaves the rest to be sent with each record.
+    `is_key_transport` and `signers` are of TLS 1.2, where a suite also names the key exchange.
     """
 
     code: int
@@ -28,22 +29,75 @@ class Suite:
     key_size: int
     aead: AeadKind
     record_limit: int
+    iv_size: int = 12
+    is_key_transport: bool = False
+    signers: frozenset[int] = frozenset()
 
-
-def _suite(
-    code: CipherSuite, algorithm: HashAlgorithm, key_size: int, aead: AeadKind, record_limit: int
-) -> Suite:
-    return Suite(int(code), code.name, algorithm, algorithm.digest_size, key_size, aead, record_limit)
+    def is_signed_by(self, scheme: int) -> bool:
+        """Whether a server signs its key exchange by `scheme` (RFC 5246 7.4.3, RFC 8422 5.4)."""
+        return scheme in self.signers
 
 
 _SHA256 = SHA256()
 _SHA384 = SHA384()
+_S = CipherSuite
+_RSA = frozenset(int(scheme) for scheme in SignatureScheme if scheme.name.startswith("rsa_"))
+_ECDSA = frozenset(int(scheme) for scheme in SignatureScheme if scheme.name.startswith(("ecdsa_", "ed")))
+
+
+def _aes(code: CipherSuite, algorithm: HashAlgorithm, key_size: int) -> Suite:
+    return Suite(int(code), code.name, algorithm, algorithm.digest_size, key_size, AES_GCM, GCM_RECORD_LIMIT)
+
+
+def _chacha(code: CipherSuite, signers: frozenset[int] = frozenset()) -> Suite:
+    return Suite(
+        int(code),
+        code.name,
+        _SHA256,
+        _SHA256.digest_size,
+        32,
+        CHACHA20_POLY1305,
+        SEQUENCE_LIMIT,
+        signers=signers,
+    )
+
+
+def _aes12(code: CipherSuite, signers: frozenset[int], *, is_key_transport: bool = False) -> Suite:
+    strong = "AES_256" in code.name
+    algorithm: HashAlgorithm = _SHA384 if strong else _SHA256
+    return Suite(
+        int(code),
+        code.name,
+        algorithm,
+        algorithm.digest_size,
+        32 if strong else 16,
+        AES_GCM,
+        GCM_RECORD_LIMIT,
+        iv_size=4,
+        is_key_transport=is_key_transport,
+        signers=signers,
+    )
+
 
 SUITES13: dict[int, Suite] = {
     suite.code: suite
     for suite in (
-        _suite(CipherSuite.TLS_AES_128_GCM_SHA256, _SHA256, 16, AES_GCM, GCM_RECORD_LIMIT),
-        _suite(CipherSuite.TLS_AES_256_GCM_SHA384, _SHA384, 32, AES_GCM, GCM_RECORD_LIMIT),
-        _suite(CipherSuite.TLS_CHACHA20_POLY1305_SHA256, _SHA256, 32, CHACHA20_POLY1305, SEQUENCE_LIMIT),
+        _aes(_S.TLS_AES_128_GCM_SHA256, _SHA256, 16),
+        _aes(_S.TLS_AES_256_GCM_SHA384, _SHA384, 32),
+        _chacha(_S.TLS_CHACHA20_POLY1305_SHA256),
+    )
+}
+
+SUITES12: dict[int, Suite] = {
+    suite.code: suite
+    for suite in (
+        _aes12(_S.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, _ECDSA),
+        _aes12(_S.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, _ECDSA),
+        _chacha(_S.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, _ECDSA),
+        _aes12(_S.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, _RSA),
+        _aes12(_S.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, _RSA),
+        _chacha(_S.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, _RSA),
+        _aes12(_S.TLS_RSA_WITH_AES_128_GCM_SHA256, frozenset(), is_key_transport=True),
+        _aes12(_S.TLS_RSA_WITH_AES_256_GCM_SHA384, frozenset(), is_key_transport=True),
     )
 }

@@ -16,12 +16,13 @@ EARLY_LIMIT = 2**18
 class Transcript:
     """Messages with their headers, in the order in which they were sent and received."""
 
-    __slots__ = ("_algorithm", "_early", "_pending", "_running", "_started")
+    __slots__ = ("_algorithm", "_keeps", "_kept", "_pending", "_running", "_started")
 
     def __init__(self) -> None:
         self._algorithm: HashAlgorithm | None = None
         self._running: Hash | None = None
-        self._early = bytearray()
+        self._kept = bytearray()
+        self._keeps = True
         self._pending = b""
         self._started = False
 
@@ -35,14 +36,34 @@ class Transcript:
         self._settle()
         self._pending = raw
 
-    def choose(self, algorithm: HashAlgorithm) -> None:
-        """Hash with `algorithm` from here on; what came before was kept until now."""
+    def choose(self, algorithm: HashAlgorithm, *, keep_messages: bool = False) -> None:
+        """Hash with `algorithm` from here on; what came before was kept until now.
+
+        keep_messages: go on keeping them for `messages`, until `forget_messages`.
+        """
         if self._running is not None:
             raise ValueError("the hash of a transcript is chosen once")
         self._algorithm = algorithm
         self._running = Hash(algorithm)
-        self._running.update(self._early)
-        self._early.clear()
+        self._running.update(self._kept)
+        if not keep_messages:
+            self.forget_messages()
+
+    def messages(self) -> bytes:
+        """All messages so far, which a CertificateVerify of TLS 1.2 signs (RFC 5246 7.4.8)."""
+        self._settle()
+        return self.messages_before()
+
+    def messages_before(self) -> bytes:
+        """All messages before the one that was received last."""
+        if not self._keeps:
+            raise ValueError("the messages of this transcript are not kept")
+        return bytes(self._kept)
+
+    def forget_messages(self) -> None:
+        """Keep the hash alone."""
+        self._keeps = False
+        self._kept.clear()
 
     def replace_with_message_hash(self) -> None:
         """Put its hash in the place of the first ClientHello; a pending retry stays (RFC 9846 4.1)."""
@@ -66,7 +87,7 @@ class Transcript:
     def forget(self) -> None:
         """Let go of everything, at the end of the handshake or of the connection."""
         self._algorithm = self._running = None
-        self._early.clear()
+        self.forget_messages()
         self._pending = b""
 
     def _settle(self) -> None:
@@ -78,10 +99,10 @@ class Transcript:
         self._started = True
         if self._running is not None:
             self._running.update(raw)
-        elif len(self._early) + len(raw) > EARLY_LIMIT:
+        elif len(self._kept) + len(raw) > EARLY_LIMIT:
             raise ValueError("too many messages came before the hash of the transcript was chosen")
-        else:
-            self._early += raw
+        if self._keeps:
+            self._kept += raw
 
     def _chosen(self) -> HashAlgorithm:
         if self._algorithm is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from bothways.faults import Fault, blame
+from bothways.faults import Blame, Fault, blame
 from bothways.iana import ContentType
 from bothways.tls.crypto.aead import NONCE_SIZE, TAG_SIZE, Forged
 from bothways.tls.crypto.hkdf import next_traffic_secret, traffic_iv, traffic_key
@@ -140,6 +140,98 @@ class Protection:
         if not unpadded:
             blame(Fault.NO_CONTENT_TYPE)
         return unpadded[-1], unpadded[:-1]
+
+
+class Protection12:
+    """One direction's records in TLS 1.2: AES-GCM (RFC 5288) or ChaCha20-Poly1305 (RFC 7905).
+
+    With an IV of four bytes the rest of the nonce travels in front of each record; it is the sequence number.
+    `sequence` counts the records that were sealed or opened.
+    """
+
+    __slots__ = ("_decrypt", "_encrypt", "_explicit", "_iv", "_limit", "_update_at", "sequence", "suite")
+
+    def __init__(self, suite: Suite, key: bytes, iv: bytes) -> None:
+        aead = suite.aead(key)
+        self.suite = suite
+        self.sequence = 0
+        self._explicit = NONCE_SIZE - len(iv)
+        self._iv = iv
+        self._encrypt = aead.encrypt
+        self._decrypt = aead.decrypt
+        self._limit = suite.record_limit
+        self._update_at = suite.record_limit // 2
+
+    def __repr__(self) -> str:
+        return f"Protection12({self.suite.name}, sequence={self.sequence})"
+
+    @property
+    def should_update(self) -> bool:
+        """Whether half of what the key may protect is used up; TLS 1.2 then needs a new connection."""
+        return self.sequence >= self._update_at
+
+    def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
+        """Return `data` in as many protected records as it needs; TLS 1.2 has no padding here."""
+        view = memoryview(data)
+        records = []
+        for at in range(0, len(view) or 1, FRAGMENT_LIMIT):
+            records.append(self._seal_one(content_type, bytes(view[at : at + FRAGMENT_LIMIT])))
+        return records[0] if len(records) == 1 else b"".join(records)
+
+    def _seal_one(self, content_type: int, fragment: bytes) -> bytes:
+        sequence = self.sequence
+        if sequence >= self._limit:
+            raise OverflowError("no record may be sealed under these keys any more")
+        self.sequence = sequence + 1
+        size = len(fragment)
+        counted = sequence.to_bytes(8, "big")
+        explicit = counted[: self._explicit]
+        sealed = self._encrypt(
+            self._nonce(sequence, explicit),
+            fragment,
+            counted + _write_header(content_type, LEGACY_VERSION, size),
+        )
+        header = _write_header(content_type, LEGACY_VERSION, len(explicit) + len(sealed))
+        return b"".join((header, explicit, sealed))
+
+    def open(self, header: bytes, body: bytes | memoryview) -> tuple[int, bytes]:
+        """Return content type and content of a record, or blame the peer for what does not open."""
+        sequence = self.sequence
+        if sequence >= SEQUENCE_LIMIT:
+            blame(Fault.RECORD_LIMIT_REACHED)
+        size = len(body) - self._explicit - TAG_SIZE
+        if size < 0:
+            blame(Fault.BAD_RECORD)
+        counted = sequence.to_bytes(8, "big")
+        nonce = self._nonce(sequence, bytes(body[: self._explicit]))
+        try:
+            content = self._decrypt(
+                nonce, body[self._explicit :], counted + header[:3] + size.to_bytes(2, "big")
+            )
+        except Forged:
+            blame(Fault.BAD_RECORD)
+        self.sequence = sequence + 1
+        if size > FRAGMENT_LIMIT:
+            blame(Fault.RECORD_TOO_LONG, length=size, limit=FRAGMENT_LIMIT)
+        return header[0], content
+
+    def open_data(self, record: bytes) -> bytes | None:
+        """The short way of `Protection.open_data`."""
+        size = len(record) - HEADER_SIZE - self._explicit - TAG_SIZE
+        if not 0 < size <= FRAGMENT_LIMIT or record[0] != _DATA:
+            return None
+        if record[3] << 8 | record[4] != len(record) - HEADER_SIZE or self.sequence >= SEQUENCE_LIMIT:
+            return None
+        try:
+            return self.open(record[:HEADER_SIZE], memoryview(record)[HEADER_SIZE:])[1]
+        except Blame:
+            return None
+
+    def _nonce(self, sequence: int, explicit: bytes) -> bytes:
+        """RFC 5288 3: fixed part and explicit part; RFC 7905 2: IV xor sequence number."""
+        if self._explicit:
+            return self._iv + explicit
+        return (int.from_bytes(self._iv, "big") ^ sequence).to_bytes(NONCE_SIZE, "big")
 
 
 def _padded(inner: bytes, multiple: int) -> bytes:

@@ -1,0 +1,24 @@
+"""The pseudorandom function of TLS 1.2 (RFC 5246 5)."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.hashes import HashAlgorithm
+from cryptography.hazmat.primitives.hmac import HMAC
+
+
+def prf(algorithm: HashAlgorithm, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
+    """Return `length` bytes: PRF(secret, label, seed) with P_hash over `algorithm`."""
+    keyed = HMAC(secret, algorithm)
+    seed = label + seed
+    chained = _mac(keyed, seed)
+    out = _mac(keyed, chained + seed)
+    while len(out) < length:
+        chained = _mac(keyed, chained)
+        out += _mac(keyed, chained + seed)
+    return out[:length]
+
+
+def _mac(keyed: HMAC, data: bytes) -> bytes:
+    mac = keyed.copy()
+    mac.update(data)
+    return mac.finalize()

@@ -1,0 +1,79 @@
+"""The key schedule of TLS 1.2: one main secret, and what is made from it. No secret shows in a repr."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bothways.tls.crypto.prf import prf
+from bothways.tls.crypto.suites import Suite
+
+MAIN_SECRET_SIZE = 48
+VERIFY_DATA_SIZE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionKeys:
+    """Key and IV of one direction; the IV may be shorter than a nonce."""
+
+    key: bytes = field(repr=False)
+    iv: bytes = field(repr=False)
+
+
+class MainSecret:
+    """The secret that both sides of one connection share (RFC 5246 8.1; RFC 7627 4).
+
+    suite: of the connection.  premaster: what the key exchange came to.  session_hash: that of the messages
+    up to ClientKeyExchange, for the extended main secret; None for a peer that lacks it.
+    """
+
+    __slots__ = ("_client_keys", "_randoms", "_server_keys", "secret", "suite")
+
+    def __init__(
+        self,
+        suite: Suite,
+        premaster: bytes,
+        session_hash: bytes | None,
+        client_random: bytes,
+        server_random: bytes,
+    ) -> None:
+        self.suite = suite
+        self._randoms = client_random, server_random
+        if session_hash is None:
+            label, seed = b"master secret", client_random + server_random
+        else:
+            label, seed = b"extended master secret", session_hash
+        self.secret = prf(suite.hash, premaster, label, seed, MAIN_SECRET_SIZE)
+        self._client_keys, self._server_keys = self._expanded()
+
+    @property
+    def client_keys(self) -> DirectionKeys:
+        """What protects the records that the client sends (RFC 5246 6.3)."""
+        return self._client_keys
+
+    @property
+    def server_keys(self) -> DirectionKeys:
+        """What protects the records that the server sends (RFC 5246 6.3)."""
+        return self._server_keys
+
+    def verify_data(self, role: str, transcript_hash: bytes) -> bytes:
+        """What the Finished of `role`, "client" or "server", holds (RFC 5246 7.4.9)."""
+        label = b"client finished" if role == "client" else b"server finished"
+        return prf(self.suite.hash, self.secret, label, transcript_hash, VERIFY_DATA_SIZE)
+
+    def exporter(self, label: str, context: bytes | None, length: int) -> bytes:
+        """Keying material for another protocol; None is another context than an empty one (RFC 5705 4)."""
+        client_random, server_random = self._randoms
+        seed = client_random + server_random
+        if context is not None:
+            seed += len(context).to_bytes(2, "big") + context
+        return prf(self.suite.hash, self.secret, label.encode("ascii"), seed, length)
+
+    def _expanded(self) -> tuple[DirectionKeys, DirectionKeys]:
+        """Cut the key block into keys and IVs; an AEAD needs no MAC keys (RFC 5246 6.3)."""
+        client_random, server_random = self._randoms
+        size, iv_size = self.suite.key_size, self.suite.iv_size
+        seed = server_random + client_random
+        block = prf(self.suite.hash, self.secret, b"key expansion", seed, 2 * (size + iv_size))
+        ivs = block[2 * size :]
+        client = DirectionKeys(block[:size], ivs[:iv_size])
+        return client, DirectionKeys(block[size : 2 * size], ivs[iv_size:])
