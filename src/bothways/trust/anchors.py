@@ -1,8 +1,8 @@
 """Whom we trust to vouch for others: a set of anchors, and the memory of signatures that led to them.
 
 An anchor is a certificate, a root's or an intermediate's, and is held to what it says. The memory knows
-signature edges alone (this certificate was signed by that key), each seen on a path that ended here; it is
-two dictionaries, used by single operations, of which the older is dropped when the younger is full.
+signature edges alone (this certificate was signed by that key), each seen on a path that ended here, and
+the issuers on such paths, parsed; it is dictionaries used by single operations, renewed when they are full.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bothways.trust import files, pem
 from bothways.trust.certificate import Parsed
 
 REMEMBERED_PATHS = 1024
+_REMEMBERED_ISSUERS = 64
 
 Edge = tuple[bytes, bytes]
 
@@ -54,6 +55,7 @@ class TrustStore:
         self._half = -(-remember_paths // 2)
         self._young: dict[Edge, None] = {}
         self._old: dict[Edge, None] = {}
+        self._issuers: dict[bytes, Parsed] = {}
 
     @classmethod
     def from_file(cls, path: files.FilePath, *, remember_paths: int = REMEMBERED_PATHS) -> TrustStore:
@@ -116,10 +118,19 @@ class TrustStore:
         """Whether a signature (digest of a certificate, digest of the signer's key) is known to hold."""
         return edge in self._young or edge in self._old
 
-    def remember(self, edges: Iterable[Edge]) -> None:
-        """Remember signatures of a path that ended at one of our anchors."""
+    def parsed(self, der: bytes) -> Parsed:
+        """Take a certificate apart, unless it is an issuer remembered; ValueError if it cannot be read."""
+        return self._issuers.get(der) or Parsed(der)
+
+    def remember(self, edges: Iterable[Edge], issuers: Iterable[Parsed] = ()) -> None:
+        """Remember the signatures of a path that ended at one of our anchors, and the issuers on it."""
         if not self._half:
             return
+        for issuer in issuers:
+            if issuer.der not in self._issuers:
+                if len(self._issuers) >= _REMEMBERED_ISSUERS:
+                    self._issuers = {}
+                self._issuers[issuer.der] = issuer
         for edge in edges:
             if not self.remembers(edge):
                 if len(self._young) >= self._half:
@@ -127,8 +138,8 @@ class TrustStore:
                 self._young[edge] = None
 
     def forget_paths(self) -> None:
-        """Forget every signature remembered."""
-        self._young, self._old = {}, {}
+        """Forget every signature and issuer remembered."""
+        self._young, self._old, self._issuers = {}, {}, {}
 
 
 def certificates_in(data: bytes, source: str) -> list[bytes]:

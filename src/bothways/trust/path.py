@@ -57,13 +57,14 @@ def judge(
     key_usage: str | None = "digitalSignature",
     policies: Policies = NO_POLICY,
     limits: Limits = LIMITS,
+    leaf: Parsed | None = None,
 ) -> Verdict:
     """Judge a certificate for a purpose, and for a name where one is given.
 
     chain: DER as sent, the leaf first, the rest in any order; surplus and repeated ones are ignored.
     name: whom the certificate must stand for, None where that is not asked (clients).  at: the time, with
     its zone.  key_usage: what the leaf's key is used for, "digitalSignature", "keyEncipherment", or None for
-    either.  policies: the certificate policies wanted.
+    either.  policies: the certificate policies wanted.  leaf: the first of `chain`, if `read_leaf` read it.
     Raises ConfigError for a `name` that is none; never for what is in the chain.
     """
     wanted = server_name(name) if isinstance(name, str) else name
@@ -71,7 +72,7 @@ def judge(
     if too_large is not None:
         return _refused([too_large], None)
     try:
-        leaf = Parsed(bytes(chain[0]))
+        leaf = leaf or Parsed(bytes(chain[0]))
         leaf.load()
         names = names_of(leaf)
     except ValueError as error:
@@ -93,10 +94,17 @@ def judge(
 
 def leaf_certificate(der: bytes) -> x509.Certificate:
     """Return the certificate that a peer sent first, or blame it for one that cannot be read."""
+    return read_leaf(der).x509
+
+
+def read_leaf(der: bytes) -> Parsed:
+    """Read the certificate that a peer sent first, or blame the peer for one that cannot be read."""
     try:
-        return Parsed(der).x509
+        leaf = Parsed(der)
+        leaf.load()
     except ValueError as error:
         blame(Fault.BAD_ENCODING, problem=error)
+    return leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +245,7 @@ class _Search:
                     continue
                 seen.add(der)
                 try:
-                    self._pool.append(Parsed(der))
+                    self._pool.append(self._anchors.parsed(der))
                 except ValueError as error:
                     self._unreadable.append(Reason(Fault.BAD_ENCODING, position, "", {"problem": error}))
         return self._pool
@@ -274,7 +282,8 @@ class _Search:
             for child, issuer in pairwise(path)
             if self._edges.get(edge := (child.digest, issuer.key_digest))
         ]
-        self._anchors.remember(held)
+        if held:
+            self._anchors.remember(held, path[1:-1])
 
     def _note_end(self, path: Path, wrong: Parsed | None) -> None:
         """Keep the furthest place where the search ended; one with a signer that did not sign says more."""
@@ -341,7 +350,9 @@ def _trusted(path: Path, names: Names) -> Trusted:
     )
     findings = (
         Finding("a", Outcome.PASSED, count),
-        Finding("b", Outcome.PASSED, f"valid until {until:%Y-%m-%d %H:%M} UTC"),
+        Finding(
+            "b", Outcome.PASSED, f"valid until {until.replace(tzinfo=None).isoformat(' ', 'minutes')} UTC"
+        ),
         NO_REVOCATION,
     )
     return Trusted(tuple(each.x509 for each in path), names, findings, until)

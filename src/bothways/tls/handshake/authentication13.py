@@ -19,8 +19,9 @@ from bothways.tls.handshake.script import Handshake, Script, sign_with
 from bothways.tls.handshake.steps import Role
 from bothways.tls.keys.schedule13 import finished_mac, same_secret
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
+from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
-from bothways.trust.path import leaf_certificate
+from bothways.trust.path import read_leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Signed:
 
     chain: tuple[bytes, ...]
     scheme: int
+    leaf: Parsed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,15 @@ def check_proof(
     chain = tuple(entry.cert_data for entry in certificate.certificate_list)
     if proof.algorithm not in offered:
         blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, proof.algorithm))
-    leaf = leaf_certificate(chain[0])
+    leaf = read_leaf(chain[0])
     context, step = (SERVER_CONTEXT, "2.2") if hs.role is Role.CLIENT else (CLIENT_CONTEXT, "3.4")
-    check_signature(proof.algorithm, leaf, proof_input(context, hs.transcript.before()), proof.signature)
+    check_signature(proof.algorithm, leaf.x509, proof_input(context, hs.transcript.before()), proof.signature)
     if hs.observer is not None:
         scheme = spelled(SignatureScheme, proof.algorithm)
         hs.observer(
             Proved(step, f"the signature by {scheme} verifies: the {hs.role.peer} holds the private key")
         )
-    return Signed(chain, proof.algorithm)
+    return Signed(chain, proof.algorithm, leaf)
 
 
 def prove(hs: Handshake, credentials: Credentials, scheme: int) -> Script[None]:

@@ -151,7 +151,7 @@ def server_authentication(
     signed = check_proof(hs, certificate, proof, terms.scheme_codes)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server, finished)
-    peer = yield from judge(hs, signed.chain, terms.anchors, Purpose.SERVER, target)
+    peer = yield from judge(hs, signed.chain, terms.anchors, Purpose.SERVER, target, leaf=signed.leaf)
     return Server(peer, signed, finish, request)
 
 

@@ -20,6 +20,7 @@ from bothways.tls.handshake.config import Clock
 from bothways.tls.handshake.steps import LEGAL, Role, Step
 from bothways.tls.keys.transcript import Transcript
 from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
 from bothways.trust.names import ServerName
 from bothways.trust.path import judge as judge_chain
@@ -43,6 +44,11 @@ class Enter:
     """The script passes through a step without waiting, so that what fails there is named by it."""
 
     step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCipherSpec:
+    """The record of TLS 1.2 from which on its sender protects what it sends (RFC 5246 7.1)."""
 
 
 Script = Generator[Wait | Enter, Any, T]
@@ -92,11 +98,18 @@ def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
 
 
 def judge(
-    hs: Handshake, chain: Sequence[bytes], anchors: TrustStore, purpose: Purpose, name: ServerName | None
+    hs: Handshake,
+    chain: Sequence[bytes],
+    anchors: TrustStore,
+    purpose: Purpose,
+    name: ServerName | None,
+    *,
+    key_usage: str = "digitalSignature",
+    leaf: Parsed | None = None,
 ) -> Script[Peer]:
     """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3)."""
     yield Enter(Step.JUDGING)
-    verdict = judge_chain(chain, anchors, purpose=purpose, name=name, at=hs.clock.now())
+    verdict = judge_chain(chain, anchors, purpose=purpose, name=name, at=hs.clock.now(), leaf=leaf)
     if hs.observer is not None:
         hs.observer(Judged(LEGAL[hs.role][Step.JUDGING].id, verdict))
     if isinstance(verdict, Refused):

@@ -86,7 +86,7 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     hs.exporter_secret = application.exporter
     if signed is None or terms.client_anchors is None:
         return None
-    return (yield from judge(hs, signed.chain, terms.client_anchors, Purpose.CLIENT, None))
+    return (yield from judge(hs, signed.chain, terms.client_anchors, Purpose.CLIENT, None, leaf=signed.leaf))
 
 
 def choose(terms: ServerTerms, offer: Offer) -> Choice:
