@@ -257,7 +257,7 @@ def lie(by_server: bool, data: bytes) -> bool:
     talk = pair(client_config(), server_config())
     out = (talk.server if by_server else talk.client)._hs.out
     sent = iter(range(64))
-    which, edits = (data[0] % 4 if data else 0), [data[at : at + 4] for at in range(1, len(data) - 3, 4)]
+    which, edits = (data[0] % 6 if data else 0), [data[at : at + 4] for at in range(1, len(data) - 3, 4)]
     gather = out._gather
 
     def lying(message: Message) -> bytes:
@@ -330,7 +330,7 @@ def places() -> list[bytes]:
 
 
 def lies() -> list[bytes]:
-    return [bytes((which,)) + each for which in range(4) for each in edits((), ((0, 0),), ((40, 255),))]
+    return [bytes((which,)) + each for which in range(6) for each in edits((), ((0, 0),), ((40, 255),))]
 
 
 TARGETS: dict[str, Target] = {

@@ -659,7 +659,10 @@ def extension_block(*places: Place, low: int = 0) -> Codec[Extensions]:
         if place in row
     }
     reads = {extension_type: codec.read for extension_type, (_, codec) in forms.items()}
-    writes = {cls: (extension_type, codec.write) for extension_type, (cls, codec) in forms.items()}
+    writes = {
+        cls: (extension_type.to_bytes(2, "big") + bytes(2), codec.write)
+        for extension_type, (cls, codec) in forms.items()
+    }
     unpack = int.from_bytes
     known = reads.get
 
@@ -709,12 +712,11 @@ def extension_block(*places: Place, low: int = 0) -> Codec[Extensions]:
             form = writes.get(type(extension))
             if form is None:
                 raise ValueError(f"{type(extension).__name__} has no form in a {places[0].value}")
-            extension_type, write_body = form
-            out += extension_type.to_bytes(2, "big")
+            header, write_body = form
+            out += header
             body = len(out)
-            out += b"\0\0"
             write_body(extension, out)
-            close(out, body, 2, 0, high)
+            close(out, body - 2, 2, 0, high)
         close(out, at, 2, low, high)
 
     shape = Variants({extension_type: codec for extension_type, (_, codec) in forms.items()})
@@ -744,6 +746,10 @@ def codes(extensions: Iterable[Extension] | None) -> frozenset[int]:
     return frozenset(map(code, extensions or ()))
 
 
+_MISPLACED = {
+    place: frozenset(int(extension_type) for extension_type, row in TABLE.items() if place not in row)
+    for place in Place
+}
 # In these messages an extension answers one that we sent; in the others it stands by itself.
 _ANSWERS = frozenset({Place.SH, Place.SH12, Place.HRR, Place.EE, Place.CT})
 
@@ -754,17 +760,17 @@ def check_placement(place: Place, extensions: Extensions, offered: Collection[in
     offered: the code points that we sent, to which this message answers; None where it answers nothing.
     """
     found = [code(extension) for extension in extensions]
-    if len(set(found)) != len(found):
-        twice = next(each for at, each in enumerate(found) if each in found[:at])
-        _refuse(Fault.DUPLICATE_EXTENSION, place, twice)
-    for each in found:
-        row = TABLE.get(each)  # type: ignore[call-overload]
-        if row is not None and place not in row:
-            _refuse(Fault.MISPLACED_EXTENSION, place, each)
+    unique = set(found)
+    if len(unique) != len(found):
+        _refuse(Fault.DUPLICATE_EXTENSION, place, next(each for each in found if found.count(each) > 1))
+    if misplaced := unique & _MISPLACED[place]:
+        _refuse(Fault.MISPLACED_EXTENSION, place, min(misplaced))
     if place in _ANSWERS:
-        for each in found:
-            if each not in (offered or ()) and not (place is Place.HRR and each == ExtensionType.cookie):
-                _refuse(Fault.UNSOLICITED_EXTENSION, place, each)
+        unsolicited = unique.difference(offered or ())
+        if place is Place.HRR:
+            unsolicited.discard(ExtensionType.cookie)
+        if unsolicited:
+            _refuse(Fault.UNSOLICITED_EXTENSION, place, min(unsolicited))
     elif place is Place.CH and ExtensionType.pre_shared_key in found[:-1]:
         blame(Fault.BINDER_NOT_LAST)
 

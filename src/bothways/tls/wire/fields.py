@@ -220,7 +220,7 @@ def opaque(low: int, high: int, title: str = "") -> Codec[bytes]:
 
     def write(value: bytes, out: bytearray) -> None:
         if not low <= len(value) <= high:
-            raise ValueError(f"{len(value)} bytes where {low} to {high} may stand")
+            does_not_fit(len(value), low, high)
         out += len(value).to_bytes(prefix, "big")
         out += value
 
@@ -297,10 +297,11 @@ def _numbers(size: int, prefix: int, shape: Vector, notation: str) -> Codec[tupl
         return unpack_from(f">{length // size}{letter}", data, start), stop
 
     def write(values: tuple[int, ...], out: bytearray) -> None:
-        at = len(out)
-        out += bytes(prefix)
+        length = size * len(values)
+        if not low <= length <= high:
+            does_not_fit(length, low, high)
+        out += length.to_bytes(prefix, "big")
         out += pack(f">{len(values)}{letter}", *values)
-        close(out, at, prefix, low, high)
 
     return Codec(read, write, notation, shape)
 
@@ -411,8 +412,13 @@ def close(out: bytearray, at: int, prefix: int, low: int, high: int) -> None:
     """Put the length of all that was written after `at` into the `prefix` bytes that were left there."""
     length = len(out) - at - prefix
     if not low <= length <= high:
-        raise ValueError(f"{length} bytes where {low} to {high} may stand")
+        does_not_fit(length, low, high)
     out[at : at + prefix] = length.to_bytes(prefix, "big")
+
+
+def does_not_fit(length: int, low: int, high: int) -> NoReturn:
+    """Refuse to write what has no form: our own bug."""
+    raise ValueError(f"{length} bytes where {low} to {high} may stand")
 
 
 # -- what can be wrong ---------------------------------------------------------------------------------------
