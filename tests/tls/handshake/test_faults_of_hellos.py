@@ -1,0 +1,908 @@
+"""Everything that can be wrong with hellos and extensions: who refuses what, and the alert that is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bothways import Fault
+from bothways.iana import Alert, CipherSuite, ExtensionType, NamedGroup, SignatureScheme
+from bothways.tls.handshake.steps import Role
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
+from bothways.tls.wire.tls13 import (
+    Certificate,
+    CertificateRequest,
+    EncryptedExtensions,
+    NewSessionTicket,
+)
+from tamper import (
+    Edit,
+    Refusal,
+    as_bytes,
+    both,
+    changing,
+    editing,
+    extending,
+    refused,
+    repeating,
+    with_extensions,
+    without,
+)
+from tls.handshake.conversations import CONVERSATIONS, client_config, credentials, server_config
+from tls.handshake.test_faults_of_records import say, sealed
+
+CLIENT, SERVER = Role.CLIENT, Role.SERVER
+ILLEGAL, FAILED = Alert.ILLEGAL_PARAMETER, Alert.HANDSHAKE_FAILURE
+X25519, P256, P384 = NamedGroup.x25519, NamedGroup.secp256r1, NamedGroup.secp384r1
+RETRIED = "mutual after a retry"
+X = ExtensionType
+TO_TLS12, BELOW_TLS12 = b"DOWNGRD\1", b"DOWNGRD\0"
+
+
+def client(what: str, fault: Fault, alert: Alert, edit: Edit = lambda m, n: (m,), **rest: Any) -> Refusal:
+    return Refusal(what, CLIENT, fault, alert, edit, **rest)
+
+
+def server(what: str, fault: Fault, alert: Alert, edit: Edit = lambda m, n: (m,), **rest: Any) -> Refusal:
+    return Refusal(what, SERVER, fault, alert, edit, **rest)
+
+
+def unknown(extension_type: int, data: bytes = b"") -> ext.UnknownExtension:
+    return ext.UnknownExtension(extension_type, data)
+
+
+def in_entries(*extensions: ext.Extension) -> Edit:
+    """Add extensions to the first certificate of a Certificate."""
+    return changing(
+        Certificate,
+        certificate_list=lambda those: (replace(those[0], extensions=extensions), *those[1:]),
+    )
+
+
+def reshared(*shares: tuple[int, bytes], nth: int = 0) -> Edit:
+    entries = tuple(ext.KeyShareEntry(*share) for share in shares)
+    return editing(ClientHello, ext.KeyShares, nth, shares=entries)
+
+
+def server_share(group: int, share: bytes, nth: int = 0) -> Edit:
+    return editing(ServerHello, ext.ServerShare, nth, entry=ext.KeyShareEntry(group, share))
+
+
+def cut(kind: type) -> tuple[Edit, Edit]:
+    """The message with its last byte left out of it, and with one byte more."""
+
+    def resized(raw: bytes, body: bytes) -> bytes:
+        return raw[:1] + len(body).to_bytes(3, "big") + body
+
+    return (
+        as_bytes(kind, lambda raw: resized(raw, raw[4:-1])),
+        as_bytes(kind, lambda raw: resized(raw, raw[4:] + b"\0")),
+    )
+
+
+def other_session(session: bytes) -> bytes:
+    return bytes([session[0] ^ 1]) + session[1:]
+
+
+def psk(those: Iterable[ext.Extension]) -> Iterable[ext.Extension]:
+    offered = ext.PreSharedKeys((ext.PskIdentity(b"ticket", 0),), (bytes(32),))
+    first, *rest = those
+    return (first, ext.PskKeyExchangeModes((1,)), offered, *rest)
+
+
+TICKET = NewSessionTicket(3600, 0, b"", b"ticket", ())
+ON_CURVE_P256 = bytes.fromhex(
+    "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+)
+OFF_CURVE_P256 = ON_CURVE_P256[:-1] + b"\0"
+
+UNDECODABLE = tuple(
+    Refusal(f"a {kind.__name__} that is {how}", liar, Fault.UNDECODABLE, Alert.DECODE_ERROR, edit)
+    for liar, kind in (
+        (CLIENT, ClientHello),
+        (SERVER, ServerHello),
+        (SERVER, EncryptedExtensions),
+        (SERVER, CertificateRequest),
+        (SERVER, Certificate),
+        (CLIENT, Certificate),
+    )
+    for how, edit in zip(("too short", "too long"), cut(kind), strict=True)
+)
+
+DUPLICATES = (
+    *(
+        Refusal(
+            f"{extension.__name__} in the {place}", liar, Fault.DUPLICATE_EXTENSION, ILLEGAL, edit, **rest
+        )
+        for liar, place, extension, edit, rest in (
+            (CLIENT, "ClientHello", ext.SupportedGroups, repeating(ClientHello, ext.SupportedGroups), {}),
+            (CLIENT, "ClientHello", ext.KeyShares, repeating(ClientHello, ext.KeyShares), {}),
+            (CLIENT, "ClientHello", ext.ServerName, repeating(ClientHello, ext.ServerName), {}),
+            (SERVER, "ServerHello", ext.ServerShare, repeating(ServerHello, ext.ServerShare), {}),
+            (SERVER, "ServerHello", ext.SelectedVersion, repeating(ServerHello, ext.SelectedVersion), {}),
+            (
+                SERVER,
+                "HelloRetryRequest",
+                ext.Cookie,
+                repeating(ServerHello, ext.Cookie),
+                {"conversation": RETRIED},
+            ),
+            (
+                SERVER,
+                "EncryptedExtensions",
+                ext.ApplicationProtocols,
+                repeating(EncryptedExtensions, ext.ApplicationProtocols),
+                {"conversation": "with ALPN"},
+            ),
+            (
+                SERVER,
+                "CertificateRequest",
+                ext.SignatureAlgorithms,
+                repeating(CertificateRequest, ext.SignatureAlgorithms),
+                {},
+            ),
+            (SERVER, "Certificate", ext.UnknownExtension, in_entries(unknown(99), unknown(99)), {}),
+            (
+                CLIENT,
+                "ClientHello with GREASE",
+                ext.UnknownExtension,
+                extending(ClientHello, unknown(0x0A0A), unknown(0x0A0A), first=True),
+                {},
+            ),
+        )
+    ),
+    server(
+        "unknown ones in a ticket",
+        Fault.DUPLICATE_EXTENSION,
+        ILLEGAL,
+        then=say(sealed(22, bytes.fromhex("04000016 00000e10 00000000 00 0001 74 0008 12340000 12340000"))),
+    ),
+)
+
+# RFC 9846 4.3 has the table of what may stand where. One of every message that must not hold it:
+MISPLACED = (
+    client(
+        "oid_filters in a ClientHello",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        extending(ClientHello, unknown(X.oid_filters)),
+    ),
+    server(
+        "ALPN in a ServerHello",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        extending(ServerHello, unknown(X.application_layer_protocol_negotiation, b"\0\3\2h2")),
+    ),
+    server(
+        "supported_groups in a ServerHello",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        extending(ServerHello, unknown(X.supported_groups, b"\0\2\0\x1d")),
+    ),
+    server(
+        "signature_algorithms in a HelloRetryRequest",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        extending(ServerHello, unknown(X.signature_algorithms)),
+        conversation=RETRIED,
+    ),
+    server(
+        "key_share in EncryptedExtensions",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        extending(EncryptedExtensions, unknown(X.key_share)),
+    ),
+    server(
+        "supported_versions in EncryptedExtensions",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        extending(EncryptedExtensions, unknown(X.supported_versions, b"\3\4")),
+    ),
+    server(
+        "signature_algorithms in EncryptedExtensions",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        extending(EncryptedExtensions, unknown(X.signature_algorithms)),
+    ),
+    server(
+        "supported_groups in a CertificateRequest",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        extending(CertificateRequest, unknown(X.supported_groups)),
+    ),
+    server(
+        "key_share in a CertificateRequest",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        extending(CertificateRequest, unknown(X.key_share)),
+    ),
+    server(
+        "supported_groups in a Certificate",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        in_entries(unknown(X.supported_groups)),
+    ),
+    client(
+        "ALPN in a Certificate",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        in_entries(unknown(X.application_layer_protocol_negotiation)),
+    ),
+    server(
+        "key_share in a ticket",
+        Fault.MISPLACED_EXTENSION,
+        ILLEGAL,
+        then=say(sealed(22, bytes.fromhex("04000012 00000e10 00000000 00 0001 74 0004 00330000"))),
+    ),
+)
+
+UNSOLICITED = (
+    server(
+        "an unknown one in the ServerHello",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        extending(ServerHello, unknown(0x1234)),
+    ),
+    server(
+        "pre_shared_key in the ServerHello",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        extending(ServerHello, ext.SelectedIdentity(0)),
+    ),
+    server(
+        "an unknown one in the retry",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        extending(ServerHello, unknown(0x1234)),
+        conversation=RETRIED,
+    ),
+    server(
+        "ALPN that nobody offered",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        extending(EncryptedExtensions, ext.ApplicationProtocols((b"h2",))),
+    ),
+    server(
+        "early_data that nobody offered",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        extending(EncryptedExtensions, ext.EarlyDataIndication()),
+    ),
+    server(
+        "record_size_limit that nobody offered",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        extending(EncryptedExtensions, ext.RecordSizeLimit(1000)),
+    ),
+    server(
+        "GREASE",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        extending(EncryptedExtensions, unknown(0x0A0A)),
+    ),
+    server(
+        "server_name for an address",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        both(without(ClientHello, ext.ServerName), extending(EncryptedExtensions, ext.ServerName())),
+        conversation="by address",
+    ),
+    server(
+        "a staple that nobody asked for",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        in_entries(ext.CertificateStatus(b"ocsp")),
+    ),
+    client(
+        "a staple that the server did not ask for",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        in_entries(ext.CertificateStatus(b"ocsp")),
+    ),
+    client(
+        "an unknown one in the client's Certificate",
+        Fault.UNSOLICITED_EXTENSION,
+        Alert.UNSUPPORTED_EXTENSION,
+        in_entries(unknown(0x1234)),
+    ),
+)
+
+MISSING = (
+    client(
+        "signature_algorithms in a ClientHello",
+        Fault.MISSING_EXTENSION,
+        Alert.MISSING_EXTENSION,
+        without(ClientHello, ext.SignatureAlgorithms),
+    ),
+    client(
+        "supported_groups in a ClientHello",
+        Fault.MISSING_EXTENSION,
+        Alert.MISSING_EXTENSION,
+        without(ClientHello, ext.SupportedGroups),
+    ),
+    client(
+        "key_share in a ClientHello",
+        Fault.MISSING_EXTENSION,
+        Alert.MISSING_EXTENSION,
+        without(ClientHello, ext.KeyShares),
+    ),
+    client(
+        "key_share in the second ClientHello",
+        Fault.MISSING_EXTENSION,
+        Alert.MISSING_EXTENSION,
+        without(ClientHello, ext.KeyShares, nth=1),
+        conversation=RETRIED,
+    ),
+    client(
+        "psk_key_exchange_modes beside pre_shared_key",
+        Fault.MISSING_EXTENSION,
+        Alert.MISSING_EXTENSION,
+        extending(ClientHello, ext.PreSharedKeys((ext.PskIdentity(b"ticket", 0),), (bytes(32),))),
+    ),
+    server(
+        "key_share in a ServerHello",
+        Fault.MISSING_EXTENSION,
+        Alert.MISSING_EXTENSION,
+        without(ServerHello, ext.ServerShare),
+    ),
+    server(
+        "signature_algorithms in a CertificateRequest",
+        Fault.MISSING_EXTENSION,
+        Alert.MISSING_EXTENSION,
+        without(CertificateRequest, ext.SignatureAlgorithms),
+    ),
+)
+
+VERSIONS = (
+    client(
+        "TLS 1.2 alone, without supported_versions",
+        Fault.UNSUPPORTED_VERSION,
+        Alert.PROTOCOL_VERSION,
+        without(ClientHello, ext.SupportedVersions),
+        step="1.2",
+    ),
+    client(
+        "TLS 1.2 alone, in supported_versions",
+        Fault.UNSUPPORTED_VERSION,
+        Alert.PROTOCOL_VERSION,
+        editing(ClientHello, ext.SupportedVersions, versions=(0x0303,)),
+    ),
+    client(
+        "GREASE alone",
+        Fault.UNSUPPORTED_VERSION,
+        Alert.PROTOCOL_VERSION,
+        editing(ClientHello, ext.SupportedVersions, versions=(0x1A1A,)),
+    ),
+    client(
+        "no extensions at all",
+        Fault.UNSUPPORTED_VERSION,
+        Alert.PROTOCOL_VERSION,
+        changing(ClientHello, extensions=None),
+    ),
+    client(
+        "SSL 3.0 in legacy_version",
+        Fault.UNSUPPORTED_VERSION,
+        Alert.PROTOCOL_VERSION,
+        changing(ClientHello, legacy_version=0x0300),
+    ),
+    server(
+        "TLS 1.2 by leaving out every extension",
+        Fault.UNOFFERED_VERSION,
+        Alert.PROTOCOL_VERSION,
+        changing(ServerHello, extensions=None),
+    ),
+    server(
+        "TLS 1.1",
+        Fault.UNOFFERED_VERSION,
+        Alert.PROTOCOL_VERSION,
+        changing(ServerHello, legacy_version=0x0302, extensions=None),
+    ),
+    server(
+        "TLS 1.3 in legacy_version alone",
+        Fault.UNOFFERED_VERSION,
+        Alert.PROTOCOL_VERSION,
+        changing(ServerHello, legacy_version=0x0304, extensions=None),
+    ),
+    server(
+        "a retry without supported_versions",
+        Fault.UNOFFERED_VERSION,
+        Alert.PROTOCOL_VERSION,
+        without(ServerHello, ext.SelectedVersion),
+        conversation=RETRIED,
+    ),
+    server(
+        "TLS 1.2 in supported_versions",
+        Fault.ILLEGAL_VERSION,
+        ILLEGAL,
+        editing(ServerHello, ext.SelectedVersion, version=0x0303),
+    ),
+    server(
+        "a version that nobody knows",
+        Fault.ILLEGAL_VERSION,
+        ILLEGAL,
+        editing(ServerHello, ext.SelectedVersion, version=0x0305),
+    ),
+    server(
+        "TLS 1.2 in the supported_versions of a retry",
+        Fault.ILLEGAL_VERSION,
+        ILLEGAL,
+        editing(ServerHello, ext.SelectedVersion, version=0x0303),
+        conversation=RETRIED,
+    ),
+    server(
+        "TLS 1.2 after a retry",
+        Fault.CHANGED_VERSION,
+        ILLEGAL,
+        editing(ServerHello, ext.SelectedVersion, nth=1, version=0x0303),
+        conversation=RETRIED,
+    ),
+    server(
+        "no version after a retry",
+        Fault.CHANGED_VERSION,
+        ILLEGAL,
+        changing(ServerHello, nth=1, extensions=None),
+        conversation=RETRIED,
+    ),
+    *(
+        server(
+            f"to TLS 1.{minor}",
+            Fault.DOWNGRADED,
+            ILLEGAL,
+            changing(ServerHello, legacy_version=0x0301 + minor, random=bytes(24) + mark, extensions=None),
+        )
+        for minor, mark in ((2, TO_TLS12), (1, BELOW_TLS12), (0, BELOW_TLS12))
+    ),
+    server(
+        "TLS 1.1 beside a choice of TLS 1.3",
+        Fault.ILLEGAL_LEGACY_VERSION,
+        ILLEGAL,
+        changing(ServerHello, legacy_version=0x0302),
+    ),
+    server("TLS 1.3", Fault.ILLEGAL_LEGACY_VERSION, ILLEGAL, changing(ServerHello, legacy_version=0x0304)),
+)
+
+CHOICES = (
+    client(
+        "DEFLATE beside null",
+        Fault.BAD_COMPRESSION,
+        ILLEGAL,
+        changing(ClientHello, legacy_compression_methods=b"\x01\x00"),
+    ),
+    client(
+        "DEFLATE alone",
+        Fault.BAD_COMPRESSION,
+        ILLEGAL,
+        changing(ClientHello, legacy_compression_methods=b"\x01"),
+    ),
+    client(
+        "null twice",
+        Fault.BAD_COMPRESSION,
+        ILLEGAL,
+        changing(ClientHello, legacy_compression_methods=b"\0\0"),
+    ),
+    server(
+        "DEFLATE", Fault.UNOFFERED_COMPRESSION, ILLEGAL, changing(ServerHello, legacy_compression_method=1)
+    ),
+    server(
+        "one of TLS 1.2", Fault.UNOFFERED_CIPHER_SUITE, ILLEGAL, changing(ServerHello, cipher_suite=0xC02B)
+    ),
+    server(
+        "one that we could, but did not offer",
+        Fault.UNOFFERED_CIPHER_SUITE,
+        ILLEGAL,
+        changing(ServerHello, cipher_suite=0x1302),
+        client={"suites": ("TLS_AES_128_GCM_SHA256",)},
+    ),
+    server("GREASE", Fault.UNOFFERED_CIPHER_SUITE, ILLEGAL, changing(ServerHello, cipher_suite=0x2A2A)),
+    server(
+        "in a retry",
+        Fault.UNOFFERED_CIPHER_SUITE,
+        ILLEGAL,
+        changing(ServerHello, cipher_suite=0xC02B),
+        conversation=RETRIED,
+    ),
+    server(
+        "of the same hash",
+        Fault.CHANGED_CIPHER_SUITE,
+        ILLEGAL,
+        changing(ServerHello, nth=1, cipher_suite=0x1303),
+        conversation=RETRIED,
+    ),
+    server(
+        "of another hash",
+        Fault.CHANGED_CIPHER_SUITE,
+        ILLEGAL,
+        changing(ServerHello, nth=1, cipher_suite=0x1302),
+        conversation=RETRIED,
+    ),
+    server(
+        "another",
+        Fault.WRONG_SESSION_ID,
+        ILLEGAL,
+        changing(ServerHello, legacy_session_id_echo=other_session),
+    ),
+    server("none", Fault.WRONG_SESSION_ID, ILLEGAL, changing(ServerHello, legacy_session_id_echo=b"")),
+    server(
+        "in a retry",
+        Fault.WRONG_SESSION_ID,
+        ILLEGAL,
+        changing(ServerHello, legacy_session_id_echo=b""),
+        conversation=RETRIED,
+    ),
+    server(
+        "after a retry",
+        Fault.WRONG_SESSION_ID,
+        ILLEGAL,
+        changing(ServerHello, nth=1, legacy_session_id_echo=b""),
+        conversation=RETRIED,
+    ),
+    client(
+        "by its configuration",
+        Fault.NO_SHARED_CIPHER_SUITE,
+        FAILED,
+        client={"suites": ("TLS_AES_256_GCM_SHA384",)},
+        server={"suites": ("TLS_AES_128_GCM_SHA256",)},
+    ),
+    client(
+        "signalling values alone",
+        Fault.NO_SHARED_CIPHER_SUITE,
+        FAILED,
+        changing(
+            ClientHello,
+            cipher_suites=(CipherSuite.TLS_FALLBACK_SCSV, CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV),
+        ),
+        step="1.2",
+    ),
+    client(
+        "by its configuration",
+        Fault.NO_SHARED_GROUP,
+        FAILED,
+        client={"groups": ("secp384r1",), "key_shares": None},
+    ),
+    client(
+        "finite fields alone",
+        Fault.NO_SHARED_GROUP,
+        FAILED,
+        both(editing(ClientHello, ext.SupportedGroups, groups=(256, 257)), reshared()),
+    ),
+    client(
+        "by its configuration",
+        Fault.NO_SHARED_SCHEME,
+        FAILED,
+        client={"credentials": None, "schemes": ("rsa_pss_rsae_sha256",)},
+        conversation="one-way",
+    ),
+    client(
+        "those of TLS 1.2 alone",
+        Fault.NO_SHARED_SCHEME,
+        FAILED,
+        editing(
+            ClientHello,
+            ext.SignatureAlgorithms,
+            schemes=(SignatureScheme.rsa_pkcs1_sha256, SignatureScheme.ecdsa_sha1),
+        ),
+    ),
+    client(
+        "ALPN",
+        Fault.NO_SHARED_APPLICATION_PROTOCOL,
+        Alert.NO_APPLICATION_PROTOCOL,
+        client={"alpn": ("h2",)},
+        server={"alpn": ("http/1.1",)},
+        step="1.2",
+    ),
+    server(
+        "another",
+        Fault.UNOFFERED_APPLICATION_PROTOCOL,
+        ILLEGAL,
+        editing(EncryptedExtensions, ext.ApplicationProtocols, protocols=(b"spdy/1",)),
+        conversation="with ALPN",
+    ),
+    server(
+        "two of them",
+        Fault.UNOFFERED_APPLICATION_PROTOCOL,
+        ILLEGAL,
+        editing(EncryptedExtensions, ext.ApplicationProtocols, protocols=(b"http/1.1", b"h2")),
+        conversation="with ALPN",
+    ),
+    client(
+        "one that is refused",
+        Fault.UNKNOWN_SERVER_NAME,
+        Alert.UNRECOGNIZED_NAME,
+        server={"unknown_server_name": "refuse", "credentials": credentials("a.example")},
+        step="1.2",
+    ),
+    client(
+        "one that is no name",
+        Fault.UNKNOWN_SERVER_NAME,
+        Alert.UNRECOGNIZED_NAME,
+        editing(ClientHello, ext.ServerName, host_name="no name\n\0"),
+        server={"unknown_server_name": "refuse"},
+    ),
+    client(
+        "two groups",
+        Fault.DUPLICATE_ENTRY,
+        ILLEGAL,
+        editing(ClientHello, ext.SupportedGroups, groups=(29, 23, 29)),
+    ),
+    client("pre_shared_key in the middle", Fault.BINDER_NOT_LAST, ILLEGAL, with_extensions(ClientHello, psk)),
+)
+
+SHARES = (
+    server("P-384 in a ServerHello", Fault.UNOFFERED_GROUP, ILLEGAL, server_share(P384, bytes(97))),
+    server(
+        "P-256, for which no share was sent",
+        Fault.UNOFFERED_GROUP,
+        ILLEGAL,
+        server_share(P256, ON_CURVE_P256),
+    ),
+    server(
+        "P-384 in a retry",
+        Fault.UNOFFERED_GROUP,
+        ILLEGAL,
+        editing(ServerHello, ext.RetryGroup, group=P384),
+        conversation=RETRIED,
+    ),
+    server(
+        "GREASE in a retry",
+        Fault.UNOFFERED_GROUP,
+        ILLEGAL,
+        editing(ServerHello, ext.RetryGroup, group=0x1A1A),
+        conversation=RETRIED,
+    ),
+    client("P-384", Fault.UNOFFERED_SHARE, ILLEGAL, reshared((X25519, bytes(32)), (P384, bytes(97)))),
+    client("x25519", Fault.DUPLICATE_SHARE, ILLEGAL, reshared((X25519, bytes(32)), (X25519, bytes(32)))),
+    client("x25519, all zeros", Fault.BAD_SHARE, ILLEGAL, reshared((X25519, bytes(32))), step="2.4"),
+    client("x25519, of small order", Fault.BAD_SHARE, ILLEGAL, reshared((X25519, b"\1" + bytes(31)))),
+    client("x25519, too short", Fault.BAD_SHARE, ILLEGAL, reshared((X25519, bytes(31)))),
+    client("x25519, too long", Fault.BAD_SHARE, ILLEGAL, reshared((X25519, b"\x09" + bytes(32)))),
+    client(
+        "P-256, off the curve",
+        Fault.BAD_SHARE,
+        ILLEGAL,
+        reshared((P256, OFF_CURVE_P256), nth=1),
+        conversation=RETRIED,
+    ),
+    client(
+        "P-256, compressed",
+        Fault.BAD_SHARE,
+        ILLEGAL,
+        reshared((P256, b"\x03" + ON_CURVE_P256[1:33]), nth=1),
+        conversation=RETRIED,
+    ),
+    client(
+        "P-256, the point at infinity",
+        Fault.BAD_SHARE,
+        ILLEGAL,
+        reshared((P256, b"\0"), nth=1),
+        conversation=RETRIED,
+    ),
+    client(
+        "the hybrid, too short",
+        Fault.BAD_SHARE,
+        ILLEGAL,
+        reshared((0x11EC, bytes(1215))),
+        conversation="post-quantum hybrid",
+    ),
+    client(
+        "the hybrid, no ML-KEM key",
+        Fault.BAD_SHARE,
+        ILLEGAL,
+        reshared((0x11EC, b"\xff" * 1184 + b"\x09" + bytes(31))),
+        conversation="post-quantum hybrid",
+    ),
+    server("x25519, all zeros", Fault.BAD_SHARE, ILLEGAL, server_share(X25519, bytes(32))),
+    server("x25519, too long", Fault.BAD_SHARE, ILLEGAL, server_share(X25519, bytes(33))),
+    server(
+        "P-256, off the curve",
+        Fault.BAD_SHARE,
+        ILLEGAL,
+        server_share(P256, OFF_CURVE_P256, nth=1),
+        conversation=RETRIED,
+    ),
+    server(
+        "the hybrid, too short",
+        Fault.BAD_SHARE,
+        ILLEGAL,
+        server_share(0x11EC, bytes(1119)),
+        conversation="post-quantum hybrid",
+    ),
+    server(
+        "the hybrid with zeros for x25519",
+        Fault.BAD_SHARE,
+        ILLEGAL,
+        editing(
+            ServerHello,
+            ext.ServerShare,
+            entry=lambda e: replace(e, key_exchange=e.key_exchange[:1088] + bytes(32)),
+        ),
+        conversation="post-quantum hybrid",
+    ),
+)
+
+
+def asks_again(*extensions: ext.Extension) -> Edit:
+    """The second ServerHello is a HelloRetryRequest too."""
+    return changing(
+        ServerHello, nth=1, random=RETRY_RANDOM, extensions=(ext.SelectedVersion(0x0304), *extensions)
+    )
+
+
+RETRIES = (
+    server(
+        "for the same group",
+        Fault.SECOND_RETRY,
+        Alert.UNEXPECTED_MESSAGE,
+        asks_again(ext.RetryGroup(P256)),
+        conversation=RETRIED,
+    ),
+    server(
+        "for another cookie",
+        Fault.SECOND_RETRY,
+        Alert.UNEXPECTED_MESSAGE,
+        asks_again(ext.Cookie(b"2")),
+        conversation=RETRIED,
+    ),
+    server(
+        "without group and cookie",
+        Fault.USELESS_RETRY,
+        ILLEGAL,
+        without(ServerHello, ext.RetryGroup, ext.Cookie),
+        conversation=RETRIED,
+    ),
+    server(
+        "x25519",
+        Fault.RETRY_FOR_SENT_SHARE,
+        ILLEGAL,
+        editing(ServerHello, ext.RetryGroup, group=X25519),
+        conversation=RETRIED,
+    ),
+    server(
+        "x25519 for P-256",
+        Fault.UNOFFERED_GROUP,
+        ILLEGAL,
+        editing(ServerHello, ext.RetryGroup, group=0x11EC),
+        conversation=RETRIED,
+    ),
+    server(
+        "a ServerHello for the group before",
+        Fault.WRONG_SHARE_AFTER_RETRY,
+        ILLEGAL,
+        server_share(X25519, b"\x09" + bytes(31), nth=1),
+        conversation=RETRIED,
+    ),
+    client(
+        "the same share again",
+        Fault.WRONG_SHARE_AFTER_RETRY,
+        ILLEGAL,
+        reshared((X25519, b"\x09" + bytes(31)), nth=1),
+        conversation=RETRIED,
+    ),
+    client("no share", Fault.WRONG_SHARE_AFTER_RETRY, ILLEGAL, reshared(nth=1), conversation=RETRIED),
+    client(
+        "two shares",
+        Fault.WRONG_SHARE_AFTER_RETRY,
+        ILLEGAL,
+        reshared((P256, ON_CURVE_P256), (X25519, b"\x09" + bytes(31)), nth=1),
+        conversation=RETRIED,
+    ),
+    client(
+        "another cookie",
+        Fault.WRONG_COOKIE,
+        ILLEGAL,
+        editing(ClientHello, ext.Cookie, nth=1, cookie=b"mine"),
+        conversation=RETRIED,
+    ),
+    client(
+        "no cookie",
+        Fault.WRONG_COOKIE,
+        ILLEGAL,
+        without(ClientHello, ext.Cookie, nth=1),
+        conversation=RETRIED,
+    ),
+    client(
+        "a cookie that nobody sent",
+        Fault.WRONG_COOKIE,
+        ILLEGAL,
+        extending(ClientHello, ext.Cookie(b"mine"), nth=1),
+        conversation="retry without a cookie",
+    ),
+    client(
+        "legacy_version",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        changing(ClientHello, nth=1, legacy_version=0x0302),
+        conversation=RETRIED,
+    ),
+    client(
+        "random",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        changing(ClientHello, nth=1, random=bytes(32)),
+        conversation=RETRIED,
+    ),
+    client(
+        "legacy_session_id",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        changing(ClientHello, nth=1, legacy_session_id=other_session),
+        conversation=RETRIED,
+    ),
+    client(
+        "cipher_suites",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        changing(ClientHello, nth=1, cipher_suites=(0x1301,)),
+        conversation=RETRIED,
+    ),
+    client(
+        "legacy_compression_methods",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        changing(ClientHello, nth=1, legacy_compression_methods=b"\0\1"),
+        conversation=RETRIED,
+    ),
+    client(
+        "server_name",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        editing(ClientHello, ext.ServerName, nth=1, host_name="a.example"),
+        conversation=RETRIED,
+    ),
+    client(
+        "supported_groups",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        editing(ClientHello, ext.SupportedGroups, nth=1, groups=(23,)),
+        conversation=RETRIED,
+    ),
+    client(
+        "supported_versions",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        editing(ClientHello, ext.SupportedVersions, nth=1, versions=(0x0304, 0x0303)),
+        conversation=RETRIED,
+    ),
+    client(
+        "signature_algorithms, left out",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        without(ClientHello, ext.SignatureAlgorithms, nth=1),
+        conversation=RETRIED,
+    ),
+    client(
+        "an unknown extension, added",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        extending(ClientHello, unknown(0x1234), nth=1),
+        conversation=RETRIED,
+    ),
+    client(
+        "early_data, which may not stand there",
+        Fault.CHANGED_HELLO,
+        ILLEGAL,
+        extending(ClientHello, ext.EarlyDataIndication(), nth=1),
+        conversation=RETRIED,
+    ),
+)
+
+REFUSALS = (
+    UNDECODABLE + DUPLICATES + MISPLACED + UNSOLICITED + MISSING + VERSIONS + CHOICES + SHARES + RETRIES
+)
+
+
+@pytest.mark.parametrize("case", REFUSALS, ids=str)
+def test_hello_or_extension_is_refused(case: Refusal) -> None:
+    """RFC 9846 4.2 and 4.3: each fault of the negotiation, and its alert."""
+    by_address = case.conversation == "by address"
+    settings = CONVERSATIONS["mutual" if by_address else case.conversation]
+    refused(
+        case,
+        client_config(**settings.client | case.client),
+        server_config(**settings.server | case.server),
+        "192.0.2.1" if by_address else "localhost",
+    )
