@@ -91,7 +91,7 @@ async def closed(*writers: StreamWriter) -> None:
         await writer.wait_closed()
 
 
-# -- both prove who they are -------------------------------------------------------------------------------
+# -- both prove who they are -----------------------------------------------------------------------------
 
 
 @run
@@ -145,7 +145,7 @@ async def test_connect_raises_what_the_name_and_the_network_raise():
         await connect("127.0.0.1", free, ada())
 
 
-# -- reading -----------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------------
 
 
 async def lines(reader: StreamReader, writer: StreamWriter) -> None:
@@ -236,7 +236,7 @@ async def test_only_one_task_reads_at_a_time():
             await reader.readline()
 
 
-# -- back-pressure -------------------------------------------------------------------------------------------
+# -- back-pressure ---------------------------------------------------------------------------------------
 
 
 @run
@@ -309,7 +309,7 @@ def test_an_idle_connection_fits_the_budget():
     assert asyncio.run(measured()) < BUDGET
 
 
-# -- the end -------------------------------------------------------------------------------------------------
+# -- the end ---------------------------------------------------------------------------------------------
 
 
 @run
@@ -403,7 +403,7 @@ async def test_a_handlers_last_words_arrive_though_the_client_still_talks():
         await closed(writer)
 
 
-# -- late refusal --------------------------------------------------------------------------------------------
+# -- late refusal ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("call", ["read", "drain", "write"])
@@ -466,7 +466,7 @@ async def test_a_reset_before_the_first_word_fails_the_handshake():
         await closed(writer)
 
 
-# -- our own refusal, time, cancellation -----------------------------------------------------------------------
+# -- our own refusal, time, cancellation -----------------------------------------------------------------
 
 
 @run
@@ -633,7 +633,7 @@ def test_refusals_are_logged_unless_taken(caplog):
     assert "sent no certificate although we require one" in caplog.text
 
 
-# -- keys elsewhere --------------------------------------------------------------------------------------------
+# -- keys elsewhere --------------------------------------------------------------------------------------
 
 
 def sign(request: SignatureWanted) -> bytes:

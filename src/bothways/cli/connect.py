@@ -10,7 +10,7 @@ import threading
 import click
 
 from bothways.cli.options import ADDRESS, FILE, Address, identity_options, load_anchors, load_identity
-from bothways.cli.terminal import FAILED, complain, described, refuse, say, say_json
+from bothways.cli.terminal import FAILED, complain, described, output_is_gone, refuse, say, say_json
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.explain.recorder import Recorder
 from bothways.explain.report import error_facts, report_facts, report_lines
@@ -84,10 +84,12 @@ def _report(channel: Channel, recorder: Recorder, address: Address, as_json: boo
 def _copy(channel: Channel) -> None:
     """Copy both ways until the server closes (RFC 9846 6.1: each side ends its own way)."""
     threading.Thread(target=_send_input, args=(channel,), daemon=True).start()
-    output = sys.stdout.buffer
     while data := channel.recv(CHUNK):
-        output.write(data)
-        output.flush()
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            output_is_gone()
 
 
 def _send_input(channel: Channel) -> None:

@@ -42,8 +42,11 @@ def run(command: click.Command) -> int:
     except (ConfigError, UsageError) as error:
         complain(str(error))
         return MISUSED
+    except BrokenPipeError:
+        output_is_gone()
     except (TLSError, OSError) as error:
-        return _tell(error)
+        complain(described(error))
+        return FAILED
     return outcome if isinstance(outcome, int) else DONE
 
 
@@ -87,13 +90,10 @@ def passphrase(file: str | None, what: str) -> str | None:
     return None
 
 
-def _tell(error: Exception) -> int:
-    if isinstance(error, BrokenPipeError) and not isinstance(error, TLSError):
-        # Whoever read our output went away: say nothing, and let the exit find no closed pipe either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    complain(described(error))
-    return FAILED
+def output_is_gone() -> NoReturn:
+    """End quietly because whoever read our output went away; the exit must find no closed pipe either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(FAILED)
 
 
 def _tell_misuse(error: click.ClickException) -> None:
@@ -108,6 +108,6 @@ def _network_words(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused: nothing listens there"
     if isinstance(error, TimeoutError):
-        return str(error) if error.errno is None and error.args else "the connection timed out"
+        return str(error) if " " in str(error).removeprefix("timed out") else "the connection timed out"
     words = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {words}" if error.filename else words

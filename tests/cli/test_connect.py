@@ -1,0 +1,174 @@
+"""`bothways connect` as a process: standard input and output, ends, cuts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import skins
+from bothways import TLSError
+from bothways.net import Channel, wrap
+from cli_scripting import bothways, environment
+
+pytestmark = pytest.mark.network
+
+IDENTITY = ["--ca", "ca.pem", "--cert", "ada.pem", "--key", "ada.key"]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Callable[[Channel], None]], int]]:
+    listeners: list[socket.socket] = []
+
+    def begin(talk: Callable[[Channel], None]) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def run() -> None:
+            with contextlib.suppress(OSError, TLSError):
+                sock, _ = listener.accept()
+                with wrap(sock, skins.server_config()) as channel:
+                    channel.settimeout(20)
+                    talk(channel)
+
+        threading.Thread(target=run, daemon=True).start()
+        return listener.getsockname()[1]
+
+    yield begin
+    for listener in listeners:
+        listener.close()
+
+
+def command(port: int, *more: str) -> list[str]:
+    return bothways("connect", f"127.0.0.1:{port}", *IDENTITY, *more)
+
+
+def run(port: int, folder: Path, *more: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command(port, *more),
+        cwd=folder,
+        env=environment(),
+        input=stdin,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def read_all(channel: Channel) -> bytes:
+    parts = []
+    while part := channel.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def test_the_end_of_input_is_told_at_once_and_the_answer_is_awaited(serve, folder):
+    """DESIGN 8: close_notify when the input ends, then read until the peer closes."""
+    sent = bytes(range(256)) * 4000
+
+    def answer(channel: Channel) -> None:
+        channel.sendall(read_all(channel)[::-1])
+
+    done = run(serve(answer), folder, stdin=sent)
+    assert done.returncode == 0
+    assert done.stdout == sent[::-1]
+
+
+def test_the_servers_end_ends_the_command_though_input_goes_on(serve, folder):
+    """The peer closed: nothing is left to wait for."""
+    port = serve(lambda channel: channel.sendall(b"bye\n"))
+    with subprocess.Popen(
+        command(port), cwd=folder, env=environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        assert process.stdout.read() == b"bye\n"
+        assert process.wait(20) == 0
+
+
+def test_a_cut_is_told_after_what_came_before_it(serve, folder):
+    """Status 1: the connection was cut."""
+
+    def cut(channel: Channel) -> None:
+        channel.sendall(b"half")
+        channel.recv(1)
+        channel.abort()
+
+    done = run(serve(cut), folder, stdin=b"x")
+    assert (done.returncode, done.stdout) == (1, b"half")
+    assert b"cut the connection" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_cut_is_told_to_programs(serve, folder):
+    """--json: the report, then the error, one object each."""
+
+    def cut(channel: Channel) -> None:
+        channel.sendall(b"half")
+        channel.abort()
+
+    done = run(serve(cut), folder, "--json")
+    report, error = (json.loads(line) for line in done.stderr.splitlines())
+    assert report["peer"]["common_name"] == "server"
+    assert report["peer"]["dns"] == ["localhost"]
+    assert {check["id"] for check in report["checks"]} == {"2.2", "2.3a", "2.3b", "2.3c", "4.2"}
+    assert report["own_certificate"] == "sent"
+    assert error["error"]["kind"] == "Truncated"
+    assert error["error"]["step"] == "4.3"
+
+
+def test_nobody_reading_our_output_is_a_quiet_end(serve, folder):
+    """As with any filter: no traceback, no words."""
+    port = serve(lambda channel: channel.sendall(bytes(10_000_000)))
+    with subprocess.Popen(
+        command(port), cwd=folder, env=environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        process.stdout.read(10)
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(20) == 1
+    assert said.splitlines()[-1].startswith(b"  4.2")
+
+
+def test_a_server_that_stays_silent_is_given_up(folder):
+    """--timeout, status 1."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = run(listener.getsockname()[1], folder, "--timeout", "0.2")
+    assert done.returncode == 1
+    assert done.stderr.endswith(b": no connection within 0.2 seconds\n")
+
+
+def test_network_errors_are_told_to_programs(folder):
+    """--json without a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    done = run(port, folder, "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stderr)["error"]["kind"] == "ConnectionRefusedError"
+
+
+def test_an_interrupt_ends_it_with_one_word(serve, folder):
+    """Status 1: it was stopped."""
+    ready = threading.Event()
+
+    def wait(channel: Channel) -> None:
+        ready.set()
+        channel.recv(1)
+
+    port = serve(wait)
+    with subprocess.Popen(
+        command(port), cwd=folder, env=environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert ready.wait(20)
+        while b"4.2" not in process.stderr.readline():
+            pass
+        process.send_signal(2)
+        assert process.wait(20) == 1
+        assert process.stderr.read().strip() == b"stopped"

@@ -1,0 +1,59 @@
+"""The command itself: help, version, what is missing, and what is not imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from cli_scripting import bothways, environment
+
+
+def run(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        list(words), env=environment(**extra), capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_help_lists_every_command():
+    """DESIGN 8."""
+    done = run(*bothways("--help"))
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("demo", "serve", "connect", "show"):
+        assert f"\n  {name} " in done.stdout
+
+
+def test_every_command_has_help():
+    """`-h` too; a command's help imports that command alone."""
+    for name in ("demo", "serve", "connect", "show"):
+        done = run(*bothways(name, "-h"))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"Usage: bothways {name}" in done.stdout
+
+
+def test_no_command_is_wrong_use():
+    """Status 2, with the help."""
+    done = run(*bothways())
+    assert done.returncode == 2
+    assert "Commands" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_imports_no_command_and_no_renderer():
+    """DESIGN 10: what is slow to import waits until it is used."""
+    program = (
+        "import sys\nfrom bothways.cli.commands import bothways\n"
+        "bothways.main(['--help'], standalone_mode=False)\n"
+        "print(sorted(name for name in sys.modules if name.startswith(('bothways.cli.', 'rich.', 'asyncio'))))"
+    )
+    done = run(sys.executable, "-c", program)
+    assert done.stdout.splitlines()[-1] == "['bothways.cli.commands']"
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path):
+    """DESIGN 8: status 2."""
+    (tmp_path / "click.py").write_text("raise ImportError('not installed')")
+    done = run(*bothways("demo"), PYTHONPATH=f"{tmp_path}:{environment()['PYTHONPATH']}")
+    assert (done.returncode, done.stdout) == (2, "")
+    first, second = done.stderr.splitlines()
+    assert first == "bothways: the command line needs packages that are not installed"
+    assert second == "Hint: pip install 'bothways[cli]'"
