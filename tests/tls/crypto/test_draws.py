@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bothways.iana import NamedGroup, SignatureScheme
@@ -53,6 +54,14 @@ def test_an_encapsulation_tells_its_secret_to_the_private_key_alone() -> None:
     secret, ciphertext = draws.encapsulate(key.public_key())
     assert key.decapsulate(ciphertext) == secret
     assert draws.private_key(NamedGroup.MLKEM768).decapsulate(ciphertext) != secret
+
+
+def test_a_secret_is_encrypted_for_an_rsa_key() -> None:
+    """RFC 5246 7.4.7.1: with the padding of PKCS #1 v1.5."""
+    key = rsa.generate_private_key(65537, 2048)
+    ciphertext = draws.encrypt(key.public_key(), b"secret")
+    assert key.decrypt(ciphertext, PKCS1v15()) == b"secret"
+    assert draws.encrypt(key.public_key(), b"secret") != ciphertext
 
 
 def test_a_signature_is_made_by_the_scheme_that_was_named() -> None:

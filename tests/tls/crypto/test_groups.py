@@ -16,7 +16,7 @@ from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import NamedGroup
 from bothways.tls.crypto.draws import SystemDraws
-from bothways.tls.crypto.groups import GROUPS, KeyOffer, answer, finish, offer
+from bothways.tls.crypto.groups import CLASSIC_GROUPS, GROUPS, KeyOffer, answer, finish, offer
 
 draws = SystemDraws(os.urandom)
 every_group = pytest.mark.parametrize("group", GROUPS, ids=lambda code: GROUPS[code].name)
@@ -222,6 +222,11 @@ def test_x25519_agrees_with_rfc_7748(case: dict[str, bytes]) -> None:
     assert share == key.public_key().public_bytes_raw()
     assert secret == case["OUTPUT_U"]
     assert finish(offer(NamedGroup.x25519, replayed), case["INPUT_U"]) == case["OUTPUT_U"]
+
+
+def test_groups_of_tls_1_2_are_those_without_ml_kem() -> None:
+    """RFC 8422 5.1.1; RFC 10024 is for TLS 1.3."""
+    assert set(CLASSIC_GROUPS) == {23, 24, 25, 29}
 
 
 def test_an_offer_is_finished_with_its_own_group() -> None:

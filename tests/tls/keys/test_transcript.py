@@ -109,6 +109,35 @@ def test_memory_before_the_choice_of_hash_is_bounded() -> None:
         transcript.add(b"x")
 
 
+def test_messages_are_kept_for_as_long_as_they_are_wanted() -> None:
+    """RFC 5246 7.4.8: a CertificateVerify of TLS 1.2 signs the messages, by a hash of its own."""
+    transcript = Transcript()
+    transcript.add(HELLO)
+    transcript.receive(ANSWER)
+    assert transcript.messages_before() == HELLO
+    transcript.choose(SHA256(), keep_messages=True)
+    transcript.receive(MORE)
+    assert transcript.messages_before() == HELLO + ANSWER
+    assert transcript.messages() == HELLO + ANSWER + MORE
+    assert transcript.digest() == sha256(HELLO, ANSWER, MORE)
+    transcript.add(bytes(EARLY_LIMIT))
+    assert transcript.messages() == HELLO + ANSWER + MORE + bytes(EARLY_LIMIT)
+    transcript.forget_messages()
+    with pytest.raises(ValueError, match="not kept"):
+        transcript.messages()
+    transcript.add(LAST)
+    assert transcript.digest() == sha256(HELLO, ANSWER, MORE, bytes(EARLY_LIMIT), LAST)
+
+
+def test_messages_are_not_kept_unless_they_are_wanted() -> None:
+    """RFC 9846 4.1: TLS 1.3 needs the hash alone."""
+    transcript = Transcript()
+    transcript.add(HELLO)
+    transcript.choose(SHA256())
+    with pytest.raises(ValueError, match="not kept"):
+        transcript.messages_before()
+
+
 def test_a_transcript_that_was_forgotten_holds_nothing() -> None:
     """Nothing outlives the handshake."""
     transcript = Transcript()
