@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from bothways.faults import Blame
 from bothways.iana import ContentType, HandshakeType, NamedGroup, SignatureScheme
 from bothways.tls.crypto.groups import answer, finish, offer
-from bothways.tls.crypto.hkdf import derive_secret, expand_label, extract, traffic_iv, traffic_key
+from bothways.tls.crypto.hkdf import derive_secret, expand_label, extract, traffic_keys
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input, sign
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.keys.schedule13 import (
@@ -253,8 +253,8 @@ class Follower:
             self.change_keys("client", self.application.client, "application")
 
     def change_keys(self, sender: str, secret: bytes, epoch: str) -> None:
-        self.replay.values[f"{sender} {epoch} key"] = traffic_key(SUITE, secret)
-        self.replay.values[f"{sender} {epoch} iv"] = traffic_iv(SUITE, secret)
+        self.replay.values[f"{sender} {epoch} key"] = traffic_keys(SUITE, secret).key
+        self.replay.values[f"{sender} {epoch} iv"] = traffic_keys(SUITE, secret).iv
         self.opening[sender] = Protection(SUITE, secret)
         self.sealing[sender] = Protection(SUITE, secret)
 

@@ -70,6 +70,20 @@ def test_a_label_is_expanded_as_its_structure_says(
     assert hkdf.expand_label(algorithm, secret, "c hs traffic", context, length) == expected
 
 
+@pytest.mark.parametrize(("algorithm", "name"), [(SHA256(), "sha256"), (SHA384(), "sha384")])
+def test_several_labels_of_one_secret_are_each_expanded_by_themselves(
+    algorithm: HashAlgorithm, name: str
+) -> None:
+    """RFC 9846 7.1: up to the length of the hash, and no further."""
+    secret = bytes(range(algorithm.digest_size))
+    labels = hkdf.Labels(algorithm, secret)
+    for label, length in (("key", 16), ("iv", 12), ("finished", algorithm.digest_size), ("key", 16)):
+        expected = by_hand(secret, label.encode(), b"context", length, name)
+        assert labels.expand(label, b"context", length) == expected
+    with pytest.raises(ValueError, match="more than one block"):
+        labels.expand("key", b"", algorithm.digest_size + 1)
+
+
 def test_a_context_longer_than_its_length_byte_is_refused() -> None:
     """RFC 9846 7.1: the context has at most 255 bytes."""
     with pytest.raises(OverflowError):
@@ -86,8 +100,9 @@ def test_a_secret_is_derived_at_the_length_of_the_hash() -> None:
 def test_keys_and_ivs_have_the_sizes_of_the_suite(suite) -> None:
     """RFC 9846 7.3: key_length and iv_length are those of the AEAD."""
     secret = bytes(suite.hash_size)
-    assert len(hkdf.traffic_key(suite, secret)) == suite.key_size
-    assert len(hkdf.traffic_iv(suite, secret)) == 12
+    key, iv = hkdf.traffic_keys(suite, secret)
+    assert len(key) == suite.key_size
+    assert len(iv) == 12
     assert len(hkdf.next_traffic_secret(suite, secret)) == suite.hash_size
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from blaming import blames
 from bothways.faults import Blame, Fault
 from bothways.iana import ContentType
-from bothways.tls.crypto.hkdf import traffic_iv, traffic_key
-from bothways.tls.crypto.suites import SUITES13, Suite
-from bothways.tls.record.framing import Framing
-from bothways.tls.record.protection import FRAGMENT_LIMIT, Plaintext, Protection
+from bothways.tls.crypto.hkdf import traffic_keys
+from bothways.tls.crypto.suites import SUITES12, SUITES13, Suite
+from bothways.tls.record.framing import TLS12_LIMIT, Framing
+from bothways.tls.record.protection import FRAGMENT_LIMIT, Plaintext, Protection, Protection12
 
 HANDSHAKE, DATA = ContentType.handshake, ContentType.application_data
 every_suite = pytest.mark.parametrize("suite", SUITES13.values(), ids=lambda suite: suite.name)
@@ -29,6 +29,7 @@ def pair(suite: Suite = AES) -> tuple[Protection, Protection]:
 
 def split(stream: bytes) -> list[tuple[bytes, bytes]]:
     framing = Framing()
+    framing.plain_limit = framing.protected_limit = TLS12_LIMIT
     framing.feed(stream)
     records = []
     while (framed := framing.next()) is not None:
@@ -40,8 +41,9 @@ def split(stream: bytes) -> list[tuple[bytes, bytes]]:
 def sealed_by_hand(suite: Suite, secret: bytes, sequence: int, inner: bytes) -> bytes:
     """A record as RFC 9846 5.2 has it, whatever stands inside."""
     header = b"\x17\x03\x03" + (len(inner) + 16).to_bytes(2, "big")
-    nonce = int.from_bytes(traffic_iv(suite, secret), "big") ^ sequence
-    return header + suite.aead(traffic_key(suite, secret)).encrypt(nonce.to_bytes(12, "big"), inner, header)
+    key, iv = traffic_keys(suite, secret)
+    nonce = int.from_bytes(iv, "big") ^ sequence
+    return header + suite.aead(key).encrypt(nonce.to_bytes(12, "big"), inner, header)
 
 
 @every_suite
@@ -267,3 +269,136 @@ def test_plaintext_is_split_and_opens_as_it_was(size: int) -> None:
     assert b"".join(content for _, content in opened) == data
     assert all(header[:3] == b"\x16\x03\x03" for header, _ in records)
     assert not plain.should_update
+
+
+every_suite_12 = pytest.mark.parametrize("suite", SUITES12.values(), ids=lambda suite: suite.name)
+GCM, CHACHA = SUITES12[0xC02B], SUITES12[0xCCA9]
+
+
+def pair12(suite: Suite = GCM) -> tuple[Protection12, Protection12]:
+    key, iv = os.urandom(suite.key_size), os.urandom(suite.iv_size)
+    return Protection12(suite, key, iv), Protection12(suite, key, iv)
+
+
+def sealed_by_hand_12(suite: Suite, key: bytes, iv: bytes, sequence: int, kind: int, content: bytes) -> bytes:
+    """A record as RFC 5288 3 and RFC 7905 2 have it."""
+    counted = sequence.to_bytes(8, "big")
+    data = counted + bytes([kind]) + b"\3\3" + len(content).to_bytes(2, "big")
+    if len(iv) == 4:
+        explicit, nonce = counted, iv + counted
+    else:
+        explicit, nonce = b"", (int.from_bytes(iv, "big") ^ sequence).to_bytes(12, "big")
+    body = explicit + suite.aead(key).encrypt(nonce, content, data)
+    return bytes([kind]) + b"\3\3" + len(body).to_bytes(2, "big") + body
+
+
+@every_suite_12
+@pytest.mark.parametrize("size", [0, 1, 1400, FRAGMENT_LIMIT, FRAGMENT_LIMIT + 1, 100_000])
+def test_what_is_sealed_opens_in_tls_1_2(suite: Suite, size: int) -> None:
+    """RFC 5246 6.2: the content type stands outside; fragments of at most 2^14 bytes."""
+    ours, theirs = pair12(suite)
+    data = os.urandom(size)
+    records = split(ours.seal(HANDSHAKE, data, 64))
+    opened = [theirs.open(header, memoryview(body)) for header, body in records]
+    assert {content_type for content_type, _ in opened} == {HANDSHAKE}
+    assert b"".join(content for _, content in opened) == data
+    assert len(records) == max(1, -(-size // FRAGMENT_LIMIT)) == ours.sequence == theirs.sequence
+
+
+@every_suite_12
+def test_a_record_of_tls_1_2_is_what_the_rfc_says(suite: Suite) -> None:
+    """RFC 5288 3, RFC 7905 2: nonce, and the additional data with the length of the plaintext."""
+    key, iv = os.urandom(suite.key_size), os.urandom(suite.iv_size)
+    ours = Protection12(suite, key, iv)
+    for sequence in range(3):
+        assert ours.seal(DATA, b"content") == sealed_by_hand_12(suite, key, iv, sequence, DATA, b"content")
+
+
+def test_the_explicit_nonce_is_the_senders_to_choose() -> None:
+    """RFC 5288 3: a receiver takes the explicit nonce as it comes."""
+    key, iv = os.urandom(16), os.urandom(4)
+    explicit = os.urandom(8)
+    data = bytes(8) + b"\x17\3\3\0\4"
+    body = explicit + GCM.aead(key).encrypt(iv + explicit, b"text", data)
+    header = b"\x17\3\3" + len(body).to_bytes(2, "big")
+    assert Protection12(GCM, key, iv).open(header, body) == (DATA, b"text")
+
+
+@every_suite_12
+def test_an_altered_record_is_refused_in_tls_1_2(suite: Suite) -> None:
+    """RFC 5246 6.2.3.3: bad_record_mac for type, version, nonce and every bit of the body, and for a cut."""
+    ours, theirs = pair12(suite)
+    record = ours.seal(DATA, b"some content")
+    wrong = [(record[:5], record[5:cut]) for cut in range(5, len(record))]
+    for at in (*range(24), *range(40, len(record) * 8)):
+        altered = bytearray(record)
+        altered[at // 8] ^= 1 << at % 8
+        wrong.append((bytes(altered[:5]), bytes(altered[5:])))
+    for header, body in wrong:
+        with blames(Fault.BAD_RECORD):
+            theirs.open(header, body)
+    assert theirs.sequence == 0
+    assert theirs.open(record[:5], record[5:]) == (DATA, b"some content")
+
+
+@pytest.mark.parametrize("suite", [GCM, CHACHA], ids=lambda suite: suite.name)
+def test_a_plaintext_longer_than_allowed_is_refused_in_tls_1_2(suite: Suite) -> None:
+    """RFC 5246 6.2.3: record_overflow past 2^14 bytes."""
+    key, iv = os.urandom(suite.key_size), os.urandom(suite.iv_size)
+    for extra in (0, 1):
+        content = bytes(FRAGMENT_LIMIT + extra)
+        ((header, body),) = split(sealed_by_hand_12(suite, key, iv, 0, DATA, content))
+        theirs = Protection12(suite, key, iv)
+        if not extra:
+            assert theirs.open(header, body) == (DATA, content)
+            continue
+        with blames(Fault.RECORD_TOO_LONG, length=FRAGMENT_LIMIT + 1):
+            theirs.open(header, body)
+
+
+@every_suite_12
+def test_the_short_way_of_tls_1_2_declines_what_is_not_one_record_of_data(suite: Suite) -> None:
+    """RFC 5246 6.2: what it declines has changed nothing."""
+    key, iv = os.urandom(suite.key_size), os.urandom(suite.iv_size)
+    ours, theirs = Protection12(suite, key, iv), Protection12(suite, key, iv)
+    record = ours.seal(DATA, b"content")
+    long = sealed_by_hand_12(suite, key, iv, 0, DATA, bytes(FRAGMENT_LIMIT + 1))
+    empty = sealed_by_hand_12(suite, key, iv, 0, DATA, b"")
+    handshake = sealed_by_hand_12(suite, key, iv, 0, HANDSHAKE, b"content")
+    altered = record[:-1] + bytes([record[-1] ^ 1])
+    wrong_length = record[:4] + bytes([record[4] + 1]) + record[5:]
+    for declined in (
+        b"",
+        record[:5],
+        record[:-1],
+        record + record,
+        altered,
+        wrong_length,
+        long,
+        empty,
+        handshake,
+    ):
+        assert theirs.open_data(declined) is None
+        assert theirs.sequence == 0
+    assert theirs.open_data(record) == b"content"
+    theirs.sequence = 2**64 - 1
+    assert theirs.open_data(sealed_by_hand_12(suite, key, iv, 2**64 - 1, DATA, b"x")) is None
+    with blames(Fault.RECORD_LIMIT_REACHED):
+        theirs.open(record[:5], record[5:])
+
+
+def test_keys_of_tls_1_2_come_to_an_end() -> None:
+    """RFC 9846 5.5 for the AEAD's limit; TLS 1.2 has no KeyUpdate."""
+    ours, _ = pair12(dataclasses.replace(GCM, record_limit=2))
+    assert not ours.should_update
+    ours.seal(DATA, b"x")
+    assert ours.should_update
+    ours.seal(DATA, b"x")
+    with pytest.raises(OverflowError):
+        ours.seal(DATA, b"x")
+
+
+def test_a_repr_of_tls_1_2_keys_shows_no_key() -> None:
+    """Secrets stand in no repr."""
+    ours, _ = pair12(CHACHA)
+    assert repr(ours) == "Protection12(TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, sequence=0)"

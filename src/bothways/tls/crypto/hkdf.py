@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.hashes import Hash, HashAlgorithm
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from bothways.tls.crypto.suites import Suite
@@ -22,30 +24,58 @@ def expand(algorithm: HashAlgorithm, secret: bytes, info: bytes, length: int) ->
     return HKDFExpand(algorithm, length, info).derive(secret)
 
 
+class Labels:
+    """HKDF-Expand-Label from one secret, for several labels: the key is set once (RFC 9846 7.1).
+
+    What a label gives is one block of RFC 5869 2.3, that is, one HMAC.
+    """
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, algorithm: HashAlgorithm, secret: bytes) -> None:
+        self._keyed = HMAC(secret, algorithm)
+
+    def expand(self, label: str, context: bytes, length: int) -> bytes:
+        """Return `length` bytes, at most those of one hash."""
+        mac = self._keyed.copy()
+        mac.update(b"%b%c%b\x01" % (_label_head(label, length), len(context), context))
+        block = mac.finalize()
+        if length > len(block):
+            raise ValueError(f"{length} bytes are more than one block of {len(block)}")
+        return block[:length]
+
+    def derive(self, label: str, transcript_hash: bytes) -> bytes:
+        """Derive-Secret over the hash of the messages, which the caller has (RFC 9846 7.1)."""
+        return self.expand(label, transcript_hash, len(transcript_hash))
+
+
 def expand_label(algorithm: HashAlgorithm, secret: bytes, label: str, context: bytes, length: int) -> bytes:
-    """HKDF-Expand-Label (RFC 9846 7.1)."""
+    """HKDF-Expand-Label, of any length (RFC 9846 7.1)."""
     info = b"%b%c%b" % (_label_head(label, length), len(context), context)
-    return HKDFExpand(algorithm, length, info).derive(secret)
+    return expand(algorithm, secret, info, length)
 
 
 def derive_secret(algorithm: HashAlgorithm, secret: bytes, label: str, transcript_hash: bytes) -> bytes:
     """Derive-Secret over the hash of the messages, which the caller has (RFC 9846 7.1)."""
-    return expand_label(algorithm, secret, label, transcript_hash, algorithm.digest_size)
+    return Labels(algorithm, secret).derive(label, transcript_hash)
 
 
-def traffic_key(suite: Suite, secret: bytes) -> bytes:
-    """The key of one direction (RFC 9846 7.3)."""
-    return expand_label(suite.hash, secret, "key", b"", suite.key_size)
+class TrafficKeys(NamedTuple):
+    """What protects the records of one direction; both are secret."""
+
+    key: bytes
+    iv: bytes
 
 
-def traffic_iv(suite: Suite, secret: bytes) -> bytes:
-    """The IV of one direction (RFC 9846 7.3)."""
-    return expand_label(suite.hash, secret, "iv", b"", IV_SIZE)
+def traffic_keys(suite: Suite, secret: bytes) -> TrafficKeys:
+    """The key and the IV of one direction (RFC 9846 7.3)."""
+    labels = Labels(suite.hash, secret)
+    return TrafficKeys(labels.expand("key", b"", suite.key_size), labels.expand("iv", b"", IV_SIZE))
 
 
 def next_traffic_secret(suite: Suite, secret: bytes) -> bytes:
     """The secret that takes over after a KeyUpdate (RFC 9846 7.2)."""
-    return expand_label(suite.hash, secret, "traffic upd", b"", suite.hash_size)
+    return Labels(suite.hash, secret).expand("traffic upd", b"", suite.hash_size)
 
 
 def digest(algorithm: HashAlgorithm, data: bytes) -> bytes:

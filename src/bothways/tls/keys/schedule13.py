@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.constant_time import bytes_eq
 from cryptography.hazmat.primitives.hashes import HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from bothways.tls.crypto.hkdf import derive_secret, digest, expand_label, extract
+from bothways.tls.crypto.hkdf import Labels, derive_secret, digest, expand_label, extract
 from bothways.tls.crypto.suites import Suite
 
 
@@ -52,8 +52,9 @@ class HandshakeSecrets:
 
     def __init__(self, suite: Suite, secret: bytes, transcript_hash: bytes) -> None:
         self.suite = suite
-        self.client = derive_secret(suite.hash, secret, "c hs traffic", transcript_hash)
-        self.server = derive_secret(suite.hash, secret, "s hs traffic", transcript_hash)
+        labels = Labels(suite.hash, secret)
+        self.client = labels.derive("c hs traffic", transcript_hash)
+        self.server = labels.derive("s hs traffic", transcript_hash)
         self._secret = secret
 
     def application(self, transcript_hash: bytes) -> ApplicationSecrets:
@@ -70,9 +71,10 @@ class ApplicationSecrets:
 
     def __init__(self, suite: Suite, main_secret: bytes, transcript_hash: bytes) -> None:
         self.suite = suite
-        self.client = derive_secret(suite.hash, main_secret, "c ap traffic", transcript_hash)
-        self.server = derive_secret(suite.hash, main_secret, "s ap traffic", transcript_hash)
-        self.exporter = derive_secret(suite.hash, main_secret, "exp master", transcript_hash)
+        labels = Labels(suite.hash, main_secret)
+        self.client = labels.derive("c ap traffic", transcript_hash)
+        self.server = labels.derive("s ap traffic", transcript_hash)
+        self.exporter = labels.derive("exp master", transcript_hash)
         self._main_secret = main_secret
 
     def resumption(self, transcript_hash: bytes) -> bytes:
@@ -82,12 +84,12 @@ class ApplicationSecrets:
 
 def resumption_psk(resumption_secret: bytes, ticket_nonce: bytes, suite: Suite) -> bytes:
     """The PSK that belongs to one ticket (RFC 9846 4.7.1)."""
-    return expand_label(suite.hash, resumption_secret, "resumption", ticket_nonce, suite.hash_size)
+    return Labels(suite.hash, resumption_secret).expand("resumption", ticket_nonce, suite.hash_size)
 
 
 def finished_mac(base_secret: bytes, transcript_hash: bytes, suite: Suite) -> bytes:
     """The verify_data of a Finished (RFC 9846 4.5.3)."""
-    key = expand_label(suite.hash, base_secret, "finished", b"", suite.hash_size)
+    key = Labels(suite.hash, base_secret).expand("finished", b"", suite.hash_size)
     mac = HMAC(key, suite.hash)
     mac.update(transcript_hash)
     return mac.finalize()

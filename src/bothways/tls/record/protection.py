@@ -10,7 +10,7 @@ from struct import Struct
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import ContentType
 from bothways.tls.crypto.aead import NONCE_SIZE, TAG_SIZE, Forged
-from bothways.tls.crypto.hkdf import next_traffic_secret, traffic_iv, traffic_key
+from bothways.tls.crypto.hkdf import next_traffic_secret, traffic_keys
 from bothways.tls.crypto.suites import SEQUENCE_LIMIT, Suite
 
 FRAGMENT_LIMIT = 2**14
@@ -55,11 +55,12 @@ class Protection:
     __slots__ = ("_decrypt", "_encrypt", "_iv", "_limit", "_secret", "_update_at", "sequence", "suite")
 
     def __init__(self, suite: Suite, secret: bytes) -> None:
-        aead = suite.aead(traffic_key(suite, secret))
+        key, iv = traffic_keys(suite, secret)
+        aead = suite.aead(key)
         self.suite = suite
         self.sequence = 0
         self._secret = secret
-        self._iv = int.from_bytes(traffic_iv(suite, secret), "big")
+        self._iv = int.from_bytes(iv, "big")
         self._encrypt = aead.encrypt
         self._decrypt = aead.decrypt
         self._limit = suite.record_limit
