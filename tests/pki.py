@@ -221,6 +221,42 @@ def _with_old_digest(certificate: x509.Certificate, signer: PrivateKeyTypes, dig
     return x509.load_der_x509_certificate(der[: -len(signature)] + signature)
 
 
+def as_version_1(issued: Issued) -> Issued:
+    """The same certificate without version and extensions, signed anew by its ECDSA issuer."""
+    tbs = issued.certificate.tbs_certificate_bytes
+    fields = [tbs[at:end] for at, end in _parts(tbs)]
+    old = der(0x30, b"".join(fields[1:7]))
+    signer = issued.above[0].key if issued.above else issued.key
+    signature = signer.sign(old, ec.ECDSA(hashes.SHA256()))
+    whole = der(0x30, old + fields[2] + der(0x03, b"\x00" + signature))
+    return replace(issued, certificate=x509.load_der_x509_certificate(whole))
+
+
+def der(tag: int, content: bytes) -> bytes:
+    """One DER element."""
+    size = len(content)
+    octets = size.to_bytes(2, "big").lstrip(b"\0")
+    return bytes([tag]) + (bytes([size]) if size < 128 else bytes([128 + len(octets)]) + octets) + content
+
+
+def _parts(data: bytes) -> list[tuple[int, int]]:
+    """Where the elements inside one DER element begin and end."""
+
+    def head(at: int) -> tuple[int, int]:
+        size, start = data[at + 1], at + 2
+        if size >= 128:
+            start += size - 128
+            size = int.from_bytes(data[at + 2 : start], "big")
+        return start, start + size
+
+    at, end = head(0)
+    parts = []
+    while at < end:
+        parts.append((at, head(at)[1]))
+        at = parts[-1][1]
+    return parts
+
+
 def altered(issued: Issued) -> Issued:
     """The same certificate with the last bit of its signature turned."""
     der = bytearray(issued.der)

@@ -111,3 +111,27 @@ def test_other_blocks_in_a_file_are_passed_over():
     """RFC 7468 2: text and other labels may stand between certificates."""
     data = ROOT.key_pem + b"text\n" + ROOT.pem
     assert certificates_in(data, "file") == [ROOT.der]
+
+
+def test_issuers_on_a_path_to_an_anchor_are_kept_taken_apart_within_bounds():
+    """DESIGN 3: what was read of an intermediate is kept, never a verdict on it."""
+    store = TrustStore.from_pem(ROOT.pem)
+    ca = Parsed(intermediate(ROOT).der)
+    assert store.parsed(ca.der) is not ca
+    store.remember([], [ca])
+    assert store.parsed(ca.der) is ca
+    many = [Parsed(leaf(ROOT, f"h{each}.example").der) for each in range(64)]
+    store.remember([], many)
+    assert store.parsed(ca.der) is not ca
+    assert store.parsed(many[-1].der) is many[-1]
+    store.forget_paths()
+    assert store.parsed(many[-1].der) is not many[-1]
+    off = TrustStore.from_pem(ROOT.pem, remember_paths=0)
+    off.remember([], [ca])
+    assert off.parsed(ca.der) is not ca
+
+
+def test_a_damaged_anchor_in_a_file_is_counted_and_named():
+    """RFC 7468 3."""
+    with pytest.raises(ConfigError, match="anchors: certificate 2 cannot be read: .* not base64"):
+        TrustStore.from_pem(ROOT.pem + ROOT.pem.replace(b"MII", b"***"))

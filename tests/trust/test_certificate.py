@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import BasicConstraints
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways.trust.certificate import Parsed
-from pki import intermediate, leaf, name, root
+from pki import as_version_1, intermediate, leaf, name, root
 
 ROOT = root()
 CA = intermediate(ROOT)
@@ -90,3 +94,51 @@ def test_no_prefix_is_a_certificate(length):
     """RFC 5280 4.1."""
     with pytest.raises(ValueError, match=r".+"):
         Parsed(SERVER.der[:length])
+
+
+def test_an_extension_that_stands_twice_is_refused_by_name():
+    """RFC 5280 4.2."""
+    der = SERVER.der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
+    with pytest.raises(ValueError, match=r"2\.5\.29\.14 stands there twice"):
+        Parsed(der).load()
+
+
+def test_a_key_of_an_unknown_kind_is_refused():
+    """RFC 5280 4.1.2.7."""
+    ec_public_key, nobodys = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209")
+    with pytest.raises(ValueError, match="a key of a kind that we do not know"):
+        Parsed(SERVER.der.replace(ec_public_key, nobodys)).load()
+
+
+def test_digests_are_of_the_whole_certificate_and_of_its_key():
+    """DESIGN 3: what an edge of the path memory is made of."""
+    parsed = Parsed(SERVER.der)
+    spki = SERVER.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert parsed.digest == sha256(SERVER.der).digest()
+    assert parsed.key_digest == sha256(spki).digest()
+    assert parsed.spki == spki
+
+
+def test_parts_are_loaded_when_first_asked_for():
+    """Names and key are cheap; the rest is not."""
+    assert Parsed(SERVER.der).extension(BasicConstraints).ca is False
+    assert Parsed(SERVER.der).x509 == SERVER.certificate
+    unreadable = Parsed(
+        leaf(ROOT, None).der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
+    )
+    assert unreadable.subject_text == "(no name)"
+
+
+def test_version_1_is_what_a_certificate_without_a_version_has():
+    """RFC 5280 4.1.2.1."""
+    parsed = Parsed(as_version_1(CA).der)
+    assert (parsed.version, parsed.extensions, parsed.subject_text) == (1, {}, "CN=Intermediate")
+
+
+def test_a_serial_number_that_is_no_integer_is_refused():
+    """RFC 5280 4.1."""
+    der = bytearray(leaf(CA, serial=0x1122334455).der)
+    at = bytes(der).index(bytes.fromhex("02051122334455"))
+    der[at] = 0x04
+    with pytest.raises(ValueError, match="no serialNumber"):
+        Parsed(bytes(der))

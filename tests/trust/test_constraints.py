@@ -8,7 +8,7 @@ from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
 from bothways.trust.constraints import certificate_reasons, key_weakness
 from bothways.trust.verdict import Purpose
-from pki import NOW, Issued, intermediate, issue, key, leaf, root
+from pki import NOW, Issued, as_version_1, intermediate, issue, key, leaf, root
 
 ROOT = root()
 
@@ -37,11 +37,8 @@ def test_an_issuer_that_is_no_ca_is_refused(basic):
 def test_an_anchor_of_version_3_that_is_no_ca_is_refused_and_one_of_version_1_is_a_ca():
     """docs/defaults.md: version 1 cannot say it; making it an anchor does."""
     assert faults(leaf(issue("Root", None, ca=None, key_usage=None))) == [(Fault.NOT_A_CA, 1)]
-    old = issue("Root", None, ca=None, key_usage=None, key_identifiers=False)
-    assert old.certificate.version.name == "v3"
-    path = [Parsed(leaf(old).der), Parsed(old.der)]
-    path[1].version = 1
-    assert certificate_reasons(path, Purpose.SERVER, NOW, None) == []
+    assert faults(leaf(as_version_1(root("Old")))) == []
+    assert faults(leaf(as_version_1(intermediate(ROOT, "Old CA")))) == [(Fault.NOT_A_CA, 1)]
 
 
 def test_an_issuer_without_key_cert_sign_is_refused():

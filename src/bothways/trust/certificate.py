@@ -7,6 +7,7 @@ cannot be read is a ValueError whose text says why.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import TypeVar, cast
@@ -27,6 +28,7 @@ from cryptography.x509 import (
     load_der_x509_certificate,
 )
 
+from bothways.faults import Fault
 from bothways.trust.der import SEQUENCE, element, expect_element
 from bothways.trust.distinguished import normal, spelled
 
@@ -34,6 +36,9 @@ T = TypeVar("T", bound=ExtensionType)
 P = TypeVar("P")
 _INTEGER = 0x02
 _VERSION = 0xA0
+
+
+Flaw = tuple[Fault, Mapping[str, object]]
 
 
 class Parsed:
@@ -50,6 +55,7 @@ class Parsed:
         "_names",
         "_x509",
         "der",
+        "flaws",
         "issuer",
         "serial",
         "spki",
@@ -59,6 +65,9 @@ class Parsed:
 
     def __init__(self, der: bytes) -> None:
         self.der = der
+        self.flaws: tuple[Flaw, ...] | None = (
+            None  # what `constraints` found wrong with it wherever it stands
+        )
         self._x509: Certificate | None = None
         self._extensions: dict[ObjectIdentifier, Extension[ExtensionType]] | None = None
         self._key: CertificatePublicKeyTypes | None = None

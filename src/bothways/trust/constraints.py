@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, m
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from bothways.faults import Fault, Reason
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import Flaw, Parsed
 from bothways.trust.signatures import weakness
 from bothways.trust.verdict import Purpose
 
@@ -33,6 +33,8 @@ _MODERN = (
     mldsa.MLDSA65PublicKey,
     mldsa.MLDSA87PublicKey,
 )
+
+_SIGNATURE_FAULTS = (Fault.WEAK_HASH, Fault.UNSUPPORTED_SIGNATURE)
 
 KNOWN = frozenset(
     {
@@ -58,11 +60,10 @@ def certificate_reasons(
     last = len(path) - 1
     for position, certificate in enumerate(path):
         _check_validity(reasons, position, certificate, at)
-        _check_key(reasons, position, certificate)
-        _check_extensions(reasons, position, certificate)
+        for fault, facts in flaws(certificate):
+            if position < last or fault not in _SIGNATURE_FAULTS:
+                reasons.append(Reason(fault, position, certificate.subject_text, facts))
         _check_extended_usage(reasons, position, certificate, purpose)
-        if position < last:
-            _check_signature_kind(reasons, position, certificate)
         if position:
             _check_issuer(reasons, position, certificate, below, trusted=position == last)
             if not certificate.is_self_issued:
@@ -70,6 +71,23 @@ def certificate_reasons(
     if key_usage is not None:
         _check_leaf_usage(reasons, path[0], key_usage)
     return reasons
+
+
+def flaws(certificate: Parsed) -> tuple[Flaw, ...]:
+    """Say what is wrong with a certificate whenever and wherever it stands; found once and kept with it."""
+    if certificate.flaws is None:
+        weak = key_weakness(certificate)
+        found: list[Flaw] = [] if weak is None else [(Fault.WEAK_KEY, {"got": weak})]
+        found += [
+            (Fault.UNKNOWN_CRITICAL_EXTENSION, {"oid": oid.dotted_string})
+            for oid, extension in certificate.extensions.items()
+            if extension.critical and oid not in KNOWN
+        ]
+        bad_signature = weakness(certificate)
+        if bad_signature is not None:
+            found.append((bad_signature[0], {"got": bad_signature[1]}))
+        certificate.flaws = tuple(found)
+    return certificate.flaws
 
 
 def _check_validity(reasons: list[Reason], position: int, certificate: Parsed, at: datetime) -> None:
@@ -88,15 +106,8 @@ def _check_validity(reasons: list[Reason], position: int, certificate: Parsed, a
         reasons.append(Reason(Fault.CERTIFICATE_NOT_YET_VALID, position, certificate.subject_text, facts))
 
 
-def _check_key(reasons: list[Reason], position: int, certificate: Parsed) -> None:
-    """Refuse keys that are too weak, or so large that they serve to keep us busy (RFC 9325 4.5)."""
-    weak = key_weakness(certificate)
-    if weak:
-        reasons.append(Reason(Fault.WEAK_KEY, position, certificate.subject_text, {"got": weak}))
-
-
 def key_weakness(certificate: Parsed) -> str | None:
-    """Say in a few words why a key will not do, or None."""
+    """Say why a key is too weak, or so large that it only costs time (RFC 9325 4.5); None if it will do."""
     key = certificate.key
     if isinstance(key, ec.EllipticCurvePublicKey):
         return None if key.curve.name in CURVES else f"elliptic curve {key.curve.name}"
@@ -105,27 +116,6 @@ def key_weakness(certificate: Parsed) -> str | None:
     if isinstance(key, dsa.DSAPublicKey):
         return f"DSA of {key.key_size} bits"
     return None if isinstance(key, _MODERN) else f"a {type(key).__name__}"
-
-
-def _check_signature_kind(reasons: list[Reason], position: int, certificate: Parsed) -> None:
-    problem = weakness(certificate)
-    if problem is not None:
-        fault, got = problem
-        reasons.append(Reason(fault, position, certificate.subject_text, {"got": got}))
-
-
-def _check_extensions(reasons: list[Reason], position: int, certificate: Parsed) -> None:
-    """Refuse critical extensions that we do not process (RFC 5280 4.2)."""
-    for oid, extension in certificate.extensions.items():
-        if extension.critical and oid not in KNOWN:
-            reasons.append(
-                Reason(
-                    Fault.UNKNOWN_CRITICAL_EXTENSION,
-                    position,
-                    certificate.subject_text,
-                    {"oid": oid.dotted_string},
-                )
-            )
 
 
 def _check_extended_usage(

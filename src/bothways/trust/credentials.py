@@ -104,6 +104,14 @@ class Credentials:
         """Take a chain, leaf first, whose key a signer elsewhere holds: `key` is None. Raises ConfigError."""
         return _assembled(certificates_in(cert, "certificate"), "certificate", None, "")
 
+    def allows_key_usage(self, usage: str) -> bool:
+        """Whether the leaf's key may be used so; an absent extension restricts nothing (RFC 5280 4.2.1.3).
+
+        usage: as `cryptography` names it, "digital_signature" or "key_encipherment".
+        """
+        found = self._leaf.extension(x509.KeyUsage)
+        return found is None or bool(getattr(found, usage))
+
     def stands_for(self, server_name_asked: str) -> bool:
         """Whether the leaf is for the DNS name that a client asks for (RFC 9525 6.3)."""
         name = server_name_asked.lower()
