@@ -133,7 +133,6 @@ class Fault(Enum):
                      "RFC 9846 4.3.10")
     DUPLICATE_ENTRY = Row(Alert.ILLEGAL_PARAMETER, "listed {entry} twice in {place}", "RFC 9846 4.3.7")
     BINDER_NOT_LAST = Row(Alert.ILLEGAL_PARAMETER, "put an extension after pre_shared_key", "RFC 9846 4.3.11")
-    BAD_SERVER_NAME = Row(Alert.ILLEGAL_PARAMETER, "sent a server name that is no DNS host name: {name}", "RFC 6066 3")
 
     # -- authentication ----------------------------------------------------------------------------
     NO_CERTIFICATE = Row(Alert.CERTIFICATE_REQUIRED, "sent no certificate although we require one", "RFC 9846 4.5.1.4",
@@ -202,7 +201,6 @@ class Fault(Enum):
     # -- after the handshake, and time -----------------------------------------------------------------
     BAD_KEY_UPDATE = Row(Alert.ILLEGAL_PARAMETER, "sent a KeyUpdate that asks for {got}", "RFC 9846 4.7.3")
     TOO_MANY_KEY_UPDATES = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} KeyUpdates without data between them", "RFC 9846 4.7.3")
-    UNREQUESTED_AUTHENTICATION = Row(Alert.UNEXPECTED_MESSAGE, "asked for a certificate after the handshake, which we had not offered", "RFC 9846 4.7.2")
     HANDSHAKE_TIMEOUT = Row(Alert.USER_CANCELED, "did not finish the handshake within {seconds:g} seconds", "RFC 9846 6.1")
 
     @property

@@ -1,0 +1,292 @@
+"""Everything that a certificate can be refused for, met in a handshake: by clients, and by servers.
+
+The liar holds the key of the certificate that it shows, so that its chain is all that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
+
+from bothways import Fault
+from bothways.iana import Alert
+from bothways.tls.handshake.steps import Role
+from bothways.tls.wire.flight import Message
+from bothways.tls.wire.tls13 import Certificate, CertificateEntry
+from pki import DAY, NOW, Issued, altered, intermediate, issue, key, leaf, root
+from tamper import Edit, Outgoing, Refusal, refused
+from tls.handshake.conversations import authority, client_config, identity, server_config
+
+NAMES = {Role.SERVER: "localhost", Role.CLIENT: "client.example"}
+BAD, UNSUPPORTED = Alert.BAD_CERTIFICATE, Alert.UNSUPPORTED_CERTIFICATE
+RSA = {"key_kind": "RSA-2048"}
+ANY_POLICY_MAPPED = bytes.fromhex("300f300d0604551d20000605 2a03040501".replace(" ", ""))
+
+Chain = Callable[[Role], Iterable[bytes]]
+
+
+def shows(liar: Role, chain: Chain) -> Edit:
+    """Show this chain; the keys in it are made when it is shown."""
+
+    def edit(message: Message, nth: int) -> tuple[Outgoing, ...]:
+        if not isinstance(message, Certificate):
+            return (message,)
+        return (Certificate(b"", tuple(CertificateEntry(der, ()) for der in chain(liar))),)
+
+    return edit
+
+
+def own(liar: Role, by: Issued | None, **options: Any) -> Issued:
+    """A certificate for the liar's name and key."""
+    return leaf(by, NAMES[liar], **{"own_key": identity(NAMES[liar]).key} | options)
+
+
+def under_root(**options: Any) -> Chain:
+    """The liar's certificate under a good intermediate, with something wrong in itself."""
+    return lambda liar: own(liar, authority(), **options).chain
+
+
+def under_ca(**options: Any) -> Chain:
+    """The liar's certificate under an intermediate with something wrong."""
+    return lambda liar: own(liar, intermediate(authority().above[0], "Odd CA", **options)).chain
+
+
+def sha224(liar: Role) -> list[bytes]:
+    """A certificate that says it is signed with SHA-224."""
+    pkcs1 = bytes.fromhex("2a864886f70d0101")
+    ca = intermediate(authority().above[0], "RSA CA", **RSA)
+    return [own(liar, ca).der.replace(pkcs1 + b"\x0b", pkcs1 + b"\x0e"), ca.der]
+
+
+def too_deep(liar: Role) -> list[bytes]:
+    above = authority().above[0]
+    for level in range(10):
+        above = intermediate(above, f"Level {level}")
+    return own(liar, above).chain
+
+
+def labyrinth(liar: Role) -> list[bytes]:
+    """CAs of one name, each issued by the next: who looks for an issuer has to try them all."""
+    keys = [key("P-256", 700 + each) for each in range(14)]
+    halls = [
+        root("Maze", own_key=mine, signed_by=next_key, key_identifiers=False)
+        for mine, next_key in zip(keys, keys[1:], strict=False)
+    ]
+    return [own(liar, halls[0], key_identifiers=False).der, *(each.der for each in reversed(halls))]
+
+
+def mapped() -> tuple[x509.ExtensionType, bool]:
+    return (x509.UnrecognizedExtension(ExtensionOID.POLICY_MAPPINGS, ANY_POLICY_MAPPED), True)
+
+
+def constrained(**names: list[x509.GeneralName] | None) -> Chain:
+    both = {"permitted_subtrees": None, "excluded_subtrees": None} | names
+    return under_ca(extra=[(x509.NameConstraints(**both), True)])
+
+
+def excluding(liar: Role) -> list[bytes]:
+    return list(constrained(excluded_subtrees=[x509.DNSName(NAMES[liar])])(liar))
+
+
+UNKNOWN_EXTENSION = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+
+BOTH_WAYS: tuple[tuple[str, Fault, Alert, Chain, str], ...] = (
+    ("no certificate at all", Fault.BAD_ENCODING, BAD, lambda _: [b"garbage"], ""),
+    ("half of one", Fault.BAD_ENCODING, BAD, lambda liar: [own(liar, authority()).der[:-40]], ""),
+    ("garbage above it", Fault.BAD_ENCODING, BAD, lambda liar: [own(liar, authority()).der, b"\x30"], "a"),
+    ("17 of them", Fault.CHAIN_TOO_LARGE, BAD, lambda liar: [own(liar, authority()).der] * 17, "a"),
+    (
+        "an authority that nobody knows",
+        Fault.NO_PATH,
+        Alert.UNKNOWN_CA,
+        lambda liar: own(liar, intermediate(root("Elsewhere"))).chain,
+        "a",
+    ),
+    (
+        "the leaf without its intermediate",
+        Fault.NO_PATH,
+        Alert.UNKNOWN_CA,
+        lambda liar: [own(liar, authority()).der],
+        "a",
+    ),
+    ("signed by itself", Fault.NO_PATH, Alert.UNKNOWN_CA, lambda liar: [own(liar, None).der], "a"),
+    ("a labyrinth", Fault.PATH_SEARCH_EXHAUSTED, BAD, labyrinth, "a"),
+    ("ten intermediates", Fault.PATH_TOO_LONG, Alert.UNKNOWN_CA, too_deep, "a"),
+    (
+        "one bit of its signature",
+        Fault.BAD_CERTIFICATE_SIGNATURE,
+        BAD,
+        lambda liar: altered(own(liar, authority())).chain,
+        "a",
+    ),
+    (
+        "SHA-1",
+        Fault.WEAK_HASH,
+        BAD,
+        lambda liar: own(liar, intermediate(authority().above[0], "RSA CA", **RSA), digest="SHA1").chain,
+        "a",
+    ),
+    ("SHA-224", Fault.UNSUPPORTED_SIGNATURE, UNSUPPORTED, sha224, "a"),
+    ("an intermediate of RSA 1024", Fault.WEAK_KEY, BAD, under_ca(key_kind="RSA-1024"), "a"),
+    (
+        "yesterday",
+        Fault.CERTIFICATE_EXPIRED,
+        Alert.CERTIFICATE_EXPIRED,
+        under_root(not_after=NOW - DAY),
+        "b",
+    ),
+    (
+        "the intermediate, yesterday",
+        Fault.CERTIFICATE_EXPIRED,
+        Alert.CERTIFICATE_EXPIRED,
+        under_ca(not_after=NOW - DAY),
+        "b",
+    ),
+    (
+        "tomorrow",
+        Fault.CERTIFICATE_NOT_YET_VALID,
+        Alert.CERTIFICATE_EXPIRED,
+        under_root(not_before=NOW + DAY),
+        "b",
+    ),
+    (
+        "issued by a leaf",
+        Fault.NOT_A_CA,
+        BAD,
+        lambda liar: own(liar, issue("Leaf CA", authority(), ca=False, key_usage=("key_cert_sign",))).chain,
+        "a",
+    ),
+    (
+        "a CA below one that may have none",
+        Fault.PATH_LENGTH_EXCEEDED,
+        BAD,
+        lambda liar: (
+            own(
+                liar, intermediate(intermediate(authority().above[0], "Last", path_length=0), "One more")
+            ).chain
+        ),
+        "a",
+    ),
+    ("crl_sign alone", Fault.KEY_MAY_NOT_SIGN_CERTIFICATES, BAD, under_ca(key_usage=("crl_sign",)), "a"),
+    (
+        "for key agreement alone",
+        Fault.WRONG_KEY_USAGE,
+        UNSUPPORTED,
+        under_root(key_usage=("key_agreement",)),
+        "a",
+    ),
+    (
+        "for signing code",
+        Fault.WRONG_EXTENDED_KEY_USAGE,
+        UNSUPPORTED,
+        under_root(usage=("codeSigning",)),
+        "a",
+    ),
+    (
+        "of the other role",
+        Fault.WRONG_EXTENDED_KEY_USAGE,
+        UNSUPPORTED,
+        lambda liar: (
+            own(liar, authority(), usage=("clientAuth" if liar is Role.SERVER else "serverAuth",)).chain
+        ),
+        "a",
+    ),
+    (
+        "1.2.3.4",
+        Fault.UNKNOWN_CRITICAL_EXTENSION,
+        UNSUPPORTED,
+        under_root(extra=[(UNKNOWN_EXTENSION, True)]),
+        "a",
+    ),
+    (
+        "outside of what is permitted",
+        Fault.NAME_NOT_PERMITTED,
+        BAD,
+        constrained(permitted_subtrees=[x509.DNSName("other.example")]),
+        "a",
+    ),
+    ("excluded", Fault.NAME_EXCLUDED, BAD, excluding, "a"),
+    (
+        "required by the CA, and none is there",
+        Fault.NO_VALID_POLICY,
+        BAD,
+        under_ca(extra=[(x509.PolicyConstraints(0, None), True)]),
+        "a",
+    ),
+    ("anyPolicy", Fault.BAD_POLICY_MAPPING, BAD, under_ca(extra=[mapped()]), "a"),
+)
+
+REFUSALS = (
+    *(
+        Refusal(
+            f"the {liar.value}, {what}",
+            liar,
+            fault,
+            alert,
+            shows(liar, chain),
+            step={Role.SERVER: "2.3", Role.CLIENT: "3.3"}[liar] + letter if letter else None,
+        )
+        for what, fault, alert, chain, letter in BOTH_WAYS
+        for liar in Role
+    ),
+    Refusal(
+        "another name",
+        Role.SERVER,
+        Fault.NAME_MISMATCH,
+        BAD,
+        shows(Role.SERVER, under_root(alternatives=["DNS:other.example"])),
+        step="2.3a",
+    ),
+    Refusal(
+        "a common name alone",
+        Role.SERVER,
+        Fault.NO_SERVER_NAMES,
+        BAD,
+        shows(Role.SERVER, under_root(alternatives=[])),
+        step="2.3a",
+    ),
+)
+
+
+@pytest.mark.parametrize("case", REFUSALS, ids=str)
+def test_certificate_is_refused(case: Refusal) -> None:
+    """RFC 9846 6.2, RFC 5280 6.1: the first reason by precedence makes the alert, and all are told."""
+    error = refused(case, client_config(**case.client), server_config(**case.server))
+    if case.step is not None:
+        assert error.reasons[0].fault is case.fault
+
+
+def test_refusal_lists_all_reasons_and_sends_the_first_by_precedence() -> None:
+    """DESIGN 5: signature before validity before purpose before name."""
+    wrong = under_root(not_after=NOW - DAY, usage=("codeSigning",), alternatives=["DNS:other.example"])
+    case = Refusal(
+        "everything at once",
+        Role.SERVER,
+        Fault.CERTIFICATE_EXPIRED,
+        Alert.CERTIFICATE_EXPIRED,
+        shows(Role.SERVER, wrong),
+        step="2.3b",
+    )
+    error = refused(case, client_config(), server_config())
+    assert [reason.fault for reason in error.reasons] == [
+        Fault.CERTIFICATE_EXPIRED,
+        Fault.WRONG_EXTENDED_KEY_USAGE,
+        Fault.NAME_MISMATCH,
+    ]
+    assert str(error).count("Also: ") == 2
+
+
+def test_client_with_a_common_name_alone_is_accepted() -> None:
+    """DESIGN 3: many real client certificates have no subjectAltName."""
+    from bothways import Established
+    from pair import pair
+    from tamper import lying
+
+    with lying(Role.CLIENT, shows(Role.CLIENT, under_root(alternatives=[]))):
+        talk = pair(client_config(), server_config())
+        talk.exchange()
+    assert isinstance(talk.server_events[-1], Established)
