@@ -41,9 +41,9 @@ def test_what_is_no_key_is_told() -> None:
 
 @pytest.mark.interop
 def test_openssl_opens_a_sealed_key(tmp_path: Path) -> None:
-    (tmp_path / "key.der").write_bytes(sealed(new_key(KeyType.P256), b"secret", os.urandom))
+    (tmp_path / "key.pem").write_bytes(sealed(new_key(KeyType.P256), b"secret", os.urandom))
     run = subprocess.run(
-        [peers.find("openssl"), "pkey", "-inform", "DER", "-in", "key.der", "-passin", "pass:secret", "-noout", "-check"],
+        [peers.find("openssl"), "pkey", "-in", "key.pem", "-passin", "pass:secret", "-noout", "-check"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

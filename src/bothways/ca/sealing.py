@@ -6,7 +6,9 @@ it reads these, and so does OpenSSL.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
+from textwrap import wrap
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    load_der_private_key,
+    load_pem_private_key,
 )
 
 from bothways.ca.keys import PrivateKey, usable_key
@@ -34,13 +36,13 @@ Random = Callable[[int], bytes]
 
 
 def sealed(key: PrivateKey, passphrase: bytes | None, random: Random) -> bytes:
-    """Write a key as DER: encrypted if there is a passphrase, else as plain PKCS#8.
+    """Write a key in PEM: encrypted if there is a passphrase, else as plain PKCS#8.
 
     random: gives n random bytes, for salt and initialization vector.
     """
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     if passphrase is None:
-        return plain
+        return _pem("PRIVATE KEY", plain)
     salt, vector = random(16), random(16)
     padder = PKCS7(128).padder()
     encryptor = Cipher(AES(_stretched(passphrase, salt)), CBC(vector)).encryptor()
@@ -48,13 +50,14 @@ def sealed(key: PrivateKey, passphrase: bytes | None, random: Random) -> bytes:
     costs = b"".join(_tagged(0x02, _integer(value)) for value in (COST, BLOCK_SIZE, PARALLEL))
     derivation = _sequence(SCRYPT, _sequence(_tagged(0x04, salt), costs))
     encryption = _sequence(AES_256_CBC, _tagged(0x04, vector))
-    return _sequence(_sequence(PBES2, _sequence(derivation, encryption)), _tagged(0x04, body))
+    whole = _sequence(_sequence(PBES2, _sequence(derivation, encryption)), _tagged(0x04, body))
+    return _pem("ENCRYPTED PRIVATE KEY", whole)
 
 
 def opened(data: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
     """Read a key that `sealed` wrote, or raise ConfigError that tells a wrong passphrase from none."""
     try:
-        key = load_der_private_key(data, passphrase)
+        key = load_pem_private_key(data, passphrase)
     except TypeError:
         needed = passphrase is None
         raise ConfigError(
@@ -70,6 +73,11 @@ def opened(data: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
 
 def _stretched(passphrase: bytes, salt: bytes) -> bytes:
     return Scrypt(salt=salt, length=32, n=COST, r=BLOCK_SIZE, p=PARALLEL).derive(passphrase)
+
+
+def _pem(label: str, der: bytes) -> bytes:
+    body = "\n".join(wrap(b64encode(der).decode(), 64))
+    return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n".encode()
 
 
 def _sequence(*parts: bytes) -> bytes:

@@ -1,0 +1,432 @@
+"""An authority at work: keys and certificates in a directory, and the register that remembers what it did.
+
+A certificate is recorded before it is handed out, and judged by our own trust before it is recorded. What
+goes wrong in between leaves nothing behind that others could have seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.ca import directory, profiles
+from bothways.ca.authority import (
+    BACKDATE,
+    NO_ADDRESSES,
+    Addresses,
+    Authority,
+    Issued,
+    Now,
+    Random,
+    new_serial,
+    pem,
+    utc_now,
+)
+from bothways.ca.crl import CRL_LIFETIME, HOLD, ROOT_CRL_LIFETIME, build_crl, check_reason
+from bothways.ca.keys import KeyType, PublicKey, new_key
+from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
+from bothways.ca.register import AuditEntry, Change, Entry, Register, SerialTaken
+from bothways.ca.requests import read_request
+from bothways.ca.sealing import opened, sealed
+from bothways.errors import ConfigError
+from bothways.trust.anchors import TrustStore
+from bothways.trust.path import judge
+from bothways.trust.verdict import Purpose, Refused
+
+T = TypeVar("T")
+
+ROOT, ISSUING = "root", "issuing"
+SERIAL_DRAWS = 10
+
+PURPOSES = {
+    Profile.SERVER: (Purpose.SERVER,),
+    Profile.CLIENT: (Purpose.CLIENT,),
+    Profile.PEER: (Purpose.SERVER, Purpose.CLIENT),
+    Profile.OCSP: (),
+    Profile.SUB_CA: (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """With what an authority is made; see `Office.create`."""
+
+    name: str
+    key_type: KeyType = KeyType.P256
+    store: str = ""
+    url: str = ""
+    intermediate: bool = True
+    constraints: Constraints = UNCONSTRAINED
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Who issues, from which directory, into which register. Make one with `create` or `open`.
+
+    `actor` is who is written into the audit log.
+    """
+
+    path: Path
+    settings: directory.Settings
+    authority: Authority
+    register: Register
+    actor: str
+    _anchors: TrustStore = field(repr=False)
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        terms: Terms,
+        passphrase: bytes | None,
+        *,
+        actor: str = "",
+        now: Now = utc_now,
+        random: Random = os.urandom,
+    ) -> Office:
+        """Make a root and, unless the terms say otherwise, an intermediate that issues; put both on disk.
+
+        path: a directory that is not there yet, or empty. passphrase: seals both keys; None for none. now and
+        random: the clock and the source of salts and serials. Raises ConfigError, and leaves nothing behind.
+        """
+        with directory.new_directory(path) as draft:
+            settings = directory.Settings(terms.name, terms.store, terms.url.rstrip("/"))
+            root = Authority.create(
+                terms.name if not terms.intermediate else _named(terms.name, "Root"),
+                terms.key_type,
+                now=now,
+                random=random,
+                constraints=terms.constraints,
+                addresses=_addresses(settings.url, ROOT if terms.intermediate else ISSUING),
+            )
+            _write_authority(draft, ROOT, root, passphrase)
+            store = settings.store or _own_store(draft)
+            root_register = Register.create(store, _identifier(root), *_row(root))
+            try:
+                if terms.intermediate:
+                    _found_issuing(draft, terms, settings, root, passphrase, store, root_register, actor)
+                _publish(root, root_register, actor, ROOT_CRL_LIFETIME, draft / "root-crl.pem")
+            finally:
+                root_register.close()
+            directory.write_settings(draft, settings)
+        return cls.open(path, passphrase, actor=actor, now=now, random=random)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        passphrase: bytes | None,
+        *,
+        actor: str = "",
+        now: Now = utc_now,
+        random: Random = os.urandom,
+    ) -> Office:
+        """Open an authority's directory for issuing. Raises ConfigError, as for a wrong passphrase."""
+        settings = directory.read_settings(path)
+        name = ISSUING if (path / f"{ISSUING}.pem").exists() else ROOT
+        certificates = x509.load_pem_x509_certificates(directory.read(path / f"{name}.pem"))
+        key = opened(directory.read(path / f"{name}.key"), passphrase, f"{path / name}.key")
+        if key.public_key() != certificates[0].public_key():
+            raise ConfigError(f"{path / name}.key: is not the key of {name}.pem")
+        parents = tuple(certificates[1:])
+        if name == ISSUING:
+            parents += tuple(x509.load_pem_x509_certificates(directory.read(path / f"{ROOT}.pem")))
+        addresses = _addresses(settings.url, ISSUING)
+        authority = Authority(certificates[0], key, parents, addresses, now, random)
+        register = _open_register(path, settings, authority)
+        return cls(path, settings, authority, register, actor, TrustStore.from_certificates([authority.root]))
+
+    def close(self) -> None:
+        """Let go of the register."""
+        self.register.close()
+
+    def issue(
+        self,
+        profile: Profile,
+        holder: Holder,
+        *,
+        key_type: KeyType = KeyType.P256,
+        lifetime: timedelta | None = None,
+    ) -> Issued:
+        """Make a key and a certificate for it. Arguments as for `Authority.issue`."""
+        profiles.check_holder(profile, holder)
+        key = new_key(key_type)
+        certificate = self._change(
+            lambda change: self._recorded(change, profile, holder, key.public_key(), lifetime, "issue")
+        )
+        return Issued(certificate, self.authority.chain, key)
+
+    def sign(
+        self,
+        request: bytes,
+        profile: Profile,
+        *,
+        holder: Holder | None = None,
+        lifetime: timedelta | None = None,
+        source: str = "the request",
+    ) -> Issued:
+        """Issue a certificate for a signing request.
+
+        holder: the names to give; those that the request asks for if left out. source: what to call it in
+        errors.
+        """
+        key, wanted = read_request(request, source)
+        names = holder or wanted
+        profiles.check_holder(profile, names)
+        certificate = self._change(
+            lambda change: self._recorded(change, profile, names, key, lifetime, "sign")
+        )
+        return Issued(certificate, self.authority.chain, None)
+
+    def renew(self, serial: int, *, key_type: KeyType | None = None, same_key: bool = False) -> Issued:
+        """Issue a certificate in the place of one that is good: same profile, names and length of life.
+
+        key_type: of the new key, as the old one's if left out. same_key: certify the old key again.
+        """
+        entry = self._known(serial)
+        now = self.authority.now()
+        if entry.revoked_at is not None:
+            raise ConfigError(f"{entry.name}: was revoked on {entry.revoked_at:%Y-%m-%d}; issue another one")
+        if entry.not_after < now:
+            raise ConfigError(f"{entry.name}: ended on {entry.not_after:%Y-%m-%d}; issue another one")
+        old = x509.load_der_x509_certificate(entry.certificate)
+        key = None if same_key else new_key(key_type or _type_of(old.public_key()))
+        public = _certifiable(old.public_key()) if key is None else key.public_key()
+        lifetime = entry.not_after - entry.not_before - BACKDATE
+        profile, holder = Profile(entry.profile), _holder(entry.names)
+
+        def replace(change: Change) -> x509.Certificate:
+            details = {"replaces": f"{serial:040x}"}
+            made = self._recorded(change, profile, holder, public, lifetime, "renew", details)
+            change.replace(serial, made.serial_number)
+            return made
+
+        return Issued(self._change(replace), self.authority.chain, key)
+
+    def revoke(self, serial: int, reason: str = "unspecified") -> None:
+        """Take a certificate back, for good unless the reason is certificateHold."""
+        reason = check_reason(reason)
+
+        def revoke(change: Change) -> None:
+            known, before = change.revocation(serial)
+            if not known:
+                raise ConfigError(f"no certificate with the serial number {serial:x} was issued here")
+            if before is not None and (before != HOLD or reason == HOLD):
+                raise ConfigError(f"the certificate {serial:x} is revoked already, for {before}")
+            change.revoke(serial, reason)
+
+        self._change(revoke)
+
+    def release(self, serial: int) -> None:
+        """Take back a hold."""
+
+        def release(change: Change) -> None:
+            known, before = change.revocation(serial)
+            if not known:
+                raise ConfigError(f"no certificate with the serial number {serial:x} was issued here")
+            if before != HOLD:
+                state = f"revoked for {before}, which is for good" if before else "not revoked"
+                raise ConfigError(f"the certificate {serial:x} is {state}; only a hold can be released")
+            change.release(serial)
+
+        self._change(release)
+
+    def crl(self, lifetime: timedelta = CRL_LIFETIME) -> x509.CertificateRevocationList:
+        """Sign and record a new list of all that is revoked."""
+        return self._change(lambda change: _new_crl(self.authority, change, lifetime))
+
+    def crls_pem(self, lifetime: timedelta = CRL_LIFETIME) -> bytes:
+        """A new list of this authority's, and with an intermediate the root's own, in one PEM."""
+        fresh = self.crl(lifetime).public_bytes(Encoding.PEM)
+        beside = b"" if self.authority.parents == () else directory.read(self.path / "root-crl.pem")
+        return fresh + beside
+
+    def audit(self) -> list[AuditEntry]:
+        """Verify the audit log and return it."""
+        return self.register.audit()
+
+    def _known(self, serial: int) -> Entry:
+        entry = self.register.find(serial)
+        if entry is None:
+            raise ConfigError(f"no certificate with the serial number {serial:x} was issued here")
+        return entry
+
+    def _change(self, work: Callable[[Change], T]) -> T:
+        """Do something in a transaction, and again if it drew a serial number that is in use."""
+        now = self.authority.now()
+        began = self.authority.certificate.not_valid_before_utc
+        if now < began:
+            raise ConfigError(
+                f"the clock says {now:%Y-%m-%d %H:%M}, and this authority began on {began:%Y-%m-%d %H:%M}: "
+                "set the clock"
+            )
+        for _ in range(SERIAL_DRAWS):
+            try:
+                with self.register.change(self.actor, now) as change:
+                    return work(change)
+            except SerialTaken:
+                continue
+        raise ConfigError(f"{SERIAL_DRAWS} serial numbers in a row were in use: is the entropy sound?")
+
+    def _recorded(
+        self,
+        change: Change,
+        profile: Profile,
+        holder: Holder,
+        key: PublicKey,
+        lifetime: timedelta | None,
+        action: str,
+        details: Mapping[str, object] | None = None,
+    ) -> x509.Certificate:
+        serial = new_serial(self.authority.random)
+        change.reserve(serial, profile.value, _display_name(holder))
+        certificate = self.authority.sign(profile, holder, key, lifetime=lifetime, serial=serial)
+        self._check(certificate, profile)
+        _record(change, certificate, holder, action, {"profile": profile.value, **(details or {})})
+        return certificate
+
+    def _check(self, certificate: x509.Certificate, profile: Profile) -> None:
+        """Refuse to hand out what our own trust would refuse, such as a name outside the constraints."""
+        chain = [each.public_bytes(Encoding.DER) for each in (certificate, *self.authority.chain)]
+        for purpose in PURPOSES[profile]:
+            verdict = judge(chain, self._anchors, purpose=purpose, name=None, at=self.authority.now())
+            if isinstance(verdict, Refused):
+                raise ConfigError(f"nothing was issued, since nobody would accept it: {verdict.reasons[0]}")
+
+
+def _found_issuing(
+    draft: Path,
+    terms: Terms,
+    settings: directory.Settings,
+    root: Authority,
+    passphrase: bytes | None,
+    store: str,
+    root_register: Register,
+    actor: str,
+) -> None:
+    """Make the intermediate, recorded in the root's register, with a register of its own."""
+    name = _named(terms.name, "Issuing CA")
+    key = new_key(terms.key_type)
+    with root_register.change(actor, root.now()) as change:
+        serial = new_serial(root.random)
+        change.reserve(serial, Profile.SUB_CA.value, name)
+        certificate = root.sign_authority(
+            name, key.public_key(), serial=serial, constraints=terms.constraints
+        )
+        _record(change, certificate, Holder(name), "issue", {"profile": Profile.SUB_CA.value})
+    addresses = _addresses(settings.url, ISSUING)
+    issuing = Authority(certificate, key, (root.certificate,), addresses, root.now, root.random)
+    _write_authority(draft, ISSUING, issuing, passphrase)
+    Register.create(store, _identifier(issuing), *_row(issuing)).close()
+
+
+def _publish(authority: Authority, register: Register, actor: str, lifetime: timedelta, path: Path) -> None:
+    with register.change(actor, authority.now()) as change:
+        crl = _new_crl(authority, change, lifetime)
+    directory.write(path, crl.public_bytes(Encoding.PEM), directory.PUBLIC)
+
+
+def _new_crl(authority: Authority, change: Change, lifetime: timedelta) -> x509.CertificateRevocationList:
+    now = authority.now().replace(microsecond=0)
+    before = change.last_update()
+    if before is not None and now < before:
+        raise ConfigError(
+            f"the clock says {now:%Y-%m-%d %H:%M}, before the last list was made: set the clock"
+        )
+    # An entry stays until one list after the end of its certificate (RFC 5280 3.3).
+    revoked = change.revoked(before or now)
+    until = min(now + lifetime, authority.certificate.not_valid_after_utc)
+    crl = build_crl(authority, revoked, change.next_crl_number, now, until)
+    change.publish(crl.public_bytes(Encoding.DER), now, until, len(revoked))
+    return crl
+
+
+def _record(
+    change: Change,
+    certificate: x509.Certificate,
+    holder: Holder,
+    action: str,
+    details: Mapping[str, object],
+) -> None:
+    validity = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    der = certificate.public_bytes(Encoding.DER)
+    change.record(certificate.serial_number, der, validity, _names(holder), action, details)
+
+
+def _write_authority(draft: Path, name: str, authority: Authority, passphrase: bytes | None) -> None:
+    key = sealed(authority.key, passphrase, authority.random)
+    directory.write(draft / f"{name}.key", key, directory.PRIVATE)
+    directory.write(draft / f"{name}.pem", pem((authority.certificate,)), directory.PUBLIC)
+
+
+def _open_register(path: Path, settings: directory.Settings, authority: Authority) -> Register:
+    if not settings.store and not (path / "register.db").is_file():
+        raise ConfigError(f"{path / 'register.db'}: is missing, and nothing is issued without a register")
+    return Register.open(settings.store or _own_store(path), _identifier(authority))
+
+
+def _own_store(path: Path) -> str:
+    return f"sqlite:///{(path / 'register.db').absolute()}"
+
+
+def _identifier(authority: Authority) -> str:
+    return hashlib.sha256(authority.certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+def _row(authority: Authority) -> tuple[str, bytes]:
+    return authority.certificate.subject.rfc4514_string(), authority.certificate.public_bytes(Encoding.DER)
+
+
+def _addresses(url: str, name: str) -> Addresses:
+    if not url:
+        return NO_ADDRESSES
+    # The root is offline and answers nothing: for its few certificates there is its list.
+    ocsp = (f"{url}/ocsp",) if name == ISSUING else ()
+    return Addresses((f"{url}/crl/{name}.crl",), ocsp, (f"{url}/ca/{name}.cer",))
+
+
+def _named(name: str, role: str) -> str:
+    return name if name.endswith(role) else f"{name} {role}"
+
+
+def _display_name(holder: Holder) -> str:
+    return holder.common_name or next(iter((*holder.dns, *holder.email, *holder.ip, *holder.uri)), "")
+
+
+def _names(holder: Holder) -> dict[str, tuple[str, ...]]:
+    common = (holder.common_name,) if holder.common_name else ()
+    return {"cn": common, "dns": holder.dns, "ip": holder.ip, "uri": holder.uri, "email": holder.email}
+
+
+def _holder(names: Mapping[str, Iterable[str]]) -> Holder:
+    kinds = {kind: tuple(names.get(kind, ())) for kind in ("dns", "ip", "uri", "email")}
+    return Holder(next(iter(names.get("cn", ())), None), **kinds)
+
+
+def _type_of(key: object) -> KeyType:
+    match key:
+        case ec.EllipticCurvePublicKey():
+            return KeyType.P384 if key.curve.key_size > 256 else KeyType.P256
+        case rsa.RSAPublicKey():
+            return KeyType.RSA3072
+        case ed25519.Ed25519PublicKey():
+            return KeyType.ED25519
+        case _:
+            return KeyType.MLDSA65
+
+
+def _certifiable(key: object) -> PublicKey:
+    if isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey):
+        return key
+    if isinstance(key, mldsa.MLDSA65PublicKey):
+        return key
+    raise ConfigError("the old certificate's key is of a kind that is not certified again")

@@ -1,0 +1,94 @@
+"""Signing requests (PKCS#10, RFC 2986): what they prove, and what of their wishes is listened to.
+
+The signature proves that the sender holds the key. Of what is asked for, only the names are taken, and they
+are checked like any others; usages and lifetimes are the profile's.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+from cryptography.x509.oid import NameOID
+
+from bothways.ca.keys import PublicKey
+from bothways.ca.profiles import Holder
+from bothways.errors import ConfigError
+
+SIZE_LIMIT = 64 * 1024
+NAME_LIMIT = 100
+RSA_BITS = range(2048, 8193)
+CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+
+
+def read_request(data: bytes, source: str) -> tuple[PublicKey, Holder]:
+    """Read a request in PEM or DER: the key whose possession it proves, and the names that it asks for.
+
+    source: what to call it in errors. Raises ConfigError for whatever is wrong with it.
+    """
+    if len(data) > SIZE_LIMIT:
+        raise ConfigError(f"{source}: is larger than {SIZE_LIMIT} bytes, so it is no request")
+    try:
+        if b"-----BEGIN" in data:
+            request = x509.load_pem_x509_csr(data)
+        else:
+            request = x509.load_der_x509_csr(data)
+        key = _usable(request.public_key(), source)
+        proved = request.is_signature_valid
+        holder = _holder(request, source)
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise ConfigError(f"{source}: is no request that can be read: {str(error) or 'malformed'}") from None
+    except x509.UnsupportedGeneralNameType as error:
+        raise ConfigError(f"{source}: asks for a name of a kind that is not known: {error}") from None
+    if not proved:
+        raise ConfigError(f"{source}: its signature does not prove that the sender holds the key")
+    return key, holder
+
+
+def _usable(key: object, source: str) -> PublicKey:
+    match key:
+        case ec.EllipticCurvePublicKey() if isinstance(key.curve, CURVES):
+            return key
+        case rsa.RSAPublicKey() if key.key_size in RSA_BITS:
+            return key
+        case ed25519.Ed25519PublicKey() | mldsa.MLDSA65PublicKey():
+            return key
+        case rsa.RSAPublicKey():
+            raise ConfigError(
+                f"{source}: an RSA key of {key.key_size} bits; it takes "
+                f"{RSA_BITS.start} to {RSA_BITS.stop - 1}"
+            )
+        case _:
+            raise ConfigError(f"{source}: holds a key of a kind for which no certificate is issued")
+
+
+def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
+    common = [str(each.value) for each in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if len(common) > 1:
+        raise ConfigError(f"{source}: asks for {len(common)} common names; a certificate has one")
+    names = _alternative_names(request)
+    if len(names) > NAME_LIMIT:
+        raise ConfigError(f"{source}: asks for {len(names)} names; at most {NAME_LIMIT} are given")
+    dns, ip, uri, email = [], [], [], []
+    for name in names:
+        match name:
+            case x509.DNSName():
+                dns.append(name.value)
+            case x509.IPAddress(value=IPv4Address() | IPv6Address() as address):
+                ip.append(str(address))
+            case x509.UniformResourceIdentifier():
+                uri.append(name.value)
+            case x509.RFC822Name():
+                email.append(name.value)
+            case _:
+                raise ConfigError(f"{source}: asks for a {type(name).__name__}, which no profile gives")
+    return Holder(common[0] if common else None, tuple(dns), tuple(ip), tuple(uri), tuple(email))
+
+
+def _alternative_names(request: x509.CertificateSigningRequest) -> list[x509.GeneralName]:
+    try:
+        return list(request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        return []

@@ -1,0 +1,288 @@
+"""An authority at work: what it hands out, takes back, and refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from bothways.ca.authority import new_serial
+from bothways.ca.keys import KeyType, new_key, signature_hash
+from bothways.ca.office import Office, Terms
+from bothways.ca.profiles import Constraints, Holder, Profile
+from bothways.errors import ConfigError
+from ca.offices import DAY, NOW, Clock, client, new_office
+from interop import peers
+
+SERVER = Holder(None, ("localhost",), ("127.0.0.1",))
+
+
+def crl_serials(office: Office) -> dict[int, str]:
+    """What the newest list says, by serial number."""
+    return {
+        entry.serial_number: str(entry.extensions[0].value.reason.value) if len(entry.extensions) else ""  # type: ignore[attr-defined]
+        for entry in office.crl()
+    }
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("key_type", [KeyType.P256, KeyType.P384, KeyType.ED25519, KeyType.RSA3072])
+@pytest.mark.parametrize("intermediate", [True, False])
+def test_openssl_accepts_what_is_issued_and_refuses_it_once_revoked(
+    tmp_path: Path, key_type: KeyType, intermediate: bool
+) -> None:
+    """RFC 5280 6: chain, validity and the lists of the whole path, by another implementation."""
+    openssl = peers.find("openssl")
+    office = new_office(tmp_path / "ca", Clock(), key_type=key_type, intermediate=intermediate)
+    issued = office.issue(Profile.PEER, SERVER, key_type=key_type)
+    (tmp_path / "leaf.pem").write_bytes(issued.chain_pem)
+
+    def verify() -> str:
+        (tmp_path / "crl.pem").write_bytes(office.crls_pem())
+        run = subprocess.run(
+            [openssl, "verify", "-x509_strict", "-crl_check_all", "-attime", str(int(NOW.timestamp())),
+             "-CRLfile", "crl.pem", "-CAfile", "ca/root.pem", "-untrusted", "leaf.pem", "leaf.pem"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return run.stdout + run.stderr
+
+    assert verify() == "leaf.pem: OK\n"
+    office.revoke(issued.serial, "keyCompromise")
+    assert "certificate revoked" in verify()
+    office.close()
+
+
+def test_an_office_opens_again_and_goes_on(office: Office, clock: Clock) -> None:
+    serial = client(office, "alice")
+    numbers = [office.crl().extensions.get_extension_for_class(x509.CRLNumber).value.crl_number]
+    office.close()
+    again = Office.open(office.path, None, actor="another", now=clock)
+    assert again.register.find(serial) is not None
+    numbers.append(again.crl().extensions.get_extension_for_class(x509.CRLNumber).value.crl_number)
+    assert numbers == [1, 2]
+    assert [entry.actor for entry in again.audit()] == ["tester", "tester", "another"]
+    again.close()
+
+
+def test_keys_are_private_and_open_with_the_passphrase_alone(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "ca"
+    Office.create(path, Terms("Test"), b"secret", now=clock).close()
+    for name in ("root.key", "issuing.key"):
+        assert (path / name).stat().st_mode & 0o777 == 0o600
+        assert b"ENCRYPTED" in (path / name).read_bytes()
+    with pytest.raises(ConfigError, match=r"issuing\.key: does not open with this passphrase"):
+        Office.open(path, b"wrong", now=clock)
+    with pytest.raises(ConfigError, match="its passphrase is needed"):
+        Office.open(path, None, now=clock)
+    Office.open(path, b"secret", now=clock).close()
+
+
+def test_the_roots_key_is_not_needed_day_to_day(office: Office, clock: Clock) -> None:
+    (office.path / "root.key").unlink()
+    office.close()
+    again = Office.open(office.path, None, now=clock)
+    assert client(again, "alice")
+    again.close()
+
+
+def test_another_authoritys_key_is_refused(office: Office, clock: Clock) -> None:
+    (office.path / "issuing.key").write_bytes((office.path / "root.key").read_bytes())
+    with pytest.raises(ConfigError, match=r"is not the key of issuing\.pem"):
+        Office.open(office.path, None, now=clock)
+
+
+def test_nothing_is_issued_without_the_register(office: Office, clock: Clock) -> None:
+    office.close()
+    (office.path / "register.db").unlink()
+    with pytest.raises(ConfigError, match="nothing is issued without a register"):
+        Office.open(office.path, None, now=clock)
+
+
+def test_a_directory_in_use_is_not_overwritten(office: Office, clock: Clock) -> None:
+    before = {path.name: path.read_bytes() for path in office.path.iterdir()}
+    with pytest.raises(ConfigError, match="is there already and not empty"):
+        new_office(office.path, clock)
+    assert {path.name: path.read_bytes() for path in office.path.iterdir()} == before
+
+
+def test_a_failed_beginning_leaves_nothing_behind(tmp_path: Path, clock: Clock) -> None:
+    with pytest.raises(ConfigError, match="the store cannot be used"):
+        new_office(tmp_path / "ca", clock, store="nosuchdatabase://")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_revoked_certificate_stands_in_the_list_with_its_reason(office: Office) -> None:
+    """RFC 5280 5.3.1: an unspecified reason is left out."""
+    alice, bob, carol = (client(office, name) for name in ("alice", "bob", "carol"))
+    assert crl_serials(office) == {}
+    office.revoke(alice, "KEYCOMPROMISE")
+    office.revoke(bob)
+    assert crl_serials(office) == {alice: "keyCompromise", bob: ""}
+    assert carol not in crl_serials(office)
+
+
+def test_a_hold_can_be_released_or_made_final(office: Office) -> None:
+    alice, bob = client(office, "alice"), client(office, "bob")
+    for serial in (alice, bob):
+        office.revoke(serial, "certificateHold")
+    office.release(alice)
+    office.revoke(bob, "superseded")
+    assert crl_serials(office) == {bob: "superseded"}
+    with pytest.raises(ConfigError, match="revoked for superseded, which is for good"):
+        office.release(bob)
+    with pytest.raises(ConfigError, match="is not revoked"):
+        office.release(alice)
+
+
+def test_what_cannot_be_revoked_is_told(office: Office) -> None:
+    alice = client(office, "alice")
+    office.revoke(alice, "superseded")
+    with pytest.raises(ConfigError, match="is revoked already, for superseded"):
+        office.revoke(alice, "keyCompromise")
+    with pytest.raises(ConfigError, match="no certificate with the serial number 2a was issued here"):
+        office.revoke(42)
+    with pytest.raises(ConfigError, match="'boredom' is no reason; it is one of unspecified, keyCompromise"):
+        office.revoke(alice, "boredom")
+    with pytest.raises(ConfigError, match="no certificate with the serial number 2a"):
+        office.release(42)
+    assert [entry.action for entry in office.audit()] == ["issue", "revoke"]
+
+
+def test_an_entry_stays_in_the_list_until_one_list_after_its_certificates_end(
+    office: Office, clock: Clock
+) -> None:
+    """RFC 5280 3.3."""
+    alice = client(office, "alice")
+    office.revoke(alice)
+    clock.at = NOW + 89 * DAY
+    assert alice in crl_serials(office)
+    clock.at = NOW + 91 * DAY
+    assert alice in crl_serials(office)
+    clock.at = NOW + 92 * DAY
+    assert alice not in crl_serials(office)
+
+
+def test_a_renewed_certificate_keeps_profile_names_and_length_of_life(office: Office, clock: Clock) -> None:
+    holder = Holder("alice", (), (), ("spiffe://example/alice",), ("alice@example.com",))
+    old = office.issue(Profile.CLIENT, holder, lifetime=10 * DAY, key_type=KeyType.P384)
+    clock.at = NOW + 5 * DAY
+    new = office.renew(old.serial)
+    assert new.certificate.subject == old.certificate.subject
+    assert new.certificate.not_valid_after_utc == NOW + 15 * DAY
+    assert new.certificate.public_key() != old.certificate.public_key()
+    assert isinstance(new.key, ec.EllipticCurvePrivateKey)
+    assert new.key.curve.name == "secp384r1"
+    names = [
+        c.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        for c in (old.certificate, new.certificate)
+    ]
+    assert names[0] == names[1]
+    same = office.renew(new.serial, same_key=True)
+    assert same.key is None
+    assert same.certificate.public_key() == new.certificate.public_key()
+    assert office.audit()[-1].details["replaces"] == f"{new.serial:040x}"
+
+
+def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
+    return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+
+def test_only_a_good_certificate_is_renewed(office: Office, clock: Clock) -> None:
+    alice, bob = client(office, "alice"), client(office, "bob")
+    office.revoke(alice)
+    with pytest.raises(ConfigError, match="alice: was revoked on 2026-06-01"):
+        office.renew(alice)
+    clock.at = NOW + 100 * DAY
+    with pytest.raises(ConfigError, match="bob: ended on 2026-08-30"):
+        office.renew(bob)
+
+
+def test_what_expires_soon_is_found_unless_it_was_replaced_or_revoked(office: Office, clock: Clock) -> None:
+    alice, bob, carol = (client(office, name) for name in ("alice", "bob", "carol"))
+    clock.at = NOW + 80 * DAY
+    office.renew(bob)
+    office.revoke(carol)
+    found = office.register.expiring(clock.at + 14 * DAY, clock.at)
+    assert [entry.serial for entry in found] == [alice]
+
+
+def test_a_request_gives_its_names_and_nothing_else(office: Office) -> None:
+    """RFC 2986; usages and basic constraints that a request asks for are not the profile's."""
+    key = new_key(KeyType.P256)
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bob")]))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.RFC822Name("bob@example.com")]), critical=False)
+        .sign(key, signature_hash(key))
+    )
+    issued = office.sign(request.public_bytes(Encoding.PEM), Profile.CLIENT)
+    assert issued.key is None
+    assert issued.certificate.public_key() == key.public_key()
+    basic = issued.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert not basic.ca
+    renamed = office.sign(request.public_bytes(Encoding.DER), Profile.CLIENT, holder=Holder("robert"))
+    assert "robert" in renamed.certificate.subject.rfc4514_string()
+    with pytest.raises(ConfigError, match="was never here"):
+        issued.key_pem  # noqa: B018 - reading it is what fails
+
+
+def test_names_outside_the_constraints_are_not_issued_and_not_recorded(tmp_path: Path, clock: Clock) -> None:
+    """RFC 5280 4.2.1.10."""
+    limits = Constraints(permitted_dns=("example.com",))
+    office = new_office(tmp_path / "ca", clock, constraints=limits)
+    assert office.issue(Profile.SERVER, Holder(None, ("www.example.com",)))
+    with pytest.raises(ConfigError, match="nothing was issued, since nobody would accept it"):
+        office.issue(Profile.SERVER, Holder(None, ("www.example.org",)))
+    assert [entry.name for entry in office.register.all()] == ["www.example.com"]
+    assert len(office.audit()) == 1
+    office.close()
+
+
+def test_a_clock_that_is_far_off_is_noticed(office: Office, clock: Clock) -> None:
+    office.crl()
+    clock.at = NOW - timedelta(minutes=1)
+    with pytest.raises(ConfigError, match="before the last list was made"):
+        office.crl()
+    clock.at = NOW - 365 * DAY
+    with pytest.raises(ConfigError, match=r"this authority began on 2026-06-01 11:00: set the clock"):
+        client(office, "alice")
+    assert office.register.crl_numbers() == [1]
+
+
+def test_a_serial_number_is_drawn_again_if_it_is_in_use(office: Office, clock: Clock) -> None:
+    drawn = iter([bytes(15) + b"\7", bytes(15) + b"\7", bytes(15) + b"\1"])
+
+    def random(size: int) -> bytes:
+        return next(drawn)
+
+    fixed = dataclasses.replace(office, authority=dataclasses.replace(office.authority, random=random))
+    assert [client(fixed, "alice"), client(fixed, "bob")] == [7, 1]
+    broken = dataclasses.replace(office.authority, random=lambda size: bytes(15) + b"\7")
+    with pytest.raises(ConfigError, match="is the entropy sound"):
+        client(dataclasses.replace(office, authority=broken), "carol")
+    assert len(office.audit()) == 2
+
+
+def test_addresses_follow_the_url_and_the_root_has_no_ocsp(tmp_path: Path, clock: Clock) -> None:
+    office = new_office(tmp_path / "ca", clock, url="http://ca.example:8080/")
+    leaf = office.issue(Profile.CLIENT, Holder("alice"))
+    text = str(leaf.certificate.extensions)
+    for address in ("/crl/issuing.crl", "/ocsp", "/ca/issuing.cer"):
+        assert f"http://ca.example:8080{address}" in text
+    above = str(leaf.intermediates[0].extensions)
+    assert "http://ca.example:8080/crl/root.crl" in above
+    assert "ocsp" not in above.lower().replace("ocspnocheck", "")
+    office.close()
+
+
+def test_serials_are_drawn_from_the_system() -> None:
+    assert new_serial(os.urandom) != new_serial(os.urandom)
