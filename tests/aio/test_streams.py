@@ -1,4 +1,4 @@
-"""bothways.aio over real sockets: streams and server with asyncio's shape, back-pressure, time, late refusal."""
+"""bothways.aio over real sockets: asyncio's shape, back-pressure, time, late refusal."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ async def test_reader_has_the_ways_of_asyncios_reader():
 
 @run
 async def test_reader_tells_what_is_missing():
-    """IncompleteReadError and LimitOverrunError, as asyncio has them; our caller's mistakes are UsageError."""
+    """IncompleteReadError, LimitOverrunError as in asyncio; our caller's mistakes are UsageError."""
     async with serving(lines) as server:
         reader, writer = await open_to(server)
         with pytest.raises(asyncio.IncompleteReadError) as missing:

@@ -26,6 +26,8 @@ from bothways.explain.escape import visible
 REVOKED_SHOWN = 20
 PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 
+PKCS12_VERSION = b"\x02\x01\x03"  # a PKCS#12 file begins with a sequence that begins with version 3
+
 Facts = list[tuple[str, str]]
 
 
@@ -143,13 +145,9 @@ def _from_der(data: bytes, now: datetime, password: bytes | None) -> list[Docume
         raise Unreadable(
             "neither PEM nor DER: expected a certificate, key, request, CRL, OCSP response or PKCS#12"
         )
-    try:
-        return [_private_key(data, password, serialization.load_der_private_key)]
-    except Unreadable as unreadable:
-        try:
-            return _pkcs12(data, now, password)
-        except Unreadable as other:
-            raise (unreadable if "passphrase" in str(unreadable) else other) from None
+    if 0 < data[:16].find(PKCS12_VERSION) <= 6:
+        return _pkcs12(data, now, password)
+    return [_private_key(data, password, serialization.load_der_private_key)]
 
 
 def _guarded(kind: str, read: Callable[[], Document]) -> Document:

@@ -1,0 +1,69 @@
+"""Addresses and identities on the command line."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from bothways import ConfigError
+from bothways.cli import options, terminal
+from bothways.cli.options import ADDRESS, Address, load_anchors, load_identity
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("localhost:443", Address("localhost", 443)),
+        ("127.0.0.1:0", Address("127.0.0.1", 0)),
+        ("[::1]:65535", Address("::1", 65535)),
+    ],
+)
+def test_addresses_are_read_and_written_alike(text, address):
+    """HOST:PORT, IPv6 in brackets."""
+    assert ADDRESS.convert(text, None, None) == address
+    assert ADDRESS.convert(address, None, None) is address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "host", "host:", ":443", "host:x", "host:65536", "::1:1", "host:-1", "h:٣"]
+)
+def test_other_texts_are_no_addresses(text):
+    """Each says what was expected."""
+    with pytest.raises(click.BadParameter, match=r"HOST|brackets|names no host"):
+        ADDRESS.convert(text, None, None)
+
+
+def test_identities_are_read_with_a_passphrase_from_a_file_or_a_person(folder, monkeypatch):
+    """DESIGN 8: nothing prompts when standard input is no terminal."""
+    cert, locked = str(folder / "ada.pem"), str(folder / "locked.key")
+    assert load_identity(None, None, None) is None
+    assert load_identity(cert, str(folder / "ada.key"), None).names.common_name == "Ada"
+    assert load_identity(cert, locked, str(folder / "password.txt")).names.common_name == "Ada"
+    with pytest.raises(ConfigError, match="no password was given"):
+        load_identity(cert, locked, None)
+    asked: list[str | None] = []
+    monkeypatch.setattr(options, "passphrase", lambda file, what: asked.append(what) or "opensesame")
+    assert load_identity(cert, locked, None).names.common_name == "Ada"
+    assert asked == [locked]
+    with pytest.raises(ConfigError, match="server"):
+        load_identity(cert, str(folder / "server.key"), None)
+    with pytest.raises(SystemExit):
+        load_identity(None, locked, None)
+    assert load_anchors(str(folder / "ca.pem")) is not None
+
+
+def test_a_person_at_a_terminal_is_asked(monkeypatch, tmp_path):
+    """And nobody else."""
+
+    class Terminal:
+        def __init__(self, is_one: bool) -> None:
+            self.isatty = lambda: is_one
+
+    monkeypatch.setattr(terminal.getpass, "getpass", lambda text, stream: "typed")
+    monkeypatch.setattr("sys.stdin", Terminal(True))
+    assert terminal.passphrase(None, "a.key") == "typed"
+    monkeypatch.setattr("sys.stdin", Terminal(False))
+    assert terminal.passphrase(None, "a.key") is None
+    (tmp_path / "words").write_text("first\nsecond\n")
+    assert terminal.passphrase(str(tmp_path / "words"), "a.key") == "first"

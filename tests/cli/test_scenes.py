@@ -1,0 +1,54 @@
+"""Each scene of the demo, both sides' view of it; and the devices that stand between them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways import PeerAlert, PeerFault
+from bothways.cli.identities import Identities, issue_identities
+from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, Side, mutual, one_way
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="module")
+def people() -> Identities:
+    return issue_identities()
+
+
+@pytest.mark.parametrize(("run", "client"), [(mutual, "Ada Lovelace"), (one_way, "an anonymous client")])
+def test_both_sides_talk_when_nothing_is_wrong(people, run, client):
+    """MISSION: mutual and one-way."""
+    play = run(people)
+    assert (play.client.error, play.server.error) == (None, None)
+    assert (play.server.received, play.client.received) == (REQUEST, ANSWER)
+    assert (play.client.facts["peer"], play.server.facts["peer"]) == ("bank.example", client)
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.title)
+def test_a_scene_is_refused_by_the_right_side_and_the_other_is_told(people, scene: Scene):
+    """Issue 2 a.5: who, at which step, by which rule, with which alert as seen by both."""
+    play = scene.run(people)
+    assert scene.is_as_expected(play), (play.client.error, play.server.error)
+    refusing, refused = play.client.error, play.server.error
+    if scene.refused_by == "server":
+        refusing, refused = refused, refusing
+    assert isinstance(refusing, PeerFault)
+    assert isinstance(refused, PeerAlert)
+    assert refusing.rule.startswith("RFC ")
+    assert refused.step == scene.step or scene.step in ("1.2", "4.2")
+    assert ANSWER not in (play.client.received, play.server.received)
+
+
+def test_a_scene_that_ends_otherwise_is_not_as_expected(people):
+    """A demo that could not fail would show nothing."""
+    assert not SCENES[0].is_as_expected(mutual(people))
+    assert not SCENES[0].is_as_expected(SCENES[1].run(people))
+    assert not SCENES[0].is_as_expected(Play(Side(), Side()))
+
+
+def test_everyone_in_the_demo_is_made_anew():
+    """Nothing is kept between runs."""
+    one, other = issue_identities(), issue_identities()
+    assert one.root != other.root
+    assert [name for name, _ in one.everyone()] == ["root", "intermediate", "server", "client"]

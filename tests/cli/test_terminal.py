@@ -1,0 +1,69 @@
+"""How the commands speak: exit statuses, errors with hints, never a traceback."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+
+from bothways import ConfigError, InternalError, Truncated, UsageError
+from bothways.cli import terminal
+
+
+def ends_with(what: object) -> click.Command:
+    @click.command("ends")
+    def command() -> object:
+        if isinstance(what, BaseException):
+            raise what
+        return what
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "said"),
+    [
+        (None, 0, ""),
+        (0, 0, ""),
+        (1, 1, ""),
+        ("text", 0, ""),
+        (SystemExit(2), 2, ""),
+        (SystemExit(None), 0, ""),
+        (click.exceptions.Exit(1), 1, ""),
+        (click.Abort(), 1, "stopped\n"),
+        (click.ClickException("Something is wrong."), 2, "bothways: something is wrong\n"),
+        (ConfigError("anchors: none"), 2, "bothways: anchors: none\n"),
+        (UsageError("closed"), 2, "bothways: closed\n"),
+        (Truncated("server"), 1, f"bothways: {Truncated('server')}\n"),
+        (InternalError(), 1, f"bothways: {InternalError()}\n"),
+        (ConnectionRefusedError(111, "x"), 1, "bothways: connection refused: nothing listens there\n"),
+        (TimeoutError("timed out"), 1, "bothways: the connection timed out\n"),
+        (TimeoutError("no connection within 3 seconds"), 1, "bothways: no connection within 3 seconds\n"),
+        (FileNotFoundError(2, "No such file", "a.pem"), 1, "bothways: a.pem: No such file\n"),
+        (OSError("odd"), 1, "bothways: odd\n"),
+    ],
+)
+def test_every_end_has_its_status_and_its_words(what, status, said, capsys, monkeypatch):
+    """DESIGN 8: 0 done; 1 refused, failed, timed out or cut; 2 wrong use or an unreadable file."""
+    monkeypatch.setattr("sys.argv", ["bothways"])
+    assert terminal.run(ends_with(what)) == status
+    assert capsys.readouterr() == ("", said)
+
+
+def test_errors_come_with_what_to_do(capsys):
+    """A sentence, then a hint."""
+    terminal.complain("it is so", "do that")
+    with pytest.raises(SystemExit) as end:
+        terminal.refuse("no", "say yes")
+    terminal.say_json({"a": 1})
+    assert end.value.code == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[:4] == ["bothways: it is so", "Hint: do that", "bothways: no", "Hint: say yes"]
+    assert json.loads(said[4]) == {"a": 1}
+
+
+def test_any_error_has_words():
+    """Even one without a text."""
+    assert terminal.described(OSError()) == "OSError"
+    assert terminal.described(ValueError()) == "ValueError"
