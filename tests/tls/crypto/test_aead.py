@@ -7,6 +7,13 @@ import pytest
 from bothways.tls.crypto import aead
 
 
+def test_keys_do_not_show() -> None:
+    """Secrets stand in no repr, not even in that of a tuple."""
+    keys = aead.TrafficKeys(b"k" * 16, b"i" * 12)
+    assert f"{keys} {keys!r}" == "TrafficKeys(...) TrafficKeys(...)"
+    assert (keys.key, keys.iv) == tuple(keys)
+
+
 @pytest.mark.parametrize("kind", [aead.AES_GCM, aead.CHACHA20_POLY1305])
 def test_what_was_not_sealed_is_forged(kind: aead.AeadKind) -> None:
     """RFC 5116 2.2: anything but the ciphertext, its nonce and its associated data fails alike."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
@@ -23,6 +23,16 @@ class Aead(Protocol):
     def decrypt(self, nonce: bytes, data: bytes | memoryview, associated_data: bytes | None, /) -> bytes:
         """Return the plaintext, or raise `Forged`."""
         ...
+
+
+class TrafficKeys(NamedTuple):
+    """What protects the records of one direction. Both are secret, and neither shows."""
+
+    key: bytes
+    iv: bytes
+
+    def __repr__(self) -> str:
+        return "TrafficKeys(...)"
 
 
 AeadKind = Callable[[bytes], Aead]

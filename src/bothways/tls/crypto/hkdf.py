@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 from cryptography.hazmat.primitives.hashes import Hash, HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
+from bothways.tls.crypto.aead import NONCE_SIZE, TrafficKeys
 from bothways.tls.crypto.suites import Suite
-
-IV_SIZE = 12
 
 
 def extract(algorithm: HashAlgorithm, salt: bytes, key_material: bytes) -> bytes:
@@ -60,17 +58,10 @@ def derive_secret(algorithm: HashAlgorithm, secret: bytes, label: str, transcrip
     return Labels(algorithm, secret).derive(label, transcript_hash)
 
 
-class TrafficKeys(NamedTuple):
-    """What protects the records of one direction; both are secret."""
-
-    key: bytes
-    iv: bytes
-
-
 def traffic_keys(suite: Suite, secret: bytes) -> TrafficKeys:
     """The key and the IV of one direction (RFC 9846 7.3)."""
     labels = Labels(suite.hash, secret)
-    return TrafficKeys(labels.expand("key", b"", suite.key_size), labels.expand("iv", b"", IV_SIZE))
+    return TrafficKeys(labels.expand("key", b"", suite.key_size), labels.expand("iv", b"", NONCE_SIZE))
 
 
 def next_traffic_secret(suite: Suite, secret: bytes) -> bytes:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from bothways.tls.crypto.aead import TrafficKeys
 from bothways.tls.crypto.prf import prf
 from bothways.tls.crypto.suites import Suite
 
 MAIN_SECRET_SIZE = 48
 VERIFY_DATA_SIZE = 12
-
-
-@dataclass(frozen=True, slots=True)
-class DirectionKeys:
-    """Key and IV of one direction; the IV may be shorter than a nonce."""
-
-    key: bytes = field(repr=False)
-    iv: bytes = field(repr=False)
 
 
 class MainSecret:
@@ -46,12 +37,12 @@ class MainSecret:
         self._client_keys, self._server_keys = self._expanded()
 
     @property
-    def client_keys(self) -> DirectionKeys:
+    def client_keys(self) -> TrafficKeys:
         """What protects the records that the client sends (RFC 5246 6.3)."""
         return self._client_keys
 
     @property
-    def server_keys(self) -> DirectionKeys:
+    def server_keys(self) -> TrafficKeys:
         """What protects the records that the server sends (RFC 5246 6.3)."""
         return self._server_keys
 
@@ -68,12 +59,12 @@ class MainSecret:
             seed += len(context).to_bytes(2, "big") + context
         return prf(self.suite.hash, self.secret, label.encode("ascii"), seed, length)
 
-    def _expanded(self) -> tuple[DirectionKeys, DirectionKeys]:
+    def _expanded(self) -> tuple[TrafficKeys, TrafficKeys]:
         """Cut the key block into keys and IVs; an AEAD needs no MAC keys (RFC 5246 6.3)."""
         client_random, server_random = self._randoms
         size, iv_size = self.suite.key_size, self.suite.iv_size
         seed = server_random + client_random
         block = prf(self.suite.hash, self.secret, b"key expansion", seed, 2 * (size + iv_size))
         ivs = block[2 * size :]
-        client = DirectionKeys(block[:size], ivs[:iv_size])
-        return client, DirectionKeys(block[size : 2 * size], ivs[iv_size:])
+        client = TrafficKeys(block[:size], ivs[:iv_size])
+        return client, TrafficKeys(block[size : 2 * size], ivs[iv_size:])
