@@ -1,0 +1,85 @@
+"""Issuers that are killed at any moment, and issuers that work at once: nothing handed out is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from bothways.ca.office import Office, Terms
+
+LOOP = Path(__file__).with_name("issuing_loop.py")
+SOURCES = Path(__file__).resolve().parents[2] / "src"
+ENDLESS = 1_000_000
+
+
+def start(path: Path, count: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(LOOP), str(path), str(count)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+    )
+
+
+def told(lines: Iterable[str], word: str) -> list[int]:
+    """The numbers that whole lines of a process's output tell after a word."""
+    return [int(line.split()[1]) for line in lines if line.startswith(word) and line.endswith("\n")]
+
+
+def check(path: Path, lines: list[str]) -> None:
+    """All that was told stands in the register, once, and the audit log is whole."""
+    office = Office.open(path, None)
+    entries = {entry.serial: entry for entry in office.register.all()}
+    issued, revoked, numbers = (told(lines, word) for word in ("issued", "revoked", "crl"))
+    assert len(set(issued)) == len(issued)
+    assert set(issued) <= set(entries)
+    assert all(entries[serial].certificate for serial in entries)
+    assert {serial for serial in revoked if entries[serial].revoked_at is None} == set()
+    assert numbers == sorted(set(numbers))
+    published = office.register.crl_numbers()
+    assert published == list(range(1, len(published) + 1))
+    assert set(numbers) <= set(published)
+    office.audit()
+    office.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    Office.create(tmp_path / "ca", Terms("Test"), None).close()
+    return tmp_path / "ca"
+
+
+def test_an_issuer_killed_at_any_moment_loses_nothing_that_it_handed_out(path: Path, full: bool) -> None:
+    chance = random.Random(2026)
+    lines: list[str] = []
+    for _ in range(300 if full else 3):
+        process = start(path, ENDLESS)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(chance.uniform(0.0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        rest, _nothing = process.communicate()
+        lines += rest.splitlines(keepends=True)
+        check(path, lines)
+    assert told(lines, "issued")
+
+
+def test_issuers_that_work_at_once_never_give_the_same_serial_or_number(path: Path, full: bool) -> None:
+    count = 200 if full else 8
+    processes = [start(path, count) for _ in range(3)]
+    outputs = [process.communicate(timeout=600)[0].splitlines(keepends=True) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    for output in outputs:
+        assert len(told(output, "issued")) == count
+    lines = [line for output in outputs for line in output]
+    numbers = told(lines, "crl")
+    assert len(set(numbers)) == len(numbers)
+    check(path, [line for line in lines if not line.startswith("crl")])
