@@ -104,10 +104,10 @@ def test_curl_refuses_a_server_of_another_name(folder: Path) -> None:
         )
 
 
-def test_curl_of_tls_1_2_reads_the_version_alert(folder: Path, pages: Pages) -> None:
-    """RFC 9846 4.3.1: protocol_version."""
+def test_curl_of_tls_1_1_reads_the_version_alert(folder: Path, pages: Pages) -> None:
+    """RFC 8996: protocol_version."""
     _, port = pages("none")
-    fetched = curl(folder, port, "--tls-max", "1.2")
+    fetched = curl(folder, port, "--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0")
     assert fetched.returncode == REFUSED_IN_HANDSHAKE
     assert "protocol version" in fetched.stderr
 
