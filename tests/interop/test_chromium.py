@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -131,9 +132,11 @@ def test_chromium_without_a_certificate_passes_where_one_is_only_asked_for(load:
 
 
 def test_chromium_without_a_certificate_says_that_one_is_wanted(load: Load, folder: Path) -> None:
-    """Step 3.1: our alert becomes its error."""
+    """Step 3.1: our alert becomes its error; busy, it may see us gone before it reads why."""
     with serve_page(folder, "require") as (page, port):
-        assert "Page load failed: net::ERR_BAD_SSL_CLIENT_AUTH_CERT" in load(port)
+        assert re.search(
+            "Page load failed: net::ERR_(BAD_SSL_CLIENT_AUTH_CERT|SOCKET_NOT_CONNECTED)", load(port)
+        )
         page.until("alert certificate_required")
 
 
