@@ -6,6 +6,7 @@ The liar holds the key of the certificate that it shows, so that its chain is al
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ def labyrinth(liar: Role) -> list[bytes]:
     keys = [key("P-256", 700 + each) for each in range(14)]
     halls = [
         root("Maze", own_key=mine, signed_by=next_key, key_identifiers=False)
-        for mine, next_key in zip(keys, keys[1:], strict=False)
+        for mine, next_key in pairwise(keys)
     ]
     return [own(liar, halls[0], key_identifiers=False).der, *(each.der for each in reversed(halls))]
 
