@@ -16,10 +16,9 @@ EARLY_LIMIT = 2**18
 class Transcript:
     """Messages with their headers, in the order in which they were sent and received."""
 
-    __slots__ = ("_algorithm", "_keeps", "_kept", "_pending", "_running", "_started")
+    __slots__ = ("_keeps", "_kept", "_pending", "_running", "_started")
 
     def __init__(self) -> None:
-        self._algorithm: HashAlgorithm | None = None
         self._running: Hash | None = None
         self._kept = bytearray()
         self._keeps = True
@@ -43,7 +42,6 @@ class Transcript:
         """
         if self._running is not None:
             raise ValueError("the hash of a transcript is chosen once")
-        self._algorithm = algorithm
         self._running = Hash(algorithm)
         self._running.update(self._kept)
         if not keep_messages:
@@ -70,7 +68,7 @@ class Transcript:
         if not self._started:
             self._settle()
         first = self.before()
-        self._running = Hash(self._chosen())
+        self._running = Hash(self._chosen().algorithm)
         self._update(bytes((HandshakeType.message_hash, 0, 0, len(first))) + first)
 
     def digest(self) -> bytes:
@@ -80,13 +78,11 @@ class Transcript:
 
     def before(self) -> bytes:
         """The hash of all messages before the one that was received last."""
-        if self._running is None:
-            raise ValueError("the hash of the transcript is not chosen yet")
-        return self._running.copy().finalize()
+        return self._chosen().copy().finalize()
 
     def forget(self) -> None:
         """Let go of everything, at the end of the handshake or of the connection."""
-        self._algorithm = self._running = None
+        self._running = None
         self.forget_messages()
         self._pending = b""
 
@@ -104,7 +100,7 @@ class Transcript:
         if self._keeps:
             self._kept += raw
 
-    def _chosen(self) -> HashAlgorithm:
-        if self._algorithm is None:
+    def _chosen(self) -> Hash:
+        if self._running is None:
             raise ValueError("the hash of the transcript is not chosen yet")
-        return self._algorithm
+        return self._running
