@@ -34,6 +34,13 @@ from bothways.net import channel as source
 
 pytestmark = pytest.mark.network
 
+
+@pytest.fixture(autouse=True)
+def short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Peers of these tests that stay after a refusal need not be waited for as long as real ones."""
+    monkeypatch.setattr(source, "LINGER_SECONDS", 0.3)
+
+
 Talk = Callable[[Channel], None]
 
 

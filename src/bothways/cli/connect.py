@@ -6,11 +6,12 @@ import contextlib
 import os
 import sys
 import threading
+from typing import Any
 
 import click
 
 from bothways.cli.options import ADDRESS, FILE, Address, identity_options, load_anchors, load_identity
-from bothways.cli.terminal import FAILED, complain, described, output_is_gone, refuse, say, say_json
+from bothways.cli.terminal import FAILED, complain, described, output_is_gone, say, say_json
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.explain.recorder import Recorder
 from bothways.explain.report import error_facts, report_facts, report_lines
@@ -52,11 +53,9 @@ def command(
     Standard input goes to the server and what it sends to standard output. When the input ends the server is
     told so at once, and is listened to until it closes.
     """
-    if tls == "1.2":
-        refuse("--tls 1.2: TLS 1.2 is not built yet", "leave --tls out, or say 1.3")
-    config = ClientConfig(
-        anchors=load_anchors(ca), credentials=load_identity(cert, key, password_file), alpn=alpn
-    )
+    settings: dict[str, Any] = {"versions": (tls,)} if tls is not None else {}
+    identity = load_identity(cert, key, password_file)
+    config = ClientConfig(anchors=load_anchors(ca), credentials=identity, alpn=alpn, **settings)
     recorder = Recorder()
     try:
         with connect(address.host, address.port, config, name, timeout=timeout, observer=recorder) as channel:
@@ -97,4 +96,5 @@ def _send_input(channel: Channel) -> None:
     with contextlib.suppress(TLSError, OSError):
         while sys.stdin is not None and (data := os.read(sys.stdin.fileno(), CHUNK)):
             channel.sendall(data)
-        channel.shutdown()
+        if channel.version != "1.2":  # there a close_notify ends both directions (RFC 5246 7.2.1)
+            channel.shutdown()

@@ -150,9 +150,10 @@ def _mutual(play: Play) -> RenderableType:
 
 def _step(view: StepView) -> RenderableType:
     actor = "both sides" if view.name.actor == "both" else f"the {view.name.actor}"
-    heading = Text.assemble(
-        (f"{view.name.id:<5}", "bold"), (actor, STYLES.get(view.name.actor, "")), f" {view.name.title}"
-    )
+    heading = Table.grid()
+    heading.add_column(width=5)
+    words = Text.assemble((actor, STYLES.get(view.name.actor, "")), f" {view.name.title}")
+    heading.add_row(Text(view.name.id, "bold"), words)
     rows = Table.grid(padding=(0, 1), expand=True)
     rows.add_column(width=6)
     rows.add_column(width=11)

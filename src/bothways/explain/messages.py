@@ -23,7 +23,7 @@ from bothways.tls.wire.tls13 import (
     NewSessionTicket,
 )
 
-LISTED = 6
+LISTED = 4
 
 
 def version(code: int) -> str:
