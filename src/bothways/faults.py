@@ -200,7 +200,7 @@ class Fault(Enum):
 
     # -- after the handshake, and time -----------------------------------------------------------------
     BAD_KEY_UPDATE = Row(Alert.ILLEGAL_PARAMETER, "sent a KeyUpdate that asks for {got}", "RFC 9846 4.7.3")
-    TOO_MANY_KEY_UPDATES = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} KeyUpdates without data between them", "RFC 9846 4.7.3")
+    TOO_MANY_KEY_UPDATES = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} messages without data between them", "RFC 9846 4.7.3")
     HANDSHAKE_TIMEOUT = Row(Alert.USER_CANCELED, "did not finish the handshake within {seconds:g} seconds", "RFC 9846 6.1")
 
     @property

@@ -21,11 +21,15 @@ class AfterHandshake:
         self._inbox = inbox
         self._out = out
         self._without_data = 0
+        self._asked = 0
         self.owes_key_update = False
 
     def take(self, message: Message) -> None:
         """Do what a message after the handshake asks for. A ticket is accepted and not used."""
-        self._without_data += 1
+        if isinstance(message, KeyUpdate) and self._asked:
+            self._asked -= 1
+        else:
+            self._without_data += 1
         if self._without_data > IDLE_MESSAGE_LIMIT:
             blame(Fault.TOO_MANY_KEY_UPDATES, count=self._without_data)
         match message:
@@ -46,6 +50,7 @@ class AfterHandshake:
 
     def update_keys(self, *, ask: bool) -> None:
         """Send a KeyUpdate and go on under the next keys; with `ask` the peer does the same (4.7.3)."""
+        self._asked += ask
         request = KeyUpdateRequest.update_requested if ask else KeyUpdateRequest.update_not_requested
         self._out.send_after_handshake(KeyUpdate(request))
         self._out.change_keys(_protecting(self._out.keys).next(), Epoch.APPLICATION)
