@@ -132,6 +132,29 @@ def test_openssl_client_hello_for_tls12_is_read_and_written_byte_for_byte() -> N
     assert ext.find(hello.extensions or (), ext.ExtendedMainSecret) is not None
 
 
+def test_hello_dressed_with_grease_is_read_and_written_byte_for_byte() -> None:
+    """RFC 8701 3.1: a client strews values that nobody knows; they are kept, and found where they were."""
+    hello = ClientHello(
+        ProtocolVersion.TLSv1_2,
+        RANDOM,
+        RANDOM,
+        (0x2A2A, 0x1301, 0x1302),
+        b"\0",
+        (
+            ext.UnknownExtension(0x3A3A, b""),
+            ext.SupportedGroups((0x4A4A, 0x11EC, 29)),
+            ext.SignatureAlgorithms((0x5A5A, 0x0403)),
+            ext.ApplicationProtocols((b"\x6a\x6a", b"h2")),
+            ext.SupportedVersions((0x7A7A, 0x0304)),
+            ext.PskKeyExchangeModes((0x2B, 1)),
+            ext.KeyShares((ext.KeyShareEntry(0x4A4A, b"\0"), ext.KeyShareEntry(29, RANDOM))),
+            ext.UnknownExtension(0x8A8A, b"\0"),
+        ),
+    )
+    assert decode(CLIENT_HELLO, encode(CLIENT_HELLO, hello), "ClientHello") == hello
+    ext.check_placement(ext.Place.CH, hello.extensions or (), None)
+
+
 def test_no_prefix_of_a_client_hello_is_one() -> None:
     """Save the one that ends before its extensions: RFC 5246 7.4.1.2 lets them be left out."""
     body = client_hello()[4:]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
 import drawn
 from blaming import blames
 from bothways.faults import Fault
+from bothways.iana import ExtensionType, HandshakeType
+from bothways.tls.crypto.signing import check_signature
 from bothways.tls.wire import tls12
-from bothways.tls.wire.extensions import CERTIFICATE_STATUS, CertificateStatus
+from bothways.tls.wire.extensions import CERTIFICATE_STATUS, CertificateStatus, codes
 from bothways.tls.wire.fields import Codec, DecodeError, decode, encode
+from bothways.tls.wire.flight import check_extensions, decode_message, encode_message
 from bothways.tls.wire.tls13 import CERTIFICATE_VERIFY, CertificateVerify, Finished
+from openssl_flights import messages
 
 CODECS: list[Codec[Any]] = [
     tls12.HELLO_REQUEST,
@@ -124,3 +130,54 @@ def test_malformed_ecdh_key_is_refused(keys: bytes) -> None:
 def test_malformed_encrypted_secret_is_refused(keys: bytes) -> None:
     with blames(Fault.UNDECODABLE):
         tls12.encrypted_premaster(tls12.ClientKeyExchange(keys))
+
+
+# -- OpenSSL's own ------------------------------------------------------------------------------------------
+
+T = HandshakeType
+FLIGHTS = {
+    ("ECDHE-ECDSA-AES128-GCM-SHA256", "P-256"): [T.server_key_exchange],
+    ("ECDHE-RSA-CHACHA20-POLY1305", "RSA-2048"): [T.server_key_exchange],
+    ("AES256-GCM-SHA384", "RSA-2048"): [],
+}
+
+
+@pytest.mark.parametrize(("suite", "key_kind"), FLIGHTS)
+def test_openssl_handshake_is_read_and_written_byte_for_byte(
+    suite: str, key_kind: str, tmp_path: Path
+) -> None:
+    """RFC 5246 7.3: the mutual handshake, as far as it is in the clear."""
+    found = messages(tmp_path, suite, key_kind)
+    assert [each for each, _ in found] == [
+        T.client_hello,
+        T.server_hello,
+        T.certificate,
+        *FLIGHTS[suite, key_kind],
+        T.certificate_request,
+        T.server_hello_done,
+        T.certificate,
+        T.client_key_exchange,
+        T.certificate_verify,
+        T.new_session_ticket,
+    ]
+    read = [decode_message(message_type, raw[4:], tls13=False) for message_type, raw in found]
+    assert [encode_message(each) for each in read] == [raw for _, raw in found]
+    hello, answer = read[0], read[1]
+    check_extensions(hello, ())
+    check_extensions(answer, codes(hello.extensions) | {ExtensionType.renegotiation_info})
+    check_key_exchange(read, hello.random + answer.random)
+
+
+def check_key_exchange(read: list[Any], randoms: bytes) -> None:
+    """What the server signed is what we take for it; the client's key has the form of the suite."""
+    (keys,) = [each for each in read if isinstance(each, tls12.ClientKeyExchange)]
+    certificate = next(each for each in read if isinstance(each, tls12.Certificate))
+    leaf = x509.load_der_x509_certificate(certificate.certificate_list[0]).public_key()
+    signed = [each for each in read if isinstance(each, tls12.ServerKeyExchange)]
+    if not signed:
+        assert len(tls12.encrypted_premaster(keys)) == 256
+        return
+    (key,) = signed
+    assert len(tls12.ecdh_public(keys)) == len(key.public)
+    data = randoms + tls12.signed_params(key.named_curve, key.public)
+    check_signature(key.algorithm, leaf, data, key.signature)
