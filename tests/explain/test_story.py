@@ -15,6 +15,7 @@ from bothways.explain.report import checks, error_facts, own_part, peer_facts, r
 from bothways.explain.steps import STEPS
 from bothways.explain.story import StepView, story
 from bothways.tls.events import Caution, MessageSeen
+from bothways.tls.wire import tls12
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, KeyUpdate, NewSessionTicket
 from pair import Pair
 
@@ -68,7 +69,7 @@ def test_a_mutual_handshake_does_every_step():
 
 def test_key_shares_stand_at_the_step_of_the_secret():
     """A hello serves two steps, and says at each what belongs there."""
-    steps = mutual().steps()
+    steps = mutual(versions=("1.3",)).steps()
     offered = next(line for line in steps["2.4"].lines if line.act == "sent")
     assert offered.detail == "public shares for x25519 (32 bytes)"
     hello = next(line for line in steps["1.1"].lines if line.act == "sent")
@@ -154,6 +155,15 @@ def test_messages_are_summed_up_in_one_line():
         (KeyUpdate(1), "the peer shall change its keys too"),
         (KeyUpdate(0), "from here on new keys"),
         (NewSessionTicket(7200, 1, b"n", b"t", ()), "a ticket for 7200 seconds"),
+        (tls12.Certificate(()), "empty: no certificate"),
+        (tls12.CertificateRequest((64,), (0x0403,), ()), "schemes ecdsa_secp256r1_sha256"),
+        (
+            tls12.ServerKeyExchange(29, bytes(32), 0x0403, b"s"),
+            "public share for x25519 (32 bytes), signed by ecdsa_secp256r1_sha256",
+        ),
+        (tls12.ClientKeyExchange(bytes(32)), "32 bytes of which only the server can make the secret"),
+        (tls12.NewSessionTicket(60, b"t"), "a ticket for 60 seconds"),
+        (tls12.ServerHelloDone(), ""),
         (object(), ""),
     ],
 )

@@ -11,6 +11,7 @@ from bothways.explain.documents import key_words
 from bothways.explain.escape import visible
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme, is_grease, name
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire import tls12
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 from bothways.tls.wire.tls13 import (
@@ -67,7 +68,27 @@ def summary(message: Message, step: str = "") -> str:
         case NewSessionTicket(ticket_lifetime=lifetime):
             return f"a ticket for {lifetime} seconds"
         case _:
-            return ""
+            return _summary12(message)
+
+
+def _summary12(message: Message) -> str:
+    """Say the same of the messages that TLS 1.2 has in a form of its own (RFC 5246 7.4)."""
+    match message:
+        case tls12.Certificate(chain):
+            return "; ".join(_certificate(der) for der in chain[:LISTED]) or "empty: no certificate"
+        case tls12.CertificateRequest(_, schemes, authorities):
+            named = ", ".join(_authority(each) for each in authorities[:LISTED])
+            return (
+                "schemes " + _listed(SignatureScheme, schemes) + (f"; issued under {named}" if named else "")
+            )
+        case tls12.ServerKeyExchange(curve, public, scheme):
+            signed = name(SignatureScheme, scheme)
+            return f"public share for {name(NamedGroup, curve)} ({len(public)} bytes), signed by {signed}"
+        case tls12.ClientKeyExchange(keys):
+            return f"{len(keys)} bytes of which only the server can make the secret"
+        case tls12.NewSessionTicket(lifetime):
+            return f"a ticket for {lifetime} seconds"
+    return ""
 
 
 def _client_hello(hello: ClientHello) -> str:
