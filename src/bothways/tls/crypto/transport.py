@@ -51,5 +51,5 @@ def _chosen(opened: bytes, drawn: bytes) -> bytes:
     difference = len(opened) ^ PREMASTER_SIZE
     mask = (difference - 1) >> 16 & 0xFF  # 255 if there is no difference, else 0
     other = mask ^ 0xFF
-    padded = opened.ljust(PREMASTER_SIZE, b"\0")[VERSION_SIZE:PREMASTER_SIZE]
+    padded = (opened + bytes(PREMASTER_SIZE))[VERSION_SIZE:PREMASTER_SIZE]
     return bytes([one & mask | two & other for one, two in zip(padded, drawn, strict=True)])
