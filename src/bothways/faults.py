@@ -28,6 +28,7 @@ class Check(Enum):
     VALIDITY = ("validity", "b")
     CONSTRAINT = ("constraint", "a")
     NAME = ("name", "a")
+    STATUS = ("revocation status", "c")
 
     def __init__(self, title: str, letter: str) -> None:
         self.title = title
@@ -53,18 +54,22 @@ class Fault(Enum):
     NOT_TLS = Row(Alert.UNEXPECTED_MESSAGE, "does not speak TLS: its first bytes are {start}", "RFC 9846 5.1",
                   "check host and port; {guess}")
     RECORD_TOO_LONG = Row(Alert.RECORD_OVERFLOW, "sent a record of {length} bytes, more than the {limit} allowed",
-                          "RFC 9846 5.1")
-    EMPTY_FRAGMENT = Row(Alert.UNEXPECTED_MESSAGE, "sent an empty {content_type} record", "RFC 9846 5.1")
+                          "RFC 9846 5.1",
+                          tls12=(Alert.RECORD_OVERFLOW, "RFC 5246 6.2.1"))
+    EMPTY_FRAGMENT = Row(Alert.UNEXPECTED_MESSAGE, "sent an empty {content_type} record", "RFC 9846 5.1",
+                         tls12=(Alert.UNEXPECTED_MESSAGE, "RFC 5246 6.2.1"))
     UNEXPECTED_RECORD = Row(Alert.UNEXPECTED_MESSAGE, "sent a record of type {got} where none may come",
                             "RFC 9846 5")
     UNPROTECTED_RECORD = Row(Alert.UNEXPECTED_MESSAGE,
                              "sent an unprotected {got} record after protection had begun", "RFC 9846 5.1")
     BAD_RECORD = Row(Alert.BAD_RECORD_MAC, "sent a record that does not open under the current keys",
-                     "RFC 9846 5.2", "the bytes were altered on the way, or both sides hold different keys")
+                     "RFC 9846 5.2", "the bytes were altered on the way, or both sides hold different keys",
+                     tls12=(Alert.BAD_RECORD_MAC, "RFC 5246 6.2.3.3"))
     NO_CONTENT_TYPE = Row(Alert.UNEXPECTED_MESSAGE, "sent a protected record that is padding alone",
                           "RFC 9846 5.4")
     BAD_CHANGE_CIPHER_SPEC = Row(Alert.UNEXPECTED_MESSAGE, "sent a change_cipher_spec that {problem}",
-                                 "RFC 9846 5")
+                                 "RFC 9846 5",
+                                 tls12=(Alert.UNEXPECTED_MESSAGE, "RFC 5246 7.1"))
     TOO_MANY_EMPTY_RECORDS = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} records without content in a row",
                                  "RFC 9846 5.1")
     MESSAGE_SPANS_KEY_CHANGE = Row(Alert.UNEXPECTED_MESSAGE, "sent a message across a change of keys",
@@ -75,10 +80,12 @@ class Fault(Enum):
                                "RFC 9846 5.5", "the peer should have sent a KeyUpdate")
 
     # -- messages ----------------------------------------------------------------------------------
-    UNDECODABLE = Row(Alert.DECODE_ERROR, "sent bytes that cannot be decoded: {place}: {problem}", "RFC 9846 3")
+    UNDECODABLE = Row(Alert.DECODE_ERROR, "sent bytes that cannot be decoded: {place}: {problem}", "RFC 9846 3",
+                      tls12=(Alert.DECODE_ERROR, "RFC 5246 4"))
     MESSAGE_TOO_LONG = Row(Alert.DECODE_ERROR, "announced a {message} of {length} bytes, more than our limit of {limit}",
                            "RFC 9846 4")
-    UNEXPECTED_MESSAGE = Row(Alert.UNEXPECTED_MESSAGE, "sent {got} when only {expected} may come", "RFC 9846 4")
+    UNEXPECTED_MESSAGE = Row(Alert.UNEXPECTED_MESSAGE, "sent {got} when only {expected} may come", "RFC 9846 4",
+                             tls12=(Alert.UNEXPECTED_MESSAGE, "RFC 5246 7.4"))
     DUPLICATE_EXTENSION = Row(Alert.ILLEGAL_PARAMETER, "sent the extension {extension} twice in one {message}",
                               "RFC 9846 4.3")
     MISPLACED_EXTENSION = Row(Alert.ILLEGAL_PARAMETER, "sent the extension {extension} in a {message}, where it may not stand",
@@ -100,29 +107,35 @@ class Fault(Enum):
     ILLEGAL_LEGACY_VERSION = Row(Alert.ILLEGAL_PARAMETER, "set legacy_version to {got}", "RFC 9846 4.2.3")
     BAD_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "offers compression {got}; in TLS 1.3 exactly null may stand there",
                           "RFC 9846 4.2.2")
-    UNOFFERED_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "chose compression {got}; only null was offered", "RFC 9846 4.2.3")
-    UNOFFERED_CIPHER_SUITE = Row(Alert.ILLEGAL_PARAMETER, "chose cipher suite {got}, which we did not offer", "RFC 9846 4.2.3")
+    UNOFFERED_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "chose compression {got}; only null was offered", "RFC 9846 4.2.3",
+                                tls12=(Alert.ILLEGAL_PARAMETER, "RFC 5246 7.4.1.3"))
+    UNOFFERED_CIPHER_SUITE = Row(Alert.ILLEGAL_PARAMETER, "chose cipher suite {got}, which we did not offer", "RFC 9846 4.2.3",
+                                 tls12=(Alert.ILLEGAL_PARAMETER, "RFC 5246 7.4.1.3"))
     CHANGED_CIPHER_SUITE = Row(Alert.ILLEGAL_PARAMETER, "chose {got} after its HelloRetryRequest had chosen {before}",
                                "RFC 9846 4.2.4")
     CHANGED_VERSION = Row(Alert.ILLEGAL_PARAMETER, "changed the version after its HelloRetryRequest", "RFC 9846 4.2.4")
     WRONG_SESSION_ID = Row(Alert.ILLEGAL_PARAMETER, "did not echo our session ID", "RFC 9846 4.2.3")
     NO_SHARED_CIPHER_SUITE = Row(Alert.HANDSHAKE_FAILURE, "offers no cipher suite that we accept: it offers {offered}, we accept {accepted}",
-                                 "RFC 9846 4.2.1", "let one side allow a suite of the other")
+                                 "RFC 9846 4.2.1", "let one side allow a suite of the other",
+                                 tls12=(Alert.HANDSHAKE_FAILURE, "RFC 5246 7.4.1.3"))
     NO_SHARED_GROUP = Row(Alert.HANDSHAKE_FAILURE, "offers no key exchange group that we accept: it offers {offered}, we accept {accepted}",
                           "RFC 9846 4.2.1", "let one side allow a group of the other")
     NO_SHARED_SCHEME = Row(Alert.HANDSHAKE_FAILURE, "accepts none of the signature schemes that our credentials can make: it accepts {offered}, we can make {accepted}",
-                           "RFC 9846 4.3.3", "use a certificate with another kind of key")
+                           "RFC 9846 4.3.3", "use a certificate with another kind of key",
+                           tls12=(Alert.HANDSHAKE_FAILURE, "RFC 5246 7.4.1.4.1"))
     NO_SHARED_APPLICATION_PROTOCOL = Row(Alert.NO_APPLICATION_PROTOCOL, "offers no application protocol of ours: it offers {offered}, we accept {accepted}",
                                          "RFC 7301 3.2", "agree on one ALPN name")
     UNOFFERED_APPLICATION_PROTOCOL = Row(Alert.ILLEGAL_PARAMETER, "chose the application protocol {got}; we offered {offered}",
                                          "RFC 7301 3.1")
     UNKNOWN_SERVER_NAME = Row(Alert.UNRECOGNIZED_NAME, "asks for the server name {name}, for which we have no credentials",
                               "RFC 6066 3")
-    UNOFFERED_GROUP = Row(Alert.ILLEGAL_PARAMETER, "chose group {got}, which we did not offer", "RFC 9846 4.3.8")
+    UNOFFERED_GROUP = Row(Alert.ILLEGAL_PARAMETER, "chose group {got}, which we did not offer", "RFC 9846 4.3.8",
+                          tls12=(Alert.ILLEGAL_PARAMETER, "RFC 8422 5.4"))
     UNOFFERED_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {got}, for which its own list of groups does not ask",
                           "RFC 9846 4.3.8")
     DUPLICATE_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent two key shares for {got}", "RFC 9846 4.3.8")
-    BAD_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {group} that is no valid public key", "RFC 9846 4.3.8")
+    BAD_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {group} that is no valid public key", "RFC 9846 4.3.8",
+                    tls12=(Alert.ILLEGAL_PARAMETER, "RFC 8422 5.11"))
     SECOND_RETRY = Row(Alert.UNEXPECTED_MESSAGE, "asked for a second ClientHello twice", "RFC 9846 4.2.4")
     USELESS_RETRY = Row(Alert.ILLEGAL_PARAMETER, "asked for a second ClientHello that would be the same", "RFC 9846 4.2.4")
     RETRY_FOR_SENT_SHARE = Row(Alert.ILLEGAL_PARAMETER, "asked again for a share of {got}, which we had sent", "RFC 9846 4.3.8")
@@ -134,21 +147,39 @@ class Fault(Enum):
     DUPLICATE_ENTRY = Row(Alert.ILLEGAL_PARAMETER, "listed {entry} twice in {place}", "RFC 9846 4.3.7")
     BINDER_NOT_LAST = Row(Alert.ILLEGAL_PARAMETER, "put an extension after pre_shared_key", "RFC 9846 4.3.11")
 
+    # -- hello of TLS 1.2 ----------------------------------------------------------------------------
+    LACKS_NULL_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "offers compression {offered} and not null, which everybody must", "RFC 5246 7.4.1.2")
+    NEEDLESS_FALLBACK = Row(Alert.INAPPROPRIATE_FALLBACK, "fell back to an older version although we speak {best}", "RFC 7507 3",
+                            "let the client offer its best version first; a device on the way may have made it fall back")
+    NO_UNCOMPRESSED_POINTS = Row(Alert.ILLEGAL_PARAMETER, "lists point formats without the uncompressed one", "RFC 8422 5.1.2")
+    BAD_RENEGOTIATION_INFO = Row(Alert.HANDSHAKE_FAILURE, "claims to renegotiate a connection that has only begun", "RFC 5746 3.6",
+                                 "look for a device on the way that interferes")
+    NO_SECURE_RENEGOTIATION = Row(Alert.HANDSHAKE_FAILURE, "does not know secure renegotiation, without which others can put their data before ours", "RFC 5746 4.1",
+                                  "update the server")
+    NO_EXTENDED_MAIN_SECRET = Row(Alert.HANDSHAKE_FAILURE, "does not know the extended main secret, which binds keys to their handshake", "RFC 7627 5",
+                                  "update the peer, or allow it by insecure_without_extended_main_secret")
+    RESUMED_UNKNOWN_SESSION = Row(Alert.ILLEGAL_PARAMETER, "resumes a session that we do not have", "RFC 5246 7.4.1.3")
+    SCHEME_DOES_NOT_FIT_SUITE = Row(Alert.ILLEGAL_PARAMETER, "signed its key exchange with {got}, which is not for {suite}", "RFC 8422 5.4")
+
     # -- authentication ----------------------------------------------------------------------------
     NO_CERTIFICATE = Row(Alert.CERTIFICATE_REQUIRED, "sent no certificate although we require one", "RFC 9846 4.5.1.4",
                          "give the client a certificate and its key",
                          tls12=(Alert.HANDSHAKE_FAILURE, "RFC 5246 7.4.6"))
-    EMPTY_SERVER_CERTIFICATE = Row(Alert.DECODE_ERROR, "sent an empty list of certificates, which a server may not", "RFC 9846 4.5.1.4")
+    EMPTY_SERVER_CERTIFICATE = Row(Alert.DECODE_ERROR, "sent an empty list of certificates, which a server may not", "RFC 9846 4.5.1.4",
+                                   tls12=(Alert.DECODE_ERROR, "RFC 5246 7.4.2"))
     WRONG_REQUEST_CONTEXT = Row(Alert.ILLEGAL_PARAMETER, "sent a certificate_request_context that is not the one agreed", "RFC 9846 4.5.1")
-    UNOFFERED_SCHEME = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which we did not offer", "RFC 9846 4.5.2")
+    UNOFFERED_SCHEME = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which we did not offer", "RFC 9846 4.5.2",
+                           tls12=(Alert.ILLEGAL_PARAMETER, "RFC 5246 7.4.3"))
     SCHEME_DOES_NOT_FIT_KEY = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which does not fit the {key} key of its certificate",
                                   "RFC 9846 4.5.2")
     KEY_DOES_NOT_FIT_SUITE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate with a {key} key, under which its cipher suite can do no key exchange",
                                  "RFC 5246 7.4.2", "let the server choose another suite, or give it an RSA certificate")
     BAD_CERTIFICATE_VERIFY = Row(Alert.DECRYPT_ERROR, "does not hold the private key of the certificate it showed: its signature is wrong",
-                                 "RFC 9846 4.5.2", "check that certificate and key belong together")
+                                 "RFC 9846 4.5.2", "check that certificate and key belong together",
+                                 tls12=(Alert.DECRYPT_ERROR, "RFC 5246 7.4.8"))
     BAD_FINISHED = Row(Alert.DECRYPT_ERROR, "sent a Finished that does not match what we saw: a message was altered on the way, or keys differ",
-                       "RFC 9846 4.5.3", "look for a device on the way that interferes")
+                       "RFC 9846 4.5.3", "look for a device on the way that interferes",
+                       tls12=(Alert.DECRYPT_ERROR, "RFC 5246 7.4.9"))
 
     # -- certificates (trust) ------------------------------------------------------------------------
     BAD_ENCODING = Row(Alert.BAD_CERTIFICATE, "sent a certificate that cannot be parsed: {problem}", "RFC 5280 4.1",
@@ -169,6 +200,10 @@ class Fault(Enum):
                                 check=Check.SIGNATURE)
     WEAK_KEY = Row(Alert.BAD_CERTIFICATE, "sent a certificate with a key that is too weak: {got}", "RFC 9325 4.5",
                    "use P-256, Ed25519 or RSA of at least 2048 bits", check=Check.SIGNATURE)
+    REVOKED = Row(Alert.CERTIFICATE_REVOKED, "sent a certificate that was revoked on {revoked_at:%Y-%m-%d %H:%M} ({reason})", "RFC 5280 6.3.3",
+                  "the peer needs a new certificate", check=Check.REVOCATION)
+    REVOCATION_UNKNOWN = Row(Alert.CERTIFICATE_UNKNOWN, "sent a certificate of which it cannot be known whether it is revoked: {problem}", "RFC 5280 6.3.3",
+                             "{advice}", check=Check.STATUS)
     CERTIFICATE_EXPIRED = Row(Alert.CERTIFICATE_EXPIRED, "sent a certificate that expired on {not_after:%Y-%m-%d}", "RFC 5280 6.1.3",
                               "renew the peer's certificate", check=Check.VALIDITY)
     CERTIFICATE_NOT_YET_VALID = Row(Alert.CERTIFICATE_EXPIRED, "sent a certificate that is not valid before {not_before:%Y-%m-%d %H:%M}", "RFC 5280 6.1.3",

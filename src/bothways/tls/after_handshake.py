@@ -1,13 +1,14 @@
-"""What may come after Finished in TLS 1.3: tickets and changes of keys (RFC 9846 4.7)."""
+"""What may come after Finished: tickets and changes of keys (RFC 9846 4.7); in TLS 1.2 nothing that we do."""
 
 from __future__ import annotations
 
+from bothways.errors import UsageError
 from bothways.faults import Fault, blame
-from bothways.iana import KeyUpdateRequest
+from bothways.iana import Alert, AlertLevel, KeyUpdateRequest
 from bothways.iana import name as spelled
 from bothways.tls.events import Epoch
 from bothways.tls.handshake.channel import Inbox, Outbox
-from bothways.tls.record.protection import Plaintext, Protection
+from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls13 import KeyUpdate, NewSessionTicket
 
@@ -62,7 +63,39 @@ class AfterHandshake:
             self.update_keys(ask=False)
 
 
-def _protecting(keys: Plaintext | Protection) -> Protection:
-    if isinstance(keys, Plaintext):
+class AfterHandshake12:
+    """The same for TLS 1.2, whose keys stay and which we never negotiate anew (RFC 5246 7.4.1.1)."""
+
+    owes_key_update = False
+
+    def __init__(self, out: Outbox) -> None:
+        self._out = out
+        self._without_data = 0
+
+    def take(self, message: Message) -> None:
+        """Say to a HelloRequest, or a client's new ClientHello, that there is no renegotiation."""
+        del message
+        self._without_data += 1
+        if self._without_data > IDLE_MESSAGE_LIMIT:
+            blame(Fault.TOO_MANY_KEY_UPDATES, count=self._without_data)
+        self._out.alert(AlertLevel.warning, Alert.NO_RENEGOTIATION)
+
+    def data_came(self) -> None:
+        """Data is what a connection is for: the count starts anew."""
+        self._without_data = 0
+
+    def update_keys(self, *, ask: bool) -> None:
+        """TLS 1.2 has no other keys than those of its handshake."""
+        del ask
+        raise UsageError("update_keys: TLS 1.2 cannot change its keys; connect again")
+
+    def update_if_due(self) -> None:
+        """Refuse to go on when the keys have protected as much as they may."""
+        if self._out.keys.should_update:
+            raise UsageError("send: the keys of this connection are used up; connect again")
+
+
+def _protecting(keys: Plaintext | Protection | Protection12) -> Protection:
+    if not isinstance(keys, Protection):
         raise TypeError("there are no keys to renew before the handshake is done")
     return keys

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated, UsageError
 from bothways.faults import Blame, Fault, Reason, blame
-from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup
+from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup, ProtocolVersion
 from bothways.iana import name as spelled
-from bothways.tls.after_handshake import AfterHandshake
+from bothways.tls.after_handshake import AfterHandshake, AfterHandshake12
 from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import (
     AlertSeen,
@@ -36,9 +36,9 @@ from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
 from bothways.tls.handshake.refusals import meaning_of, refused_step
-from bothways.tls.handshake.script import Enter, Handshake, Script, Wait
+from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script, Wait
 from bothways.tls.handshake.server import server_handshake
-from bothways.tls.handshake.steps import LEGAL, Role, Step, failed_check, message_ids
+from bothways.tls.handshake.steps import Law, Role, Step, failed_check, law_of, message_ids
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.wire.alert import decode_alert
 from bothways.tls.wire.flight import check_extensions, decode_message
@@ -114,7 +114,7 @@ class Connection:
         self._script: Script[Peer | None] | None = script
         self._wait: Wait | None = None
         self._step = Step.START
-        self._after: AfterHandshake | None = None
+        self._after: AfterHandshake | AfterHandshake12 | None = None
         self._queue = bytearray()
         self._peer: Peer | None = None
         self._failure: TLSError | None = None
@@ -203,7 +203,7 @@ class Connection:
             if self._closed:
                 self._let_go()
             return [PeerClosed()]
-        step = self._unconfirmed_step() if self.established else LEGAL[self._hs.role][self._step].id
+        step = self._unconfirmed_step() if self.established else self._law.id
         return [self._fail(Truncated(self._hs.role.peer, step=step), None)]
 
     def data_to_send(self) -> bytes:
@@ -277,6 +277,14 @@ class Connection:
     # -- the engine room ---------------------------------------------------------------------------------
 
     @property
+    def _is_12(self) -> bool:
+        return self._hs.version == ProtocolVersion.TLSv1_2
+
+    @property
+    def _law(self) -> Law:
+        return law_of(self._hs.role, self._step, self._hs.version)
+
+    @property
     def _request(self) -> SignatureWanted | None:
         return self._wait.request if self._wait is not None else None
 
@@ -321,6 +329,8 @@ class Connection:
             self._take_data(content, events)
         elif content_type == ContentType.alert:
             self._take_alert(content, events)
+        elif content_type == ContentType.change_cipher_spec:
+            self._take_change(events)
         elif content_type != ContentType.handshake:
             blame(Fault.UNEXPECTED_RECORD, got=spelled(ContentType, content_type))
         # An alert under application keys may be the very refusal that a client waits for.
@@ -330,14 +340,13 @@ class Connection:
 
     def _take_message(self, code: int, raw: bytes, events: list[Event]) -> None:
         hs = self._hs
-        law = LEGAL[hs.role][self._step]
+        law = self._law
         if code not in law.accepts:
-            blame(
-                Fault.UNEXPECTED_MESSAGE,
-                got=spelled(HandshakeType, code),
-                expected=" or ".join(sorted(each.name for each in law.accepts)) or "nothing",
-            )
-        message = decode_message(code, raw[4:])
+            if code == HandshakeType.hello_request and self._is_12 and hs.role is Role.CLIENT:
+                hs.inbox.count_empty()
+                return
+            blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=law.expected)
+        message = decode_message(code, raw[4:], tls13=not self._is_12)
         if hs.observer is not None:
             ids = message_ids(hs.role.other, code)
             hs.observer(MessageSeen(False, message, raw, hs.inbox.epoch, ids))
@@ -347,6 +356,12 @@ class Connection:
             return
         hs.transcript.receive(raw)
         self._resume(message, events)
+
+    def _take_change(self, events: list[Event]) -> None:
+        """In TLS 1.2 a ChangeCipherSpec comes when it is awaited, and never before keys exist."""
+        if not self._law.accepts_change:
+            blame(Fault.UNEXPECTED_MESSAGE, got="change_cipher_spec", expected=self._law.expected)
+        self._resume(ChangeCipherSpec(), events)
 
     def _resume(self, value: object, events: list[Event]) -> None:
         """Let the script go on to its next wait; each step that it takes must follow from the one before."""
@@ -369,7 +384,7 @@ class Connection:
         self._establish(peer, events)
 
     def _enter(self, step: Step) -> None:
-        if step not in LEGAL[self._hs.role][self._step].follow:
+        if step not in self._law.follow:
             raise TypeError(f"{step.name} may not follow {self._step.name}")
         self._step = step
 
@@ -378,8 +393,10 @@ class Connection:
         self._script = None
         self._deadline = None
         self._peer = peer
-        self._confirmed = self._hs.role is Role.SERVER
-        self._after = AfterHandshake(self._hs.inbox, self._out)
+        self._confirmed = self._hs.role is Role.SERVER or self._is_12
+        self._after = (
+            AfterHandshake12(self._out) if self._is_12 else AfterHandshake(self._hs.inbox, self._out)
+        )
         self._hs.transcript.forget()
         events.extend(Warned(warning) for warning in self._hs.warnings)
         events.append(Established(peer))
@@ -390,21 +407,22 @@ class Connection:
 
     def _take_data(self, data: bytes, events: list[Event]) -> None:
         if self._after is None:
-            law = LEGAL[self._hs.role][self._step]
-            blame(
-                Fault.UNEXPECTED_MESSAGE,
-                got="application data",
-                expected=" or ".join(sorted(each.name for each in law.accepts)) or "nothing",
-            )
+            blame(Fault.UNEXPECTED_MESSAGE, got="application data", expected=self._law.expected)
         self._after.data_came()
         events.append(Data(data))
 
     def _take_alert(self, content: bytes, events: list[Event]) -> None:
-        """In TLS 1.3 every alert but two ends the connection, whatever its level says (RFC 9846 6)."""
+        """In TLS 1.3 every alert but two ends the connection, whatever its level says (RFC 9846 6).
+
+        In TLS 1.2 a warning is no more than that (RFC 5246 7.2.2).
+        """
         alert = decode_alert(content)
         if self._hs.observer is not None:
             self._hs.observer(AlertSeen(False, alert.level, alert.description, self._hs.inbox.epoch))
-        if alert.description == Alert.USER_CANCELED:
+        is_warning = (
+            self._is_12 and alert.level == AlertLevel.warning and alert.description != Alert.CLOSE_NOTIFY
+        )
+        if alert.description == Alert.USER_CANCELED or is_warning:
             self._hs.inbox.count_empty()
             return
         if alert.description == Alert.CLOSE_NOTIFY and self._after is not None:
@@ -414,10 +432,17 @@ class Connection:
                 self._let_go()
             return
         role = self._hs.role
-        step = refused_step(role, self._step, alert.description, unconfirmed=not self._confirmed)
+        step = (
+            refused_step(role, self._step, alert.description, unconfirmed=not self._confirmed) or self._law.id
+        )
         meaning, hint = meaning_of(alert.description)
         error = PeerAlert(
-            alert.description, step=step, peer=role.peer, state=self._step.name, meaning=meaning, hint=hint
+            alert.description,
+            step=step or self._law.id,
+            peer=role.peer,
+            state=self._step.name,
+            meaning=meaning,
+            hint=hint,
         )
         events.append(self._fail(error, None))
 
@@ -428,11 +453,12 @@ class Connection:
         role = self._hs.role
         error = PeerFault(
             fault,
-            step=failed_check(role, self._step, fault),
+            step=failed_check(role, self._step, fault, self._hs.version),
             peer=role.peer,
             state=self._step.name,
             facts=facts,
             reasons=reasons,
+            tls12=self._is_12,
         )
         return self._fail(error, error.alert)
 

@@ -72,6 +72,9 @@ class Caution(Enum):
         "the server names no authority that leads to one of our certificates; none of them was sent"
     )
     NO_FITTING_SCHEME = "none of our certificates can sign by a scheme that the peer accepts; none was sent"
+    KEY_SIGNS_AND_DECIPHERS = (
+        "our RSA key both signs and deciphers premaster secrets; use one key for each (RFC 5246 F.1.1.2)"
+    )
     NO_CREDENTIALS = "the server asked for a certificate and we have none to send"
 
     def __str__(self) -> str:

@@ -42,6 +42,7 @@ PrivateKey = (
 Password = str | bytes | None
 
 _MAX_CHAIN = 16
+KEY_USAGES = ("digital_signature", "key_encipherment")
 
 
 class Credentials:
@@ -51,7 +52,7 @@ class Credentials:
     same, parsed), `certificate` (the leaf), `key` (None where somebody else signs) and `names`.
     """
 
-    __slots__ = ("_issuers", "certificate", "certificates", "chain", "key", "names")
+    __slots__ = ("_issuers", "_usages", "certificate", "certificates", "chain", "key", "names")
 
     def __init__(self, chain: Sequence[Parsed], key: PrivateKey | None) -> None:
         """Take an ordered chain and a key that fits; not meant to be called from outside."""
@@ -60,6 +61,7 @@ class Credentials:
         self.certificate: x509.Certificate = chain[0].x509
         self.key: PrivateKey | None = key
         self.names: Names = names_of(chain[0])
+        self._usages = frozenset(usage for usage in KEY_USAGES if _allows(chain[0], usage))
         self._issuers = {each.issuer for each in chain} | {each.normal_issuer for each in chain}
 
     def __repr__(self) -> str:
@@ -109,8 +111,7 @@ class Credentials:
 
         usage: as `cryptography` names it, "digital_signature" or "key_encipherment".
         """
-        found = self._leaf.extension(x509.KeyUsage)
-        return found is None or bool(getattr(found, usage))
+        return usage in self._usages
 
     def stands_for(self, server_name_asked: str) -> bool:
         """Whether the leaf is for the DNS name that a client asks for (RFC 9525 6.3)."""
@@ -120,6 +121,11 @@ class Credentials:
     def is_issued_by(self, authorities: Iterable[bytes]) -> bool:
         """Whether the chain leads to one of the authorities, given as DER names (RFC 9846 4.3.4)."""
         return any(each in self._issuers or normal(each) in self._issuers for each in authorities)
+
+
+def _allows(leaf: Parsed, usage: str) -> bool:
+    found = leaf.extension(x509.KeyUsage)
+    return found is None or bool(getattr(found, usage))
 
 
 def _from_bytes(

@@ -65,6 +65,7 @@ def client_config(**options: Any) -> ClientConfig:
     defaults: dict[str, Any] = {
         "anchors": anchors(),
         "credentials": credentials("client.example"),
+        "versions": ("1.3",),
         "groups": ("x25519", "secp256r1"),
         "key_shares": ("x25519",),
         "clock": FrozenClock(),
@@ -76,6 +77,7 @@ def server_config(**options: Any) -> ServerConfig:
     """A server that requires a certificate, unless the options say otherwise."""
     defaults: dict[str, Any] = {
         "credentials": credentials("localhost"),
+        "versions": ("1.3",),
         "groups": ("x25519", "secp256r1"),
         "clock": FrozenClock(),
     }

@@ -12,14 +12,15 @@ from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Obse
 from bothways.tls.handshake.steps import Role, message_ids
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.framing import Framing
-from bothways.tls.record.protection import Plaintext, Protection
+from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Flight, Message, encode_message
 
 CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
 EMPTY_RECORD_LIMIT = 32
 EARLY_DATA_LIMIT = 2**16
 
-Sealing = Plaintext | Protection
+Protecting = Protection | Protection12
+Sealing = Plaintext | Protecting
 
 
 class Outbox:
@@ -64,7 +65,7 @@ class Outbox:
                 RecordSeen(True, ContentType.change_cipher_spec, len(CHANGE_CIPHER_SPEC), self.epoch)
             )
 
-    def change_keys(self, keys: Protection, epoch: Epoch) -> None:
+    def change_keys(self, keys: Protecting, epoch: Epoch) -> None:
         """Protect all that follows with `keys`."""
         self.flush()
         self.keys = keys
@@ -118,6 +119,7 @@ class Inbox:
         self._opened = False
         self.keys: Sealing = Plaintext()
         self.epoch = Epoch.PLAINTEXT
+        self.tls13 = True
         self.ignores_change_cipher_spec = False
         self.early_data_left = 0
 
@@ -130,7 +132,7 @@ class Inbox:
         """Take bytes off the wire; nothing is opened yet."""
         self._framing.feed(data)
 
-    def change_keys(self, keys: Protection, epoch: Epoch) -> None:
+    def change_keys(self, keys: Protecting, epoch: Epoch) -> None:
         """Open all that follows with `keys`; no message may stand across the change (RFC 9846 5.1)."""
         if not self._flight.empty:
             blame(Fault.MESSAGE_SPANS_KEY_CHANGE)
@@ -178,9 +180,11 @@ class Inbox:
 
     def _open(self, header: bytes, body: memoryview) -> tuple[int, bytes] | None:
         outer = header[0]
-        if outer == ContentType.change_cipher_spec:
+        if outer == ContentType.change_cipher_spec and self.tls13:
             self._check_change_cipher_spec(body)
             return None
+        if not self.tls13:
+            return self._open_12(header, body)
         if isinstance(self.keys, Plaintext):
             if outer == ContentType.application_data and self.early_data_left:
                 self._skip_early_data(len(body))
@@ -200,6 +204,13 @@ class Inbox:
         if opened[0] not in (ContentType.application_data, ContentType.handshake, ContentType.alert):
             blame(Fault.UNEXPECTED_RECORD, got=name(ContentType, opened[0]))
         return opened
+
+    def _open_12(self, header: bytes, body: memoryview) -> tuple[int, bytes]:
+        """In TLS 1.2 types are not hidden, and ChangeCipherSpec means something (RFC 5246 6.2, 7.1)."""
+        content_type, content = self.keys.open(header, body)
+        if content_type == ContentType.change_cipher_spec and content != b"\x01":
+            blame(Fault.BAD_CHANGE_CIPHER_SPEC, problem="is not the single byte 1")
+        return content_type, content
 
     def _unprotected(self, outer: int, body: memoryview) -> tuple[int, bytes]:
         """Accept only the alert of a peer that could not get as far as these keys: it can end, not lie."""

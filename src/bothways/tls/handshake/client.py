@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bothways.iana import CompressionMethod, ProtocolVersion
+from bothways.iana import CompressionMethod, ECPointFormat, ProtocolVersion
 from bothways.tls.crypto.groups import KeyOffer, offer
 from bothways.tls.events import Peer
+from bothways.tls.handshake.client12 import client_handshake_12
 from bothways.tls.handshake.client13 import client_handshake_13
 from bothways.tls.handshake.config import ClientTerms
 from bothways.tls.handshake.negotiation import check_server_version
@@ -19,13 +20,16 @@ from bothways.trust.names import ServerName
 
 def client_handshake(hs: Handshake, terms: ClientTerms, target: ServerName) -> Script[Peer]:
     """ClientHello, then as the version chosen has it (RFC 9846 2)."""
-    offers = tuple(offer(group, hs.draws) for group in terms.share_codes)
+    speaks_13 = ProtocolVersion.TLSv1_3 in terms.version_codes
+    offers = tuple(offer(group, hs.draws) for group in terms.share_codes) if speaks_13 else ()
     hello = client_hello(hs, terms, target, offers)
     hs.offered = ext.codes(hello.extensions)
     hs.out.send(hello)
-    hs.inbox.ignores_change_cipher_spec = True
+    hs.inbox.ignores_change_cipher_spec = speaks_13
     answer = yield from expect(Step.WAIT_SH, ServerHello)
     hs.version = check_server_version(hello, answer)
+    if hs.version == ProtocolVersion.TLSv1_2:
+        return (yield from client_handshake_12(hs, terms, target, hello, answer))
     return (yield from client_handshake_13(hs, terms, target, hello, offers, answer))
 
 
@@ -34,9 +38,10 @@ def client_hello(
 ) -> ClientHello:
     """Offer everything that we accept, the preferred first (RFC 9846 4.2.2).
 
-    The session ID is drawn though TLS 1.3 has no use for it: middleboxes of TLS 1.2 expect one (D.4).
+    The session ID is drawn though TLS 1.3 has no use for it: middleboxes of TLS 1.2 expect one (E.4).
     """
-    shares = tuple(ext.KeyShareEntry(each.group, each.public) for each in offers)
+    speaks_12 = ProtocolVersion.TLSv1_2 in terms.version_codes
+    speaks_13 = ProtocolVersion.TLSv1_3 in terms.version_codes
     extensions: list[ext.Extension] = []
     if target.sni is not None:
         extensions.append(ext.ServerName(target.sni))
@@ -46,12 +51,18 @@ def client_hello(
         extensions.append(ext.SignatureAlgorithmsCert(terms.certificate_scheme_codes))
     if terms.protocols:
         extensions.append(ext.ApplicationProtocols(terms.protocols))
-    extensions.append(ext.SupportedVersions(terms.version_codes))
-    extensions.append(ext.KeyShares(shares))
+    if speaks_12:
+        extensions.append(ext.EcPointFormats((ECPointFormat.uncompressed,)))
+        extensions.append(ext.ExtendedMainSecret())
+        extensions.append(ext.RenegotiationInfo(b""))
+    if speaks_13:
+        extensions.append(ext.SupportedVersions(terms.version_codes))
+        shares = tuple(ext.KeyShareEntry(each.group, each.public) for each in offers)
+        extensions.append(ext.KeyShares(shares))
     return ClientHello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=hs.draws.random(32),
-        legacy_session_id=hs.draws.random(32),
+        legacy_session_id=hs.draws.random(32) if speaks_13 else b"",
         cipher_suites=terms.suite_codes,
         legacy_compression_methods=bytes([CompressionMethod.null]),
         extensions=tuple(extensions),

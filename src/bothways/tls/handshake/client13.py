@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bothways.faults import Fault, blame
 from bothways.iana import CipherSuite, NamedGroup
@@ -33,7 +34,7 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.script import Handshake, Script, expect, judge
 from bothways.tls.handshake.steps import Step
-from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets
+from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
@@ -82,7 +83,7 @@ def client_handshake_13(
         yield from client_authentication(hs, terms, server.request)
     send_finished(hs, secrets.suite, secrets.client)
     hs.out.change_keys(Protection(secrets.suite, application.client), Epoch.APPLICATION)
-    hs.exporter_secret = application.exporter
+    hs.exporter = partial(exporter, application.exporter, suite=suite)
     return server.peer
 
 

@@ -17,7 +17,7 @@ from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureSch
 from bothways.tls.crypto.draws import Draws
 from bothways.tls.crypto.groups import GROUPS
 from bothways.tls.crypto.signing import SCHEMES, schemes_for
-from bothways.tls.crypto.suites import SUITES13
+from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.defaults import CLOCK, DRAWS
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
@@ -26,8 +26,12 @@ from bothways.trust.names import server_name as parse_server_name
 
 ClientAuth = Literal["none", "request", "require"]
 
-VERSIONS = {"1.3": ProtocolVersion.TLSv1_3}
-SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+VERSIONS = {"1.3": ProtocolVersion.TLSv1_3, "1.2": ProtocolVersion.TLSv1_2}
+_BY_VERSION = {"1.3": SUITES13, "1.2": SUITES12}
+SUITES = tuple(
+    suite.name for table in _BY_VERSION.values() for suite in table.values() if not suite.is_key_transport
+)
+KEY_TRANSPORT_SUITES = tuple(suite.name for suite in SUITES12.values() if suite.is_key_transport)
 PREFERRED_GROUPS = ("X25519MLKEM768", "x25519", "secp256r1", "secp384r1", "secp521r1")
 
 
@@ -45,15 +49,20 @@ class Clock(Protocol):
 class Terms:
     """What clients and servers alike decide.
 
-    versions: TLS versions, "1.3".  suites, groups, schemes: IANA names, the preferred one first.
+    versions: TLS versions, "1.3" and "1.2"; one for which no suite is left is not spoken.
+    suites, groups, schemes: IANA names, the preferred one first.
     certificate_schemes: what signatures in the peer's certificates may be made with, where that differs.
-    alpn: application protocols (RFC 7301), the preferred one first.  handshake_timeout: seconds.
-    max_certificate_bytes: the longest Certificate message that is read.  record_padding: pads every
-    protected record to a multiple of so many bytes (RFC 9846 5.4).  insecure_ignore_truncation: take an end
-    of file without close_notify for an end of data.
+    alpn: application protocols (RFC 7301), the preferred one first.
+    handshake_timeout: seconds.
+    max_certificate_bytes: the longest Certificate message that is read.
+    record_padding: pads every protected record to a multiple of so many bytes (RFC 9846 5.4).
+    insecure_ignore_truncation: take an end of file without close_notify for an end of data.
+    insecure_without_extended_main_secret: speak TLS 1.2 with peers that do not bind keys to their
+    handshake (RFC 7627).
+    insecure_rsa_key_transport: allow, after all others, the suites of TLS 1.2 without forward secrecy.
     """
 
-    versions: tuple[str, ...] = ("1.3",)
+    versions: tuple[str, ...] = ("1.3", "1.2")
     suites: tuple[str, ...] = SUITES
     groups: tuple[str, ...] = PREFERRED_GROUPS
     schemes: tuple[str, ...] = tuple(SignatureScheme(code).name for code in SCHEMES)
@@ -63,6 +72,8 @@ class Terms:
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
     insecure_ignore_truncation: bool = False
+    insecure_without_extended_main_secret: bool = False
+    insecure_rsa_key_transport: bool = False
     clock: Clock = field(default=CLOCK, repr=False)
     draws: Draws = field(default=DRAWS, repr=False)
 
@@ -78,8 +89,13 @@ class Terms:
         for version in versions:
             if version not in VERSIONS:
                 raise ConfigError(f"versions: {version!r} is not spoken here; expected {', '.join(VERSIONS)}")
-        self._set("version_codes", tuple(VERSIONS[version] for version in versions))
-        self._set("suite_codes", _codes("suites", self.suites, CipherSuite, SUITES13))
+        allowed = self._allowed_suites()
+        spoken = [version for version in versions if not _BY_VERSION[version].keys().isdisjoint(allowed)]
+        if not spoken:
+            raise ConfigError("suites: none of them is for a version in `versions`")
+        self._set("version_codes", tuple(VERSIONS[version] for version in spoken))
+        usable = {code for version in spoken for code in _BY_VERSION[version]}
+        self._set("suite_codes", tuple(code for code in allowed if code in usable))
         self._set("group_codes", _codes("groups", self.groups, NamedGroup, GROUPS))
         self._set("scheme_codes", _codes("schemes", self.schemes, SignatureScheme, SCHEMES))
         chosen = self.certificate_schemes
@@ -92,6 +108,15 @@ class Terms:
             raise ConfigError("record_padding: expected 0 to 16384 bytes")
         if not 1024 <= self.max_certificate_bytes < 2**24:
             raise ConfigError("max_certificate_bytes: expected 1024 to 16777215 bytes")
+
+    def _allowed_suites(self) -> tuple[int, ...]:
+        names = _texts("suites", self.suites)
+        transport = tuple(name for name in KEY_TRANSPORT_SUITES if name not in names)
+        if self.insecure_rsa_key_transport:
+            names += transport
+        elif len(transport) < len(KEY_TRANSPORT_SUITES):
+            raise ConfigError("suites: RSA key transport has to be allowed by insecure_rsa_key_transport")
+        return _codes("suites", names, CipherSuite, SUITES13.keys() | SUITES12.keys())
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -154,6 +179,7 @@ class ServerTerms(Terms):
     name_authorities: bool = True
 
     own: tuple[Credentials, ...] = field(init=False, repr=False)
+    refuses_unknown_name: bool = field(init=False, repr=False)
     asks_client: bool = field(init=False, repr=False)
     requires_client: bool = field(init=False, repr=False)
 
@@ -180,6 +206,7 @@ class ServerTerms(Terms):
             _check_anchors("client_anchors", self.client_anchors)
         if self.unknown_server_name not in ("first", "refuse"):
             raise ConfigError("unknown_server_name: expected first or refuse")
+        self._set("refuses_unknown_name", self.unknown_server_name == "refuse")
         self._set("asks_client", mode != "none")
         self._set("requires_client", mode == "require")
 

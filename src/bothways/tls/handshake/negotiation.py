@@ -23,13 +23,15 @@ from bothways.iana import (
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
 from bothways.tls.crypto.signing import schemes_for
+from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.events import Caution
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
 from bothways.trust.credentials import Credentials
 
-DOWNGRADE_MARKS = (bytes.fromhex("444f574e47524401"), bytes.fromhex("444f574e47524400"))
+DOWNGRADE_TO_12 = bytes.fromhex("444f574e47524401")
+DOWNGRADE_BELOW_12 = bytes.fromhex("444f574e47524400")
 
 
 # -- what a server does with a ClientHello -------------------------------------------------------------
@@ -38,12 +40,16 @@ DOWNGRADE_MARKS = (bytes.fromhex("444f574e47524401"), bytes.fromhex("444f574e475
 def client_versions(hello: ClientHello) -> tuple[int, ...]:
     """Return the versions that a client offers (RFC 9846 4.3.1)."""
     supported = ext.find(hello.extensions or (), ext.SupportedVersions)
-    return supported.versions if supported is not None else (hello.legacy_version,)
+    if supported is not None:
+        return supported.versions
+    return (min(hello.legacy_version, ProtocolVersion.TLSv1_2),)
 
 
 def choose_version(hello: ClientHello, accepted: Sequence[int]) -> int:
-    """Choose the highest version that both sides speak (RFC 9846 4.3.1)."""
+    """Choose the highest version that both sides speak (RFC 9846 4.3.1; RFC 7507 3)."""
     offered = client_versions(hello)
+    if CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites and max(accepted) > max(offered):
+        blame(Fault.NEEDLESS_FALLBACK, best=spelled(ProtocolVersion, max(accepted)))
     shared = [version for version in accepted if version in offered]
     if not shared or hello.legacy_version <= ProtocolVersion.SSLv3:
         blame(
@@ -171,14 +177,12 @@ def choose_server_credentials(
     Among those of that name the first whose key fits; without a name, or with one that
     none has, the first of all (RFC 9846 4.5.1.2, RFC 6066 3).
     """
-    named = [each for each in own if server_name is not None and each.stands_for(server_name)]
-    if server_name is not None and not named and refuse_unknown:
-        blame(Fault.UNKNOWN_SERVER_NAME, name=server_name)
-    for credentials in named or own:
+    named = credentials_for(own, server_name, refuse_unknown)
+    for credentials in named:
         scheme = choose_scheme(credentials, offered, accepted)
         if scheme is not None:
             return credentials, scheme
-    makeable = {scheme for each in named or own for scheme in schemes_for(each.certificate)}
+    makeable = {scheme for each in named for scheme in schemes_for(each.certificate)}
     blame(
         Fault.NO_SHARED_SCHEME,
         offered=all_spelled(SignatureScheme, tuple(offered)),
@@ -186,9 +190,21 @@ def choose_server_credentials(
     )
 
 
-def choose_scheme(credentials: Credentials, offered: Sequence[int], accepted: Sequence[int]) -> int | None:
+def credentials_for(
+    own: Sequence[Credentials], server_name: str | None, refuse_unknown: bool
+) -> Sequence[Credentials]:
+    """Return the credentials that stand for the name that the client asks for, else all (RFC 6066 3)."""
+    named = [each for each in own if server_name is not None and each.stands_for(server_name)]
+    if server_name is not None and not named and refuse_unknown:
+        blame(Fault.UNKNOWN_SERVER_NAME, name=server_name)
+    return named or own
+
+
+def choose_scheme(
+    credentials: Credentials, offered: Sequence[int], accepted: Sequence[int], *, tls13: bool = True
+) -> int | None:
     """Choose the first scheme of ours that the peer offers and that fits the key (RFC 9846 4.3.3)."""
-    fitting = schemes_for(credentials.certificate)
+    fitting = schemes_for(credentials.certificate, tls13=tls13)
     return next((scheme for scheme in accepted if scheme in offered and scheme in fitting), None)
 
 
@@ -247,9 +263,12 @@ def check_server_version(hello: ClientHello, answer: ServerHello) -> int:
     offered = client_versions(hello)
     selected = ext.find(answer.extensions or (), ext.SelectedVersion)
     version = selected.version if selected is not None else answer.legacy_version
-    if selected is not None and version not in offered:
+    if selected is not None and (version < ProtocolVersion.TLSv1_3 or version not in offered):
         blame(Fault.ILLEGAL_VERSION, got=spelled(ProtocolVersion, version))
-    if version < ProtocolVersion.TLSv1_3 in offered and answer.random[-8:] in DOWNGRADE_MARKS:
+    if version < ProtocolVersion.TLSv1_3 in offered and answer.random[-8:] in (
+        DOWNGRADE_TO_12,
+        DOWNGRADE_BELOW_12,
+    ):
         blame(Fault.DOWNGRADED, got=spelled(ProtocolVersion, version))
     if version not in offered or (selected is None and version >= ProtocolVersion.TLSv1_3):
         blame(
@@ -266,7 +285,7 @@ def check_server_hello(hello: ClientHello, answer: ServerHello) -> None:
         blame(Fault.ILLEGAL_LEGACY_VERSION, got=spelled(ProtocolVersion, answer.legacy_version))
     if answer.legacy_session_id_echo != hello.legacy_session_id:
         blame(Fault.WRONG_SESSION_ID)
-    if answer.cipher_suite not in hello.cipher_suites:
+    if answer.cipher_suite not in hello.cipher_suites or answer.cipher_suite not in SUITES13:
         blame(Fault.UNOFFERED_CIPHER_SUITE, got=spelled(CipherSuite, answer.cipher_suite))
     if answer.legacy_compression_method != CompressionMethod.null:
         blame(Fault.UNOFFERED_COMPRESSION, got=spelled(CompressionMethod, answer.legacy_compression_method))
@@ -322,7 +341,11 @@ def server_share(answer: ServerHello) -> ext.KeyShareEntry:
 
 def check_encrypted_extensions(hello: ClientHello, encrypted: EncryptedExtensions) -> bytes | None:
     """Check the server's further choices; return the application protocol (RFC 9846 4.4.1, RFC 7301 3.1)."""
-    chosen = ext.find(encrypted.extensions, ext.ApplicationProtocols)
+    return check_protocol(hello, ext.find(encrypted.extensions, ext.ApplicationProtocols))
+
+
+def check_protocol(hello: ClientHello, chosen: ext.ApplicationProtocols | None) -> bytes | None:
+    """Return the one application protocol that the server chose among ours (RFC 7301 3.1)."""
     if chosen is None:
         return None
     offered = ext.find(hello.extensions or (), ext.ApplicationProtocols)
@@ -354,6 +377,8 @@ def choose_client_credentials(
     schemes: Sequence[int],
     authorities: Sequence[bytes] | None,
     accepted: Sequence[int],
+    *,
+    tls13: bool = True,
 ) -> ClientChoice:
     """Choose the client's certificate by what the server asked for (RFC 9846 4.3.4, 4.5.1.3).
 
@@ -364,7 +389,9 @@ def choose_client_credentials(
     if not own:
         return ClientChoice(warning=Caution.NO_CREDENTIALS)
     fitting = [
-        (each, scheme) for each in own if (scheme := choose_scheme(each, schemes, accepted)) is not None
+        (each, scheme)
+        for each in own
+        if (scheme := choose_scheme(each, schemes, accepted, tls13=tls13)) is not None
     ]
     if not fitting:
         return ClientChoice(warning=Caution.NO_FITTING_SCHEME)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bothways.iana import Alert
-from bothways.tls.handshake.steps import LEGAL, Role, Step
+from bothways.tls.handshake.steps import Role, Step
 
 # The check of step 3 that a server refuses a client for, by its alert.
 _CLIENT_CHECKS: Mapping[int, str] = {
@@ -30,6 +30,9 @@ _SERVER_CHECKS: Mapping[int, str] = {
     Alert.UNSUPPORTED_CERTIFICATE: "2.3a",
     Alert.CERTIFICATE_UNKNOWN: "2.3a",
 }
+
+# Where a server waits while the client judges it.
+_JUDGED_BY_CLIENT = (Step.WAIT_CERT, Step.WAIT_FINISHED, Step.WAIT_CLIENT_CERT, Step.WAIT_CKE)
 
 _MEANINGS: Mapping[int, tuple[str, str]] = {
     Alert.CLOSE_NOTIFY: ("it closed the connection before the handshake was done", ""),
@@ -92,17 +95,20 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
 }
 
 
-def refused_step(role: Role, step: Step, alert: int, *, unconfirmed: bool) -> str:
+def refused_step(role: Role, step: Step, alert: int, *, unconfirmed: bool) -> str | None:
     """Return the id of the check by which the peer refused us, as far as its alert and the moment tell.
 
-    In TLS 1.3 a server refuses a client's certificate only after the client's handshake was done.
+    In TLS 1.3 a server refuses a client's certificate only after the client's handshake was done. None:
+    the moment tells nothing beyond the step itself.
     """
     if role is Role.CLIENT:
         if step is Step.CONNECTED and unconfirmed:
             return _CLIENT_CHECKS.get(alert, "3")
-    elif step in (Step.WAIT_CERT, Step.WAIT_FINISHED):
-        return _SERVER_CHECKS.get(alert, LEGAL[role][step].id)
-    return LEGAL[role][step].id
+        if step is Step.WAIT_SERVER_CCS:
+            return _CLIENT_CHECKS.get(alert)
+    elif step in _JUDGED_BY_CLIENT:
+        return _SERVER_CHECKS.get(alert)
+    return None
 
 
 def meaning_of(alert: int) -> tuple[str, str]:

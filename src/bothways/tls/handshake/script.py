@@ -6,7 +6,7 @@ it waits for is checked against the table in `steps` before it is resumed.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
@@ -51,6 +51,7 @@ class ChangeCipherSpec:
     """The record of TLS 1.2 from which on its sender protects what it sends (RFC 5246 7.1)."""
 
 
+Exporter = Callable[[str, bytes, int], bytes]
 Script = Generator[Wait | Enter, Any, T]
 
 
@@ -75,14 +76,14 @@ class Handshake:
     suite: Suite | None = None
     group: int | None = None
     alpn: bytes | None = None
-    exporter_secret: bytes | None = field(default=None, repr=False)
+    exporter: Exporter | None = field(default=None, repr=False)
 
     def forget(self) -> None:
         """Let go of every secret: what was chosen may still be asked for."""
         self.inbox.forget()
         self.out.forget()
         self.transcript.forget()
-        self.exporter_secret = None
+        self.exporter = None
 
 
 @overload
@@ -109,7 +110,9 @@ def judge(
 ) -> Script[Peer]:
     """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3)."""
     yield Enter(Step.JUDGING)
-    verdict = judge_chain(chain, anchors, purpose=purpose, name=name, at=hs.clock.now(), leaf=leaf)
+    verdict = judge_chain(
+        chain, anchors, purpose=purpose, name=name, at=hs.clock.now(), key_usage=key_usage, leaf=leaf
+    )
     if hs.observer is not None:
         hs.observer(Judged(LEGAL[hs.role][Step.JUDGING].id, verdict))
     if isinstance(verdict, Refused):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bothways.iana import ProtocolVersion
 from bothways.tls.events import Peer
 from bothways.tls.handshake.config import ServerTerms
 from bothways.tls.handshake.negotiation import choose_version
 from bothways.tls.handshake.script import Handshake, Script, expect
+from bothways.tls.handshake.server12 import server_handshake_12
 from bothways.tls.handshake.server13 import server_handshake_13
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire.hello import ClientHello
@@ -15,4 +17,6 @@ def server_handshake(hs: Handshake, terms: ServerTerms) -> Script[Peer | None]:
     """Await the ClientHello, then go on as the version chosen has it (RFC 9846 2)."""
     hello = yield from expect(Step.WAIT_CH, ClientHello)
     hs.version = choose_version(hello, terms.version_codes)
+    if hs.version == ProtocolVersion.TLSv1_2:
+        return (yield from server_handshake_12(hs, terms, hello))
     return (yield from server_handshake_13(hs, terms, hello))

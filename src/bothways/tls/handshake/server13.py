@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from bothways.faults import Fault, blame
 from bothways.iana import CipherSuite, CompressionMethod, NamedGroup, ProtocolVersion, SignatureScheme
@@ -32,7 +33,7 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.script import Handshake, Script, expect, judge
 from bothways.tls.handshake.steps import Step
-from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets
+from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
@@ -83,7 +84,7 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     check_finished(hs, choice.suite, secrets.client, finished)
     hs.inbox.change_keys(Protection(choice.suite, application.client), Epoch.APPLICATION)
-    hs.exporter_secret = application.exporter
+    hs.exporter = partial(exporter, application.exporter, suite=choice.suite)
     if signed is None or terms.client_anchors is None:
         return None
     return (yield from judge(hs, signed.chain, terms.client_anchors, Purpose.CLIENT, None, leaf=signed.leaf))
@@ -91,11 +92,13 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
 
 def choose(terms: ServerTerms, offer: Offer) -> Choice:
     """Choose suite, group, credentials, scheme and application protocol (RFC 9846 4.2.1)."""
-    suite = SUITES13[choose_suite(offer.hello.cipher_suites, terms.suite_codes)]
+    suite = SUITES13[
+        choose_suite(offer.hello.cipher_suites, [code for code in terms.suite_codes if code in SUITES13])
+    ]
     group = choose_group(offer.groups, terms.group_codes)
     alpn = choose_protocol(offer.protocols, terms.protocols)
     credentials, scheme = choose_server_credentials(
-        terms.own, offer.server_name, offer.schemes, terms.scheme_codes, terms.unknown_server_name == "refuse"
+        terms.own, offer.server_name, offer.schemes, terms.scheme_codes, terms.refuses_unknown_name
     )
     return Choice(suite, group, credentials, scheme, alpn)
 
@@ -153,7 +156,7 @@ def server_parameters(hs: Handshake, terms: ServerTerms, choice: Choice) -> Cert
     extensions: list[ext.Extension] = [ext.SignatureAlgorithms(terms.scheme_codes)]
     if terms.certificate_scheme_codes is not None:
         extensions.append(ext.SignatureAlgorithmsCert(terms.certificate_scheme_codes))
-    if terms.name_authorities and (authorities := _authorities(terms.client_anchors)):
+    if terms.name_authorities and (authorities := named_authorities(terms.client_anchors)):
         extensions.append(ext.CertificateAuthorities(authorities))
     request = CertificateRequest(b"", tuple(extensions))
     hs.offered = ext.codes(request.extensions)
@@ -173,7 +176,7 @@ def client_authentication(hs: Handshake, terms: ServerTerms) -> Script[Signed | 
     return check_proof(hs, certificate, proof, terms.scheme_codes)
 
 
-def _authorities(anchors: TrustStore) -> tuple[bytes, ...]:
+def named_authorities(anchors: TrustStore) -> tuple[bytes, ...]:
     """Name the anchors to the client, unless they are so many that no client would read them."""
     return anchors.subjects if sum(map(len, anchors.subjects)) <= AUTHORITIES_LIMIT else ()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bothways.faults import Fault
-from bothways.iana import HandshakeType
+from bothways.iana import HandshakeType, ProtocolVersion
 
 
 class Role(Enum):
@@ -20,6 +20,8 @@ class Role(Enum):
 
     CLIENT = "client"
     SERVER = "server"
+
+    __hash__ = object.__hash__  # Enum's own is a call in Python, and the law is looked up for every message
 
     @property
     def peer(self) -> str:
@@ -45,22 +47,50 @@ class Step(Enum):
     WAIT_CERT = "WAIT_CERT"
     WAIT_CV = "WAIT_CV"
     WAIT_FINISHED = "WAIT_FINISHED"
+    WAIT_SERVER_CERT = "WAIT_SERVER_CERT"
+    WAIT_SKE = "WAIT_SKE"
+    WAIT_CR_SHD = "WAIT_CR_SHD"
+    WAIT_SHD = "WAIT_SHD"
+    WAIT_SERVER_CCS = "WAIT_SERVER_CCS"
+    WAIT_SERVER_FINISHED = "WAIT_SERVER_FINISHED"
+    WAIT_CLIENT_CERT = "WAIT_CLIENT_CERT"
+    WAIT_CKE = "WAIT_CKE"
+    WAIT_CLIENT_CV = "WAIT_CLIENT_CV"
+    WAIT_CLIENT_CCS = "WAIT_CLIENT_CCS"
+    WAIT_CLIENT_FINISHED = "WAIT_CLIENT_FINISHED"
     JUDGING = "JUDGING"
     SIGNING = "SIGNING"
     CONNECTED = "CONNECTED"
 
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """One row: the id of what is checked here, the messages accepted, the steps that may follow."""
+    """One row: the id of what is checked here, the messages accepted, the steps that may follow.
+
+    `accepts_change`: a ChangeCipherSpec is what is awaited (TLS 1.2).
+    """
 
     id: str
     accepts: frozenset[HandshakeType]
     follow: frozenset[Step]
+    accepts_change: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What may come here, in words."""
+        if self.accepts_change:
+            return "change_cipher_spec"
+        return " or ".join(sorted(each.name for each in self.accepts)) or "nothing"
 
 
 def _row(step_id: str, accepts: set[HandshakeType], *follow: Step) -> Law:
     return Law(step_id, frozenset(accepts), frozenset(follow))
+
+
+def _change(step_id: str, *follow: Step) -> Law:
+    return Law(step_id, frozenset(), frozenset(follow), accepts_change=True)
 
 
 _T = HandshakeType
@@ -93,6 +123,39 @@ LEGAL: Mapping[Role, Mapping[Step, Law]] = {
     },
 }
 
+# TLS 1.2 (RFC 5246 figure 1); the table for 1.3 goes as far as the hellos, after which these rows hold.
+LEGAL12: Mapping[Role, Mapping[Step, Law]] = {
+    Role.CLIENT: {
+        _S.WAIT_SH: _row("1.2", {_T.server_hello}, _S.WAIT_SERVER_CERT),
+        _S.WAIT_SERVER_CERT: _row("2.1", {_T.certificate}, _S.WAIT_SKE, _S.WAIT_CR_SHD),
+        _S.WAIT_SKE: _row("2.2", {_T.server_key_exchange}, _S.WAIT_CR_SHD),
+        _S.WAIT_CR_SHD: _row("2.2", {_T.certificate_request, _T.server_hello_done}, _S.WAIT_SHD, _S.JUDGING),
+        _S.WAIT_SHD: _row("2.2", {_T.server_hello_done}, _S.JUDGING),
+        _S.JUDGING: _row("2.3", set(), _S.SIGNING, _S.WAIT_SERVER_CCS),
+        _S.SIGNING: _row("3.2", set(), _S.WAIT_SERVER_CCS),
+        _S.WAIT_SERVER_CCS: _change("4.2", _S.WAIT_SERVER_FINISHED),
+        _S.WAIT_SERVER_FINISHED: _row("4.2", {_T.finished}, _S.CONNECTED),
+        _S.CONNECTED: _row("4.3", {_T.hello_request}),
+    },
+    Role.SERVER: {
+        _S.WAIT_CH: _row("1.1", {_T.client_hello}, _S.SIGNING, _S.WAIT_CLIENT_CERT, _S.WAIT_CKE),
+        _S.SIGNING: _row("2.2", set(), _S.WAIT_CLIENT_CERT, _S.WAIT_CKE),
+        _S.WAIT_CLIENT_CERT: _row("3.1", {_T.certificate}, _S.WAIT_CKE),
+        _S.WAIT_CKE: _row("2.4", {_T.client_key_exchange}, _S.WAIT_CLIENT_CV, _S.WAIT_CLIENT_CCS),
+        _S.WAIT_CLIENT_CV: _row("3.4", {_T.certificate_verify}, _S.WAIT_CLIENT_CCS),
+        _S.WAIT_CLIENT_CCS: _change("4.1", _S.WAIT_CLIENT_FINISHED),
+        _S.WAIT_CLIENT_FINISHED: _row("4.1", {_T.finished}, _S.JUDGING, _S.CONNECTED),
+        _S.JUDGING: _row("3.3", set(), _S.CONNECTED),
+        _S.CONNECTED: _row("4.3", {_T.client_hello}),
+    },
+}
+
+
+def law_of(role: Role, step: Step, version: int | None) -> Law:
+    """Return the row that holds at `step`: that of TLS 1.2 once it is chosen, else that of TLS 1.3."""
+    return (LEGAL12 if version == ProtocolVersion.TLSv1_2 else LEGAL)[role][step]
+
+
 # The ids that a message fulfils, by its sender: what a ladder writes beside it.
 MESSAGE_IDS: Mapping[tuple[Role, HandshakeType], tuple[str, ...]] = {
     (Role.CLIENT, _T.client_hello): ("1.1", "2.4"),
@@ -101,6 +164,9 @@ MESSAGE_IDS: Mapping[tuple[Role, HandshakeType], tuple[str, ...]] = {
     (Role.SERVER, _T.certificate_request): ("1.2",),
     (Role.SERVER, _T.certificate): ("2.1",),
     (Role.SERVER, _T.certificate_verify): ("2.2",),
+    (Role.SERVER, _T.server_key_exchange): ("2.2", "2.4"),
+    (Role.SERVER, _T.server_hello_done): ("2.2",),
+    (Role.CLIENT, _T.client_key_exchange): ("2.4",),
     (Role.SERVER, _T.finished): ("2.2", "4.2"),
     (Role.CLIENT, _T.certificate): ("3.1",),
     (Role.CLIENT, _T.certificate_verify): ("3.2",),
@@ -123,8 +189,8 @@ def message_ids(sender: Role, code: int) -> tuple[str, ...]:
     return MESSAGE_IDS.get((sender, HandshakeType(code)), ("4.3",))
 
 
-def failed_check(role: Role, step: Step, fault: Fault) -> str:
+def failed_check(role: Role, step: Step, fault: Fault, version: int | None = None) -> str:
     """Return the id of the check that failed: more exact than the step when the fault tells it."""
     if fault.check is not None:
         return LEGAL[role][Step.JUDGING].id + fault.check.letter
-    return IDS_BY_FAULT.get(fault, LEGAL[role][step].id)
+    return IDS_BY_FAULT.get(fault, law_of(role, step, version).id)

@@ -1,0 +1,90 @@
+"""Signatures and Finished of TLS 1.2: what both sides do alike (RFC 5246 7.4.3, 7.4.8, 7.4.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bothways.faults import Fault, blame
+from bothways.iana import SignatureScheme
+from bothways.iana import name as spelled
+from bothways.tls.crypto.signing import check_signature
+from bothways.tls.crypto.suites import Suite
+from bothways.tls.events import Proved
+from bothways.tls.handshake.authentication13 import Finish, Signed
+from bothways.tls.handshake.script import Handshake
+from bothways.tls.handshake.steps import Role
+from bothways.tls.keys.schedule12 import MainSecret
+from bothways.tls.keys.schedule13 import same_secret
+from bothways.tls.record.protection import Protection12
+from bothways.tls.wire.tls12 import ServerKeyExchange, signed_params
+from bothways.tls.wire.tls13 import CertificateVerify, Finished
+from bothways.trust.path import leaf_certificate
+
+
+def exchange_input(client_random: bytes, server_random: bytes, group: int, public: bytes) -> bytes:
+    """What a server signs in its ServerKeyExchange (RFC 8422 5.4)."""
+    return client_random + server_random + signed_params(group, public)
+
+
+def check_exchange(
+    hs: Handshake,
+    suite: Suite,
+    chain: tuple[bytes, ...],
+    exchange: ServerKeyExchange,
+    randoms: tuple[bytes, bytes],
+    offered: Sequence[int],
+) -> Signed:
+    """Check the server's signature over its share and both randoms (step 2.2; RFC 8422 5.4)."""
+    if exchange.algorithm not in offered:
+        blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, exchange.algorithm))
+    if not suite.is_signed_by(exchange.algorithm):
+        blame(
+            Fault.SCHEME_DOES_NOT_FIT_SUITE,
+            got=spelled(SignatureScheme, exchange.algorithm),
+            suite=suite.name,
+        )
+    data = exchange_input(*randoms, exchange.named_curve, exchange.public)
+    return _checked(hs, "2.2", chain, exchange.algorithm, data, exchange.signature)
+
+
+def check_client_proof(
+    hs: Handshake, chain: tuple[bytes, ...], proof: CertificateVerify, offered: Sequence[int]
+) -> Signed:
+    """Check the client's signature over all messages before it (step 3.4; RFC 5246 7.4.8)."""
+    if proof.algorithm not in offered:
+        blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, proof.algorithm))
+    return _checked(hs, "3.4", chain, proof.algorithm, hs.transcript.messages_before(), proof.signature)
+
+
+def _checked(
+    hs: Handshake, step: str, chain: tuple[bytes, ...], scheme: int, data: bytes, signature: bytes
+) -> Signed:
+    check_signature(scheme, leaf_certificate(chain[0]), data, signature, tls13=False)
+    if hs.observer is not None:
+        name = spelled(SignatureScheme, scheme)
+        hs.observer(
+            Proved(step, f"the signature by {name} verifies: the {hs.role.peer} holds the private key")
+        )
+    return Signed(chain, scheme)
+
+
+def protection(secret: MainSecret, sender: Role) -> Protection12:
+    """Protect the records of one side (step 2.5; RFC 5246 6.3)."""
+    keys = secret.client_keys if sender is Role.CLIENT else secret.server_keys
+    return Protection12(secret.suite, keys.key, keys.iv)
+
+
+def send_finished_12(hs: Handshake, secret: MainSecret) -> None:
+    """Send the proof that we hold the main secret and saw the same conversation (RFC 5246 7.4.9)."""
+    hs.out.send(Finished(secret.verify_data(hs.role.value, hs.transcript.digest())))
+
+
+def check_finished_12(hs: Handshake, secret: MainSecret, finished: Finished) -> Finish:
+    """Compare the peer's verify_data with ours over the conversation before it (RFC 5246 7.4.9)."""
+    expected = secret.verify_data(hs.role.peer, hs.transcript.before())
+    if not same_secret(finished.verify_data, expected):
+        blame(Fault.BAD_FINISHED)
+    if hs.observer is not None:
+        step = "4.2" if hs.role is Role.CLIENT else "4.1"
+        hs.observer(Proved(step, f"the {hs.role.peer}'s Finished covers every message as we saw it"))
+    return Finish(finished.verify_data)

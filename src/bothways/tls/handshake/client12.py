@@ -1,0 +1,158 @@
+"""The client's side of TLS 1.2, in the order of RFC 5246 figure 1: ECDHE (RFC 8422), or RSA key transport.
+
+The server is judged before our ClientKeyExchange: one that is not trusted gets no secret of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bothways.faults import Fault, blame
+from bothways.iana import CipherSuite, NamedGroup
+from bothways.iana import name as spelled
+from bothways.iana import names as all_spelled
+from bothways.tls.crypto.groups import CLASSIC_GROUPS, finish, offer
+from bothways.tls.crypto.suites import Suite
+from bothways.tls.crypto.transport import encrypt_premaster
+from bothways.tls.events import Chosen, Epoch, Observer, Peer
+from bothways.tls.handshake.authentication12 import (
+    check_exchange,
+    check_finished_12,
+    protection,
+    send_finished_12,
+)
+from bothways.tls.handshake.authentication13 import Signed
+from bothways.tls.handshake.config import ClientTerms
+from bothways.tls.handshake.negotiation12 import (
+    check_server_hello_12,
+    choose_client_credentials_12,
+    chosen_protocol_12,
+)
+from bothways.tls.handshake.script import ChangeCipherSpec, Handshake, Script, expect, judge, sign_with
+from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.keys.schedule12 import MainSecret
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.hello import ClientHello, ServerHello
+from bothways.tls.wire.tls12 import (
+    Certificate,
+    CertificateRequest,
+    ServerHelloDone,
+    ServerKeyExchange,
+    ecdh_key_exchange,
+    rsa_key_exchange,
+)
+from bothways.tls.wire.tls13 import CertificateVerify, Finished
+from bothways.trust.credentials import Credentials
+from bothways.trust.names import ServerName
+from bothways.trust.path import leaf_certificate
+from bothways.trust.verdict import Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Server12:
+    """The server as it proved itself up to its ServerHelloDone.
+
+    `signed` is None for RSA key transport, where its Finished is the proof that it holds the key.
+    """
+
+    peer: Peer
+    chain: tuple[bytes, ...]
+    signed: Signed | None
+    exchange: ServerKeyExchange | None
+    request: CertificateRequest | None
+
+
+def client_handshake_12(
+    hs: Handshake, terms: ClientTerms, target: ServerName, hello: ClientHello, answer: ServerHello
+) -> Script[Peer]:
+    """Go on from a ServerHello of TLS 1.2 (RFC 5246 7.3)."""
+    hs.inbox.tls13 = False
+    suite = check_server_hello_12(
+        hello, answer, needs_extended_main_secret=not terms.insecure_without_extended_main_secret
+    )
+    hs.transcript.choose(suite.hash, keep_messages=True)
+    hs.suite = suite
+    hs.alpn = chosen_protocol_12(hello, answer)
+    if hs.observer is not None:
+        _note_suite(hs.observer, hello, suite)
+    randoms = (hello.random, answer.random)
+    server = yield from server_authentication(hs, terms, target, suite, randoms)
+    own = send_certificate(hs, terms, server.request)
+    premaster = send_key_exchange(hs, terms, server)
+    extended = ext.find(answer.extensions or (), ext.ExtendedMainSecret) is not None
+    secret = MainSecret(suite, premaster, hs.transcript.digest() if extended else None, *randoms)
+    if own is not None:
+        credentials, scheme = own
+        signature = yield from sign_with(hs, credentials, scheme, hs.transcript.messages())
+        hs.out.send(CertificateVerify(scheme, signature))
+    hs.transcript.forget_messages()
+    hs.out.change_cipher_spec()
+    hs.out.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
+    send_finished_12(hs, secret)
+    yield from expect(Step.WAIT_SERVER_CCS, ChangeCipherSpec)
+    hs.inbox.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
+    finished = yield from expect(Step.WAIT_SERVER_FINISHED, Finished)
+    check_finished_12(hs, secret, finished)
+    hs.exporter = secret.exporter
+    return server.peer
+
+
+def server_authentication(
+    hs: Handshake, terms: ClientTerms, target: ServerName, suite: Suite, randoms: tuple[bytes, bytes]
+) -> Script[Server12]:
+    """Certificate, ServerKeyExchange, an optional CertificateRequest, ServerHelloDone; then judge."""
+    certificate = yield from expect(Step.WAIT_SERVER_CERT, Certificate)
+    chain = certificate.certificate_list
+    if not chain:
+        blame(Fault.EMPTY_SERVER_CERTIFICATE)
+    exchange = signed = None
+    if not suite.is_key_transport:
+        exchange = yield from expect(Step.WAIT_SKE, ServerKeyExchange)
+        signed = check_exchange(hs, suite, chain, exchange, randoms, terms.scheme_codes)
+        hs.group = exchange.named_curve
+    request = None
+    message = yield from expect(Step.WAIT_CR_SHD, CertificateRequest, ServerHelloDone)
+    if isinstance(message, CertificateRequest):
+        request = message
+        yield from expect(Step.WAIT_SHD, ServerHelloDone)
+    usage = "keyEncipherment" if suite.is_key_transport else "digitalSignature"
+    peer = yield from judge(hs, chain, terms.anchors, Purpose.SERVER, target, key_usage=usage)
+    return Server12(peer, chain, signed, exchange, request)
+
+
+def send_certificate(
+    hs: Handshake, terms: ClientTerms, request: CertificateRequest | None
+) -> tuple[Credentials, int] | None:
+    """Send the certificate that suits the request, or none; return what has to be proved (RFC 5246 7.4.6)."""
+    if request is None:
+        return None
+    choice = choose_client_credentials_12(terms.own, request, terms.scheme_codes)
+    if choice.warning is not None:
+        hs.warnings.append(choice.warning)
+    if choice.credentials is None:
+        hs.out.send(Certificate(()))
+        return None
+    hs.out.send(Certificate(tuple(choice.credentials.chain)))
+    return choice.credentials, choice.scheme
+
+
+def send_key_exchange(hs: Handshake, terms: ClientTerms, server: Server12) -> bytes:
+    """Send our part of the key exchange and return the premaster secret (steps 2.4, 2.5; RFC 5246 7.4.7)."""
+    if server.exchange is None:
+        premaster, encrypted = encrypt_premaster(leaf_certificate(server.chain[0]), hs.draws)
+        hs.out.send(rsa_key_exchange(encrypted))
+        return premaster
+    group = server.exchange.named_curve
+    if group not in terms.group_codes or group not in CLASSIC_GROUPS:
+        blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, group))
+    ours = offer(group, hs.draws)
+    premaster = finish(ours, server.exchange.public)
+    hs.out.send(ecdh_key_exchange(ours.public))
+    return premaster
+
+
+def _note_suite(observer: Observer, hello: ClientHello, suite: Suite) -> None:
+    observer(
+        Chosen("cipher suite", tuple(all_spelled(CipherSuite, hello.cipher_suites)), suite.name, "server")
+    )
+    observer(Chosen("compression", ("null",), "null", "server"))

@@ -1,0 +1,198 @@
+"""Choices and checks of the hellos of TLS 1.2: pure functions, beside those of TLS 1.3 in `negotiation`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from bothways.faults import Fault, blame
+from bothways.iana import (
+    CipherSuite,
+    ClientCertificateType,
+    CompressionMethod,
+    ECPointFormat,
+    ProtocolVersion,
+    SignatureScheme,
+)
+from bothways.iana import name as spelled
+from bothways.iana import names as all_spelled
+from bothways.tls.crypto.groups import CLASSIC_GROUPS
+from bothways.tls.crypto.signing import TABLE, schemes_for
+from bothways.tls.crypto.suites import SUITES12, Suite
+from bothways.tls.handshake.config import ServerTerms
+from bothways.tls.handshake.negotiation import (
+    DOWNGRADE_TO_12,
+    ClientChoice,
+    check_protocol,
+    choose_client_credentials,
+    choose_group,
+    credentials_for,
+)
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.hello import ClientHello, ServerHello
+from bothways.tls.wire.tls12 import CertificateRequest
+from bothways.trust.credentials import Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Offer12:
+    """A ClientHello as TLS 1.2 reads it."""
+
+    hello: ClientHello
+    groups: tuple[int, ...]
+    schemes: tuple[int, ...]
+    server_name: str | None
+    protocols: tuple[bytes, ...] | None
+    extended_main_secret: bool
+    signals_renegotiation: bool
+    names_point_formats: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice12:
+    """What a server chose from a ClientHello; `group` and `scheme` are 0 for RSA key transport."""
+
+    suite: Suite
+    credentials: Credentials
+    group: int
+    scheme: int
+
+
+def read_offer_12(hello: ClientHello) -> Offer12:
+    """Check what RFC 5246 7.4.1.2, 5746 3.6 and 8422 5.1 ask of a ClientHello."""
+    if CompressionMethod.null not in hello.legacy_compression_methods:
+        offered = all_spelled(CompressionMethod, list(hello.legacy_compression_methods))
+        blame(Fault.LACKS_NULL_COMPRESSION, offered=offered)
+    extensions = hello.extensions or ()
+    groups = ext.find(extensions, ext.SupportedGroups)
+    schemes = ext.find(extensions, ext.SignatureAlgorithms)
+    asked = ext.find(extensions, ext.ServerName)
+    protocols = ext.find(extensions, ext.ApplicationProtocols)
+    formats = ext.find(extensions, ext.EcPointFormats)
+    if formats is not None and ECPointFormat.uncompressed not in formats.formats:
+        blame(Fault.NO_UNCOMPRESSED_POINTS)
+    renegotiation = ext.find(extensions, ext.RenegotiationInfo)
+    if renegotiation is not None and renegotiation.renegotiated_connection:
+        blame(Fault.BAD_RENEGOTIATION_INFO)
+    return Offer12(
+        hello,
+        groups.groups if groups is not None else CLASSIC_GROUPS,
+        schemes.schemes if schemes is not None else (),
+        asked.host_name if asked is not None else None,
+        protocols.protocols if protocols is not None else None,
+        ext.find(extensions, ext.ExtendedMainSecret) is not None,
+        renegotiation is not None or CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV in hello.cipher_suites,
+        formats is not None,
+    )
+
+
+def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
+    """Choose the first suite of ours for which the client has the rest too (RFC 5246 7.4.1.3, RFC 8422 5).
+
+    A suite names the kind of key that signs, so suite, credentials and scheme are one choice.
+    """
+    named = credentials_for(terms.own, offer.server_name, terms.refuses_unknown_name)
+    spoken = [code for code in terms.suite_codes if code in SUITES12]
+    shared = [SUITES12[code] for code in spoken if code in offer.hello.cipher_suites]
+    if not shared:
+        blame(
+            Fault.NO_SHARED_CIPHER_SUITE,
+            offered=all_spelled(CipherSuite, offer.hello.cipher_suites),
+            accepted=all_spelled(CipherSuite, spoken),
+        )
+    for suite in shared:
+        for credentials in named:
+            if suite.is_key_transport:
+                if may_decipher(credentials):
+                    return Choice12(suite, credentials, 0, 0)
+                continue
+            scheme = choose_scheme_12(credentials, suite, offer.schemes, terms.scheme_codes)
+            if scheme is not None:
+                groups = [group for group in terms.group_codes if group in CLASSIC_GROUPS]
+                return Choice12(suite, credentials, choose_group(offer.groups, groups), scheme)
+    makeable = {scheme for each in named for scheme in schemes_for(each.certificate, tls13=False)}
+    blame(
+        Fault.NO_SHARED_SCHEME,
+        offered=all_spelled(SignatureScheme, offer.schemes),
+        accepted=all_spelled(SignatureScheme, sorted(makeable & set(terms.scheme_codes))),
+    )
+
+
+def choose_scheme_12(
+    credentials: Credentials, suite: Suite, offered: Sequence[int], accepted: Sequence[int]
+) -> int | None:
+    """Choose a scheme that fits the key, and the kind of key to which the suite is bound (RFC 8422 5.4)."""
+    fitting = schemes_for(credentials.certificate, tls13=False)
+    return next(
+        (each for each in accepted if each in offered and each in fitting and suite.is_signed_by(each)), None
+    )
+
+
+def check_server_hello_12(
+    hello: ClientHello, answer: ServerHello, *, needs_extended_main_secret: bool
+) -> Suite:
+    """Check the server's choices in TLS 1.2 (RFC 5246 7.4.1.3, RFC 5746 3.4, RFC 7627 5.2)."""
+    suite = SUITES12.get(answer.cipher_suite)
+    if suite is None or answer.cipher_suite not in hello.cipher_suites:
+        blame(Fault.UNOFFERED_CIPHER_SUITE, got=spelled(CipherSuite, answer.cipher_suite))
+    if answer.legacy_compression_method != CompressionMethod.null:
+        blame(Fault.UNOFFERED_COMPRESSION, got=spelled(CompressionMethod, answer.legacy_compression_method))
+    if answer.legacy_session_id_echo and answer.legacy_session_id_echo == hello.legacy_session_id:
+        blame(Fault.RESUMED_UNKNOWN_SESSION)
+    extensions = answer.extensions or ()
+    renegotiation = ext.find(extensions, ext.RenegotiationInfo)
+    if renegotiation is None:
+        blame(Fault.NO_SECURE_RENEGOTIATION)
+    if renegotiation.renegotiated_connection:
+        blame(Fault.BAD_RENEGOTIATION_INFO)
+    if needs_extended_main_secret and ext.find(extensions, ext.ExtendedMainSecret) is None:
+        blame(Fault.NO_EXTENDED_MAIN_SECRET)
+    formats = ext.find(extensions, ext.EcPointFormats)
+    if formats is not None and ECPointFormat.uncompressed not in formats.formats:
+        blame(Fault.NO_UNCOMPRESSED_POINTS)
+    return suite
+
+
+def chosen_protocol_12(hello: ClientHello, answer: ServerHello) -> bytes | None:
+    """Return the application protocol that the server chose (RFC 7301 3.1)."""
+    return check_protocol(hello, ext.find(answer.extensions or (), ext.ApplicationProtocols))
+
+
+def choose_client_credentials_12(
+    own: Sequence[Credentials], request: CertificateRequest, accepted: Sequence[int]
+) -> ClientChoice:
+    """Choose the client's certificate by what the server asked for (RFC 5246 7.4.4, RFC 8422 5.5)."""
+    types = request.certificate_types
+    schemes = [
+        scheme
+        for scheme in request.supported_signature_algorithms
+        if (ClientCertificateType.rsa_sign if is_rsa(scheme) else ClientCertificateType.ecdsa_sign) in types
+    ]
+    return choose_client_credentials(own, schemes, request.certificate_authorities, accepted, tls13=False)
+
+
+def may_decipher(credentials: Credentials) -> bool:
+    """Whether RSA key transport may use these credentials: an RSA key at hand, for keyEncipherment."""
+    return isinstance(credentials.key, RSAPrivateKey) and credentials.allows_key_usage("key_encipherment")
+
+
+def may_sign(credentials: Credentials) -> bool:
+    """Whether the key of these credentials is also for signatures."""
+    return credentials.allows_key_usage("digital_signature")
+
+
+def schemes_12(schemes: Sequence[int]) -> tuple[int, ...]:
+    """Those of our schemes that TLS 1.2 has: never ML-DSA."""
+    return tuple(scheme for scheme in schemes if TABLE[scheme].tls12)
+
+
+def is_rsa(scheme: int) -> bool:
+    """Whether a scheme signs with an RSA key."""
+    return spelled(SignatureScheme, scheme).startswith("rsa_")
+
+
+def marked_random(random: bytes, best_version: int) -> bytes:
+    """Mark a server's random, so that a client of TLS 1.3 sees a downgrade (RFC 9846 4.2.3)."""
+    return random[:24] + DOWNGRADE_TO_12 if best_version > ProtocolVersion.TLSv1_2 else random

@@ -1,0 +1,181 @@
+"""The server's side of TLS 1.2, in the order of RFC 5246 figure 1: ECDHE (RFC 8422), or RSA key transport.
+
+The client is judged before our Finished, so that one that is not trusted is told so in the handshake.
+"""
+
+from __future__ import annotations
+
+from bothways.faults import Fault, blame
+from bothways.iana import (
+    CipherSuite,
+    ClientCertificateType,
+    CompressionMethod,
+    ECPointFormat,
+    NamedGroup,
+    ProtocolVersion,
+    SignatureScheme,
+)
+from bothways.iana import name as spelled
+from bothways.iana import names as all_spelled
+from bothways.tls.crypto.groups import KeyOffer, finish
+from bothways.tls.crypto.groups import offer as offer_share
+from bothways.tls.crypto.transport import decrypt_premaster
+from bothways.tls.events import Caution, Chosen, Epoch, Observer, Peer
+from bothways.tls.handshake.authentication12 import (
+    check_client_proof,
+    check_finished_12,
+    exchange_input,
+    protection,
+    send_finished_12,
+)
+from bothways.tls.handshake.authentication13 import Signed
+from bothways.tls.handshake.config import ServerTerms
+from bothways.tls.handshake.negotiation import choose_protocol
+from bothways.tls.handshake.negotiation12 import (
+    Choice12,
+    Offer12,
+    choose_12,
+    marked_random,
+    may_sign,
+    read_offer_12,
+    schemes_12,
+)
+from bothways.tls.handshake.script import ChangeCipherSpec, Handshake, Script, expect, judge, sign_with
+from bothways.tls.handshake.server13 import named_authorities
+from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.keys.schedule12 import MainSecret
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.hello import ClientHello, ServerHello
+from bothways.tls.wire.tls12 import (
+    Certificate,
+    CertificateRequest,
+    ClientKeyExchange,
+    ServerHelloDone,
+    ServerKeyExchange,
+    ecdh_public,
+    encrypted_premaster,
+)
+from bothways.tls.wire.tls13 import CertificateVerify, Finished
+from bothways.trust.verdict import Purpose
+
+
+def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -> Script[Peer | None]:
+    """Go on from a ClientHello that offers no more than TLS 1.2 (RFC 5246 7.3)."""
+    hs.inbox.tls13 = False
+    offer = read_offer_12(hello)
+    if not offer.extended_main_secret and not terms.insecure_without_extended_main_secret:
+        blame(Fault.NO_EXTENDED_MAIN_SECRET)
+    choice = choose_12(terms, offer)
+    hs.transcript.choose(choice.suite.hash, keep_messages=True)
+    hs.suite = choice.suite
+    if choice.suite.is_key_transport and may_sign(choice.credentials):
+        hs.warnings.append(Caution.KEY_SIGNS_AND_DECIPHERS)
+    hs.alpn = choose_protocol(offer.protocols, terms.protocols)
+    if hs.observer is not None:
+        _note_choices(hs.observer, offer, choice)
+    randoms = (hello.random, marked_random(hs.draws.random(32), max(terms.version_codes)))
+    hs.out.send(server_hello(hs, offer, choice, randoms[1]))
+    hs.out.send(Certificate(tuple(choice.credentials.chain)))
+    share = yield from send_exchange(hs, choice, randoms)
+    if terms.asks_client:
+        hs.out.send(certificate_request(terms))
+    hs.out.send(ServerHelloDone())
+    chain = (yield from client_certificate(terms)) if terms.asks_client else ()
+    exchange = yield from expect(Step.WAIT_CKE, ClientKeyExchange)
+    premaster = agree(hs, hello, choice, share, exchange)
+    session_hash = hs.transcript.digest() if offer.extended_main_secret else None
+    secret = MainSecret(choice.suite, premaster, session_hash, *randoms)
+    signed = None
+    if chain:
+        proof = yield from expect(Step.WAIT_CLIENT_CV, CertificateVerify)
+        signed = check_client_proof(hs, chain, proof, terms.scheme_codes)
+    hs.transcript.forget_messages()
+    yield from expect(Step.WAIT_CLIENT_CCS, ChangeCipherSpec)
+    hs.inbox.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
+    finished = yield from expect(Step.WAIT_CLIENT_FINISHED, Finished)
+    check_finished_12(hs, secret, finished)
+    peer = yield from judge_client(hs, terms, signed)
+    hs.out.change_cipher_spec()
+    hs.out.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
+    send_finished_12(hs, secret)
+    hs.exporter = secret.exporter
+    return peer
+
+
+def server_hello(hs: Handshake, offer: Offer12, choice: Choice12, random: bytes) -> ServerHello:
+    """Answer a ClientHello; the session ID is new, since no session is resumed (RFC 5246 7.4.1.3)."""
+    extensions: list[ext.Extension] = []
+    if offer.signals_renegotiation:
+        extensions.append(ext.RenegotiationInfo(b""))
+    if offer.extended_main_secret:
+        extensions.append(ext.ExtendedMainSecret())
+    if offer.names_point_formats and not choice.suite.is_key_transport:
+        extensions.append(ext.EcPointFormats((ECPointFormat.uncompressed,)))
+    if hs.alpn is not None:
+        extensions.append(ext.ApplicationProtocols((hs.alpn,)))
+    return ServerHello(
+        legacy_version=ProtocolVersion.TLSv1_2,
+        random=random,
+        legacy_session_id_echo=hs.draws.random(32),
+        cipher_suite=choice.suite.code,
+        legacy_compression_method=CompressionMethod.null,
+        extensions=tuple(extensions) or None,
+    )
+
+
+def send_exchange(hs: Handshake, choice: Choice12, randoms: tuple[bytes, bytes]) -> Script[KeyOffer | None]:
+    """Send our share, signed with both randoms; nothing for RSA key transport (RFC 8422 5.4)."""
+    if choice.suite.is_key_transport:
+        return None
+    hs.group = choice.group
+    share = offer_share(choice.group, hs.draws)
+    data = exchange_input(*randoms, choice.group, share.public)
+    signature = yield from sign_with(hs, choice.credentials, choice.scheme, data)
+    hs.out.send(ServerKeyExchange(choice.group, share.public, choice.scheme, signature))
+    return share
+
+
+def certificate_request(terms: ServerTerms) -> CertificateRequest:
+    """Ask for the client's certificate (RFC 5246 7.4.4, RFC 8422 5.5)."""
+    types = (ClientCertificateType.ecdsa_sign, ClientCertificateType.rsa_sign)
+    anchors = terms.client_anchors
+    authorities = named_authorities(anchors) if anchors is not None and terms.name_authorities else ()
+    return CertificateRequest(types, schemes_12(terms.scheme_codes), authorities)
+
+
+def client_certificate(terms: ServerTerms) -> Script[tuple[bytes, ...]]:
+    """Read the client's chain, which is empty where it has none (RFC 5246 7.4.6)."""
+    certificate = yield from expect(Step.WAIT_CLIENT_CERT, Certificate)
+    if not certificate.certificate_list and terms.requires_client:
+        blame(Fault.NO_CERTIFICATE)
+    return certificate.certificate_list
+
+
+def agree(
+    hs: Handshake, hello: ClientHello, choice: Choice12, share: KeyOffer | None, exchange: ClientKeyExchange
+) -> bytes:
+    """Return the premaster secret: from both shares, or opened with our RSA key (step 2.5)."""
+    if share is not None:
+        return finish(share, ecdh_public(exchange))
+    return decrypt_premaster(
+        choice.credentials.key, encrypted_premaster(exchange), hello.legacy_version, hs.draws
+    )
+
+
+def judge_client(hs: Handshake, terms: ServerTerms, signed: Signed | None) -> Script[Peer | None]:
+    """Judge a client that proved its key; one that showed no certificate stays anonymous."""
+    if signed is None or terms.client_anchors is None:
+        return None
+    return (yield from judge(hs, signed.chain, terms.client_anchors, Purpose.CLIENT, None))
+
+
+def _note_choices(observer: Observer, offer: Offer12, choice: Choice12) -> None:
+    suites = tuple(all_spelled(CipherSuite, offer.hello.cipher_suites))
+    observer(Chosen("cipher suite", suites, choice.suite.name, "server"))
+    methods = tuple(all_spelled(CompressionMethod, list(offer.hello.legacy_compression_methods)))
+    observer(Chosen("compression", methods, "null", "server"))
+    if choice.group:
+        groups = tuple(all_spelled(NamedGroup, offer.groups))
+        schemes = tuple(all_spelled(SignatureScheme, offer.schemes))
+        observer(Chosen("group", groups, spelled(NamedGroup, choice.group), "server"))
+        observer(Chosen("signature scheme", schemes, spelled(SignatureScheme, choice.scheme), "server"))
