@@ -110,7 +110,7 @@ class Office:
             )
             _write_authority(draft, ROOT, root, passphrase)
             store = settings.store or _own_store(draft)
-            root_register = Register.create(store, _identifier(root), *_row(root))
+            root_register = Register.create(store, _identifier(root.certificate), *_row(root))
             try:
                 if terms.intermediate:
                     _found_issuing(draft, terms, settings, root, passphrase, store, root_register, actor)
@@ -142,7 +142,7 @@ class Office:
             parents += tuple(x509.load_pem_x509_certificates(directory.read(path / f"{ROOT}.pem")))
         addresses = _addresses(settings.url, ISSUING)
         authority = Authority(certificates[0], key, parents, addresses, now, random)
-        register = _open_register(path, settings, authority)
+        register = _open_register(path, settings, authority.certificate)
         return cls(path, settings, authority, register, actor, TrustStore.from_certificates([authority.root]))
 
     def close(self) -> None:
@@ -303,6 +303,20 @@ class Office:
                 raise ConfigError(f"nothing was issued, since nobody would accept it: {verdict.reasons[0]}")
 
 
+def register_of(path: Path) -> Register:
+    """Open the register of a directory to read it; no key is needed."""
+    settings = directory.read_settings(path)
+    name = ISSUING if (path / f"{ISSUING}.pem").exists() else ROOT
+    (certificate,) = x509.load_pem_x509_certificates(directory.read(path / f"{name}.pem"))
+    return _open_register(path, settings, certificate)
+
+
+def root_pem(path: Path) -> bytes:
+    """The certificate that others take as their anchor, in PEM."""
+    directory.read_settings(path)
+    return directory.read(path / f"{ROOT}.pem")
+
+
 def _found_issuing(
     draft: Path,
     terms: Terms,
@@ -326,7 +340,7 @@ def _found_issuing(
     addresses = _addresses(settings.url, ISSUING)
     issuing = Authority(certificate, key, (root.certificate,), addresses, root.now, root.random)
     _write_authority(draft, ISSUING, issuing, passphrase)
-    Register.create(store, _identifier(issuing), *_row(issuing)).close()
+    Register.create(store, _identifier(issuing.certificate), *_row(issuing)).close()
 
 
 def _publish(authority: Authority, register: Register, actor: str, lifetime: timedelta, path: Path) -> None:
@@ -368,18 +382,18 @@ def _write_authority(draft: Path, name: str, authority: Authority, passphrase: b
     directory.write(draft / f"{name}.pem", pem((authority.certificate,)), directory.PUBLIC)
 
 
-def _open_register(path: Path, settings: directory.Settings, authority: Authority) -> Register:
+def _open_register(path: Path, settings: directory.Settings, certificate: x509.Certificate) -> Register:
     if not settings.store and not (path / "register.db").is_file():
         raise ConfigError(f"{path / 'register.db'}: is missing, and nothing is issued without a register")
-    return Register.open(settings.store or _own_store(path), _identifier(authority))
+    return Register.open(settings.store or _own_store(path), _identifier(certificate))
 
 
 def _own_store(path: Path) -> str:
     return f"sqlite:///{(path / 'register.db').absolute()}"
 
 
-def _identifier(authority: Authority) -> str:
-    return hashlib.sha256(authority.certificate.public_bytes(Encoding.DER)).hexdigest()
+def _identifier(certificate: x509.Certificate) -> str:
+    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
 def _row(authority: Authority) -> tuple[str, bytes]:

@@ -256,6 +256,9 @@ def renew(
     """
     if (which is None) == (expiring is None):
         refuse("say which certificate to renew, or --expiring and a time")
+    into = Path(out) if which is None else Path(out).parent
+    if not into.is_dir():
+        refuse(f"{into}: there is no such directory")
     office = _open(path, passphrase_file, insecure_no_passphrase)
     if which is not None:
         entry = _known(office.register, which)
@@ -263,8 +266,8 @@ def renew(
     else:
         now = utc_now()
         for entry in office.register.expiring(now + (expiring or timedelta()), now):
-            target = str(Path(out) / _file_name(entry))
-            _hand_out(office.renew(entry.serial, same_key=same_key), target, p12, p12_password_file)
+            issued = office.renew(entry.serial, same_key=same_key)
+            _hand_out(issued, str(Path(out) / _file_name(entry.name, issued.serial)), p12, p12_password_file)
     office.close()
 
 
@@ -548,10 +551,10 @@ def _as_json(entry: Entry, now: datetime) -> dict[str, object]:
     }
 
 
-def _file_name(entry: Entry) -> str:
+def _file_name(name: str, serial: int) -> str:
     """A name for files that no holder's name can lead out of the directory."""
-    safe: str = re.sub(r"[^A-Za-z0-9._-]+", "_", entry.name).strip("._")[:60]
-    return f"{safe or 'certificate'}-{entry.serial:x}"
+    safe: str = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:60]
+    return f"{safe or 'certificate'}-{serial:x}"
 
 
 def _subject(certificate: x509.Certificate) -> str:
