@@ -1,0 +1,161 @@
+"""After Finished: new keys both ways, by wish and by need, and tickets, which are taken and not used."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways import Established, Fault, PeerFault, UsageError
+from bothways.iana import HandshakeType
+from bothways.tls.after_handshake import IDLE_MESSAGE_LIMIT, AfterHandshake
+from bothways.tls.events import Epoch, KeysChanged, MessageSeen, Note, RecordSeen
+from bothways.tls.handshake.channel import Inbox
+from bothways.tls.record.protection import Plaintext
+from bothways.tls.wire.tls13 import Finished, KeyUpdate
+from pair import Pair, received
+from tls.handshake.conversations import CONVERSATIONS, EXAMPLES
+
+
+def established(**notes: list[Note]) -> Pair:
+    talk = CONVERSATIONS["mutual"].pair(**notes)
+    talk.exchange()
+    assert isinstance(talk.client_events[-1], Established)
+    return talk
+
+
+def updates(notes: list[Note], *, sent: bool) -> list[int]:
+    """The KeyUpdates that somebody sent or got: what each asks for."""
+    seen = [note for note in notes if isinstance(note, MessageSeen) and note.sent is sent]
+    return [note.message.request_update for note in seen if isinstance(note.message, KeyUpdate)]
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_either_side_may_go_on_under_new_keys(side: str) -> None:
+    """RFC 9846 4.7.3: each direction has its own keys, and nobody has to follow."""
+    notes: list[Note] = []
+    talk = established(**{f"{side}_notes": notes})
+    end = getattr(talk, side)
+    before = end._out.keys, end._hs.inbox.keys
+    for _ in range(3):
+        end.update_keys()
+        end.send(b"x")
+    talk.exchange()
+    assert end._out.keys is not before[0] and end._hs.inbox.keys is before[1]
+    assert updates(notes, sent=True) == [0, 0, 0] and updates(notes, sent=False) == []
+    assert received(talk.server_events if side == "client" else talk.client_events) == b"xxx"
+    changed = [note for note in notes if isinstance(note, KeysChanged)]
+    assert [note.sent for note in changed[-3:]] == [True] * 3
+    assert all(note.epoch is Epoch.APPLICATION for note in changed[-3:])
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_peer_answers_a_wish_for_new_keys_at_once(side: str) -> None:
+    """RFC 9846 4.7.3: before its next data, and without asking back."""
+    notes: list[Note] = []
+    talk = established(**{f"{side}_notes": notes})
+    getattr(talk, side).update_keys(ask=True)
+    talk.exchange()
+    assert updates(notes, sent=True) == [1]
+    assert updates(notes, sent=False) == [0]
+    talk.client.send(b"up")
+    talk.server.send(b"down")
+    talk.exchange()
+    assert received(talk.server_events) == b"up" and received(talk.client_events) == b"down"
+
+
+def test_both_sides_may_ask_at_the_same_time() -> None:
+    """RFC 9846 4.7.3: messages that cross each other are answered, each once."""
+    client_notes: list[Note] = []
+    server_notes: list[Note] = []
+    talk = established(client_notes=client_notes, server_notes=server_notes)
+    talk.client.update_keys(ask=True)
+    talk.server.update_keys(ask=True)
+    talk.exchange()
+    assert updates(client_notes, sent=True) == [1, 0] and updates(server_notes, sent=True) == [1, 0]
+    talk.client.send(b"up")
+    talk.exchange()
+    assert received(talk.server_events) == b"up"
+
+
+def test_answer_goes_out_before_the_next_data() -> None:
+    """RFC 9846 4.7.3: data that is sent in answer is under the new keys already."""
+    notes: list[Note] = []
+    talk = established(client_notes=notes)
+    talk.server.update_keys(ask=True)
+    talk.client.receive(talk.server.data_to_send())
+    talk.client.send(b"x")
+    sent = [note for note in notes if isinstance(note, RecordSeen) and note.sent]
+    assert [note.content_type for note in sent[-2:]] == [22, 23]
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_keys_change_by_themselves_before_they_are_used_up(side: str) -> None:
+    """RFC 9846 5.5: half of what one key may protect is left when the next takes over."""
+    notes: list[Note] = []
+    talk = established(**{f"{side}_notes": notes})
+    end = getattr(talk, side)
+    end._out.keys._update_at = end._out.keys.sequence + 5
+    for _ in range(5):
+        end.send(b"x")
+        assert updates(notes, sent=True) == []
+    first = end._out.keys
+    end.send(b"x")
+    assert updates(notes, sent=True) == [0]
+    assert end._out.keys is not first and end._out.keys.sequence == 1
+    talk.exchange()
+    assert received(talk.server_events if side == "client" else talk.client_events) == b"x" * 6
+
+
+def test_key_that_is_used_up_seals_nothing_more() -> None:
+    """RFC 9846 5.5: the limit is held even against ourselves, and the connection does not go on."""
+    talk = established()
+    keys = talk.client._out.keys
+    keys._limit = keys.sequence + 1
+    talk.client.send(b"the last")
+    with pytest.raises(OverflowError):
+        keys.seal(23, b"one too many")
+
+
+def test_ticket_is_taken_and_nothing_follows() -> None:
+    """RFC 9846 4.7.1: a client that does not resume ignores tickets."""
+    talk = established()
+    for _ in range(2):
+        talk.server._out.send_after_handshake(EXAMPLES[HandshakeType.new_session_ticket])
+    talk.exchange()
+    assert talk.client.established and talk.client.confirmed
+    assert talk.client_events[1:] == [] and talk.client.data_to_send() == b""
+    assert not talk.client.resumed
+
+
+def test_messages_without_data_are_counted_from_the_last_data_on() -> None:
+    """RFC 9846 4.7.3: 32 in a row are enough for anybody."""
+    talk = established()
+    for _ in range(IDLE_MESSAGE_LIMIT):
+        talk.server.update_keys()
+    talk.server.send(b"x")
+    for _ in range(IDLE_MESSAGE_LIMIT):
+        talk.server.update_keys()
+    talk.exchange()
+    assert talk.client.established
+    talk.server.update_keys()
+    talk.exchange()
+    assert isinstance(talk.client.failure, PeerFault)
+    assert talk.client.failure.fault is Fault.TOO_MANY_KEY_UPDATES
+    assert talk.client.failure.facts == {"count": IDLE_MESSAGE_LIMIT + 1}
+
+
+def test_keys_cannot_be_renewed_before_the_handshake_is_done() -> None:
+    """RFC 9846 4.7.3: a KeyUpdate before Finished would be refused."""
+    talk = CONVERSATIONS["mutual"].pair()
+    with pytest.raises(UsageError, match="established"):
+        talk.client.update_keys()
+
+
+def test_what_the_table_lets_pass_and_nobody_takes_is_our_own_defect() -> None:
+    """DESIGN 5: such an error is no fault of the peer."""
+    talk = established()
+    with pytest.raises(TypeError, match="table of steps"):
+        talk.client._after.take(Finished(b""))
+    after = AfterHandshake(Inbox(None, 1024), talk.client._out)
+    assert isinstance(after._inbox.keys, Plaintext)
+    with pytest.raises(TypeError, match="no keys to renew"):
+        after.take(KeyUpdate(0))
