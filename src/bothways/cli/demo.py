@@ -23,6 +23,7 @@ from bothways.explain.escape import visible
 from bothways.explain.report import error_facts
 from bothways.explain.steps import PHASES, STEPS
 from bothways.explain.story import Line, StepView, story
+from bothways.explain.text import ladder
 from bothways.tls.events import MessageSeen
 
 NARROWEST, WIDEST, PIPE_WIDTH = 72, 124, 104
@@ -94,7 +95,13 @@ def _went_well(play: Play) -> bool:
 
 def _show(people: Identities, both: Play, server_only: Play, played: Sequence[tuple[Scene, Play]]) -> None:
     screen = console()
-    parts = (_opening(people), _mutual(both), _beside(both, server_only), _refusals(played))
+    parts = (
+        _opening(people),
+        _mutual(both),
+        _picture(both, screen.width),
+        _beside(both, server_only),
+        _refusals(played),
+    )
     for part in (*parts, _closing(both, server_only, played)):
         _print(screen, part)
 
@@ -184,6 +191,25 @@ def _line(line: Line) -> tuple[RenderableType, ...]:
 
 def _draws_marks() -> bool:
     return (sys.stdout.encoding or "").lower().startswith("utf")
+
+
+def _picture(play: Play, width: int) -> RenderableType:
+    """The same handshake in the order of the wire."""
+    heading = Rule(Text("The same on the wire", style="bold"), align="left", style="dim")
+    legend = "- in the clear   = under handshake keys   # under application keys"
+    lines = ladder(play.client.recorder.notes, play.server.recorder.notes, width)
+    return Group("", heading, Text(legend, style="dim"), *(_rung(line) for line in lines))
+
+
+def _rung(line: str) -> Text:
+    text = Text(line, no_wrap=True)
+    text.highlight_regex(r"(?<=[-=#] )[A-Z]\w+(?= \()", "bold")
+    text.highlight_regex(r"\d\.\d[abc]? ok.*(?= \|)", STYLES["passed"])
+    text.highlight_regex(r"\d\.\d[abc]? not checked.*(?= \|)", STYLES["not checked"])
+    if line.startswith("client"):
+        text.highlight_words(["client"], STYLES["client"])
+        text.highlight_words(["server"], STYLES["server"])
+    return text
 
 
 def _beside(both: Play, server_only: Play) -> RenderableType:
