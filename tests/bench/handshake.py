@@ -17,16 +17,21 @@ def main(runs: int) -> None:
     calls = primitives.handshake(identities)
     bare = Contender("bare primitives", primitives.once(calls))
     left = Contender(
-        "bare primitives, paths remembered", primitives.once(primitives.handshake(identities, remembered=True))
+        "bare primitives, paths remembered",
+        primitives.once(primitives.handshake(identities, remembered=True)),
     )
     ours = Contender("bothways", stacks.bothways(identities), "path memory off")
     remembering = Contender(
         "bothways, paths remembered", stacks.bothways(identities, remember_paths=1024), "path memory on"
     )
-    standard = Contender("ssl", stacks.standard(identities), f"{ssl.OPENSSL_VERSION}, as it comes: two tickets")
+    standard = Contender(
+        "ssl", stacks.standard(identities), f"{ssl.OPENSSL_VERSION}, as it comes: two tickets"
+    )
     ticketless = Contender("ssl, no tickets", stacks.standard(identities, tickets=0), ssl.OPENSSL_VERSION)
     pyopenssl = Contender(
-        "pyOpenSSL", stacks.pyopenssl(identities), f"{SSL.OpenSSL_version(0).decode()}; checks no name; two tickets"
+        "pyOpenSSL",
+        stacks.pyopenssl(identities),
+        f"{SSL.OpenSSL_version(0).decode()}; checks no name; two tickets",
     )
     one_way = Contender("bothways, one-way", stacks.bothways(identities, mutual=False), "path memory off")
     siotls = Contender("siotls, one-way", stacks.siotls(identities), "0.0.5; cannot do mutual authentication")
@@ -48,7 +53,9 @@ def main(runs: int) -> None:
 
 def explain(calls: list[primitives.Calls]) -> None:
     """Print which calls the bare primitives are."""
-    print("\nBare primitives of one handshake, both sides (with paths remembered all but the last of the checks):")
+    print(
+        "\nBare primitives of one handshake, both sides (with paths remembered all but the last of the checks):"
+    )
     for count, what, _ in calls:
         print(f"  {count:3} x {what}")
 

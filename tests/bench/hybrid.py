@@ -18,13 +18,18 @@ def main(runs: int) -> None:
     contenders = [
         Contender("bothways", stacks.bothways(identities, GROUP), "path memory off"),
         Contender(
-            "bothways, paths remembered", stacks.bothways(identities, GROUP, remember_paths=1024), "path memory on"
+            "bothways, paths remembered",
+            stacks.bothways(identities, GROUP, remember_paths=1024),
+            "path memory on",
         ),
         Contender("bare primitives", primitives.once(primitives.handshake(identities, hybrid=True))),
         Contender("pyOpenSSL", stacks.pyopenssl(identities, GROUP), SSL.OpenSSL_version(0).decode()),
     ]
     by_turns(contenders, runs)
-    show(f"Full mutual handshake, both sides, {GROUP} (ssl's OpenSSL 3.0, siotls and tlslite-ng lack it)", contenders)
+    show(
+        f"Full mutual handshake, both sides, {GROUP} (ssl's OpenSSL 3.0, siotls and tlslite-ng lack it)",
+        contenders,
+    )
     print(f"  ratio bothways / bare primitives: {contenders[0].median / contenders[2].median:.2f}")
     print(f"  ratio bothways / pyOpenSSL: {contenders[0].median / contenders[3].median:.2f}")
 

@@ -35,4 +35,6 @@ def make() -> Identities:
     now = datetime.now(UTC).replace(microsecond=0)
     days = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=30)}
     ca = root("Benchmark CA", **days)
-    return Identities(ca, leaf(ca, NAME, usage=("serverAuth",), **days), leaf(ca, "client", usage=("clientAuth",), **days))
+    return Identities(
+        ca, leaf(ca, NAME, usage=("serverAuth",), **days), leaf(ca, "client", usage=("clientAuth",), **days)
+    )

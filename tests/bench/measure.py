@@ -67,7 +67,9 @@ def show(title: str, contenders: Sequence[Contender], unit: str = "us") -> None:
 def against(one: Contender, other: Contender, budget: float) -> None:
     """Print the ratio of two contenders: of each run, and of the medians beside the budget."""
     each_run = " ".join(f"{a / b:.2f}" for a, b in zip(one.times, other.times, strict=True))
-    budgeted("  ratio", f"{one.name} / {other.name}", one.median / other.median, budget, f"   (runs: {each_run})")
+    budgeted(
+        "  ratio", f"{one.name} / {other.name}", one.median / other.median, budget, f"   (runs: {each_run})"
+    )
 
 
 def budgeted(kind: str, what: str, value: float, budget: float, more: str = "") -> None:

@@ -87,7 +87,11 @@ def _certificates(identities: Identities) -> list[Calls]:
 
 
 def _signatures(identities: Identities, remembered: bool) -> list[Calls]:
-    key, certificate, ca = identities.server.key, identities.server.certificate, identities.ca.key.public_key()
+    key, certificate, ca = (
+        identities.server.key,
+        identities.server.certificate,
+        identities.ca.key.public_key(),
+    )
     public, proof = key.public_key(), bytes(130)
     signature = key.sign(proof, ECDSA)
 

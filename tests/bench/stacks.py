@@ -168,7 +168,10 @@ class PyOpenSSLChannel:
 
 def pyopenssl(identities: Identities, group: str = "x25519") -> Stack:
     contexts = []
-    for own, method in ((identities.client, SSL.TLS_CLIENT_METHOD), (identities.server, SSL.TLS_SERVER_METHOD)):
+    for own, method in (
+        (identities.client, SSL.TLS_CLIENT_METHOD),
+        (identities.server, SSL.TLS_SERVER_METHOD),
+    ):
         context = SSL.Context(method)
         context.set_min_proto_version(SSL.TLS1_3_VERSION)
         context.use_certificate(own.certificate)
@@ -234,8 +237,8 @@ def siotls(identities: Identities) -> Stack:
     """The server alone proves itself: with a client's certificate, 0.0.5 cannot write its own ClientHello."""
     import siotls.crypto
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-    from siotls.connection import TLSConnection
     from siotls.configuration import TLSConfiguration
+    from siotls.connection import TLSConnection
     from siotls.iana import CipherSuites, NamedGroup
     from siotls.trust.backends.openssl import OpensslTrustStore
 
