@@ -266,3 +266,29 @@ def test_gnutls_client_changes_its_keys_and_asks_for_ours(folder: Path) -> None:
         asked, not_asked = KeyUpdateRequest.update_requested, KeyUpdateRequest.update_not_requested
         assert key_updates(ours.notes, sent=False) == [not_asked, asked, asked]
         assert key_updates(ours.notes, sent=True) == [not_asked, not_asked]
+
+
+@pytest.mark.parametrize(
+    ("options", "priority"),
+    [
+        (("--recordsize", "512"), TLS_1_3),
+        (("--heartbeat",), TLS_1_3),
+        (("--compress-cert", "zlib"), TLS_1_3),
+        (("--disable-sni",), TLS_1_3),
+        ((), f"{TLS_1_3}:%DISABLE_TLS13_COMPAT_MODE"),
+        (("--pskusername", "nobody", "--pskkey", "0123456789abcdef"), f"{TLS_1_3}:+ECDHE-PSK:+DHE-PSK"),
+    ],
+)
+def test_gnutls_client_offers_what_we_pass_over(
+    options: tuple[str, ...], priority: str, folder: Path
+) -> None:
+    """RFC 9846 4.3: extensions that we do not speak change nothing, nor does a pre-shared key that we lack."""
+    with (
+        serving(our_server()) as ours,
+        gnutls_cli(folder, ours.port, *options, who=client(), priority=priority) as theirs,
+    ):
+        theirs.until("Handshake was completed")
+        theirs.say("there and back\n")
+        theirs.until("\nthere and back")
+        assert theirs.finish() == 0
+        assert isinstance(ours.outcome(), Channel)

@@ -42,7 +42,9 @@ def s_server(folder: Path, *options: str, who: Identity | None = None) -> Iterat
 @contextmanager
 def s_client(folder: Path, port: int, *options: str, who: Identity | None = None) -> Iterator[Program]:
     """Run `openssl s_client`, which checks us and the name localhost."""
-    command = [find("openssl"), "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost"]
+    command = [find("openssl"), "s_client", "-connect", f"127.0.0.1:{port}"]
+    if "-noservername" not in options:
+        command += ["-servername", "localhost"]
     command += [
         "-CAfile",
         identities.root_file(folder),
@@ -230,5 +232,48 @@ def test_openssl_commands_pass_a_megabyte(role: str, folder: Path) -> None:
         theirs.say("the end\n")
         heard = theirs.until("the end")
         assert heard.count(line.decode()) == 1024
+        assert theirs.finish() == 0
+        assert isinstance(ours.outcome(), Channel)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-stateless",),
+        ("-stateless", "-groups", "P-384"),
+        ("-max_send_frag", "512"),
+        ("-record_padding", "1000"),
+        ("-no_middlebox",),
+        ("-num_tickets", "20"),
+    ],
+    ids=" ".join,
+)
+def test_s_server_has_ways_of_its_own_that_we_follow(options: tuple[str, ...], folder: Path) -> None:
+    """RFC 9846: a cookie alone or with a group (4.2.4), pieces (5.1), padding (5.4), tickets (4.7.1)."""
+    required = ("-Verify", "1", "-verify_return_error", "-rev")
+    with s_server(folder, *required, *options) as (_, port), calling(port, our_client(client())) as channel:
+        channel.sendall(b"stressed\n")
+        assert heard_line(channel) == b"desserts\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-noservername",),
+        ("-max_send_frag", "512"),
+        ("-record_padding", "1000"),
+        ("-no_middlebox",),
+        ("-psk", "0123456789abcdef0123456789abcdef"),
+        ("-status",),
+        ("-enable_pha",),
+    ],
+    ids=" ".join,
+)
+def test_s_client_has_ways_of_its_own_that_we_follow(options: tuple[str, ...], folder: Path) -> None:
+    """RFC 9846: no name (9.2), pieces (5.1), padding (5.4), a pre-shared key that we lack (4.3.11)."""
+    with serving(our_server()) as ours, s_client(folder, ours.port, *options, who=client()) as theirs:
+        theirs.until("Verification: OK")
+        theirs.say("there and back\n")
+        theirs.until("\nthere and back")
         assert theirs.finish() == 0
         assert isinstance(ours.outcome(), Channel)
