@@ -1,7 +1,7 @@
 """After a failure and after the close, no key, secret or private share can be reached any more (DESIGN 2.10).
 
-From a kept error, the events and the connection itself every reference is followed, by the garbage collector's
-own lists; only configurations, which outlive connections on purpose, draws and code are not entered.
+From a kept error, the events and the connection itself every reference is followed, by the garbage
+collector's own lists; configurations, which outlive connections on purpose, draws and code are not entered.
 """
 
 from __future__ import annotations
