@@ -314,6 +314,15 @@ def test_a_record_of_tls_1_2_is_what_the_rfc_says(suite: Suite) -> None:
         assert ours.seal(DATA, b"content") == sealed_by_hand_12(suite, key, iv, sequence, DATA, b"content")
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_any_kind_of_buffer_is_sealed_in_tls_1_2(kind: type) -> None:
+    """What `send` may be given."""
+    ours, theirs = pair12()
+    for size in (0, 3, FRAGMENT_LIMIT + 3):
+        opened = [theirs.open(header, body) for header, body in split(ours.seal(DATA, kind(bytes(size))))]
+        assert b"".join(content for _, content in opened) == bytes(size)
+
+
 def test_the_explicit_nonce_is_the_senders_to_choose() -> None:
     """RFC 5288 3: a receiver takes the explicit nonce as it comes."""
     key, iv = os.urandom(16), os.urandom(4)

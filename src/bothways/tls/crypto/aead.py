@@ -16,7 +16,9 @@ NONCE_SIZE = 12
 class Aead(Protocol):
     """An AEAD under one key; `decrypt` raises `Forged` for whatever was not made by `encrypt`."""
 
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None, /) -> bytes:
+    def encrypt(
+        self, nonce: bytes, data: bytes | bytearray | memoryview, associated_data: bytes | None, /
+    ) -> bytes:
         """Return the ciphertext with its tag behind it."""
         ...
 

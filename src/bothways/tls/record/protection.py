@@ -173,24 +173,23 @@ class Protection12:
 
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
         """Return `data` in as many protected records as it needs; TLS 1.2 has no padding here."""
+        if len(data) <= FRAGMENT_LIMIT:
+            return self._seal_one(content_type, data)
         view = memoryview(data)
-        records = []
-        for at in range(0, len(view) or 1, FRAGMENT_LIMIT):
-            records.append(self._seal_one(content_type, bytes(view[at : at + FRAGMENT_LIMIT])))
-        return records[0] if len(records) == 1 else b"".join(records)
+        starts = range(0, len(view), FRAGMENT_LIMIT)
+        return b"".join(self._seal_one(content_type, view[at : at + FRAGMENT_LIMIT]) for at in starts)
 
-    def _seal_one(self, content_type: int, fragment: bytes) -> bytes:
+    def _seal_one(self, content_type: int, fragment: bytes | bytearray | memoryview) -> bytes:
         sequence = self.sequence
         if sequence >= self._limit:
             raise OverflowError("no record may be sealed under these keys any more")
         self.sequence = sequence + 1
-        size = len(fragment)
         counted = sequence.to_bytes(8, "big")
         explicit = counted[: self._explicit]
         sealed = self._encrypt(
             self._nonce(sequence, explicit),
             fragment,
-            counted + _write_header(content_type, LEGACY_VERSION, size),
+            counted + _write_header(content_type, LEGACY_VERSION, len(fragment)),
         )
         header = _write_header(content_type, LEGACY_VERSION, len(explicit) + len(sealed))
         return b"".join((header, explicit, sealed))
