@@ -311,7 +311,7 @@ class _Fact:
 
 class _Facts(dict[str, object]):
     def __missing__(self, name: str) -> object:
-        return "?"
+        return _Fact("?")
 
 
 def shown(value: object) -> str:

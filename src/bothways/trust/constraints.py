@@ -52,9 +52,12 @@ KNOWN = frozenset(
 
 
 def certificate_reasons(
-    path: Sequence[Parsed], purpose: Purpose, at: datetime, key_usage: str | None
+    path: Sequence[Parsed], purpose: Purpose | None, at: datetime, key_usage: str | None
 ) -> list[Reason]:
-    """Hold each certificate of a path, from the leaf to the anchor, to itself and to its place."""
+    """Hold each certificate of a path, from the leaf to the anchor, to itself and to its place.
+
+    Without a purpose or a key usage, what the leaf's key is for is not asked.
+    """
     reasons: list[Reason] = []
     below = 0
     last = len(path) - 1
@@ -63,7 +66,8 @@ def certificate_reasons(
         for fault, facts in flaws(certificate):
             if position < last or fault not in _SIGNATURE_FAULTS:
                 reasons.append(Reason(fault, position, certificate.subject_text, facts))
-        _check_extended_usage(reasons, position, certificate, purpose)
+        if purpose is not None:
+            _check_extended_usage(reasons, position, certificate, purpose)
         if position:
             _check_issuer(reasons, position, certificate, below, trusted=position == last)
             if not certificate.is_self_issued:

@@ -6,7 +6,7 @@ check is the answer. When none does, the one that came furthest explains the ref
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -43,8 +43,21 @@ class Limits:
     comparisons: int = COMPARISONS
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a further check found of a path: a finding, reasons against it, and until when that holds."""
+
+    finding: Finding
+    reasons: tuple[Reason, ...] = ()
+    until: datetime | None = None
+
+
+StatusCheck = Callable[[Path, Sequence[Parsed]], Status]
+
 LIMITS = Limits()
 NO_REVOCATION = Finding("c", Outcome.NOT_CHECKED, "no source configured")
+UNASKED = Status(NO_REVOCATION)
+NO_PATH_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "there is no path to check"))
 
 
 def judge(
@@ -58,6 +71,7 @@ def judge(
     policies: Policies = NO_POLICY,
     limits: Limits = LIMITS,
     leaf: Parsed | None = None,
+    status: StatusCheck | None = None,
 ) -> Verdict:
     """Judge a certificate for a purpose, and for a name where one is given.
 
@@ -65,6 +79,7 @@ def judge(
     name: whom the certificate must stand for, None where that is not asked (clients).  at: the time, with
     its zone.  key_usage: what the leaf's key is used for, "digitalSignature", "keyEncipherment", or None for
     either.  policies: the certificate policies wanted.  leaf: the first of `chain`, if `read_leaf` read it.
+    status: what more is asked of a path, such as revocation.
     Raises ConfigError for a `name` that is none; never for what is in the chain.
     """
     wanted = server_name(name) if isinstance(name, str) else name
@@ -79,17 +94,31 @@ def judge(
         return _refused([Reason(Fault.BAD_ENCODING, 0, "", {"problem": error})], None)
     search = _Search(chain, anchors, limits)
     terms = _Terms(purpose, wanted, at, key_usage, policies, names, Work(limits.comparisons))
-    best: tuple[Path, list[Reason]] | None = None
+    best: tuple[list[Reason], Status] | None = None
     for path in search.paths(leaf):
         reasons = _walk(path, terms) + policy_reasons(path, policies)
+        found = UNASKED if status is None else status(path, search.others())
+        reasons += found.reasons
         if not reasons:
-            return _trusted(path, names)
-        if best is None or _severity(reasons) < _severity(best[1]):
-            best = path, reasons
-    path, reasons = best if best is not None else search.explain(leaf, terms)
+            return _trusted(path, names, found)
+        if best is None or _severity(reasons) < _severity(best[0]):
+            best = reasons, found
+    reasons, found = best or (search.explain(leaf, terms), UNASKED if status is None else NO_PATH_TO_ASK)
     if search.exhausted is not None:
         reasons.append(search.exhausted)
-    return _refused(reasons, names)
+    return _refused(reasons, names, found.finding)
+
+
+def find_path(
+    certificate: Parsed, others: Sequence[Parsed], anchors: TrustStore, at: datetime
+) -> Path | None:
+    """Return a valid path from a certificate, whatever it is for, to an anchor: that of a CRL's signer."""
+    search = _Search([certificate.der, *(each.der for each in others)], anchors, LIMITS)
+    for path in search.paths(certificate):
+        reasons = certificate_reasons(path, None, at, None) + policy_reasons(path)
+        if not reasons and not _constrained(path, Work()):
+            return path
+    return None
 
 
 def leaf_certificate(der: bytes) -> x509.Certificate:
@@ -137,20 +166,18 @@ def _check_size(chain: Sequence[bytes], limits: Limits) -> Reason | None:
 def _walk(path: Path, terms: _Terms) -> list[Reason]:
     """Make every check that is not the search's on a path, whole or not."""
     reasons = certificate_reasons(path, terms.purpose, terms.at, terms.key_usage)
-    try:
-        reasons += constraint_reasons(path, terms.work)
-    except OutOfWork:
-        reasons.append(
-            Reason(
-                Fault.PATH_SEARCH_EXHAUSTED,
-                None,
-                "",
-                {"unit": "comparisons of names", "limit": terms.work.granted},
-            )
-        )
+    reasons += _constrained(path, terms.work)
     if terms.wanted is not None:
         reasons += name_reasons(path[0], terms.names, terms.wanted)
     return reasons
+
+
+def _constrained(path: Path, work: Work) -> list[Reason]:
+    try:
+        return constraint_reasons(path, work)
+    except OutOfWork:
+        facts = {"unit": "comparisons of names", "limit": work.granted}
+        return [Reason(Fault.PATH_SEARCH_EXHAUSTED, None, "", facts)]
 
 
 def _severity(reasons: list[Reason]) -> tuple[int, int]:
@@ -210,7 +237,7 @@ class _Search:
         for anchor in self._anchors.issuers_of(last):
             if self._take(path, anchor):
                 yield anchor, True
-        for other in self._others():
+        for other in self.others():
             if (
                 other.is_named_issuer_of(last)
                 and self._anchors.own(other) is None
@@ -235,7 +262,7 @@ class _Search:
             return False
         return True
 
-    def _others(self) -> list[Parsed]:
+    def others(self) -> list[Parsed]:
         """Return the chain without its leaf, repetitions and what cannot be read."""
         if self._pool is None:
             self._pool = []
@@ -291,7 +318,7 @@ class _Search:
             self._furthest = path
             self._wrong_signer = wrong
 
-    def explain(self, leaf: Parsed, terms: _Terms) -> tuple[Path, list[Reason]]:
+    def explain(self, leaf: Parsed, terms: _Terms) -> list[Reason]:
         """Say why no path was found, and what else is wrong with the part of it that there is."""
         path = self._furthest or (leaf,)
         last, position = path[-1], len(path) - 1
@@ -307,7 +334,7 @@ class _Search:
         elif self.exhausted is None:
             facts["advice"] = self._advice(path, signer)
             reasons.append(Reason(Fault.NO_PATH, position, last.subject_text, facts))
-        return path, reasons + _walk(path, terms)
+        return reasons + _walk(path, terms)
 
     def _advice(self, path: Path, signer: Parsed | None) -> str:
         last = path[-1]
@@ -341,7 +368,7 @@ def _names_another_key(child: Parsed, signer: Parsed) -> bool:
     return wanted is not None and has is not None and wanted != has
 
 
-def _trusted(path: Path, names: Names) -> Trusted:
+def _trusted(path: Path, names: Names, status: Status) -> Trusted:
     until = min(each.not_after for each in path)
     count = (
         "1 certificate, itself an anchor"
@@ -353,18 +380,19 @@ def _trusted(path: Path, names: Names) -> Trusted:
         Finding(
             "b", Outcome.PASSED, f"valid until {until.replace(tzinfo=None).isoformat(' ', 'minutes')} UTC"
         ),
-        NO_REVOCATION,
+        status.finding,
     )
-    return Trusted(tuple(each.x509 for each in path), names, findings, until)
+    lapses = until if status.until is None else min(until, status.until)
+    return Trusted(tuple(each.x509 for each in path), names, findings, lapses)
 
 
-def _refused(reasons: list[Reason], names: Names | None) -> Refused:
+def _refused(reasons: list[Reason], names: Names | None, revocation: Finding = NO_REVOCATION) -> Refused:
     ordered = by_precedence(reasons)
     letters = {(reason.fault.check or Check.ENCODING).letter for reason in ordered}
     findings = (
         _finding("a", ordered, letters, "the chain holds"),
         _finding("b", ordered, letters, "within the period of every certificate seen"),
-        NO_REVOCATION,
+        _finding("c", ordered, letters, "") if "c" in letters else revocation,
     )
     return Refused(ordered, names, findings)
 

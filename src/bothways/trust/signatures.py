@@ -12,11 +12,13 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.x509 import ObjectIdentifier
+from cryptography.x509 import Certificate, CertificateRevocationList, ObjectIdentifier
 from cryptography.x509.oid import SignatureAlgorithmOID as Algorithm
 
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
+
+Signed = Certificate | CertificateRevocationList
 
 STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
@@ -49,20 +51,28 @@ _ACCEPTED = _PKCS1 | _ECDSA | set(_PLAIN)
 
 def weakness(certificate: Parsed) -> tuple[Fault, str] | None:
     """Say what is wrong with the algorithm that signed a certificate, and name it; None if nothing is."""
-    algorithm = certificate.x509.signature_algorithm_oid
+    return algorithm_weakness(certificate.x509)
+
+
+def algorithm_weakness(signed: Signed) -> tuple[Fault, str] | None:
+    """Say what is wrong with the algorithm of a signature, and name it; None if nothing is."""
+    algorithm = signed.signature_algorithm_oid
     if algorithm in _ACCEPTED:
         return None
     weak = _WEAK.get(algorithm)
     if weak is not None:
         return Fault.WEAK_HASH, weak
     if algorithm == Algorithm.RSASSA_PSS:
-        return _pss_weakness(certificate)
+        return _pss_weakness(signed)
     name = algorithm._name
     return Fault.UNSUPPORTED_SIGNATURE, name if name != "Unknown OID" else algorithm.dotted_string
 
 
-def _pss_weakness(certificate: Parsed) -> tuple[Fault, str] | None:
-    hash_algorithm = _pss_hash(certificate)
+def _pss_weakness(signed: Signed) -> tuple[Fault, str] | None:
+    try:
+        hash_algorithm = signed.signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        hash_algorithm = None
     if isinstance(hash_algorithm, STRONG_HASHES):
         return None
     if isinstance(hash_algorithm, hashes.SHA1):
@@ -70,16 +80,14 @@ def _pss_weakness(certificate: Parsed) -> tuple[Fault, str] | None:
     return Fault.UNSUPPORTED_SIGNATURE, "RSASSA-PSS with unknown parameters"
 
 
-def _pss_hash(certificate: Parsed) -> hashes.HashAlgorithm | None:
-    try:
-        return certificate.x509.signature_hash_algorithm
-    except (ValueError, UnsupportedAlgorithm):
-        return None
-
-
 def is_signed_by(certificate: Parsed, key: CertificatePublicKeyTypes) -> bool:
     """Whether `key` signed `certificate`, by an algorithm that `weakness` lets pass."""
-    check = _check_for(certificate, key)
+    return is_signature_of(certificate.x509, certificate.x509.tbs_certificate_bytes, key)
+
+
+def is_signature_of(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> bool:
+    """Whether the signature in `signed` is one of `key` over `data`, by an algorithm that counts."""
+    check = _check_for(signed, data, key)
     if check is None:
         return False
     try:
@@ -89,11 +97,10 @@ def is_signed_by(certificate: Parsed, key: CertificatePublicKeyTypes) -> bool:
     return True
 
 
-def _check_for(certificate: Parsed, key: CertificatePublicKeyTypes) -> Callable[[], None] | None:
-    """Return the check that the certificate's algorithm asks for, or None if the key is of another kind."""
-    signed = certificate.x509
+def _check_for(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> Callable[[], None] | None:
+    """Return the check that the algorithm asks for, or None if the key is of another kind."""
     algorithm = signed.signature_algorithm_oid
-    signature, data = signed.signature, signed.tbs_certificate_bytes
+    signature = signed.signature
     if isinstance(key, _PlainKey):
         return partial(key.verify, signature, data) if isinstance(key, _PLAIN.get(algorithm, ())) else None
     digest = signed.signature_hash_algorithm

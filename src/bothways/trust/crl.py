@@ -1,0 +1,333 @@
+"""One certificate revocation list: of whom it speaks, until when, and whom it revokes (RFC 5280 5).
+
+Read whole by `cryptography` once; its entries are then found through an index of eight bytes each beside the
+DER, so that a list of a million entries costs little and answers at once. Judges nothing.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+from zlib import crc32
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509.oid import ExtensionOID
+
+from bothways.errors import ConfigError
+from bothways.faults import shown
+from bothways.trust import pem
+from bothways.trust.certificate import Parsed
+from bothways.trust.der import SEQUENCE, element, elements, expect_element
+from bothways.trust.distinguished import normal, normal_relatives, spelled
+from bothways.trust.signatures import algorithm_weakness, is_signature_of
+
+T = TypeVar("T", bound=x509.ExtensionType)
+Progress = Callable[[float], None]
+Names = frozenset[tuple[str, object]]
+
+ALL_REASONS = frozenset(
+    each for each in x509.ReasonFlags if each.name not in ("unspecified", "remove_from_crl")
+)
+_REMEMBERED_SIGNERS = 16
+PROGRESS_STEP = 50_000
+
+_INTEGER, _BOOLEAN, _OID, _OCTETS, _UTC_TIME, _GENERALIZED_TIME, _ENUMERATED = 2, 1, 6, 4, 0x17, 0x18, 10
+_EXTENSIONS = 0xA0
+_DIRECTORY_NAME = 0xA4
+_CRITICAL = b"\x01\x01\xff"
+_REASONS = {
+    0: "unspecified", 1: "key compromise", 2: "CA compromise", 3: "affiliation changed", 4: "superseded",
+    5: "cessation of operation", 6: "certificate hold", 8: "removed from the list", 9: "privilege withdrawn",
+    10: "AA compromise",
+}  # fmt: skip
+REMOVED, HOLD = _REASONS[8], _REASONS[6]
+_ENTRY_REASON = b"\x55\x1d\x15"
+_ENTRY_INVALIDITY = b"\x55\x1d\x18"
+_ENTRY_ISSUER = b"\x55\x1d\x1d"
+_KNOWN = {
+    ExtensionOID.ISSUING_DISTRIBUTION_POINT,
+    ExtensionOID.DELTA_CRL_INDICATOR,
+    ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+    ExtensionOID.CRL_NUMBER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One revoked certificate: since when, and why, in words."""
+
+    revoked_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which certificates of its issuer a list is about (RFC 5280 5.2.5)."""
+
+    names: Names | None = None
+    user_certificates: bool = True
+    ca_certificates: bool = True
+    attributes_only: bool = False
+    reasons: frozenset[x509.ReasonFlags] = ALL_REASONS
+    indirect: bool = False
+
+
+class CRL:
+    """A revocation list, read once. `problem` says why it cannot be used at all, or is None.
+
+    Attributes: `issuer` (DER name), `this_update`, `next_update` (None: it does not say), `number`, `base`
+    (the number of the list that a delta list amends, else None), `scope`, `scope_key` (equal for one scope).
+    """
+
+    def __init__(self, der: bytes, progress: Progress | None = None) -> None:
+        """Read DER; `progress` is called with a share from 0 to 1 now and then. Raises ValueError."""
+        self.der = der
+        self._signed_by: dict[bytes, bool] = {}
+        try:
+            self._x509 = x509.load_der_x509_crl(der)
+            self._read(self._x509)
+        except (
+            TypeError,
+            x509.InvalidVersion,
+            x509.UnsupportedGeneralNameType,
+            UnsupportedAlgorithm,
+        ) as error:
+            raise ValueError(str(error)) from None
+        except x509.DuplicateExtension as error:
+            raise ValueError(f"the extension {error.oid.dotted_string} stands there twice") from None
+        self._index(progress)
+
+    def _read(self, crl: x509.CertificateRevocationList) -> None:
+        self._signed, self.issuer, self._start, self._end = _take_apart(self.der)
+        self.normal_issuer = normal(self.issuer)
+        self.this_update = crl.last_update_utc
+        self.next_update = crl.next_update_utc
+        extensions = {each.oid: each for each in crl.extensions}
+        unknown = [
+            each.oid.dotted_string for each in extensions.values() if each.critical and each.oid not in _KNOWN
+        ]
+        self.problem = (
+            f"it has the critical extension {unknown[0]}, which we do not know" if unknown else None
+        )
+        number = _value(extensions, x509.CRLNumber)
+        delta = _value(extensions, x509.DeltaCRLIndicator)
+        key = _value(extensions, x509.AuthorityKeyIdentifier)
+        point = _value(extensions, x509.IssuingDistributionPoint)
+        self.number = None if number is None else number.crl_number
+        self.base = None if delta is None else delta.crl_number
+        self.authority_key = None if key is None else key.key_identifier
+        self.scope = Scope() if point is None else _scope(point, self.issuer)
+        self.scope_key = (self.normal_issuer, b"" if point is None else point.public_bytes())
+
+    def _index(self, progress: Progress | None) -> None:
+        """Index the entries by a checksum of their serial numbers."""
+        names: list[tuple[int, bytes]] = []
+        slow = _CRITICAL in memoryview(self.der)[self._start : self._end].tobytes()
+        keys = array("Q")
+        for at, serial, rest, stop in _walk(self.der, self._start, self._end, progress):
+            keys.append(crc32(serial) << 32 | at - self._start)
+            if slow and rest < stop:
+                self._heed_critical(at, rest, stop, names)
+        self._keys = array("Q", sorted(keys))
+        self._issuers_from = [at for at, _ in names]
+        self._issuers = [name for _, name in names]
+
+    def _heed_critical(self, at: int, rest: int, stop: int, names: list[tuple[int, bytes]]) -> None:
+        """Note a change of the certificates' issuer (RFC 5280 5.3.3), and what may not be passed over."""
+        extensions = expect_element(self.der, rest, stop, SEQUENCE, "extensions")
+        for oid, critical, value in _extensions(self.der, *extensions):
+            if oid == _ENTRY_ISSUER:
+                names.append((at, _certificate_issuer(value)))
+            elif critical and oid not in (_ENTRY_REASON, _ENTRY_INVALIDITY):
+                self.problem = self.problem or "an entry has a critical extension that we do not know"
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        kind = "delta CRL" if self.base is not None else "CRL"
+        return (
+            f"<{kind} of {shown(self.issuer_text)}, {len(self)} entries, {self.this_update:%Y-%m-%d %H:%M}>"
+        )
+
+    @property
+    def issuer_text(self) -> str:
+        """The issuer for a person."""
+        return spelled(self.issuer)
+
+    def find(self, serial: bytes, normal_issuer: bytes) -> Entry | None:
+        """Return the entry of a certificate by its serial number (DER content) and issuer, or None."""
+        key = crc32(serial) << 32
+        at = bisect_left(self._keys, key)
+        found = None
+        while at < len(self._keys) and self._keys[at] >> 32 == key >> 32:
+            place = (self._keys[at] & 0xFFFFFFFF) + self._start
+            if self._serial_at(place) == serial and self._issuer_at(place) == normal_issuer:
+                found = self._entry_at(place)  # the last one stands, should there be two
+            at += 1
+        return found
+
+    def _serial_at(self, place: int) -> bytes:
+        _, start, end = element(self.der, place, self._end)
+        first, last = expect_element(self.der, start, end, _INTEGER, "serial number")
+        return self.der[first:last]
+
+    def _issuer_at(self, place: int) -> bytes:
+        which = bisect_right(self._issuers_from, place)
+        return self._issuers[which - 1] if which else self.normal_issuer
+
+    def _entry_at(self, place: int) -> Entry:
+        _, start, end = element(self.der, place, self._end)
+        _, at = expect_element(self.der, start, end, _INTEGER, "serial number")
+        tag, first, at = element(self.der, at, end)
+        reason = _REASONS[0]
+        if at < end:
+            for oid, _, value in _extensions(
+                self.der, *expect_element(self.der, at, end, SEQUENCE, "extensions")
+            ):
+                if oid == _ENTRY_REASON:
+                    reason = _REASONS.get(value[-1], _REASONS[0])
+        return Entry(_time(tag, self.der[first:at]), reason)
+
+    def weakness(self) -> str | None:
+        """Say what is wrong with the algorithm that signed the list, or None."""
+        weak = algorithm_weakness(self._x509)
+        return None if weak is None else weak[1]
+
+    def is_signed_by(self, signer: Parsed) -> bool:
+        """Whether the signer's key signed the list, by an algorithm that counts; checked once a key."""
+        known = self._signed_by.get(signer.key_digest)
+        if known is None:
+            data = self.der[self._signed]
+            known = self.weakness() is None and is_signature_of(self._x509, data, signer.key)
+            if len(self._signed_by) < _REMEMBERED_SIGNERS:
+                self._signed_by[signer.key_digest] = known
+        return known
+
+
+def crls_in(data: bytes, source: str, progress: Progress | None = None) -> list[CRL]:
+    """Read CRLs from PEM (any number) or one from DER; ConfigError names `source`."""
+    blocks = [block for label, block in pem.blocks(data) if label == "X509 CRL"]
+    if not blocks and data[:1] != b"\x30":
+        raise ConfigError(f"{source}: no CRL in it; expected -----BEGIN X509 CRL----- or DER")
+    crls = []
+    for number, block in enumerate(blocks or [data], 1):
+        try:
+            crls.append(CRL(pem.body(block) if blocks else bytes(block), progress))
+        except ValueError as error:
+            raise ConfigError(f"{source}: CRL {number} cannot be read: {shown(error)}") from None
+    return crls
+
+
+def general_names(names: list[x509.GeneralName] | None) -> Names:
+    """Return general names in a form that is equal for equal ones; directory names by RFC 5280 7.1."""
+    return frozenset((type(each).__name__, _general_name(each)) for each in names or ())
+
+
+def _general_name(name: x509.GeneralName) -> object:
+    if isinstance(name, x509.DirectoryName):
+        return normal_relatives(name.value.public_bytes())
+    return name.value
+
+
+def point_names(
+    full: list[x509.GeneralName] | None, relative: x509.RelativeDistinguishedName | None, issuer: bytes
+) -> Names | None:
+    """Return a distribution point's names; a relative one hangs below the issuer's (RFC 5280 4.2.1.13)."""
+    if relative is not None:
+        last = normal_relatives(x509.Name([relative]).public_bytes())
+        return frozenset({("DirectoryName", (*normal_relatives(issuer), *last))})
+    return None if full is None else general_names(full)
+
+
+def _scope(point: x509.IssuingDistributionPoint, issuer: bytes) -> Scope:
+    return Scope(
+        names=point_names(point.full_name, point.relative_name, issuer),
+        user_certificates=not (point.only_contains_ca_certs or point.only_contains_attribute_certs),
+        ca_certificates=not (point.only_contains_user_certs or point.only_contains_attribute_certs),
+        attributes_only=point.only_contains_attribute_certs,
+        reasons=ALL_REASONS if point.only_some_reasons is None else frozenset(point.only_some_reasons),
+        indirect=point.indirect_crl,
+    )
+
+
+def _take_apart(der: bytes) -> tuple[slice, bytes, int, int]:
+    """Return what is signed, the issuer, and where the revoked certificates begin and end (RFC 5280 5.1)."""
+    start, end = expect_element(der, 0, len(der), SEQUENCE, "CertificateList")
+    at, end = expect_element(der, start, end, SEQUENCE, "tbsCertList")
+    signed = slice(start, end)
+    if der[at] == _INTEGER:
+        at = element(der, at, end)[2]
+    name = expect_element(der, at, end, SEQUENCE, "signature algorithm")[1]
+    at = expect_element(der, name, end, SEQUENCE, "issuer")[1]
+    issuer = der[name:at]
+    while at < end:
+        tag, first, at = element(der, at, end)
+        if tag == SEQUENCE:
+            return signed, issuer, first, at
+    return signed, issuer, end, end
+
+
+def _value(
+    extensions: Mapping[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]], kind: type[T]
+) -> T | None:
+    found = extensions.get(kind.oid)
+    return found.value if found is not None and isinstance(found.value, kind) else None
+
+
+def _walk(der: bytes, at: int, end: int, progress: Progress | None) -> Iterator[tuple[int, bytes, int, int]]:
+    """Yield each entry's place, serial number, and the rest after its times; made for lists of a million."""
+    first, count = at, 0
+    while at < end:
+        if der[at + 1] < 0x80:
+            tag, start = der[at], at + 2
+            stop = start + der[at + 1]
+        else:
+            tag, start, stop = element(der, at, end)
+        serial_end = start + 2 + der[start + 1]
+        times_end = serial_end + 2 + der[serial_end + 1]
+        if tag != SEQUENCE or der[start] != _INTEGER or not serial_end < times_end <= stop <= end:
+            raise ValueError(f"no entry of a revocation list at byte {at}")
+        yield at, der[start + 2 : serial_end], times_end, stop
+        at = stop
+        count += 1
+        if progress is not None and count % PROGRESS_STEP == 0:
+            progress((at - first) / (end - first))
+    if progress is not None:
+        progress(1.0)
+
+
+def _extensions(der: bytes, at: int, end: int) -> Iterator[tuple[bytes, bool, bytes]]:
+    for _, _, start, stop in elements(der, at, end):
+        first, last = expect_element(der, start, stop, _OID, "extension")
+        oid = der[first:last]
+        critical = der[last : last + 3] == _CRITICAL
+        value, value_end = expect_element(
+            der, last + 3 if critical else last, stop, _OCTETS, "extension value"
+        )
+        yield oid, critical, der[value:value_end]
+
+
+def _certificate_issuer(value: bytes) -> bytes:
+    """Return the directory name among the general names of an indirect list's entry, in normal form."""
+    at, end = expect_element(value, 0, len(value), SEQUENCE, "certificate issuer")
+    for tag, _, start, stop in elements(value, at, end):
+        if tag == _DIRECTORY_NAME:
+            return normal(value[start:stop])
+    raise ValueError("an entry's certificate issuer is no directory name")
+
+
+def _time(tag: int, text: bytes) -> datetime:
+    """Read a time; years of two digits are 1950 to 2049 (RFC 5280 5.1.2.4)."""
+    if tag == _UTC_TIME:
+        text = (b"19" if text[:2] >= b"50" else b"20") + text
+    year, month, day, hour, minute, second = (
+        int(text[:4]),
+        *(int(text[at : at + 2]) for at in range(4, 14, 2)),
+    )
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)

@@ -1,0 +1,431 @@
+"""Which evidence of revocation is needed, what it says of a path, and what stale or missing evidence means.
+
+By RFC 5280 6.3.3 over lists that are at hand: every list that applies is consulted, never just the first;
+the lists must together speak of all reasons; revoked wins over good, and what cannot be known is not good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Literal
+
+from cryptography import x509
+
+from bothways.errors import ConfigError
+from bothways.faults import Fault, Reason
+from bothways.trust import files
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.crl import (
+    ALL_REASONS,
+    CRL,
+    HOLD,
+    REMOVED,
+    Entry,
+    Names,
+    Progress,
+    crls_in,
+    general_names,
+    point_names,
+)
+from bothways.trust.distinguished import normal, normal_relatives
+from bothways.trust.names import ServerName
+from bothways.trust.path import LIMITS, Limits, Path, Status, StatusCheck, find_path
+from bothways.trust.path import judge as judge_path
+from bothways.trust.policies import NO_POLICY, Policies
+from bothways.trust.verdict import Finding, Outcome, Purpose, Verdict
+
+TOLERANCE = timedelta(minutes=5)
+_MAX_DEPTH = 3
+_MAX_LISTS = 64
+
+
+class CRLStore:
+    """The revocation lists at hand, shared by configurations; what is added counts from the next judgement.
+
+    They lie in a dictionary that is replaced whole, so that handshakes go on while lists are renewed.
+    """
+
+    def __init__(self, crls: Iterable[CRL] = ()) -> None:
+        self._by_issuer: dict[bytes, tuple[CRL, ...]] = {}
+        for crl in crls:
+            same = self._by_issuer.get(crl.normal_issuer, ())
+            self._by_issuer[crl.normal_issuer] = (*same, crl)
+
+    @classmethod
+    def from_files(cls, *paths: files.FilePath, progress: Progress | None = None) -> CRLStore:
+        """Read lists from files of PEM (any number in each) or DER. Raises ConfigError."""
+        return cls([crl for path in paths for crl in crls_in(files.content(path), str(path), progress)])
+
+    @classmethod
+    def from_pem(cls, data: bytes, *, progress: Progress | None = None) -> CRLStore:
+        """Take lists from PEM (any number) or one from DER. Raises ConfigError."""
+        return cls(crls_in(data, "CRL", progress))
+
+    def add(self, crl: CRL) -> bool:
+        """Take a list in the place of an older one of its issuer, key and scope; False if ours is newer."""
+        same = self._by_issuer.get(crl.normal_issuer, ())
+        twins = [each for each in same if _series(each) == _series(crl)]
+        if any(_age(each) > _age(crl) for each in twins):
+            return False
+        kept = tuple(each for each in same if each not in twins)
+        self._by_issuer = {**self._by_issuer, crl.normal_issuer: (*kept, crl)}
+        return True
+
+    def replace(self, other: CRLStore) -> None:
+        """Take the lists of another store in the place of all of ours, but keep ours where they are newer."""
+        renewed = CRLStore(other)
+        for crl in self:
+            if any(
+                _series(each) == _series(crl) and _age(each) < _age(crl)
+                for each in renewed.of(crl.normal_issuer)
+            ):
+                renewed.add(crl)
+        self._by_issuer = renewed._by_issuer
+
+    def of(self, normal_issuer: bytes) -> tuple[CRL, ...]:
+        """Return the lists of an issuer, by its name in the form of RFC 5280 7.1."""
+        return self._by_issuer.get(normal_issuer, ())
+
+    def __iter__(self) -> Iterator[CRL]:
+        for crls in self._by_issuer.values():
+            yield from crls
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_issuer.values()))
+
+    def __repr__(self) -> str:
+        return f"<CRLStore of {len(self)} lists>"
+
+
+def _series(crl: CRL) -> tuple[object, ...]:
+    return (*crl.scope_key, crl.authority_key, crl.base is not None)
+
+
+def _age(crl: CRL) -> tuple[datetime, int]:
+    return crl.this_update, crl.number or 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """How peers' certificates are checked for revocation.
+
+    crls: the lists at hand.  covers: "path" (every certificate below the anchor) or "leaf".  unknown:
+    "refuse" a peer whose status cannot be known, or "accept" it and say so; a revoked one is refused always.
+    tolerance: how far clocks may differ where a list begins and ends.
+    """
+
+    crls: CRLStore
+    covers: Literal["path", "leaf"] = "path"
+    unknown: Literal["refuse", "accept"] = "refuse"
+    tolerance: timedelta = TOLERANCE
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.crls, CRLStore):
+            raise ConfigError("crls: expected a CRLStore")
+        if self.covers not in ("path", "leaf"):
+            raise ConfigError(f"covers: {self.covers!r} is neither path nor leaf")
+        if self.unknown not in ("refuse", "accept"):
+            raise ConfigError(f"unknown: {self.unknown!r} is neither refuse nor accept")
+        if self.tolerance < timedelta(0):
+            raise ConfigError("tolerance: expected a time of zero or more")
+
+    @classmethod
+    def preset(cls, name: str, crls: CRLStore) -> Revocation:
+        """Make one of `PRESETS` by its name. Raises ConfigError."""
+        if name not in PRESETS:
+            raise ConfigError(f"revocation: {name!r} is no preset; expected {', '.join(PRESETS)}")
+        if not len(crls):
+            raise ConfigError(f"revocation: {name} needs a source, such as a CRL")
+        return PRESETS[name](crls)
+
+
+PRESETS = {
+    "require": lambda crls: Revocation(crls=crls),
+    "leaf": lambda crls: Revocation(crls=crls, covers="leaf"),
+    "tolerant": lambda crls: Revocation(crls=crls, unknown="accept"),
+}
+
+
+def judge(
+    chain: Sequence[bytes],
+    anchors: TrustStore,
+    *,
+    purpose: Purpose,
+    name: str | ServerName | None,
+    at: datetime,
+    revocation: Revocation | None,
+    key_usage: str | None = "digitalSignature",
+    policies: Policies = NO_POLICY,
+    limits: Limits = LIMITS,
+    leaf: Parsed | None = None,
+) -> Verdict:
+    """Judge a chain as `path.judge` does, and its revocation where a source is configured."""
+    return judge_path(
+        chain, anchors,
+        purpose=purpose, name=name, at=at, key_usage=key_usage, policies=policies, limits=limits, leaf=leaf,
+        status=None if revocation is None else status_check(revocation, anchors, at),
+    )  # fmt: skip
+
+
+def status_check(revocation: Revocation, anchors: TrustStore, at: datetime) -> StatusCheck:
+    """Return the check of a path for `path.judge`."""
+    return partial(_path_status, revocation, anchors, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """Every list that is needed is there, and none names the certificate."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The status cannot be known, and why."""
+
+    problem: str
+
+
+def _path_status(
+    revocation: Revocation, anchors: TrustStore, at: datetime, path: Path, others: Sequence[Parsed]
+) -> Status:
+    """Ask for every certificate below the anchor, or for the leaf alone (RFC 5280 6.1.3 a 3)."""
+    covered = path[:-1] if revocation.covers == "path" else path[:-1][:1]
+    if not covered:
+        return Status(Finding("c", Outcome.NOT_CHECKED, "the certificate is itself an anchor"))
+    inquiry = _Inquiry(revocation, anchors, at, path, others)
+    reasons, unknown, until = [], [], []
+    for position, certificate in enumerate(covered):
+        answer = inquiry.status(certificate, path[position + 1])
+        subject = certificate.subject_text
+        if isinstance(answer, Entry):
+            facts: dict[str, object] = {"revoked_at": answer.revoked_at, "reason": answer.reason}
+            reasons.append(Reason(Fault.REVOKED, position, subject, facts))
+        elif isinstance(answer, Unknown):
+            unknown.append(f"certificate {position} ({subject}): {answer.problem}")
+            if revocation.unknown == "refuse":
+                facts = {"problem": answer.problem, "advice": _advice(certificate)}
+                reasons.append(Reason(Fault.REVOCATION_UNKNOWN, position, subject, facts))
+        else:
+            until.append(answer.until)
+    if unknown:
+        text = "unknown, and accepted as configured: " + "; ".join(unknown)
+        return Status(Finding("c", Outcome.NOT_CHECKED, text), tuple(reasons), at)
+    count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
+    text = f"{count} not revoked by the lists at hand"
+    return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), min(until, default=None))
+
+
+def _advice(certificate: Parsed) -> str:
+    return f"supply a current CRL of {certificate.issuer_text}, or say that unknown is accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One distribution point of a certificate: its names, who issues the lists there, and their reasons."""
+
+    names: Names | None
+    issuers: tuple[bytes, ...]
+    named_issuers: Names | None
+    reasons: frozenset[x509.ReasonFlags]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the lists of one certificate have said so far."""
+
+    reasons: frozenset[x509.ReasonFlags] = frozenset()
+    until: list[datetime] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    revoked: Entry | None = None
+
+
+class _Inquiry:
+    """One path being asked about, with what is at hand to answer for it."""
+
+    def __init__(
+        self, revocation: Revocation, anchors: TrustStore, at: datetime, path: Path, others: Sequence[Parsed]
+    ) -> None:
+        self._revocation = revocation
+        self._anchors = anchors
+        self._at = at
+        self._path = path
+        self._others = others
+        self._asking: list[bytes] = []
+
+    def status(self, certificate: Parsed, issuer: Parsed) -> Good | Entry | Unknown:
+        """Say of one certificate, issued by `issuer`, whether it is revoked (RFC 5280 6.3.3)."""
+        self._asking.append(certificate.der)
+        try:
+            found = self._consult(certificate, issuer)
+        except ValueError as error:
+            return Unknown(f"its distribution points cannot be read: {error}")
+        finally:
+            self._asking.pop()
+        if found.revoked is not None:
+            return found.revoked
+        if found.reasons >= ALL_REASONS:
+            return Good(min(found.until))
+        if found.problems:
+            return Unknown(found.problems[0])
+        if found.reasons:
+            missing = sorted(each.value for each in ALL_REASONS - found.reasons)
+            return Unknown(f"the CRLs at hand do not speak of {', '.join(missing)}")
+        return Unknown(f"no CRL of {certificate.issuer_text} for it is at hand")
+
+    def _consult(self, certificate: Parsed, issuer: Parsed) -> _Found:
+        found = _Found()
+        for point in _points(certificate):
+            applicable = [crl for crl in self._lists(point) if _applies(crl, point, certificate)]
+            for crl, signer in self._usable(applicable, issuer, found):
+                self._ask(crl, signer, point, certificate, found)
+        return found
+
+    def _lists(self, point: Point) -> list[CRL]:
+        found = [crl for name in point.issuers for crl in self._revocation.crls.of(name)]
+        return [crl for crl in found if crl.base is None][:_MAX_LISTS]
+
+    def _usable(self, crls: list[CRL], issuer: Parsed, found: _Found) -> list[tuple[CRL, Parsed]]:
+        """Return the authentic lists with their signers, of one series the newest alone."""
+        newest: dict[tuple[object, ...], tuple[CRL, Parsed]] = {}
+        for crl in crls:
+            signer = self._signer(crl, issuer)
+            if isinstance(signer, str):
+                found.problems.append(signer)
+                continue
+            series = (*crl.scope_key, signer.key_digest)
+            if series not in newest or _age(newest[series][0]) < _age(crl):
+                newest[series] = (crl, signer)
+        return list(newest.values())
+
+    def _ask(self, crl: CRL, signer: Parsed, point: Point, certificate: Parsed, found: _Found) -> None:
+        """Take what one list, with its delta, says of a certificate (RFC 5280 6.3.3 c to l)."""
+        deltas = self._deltas(crl, signer)
+        problem = self._untimely(crl)
+        names = (certificate.serial, certificate.normal_issuer)
+        entry = next((said for delta in deltas if (said := delta.find(*names)) is not None), None)
+        if entry is None:
+            entry = crl.find(*names)
+        elif entry.reason == REMOVED:
+            entry = None
+        if entry is not None and not (problem and entry.reason == HOLD):
+            found.revoked = entry  # a revocation is for good, so that even an expired list proves it
+        elif problem:
+            found.problems.append(problem)
+        else:
+            found.reasons |= crl.scope.reasons & point.reasons
+            found.until += [each.next_update for each in (crl, *deltas) if each.next_update is not None]
+
+    def _deltas(self, crl: CRL, signer: Parsed) -> list[CRL]:
+        """Return the newest delta list that amends `crl`, if one does (RFC 5280 5.2.4, 6.3.3 c)."""
+        fitting = [
+            each
+            for each in self._revocation.crls.of(crl.normal_issuer)
+            if each.base is not None
+            and each.scope_key == crl.scope_key
+            and each.authority_key == crl.authority_key
+            and crl.number is not None
+            and each.base <= crl.number < (each.number or 0)
+            and each.problem is None
+            and self._untimely(each) is None
+            and each.is_signed_by(signer)
+        ]
+        return sorted(fitting, key=_age)[-1:]
+
+    def _untimely(self, crl: CRL) -> str | None:
+        """Say why a list does not hold now, or None."""
+        tolerance = self._revocation.tolerance
+        if crl.this_update > self._at + tolerance:
+            return f"the CRL of {crl.issuer_text} is from the future: {crl.this_update:%Y-%m-%d %H:%M}"
+        if crl.next_update is None:
+            return f"the CRL of {crl.issuer_text} does not say until when it holds"
+        if crl.next_update < self._at - tolerance:
+            return f"the CRL of {crl.issuer_text} expired on {crl.next_update:%Y-%m-%d %H:%M}"
+        return None
+
+    def _signer(self, crl: CRL, issuer: Parsed) -> Parsed | str:
+        """Return who signed a list and may, or say why it cannot be used (RFC 5280 6.3.3 f and g)."""
+        if crl.problem is not None:
+            return f"the CRL of {crl.issuer_text} cannot be used: {crl.problem}"
+        weak = crl.weakness()
+        if weak is not None:
+            return f"the CRL of {crl.issuer_text} is signed with {weak}"
+        refused = None
+        for candidate in self._candidates(crl, issuer):
+            if crl.is_signed_by(candidate):
+                problem = self._unfit(candidate)
+                if problem is None:
+                    return candidate
+                refused = f"the CRL of {crl.issuer_text} is signed by {problem}"
+        return refused or f"the CRL of {crl.issuer_text} is not signed by a key known as that CA's"
+
+    def _candidates(self, crl: CRL, issuer: Parsed) -> Iterator[Parsed]:
+        """Yield the certificates in the name of a list's issuer, the certificate's own issuer first."""
+        seen: set[bytes] = set()
+        for each in (issuer, *self._path, *self._others):
+            if each.der not in seen and each.normal_subject == crl.normal_issuer:
+                seen.add(each.der)
+                try:
+                    each.load()
+                except ValueError:
+                    continue
+                yield each
+
+    def _unfit(self, signer: Parsed) -> str | None:
+        """Say why a key may not sign lists: by its usage, its path, or its own status; None if it may."""
+        usage = signer.extension(x509.KeyUsage)
+        if usage is not None and not usage.crl_sign:
+            return "a key whose usage lacks cRLSign"
+        if signer in self._path[1:]:
+            return None
+        if len(self._asking) > 1 and self._asking[-1] == signer.der:
+            return None  # a signer whose CA has named no other list for it answers for itself
+        if signer.der in self._asking or len(self._asking) >= _MAX_DEPTH:
+            return "a certificate whose own status depends on it"
+        path = find_path(signer, (*self._path[1:-1], *self._others), self._anchors, self._at)
+        if path is None or path[-1].der != self._path[-1].der:
+            return "a certificate without a path to the same anchor"
+        for position, certificate in enumerate(path[:-1]):
+            if certificate in self._path[1:]:
+                break
+            answer = self.status(certificate, path[position + 1])
+            if not isinstance(answer, Good):
+                return f"{certificate.subject_text}, whose own status is not good"
+        return None
+
+
+def _points(certificate: Parsed) -> list[Point]:
+    """Return a certificate's distribution points; its issuer is always one (RFC 5280 6.3.3)."""
+    issuer = certificate.normal_issuer
+    points = []
+    for each in certificate.extension(x509.CRLDistributionPoints) or ():
+        named = None if each.crl_issuer is None else general_names(each.crl_issuer)
+        issuers = _directory_names(each.crl_issuer) or (certificate.issuer,)
+        names = point_names(each.full_name, each.relative_name, issuers[0])
+        reasons = ALL_REASONS if each.reasons is None else frozenset(each.reasons)
+        points.append(Point(names, tuple(map(normal, issuers)), named, reasons))
+    own = frozenset({("DirectoryName", normal_relatives(certificate.issuer))})
+    points.append(Point(own, (issuer,), None, ALL_REASONS))
+    return points
+
+
+def _directory_names(names: list[x509.GeneralName] | None) -> tuple[bytes, ...]:
+    return tuple(each.value.public_bytes() for each in names or () if isinstance(each, x509.DirectoryName))
+
+
+def _applies(crl: CRL, point: Point, certificate: Parsed) -> bool:
+    """Whether a list speaks of a certificate at a distribution point (RFC 5280 6.3.3 b)."""
+    scope = crl.scope
+    if point.named_issuers is not None and not scope.indirect:
+        return False
+    if scope.names is not None:
+        names = point.names if point.names is not None else point.named_issuers
+        if names is None or scope.names.isdisjoint(names):
+            return False
+    basic = certificate.extension(x509.BasicConstraints)
+    is_ca = basic is not None and basic.ca
+    return not scope.attributes_only and (scope.ca_certificates if is_ca else scope.user_certificates)
