@@ -80,7 +80,7 @@ class PeerAlert(TLSError):
     @property
     def name(self) -> str:
         """The alert's name in the IANA registry, or its number."""
-        return name(Alert, self.alert).lower()
+        return name(Alert, self.alert).lower().removeprefix("alert ")
 
     def __str__(self) -> str:
         where = f" at step {self.step}" if self.step else ""

@@ -1,0 +1,84 @@
+"""What callers catch, and what it says to people and to programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bothways.errors import (
+    ConfigError,
+    InternalError,
+    PeerAlert,
+    PeerFault,
+    TLSError,
+    Truncated,
+    UsageError,
+)
+from bothways.faults import Fault, Reason
+from bothways.iana import Alert
+
+EXPIRED = datetime(2026, 1, 3, tzinfo=UTC)
+
+
+def test_everything_that_is_raised_on_purpose_is_a_tls_error() -> None:
+    for kind in (PeerFault, PeerAlert, Truncated, UsageError, ConfigError, InternalError):
+        assert issubclass(kind, TLSError)
+
+
+def test_a_peers_fault_says_who_did_what_where_by_which_rule_and_what_to_do() -> None:
+    error = PeerFault(Fault.CERTIFICATE_EXPIRED, step="2.3b", peer="server", facts={"not_after": EXPIRED})
+    told = str(error)
+    assert told.startswith("the server sent a certificate that expired on 2026-01-03")
+    assert "(step 2.3b; RFC 5280 6.1.3; alert certificate_expired)." in told
+    assert "\nHint: " in told
+    assert error.alert is Alert.CERTIFICATE_EXPIRED
+    assert error.facts["not_after"] is EXPIRED
+
+
+def test_a_peers_fault_tells_every_reason_and_each_once() -> None:
+    reasons = (
+        Reason(Fault.CERTIFICATE_EXPIRED, 0, "CN=a", {"not_after": EXPIRED}),
+        Reason(Fault.CERTIFICATE_EXPIRED, 1, "CN=b", {"not_after": EXPIRED}),
+    )
+    error = PeerFault(
+        Fault.CERTIFICATE_EXPIRED, step="2.3b", peer="server", facts=reasons[0].facts, reasons=reasons
+    )
+    assert error.reasons == reasons
+    assert str(error).count("Also: certificate 1 (CN=b)") == 1
+    assert "Also: certificate 0" not in str(error)
+
+
+def test_a_row_with_another_alert_in_tls_1_2_gives_it_there() -> None:
+    fault = next(fault for fault in Fault if fault.value.tls12 is not None)
+    new, old = (PeerFault(fault, step="", peer="client", tls12=tls12) for tls12 in (False, True))
+    assert (new.alert, new.rule) == (fault.value.alert, fault.value.rule)
+    assert (old.alert, old.rule) == fault.value.tls12
+
+
+def test_facts_cannot_be_changed() -> None:
+    error = PeerFault(Fault.NOT_TLS, step="1.1", peer="client", facts={"start": b"GET"})
+    with pytest.raises(TypeError):
+        error.facts["start"] = b""  # type: ignore[index]
+
+
+def test_an_alert_says_its_name_what_it_means_and_what_to_do() -> None:
+    error = PeerAlert(
+        Alert.UNKNOWN_CA, step="3.3a", peer="server", meaning="it does not know our CA", hint="ask"
+    )
+    assert error.name == "unknown_ca"
+    assert str(error) == (
+        "the server refused the connection at step 3.3a with alert unknown_ca.\n"
+        "That means: it does not know our CA.\nHint: ask."
+    )
+    assert PeerAlert(250, step="", peer="client").name == "250"
+
+
+def test_a_truncation_says_that_data_may_be_missing() -> None:
+    assert "without close_notify" in str(Truncated("server"))
+    assert "at step 2.1" in str(Truncated("client", step="2.1"))
+
+
+def test_an_error_of_ours_is_told_in_words() -> None:
+    assert str(ConfigError("no key")) == "no key"
+    assert str(InternalError())
