@@ -31,6 +31,7 @@ from bothways import (
 )
 from bothways.aio import Server, StreamReader, StreamWriter, connect, start_server
 from bothways.aio import link as link_source
+from bothways.aio import server as server_source
 
 pytestmark = pytest.mark.network
 
@@ -218,6 +219,24 @@ async def test_a_long_line_goes_through_a_small_window():
 
 
 @run
+async def test_a_reader_that_waits_for_more_gets_more_though_its_buffer_was_full():
+    """Half-empty is not empty enough to go on by itself, but enough for a line that is not complete."""
+
+    async def two_lines(reader, writer) -> None:
+        writer.write(b"a" * 900 + b"\n" + b"b" * 600)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(b"c\n")
+
+    async with serving(two_lines) as server:
+        reader, writer = await open_to(server, limit=1000)
+        await asyncio.sleep(0.02)
+        assert len(await reader.readline()) == 901
+        assert await reader.readline() == b"b" * 600 + b"c\n"
+        await closed(writer)
+
+
+@run
 async def test_only_one_task_reads_at_a_time():
     """As in asyncio, the second is told so."""
     async with serving(quiet) as server:
@@ -401,6 +420,26 @@ async def test_a_handlers_last_words_arrive_though_the_client_still_talks():
         writer.write_eof()
         assert await reader.read() == b"short answer"
         await closed(writer)
+
+
+@run
+async def test_a_slow_client_gets_all_of_an_answer_that_its_handler_left_behind():
+    """The server's patience counts from the last byte that the client took."""
+    size = 8 * 1024 * 1024
+
+    async def big(reader, writer) -> None:
+        writer.write(bytes(size))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server_source, "LINGER_SECONDS", 0.2)
+        async with serving(big) as server:
+            reader, writer = await open_to(server)
+            received = 0
+            while data := await reader.read(256 * 1024):
+                received += len(data)
+                await asyncio.sleep(0.02)
+            assert received == size
+            await closed(writer)
 
 
 # -- late refusal ----------------------------------------------------------------------------------------

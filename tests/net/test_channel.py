@@ -440,6 +440,17 @@ def test_a_broken_pipe_is_explained_by_what_was_said_before_it(serve, monkeypatc
     channel.close()
 
 
+def test_a_broken_pipe_after_a_clean_end_is_just_that(serve):
+    """The peer said goodbye and left: there is no more to tell than that the way is gone."""
+    server = serve(lambda channel: None)
+    channel = open_to(server)
+    server.outcome()
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        for _ in range(100):
+            channel.sendall(bytes(100_000))
+    channel.close()
+
+
 def test_confirmed_answers_refused(serve):
     """`confirmed` tells; it does not raise. Every other call does."""
     server = serve(silent)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Literal, cast
 
-from bothways.errors import PeerAlert, PeerFault, TLSError, Truncated, UsageError
+from bothways.errors import PeerAlert, TLSError, Truncated, UsageError
 from bothways.tls.connection import Connection
 from bothways.tls.events import (
     Caution,
@@ -172,7 +172,7 @@ class Link(asyncio.Protocol):
         if self._transport is not None and not self._lost:
             if not self._established and self.failure is None:
                 self.end()
-                self._transport.close()
+                self._drain_for(LINGER_SECONDS)
             else:
                 self._transport.abort()
         self._wake()
@@ -302,7 +302,8 @@ class Link(asyncio.Protocol):
 
     def _wind_up(self) -> None:
         """After a failure: our alert must survive, so the write side is shut and what comes is drained."""
-        if isinstance(self.failure, PeerFault) and not self.transport.is_closing():
+        told = not isinstance(self.failure, (PeerAlert, Truncated))
+        if told and not self.transport.is_closing():
             self._drain_for(LINGER_SECONDS)
         else:
             self.transport.close()
@@ -314,7 +315,17 @@ class Link(asyncio.Protocol):
                 transport.write_eof()
         if self._reading_paused and not transport.is_closing():
             transport.resume_reading()
-        self._linger = self._loop.call_later(seconds, transport.abort)
+        self._linger = self._loop.call_later(
+            seconds, self._linger_on, seconds, transport.get_write_buffer_size()
+        )
+
+    def _linger_on(self, seconds: float, before: int) -> None:
+        """Go on waiting as long as the peer still takes what we sent last; else end it."""
+        left = self.transport.get_write_buffer_size()
+        if left < before:
+            self._linger = self._loop.call_later(seconds, self._linger_on, seconds, left)
+        else:
+            self.transport.abort()
 
     # -- waiting ---------------------------------------------------------------------------------------
 

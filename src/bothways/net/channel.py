@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from bothways.errors import PeerAlert, PeerFault, TLSError, Truncated, UsageError
+from bothways.errors import PeerAlert, TLSError, Truncated, UsageError
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
 from bothways.tls.events import (
     Caution,
@@ -497,7 +497,7 @@ class Channel:
 
     def _wind_up(self) -> None:
         """Let our alert reach the peer, then close: closing with unread data would destroy it."""
-        if isinstance(self._failure, PeerFault):
+        if not isinstance(self._failure, (PeerAlert, Truncated)):
             self._finish_writing()
             self._discard(LINGER_SECONDS)
         self._sock.close()
