@@ -212,6 +212,15 @@ def test_a_report_lists_checks_names_and_warnings():
     assert peer_facts(None) is None
 
 
+def test_a_report_of_tls_1_2_knows_what_the_server_thinks_of_us():
+    """RFC 5246 7.4.9: the server's Finished comes last."""
+    talk = mutual()
+    reported = Reported(talk)
+    reported.version = "1.2"
+    lines = report_lines("there:1", reported, talk.client.notes)
+    assert [line.split()[1] for line in lines if line.startswith("  3.3")] == ["accepted"]
+
+
 def test_a_report_says_what_became_of_our_own_certificate():
     """Sent, none sent, or not asked for."""
     assert own_part(mutual().client.notes)["outcome"] == "sent"

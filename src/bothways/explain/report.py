@@ -94,14 +94,23 @@ def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> 
     ours = own_part(notes)
     rows = [*checks(notes), ours]
     if ours["outcome"] == "sent":
-        rows.append(
-            {"id": "3.3", "outcome": "not known yet", "text": "in TLS 1.3 the server's first words will tell"}
-        )
+        rows.append(_verdict_on_us(connection.version))
     rows.sort(key=lambda check: check["id"])
     width = max(len(check["outcome"]) for check in rows)
     lines += [f"  {check['id']:<4}  {check['outcome']:<{width}}  {check['text']}" for check in rows]
     lines += [f"warning: {warning}" for warning in connection.warnings]
     return lines
+
+
+def _verdict_on_us(version: str | None) -> Check:
+    """Say what a client knows of step 3.3: in TLS 1.2 the server's Finished comes after its verdict."""
+    if version == "1.2":
+        return {
+            "id": "3.3",
+            "outcome": "accepted",
+            "text": "the server's Finished came after it had judged us",
+        }
+    return {"id": "3.3", "outcome": "not known yet", "text": "in TLS 1.3 the server's first words will tell"}
 
 
 def report_facts(connection: Reported, notes: Sequence[Noted]) -> dict[str, object]:
