@@ -282,7 +282,7 @@ def test_gnutls_client_changes_its_keys_and_asks_for_ours(folder: Path) -> None:
 def test_gnutls_client_offers_what_we_pass_over(
     options: tuple[str, ...], priority: str, folder: Path
 ) -> None:
-    """RFC 9846 4.3: extensions that we do not speak change nothing, nor does a pre-shared key that we lack."""
+    """RFC 9846 4.3: extensions that we do not speak change nothing, nor does a key that we lack."""
     with (
         serving(our_server()) as ours,
         gnutls_cli(folder, ours.port, *options, who=client(), priority=priority) as theirs,

@@ -180,6 +180,23 @@ def test_openssl_and_we_pass_much_data_in_many_records(
 
 
 @BOTH_ROLES
+def test_openssl_and_we_show_certificates_of_several_records(
+    role: str, their_server: Theirs, their_client: Theirs
+) -> None:
+    """RFC 9846 5.1: certificates of 46 KiB, one message in three records."""
+    names = ("DNS:localhost", *(f"DNS:host-number-{number:05}.example.com" for number in range(1500)))
+    big = {side: identity(side, names=names) for side in ("client", "server")}
+    if role == "client":
+        ours = our_client(big["client"]).connection("localhost")
+        meeting = Meeting(ours, their_server(big["server"], ssl.CERT_REQUIRED))
+    else:
+        meeting = Meeting(our_server(big["server"], auth="require").connection(), their_client(big["client"]))
+    meeting.carry().talk()
+    assert meeting.ours.peer is not None
+    assert len(meeting.ours.peer.names.dns) == 1501
+
+
+@BOTH_ROLES
 @pytest.mark.parametrize("piece", [1, 7, 100])
 def test_openssl_reaches_us_in_bits_of_any_size(
     role: str, piece: int, their_server: Theirs, their_client: Theirs
