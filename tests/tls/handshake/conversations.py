@@ -120,6 +120,7 @@ CONVERSATIONS = {
         Conversation("mutual after a retry", {}, RETRY),
         Conversation("retry without a cookie", {}, {"retry_cookie": False} | RETRY),
         Conversation("with ALPN", {"alpn": ("h2", "http/1.1")}, {"alpn": ("http/1.1",)}),
+        Conversation("TLS 1.2 offered too", {"versions": ("1.3", "1.2")}, {"versions": ("1.2", "1.3")}),
         Conversation("AES-256", {"suites": ("TLS_AES_256_GCM_SHA384",)}, {}),
         Conversation("ChaCha20", {"suites": ("TLS_CHACHA20_POLY1305_SHA256",)}, {}),
         Conversation(

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bothways import Fault
+from bothways import Fault, PeerFault
 from bothways.iana import Alert, CipherSuite, ExtensionType, NamedGroup, SignatureScheme
+from bothways.tls.events import Note
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
@@ -19,14 +20,17 @@ from bothways.tls.wire.tls13 import (
     EncryptedExtensions,
     NewSessionTicket,
 )
+from pair import pair
 from tamper import (
     Edit,
     Refusal,
     as_bytes,
+    assert_told,
     both,
     changing,
     editing,
     extending,
+    lying,
     refused,
     repeating,
     with_extensions,
@@ -40,6 +44,7 @@ ILLEGAL, FAILED = Alert.ILLEGAL_PARAMETER, Alert.HANDSHAKE_FAILURE
 X25519, P256, P384 = NamedGroup.x25519, NamedGroup.secp256r1, NamedGroup.secp384r1
 RETRIED = "mutual after a retry"
 X = ExtensionType
+BOTH_VERSIONS = {"versions": ("1.3", "1.2")}
 TO_TLS12, BELOW_TLS12 = b"DOWNGRD\1", b"DOWNGRD\0"
 
 
@@ -456,6 +461,16 @@ VERSIONS = (
             changing(ServerHello, legacy_version=0x0301 + minor, random=bytes(24) + mark, extensions=None),
         )
         for minor, mark in ((2, TO_TLS12), (1, BELOW_TLS12), (0, BELOW_TLS12))
+    ),
+    *(
+        server(
+            f"to TLS 1.2, which was offered too, with {mark!r}",
+            Fault.DOWNGRADED,
+            ILLEGAL,
+            changing(ServerHello, random=bytes(24) + mark, extensions=None),
+            client=BOTH_VERSIONS,
+        )
+        for mark in (TO_TLS12, BELOW_TLS12)
     ),
     server(
         "TLS 1.1 beside a choice of TLS 1.3",
@@ -906,3 +921,28 @@ def test_hello_or_extension_is_refused(case: Refusal) -> None:
         server_config(**settings.server | case.server),
         "192.0.2.1" if by_address else "localhost",
     )
+
+
+SUITES_OF_12 = (CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        without(ClientHello, ext.SupportedVersions),
+        editing(ClientHello, ext.SupportedVersions, versions=(0x0303,)),
+        both(
+            changing(ClientHello, cipher_suites=SUITES_OF_12),
+            editing(ClientHello, ext.SupportedVersions, versions=(0x0303,)),
+        ),
+    ],
+)
+def test_downgrade_by_somebody_between_is_found_out(edit: Edit) -> None:
+    """RFC 9846 4.2.3: a server that has TLS 1.3 marks its older choice, and the client knows what it offered."""
+    notes: list[Note] = []
+    with lying(CLIENT, edit, in_flight=True):
+        talk = pair(client_config(**BOTH_VERSIONS), server_config(**BOTH_VERSIONS), server_notes=notes)
+        talk.exchange()
+    assert isinstance(talk.client.failure, PeerFault)
+    assert talk.client.failure.fault is Fault.DOWNGRADED
+    assert_told(talk.client.failure, ILLEGAL, notes, talk.server)

@@ -131,7 +131,7 @@ def sweep(conversation: Conversation, victim: Role) -> int:
     return told
 
 
-SAMPLE = ("one-way", "mutual", "anonymous by request", "mutual after a retry")
+SAMPLE = ("one-way", "mutual", "anonymous by request", "mutual after a retry", "TLS 1.2 offered too")
 
 
 @pytest.mark.parametrize("victim", Role)
