@@ -287,3 +287,89 @@ def leaf(by: Issued | None, subject: str | x509.Name | None = "server.example", 
     if "alternatives" not in options and isinstance(subject, str):
         options["alternatives"] = [f"DNS:{subject}"]
     return issue(subject, by, **{"ca": False, "usage": BOTH} | options)
+
+
+def crl(
+    by: Issued,
+    *revoked: Issued | tuple[Issued, str],
+    number: int | None = 1,
+    this_update: datetime = NOW - DAY,
+    next_update: datetime = NOW + 7 * DAY,
+    signed_by: PrivateKeyTypes | None = None,
+    issuer_name: x509.Name | None = None,
+    base: int | None = None,
+    point: x509.IssuingDistributionPoint | None = None,
+    digest: str = "SHA256",
+    extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    entry_extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
+) -> bytes:
+    """A revocation list in DER. revoked: certificates, with a reason such as "key_compromise" or without."""
+    signer = signed_by or by.key
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer_name or by.certificate.subject)
+        .last_update(this_update)
+        .next_update(next_update)
+        .add_extension(authority, critical=False)
+    )
+    if number is not None:
+        builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+    if base is not None:
+        builder = builder.add_extension(x509.DeltaCRLIndicator(base), critical=True)
+    if point is not None:
+        builder = builder.add_extension(point, critical=True)
+    for extension, critical in extra:
+        builder = builder.add_extension(extension, critical=critical)
+    for each in revoked:
+        issued, reason = each if isinstance(each, tuple) else (each, None)
+        builder = builder.add_revoked_certificate(_revoked(issued, reason, entry_extra))
+    algorithm = (
+        DIGESTS[digest] if isinstance(signer, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else None
+    )
+    return builder.sign(signer, algorithm).public_bytes(Encoding.DER)
+
+
+def _revoked(
+    issued: Issued, reason: str | None, extra: Sequence[tuple[x509.ExtensionType, bool]]
+) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder().serial_number(issued.certificate.serial_number)
+    builder = builder.revocation_date(NOW - 2 * DAY)
+    if reason is not None:
+        builder = builder.add_extension(x509.CRLReason(x509.ReasonFlags[reason]), critical=False)
+    for extension, critical in extra:
+        builder = builder.add_extension(extension, critical=critical)
+    return builder.build()
+
+
+def issuing_point(
+    full_name: Sequence[str] = (),
+    *,
+    users: bool = False,
+    cas: bool = False,
+    attributes: bool = False,
+    reasons: Sequence[str] | None = None,
+    indirect: bool = False,
+) -> x509.IssuingDistributionPoint:
+    """An issuing distribution point (RFC 5280 5.2.5)."""
+    return x509.IssuingDistributionPoint(
+        full_name=[alternative(each) for each in full_name] or None,
+        relative_name=None,
+        only_contains_user_certs=users,
+        only_contains_ca_certs=cas,
+        only_some_reasons=None if reasons is None else frozenset(x509.ReasonFlags[each] for each in reasons),
+        indirect_crl=indirect,
+        only_contains_attribute_certs=attributes,
+    )
+
+
+def points(*full_names: str, issuer: str | None = None, reasons: Sequence[str] | None = None):
+    """A certificate's distribution points extension, one for each name, ready for `extra`."""
+    flags = None if reasons is None else frozenset(x509.ReasonFlags[each] for each in reasons)
+    issuers = None if issuer is None else [x509.DirectoryName(name(issuer))]
+    return (
+        x509.CRLDistributionPoints(
+            [x509.DistributionPoint([alternative(each)], None, flags, issuers) for each in full_names]
+        ),
+        False,
+    )

@@ -131,7 +131,7 @@ def _allows(leaf: Parsed, usage: str) -> bool:
 def _from_bytes(
     cert: bytes, cert_source: str, key: bytes, key_source: str, password: Password
 ) -> Credentials:
-    if not pem.blocks(cert) and _is_pkcs12(cert):
+    if not pem.blocks(cert) and is_pkcs12(cert):
         return _from_pkcs12(cert, cert_source, password)
     certificates = certificates_in(cert, cert_source)
     if not certificates:
@@ -139,7 +139,7 @@ def _from_bytes(
     return _assembled(certificates, cert_source, _private_key(key, key_source, password), key_source)
 
 
-def _is_pkcs12(data: bytes) -> bool:
+def is_pkcs12(data: bytes) -> bool:
     """Whether DER bytes begin as PKCS#12 does: a sequence that starts with version 3 (RFC 7292 4)."""
     start = data[:16].find(b"\x02\x01\x03")
     return data[:1] == b"\x30" and 0 < start <= 6

@@ -27,6 +27,7 @@ class Outcome(Enum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_CHECKED = "not checked"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Trusted:
     names: Names
     findings: tuple[Finding, ...]
     valid_until: datetime
+
+    @property
+    def accepts_unknown(self) -> bool:
+        """Whether revocation was to be checked, could not be known, and was accepted as configured."""
+        return any(each.outcome is Outcome.UNKNOWN for each in self.findings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,380 @@
+"""Which lists are needed, what they say of a path, and what stale or missing lists mean (RFC 5280 6.3.3)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.errors import ConfigError
+from bothways.faults import Fault
+from bothways.iana import Alert
+from bothways.trust.anchors import TrustStore
+from bothways.trust.crl import CRL
+from bothways.trust.revocation import PRESETS, CRLStore, Revocation, judge
+from bothways.trust.verdict import Outcome, Purpose, Refused, Trusted
+from pki import DAY, NOW, crl, intermediate, issue, issuing_point, key, leaf, name, points, root
+
+ROOT = root()
+CA = intermediate(ROOT)
+SERVER = leaf(CA)
+OTHER = leaf(CA, "other.example")
+ANCHORS = TrustStore.from_pem(ROOT.pem)
+CLEAN = (crl(ROOT), crl(CA))
+SIGNS_LISTS = ("crl_sign",)
+
+
+def judged(*lists: bytes, chain=None, at=NOW, anchors=ANCHORS, **options):
+    revocation = Revocation(crls=CRLStore(map(CRL, lists)), **options)
+    return judge(
+        chain or SERVER.chain, anchors, purpose=Purpose.SERVER, name=None, at=at, revocation=revocation
+    )
+
+
+def refusals(verdict) -> list[tuple[Fault, int | None]]:
+    assert isinstance(verdict, Refused), verdict
+    return [(each.fault, each.position) for each in verdict.reasons]
+
+
+def problem(verdict) -> str:
+    [reason] = verdict.reasons
+    assert reason.fault is Fault.REVOCATION_UNKNOWN
+    return str(reason.facts["problem"])
+
+
+REVOKED = [(Fault.REVOKED, 0)]
+UNKNOWN = [(Fault.REVOCATION_UNKNOWN, 0)]
+
+
+def test_a_path_that_no_list_names_passes_and_says_until_when():
+    """RFC 5280 6.1.3 a 3: the verdict lapses with the first of the lists."""
+    verdict = judged(crl(ROOT, next_update=NOW + 3 * DAY), crl(CA, OTHER))
+    assert isinstance(verdict, Trusted)
+    assert verdict.findings[2].outcome is Outcome.PASSED
+    assert verdict.findings[2].text == "2 certificates not revoked by the lists at hand"
+    assert verdict.valid_until == NOW + 3 * DAY
+
+
+def test_a_revoked_leaf_is_refused_with_date_and_reason():
+    """RFC 5280 6.3.3 i and j."""
+    verdict = judged(crl(ROOT), crl(CA, (SERVER, "key_compromise")))
+    assert refusals(verdict) == REVOKED
+    assert verdict.reasons[0].facts == {"revoked_at": NOW - 2 * DAY, "reason": "key compromise"}
+    assert verdict.reasons[0].fault.alert is Alert.CERTIFICATE_REVOKED
+    assert verdict.findings[2].outcome is Outcome.FAILED
+
+
+def test_a_revoked_intermediate_is_refused_at_its_place():
+    """Every CA below the anchor is asked for."""
+    assert refusals(judged(crl(ROOT, CA), crl(CA))) == [(Fault.REVOKED, 1)]
+
+
+def test_without_a_source_nothing_is_asked_and_it_says_so():
+    """DESIGN 8: revocation is asked for by naming a source."""
+    verdict = judge(SERVER.chain, ANCHORS, purpose=Purpose.SERVER, name=None, at=NOW, revocation=None)
+    assert verdict.findings[2].outcome is Outcome.NOT_CHECKED
+    assert verdict.findings[2].text == "no source configured"
+
+
+def test_a_certificate_without_a_list_is_unknown_and_refused():
+    """Unknown is not good; every certificate is told."""
+    verdict = judged(crl(ROOT))
+    assert refusals(verdict) == UNKNOWN
+    assert problem(verdict) == "no CRL of CN=Intermediate for it is at hand"
+    assert "supply a current CRL of CN=Intermediate" in verdict.reasons[0].facts["advice"]
+    assert refusals(judged()) == [(Fault.REVOCATION_UNKNOWN, 0), (Fault.REVOCATION_UNKNOWN, 1)]
+
+
+def test_unknown_is_accepted_only_when_configured_and_is_no_tick():
+    """Accepting unknown never overrides revoked."""
+    verdict = judged(crl(ROOT), unknown="accept")
+    assert isinstance(verdict, Trusted)
+    assert verdict.findings[2].outcome is Outcome.NOT_CHECKED
+    assert verdict.findings[2].outcome is Outcome.UNKNOWN and verdict.accepts_unknown
+    assert verdict.findings[2].text.startswith("accepted as configured: ")
+    assert refusals(judged(crl(CA, SERVER), unknown="accept")) == REVOKED
+
+
+def test_the_leaf_alone_is_covered_when_configured():
+    """The intermediate's status is not asked for then."""
+    assert isinstance(judged(crl(CA), covers="leaf"), Trusted)
+    assert isinstance(judged(crl(CA), crl(ROOT, CA), covers="leaf"), Trusted)
+    assert refusals(judged(crl(CA, SERVER), covers="leaf")) == REVOKED
+
+
+def test_an_expired_list_is_unknown_and_says_when_it_expired():
+    """Issue 4: never good."""
+    old = crl(CA, next_update=NOW - timedelta(hours=1))
+    assert problem(judged(crl(ROOT), old)) == "the CRL of CN=Intermediate expired on 2026-06-01 11:00"
+
+
+def test_an_expired_list_still_proves_a_revocation_but_not_a_hold():
+    """docs/defaults.md: a revocation is for good, a hold may have been lifted."""
+    expired = {"next_update": NOW - timedelta(hours=1)}
+    assert refusals(judged(crl(ROOT), crl(CA, (SERVER, "superseded"), **expired))) == REVOKED
+    assert refusals(judged(crl(ROOT), crl(CA, (SERVER, "certificate_hold"), **expired))) == UNKNOWN
+
+
+def test_a_list_from_the_future_is_unknown():
+    """RFC 5280 5.1.2.4."""
+    early = crl(CA, this_update=NOW + timedelta(hours=1))
+    assert "from the future" in problem(judged(crl(ROOT), early))
+
+
+def test_the_tolerance_of_times_is_five_minutes_unless_said_otherwise():
+    """docs/defaults.md: at either end of a list, never of a certificate."""
+    for edge in ({"next_update": NOW - timedelta(minutes=4)}, {"this_update": NOW + timedelta(minutes=4)}):
+        assert isinstance(judged(crl(ROOT), crl(CA, **edge)), Trusted)
+        assert refusals(judged(crl(ROOT), crl(CA, **edge), tolerance=timedelta(0))) == UNKNOWN
+
+
+def test_every_list_that_applies_is_consulted_not_just_the_first():
+    """FIELD 10: the wrong list chosen hides a revocation."""
+    users = crl(CA, point=issuing_point(users=True))
+    revoking = crl(CA, SERVER, point=issuing_point(["DN:Intermediate"]))
+    for lists in ((users, revoking), (revoking, users)):
+        assert refusals(judged(crl(ROOT), *lists)) == REVOKED
+
+
+def test_the_newer_of_two_lists_of_one_series_counts():
+    """Issue 4: an older list never replaces a newer one, in whatever order they come."""
+    older = crl(CA, (SERVER, "certificate_hold"), number=1, this_update=NOW - 3 * DAY)
+    newer = crl(CA, number=2)
+    for lists in ((older, newer), (newer, older)):
+        assert isinstance(judged(crl(ROOT), *lists), Trusted)
+    held = crl(CA, (SERVER, "certificate_hold"), number=3, this_update=NOW - timedelta(hours=1))
+    assert refusals(judged(crl(ROOT), newer, held)) == REVOKED
+
+
+def test_a_forged_newer_list_displaces_no_authentic_one():
+    """RFC 5280 6.3.3 g: signatures first."""
+    forged = crl(CA, number=99, signed_by=key("P-256", 3000), this_update=NOW)
+    assert refusals(judged(crl(ROOT), crl(CA, SERVER), forged)) == REVOKED
+    assert "not signed by a key known as that CA's" in problem(judged(crl(ROOT), forged))
+
+
+def test_a_list_signed_with_a_weak_hash_cannot_be_used():
+    """As for certificates."""
+    top = root("CRL RSA", key_kind="RSA-2048")
+    weak = crl(top).replace(bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105"))
+    verdict = judged(weak, chain=leaf(top).chain, anchors=TrustStore.from_pem(top.pem))
+    assert problem(verdict) == "the CRL of CN=CRL RSA is signed with SHA-1"
+
+
+def test_a_list_with_an_unknown_critical_extension_cannot_be_used():
+    """RFC 5280 5.2."""
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+    assert "cannot be used" in problem(judged(crl(ROOT), crl(CA, extra=[(unknown, True)])))
+
+
+def test_a_ca_whose_key_may_not_sign_lists_leaves_its_certificates_unknown():
+    """RFC 5280 6.3.3 f."""
+    ca = intermediate(ROOT, "No lists", key_usage=("key_cert_sign",))
+    verdict = judged(crl(ROOT), crl(ca), chain=leaf(ca).chain)
+    assert "usage lacks cRLSign" in problem(verdict)
+
+
+@pytest.mark.parametrize(
+    ("point", "applies"),
+    [
+        (issuing_point(users=True), True),
+        (issuing_point(cas=True), False),
+        (issuing_point(attributes=True), False),
+        (issuing_point(["URI:http://a.example/1"]), False),
+        (issuing_point(["DN:Intermediate"]), True),
+    ],
+)
+def test_a_list_counts_only_for_its_scope(point, applies):
+    """RFC 5280 6.3.3 b 2."""
+    verdict = judged(crl(ROOT), crl(CA, point=point))
+    assert isinstance(verdict, Trusted) if applies else refusals(verdict) == UNKNOWN
+
+
+def test_a_partitioned_list_counts_for_certificates_that_name_its_point():
+    """RFC 5280 6.3.3 b 2 i."""
+    server = leaf(CA, extra=[points("URI:http://a.example/1")])
+    mine, other = issuing_point(["URI:http://a.example/1"]), issuing_point(["URI:http://a.example/2"])
+    assert isinstance(judged(crl(ROOT), crl(CA, point=mine), chain=server.chain), Trusted)
+    assert refusals(judged(crl(ROOT), crl(CA, point=other), chain=server.chain)) == UNKNOWN
+    assert refusals(judged(crl(ROOT), crl(CA, server, point=mine), chain=server.chain)) == REVOKED
+
+
+def test_lists_must_together_speak_of_all_reasons():
+    """RFC 5280 6.3.3 d, e and l."""
+    everything = [
+        each.name for each in x509.ReasonFlags if each.name not in ("unspecified", "remove_from_crl")
+    ]
+    some = crl(CA, point=issuing_point(reasons=everything[:2]))
+    rest = crl(CA, point=issuing_point(reasons=everything[2:]))
+    assert isinstance(judged(crl(ROOT), some, rest), Trusted)
+    assert "do not speak of" in problem(judged(crl(ROOT), some))
+    revoking = crl(CA, (SERVER, "key_compromise"), point=issuing_point(reasons=everything[:2]))
+    assert refusals(judged(crl(ROOT), revoking, rest)) == REVOKED
+
+
+def test_a_delta_adds_to_its_base_and_removes_from_it():
+    """RFC 5280 5.2.4, 6.3.3 c, i and k."""
+    clean, held = crl(CA, number=5), crl(CA, (SERVER, "certificate_hold"), number=5)
+    adds = crl(CA, (SERVER, "superseded"), number=7, base=5)
+    removes = crl(CA, (SERVER, "remove_from_crl"), number=7, base=4)
+    assert refusals(judged(crl(ROOT), clean, adds)) == REVOKED
+    assert isinstance(judged(crl(ROOT), held, removes), Trusted)
+    assert refusals(judged(crl(ROOT), held)) == REVOKED
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"number": 7, "base": 6},
+        {"number": 5, "base": 5},
+        {"number": 7, "base": 5, "next_update": NOW - DAY / 2},
+        {"number": 7, "base": 5, "signed_by": key("P-256", 3000)},
+        {"number": 7, "base": 5, "point": issuing_point(users=True)},
+    ],
+)
+def test_a_delta_that_does_not_fit_its_base_is_not_applied(unfit):
+    """RFC 5280 5.2.4."""
+    held = crl(CA, (SERVER, "certificate_hold"), number=5)
+    removes = crl(CA, (SERVER, "remove_from_crl"), **unfit)
+    assert refusals(judged(crl(ROOT), held, removes)) == REVOKED
+
+
+def test_a_delta_alone_says_nothing():
+    """RFC 5280 5.2.4: it needs its base."""
+    assert refusals(judged(crl(ROOT), crl(CA, number=7, base=5))) == UNKNOWN
+
+
+def delegated(**options):
+    """A server whose lists are issued by somebody to whom its CA delegates that."""
+    signer = issue("List signer", CA, key_usage=SIGNS_LISTS, **options)
+    server = leaf(CA, extra=[points("DN:List signer", issuer="List signer")])
+    return server, signer
+
+
+def indirect(server, signer, *revoked) -> bytes:
+    named = x509.CertificateIssuer([x509.DirectoryName(name("Intermediate"))])
+    point = issuing_point(["DN:List signer"], indirect=True)
+    return crl(signer, *revoked, entry_extra=[(named, True)], point=point)
+
+
+def test_an_indirect_list_counts_where_the_certificate_names_its_issuer():
+    """RFC 5280 6.3.3 b 1; its signer comes with the chain, and is asked about too."""
+    server, signer = delegated()
+    chain = [server.der, CA.der, signer.der]
+    lists = (crl(ROOT), crl(CA))
+    assert isinstance(judged(*lists, indirect(server, signer), chain=chain), Trusted)
+    assert refusals(judged(*lists, indirect(server, signer, server), chain=chain)) == REVOKED
+    unsent = [server.der, CA.der]
+    only = judged(crl(ROOT), indirect(server, signer), chain=unsent)
+    assert "not signed by a key known as that CA's" in problem(only)
+
+
+def test_a_signer_of_lists_must_be_good_itself():
+    """RFC 5280 6.3.3 f: its path, its usage, its own status."""
+    server, signer = delegated()
+    chain = [server.der, CA.der, signer.der]
+    revoked = judged(crl(ROOT), crl(CA, signer), indirect(server, signer), chain=chain)
+    assert isinstance(revoked, Trusted)  # the CA's own list covers the server as well
+    scoped = issuing_point(["DN:Elsewhere"])
+    alone = judged(crl(ROOT), crl(CA, signer, point=scoped), indirect(server, signer), chain=chain)
+    assert "whose own status is not good" in problem(alone)
+    server, expired = delegated(not_after=NOW - DAY)
+    stale = judged(crl(ROOT), indirect(server, expired), chain=[server.der, CA.der, expired.der])
+    assert "without a path to the same anchor" in problem(stale)
+
+
+def test_a_signer_that_vouches_for_the_leaf_that_it_is_counts_for_nothing():
+    """The leaf's own key never answers for the leaf."""
+    own = issue(
+        "Self", CA, key_usage=("digital_signature", "crl_sign"), extra=[points("DN:Self", issuer="Self")]
+    )
+    point = issuing_point(["DN:Self"], indirect=True)
+    verdict = judged(crl(ROOT), crl(own, point=point), chain=own.chain)
+    assert "own status depends on it" in problem(verdict)
+
+
+def test_a_pinned_leaf_has_nobody_to_revoke_it():
+    """The anchor itself is not asked about."""
+    own = leaf(None, "dev.example")
+    verdict = judged(*CLEAN, chain=[own.der], anchors=TrustStore.from_pem(own.pem))
+    assert isinstance(verdict, Trusted)
+    assert verdict.findings[2].text == "the certificate is itself an anchor"
+
+
+def test_revocation_is_not_checked_where_there_is_no_path():
+    """A finding is never a tick without a check."""
+    verdict = judged(*CLEAN, anchors=TrustStore.from_pem(root("Elsewhere").pem))
+    assert verdict.findings[2].outcome is Outcome.NOT_CHECKED
+    assert verdict.findings[2].text == "there is no path to check"
+
+
+def test_other_reasons_stand_before_an_unknown_status_and_after_a_revoked_one():
+    """DESIGN 5: revoked; expired; ... and what is not known last."""
+    old = leaf(CA, not_after=NOW - DAY)
+    assert refusals(judged(crl(ROOT), chain=old.chain)) == [
+        (Fault.CERTIFICATE_EXPIRED, 0),
+        (Fault.REVOCATION_UNKNOWN, 0),
+    ]
+    assert refusals(judged(crl(ROOT), crl(CA, old), chain=old.chain)) == [
+        (Fault.REVOKED, 0),
+        (Fault.CERTIFICATE_EXPIRED, 0),
+    ]
+
+
+def test_a_store_reads_files_and_pem(tmp_path):
+    """DESIGN 8: --crl takes PEM (several) or DER, repeated."""
+    (tmp_path / "root.crl").write_bytes(CLEAN[0])
+    (tmp_path / "ca.pem").write_bytes(x509.load_der_x509_crl(CLEAN[1]).public_bytes(Encoding.PEM))
+    store = CRLStore.from_files(tmp_path / "root.crl", str(tmp_path / "ca.pem"))
+    assert (len(store), repr(store)) == (2, "<CRLStore of 2 lists>")
+    assert len(CRLStore.from_pem((tmp_path / "ca.pem").read_bytes())) == 1
+    with pytest.raises(ConfigError, match="cannot be read"):
+        CRLStore.from_files(tmp_path / "gone.crl")
+
+
+def test_a_list_is_added_in_the_place_of_an_older_one_only():
+    """Issue 4: an older list never replaces a newer one."""
+    store = CRLStore(map(CRL, CLEAN))
+    assert store.add(CRL(crl(CA, SERVER, number=2, this_update=NOW)))
+    assert len(store) == 2
+    assert not store.add(CRL(crl(CA, number=1)))
+    assert store.add(CRL(crl(CA, number=2, point=issuing_point(users=True))))
+    assert len(store) == 3
+
+
+def test_a_store_is_replaced_whole_and_keeps_what_is_newer():
+    """Files are read again while handshakes go on."""
+    store = CRLStore([CRL(CLEAN[0]), CRL(crl(CA, SERVER, number=9, this_update=NOW))])
+    held = Revocation(crls=store)
+    store.replace(CRLStore([CRL(crl(CA, number=3))]))
+    assert [each.number for each in held.crls] == [9]
+    store.replace(CRLStore([CRL(crl(CA, number=10, this_update=NOW + timedelta(minutes=1)))]))
+    assert [each.number for each in held.crls] == [10]
+
+
+def test_an_impossible_policy_is_a_config_error():
+    """DESIGN 5: said when the configuration is made."""
+    store = CRLStore(map(CRL, CLEAN))
+    for wrong in (
+        {"covers": "all"},
+        {"unknown": "ignore"},
+        {"tolerance": timedelta(-1)},
+        {"crls": [CLEAN[0]]},
+    ):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            Revocation(**{"crls": store} | wrong)
+
+
+def test_presets_have_names_and_need_a_source():
+    """DESIGN 8: --revocation require refuses without one."""
+    store = CRLStore(map(CRL, CLEAN))
+    assert Revocation.preset("require", store) == Revocation(crls=store)
+    assert Revocation.preset("leaf", store).covers == "leaf"
+    assert Revocation.preset("tolerant", store).unknown == "accept"
+    assert list(PRESETS) == ["require", "leaf", "tolerant"]
+    with pytest.raises(ConfigError, match="needs a source"):
+        Revocation.preset("require", CRLStore())
+    with pytest.raises(ConfigError, match="no preset"):
+        Revocation.preset("strict", store)
