@@ -293,7 +293,8 @@ class Reason:
     facts: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        place = "" if self.position is None else f"certificate {self.position} ({shown(self.subject)}): "
+        subject = f" ({shown(self.subject)})" if self.subject else ""
+        place = "" if self.position is None else f"certificate {self.position}{subject}: "
         return place + sentence(self.fault.sentence, self.facts)
 
 

@@ -10,7 +10,17 @@ from typing import Any
 
 import click
 
-from bothways.cli.options import ADDRESS, FILE, Address, identity_options, load_anchors, load_identity
+from bothways.cli.options import (
+    ADDRESS,
+    FILE,
+    Address,
+    classic_option,
+    identity_options,
+    load_anchors,
+    load_identity,
+    load_revocation,
+    revocation_options,
+)
 from bothways.cli.terminal import FAILED, complain, described, output_is_gone, say, say_json
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.explain.recorder import Recorder
@@ -26,6 +36,8 @@ CHUNK = 64 * 1024
 @click.option(
     "--ca", required=True, type=FILE, metavar="FILE", help="Authorities that vouch for the server (PEM)."
 )
+@revocation_options
+@classic_option
 @identity_options(required=False)
 @click.option("--name", metavar="NAME", help="Whom the server must prove to be; by default HOST.")
 @click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version.")
@@ -42,6 +54,9 @@ def command(
     cert: str | None,
     key: str | None,
     password_file: str | None,
+    classic: bool,
+    crl: tuple[str, ...],
+    revocation: str | None,
     name: str | None,
     tls: str | None,
     alpn: tuple[str, ...],
@@ -55,7 +70,14 @@ def command(
     """
     settings: dict[str, Any] = {"versions": (tls,)} if tls is not None else {}
     identity = load_identity(cert, key, password_file)
-    config = ClientConfig(anchors=load_anchors(ca), credentials=identity, alpn=alpn, **settings)
+    config = ClientConfig(
+        anchors=load_anchors(ca),
+        credentials=identity,
+        alpn=alpn,
+        revocation=load_revocation(crl, revocation),
+        insecure_rsa_key_transport=classic,
+        **settings,
+    )
     recorder = Recorder()
     try:
         with connect(address.host, address.port, config, name, timeout=timeout, observer=recorder) as channel:

@@ -11,6 +11,7 @@ from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
+from bothways.trust.revocation import PRESETS, CRLStore, Revocation
 
 
 class Address(NamedTuple):
@@ -89,6 +90,41 @@ def load_identity(cert: str | None, key: str | None, password_file: str | None) 
             if password is not None:
                 return Credentials.from_files(cert, key, password=password)
         raise
+
+
+def revocation_options(command: Command) -> Command:
+    """Add --crl and --revocation to a command."""
+    for option in (
+        click.option(
+            "--revocation",
+            type=click.Choice(list(PRESETS)),
+            metavar="PRESET",
+            help=f"How strictly revocation is checked: {', '.join(PRESETS)}; by default require, with --crl.",
+        ),
+        click.option(
+            "--crl",
+            type=FILE,
+            metavar="FILE",
+            multiple=True,
+            help="Revocation lists, PEM or DER; repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+classic_option = click.option(
+    "--classic",
+    is_flag=True,
+    help="Allow RSA key transport too, the dated key exchange of TLS 1.2 without forward secrecy.",
+)
+
+
+def load_revocation(crls: tuple[str, ...], preset: str | None) -> Revocation | None:
+    """Read the revocation lists: naming one asks for revocation, a preset without any is refused."""
+    if not crls and preset is None:
+        return None
+    return Revocation.preset(preset or "require", CRLStore.from_files(*crls))
 
 
 def load_anchors(path: str) -> TrustStore:

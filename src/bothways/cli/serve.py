@@ -10,7 +10,17 @@ from typing import Any
 import click
 
 from bothways.cli.listening import converse, listen, until_stopped
-from bothways.cli.options import ADDRESS, FILE, Address, identity_options, load_anchors, load_identity
+from bothways.cli.options import (
+    ADDRESS,
+    FILE,
+    Address,
+    classic_option,
+    identity_options,
+    load_anchors,
+    load_identity,
+    load_revocation,
+    revocation_options,
+)
 from bothways.cli.page import greet
 from bothways.cli.relay import relay
 from bothways.cli.terminal import described, refuse, say
@@ -26,6 +36,8 @@ MODES = click.Choice(["none", "request", "require"])
 
 @click.command("serve")
 @click.argument("address", type=ADDRESS, metavar="HOST:PORT")
+@revocation_options
+@classic_option
 @identity_options(required=True)
 @click.option("--client-ca", type=FILE, metavar="FILE", help="Authorities that vouch for clients (PEM).")
 @click.option(
@@ -55,6 +67,9 @@ def command(
     cert: str,
     key: str | None,
     password_file: str | None,
+    classic: bool,
+    crl: tuple[str, ...],
+    revocation: str | None,
     client_ca: str | None,
     client_auth: str | None,
     alpn: tuple[str, ...],
@@ -80,6 +95,8 @@ def command(
         client_anchors=load_anchors(client_ca) if client_ca is not None else None,
         alpn=alpn,
         handshake_timeout=handshake_timeout,
+        revocation=load_revocation(crl, revocation),
+        insecure_rsa_key_transport=classic,
         **settings,
     )
     talk = _service(service, forward)

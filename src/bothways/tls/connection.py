@@ -80,7 +80,7 @@ def _handshake(role: Role, terms: Terms, observer: Observer | None) -> Handshake
     transcript = Transcript()
     out = Outbox(role, transcript, observer, terms.record_padding)
     inbox = Inbox(observer, terms.max_certificate_bytes)
-    return Handshake(role, terms.draws, terms.clock, transcript, out, inbox, observer)
+    return Handshake(role, terms.draws, terms.clock, transcript, out, inbox, observer, terms.revocation)
 
 
 def _heard(observer: Observer) -> Observer:

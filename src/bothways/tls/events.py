@@ -75,6 +75,9 @@ class Caution(Enum):
     KEY_SIGNS_AND_DECIPHERS = (
         "our RSA key both signs and deciphers premaster secrets; use one key for each (RFC 5246 F.1.1.2)"
     )
+    REVOCATION_UNKNOWN = (
+        "whether the peer's certificates are revoked is not known; they were accepted as configured"
+    )
     NO_CREDENTIALS = "the server asked for a certificate and we have none to send"
 
     def __str__(self) -> str:

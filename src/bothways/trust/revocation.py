@@ -214,8 +214,8 @@ def _path_status(
             until.append(answer.until)
     lapses = min(until, default=None)
     if unknown:
-        text = "unknown, and accepted as configured: " + "; ".join(unknown)
-        return Status(Finding("c", Outcome.NOT_CHECKED, text), tuple(reasons), lapses)
+        text = "accepted as configured: " + "; ".join(unknown)
+        return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses)
     count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
     text = f"{count} not revoked by the lists at hand"
     return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), lapses)

@@ -11,7 +11,7 @@ from bothways.iana import ContentType, name
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
 from bothways.tls.handshake.steps import Role, message_ids
 from bothways.tls.keys.transcript import Transcript
-from bothways.tls.record.framing import Framing
+from bothways.tls.record.framing import TLS12_LIMIT, Framing
 from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Flight, Message, encode_message
 
@@ -137,6 +137,8 @@ class Inbox:
         if not self._flight.empty:
             blame(Fault.MESSAGE_SPANS_KEY_CHANGE)
         self.keys = keys
+        if isinstance(keys, Protection12):
+            self._framing.plain_limit = self._framing.protected_limit = TLS12_LIMIT
         self.epoch = epoch
         self._opened = False
         if self._observer is not None:

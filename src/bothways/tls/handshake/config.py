@@ -23,6 +23,7 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.names import ServerName
 from bothways.trust.names import server_name as parse_server_name
+from bothways.trust.revocation import Revocation
 
 ClientAuth = Literal["none", "request", "require"]
 
@@ -56,6 +57,8 @@ class Terms:
     handshake_timeout: seconds.
     max_certificate_bytes: the longest Certificate message that is read.
     record_padding: pads every protected record to a multiple of so many bytes (RFC 9846 5.4).
+    revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the
+    verdict says so.
     insecure_ignore_truncation: take an end of file without close_notify for an end of data.
     insecure_without_extended_main_secret: speak TLS 1.2 with peers that do not bind keys to their
     handshake (RFC 7627).
@@ -71,6 +74,7 @@ class Terms:
     handshake_timeout: float = 30.0
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
+    revocation: Revocation | None = None
     insecure_ignore_truncation: bool = False
     insecure_without_extended_main_secret: bool = False
     insecure_rsa_key_transport: bool = False
@@ -102,6 +106,8 @@ class Terms:
         codes = None if chosen is None else _codes("certificate_schemes", chosen, SignatureScheme, None)
         self._set("certificate_scheme_codes", codes)
         self._set("protocols", _protocols(self.alpn))
+        if self.revocation is not None and not isinstance(self.revocation, Revocation):
+            raise ConfigError("revocation: expected a Revocation")
         if not self.handshake_timeout > 0:
             raise ConfigError("handshake_timeout: expected seconds above zero")
         if not 0 <= self.record_padding <= 2**14:
@@ -198,6 +204,8 @@ class ServerTerms(Terms):
         if mode == "none":
             if self.client_anchors is not None:
                 raise ConfigError("client_anchors: they would never be used, since client_auth is none")
+            if self.revocation is not None:
+                raise ConfigError("revocation: it would never be checked, since client_auth is none")
         elif self.client_anchors is None:
             raise ConfigError(
                 f"client_anchors: missing, and client_auth={mode!r} has to judge clients by them"

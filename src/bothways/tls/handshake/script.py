@@ -23,7 +23,8 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
 from bothways.trust.names import ServerName
-from bothways.trust.path import judge as judge_chain
+from bothways.trust.revocation import Revocation
+from bothways.trust.revocation import judge as judge_chain
 from bothways.trust.verdict import Purpose, Refused
 
 M = TypeVar("M")
@@ -70,6 +71,7 @@ class Handshake:
     out: Outbox
     inbox: Inbox
     observer: Observer | None
+    revocation: Revocation | None = None
     warnings: list[Caution] = field(default_factory=list)
     offered: frozenset[int] = frozenset()
     version: int | None = None
@@ -111,13 +113,22 @@ def judge(
     """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3)."""
     yield Enter(Step.JUDGING)
     verdict = judge_chain(
-        chain, anchors, purpose=purpose, name=name, at=hs.clock.now(), key_usage=key_usage, leaf=leaf
+        chain,
+        anchors,
+        purpose=purpose,
+        name=name,
+        at=hs.clock.now(),
+        key_usage=key_usage,
+        leaf=leaf,
+        revocation=hs.revocation,
     )
     if hs.observer is not None:
         hs.observer(Judged(LEGAL[hs.role][Step.JUDGING].id, verdict))
     if isinstance(verdict, Refused):
         first = verdict.reasons[0]
         raise Blame(first.fault, first.facts, verdict.reasons)
+    if verdict.accepts_unknown:
+        hs.warnings.append(Caution.REVOCATION_UNKNOWN)
     return Peer(verdict)
 
 

@@ -1,0 +1,158 @@
+"""`bothways verify`: judge a certificate as a handshake would, and say every reason."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from bothways.cli.options import FILE, load_anchors, load_revocation, revocation_options
+from bothways.cli.terminal import DONE, FAILED, passphrase
+from bothways.errors import ConfigError
+from bothways.explain.escape import visible
+from bothways.explain.report import names_facts
+from bothways.faults import Reason, sentence
+from bothways.trust import files
+from bothways.trust.anchors import certificates_in
+from bothways.trust.credentials import Credentials, is_pkcs12
+from bothways.trust.path import LIMITS, Limits
+from bothways.trust.pem import blocks
+from bothways.trust.revocation import judge
+from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
+
+PURPOSES = {"server": Purpose.SERVER, "client": Purpose.CLIENT}
+STEPS = {"server": "2.3", "client": "3.3"}
+# A file of certificates is no peer: it may hold a whole store of intermediates.
+OWN_FILES = Limits(certificates=256, octets=1024 * 1024, depth=LIMITS.depth)
+
+
+class TimeType(click.ParamType[datetime]):
+    """A time: 2026-06-01, 2026-06-01T12:00 or with seconds and zone; UTC where none is given."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read a time, or say how one is written."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            read = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is no time; expected one like 2026-06-01 or 2026-06-01T12:00:00Z", param, ctx
+            )
+        return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
+
+
+@click.command("verify")
+@click.argument("cert", type=FILE, metavar="CERT")
+@click.option("--ca", required=True, type=FILE, metavar="FILE", help="The authorities that are trusted.")
+@click.option(
+    "--purpose",
+    type=click.Choice(list(PURPOSES)),
+    default="server",
+    show_default=True,
+    help="What it stands for.",
+)
+@click.option("--name", metavar="NAME", help="The DNS name, IP address or URI that it must have.")
+@revocation_options
+@click.option("--at", type=TimeType(), metavar="TIME", help="Judge by this time instead of now.")
+@click.option("--password-file", type=FILE, metavar="FILE", help="First line: the passphrase of a PKCS#12.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def command(
+    cert: str,
+    ca: str,
+    purpose: str,
+    name: str | None,
+    crl: tuple[str, ...],
+    revocation: str | None,
+    at: datetime | None,
+    password_file: str | None,
+    as_json: bool,
+) -> int:
+    """Judge the certificate in CERT, and the chain behind it, as a handshake would.
+
+    CERT is PEM (the leaf first), DER or PKCS#12. The exit status is 0 if it is trusted, 1 if it is refused.
+    """
+    chain = _chain(cert, password_file)
+    verdict = judge(
+        chain,
+        load_anchors(ca),
+        purpose=PURPOSES[purpose],
+        name=name,
+        at=at or datetime.now(UTC),
+        revocation=load_revocation(crl, revocation),
+        key_usage=None,
+        limits=OWN_FILES,
+    )
+    if as_json:
+        sys.stdout.write(json.dumps(_facts(verdict)) + "\n")
+    else:
+        sys.stdout.write("\n".join(_lines(cert, purpose, verdict)) + "\n")
+    return DONE if isinstance(verdict, Trusted) else FAILED
+
+
+def _chain(path: str, password_file: str | None) -> list[bytes]:
+    data = files.content(path)
+    if not blocks(data) and is_pkcs12(data):
+        password = passphrase(password_file, path)
+        return list(Credentials.from_pkcs12(data, password).chain)
+    chain = certificates_in(data, path)
+    if not chain:
+        raise ConfigError(f"{path}: no certificate in it; expected -----BEGIN CERTIFICATE-----")
+    return chain
+
+
+def _lines(path: str, purpose: str, verdict: Verdict) -> list[str]:
+    who = visible(verdict.names.subject) if verdict.names is not None else "a certificate that cannot be read"
+    found = "trusted" if isinstance(verdict, Trusted) else "refused"
+    lines = [f"{path}: {found} as a {purpose}: {who}"]
+    width = max((len(each.outcome.value) for each in verdict.findings), default=0)
+    lines += [
+        f"  {STEPS[purpose]}{each.letter}  {each.outcome.value:<{width}}  {visible(each.text, 600)}"
+        for each in verdict.findings
+    ]
+    if isinstance(verdict, Trusted):
+        subjects = [visible(each.subject.rfc4514_string()) for each in verdict.path]
+        return [
+            *lines,
+            f"  path  {' < '.join(subjects)}",
+            f"  until {verdict.valid_until:%Y-%m-%d %H:%M} UTC",
+        ]
+    for reason in verdict.reasons:
+        lines.append(f"  because {reason} ({reason.fault.rule})")
+        hint = sentence(reason.fault.hint, reason.facts)
+        lines += [f"    Hint: {hint}."] if hint else []
+    return lines
+
+
+def _facts(verdict: Verdict) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "trusted": isinstance(verdict, Trusted),
+        "names": names_facts(verdict.names) if verdict.names is not None else None,
+        "checks": [
+            {"check": each.letter, "outcome": each.outcome.value, "text": visible(each.text, 600)}
+            for each in verdict.findings
+        ],
+    }
+    if isinstance(verdict, Refused):
+        return facts | {"reasons": [_reason_facts(reason) for reason in verdict.reasons]}
+    return facts | {
+        "path": [visible(each.subject.rfc4514_string()) for each in verdict.path],
+        "valid_until": verdict.valid_until.isoformat(),
+    }
+
+
+def _reason_facts(reason: Reason) -> dict[str, object]:
+    return {
+        "fault": reason.fault.name,
+        "position": reason.position,
+        "subject": visible(reason.subject),
+        "text": str(reason),
+        "rule": reason.fault.rule,
+        "hint": sentence(reason.fault.hint, reason.facts),
+    }
