@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import skins
+from cli_scripting import Background
+from cli_talk import IDENTITY
 
 
 @pytest.fixture
@@ -32,3 +36,17 @@ def folder(tmp_path: Path) -> Path:
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator:
+    servers: list[Background] = []
+
+    def begin(*words: str, host: str = "127.0.0.1") -> Background:
+        servers.append(Background(["serve", f"{host}:0", *IDENTITY, *words], folder))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        if server.process.poll() is None:
+            server.end(signal.SIGKILL)

@@ -1,0 +1,159 @@
+"""`connect`: names, networks, time, cancellation, keys that are elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import skins
+from aio_talk import ada, closed, echo, open_to, run, serving
+from bothways import (
+    Alert,
+    ConfigError,
+    Credentials,
+    Fault,
+    PeerAlert,
+    PeerFault,
+    SignatureWanted,
+    TLSError,
+    UsageError,
+)
+from bothways.aio import connect
+
+pytestmark = pytest.mark.network
+
+
+@run
+async def test_client_refuses_a_server_of_another_name():
+    """RFC 9525 6.3: the client blames the server, and the server is told."""
+    async with serving(echo) as server:
+        with pytest.raises(PeerFault) as refused:
+            await open_to(server, server_name="elsewhere.example")
+        assert refused.value.fault is Fault.NAME_MISMATCH
+        while not server.refusals:
+            await asyncio.sleep(0.01)
+        assert isinstance(server.refusals[0], PeerAlert)
+        assert server.refusals[0].alert == Alert.BAD_CERTIFICATE
+
+
+@run
+async def test_connect_raises_what_the_name_and_the_network_raise():
+    """ConfigError before anything is connected, OSError where nobody listens."""
+    with pytest.raises(ConfigError):
+        await connect("127.0.0.1", 1, ada(), server_name="not a name")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        free = listener.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError):
+        await connect("127.0.0.1", free, ada())
+
+
+@run
+async def test_client_gives_up_on_a_server_that_stays_silent():
+    """`timeout` covers the handshake; the server reads user_canceled (RFC 9846 6.1)."""
+    heard: list[bytes] = []
+
+    async def silent(reader, writer) -> None:
+        heard.append(await reader.read())
+        writer.close()
+
+    listener = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with listener:
+        with pytest.raises(TimeoutError, match=r"no connection within 0\.05 seconds"):
+            await connect("127.0.0.1", listener.sockets[0].getsockname()[1], ada(), timeout=0.05)
+        while not heard:
+            await asyncio.sleep(0.01)
+    assert bytes((Alert.USER_CANCELED,)) in heard[0][-16:]
+
+
+@run
+async def test_a_cancelled_connect_leaves_nothing_behind():
+    """The server is told, and the socket closed."""
+    heard: list[bytes] = []
+
+    async def silent(reader, writer) -> None:
+        heard.append(await reader.read())
+        writer.close()
+
+    listener = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with listener:
+        task = asyncio.create_task(connect("127.0.0.1", listener.sockets[0].getsockname()[1], ada()))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        while not heard:
+            await asyncio.sleep(0.01)
+    assert bytes((Alert.USER_CANCELED,)) in heard[0][-16:]
+
+
+def sign(request: SignatureWanted) -> bytes:
+    return skins.client().key.sign(request.data, ec.ECDSA(hashes.SHA256()))
+
+
+async def sign_later(request: SignatureWanted) -> bytes:
+    await asyncio.sleep(0.02)
+    return sign(request)
+
+
+@pytest.mark.parametrize("signer", [sign, sign_later])
+def test_a_signer_answers_at_once_or_later(signer):
+    """SignatureWanted is answered by `signer`, a function or a coroutine."""
+
+    async def signed() -> None:
+        names: list[str] = []
+        observed: list[object] = []
+
+        async def talk(reader, writer) -> None:
+            names.append(writer.peer.names.common_name)
+            await echo(reader, writer)
+
+        async with serving(talk, observer=lambda: observed.append) as server:
+            config = ada(credentials=Credentials.external(skins.client().chain_pem))
+            reader, writer = await open_to(server, config, signer=signer)
+            writer.write(b"x")
+            assert await reader.read(1) == b"x"
+            await closed(writer)
+        assert names == ["Ada"]
+        assert observed
+
+    asyncio.run(signed())
+
+
+@run
+async def test_a_missing_or_failing_signer_is_told():
+    """Our own side's mistake is a UsageError that says so."""
+
+    def fails(request: SignatureWanted) -> bytes:
+        raise ZeroDivisionError("out of order")
+
+    async with serving(echo) as server:
+        config = ada(credentials=Credentials.external(skins.client().chain_pem))
+        for signer, words in ((None, "give a signer"), (fails, "out of order")):
+            with pytest.raises(UsageError, match=words):
+                await open_to(server, config, signer=signer)
+
+
+@run
+async def test_a_cancelled_handshake_cancels_its_signer():
+    """Nothing goes on behind a connection that is gone."""
+    ended: list[str] = []
+
+    async def never(request: SignatureWanted) -> bytes:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("cancelled")
+        return b""
+
+    async with serving(echo) as server:
+        config = ada(credentials=Credentials.external(skins.client().chain_pem))
+        with pytest.raises(TimeoutError):
+            await open_to(server, config, signer=never, timeout=0.1)
+        while not ended:
+            await asyncio.sleep(0.01)
+    assert ended == ["cancelled"]
+    assert all(isinstance(error, TLSError) for error in server.refusals)

@@ -1,0 +1,65 @@
+"""What tests of aio share: a server, a client's way to it, and tests that are coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import skins
+from bothways.aio import Server, StreamReader, StreamWriter, connect, start_server
+
+Talk = Callable[[StreamReader, StreamWriter], Awaitable[None]]
+
+
+def run(test: Callable[..., Awaitable[None]]):
+    """Let a test be a coroutine: it has ten seconds, as a test that hangs has failed."""
+
+    def in_loop() -> None:
+        async def limited() -> None:
+            async with asyncio.timeout(20):
+                await test()
+
+        asyncio.run(limited())
+
+    in_loop.__name__ = test.__name__
+    in_loop.__doc__ = test.__doc__
+    return in_loop
+
+
+@contextlib.asynccontextmanager
+async def serving(talk: Talk, config=None, **options) -> AsyncIterator[Server]:
+    refusals: list[Exception] = []
+    options.setdefault("refused", lambda error, address: refusals.append(error))
+    server = await start_server(talk, "127.0.0.1", 0, config or skins.server_config(), **options)
+    server.refusals = refusals
+    async with server:
+        yield server
+
+
+def port(server: Server) -> int:
+    return server.sockets[0].getsockname()[1]
+
+
+def ada(**options):
+    return skins.client_config(skins.client(), **options)
+
+
+async def open_to(server: Server, config=None, **options) -> tuple[StreamReader, StreamWriter]:
+    return await connect("127.0.0.1", port(server), config or ada(), **options)
+
+
+async def echo(reader: StreamReader, writer: StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+async def quiet(reader: StreamReader, writer: StreamWriter) -> None:
+    await reader.read()
+
+
+async def closed(*writers: StreamWriter) -> None:
+    for writer in writers:
+        writer.close()
+        await writer.wait_closed()

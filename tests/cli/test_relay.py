@@ -1,0 +1,188 @@
+"""`serve --forward`: many at once, half-closes, back-pressure, cuts."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bothways import Truncated
+from cli_talk import ada, read_all
+
+pytestmark = pytest.mark.network
+
+
+class Backend:
+    """A plain TCP service that `talk` describes."""
+
+    def __init__(self, talk) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._talk = talk
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        try:
+            while True:
+                sock, _ = self._listener.accept()
+                threading.Thread(target=self._one, args=(sock,), daemon=True).start()
+        except OSError:
+            pass
+
+    def _one(self, sock: socket.socket) -> None:
+        with sock:
+            self._talk(sock)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture
+def backend() -> Iterator:
+    backends: list[Backend] = []
+
+    def begin(talk) -> Backend:
+        backends.append(Backend(talk))
+        return backends[-1]
+
+    yield begin
+    for each in backends:
+        each.close()
+
+
+def upper(sock: socket.socket) -> None:
+    while data := sock.recv(65536):
+        sock.sendall(data.upper())
+
+
+def test_forward_relays_many_at_once(start, backend):
+    """Issue 2 a.4: many connections at once, each with its own bytes."""
+    server = start("--client-ca", "ca.pem", "--forward", backend(upper).address)
+    problems: list[object] = []
+
+    def one(number: int) -> None:
+        text = f"client {number} ".encode() * 2000
+        try:
+            with ada(server) as channel:
+                sender = threading.Thread(target=lambda: (channel.sendall(text), channel.shutdown()))
+                sender.start()
+                if read_all(channel) != text.upper():
+                    problems.append(number)
+                sender.join()
+        except Exception as error:  # noqa: BLE001
+            problems.append(error)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
+def test_forward_keeps_half_closes_both_ways(start, backend):
+    """The end of one direction is passed on, and the other goes on."""
+
+    def answer_after_the_end(sock: socket.socket) -> None:
+        sock.sendall(b"hello, ")
+        sock.sendall(read_all(sock) + b" is what you said")
+
+    def end_first(sock: socket.socket) -> None:
+        sock.sendall(b"that was all")
+        sock.shutdown(socket.SHUT_WR)
+        heard.append(read_all(sock))
+        done.set()
+
+    heard: list[bytes] = []
+    done = threading.Event()
+    server = start("--client-ca", "ca.pem", "--forward", backend(answer_after_the_end).address)
+    with ada(server) as channel:
+        assert channel.recv(100) == b"hello, "
+        channel.sendall(b"question")
+        channel.shutdown()
+        assert read_all(channel) == b"question is what you said"
+    server = start("--client-ca", "ca.pem", "--forward", backend(end_first).address)
+    with ada(server) as channel:
+        assert read_all(channel) == b"that was all"
+        channel.sendall(b"but I go on")
+        channel.shutdown()
+        assert done.wait(20)
+    assert heard == [b"but I go on"]
+
+
+def test_forward_passes_back_pressure_on(start, backend):
+    """A service that does not read stops the client, and nothing is lost or piles up in the relay."""
+    go = threading.Event()
+    sizes: list[int] = []
+
+    def slow(sock: socket.socket) -> None:
+        go.wait(20)
+        sizes.append(len(read_all(sock)))
+        sock.sendall(b"done")
+
+    server = start("--client-ca", "ca.pem", "--forward", backend(slow).address)
+    with ada(server) as channel:
+        channel.settimeout(0.5)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while sent < 512 * 1024 * 1024:
+                channel.sendall(bytes(65536))
+                sent += 65536
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        resident = int(status.split("VmRSS:")[1].split()[0]) * 1024
+        assert resident < 120 * 1024 * 1024
+        go.set()
+        channel.settimeout(20)
+        channel.shutdown()
+        assert read_all(channel) == b"done"
+    assert sizes == [sent + 65536]
+
+
+def test_a_cut_on_one_side_is_a_cut_on_the_other(start, backend):
+    """Nobody takes a part for the whole: Truncated for the client, a reset for the service."""
+
+    def cut(sock: socket.socket) -> None:
+        sock.sendall(b"half a sent")
+        sock.recv(1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    ends: list[object] = []
+    done = threading.Event()
+
+    def listens(sock: socket.socket) -> None:
+        try:
+            ends.append(read_all(sock))
+        except OSError as error:
+            ends.append(error)
+        done.set()
+
+    server = start("--client-ca", "ca.pem", "--forward", backend(cut).address)
+    with ada(server) as channel:
+        assert channel.recv(100) == b"half a sent"
+        channel.sendall(b"x")
+        with pytest.raises(Truncated):
+            channel.recv(1)
+    server = start("--client-ca", "ca.pem", "--forward", backend(listens).address)
+    channel = ada(server)
+    channel.sendall(b"half a questi")
+    time.sleep(0.1)
+    channel.abort()
+    channel.close()
+    assert done.wait(20)
+    assert isinstance(ends[0], ConnectionResetError)
+
+
+def test_a_service_that_is_not_there_is_told_in_the_log(start):
+    """The client is closed in order; the operator learns why."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        free = listener.getsockname()[1]
+    server = start("--client-ca", "ca.pem", "--forward", f"127.0.0.1:{free}")
+    with ada(server) as channel:
+        assert channel.recv(1) == b""
+    assert server.end() == 0
+    assert "ended: connection refused: nothing listens there" in server.said

@@ -1,0 +1,27 @@
+"""Conversations of two real engines, each watched by a recorder."""
+
+from __future__ import annotations
+
+import skins
+from bothways import ClientConfig, ServerConfig
+from bothways.explain.recorder import Recorder
+from bothways.explain.story import StepView, story
+from pair import Pair
+
+
+class Talk:
+    """A conversation of two engines, each watched by a recorder."""
+
+    def __init__(self, client: ClientConfig, server: ServerConfig, name: str = "localhost") -> None:
+        self.client, self.server = Recorder(), Recorder()
+        self.pair = Pair(
+            client.connection(name, observer=self.client), server.connection(observer=self.server)
+        )
+        self.pair.exchange()
+
+    def steps(self) -> dict[str, StepView]:
+        return {view.name.id: view for view in story(self.client.notes, self.server.notes)}
+
+
+def mutual(**options) -> Talk:
+    return Talk(skins.client_config(skins.client(), **options), skins.server_config())
