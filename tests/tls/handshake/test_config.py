@@ -1,0 +1,179 @@
+"""Configurations: what each combination means, and that impossible ones are errors when they are made."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from bothways import ClientConfig, ConfigError, Credentials, ServerConfig, TrustStore
+from bothways.iana import CipherSuite, NamedGroup, SignatureScheme
+from bothways.tls.handshake.config import KEY_TRANSPORT_SUITES, SUITES, VERSIONS
+from tls.handshake.conversations import anchors, client_config, credentials, server_config
+
+WRONG: tuple[tuple[str, Any, str], ...] = (
+    ("versions", ("1.1",), "versions: '1.1' is not spoken here; expected 1.3"),
+    ("versions", ("1.3", "1.3"), "versions: a name stands twice"),
+    ("versions", "1.3", "versions: expected a tuple of names, not the single text '1.3'"),
+    ("versions", (), "none of them is for a version"),
+    ("suites", (), "suites: "),
+    ("suites", ("TLS_NULL",), "suites: 'TLS_NULL' is not spoken here; expected TLS_"),
+    ("suites", ("TLS_AES_128_CCM_SHA256",), "is not spoken here"),
+    ("suites", ("TLS_FALLBACK_SCSV",), "is not spoken here"),
+    ("suites", KEY_TRANSPORT_SUITES[:1], "insecure_rsa_key_transport"),
+    ("groups", (), "groups: at least one is needed"),
+    ("groups", ("x448",), "groups: 'x448' is not spoken here"),
+    ("groups", ("x25519", "x25519"), "groups: a name stands twice"),
+    ("groups", ("MLKEM768",), "is not spoken here"),
+    ("schemes", ("rsa_pkcs1_sha1",), "schemes: 'rsa_pkcs1_sha1' is not spoken here"),
+    ("certificate_schemes", (), "certificate_schemes: at least one is needed"),
+    ("certificate_schemes", ("nobody",), "certificate_schemes: 'nobody' is not spoken here"),
+    ("alpn", "h2", "alpn: expected a tuple"),
+    ("alpn", ("",), "alpn: expected names of 1 to 255 bytes"),
+    ("alpn", ("x" * 256,), "alpn: expected names of 1 to 255 bytes"),
+    ("alpn", ("h2", "h2"), "alpn: a name stands twice"),
+    ("handshake_timeout", 0, "handshake_timeout: expected seconds above zero"),
+    ("handshake_timeout", float("nan"), "handshake_timeout: expected seconds above zero"),
+    ("record_padding", -1, "record_padding: expected 0 to 16384 bytes"),
+    ("record_padding", 2**14 + 1, "record_padding: expected 0 to 16384 bytes"),
+    ("max_certificate_bytes", 1023, "max_certificate_bytes: expected 1024 to 16777215 bytes"),
+    ("max_certificate_bytes", 2**24, "max_certificate_bytes: expected 1024 to 16777215 bytes"),
+    ("revocation", "yes", "revocation: expected a Revocation"),
+    ("credentials", "file.pem", "credentials: expected Credentials, not str"),
+    ("schemes", ("ed25519",), "credentials: no scheme in `schemes` fits the key of CN="),
+)
+
+
+@pytest.mark.parametrize("make", [client_config, server_config])
+@pytest.mark.parametrize(("option", "value", "message"), WRONG)
+def test_option_that_cannot_work_is_refused_at_once(make: Any, option: str, value: Any, message: str) -> None:
+    """DESIGN 5: ConfigError when the config is made, never in a handshake; it names the option."""
+    with pytest.raises(ConfigError) as caught:
+        make(**{option: value})
+    assert message in str(caught.value)
+
+
+WRONG_SERVER: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"credentials": ()}, "credentials: a server needs a certificate and its key"),
+    ({"credentials": None}, "credentials: a server needs a certificate and its key"),
+    ({"client_auth": "require", "client_anchors": None}, "has to judge clients by them"),
+    (
+        {"client_auth": "request", "client_anchors": None},
+        "client_anchors: missing, and client_auth='request'",
+    ),
+    ({"client_auth": "maybe"}, "client_auth: 'maybe' is no mode; expected none, request or require"),
+    ({"client_anchors": "ca.pem"}, "client_anchors: expected a TrustStore"),
+    ({"unknown_server_name": "guess"}, "unknown_server_name: expected first or refuse"),
+)
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG_SERVER)
+def test_server_option_that_cannot_work_is_refused_at_once(options: dict[str, Any], message: str) -> None:
+    """DESIGN 8: anchors missing where clients are judged, or never used, are errors."""
+    with pytest.raises(ConfigError) as caught:
+        server_config(**options)
+    assert message in str(caught.value)
+
+
+def test_anchors_that_would_never_be_used_are_refused() -> None:
+    """DESIGN 8: whoever gives client anchors and asks for no client certificate means something else."""
+    with pytest.raises(ConfigError, match="they would never be used"):
+        ServerConfig(credentials=credentials("localhost"), client_anchors=anchors(), client_auth="none")
+
+
+WRONG_CLIENT: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"anchors": None}, "anchors: expected a TrustStore"),
+    (
+        {"key_shares": ("secp384r1",)},
+        "key_shares: 'secp384r1' is not spoken here; expected secp256r1, x25519",
+    ),
+    ({"key_shares": ("x25519", "x25519")}, "key_shares: a name stands twice"),
+)
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG_CLIENT)
+def test_client_option_that_cannot_work_is_refused_at_once(options: dict[str, Any], message: str) -> None:
+    """DESIGN 8: a client without anchors would refuse everybody, or worse."""
+    with pytest.raises(ConfigError) as caught:
+        client_config(**options)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [None, "", "a b", "https:", "host:443", "*.example"])
+def test_client_must_say_whom_it_wants(name: str | None) -> None:
+    """DESIGN 8: `server_name=None` on a client is a ConfigError."""
+    with pytest.raises(ConfigError, match="server_name"):
+        client_config().connection(name)
+
+
+def test_anchors_alone_mean_that_clients_must_prove_themselves() -> None:
+    """DESIGN 8: with anchors the default is "require"."""
+    assert server_config().client_auth == "require"
+    assert server_config(client_auth="none").client_auth == "none"
+    assert ServerConfig(credentials=credentials("localhost")).client_auth == "none"
+    asked = server_config(client_auth="request")
+    assert asked.asks_client and not asked.requires_client
+
+
+@pytest.mark.parametrize(
+    ("groups", "shares"),
+    [
+        (("X25519MLKEM768", "x25519", "secp256r1"), ("X25519MLKEM768", "x25519")),
+        (("x25519", "secp256r1"), ("x25519",)),
+        (("X25519MLKEM768",), ("X25519MLKEM768",)),
+        (("secp256r1", "X25519MLKEM768", "x25519"), ("secp256r1",)),
+        (("SecP256r1MLKEM768", "X25519MLKEM768", "secp384r1"), ("SecP256r1MLKEM768", "secp384r1")),
+    ],
+)
+def test_client_predicts_the_shares_that_servers_want(
+    groups: tuple[str, ...], shares: tuple[str, ...]
+) -> None:
+    """RFC 9846 4.3.8: the first group, and the first that is no hybrid, so that few servers ask again."""
+    config = client_config(groups=groups, key_shares=None)
+    assert [NamedGroup(code).name for code in config.share_codes] == list(shares)
+
+
+def test_shares_are_sent_in_the_order_of_the_groups_and_may_be_none() -> None:
+    """RFC 9846 4.3.8: in the same order as in supported_groups; none asks for a retry."""
+    config = client_config(groups=("x25519", "secp256r1"), key_shares=("secp256r1", "x25519"))
+    assert config.share_codes == (NamedGroup.x25519, NamedGroup.secp256r1)
+    assert client_config(key_shares=()).share_codes == ()
+
+
+def test_defaults_prefer_what_is_best() -> None:
+    """docs/defaults.md: TLS 1.3, AES-128-GCM, the hybrid group."""
+    config = ClientConfig(anchors=anchors())
+    assert set(config.versions) <= set(VERSIONS)
+    assert max(config.version_codes) == 0x0304
+    assert config.suite_codes[0] == CipherSuite.TLS_AES_128_GCM_SHA256
+    assert config.group_codes[0] == NamedGroup.X25519MLKEM768
+    assert SignatureScheme.ecdsa_secp256r1_sha256 in config.scheme_codes
+    assert not set(KEY_TRANSPORT_SUITES) & set(SUITES)
+
+
+def test_version_without_a_suite_is_not_spoken() -> None:
+    """docs/defaults.md: suites of TLS 1.3 alone are TLS 1.3 alone."""
+    config = ClientConfig(anchors=anchors(), suites=("TLS_AES_128_GCM_SHA256",))
+    assert config.version_codes == (0x0304,)
+
+
+def test_config_cannot_be_changed_and_shows_no_key() -> None:
+    """DESIGN 2.4: frozen, and shared by any number of connections."""
+    config = server_config()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.client_auth = "none"  # type: ignore[misc]
+    assert "PRIVATE" not in repr(config) and "private_value" not in repr(config)
+    several = server_config(credentials=[credentials("localhost"), credentials("a.example")])
+    assert len(several.own) == 2
+    assert all(isinstance(each, Credentials) for each in several.own)
+    assert isinstance(client_config().anchors, TrustStore)
+
+
+def test_scheme_that_is_not_spoken_is_told_with_what_is() -> None:
+    """DESIGN 5: which option, what expected."""
+    with pytest.raises(ConfigError) as caught:
+        client_config(certificate_schemes=("rsa_md5",))
+    assert "rsa_pkcs1_sha1" in str(caught.value), (
+        "certificates may still be signed by what handshakes may not"
+    )
