@@ -92,7 +92,7 @@ def test_unknown_is_accepted_only_when_configured_and_is_no_tick():
     verdict = judged(crl(ROOT), unknown="accept")
     assert isinstance(verdict, Trusted)
     assert verdict.findings[2].outcome is Outcome.UNKNOWN and verdict.accepts_unknown
-    assert verdict.findings[2].text.startswith("accepted as configured: ")
+    assert verdict.findings[2].text.startswith("unknown, and accepted as configured: ")
     assert refusals(judged(crl(CA, SERVER), unknown="accept")) == REVOKED
 
 

@@ -1,12 +1,13 @@
 """The steps of mutual authentication by their ids: what each is for, who does it, in which phase.
 
 The ids name checks, not their order on the wire: in TLS 1.3 the server's Finished (4.2) comes with its
-first flight. Titles speak of TLS 1.3.
+first flight. Titles speak of TLS 1.3, and of the flows of TLS 1.2 where they differ.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 
 PHASES = {
     "1": "hello",
@@ -57,6 +58,40 @@ STEPS = {
         ("4.3", "both", "exchange data under the session keys"),
     )
 }
+
+
+class Flow(Enum):
+    """How a handshake goes: by version, and in TLS 1.2 by key exchange."""
+
+    TLS13 = "TLS 1.3"
+    ECDHE = "TLS 1.2, ECDHE"
+    KEY_TRANSPORT = "TLS 1.2, RSA key transport"
+
+
+_TITLES_12 = {
+    "2.2": "signs its key share with its private key, and says that its hello is done",
+    "4.2": "sends its Finished likewise, when it has judged the client",
+}
+TITLES: dict[Flow, dict[str, str]] = {
+    Flow.TLS13: {},
+    Flow.ECDHE: _TITLES_12,
+    Flow.KEY_TRANSPORT: {
+        **_TITLES_12,
+        "2.2": "says that its hello is done",
+        "2.4": "sends a random secret that only the server's private key opens",
+        "2.5": "derive the same session keys from it, once the server has opened it",
+    },
+}
+
+
+def named(flow: Flow, step: str) -> StepName:
+    """Return a step with the title that it has in a flow."""
+    found = STEPS[step]
+    title = TITLES[flow].get(step)
+    if title is None:
+        return found
+    actor = "client" if flow is Flow.KEY_TRANSPORT and step == "2.4" else found.actor
+    return replace(found, actor=actor, title=title)
 
 
 def phase_of(step: str) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 from bothways.explain.escape import visible
 from bothways.explain.messages import listed, summary, title
 from bothways.explain.recorder import Noted
-from bothways.explain.steps import STEPS, StepName
+from bothways.explain.steps import STEPS, Flow, StepName, named
 from bothways.iana import Alert, ContentType
 from bothways.tls.events import AlertSeen, Chosen, Epoch, Judged, KeysChanged, MessageSeen, Proved, RecordSeen
 from bothways.trust.verdict import Outcome
@@ -68,6 +68,19 @@ KEYS: dict[str, tuple[KeyFact, ...]] = {
 }
 
 
+TRANSPORT_KEYS: dict[str, tuple[KeyFact, ...]] = {
+    "2.2": (),
+    "2.4": (
+        KeyFact("public", "the server's, out of its certificate: it locks the secret"),
+        KeyFact("session", "the premaster secret, drawn by the client; all session keys come from it"),
+    ),
+    "2.5": (
+        KeyFact("private", "the server's: it alone unlocks the secret"),
+        KeyFact("session", "symmetric, the same on both sides, one for each direction; never sent"),
+    ),
+}
+
+
 def story(client: Sequence[Noted], server: Sequence[Noted]) -> list[StepView]:
     """Tell the steps in the order of their ids, from what the two sides noted."""
     start = min((each.at for each in (*client, *server)), default=0.0)
@@ -77,13 +90,23 @@ def story(client: Sequence[Noted], server: Sequence[Noted]) -> list[StepView]:
             if step in lines:
                 lines[step].append(line)
     one_way = _one_way(server)
-    return [_view(step, sorted(found, key=lambda line: line.at), one_way) for step, found in lines.items()]
+    flow = _flow((*client, *server))
+    return [
+        _view(flow, step, sorted(found, key=lambda line: line.at), one_way) for step, found in lines.items()
+    ]
 
 
-def _view(step: str, lines: Sequence[Line], one_way: bool) -> StepView:
-    return StepView(
-        STEPS[step], _standing(step, lines, one_way), tuple(lines), KEYS.get(step, ()) if lines else ()
-    )
+def _flow(notes: Iterable[Noted]) -> Flow:
+    """Tell by the suite which flow this was; a handshake that came to no keys is told as TLS 1.3."""
+    suites = [each.note.suite for each in notes if isinstance(each.note, KeysChanged)]
+    if any(suite.startswith("TLS_RSA_") for suite in suites):
+        return Flow.KEY_TRANSPORT
+    return Flow.ECDHE if any(suite.startswith("TLS_ECDHE_") for suite in suites) else Flow.TLS13
+
+
+def _view(flow: Flow, step: str, lines: Sequence[Line], one_way: bool) -> StepView:
+    keys = TRANSPORT_KEYS.get(step, KEYS.get(step, ())) if flow is Flow.KEY_TRANSPORT else KEYS.get(step, ())
+    return StepView(named(flow, step), _standing(step, lines, one_way), tuple(lines), keys if lines else ())
 
 
 def _standing(step: str, lines: Sequence[Line], one_way: bool) -> Standing:
@@ -153,5 +176,6 @@ def _act(outcome: Outcome) -> Act:
         Outcome.PASSED: "passed",
         Outcome.FAILED: "failed",
         Outcome.NOT_CHECKED: "not checked",
+        Outcome.UNKNOWN: "not checked",
     }
     return acts[outcome]

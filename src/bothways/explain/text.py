@@ -19,7 +19,12 @@ from bothways.trust.verdict import Outcome
 
 WIDTH = 100
 DRAWN = {Epoch.PLAINTEXT: "-", Epoch.HANDSHAKE: "=", Epoch.APPLICATION: "#"}
-MARKS = {Outcome.PASSED: "ok", Outcome.FAILED: "REFUSED", Outcome.NOT_CHECKED: "not checked:"}
+MARKS = {
+    Outcome.PASSED: "ok",
+    Outcome.FAILED: "REFUSED",
+    Outcome.NOT_CHECKED: "not checked:",
+    Outcome.UNKNOWN: "unknown:",
+}
 
 
 @dataclass(frozen=True, slots=True)

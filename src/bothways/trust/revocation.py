@@ -214,7 +214,7 @@ def _path_status(
             until.append(answer.until)
     lapses = min(until, default=None)
     if unknown:
-        text = "accepted as configured: " + "; ".join(unknown)
+        text = "unknown, and accepted as configured: " + "; ".join(unknown)
         return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses)
     count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
     text = f"{count} not revoked by the lists at hand"
