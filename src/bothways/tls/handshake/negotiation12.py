@@ -13,6 +13,7 @@ from bothways.iana import (
     ClientCertificateType,
     CompressionMethod,
     ECPointFormat,
+    NamedGroup,
     ProtocolVersion,
     SignatureScheme,
 )
@@ -27,7 +28,6 @@ from bothways.tls.handshake.negotiation import (
     ClientChoice,
     check_protocol,
     choose_client_credentials,
-    choose_group,
     credentials_for,
 )
 from bothways.tls.wire import extensions as ext
@@ -102,6 +102,9 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
             offered=all_spelled(CipherSuite, offer.hello.cipher_suites),
             accepted=all_spelled(CipherSuite, spoken),
         )
+    groups = [group for group in terms.group_codes if group in CLASSIC_GROUPS]
+    group = next((group for group in groups if group in offer.groups), None)
+    signable = False
     for suite in shared:
         for credentials in named:
             if suite.is_key_transport:
@@ -109,10 +112,18 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
                     return Choice12(suite, credentials, 0, 0)
                 continue
             scheme = choose_scheme_12(credentials, suite, offer.schemes, terms.scheme_codes)
-            if scheme is not None:
-                groups = [group for group in terms.group_codes if group in CLASSIC_GROUPS]
-                return Choice12(suite, credentials, choose_group(offer.groups, groups), scheme)
-    makeable = {scheme for each in named for scheme in schemes_for(each.certificate, tls13=False)}
+            if scheme is not None and group is not None:
+                return Choice12(suite, credentials, group, scheme)
+            signable = signable or scheme is not None
+    if signable:
+        blame(
+            Fault.NO_SHARED_GROUP,
+            offered=all_spelled(NamedGroup, offer.groups),
+            accepted=all_spelled(NamedGroup, groups),
+        )
+    makeable = {
+        scheme for each in named if may_sign(each) for scheme in schemes_for(each.certificate, tls13=False)
+    }
     blame(
         Fault.NO_SHARED_SCHEME,
         offered=all_spelled(SignatureScheme, offer.schemes),
@@ -123,7 +134,12 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
 def choose_scheme_12(
     credentials: Credentials, suite: Suite, offered: Sequence[int], accepted: Sequence[int]
 ) -> int | None:
-    """Choose a scheme that fits the key, and the kind of key to which the suite is bound (RFC 8422 5.4)."""
+    """Choose a scheme that fits the key, and the kind of key to which the suite is bound (RFC 8422 5.4).
+
+    None for a key whose certificate does not let it sign: clients check that too (RFC 5246 7.4.2).
+    """
+    if not may_sign(credentials):
+        return None
     fitting = schemes_for(credentials.certificate, tls13=False)
     return next(
         (each for each in accepted if each in offered and each in fitting and suite.is_signed_by(each)), None
