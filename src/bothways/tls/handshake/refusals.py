@@ -79,6 +79,12 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
     ),
     Alert.INSUFFICIENT_SECURITY: ("it wants stronger parameters than we offer", ""),
     Alert.INTERNAL_ERROR: ("something failed on its side that is not our fault", "look into its log"),
+    Alert.RECORD_OVERFLOW: ("a record of ours was longer than it may be", ""),
+    Alert.INAPPROPRIATE_FALLBACK: (
+        "we fell back to an older version although it speaks a newer one",
+        "offer all versions at once; a device on the way may have made an earlier attempt fail",
+    ),
+    Alert.UNSUPPORTED_EXTENSION: ("we answered with an extension for which it had not asked", ""),
     Alert.MISSING_EXTENSION: ("it misses an extension in what we sent", ""),
     Alert.UNRECOGNIZED_NAME: (
         "it has no certificate for the name that we asked for",

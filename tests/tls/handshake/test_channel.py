@@ -1,0 +1,218 @@
+"""The two directions: messages into records under the keys of the moment, and out of them one at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from blaming import blames
+from bothways.faults import Fault
+from bothways.iana import ContentType
+from bothways.tls.crypto.suites import SUITES13
+from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Note, RecordSeen
+from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, EARLY_DATA_LIMIT, Inbox, Outbox
+from bothways.tls.handshake.steps import Role
+from bothways.tls.keys.transcript import Transcript
+from bothways.tls.record.protection import Plaintext, Protection
+from bothways.tls.wire.flight import encode_message
+from bothways.tls.wire.tls13 import EncryptedExtensions, Finished, KeyUpdate
+
+SUITE = SUITES13[0x1301]
+HELLO = EncryptedExtensions(())
+FINISHED = Finished(bytes(32))
+
+
+def keys(secret: bytes = bytes(32)) -> Protection:
+    return Protection(SUITE, secret)
+
+
+def outbox(notes: list[Note] | None = None, padding: int = 0) -> Outbox:
+    transcript = Transcript()
+    transcript.choose(SUITE.hash)
+    return Outbox(Role.SERVER, transcript, None if notes is None else notes.append, padding)
+
+
+def inbox(notes: list[Note] | None = None) -> Inbox:
+    return Inbox(None if notes is None else notes.append, 64 * 1024)
+
+
+def everything(box: Inbox) -> list[tuple[int, bytes]]:
+    """All messages and records that can be had now."""
+    found = []
+    while True:
+        message = box.message()
+        if message is not None:
+            found.append(message)
+            continue
+        record = box.record()
+        if record is None:
+            return found
+        if record[0] != ContentType.handshake:
+            found.append(record)
+
+
+def test_messages_share_a_record_until_the_keys_change() -> None:
+    """RFC 9846 5.1: a flight is one record for each key."""
+    out = outbox()
+    out.send(HELLO)
+    out.send(FINISHED)
+    assert out.take() == b""
+    out.change_keys(keys(), Epoch.HANDSHAKE)
+    first = out.take()
+    assert first[:3] == b"\x16\x03\x03"
+    assert first[5:] == encode_message(HELLO) + encode_message(FINISHED)
+    out.send(FINISHED)
+    out.flush()
+    assert out.take()[:3] == b"\x17\x03\x03"
+    assert out.take() == b"" and out.epoch is Epoch.HANDSHAKE
+
+
+def test_message_after_the_handshake_goes_out_at_once_and_into_no_transcript() -> None:
+    """RFC 9846 4.7: it is not part of the handshake's hash."""
+    out = outbox()
+    before = out._transcript.digest()
+    out.send_after_handshake(KeyUpdate(0))
+    assert out.take()[5:] == encode_message(KeyUpdate(0))
+    assert out._transcript.digest() == before
+    out.send(HELLO)
+    assert out._transcript.digest() != before
+
+
+def test_change_cipher_spec_goes_out_once_between_records() -> None:
+    """RFC 9846 E.4: after what is in the flight, and never again."""
+    notes: list[Note] = []
+    out = outbox(notes)
+    out.send(HELLO)
+    out.change_cipher_spec()
+    out.change_cipher_spec()
+    wire = out.take()
+    assert wire.endswith(CHANGE_CIPHER_SPEC) and wire.count(CHANGE_CIPHER_SPEC) == 1
+    assert [type(note) for note in notes] == [MessageSeen, RecordSeen, RecordSeen]
+
+
+def test_alert_and_data_follow_what_was_said_before() -> None:
+    """RFC 9846 6: an alert does not overtake messages."""
+    notes: list[Note] = []
+    out, box = outbox(notes), inbox()
+    out.send(HELLO)
+    out.alert(1, 90)
+    out.change_keys(keys(), Epoch.APPLICATION)
+    out.data(b"x" * 20_000)
+    box.feed(out.take())
+    first = everything_until_protected(box)
+    assert [each[0] for each in first] == [8, ContentType.alert]
+    assert AlertSeen(True, 1, 90, Epoch.PLAINTEXT) in notes
+    assert KeysChanged(True, Epoch.APPLICATION, SUITE.name) in notes
+
+
+def everything_until_protected(box: Inbox) -> list[tuple[int, bytes]]:
+    found = []
+    for _ in range(2):
+        record = box.record()
+        assert record is not None
+        if record[0] == ContentType.handshake:
+            message = box.message()
+            assert message is not None
+            found.append(message)
+        else:
+            found.append(record)
+    return found
+
+
+def test_padding_is_the_multiple_that_was_asked_for() -> None:
+    """RFC 9846 5.4."""
+    out = outbox(padding=512)
+    out.change_keys(keys(), Epoch.APPLICATION)
+    out.data(b"x")
+    assert len(out.take()) == 5 + 512 + 16
+
+
+def test_outbox_that_forgets_keeps_what_is_ready_and_no_key() -> None:
+    """DESIGN 2.10: the alert can still be taken."""
+    out = outbox()
+    out.change_keys(keys(), Epoch.APPLICATION)
+    out.alert(2, 40)
+    out.send(HELLO)
+    out.forget()
+    assert isinstance(out.keys, Plaintext)
+    assert len(out.take()) == 5 + 2 + 1 + 16
+
+
+def test_inbox_hands_out_messages_one_at_a_time() -> None:
+    """DESIGN 2.5: no record is opened before what was opened is taken."""
+    box, out = inbox(), outbox()
+    for each in (HELLO, FINISHED):
+        out.send(each)
+    out.flush()
+    box.feed(out.take())
+    assert box.message() is None
+    assert box.record() is not None
+    assert box.message() == (8, encode_message(HELLO))
+    assert box.message() == (20, encode_message(FINISHED))
+    assert box.message() is None and box.record() is None
+    assert box.buffered == 0
+
+
+def test_keys_do_not_change_under_half_a_message() -> None:
+    """RFC 9846 5.1: no message may stand across a change of keys."""
+    box = inbox()
+    box.feed(b"\x16\x03\x03\x00\x05\x08\x00\x00\x02\x00")
+    assert everything(box) == []
+    with blames(Fault.MESSAGE_SPANS_KEY_CHANGE):
+        box.change_keys(keys(), Epoch.HANDSHAKE)
+
+
+def test_alert_in_the_clear_counts_until_a_record_has_opened() -> None:
+    """RFC 9846 A.1: the peer may not have got as far as these keys."""
+    sealed = keys().seal(ContentType.handshake, encode_message(HELLO))
+    alert = b"\x15\x03\x03\x00\x02\x02\x28"
+    box = inbox()
+    box.change_keys(keys(), Epoch.HANDSHAKE)
+    box.feed(alert)
+    assert everything(box) == [(ContentType.alert, b"\x02\x28")]
+    box.feed(sealed + alert)
+    with blames(Fault.UNPROTECTED_RECORD, got="alert"):
+        everything(box)
+    later = inbox()
+    later.change_keys(keys(), Epoch.APPLICATION)
+    later.feed(alert)
+    with blames(Fault.UNPROTECTED_RECORD, got="alert"):
+        everything(later)
+
+
+def test_early_data_is_skipped_before_and_under_keys_up_to_its_limit() -> None:
+    """RFC 9846 4.3.10: what does not open is early data, until something opens or the limit is reached."""
+    early = b"\x17\x03\x03\x10\x00" + bytes(4096)
+    box = inbox()
+    box.early_data_left = EARLY_DATA_LIMIT
+    box.feed(early)
+    assert everything(box) == []
+    box.change_keys(keys(), Epoch.HANDSHAKE)
+    box.feed(early + keys().seal(ContentType.handshake, encode_message(HELLO)))
+    assert [each[0] for each in everything(box)] == [8]
+    box.feed(early)
+    with blames(Fault.BAD_RECORD):
+        everything(box)
+    limited = inbox()
+    limited.early_data_left = 5000
+    limited.feed(early * 2)
+    with blames(Fault.EARLY_DATA, limit=EARLY_DATA_LIMIT):
+        everything(limited)
+
+
+def test_inbox_that_forgets_keeps_nothing() -> None:
+    """DESIGN 2.10: neither keys nor what was not opened."""
+    box = inbox()
+    box.change_keys(keys(), Epoch.APPLICATION)
+    box.feed(bytes(100))
+    box.forget()
+    assert box.buffered == 0 and isinstance(box.keys, Plaintext)
+
+
+@pytest.mark.parametrize("content_type", [ContentType.change_cipher_spec, 24, 0xFF])
+def test_content_that_nobody_may_protect_is_refused(content_type: int) -> None:
+    """RFC 9846 5: inside of protected records there are data, messages and alerts."""
+    box = inbox()
+    box.change_keys(keys(), Epoch.APPLICATION)
+    box.feed(keys().seal(content_type, b"\x01"))
+    with blames(Fault.UNEXPECTED_RECORD):
+        everything(box)
