@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.x509.oid import NameOID
 
+from bothways.ca.authority import Authority
+from bothways.ca.profiles import Profile
 from bothways.cli.ca import command
 from bothways.errors import ConfigError
 from interop import peers
@@ -138,6 +140,58 @@ def test_an_altered_audit_log_is_told(folder: Path) -> None:
     result = CliRunner().invoke(command, ["audit", "ca"], standalone_mode=False)
     assert result.return_value == 1
     assert "broken at entry 1: it was altered" in result.stderr
+
+
+SERVER = ("--profile", "server", "--out", "web")
+REFUSED = [
+    (("list", "nowhere"), "nowhere: holds no authority; `bothways ca init nowhere` makes one"),
+    (("init", "new", "--name", "Example"), "the authority's keys need a passphrase"),
+    (("init", "new", "--name", "X", "--permit", "dns"), "dns is no constraint; write dns:example.com"),
+    (
+        ("init", "new", "--name", "X", "--permit", "ip:10.0.0.1/8", "--insecure-no-passphrase"),
+        "is no network",
+    ),
+    (("init", "new", "--name", "X", "--url", "gopher://x"), "--url: gopher://x is no http:// address"),
+    (("init", "new", "--name", "", "--insecure-no-passphrase"), "an authority's name has 1 to 64"),
+    (("init", "ca", "--name", "X", "--insecure-no-passphrase"), "ca: is there already and not empty"),
+    (("issue", "ca", *SERVER, "--name", "www"), "needs a DNS name, an IP address or a URI"),
+    (("issue", "ca", *SERVER, "--dns", "a.example.org"), "nothing was issued, since nobody would accept it"),
+    (("issue", "ca", *SERVER, "--dns", "a.example.com", "--lifetime", "soon"), "'soon' is no length of time"),
+    (("issue", "ca", *SERVER, "--dns", "a_*.example.com"), "is no DNS name"),
+    (
+        ("issue", "ca", "--profile", "client", "--name", "a", "--out", "nowhere/a"),
+        "there is no such directory",
+    ),
+    (
+        ("sign", "ca", "garbage", "--profile", "client", "--out", "b"),
+        "garbage: is no request that can be read",
+    ),
+    (("sign", "ca", "absent", "--profile", "client", "--out", "b"), "absent: there is no such file"),
+    (("revoke", "ca", "stranger.pem"), "stranger.pem: this certificate was not issued here"),
+    (("revoke", "ca", "garbage"), "garbage: holds no certificate"),
+    (("revoke", "ca", "nobody"), "nobody: no file, serial number or name of what was issued here"),
+    (("revoke", "ca", "ff"), "ff: no file, serial number or name"),
+    (("revoke", "ca", "nobody", "--reason", "boredom"), "'boredom' is not one of"),
+    (("renew", "ca", "--out", "x"), "say which certificate to renew"),
+    (("release", "ca", "nobody"), "nobody: no file, serial number or name"),
+]
+
+
+@pytest.fixture
+def constrained(folder: Path) -> Path:
+    ca("init", "ca", "--name", "Example", "--insecure-no-passphrase", "--permit", "dns:example.com")
+    stranger = Authority.create("Other").issue(Profile.CLIENT, "stranger")
+    (folder / "stranger.pem").write_bytes(stranger.chain_pem)
+    (folder / "garbage").write_text("this is nothing")
+    return folder
+
+
+def test_what_cannot_be_done_is_told_and_changes_nothing(constrained: Path) -> None:
+    before = sorted(constrained.iterdir())
+    for words, problem in REFUSED:
+        ca(*words, error=problem)
+        assert sorted(constrained.iterdir()) == before
+        assert rows("list", "ca") == []
 
 
 @pytest.mark.interop
