@@ -409,7 +409,7 @@ def _addresses(url: str, name: str) -> Addresses:
 
 
 def _named(name: str, role: str) -> str:
-    return name if name.endswith(role) else f"{name} {role}"
+    return name if not name or name.endswith(role) else f"{name} {role}"
 
 
 def _display_name(holder: Holder) -> str:
