@@ -1,0 +1,125 @@
+"""The server of TLS 1.3: what it chooses, asks and answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bothways import TrustStore
+from bothways.tls.events import MessageSeen, Note
+from bothways.tls.handshake.server13 import AUTHORITIES_LIMIT
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.hello import RETRY_RANDOM, ServerHello, is_retry
+from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
+from pair import pair
+from pki import name, root
+from tls.handshake.conversations import CONVERSATIONS, anchors, authority, client_config, server_config
+
+
+def sent(server: dict[str, Any], client: dict[str, Any] | None = None) -> list[Any]:
+    """The messages of a server, in their order."""
+    notes: list[Note] = []
+    talk = pair(client_config(**client or {}), server_config(**server), server_notes=notes)
+    talk.exchange()
+    return [note.message for note in notes if isinstance(note, MessageSeen) and note.sent]
+
+
+FLIGHTS = (
+    ("one-way", "ServerHello EncryptedExtensions Certificate CertificateVerify Finished"),
+    ("mutual", "ServerHello EncryptedExtensions CertificateRequest Certificate CertificateVerify Finished"),
+    (
+        "mutual after a retry",
+        "ServerHello ServerHello EncryptedExtensions CertificateRequest Certificate CertificateVerify Finished",
+    ),
+)
+
+
+@pytest.mark.parametrize(("conversation", "flight"), FLIGHTS)
+def test_server_sends_the_flight_of_the_figure(conversation: str, flight: str) -> None:
+    """RFC 9846 2, figures 1 and 2."""
+    options = CONVERSATIONS[conversation]
+    assert " ".join(type(each).__name__ for each in sent(options.server, options.client)) == flight
+
+
+def test_server_hello_says_what_was_chosen_and_echoes_the_session() -> None:
+    """RFC 9846 4.2.3: the version in an extension, a share of the group, TLS 1.2 in the legacy fields."""
+    hello = sent({})[0]
+    assert isinstance(hello, ServerHello) and not is_retry(hello)
+    assert (hello.legacy_version, hello.legacy_compression_method) == (0x0303, 0)
+    assert len(hello.legacy_session_id_echo) == 32
+    assert [type(each) for each in hello.extensions or ()] == [ext.SelectedVersion, ext.ServerShare]
+    assert hello.random[-8:] not in (b"DOWNGRD\1", b"DOWNGRD\0")
+
+
+def test_retry_names_version_group_and_cookie() -> None:
+    """RFC 9846 4.2.4: and no more."""
+    retry = sent({"groups": ("secp256r1",)})[0]
+    assert retry.random == RETRY_RANDOM
+    assert [type(each) for each in retry.extensions] == [ext.SelectedVersion, ext.RetryGroup, ext.Cookie]
+    bare = sent({"groups": ("secp256r1",), "retry_cookie": False})[0]
+    assert [type(each) for each in bare.extensions] == [ext.SelectedVersion, ext.RetryGroup]
+
+
+def test_cookies_of_two_connections_differ() -> None:
+    """RFC 9846 4.3.2: what can be foreseen proves nothing."""
+    cookies = [ext.find(sent({"groups": ("secp256r1",)})[0].extensions, ext.Cookie) for _ in range(2)]
+    assert cookies[0] != cookies[1]
+
+
+def request(**server: Any) -> CertificateRequest:
+    return next(each for each in sent(server) if isinstance(each, CertificateRequest))
+
+
+def test_request_says_schemes_and_authorities() -> None:
+    """RFC 9846 4.4.2: with an empty context in the handshake."""
+    asked = request(schemes=("ecdsa_secp256r1_sha256", "ed25519"))
+    assert asked.certificate_request_context == b""
+    assert asked.extensions == (
+        ext.SignatureAlgorithms((0x0403, 0x0807)),
+        ext.CertificateAuthorities((authority().above[0].certificate.subject.public_bytes(),)),
+    )
+    assert ext.find(request(name_authorities=False).extensions, ext.CertificateAuthorities) is None
+    certs = request(certificate_schemes=("rsa_pkcs1_sha256",))
+    assert ext.find(certs.extensions, ext.SignatureAlgorithmsCert) == ext.SignatureAlgorithmsCert((0x0401,))
+
+
+def test_server_with_very_many_anchors_names_none() -> None:
+    """RFC 9846 4.3.4: a list that no client would read is left out; the handshake goes on."""
+    long = [root(name(f"CA {each}", O="x" * 60, OU="y" * 60)) for each in range(AUTHORITIES_LIMIT // 150 + 1)]
+    many = TrustStore.from_pem(authority().above[0].pem + b"".join(each.pem for each in long))
+    assert sum(map(len, many.subjects)) > AUTHORITIES_LIMIT
+    talk = pair(client_config(), server_config(client_anchors=many))
+    talk.exchange()
+    assert talk.server.established
+    assert ext.find(request(client_anchors=many).extensions, ext.CertificateAuthorities) is None
+
+
+def test_server_answers_only_what_was_agreed_in_encrypted_extensions() -> None:
+    """RFC 9846 4.4.1: ALPN if both speak it, and nothing else."""
+    assert sent({})[1] == EncryptedExtensions(())
+    chosen = sent({"alpn": ("b", "a")}, {"alpn": ("a", "b")})[1]
+    assert chosen == EncryptedExtensions((ext.ApplicationProtocols((b"b",)),))
+    assert sent({"alpn": ("b",)})[1] == EncryptedExtensions(())
+    assert sent({}, {"alpn": ("b",)})[1] == EncryptedExtensions(())
+
+
+def test_server_prefers_its_own_order_even_at_the_cost_of_a_retry() -> None:
+    """RFC 9846 4.2.1: a client's guess of shares does not choose the group."""
+    talk = pair(client_config(), server_config(groups=("secp256r1", "x25519")))
+    talk.exchange()
+    assert talk.client.group == "secp256r1"
+    talk = pair(
+        client_config(),
+        server_config(suites=("TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256")),
+    )
+    talk.exchange()
+    assert talk.client.suite == "TLS_CHACHA20_POLY1305_SHA256"
+
+
+def test_server_tells_nothing_of_a_client_before_it_is_judged() -> None:
+    """DESIGN 2.9: at the Finished of a client that is refused, nobody is the peer."""
+    talk = pair(client_config(credentials=None), server_config())
+    talk.exchange()
+    assert talk.server.peer is None and not talk.server.established and not talk.server.confirmed
+    assert anchors() is talk.server._terms.client_anchors
