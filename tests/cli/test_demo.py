@@ -21,6 +21,8 @@ SCENES = (
     "unknown CA",
     "expired certificate",
     "wrong server name",
+    "a revoked certificate",
+    "an expired revocation list",
     "a certificate without its key",
     "an altered message",
     "an altered record",
@@ -55,7 +57,7 @@ def test_demo_shows_every_step_and_every_scene_in_a_pipe():
     assert "\x1b" not in done.stdout
     assert all(len(line) <= demo.PIPE_WIDTH and line == line.rstrip() for line in done.stdout.splitlines())
     assert done.stdout.endswith(
-        "Both handshakes succeeded, and 7 of 7 scenes were refused as they should be.\n"
+        "All 3 handshakes succeeded, and 9 of 9 scenes were refused as they should be.\n"
     )
 
 
@@ -71,7 +73,7 @@ def test_demo_prints_one_json_object_for_each_step():
     done = run("--json")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    for name in ("mutual", "one-way"):
+    for name in ("mutual", "one-way", "classic"):
         steps = [row for row in rows if row.get("run") == name]
         assert [row["step"] for row in steps[:-1]] == list(STEPS)
         assert steps[-1]["succeeded"] is True
@@ -91,6 +93,20 @@ def test_demo_prints_one_json_object_for_each_step():
         assert refused["kind"] == "PeerAlert"
         assert refusing["alert"] == refused["alert"]
         assert refusing["step"] == row["step"]
+
+
+def test_demo_tells_the_classic_flow_step_by_step_and_what_is_dated_in_it():
+    """RFC 5246 7.4.7.1: the secret under the server's key, and why it has to be asked for."""
+    done = run("--classic")
+    assert (done.returncode, done.stderr) == (0, "")
+    for step in STEPS:
+        assert f"\n{step:<5}" in done.stdout
+    assert "2.4  the client sends a random secret that only the server's private key opens" in done.stdout
+    assert "ClientKeyExchange (2.4)" in done.stdout
+    assert "no forward secrecy" in done.stdout
+    rows = [json.loads(line) for line in run("--classic", "--json").stdout.splitlines()]
+    assert [row["step"] for row in rows[:-1]] == list(STEPS)
+    assert rows[-1]["succeeded"] is True and rows[-1]["client"]["version"] == "1.2"
 
 
 def test_demo_fails_when_a_scene_is_not_refused_as_it_should_be(monkeypatch):

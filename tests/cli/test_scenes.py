@@ -27,7 +27,7 @@ def test_both_sides_talk_when_nothing_is_wrong(people, run, client):
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.title)
 def test_a_scene_is_refused_by_the_right_side_and_the_other_is_told(people, scene: Scene):
-    """Issue 2 a.5: who, at which step, by which rule, with which alert as seen by both."""
+    """Who, at which step, by which rule, with which alert as seen by both."""
     play = scene.run(people)
     assert scene.is_as_expected(play), (play.client.error, play.server.error)
     refusing, refused = play.client.error, play.server.error
@@ -36,7 +36,7 @@ def test_a_scene_is_refused_by_the_right_side_and_the_other_is_told(people, scen
     assert isinstance(refusing, PeerFault)
     assert isinstance(refused, PeerAlert)
     assert refusing.rule.startswith("RFC ")
-    assert refused.step == scene.step or scene.step in ("1.2", "4.2")
+    assert scene.step.startswith(refused.step) or scene.step in ("1.2", "4.2")
     assert ANSWER not in (play.client.received, play.server.received)
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bothways.cli.identities import Identities, issue_identities
-from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, mutual, one_way
+from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, classic, mutual, one_way
 from bothways.cli.terminal import FAILED
 from bothways.errors import PeerAlert, PeerFault
 from bothways.explain.documents import key_words
@@ -54,22 +54,28 @@ STYLES = {
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object for each step and scene, on standard output."
 )
-def command(as_json: bool) -> int:
+@click.option(
+    "--classic", "dated", is_flag=True, help="The flow of TLS 1.2 with RSA key transport alone, step by step."
+)
+def command(as_json: bool, dated: bool) -> int:
     """Show a mutual TLS handshake over real sockets step by step, then handshakes that are refused, and why.
 
     Nothing is written to disk. The exit status is 0 if both handshakes succeed and every scene is refused as
     it should be.
     """
     people = issue_identities()
+    old = classic(people)
+    if dated:
+        return _show_classic(old, as_json)
     both = mutual(people)
     server_only = one_way(people)
     played = [(scene, scene.run(people)) for scene in SCENES]
     if as_json:
-        for row in _rows(both, server_only, played):
+        for row in _rows(both, server_only, old, played):
             sys.stdout.write(json.dumps(row) + "\n")
     else:
-        _show(people, both, server_only, played)
-    return 0 if _succeeded(both, server_only, played) else FAILED
+        _show(people, both, server_only, old, played)
+    return 0 if _succeeded((both, server_only, old), played) else FAILED
 
 
 def console() -> Console:
@@ -79,8 +85,8 @@ def console() -> Console:
     return screen
 
 
-def _succeeded(both: Play, server_only: Play, played: Iterable[tuple[Scene, Play]]) -> bool:
-    return all(_went_well(each) for each in (both, server_only)) and all(
+def _succeeded(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> bool:
+    return all(_went_well(each) for each in handshakes) and all(
         scene.is_as_expected(each) for scene, each in played
     )
 
@@ -93,16 +99,30 @@ def _went_well(play: Play) -> bool:
 # -- for people --------------------------------------------------------------------------------------------
 
 
-def _show(people: Identities, both: Play, server_only: Play, played: Sequence[tuple[Scene, Play]]) -> None:
+def _show_classic(play: Play, as_json: bool) -> int:
+    if as_json:
+        for row in _run_rows("classic", play):
+            sys.stdout.write(json.dumps(row) + "\n")
+    else:
+        screen = console()
+        for part in (_mutual(play), _picture(play, screen.width), _dated()):
+            _print(screen, part)
+    return 0 if _went_well(play) else FAILED
+
+
+def _show(
+    people: Identities, both: Play, server_only: Play, old: Play, played: Sequence[tuple[Scene, Play]]
+) -> None:
     screen = console()
     parts = (
         _opening(people),
         _mutual(both),
         _picture(both, screen.width),
         _beside(both, server_only),
+        _classic(old, screen.width),
         _refusals(played),
     )
-    for part in (*parts, _closing(both, server_only, played)):
+    for part in (*parts, _closing((both, server_only, old), played)):
         _print(screen, part)
 
 
@@ -139,7 +159,8 @@ def _opening(people: Identities) -> RenderableType:
 
 def _mutual(play: Play) -> RenderableType:
     facts = play.client.facts or play.server.facts
-    heading = f"A mutual handshake: TLS {facts.get('version')}, {facts.get('suite')}, {facts.get('group')}"
+    agreed = [f"TLS {facts.get('version')}", facts.get("suite"), facts.get("group")]
+    heading = f"A mutual handshake: {', '.join(each for each in agreed if each)}"
     parts: list[RenderableType] = [
         "",
         Rule(Text(heading, style="bold"), align="left", style="dim"),
@@ -197,8 +218,11 @@ def _picture(play: Play, width: int) -> RenderableType:
     """The same handshake in the order of the wire."""
     heading = Rule(Text("The same on the wire", style="bold"), align="left", style="dim")
     legend = "- in the clear   = under handshake keys   # under application keys"
-    lines = ladder(play.client.recorder.notes, play.server.recorder.notes, width)
-    return Group("", heading, Text(legend, style="dim"), *(_rung(line) for line in lines))
+    return Group("", heading, Text(legend, style="dim"), *_rungs(play, width))
+
+
+def _rungs(play: Play, width: int) -> list[Text]:
+    return [_rung(line) for line in ladder(play.client.recorder.notes, play.server.recorder.notes, width)]
 
 
 def _rung(line: str) -> Text:
@@ -233,6 +257,36 @@ def _beside(both: Play, server_only: Play) -> RenderableType:
     heading = Rule(Text("Beside it: a one-way handshake", style="bold"), align="left", style="dim")
     failures = [_error(side, error) for side, error in _errors(server_only)]
     return Group("", heading, rows, *failures)
+
+
+DATED = (
+    ("no forward secrecy", "whoever gets the server's key later opens every recorded connection"),
+    (
+        "PKCS#1 padding",
+        "each answer to bad padding is an oracle; ours is a drawn secret and a wrong Finished",
+    ),
+    ("one key, two jobs", "the key that opens secrets also signs, which weakens both"),
+    ("hellos in the clear", "certificates and choices can be read by everybody on the way"),
+    ("the server's proof comes late", "only its Finished shows that it could open the secret"),
+)
+
+
+def _classic(play: Play, width: int) -> RenderableType:
+    facts = play.client.facts or play.server.facts
+    heading = f"The classic flow: TLS {facts.get('version')}, {facts.get('suite')}"
+    failures = [_error(side, error) for side, error in _errors(play)]
+    rule = Rule(Text(heading, style="bold"), align="left", style="dim")
+    hint = Text("Step by step: bothways demo --classic", style="dim")
+    return Group("", rule, hint, *_rungs(play, width), _dated(), *failures)
+
+
+def _dated() -> RenderableType:
+    rows = Table.grid(padding=(0, 2))
+    for what, why in DATED:
+        rows.add_row(Text(what, style="yellow"), why)
+    return Group(
+        "", Text("What is dated in it, and why it has to be asked for:"), Padding(rows, (0, 0, 0, 2))
+    )
 
 
 def _told(view: StepView) -> str:
@@ -312,14 +366,14 @@ def _step_words(id_: str) -> str:
     return f"{id_} ({step.actor} {step.title})" if step is not None and step.actor != "both" else id_
 
 
-def _closing(both: Play, server_only: Play, played: Sequence[tuple[Scene, Play]]) -> RenderableType:
+def _closing(handshakes: Sequence[Play], played: Sequence[tuple[Scene, Play]]) -> RenderableType:
     refused = sum(scene.is_as_expected(each) for scene, each in played)
     went = (
-        "Both handshakes succeeded"
-        if _went_well(both) and _went_well(server_only)
+        f"All {len(handshakes)} handshakes succeeded"
+        if all(map(_went_well, handshakes))
         else "NOT every handshake succeeded"
     )
-    good = _succeeded(both, server_only, played)
+    good = _succeeded(handshakes, played)
     text = f"{went}, and {refused} of {len(played)} scenes were refused as they should be."
     return Group("", Text(text, style="bold green" if good else "bold red"))
 
@@ -336,16 +390,11 @@ def _error(side: str, error: Exception) -> Text:
 # -- for programs ------------------------------------------------------------------------------------------
 
 
-def _rows(both: Play, server_only: Play, played: Iterable[tuple[Scene, Play]]) -> Iterable[dict[str, object]]:
-    for run, each in (("mutual", both), ("one-way", server_only)):
-        for view in story(each.client.recorder.notes, each.server.recorder.notes):
-            yield {"run": run, **_step_facts(view)}
-        yield {
-            "run": run,
-            "succeeded": _went_well(each),
-            "client": each.client.facts,
-            "server": each.server.facts,
-        }
+def _rows(
+    both: Play, server_only: Play, old: Play, played: Iterable[tuple[Scene, Play]]
+) -> Iterable[dict[str, object]]:
+    for run, each in (("mutual", both), ("one-way", server_only), ("classic", old)):
+        yield from _run_rows(run, each)
     for scene, each in played:
         yield {
             "scene": scene.title,
@@ -356,6 +405,17 @@ def _rows(both: Play, server_only: Play, played: Iterable[tuple[Scene, Play]]) -
             "server": error_facts(each.server.error) if each.server.error else None,
             "as_expected": scene.is_as_expected(each),
         }
+
+
+def _run_rows(run: str, play: Play) -> Iterable[dict[str, object]]:
+    for view in story(play.client.recorder.notes, play.server.recorder.notes):
+        yield {"run": run, **_step_facts(view)}
+    yield {
+        "run": run,
+        "succeeded": _went_well(play),
+        "client": play.client.facts,
+        "server": play.server.facts,
+    }
 
 
 def _step_facts(view: StepView) -> dict[str, object]:

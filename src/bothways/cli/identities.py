@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Authority, Issued, utc_now
+from bothways.ca.crl import Revoked, build_crl
 from bothways.ca.keys import KeyType, PrivateKey, new_key
 from bothways.ca.profiles import Profile
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
+from bothways.trust.revocation import CRLStore
 
 SERVER_NAME = "bank.example"
 LIFETIME = timedelta(days=1)
@@ -28,8 +31,12 @@ class Identities:
     server: Credentials
     client: Credentials
     expired_server: Credentials
+    classic_server: Credentials
     stranger: Credentials
     other_key: PrivateKey
+    nobody_revoked: CRLStore
+    client_revoked: CRLStore
+    expired_lists: CRLStore
 
     def everyone(self) -> Iterator[tuple[str, x509.Certificate]]:
         """Each certificate of the successful handshakes, with what it is."""
@@ -49,6 +56,10 @@ def issue_identities() -> Identities:
     expired = issuing.issue(
         Profile.SERVER, SERVER_NAME, dns=[SERVER_NAME], lifetime=LIFETIME, at=utc_now() - 30 * LIFETIME
     )
+    classic = issuing.issue(
+        Profile.SERVER, SERVER_NAME, dns=[SERVER_NAME], lifetime=LIFETIME, key_type=KeyType.RSA3072
+    )
+    now = utc_now()
     stranger = other.issue(Profile.CLIENT, "Mallory", email=["mallory@elsewhere.example"], lifetime=LIFETIME)
     return Identities(
         root=root.certificate,
@@ -57,9 +68,19 @@ def issue_identities() -> Identities:
         server=_credentials(server),
         client=_credentials(client),
         expired_server=_credentials(expired),
+        classic_server=_credentials(classic),
         stranger=_credentials(stranger),
         other_key=new_key(KeyType.P256),
+        nobody_revoked=_lists(root, issuing, (), now),
+        client_revoked=_lists(root, issuing, ((client.serial, now, "keyCompromise"),), now),
+        expired_lists=_lists(root, issuing, (), now - 30 * LIFETIME),
     )
+
+
+def _lists(root: Authority, issuing: Authority, revoked: tuple[Revoked, ...], at: datetime) -> CRLStore:
+    """The revocation lists of both authorities as they are at a time."""
+    lists = (build_crl(root, (), 1, at, at + LIFETIME), build_crl(issuing, revoked, 1, at, at + LIFETIME))
+    return CRLStore.from_pem(b"".join(each.public_bytes(Encoding.PEM) for each in lists))
 
 
 def _credentials(issued: Issued) -> Credentials:

@@ -25,8 +25,11 @@ from bothways.faults import Fault
 from bothways.iana import Alert, NamedGroup
 from bothways.net.channel import Channel, connect, wrap
 from bothways.tls.connection import ClientConfig, ServerConfig
+from bothways.tls.handshake.config import KEY_TRANSPORT_SUITES
+from bothways.trust.revocation import CRLStore, Revocation
 
 SECONDS = 10.0
+CLASSIC_SUITES = KEY_TRANSPORT_SUITES[:1]
 REQUEST = b"What is the balance of account 4711?"
 ANSWER = b"1,280.00 EUR, and I know that it is you who asks."
 
@@ -96,6 +99,32 @@ def one_way(people: Identities) -> Play:
     return play(replace(_client(people), credentials=None), config)
 
 
+def classic(people: Identities) -> Play:
+    """TLS 1.2 with RSA key transport: the flow by which two-way SSL is usually described."""
+    client = replace(
+        _client(people), versions=("1.2",), suites=CLASSIC_SUITES, insecure_rsa_key_transport=True
+    )
+    server = replace(_server(people), credentials=people.classic_server, insecure_rsa_key_transport=True)
+    return play(client, server)
+
+
+def revoked(people: Identities) -> Play:
+    """The client's certificate is revoked between two connections of the same server configuration."""
+    lists = CRLStore(people.nobody_revoked)
+    server = replace(_server(people), revocation=Revocation(crls=lists))
+    first = play(_client(people), server)
+    if first.client.error is not None or first.server.error is not None:
+        return first
+    lists.replace(people.client_revoked)
+    return play(_client(people), server)
+
+
+def expired_list(people: Identities) -> Play:
+    """The server's revocation lists have expired, so that it cannot know."""
+    server = replace(_server(people), revocation=Revocation(crls=people.expired_lists))
+    return play(_client(people), server)
+
+
 def no_certificate(people: Identities) -> Play:
     """The client has no certificate."""
     return play(replace(_client(people), credentials=None), _server(people))
@@ -154,6 +183,16 @@ SCENES = (
         "wrong server name",
         "the client wants vault.example, and this server is bank.example",
         "client", "2.3a", Fault.NAME_MISMATCH, Alert.BAD_CERTIFICATE, wrong_name,
+    ),
+    Scene(
+        "a revoked certificate",
+        "the client was let in once; then its key was stolen, its certificate revoked, and it comes again",
+        "server", "3.3c", Fault.REVOKED, Alert.CERTIFICATE_REVOKED, revoked,
+    ),
+    Scene(
+        "an expired revocation list",
+        "the server checks revocation, and its lists are past their time: unknown is not good",
+        "server", "3.3c", Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, expired_list,
     ),
     Scene(
         "a certificate without its key",

@@ -114,8 +114,9 @@ def _server_hello(hello: ServerHello) -> str:
         return f"{suite}; wants a share for {name(NamedGroup, group.group) if group else 'the same group'}"
     selected = ext.find(hello.extensions or (), ext.SelectedVersion)
     chosen = version(selected.version if selected else hello.legacy_version)
-    echoed = f"session ID of {len(hello.legacy_session_id_echo)} bytes echoed"
-    return f"{chosen}; {suite}; compression null; {echoed}"
+    what = "echoed" if selected else "given"
+    session = f"session ID of {len(hello.legacy_session_id_echo)} bytes {what}"
+    return f"{chosen}; {suite}; compression null; {session}"
 
 
 def _shares(hello: ClientHello) -> str:

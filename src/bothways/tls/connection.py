@@ -348,7 +348,7 @@ class Connection:
             blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=law.expected)
         message = decode_message(code, raw[4:], tls13=not self._is_12)
         if hs.observer is not None:
-            ids = message_ids(hs.role.other, code)
+            ids = message_ids(hs.role.other, code, tls13=not self._is_12)
             hs.observer(MessageSeen(False, message, raw, hs.inbox.epoch, ids))
         check_extensions(message, hs.offered)
         if self._after is not None:

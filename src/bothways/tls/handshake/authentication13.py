@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
@@ -67,11 +68,16 @@ def check_proof(
 def prove(hs: Handshake, credentials: Credentials, scheme: int) -> Script[None]:
     """Send our certificate chain, and sign the conversation with its key (RFC 9846 4.5.1, 4.5.2)."""
     context = CLIENT_CONTEXT if hs.role is Role.CLIENT else SERVER_CONTEXT
-    entries = tuple(CertificateEntry(der, ()) for der in credentials.chain)
-    hs.out.send(Certificate(b"", entries))
+    hs.out.send(own_certificate(credentials.chain))
     data = proof_input(context, hs.transcript.digest())
     signature = yield from sign_with(hs, credentials, scheme, data)
     hs.out.send(CertificateVerify(scheme, signature))
+
+
+@lru_cache(maxsize=64)
+def own_certificate(chain: tuple[bytes, ...]) -> Certificate:
+    """Return the message that shows our chain: one object, so that it is encoded once."""
+    return Certificate(b"", tuple(CertificateEntry(der, ()) for der in chain))
 
 
 def send_finished(hs: Handshake, suite: Suite, secret: bytes) -> None:

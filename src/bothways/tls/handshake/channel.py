@@ -6,6 +6,8 @@ one message at a time and opens no record before it is asked to. Neither knows w
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import ContentType, name
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
@@ -14,12 +16,17 @@ from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.framing import TLS12_LIMIT, Framing
 from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Flight, Message, encode_message
+from bothways.tls.wire.tls13 import Certificate, CertificateRequest, EncryptedExtensions
 
 CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
 EMPTY_RECORD_LIMIT = 32
 EARLY_DATA_LIMIT = 2**16
 
 Protecting = Protection | Protection12
+# These are alike in all handshakes of one configuration, and hold nothing secret.
+_ALIKE = frozenset({EncryptedExtensions, CertificateRequest, Certificate})
+_encode_once = lru_cache(maxsize=64)(encode_message)
+
 Sealing = Plaintext | Protecting
 
 
@@ -33,6 +40,7 @@ class Outbox:
         self._padding = padding
         self._messages = bytearray()
         self._wire = bytearray()
+        self.tls13 = True
         self._changed_cipher_spec = False
         self.epoch = Epoch.PLAINTEXT
         self.keys: Sealing = Plaintext()
@@ -47,10 +55,12 @@ class Outbox:
         self.flush()
 
     def _gather(self, message: Message) -> bytes:
-        raw = encode_message(message)
+        raw = (_encode_once if type(message) in _ALIKE else encode_message)(message)
         self._messages += raw
         if self._observer is not None:
-            self._observer(MessageSeen(True, message, raw, self.epoch, message_ids(self._role, raw[0])))
+            self._observer(
+                MessageSeen(True, message, raw, self.epoch, message_ids(self._role, raw[0], tls13=self.tls13))
+            )
         return raw
 
     def change_cipher_spec(self) -> None:

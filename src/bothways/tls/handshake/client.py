@@ -24,6 +24,7 @@ def client_handshake(hs: Handshake, terms: ClientTerms, target: ServerName) -> S
     offers = tuple(offer(group, hs.draws) for group in terms.share_codes) if speaks_13 else ()
     hello = client_hello(hs, terms, target, offers)
     hs.offered = ext.codes(hello.extensions)
+    hs.out.tls13 = speaks_13
     hs.out.send(hello)
     hs.inbox.ignores_change_cipher_spec = speaks_13
     answer = yield from expect(Step.WAIT_SH, ServerHello)

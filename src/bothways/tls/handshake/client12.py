@@ -66,7 +66,7 @@ def client_handshake_12(
     hs: Handshake, terms: ClientTerms, target: ServerName, hello: ClientHello, answer: ServerHello
 ) -> Script[Peer]:
     """Go on from a ServerHello of TLS 1.2 (RFC 5246 7.3)."""
-    hs.inbox.tls13 = False
+    hs.inbox.tls13 = hs.out.tls13 = False
     suite = check_server_hello_12(
         hello, answer, needs_extended_main_secret=not terms.insecure_without_extended_main_secret
     )

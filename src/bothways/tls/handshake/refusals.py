@@ -16,7 +16,7 @@ _CLIENT_CHECKS: Mapping[int, str] = {
     Alert.UNKNOWN_CA: "3.3a",
     Alert.BAD_CERTIFICATE: "3.3a",
     Alert.UNSUPPORTED_CERTIFICATE: "3.3a",
-    Alert.CERTIFICATE_UNKNOWN: "3.3a",
+    Alert.CERTIFICATE_UNKNOWN: "3.3",
     Alert.ACCESS_DENIED: "3.3",
 }
 
@@ -28,7 +28,7 @@ _SERVER_CHECKS: Mapping[int, str] = {
     Alert.UNKNOWN_CA: "2.3a",
     Alert.BAD_CERTIFICATE: "2.3a",
     Alert.UNSUPPORTED_CERTIFICATE: "2.3a",
-    Alert.CERTIFICATE_UNKNOWN: "2.3a",
+    Alert.CERTIFICATE_UNKNOWN: "2.3",
 }
 
 # Where a server waits while the client judges it.

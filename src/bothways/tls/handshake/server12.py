@@ -61,7 +61,7 @@ from bothways.trust.verdict import Purpose
 
 def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -> Script[Peer | None]:
     """Go on from a ClientHello that offers no more than TLS 1.2 (RFC 5246 7.3)."""
-    hs.inbox.tls13 = False
+    hs.inbox.tls13 = hs.out.tls13 = False
     offer = read_offer_12(hello)
     if not offer.extended_main_secret and not terms.insecure_without_extended_main_secret:
         blame(Fault.NO_EXTENDED_MAIN_SECRET)

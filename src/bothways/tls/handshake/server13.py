@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from bothways.faults import Fault, blame
 from bothways.iana import CipherSuite, CompressionMethod, NamedGroup, ProtocolVersion, SignatureScheme
@@ -147,21 +147,28 @@ def agree(hs: Handshake, offer: Offer, choice: Choice, peer_share: bytes) -> Han
 
 def server_parameters(hs: Handshake, terms: ServerTerms, choice: Choice) -> CertificateRequest | None:
     """Send EncryptedExtensions and, for mutual authentication, CertificateRequest (RFC 9846 4.4)."""
-    answers: list[ext.Extension] = []
-    if choice.alpn is not None:
-        answers.append(ext.ApplicationProtocols((choice.alpn,)))
-    hs.out.send(EncryptedExtensions(tuple(answers)))
+    answers = () if choice.alpn is None else (ext.ApplicationProtocols((choice.alpn,)),)
+    hs.out.send(EncryptedExtensions(answers))
     if not terms.asks_client or terms.client_anchors is None:
         return None
-    extensions: list[ext.Extension] = [ext.SignatureAlgorithms(terms.scheme_codes)]
-    if terms.certificate_scheme_codes is not None:
-        extensions.append(ext.SignatureAlgorithmsCert(terms.certificate_scheme_codes))
-    if terms.name_authorities and (authorities := named_authorities(terms.client_anchors)):
-        extensions.append(ext.CertificateAuthorities(authorities))
-    request = CertificateRequest(b"", tuple(extensions))
+    authorities = named_authorities(terms.client_anchors) if terms.name_authorities else ()
+    request = certificate_request(terms.scheme_codes, terms.certificate_scheme_codes, authorities)
     hs.offered = ext.codes(request.extensions)
     hs.out.send(request)
     return request
+
+
+@lru_cache(maxsize=64)
+def certificate_request(
+    schemes: tuple[int, ...], certificate_schemes: tuple[int, ...] | None, authorities: tuple[bytes, ...]
+) -> CertificateRequest:
+    """Return a request (RFC 9846 4.4.2): one object for all handshakes, so that it is encoded once."""
+    extensions: list[ext.Extension] = [ext.SignatureAlgorithms(schemes)]
+    if certificate_schemes is not None:
+        extensions.append(ext.SignatureAlgorithmsCert(certificate_schemes))
+    if authorities:
+        extensions.append(ext.CertificateAuthorities(authorities))
+    return CertificateRequest(b"", tuple(extensions))
 
 
 def client_authentication(hs: Handshake, terms: ServerTerms) -> Script[Signed | None]:

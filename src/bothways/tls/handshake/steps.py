@@ -173,6 +173,14 @@ MESSAGE_IDS: Mapping[tuple[Role, HandshakeType], tuple[str, ...]] = {
     (Role.CLIENT, _T.finished): ("4.1",),
 }
 
+# Where TLS 1.2 differs: shares come later, and a server's Finished ends the handshake alone.
+MESSAGE_IDS12: Mapping[tuple[Role, HandshakeType], tuple[str, ...]] = {
+    **MESSAGE_IDS,
+    (Role.CLIENT, _T.client_hello): ("1.1",),
+    (Role.SERVER, _T.server_hello): ("1.2",),
+    (Role.SERVER, _T.finished): ("4.2",),
+}
+
 IDS_BY_FAULT: Mapping[Fault, str] = {
     Fault.UNSUPPORTED_VERSION: "1.2",
     Fault.NO_SHARED_CIPHER_SUITE: "1.2",
@@ -184,9 +192,9 @@ IDS_BY_FAULT: Mapping[Fault, str] = {
 }
 
 
-def message_ids(sender: Role, code: int) -> tuple[str, ...]:
+def message_ids(sender: Role, code: int, *, tls13: bool = True) -> tuple[str, ...]:
     """Return the ids that a message of `sender` fulfils; after the handshake all belongs to 4.3."""
-    return MESSAGE_IDS.get((sender, HandshakeType(code)), ("4.3",))
+    return (MESSAGE_IDS if tls13 else MESSAGE_IDS12).get((sender, HandshakeType(code)), ("4.3",))
 
 
 def failed_check(role: Role, step: Step, fault: Fault, version: int | None = None) -> str:

@@ -729,7 +729,7 @@ def extension_block(*places: Place, low: int = 0) -> Codec[Extensions]:
 def find(extensions: Iterable[Extension], cls: type[E]) -> E | None:
     """Return the extension of class `cls`, if it is there."""
     for extension in extensions:
-        if isinstance(extension, cls):
+        if type(extension) is cls:
             return extension
     return None
 

@@ -175,6 +175,7 @@ class Flight:
         self._buffer = bytearray()
         self._at = 0
         self._max_certificate_bytes = max_certificate_bytes
+        self._shortest_limit = min(MESSAGE_LIMIT, max_certificate_bytes)
 
     @property
     def empty(self) -> bool:
@@ -188,13 +189,16 @@ class Flight:
     def next(self) -> tuple[int, bytes] | None:
         """Return the next whole message as its type and its bytes with the header; None if there is none."""
         buffer, at = self._buffer, self._at
+        if not buffer:
+            return None
         body = at + HEADER
         if len(buffer) < body:
             self._compact()
             return None
         message_type = buffer[at]
         end = body + int.from_bytes(buffer[at + 1 : body], "big")
-        self._check_length(message_type, end - body)
+        if end - body > self._shortest_limit:
+            self._check_length(message_type, end - body)
         if len(buffer) < end:
             self._compact()
             return None
