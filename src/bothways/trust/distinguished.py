@@ -140,6 +140,10 @@ def string(tag: int, value: bytes) -> str:
 
 def common_name(name: bytes) -> str | None:
     """Return the most particular common name in a name."""
+    return _short_common_name(name) if len(name) <= _SHORT_NAME else _common_name(name)
+
+
+def _common_name(name: bytes) -> str | None:
     try:
         for relative in reversed(attributes(name)):
             for kind, tag, value in relative:
@@ -148,3 +152,6 @@ def common_name(name: bytes) -> str | None:
     except ValueError:
         pass
     return None
+
+
+_short_common_name = lru_cache(maxsize=1024)(_common_name)
