@@ -6,12 +6,13 @@ from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import BasicConstraints
+from cryptography.x509 import BasicConstraints, Name
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways.trust.certificate import Parsed
 from pki import as_version_1, intermediate, leaf, name, root
+from pki import der as encode
 
 ROOT = root()
 CA = intermediate(ROOT)
@@ -142,3 +143,35 @@ def test_a_serial_number_that_is_no_integer_is_refused():
     der[at] = 0x04
     with pytest.raises(ValueError, match="no serialNumber"):
         Parsed(bytes(der))
+
+
+def test_extensions_are_for_version_3():
+    """RFC 5280 4.1.2.9."""
+    tbs = CA.certificate.tbs_certificate_bytes
+    assert tbs[1] == 0x82
+    unversioned = encode(0x30, tbs[4:].removeprefix(bytes.fromhex("a003020102")))
+    der = encode(0x30, unversioned + bytes.fromhex("300a06082a8648ce3d040302") + b"\x03\x01\x00")
+    with pytest.raises(ValueError, match="it has extensions, which version 1 has not"):
+        Parsed(der).load()
+
+
+def test_an_issuer_has_a_name():
+    """RFC 5280 4.1.2.4."""
+    nameless = root(Name([]))
+    with pytest.raises(ValueError, match="its issuer is empty"):
+        Parsed(nameless.der).load()
+
+
+def test_a_serial_number_of_more_than_20_octets_is_borne():
+    """docs/defaults.md: RFC 5280 4.1.2.2 binds CAs."""
+    short = leaf(CA, serial=0x1122334455)
+    tbs = short.certificate.tbs_certificate_bytes
+    long = tbs.replace(bytes.fromhex("02051122334455"), b"\x02\x18" + b"\x11" * 24)
+    header = 2 + tbs[1] - 128
+    parts = encode(
+        0x30, encode(0x30, long[header:]) + bytes.fromhex("300a06082a8648ce3d040302") + b"\x03\x01\x00"
+    )
+    assert Parsed(parts).x509.serial_number == int.from_bytes(b"\x11" * 24, "big")
+    parsed = Parsed(parts)
+    parsed.load()
+    parsed.load()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from cryptography import x509
 
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
-from bothways.trust.constraints import certificate_reasons, key_weakness
+from bothways.trust.constraints import certificate_reasons, flaws, key_weakness
 from bothways.trust.verdict import Purpose
-from pki import NOW, Issued, as_version_1, intermediate, issue, key, leaf, root
+from pki import DAY, NOW, Issued, as_version_1, intermediate, issue, key, leaf, root
 
 ROOT = root()
 
@@ -124,3 +125,37 @@ def test_a_weak_hash_is_refused_below_the_anchor_and_ignored_in_its_self_signatu
 def test_a_ca_certificate_may_be_a_leaf():
     """docs/defaults.md: RFC 5280 forbids it nowhere."""
     assert faults(issue("server", ROOT, ca=True, usage=("serverAuth",))) == []
+
+
+def test_a_period_of_validity_counts_at_every_place():
+    """RFC 5280 6.1.3 a 2."""
+    late = intermediate(ROOT, "Late", not_before=NOW + DAY)
+    old = leaf(late, not_after=NOW - DAY, not_before=NOW - 9 * DAY)
+    assert faults(old) == [(Fault.CERTIFICATE_EXPIRED, 0), (Fault.CERTIFICATE_NOT_YET_VALID, 1)]
+
+
+def test_an_unknown_critical_extension_is_found_at_every_place():
+    """RFC 5280 4.2."""
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+    [reason] = reasons(leaf(intermediate(ROOT, "Odd", extra=[(unknown, True)])))
+    assert (reason.fault, reason.position) == (Fault.UNKNOWN_CRITICAL_EXTENSION, 1)
+    assert reason.facts == {"oid": "1.3.6.1.4.1.99999.1"}
+
+
+def test_a_leafs_key_usage_is_held_to_what_its_key_does():
+    """RFC 5280 4.2.1.3."""
+    [reason] = reasons(leaf(ROOT), key_usage="keyEncipherment")
+    assert (reason.fault, reason.facts) == (Fault.WRONG_KEY_USAGE, {"wanted": "keyEncipherment"})
+
+
+def test_without_purpose_and_key_usage_the_leaf_may_be_anything():
+    """RFC 5280 6.3.3 f: the path of a list's signer."""
+    signer = issue("Signer", ROOT, key_usage=("crl_sign",), usage=("codeSigning",))
+    path = [Parsed(each.der) for each in (signer, ROOT)]
+    assert certificate_reasons(path, None, NOW, None) == []
+
+
+def test_what_is_wrong_with_a_certificate_everywhere_is_found_once():
+    """Issuers on remembered paths keep it."""
+    weak = Parsed(leaf(ROOT, key_kind="RSA-1024").der)
+    assert flaws(weak) is flaws(weak)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import x25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 
 from bothways.errors import ConfigError
 from bothways.trust.credentials import Credentials
@@ -201,3 +201,38 @@ def test_every_kind_of_key_that_signs_is_accepted(kind):
     """RFC 9846 4.3.3, RFC 9881."""
     own = issue("me", None, own_key=key(kind))
     assert Credentials.from_pem(own.pem, own.key_pem).key.public_key() == own.key.public_key()
+
+
+def test_pkcs12_without_a_key_or_its_certificate_is_told():
+    """RFC 7292: a file of certificates alone."""
+    none = NoEncryption()
+    bare = pkcs12.serialize_key_and_certificates(None, None, ME.certificate, None, none)
+    with pytest.raises(ConfigError, match="no private key in it; export"):
+        Credentials.from_pkcs12(bare, None)
+    keyed = pkcs12.serialize_key_and_certificates(None, ME.key, None, [LOW.certificate], none)
+    with pytest.raises(ConfigError, match="no certificate in it that belongs to its key"):
+        Credentials.from_pkcs12(keyed, None)
+
+
+def test_a_key_of_an_unknown_kind_is_told():
+    """RFC 5958: an algorithm that nobody knows."""
+    der = key_der(leaf(ROOT)).replace(
+        bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209")
+    )
+    with pytest.raises(
+        ConfigError, match="key: a key of a kind that is not supported|no private key that can be"
+    ):
+        Credentials.from_pem(ME.pem, der)
+
+
+def test_no_certificates_are_no_credentials():
+    """DESIGN 8."""
+    with pytest.raises(ConfigError, match="chain: no certificate in it"):
+        Credentials.from_parts([], ME.key)
+
+
+def test_credentials_say_what_their_key_may_be_used_for():
+    """RFC 5280 4.2.1.3."""
+    signs = Credentials.from_pem(ME.chain_pem, ME.key_pem)
+    assert signs.allows_key_usage("digital_signature")
+    assert not signs.allows_key_usage("key_encipherment")

@@ -16,6 +16,7 @@ from bothways.errors import ConfigError
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import ALL_REASONS, CRL, crls_in, point_names
 from pki import DAY, NOW, crl, issue, issuing_point, key, leaf, name, root
+from pki import der as encode
 
 ROOT = root()
 ONE, TWO, THREE = (leaf(ROOT, f"{each}.example") for each in ("one", "two", "three"))
@@ -250,3 +251,34 @@ def test_no_prefix_is_a_list(length):
     """RFC 5280 5.1."""
     with pytest.raises(ValueError, match=r".+"):
         CRL(LIST[:length])
+
+
+def test_an_extension_that_stands_twice_and_an_unknown_version_are_refused():
+    """RFC 5280 5.1.2.1, 5.2."""
+    with pytest.raises(ValueError, match=r"2\.5\.29\.20 stands there twice"):
+        CRL(LIST.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d14")))
+    with pytest.raises(ValueError, match=r".+"):
+        CRL(LIST.replace(bytes.fromhex("020101300a"), bytes.fromhex("020105300a"), 1))
+
+
+def test_a_list_of_version_1_is_read():
+    """RFC 5280 5.1.2.1: it has neither version nor extensions."""
+    fields = x509.load_der_x509_crl(crl(ROOT, ONE, number=None)).tbs_certlist_bytes
+    header = 2 + (fields[1] - 128 if fields[1] > 128 else 0)
+    inner = fields[header + 3 :]
+    inner = inner[: inner.rindex(b"\xa0")]
+    tbs = encode(0x30, inner)
+    whole = encode(0x30, tbs + bytes.fromhex("300a06082a8648ce3d040302") + b"\x03\x01\x00")
+    assert ask(CRL(whole), ONE) is not None
+
+
+def test_an_entry_of_many_bytes_is_read():
+    """X.690 8.1.3: lengths in more than one byte."""
+    long = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x04\x7f" + bytes(127))
+    assert ask(CRL(crl(ROOT, ONE, entry_extra=[(long, False)])), ONE) is not None
+
+
+def test_dates_of_the_last_century_are_read():
+    """RFC 5280 5.1.2.4."""
+    der = LIST.replace(b"260530120000Z", b"990530120000Z")
+    assert ask(CRL(der), ONE).revoked_at.year == 1999

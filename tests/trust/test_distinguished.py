@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
-from bothways.trust.distinguished import attributes, common_name, normal, spelled
+from bothways.trust.distinguished import attributes, common_name, dotted, normal, spelled, string
 from pki import name
 
 UTF8, PRINTABLE, BMP, BIT = (
@@ -133,3 +133,19 @@ def test_what_is_no_name_is_a_value_error(garbage):
         return
     with pytest.raises(ValueError, match=r".+"):
         attributes(data)
+
+
+def test_an_attribute_has_exactly_one_value():
+    """RFC 5280 4.1.2.4."""
+    with pytest.raises(ValueError, match="no single value"):
+        attributes(
+            bytes.fromhex("300d310b3009060355040313003000"[0:4]) + bytes.fromhex("310b3009060355040313001300")
+        )
+
+
+def test_identifiers_and_strings_are_told_whatever_they_hold():
+    """X.690 8.19: an identifier without a final byte is none."""
+    assert dotted(b"\x55\x04\x03") == "2.5.4.3"
+    assert dotted(b"\x85") == "?"
+    assert string(0x0C, "caf\u00e9".encode()) == "caf\u00e9"
+    assert string(0x03, b"\x00\x01") == "0001"

@@ -170,3 +170,17 @@ def test_the_number_of_comparisons_is_bounded():
     work = Work(400)
     assert len(constraint_reasons(path_of(many), work)) == 20
     assert work.left == 0
+
+
+def test_a_mailbox_without_a_host_is_refused_either_way():
+    """RFC 5280 4.2.1.10: what cannot be compared."""
+    subject = x509.Name([x509.NameAttribute(NameOID.EMAIL_ADDRESS, "nobody")])
+    assert outcome([], permitted=["EMAIL:host.example"], subject=subject) == [Fault.NAME_NOT_PERMITTED]
+    assert outcome([], excluded=["EMAIL:host.example"], subject=subject) == [Fault.NAME_EXCLUDED]
+
+
+def test_other_kinds_of_names_are_free_where_nobody_constrains_them():
+    """RFC 5280 4.2.1.10."""
+    ca = root("CA", extra=[constrained(permitted=["DNS:example"])])
+    number = x509.SubjectAlternativeName([x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))])
+    assert constraint_reasons(path_of(issue("me", ca, extra=[(number, False)])), Work()) == []

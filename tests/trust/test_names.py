@@ -150,3 +150,9 @@ def test_a_dns_name_is_told_from_an_address():
     assert is_dns_name("server.example")
     assert not is_dns_name("10.0.0.1")
     assert not is_dns_name("")
+
+
+def test_a_label_that_is_too_long_in_another_script_is_refused():
+    """RFC 5890 2.3.2.1."""
+    with pytest.raises(ConfigError, match="cannot be written in A-labels"):
+        server_name("\u00fc" * 80 + ".example")

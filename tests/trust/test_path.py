@@ -9,11 +9,12 @@ import pytest
 from cryptography import x509
 
 from bothways.errors import ConfigError
-from bothways.faults import Blame, Fault
+from bothways.faults import Blame, Fault, Reason
 from bothways.iana import Alert
 from bothways.trust.anchors import TrustStore
-from bothways.trust.path import Limits, judge, leaf_certificate
-from bothways.trust.verdict import Outcome, Purpose, Refused, Trusted, Verdict
+from bothways.trust.certificate import Parsed
+from bothways.trust.path import Limits, Status, find_path, judge, leaf_certificate
+from bothways.trust.verdict import Finding, Outcome, Purpose, Refused, Trusted, Verdict
 from pki import DAY, NOW, Issued, altered, intermediate, issue, key, leaf, name, root
 
 ROOT = root()
@@ -426,3 +427,50 @@ def test_an_unparsed_anchor_field_is_no_reason_for_an_unknown_extension():
         assert refusals(verdict) == [(Fault.UNKNOWN_CRITICAL_EXTENSION, position)]
         assert verdict.reasons[0].facts == {"oid": "1.3.6.1.4.1.99999.1"}
     assert isinstance(judged(leaf(CA, extra=[(unknown, False)]).chain), Trusted)
+
+
+def test_a_weak_signature_is_followed_for_what_else_there_is_to_say():
+    """RFC 9846 4.5.1.4: the path is known, and refused."""
+    old = intermediate(ROOT, "Old", key_kind="RSA-2048", not_after=NOW - DAY)
+    verdict = judged(leaf(old, digest="SHA1").chain)
+    assert refusals(verdict) == [(Fault.WEAK_HASH, 0), (Fault.CERTIFICATE_EXPIRED, 1)]
+
+
+def test_comparisons_of_names_are_bounded():
+    """docs/defaults.md."""
+    constraints = x509.NameConstraints([x509.DNSName(f"h{each}.example") for each in range(30)], None)
+    ca = intermediate(ROOT, "Constrains", extra=[(constraints, True)])
+    many = leaf(ca, alternatives=[f"DNS:n{each}.test" for each in range(30)])
+    verdict = judged(many.chain, name=None, limits=Limits(comparisons=100))
+    assert refusals(verdict) == [(Fault.PATH_SEARCH_EXHAUSTED, None)]
+    assert verdict.reasons[0].facts == {"unit": "comparisons of names", "limit": 100}
+
+
+def test_a_further_check_has_its_say_on_every_whole_path():
+    """Revocation asks through it; a path that it refuses is not the last one tried."""
+    asked = []
+    expired = intermediate(ROOT, "Cross", own_key=key("P-256", 6), serial=5)
+    renewed = intermediate(ROOT, "Cross", own_key=key("P-256", 6), serial=6)
+    server = leaf(renewed)
+
+    def check(path, others):
+        asked.append([each.subject_text for each in path])
+        bad = Parsed(expired.der).serial == path[1].serial
+        reasons = (Reason(Fault.REVOKED, 1, "", {}),) if bad else ()
+        return Status(Finding("c", Outcome.PASSED, "asked"), reasons, NOW + DAY)
+
+    verdict = judged([server.der, expired.der, renewed.der], status=check)
+    assert isinstance(verdict, Trusted)
+    assert len(asked) == 2
+    assert (verdict.findings[2].text, verdict.valid_until) == ("asked", NOW + DAY)
+    alone = judged([server.der, expired.der], status=check)
+    assert refusals(alone) == [(Fault.REVOKED, 1)]
+
+
+def test_the_path_of_a_signer_is_found_whatever_it_is_for():
+    """RFC 5280 6.3.3 f."""
+    signer = Parsed(issue("Signer", CA, key_usage=("crl_sign",), usage=("codeSigning",)).der)
+    found = find_path(signer, [Parsed(CA.der)], ANCHORS, NOW)
+    assert [each.der for each in found] == [signer.der, CA.der, ROOT.der]
+    assert find_path(signer, [], ANCHORS, NOW) is None
+    assert find_path(signer, [Parsed(CA.der)], ANCHORS, NOW + 9999 * DAY) is None

@@ -9,7 +9,7 @@ from cryptography.x509.oid import ExtensionOID
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
 from bothways.trust.policies import ANY, Policies, policy_reasons, valid_policies
-from pki import intermediate, leaf, root
+from pki import intermediate, key, leaf, root
 
 ONE, TWO, THREE = "1.2.3.1", "1.2.3.2", "1.2.3.3"
 REQUIRED = Policies(required=True)
@@ -105,3 +105,53 @@ def test_mappings_that_would_double_a_tree_at_every_level_cost_nothing():
         above = intermediate(above, f"Level {level}", extra=[asserting(ONE, TWO), mapping(*pairs)])
     path = path_of(leaf(above, extra=[asserting(ONE, TWO)]))
     assert valid_policies(path, REQUIRED) == (frozenset({ONE, TWO}), [])
+
+
+def test_a_ca_that_demands_a_policy_is_heeded_after_as_many_certificates():
+    """RFC 5280 6.1.4 h and i, 6.1.5 a and b."""
+    demands = lambda skip: (x509.PolicyConstraints(skip, None), True)  # noqa: E731
+    now = leaf(intermediate(ROOT, "Now", extra=[demands(0)]))
+    [reason] = policy_reasons(path_of(now))
+    assert (reason.fault, reason.facts) == (Fault.NO_VALID_POLICY, {"wanted": "any"})
+    later = intermediate(ROOT, "Later", extra=[demands(2)])
+    assert policy_reasons(path_of(leaf(later))) == []
+    assert policy_reasons(path_of(leaf(intermediate(intermediate(later, "A"), "B")))) != []
+    own = leaf(intermediate(ROOT, "Free"), extra=[demands(0)])
+    assert policy_reasons(path_of(own)) != []
+
+
+def test_mapping_may_be_inhibited_by_us_and_by_a_ca():
+    """RFC 5280 6.1.4 b 2 and i."""
+    maps = [asserting(ONE), mapping((ONE, TWO))]
+    mapped = leaf(intermediate(ROOT, "Maps", extra=maps), extra=[asserting(TWO)])
+    assert policy_reasons(path_of(mapped), REQUIRED) == []
+    assert policy_reasons(path_of(mapped), Policies(required=True, map_policies=False)) != []
+    inhibits = (x509.PolicyConstraints(None, 0), True)
+    above = intermediate(ROOT, "Inhibits", extra=[asserting(ONE), inhibits])
+    below = leaf(intermediate(above, "Maps", extra=maps), extra=[asserting(TWO)])
+    assert policy_reasons(path_of(below), REQUIRED) != []
+
+
+def test_the_wildcard_may_be_inhibited_by_us_and_by_a_ca():
+    """RFC 5280 6.1.3 d 2, 6.1.4 j; a self-issued certificate is let pass."""
+    wild = leaf(intermediate(ROOT, "P1", extra=[asserting(ONE)]), extra=[asserting(ANY)])
+    assert policy_reasons(path_of(wild), REQUIRED) == []
+    assert policy_reasons(path_of(wild), Policies(required=True, allow_any=False)) != []
+    inhibits = (x509.InhibitAnyPolicy(0), True)
+    ca = intermediate(ROOT, "No any", extra=[asserting(ONE), inhibits])
+    assert policy_reasons(path_of(leaf(ca, extra=[asserting(ANY)])), REQUIRED) != []
+    rolled = intermediate(ca, "No any", own_key=key("P-256", 50), extra=[asserting(ANY)])
+    assert policy_reasons(path_of(leaf(rolled, extra=[asserting(ONE)])), REQUIRED) == []
+
+
+def test_a_policy_asserted_and_wild_stands_once():
+    """RFC 9618 5.3: the wildcard adds only what is not named."""
+    ca = intermediate(ROOT, "P12", extra=[asserting(ONE, TWO)])
+    path = path_of(leaf(ca, extra=[asserting(ONE, ANY)]))
+    assert valid_policies(path, REQUIRED) == (frozenset({ONE, TWO}), [])
+
+
+def test_a_certificate_without_policies_ends_them():
+    """RFC 5280 6.1.3 e."""
+    ca = intermediate(intermediate(ROOT, "None"), "P1", extra=[asserting(ONE)])
+    assert valid_policies(path_of(leaf(ca, extra=[asserting(ONE)])))[0] == frozenset()

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.errors import ConfigError
@@ -16,6 +18,7 @@ from bothways.trust.crl import CRL
 from bothways.trust.revocation import PRESETS, CRLStore, Revocation, judge
 from bothways.trust.verdict import Outcome, Purpose, Refused, Trusted
 from pki import DAY, NOW, crl, intermediate, issue, issuing_point, key, leaf, name, points, root
+from pki import der as encode
 
 ROOT = root()
 CA = intermediate(ROOT)
@@ -377,3 +380,51 @@ def test_presets_have_names_and_need_a_source():
         Revocation.preset("require", CRLStore())
     with pytest.raises(ConfigError, match="no preset"):
         Revocation.preset("strict", store)
+
+
+def test_a_list_that_does_not_say_until_when_it_holds_says_nothing():
+    """RFC 5280 5.1.2.5: nextUpdate must be there."""
+    der = crl(CA)
+    until = bytes.fromhex("170d") + b"260608120000Z"
+    tbs = x509.load_der_x509_crl(der).tbs_certlist_bytes
+    assert until in tbs
+    header = 2 + (tbs[1] - 128 if tbs[1] > 128 else 0)
+    shorter = encode(0x30, tbs[header:].replace(until, b""))
+    signature = CA.key.sign(shorter, ec.ECDSA(SHA256()))
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    whole = encode(0x30, shorter + algorithm + encode(0x03, b"\x00" + signature))
+    assert "does not say until when it holds" in problem(judged(crl(ROOT), whole))
+
+
+def test_a_point_of_which_only_the_issuer_is_named_matches_that_issuers_scope():
+    """RFC 5280 6.3.3 b 2 i: the point's name may be left out."""
+    signer = issue("List signer", CA, key_usage=SIGNS_LISTS)
+    issuer = [x509.DirectoryName(name("List signer"))]
+    extension = x509.CRLDistributionPoints([x509.DistributionPoint(None, None, None, issuer)])
+    server = leaf(CA, extra=[(extension, False)])
+    verdict = judged(
+        crl(ROOT), crl(CA, point=issuing_point(["DN:Intermediate"])), indirect(server, signer, server),
+        chain=[server.der, CA.der, signer.der],
+    )  # fmt: skip
+    assert refusals(verdict) == REVOKED
+
+
+def test_a_signer_that_cannot_be_read_is_passed_over():
+    """RFC 5280 4.2: the same extension twice."""
+    server, signer = delegated()
+    broken = signer.der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
+    verdict = judged(crl(ROOT), indirect(server, signer), chain=[server.der, CA.der, broken])
+    assert "not signed by a key known as that CA's" in problem(verdict)
+
+
+def test_a_signer_above_the_path_is_asked_about_up_to_the_path():
+    """RFC 5280 6.3.3 f: who stands on the path is asked about there."""
+    below = intermediate(CA, "Below")
+    signer = issue("List signer", below, key_usage=SIGNS_LISTS)
+    server = leaf(below, extra=[points("DN:List signer", issuer="List signer")])
+    named = x509.CertificateIssuer([x509.DirectoryName(name("Below"))])
+    listing = crl(
+        signer, server, entry_extra=[(named, True)], point=issuing_point(["DN:List signer"], indirect=True)
+    )
+    chain = [server.der, below.der, CA.der, signer.der]
+    assert refusals(judged(crl(ROOT), crl(CA), crl(below), listing, chain=chain)) == REVOKED

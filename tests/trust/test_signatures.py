@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cryptography_vectors
 import pytest
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
+from bothways.trust.pem import body
 from bothways.trust.signatures import is_signed_by, weakness
 from pki import altered, key, leaf, root
 
@@ -51,3 +55,22 @@ def test_an_algorithm_that_we_do_not_accept_is_named():
     assert weakness(nobodys) == (Fault.UNSUPPORTED_SIGNATURE, "1.2.840.113549.1.1.127")
     assert not is_signed_by(sha224, key("Ed25519").public_key())
     assert SignatureAlgorithmOID.RSA_WITH_SHA224.dotted_string == "1.2.840.113549.1.1.14"
+
+
+def test_rsa_pss_with_a_weak_or_unknown_hash_does_not_count():
+    """RFC 4055 3.1."""
+    der = leaf(root("RSA", key_kind="RSA-2048"), pss=True).der
+    sha256 = bytes.fromhex("0609608648016503040201")
+    assert sha256 in der
+    unknown = Parsed(der.replace(sha256, bytes.fromhex("060960864801650304027f")))
+    assert weakness(unknown) == (Fault.UNSUPPORTED_SIGNATURE, "RSASSA-PSS with unknown parameters")
+    vector = Path(cryptography_vectors.__file__).parent / "x509" / "ee-pss-sha1-cert.pem"
+    old = Parsed(body(vector.read_bytes()))
+    assert weakness(old) == (Fault.WEAK_HASH, "SHA-1")
+
+
+def test_a_key_of_another_kind_never_fits():
+    """RFC 5280 6.1.3 a 1: an RSA signature says nothing of an EC key."""
+    child = Parsed(leaf(root("RSA", key_kind="RSA-2048")).der)
+    assert not is_signed_by(child, key("P-256").public_key())
+    assert not is_signed_by(child, key("DSA").public_key())

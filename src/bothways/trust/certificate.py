@@ -33,9 +33,10 @@ from bothways.trust.der import SEQUENCE, element, expect_element
 from bothways.trust.distinguished import normal, spelled
 
 T = TypeVar("T", bound=ExtensionType)
-P = TypeVar("P")
+Extensions = Mapping[ObjectIdentifier, Extension[ExtensionType]]
 _INTEGER = 0x02
 _VERSION = 0xA0
+EMPTY_NAME = b"\x30\x00"
 
 
 Flaw = tuple[Fault, Mapping[str, object]]
@@ -69,7 +70,7 @@ class Parsed:
             None  # what `constraints` found wrong with it wherever it stands
         )
         self._x509: Certificate | None = None
-        self._extensions: dict[ObjectIdentifier, Extension[ExtensionType]] | None = None
+        self._extensions: Extensions | None = None
         self._key: CertificatePublicKeyTypes | None = None
         self._digest: bytes | None = None
         self._key_digest: bytes | None = None
@@ -124,6 +125,10 @@ class Parsed:
             self._extensions = {each.oid: each for each in certificate.extensions}
             self._x509 = certificate
             self._key = certificate.public_key()
+            if self._extensions and self.version < 3:
+                raise ValueError(f"it has extensions, which version {self.version} has not")
+            if self.issuer == EMPTY_NAME:
+                raise ValueError("its issuer is empty")
         except DuplicateExtension as error:
             raise ValueError(f"the extension {error.oid.dotted_string} stands there twice") from None
         except UnsupportedAlgorithm as error:
@@ -136,7 +141,7 @@ class Parsed:
         """The certificate as `cryptography` has it."""
         if self._x509 is None:
             self.load()
-        return _present(self._x509)
+        return cast(Certificate, self._x509)
 
     @property
     def key(self) -> CertificatePublicKeyTypes:
@@ -146,11 +151,11 @@ class Parsed:
         return cast(CertificatePublicKeyTypes, self._key)
 
     @property
-    def extensions(self) -> dict[ObjectIdentifier, Extension[ExtensionType]]:
+    def extensions(self) -> Extensions:
         """The extensions by their identifiers."""
         if self._extensions is None:
             self.load()
-        return _present(self._extensions)
+        return cast(Extensions, self._extensions)
 
     def extension(self, kind: type[T]) -> T | None:
         """Return the value of the extension of a kind, or None where it is absent."""
@@ -234,9 +239,3 @@ class Parsed:
     def issuer_text(self) -> str:
         """The issuer for a person."""
         return spelled(self.issuer) or "(no name)"
-
-
-def _present(value: P | None) -> P:
-    if value is None:
-        raise ValueError("the certificate was not loaded")
-    return value

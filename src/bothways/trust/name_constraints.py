@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from bothways.faults import Fault, Reason
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import EMPTY_NAME, Parsed
 from bothways.trust.distinguished import attributes, normal_relatives, spelled, string
 
 COMPARISONS = 20_000
 
 _EMAIL = bytes.fromhex("2a864886f70d010901")
-_EMPTY = b"\x30\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def names_to_constrain(certificate: Parsed) -> list[Name]:
     """Collect the subject, its e-mail addresses and the alternative names (RFC 5280 4.2.1.10)."""
     alternatives = certificate.extension(x509.SubjectAlternativeName)
     names = [Name(type(each), _comparable(each), str(_text(each))) for each in alternatives or ()]
-    if certificate.subject != _EMPTY:
+    if certificate.subject != EMPTY_NAME:
         subject = certificate.subject
         names.append(Name(x509.DirectoryName, normal_relatives(subject), spelled(subject)))
         if not any(each.kind is x509.RFC822Name for each in names):

@@ -41,6 +41,7 @@ from bothways.trust.verdict import Finding, Outcome, Purpose, Verdict
 TOLERANCE = timedelta(minutes=5)
 _MAX_DEPTH = 3
 _MAX_LISTS = 64
+_MAX_POINTS = 32
 
 
 class CRLStore:
@@ -257,6 +258,7 @@ class _Inquiry:
         self._path = path
         self._others = others
         self._asking: list[bytes] = []
+        self._signers: dict[tuple[int, bytes], Parsed | str] = {}
 
     def status(self, certificate: Parsed, issuer: Parsed) -> Good | Entry | Unknown:
         """Say of one certificate, issued by `issuer`, whether it is revoked (RFC 5280 6.3.3)."""
@@ -294,7 +296,7 @@ class _Inquiry:
         """Return the authentic lists with their signers, of one series the newest alone."""
         newest: dict[tuple[object, ...], tuple[CRL, Parsed]] = {}
         for crl in crls:
-            signer = self._signer(crl, issuer)
+            signer = self._signer_of(crl, issuer)
             if isinstance(signer, str):
                 found.problems.append(signer)
                 continue
@@ -347,6 +349,13 @@ class _Inquiry:
         if crl.next_update < self._at - tolerance:
             return f"the CRL of {crl.issuer_text} expired on {crl.next_update:%Y-%m-%d %H:%M}"
         return None
+
+    def _signer_of(self, crl: CRL, issuer: Parsed) -> Parsed | str:
+        """Find a list's signer, once for all the distribution points of the certificate asked about."""
+        key = (id(crl), issuer.der + b"".join(self._asking))
+        if key not in self._signers:
+            self._signers[key] = self._signer(crl, issuer)
+        return self._signers[key]
 
     def _signer(self, crl: CRL, issuer: Parsed) -> Parsed | str:
         """Return who signed a list and may, or say why it cannot be used (RFC 5280 6.3.3 f and g)."""
@@ -403,7 +412,7 @@ def _points(certificate: Parsed) -> list[Point]:
     """Return a certificate's distribution points; its issuer is always one (RFC 5280 6.3.3)."""
     issuer = certificate.normal_issuer
     points = []
-    for each in certificate.extension(x509.CRLDistributionPoints) or ():
+    for each in list(certificate.extension(x509.CRLDistributionPoints) or ())[:_MAX_POINTS]:
         named = None if each.crl_issuer is None else general_names(each.crl_issuer)
         issuers = _directory_names(each.crl_issuer) or (certificate.issuer,)
         names = point_names(each.full_name, each.relative_name, issuers[0])

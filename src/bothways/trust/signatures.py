@@ -45,7 +45,6 @@ _WEAK = {
     Algorithm.ECDSA_WITH_SHA1: "SHA-1",
     Algorithm.DSA_WITH_SHA1: "SHA-1",
 }
-_RSA = {*_PKCS1, Algorithm.RSASSA_PSS}
 _ACCEPTED = _PKCS1 | _ECDSA | set(_PLAIN)
 
 
@@ -108,8 +107,7 @@ def _check_for(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> C
         return None
     if isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _ECDSA:
         return partial(key.verify, signature, data, ec.ECDSA(digest))
-    if isinstance(key, rsa.RSAPublicKey) and algorithm in _RSA:
-        chosen = signed.signature_algorithm_parameters
-        if isinstance(chosen, (padding.PKCS1v15, padding.PSS)):
-            return partial(key.verify, signature, data, chosen, digest)
+    chosen = signed.signature_algorithm_parameters
+    if isinstance(key, rsa.RSAPublicKey) and isinstance(chosen, (padding.PKCS1v15, padding.PSS)):
+        return partial(key.verify, signature, data, chosen, digest)
     return None
