@@ -17,8 +17,7 @@ from tamper import Refusal
 
 TESTS = Path(__file__).parents[1]
 
-# Rows that no handshake can provoke yet: those of TLS 1.2, whose tables come with its tests, and revocation, which
-# no configuration asks for so far. Each leaves this list when a test provokes it.
+# Rows of TLS 1.2, whose tables come with its tests. Each leaves this list when a test provokes it.
 AWAITED = {
     "BAD_RENEGOTIATION_INFO",
     "KEY_DOES_NOT_FIT_SUITE",
@@ -28,8 +27,6 @@ AWAITED = {
     "NO_SECURE_RENEGOTIATION",
     "NO_UNCOMPRESSED_POINTS",
     "RESUMED_UNKNOWN_SESSION",
-    "REVOCATION_UNKNOWN",
-    "REVOKED",
     "SCHEME_DOES_NOT_FIT_SUITE",
 }
 

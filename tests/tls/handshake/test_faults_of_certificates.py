@@ -6,6 +6,7 @@ The liar holds the key of the certificate that it shows, so that its chain is al
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -13,13 +14,16 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from bothways import Fault
+from bothways import Established, Fault
 from bothways.iana import Alert
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry
-from pki import DAY, NOW, Issued, altered, intermediate, issue, key, leaf, root
-from tamper import Edit, Outgoing, Refusal, refused
+from bothways.trust.crl import crls_in
+from bothways.trust.revocation import CRLStore, Revocation
+from pair import pair
+from pki import DAY, NOW, Issued, altered, crl, intermediate, issue, key, leaf, root
+from tamper import Edit, Outgoing, Refusal, lying, refused
 from tls.handshake.conversations import authority, client_config, identity, server_config
 
 NAMES = {Role.SERVER: "localhost", Role.CLIENT: "client.example"}
@@ -91,6 +95,57 @@ def constrained(**names: list[x509.GeneralName] | None) -> Chain:
 
 def excluding(liar: Role) -> list[bytes]:
     return list(constrained(excluded_subtrees=[x509.DNSName(NAMES[liar])])(liar))
+
+
+@cache
+def listed(liar: Role) -> Issued:
+    """A good certificate of the liar's, until a list has it."""
+    return own(liar, authority())
+
+
+def lists(*ders: bytes) -> Revocation:
+    """These revocation lists, and whoever is not known from them is refused."""
+    return Revocation(crls=CRLStore([each for der in ders for each in crls_in(der, "test")]))
+
+
+def checked(liar: Role, *ders: bytes) -> dict[str, Any]:
+    """The option of the liar's peer, who has these lists."""
+    return {"client" if liar is Role.SERVER else "server": {"revocation": lists(*ders)}}
+
+
+def revocations(liar: Role) -> Iterable[Refusal]:
+    """What lists can say against a certificate, and what they leave unsaid."""
+    ca, top, mine = authority(), authority().above[0], listed(liar)
+    good_above, good = crl(top), crl(ca)
+    rows = (
+        ("on its CA's list", Fault.REVOKED, Alert.CERTIFICATE_REVOKED, (good_above, crl(ca, mine))),
+        ("its CA on the root's list", Fault.REVOKED, Alert.CERTIFICATE_REVOKED, (crl(top, ca), good)),
+        ("without any list", Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, ()),
+        ("without its CA's list", Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, (good_above,)),
+        (
+            "by a list of last week",
+            Fault.REVOCATION_UNKNOWN,
+            Alert.CERTIFICATE_UNKNOWN,
+            (good_above, crl(ca, next_update=NOW - DAY / 2)),
+        ),
+        (
+            "by a list that another signed",
+            Fault.REVOCATION_UNKNOWN,
+            Alert.CERTIFICATE_UNKNOWN,
+            (good_above, crl(ca, signed_by=key("P-256", 1))),
+        ),
+    )
+    step = {Role.SERVER: "2.3c", Role.CLIENT: "3.3c"}[liar]
+    for what, fault, alert, ders in rows:
+        yield Refusal(
+            f"the {liar.value}, {what}",
+            liar,
+            fault,
+            alert,
+            shows(liar, lambda liar: listed(liar).chain),
+            step=step,
+            **checked(liar, *ders),
+        )
 
 
 UNKNOWN_EXTENSION = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
@@ -234,6 +289,7 @@ REFUSALS = (
         for what, fault, alert, chain, letter in BOTH_WAYS
         for liar in Role
     ),
+    *(row for liar in Role for row in revocations(liar)),
     Refusal(
         "another name",
         Role.SERVER,
@@ -283,11 +339,17 @@ def test_refusal_lists_all_reasons_and_sends_the_first_by_precedence() -> None:
 
 def test_client_with_a_common_name_alone_is_accepted() -> None:
     """DESIGN 3: many real client certificates have no subjectAltName."""
-    from bothways import Established
-    from pair import pair
-    from tamper import lying
-
     with lying(Role.CLIENT, shows(Role.CLIENT, under_root(alternatives=[]))):
         talk = pair(client_config(), server_config())
         talk.exchange()
     assert isinstance(talk.server_events[-1], Established)
+
+
+@pytest.mark.parametrize("liar", Role)
+def test_good_certificate_on_no_list_is_accepted(liar: Role) -> None:
+    """RFC 5280 6.3.3: the lists of the whole path are there, and none has it."""
+    good = checked(liar, crl(authority().above[0]), crl(authority()))
+    with lying(liar, shows(liar, lambda liar: listed(liar).chain)):
+        talk = pair(client_config(**good.get("client", {})), server_config(**good.get("server", {})))
+        talk.exchange()
+    assert talk.client.established and talk.server.established
