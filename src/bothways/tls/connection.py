@@ -408,6 +408,9 @@ class Connection:
     def _take_data(self, data: bytes, events: list[Event]) -> None:
         if self._after is None:
             blame(Fault.UNEXPECTED_MESSAGE, got="application data", expected=self._law.expected)
+        if not data:
+            self._hs.inbox.count_empty()
+            return
         self._after.data_came()
         events.append(Data(data))
 

@@ -176,10 +176,8 @@ class Inbox:
             if content_type == ContentType.application_data:
                 if not self._flight.empty:
                     blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
-                if not content and self.epoch is Epoch.APPLICATION:
-                    self.count_empty()
-                    continue
-                self._empty_records = 0
+                if content:
+                    self._empty_records = 0
                 return content_type, content
             if not content:
                 blame(Fault.EMPTY_FRAGMENT, content_type=name(ContentType, content_type))
