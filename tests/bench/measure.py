@@ -36,18 +36,19 @@ def by_turns(contenders: Sequence[Contender], runs: int, seconds: float = RUN_SE
         spent = [0.0] * len(contenders)
         for _ in range(SLICES):
             for place, (contender, count) in enumerate(zip(contenders, counts, strict=True)):
-                spent[place] += _timed(contender.once, count)
+                spent[place] += timed(contender.once, count)
         for contender, count, total in zip(contenders, counts, spent, strict=True):
             contender.times.append(total / count / SLICES * 1e6)
 
 
 def _count(once: Callable[[], object], seconds: float) -> int:
     once()
-    one = min(_timed(once, 1) for _ in range(5))
+    one = min(timed(once, 1) for _ in range(5))
     return max(1, round(seconds / max(one, 1e-7)))
 
 
-def _timed(once: Callable[[], object], count: int) -> float:
+def timed(once: Callable[[], object], count: int = 1) -> float:
+    """Return the processor seconds that so many calls take together."""
     start = process_time()
     for _ in range(count):
         once()
