@@ -116,16 +116,16 @@ def read_offer(hello: ClientHello) -> Offer:
 
 def _check_entries(codes: Sequence[int], registry: type[IntEnum], place: str) -> None:
     if len(set(codes)) != len(codes):
-        twice = next(code for at, code in enumerate(codes) if code in codes[:at])
-        blame(Fault.DUPLICATE_ENTRY, entry=spelled(registry, twice), place=place)
+        blame(Fault.DUPLICATE_ENTRY, entry=spelled(registry, ext.first_repeated(codes)), place=place)
 
 
 def _check_shares(shares: Sequence[ext.KeyShareEntry], groups: Sequence[int]) -> None:
     seen: set[int] = set()
+    asked = set(groups)
     for share in shares:
         if share.group in seen:
             blame(Fault.DUPLICATE_SHARE, got=spelled(NamedGroup, share.group))
-        if share.group not in groups:
+        if share.group not in asked:
             blame(Fault.UNOFFERED_SHARE, got=spelled(NamedGroup, share.group))
         seen.add(share.group)
 

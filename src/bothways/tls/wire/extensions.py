@@ -762,7 +762,7 @@ def check_placement(place: Place, extensions: Extensions, offered: Collection[in
     found = [code(extension) for extension in extensions]
     unique = set(found)
     if len(unique) != len(found):
-        _refuse(Fault.DUPLICATE_EXTENSION, place, next(each for each in found if found.count(each) > 1))
+        _refuse(Fault.DUPLICATE_EXTENSION, place, first_repeated(found))
     if misplaced := unique & _MISPLACED[place]:
         _refuse(Fault.MISPLACED_EXTENSION, place, min(misplaced))
     if place in _ANSWERS:
@@ -773,6 +773,16 @@ def check_placement(place: Place, extensions: Extensions, offered: Collection[in
             _refuse(Fault.UNSOLICITED_EXTENSION, place, min(unsolicited))
     elif place is Place.CH and ExtensionType.pre_shared_key in found[:-1]:
         blame(Fault.BINDER_NOT_LAST)
+
+
+def first_repeated(values: Iterable[int]) -> int:
+    """Return the first value that stands there a second time, in one pass: a peer chooses how many there are."""
+    seen: set[int] = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    raise ValueError("no value is repeated")
 
 
 def _refuse(fault: Fault, place: Place, extension_type: int) -> None:
