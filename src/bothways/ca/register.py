@@ -203,7 +203,9 @@ class Register:
     def all(self) -> Iterator[Entry]:
         """Every certificate, by name, the older one of a name first."""
         query = select(CERTIFICATES).where(CERTIFICATES.c.authority == self.authority)
-        yield from self._entries(query.order_by(CERTIFICATES.c.name, CERTIFICATES.c.not_before, CERTIFICATES.c.serial))
+        yield from self._entries(
+            query.order_by(CERTIFICATES.c.name, CERTIFICATES.c.not_before, CERTIFICATES.c.serial)
+        )
 
     def expiring(self, before: datetime, now: datetime) -> list[Entry]:
         """Certificates that are good, end before a moment, and were not replaced yet."""
