@@ -78,7 +78,8 @@ class AfterHandshake12:
         self._without_data += 1
         if self._without_data > IDLE_MESSAGE_LIMIT:
             blame(Fault.TOO_MANY_KEY_UPDATES, count=self._without_data)
-        self._out.alert(AlertLevel.warning, Alert.NO_RENEGOTIATION)
+        if not self._out.closed:
+            self._out.alert(AlertLevel.warning, Alert.NO_RENEGOTIATION)
 
     def data_came(self) -> None:
         """Data is what a connection is for: the count starts anew."""

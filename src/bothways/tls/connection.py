@@ -40,7 +40,7 @@ from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Sc
 from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.steps import Law, Role, Step, failed_check, law_of, message_ids
 from bothways.tls.keys.transcript import Transcript
-from bothways.tls.wire.alert import decode_alert
+from bothways.tls.wire.alert import AlertMessage, decode_alert
 from bothways.tls.wire.flight import check_extensions, decode_message
 
 logger = logging.getLogger("bothways")
@@ -189,6 +189,10 @@ class Connection:
         """
         if self._failure is not None or self._peer_closed:
             return []
+        if self._after is not None and (content := self._hs.inbox.open_data(data)) is not None:
+            self._after.data_came()
+            self._confirmed = True
+            return [Data(content)]
         if not self.wants_data and self._hs.inbox.buffered + len(data) > UNOPENED_LIMIT:
             raise UsageError("receive: the connection waits for an answer; see wants_data")
         self._hs.inbox.feed(data)
@@ -415,17 +419,11 @@ class Connection:
         events.append(Data(data))
 
     def _take_alert(self, content: bytes, events: list[Event]) -> None:
-        """In TLS 1.3 every alert but two ends the connection, whatever its level says (RFC 9846 6).
-
-        In TLS 1.2 a warning is no more than that (RFC 5246 7.2.2).
-        """
+        """Take an alert: most of them end the connection (RFC 9846 6, RFC 5246 7.2.2)."""
         alert = decode_alert(content)
         if self._hs.observer is not None:
             self._hs.observer(AlertSeen(False, alert.level, alert.description, self._hs.inbox.epoch))
-        is_warning = (
-            self._is_12 and alert.level == AlertLevel.warning and alert.description != Alert.CLOSE_NOTIFY
-        )
-        if alert.description == Alert.USER_CANCELED or is_warning:
+        if self._is_passed_over(alert):
             self._hs.inbox.count_empty()
             return
         if alert.description == Alert.CLOSE_NOTIFY and self._after is not None:
@@ -448,6 +446,18 @@ class Connection:
             hint=hint,
         )
         events.append(self._fail(error, None))
+
+    def _is_passed_over(self, alert: AlertMessage) -> bool:
+        """In TLS 1.3 the level says nothing (RFC 9846 6); in TLS 1.2 a warning is no more than that.
+
+        Before any version is chosen, a server of TLS 1.2 may warn of the name asked for (RFC 6066 3).
+        """
+        is_warning = alert.level == AlertLevel.warning
+        if self._is_12:
+            return is_warning and alert.description != Alert.CLOSE_NOTIFY
+        if alert.description == Alert.UNRECOGNIZED_NAME and self._step is Step.WAIT_SH:
+            return is_warning and ProtocolVersion.TLSv1_2 in self._terms.version_codes
+        return alert.description == Alert.USER_CANCELED
 
     def _unconfirmed_step(self) -> str:
         return "4.3" if self._confirmed else "3"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from bothways.faults import Blame, Fault, blame
-from bothways.iana import ContentType, name
+from bothways.iana import Alert, ContentType, name
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
 from bothways.tls.handshake.steps import Role, message_ids
 from bothways.tls.keys.transcript import Transcript
@@ -23,6 +23,8 @@ EMPTY_RECORD_LIMIT = 32
 EARLY_DATA_LIMIT = 2**16
 
 Protecting = Protection | Protection12
+_DATA = int(ContentType.application_data)
+_PROTECTED = frozenset({ContentType.application_data, ContentType.handshake, ContentType.alert})
 # These are alike in all handshakes of one configuration, and hold nothing secret.
 _ALIKE = frozenset({EncryptedExtensions, CertificateRequest, Certificate})
 _encode_once = lru_cache(maxsize=64)(encode_message)
@@ -31,7 +33,10 @@ Sealing = Plaintext | Protecting
 
 
 class Outbox:
-    """What goes out: messages gathered into records, each under the keys that were set before it."""
+    """What goes out: messages gathered into records, each under the keys that were set before it.
+
+    `closed`: close_notify is among it, after which nothing may come (RFC 9846 6.1).
+    """
 
     def __init__(self, role: Role, transcript: Transcript, observer: Observer | None, padding: int) -> None:
         self._role = role
@@ -39,9 +44,10 @@ class Outbox:
         self._observer = observer
         self._padding = padding
         self._messages = bytearray()
-        self._wire = bytearray()
+        self._wire: list[bytes] = []
         self.tls13 = True
         self._changed_cipher_spec = False
+        self.closed = False
         self.epoch = Epoch.PLAINTEXT
         self.keys: Sealing = Plaintext()
 
@@ -69,7 +75,7 @@ class Outbox:
             return
         self._changed_cipher_spec = True
         self.flush()
-        self._wire += CHANGE_CIPHER_SPEC
+        self._wire.append(CHANGE_CIPHER_SPEC)
         if self._observer is not None:
             self._observer(
                 RecordSeen(True, ContentType.change_cipher_spec, len(CHANGE_CIPHER_SPEC), self.epoch)
@@ -91,6 +97,7 @@ class Outbox:
         """Send an alert, after whatever is still in the flight."""
         self.flush()
         self._seal(ContentType.alert, bytes((level, description)))
+        self.closed = self.closed or description == Alert.CLOSE_NOTIFY
         if self._observer is not None:
             self._observer(AlertSeen(True, level, description, self.epoch))
 
@@ -107,13 +114,13 @@ class Outbox:
 
     def take(self) -> bytes:
         """Return all records that are ready, once."""
-        wire = bytes(self._wire)
+        wire = b"".join(self._wire)
         self._wire.clear()
         return wire
 
     def _seal(self, content_type: ContentType, data: bytes | bytearray | memoryview) -> None:
         records = self.keys.seal(content_type, data, self._padding)
-        self._wire += records
+        self._wire.append(records)
         if self._observer is not None:
             self._observer(RecordSeen(True, content_type, len(records), self.epoch))
 
@@ -160,9 +167,24 @@ class Inbox:
         self._framing = Framing()
         self._flight = Flight(0)
 
+    def open_data(self, data: bytes) -> bytes | None:
+        """Return the content of `data` if it is one record of application data and nothing else waits.
+
+        This is the short way for bulk data; None says that it is to be fed, and changes nothing.
+        """
+        if isinstance(self.keys, Plaintext) or self._observer is not None:
+            return None
+        if self._framing.buffered or not self._flight.empty or type(data) is not bytes:
+            return None
+        content = self.keys.open_data(data)
+        if content:
+            self._opened = True
+            self._empty_records = 0
+        return content
+
     def message(self) -> tuple[int, bytes] | None:
         """Return the next whole message that is already opened, as its type and its bytes with the header."""
-        return self._flight.next()
+        return None if self._flight.empty else self._flight.next()
 
     def record(self) -> tuple[int, bytes] | None:
         """Open the next record: its content type and content. Handshake records are kept for `message`."""
@@ -173,7 +195,7 @@ class Inbox:
             content_type, content = opened
             if self._observer is not None:
                 self._observer(RecordSeen(False, content_type, len(framed[1]) + 5, self.epoch))
-            if content_type == ContentType.application_data:
+            if content_type == _DATA:
                 if not self._flight.empty:
                     blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
                 if content:
@@ -211,7 +233,7 @@ class Inbox:
             raise
         self._opened = True
         self.early_data_left = 0
-        if opened[0] not in (ContentType.application_data, ContentType.handshake, ContentType.alert):
+        if opened[0] not in _PROTECTED:
             blame(Fault.UNEXPECTED_RECORD, got=name(ContentType, opened[0]))
         return opened
 
