@@ -33,7 +33,7 @@ def wire(data: bytes) -> Act:
 
     def act(out: Outbox) -> None:
         out.flush()
-        out._wire += data
+        out._wire.append(data)
 
     return act
 
@@ -44,7 +44,7 @@ def sealed(content_type: int, content: bytes = b"", times: int = 1) -> Act:
     def act(out: Outbox) -> None:
         out.flush()
         for _ in range(times):
-            out._wire += out.keys.seal(content_type, content)
+            out._wire.append(out.keys.seal(content_type, content))
 
     return act
 
@@ -54,7 +54,7 @@ def inner(content: bytes) -> Act:
 
     def act(out: Outbox) -> None:
         out.flush()
-        out._wire += out.keys._seal_inner(content)
+        out._wire.append(out.keys._seal_inner(content))
 
     return act
 

@@ -341,7 +341,7 @@ def test_padding_of_any_length_is_taken_off() -> None:
     talk.exchange()
     keys = talk.client._out.keys
     for data, padding in ((b"x", 0), (b"x", 1), (b"x", 2**14 - 1), (bytes(5), 100), (b"", 2**14)):
-        talk.client._out._wire += keys._seal_inner(data + b"\x17" + bytes(padding))
+        talk.client._out._wire.append(keys._seal_inner(data + b"\x17" + bytes(padding)))
     talk.exchange()
     assert received(talk.server_events) == b"xxx" + bytes(5)
 
