@@ -78,7 +78,7 @@ def client_handshake_12(
     randoms = (hello.random, answer.random)
     server = yield from server_authentication(hs, terms, target, suite, randoms)
     own = send_certificate(hs, terms, server.request)
-    premaster = send_key_exchange(hs, terms, server)
+    premaster = send_key_exchange(hs, server)
     extended = ext.find(answer.extensions or (), ext.ExtendedMainSecret) is not None
     secret = MainSecret(suite, premaster, hs.transcript.digest() if extended else None, *randoms)
     if own is not None:
@@ -108,6 +108,8 @@ def server_authentication(
     exchange = signed = None
     if not suite.is_key_transport:
         exchange = yield from expect(Step.WAIT_SKE, ServerKeyExchange)
+        if exchange.named_curve not in terms.group_codes or exchange.named_curve not in CLASSIC_GROUPS:
+            blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, exchange.named_curve))
         signed = check_exchange(hs, suite, chain, exchange, randoms, terms.scheme_codes)
         hs.group = exchange.named_curve
     request = None
@@ -136,16 +138,13 @@ def send_certificate(
     return choice.credentials, choice.scheme
 
 
-def send_key_exchange(hs: Handshake, terms: ClientTerms, server: Server12) -> bytes:
+def send_key_exchange(hs: Handshake, server: Server12) -> bytes:
     """Send our part of the key exchange and return the premaster secret (steps 2.4, 2.5; RFC 5246 7.4.7)."""
     if server.exchange is None:
         premaster, encrypted = encrypt_premaster(leaf_certificate(server.chain[0]), hs.draws)
         hs.out.send(rsa_key_exchange(encrypted))
         return premaster
-    group = server.exchange.named_curve
-    if group not in terms.group_codes or group not in CLASSIC_GROUPS:
-        blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, group))
-    ours = offer(group, hs.draws)
+    ours = offer(server.exchange.named_curve, hs.draws)
     premaster = finish(ours, server.exchange.public)
     hs.out.send(ecdh_key_exchange(ours.public))
     return premaster

@@ -189,6 +189,7 @@ IDS_BY_FAULT: Mapping[Fault, str] = {
     Fault.NO_SHARED_APPLICATION_PROTOCOL: "1.2",
     Fault.UNKNOWN_SERVER_NAME: "1.2",
     Fault.BAD_SHARE: "2.4",
+    Fault.KEY_DOES_NOT_FIT_SUITE: "2.4",
 }
 
 
