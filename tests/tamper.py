@@ -226,6 +226,9 @@ def assert_told(error: PeerFault, alert: Alert, notes: list[Note], liar: Connect
     assert error.alert == alert
     assert "?" not in sentence(error.fault.sentence, error.facts), "a fact of the sentence is missing"
     assert "?" not in sentence(error.fault.hint, error.facts), "a fact of the hint is missing"
+    lines = str(error).split("\n")
+    assert len(lines) <= 2 + len(error.reasons), "a text of the peer begins a line of its own"
+    assert all(line.isascii() and line.isprintable() and len(line) < 1000 for line in lines)
     seen = [note.description for note in notes if isinstance(note, AlertSeen) and not note.sent]
     assert seen[:1] == [alert], f"the liar saw {seen}; {liar.failure!r}"
     assert isinstance(liar.failure, PeerAlert)

@@ -7,6 +7,7 @@ altered unnoticed is listed with the reason.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 
 from bothways import PeerAlert, PeerFault, Truncated
+from bothways.iana import ExtensionType
 from bothways.tls.events import Epoch, MessageSeen, Note
 from bothways.tls.handshake.steps import Role
+from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
 from pair import Pair
 from tamper import Edit, Outgoing, lying
@@ -114,6 +117,74 @@ def test_every_field_of_every_message_is_covered_by_the_proofs() -> None:
                     must_fail(CONVERSATION.pair(), f"message {number} of the {role.value}: {what}")
                 tried += 1
     assert tried > 250
+
+
+# -- well-formed lies --------------------------------------------------------------------------------------
+
+TYPES = (*map(int, ExtensionType), 0x0A0A, 0x1234)
+BODIES = (b"", b"\0", b"\0\0", b"\0\2\0\x1d", b"\0\3\2h2", b"\1\0", b"\3\4", bytes(40))
+
+
+def rearranged(those: tuple[Any, ...], chosen: random.Random) -> tuple[Any, ...]:
+    """Add an extension that may not belong there, leave one out, repeat one, or shuffle them."""
+    work = list(those)
+    match chosen.randrange(4):
+        case 0:
+            strange = ext.UnknownExtension(chosen.choice(TYPES), chosen.choice(BODIES))
+            work.insert(chosen.randrange(len(work) + 1), strange)
+        case 1 if work:
+            del work[chosen.randrange(len(work))]
+        case 2 if work:
+            work.append(chosen.choice(work))
+        case _:
+            chosen.shuffle(work)
+    return tuple(work)
+
+
+def lie(message: Message, chosen: random.Random) -> Message:
+    """Alter one to three things in a message that stays well-formed."""
+    for _ in range(chosen.choice((1, 1, 2, 3))):
+        extensions = getattr(message, "extensions", None)
+        if extensions is not None and chosen.random() < 0.5:
+            new: Any = replace(message, extensions=rearranged(extensions, chosen))
+        else:
+            new = chosen.choice([message, *(each for _, each in variants(message))])
+        try:
+            encode_message(new)
+        except ValueError:
+            continue
+        message = new
+    return message
+
+
+@pytest.mark.parametrize("versions", [("1.3",), ("1.3", "1.2")], ids="+".join)
+@pytest.mark.parametrize("role", Role)
+def test_well_formed_lies_are_refused_or_borne_and_never_a_defect(
+    role: Role, versions: tuple[str, ...], full: bool
+) -> None:
+    """DESIGN 5: the liar's transcript and keys follow, so each lie is met by the check that it is meant for."""
+    refusals = Counter[str]()
+    for seed in range(20_000 if full else 700):
+        chosen = random.Random(seed)
+        target = chosen.randrange(7)
+        sent = 0
+
+        def edit(
+            message: Message, nth: int, chosen: random.Random = chosen, target: int = target
+        ) -> Iterable[Any]:
+            nonlocal sent
+            sent += 1
+            return (lie(message, chosen) if sent - 1 == target else message,)
+
+        with lying(role, edit):
+            talk = CONVERSATION.pair({"versions": versions}, {"versions": versions})
+            talk.exchange()
+        for end in (talk.client, talk.server):
+            error = end.failure
+            assert error is None or isinstance(error, PeerFault | PeerAlert), f"seed {seed}: {error!r}"
+            if isinstance(error, PeerFault):
+                refusals[error.fault.name] += 1
+    assert len(refusals) > 8, "the lies are too much alike"
 
 
 # -- bytes, on the wire ----------------------------------------------------------------------------------
