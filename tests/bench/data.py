@@ -22,7 +22,9 @@ BATCH = 64
 def main(runs: int) -> None:
     identities = make()
     ours, bare, standard = carried(identities, LARGE, "16 KiB", runs)
-    print(f"  bothways moves {bare.median / ours.median:.2f} of what bare AES-128-GCM does; budget: at least 0.65")
+    print(
+        f"  bothways moves {bare.median / ours.median:.2f} of what bare AES-128-GCM does; budget: at least 0.65"
+    )
     against(ours, bare, 1 / 0.65)
     against(ours, standard, 1.0)
     carried(identities, SMALL, "1.4 kB", runs)

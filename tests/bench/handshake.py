@@ -1,4 +1,4 @@
-"""Full mutual handshakes of TLS 1.3, both sides in one process, P-256 certificates under one CA, x25519 alone."""
+"""Full mutual handshakes of TLS 1.3, both sides in one process: P-256 under one CA, x25519 alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def main(runs: int) -> None:
 def explain(calls: list[primitives.Calls]) -> None:
     """Print which calls the bare primitives are."""
     print(
-        "\nBare primitives of one handshake, both sides (with paths remembered all but the last of the checks):"
+        "\nBare primitives of one handshake, both sides (paths remembered: without the certificates' signatures):"
     )
     for count, what, _ in calls:
         print(f"  {count:3} x {what}")

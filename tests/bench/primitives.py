@@ -1,4 +1,4 @@
-"""The calls into `cryptography` that a mutual handshake of TLS 1.3 cannot do without, and nothing around them.
+"""The calls into `cryptography` that a mutual handshake of TLS 1.3 cannot do without, and no more.
 
 Counted for both sides together: P-256 certificates directly under one anchor, TLS_AES_128_GCM_SHA256.
 """

@@ -354,7 +354,4 @@ def tlslite(identities: Identities) -> Stack:
 
 def _goes_on(side: Iterator[int]) -> bool:
     """Let one side run until it waits for the other."""
-    for waits in side:
-        if waits == 0:
-            return True
-    return False
+    return any(waits == 0 for waits in side)
