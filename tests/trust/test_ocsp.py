@@ -1,0 +1,328 @@
+"""OCSP responses: for whom they answer, until when, and who may have signed them (RFC 6960, RFC 9654)."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509 import ocsp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bothways.errors import ConfigError
+from bothways.trust.certificate import Parsed
+from bothways.trust.ocsp import (
+    MAX_AGE,
+    OCSPResponse,
+    OCSPStore,
+    needs_no_check,
+    nonce_problem,
+    request,
+    responses_in,
+)
+from pki import DAY, NOW, crl, der, issue, key, leaf, ocsp_refusal, ocsp_response, responder, root
+
+ROOT = root()
+ISSUER = Parsed(ROOT.der)
+ONE, TWO = leaf(ROOT, "one.example"), leaf(ROOT, "two.example")
+GOOD = ocsp_response(ONE)
+HOUR = timedelta(hours=1)
+UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+
+
+def asked(response: bytes, issued=ONE, issuer=ROOT):
+    return OCSPResponse(response).answer(Parsed(issued.der), Parsed(issuer.der))
+
+
+def signer(response: bytes, at=NOW):
+    found = OCSPResponse(response).signer(ISSUER, at)
+    return found if isinstance(found, str) else found.subject_text
+
+
+def test_a_response_answers_for_its_certificate_alone():
+    """RFC 6960 4.1.1: serial number, and name and key of the issuer."""
+    answer = asked(GOOD)
+    assert (answer.state, answer.this_update, answer.next_update) == ("good", NOW - DAY / 2, NOW + DAY)
+    assert asked(GOOD, TWO) is None
+    assert asked(GOOD, ONE, root("Root", own_key=key("P-256", 1))) is None
+    other = root("Other", own_key=ROOT.key)
+    same_serial = issue("one.example", other, serial=ONE.certificate.serial_number)
+    assert asked(GOOD, same_serial, other) is None
+
+
+@pytest.mark.parametrize(
+    "digest", [hashes.SHA1(), hashes.SHA224(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512()]
+)
+def test_a_certificate_is_known_under_every_hash_in_use(digest):
+    """RFC 6960 4.3."""
+    response = ocsp_response(ONE, digest=digest)
+    assert asked(response).state == "good"
+    assert asked(response, TWO) is None
+
+
+def test_a_hash_that_nobody_knows_names_nobody():
+    """RFC 6960 4.1.1: the rest of the response still counts."""
+    sha1, unknown = bytes.fromhex("06052b0e03021a"), bytes.fromhex("06052b0e03027f")
+    assert OCSPResponse(GOOD.replace(sha1, unknown)).answers == ()
+
+
+def test_a_revocation_is_told_with_date_and_reason():
+    """RFC 6960 4.2.1."""
+    answer = asked(ocsp_response(ONE, status="revoked", reason="ca_compromise"))
+    assert (answer.state, answer.revoked_at, answer.reason) == ("revoked", NOW - 2 * DAY, "CA compromise")
+    assert asked(ocsp_response(ONE, status="revoked")).reason == "unspecified"
+    assert asked(ocsp_response(ONE, status="unknown")).state == "unknown"
+
+
+def test_an_answer_holds_from_this_update_to_next_update():
+    """RFC 6960 4.2.2.1, with a tolerance at both ends."""
+    answer = asked(GOOD)
+    minutes = timedelta(minutes=5)
+    assert answer.untimeliness(NOW, timedelta(0), MAX_AGE) is None
+    assert answer.until(MAX_AGE) == NOW + DAY
+    early, late = answer.this_update - minutes, NOW + DAY + minutes
+    for edge in (early, late):
+        assert answer.untimeliness(edge, minutes, MAX_AGE) is None
+    assert "from the future" in answer.untimeliness(early, timedelta(0), MAX_AGE)
+    assert answer.untimeliness(late, timedelta(0), MAX_AGE) == "it expired on 2026-06-02 12:00"
+
+
+def test_an_answer_without_next_update_holds_for_a_day():
+    """docs/defaults.md: newer information is always available, so an old answer says nothing."""
+    answer = asked(ocsp_response(ONE, next_update=None, this_update=NOW))
+    assert answer.until(MAX_AGE) == NOW + DAY
+    assert answer.untimeliness(NOW + DAY, timedelta(0), MAX_AGE) is None
+    assert "does not say until when" in answer.untimeliness(NOW + DAY + HOUR, timedelta(0), MAX_AGE)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize("kind", ["P-256", "RSA-2048", "Ed25519", "ML-DSA-44"])
+def test_the_issuer_itself_may_answer(kind, by_name):
+    """RFC 6960 4.2.2.2, named by its name or its key (4.2.1)."""
+    top = root(f"OCSP {kind}", key_kind=kind)
+    issuer = Parsed(top.der)
+    assert OCSPResponse(ocsp_response(leaf(top), by_name=by_name)).signer(issuer, NOW) is issuer
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_delegate_of_the_issuer_may_answer(by_name):
+    """RFC 6960 4.2.2.2: issued by the issuer itself, for OCSP signing."""
+    mine = responder(ROOT)
+    assert signer(ocsp_response(ONE, signer=mine, by_name=by_name)) == "CN=Responder"
+    assert needs_no_check(Parsed(mine.der))
+    assert not needs_no_check(Parsed(responder(ROOT, no_check=False).der))
+
+
+STRANGER = root("Stranger", own_key=key("P-256", 3200))
+FORGED = leaf(STRANGER, "Responder", usage=("OCSPSigning",), issuer_name=ROOT.certificate.subject)
+OF_ISSUER = "it is signed by CN=Responder, whom CN=Root has not authorised: "
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        (STRANGER, "it is signed by CN=Stranger, whom CN=Root has not authorised: it did not issue that"),
+        (FORGED, OF_ISSUER + "it did not issue that certificate"),
+        (responder(STRANGER), OF_ISSUER + "it did not issue that certificate"),
+        (TWO, "it is signed by CN=two.example, whom CN=Root has not authorised: that certificate is not for"),
+        (responder(ROOT, usage=None), OF_ISSUER + "that certificate is not for OCSP signing"),
+        (responder(ROOT, usage=("any",)), OF_ISSUER + "that certificate is not for OCSP signing"),
+        (responder(ROOT, key_usage=("key_agreement",)), "whose key may not sign"),
+        (responder(ROOT, not_after=NOW - DAY), "whose certificate is outside its period of validity"),
+        (responder(ROOT, not_before=NOW + DAY), "whose certificate is outside its period of validity"),
+        (responder(ROOT, key_kind="RSA-1024"), "whose key is too weak: RSA of 1024 bits"),
+        (responder(ROOT, extra=[(UNKNOWN, True)]), "the critical extension 1.3.6.1.4.1.99999.1"),
+    ],
+)
+def test_a_response_of_anybody_else_is_named_as_what_it_is(who, words):
+    """Issue 4: refused, and said whose it is."""
+    assert words in signer(ocsp_response(ONE, signer=who))
+
+
+def test_a_response_whose_signature_does_not_fit_its_name_is_nobodys():
+    """RFC 6960 3.2: altered, or signed by another in the issuer's name."""
+    altered = bytearray(GOOD)
+    altered[-1] ^= 1
+    assert signer(bytes(altered)) == "its signature does not verify under the key of CN=Root"
+    mine = responder(ROOT)
+    bare = ocsp_response(ONE, signer=mine, delegates=[])
+    assert "without a certificate that fits" in signer(bare)
+    by_name = ocsp_response(ONE, signer=mine, delegates=[], by_name=True)
+    assert "in the name of CN=Responder" in signer(by_name)
+    broken = ocsp_response(ONE, signer=mine).replace(mine.der[:40], b"\x31" + mine.der[1:40])
+    with pytest.raises(ValueError, match=r".+"):
+        OCSPResponse(broken)
+
+
+def test_a_weak_signature_does_not_count():
+    """RFC 9325 4.5: as in certificates."""
+    top = root("OCSP RSA-2048", key_kind="RSA-2048")
+    rsa = bytes.fromhex("2a864886f70d0101")
+    weak = ocsp_response(leaf(top)).replace(rsa + b"\x0b", rsa + b"\x05")
+    assert OCSPResponse(weak).signer(Parsed(top.der), NOW) == "it is signed with SHA-1"
+
+
+def test_a_refusal_has_no_answer_and_says_why():
+    """RFC 6960 4.2.1: OCSPResponseStatus."""
+    found = OCSPResponse(ocsp_refusal("try_later"))
+    assert found.problem == "the responder answered: try later"
+    assert found.answers == ()
+
+
+def test_a_critical_extension_makes_a_response_useless():
+    """RFC 6960 4.4: what we cannot process."""
+    assert "1.3.6.1.4.1.99999.1" in OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, True)])).problem
+    assert OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, False)])).problem is None
+
+
+def with_single_extension(critical: bool) -> bytes:
+    """GOOD, whose one answer has an extension of its own; its signature is no longer right."""
+    data = ocsp.load_der_ocsp_response(GOOD).tbs_response_bytes
+    flag = b"\x01\x01\xff" if critical else b""
+    extension = der(0x30, bytes.fromhex("06062b0601040163") + flag + der(0x04, b"\x05\x00"))
+    parts = _elements(_content(data))
+    [single] = _elements(_content(parts[2]))
+    longer = der(0x30, _content(single) + der(0xA1, der(0x30, extension)))
+    changed = der(0x30, parts[0] + parts[1] + der(0x30, longer) + b"".join(parts[3:]))
+    basic = _content(_elements(_content(_content(_elements(_content(GOOD))[1])))[1])
+    return _wrapped(der(0x30, changed + b"".join(_elements(_content(basic))[1:])))
+
+
+def _wrapped(basic: bytes) -> bytes:
+    kind = bytes.fromhex("06092b0601050507300101")
+    return der(0x30, bytes.fromhex("0a0100") + der(0xA0, der(0x30, kind + der(0x04, basic))))
+
+
+def _content(element: bytes) -> bytes:
+    return element[2 + max(0, element[1] - 128) if element[1] >= 128 else 2 :]
+
+
+def _elements(content: bytes) -> list[bytes]:
+    found = []
+    while content:
+        size, head = content[1], 2
+        if size >= 128:
+            head += size - 128
+            size = int.from_bytes(content[2:head], "big")
+        found.append(content[: head + size])
+        content = content[head + size :]
+    return found
+
+
+def test_a_critical_extension_of_one_answer_makes_a_response_useless():
+    """RFC 6960 4.4: seen for every answer, not only where there is but one."""
+    assert OCSPResponse(with_single_extension(critical=False)).problem is None
+    assert "an answer has a critical extension" in OCSPResponse(with_single_extension(critical=True)).problem
+
+
+def test_a_request_asks_for_one_certificate():
+    """RFC 6960 4.1.1, under the hash wanted; by default the one that every responder knows."""
+    plain = ocsp.load_der_ocsp_request(request(Parsed(ONE.der), ISSUER))
+    assert plain.serial_number == ONE.certificate.serial_number
+    assert plain.hash_algorithm.name == "sha1"
+    identifier = x509.SubjectKeyIdentifier.from_public_key(ROOT.key.public_key())
+    assert plain.issuer_key_hash == identifier.digest
+    assert len(plain.extensions) == 0
+    assert ocsp.load_der_ocsp_request(
+        request(Parsed(ONE.der), ISSUER, None, "sha256")
+    ).hash_algorithm.name == ("sha256")
+
+
+def test_a_request_has_the_nonce_that_it_is_given():
+    """RFC 9654 2.1: 1 to 128 bytes."""
+    for size in (1, 32, 128):
+        asked_for = ocsp.load_der_ocsp_request(request(Parsed(ONE.der), ISSUER, b"n" * size))
+        assert asked_for.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"n" * size
+    for size in (0, 129):
+        with pytest.raises(ValueError, match="1 to 128"):
+            request(Parsed(ONE.der), ISSUER, b"n" * size)
+
+
+def test_the_nonce_of_a_response_must_be_ours():
+    """RFC 9654 2.1: another's is a replay; none may be, unless one is required."""
+    ours = b"n" * 32
+    assert nonce_problem(OCSPResponse(ocsp_response(ONE, nonce=ours)), ours) is None
+    another = OCSPResponse(ocsp_response(ONE, nonce=b"m" * 32))
+    assert "somebody else's request" in nonce_problem(another, ours)
+    assert nonce_problem(OCSPResponse(GOOD), ours) is None
+    assert nonce_problem(OCSPResponse(GOOD), ours, required=True) == "it does not return our nonce"
+    for size in (0, 129):
+        found = OCSPResponse(ocsp_response(ONE, nonce=b"n" * size))
+        assert "where 1 to 128 may stand" in nonce_problem(found, ours)
+
+
+def test_a_store_finds_responses_by_their_certificates():
+    """The newest first; at most so many are kept."""
+    older, newer = ocsp_response(ONE, this_update=NOW - DAY), ocsp_response(ONE, this_update=NOW - HOUR)
+    store = OCSPStore([OCSPResponse(newer), OCSPResponse(older), OCSPResponse(older)])
+    assert [each.der for each in store.of(Parsed(ONE.der))] == [newer, older]
+    assert store.of(Parsed(TWO.der)) == ()
+    assert len(store) == 2
+    assert repr(store) == "<OCSPStore of 2 responses>"
+    for minutes in range(20):
+        store.add(OCSPResponse(ocsp_response(ONE, this_update=NOW - timedelta(minutes=minutes))))
+    assert len(store.of(Parsed(ONE.der))) == 16
+
+
+def test_a_store_staples_what_holds_to_our_own_chain():
+    """RFC 9846 4.5.1.1: one for each certificate for which there is one; never one that lapsed."""
+    ca = root("Staple CA")
+    mine = leaf(ca)
+    chain = (mine.certificate, ca.certificate)
+    response = ocsp_response(mine)
+    store = OCSPStore([OCSPResponse(response), OCSPResponse(GOOD)])
+    assert store.staples(chain, NOW) == (response, None)
+    assert store.staples(chain, NOW + 2 * DAY) == (None, None)
+    renewed = ocsp_response(mine, this_update=NOW + DAY, next_update=NOW + 3 * DAY)
+    store.add(OCSPResponse(renewed))
+    assert store.staples(chain, NOW) == (response, None)
+    assert store.staples(chain, NOW + 2 * DAY) == (renewed, None)
+
+
+def test_responses_are_read_from_files(tmp_path):
+    """DER as `openssl ocsp -respout` writes it, or PEM."""
+    armoured = b"-----BEGIN OCSP RESPONSE-----\n%b-----END OCSP RESPONSE-----\n" % base64.encodebytes(GOOD)
+    (tmp_path / "one.der").write_bytes(GOOD)
+    (tmp_path / "two.pem").write_bytes(armoured + armoured.replace(b"\n-", b"\n\n-"))
+    assert len(OCSPStore.from_files(tmp_path / "one.der", tmp_path / "two.pem")) == 1
+    assert [each.der for each in responses_in(armoured * 2, "two.pem")] == [GOOD, GOOD]
+    assert repr(responses_in(GOOD, "one.der")[0]).endswith(", 1 answers>")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"hello", "no OCSP response in it"),
+        (crl(ROOT), "cannot be read"),
+        (GOOD[:-1], "cannot be read"),
+        (ocsp_refusal("unauthorized"), "cannot be used: the responder answered: unauthorized"),
+    ],
+)
+def test_what_is_no_response_is_a_config_error_with_its_file(data, words):
+    """DESIGN 5: which file, what was expected."""
+    with pytest.raises(ConfigError, match=f"^some.der: .*{words}"):
+        responses_in(data, "some.der")
+
+
+@given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
+def test_an_altered_byte_gives_a_response_or_a_value_error(place, change):
+    """DESIGN 5: one gate for the parser's exceptions."""
+    data = bytearray(GOOD)
+    data[place] ^= change
+    try:
+        found = OCSPResponse(bytes(data))
+    except ValueError:
+        return
+    if found.problem is None:
+        found.answer(Parsed(ONE.der), ISSUER)
+        assert isinstance(found.signer(ISSUER, NOW), str)
+
+
+@given(st.integers(0, len(GOOD) - 1))
+def test_no_prefix_is_a_response(length):
+    """RFC 6960 4.2.1."""
+    with pytest.raises(ValueError, match=r".+"):
+        OCSPResponse(GOOD[:length])
