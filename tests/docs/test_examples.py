@@ -5,13 +5,19 @@ The blocks of a page share one namespace and one empty directory, as a reader's 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -25,6 +31,33 @@ def test_python_on_a_page_runs_as_it_stands(
     for block in BLOCK.finditer(text):
         line = text.count("\n", 0, block.start()) + 1
         exec(compile("\n" * line + block.group(1), str(page), "exec"), namespace)
+
+
+def test_the_readmes_commands_run_as_they_stand(tmp_path: Path) -> None:
+    """From nothing to a service that lets in two clients, and after a revocation only one."""
+    (script,) = SHELL.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    command = tmp_path / "bin" / "bothways"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m bothways.cli "$@"\n')
+    command.chmod(0o755)
+    path = os.pathsep.join((str(command.parent), os.environ["PATH"]))
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT / "src")}
+    output = tmp_path / "output"
+    with output.open("w") as file:
+        shell = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=environment,
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+        )  # fmt: skip
+        try:
+            status = shell.wait(120)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+    said = output.read_text(encoding="utf-8")
+    assert status == 0, said
+    heard = [line for line in said.splitlines() if line.startswith(("hello", "alice is"))]
+    assert heard == ["hello from alice", "hello from bob", "hello from bob", "alice is not let in any more"]
+    assert "certificate_revoked" in said
 
 
 def test_the_readme_has_python_to_run() -> None:
