@@ -1,0 +1,129 @@
+"""Script, table and figure of TLS 1.2 against each other: what runs is in the table, and that is the RFC's."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from bothways import Connection
+from bothways.iana import HandshakeType
+from bothways.tls.events import Epoch, MessageSeen, Note, RecordSeen
+from bothways.tls.handshake.steps import LEGAL12, Role, Step
+from tls.handshake.conversations import steps_taken
+from tls.handshake.conversations12 import CONVERSATIONS
+
+# RFC 5246 figure 1, one way each: what a side gets and in which order; * is what may be missing.
+FIGURE = {
+    Role.CLIENT: "ServerHello Certificate ServerKeyExchange* CertificateRequest* ServerHelloDone "
+    "[ChangeCipherSpec] Finished",
+    Role.SERVER: "ClientHello Certificate* ClientKeyExchange CertificateVerify* [ChangeCipherSpec] Finished",
+}
+
+
+def pattern(role: Role) -> str:
+    words = [re.escape(word.rstrip("*")) + " " for word in FIGURE[role].split()]
+    return "".join(
+        f"({word})?" if given.endswith("*") else word
+        for word, given in zip(words, FIGURE[role].split(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_messages_come_in_the_order_of_the_figure(
+    name: str, role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 5246 figure 1: with ChangeCipherSpec where it stands."""
+    heard: list[str] = []
+    notes: list[Note] = []
+    change = Connection._take_change
+
+    def note(what: Note) -> None:
+        if isinstance(what, MessageSeen) and not what.sent:
+            heard.append(type(what.message).__name__)
+        notes.append(what)
+
+    def changed(connection: Connection, events: list[Any]) -> None:
+        if connection._hs.role is role:
+            heard.append("[ChangeCipherSpec]")
+        change(connection, events)
+
+    monkeypatch.setattr(Connection, "_take_change", changed)
+    conversation = CONVERSATIONS[name]
+    talk = conversation.pair()
+    ends = {Role.CLIENT: talk.client, Role.SERVER: talk.server}
+    ends[role]._hs.observer = ends[role]._hs.inbox._observer = note
+    talk.exchange()
+    assert re.fullmatch(pattern(role), "".join(word + " " for word in heard)), heard
+    assert [note for note in notes if isinstance(note, RecordSeen)]
+
+
+def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
+    """DESIGN 2.3: script and table cannot drift apart unnoticed."""
+    with steps_taken() as taken:
+        for conversation in CONVERSATIONS.values():
+            talk = conversation.pair()
+            talk.exchange()
+            assert talk.client.established and talk.server.established
+    edges = {
+        (role, step, following)
+        for role, table in LEGAL12.items()
+        for step, law in table.items()
+        for following in law.follow
+    }
+    assert {edge for edge in taken if edge[1] is not Step.START} == edges
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_row_can_be_reached_and_left(role: Role) -> None:
+    """DESIGN 2.2: the table of TLS 1.2 begins where the hello is awaited."""
+    table = LEGAL12[role]
+    followed = {following for law in table.values() for following in law.follow}
+    start = Step.WAIT_SH if role is Role.CLIENT else Step.WAIT_CH
+    assert followed | {start} == set(table)
+    assert [step for step, law in table.items() if not law.follow] == [Step.CONNECTED]
+
+
+def test_each_row_awaits_one_kind_of_thing() -> None:
+    """RFC 5246 7.1: a ChangeCipherSpec, or messages, or nothing while we judge or sign."""
+    for role, table in LEGAL12.items():
+        for step, law in table.items():
+            quiet = step in (Step.JUDGING, Step.SIGNING)
+            assert (bool(law.accepts) + law.accepts_change) == (not quiet), f"{role}, {step}"
+            assert re.fullmatch(r"[1-4]\.[1-5]", law.id)
+
+
+def test_change_cipher_spec_is_awaited_once_by_each_side() -> None:
+    """RFC 5246 figure 1."""
+    awaited = [
+        (role, step) for role, table in LEGAL12.items() for step in table if table[step].accepts_change
+    ]
+    assert awaited == [(Role.CLIENT, Step.WAIT_SERVER_CCS), (Role.SERVER, Step.WAIT_CLIENT_CCS)]
+
+
+def test_messages_that_12_does_not_know_are_accepted_nowhere() -> None:
+    """RFC 5246 7.4: the messages of TLS 1.3, and those that are not spoken: no ticket, no staple."""
+    accepted = {code for table in LEGAL12.values() for law in table.values() for code in law.accepts}
+    assert set(HandshakeType) - accepted == {
+        HandshakeType.new_session_ticket,
+        HandshakeType.end_of_early_data,
+        HandshakeType.encrypted_extensions,
+        HandshakeType.certificate_url,
+        HandshakeType.certificate_status,
+        HandshakeType.key_update,
+        HandshakeType.compressed_certificate,
+        HandshakeType.message_hash,
+    }
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_finished_alone_travels_under_keys(name: str) -> None:
+    """RFC 5246 figure 1: all before ChangeCipherSpec is in the clear, and Finished never is."""
+    notes: list[Note] = []
+    CONVERSATIONS[name].pair(client_notes=notes).exchange()
+    for note in notes:
+        if isinstance(note, MessageSeen):
+            finished = type(note.message).__name__ == "Finished"
+            assert note.epoch is (Epoch.APPLICATION if finished else Epoch.PLAINTEXT)

@@ -1,0 +1,187 @@
+"""Somebody between the two of a handshake of TLS 1.2: every field altered, every byte, every flight lost.
+
+RFC 5246 7.4.9: Finished is over all of it, so no handshake may come of it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from bothways import PeerAlert, PeerFault, Truncated
+from bothways.tls.events import MessageSeen, Note
+from bothways.tls.handshake.steps import Role
+from bothways.tls.record.protection import Plaintext
+from bothways.tls.wire.flight import Message
+from pair import Pair
+from tamper import lying
+from tls.handshake.conversations import Conversation
+from tls.handshake.conversations12 import CONVERSATIONS, classic, conversation, deciphering
+from tls.handshake.test_tampering import Wire, altered, encodings, record_headers
+
+ALPN = {"alpn": ("h2", "http/1.1")}
+TAMPERED = {
+    each.name: each
+    for each in (
+        conversation("ECDHE, mutual, with ALPN", ALPN, ALPN),
+        conversation("key transport, mutual", classic(), classic(credentials=deciphering())),
+    )
+}
+BOTH_KINDS = pytest.mark.parametrize("name", TAMPERED)
+
+
+def sent_by(role: Role, course: Conversation) -> list[Message]:
+    """The messages of one side, in their order."""
+    notes: list[Note] = []
+    course.pair(**{f"{role.value}_notes": notes}).exchange()
+    return [note.message for note in notes if isinstance(note, MessageSeen) and note.sent]
+
+
+def must_fail(talk: Pair, what: str) -> None:
+    """Both sides end on an error that is documented, and they do not agree that all is well."""
+    talk.exchange()
+    assert not (talk.client.established and talk.server.established), f"unnoticed: {what}"
+    for end in (talk.client, talk.server):
+        end.receive_eof()
+        assert isinstance(end.failure, (PeerFault, PeerAlert, Truncated)), f"{what}: {end.failure!r}"
+        assert end.peer is None
+
+
+@BOTH_KINDS
+def test_every_field_of_every_message_is_covered_by_finished(name: str) -> None:
+    """RFC 5246 7.4.9: who alters anything in flight is found out, by both sides."""
+    tried = 0
+    for role in Role:
+        for number, message in enumerate(sent_by(role, TAMPERED[name])):
+            ways = [what for what, _ in encodings(message)]
+            assert ways or not message.__dataclass_fields__, f"{type(message).__name__} was not altered"
+            for change, what in enumerate(ways):
+                with lying(role, altered(number, change), in_flight=True):
+                    must_fail(TAMPERED[name].pair(), f"message {number} of the {role.value}: {what}")
+                tried += 1
+    assert tried > 100
+
+
+def flights(course: Conversation) -> tuple[list[bytes], list[bytes]]:
+    talk = course.pair()
+    talk.to_server, talk.to_client = Wire(), Wire()
+    talk.exchange()
+    return talk.to_server.flights, talk.to_client.flights
+
+
+def places(course: Conversation, full: bool) -> Iterator[tuple[bool, int, int, int]]:
+    """Direction, flight, byte, bit: all of them, or a sample with every byte of every record header."""
+    chosen = random.Random(20260602)
+    for to_server, those in zip((True, False), flights(course), strict=True):
+        for number, flight in enumerate(those):
+            headers = record_headers(flight)
+            for place in range(len(flight)):
+                if full:
+                    yield from ((to_server, number, place, bit) for bit in range(8))
+                elif place in headers or chosen.random() < 0.15:
+                    yield to_server, number, place, chosen.randrange(8)
+
+
+def is_unread(flight: bytes, number: int, place: int) -> bool:
+    """The version of a record in the clear: RFC 5246 E.1 leaves a reader free to pass over it."""
+    inside = record_headers(flight).get(place)
+    if inside not in (1, 2) or (number, place) == (0, 1):
+        return False
+    # Behind ChangeCipherSpec all records are protected, and the version is under the tag.
+    start = place - inside
+    return b"\x14\x03\x03\0\1\1" not in flight[:start]
+
+
+def sweep(name: str, full: bool) -> int:
+    course, tried = TAMPERED[name], 0
+    for to_server, number, place, bit in places(course, full):
+        aimed = Wire(number, place, bit)
+        talk = course.pair()
+        talk.to_server, talk.to_client = (aimed, Wire()) if to_server else (Wire(), aimed)
+        talk.exchange()
+        flight = aimed.flights[number]
+        what = f"{'to the server' if to_server else 'to the client'}: {number, place, bit}"
+        if talk.client.established and talk.server.established:
+            assert is_unread(flight, number, place) or place >= len(flight), f"unnoticed: {what}"
+        else:
+            must_fail(talk, what)
+        tried += 1
+    return tried
+
+
+@BOTH_KINDS
+def test_every_header_and_some_of_the_rest_is_covered(name: str) -> None:
+    """RFC 5246 6.2.3.3, 7.4.9: no bit on the wire can be turned unnoticed, but for those without a meaning."""
+    assert sweep(name, full=False) > 200
+
+
+@pytest.mark.full
+@BOTH_KINDS
+def test_every_bit_on_the_wire_is_covered(name: str) -> None:
+    """RFC 5246 6.2.3.3, 7.4.9: the same, for each of them."""
+    assert sweep(name, full=True) > 10_000
+
+
+@pytest.mark.parametrize("course", CONVERSATIONS.values(), ids=str)
+def test_flight_that_is_lost_leaves_the_client_without_a_connection(course: Conversation) -> None:
+    """RFC 5246 7.3: the server's Finished comes last, and only its loss leaves the server established."""
+    for lost in range(4):
+        talk = course.pair()
+        passed = 0
+
+        def drop(data: bytes, lost: int = lost) -> bytes:
+            nonlocal passed
+            passed += 1
+            return b"" if passed - 1 == lost else data
+
+        talk.to_server = talk.to_client = drop
+        talk.exchange()
+        assert not talk.client.established and not talk.client.confirmed
+        assert talk.server.established == (lost == 3)
+
+
+@BOTH_KINDS
+def test_byte_by_byte_gives_the_same_events(name: str) -> None:
+    """RFC 5246 6.2.1: record boundaries, and what the network makes of them, have no meaning."""
+    told = []
+    for piece in (2**20, 1, 7):
+        talk = TAMPERED[name].pair()
+        talk.client.send(b"queued")
+        events: dict[str, list[str]] = {"client": [], "server": []}
+        for turn in range(12):
+            end, other = (talk.server, talk.client) if turn % 2 == 0 else (talk.client, talk.server)
+            data = other.data_to_send()
+            for at in range(0, len(data), piece):
+                seen = end.receive(data[at : at + piece])
+                events["server" if end is talk.server else "client"] += [type(each).__name__ for each in seen]
+            if turn == 5:
+                talk.server.send(b"x" * 40_000)
+            if turn == 8:
+                talk.client.close()
+        assert talk.client.failure is None and talk.server.failure is None
+        told.append(events)
+    assert told[0] == told[1] == told[2]
+    assert told[0]["server"] == ["Established", "Data", "PeerClosed"]
+    assert told[0]["client"] == ["Established", "Data", "Data", "Data"]
+
+
+@BOTH_KINDS
+@pytest.mark.parametrize("size", [1, 5, 33])
+def test_messages_in_fragments_of_any_size_are_read(
+    name: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 5246 6.2.1: a handshake message may be spread over any number of records."""
+    whole = Plaintext.seal
+
+    def in_bits(self: Plaintext, content_type: int, data: bytes, padding: int = 0) -> bytes:
+        if content_type != 22:
+            return whole(self, content_type, data, padding)
+        parts = (bytes(data)[at : at + size] for at in range(0, len(data), size))
+        return b"".join(whole(self, content_type, part) for part in parts)
+
+    monkeypatch.setattr(Plaintext, "seal", in_bits)
+    talk = TAMPERED[name].pair()
+    talk.exchange()
+    assert talk.client.established and talk.server.established
