@@ -1,23 +1,63 @@
-"""Mutual TLS that shows its work."""
+"""Mutual TLS that shows its work.
 
-from bothways.errors import ConfigError, InternalError, PeerAlert, PeerFault, TLSError, Truncated, UsageError
-from bothways.faults import Fault
-from bothways.iana import Alert
-from bothways.tls.connection import ClientConfig, Connection, ServerConfig
-from bothways.tls.events import (
-    Caution,
-    Data,
-    Established,
-    Event,
-    EvidenceWanted,
-    Failed,
-    Peer,
-    PeerClosed,
-    SignatureWanted,
-    Warned,
-)
-from bothways.trust.anchors import TrustStore
-from bothways.trust.credentials import Credentials
+Each name is imported when it is first asked for: the whole engine takes a tenth of a second to load.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bothways.errors import (
+        ConfigError,
+        InternalError,
+        PeerAlert,
+        PeerFault,
+        TLSError,
+        Truncated,
+        UsageError,
+    )
+    from bothways.faults import Fault
+    from bothways.iana import Alert
+    from bothways.tls.connection import ClientConfig, Connection, ServerConfig
+    from bothways.tls.events import (
+        Caution,
+        Data,
+        Established,
+        Event,
+        EvidenceWanted,
+        Failed,
+        Peer,
+        PeerClosed,
+        SignatureWanted,
+        Warned,
+    )
+    from bothways.trust.anchors import TrustStore
+    from bothways.trust.credentials import Credentials
+else:
+    _HOMES = {
+        "bothways.errors": ("ConfigError InternalError PeerAlert PeerFault TLSError Truncated UsageError"),
+        "bothways.faults": "Fault",
+        "bothways.iana": "Alert",
+        "bothways.tls.connection": "ClientConfig Connection ServerConfig",
+        "bothways.tls.events": (
+            "Caution Data Established Event EvidenceWanted Failed Peer PeerClosed SignatureWanted Warned"
+        ),
+        "bothways.trust.anchors": "TrustStore",
+        "bothways.trust.credentials": "Credentials",
+    }
+    _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+    def __getattr__(name):
+        """Import a public name from the module where it is made (PEP 562)."""
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
+        return value
+
+    def __dir__():
+        """The public names too, before they were asked for."""
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Alert",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import bothways
 from architecture.sources import SOURCE
 
@@ -52,14 +54,28 @@ def test_the_package_is_typed() -> None:
 
 def test_importing_the_root_loads_no_network_and_no_extras() -> None:
     """The base install has `cryptography` alone; sockets and event loops are other rooms' work."""
-    program = "import sys, bothways; print(*sorted(sys.modules))"
+    loaded = loaded_by("from bothways import *")
+    assert "bothways.tls.connection" in loaded
+    assert not loaded & {"asyncio", "click", "rich", "sqlalchemy", "httpx", "bothways.ca", "bothways.cli"}
+
+
+def test_the_root_loads_a_module_when_a_name_of_it_is_asked_for() -> None:
+    """DESIGN 10: an import costs nothing before it is used; the types that tools see are those of the modules."""
+    assert "cryptography" not in loaded_by("import bothways")
+    assert "bothways.tls.connection" not in loaded_by("from bothways import Fault, PeerFault")
+    for name in PUBLIC:
+        assert name in dir(bothways)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = bothways.Nothing
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after `statement`."""
     run = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", f"{statement}; import sys; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
         env={"PYTHONPATH": str(SOURCE)},
     )
-    loaded = set(run.stdout.split())
-    assert "bothways" in loaded
-    assert not loaded & {"asyncio", "click", "rich", "sqlalchemy", "httpx", "bothways.ca", "bothways.cli"}
+    return set(run.stdout.split())
