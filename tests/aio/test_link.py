@@ -79,7 +79,7 @@ async def test_megabytes_go_both_ways_at_once():
 
 
 def test_an_idle_connection_fits_the_budget():
-    """DESIGN 10: at most 32 KiB for an idle established connection, engine and asyncio, both sides halved."""
+    """At most 32 KiB for an idle established connection, engine and asyncio, both sides halved."""
 
     async def measured() -> float:
         count = 40
@@ -101,7 +101,7 @@ def test_an_idle_connection_fits_the_budget():
 
 @pytest.mark.parametrize("call", ["read", "drain", "write"])
 def test_a_late_refusal_is_the_handshakes_failure_in_any_call(call):
-    """DESIGN 8: whichever call meets the refusal raises it at step 3."""
+    """Whichever call meets the refusal raises it at step 3."""
 
     async def refused() -> None:
         async with serving(quiet) as server:
@@ -143,7 +143,7 @@ async def test_confirmed_answers_accepted_refused_or_unknown():
 
 @run
 async def test_a_reset_before_the_first_word_fails_the_handshake():
-    """DESIGN 8: a reset before the first protected record is a failure of step 3."""
+    """A reset before the first protected record is a failure of step 3."""
 
     async def reset(reader, writer) -> None:
         sock = writer.get_extra_info("socket")
@@ -161,7 +161,7 @@ async def test_a_reset_before_the_first_word_fails_the_handshake():
 
 @run
 async def test_our_alert_reaches_a_peer_that_is_still_sending():
-    """DESIGN 8: alert, then the write side is shut, then what comes is drained."""
+    """Alert, then the write side is shut, then what comes is drained."""
     async with serving(echo) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", port(server))
         writer.write(b"\x17\x03\x03\x00\x10" + bytes(16) + bytes(200_000))

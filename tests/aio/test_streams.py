@@ -19,7 +19,7 @@ pytestmark = pytest.mark.network
 
 @run
 async def test_both_peers_know_each_other_and_what_they_agreed_on():
-    """DESIGN 8: peer, version, suite, group, alpn."""
+    """Peer, version, suite, group, alpn."""
     seen: list[str] = []
 
     async def talk(reader, writer) -> None:
@@ -152,7 +152,7 @@ async def test_only_one_task_reads_at_a_time():
 
 @run
 async def test_truncation_is_raised_from_read_and_never_an_empty_read():
-    """DESIGN 5: all authenticated data first, then Truncated."""
+    """All authenticated data first, then Truncated."""
 
     async def cut(reader, writer) -> None:
         writer.write(b"half a sent")

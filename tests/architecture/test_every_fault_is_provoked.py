@@ -41,7 +41,7 @@ def listed(module: ModuleType) -> list[Refusal]:
 
 
 def test_every_fault_is_provoked() -> None:
-    """DESIGN 5: a row that nobody can provoke is deleted."""
+    """A row that nobody can provoke is deleted."""
     provoked = {row.fault.name for module in modules_with_refusals() for row in played(module)}
     assert sorted(set(Fault.__members__) - provoked) == []
 

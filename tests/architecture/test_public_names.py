@@ -60,7 +60,7 @@ def test_importing_the_root_loads_no_network_and_no_extras() -> None:
 
 
 def test_the_root_loads_a_module_when_a_name_of_it_is_asked_for() -> None:
-    """DESIGN 10: an import costs nothing before it is used; the types that tools see are those of the modules."""
+    """An import costs nothing before it is used; the types that tools see are those of the modules."""
     assert "cryptography" not in loaded_by("import bothways")
     assert "bothways.tls.connection" not in loaded_by("from bothways import Fault, PeerFault")
     for name in PUBLIC:

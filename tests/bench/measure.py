@@ -74,6 +74,6 @@ def against(one: Contender, other: Contender, budget: float) -> None:
 
 
 def budgeted(kind: str, what: str, value: float, budget: float, more: str = "") -> None:
-    """Print a figure beside the most that DESIGN.md section 10 allows."""
+    """Print a figure beside the most that the budget allows."""
     verdict = "holds" if value <= budget else "DOES NOT HOLD"
     print(f"{kind} {what}: {value:.2f}, budget at most {budget:g}: {verdict}{more}")

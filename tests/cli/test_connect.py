@@ -69,7 +69,7 @@ def read_all(channel: Channel) -> bytes:
 
 
 def test_the_end_of_input_is_told_at_once_and_the_answer_is_awaited(serve, folder):
-    """DESIGN 8: close_notify when the input ends, then read until the peer closes."""
+    """Close_notify when the input ends, then read until the peer closes."""
     sent = bytes(range(256)) * 4000
 
     def answer(channel: Channel) -> None:

@@ -41,7 +41,7 @@ def run(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_demo_shows_every_step_and_every_scene_in_a_pipe():
-    """Issue 2 a.5: phases and ids of MISSION, readable without colour, and status 0."""
+    """Phases and ids, readable without colour, and status 0."""
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
     for number, phase in PHASES.items():
@@ -69,7 +69,7 @@ def test_demo_keeps_to_ascii_where_the_terminal_does():
 
 
 def test_demo_prints_one_json_object_for_each_step():
-    """Issue 2 a.5: --json."""
+    """--json."""
     done = run("--json")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -110,7 +110,7 @@ def test_demo_tells_the_classic_flow_step_by_step_and_what_is_dated_in_it():
 
 
 def test_demo_fails_when_a_scene_is_not_refused_as_it_should_be(monkeypatch):
-    """Issue 2 a.5: otherwise status 1."""
+    """Otherwise status 1."""
     wrong = replace(demo.SCENES[0], fault=Fault.NO_PATH)
     accepted = replace(demo.SCENES[1], run=demo.mutual)
     monkeypatch.setattr(demo, "SCENES", (wrong, accepted))

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.network
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_server_cleanly(start, number):
-    """DESIGN 8: status 0 and nothing but its own words."""
+    """Status 0 and nothing but its own words."""
     server = start("--echo")
     with connect("127.0.0.1", int(server.port), skins.client_config()) as channel:
         channel.sendall(b"x")

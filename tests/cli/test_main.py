@@ -15,7 +15,6 @@ def run(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_lists_every_command():
-    """DESIGN 8."""
     done = run(*bothways("--help"))
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("demo", "serve", "connect", "show"):
@@ -39,7 +38,7 @@ def test_no_command_is_wrong_use():
 
 
 def test_help_imports_no_command_and_no_renderer():
-    """DESIGN 10: what is slow waits until it is used."""
+    """What is slow waits until it is used."""
     program = (
         "import sys\nfrom bothways.cli.commands import bothways\n"
         "bothways.main(['--help'], standalone_mode=False)\n"
@@ -51,7 +50,7 @@ def test_help_imports_no_command_and_no_renderer():
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path):
-    """DESIGN 8: status 2."""
+    """Status 2."""
     (tmp_path / "click.py").write_text("raise ImportError('not installed')")
     done = run(*bothways("demo"), PYTHONPATH=f"{tmp_path}:{environment()['PYTHONPATH']}")
     assert (done.returncode, done.stdout) == (2, "")

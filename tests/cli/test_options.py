@@ -35,7 +35,7 @@ def test_other_texts_are_no_addresses(text):
 
 
 def test_identities_are_read_with_a_passphrase_from_a_file_or_a_person(folder, monkeypatch):
-    """DESIGN 8: nothing prompts when standard input is no terminal."""
+    """Nothing prompts when standard input is no terminal."""
     cert, locked = str(folder / "ada.pem"), str(folder / "locked.key")
     assert load_identity(None, None, None) is None
     assert load_identity(cert, str(folder / "ada.key"), None).names.common_name == "Ada"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.network
     ],
 )
 def test_page_greets_the_client_in_one_record_and_closes(start, request_text):
-    """Issue 2 a.4: any HTTP request; one record, then close_notify."""
+    """Any HTTP request; one record, then close_notify."""
     server = start("--client-ca", "ca.pem", "--page")
     notes = []
     with ada(server, observer=notes.append) as channel:

@@ -61,7 +61,7 @@ def upper(sock: socket.socket) -> None:
 
 
 def test_forward_relays_many_at_once(start, backend):
-    """Issue 2 a.4: many connections at once, each with its own bytes."""
+    """Many connections at once, each with its own bytes."""
     server = start("--client-ca", "ca.pem", "--forward", backend(upper).address)
     problems: list[object] = []
 

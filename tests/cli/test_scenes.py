@@ -18,7 +18,7 @@ def people() -> Identities:
 
 @pytest.mark.parametrize(("run", "client"), [(mutual, "Ada Lovelace"), (one_way, "an anonymous client")])
 def test_both_sides_talk_when_nothing_is_wrong(people, run, client):
-    """MISSION: mutual and one-way."""
+    """Mutual and one-way."""
     play = run(people)
     assert (play.client.error, play.server.error) == (None, None)
     assert (play.server.received, play.client.received) == (REQUEST, ANSWER)

@@ -15,5 +15,5 @@ SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_commands_print_what_the_script_says(script: Path, folder: Path):
-    """DESIGN 7: plain-text scripts with commands and output."""
+    """Plain-text scripts with commands and output."""
     play(script, folder)

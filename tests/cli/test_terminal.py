@@ -45,7 +45,7 @@ def ends_with(what: object) -> click.Command:
     ],
 )
 def test_every_end_has_its_status_and_its_words(what, status, said, capsys, monkeypatch):
-    """DESIGN 8: 0 done; 1 refused, failed, timed out or cut; 2 wrong use or an unreadable file."""
+    """0 done; 1 refused, failed, timed out or cut; 2 wrong use or an unreadable file."""
     monkeypatch.setattr("sys.argv", ["bothways"])
     assert terminal.run(ends_with(what)) == status
     assert capsys.readouterr() == ("", said)

@@ -247,7 +247,7 @@ def test_other_files_are_unreadable(data):
 
 
 def test_names_are_shown_escaped(root):
-    """DESIGN 5: peers' words move no cursor."""
+    """Peers' words move no cursor."""
     issued = pki.leaf(root, "evil\x1b[2J\u202e", alternatives=())
     told = one(issued.pem)
     assert told.title == "evil\\x1b[2J\\u202e"

@@ -20,12 +20,12 @@ from bothways.explain.escape import markup, visible
     ],
 )
 def test_text_moves_no_cursor_and_turns_no_direction(text, shown):
-    """DESIGN 5: control, ANSI and bidi characters are shown escaped."""
+    """Control, ANSI and bidi characters are shown escaped."""
     assert visible(text) == shown
 
 
 def test_text_never_forms_markup():
-    """DESIGN 5: a peer's text is text in a page too."""
+    """A peer's text is text in a page too."""
     assert (
         markup("<b onclick='x' title=\"y\">&") == "&lt;b onclick=&#x27;x&#x27; title=&quot;y&quot;&gt;&amp;"
     )

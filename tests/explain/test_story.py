@@ -13,7 +13,7 @@ def acts(view: StepView) -> list[tuple[str, str]]:
 
 
 def test_a_mutual_handshake_does_every_step():
-    """MISSION: all ids; revocation says why it was not checked."""
+    """All ids; revocation says why it was not checked."""
     talk = mutual()
     talk.pair.client.send(b"question")
     talk.pair.server.send(b"answer")

@@ -124,7 +124,7 @@ def read_all(channel: Channel) -> bytes:
 
 
 def test_both_peers_know_each_other_and_what_they_agreed_on(serve):
-    """DESIGN 8: peer, version, suite, group, alpn."""
+    """Peer, version, suite, group, alpn."""
     server = serve(echo, config=skins.server_config(alpn=("echo/1",)))
     with open_to(server, ada(alpn=("echo/1",)), server_name="localhost") as channel:
         assert channel.peer.names.common_name == "server"
@@ -137,7 +137,7 @@ def test_both_peers_know_each_other_and_what_they_agreed_on(serve):
 
 
 def test_client_may_be_anonymous_where_the_server_asks_for_nobody(serve):
-    """MISSION: one-way authentication."""
+    """One-way authentication."""
     server = serve(echo, config=skins.server_config(client_anchors=None))
     with open_to(server, skins.client_config()) as channel:
         channel.shutdown()
@@ -146,14 +146,14 @@ def test_client_may_be_anonymous_where_the_server_asks_for_nobody(serve):
 
 
 def test_client_without_a_fitting_authority_is_warned(serve):
-    """DESIGN 3: the only certificate there is, is sent with a warning; the server then refuses it."""
+    """The only certificate there is, is sent with a warning; the server then refuses it."""
     server = serve(silent)
     with open_to(server, skins.client_config(skins.stranger())) as channel:
         assert channel.warnings == [Caution.NO_MATCHING_AUTHORITY]
 
 
 def test_server_name_is_checked_before_anything_is_connected():
-    """DESIGN 8: a name that is none is a ConfigError."""
+    """A name that is none is a ConfigError."""
     with pytest.raises(ConfigError):
         connect("127.0.0.1", 1, ada(), server_name="not a name")
 
@@ -407,7 +407,7 @@ def test_close_lets_the_last_words_arrive_though_the_peer_still_talks(serve):
 
 @pytest.mark.parametrize("call", ["recv", "send", "shutdown then recv"])
 def test_a_late_refusal_is_the_handshakes_failure_in_any_call(serve, call):
-    """DESIGN 8: the server refuses after our Finished; whichever call meets it raises it at step 3."""
+    """The server refuses after our Finished; whichever call meets it raises it at step 3."""
     server = serve(silent)
     channel = open_to(server, skins.client_config())
     assert isinstance(server.outcome(), PeerFault)
@@ -428,7 +428,7 @@ def test_a_late_refusal_is_the_handshakes_failure_in_any_call(serve, call):
 
 
 def test_a_broken_pipe_is_explained_by_what_was_said_before_it(serve, monkeypatch):
-    """DESIGN 8: on a broken pipe read what is buffered before raising."""
+    """On a broken pipe read what is buffered before raising."""
     server = serve(silent)
     channel = open_to(server, skins.client_config())
     server.outcome()
@@ -484,7 +484,7 @@ def test_server_is_confirmed_at_once(serve):
 
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_cut_before_the_first_word_fails_the_handshake(reset):
-    """DESIGN 8: reset or end of file before the first protected record is a failure of step 3."""
+    """Reset or end of file before the first protected record is a failure of step 3."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = threading.Event()
 
@@ -511,7 +511,7 @@ def test_a_cut_before_the_first_word_fails_the_handshake(reset):
 
 
 def test_our_alert_reaches_a_peer_that_is_still_sending():
-    """DESIGN 8: alert, then the write side is shut, then what comes is drained: the alert survives."""
+    """Alert, then the write side is shut, then what comes is drained: the alert survives."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         refused: list[Exception] = []
 

@@ -151,7 +151,7 @@ def test_keys_cannot_be_renewed_before_the_handshake_is_done() -> None:
 
 
 def test_what_the_table_lets_pass_and_nobody_takes_is_our_own_defect() -> None:
-    """DESIGN 5: such an error is no fault of the peer."""
+    """Such an error is no fault of the peer."""
     talk = established()
     with pytest.raises(TypeError, match="table of steps"):
         talk.client._after.take(Finished(b""))

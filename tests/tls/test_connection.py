@@ -74,7 +74,7 @@ def test_both_sides_tell_the_same_choices(conversation: Conversation) -> None:
 
 
 def test_client_hello_is_ready_at_once() -> None:
-    """DESIGN 8: a client's connection starts by itself, a server's waits."""
+    """A client's connection starts by itself, a server's waits."""
     client, server = client_config().connection("localhost"), server_config().connection()
     assert client.data_to_send()[:1] == b"\x16"
     assert client.data_to_send() == b""
@@ -83,7 +83,7 @@ def test_client_hello_is_ready_at_once() -> None:
 
 
 def test_client_without_a_server_name_is_a_config_error() -> None:
-    """DESIGN 8: a client that does not say whom it wants cannot be told whom it got."""
+    """A client that does not say whom it wants cannot be told whom it got."""
     with pytest.raises(ConfigError, match="server_name"):
         client_config().connection(None)
 
@@ -105,7 +105,7 @@ def test_data_of_any_size_arrives_whole(size: int) -> None:
 
 
 def test_what_is_sent_early_waits_until_the_peer_is_judged() -> None:
-    """DESIGN 2.9: no application data before both sides hold what they need."""
+    """No application data before both sides hold what they need."""
     talk = pair(client_config(), server_config())
     talk.client.send(b"from the client")
     talk.server.send(b"from ")
@@ -120,7 +120,7 @@ def test_what_is_sent_early_waits_until_the_peer_is_judged() -> None:
 
 
 def test_server_hands_out_nothing_of_a_client_that_it_refuses() -> None:
-    """DESIGN 2.9: data that comes with a client's last flight is not handed out if the client is refused."""
+    """Data that comes with a client's last flight is not handed out if the client is refused."""
     talk = pair(client_config(credentials=None), server_config())
     talk.client.send(b"let me in")
     talk.server.send(b"secret")
@@ -146,7 +146,7 @@ def test_client_is_confirmed_by_the_first_word_of_the_server() -> None:
 
 
 def test_client_that_was_refused_is_not_confirmed() -> None:
-    """DESIGN 8, late refusal: an alert that refuses us comes under application keys, and confirms nothing."""
+    """An alert that refuses us comes under application keys, and confirms nothing."""
     talk = pair(client_config(credentials=None), server_config())
     talk.exchange()
     assert Established in map(type, talk.client_events)
@@ -157,7 +157,7 @@ def test_client_that_was_refused_is_not_confirmed() -> None:
 
 
 def test_server_that_never_says_a_word_leaves_the_client_unconfirmed() -> None:
-    """DESIGN 8, late refusal: an end of file before any word of the server belongs to step 3."""
+    """An end of file before any word of the server belongs to step 3."""
     talk = mutual()
     (event,) = talk.client.receive_eof()
     assert isinstance(event, Failed) and isinstance(event.error, Truncated)
@@ -287,7 +287,7 @@ def test_end_of_file_without_close_notify_is_a_truncation(side: str) -> None:
 
 
 def test_truncation_can_be_ignored_by_those_who_must() -> None:
-    """DESIGN 5: `insecure_ignore_truncation` takes the end of file for an end of data."""
+    """`insecure_ignore_truncation` takes the end of file for an end of data."""
     talk = pair(client_config(insecure_ignore_truncation=True), server_config())
     (event,) = talk.client.receive_eof()
     assert isinstance(event, Failed), "in a handshake nothing is ignored"
@@ -318,7 +318,7 @@ def test_record_cut_by_the_end_of_file_is_a_truncation() -> None:
 
 
 def test_failed_connection_takes_and_gives_nothing_more() -> None:
-    """DESIGN 5: the last event is Failed; the alert is ready, once."""
+    """The last event is Failed; the alert is ready, once."""
     server = server_config().connection()
     events = server.receive(b"GET / HTTP/1.1\r\n\r\n")
     assert [type(event) for event in events] == [Failed]
@@ -336,7 +336,7 @@ def test_failed_connection_takes_and_gives_nothing_more() -> None:
 
 
 def test_peer_is_forgotten_when_the_connection_fails() -> None:
-    """DESIGN 8: `peer` is set only while everything holds."""
+    """`peer` is set only while everything holds."""
     talk = mutual()
     assert talk.server.peer is not None
     talk.server.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
@@ -346,7 +346,7 @@ def test_peer_is_forgotten_when_the_connection_fails() -> None:
 def test_defect_in_the_engine_is_no_fault_of_the_peer(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """DESIGN 5: whatever escapes the gate is InternalError; the log tells where, and no value."""
+    """Whatever escapes the gate is InternalError; the log tells where, and no value."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("a secret value")
@@ -363,7 +363,7 @@ def test_defect_in_the_engine_is_no_fault_of_the_peer(
 
 
 def test_observer_that_raises_hears_no_more_and_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """DESIGN 5: an observer is the caller's code; the connection goes on without it."""
+    """An observer is the caller's code; the connection goes on without it."""
     heard: list[object] = []
 
     def curious(note: object) -> None:
@@ -386,7 +386,7 @@ def signature(request: SignatureWanted, name: str) -> bytes:
 
 
 def test_server_waits_for_a_signer_elsewhere() -> None:
-    """DESIGN 2.4: the handshake pauses until the signature is provided."""
+    """The handshake pauses until the signature is provided."""
     talk = pair(client_config(), server_config(credentials=external("localhost")))
     (request,) = talk.server.receive(talk.client.data_to_send())
     assert isinstance(request, SignatureWanted)
@@ -402,7 +402,7 @@ def test_server_waits_for_a_signer_elsewhere() -> None:
 
 
 def test_client_waits_for_a_signer_elsewhere() -> None:
-    """DESIGN 2.4: so does a client, which opens nothing in the meantime."""
+    """So does a client, which opens nothing in the meantime."""
     talk = pair(client_config(credentials=external("client.example")), server_config())
     talk.exchange()
     (request,) = talk.client_events
@@ -415,7 +415,7 @@ def test_client_waits_for_a_signer_elsewhere() -> None:
 
 
 def test_wrong_signature_is_refused_and_the_handshake_waits_on() -> None:
-    """DESIGN 5: a wrong answer is our caller's error, and never reaches the peer."""
+    """A wrong answer is our caller's error, and never reaches the peer."""
     talk = pair(client_config(), server_config(credentials=external("localhost")))
     (request,) = talk.server.receive(talk.client.data_to_send())
     assert isinstance(request, SignatureWanted)
@@ -431,7 +431,7 @@ def test_wrong_signature_is_refused_and_the_handshake_waits_on() -> None:
 
 
 def test_answer_that_nobody_waits_for_is_a_usage_error() -> None:
-    """DESIGN 8: each request is answered once, by its own connection."""
+    """Each request is answered once, by its own connection."""
     talk = pair(client_config(), server_config(credentials=external("localhost")))
     other = pair(client_config(), server_config(credentials=external("localhost")))
     (request,) = talk.server.receive(talk.client.data_to_send())
@@ -448,7 +448,7 @@ def test_answer_that_nobody_waits_for_is_a_usage_error() -> None:
 
 
 def test_input_stays_unopened_while_an_answer_is_awaited() -> None:
-    """DESIGN 2.5: what arrives meanwhile is kept, up to a bound, and opened afterwards."""
+    """What arrives meanwhile is kept, up to a bound, and opened afterwards."""
     talk = pair(client_config(credentials=external("client.example")), server_config(client_auth="request"))
     talk.exchange()
     (request,) = talk.client_events
@@ -466,7 +466,7 @@ def test_input_stays_unopened_while_an_answer_is_awaited() -> None:
 
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_handshake_that_takes_too_long_is_given_up(side: str) -> None:
-    """DESIGN 8: time limits without a clock of its own."""
+    """Time limits without a clock of its own."""
     clock = FrozenClock()
     config = {"clock": clock, "handshake_timeout": 5.0}
     talk = pair(
@@ -489,7 +489,7 @@ def test_handshake_that_takes_too_long_is_given_up(side: str) -> None:
 
 
 def test_established_connection_has_no_deadline() -> None:
-    """DESIGN 8: the limit is for the handshake; idleness is the I/O layer's matter."""
+    """The limit is for the handshake; idleness is the I/O layer's matter."""
     clock = FrozenClock()
     talk = pair(client_config(clock=clock), server_config(clock=clock))
     talk.exchange()
@@ -518,7 +518,7 @@ def test_server_shows_the_certificate_of_the_name_asked_for(asked: str, given: s
 
 
 def test_client_that_asks_for_no_known_name_gets_the_first_credentials() -> None:
-    """DESIGN 8: then it is the client who refuses, and can say why."""
+    """Then it is the client who refuses, and can say why."""
     several = [credentials("a.example"), credentials("b.example")]
     talk = pair(client_config(), server_config(credentials=several), "c.example")
     talk.exchange()

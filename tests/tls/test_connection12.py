@@ -247,7 +247,7 @@ def test_end_of_file_without_close_notify_is_truncation(role: Role) -> None:
 
 
 def test_client_of_a_server_that_vanishes_in_the_handshake_is_told_at_which_step() -> None:
-    """DESIGN 5: the step at which the end of file came."""
+    """The step at which the end of file came."""
     talk = CONVERSATIONS["mutual"].pair()
     talk.server.receive(talk.client.data_to_send())
     hello = talk.server.data_to_send()

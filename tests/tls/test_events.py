@@ -44,7 +44,7 @@ def messages(notes: list[Note], *, sent: bool) -> list[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=str)
 def test_both_observers_see_the_same_messages(conversation: Conversation) -> None:
-    """DESIGN 2.11: what one side notes as sent, the other notes as received, byte for byte and id for id."""
+    """What one side notes as sent, the other notes as received, byte for byte and id for id."""
     _, client, server = watched(conversation)
     assert messages(client, sent=True) == messages(server, sent=False)
     assert messages(server, sent=True) == messages(client, sent=False)
@@ -80,7 +80,7 @@ def test_both_observers_see_the_same_records_and_keys(conversation: Conversation
 
 
 def test_every_check_of_the_mission_is_noted() -> None:
-    """MISSION: the ids of both phases of judging, each by the side that judges."""
+    """The ids of both phases of judging, each by the side that judges."""
     _, client, server = watched(CONVERSATIONS["mutual"])
 
     def proofs(notes: list[Note]) -> list[str]:
@@ -96,14 +96,14 @@ def test_every_check_of_the_mission_is_noted() -> None:
 
 
 def test_server_proves_nothing_of_an_anonymous_client() -> None:
-    """DESIGN 2.11: no tick without a check."""
+    """No tick without a check."""
     _, _, server = watched(CONVERSATIONS["one-way"])
     assert [note.step for note in server if isinstance(note, Proved)] == ["4.1"]
     assert not [note for note in server if isinstance(note, Judged)]
 
 
 def test_choices_are_noted_with_what_was_offered() -> None:
-    """DESIGN 6: offered, chosen, and by whom."""
+    """Offered, chosen, and by whom."""
     _, client, server = watched(CONVERSATIONS["mutual"])
     for notes in (client, server):
         chosen = {note.what: note for note in notes if isinstance(note, Chosen)}
@@ -154,7 +154,7 @@ def spoken(value: object) -> str:
 def test_notes_and_events_carry_no_secret(
     conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DESIGN 5: neither traffic secrets nor private keys are in anything that an observer gets."""
+    """Neither traffic secrets nor private keys are in anything that an observer gets."""
     secrets = secrets_of(monkeypatch)
     talk, client, server = watched(conversation)
     talk.client.update_keys(ask=True)
@@ -170,7 +170,7 @@ def test_notes_and_events_carry_no_secret(
 
 
 def test_nothing_prints_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DESIGN 5: how connections, configs, credentials and keys are printed."""
+    """How connections, configs, credentials and keys are printed."""
     secrets = secrets_of(monkeypatch)
     talk, *_ = watched(CONVERSATIONS["mutual"])
     private = identity("localhost").key.private_numbers().private_value
@@ -193,7 +193,7 @@ def test_nothing_prints_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_event_is_a_value() -> None:
-    """DESIGN 8: events compare and cannot be changed."""
+    """Events compare and cannot be changed."""
     assert Data(b"x") == Data(b"x")
     with pytest.raises(dataclasses.FrozenInstanceError):
         Data(b"x").data = b"y"  # type: ignore[misc]

@@ -14,7 +14,6 @@ OTHER = root("Other")
 
 
 def test_anchors_come_from_pem_der_files_and_parsed_certificates(tmp_path):
-    """DESIGN 8."""
     path = tmp_path / "ca.pem"
     path.write_bytes(b"# the root\n" + ROOT.pem + OTHER.pem + ROOT.pem)
     expected = (ROOT.certificate, OTHER.certificate)
@@ -44,7 +43,7 @@ def test_the_systems_anchors_come_from_the_file_that_ssl_cert_file_names(tmp_pat
     ],
 )
 def test_a_store_without_readable_anchors_is_a_config_error(data, sentence):
-    """DESIGN 8: anchors missing where peers are judged."""
+    """Anchors missing where peers are judged."""
     with pytest.raises(ConfigError, match=f"anchors: {sentence}"):
         TrustStore.from_pem(data)
 
@@ -78,7 +77,6 @@ def test_subjects_are_the_der_names_each_once():
 
 
 def test_the_memory_is_bounded_and_drops_the_oldest():
-    """DESIGN 3."""
     store = TrustStore.from_pem(ROOT.pem, remember_paths=8)
     edges = [(bytes([each]), b"key") for each in range(20)]
     for edge in edges:
@@ -92,7 +90,6 @@ def test_the_memory_is_bounded_and_drops_the_oldest():
 
 
 def test_the_memory_can_be_off_and_never_negative():
-    """DESIGN 3."""
     store = TrustStore.from_pem(ROOT.pem, remember_paths=0)
     store.remember([(b"a", b"b")])
     assert not store.remembers((b"a", b"b"))
@@ -114,7 +111,7 @@ def test_other_blocks_in_a_file_are_passed_over():
 
 
 def test_issuers_on_a_path_to_an_anchor_are_kept_taken_apart_within_bounds():
-    """DESIGN 3: what was read of an intermediate is kept, never a verdict on it."""
+    """What was read of an intermediate is kept, never a verdict on it."""
     store = TrustStore.from_pem(ROOT.pem)
     ca = Parsed(intermediate(ROOT).der)
     assert store.parsed(ca.der) is not ca

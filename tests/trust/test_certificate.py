@@ -79,7 +79,7 @@ def test_a_certificate_without_any_name_is_told_as_such():
 
 @given(st.integers(0, len(SERVER.der) - 1), st.integers(1, 255))
 def test_an_altered_byte_gives_a_certificate_or_a_value_error(place, change):
-    """DESIGN 5: one gate for the parser's exceptions."""
+    """One gate for the parser's exceptions."""
     der = bytearray(SERVER.der)
     der[place] ^= change
     try:
@@ -112,7 +112,7 @@ def test_a_key_of_an_unknown_kind_is_refused():
 
 
 def test_digests_are_of_the_whole_certificate_and_of_its_key():
-    """DESIGN 3: what an edge of the path memory is made of."""
+    """What an edge of the path memory is made of."""
     parsed = Parsed(SERVER.der)
     spki = SERVER.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert parsed.digest == sha256(SERVER.der).digest()

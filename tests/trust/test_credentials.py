@@ -34,7 +34,6 @@ def test_certificate_chain_and_key_are_taken_from_one_pem_in_any_order():
 
 
 def test_certificate_and_key_are_read_from_files_of_their_own(tmp_path):
-    """DESIGN 8."""
     (tmp_path / "me.pem").write_bytes(ME.chain_pem)
     (tmp_path / "me.key").write_bytes(ME.key_pem)
     assert Credentials.from_files(tmp_path / "me.pem", str(tmp_path / "me.key")).chain == ORDERED
@@ -68,7 +67,6 @@ def test_a_password_for_a_key_that_has_none_does_no_harm():
 
 
 def test_parts_already_parsed_are_accepted():
-    """DESIGN 8."""
     assert (
         Credentials.from_parts([HIGH.certificate, ME.certificate, LOW.certificate], ME.key).chain == ORDERED
     )
@@ -162,13 +160,12 @@ def test_a_key_that_cannot_sign_is_refused():
 
 
 def test_a_missing_file_is_named(tmp_path):
-    """DESIGN 5: a configuration that cannot work."""
+    """A configuration that cannot work."""
     with pytest.raises(ConfigError, match=r"gone\.pem: cannot be read: No such file"):
         Credentials.from_files(tmp_path / "gone.pem")
 
 
 def test_a_key_shows_in_no_text():
-    """DESIGN 2.10."""
     credentials = Credentials.from_pem(ME.chain_pem, ME.key_pem)
     assert repr(credentials) == "<Credentials of CN=me.example, 3 certificates, with its key>"
     assert (
@@ -226,7 +223,6 @@ def test_a_key_of_an_unknown_kind_is_told():
 
 
 def test_no_certificates_are_no_credentials():
-    """DESIGN 8."""
     with pytest.raises(ConfigError, match="chain: no certificate in it"):
         Credentials.from_parts([], ME.key)
 

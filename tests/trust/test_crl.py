@@ -177,7 +177,7 @@ def test_entries_of_an_indirect_list_belong_to_the_issuer_last_named():
 
 
 def test_reading_a_long_list_tells_its_progress():
-    """Issue 4: a list of a million loads off the event loop, with progress."""
+    """A list of a million loads off the event loop, with progress."""
     shares: list[float] = []
     CRL(BIG, shares.append)
     assert shares == [1.0]
@@ -193,7 +193,7 @@ def test_progress_grows_to_one(monkeypatch):
 
 
 def test_lists_are_taken_from_pem_and_der():
-    """DESIGN 8: PEM (several) or DER."""
+    """PEM (several) or DER."""
     pem = b"".join(x509.load_der_x509_crl(each).public_bytes(Encoding.PEM) for each in (LIST, BIG))
     assert [len(each) for each in crls_in(ROOT.pem + pem, "file")] == [2, 300]
     assert [len(each) for each in crls_in(LIST, "file")] == [2]
@@ -213,7 +213,6 @@ def test_lists_are_taken_from_pem_and_der():
     ],
 )
 def test_what_is_no_list_is_a_config_error(data, sentence):
-    """DESIGN 5."""
     with pytest.raises(ConfigError, match=sentence):
         crls_in(data, "file")
 
@@ -236,7 +235,7 @@ def test_times_of_both_kinds_are_read():
 
 @given(st.integers(0, len(LIST) - 1), st.integers(1, 255))
 def test_an_altered_byte_gives_a_list_or_a_value_error(place, change):
-    """DESIGN 5: one gate for the parser's exceptions."""
+    """One gate for the parser's exceptions."""
     der = bytearray(LIST)
     der[place] ^= change
     try:

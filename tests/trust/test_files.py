@@ -11,13 +11,12 @@ from bothways.trust import files
 
 
 def test_a_file_is_read_whole(tmp_path):
-    """DESIGN 1."""
     (tmp_path / "a").write_bytes(b"content")
     assert files.content(tmp_path / "a") == files.content(str(tmp_path / "a")) == b"content"
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    """DESIGN 5: ConfigError."""
+    """ConfigError."""
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         files.content(tmp_path)
 

@@ -64,7 +64,7 @@ def test_a_wanted_name_is_read_in_the_form_that_is_compared(text, kind, compared
     ],
 )
 def test_what_is_no_name_is_a_config_error_that_shows_it(text):
-    """DESIGN 5: our caller's fault, said when the connection is made."""
+    """Our caller's fault, said when the connection is made."""
     with pytest.raises(ConfigError, match="server_name: "):
         server_name(text)
 

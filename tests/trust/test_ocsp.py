@@ -138,7 +138,7 @@ OF_ISSUER = "it is signed by CN=Responder, whom CN=Root has not authorised: "
     ],
 )
 def test_a_response_of_anybody_else_is_named_as_what_it_is(who, words):
-    """Issue 4: refused, and said whose it is."""
+    """Refused, and said whose it is."""
     assert words in signer(ocsp_response(ONE, signer=who))
 
 
@@ -302,14 +302,14 @@ def test_responses_are_read_from_files(tmp_path):
     ],
 )
 def test_what_is_no_response_is_a_config_error_with_its_file(data, words):
-    """DESIGN 5: which file, what was expected."""
+    """Which file, what was expected."""
     with pytest.raises(ConfigError, match=f"^some.der: .*{words}"):
         responses_in(data, "some.der")
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_an_altered_byte_gives_a_response_or_a_value_error(place, change):
-    """DESIGN 5: one gate for the parser's exceptions."""
+    """One gate for the parser's exceptions."""
     data = bytearray(GOOD)
     data[place] ^= change
     try:

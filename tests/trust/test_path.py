@@ -55,7 +55,7 @@ def test_a_sound_chain_is_trusted_with_its_path_names_and_findings():
 
 
 def test_a_client_certificate_with_a_common_name_alone_is_trusted_without_a_name():
-    """MISSION: many real client certificates have no subjectAltName."""
+    """Many real client certificates have no subjectAltName."""
     verdict = judged(CLIENT.chain, purpose=Purpose.CLIENT, name=None)
     assert isinstance(verdict, Trusted)
     assert verdict.names.common_name == "Client 7"
@@ -101,7 +101,7 @@ def test_of_several_anchors_of_one_name_the_right_one_is_found():
 
 
 def test_a_missing_intermediate_is_told_from_an_unknown_ca():
-    """FIELD: 'unknown CA' hides what to do; the advice says it."""
+    """'unknown CA' hides what to do; the advice says it."""
     alone = judged([SERVER.der])
     assert refusals(alone) == [(Fault.NO_PATH, 0)]
     assert "sent its certificate alone" in alone.reasons[0].facts["advice"]
@@ -116,7 +116,7 @@ def test_a_missing_intermediate_is_told_from_an_unknown_ca():
 
 
 def test_a_self_signed_stranger_is_named_as_such():
-    """FIELD: the most common development mistake has its own advice."""
+    """The most common development mistake has its own advice."""
     own = leaf(None, "server.example", own_key=key("P-256", 3))
     verdict = judged([own.der])
     assert refusals(verdict) == [(Fault.NO_PATH, 0)]
@@ -145,7 +145,7 @@ def test_a_signature_by_another_key_without_key_identifiers_is_a_bad_signature()
 
 
 def test_a_refusal_has_every_reason_with_position_and_subject():
-    """DESIGN 5: all reasons, the first by precedence."""
+    """All reasons, the first by precedence."""
     ca = issue("Late", ROOT, ca=False, not_after=NOW - DAY, key_usage=("digital_signature",))
     bad = leaf(ca, "other.example", usage=("clientAuth",), not_before=NOW + DAY)
     verdict = judged(bad.chain)
@@ -169,7 +169,7 @@ def test_a_refusal_has_every_reason_with_position_and_subject():
 
 
 def test_what_else_is_wrong_is_told_even_without_a_path():
-    """DESIGN 5: no path comes first, and the expired certificate is not forgotten."""
+    """No path comes first, and the expired certificate is not forgotten."""
     old = leaf(root("Nobody"), not_after=NOW - DAY)
     assert refusals(judged([old.der])) == [(Fault.NO_PATH, 0), (Fault.CERTIFICATE_EXPIRED, 0)]
 
@@ -276,12 +276,12 @@ def test_an_empty_chain_is_a_reason_and_no_error():
 
 
 def test_the_leaf_is_read_before_it_is_judged():
-    """DESIGN 2.9: the signature comes before the verdict."""
+    """The signature comes before the verdict."""
     assert leaf_certificate(SERVER.der) == SERVER.certificate
 
 
 def test_an_impossible_name_is_our_callers_fault():
-    """DESIGN 5: never the peer's."""
+    """Never the peer's."""
     with pytest.raises(ConfigError):
         judged(SERVER.chain, name="https//server.example:443")
 
@@ -314,7 +314,7 @@ def test_an_anchors_own_constraints_are_enforced():
 
 
 def test_memory_skips_a_signature_that_led_to_an_anchor_and_nothing_else():
-    """DESIGN 3: edges alone; validity, usages and names are judged again."""
+    """Edges alone; validity, usages and names are judged again."""
     anchors = store(ROOT)
     no_signatures = Limits(signatures=0)
     assert (Fault.PATH_SEARCH_EXHAUSTED, None) in refusals(
@@ -327,7 +327,7 @@ def test_memory_skips_a_signature_that_led_to_an_anchor_and_nothing_else():
 
 
 def test_memory_keeps_no_signature_whose_path_did_not_end_at_an_anchor():
-    """DESIGN 3: nor any failure."""
+    """Nor any failure."""
     anchors = store(root("Elsewhere"))
     judged(SERVER.chain, anchors)
     judged([altered(SERVER).der, CA.der], anchors)
@@ -337,21 +337,20 @@ def test_memory_keeps_no_signature_whose_path_did_not_end_at_an_anchor():
 
 
 def test_memory_of_one_store_is_unknown_to_another():
-    """DESIGN 3: an anchor of this very store."""
+    """An anchor of this very store."""
     warm = store(ROOT)
     judged(SERVER.chain, warm)
     assert isinstance(judged(SERVER.chain, store(ROOT), limits=Limits(signatures=0)), Refused)
 
 
 def test_memory_can_be_off():
-    """DESIGN 3."""
     anchors = store(ROOT, remember_paths=0)
     assert isinstance(judged(SERVER.chain, anchors), Trusted)
     assert isinstance(judged(SERVER.chain, anchors, limits=Limits(signatures=0)), Refused)
 
 
 def test_an_altered_certificate_is_not_taken_for_the_one_remembered():
-    """DESIGN 3: an edge is known by the digest of the whole certificate."""
+    """An edge is known by the digest of the whole certificate."""
     anchors = store(ROOT)
     judged(SERVER.chain, anchors)
     assert refusals(judged([altered(SERVER).der, CA.der], anchors)) == [(Fault.BAD_CERTIFICATE_SIGNATURE, 0)]

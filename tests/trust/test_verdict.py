@@ -7,7 +7,7 @@ from bothways.trust.verdict import by_precedence
 
 
 def test_reasons_stand_by_precedence_and_then_from_the_leaf_upwards():
-    """DESIGN 5: undecodable; no path; bad signature; revoked; expired; constraint; name."""
+    """Undecodable; no path; bad signature; revoked; expired; constraint; name."""
     expected = [
         Reason(Fault.BAD_ENCODING, 2),
         Reason(Fault.NO_PATH, None),

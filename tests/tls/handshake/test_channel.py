@@ -127,7 +127,7 @@ def test_padding_is_the_multiple_that_was_asked_for() -> None:
 
 
 def test_outbox_that_forgets_keeps_what_is_ready_and_no_key() -> None:
-    """DESIGN 2.10: the alert can still be taken."""
+    """The alert can still be taken."""
     out = outbox()
     out.change_keys(keys(), Epoch.APPLICATION)
     out.alert(2, 40)
@@ -138,7 +138,7 @@ def test_outbox_that_forgets_keeps_what_is_ready_and_no_key() -> None:
 
 
 def test_inbox_hands_out_messages_one_at_a_time() -> None:
-    """DESIGN 2.5: no record is opened before what was opened is taken."""
+    """No record is opened before what was opened is taken."""
     box, out = inbox(), outbox()
     for each in (HELLO, FINISHED):
         out.send(each)
@@ -200,7 +200,7 @@ def test_early_data_is_skipped_before_and_under_keys_up_to_its_limit() -> None:
 
 
 def test_inbox_that_forgets_keeps_nothing() -> None:
-    """DESIGN 2.10: neither keys nor what was not opened."""
+    """Neither keys nor what was not opened."""
     box = inbox()
     box.change_keys(keys(), Epoch.APPLICATION)
     box.feed(bytes(100))

@@ -63,7 +63,7 @@ def test_hello_names_a_server_by_its_dns_name_alone(name: str, sent: str | None)
 
 
 def test_hello_leaves_out_what_nobody_asked_for() -> None:
-    """DESIGN 8: no ALPN, no schemes for certificates, no shares unless the config says so."""
+    """No ALPN, no schemes for certificates, no shares unless the config says so."""
     bare = hello(key_shares=()).extensions or ()
     assert ext.find(bare, ext.ApplicationProtocols) is None
     assert ext.find(bare, ext.SignatureAlgorithmsCert) is None
@@ -89,7 +89,7 @@ def test_hellos_of_two_connections_share_nothing_that_was_drawn() -> None:
 
 
 def test_hello_takes_its_randomness_from_the_draws_of_the_config() -> None:
-    """DESIGN 2.7: entropy is injected, so that conversations can be replayed."""
+    """Entropy is injected, so that conversations can be replayed."""
     one, other = (hello(draws=seeded_draws(b"seed"), key_shares=()) for _ in range(2))
     assert one == other
     assert hello(draws=seeded_draws(b"other seed"), key_shares=()) != one

@@ -99,14 +99,14 @@ def test_client_sends_none_where_no_scheme_fits_its_key() -> None:
 
 
 def test_client_without_credentials_is_told_that_it_was_asked() -> None:
-    """DESIGN 8: under "request" the handshake goes on without."""
+    """Under "request" the handshake goes on without."""
     done = talk({"credentials": None}, {"client_auth": "request"})
     assert shown(done) is None and warnings(done) == [Caution.NO_CREDENTIALS]
     assert warnings(talk({"credentials": None}, {"client_auth": "none"})) == []
 
 
 def test_request_that_refuses_a_bad_certificate_lets_no_certificate_pass() -> None:
-    """DESIGN 8: "request" still refuses a bad certificate."""
+    """ "request" still refuses a bad certificate."""
     done = talk({"credentials": OTHER}, {"client_auth": "request"})
     assert done.server.failure is not None and not done.server.established
 
@@ -204,7 +204,7 @@ def test_anonymous_client_sends_an_empty_certificate_and_no_proof() -> None:
 
 
 def test_client_sends_nothing_of_its_own_before_the_server_is_judged() -> None:
-    """DESIGN 2.9: an untrusted server learns nothing about who we are."""
+    """An untrusted server learns nothing about who we are."""
     notes: list[Note] = []
     done = talk({"anchors": TrustStore.from_pem(OTHER_ROOT.pem)}, {}, notes)
     sent = [type(note.message).__name__ for note in notes if isinstance(note, MessageSeen) and note.sent]

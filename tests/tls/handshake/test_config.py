@@ -48,7 +48,7 @@ WRONG: tuple[tuple[str, Any, str], ...] = (
 @pytest.mark.parametrize("make", [client_config, server_config])
 @pytest.mark.parametrize(("option", "value", "message"), WRONG)
 def test_option_that_cannot_work_is_refused_at_once(make: Any, option: str, value: Any, message: str) -> None:
-    """DESIGN 5: ConfigError when the config is made, never in a handshake; it names the option."""
+    """ConfigError when the config is made, never in a handshake; it names the option."""
     with pytest.raises(ConfigError) as caught:
         make(**{option: value})
     assert message in str(caught.value)
@@ -70,14 +70,14 @@ WRONG_SERVER: tuple[tuple[dict[str, Any], str], ...] = (
 
 @pytest.mark.parametrize(("options", "message"), WRONG_SERVER)
 def test_server_option_that_cannot_work_is_refused_at_once(options: dict[str, Any], message: str) -> None:
-    """DESIGN 8: anchors missing where clients are judged, or never used, are errors."""
+    """Anchors missing where clients are judged, or never used, are errors."""
     with pytest.raises(ConfigError) as caught:
         server_config(**options)
     assert message in str(caught.value)
 
 
 def test_anchors_that_would_never_be_used_are_refused() -> None:
-    """DESIGN 8: whoever gives client anchors and asks for no client certificate means something else."""
+    """Whoever gives client anchors and asks for no client certificate means something else."""
     with pytest.raises(ConfigError, match="they would never be used"):
         ServerConfig(credentials=credentials("localhost"), client_anchors=anchors(), client_auth="none")
 
@@ -94,7 +94,7 @@ WRONG_CLIENT: tuple[tuple[dict[str, Any], str], ...] = (
 
 @pytest.mark.parametrize(("options", "message"), WRONG_CLIENT)
 def test_client_option_that_cannot_work_is_refused_at_once(options: dict[str, Any], message: str) -> None:
-    """DESIGN 8: a client without anchors would refuse everybody, or worse."""
+    """A client without anchors would refuse everybody, or worse."""
     with pytest.raises(ConfigError) as caught:
         client_config(**options)
     assert message in str(caught.value)
@@ -102,13 +102,13 @@ def test_client_option_that_cannot_work_is_refused_at_once(options: dict[str, An
 
 @pytest.mark.parametrize("name", [None, "", "a b", "https:", "host:443", "*.example"])
 def test_client_must_say_whom_it_wants(name: str | None) -> None:
-    """DESIGN 8: `server_name=None` on a client is a ConfigError."""
+    """`server_name=None` on a client is a ConfigError."""
     with pytest.raises(ConfigError, match="server_name"):
         client_config().connection(name)
 
 
 def test_anchors_alone_mean_that_clients_must_prove_themselves() -> None:
-    """DESIGN 8: with anchors the default is "require"."""
+    """With anchors the default is "require"."""
     assert server_config().client_auth == "require"
     assert server_config(client_auth="none").client_auth == "none"
     assert ServerConfig(credentials=credentials("localhost")).client_auth == "none"
@@ -159,7 +159,7 @@ def test_version_without_a_suite_is_not_spoken() -> None:
 
 
 def test_config_cannot_be_changed_and_shows_no_key() -> None:
-    """DESIGN 2.4: frozen, and shared by any number of connections."""
+    """Frozen, and shared by any number of connections."""
     config = server_config()
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.client_auth = "none"  # type: ignore[misc]
@@ -171,7 +171,7 @@ def test_config_cannot_be_changed_and_shows_no_key() -> None:
 
 
 def test_scheme_that_is_not_spoken_is_told_with_what_is() -> None:
-    """DESIGN 5: which option, what expected."""
+    """Which option, what expected."""
     with pytest.raises(ConfigError) as caught:
         client_config(certificate_schemes=("rsa_md5",))
     assert "rsa_pkcs1_sha1" in str(caught.value), (

@@ -218,7 +218,7 @@ def ended_as_documented(talk: Pair, what: str) -> None:
 
 
 def test_mutated_records_raise_nothing(full: bool) -> None:
-    """DESIGN 5: whatever bytes come, `receive` returns events, and the last is a documented error."""
+    """Whatever bytes come, `receive` returns events, and the last is a documented error."""
     for seed in range(8000 if full else 1500):
         chosen = random.Random(seed)
         flight = chosen.randrange(5)
@@ -254,7 +254,7 @@ def mutator(number: int, chosen: random.Random) -> Edit:
 
 @pytest.mark.parametrize("role", Role)
 def test_mutated_messages_under_the_right_keys_raise_nothing(role: Role, full: bool) -> None:
-    """DESIGN 5: the same from a peer that knows all keys: its bytes reach the codecs and the checks."""
+    """The same from a peer that knows all keys: its bytes reach the codecs and the checks."""
     refused = 0
     for seed in range(8000 if full else 1200):
         chosen = random.Random(seed)
@@ -279,7 +279,7 @@ def bruised(der: bytes, chosen: random.Random) -> bytes:
 @pytest.mark.parametrize("kind", ["P-256", "RSA-2048", "Ed25519", "ML-DSA-44"])
 @pytest.mark.parametrize("role", Role)
 def test_mutated_certificates_raise_nothing(role: Role, kind: str, full: bool) -> None:
-    """DESIGN 5: the parser of certificates is behind the same gate; no changed certificate gets through it."""
+    """The parser of certificates is behind the same gate; no changed certificate gets through it."""
     name = {Role.SERVER: "localhost", Role.CLIENT: "client.example"}[role]
     own = {"credentials": credentials(name, kind)}
     for seed in range(2000 if full else 60):
@@ -329,7 +329,7 @@ def test_crowded_hello_is_gone_through_once(edit: Edit) -> None:
 
 
 def test_random_bytes_raise_nothing(full: bool) -> None:
-    """DESIGN 5: noise is refused, at the start and behind a valid header."""
+    """Noise is refused, at the start and behind a valid header."""
     config_pairs = SPLIT.pair
     for seed in range(5000 if full else 300):
         chosen = random.Random(seed)

@@ -318,7 +318,7 @@ def test_certificate_is_refused(case: Refusal) -> None:
 
 
 def test_refusal_lists_all_reasons_and_sends_the_first_by_precedence() -> None:
-    """DESIGN 5: signature before validity before purpose before name."""
+    """Signature before validity before purpose before name."""
     wrong = under_root(not_after=NOW - DAY, usage=("codeSigning",), alternatives=["DNS:other.example"])
     case = Refusal(
         "everything at once",
@@ -338,7 +338,7 @@ def test_refusal_lists_all_reasons_and_sends_the_first_by_precedence() -> None:
 
 
 def test_client_with_a_common_name_alone_is_accepted() -> None:
-    """DESIGN 3: many real client certificates have no subjectAltName."""
+    """Many real client certificates have no subjectAltName."""
     with lying(Role.CLIENT, shows(Role.CLIENT, under_root(alternatives=[]))):
         talk = pair(client_config(), server_config())
         talk.exchange()

@@ -193,7 +193,7 @@ def test_finished_twice_is_refused() -> None:
 
 
 def test_message_that_comes_while_a_signature_is_awaited_is_judged_by_the_step_after_it() -> None:
-    """DESIGN 2.5: nothing is opened at SIGNING, so the message waits for the step that follows."""
+    """Nothing is opened at SIGNING, so the message waits for the step that follows."""
     talk = CONVERSATIONS["mutual"].pair(server={"credentials": external("localhost")})
     (request,) = talk.server.receive(talk.client.data_to_send())
     assert isinstance(request, SignatureWanted)

@@ -116,7 +116,7 @@ def test_our_preference_decides_among_what_is_offered() -> None:
 
 
 def test_nothing_in_common_is_told_with_both_lists() -> None:
-    """DESIGN 5: what they offer and what we accept."""
+    """What they offer and what we accept."""
     with blames(
         Fault.NO_SHARED_CIPHER_SUITE,
         offered=["TLS_AES_256_GCM_SHA384", "GREASE 0x1a1a"],

@@ -1,4 +1,4 @@
-"""After a failure and after the close, no key, secret or private share can be reached any more (DESIGN 2.10).
+"""After a failure and after the close, no key, secret or private share can be reached any more.
 
 From a kept error, the events and the connection itself every reference is followed, by the garbage
 collector's own lists; configurations, which outlive connections on purpose, draws and code are not entered.
@@ -165,7 +165,7 @@ FAILURES: dict[str, tuple[Role, Any]] = {
 
 @pytest.mark.parametrize("what", FAILURES)
 def test_failed_connection_holds_nothing(what: str) -> None:
-    """DESIGN 2.10: whatever failed, on both sides."""
+    """Whatever failed, on both sides."""
     liar, edit = FAILURES[what]
     with drawing() as drawn, lying(liar, edit, in_flight=what == "key share"):
         talk = start(drawn)
@@ -179,7 +179,7 @@ def test_failed_connection_holds_nothing(what: str) -> None:
 
 
 def test_error_that_was_raised_and_caught_holds_nothing() -> None:
-    """DESIGN 2.10: skins raise the error; what their users then keep leads to no secret of the engine."""
+    """Skins raise the error; what their users then keep leads to no secret of the engine."""
     with drawing() as drawn, lying(*FAILURES["client's Finished"]):
         talk = start(drawn)
         talk.exchange()
@@ -195,7 +195,7 @@ def test_error_that_was_raised_and_caught_holds_nothing() -> None:
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS)
 def test_connection_that_was_closed_both_ways_holds_nothing(conversation: str) -> None:
-    """DESIGN 2.10: the close of both directions is the end."""
+    """The close of both directions is the end."""
     with drawing() as drawn:
         talk = start(drawn, conversation)
         talk.exchange()
@@ -231,7 +231,7 @@ def too_late(end: Connection) -> None:
 @pytest.mark.parametrize("how", [cut, canceled, too_late])
 @pytest.mark.parametrize("flights", [0, 1, 2])
 def test_handshake_that_is_given_up_holds_nothing(how: Callable[[Connection], None], flights: int) -> None:
-    """DESIGN 2.10: cut, canceled or out of time, wherever it stood."""
+    """Cut, canceled or out of time, wherever it stood."""
     with drawing() as drawn:
         clock = FrozenClock()
         talk = start(drawn, "mutual after a retry", clock=clock)
@@ -247,7 +247,7 @@ def test_handshake_that_is_given_up_holds_nothing(how: Callable[[Connection], No
 
 
 def test_handshake_that_waits_for_a_signer_and_is_closed_holds_nothing() -> None:
-    """DESIGN 2.10: the request that is kept holds what to sign, and no secret."""
+    """The request that is kept holds what to sign, and no secret."""
     with drawing() as drawn:
         those = observed(drawn)
         talk = CONVERSATIONS["mutual"].pair(those, those | {"credentials": external("localhost")})
@@ -258,7 +258,7 @@ def test_handshake_that_waits_for_a_signer_and_is_closed_holds_nothing() -> None
 
 
 def test_connection_is_freed_without_the_collector() -> None:
-    """DESIGN 10: a server of many connections does not wait for cycles to be collected."""
+    """A server of many connections does not wait for cycles to be collected."""
     gc.collect()
     gc.disable()
     try:

@@ -95,7 +95,7 @@ REFUSED = (
 def test_refused_side_is_told_the_step_and_what_it_means(
     end: str, client: dict[str, Any], server: dict[str, Any], alert: Alert, step: str, words: str
 ) -> None:
-    """MISSION: whoever gets "handshake failure" or a bare alert is told what was wrong."""
+    """Whoever gets "handshake failure" or a bare alert is told what was wrong."""
     error = refused(end, client, server)
     assert (error.alert, error.step) == (alert, step)
     assert words in error.meaning and words in str(error)
@@ -116,7 +116,7 @@ def test_every_alert_can_be_told(code: int) -> None:
 
 
 def test_client_that_is_done_is_refused_at_step_3_until_it_is_confirmed() -> None:
-    """DESIGN 8, late refusal: an alert before any word of the server is about our certificate."""
+    """An alert before any word of the server is about our certificate."""
     late = Step.CONNECTED
     assert refused_step(Role.CLIENT, late, Alert.UNKNOWN_CA, unconfirmed=True) == "3.3a"
     assert refused_step(Role.CLIENT, late, Alert.CERTIFICATE_REVOKED, unconfirmed=True) == "3.3c"
@@ -135,7 +135,7 @@ def test_server_is_refused_by_the_check_that_its_flight_failed() -> None:
 
 
 def test_alerts_that_we_send_have_a_meaning_for_who_gets_them() -> None:
-    """MISSION: each alert of the table of faults is explained on the other side."""
+    """Each alert of the table of faults is explained on the other side."""
     sent = {fault.alert for fault in Fault} - {Alert.USER_CANCELED}
     unexplained = sorted(alert.name for alert in sent if not meaning_of(alert)[0])
     assert unexplained == []

@@ -55,7 +55,7 @@ def finish(script: Any) -> Any:
 
 
 def test_expect_waits_at_its_step_and_hands_over_the_message() -> None:
-    """DESIGN 2.1: the position in the code is the state."""
+    """The position in the code is the state."""
     script = expect(Step.WAIT_FINISHED, Finished)
     assert next(script) == Wait(Step.WAIT_FINISHED)
     with pytest.raises(StopIteration) as done:
@@ -64,7 +64,7 @@ def test_expect_waits_at_its_step_and_hands_over_the_message() -> None:
 
 
 def test_message_that_the_script_does_not_expect_is_our_own_defect() -> None:
-    """DESIGN 2.2: the table has let it pass, so table and script disagree."""
+    """The table has let it pass, so table and script disagree."""
     script = expect(Step.WAIT_FINISHED, Finished)
     next(script)
     with pytest.raises(TypeError, match="WAIT_FINISHED accepts a message"):
@@ -72,7 +72,7 @@ def test_message_that_the_script_does_not_expect_is_our_own_defect() -> None:
 
 
 def test_signature_of_our_own_key_is_made_at_once() -> None:
-    """DESIGN 2.4: the step is entered, so that what fails there is named by it."""
+    """The step is entered, so that what fails there is named by it."""
     hs = handshake(Role.SERVER)
     script = sign_with(hs, credentials("localhost"), ECDSA, b"data")
     assert next(script) == Enter(Step.SIGNING)
@@ -82,7 +82,7 @@ def test_signature_of_our_own_key_is_made_at_once() -> None:
 
 
 def test_signature_of_a_key_elsewhere_is_waited_for() -> None:
-    """DESIGN 2.4: with what to sign, and by which scheme."""
+    """With what to sign, and by which scheme."""
     script = sign_with(handshake(Role.SERVER), external("localhost"), ECDSA, b"data")
     wait = next(script)
     assert isinstance(wait, Wait) and wait.step is Step.SIGNING
@@ -94,7 +94,7 @@ def test_signature_of_a_key_elsewhere_is_waited_for() -> None:
 
 
 def test_judging_gives_a_peer_or_every_reason() -> None:
-    """DESIGN 3: a Peer can only be had from a verdict that trusts it."""
+    """A Peer can only be had from a verdict that trusts it."""
     notes: list[Note] = []
     hs = handshake(Role.CLIENT, notes)
     chain = credentials("localhost").chain
@@ -173,7 +173,7 @@ def test_certificate_answers_the_request_that_was_made() -> None:
 
 
 def test_handshake_that_forgets_keeps_what_was_chosen() -> None:
-    """DESIGN 2.10: secrets go; version, suite and group may still be asked for."""
+    """Secrets go; version, suite and group may still be asked for."""
     hs = handshake(Role.CLIENT)
     hs.suite, hs.group, hs.version = SUITE, 29, 0x0304
     hs.forget()

@@ -200,7 +200,7 @@ def test_server_that_does_not_ask_sends_no_request() -> None:
 
 
 def test_bad_certificate_is_refused_though_none_would_do() -> None:
-    """DESIGN 8: "request" lets the anonymous in, not those who cannot be trusted."""
+    """ "request" lets the anonymous in, not those who cannot be trusted."""
     strangers = TrustStore.from_pem(pki.root("Another").pem)
     talk, _ = answered(
         client={"credentials": credentials("client.example")}, client_auth="request", client_anchors=strangers

@@ -118,7 +118,7 @@ def test_server_prefers_its_own_order_even_at_the_cost_of_a_retry() -> None:
 
 
 def test_server_tells_nothing_of_a_client_before_it_is_judged() -> None:
-    """DESIGN 2.9: at the Finished of a client that is refused, nobody is the peer."""
+    """At the Finished of a client that is refused, nobody is the peer."""
     talk = pair(client_config(credentials=None), server_config())
     talk.exchange()
     assert talk.server.peer is None and not talk.server.established and not talk.server.confirmed

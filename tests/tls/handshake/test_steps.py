@@ -14,7 +14,7 @@ ID = re.compile(r"[1-4]\.[1-5][abc]?")
 
 
 def test_each_role_has_the_other() -> None:
-    """MISSION: both peers prove who they are."""
+    """Both peers prove who they are."""
     for role in Role:
         assert role.other is not role and role.other.other is role
         assert role.peer == role.other.value
@@ -22,14 +22,14 @@ def test_each_role_has_the_other() -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_every_fault_at_every_step_has_an_id(role: Role) -> None:
-    """DESIGN 2.11: an error names the check that failed."""
+    """An error names the check that failed."""
     for step in LEGAL[role]:
         for fault in Fault:
             assert ID.fullmatch(failed_check(role, step, fault)), f"{step.name}, {fault.name}"
 
 
 def test_certificate_faults_have_the_letter_of_their_check() -> None:
-    """MISSION 2.3a to c and 3.3a to c: by the role that judges."""
+    """By the role that judges."""
     for fault in Fault:
         if isinstance(fault.check, Check):
             assert failed_check(Role.CLIENT, Step.JUDGING, fault) == "2.3" + fault.check.letter
@@ -37,7 +37,7 @@ def test_certificate_faults_have_the_letter_of_their_check() -> None:
 
 
 def test_choices_that_fail_have_the_id_of_the_choice() -> None:
-    """MISSION 1.2: the server chooses, and the step that it waits at says less."""
+    """The server chooses, and the step that it waits at says less."""
     for fault in (Fault.NO_SHARED_GROUP, Fault.UNSUPPORTED_VERSION, Fault.UNKNOWN_SERVER_NAME):
         assert failed_check(Role.SERVER, Step.WAIT_CH, fault) == "1.2"
     assert failed_check(Role.SERVER, Step.WAIT_CH, Fault.BAD_SHARE) == "2.4"
@@ -45,7 +45,7 @@ def test_choices_that_fail_have_the_id_of_the_choice() -> None:
 
 
 def test_messages_after_the_handshake_belong_to_step_4_3() -> None:
-    """MISSION 4.3: what is not in the table of ids."""
+    """What is not in the table of ids."""
     for code in (HandshakeType.key_update, HandshakeType.new_session_ticket):
         assert message_ids(Role.SERVER, code) == ("4.3",)
     assert message_ids(Role.CLIENT, HandshakeType.client_hello) == ("1.1", "2.4")

@@ -88,7 +88,7 @@ def test_arrows_of_all_conversations_are_those_of_the_figure(role: Role) -> None
 
 
 def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
-    """DESIGN 2.3: script and table cannot drift apart unnoticed."""
+    """Script and table cannot drift apart unnoticed."""
     with steps_taken() as taken:
         for conversation in CONVERSATIONS.values():
             talk = conversation.pair()
@@ -105,7 +105,7 @@ def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_every_row_can_be_reached_and_left(role: Role) -> None:
-    """DESIGN 2.2: no row stands in the table that no handshake comes by."""
+    """No row stands in the table that no handshake comes by."""
     table = LEGAL[role]
     followed = {following for law in table.values() for following in law.follow}
     assert followed | {Step.START} == set(table)
@@ -113,14 +113,14 @@ def test_every_row_can_be_reached_and_left(role: Role) -> None:
 
 
 def test_steps_that_await_no_message_accept_none() -> None:
-    """DESIGN 2.5: while we judge or sign, nothing is opened."""
+    """While we judge or sign, nothing is opened."""
     for role in Role:
         for step in (Step.START, Step.JUDGING, Step.SIGNING):
             assert not LEGAL[role][step].accepts
 
 
 def test_every_row_has_an_id_of_the_mission() -> None:
-    """DESIGN 2.11: ids name checks, and ladder, errors and tests say the same."""
+    """Ids name checks, and ladder, errors and tests say the same."""
     for table in LEGAL.values():
         for law in table.values():
             assert re.fullmatch(r"[1-4]\.[1-5]", law.id)
@@ -144,7 +144,7 @@ def test_messages_that_tls_13_does_not_know_are_accepted_nowhere() -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_step_that_may_not_follow_is_our_own_defect(role: Role) -> None:
-    """DESIGN 2.2: the connection holds its script to the table."""
+    """The connection holds its script to the table."""
     ends = {Role.CLIENT: client_config().connection("localhost"), Role.SERVER: server_config().connection()}
     with pytest.raises(TypeError, match="CONNECTED may not follow WAIT_"):
         ends[role]._enter(Step.CONNECTED)

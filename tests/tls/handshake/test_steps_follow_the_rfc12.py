@@ -61,7 +61,7 @@ def test_messages_come_in_the_order_of_the_figure(
 
 
 def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
-    """DESIGN 2.3: script and table cannot drift apart unnoticed."""
+    """Script and table cannot drift apart unnoticed."""
     with steps_taken() as taken:
         for conversation in CONVERSATIONS.values():
             talk = conversation.pair()
@@ -78,7 +78,7 @@ def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_every_row_can_be_reached_and_left(role: Role) -> None:
-    """DESIGN 2.2: the table of TLS 1.2 begins where the hello is awaited."""
+    """The table of TLS 1.2 begins where the hello is awaited."""
     table = LEGAL12[role]
     followed = {following for law in table.values() for following in law.follow}
     start = Step.WAIT_SH if role is Role.CLIENT else Step.WAIT_CH

@@ -162,7 +162,7 @@ def lie(message: Message, chosen: random.Random) -> Message:
 def test_well_formed_lies_are_refused_or_borne_and_never_a_defect(
     role: Role, versions: tuple[str, ...], full: bool
 ) -> None:
-    """DESIGN 5: the liar's transcript and keys follow, so each lie is met by the check that it is meant for."""
+    """The liar's transcript and keys follow, so each lie is met by the check that it is meant for."""
     refusals = Counter[str]()
     for seed in range(20_000 if full else 700):
         chosen = random.Random(seed)

@@ -179,7 +179,7 @@ def _fields_without_extensions(body: bytes) -> tuple[object, ...]:
 
 
 def test_mutated_client_hello_is_refused_or_has_one_spelling(full: bool) -> None:
-    """DESIGN: whatever is accepted encodes to the same bytes; nothing but DecodeError comes out."""
+    """Whatever is accepted encodes to the same bytes; nothing but DecodeError comes out."""
     body = client_hello()[4:]
     draws = random.Random(9846)
     accepted = 0
