@@ -328,7 +328,7 @@ def test_client_shows_no_ml_dsa_certificate(kind: str) -> None:
     """ML-DSA is defined for TLS 1.3 alone: no certificate is shown, and our own side is warned."""
     notes: list[Note] = []
     talk = pair(
-        client_config(credentials=credentials("client.example", kind)),
+        client_config(credentials=credentials("client.example", kind), versions=("1.3", "1.2")),
         server_config(client_auth="request"),
         client_notes=notes,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from blaming import blames
-from bothways import Fault
+from bothways import ConfigError, Fault
 from bothways.iana import CipherSuite, NamedGroup, SignatureScheme
 from bothways.tls.crypto.suites import SUITES12
 from bothways.tls.events import Caution
@@ -221,7 +221,19 @@ def test_server_never_signs_by_ml_dsa(kind: str) -> None:
     """ML-DSA is defined for TLS 1.3 alone, whatever a client of TLS 1.2 says that it checks."""
     offer = offering(*ECDSA_SUITES, *RSA_SUITES, schemes=(S.mldsa44, S.mldsa65, S.mldsa87))
     with blames(Fault.NO_SHARED_SCHEME):
-        chosen({"credentials": credentials("localhost", kind)}, offer)
+        chosen({"credentials": credentials("localhost", kind), "versions": ("1.3", "1.2")}, offer)
+
+
+def test_credentials_that_no_version_can_use_are_a_config_error() -> None:
+    """RFC 9846 4.3.3: PKCS #1 v1.5 signs in TLS 1.2 alone, ML-DSA in TLS 1.3 alone."""
+    pkcs1 = {"credentials": credentials("localhost", "RSA-2048"), "schemes": ("rsa_pkcs1_sha256",)}
+    mldsa = {"credentials": credentials("localhost", "ML-DSA-44")}
+    assert server_config(**pkcs1) and server_config(versions=("1.3", "1.2"), **pkcs1)
+    assert server_config(versions=("1.3", "1.2"), **mldsa)
+    with pytest.raises(ConfigError, match="in TLSv1_3"):
+        server_config(versions=("1.3",), **pkcs1)
+    with pytest.raises(ConfigError, match="in TLSv1_2"):
+        server_config(**mldsa)
 
 
 def test_schemes_of_12_are_all_but_ml_dsa() -> None:

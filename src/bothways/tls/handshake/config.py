@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from bothways.errors import ConfigError
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
+from bothways.iana import name as spelled
 from bothways.tls.crypto.draws import Draws
 from bothways.tls.crypto.groups import GROUPS
 from bothways.tls.crypto.signing import SCHEMES, schemes_for
@@ -23,6 +24,7 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.names import ServerName
 from bothways.trust.names import server_name as parse_server_name
+from bothways.trust.ocsp import OCSPStore
 from bothways.trust.revocation import Revocation
 
 ClientAuth = Literal["none", "request", "require"]
@@ -59,6 +61,7 @@ class Terms:
     record_padding: pads every protected record to a multiple of so many bytes (RFC 9846 5.4).
     revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the
     verdict says so.
+    staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
     insecure_ignore_truncation: take an end of file without close_notify for an end of data.
     insecure_without_extended_main_secret: speak TLS 1.2 with peers that do not bind keys to their
     handshake (RFC 7627).
@@ -75,6 +78,7 @@ class Terms:
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
     revocation: Revocation | None = None
+    staples: OCSPStore | None = None
     insecure_ignore_truncation: bool = False
     insecure_without_extended_main_secret: bool = False
     insecure_rsa_key_transport: bool = False
@@ -108,6 +112,8 @@ class Terms:
         self._set("protocols", _protocols(self.alpn))
         if self.revocation is not None and not isinstance(self.revocation, Revocation):
             raise ConfigError("revocation: expected a Revocation")
+        if not isinstance(self.staples, OCSPStore | None):
+            raise ConfigError("staples: expected an OCSPStore")
         if not self.handshake_timeout > 0:
             raise ConfigError("handshake_timeout: expected seconds above zero")
         if not 0 <= self.record_padding <= 2**14:
@@ -149,7 +155,7 @@ class ClientTerms(Terms):
         super().__post_init__()
         _check_anchors("anchors", self.anchors)
         self._set("own", _several(self.credentials))
-        _check_usable(self.own, self.scheme_codes)
+        _check_usable(self.own, self.scheme_codes, self.version_codes)
         if self.key_shares is None:
             self._set("share_codes", _predicted_shares(self.group_codes))
         else:
@@ -194,7 +200,7 @@ class ServerTerms(Terms):
         self._set("own", _several(self.credentials))
         if not self.own:
             raise ConfigError("credentials: a server needs a certificate and its key")
-        _check_usable(self.own, self.scheme_codes)
+        _check_usable(self.own, self.scheme_codes, self.version_codes)
         mode = self.client_auth
         if mode is None:
             mode = "none" if self.client_anchors is None else "require"
@@ -273,12 +279,17 @@ def _check_anchors(what: str, anchors: object) -> None:
         raise ConfigError(f"{what}: expected a TrustStore, since without anchors every peer would be refused")
 
 
-def _check_usable(own: tuple[Credentials, ...], schemes: tuple[int, ...]) -> None:
+def _check_usable(own: tuple[Credentials, ...], schemes: tuple[int, ...], versions: tuple[int, ...]) -> None:
     for credentials in own:
-        fitting = schemes_for(credentials.certificate)
-        if not set(fitting) & set(schemes):
+        fitting = {
+            scheme
+            for version in versions
+            for scheme in schemes_for(credentials.certificate, tls13=version == ProtocolVersion.TLSv1_3)
+        }
+        if not fitting & set(schemes):
             raise ConfigError(
                 f"credentials: no scheme in `schemes` fits the key of {credentials.names.subject}"
+                f" in {' and '.join(spelled(ProtocolVersion, version) for version in versions)}"
             )
 
 

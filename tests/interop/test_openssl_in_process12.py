@@ -1,0 +1,472 @@
+"""This machine's OpenSSL, through Python's `ssl`, in TLS 1.2 against our engine: both roles, without a socket.
+
+OpenSSL 3 has every suite of ours at its security level 2, RSA key transport among them.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from bothways import (
+    Alert,
+    ClientConfig,
+    Credentials,
+    Fault,
+    PeerAlert,
+    PeerClosed,
+    PeerFault,
+    ServerConfig,
+    SignatureWanted,
+)
+from bothways.tls.events import Caution, Warned
+from interop import identities
+from interop.identities import DAY, LOCAL, NOW, Identity, client, issuer, server
+from interop.in_process import Meeting, StandardSSL
+from pki import issue
+
+BOTH_ROLES = pytest.mark.parametrize("role", ["client", "server"])
+ECDSA = {
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+}
+RSA = {
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
+}
+TRANSPORT = {
+    "TLS_RSA_WITH_AES_128_GCM_SHA256": "AES128-GCM-SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384": "AES256-GCM-SHA384",
+}
+KINDS = ("P-256", "P-384", "P-521", "RSA", "RSA-PSS", "Ed25519", "Ed448")
+SCHEMES = (
+    ("P-256", "ecdsa_secp256r1_sha256"),
+    ("P-256", "ecdsa_secp384r1_sha384"),
+    ("P-384", "ecdsa_secp521r1_sha512"),
+    ("RSA", "rsa_pkcs1_sha256"),
+    ("RSA", "rsa_pkcs1_sha384"),
+    ("RSA", "rsa_pkcs1_sha512"),
+    ("RSA", "rsa_pss_rsae_sha256"),
+    ("RSA", "rsa_pss_rsae_sha384"),
+    ("RSA", "rsa_pss_rsae_sha512"),
+    ("RSA-PSS", "rsa_pss_pss_sha256"),
+    ("RSA-PSS", "rsa_pss_pss_sha512"),
+    ("Ed25519", "ed25519"),
+    ("Ed448", "ed448"),
+)
+CLASSIC = {"insecure_rsa_key_transport": True}
+
+
+@cache
+def deciphering(*usages: str) -> Identity:
+    """A server with an RSA key for what `usages` say."""
+    issued = issue(
+        f"server that may {' '.join(usages)}",
+        issuer(),
+        ca=False,
+        usage=("serverAuth",),
+        key_kind="RSA-2048",
+        key_usage=usages,
+        alternatives=LOCAL,
+        not_before=NOW - 30 * DAY,
+        not_after=NOW + 30 * DAY,
+    )
+    name = "-".join(("deciphering", *usages))
+    return Identity(name, issued.chain_pem, issued.key_pem, issuer().above[-1].pem)
+
+
+Theirs = Callable[..., StandardSSL]
+
+
+@pytest.fixture(scope="session")
+def theirs(folder: Path) -> Theirs:
+    """Make OpenSSL's side: a server with credentials, unless `name` says that it is a client."""
+
+    def make(
+        who: Identity | None = None,
+        *,
+        name: str | None = None,
+        asks: ssl.VerifyMode = ssl.CERT_NONE,
+        ciphers: str | None = None,
+        **settings: Any,
+    ) -> StandardSSL:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if name is None else ssl.PROTOCOL_TLS_CLIENT)
+        made.load_verify_locations(identities.root_file(folder))
+        made.maximum_version = ssl.TLSVersion.TLSv1_2
+        if name is None:
+            made.verify_mode = asks
+        if who is not None:
+            made.load_cert_chain(*who.files(folder))
+        if ciphers is not None:
+            made.set_ciphers(ciphers)
+        for setting, value in settings.items():
+            if callable(getattr(made, setting)):
+                getattr(made, setting)(value)
+            else:
+                setattr(made, setting, value)
+        return StandardSSL(made, server=name is None, name=name)
+
+    return make
+
+
+def our_client(who: Identity | None = None, **terms: Any) -> ClientConfig:
+    credentials = who.credentials if who is not None else None
+    return ClientConfig(**{"anchors": identities.anchors(), "credentials": credentials} | terms)
+
+
+def our_server(who: Identity | None = None, *, auth: str | None = None, **terms: Any) -> ServerConfig:
+    if auth not in (None, "none"):
+        terms |= {"client_anchors": identities.anchors(), "client_auth": auth}
+    return ServerConfig(**{"credentials": (who or server()).credentials} | terms)
+
+
+def mutual(
+    role: str,
+    theirs: Theirs,
+    kind: str = "P-256",
+    *,
+    who: Identity | None = None,
+    ciphers: str | None = None,
+    piece: int = 2**20,
+    settings: dict[str, Any] | None = None,
+    **terms: Any,
+) -> Meeting:
+    """A sound conversation with us in `role`, both sides with certificates of the same kind of key."""
+    serves = who or server(kind)
+    if role == "client":
+        other = theirs(serves, asks=ssl.CERT_REQUIRED, ciphers=ciphers, **settings or {})
+        meeting = Meeting(our_client(client(kind), **terms).connection("localhost"), other, piece)
+    else:
+        other = theirs(client(kind), name="localhost", ciphers=ciphers, **settings or {})
+        meeting = Meeting(our_server(serves, auth="require", **terms).connection(), other, piece)
+    meeting.carry()
+    assert meeting.failure is None and meeting.theirs.failure is None
+    assert meeting.ours.established and meeting.theirs.established
+    assert meeting.ours.peer is not None
+    assert meeting.ours.version == "1.2" and meeting.theirs.object.version() == "TLSv1.2"
+    assert meeting.theirs.object.getpeercert() is not None
+    return meeting
+
+
+# -- what both can agree on --------------------------------------------------------------------------
+
+
+@BOTH_ROLES
+@pytest.mark.parametrize(
+    ("suite", "cipher", "kind"),
+    [*[(*pair, "P-256") for pair in ECDSA.items()], *[(*pair, "RSA") for pair in RSA.items()]],
+)
+@pytest.mark.parametrize("narrows", ["ours", "theirs"])
+def test_openssl_speaks_every_suite_with_us(
+    role: str, suite: str, cipher: str, kind: str, narrows: str, theirs: Theirs
+) -> None:
+    """RFC 5246 A.5, RFC 5289, RFC 7905: data passes both ways under each suite, whoever allows it alone."""
+    if narrows == "ours":
+        meeting = mutual(role, theirs, kind, suites=(suite,))
+    else:
+        meeting = mutual(role, theirs, kind, ciphers=cipher)
+    assert meeting.ours.suite == suite
+    assert meeting.theirs.object.cipher()[0] == cipher
+    meeting.talk(b"o" * 50_000, b"t" * 50_000)
+
+
+@BOTH_ROLES
+@pytest.mark.parametrize(("suite", "cipher"), TRANSPORT.items())
+def test_openssl_does_rsa_key_transport_with_us(role: str, suite: str, cipher: str, theirs: Theirs) -> None:
+    """RFC 5246 7.4.7.1: the description's own flow, in both roles."""
+    who = deciphering("key_encipherment")
+    meeting = mutual(role, theirs, "RSA", who=who, ciphers=cipher, **CLASSIC)
+    assert meeting.ours.suite == suite and meeting.theirs.object.cipher()[0] == cipher
+    assert meeting.ours.group is None
+    meeting.talk()
+
+
+@BOTH_ROLES
+def test_key_transport_is_refused_unless_it_is_allowed(role: str, theirs: Theirs) -> None:
+    """RFC 5246 F.1.1.2: off by default, in both roles."""
+    who, ciphers = deciphering("key_encipherment"), ":".join(TRANSPORT.values())
+    if role == "client":
+        meeting = Meeting(our_client().connection("localhost"), theirs(who, ciphers=ciphers)).carry()
+        assert isinstance(meeting.failure, PeerAlert)
+        assert meeting.failure.alert == Alert.HANDSHAKE_FAILURE
+        return
+    meeting = Meeting(our_server(who).connection(), theirs(name="localhost", ciphers=ciphers)).carry()
+    assert isinstance(meeting.failure, PeerFault)
+    assert meeting.failure.fault is Fault.NO_SHARED_CIPHER_SUITE
+
+
+def test_server_with_a_key_for_both_warns_and_prefers_forward_secrecy(theirs: Theirs) -> None:
+    """RFC 5280 4.2.1.3: what the client offers last is chosen only if nothing else is left."""
+    both = deciphering("key_encipherment", "digital_signature")
+    meeting = Meeting(our_server(both, **CLASSIC).connection(), theirs(name="localhost")).carry()
+    meeting.talk()
+    assert str(meeting.ours.suite).startswith("TLS_ECDHE_RSA")
+    only = theirs(name="localhost", ciphers="AES128-GCM-SHA256")
+    meeting = Meeting(our_server(both, **CLASSIC).connection(), only).carry()
+    assert Warned(Caution.KEY_SIGNS_AND_DECIPHERS) in meeting.events
+    meeting.talk()
+
+
+def test_server_with_a_key_for_deciphering_does_so_though_it_is_offered_more(theirs: Theirs) -> None:
+    """RFC 5280 4.2.1.3: OpenSSL offers ECDHE first, for which this certificate may not sign."""
+    who = deciphering("key_encipherment")
+    other = theirs(name="localhost", ciphers="ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256")
+    meeting = Meeting(our_server(who, **CLASSIC).connection(), other).carry()
+    meeting.talk()
+    assert str(meeting.ours.suite).startswith("TLS_RSA_WITH")
+
+
+@BOTH_ROLES
+@pytest.mark.parametrize("kind", KINDS)
+def test_openssl_and_we_prove_ourselves_with_every_kind_of_key(role: str, kind: str, theirs: Theirs) -> None:
+    """RFC 5246 7.4.2, 7.4.8, RFC 8422: both certificates hold keys of one kind."""
+    mutual(role, theirs, kind).talk()
+
+
+@BOTH_ROLES
+@pytest.mark.parametrize(("kind", "scheme"), SCHEMES)
+def test_openssl_and_we_prove_ourselves_by_every_scheme(
+    role: str, kind: str, scheme: str, theirs: Theirs
+) -> None:
+    """RFC 5246 7.4.1.4.1: the one scheme that we allow, with any curve."""
+    allowed = {"schemes": (scheme,), "certificate_schemes": ("ecdsa_secp256r1_sha256",)}
+    mutual(role, theirs, kind, **allowed).talk()
+
+
+@BOTH_ROLES
+@pytest.mark.parametrize("group", ["x25519", "secp256r1", "secp384r1", "secp521r1"])
+def test_openssl_agrees_on_every_group_with_us(role: str, group: str, theirs: Theirs) -> None:
+    """RFC 8422 5.1.1."""
+    meeting = mutual(role, theirs, "RSA", groups=(group,))
+    assert meeting.ours.group == group
+    meeting.talk()
+
+
+@BOTH_ROLES
+@pytest.mark.parametrize("piece", [1, 7, 100])
+def test_openssl_reaches_us_in_bits_of_any_size(role: str, piece: int, theirs: Theirs) -> None:
+    """RFC 5246 6.2.1: where the wire cuts says nothing."""
+    mutual(role, theirs, piece=piece).talk()
+
+
+@BOTH_ROLES
+def test_openssl_and_we_pass_much_data_in_many_records(role: str, theirs: Theirs) -> None:
+    """RFC 5246 6.2.1: 300,000 bytes each way."""
+    mutual(role, theirs).talk(b"o" * 300_000, b"t" * 300_000)
+
+
+# -- client authentication ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("auth", ["none", "request", "require"])
+@pytest.mark.parametrize("has_one", [True, False])
+@pytest.mark.parametrize("transport", [True, False])
+def test_openssl_client_meets_every_mode_of_ours(
+    auth: str, has_one: bool, transport: bool, theirs: Theirs
+) -> None:
+    """RFC 5246 7.4.4, 7.4.6: asked or not, with a certificate or not; refused only where one is required."""
+    terms = CLASSIC if transport else {}
+    who = deciphering("key_encipherment") if transport else server()
+    ciphers = ":".join(TRANSPORT.values()) if transport else None
+    other = theirs(client() if has_one else None, name="localhost", ciphers=ciphers)
+    meeting = Meeting(our_server(who, auth=auth, **terms).connection(), other).carry()
+    if auth == "require" and not has_one:
+        assert isinstance(meeting.failure, PeerFault)
+        assert (meeting.failure.fault, meeting.failure.step) == (Fault.NO_CERTIFICATE, "3.1")
+        assert meeting.theirs.alert == "handshake_failure"
+        return
+    meeting.talk()
+    knows = auth != "none" and has_one
+    assert (meeting.ours.peer is not None) == knows
+
+
+@pytest.mark.parametrize("asks", [ssl.CERT_NONE, ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
+@pytest.mark.parametrize("has_one", [True, False])
+@pytest.mark.parametrize("transport", [True, False])
+def test_openssl_server_meets_us_in_every_mode_of_its(
+    asks: ssl.VerifyMode, has_one: bool, transport: bool, theirs: Theirs
+) -> None:
+    """RFC 5246 7.4.6: its refusal comes before its Finished, so that we are never established."""
+    terms = CLASSIC if transport else {}
+    who = deciphering("key_encipherment") if transport else server()
+    other = theirs(who, asks=asks, ciphers="AES128-GCM-SHA256" if transport else None)
+    config = our_client(client() if has_one else None, **terms)
+    meeting = Meeting(config.connection("localhost"), other).carry()
+    if asks == ssl.CERT_REQUIRED and not has_one:
+        assert isinstance(meeting.failure, PeerAlert)
+        assert meeting.failure.alert == Alert.HANDSHAKE_FAILURE
+        assert not meeting.ours.established and meeting.ours.peer is None
+        return
+    meeting.talk()
+    assert meeting.ours.confirmed
+    assert bool(meeting.theirs.object.getpeercert()) == (asks != ssl.CERT_NONE and has_one)
+
+
+REFUSED = [
+    ("unknown", Fault.NO_PATH, "unknown_ca", "a"),
+    ("expired", Fault.CERTIFICATE_EXPIRED, "certificate_expired", "b"),
+    ("misused", Fault.WRONG_EXTENDED_KEY_USAGE, "unsupported_certificate", "a"),
+]
+
+
+@BOTH_ROLES
+@pytest.mark.parametrize(("state", "fault", "alert", "letter"), REFUSED)
+def test_openssl_reads_why_we_refuse_it(
+    role: str, state: str, fault: Fault, alert: str, letter: str, theirs: Theirs
+) -> None:
+    """Steps 2.3 and 3.3: in TLS 1.2 both refusals come within the handshake."""
+    if role == "client":
+        other = theirs(server(state=state))
+        meeting = Meeting(our_client().connection("localhost"), other).carry()
+    else:
+        other = theirs(client(state=state), name="localhost")
+        meeting = Meeting(our_server(auth="require").connection(), other).carry()
+    assert isinstance(meeting.failure, PeerFault)
+    assert meeting.failure.fault is fault
+    assert meeting.failure.step == ("2.3" if role == "client" else "3.3") + letter
+    assert meeting.theirs.alert == alert
+    assert not meeting.theirs.established
+
+
+@pytest.mark.parametrize(
+    ("state", "alert", "step"),
+    [("unknown", Alert.UNKNOWN_CA, "3.3a"), ("expired", Alert.CERTIFICATE_EXPIRED, "3.3b")],
+)
+def test_we_read_why_openssl_refuses_us(state: str, alert: Alert, step: str, theirs: Theirs) -> None:
+    """Step 3.3, judged by OpenSSL: its alert names the check."""
+    other = theirs(server(), asks=ssl.CERT_REQUIRED)
+    meeting = Meeting(our_client(client(state=state)).connection("localhost"), other).carry()
+    assert isinstance(meeting.failure, PeerAlert)
+    assert (meeting.failure.alert, meeting.failure.step) == (alert, step)
+
+
+@BOTH_ROLES
+def test_openssl_accepts_signatures_that_are_made_elsewhere(role: str, theirs: Theirs) -> None:
+    """Steps 2.2 and 3.2 with a signer that answers later."""
+    mine = client() if role == "client" else server()
+    external = Credentials.external(mine.chain)
+    if role == "client":
+        ours = our_client(credentials=external).connection("localhost")
+        meeting = Meeting(ours, theirs(server(), asks=ssl.CERT_REQUIRED)).carry()
+    else:
+        meeting = Meeting(our_server(credentials=external).connection(), theirs(name="localhost")).carry()
+    wanted = meeting.events[-1]
+    assert isinstance(wanted, SignatureWanted)
+    key = mine.credentials.key
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    meeting.events += meeting.ours.provide(wanted, key.sign(wanted.data, ec.ECDSA(SHA256())))
+    meeting.carry().talk()
+
+
+# -- names, protocols, versions ------------------------------------------------------------------------
+
+
+@BOTH_ROLES
+def test_openssl_and_we_choose_an_application_protocol(role: str, theirs: Theirs) -> None:
+    """RFC 7301 3.2."""
+    meeting = mutual(role, theirs, settings={"set_alpn_protocols": ["http/1.1", "h2"]}, alpn=("h2",))
+    assert meeting.ours.alpn == "h2" == meeting.theirs.object.selected_alpn_protocol()
+
+
+def test_openssl_server_hears_the_name_that_we_ask_for(theirs: Theirs) -> None:
+    """RFC 6066 3."""
+    heard: list[str | None] = []
+    other = theirs(server(), sni_callback=lambda conn, name, context: heard.append(name))
+    Meeting(our_client().connection("localhost"), other).carry().talk()
+    assert heard == ["localhost"]
+
+
+def test_openssl_client_is_refused_for_another_name(theirs: Theirs) -> None:
+    """RFC 6066 3: unrecognized_name, where we are told to refuse."""
+    ours = our_server(unknown_server_name="refuse").connection()
+    meeting = Meeting(ours, theirs(name="elsewhere.example")).carry()
+    assert meeting.theirs.alert == "unrecognized_name"
+
+
+def test_openssl_of_both_versions_is_told_a_downgrade(theirs: Theirs) -> None:
+    """RFC 9846 4.2.3: our mark in a ServerHello of TLS 1.2 is for clients that offered TLS 1.3."""
+    other = theirs(name="localhost", maximum_version=ssl.TLSVersion.TLSv1_3)
+    meeting = Meeting(our_server(versions=("1.2",)).connection(), other).carry()
+    meeting.talk()
+    assert meeting.ours.version == "1.2"
+    assert meeting.theirs.object.version() == "TLSv1.2"
+
+
+@BOTH_ROLES
+def test_openssl_of_tls_1_1_is_refused(role: str, theirs: Theirs) -> None:
+    """RFC 8996: protocol_version, as whoever is asked for it says."""
+    with pytest.warns(DeprecationWarning):
+        old = {"minimum_version": ssl.TLSVersion.TLSv1_1, "maximum_version": ssl.TLSVersion.TLSv1_1}
+        ciphers = "ALL:@SECLEVEL=0"
+        if role == "client":
+            other = theirs(server("RSA"), ciphers=ciphers, **old)
+        else:
+            other = theirs(name="localhost", ciphers=ciphers, **old)
+    if role == "client":
+        meeting = Meeting(our_client().connection("localhost"), other).carry()
+        assert meeting.failure is not None
+        if isinstance(meeting.failure, PeerAlert):
+            assert meeting.failure.alert == Alert.PROTOCOL_VERSION
+        else:
+            assert isinstance(meeting.failure, PeerFault)
+            assert meeting.failure.fault is Fault.UNOFFERED_VERSION
+        return
+    meeting = Meeting(our_server().connection(), other).carry()
+    assert isinstance(meeting.failure, PeerFault)
+    assert meeting.failure.fault is Fault.UNSUPPORTED_VERSION
+    assert meeting.theirs.alert == "protocol_version"
+
+
+@pytest.mark.parametrize("versions", [("1.2",), ("1.3", "1.2")])
+def test_openssl_that_has_both_versions_meets_us(versions: tuple[str, ...], theirs: Theirs) -> None:
+    """RFC 9846 4.3.1: the highest that both speak, and no mark is seen where none is due."""
+    newest = ssl.TLSVersion.TLSv1_3
+    for ours, other in (
+        (our_client(versions=versions).connection("localhost"), theirs(server(), maximum_version=newest)),
+        (our_server(versions=versions).connection(), theirs(name="localhost", maximum_version=newest)),
+    ):
+        meeting = Meeting(ours, other).carry()
+        meeting.talk()
+        assert meeting.ours.version == max(versions)
+
+
+# -- the end, and beginning anew -----------------------------------------------------------------------
+
+
+@BOTH_ROLES
+def test_openssl_and_we_close_in_order(role: str, theirs: Theirs) -> None:
+    """RFC 5246 7.2.1."""
+    meeting = mutual(role, theirs)
+    meeting.theirs.close()
+    meeting.carry()
+    assert PeerClosed() in meeting.events
+    meeting.ours.close()
+    meeting.carry()
+    assert meeting.failure is None and isinstance(meeting.theirs.failure, ssl.SSLZeroReturnError)
+
+
+def test_openssl_client_that_offers_its_session_again_gets_a_new_one(theirs: Theirs) -> None:
+    """RFC 5246 7.4.1.3: the session ID that we give is taken back by nobody: a second meeting is whole."""
+    made = theirs(name="localhost")
+    first = Meeting(our_server().connection(), made).carry()
+    first.talk()
+    again = StandardSSL.__new__(StandardSSL)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    again._incoming, again._outgoing = incoming, outgoing
+    again.object = made.object.context.wrap_bio(
+        incoming, outgoing, server_hostname="localhost", session=made.object.session
+    )
+    again.established, again.received, again.failure, again.peer_closed = False, b"", None, False
+    again._go_on()
+    second = Meeting(our_server().connection(), again).carry()
+    second.talk()
+    assert again.object.session_reused is False
