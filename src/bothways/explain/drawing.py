@@ -1,0 +1,386 @@
+"""From what recorders noted to a ladder: who sent what in which order, what arrived, what was checked.
+
+Takes the notes of both sides or of one. Fields come from the codec tables. Tickets are withheld.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from cryptography import x509
+
+from bothways.errors import PeerAlert, PeerFault, Truncated
+from bothways.explain.documents import certificate_document
+from bothways.explain.escape import visible
+from bothways.explain.ladder import (
+    AlertSent,
+    Arrival,
+    Arrow,
+    Card,
+    CheckMade,
+    ChoiceMade,
+    DataSent,
+    Failure,
+    Field,
+    KeysTaken,
+    Ladder,
+    Message,
+    Phase,
+    Rung,
+    Side,
+    Standing,
+    StepTaken,
+    other,
+)
+from bothways.explain.messages import summary, title, version
+from bothways.explain.recorder import Noted
+from bothways.explain.steps import STEPS
+from bothways.explain.story import story
+from bothways.faults import shown
+from bothways.iana import Alert, CipherSuite, ContentType, name
+from bothways.tls.events import AlertSeen, Chosen, Judged, KeysChanged, MessageSeen, Proved, RecordSeen
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire import flight, tls12, tls13
+from bothways.tls.wire.hello import HELLO_RETRY_REQUEST, ServerHello, is_retry
+from bothways.tls.wire.words import words
+
+TEXT_LIMIT = 600
+WITHHELD = "withheld: whoever has a ticket may be able to resume with it"
+TICKETS = (ext.SessionTicket, ext.PreSharedKeys)  # extensions that hold tickets
+
+CODECS = {cls: codec for table in (flight.MESSAGES_12, flight.MESSAGES_13) for cls, codec in table.values()}
+
+
+def drawn(
+    client: Sequence[Noted],
+    server: Sequence[Noted],
+    recorded: datetime,
+    *,
+    client_error: Exception | None = None,
+    server_error: Exception | None = None,
+) -> Ladder:
+    """Return the ladder of a handshake from what the two sides noted; one may have noted nothing.
+
+    recorded: when that was. client_error, server_error: what ended the conversation for each, if anything.
+    """
+    failures = _failures(client_error, server_error)
+    cards = _Cards(recorded)
+    start = min((each.at for each in (*client, *server)), default=0.0)
+    rungs = [*_rungs("client", client, server, start, cards), *_rungs("server", server, client, start, cards)]
+    rungs.sort(key=lambda rung: rung.at)
+    rungs = _in_phases(_with_failures(_joined(rungs), failures))
+    heard: tuple[tuple[Side, Sequence[Noted]], ...] = (("client", client), ("server", server))
+    finished = {rung.by for rung in rungs if isinstance(rung, Message) and rung.name == "Finished"}
+    outcome: Any = "failed" if failures else "succeeded" if len(finished) == 2 else "unfinished"
+    return Ladder(
+        format="bothways-handshake",
+        version=1,
+        recorded=recorded.isoformat(timespec="seconds"),
+        sides=tuple(side for side, notes in heard if notes),
+        outcome=outcome,
+        **_agreed((*client, *server)),
+        failures=failures,
+        steps=tuple(_steps(client, server, failures, outcome == "succeeded")),
+        rungs=tuple(rungs),
+        certificates=tuple(cards.made),
+    )
+
+
+# -- what one side noted ---------------------------------------------------------------------------------
+
+
+def _rungs(
+    side: Side, notes: Sequence[Noted], others: Sequence[Noted], start: float, cards: _Cards
+) -> Iterator[Rung]:
+    """Return what `side` noted: its own arrows, those that only it saw, and its remarks."""
+    known = {sent: _copies(others, sent=not sent) for sent in (True, False)}
+    arrived = _data(others, sent=False)
+    for each in notes:
+        at = round((each.at - start) * 1000, 3)
+        match each.note:
+            case RecordSeen(sent, ContentType.application_data, size, epoch):
+                if sent or not others:
+                    arrived -= size
+                    arrival: Arrival = "unknown" if not others else "whole" if arrived >= 0 else "lost"
+                    by = side if sent else other(side)
+                    yield DataSent("data", "4", at, by, size, cast(Any, epoch.value), arrival)
+            case MessageSeen(sent) | AlertSeen(sent):
+                copies = known[sent]
+                whole = copies[_same(each)] > 0
+                copies[_same(each)] -= 1
+                if sent or not others or not whole:
+                    missing: Arrival = "lost" if sent else "altered"
+                    arrival = "unknown" if not others else "whole" if whole else missing
+                    yield _arrow(side if sent else other(side), each, at, arrival, cards)
+            case _:
+                yield from _remarks(side, each, at, alone=not others)
+
+
+def _copies(notes: Iterable[Noted], *, sent: bool) -> Counter[object]:
+    """Count the messages and alerts that a side sent, or received, by what tells one from another."""
+    return Counter(
+        _same(each)
+        for each in notes
+        if isinstance(each.note, (MessageSeen, AlertSeen)) and each.note.sent is sent
+    )
+
+
+def _same(noted: Noted) -> object:
+    match noted.note:
+        case MessageSeen(raw=raw):
+            return raw
+        case AlertSeen(_, level, description):
+            return level, description
+    return None
+
+
+def _data(notes: Iterable[Noted], *, sent: bool) -> int:
+    """Return how many bytes of application data a side sent or received."""
+    return sum(
+        each.note.size
+        for each in notes
+        if isinstance(each.note, RecordSeen)
+        and each.note.content_type == ContentType.application_data
+        and each.note.sent is sent
+    )
+
+
+def _arrow(by: Side, noted: Noted, at: float, arrival: Arrival, cards: _Cards) -> Arrow:
+    note = noted.note
+    if isinstance(note, AlertSeen):
+        text = name(Alert, note.description).lower()
+        return AlertSent("alert", "1", at, by, text, cast(Any, note.epoch.value), arrival)
+    if not isinstance(note, MessageSeen):
+        raise TypeError(f"{type(note).__name__} is no arrow")
+    secret = _holds_ticket(note.message)
+    return Message(
+        kind="message",
+        phase="1",
+        at=at,
+        by=by,
+        name=title(note.message),
+        steps=note.steps,
+        keys=cast(Any, note.epoch.value),
+        size=len(note.raw),
+        arrival=arrival,
+        summary=summary(note.message),
+        fields=tuple(_fields(note.message)),
+        bytes=None if secret else note.raw.hex(),
+        certificates=tuple(cards.of(by, note.message)),
+    )
+
+
+def _remarks(side: Side, noted: Noted, at: float, *, alone: bool) -> Iterator[Rung]:
+    match noted.note:
+        case Proved(step, text):
+            yield CheckMade("check", "1", at, side, step, "passed", visible(text, TEXT_LIMIT))
+        case Judged(step, verdict):
+            for each in verdict.findings:
+                text = visible(each.text, TEXT_LIMIT)
+                outcome: Any = each.outcome.value
+                yield CheckMade("check", "1", at, side, step + each.letter, outcome, text)
+        case Chosen(what, offered, chosen, by) if by == side or alone:
+            yield ChoiceMade("choice", "1", at, cast(Side, by), what, offered, shown(chosen))
+        case KeysChanged(sent, epoch, suite) if sent or alone:
+            yield KeysTaken("keys", "1", at, side, sent, cast(Any, epoch.value), suite)
+
+
+# -- messages --------------------------------------------------------------------------------------------
+
+
+def _fields(message: flight.Message) -> Iterator[Field]:
+    """The fields in words by the codec tables; a list also by its parts."""
+    codec: Any = CODECS[type(message)]
+    if isinstance(message, ServerHello) and is_retry(message):
+        codec = HELLO_RETRY_REQUEST
+    forms = dict(getattr(codec.shape, "fields", ()))
+    ticket = isinstance(message, (tls12.NewSessionTicket, tls13.NewSessionTicket))
+    for field, value, text in flight.fields_of(message):
+        if ticket and field.startswith("ticket") and isinstance(value, bytes):
+            yield Field(field, WITHHELD, ())
+        elif isinstance(value, tuple) and len(value) > 1 and field in forms:
+            items = tuple(_item(forms[field], each) for each in value)
+            yield Field(field, f"{len(items)} items" if len(text) > 80 else text, items)
+        elif isinstance(value, tuple) and any(isinstance(each, TICKETS) for each in value):
+            yield Field(field, WITHHELD, ())
+        else:
+            yield Field(field, text, ())
+
+
+def _item(form: Any, value: Any) -> str:
+    text = words(form, (value,))
+    return f"{text.partition(' ')[0]} {WITHHELD}" if isinstance(value, TICKETS) else text
+
+
+def _holds_ticket(message: flight.Message) -> bool:
+    if isinstance(message, (tls12.NewSessionTicket, tls13.NewSessionTicket)):
+        return True
+    return any(isinstance(each, TICKETS) for each in getattr(message, "extensions", None) or ())
+
+
+class _Cards:
+    """The certificates of a ladder, each once for each side that sent it."""
+
+    def __init__(self, now: datetime) -> None:
+        self.made: list[Card] = []
+        self._known: dict[tuple[Side, bytes], int] = {}
+        self._now = now
+
+    def of(self, by: Side, message: flight.Message) -> list[int]:
+        """Return the places of the certificates in `message`."""
+        chain: Sequence[bytes] = ()
+        if isinstance(message, tls13.Certificate):
+            chain = [entry.cert_data for entry in message.certificate_list]
+        elif isinstance(message, tls12.Certificate):
+            chain = message.certificate_list
+        return [self._card(by, place, der) for place, der in enumerate(chain)]
+
+    def _card(self, by: Side, place: int, der: bytes) -> int:
+        known = self._known.get((by, der))
+        if known is None:
+            known = self._known[by, der] = len(self.made)
+            self.made.append(Card(by, place, *self._words(der)))
+        return known
+
+    def _words(self, der: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
+        try:
+            document = certificate_document(x509.load_der_x509_certificate(der), self._now)
+        except Exception:  # noqa: BLE001 - a picture of what came must not fail where judging it does
+            return f"{len(der)} bytes that are no certificate", ()
+        return document.title, document.facts
+
+
+# -- the whole -------------------------------------------------------------------------------------------
+
+
+def _joined(rungs: Iterable[Rung]) -> list[Rung]:
+    """Make one arrow of application data that goes the same way, one after the other."""
+    joined: list[Rung] = []
+    for rung in rungs:
+        last = joined[-1] if joined else None
+        if (
+            isinstance(rung, DataSent)
+            and isinstance(last, DataSent)
+            and (rung.by, rung.keys, rung.arrival) == (last.by, last.keys, last.arrival)
+        ):
+            joined[-1] = replace(last, size=last.size + rung.size)
+        else:
+            joined.append(rung)
+    return joined
+
+
+def _with_failures(rungs: list[Rung], failures: Iterable[Failure]) -> list[Rung]:
+    """Put in each failed check that no verdict told of, before the alert that told the peer."""
+    for each in failures:
+        told = any(_is_failed(rung, each) for rung in rungs)
+        if each.kind != "PeerFault" or each.step not in STEPS or told:
+            continue
+        places = (
+            place
+            for place, rung in enumerate(rungs)
+            if isinstance(rung, AlertSent) and rung.by == each.side and rung.name == each.alert
+        )
+        place = next(places, len(rungs))
+        at = rungs[place].at if place < len(rungs) else rungs[-1].at if rungs else 0.0
+        rungs.insert(place, CheckMade("check", "1", at, each.side, each.step, "failed", each.text))
+    return rungs
+
+
+def _is_failed(rung: Rung, failure: Failure) -> bool:
+    return (
+        isinstance(rung, CheckMade)
+        and rung.outcome == "failed"
+        and (rung.by, rung.step) == (failure.side, failure.step)
+    )
+
+
+def _in_phases(rungs: Sequence[Rung]) -> list[Rung]:
+    """Give each rung its phase. Phases come one after the other; what belongs to the last one but stands
+    before the end of an earlier one, as the server's Finished of TLS 1.3 does, is drawn where it stands."""
+    placed: list[Rung] = []
+    last = max((at for at, rung in enumerate(rungs) if "1" <= _own_phase(rung) < "4"), default=-1)
+    phase = "1"
+    for at, rung in enumerate(rungs):
+        own = _own_phase(rung)
+        if own > phase and (own < "4" or at > last):
+            phase = own
+        placed.append(replace(rung, phase=cast(Phase, phase)))
+    return placed
+
+
+def _own_phase(rung: Rung) -> str:
+    match rung:
+        case Message(steps=(first, *_)):
+            return first[0]
+        case CheckMade(step=step):
+            return step[0]
+        case DataSent():
+            return "4"
+    return ""
+
+
+def _agreed(notes: Iterable[Noted]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"tls": None, "suite": None, "group": None}
+    for each in notes:
+        match each.note:
+            case MessageSeen(message=ServerHello() as hello) if not is_retry(hello):
+                selected = ext.find(hello.extensions or (), ext.SelectedVersion)
+                facts["tls"] = version(selected.version if selected else hello.legacy_version)
+                facts["suite"] = name(CipherSuite, hello.cipher_suite)
+            case Chosen("group", _, chosen):
+                facts["group"] = shown(chosen)
+    return facts
+
+
+def _failures(client: Exception | None, server: Exception | None) -> tuple[Failure, ...]:
+    """Tell how each side ended, whoever found the fault first."""
+    sides: tuple[tuple[Side, Exception | None], ...] = (("client", client), ("server", server))
+    found = [_failure(side, error) for side, error in sides if error is not None]
+    return tuple(sorted(found, key=lambda failure: failure.kind != "PeerFault"))
+
+
+def _failure(side: Side, error: Exception) -> Failure:
+    blank = Failure(side, type(error).__name__, "", visible(str(error), TEXT_LIMIT), (), "", "", "", "")
+    match error:
+        case PeerFault():
+            return replace(
+                blank,
+                step=error.step,
+                text=error.sentence,
+                also=tuple(str(reason) for reason in error.reasons[1:]),
+                rule=error.rule,
+                alert=error.alert.name.lower(),
+                hint=error.hint,
+            )
+        case PeerAlert():
+            text = f"the {error.peer} refused the connection with alert {error.name}"
+            meaning, hint = visible(error.meaning, TEXT_LIMIT), visible(error.hint, TEXT_LIMIT)
+            return replace(blank, step=error.step, text=text, alert=error.name, meaning=meaning, hint=hint)
+        case Truncated():
+            return replace(blank, step=error.step)
+    return blank
+
+
+def _steps(
+    client: Sequence[Noted], server: Sequence[Noted], failures: Sequence[Failure], succeeded: bool
+) -> Iterator[StepTaken]:
+    failed = {each.step for each in failures if each.kind == "PeerFault"}
+    asked = any(
+        isinstance(each.note, MessageSeen) and title(each.note.message) == "CertificateRequest"
+        for each in (*client, *server)
+    )
+    silent = {side for side, notes in (("client", client), ("server", server)) if not notes}
+    for view in story(client, server):
+        id_, actor = view.name.id, view.name.actor
+        standing: Standing = view.standing
+        if id_ in failed:
+            standing = "failed"
+        elif standing == "not reached" and succeeded:
+            one_way = id_.startswith("3") and not asked
+            unseen = actor in silent or id_ == "4.3"
+            standing = "not part of it" if one_way else "not seen" if unseen else standing
+        yield StepTaken(id_, cast(Any, actor), view.name.title, standing)

@@ -1,0 +1,196 @@
+"""A recorded handshake as plain values: what a ladder shows, and what its JSON form holds (docs/ladder.md).
+
+These classes are the schema: `reopen` writes and reads them by their fields. Every text in them may come
+from a peer or from a file, so whoever shows one escapes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+Side = Literal["client", "server"]
+Phase = Literal["1", "2", "3", "4"]
+Keys = Literal["plaintext", "handshake keys", "application keys"]
+Arrival = Literal["whole", "lost", "altered", "unknown"]
+Outcome = Literal["passed", "failed", "not checked", "unknown"]
+Standing = Literal["done", "failed", "not checked", "not part of it", "not reached", "not seen"]
+Hex = Annotated[str, "hex"]
+StepId = Annotated[str, "step"]
+Moment = Annotated[str, "moment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a message in words; `items` has its parts where it is a list."""
+
+    name: str
+    text: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A handshake message on its way. `at` counts milliseconds from the first note, `size` bytes.
+
+    `bytes` is None where a message holds a ticket. `certificates` are places in the ladder's list.
+    """
+
+    kind: Literal["message"]
+    phase: Phase
+    at: float
+    by: Side
+    name: str
+    steps: tuple[StepId, ...]
+    keys: Keys
+    size: int
+    arrival: Arrival
+    summary: str
+    fields: tuple[Field, ...]
+    bytes: Hex | None
+    certificates: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSent:
+    """An alert on its way, by its name in the IANA registry."""
+
+    kind: Literal["alert"]
+    phase: Phase
+    at: float
+    by: Side
+    name: str
+    keys: Keys
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class DataSent:
+    """Application data on its way: how many bytes of records, never what was in them."""
+
+    kind: Literal["data"]
+    phase: Phase
+    at: float
+    by: Side
+    size: int
+    keys: Keys
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMade:
+    """A check that one side made, or left out and why."""
+
+    kind: Literal["check"]
+    phase: Phase
+    at: float
+    by: Side
+    step: StepId
+    outcome: Outcome
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceMade:
+    """A choice of one side among what the other offered."""
+
+    kind: Literal["choice"]
+    phase: Phase
+    at: float
+    by: Side
+    what: str
+    offered: tuple[str, ...]
+    chosen: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysTaken:
+    """From here on one side sends under these keys, or opens what comes with them."""
+
+    kind: Literal["keys"]
+    phase: Phase
+    at: float
+    by: Side
+    sends: bool
+    keys: Keys
+    suite: str
+
+
+Arrow = Message | AlertSent | DataSent
+Remark = CheckMade | ChoiceMade | KeysTaken
+Rung = Message | AlertSent | DataSent | CheckMade | ChoiceMade | KeysTaken
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A certificate in words, as one side sent it; `place` 0 is the leaf."""
+
+    by: Side
+    place: int
+    title: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a conversation ended for one side; parts that do not apply are empty."""
+
+    side: Side
+    kind: str
+    step: str
+    text: str
+    also: tuple[str, ...]
+    rule: str
+    alert: str
+    meaning: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """A step of the handshake and what became of it."""
+
+    id: StepId
+    actor: Literal["client", "server", "both"]
+    title: str
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """A recorded handshake. `sides` names those who recorded it, `recorded` the moment in UTC."""
+
+    format: Literal["bothways-handshake"]
+    version: Literal[1]
+    recorded: Moment
+    sides: tuple[Side, ...]
+    outcome: Literal["succeeded", "failed", "unfinished"]
+    tls: str | None
+    suite: str | None
+    group: str | None
+    failures: tuple[Failure, ...]
+    steps: tuple[StepTaken, ...]
+    rungs: tuple[Rung, ...]
+    certificates: tuple[Card, ...]
+
+
+def other(side: Side) -> Side:
+    """Return the side that `side` talks to."""
+    return "server" if side == "client" else "client"
+
+
+def headline(ladder: Ladder) -> str:
+    """Say in one line what became of a handshake."""
+    if ladder.failures:
+        first = ladder.failures[0]
+        where = f" at step {first.step}" if first.step else ""
+        return f"A handshake that failed{where}"
+    if ladder.outcome == "unfinished":
+        return "A handshake that did not finish"
+    mutual = any(each.id == "3.1" and each.standing == "done" for each in ladder.steps)
+    return "A mutual handshake" if mutual else "A one-way handshake"
+
+
+def agreed(ladder: Ladder) -> str:
+    """Say what both sides agreed on, as far as they came."""
+    return ", ".join(each for each in (ladder.tls, ladder.suite, ladder.group) if each)
