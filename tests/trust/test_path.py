@@ -435,6 +435,28 @@ def test_a_weak_signature_is_followed_for_what_else_there_is_to_say():
     assert refusals(verdict) == [(Fault.WEAK_HASH, 0), (Fault.CERTIFICATE_EXPIRED, 1)]
 
 
+def test_a_path_with_weak_signatures_is_not_asked_about_further():
+    """Anybody can write such a path, in any CA's name: no costly check is made on its word."""
+    asked = []
+    old = intermediate(ROOT, "Old", key_kind="RSA-2048")
+    verdict = judged(leaf(old, digest="SHA1").chain, status=lambda *path: asked.append(path))
+    assert refusals(verdict) == [(Fault.WEAK_HASH, 0)]
+    assert (verdict.findings[2].outcome, asked) == (Outcome.NOT_CHECKED, [])
+
+
+def test_the_search_stops_at_its_bound_of_weak_signatures_too():
+    """RFC 4158 5: they are followed unchecked, so that they alone would span any number of paths."""
+    keys = [key("RSA-2048", 60 + each) for each in range(4)]
+    top = root("Many", own_key=keys[0], key_identifiers=False)
+    same = [
+        intermediate(top, "Many", own_key=each, digest="SHA1", key_identifiers=False) for each in keys[1:]
+    ]
+    forged = leaf(top, digest="SHA1", key_identifiers=False)
+    limits = Limits(signatures=8)
+    verdict = judged([forged.der, *(each.der for each in same)], store(top), limits=limits)
+    assert (Fault.PATH_SEARCH_EXHAUSTED, None) in refusals(verdict)
+
+
 def test_comparisons_of_names_are_bounded():
     """docs/defaults.md."""
     constraints = x509.NameConstraints([x509.DNSName(f"h{each}.example") for each in range(30)], None)

@@ -107,6 +107,15 @@ def test_mappings_that_would_double_a_tree_at_every_level_cost_nothing():
     assert valid_policies(path, REQUIRED) == (frozenset({ONE, TWO}), [])
 
 
+def test_a_mapping_of_an_endless_identifier_is_refused_unread():
+    """CPU: spelling an identifier costs the square of its length."""
+    endless = sequence(sequence(b"\x06\x40\x2a" + b"\xff" * 62 + b"\x7f" + b"\x06\x01\x2a"))
+    extra = [asserting(ONE), (x509.UnrecognizedExtension(ExtensionOID.POLICY_MAPPINGS, endless), True)]
+    [reason] = policy_reasons(path_of(leaf(intermediate(ROOT, "Long", extra=extra))))
+    assert reason.fault is Fault.BAD_ENCODING
+    assert "more than 63 bytes" in str(reason.facts["problem"])
+
+
 def test_a_ca_that_demands_a_policy_is_heeded_after_as_many_certificates():
     """RFC 5280 6.1.4 h and i, 6.1.5 a and b."""
     demands = lambda skip: (x509.PolicyConstraints(skip, None), True)  # noqa: E731

@@ -57,6 +57,9 @@ StatusCheck = Callable[[Path, Sequence[Parsed]], Status]
 LIMITS = Limits()
 NO_REVOCATION = Finding("c", Outcome.NOT_CHECKED, "no source configured")
 UNASKED = Status(NO_REVOCATION)
+# A path with one of these holds signatures that nobody checked: no costly question is asked on its word.
+_UNSIGNED = frozenset({Fault.WEAK_HASH, Fault.UNSUPPORTED_SIGNATURE, Fault.WEAK_KEY})
+UNSIGNED_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "the path is not signed by keys that count"))
 NO_PATH_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "there is no path to check"))
 
 
@@ -97,7 +100,12 @@ def judge(
     best: tuple[list[Reason], Status] | None = None
     for path in search.paths(leaf):
         reasons = _walk(path, terms) + policy_reasons(path, policies)
-        found = UNASKED if status is None else status(path, search.others())
+        if status is None:
+            found = UNASKED
+        elif any(each.fault in _UNSIGNED for each in reasons):
+            found = UNSIGNED_TO_ASK
+        else:
+            found = status(path, search.others())
         reasons += found.reasons
         if not reasons:
             return _trusted(path, names, found)
@@ -281,7 +289,7 @@ class _Search:
         """Whether the issuer's key signed the child; checked once, and not at all when remembered.
 
         What is refused for its algorithm or for a weak key is not checked: the path is followed for what else
-        there is to say, and `certificate_reasons` refuses it.
+        there is to say, and `certificate_reasons` refuses it. Anybody can make such paths, so each counts.
         """
         edge = (child.digest, issuer.key_digest)
         known = self._edges.get(edge)
@@ -289,12 +297,12 @@ class _Search:
             return known
         if self._anchors.remembers(edge):
             return True
-        if weakness(child) is not None or key_weakness(issuer) is not None:
-            return True
         self._signatures += 1
         if self._signatures > self._limits.signatures:
             self._exhaust("signatures", self._limits.signatures)
             return False
+        if weakness(child) is not None or key_weakness(issuer) is not None:
+            return True
         holds = is_signed_by(child, issuer.key)
         self._edges[edge] = holds
         return holds

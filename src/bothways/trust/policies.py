@@ -19,6 +19,7 @@ from bothways.trust.distinguished import dotted
 
 ANY = "2.5.29.32.0"
 _OID = 0x06
+OID_LIMIT = 63  # as `cryptography` has it for all others; to spell one costs the square of its length
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,8 @@ def _pairs(value: bytes) -> Iterator[tuple[str, str]]:
             raise ValueError("a mapping is no sequence")
         first, middle = expect_element(value, start, stop, _OID, "policy")
         second, last = expect_element(value, middle, stop, _OID, "policy")
+        if max(middle - first, last - second) > OID_LIMIT:
+            raise ValueError(f"a policy's identifier has more than {OID_LIMIT} bytes")
         yield dotted(value[first:middle]), dotted(value[second:last])
 
 
