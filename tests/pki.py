@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     pkcs12,
 )
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -373,3 +374,61 @@ def points(*full_names: str, issuer: str | None = None, reasons: Sequence[str] |
         ),
         False,
     )
+
+
+def ocsp_response(
+    of: Issued,
+    by: Issued | None = None,
+    status: str = "good",
+    *,
+    signer: Issued | None = None,
+    by_name: bool = False,
+    delegates: Sequence[Issued] | None = None,
+    reason: str | None = None,
+    this_update: datetime = NOW - DAY / 2,
+    next_update: datetime | None = NOW + DAY,
+    digest: hashes.HashAlgorithm | None = None,
+    nonce: bytes | None = None,
+    extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
+) -> bytes:
+    """An OCSP response in DER, by the issuer's key unless another `signer` is named; its certificate comes along."""
+    issuer = by or of.above[0]
+    responder = signer or issuer
+    revoked = status == "revoked"
+    encoding = ocsp.OCSPResponderEncoding.NAME if by_name else ocsp.OCSPResponderEncoding.HASH
+    builder = (
+        ocsp.OCSPResponseBuilder()
+        .add_response(
+            of.certificate,
+            issuer.certificate,
+            digest or hashes.SHA1(),
+            ocsp.OCSPCertStatus[status.upper()],
+            this_update,
+            next_update,
+            NOW - 2 * DAY if revoked else None,
+            None if reason is None else x509.ReasonFlags[reason],
+        )
+        .responder_id(encoding, responder.certificate)
+    )
+    along = ([signer] if signer else []) if delegates is None else delegates
+    if along:
+        builder = builder.certificates([each.certificate for each in along])
+    if nonce is not None:
+        builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+    for extension, critical in extra:
+        builder = builder.add_extension(extension, critical=critical)
+    kinds = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+    algorithm = DIGESTS["SHA256"] if isinstance(responder.key, kinds) else None
+    return builder.sign(responder.key, algorithm).public_bytes(Encoding.DER)
+
+
+def ocsp_refusal(status: str) -> bytes:
+    """An OCSP response without an answer, such as "try_later"."""
+    refusal = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus[status.upper()])
+    return refusal.public_bytes(Encoding.DER)
+
+
+def responder(by: Issued, subject: str = "Responder", *, no_check: bool = True, **options) -> Issued:
+    """A certificate for signing OCSP responses in a CA's stead."""
+    extra = [*options.pop("extra", ()), *([(x509.OCSPNoCheck(), False)] if no_check else [])]
+    return issue(subject, by, **{"ca": False, "usage": ("OCSPSigning",), "extra": extra} | options)

@@ -204,6 +204,8 @@ class Fault(Enum):
                   "the peer needs a new certificate", check=Check.REVOCATION)
     REVOCATION_UNKNOWN = Row(Alert.CERTIFICATE_UNKNOWN, "sent a certificate of which it cannot be known whether it is revoked: {problem}", "RFC 5280 6.3.3",
                              "{advice}", check=Check.STATUS)
+    STAPLE_REQUIRED = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "sent no OCSP response that counts with a certificate that needs one: {problem}", "RFC 7633 4.2.3.1",
+                          "let the peer staple a current OCSP response of its CA", check=Check.STATUS)
     CERTIFICATE_EXPIRED = Row(Alert.CERTIFICATE_EXPIRED, "sent a certificate that expired on {not_after:%Y-%m-%d}", "RFC 5280 6.1.3",
                               "renew the peer's certificate", check=Check.VALIDITY)
     CERTIFICATE_NOT_YET_VALID = Row(Alert.CERTIFICATE_EXPIRED, "sent a certificate that is not valid before {not_before:%Y-%m-%d %H:%M}", "RFC 5280 6.1.3",

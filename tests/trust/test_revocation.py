@@ -15,9 +15,25 @@ from bothways.faults import Fault
 from bothways.iana import Alert
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
+from bothways.trust.ocsp import OCSPResponse, OCSPStore
 from bothways.trust.revocation import PRESETS, CRLStore, Revocation, judge
 from bothways.trust.verdict import Outcome, Purpose, Refused, Trusted
-from pki import DAY, NOW, crl, intermediate, issue, issuing_point, key, leaf, name, points, root
+from pki import (
+    DAY,
+    NOW,
+    crl,
+    intermediate,
+    issue,
+    issuing_point,
+    key,
+    leaf,
+    name,
+    ocsp_refusal,
+    ocsp_response,
+    points,
+    responder,
+    root,
+)
 from pki import der as encode
 
 ROOT = root()
@@ -45,6 +61,11 @@ def problem(verdict) -> str:
     [reason] = verdict.reasons
     assert reason.fault is Fault.REVOCATION_UNKNOWN
     return str(reason.facts["problem"])
+
+
+def altered_response(der: bytes) -> bytes:
+    """The same response with the last bit of its signature turned; no certificates may follow it."""
+    return der[:-1] + bytes([der[-1] ^ 1])
 
 
 REVOKED = [(Fault.REVOKED, 0)]
@@ -367,6 +388,8 @@ def test_an_impossible_policy_is_a_config_error():
     ):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             Revocation(**{"crls": store} | wrong)
+    with pytest.raises(ConfigError, match="it needs a source"):
+        Revocation()
 
 
 def test_presets_have_names_and_need_a_source():
@@ -428,3 +451,213 @@ def test_a_signer_above_the_path_is_asked_about_up_to_the_path():
     )
     chain = [server.der, below.der, CA.der, signer.der]
     assert refusals(judged(crl(ROOT), crl(CA), crl(below), listing, chain=chain)) == REVOKED
+
+
+# -- OCSP responses and staples
+
+
+def answered(*responses: bytes, staples=(), chain=None, lists=(), **options):
+    """Judge with OCSP responses at hand, or stapled, and lists where given; the leaf alone is covered."""
+    revocation = Revocation(
+        **{
+            "ocsp": OCSPStore(map(OCSPResponse, responses)) if responses else None,
+            "crls": CRLStore(map(CRL, lists)) if lists else None,
+            "staples": "use" if staples else "ignore",
+            "covers": "leaf",
+        }
+        | options
+    )
+    return judge(
+        chain or SERVER.chain,
+        ANCHORS,
+        purpose=Purpose.SERVER,
+        name=None,
+        at=NOW,
+        revocation=revocation,
+        staples=staples,
+    )
+
+
+def test_a_good_response_counts_until_its_next_update():
+    """RFC 6960 2.2, from the issuer itself."""
+    verdict = answered(ocsp_response(SERVER))
+    assert isinstance(verdict, Trusted)
+    assert verdict.valid_until == NOW + DAY
+    assert verdict.findings[2].text == "1 certificate not revoked by the evidence at hand"
+
+
+def test_a_revoked_one_is_refused_whatever_else_is_good():
+    """Issue 4: revoked from any valid source wins over good."""
+    revoked = ocsp_response(SERVER, status="revoked", reason="superseded")
+    assert refusals(answered(revoked)) == REVOKED
+    assert refusals(answered(revoked, ocsp_response(SERVER))) == REVOKED
+    assert refusals(answered(ocsp_response(SERVER), revoked)) == REVOKED
+    assert refusals(answered(revoked, lists=CLEAN)) == REVOKED
+    assert refusals(answered(ocsp_response(SERVER), lists=[crl(CA, SERVER)])) == REVOKED
+
+
+def test_each_certificate_of_a_path_may_have_its_own_evidence():
+    """TLS 1.3: one staple for every entry; lists for the rest."""
+    whole = {"covers": "path"}
+    staples = [ocsp_response(SERVER), ocsp_response(CA)]
+    assert isinstance(answered(staples=staples, **whole), Trusted)
+    assert isinstance(answered(staples=staples[:1], lists=CLEAN[:1], **whole), Trusted)
+    assert refusals(answered(staples=staples[:1], **whole)) == [(Fault.REVOCATION_UNKNOWN, 1)]
+    assert refusals(answered(staples=[staples[0], ocsp_response(CA, status="revoked")], **whole)) == [
+        (Fault.REVOKED, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("response", "sentence"),
+    [
+        (ocsp_response(SERVER, status="unknown"), "the OCSP responder does not know it"),
+        (
+            ocsp_response(SERVER, next_update=NOW - timedelta(hours=1)),
+            "its OCSP response does not hold: it expired on 2026-06-01 11:00",
+        ),
+        (
+            ocsp_response(SERVER, this_update=NOW + timedelta(hours=1)),
+            "its OCSP response does not hold: it is from the future",
+        ),
+        (
+            ocsp_response(SERVER, next_update=None, this_update=NOW - 2 * DAY),
+            "was too old from 2026-05-31 12:00 on",
+        ),
+        (altered_response(ocsp_response(SERVER)), "does not verify under the key of CN=Intermediate"),
+        (
+            ocsp_response(SERVER, signer=root("Stranger")),
+            "by CN=Stranger, whom CN=Intermediate has not authorised",
+        ),
+        (ocsp_response(OTHER), "it is for another certificate"),
+        (ocsp_refusal("try_later"), "the responder answered: try later"),
+        (b"garbage", "its OCSP response cannot be read"),
+        (ocsp_response(SERVER)[:-1], "its OCSP response cannot be read"),
+    ],
+)
+def test_a_staple_that_does_not_count_is_named_as_what_it_is(response, sentence):
+    """RFC 6960 3.2: unknown is not good."""
+    verdict = answered(staples=[response])
+    assert refusals(verdict) == UNKNOWN
+    assert sentence in problem(verdict)
+
+
+def test_a_response_without_a_next_update_counts_for_a_day():
+    """docs/defaults.md: RFC 6960 4.2.2.1 leaves it open."""
+    verdict = answered(ocsp_response(SERVER, next_update=None))
+    assert isinstance(verdict, Trusted)
+    assert verdict.valid_until == NOW + DAY / 2
+
+
+def test_an_expired_response_still_proves_a_revocation_but_not_a_hold():
+    """docs/defaults.md: as with lists."""
+    old = {"status": "revoked", "next_update": NOW - timedelta(hours=1)}
+    assert refusals(answered(ocsp_response(SERVER, reason="superseded", **old))) == REVOKED
+    assert refusals(answered(ocsp_response(SERVER, reason="certificate_hold", **old))) == UNKNOWN
+
+
+def test_a_delegate_answers_when_the_ca_appointed_it():
+    """RFC 6960 4.2.2.2."""
+    for by_name in (False, True):
+        assert isinstance(answered(ocsp_response(SERVER, signer=responder(CA), by_name=by_name)), Trusted)
+    assert refusals(answered(ocsp_response(SERVER, status="revoked", signer=responder(CA)))) == REVOKED
+
+
+@pytest.mark.parametrize(
+    ("signer", "sentence"),
+    [
+        (responder(ROOT), "it did not issue that certificate"),
+        (responder(CA, usage=("serverAuth",)), "is not for OCSP signing"),
+        (responder(CA, usage=None), "is not for OCSP signing"),
+        (responder(CA, not_after=NOW - DAY), "outside its period of validity"),
+        (responder(CA, key_kind="RSA-1024"), "key is too weak: RSA of 1024 bits"),
+        (responder(CA, no_check=False), "own status is not good"),
+    ],
+)
+def test_a_delegate_that_may_not_answer_is_named(signer, sentence):
+    """RFC 6960 4.2.2.2: appointed by that CA, for that purpose, now, and not revoked itself."""
+    assert sentence in problem(answered(ocsp_response(SERVER, signer=signer)))
+
+
+def test_a_delegate_without_nocheck_is_asked_about_itself():
+    """RFC 6960 4.2.2.2.1; a delegate never answers for itself."""
+    mine = responder(CA, no_check=False)
+    response = ocsp_response(SERVER, signer=mine)
+    assert isinstance(answered(response, lists=[crl(CA)]), Trusted)
+    assert (
+        refusals(answered(response, lists=[crl(CA, mine, point=issuing_point(["DN:Elsewhere"]))])) == UNKNOWN
+    )
+    own = ocsp_response(mine, CA, signer=mine)
+    assert "own status is not good" in problem(answered(response, own))
+
+
+def test_a_delegate_that_cannot_be_read_is_passed_over():
+    """RFC 5280 4.2: the same extension twice."""
+    response = ocsp_response(SERVER, signer=responder(CA))
+    broken = response.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
+    assert "without a certificate that fits its signature" in problem(answered(staples=[broken]))
+
+
+def test_a_response_signed_with_a_weak_hash_does_not_count():
+    """RFC 9325."""
+    top = intermediate(ROOT, "RSA", key_kind="RSA-2048")
+    server = leaf(top)
+    rsa = bytes.fromhex("2a864886f70d0101")
+    weak = ocsp_response(server).replace(rsa + b"\x0b", rsa + b"\x05")
+    assert "it is signed with SHA-1" in problem(answered(staples=[weak], chain=server.chain))
+
+
+MUST_STAPLE = leaf(CA, extra=[(x509.TLSFeature([x509.TLSFeatureType.status_request]), False)])
+
+
+def test_a_certificate_that_demands_a_staple_is_refused_without_a_good_one():
+    """RFC 7633 4.2.3.1: no list, no acceptance of unknown stands in for it."""
+    chain, clean = MUST_STAPLE.chain, {"lists": CLEAN, "staples": [None]}
+    missing = answered(chain=chain, **clean)
+    assert refusals(missing) == [(Fault.STAPLE_REQUIRED, 0)]
+    assert missing.reasons[0].facts == {"problem": "it sent none"}
+    assert missing.reasons[0].fault.alert is Alert.BAD_CERTIFICATE_STATUS_RESPONSE
+    assert refusals(answered(chain=chain, unknown="accept", **clean)) == [(Fault.STAPLE_REQUIRED, 0)]
+    forged = altered_response(ocsp_response(MUST_STAPLE))
+    refused = answered(chain=chain, lists=CLEAN, staples=[forged])
+    assert refusals(refused) == [(Fault.STAPLE_REQUIRED, 0)]
+    assert "does not verify under the key of CN=Intermediate" in refused.reasons[0].facts["problem"]
+    assert isinstance(answered(chain=chain, staples=[ocsp_response(MUST_STAPLE)]), Trusted)
+    assert isinstance(answered(chain=chain, lists=CLEAN), Trusted)  # staples were not asked for
+
+
+def test_a_staple_can_be_required_of_every_leaf():
+    """Issue 4: policy per direction."""
+    required = {"staples": [None], "lists": CLEAN}
+    revocation = Revocation(crls=CRLStore(map(CRL, CLEAN)), staples="require")
+    asked = {"purpose": Purpose.SERVER, "name": None, "at": NOW, "revocation": revocation}
+    assert refusals(judge(SERVER.chain, ANCHORS, **asked)) == [(Fault.STAPLE_REQUIRED, 0)]
+    assert isinstance(judge(SERVER.chain, ANCHORS, staples=[ocsp_response(SERVER)], **asked), Trusted)
+    revoked = [ocsp_response(SERVER, status="revoked")]
+    assert refusals(judge(SERVER.chain, ANCHORS, staples=revoked, **asked)) == REVOKED
+    assert isinstance(answered(**required), Trusted)
+
+
+def test_a_staple_is_ignored_unless_it_is_asked_for():
+    """A peer's word counts only where the policy says so."""
+    verdict = judge(
+        SERVER.chain,
+        ANCHORS,
+        purpose=Purpose.SERVER,
+        name=None,
+        at=NOW,
+        revocation=Revocation(crls=CRLStore(), covers="leaf"),
+        staples=[ocsp_response(SERVER)],
+    )
+    assert refusals(verdict) == UNKNOWN
+
+
+def test_a_certificate_whose_ca_never_revokes_it_is_not_asked_about():
+    """RFC 9608 4: noRevAvail, in an end entity's certificate alone and beside no distribution point."""
+    never = (x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.56"), b"\x05\x00"), False)
+    short = leaf(CA, extra=[never])
+    assert isinstance(judged(crl(ROOT), chain=short.chain), Trusted)
+    pointed = leaf(CA, extra=[never, points("URI:http://a.example/1")])
+    assert refusals(judged(crl(ROOT), chain=pointed.chain)) == UNKNOWN
+    authority = intermediate(ROOT, "Never", extra=[never])
+    assert refusals(judged(crl(authority), chain=leaf(authority).chain)) == [(Fault.REVOCATION_UNKNOWN, 1)]

@@ -53,6 +53,10 @@ def _attribute(name: bytes, at: int, end: int) -> tuple[bytes, int, bytes]:
 
 def normal_relatives(name: bytes) -> tuple[bytes, ...]:
     """Return each relative name in a form that is equal for equal ones (RFC 5280 7.1)."""
+    return _short_relatives(name) if len(name) <= _SHORT_NAME else _relatives(name)
+
+
+def _relatives(name: bytes) -> tuple[bytes, ...]:
     return tuple(
         repr(sorted((kind, *_prepared(tag, value)) for kind, tag, value in relative)).encode(
             "utf-8", "backslashreplace"
@@ -73,6 +77,7 @@ def _normal(name: bytes) -> bytes:
         return b"?" + name
 
 
+_short_relatives = lru_cache(maxsize=1024)(_relatives)
 _short_normal = lru_cache(maxsize=1024)(_normal)
 
 

@@ -1,12 +1,12 @@
 """Which evidence of revocation is needed, what it says of a path, and what stale or missing evidence means.
 
-By RFC 5280 6.3.3 over lists that are at hand: every list that applies is consulted, never just the first;
-the lists must together speak of all reasons; revoked wins over good, and what cannot be known is not good.
+By RFC 5280 6.3.3 and RFC 6960 over lists and responses that are at hand: all that apply are consulted, never
+just the first; lists must together speak of all reasons; revoked wins over good; unknown is not good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,6 +33,7 @@ from bothways.trust.crl import (
 )
 from bothways.trust.distinguished import normal, normal_relatives
 from bothways.trust.names import ServerName
+from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, OCSPStore, needs_no_check
 from bothways.trust.path import LIMITS, Limits, Path, Status, StatusCheck, find_path
 from bothways.trust.path import judge as judge_path
 from bothways.trust.policies import NO_POLICY, Policies
@@ -42,6 +43,7 @@ TOLERANCE = timedelta(minutes=5)
 _MAX_DEPTH = 3
 _MAX_LISTS = 64
 _MAX_POINTS = 32
+_NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
 
 
 class CRLStore:
@@ -114,19 +116,29 @@ def _age(crl: CRL) -> tuple[datetime, int]:
 class Revocation:
     """How peers' certificates are checked for revocation.
 
-    crls: the lists at hand.  covers: "path" (every certificate below the anchor) or "leaf".  unknown:
-    "refuse" a peer whose status cannot be known, or "accept" it and say so; a revoked one is refused always.
-    tolerance: how far clocks may differ where a list begins and ends.
+    crls, ocsp: the lists and responses at hand.  staples: what becomes of the responses that a peer sends
+    with its certificates: "ignore", "use", or "require" one for the leaf.  covers: "path" (every certificate
+    below the anchor) or "leaf".  unknown: "refuse" a peer whose status cannot be known, or "accept" it and
+    say so; a revoked one is refused always, and so is a missing staple that its certificate demands.
+    tolerance: how far clocks may differ where a list or a response begins and ends.
     """
 
-    crls: CRLStore
+    crls: CRLStore | None = None
+    ocsp: OCSPStore | None = None
+    staples: Literal["ignore", "use", "require"] = "ignore"
     covers: Literal["path", "leaf"] = "path"
     unknown: Literal["refuse", "accept"] = "refuse"
     tolerance: timedelta = TOLERANCE
 
     def __post_init__(self) -> None:
-        if not isinstance(self.crls, CRLStore):
+        if not isinstance(self.crls, CRLStore | None):
             raise ConfigError("crls: expected a CRLStore")
+        if not isinstance(self.ocsp, OCSPStore | None):
+            raise ConfigError("ocsp: expected an OCSPStore")
+        if self.staples not in ("ignore", "use", "require"):
+            raise ConfigError(f"staples: {self.staples!r} is none of ignore, use, require")
+        if self.crls is None and self.ocsp is None and self.staples == "ignore":
+            raise ConfigError("revocation: it needs a source: crls, ocsp or staples")
         if self.covers not in ("path", "leaf"):
             raise ConfigError(f"covers: {self.covers!r} is neither path nor leaf")
         if self.unknown not in ("refuse", "accept"):
@@ -163,18 +175,35 @@ def judge(
     policies: Policies = NO_POLICY,
     limits: Limits = LIMITS,
     leaf: Parsed | None = None,
+    staples: Sequence[bytes | None] = (),
 ) -> Verdict:
-    """Judge a chain as `path.judge` does, and its revocation where a source is configured."""
+    """Judge a chain as `path.judge` does, and its revocation where a source is configured.
+
+    staples: the OCSP responses that came with the certificates of `chain`, in their order; None where none did.
+    """
+    stapled = {bytes(der): staple for der, staple in zip(chain, staples, strict=False) if staple is not None}
     return judge_path(
         chain, anchors,
         purpose=purpose, name=name, at=at, key_usage=key_usage, policies=policies, limits=limits, leaf=leaf,
-        status=None if revocation is None else status_check(revocation, anchors, at),
+        status=None if revocation is None else status_check(revocation, anchors, at, stapled),
     )  # fmt: skip
 
 
-def status_check(revocation: Revocation, anchors: TrustStore, at: datetime) -> StatusCheck:
-    """Return the check of a path for `path.judge`."""
-    return partial(_path_status, revocation, anchors, at)
+def status_check(
+    revocation: Revocation, anchors: TrustStore, at: datetime, stapled: Mapping[bytes, bytes]
+) -> StatusCheck:
+    """Return the check of a path for `path.judge`; `stapled` has the responses by their certificates."""
+    return partial(_path_status, _Sources(revocation, anchors, at, stapled))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """What is at hand for one judgement, and by when and whose word it is judged."""
+
+    policy: Revocation
+    anchors: TrustStore
+    at: datetime
+    stapled: Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +220,13 @@ class Unknown:
     problem: str
 
 
-def _path_status(
-    revocation: Revocation, anchors: TrustStore, at: datetime, path: Path, others: Sequence[Parsed]
-) -> Status:
+def _path_status(sources: _Sources, path: Path, others: Sequence[Parsed]) -> Status:
     """Ask for every certificate below the anchor, or for the leaf alone (RFC 5280 6.1.3 a 3)."""
+    revocation = sources.policy
     covered = path[:-1] if revocation.covers == "path" else path[:-1][:1]
     if not covered:
         return Status(Finding("c", Outcome.NOT_CHECKED, "the certificate is itself an anchor"))
-    inquiry = _Inquiry(revocation, anchors, at, path, others)
+    inquiry = _Inquiry(sources, path, others)
     reasons, unknown, until = [], [], []
     for position, certificate in enumerate(covered):
         answer = inquiry.status(certificate, path[position + 1])
@@ -213,13 +241,22 @@ def _path_status(
                 reasons.append(Reason(Fault.REVOCATION_UNKNOWN, position, subject, facts))
         else:
             until.append(answer.until)
+    reasons = inquiry.staple_reasons() + reasons
     lapses = min(until, default=None)
     if unknown:
         text = "unknown, and accepted as configured: " + "; ".join(unknown)
         return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses)
     count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
-    text = f"{count} not revoked by the lists at hand"
+    text = f"{count} not revoked by {_said(revocation)}"
     return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), lapses)
+
+
+def _said(revocation: Revocation) -> str:
+    return (
+        "the lists at hand"
+        if revocation.ocsp is None and revocation.staples == "ignore"
+        else "the evidence at hand"
+    )
 
 
 def _advice(certificate: Parsed) -> str:
@@ -249,12 +286,12 @@ class _Found:
 class _Inquiry:
     """One path being asked about, with what is at hand to answer for it."""
 
-    def __init__(
-        self, revocation: Revocation, anchors: TrustStore, at: datetime, path: Path, others: Sequence[Parsed]
-    ) -> None:
-        self._revocation = revocation
-        self._anchors = anchors
-        self._at = at
+    def __init__(self, sources: _Sources, path: Path, others: Sequence[Parsed]) -> None:
+        self._revocation = sources.policy
+        self._crls = sources.policy.crls or CRLStore()
+        self._anchors = sources.anchors
+        self._at = sources.at
+        self._stapled = sources.stapled if sources.policy.staples != "ignore" else {}
         self._path = path
         self._others = others
         self._asking: list[bytes] = []
@@ -262,11 +299,13 @@ class _Inquiry:
 
     def status(self, certificate: Parsed, issuer: Parsed) -> Good | Entry | Unknown:
         """Say of one certificate, issued by `issuer`, whether it is revoked (RFC 5280 6.3.3)."""
+        if _has_no_revocation(certificate):
+            return Good(certificate.not_after)
         self._asking.append(certificate.der)
         try:
-            found = self._consult(certificate, issuer)
-        except ValueError as error:
-            return Unknown(f"its distribution points cannot be read: {error}")
+            found = _Found()
+            self._ask_responders(certificate, issuer, found)
+            self._ask_lists(certificate, issuer, found)
         finally:
             self._asking.pop()
         if found.revoked is not None:
@@ -278,18 +317,87 @@ class _Inquiry:
         if found.reasons:
             missing = sorted(each.value for each in ALL_REASONS - found.reasons)
             return Unknown(f"the CRLs at hand do not speak of {', '.join(missing)}")
-        return Unknown(f"no CRL of {certificate.issuer_text} for it is at hand")
+        what = "OCSP response or CRL" if self._revocation.crls is None else "CRL"
+        return Unknown(f"no {what} of {certificate.issuer_text} for it is at hand")
 
-    def _consult(self, certificate: Parsed, issuer: Parsed) -> _Found:
+    def staple_reasons(self) -> list[Reason]:
+        """Refuse a leaf without a good staple where its certificate (RFC 7633) or our configuration needs one."""
+        policy, leaf = self._revocation.staples, self._path[0]
+        if policy == "ignore" or not (policy == "require" or _must_staple(leaf)):
+            return []
+        problem = "it sent none"
         found = _Found()
+        staple = self._stapled.get(leaf.der)
+        if staple is not None:
+            self._ask_responder(staple, leaf, self._path[1], found)
+            problem = found.problems[0] if found.problems else ""
+        if found.reasons or found.revoked is not None:
+            return []
+        return [Reason(Fault.STAPLE_REQUIRED, 0, leaf.subject_text, {"problem": problem})]
+
+    def _ask_responders(self, certificate: Parsed, issuer: Parsed, found: _Found) -> None:
+        """Take what responses say of a certificate: the one stapled to it, and those at hand."""
+        stapled = self._stapled.get(certificate.der)
+        if stapled is not None:
+            self._ask_responder(stapled, certificate, issuer, found)
+        if self._revocation.ocsp is not None:
+            for response in self._revocation.ocsp.of(certificate):
+                self._ask_responder(response, certificate, issuer, found)
+
+    def _ask_responder(
+        self, response: OCSPResponse | bytes, certificate: Parsed, issuer: Parsed, found: _Found
+    ) -> None:
+        """Take what one response says, if who signed it may and it holds now (RFC 6960 3.2)."""
+        try:
+            response = response if isinstance(response, OCSPResponse) else OCSPResponse(response)
+        except ValueError as error:
+            found.problems.append(f"its OCSP response cannot be read: {error}")
+            return
+        signer = response.problem or response.signer(issuer, self._at)
+        problem = signer if isinstance(signer, str) else self._unfit_responder(signer, issuer)
+        answer = None if problem else response.answer(certificate, issuer)
+        if answer is None:
+            found.problems.append(
+                f"its OCSP response cannot be used: {problem or 'it is for another certificate'}"
+            )
+        else:
+            self._take(answer, found)
+
+    def _take(self, answer: Answer, found: _Found) -> None:
+        """Take an answer: good while it holds, revoked for good, and unknown is not good (RFC 6960 2.2)."""
+        untimely = answer.untimeliness(self._at, self._revocation.tolerance, MAX_AGE)
+        if answer.state == "revoked" and not (untimely and answer.reason == HOLD):
+            found.revoked = Entry(answer.revoked_at or answer.this_update, answer.reason)
+        elif untimely:
+            found.problems.append(f"its OCSP response does not hold: {untimely}")
+        elif answer.state == "good":
+            found.reasons = ALL_REASONS
+            found.until.append(answer.until(MAX_AGE))
+        else:
+            found.problems.append("the OCSP responder does not know it")
+
+    def _unfit_responder(self, signer: Parsed, issuer: Parsed) -> str | None:
+        """Say why a delegate's own status keeps it from answering, or None (RFC 6960 4.2.2.2.1)."""
+        if signer is issuer or needs_no_check(signer):
+            return None
+        if signer.der in self._asking or len(self._asking) >= _MAX_DEPTH:
+            return f"it is signed by {signer.subject_text}, whose own status depends on it"
+        answer = self.status(signer, issuer)
+        return (
+            None
+            if isinstance(answer, Good)
+            else f"it is signed by {signer.subject_text}, whose own status is not good"
+        )
+
+    def _ask_lists(self, certificate: Parsed, issuer: Parsed, found: _Found) -> None:
+        """Take what the lists at the certificate's distribution points say (RFC 5280 6.3.3)."""
         for point in _points(certificate):
             applicable = [crl for crl in self._lists(point) if _applies(crl, point, certificate)]
             for crl, signer in self._usable(applicable, issuer, found):
                 self._ask(crl, signer, point, certificate, found)
-        return found
 
     def _lists(self, point: Point) -> list[CRL]:
-        found = [crl for name in point.issuers for crl in self._revocation.crls.of(name)]
+        found = [crl for name in point.issuers for crl in self._crls.of(name)]
         return [crl for crl in found if crl.base is None][:_MAX_LISTS]
 
     def _usable(self, crls: list[CRL], issuer: Parsed, found: _Found) -> list[tuple[CRL, Parsed]]:
@@ -327,7 +435,7 @@ class _Inquiry:
         """Return the newest delta list that amends `crl`, if one does (RFC 5280 5.2.4, 6.3.3 c)."""
         fitting = [
             each
-            for each in self._revocation.crls.of(crl.normal_issuer)
+            for each in self._crls.of(crl.normal_issuer)
             if each.base is not None
             and each.scope_key == crl.scope_key
             and each.authority_key == crl.authority_key
@@ -406,6 +514,22 @@ class _Inquiry:
             if not isinstance(answer, Good):
                 return f"{certificate.subject_text}, whose own status is not good"
         return None
+
+
+def _must_staple(certificate: Parsed) -> bool:
+    """Whether a certificate demands that its OCSP response comes with it (RFC 7633 4.2.3)."""
+    features = certificate.extension(x509.TLSFeature)
+    return features is not None and x509.TLSFeatureType.status_request in features
+
+
+def _has_no_revocation(certificate: Parsed) -> bool:
+    """Whether the CA says that it never revokes this end entity's certificate (RFC 9608 4)."""
+    basic = certificate.extension(x509.BasicConstraints)
+    return (
+        _NO_REVOCATION_AVAILABLE in certificate.extensions
+        and not (basic is not None and basic.ca)
+        and certificate.extension(x509.CRLDistributionPoints) is None
+    )
 
 
 def _points(certificate: Parsed) -> list[Point]:

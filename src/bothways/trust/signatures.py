@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509 import Certificate, CertificateRevocationList, ObjectIdentifier
+from cryptography.x509.ocsp import OCSPResponse
 from cryptography.x509.oid import SignatureAlgorithmOID as Algorithm
 
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
 
-Signed = Certificate | CertificateRevocationList
+Signed = Certificate | CertificateRevocationList | OCSPResponse
 
 STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
@@ -61,13 +62,13 @@ def algorithm_weakness(signed: Signed) -> tuple[Fault, str] | None:
     weak = _WEAK.get(algorithm)
     if weak is not None:
         return Fault.WEAK_HASH, weak
-    if algorithm == Algorithm.RSASSA_PSS:
+    if algorithm == Algorithm.RSASSA_PSS and not isinstance(signed, OCSPResponse):
         return _pss_weakness(signed)
     name = algorithm._name
     return Fault.UNSUPPORTED_SIGNATURE, name if name != "Unknown OID" else algorithm.dotted_string
 
 
-def _pss_weakness(signed: Signed) -> tuple[Fault, str] | None:
+def _pss_weakness(signed: Certificate | CertificateRevocationList) -> tuple[Fault, str] | None:
     try:
         hash_algorithm = signed.signature_hash_algorithm
     except (ValueError, UnsupportedAlgorithm):
@@ -107,7 +108,11 @@ def _check_for(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> C
         return None
     if isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _ECDSA:
         return partial(key.verify, signature, data, ec.ECDSA(digest))
-    chosen = signed.signature_algorithm_parameters
-    if isinstance(key, rsa.RSAPublicKey) and isinstance(chosen, (padding.PKCS1v15, padding.PSS)):
-        return partial(key.verify, signature, data, chosen, digest)
+    if isinstance(key, rsa.RSAPublicKey) and algorithm in _PKCS1:
+        return partial(key.verify, signature, data, padding.PKCS1v15(), digest)
+    if isinstance(key, rsa.RSAPublicKey) and not isinstance(signed, OCSPResponse):
+        chosen = signed.signature_algorithm_parameters
+        return (
+            partial(key.verify, signature, data, chosen, digest) if isinstance(chosen, padding.PSS) else None
+        )
     return None
