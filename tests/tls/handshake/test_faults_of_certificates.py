@@ -6,6 +6,7 @@ The liar holds the key of the certificate that it shows, so that its chain is al
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -146,6 +147,16 @@ def revocations(liar: Role) -> Iterable[Refusal]:
             step=step,
             **checked(liar, *ders),
         )
+    stapled = {"revocation": replace(lists(good_above, good), staples="require")}
+    yield Refusal(
+        f"the {liar.value}, on no list, but without a staple",
+        liar,
+        Fault.STAPLE_REQUIRED,
+        Alert.BAD_CERTIFICATE_STATUS_RESPONSE,
+        shows(liar, lambda liar: listed(liar).chain),
+        step=step,
+        **{"client" if liar is Role.SERVER else "server": stapled},
+    )
 
 
 UNKNOWN_EXTENSION = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
