@@ -21,6 +21,7 @@ from bothways.cli.options import (
     load_revocation,
     revocation_options,
 )
+from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.terminal import FAILED, complain, described, output_is_gone, say, say_json
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.explain.recorder import Recorder
@@ -48,6 +49,7 @@ CHUNK = 64 * 1024
     "--timeout", default=30.0, show_default=True, metavar="SECONDS", help="For connecting and the handshake."
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object on standard error.")
+@ladder_option("What both sides said and each check that we made")
 def command(
     address: Address,
     ca: str,
@@ -62,6 +64,7 @@ def command(
     alpn: tuple[str, ...],
     timeout: float,
     as_json: bool,
+    picture: LadderFile | None,
 ) -> int:
     """Connect to a server, prove who we are if it asks, and report every check on standard error.
 
@@ -79,20 +82,29 @@ def command(
         **settings,
     )
     recorder = Recorder()
+    failure: Exception | None = None
+    if picture is not None:
+        picture.check()
     try:
         with connect(address.host, address.port, config, name, timeout=timeout, observer=recorder) as channel:
-            recorder.stop()
+            if picture is None:
+                recorder.stop()
+            else:
+                picture.write(client=recorder)
             _report(channel, recorder, address, as_json)
             _copy(channel)
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
+        failure = error
         if as_json:
             say_json({"address": str(address), "error": error_facts(error)})
         else:
             complain(f"{address}: {described(error)}")
-        return FAILED
-    return 0
+    finally:
+        if picture is not None:
+            picture.write(client=recorder, client_error=failure)
+    return FAILED if failure is not None else 0
 
 
 def _report(channel: Channel, recorder: Recorder, address: Address, as_json: bool) -> None:

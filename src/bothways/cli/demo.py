@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bothways.cli.identities import Identities, issue_identities
+from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, classic, mutual, one_way
 from bothways.cli.terminal import FAILED
 from bothways.errors import PeerAlert, PeerFault
@@ -57,17 +58,22 @@ STYLES = {
 @click.option(
     "--classic", "dated", is_flag=True, help="The flow of TLS 1.2 with RSA key transport alone, step by step."
 )
-def command(as_json: bool, dated: bool) -> int:
+@ladder_option("The mutual handshake, or with --classic the classic one,")
+def command(as_json: bool, dated: bool, picture: LadderFile | None) -> int:
     """Show a mutual TLS handshake over real sockets step by step, then handshakes that are refused, and why.
 
-    Nothing is written to disk. The exit status is 0 if both handshakes succeed and every scene is refused as
-    it should be.
+    Nothing is written to disk but what --ladder asks for. The exit status is 0 if both handshakes succeed and
+    every scene is refused as it should be.
     """
+    if picture is not None:
+        picture.check()
     people = issue_identities()
     old = classic(people)
     if dated:
+        _keep(picture, old)
         return _show_classic(old, as_json)
     both = mutual(people)
+    _keep(picture, both)
     server_only = one_way(people)
     played = [(scene, scene.run(people)) for scene in SCENES]
     if as_json:
@@ -76,6 +82,12 @@ def command(as_json: bool, dated: bool) -> int:
     else:
         _show(people, both, server_only, old, played)
     return 0 if _succeeded((both, server_only, old), played) else FAILED
+
+
+def _keep(picture: LadderFile | None, play: Play) -> None:
+    if picture is not None:
+        client, server = play.client, play.server
+        picture.write(client.recorder, server.recorder, client_error=client.error, server_error=server.error)
 
 
 def console() -> Console:

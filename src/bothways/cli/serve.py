@@ -22,10 +22,12 @@ from bothways.cli.options import (
     revocation_options,
 )
 from bothways.cli.page import greet
+from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.relay import relay
 from bothways.cli.terminal import described, refuse, say
 from bothways.errors import TLSError
 from bothways.explain.names import peer_name
+from bothways.explain.recorder import Recorder
 from bothways.net.channel import Channel, wrap
 from bothways.tls.connection import ServerConfig
 
@@ -55,6 +57,7 @@ MODES = click.Choice(["none", "request", "require"])
 @click.option(
     "--idle-timeout", default=None, type=float, metavar="SECONDS", help="End connections that stay silent."
 )
+@ladder_option("The newest handshake, whether it succeeded or not,")
 @click.option("--echo", "service", flag_value="echo", type=str, help="Send back what comes.")
 @click.option(
     "--page", "service", flag_value="page", type=str, help="Answer HTTP with a page that greets the client."
@@ -78,6 +81,7 @@ def command(
     idle_timeout: float | None,
     service: str | None,
     forward: Address | None,
+    picture: LadderFile | None,
 ) -> None:
     """Accept TLS on HOST:PORT (port 0: any that is free) from clients that are trusted.
 
@@ -100,10 +104,14 @@ def command(
         **settings,
     )
     talk = _service(service, forward)
+    if picture is not None:
+        picture.check()
     with listen(address) as listener, until_stopped():
         say(f"listening on {Address(address.host, listener.getsockname()[1])}")
         converse(
-            listener, lambda sock, client: _serve_one(sock, client, config, idle_timeout, talk), connections
+            listener,
+            lambda sock, client: _serve_one(sock, client, config, idle_timeout, talk, picture),
+            connections,
         )
 
 
@@ -114,10 +122,15 @@ def _service(service: str | None, forward: Address | None) -> Service:
 
 
 def _serve_one(
-    sock: socket.socket, client: Address, config: ServerConfig, idle_timeout: float | None, talk: Service
+    sock: socket.socket,
+    client: Address,
+    config: ServerConfig,
+    idle_timeout: float | None,
+    talk: Service,
+    picture: LadderFile | None,
 ) -> None:
     try:
-        channel = wrap(sock, config)
+        channel = wrap(sock, config) if picture is None else _pictured(sock, config, picture)
         say(
             f"{client} is {peer_name(channel.peer)} (TLS {channel.version}, {channel.suite}, {channel.group})"
         )
@@ -127,6 +140,20 @@ def _serve_one(
     except (TLSError, OSError) as error:
         lines = described(error).splitlines() or [type(error).__name__]
         say("\n".join([f"{client} ended: {lines[0]}", *(f"    {line}" for line in lines[1:])]))
+
+
+def _pictured(sock: socket.socket, config: ServerConfig, picture: LadderFile) -> Channel:
+    """Make the handshake and keep its ladder, whatever became of it."""
+    recorder = Recorder()
+    failure: Exception | None = None
+    try:
+        return wrap(sock, config, observer=recorder)
+    except (TLSError, OSError) as error:
+        failure = error
+        raise
+    finally:
+        recorder.stop()
+        picture.write(server=recorder, server_error=failure)
 
 
 def echo(channel: Channel) -> None:

@@ -230,8 +230,7 @@ def _text(text: str) -> str:
 def _top(ladder: Ladder) -> Iterator[str]:
     yield '<a class="skip" href="#ladder">To the ladder</a><header>'
     yield f"<h1>{_text(headline(ladder))}</h1>"
-    who = "seen from both sides" if len(ladder.sides) == 2 else f"seen by the {''.join(ladder.sides)} alone"
-    facts = (agreed(ladder), f"{who}, {ladder.recorded}")
+    facts = (agreed(ladder), f"{_witnesses(ladder)}, {ladder.recorded}")
     yield f'<p class="agreed">{"<br>".join(_text(each) for each in facts if each)}</p></header>'
     yield "".join(_failure(each, told=at > 0) for at, each in enumerate(ladder.failures))
     yield from _strip(ladder)
@@ -242,6 +241,15 @@ def _top(ladder: Ladder) -> Iterator[str]:
         '<li><b class="done">✓</b> checked</li><li><b class="failed">✗</b> refused</li>'
         '<li><b class="skipped">–</b> not checked</li></ul>'
     )
+
+
+def _witnesses(ladder: Ladder) -> str:
+    match ladder.sides:
+        case ():
+            return "nothing was seen"
+        case (side,):
+            return f"seen by the {side} alone"
+    return "seen from both sides"
 
 
 def _strip(ladder: Ladder) -> Iterator[str]:

@@ -63,7 +63,7 @@ def as_svg(ladder: Ladder) -> str:
     rungs = {phase: list(found) for phase, found in groupby(ladder.rungs, key=lambda rung: rung.phase)}
     for phase, found in rungs.items():
         start = y
-        body.append(_words(WIDTH / 2, y + 22, f"{phase}  {PHASES[phase]}", "phase", "middle"))
+        body.append(_words(WIDTH / 2, y + 22, f"{phase} · {PHASES[phase]}", "phase", "middle"))
         y += 34
         for rung in found:
             y += _rung(rung, ladder, y, body)
@@ -102,12 +102,12 @@ def _rung(rung: Rung, ladder: Ladder, y: int, body: Drawn) -> int:
     """Draw one rung from `y` down; return its height."""
     match rung:
         case Message():
-            ids = "".join(f"  {each}" for each in rung.steps)
-            return _arrow(rung, rung.name, f"{ids}  {rung.size} bytes", rung.summary, y, body)
+            facts = f"  {', '.join(rung.steps)} · {rung.size} bytes"
+            return _arrow(rung, rung.name, facts, rung.summary, y, body)
         case AlertSent():
             return _arrow(rung, f"alert {rung.name}", "", "", y, body)
         case DataSent():
-            return _arrow(rung, "application data", f"  4.3  {rung.size} bytes of records", "", y, body)
+            return _arrow(rung, "application data", f"  4.3 · {rung.size} bytes of records", "", y, body)
         case ChoiceMade():
             return _remark(rung.by, f"chooses {rung.what} {rung.chosen}", "", "", y, body)
         case KeysTaken():
@@ -124,7 +124,7 @@ def _arrow(
     x, anchor = (LEFT + 16, "start") if right else (RIGHT - 16, "end")
     wrong = isinstance(rung, AlertSent) and rung.name != "close_notify"
     style = "name wrong" if wrong else "name"
-    missing = {"lost": "  did not arrive as it was sent", "altered": "  is not what was sent"}
+    missing = {"lost": " · did not arrive as it was sent", "altered": " · is not what was sent"}
     stray = missing.get(rung.arrival, "")
     body.append(
         f'<text x="{x}" y="{y + 16}" text-anchor="{anchor}"><tspan class="{style}">{markup(name)}</tspan>'
@@ -149,7 +149,7 @@ def _check(rung: CheckMade, ladder: Ladder, y: int, body: Drawn) -> int:
     colour, sign = OUTCOMES[rung.outcome], SIGNS[rung.outcome]
     if rung.outcome != "failed":
         spoken = "" if rung.outcome == "passed" else f"{rung.outcome}: "
-        return _remark(rung.by, f"{rung.step}  {spoken}{rung.text}", colour, sign, y, body)
+        return _remark(rung.by, f"{rung.step} · {spoken}{rung.text}", colour, sign, y, body)
     found = (each for each in ladder.failures if (each.side, each.step) == (rung.by, rung.step))
     failure = next(found, Failure(rung.by, "", rung.step, rung.text, (), "", "", "", ""))
     height = _failure(failure, LEFT + 18, y + 4, RIGHT - LEFT - 36, body)

@@ -1,0 +1,90 @@
+"""`--ladder FILE`: where a command puts the picture of a handshake, in the form that the suffix asks for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bothways.cli.terminal import complain, refuse
+from bothways.explain.drawing import drawn
+from bothways.explain.forms import FORMS, form_of
+from bothways.explain.ladder import Ladder
+from bothways.explain.recorder import Noted, Recorder
+
+
+class LadderFile:
+    """A file for a ladder, written whole each time; of several threads one after the other."""
+
+    def __init__(self, path: str, form: Callable[[Ladder], str]) -> None:
+        self._path = Path(path)
+        self._form = form
+        self._writing = threading.Lock()
+
+    def check(self) -> None:
+        """End the command with status 2 if the file cannot be written; nothing has been connected yet."""
+        try:
+            self._path.open("ab").close()
+        except OSError as error:
+            refuse(f"--ladder {self._path}: {error.strerror or error}", "name a file that can be written")
+
+    def write(
+        self,
+        client: Recorder | None = None,
+        server: Recorder | None = None,
+        *,
+        client_error: Exception | None = None,
+        server_error: Exception | None = None,
+    ) -> None:
+        """Draw what recorders noted so far and write it."""
+        self.keep(
+            drawn(
+                _notes(client),
+                _notes(server),
+                datetime.now(UTC),
+                client_error=client_error,
+                server_error=server_error,
+            )
+        )
+
+    def keep(self, ladder: Ladder) -> None:
+        """Write a ladder; a disk that is full is told and changes nothing else."""
+        try:
+            with self._writing:
+                self._path.write_text(self._form(ladder), encoding="utf-8")
+        except OSError as error:
+            complain(f"--ladder {self._path}: {error.strerror or error}")
+
+
+def _notes(recorder: Recorder | None) -> list[Noted]:
+    return list(recorder.notes) if recorder is not None else []  # other threads may still add to them
+
+
+class LadderFileType(click.ParamType[LadderFile]):
+    """A file name whose suffix is one of the known forms."""
+
+    name = "FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> LadderFile:
+        """Read a file name, or say which suffixes there are."""
+        if isinstance(value, LadderFile):
+            return value
+        form = form_of(str(value))
+        if form is None:
+            self.fail(f"{value!r} says no form; expected a name that ends in {', '.join(FORMS)}", param, ctx)
+        return LadderFile(str(value), form)
+
+
+def ladder_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add --ladder to a command that writes `what`."""
+    return click.option(
+        "--ladder",
+        "picture",
+        type=LadderFileType(),
+        metavar="FILE",
+        help=f"{what} as a picture: {', '.join(FORMS)}.",
+    )
