@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
@@ -54,6 +55,14 @@ def test_a_signature_algorithm_that_differs_inside_and_outside_is_refused():
     ):
         with pytest.raises(ValueError, match="signature algorithm inside"):
             Parsed(der)
+
+
+def test_a_year_that_no_calendar_has_is_unreadable():
+    """RFC 5280 4.1.2.5.2: year 0 passes the parser, and may not surprise whoever asks for the period."""
+    der = leaf(CA, not_after=datetime(2050, 6, 1, tzinfo=UTC)).der
+    parsed = Parsed(der.replace(b"20500601", b"00000601"))
+    with pytest.raises(ValueError, match="year 0"):
+        parsed.load()
 
 
 def test_a_serial_number_that_is_not_positive_is_borne():

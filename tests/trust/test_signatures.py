@@ -57,6 +57,15 @@ def test_an_algorithm_that_we_do_not_accept_is_named():
     assert SignatureAlgorithmOID.RSA_WITH_SHA224.dotted_string == "1.2.840.113549.1.1.14"
 
 
+def test_rsa_pss_with_an_unknown_hash_in_its_mask_is_a_plain_no():
+    """RFC 8017 A.2.3; the parser raises only when the parameters are asked for."""
+    top = root("RSA", key_kind="RSA-2048")
+    mask = bytes.fromhex("06092a864886f70d010108300d0609608648016503040201")
+    unknown = Parsed(leaf(top, pss=True).der.replace(mask, mask[:-1] + b"\x7f"))
+    assert weakness(unknown) is None
+    assert not is_signed_by(unknown, Parsed(top.der).key)
+
+
 def test_rsa_pss_with_a_weak_or_unknown_hash_does_not_count():
     """RFC 4055 3.1."""
     der = leaf(root("RSA", key_kind="RSA-2048"), pss=True).der

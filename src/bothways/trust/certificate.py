@@ -54,6 +54,7 @@ class Parsed:
         "_key",
         "_key_digest",
         "_names",
+        "_period",
         "_x509",
         "der",
         "flaws",
@@ -75,6 +76,7 @@ class Parsed:
         self._digest: bytes | None = None
         self._key_digest: bytes | None = None
         self._names: tuple[bytes, bytes] | None = None
+        self._period: tuple[datetime, datetime] | None = None
         self._take_apart()
 
     def _take_apart(self) -> None:
@@ -124,6 +126,7 @@ class Parsed:
             certificate = load_der_x509_certificate(self.der)
             self._extensions = {each.oid: each for each in certificate.extensions}
             self._x509 = certificate
+            self._period = certificate.not_valid_before_utc, certificate.not_valid_after_utc
             self._key = certificate.public_key()
             if self._extensions and self.version < 3:
                 raise ValueError(f"it has extensions, which version {self.version} has not")
@@ -216,12 +219,17 @@ class Parsed:
     @property
     def not_before(self) -> datetime:
         """The first moment of validity."""
-        return self.x509.not_valid_before_utc
+        return self._valid()[0]
 
     @property
     def not_after(self) -> datetime:
         """The last moment of validity."""
-        return self.x509.not_valid_after_utc
+        return self._valid()[1]
+
+    def _valid(self) -> tuple[datetime, datetime]:
+        if self._period is None:
+            self.load()
+        return cast(tuple[datetime, datetime], self._period)
 
     @property
     def subject_text(self) -> str:

@@ -87,10 +87,10 @@ def is_signed_by(certificate: Parsed, key: CertificatePublicKeyTypes) -> bool:
 
 def is_signature_of(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> bool:
     """Whether the signature in `signed` is one of `key` over `data`, by an algorithm that counts."""
-    check = _check_for(signed, data, key)
-    if check is None:
-        return False
     try:
+        check = _check_for(signed, data, key)
+        if check is None:
+            return False
         check()
     except (InvalidSignature, ValueError, UnsupportedAlgorithm):
         return False
