@@ -528,6 +528,28 @@ UNDECODABLE = tuple(
     if kind is not ServerHelloDone or isinstance(change, bytes)
 )
 
+
+def named(data: bytes) -> Edit:
+    """A ClientHello with these bytes as its server_name."""
+
+    def other(those: tuple[ext.Extension, ...]) -> tuple[ext.Extension, ...]:
+        return tuple(ext.UnknownExtension(0, data) if isinstance(e, ext.ServerName) else e for e in those)
+
+    return changing(ClientHello, extensions=other)
+
+
+NAMES = tuple(
+    Refusal(f"a server_name that {what}", CLIENT, Fault.UNDECODABLE, Alert.DECODE_ERROR, named(data))
+    for what, data in (
+        ("is cut within its length", b"\0"),
+        ("is all ones", b"\xff" * 4),
+        ("announces more than there is", b"\0\x0a\7\0\1a"),
+        ("announces less than there is", b"\0\3\7\0\1a"),
+        ("is an empty list", b"\0\0"),
+        ("has an empty name", b"\0\3\0\0\0"),
+        ("names two hosts", b"\0\x08\0\0\1a\0\0\1b"),
+    )
+)
 EXPLICIT_CURVE = as_bytes(ServerKeyExchange, lambda raw: raw[:4] + b"\1" + raw[5:])
 RECORDS = (
     Refusal("a curve in full", SERVER, Fault.UNDECODABLE, Alert.DECODE_ERROR, EXPLICIT_CURVE, step="2.2"),
@@ -594,7 +616,7 @@ RECORDS = (
         before(ServerHello, wire(CHANGE_CIPHER_SPEC)),
     ),
 )
-REFUSALS = HELLOS + EXCHANGES + UNDECODABLE + RECORDS
+REFUSALS = HELLOS + EXCHANGES + UNDECODABLE + NAMES + RECORDS
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=str)

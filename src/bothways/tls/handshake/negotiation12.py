@@ -35,6 +35,9 @@ from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import CertificateRequest
 from bothways.trust.credentials import Credentials
 
+# Those of a client that names none: it is too old for any other (RFC 4492 5.1.1).
+FIRST_GROUPS = (NamedGroup.secp256r1, NamedGroup.secp384r1, NamedGroup.secp521r1)
+
 
 @dataclass(frozen=True, slots=True)
 class Offer12:
@@ -78,7 +81,7 @@ def read_offer_12(hello: ClientHello) -> Offer12:
         blame(Fault.BAD_RENEGOTIATION_INFO)
     return Offer12(
         hello,
-        groups.groups if groups is not None else CLASSIC_GROUPS,
+        groups.groups if groups is not None else FIRST_GROUPS,
         schemes.schemes if schemes is not None else (),
         asked.host_name if asked is not None else None,
         protocols.protocols if protocols is not None else None,

@@ -387,7 +387,8 @@ def _server_name() -> Codec[Any]:
     """The one host name that RFC 6066 3 allows; other types of names have never been defined."""
 
     def read(data: bytes, at: int, end: int) -> tuple[Extension, int]:
-        if data[at + 2 : min(at + 3, end)] > b"\0":
+        fills = int.from_bytes(data[at : at + 2], "big") == end - at - 2
+        if data[at + 2 : min(at + 3, end)] > b"\0" and fills:
             return UnknownExtension(ExtensionType.server_name, data[at:end]), end
         names, at = SERVER_NAME_LIST.read(data, at, end)
         if len(names.server_name_list) > 1:
