@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -57,3 +59,18 @@ def test_newcomers_wait_while_all_places_are_taken(start):
     with connect("127.0.0.1", int(server.port), config) as second:
         second.sendall(b"x")
         assert second.recv(1) == b"x"
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process is Linux's to set")
+def test_a_flood_that_takes_every_descriptor_ends_no_server(start):
+    """A client that was never judged could end the process: accept fails while no descriptor is left."""
+    server = start("--echo")
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (24, 24))
+    flood = [socket.create_connection(("127.0.0.1", int(server.port))) for _ in range(40)]
+    with pytest.raises(TimeoutError):
+        ada(server, timeout=0.5)
+    for each in flood:
+        each.close()
+    with ada(server) as channel:
+        channel.sendall(b"still there")
+        assert channel.recv(100) == b"still there"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -14,6 +16,9 @@ from bothways.cli.options import Address
 Conversation = Callable[[socket.socket, Address], None]
 
 BACKLOG = 128
+ACCEPT_AGAIN_SECONDS = 0.1
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_ENDS = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 
 
 class Stop(BaseException):
@@ -46,16 +51,26 @@ def converse(listener: socket.socket, conversation: Conversation, limit: int) ->
         except BaseException:
             free.release()
             raise
-        threading.Thread(target=_one, args=(conversation, sock, address, free), daemon=True).start()
+        try:
+            threading.Thread(target=_one, args=(conversation, sock, address, free), daemon=True).start()
+        except RuntimeError:  # no thread is to be had: this client is turned away, the server stays
+            sock.close()
+            free.release()
+            time.sleep(ACCEPT_AGAIN_SECONDS)
 
 
 def _accept(listener: socket.socket) -> tuple[socket.socket, Address]:
     while True:
         try:
             sock, name = listener.accept()
-        except ConnectionAbortedError:
+        except OSError as error:
+            if error.errno in _ENDS:
+                raise
+            # A client that is gone already; or no descriptors are left, and those who come must not end us.
+            time.sleep(ACCEPT_AGAIN_SECONDS if error.errno in _SHORTAGES else 0)
             continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock, Address(name[0], name[1])
 
 
