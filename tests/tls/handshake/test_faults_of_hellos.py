@@ -770,6 +770,13 @@ RETRIES = (
         conversation=RETRIED,
     ),
     server(
+        "with a cookie that no ClientHello can hold beside the rest",
+        Fault.MESSAGE_TOO_LONG,
+        Alert.DECODE_ERROR,
+        editing(ServerHello, ext.Cookie, cookie=bytes(65_000)),
+        conversation=RETRIED,
+    ),
+    server(
         "x25519",
         Fault.RETRY_FOR_SENT_SHARE,
         ILLEGAL,

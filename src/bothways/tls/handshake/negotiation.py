@@ -33,6 +33,7 @@ from bothways.trust.credentials import Credentials
 
 DOWNGRADE_TO_12 = bytes.fromhex("444f574e47524401")
 DOWNGRADE_BELOW_12 = bytes.fromhex("444f574e47524400")
+COOKIE_LIMIT = 2**15  # a longer one could leave no room for the rest of our second ClientHello
 
 
 # -- what a server does with a ClientHello -------------------------------------------------------------
@@ -297,8 +298,11 @@ def check_retry(hello: ClientHello, retry: ServerHello) -> int | None:
     """Return the group for which a HelloRetryRequest asks, None if it asks for no other (RFC 9846 4.2.4)."""
     extensions = retry.extensions or ()
     asked = ext.find(extensions, ext.RetryGroup)
+    cookie = ext.find(extensions, ext.Cookie)
+    if cookie is not None and len(cookie.cookie) > COOKIE_LIMIT:
+        blame(Fault.MESSAGE_TOO_LONG, message="cookie", length=len(cookie.cookie), limit=COOKIE_LIMIT)
     if asked is None:
-        if ext.find(extensions, ext.Cookie) is None:
+        if cookie is None:
             blame(Fault.USELESS_RETRY)
         return None
     groups = ext.find(hello.extensions or (), ext.SupportedGroups)
