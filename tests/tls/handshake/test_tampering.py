@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from bothways import PeerAlert, PeerFault, Truncated
+from bothways import Fault, PeerAlert, PeerFault, Truncated
 from bothways.iana import ExtensionType
 from bothways.tls.events import Epoch, MessageSeen, Note
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
-from pair import Pair
+from pair import Pair, pair, received
 from tamper import Edit, Outgoing, lying
-from tls.handshake.conversations import CONVERSATIONS, Conversation
+from tls.handshake.conversations import CONVERSATIONS, Conversation, client_config, server_config
 
 ALPN = {"alpn": ("h2", "http/1.1")}
 CONVERSATION = Conversation(
@@ -164,7 +164,7 @@ def test_well_formed_lies_are_refused_or_borne_and_never_a_defect(
 ) -> None:
     """The liar's transcript and keys follow, so each lie is met by the check that it is meant for."""
     refusals = Counter[str]()
-    for seed in range(20_000 if full else 700):
+    for seed in range(8000 if full else 700):
         chosen = random.Random(seed)
         target = chosen.randrange(7)
         sent = 0
@@ -343,3 +343,59 @@ def test_message_goes_out_under_the_keys_of_its_place() -> None:
             if isinstance(note, MessageSeen):
                 clear = type(note.message).__name__ in ("ClientHello", "ServerHello")
                 assert note.epoch is (Epoch.PLAINTEXT if clear else Epoch.HANDSHAKE)
+
+
+# -- bytes of elsewhere ----------------------------------------------------------------------------------
+
+
+def test_own_words_reflected_are_refused() -> None:
+    """RFC 9846 C.4 (Selfie): what one side says is never what it expects to hear."""
+    talk = CONVERSATIONS["mutual"].pair()
+    hello = talk.client.data_to_send()
+    talk.client.receive(hello)
+    assert isinstance(talk.client.failure, PeerFault)
+    assert talk.client.failure.fault is Fault.UNEXPECTED_MESSAGE
+    talk.server.receive(hello)
+    talk.server.receive(talk.server.data_to_send())
+    assert isinstance(talk.server.failure, PeerFault)
+    for side in ("client", "server"):
+        talk = CONVERSATIONS["mutual"].pair()
+        talk.exchange()
+        end = getattr(talk, side)
+        end.send(b"to you")
+        end.receive(end.data_to_send())
+        assert isinstance(end.failure, PeerFault) and end.failure.fault is Fault.BAD_RECORD
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=str)
+def test_flights_of_another_connection_are_refused(conversation: Conversation) -> None:
+    """RFC 9846 E.1: every flight is bound to the hellos of its own connection, so none can be replayed."""
+    recorded = _flights_of(conversation)
+    to_server, to_client = recorded[::2], recorded[1::2]
+    server = conversation.pair().server
+    for flight in to_server:
+        server.receive(flight)
+    assert not server.established and isinstance(server.failure, PeerFault)
+    client = conversation.pair().client
+    for flight in to_client:
+        client.receive(flight)
+    assert not client.established and isinstance(client.failure, PeerFault)
+
+
+def test_connections_of_one_config_know_nothing_of_each_other() -> None:
+    """DESIGN 2.4: configs are shared; what one connection meets does not touch another."""
+    client, server = client_config(), server_config()
+    talks = [pair(client, server) for _ in range(4)]
+    for talk in talks:
+        talk.server_events += talk.server.receive(talk.client.data_to_send())
+    talks[1].server.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
+    talks[2].client.close()
+    for talk in reversed(talks):
+        talk.exchange()
+    assert [talk.client.established for talk in talks] == [True, False, False, True]
+    assert [talk.server.established for talk in talks] == [True, False, False, True]
+    talks[0].client.send(b"for the first")
+    talks[3].client.send(b"for the last")
+    for talk in talks:
+        talk.exchange()
+    assert [received(talk.server_events) for talk in talks] == [b"for the first", b"", b"", b"for the last"]
