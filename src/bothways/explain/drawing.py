@@ -84,7 +84,7 @@ def drawn(
         outcome=outcome,
         **_agreed((*client, *server)),
         failures=failures,
-        steps=tuple(_steps(client, server, failures, outcome == "succeeded")),
+        steps=tuple(_steps(client, server, rungs, outcome)),
         rungs=tuple(rungs),
         certificates=tuple(cards.made),
     )
@@ -366,20 +366,18 @@ def _failure(side: Side, error: Exception) -> Failure:
 
 
 def _steps(
-    client: Sequence[Noted], server: Sequence[Noted], failures: Sequence[Failure], succeeded: bool
+    client: Sequence[Noted], server: Sequence[Noted], rungs: Sequence[Rung], outcome: str
 ) -> Iterator[StepTaken]:
-    failed = {each.step for each in failures if each.kind == "PeerFault"}
-    asked = any(
-        isinstance(each.note, MessageSeen) and title(each.note.message) == "CertificateRequest"
-        for each in (*client, *server)
-    )
+    failed = {rung.step for rung in rungs if isinstance(rung, CheckMade) and rung.outcome == "failed"}
+    asked = any(isinstance(rung, Message) and rung.name == "CertificateRequest" for rung in rungs)
     silent = {side for side, notes in (("client", client), ("server", server)) if not notes}
+    in_vain = all(rung.arrival == "lost" for rung in rungs if isinstance(rung, DataSent))
     for view in story(client, server):
         id_, actor = view.name.id, view.name.actor
-        standing: Standing = view.standing
-        if id_ in failed:
-            standing = "failed"
-        elif standing == "not reached" and succeeded:
+        standing: Standing = "failed" if id_ in failed else view.standing
+        if id_ == "4.3" and in_vain and outcome != "succeeded":
+            standing = "not reached"
+        if standing == "not reached" and outcome == "succeeded":
             one_way = id_.startswith("3") and not asked
             unseen = actor in silent or id_ == "4.3"
             standing = "not part of it" if one_way else "not seen" if unseen else standing

@@ -377,7 +377,7 @@ def _direction(rung: Message | AlertSent | DataSent) -> str:
 
 
 def _stray(rung: Message | AlertSent | DataSent) -> str:
-    words = {"lost": "did not arrive as it was sent", "altered": "is not what was sent"}.get(rung.arrival)
+    words = {"lost": f"not seen by the {other(rung.by)}", "altered": "is not what was sent"}.get(rung.arrival)
     return f'<span class="stray">{words}</span>' if words else ""
 
 

@@ -24,6 +24,7 @@ from bothways.explain.ladder import (
     Side,
     agreed,
     headline,
+    other,
 )
 from bothways.explain.steps import PHASES
 
@@ -124,7 +125,7 @@ def _arrow(
     x, anchor = (LEFT + 16, "start") if right else (RIGHT - 16, "end")
     wrong = isinstance(rung, AlertSent) and rung.name != "close_notify"
     style = "name wrong" if wrong else "name"
-    missing = {"lost": " · did not arrive as it was sent", "altered": " · is not what was sent"}
+    missing = {"lost": f" · not seen by the {other(rung.by)}", "altered": " · is not what was sent"}
     stray = missing.get(rung.arrival, "")
     body.append(
         f'<text x="{x}" y="{y + 16}" text-anchor="{anchor}"><tspan class="{style}">{markup(name)}</tspan>'

@@ -1,7 +1,7 @@
 """A handshake as a ladder of plain ASCII: two lifelines, arrows in order, checks beside who made them.
 
 Takes the notes of both sides or of one. An arrow is drawn with `-` in the clear, `=` under handshake keys and
-`#` under application keys; one that did not arrive as it was sent ends in `x`.
+`#` under application keys; one that was not seen at the other end as it was sent ends in `x`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bothways.faults import shown
 WIDTH = 100
 DRAWN = {"plaintext": "-", "handshake keys": "=", "application keys": "#"}
 MARKS = {"passed": "ok:", "failed": "REFUSED", "not checked": "not checked:", "unknown": "unknown:"}
-LEGEND = "- in the clear   = under handshake keys   # under application keys   x did not arrive as sent"
+LEGEND = "- in the clear   = under handshake keys   # under application keys   x not seen at the other end"
 
 
 def ladder(client: Sequence[Noted], server: Sequence[Noted], width: int = WIDTH) -> list[str]:
