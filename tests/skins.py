@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -54,3 +55,13 @@ def client_config(who: pki.Issued | None = None, **options: Any) -> ClientConfig
 
 def server_config(**options: Any) -> ServerConfig:
     return ServerConfig(**{"credentials": credentials(server()), "client_anchors": anchors()} | options)
+
+
+def say_and_break(sock: socket.socket) -> None:
+    """As Ada, send the last flight, data, and a record that does not open, all in one piece."""
+    connection = client_config(client()).connection("localhost")
+    sock.sendall(connection.data_to_send())
+    while not connection.established:
+        connection.receive(sock.recv(65536))
+    connection.send(b"last words")
+    sock.sendall(connection.data_to_send() + b"\x17\x03\x03\x00\x20" + bytes(32))

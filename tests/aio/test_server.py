@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 
 import pytest
 
@@ -137,3 +138,20 @@ def test_refusals_are_logged_unless_taken(caplog):
     with caplog.at_level(logging.INFO, "bothways"):
         asyncio.run(refused())
     assert "sent no certificate although we require one" in caplog.text
+
+
+@run
+async def test_what_came_before_a_failure_still_has_its_sender():
+    """A client's data is not an anonymous one's because of what came behind it in the same read."""
+    heard: asyncio.Future[tuple[str, bytes]] = asyncio.get_running_loop().create_future()
+
+    async def listen(reader, writer) -> None:
+        heard.set_result((writer.peer.names.common_name, await reader.read(100)))
+
+    def client() -> None:
+        with socket.create_connection(("127.0.0.1", port(server))) as sock:
+            skins.say_and_break(sock)
+
+    async with serving(listen) as server:
+        await asyncio.to_thread(client)
+        assert await heard == ("Ada", b"last words")

@@ -630,3 +630,19 @@ def test_the_standard_http_client_speaks_through_a_channel(serve):
     link.request("GET", "/")
     with contextlib.closing(link):
         assert link.getresponse().read() == b"hello over both ways"
+
+
+def test_what_came_before_a_failure_still_has_its_sender():
+    """A client's data is not an anonymous one's because of what came behind it in the same read."""
+    ours, theirs = socket.socketpair()
+    client = threading.Thread(target=skins.say_and_break, args=(theirs,))
+    client.start()
+    channel = wrap(ours, skins.server_config(), timeout=20)
+    client.join()
+    theirs.close()
+    assert channel.peer.names.common_name == "Ada"
+    assert channel.recv(100) == b"last words"
+    with pytest.raises(PeerFault) as caught:
+        channel.recv(100)
+    assert caught.value.fault is Fault.BAD_RECORD
+    assert channel.peer.names.common_name == "Ada"

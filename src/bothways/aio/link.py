@@ -22,6 +22,7 @@ from bothways.tls.events import (
     Event,
     EvidenceWanted,
     Failed,
+    Peer,
     PeerClosed,
     SignatureWanted,
     Warned,
@@ -41,7 +42,7 @@ LINGER_BYTES = 1024 * 1024
 class Link(asyncio.Protocol):
     """The protocol under a pair of streams; not for users.
 
-    `buffer` holds what was received and not yet read. `failure` is what ended the connection, if any.
+    `buffer` holds what was received and not yet read, from `peer`. `failure` is what ended the connection.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Link(asyncio.Protocol):
         self.buffer = bytearray()
         self.failure: TLSError | OSError | None = None
         self.peer_closed = False
+        self.peer: Peer | None = None
         self.warnings: list[Caution] = []
         self._clock = clock
         self._limit = limit
@@ -242,8 +244,9 @@ class Link(asyncio.Protocol):
             match waiting.popleft():
                 case Data(data):
                     self.buffer += data
-                case Established():
+                case Established(peer):
                     self._established = True
+                    self.peer = peer
                 case PeerClosed():
                     self.peer_closed = True
                 case Failed(error):

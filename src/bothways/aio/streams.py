@@ -135,8 +135,11 @@ class StreamWriter:
 
     @property
     def peer(self) -> Peer | None:
-        """Who the peer proved to be; None for a client that showed no certificate."""
-        return self._link.connection.peer
+        """Who the peer proved to be; None for a client that showed no certificate.
+
+        It stays known after the end: what came before the end came from this peer.
+        """
+        return self._link.peer
 
     @property
     def version(self) -> str | None:

@@ -133,6 +133,7 @@ class Channel:
         self._incoming: deque[bytes] = deque()
         self._outgoing = bytearray()
         self._established = False
+        self._peer: Peer | None = None
         self._peer_closed = False
         self._closed = False
         self._files = 0
@@ -143,8 +144,11 @@ class Channel:
 
     @property
     def peer(self) -> Peer | None:
-        """Who the peer proved to be; None for a client that showed no certificate."""
-        return self._connection.peer
+        """Who the peer proved to be; None for a client that showed no certificate.
+
+        It stays known after the end: what came before the end came from this peer.
+        """
+        return self._peer
 
     @property
     def version(self) -> str | None:
@@ -386,8 +390,9 @@ class Channel:
             match waiting.popleft():
                 case Data(data):
                     self._incoming.append(data)
-                case Established():
+                case Established(peer):
                     self._established = True
+                    self._peer = peer
                 case PeerClosed():
                     self._peer_closed = True
                 case Failed(error):
