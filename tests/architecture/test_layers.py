@@ -72,8 +72,8 @@ DRAWS_IN = "tls.crypto"
 # Distributions that a room may import beside the standard library. The base install has `cryptography` alone.
 BASE = {"cryptography"}
 EXTRAS = {
-    "cli": {"click", "rich"},
-    "ca": {"sqlalchemy"},
+    "cli": {"click", "rich", "uvicorn"},
+    "ca": {"sqlalchemy", "starlette"},
 }
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from bothways.ca.keys import KeyType
 from bothways.ca.office import Office, Terms, register_of, root_pem
 from bothways.ca.profiles import Constraints, Holder, Profile
 from bothways.ca.register import Entry, Register
-from bothways.cli.options import FILE
+from bothways.cli.options import ADDRESS, FILE, Address
 from bothways.cli.terminal import passphrase as ask_passphrase
 from bothways.cli.terminal import refuse, say
 from bothways.errors import ConfigError
@@ -334,6 +335,33 @@ def crl(
     newest = x509.load_pem_x509_crl(text)
     number = newest.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     say(f"wrote {out}: list number {number} of {_count(len(newest), 'revoked certificate')}")
+
+
+@command.command("serve")
+@DIRECTORY
+@click.option("--listen", type=ADDRESS, default="127.0.0.1:8080", show_default=True, help="Where.")
+@SEALED
+def serve(path: Path, listen: Address, passphrase_file: str | None, insecure_no_passphrase: bool) -> None:
+    """Answer over HTTP: OCSP, revocation lists, certificates.
+
+    The paths are those that `ca init --url` writes into certificates: /ocsp, /crl/..., /ca/...; beside them
+    /health and /metrics. Prints `listening on HOST:PORT` on standard error when it is ready. SIGINT or SIGTERM
+    end it.
+    """
+    import uvicorn
+
+    from bothways.ca.service import service
+
+    office = _open(path, passphrase_file, insecure_no_passphrase)
+    with socket.create_server(
+        listen, family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    ) as own:
+        say(f"listening on {Address(listen.host, own.getsockname()[1])}")
+        # What uvicorn does with a signal is to end, and then to raise it again.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        server = uvicorn.Server(uvicorn.Config(service(office), log_level="warning", lifespan="off"))
+        server.run(sockets=[own])
+    office.close()
 
 
 @command.command("list")
