@@ -146,8 +146,9 @@ background:var(--card);text-align:center;font-weight:700;font-size:.88rem;line-h
 .opened{margin:.5rem 1.1rem .8rem;padding:.7rem .9rem;border:1px solid var(--edge);border-radius:.5rem;
 background:var(--card);font-size:.88rem}
 table{width:100%;border-collapse:collapse}
+.opened p{margin:0 0 .4rem}
 caption{text-align:left;font-weight:600;padding-bottom:.3rem}
-th{width:13rem;padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top;font-weight:400;color:var(--soft)}
+th{width:16rem;padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top;font-weight:400;color:var(--soft)}
 td{padding:.2rem 0;vertical-align:top}
 tr+tr>*{border-top:1px solid var(--edge)}
 td ul{margin:0;padding-left:1.1rem}
