@@ -62,6 +62,25 @@ def test_peer_answers_a_wish_for_new_keys_at_once(side: str) -> None:
     assert received(talk.server_events) == b"up" and received(talk.client_events) == b"down"
 
 
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_peer_that_asks_and_asks_gets_one_answer_until_data_goes_out(side: str) -> None:
+    """Memory: data between its wishes, and nothing read, would else pile up answers without end."""
+    talk = established()
+    asking, asked = getattr(talk, side), talk.server if side == "client" else talk.client
+    answers = []
+    for _ in range(100):
+        asking.send(b"x")
+        asking.update_keys(ask=True)
+        asked.receive(asking.data_to_send())
+        answers.append(asked.data_to_send())
+    assert [bool(each) for each in answers] == [True] + [False] * 99
+    keys = asked._out.keys
+    asked.send(b"under new keys")
+    assert asked._out.keys is not keys
+    events = asking.receive(answers[0] + asked.data_to_send())
+    assert received(events) == b"under new keys"
+
+
 def test_both_sides_may_ask_at_the_same_time() -> None:
     """RFC 9846 4.7.3: messages that cross each other are answered, each once."""
     client_notes: list[Note] = []

@@ -63,6 +63,21 @@ def test_wish_to_negotiate_anew_is_answered_and_the_talk_goes_on(role: Role) -> 
 
 
 @BOTH_ROLES
+def test_wishes_with_data_between_are_answered_so_many_times(role: Role) -> None:
+    """Memory: who asks on and reads nothing shall not pile up answers."""
+    talk = mutual()
+    asking, other = ends(talk, role)
+    answers = []
+    for _ in range(IDLE_MESSAGE_LIMIT + 5):
+        asking.send(b"x")
+        sealed(22, ASKS_ANEW[role])(asking._out)
+        other.receive(asking.data_to_send())
+        answers.append(bool(other.data_to_send()))
+    assert answers == [True] * IDLE_MESSAGE_LIMIT + [False] * 5
+    assert other.established
+
+
+@BOTH_ROLES
 def test_wishes_without_an_end_are_refused(role: Role) -> None:
     """A peer that asks and asks, and never talks, costs an answer each time: only so many."""
     talk = mutual()

@@ -23,7 +23,16 @@ class AfterHandshake:
         self._out = out
         self._without_data = 0
         self._asked = 0
-        self.owes_key_update = False
+        self._owes = False
+        self._answered = False
+
+    @property
+    def owes_key_update(self) -> bool:
+        """Whether the peer is to be answered now: not again before these keys have protected something.
+
+        A peer that asks and asks, and reads nothing, could else fill our memory with answers (4.7.3).
+        """
+        return self._owes and (not self._answered or _protecting(self._out.keys).sequence > 0)
 
     def take(self, message: Message) -> None:
         """Do what a message after the handshake asks for. A ticket is accepted and not used."""
@@ -39,7 +48,7 @@ class AfterHandshake:
                     blame(Fault.BAD_KEY_UPDATE, got=spelled(KeyUpdateRequest, request))
                 self._inbox.change_keys(_protecting(self._inbox.keys).next(), Epoch.APPLICATION)
                 if request == KeyUpdateRequest.update_requested:
-                    self.owes_key_update = True
+                    self._owes = True
             case NewSessionTicket():
                 pass
             case _:
@@ -55,11 +64,12 @@ class AfterHandshake:
         request = KeyUpdateRequest.update_requested if ask else KeyUpdateRequest.update_not_requested
         self._out.send_after_handshake(KeyUpdate(request))
         self._out.change_keys(_protecting(self._out.keys).next(), Epoch.APPLICATION)
-        self.owes_key_update = False
+        self._answered = self._answered or self._owes
+        self._owes = False
 
     def update_if_due(self) -> None:
         """Renew our keys if the peer asked for it, or before they have protected too much (5.5)."""
-        if self.owes_key_update or _protecting(self._out.keys).should_update:
+        if self._owes or _protecting(self._out.keys).should_update:
             self.update_keys(ask=False)
 
 
@@ -71,6 +81,7 @@ class AfterHandshake12:
     def __init__(self, out: Outbox) -> None:
         self._out = out
         self._without_data = 0
+        self._answers = 0
 
     def take(self, message: Message) -> None:
         """Say to a HelloRequest, or a client's new ClientHello, that there is no renegotiation."""
@@ -79,6 +90,8 @@ class AfterHandshake12:
         if self._without_data > IDLE_MESSAGE_LIMIT:
             blame(Fault.TOO_MANY_KEY_UPDATES, count=self._without_data)
         if not self._out.closed:
+            self._answers += 1
+        if self._answers <= IDLE_MESSAGE_LIMIT:  # who asks on may read nothing, and answers take memory
             self._out.alert(AlertLevel.warning, Alert.NO_RENEGOTIATION)
 
     def data_came(self) -> None:

@@ -199,6 +199,14 @@ def test_early_data_is_skipped_before_and_under_keys_up_to_its_limit() -> None:
         everything(limited)
 
 
+def test_empty_records_of_early_data_are_not_skipped_without_end() -> None:
+    """CPU: nothing else counts them."""
+    box = inbox()
+    box.early_data_left = 10
+    box.feed(b"\x17\x03\x03\x00\x00" * 11)
+    assert len(everything(box)) == 1
+
+
 def test_inbox_that_forgets_keeps_nothing() -> None:
     """Neither keys nor what was not opened."""
     box = inbox()

@@ -267,7 +267,8 @@ class Inbox:
             blame(Fault.TOO_MANY_EMPTY_RECORDS, count=self._empty_records)
 
     def _skip_early_data(self, size: int) -> None:
-        """RFC 9846 4.3.10: early data that we did not accept is skipped, up to a limit."""
+        """RFC 9846 4.3.10: early data that we did not accept is skipped, up to a limit; no record is free."""
+        size = max(size, 1)
         if size > self.early_data_left:
             blame(Fault.EARLY_DATA, limit=EARLY_DATA_LIMIT)
         self.early_data_left -= size
