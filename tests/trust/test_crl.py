@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bothways.errors import ConfigError
 from bothways.trust.certificate import Parsed
-from bothways.trust.crl import ALL_REASONS, CRL, crls_in, point_names
+from bothways.trust.crl import ALL_REASONS, CRL, Entry, crls_in, point_names
 from pki import DAY, NOW, crl, issue, issuing_point, key, leaf, name, root
 from pki import der as encode
 
@@ -217,20 +217,26 @@ def test_what_is_no_list_is_a_config_error(data, sentence):
         crls_in(data, "file")
 
 
-def test_times_of_both_kinds_are_read():
-    """RFC 5280 5.1.2.4: UTCTime until 2049, GeneralizedTime after."""
-    late = datetime(2051, 2, 3, 4, 5, 6, tzinfo=NOW.tzinfo)
-    builder = x509.RevokedCertificateBuilder().serial_number(5).revocation_date(late)
-    der = (
+LATE = datetime(2051, 2, 3, 4, 5, 6, tzinfo=NOW.tzinfo)
+
+
+def dated_2051() -> bytes:
+    """A list whose only entry is of the year 2051."""
+    builder = x509.RevokedCertificateBuilder().serial_number(5).revocation_date(LATE)
+    return (
         x509.CertificateRevocationListBuilder()
         .issuer_name(ROOT.certificate.subject)
         .last_update(NOW)
-        .next_update(late)
+        .next_update(NOW + DAY)
         .add_revoked_certificate(builder.build())
         .sign(ROOT.key, SHA256())
         .public_bytes(Encoding.DER)
     )
-    assert CRL(der).find(b"\x05", Parsed(ONE.der).normal_issuer).revoked_at == late
+
+
+def test_times_of_both_kinds_are_read():
+    """RFC 5280 5.1.2.4: UTCTime until 2049, GeneralizedTime after."""
+    assert CRL(dated_2051()).find(b"\x05", Parsed(ONE.der).normal_issuer).revoked_at == LATE
 
 
 @given(st.integers(0, len(LIST) - 1), st.integers(1, 255))
@@ -281,3 +287,13 @@ def test_dates_of_the_last_century_are_read():
     """RFC 5280 5.1.2.4."""
     der = LIST.replace(b"260530120000Z", b"990530120000Z")
     assert ask(CRL(der), ONE).revoked_at.year == 1999
+
+
+def test_an_entry_whose_date_or_reason_cannot_be_read_is_a_revocation_all_the_same():
+    """RFC 5280 5.3.1: nothing raises where a handshake asks."""
+    unreasoned = CRL(
+        LIST.replace(bytes.fromhex("0603551d1504030a0101"), bytes.fromhex("0603551d150403040101"))
+    )
+    assert ask(unreasoned, TWO) == Entry(unreasoned.this_update, "unspecified")
+    year_0 = CRL(dated_2051().replace(b"20510203040506Z", b"00000203040506Z", 1))
+    assert year_0.find(b"\x05", Parsed(ONE.der).normal_issuer) == Entry(year_0.this_update, "unspecified")

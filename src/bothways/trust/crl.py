@@ -182,17 +182,23 @@ class CRL:
         return self._issuers[which - 1] if which else self.normal_issuer
 
     def _entry_at(self, place: int) -> Entry:
+        """Read an entry; one whose date or reason cannot be read is a revocation all the same."""
         _, start, end = element(self.der, place, self._end)
         _, at = expect_element(self.der, start, end, _INTEGER, "serial number")
         tag, first, at = element(self.der, at, end)
-        reason = _REASONS[0]
-        if at < end:
-            for oid, _, value in _extensions(
-                self.der, *expect_element(self.der, at, end, SEQUENCE, "extensions")
-            ):
-                if oid == _ENTRY_REASON:
-                    reason = _REASONS.get(value[-1], _REASONS[0])
-        return Entry(_time(tag, self.der[first:at]), reason)
+        try:
+            return Entry(_time(tag, self.der[first:at]), self._reason(at, end))
+        except ValueError:
+            return Entry(self.this_update, _REASONS[0])
+
+    def _reason(self, at: int, end: int) -> str:
+        """Read the reason among an entry's extensions (RFC 5280 5.3.1)."""
+        place = expect_element(self.der, at, end, SEQUENCE, "extensions") if at < end else (end, end)
+        for oid, _, value in _extensions(self.der, *place):
+            if oid == _ENTRY_REASON:
+                first, last = expect_element(value, 0, len(value), _ENUMERATED, "reason")
+                return _REASONS.get(int.from_bytes(value[first:last], "big"), _REASONS[0])
+        return _REASONS[0]
 
     def weakness(self) -> str | None:
         """Say what is wrong with the algorithm that signed the list, or None."""

@@ -6,6 +6,7 @@ A server is known by its subject alternative names alone; a common name is repor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Literal
 
@@ -66,8 +67,13 @@ def check_server_name(text: str) -> str:
 
 def is_dns_name(name: str) -> bool:
     """Whether `name` is a DNS name in lower case; underscores pass (RFC 1123 2.1)."""
+    return len(name) <= 253 and _has_labels(name)
+
+
+@lru_cache(maxsize=1024)
+def _has_labels(name: str) -> bool:
     labels = name.split(".")
-    return len(name) <= 253 and all(map(_is_label, labels)) and not labels[-1].isdigit()
+    return all(map(_is_label, labels)) and not labels[-1].isdigit()
 
 
 def _is_label(label: str) -> bool:

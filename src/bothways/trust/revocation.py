@@ -6,7 +6,7 @@ just the first; lists must together speak of all reasons; revoked wins over good
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -147,19 +147,22 @@ class Revocation:
             raise ConfigError("tolerance: expected a time of zero or more")
 
     @classmethod
-    def preset(cls, name: str, crls: CRLStore) -> Revocation:
+    def preset(cls, name: str, crls: CRLStore | None = None, ocsp: OCSPStore | None = None) -> Revocation:
         """Make one of `PRESETS` by its name. Raises ConfigError."""
         if name not in PRESETS:
             raise ConfigError(f"revocation: {name!r} is no preset; expected {', '.join(PRESETS)}")
-        if not len(crls):
-            raise ConfigError(f"revocation: {name} needs a source, such as a CRL")
-        return PRESETS[name](crls)
+        crls, ocsp = crls or None, ocsp or None
+        if crls is None and ocsp is None and not name.startswith("staple"):
+            raise ConfigError(f"revocation: {name} needs a source, such as a CRL or an OCSP response")
+        return PRESETS[name](crls, ocsp)
 
 
-PRESETS = {
-    "require": lambda crls: Revocation(crls=crls),
-    "leaf": lambda crls: Revocation(crls=crls, covers="leaf"),
-    "tolerant": lambda crls: Revocation(crls=crls, unknown="accept"),
+PRESETS: Mapping[str, Callable[[CRLStore | None, OCSPStore | None], Revocation]] = {
+    "require": lambda crls, ocsp: Revocation(crls=crls, ocsp=ocsp),
+    "leaf": lambda crls, ocsp: Revocation(crls=crls, ocsp=ocsp, covers="leaf"),
+    "tolerant": lambda crls, ocsp: Revocation(crls=crls, ocsp=ocsp, unknown="accept"),
+    "staple": lambda crls, ocsp: Revocation(crls=crls, ocsp=ocsp, staples="require"),
+    "staple-leaf": lambda crls, ocsp: Revocation(crls=crls, ocsp=ocsp, staples="require", covers="leaf"),
 }
 
 
@@ -220,6 +223,13 @@ class Unknown:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class Misstapled:
+    """What came with the certificate as its OCSP response is none, and why: refused whatever else is known."""
+
+    problem: str
+
+
 def _path_status(sources: _Sources, path: Path, others: Sequence[Parsed]) -> Status:
     """Ask for every certificate below the anchor, or for the leaf alone (RFC 5280 6.1.3 a 3)."""
     revocation = sources.policy
@@ -234,6 +244,8 @@ def _path_status(sources: _Sources, path: Path, others: Sequence[Parsed]) -> Sta
         if isinstance(answer, Entry):
             facts: dict[str, object] = {"revoked_at": answer.revoked_at, "reason": answer.reason}
             reasons.append(Reason(Fault.REVOKED, position, subject, facts))
+        elif isinstance(answer, Misstapled):
+            reasons.append(Reason(Fault.BAD_STAPLE, position, subject, {"problem": answer.problem}))
         elif isinstance(answer, Unknown):
             unknown.append(f"certificate {position} ({subject}): {answer.problem}")
             if revocation.unknown == "refuse":
@@ -281,6 +293,7 @@ class _Found:
     until: list[datetime] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     revoked: Entry | None = None
+    misstapled: str | None = None
 
 
 class _Inquiry:
@@ -297,10 +310,8 @@ class _Inquiry:
         self._asking: list[bytes] = []
         self._signers: dict[tuple[int, bytes], Parsed | str] = {}
 
-    def status(self, certificate: Parsed, issuer: Parsed) -> Good | Entry | Unknown:
+    def status(self, certificate: Parsed, issuer: Parsed) -> Good | Entry | Unknown | Misstapled:
         """Say of one certificate, issued by `issuer`, whether it is revoked (RFC 5280 6.3.3)."""
-        if _has_no_revocation(certificate):
-            return Good(certificate.not_after)
         self._asking.append(certificate.der)
         try:
             found = _Found()
@@ -310,8 +321,12 @@ class _Inquiry:
             self._asking.pop()
         if found.revoked is not None:
             return found.revoked
+        if found.misstapled is not None:
+            return Misstapled(found.misstapled)
         if found.reasons >= ALL_REASONS:
             return Good(min(found.until))
+        if _has_no_revocation(certificate):
+            return Good(certificate.not_after)
         if found.problems:
             return Unknown(found.problems[0])
         if found.reasons:
@@ -329,9 +344,9 @@ class _Inquiry:
         found = _Found()
         staple = self._stapled.get(leaf.der)
         if staple is not None:
-            self._ask_responder(staple, leaf, self._path[1], found)
+            found.misstapled = self._ask_responder(staple, leaf, self._path[1], found)
             problem = found.problems[0] if found.problems else ""
-        if found.reasons or found.revoked is not None:
+        if found.reasons or found.revoked is not None or found.misstapled is not None:
             return []
         return [Reason(Fault.STAPLE_REQUIRED, 0, leaf.subject_text, {"problem": problem})]
 
@@ -339,29 +354,38 @@ class _Inquiry:
         """Take what responses say of a certificate: the one stapled to it, and those at hand."""
         stapled = self._stapled.get(certificate.der)
         if stapled is not None:
-            self._ask_responder(stapled, certificate, issuer, found)
+            found.misstapled = self._ask_responder(stapled, certificate, issuer, found)
         if self._revocation.ocsp is not None:
             for response in self._revocation.ocsp.of(certificate):
                 self._ask_responder(response, certificate, issuer, found)
 
     def _ask_responder(
         self, response: OCSPResponse | bytes, certificate: Parsed, issuer: Parsed, found: _Found
-    ) -> None:
-        """Take what one response says, if who signed it may and it holds now (RFC 6960 3.2)."""
+    ) -> str | None:
+        """Take what one response says, if who signed it may and it holds now (RFC 6960 3.2).
+
+        Returns why it is no response of the issuer about the certificate at all, or None.
+        """
         try:
             response = response if isinstance(response, OCSPResponse) else OCSPResponse(response)
         except ValueError as error:
             found.problems.append(f"its OCSP response cannot be read: {error}")
-            return
-        signer = response.problem or response.signer(issuer, self._at)
-        problem = signer if isinstance(signer, str) else self._unfit_responder(signer, issuer)
-        answer = None if problem else response.answer(certificate, issuer)
-        if answer is None:
-            found.problems.append(
-                f"its OCSP response cannot be used: {problem or 'it is for another certificate'}"
-            )
+            return f"it cannot be read: {error}"
+        if response.problem is not None:
+            found.problems.append(f"its OCSP response cannot be used: {response.problem}")
+            return None
+        signer = response.signer(issuer, self._at)
+        answer = response.answer(certificate, issuer)
+        if isinstance(signer, str) or answer is None:
+            false = signer if isinstance(signer, str) else "it is for another certificate"
+            found.problems.append(f"its OCSP response cannot be used: {false}")
+            return false
+        problem = self._unfit_responder(signer, issuer)
+        if problem is not None:
+            found.problems.append(f"its OCSP response cannot be used: {problem}")
         else:
             self._take(answer, found)
+        return None
 
     def _take(self, answer: Answer, found: _Found) -> None:
         """Take an answer: good while it holds, revoked for good, and unknown is not good (RFC 6960 2.2)."""
