@@ -30,6 +30,7 @@ var (
 	groups = flag.String("groups", "", "names of key exchange groups")
 	alpn   = flag.String("alpn", "", "application protocols")
 	oldest = flag.Bool("tls12", false, "speak TLS 1.2 alone")
+	suites = flag.String("suites", "", "names of the cipher suites of TLS 1.2, insecure ones too")
 	say    = flag.String("say", "", "what a client says")
 )
 
@@ -190,7 +191,22 @@ func configuration() *tls.Config {
 			config.CurvePreferences = append(config.CurvePreferences, group(wanted))
 		}
 	}
+	if *suites != "" {
+		for _, wanted := range strings.Split(*suites, ",") {
+			config.CipherSuites = append(config.CipherSuites, suite(wanted))
+		}
+	}
 	return config
+}
+
+func suite(name string) uint16 {
+	for _, known := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		if known.Name == name {
+			return known.ID
+		}
+	}
+	fatal(fmt.Errorf("no suite %s", name))
+	return 0
 }
 
 func group(name string) tls.CurveID {

@@ -1,0 +1,126 @@
+"""Go's crypto/tls in TLS 1.2 against our sockets, in both roles: the program of test_go."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways import Alert, Fault, PeerAlert, PeerFault
+from bothways.net import Channel
+from interop.identities import Identity, client, server
+from interop.programs import calling, heard_line, serving
+from interop.test_go import Start, built, go_client, go_server, our_client, our_server, reports
+from interop.test_openssl_in_process12 import CLASSIC, ECDSA, RSA, TRANSPORT, deciphering
+
+pytestmark = [pytest.mark.interop, pytest.mark.network]
+__all__ = ["built", "go_client", "go_server"]
+
+SUITES = [*[(suite, "P-256") for suite in ECDSA], *[(suite, "RSA") for suite in RSA]]
+SUITES += [(suite, "transport") for suite in TRANSPORT]
+GROUPS = {"x25519": "X25519", "secp256r1": "CurveP256", "secp384r1": "CurveP384", "secp521r1": "CurveP521"}
+
+
+def parties(kind: str) -> tuple[Identity, Identity]:
+    """A server and a client, for a kind of key or for key transport."""
+    if kind == "transport":
+        return deciphering("key_encipherment"), client("RSA")
+    return server(kind), client(kind)
+
+
+@pytest.mark.parametrize(("suite", "kind"), SUITES)
+def test_go_server_speaks_every_suite_with_us(suite: str, kind: str, go_server: Start) -> None:
+    """RFC 5246 7.3: both prove themselves, and data passes."""
+    who, own = parties(kind)
+    terms = CLASSIC if kind == "transport" else {}
+    with go_server("-tls12", "-auth", "require", "-suites", suite, who=who) as (theirs, port):
+        with calling(port, our_client(own, **terms)) as channel:
+            channel.sendall(b"hello\n")
+            assert heard_line(channel) == b"hello\n"
+            assert (channel.version, channel.suite) == ("1.2", suite)
+        told = reports(theirs)[0]
+        assert (told["version"], told["suite"]) == ("TLS 1.2", suite)
+        assert told["peer"].startswith("sound client")
+
+
+@pytest.mark.parametrize(("suite", "kind"), SUITES)
+def test_go_client_speaks_every_suite_with_us(suite: str, kind: str, go_client: Start) -> None:
+    """RFC 5246 7.3, the other way round."""
+    who, own = parties(kind)
+    terms = CLASSIC if kind == "transport" else {}
+    with serving(our_server(who, **terms)) as ours:
+        told = go_client(ours.port, "-tls12", "-suites", suite, who=own)
+        assert told["error"] == ""
+        assert (told["version"], told["suite"], told["heard"]) == ("TLS 1.2", suite, "there and back")
+        ended = ours.outcome()
+        assert isinstance(ended, Channel) and ended.suite == suite
+
+
+@pytest.mark.parametrize("kind", ["P-384", "P-521", "Ed25519"])
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_go_and_we_prove_ourselves_with_every_kind_of_key(
+    kind: str, role: str, go_server: Start, go_client: Start
+) -> None:
+    """RFC 8422 5.4: both certificates hold keys of one kind."""
+    if role == "client":
+        with go_server("-tls12", "-auth", "require", who=server(kind)) as (theirs, port):
+            with calling(port, our_client(client(kind))) as channel:
+                channel.sendall(b"sure\n")
+                assert heard_line(channel) == b"sure\n"
+            assert reports(theirs)[0]["peer"] == f"sound client {kind}"
+        return
+    with serving(our_server(server(kind))) as ours:
+        assert go_client(ours.port, "-tls12", who=client(kind))["error"] == ""
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_go_agrees_on_every_group_with_us(group: str, go_client: Start) -> None:
+    """RFC 8422 5.1.1."""
+    with serving(our_server(groups=(group,))) as ours:
+        told = go_client(ours.port, "-tls12", "-groups", GROUPS[group], who=client())
+        assert (told["error"], told["group"]) == ("", GROUPS[group])
+
+
+@pytest.mark.parametrize("auth", ["none", "request", "require"])
+@pytest.mark.parametrize("has_one", [True, False])
+def test_go_client_meets_every_mode_of_ours(auth: str, has_one: bool, go_client: Start) -> None:
+    """RFC 5246 7.4.6: refused, by handshake_failure, only where one is required."""
+    with serving(our_server(auth=auth)) as ours:
+        told = go_client(ours.port, "-tls12", who=client() if has_one else None)
+        ended = ours.outcome()
+        if auth == "require" and not has_one:
+            assert told["alert"] == Alert.HANDSHAKE_FAILURE
+            assert isinstance(ended, PeerFault) and ended.fault is Fault.NO_CERTIFICATE
+            return
+        assert told["error"] == ""
+        assert isinstance(ended, Channel)
+        assert (ended.peer is not None) == (has_one and auth != "none")
+
+
+@pytest.mark.parametrize("auth", ["none", "request", "require"])
+@pytest.mark.parametrize("has_one", [True, False])
+def test_go_server_meets_us_in_every_mode_of_its(auth: str, has_one: bool, go_server: Start) -> None:
+    """RFC 5246 7.4.6: its refusal comes within the handshake."""
+    config = our_client(client() if has_one else None)
+    with go_server("-tls12", "-auth", auth) as (_, port):
+        if auth == "require" and not has_one:
+            with pytest.raises(PeerAlert) as refusal, calling(port, config):
+                pass
+            assert refusal.value.alert in (Alert.BAD_CERTIFICATE, Alert.HANDSHAKE_FAILURE)
+            return
+        with calling(port, config) as channel:
+            channel.sendall(b"hello\n")
+            assert heard_line(channel) == b"hello\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "alert"),
+    [
+        ("unknown", Alert.UNKNOWN_CA),
+        ("expired", Alert.CERTIFICATE_EXPIRED),
+        ("misused", Alert.UNSUPPORTED_CERTIFICATE),
+    ],
+)
+def test_go_client_reads_why_it_is_refused(state: str, alert: Alert, go_client: Start) -> None:
+    """Step 3.3, in the handshake; not told our authorities, it sends whatever it has."""
+    with serving(our_server(name_authorities=False)) as ours:
+        assert go_client(ours.port, "-tls12", who=client(state=state))["alert"] == alert
+        assert isinstance(ours.outcome(), PeerFault)
