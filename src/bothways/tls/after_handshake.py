@@ -89,9 +89,9 @@ class AfterHandshake12:
         self._without_data += 1
         if self._without_data > IDLE_MESSAGE_LIMIT:
             blame(Fault.TOO_MANY_KEY_UPDATES, count=self._without_data)
-        if not self._out.closed:
-            self._answers += 1
-        if self._answers <= IDLE_MESSAGE_LIMIT:  # who asks on may read nothing, and answers take memory
+        self._answers += 1
+        # Who asks on may read nothing, and answers take memory.
+        if self._answers <= IDLE_MESSAGE_LIMIT and not self._out.closed:
             self._out.alert(AlertLevel.warning, Alert.NO_RENEGOTIATION)
 
     def data_came(self) -> None:
