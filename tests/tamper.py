@@ -139,10 +139,6 @@ def after(kind: type, *others: Outgoing, nth: int = 0) -> Edit:
     return _on(kind, nth, lambda message: (message, *others))
 
 
-def twice(kind: type, nth: int = 0) -> Edit:
-    return _on(kind, nth, lambda message: (message, message))
-
-
 def as_bytes(kind: type, change: Callable[[bytes], bytes], nth: int = 0) -> Edit:
     """Change the encoding of a message, header included."""
     return _on(kind, nth, lambda message: (change(encode_message(message)),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -197,5 +197,3 @@ EXAMPLES: dict[HandshakeType, Message | bytes] = {
 RETRY_EXAMPLE = ServerHello(
     0x0303, RETRY_RANDOM, ZEROS, 0x1301, 0, (ext.SelectedVersion(0x0304), ext.RetryGroup(23))
 )
-
-Run = Callable[[], None]
