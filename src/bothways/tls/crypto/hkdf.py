@@ -36,7 +36,7 @@ class Labels:
     def expand(self, label: str, context: bytes, length: int) -> bytes:
         """Return `length` bytes, at most those of one hash."""
         mac = self._keyed.copy()
-        mac.update(b"%b%c%b\x01" % (_label_head(label, length), len(context), context))
+        mac.update(_label_head(label, length, len(context)) + context + b"\x01")
         block = mac.finalize()
         if length > len(block):
             raise ValueError(f"{length} bytes are more than one block of {len(block)}")
@@ -49,8 +49,7 @@ class Labels:
 
 def expand_label(algorithm: HashAlgorithm, secret: bytes, label: str, context: bytes, length: int) -> bytes:
     """HKDF-Expand-Label, of any length (RFC 9846 7.1)."""
-    info = b"%b%c%b" % (_label_head(label, length), len(context), context)
-    return expand(algorithm, secret, info, length)
+    return expand(algorithm, secret, _label_head(label, length, len(context)) + context, length)
 
 
 def derive_secret(algorithm: HashAlgorithm, secret: bytes, label: str, transcript_hash: bytes) -> bytes:
@@ -77,6 +76,6 @@ def digest(algorithm: HashAlgorithm, data: bytes) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _label_head(label: str, length: int) -> bytes:
+def _label_head(label: str, length: int, context_length: int) -> bytes:
     full = b"tls13 " + label.encode("ascii")
-    return length.to_bytes(2, "big") + bytes([len(full)]) + full
+    return b"%b%c%b%c" % (length.to_bytes(2, "big"), len(full), full, context_length)

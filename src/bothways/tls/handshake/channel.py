@@ -184,7 +184,7 @@ class Inbox:
 
     def message(self) -> tuple[int, bytes] | None:
         """Return the next whole message that is already opened, as its type and its bytes with the header."""
-        return None if self._flight.empty else self._flight.next()
+        return self._flight.next()
 
     def record(self) -> tuple[int, bytes] | None:
         """Open the next record: its content type and content. Handshake records are kept for `message`."""

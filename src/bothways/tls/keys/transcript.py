@@ -27,12 +27,14 @@ class Transcript:
 
     def add(self, raw: bytes) -> None:
         """Add a message that we send."""
-        self._settle()
+        if self._pending:
+            self._settle()
         self._update(raw)
 
     def receive(self, raw: bytes) -> None:
         """Keep a message that came; it is added when something follows it."""
-        self._settle()
+        if self._pending:
+            self._settle()
         self._pending = raw
 
     def choose(self, algorithm: HashAlgorithm, *, keep_messages: bool = False) -> None:
@@ -49,7 +51,8 @@ class Transcript:
 
     def messages(self) -> bytes:
         """All messages so far, which a CertificateVerify of TLS 1.2 signs (RFC 5246 7.4.8)."""
-        self._settle()
+        if self._pending:
+            self._settle()
         return self.messages_before()
 
     def messages_before(self) -> bytes:
@@ -65,7 +68,7 @@ class Transcript:
 
     def replace_with_message_hash(self) -> None:
         """Put its hash in the place of the first ClientHello; a pending retry stays (RFC 9846 4.1)."""
-        if not self._started:
+        if not self._started and self._pending:
             self._settle()
         first = self.before()
         self._running = Hash(self._chosen().algorithm)
@@ -73,7 +76,8 @@ class Transcript:
 
     def digest(self) -> bytes:
         """The hash of all messages so far."""
-        self._settle()
+        if self._pending:
+            self._settle()
         return self.before()
 
     def before(self) -> bytes:
@@ -87,9 +91,8 @@ class Transcript:
         self._pending = b""
 
     def _settle(self) -> None:
-        if self._pending:
-            pending, self._pending = self._pending, b""
-            self._update(pending)
+        pending, self._pending = self._pending, b""
+        self._update(pending)
 
     def _update(self, raw: bytes) -> None:
         self._started = True

@@ -56,6 +56,8 @@ class Place(Enum):
     CR = "CertificateRequest"
     NST = "NewSessionTicket"
 
+    __hash__ = object.__hash__  # Enum's own is a call in Python
+
 
 # -- the extensions --------------------------------------------------------------------------------------
 

@@ -138,23 +138,18 @@ def check_extensions(message: Message, offered: Collection[int]) -> None:
 
     offered: the code points of the extensions that we sent, which the peer may answer.
     """
-    match message:
-        case ClientHello():
-            check_placement(Place.CH, message.extensions or (), None)
-        case ServerHello():
-            check_placement(server_hello_place(message), message.extensions or (), offered)
-        case EncryptedExtensions():
-            check_placement(Place.EE, message.extensions, offered)
-        case CertificateRequest():
-            check_placement(Place.CR, message.extensions, None)
-        case Certificate():
-            for entry in message.certificate_list:
-                if entry.extensions:
-                    check_placement(Place.CT, entry.extensions, offered)
-        case NewSessionTicket():
-            check_placement(Place.NST, message.extensions, None)
-        case _:
-            pass
+    if isinstance(message, Certificate):
+        for entry in message.certificate_list:
+            if entry.extensions:
+                check_placement(Place.CT, entry.extensions, offered)
+    elif isinstance(message, ServerHello):
+        check_placement(server_hello_place(message), message.extensions or (), offered)
+    elif isinstance(message, _WITH_EXTENSIONS):
+        check_placement(_PLACES[type(message)], message.extensions or (), offered)
+
+
+_WITH_EXTENSIONS = (ClientHello, EncryptedExtensions, CertificateRequest, NewSessionTicket)
+_PLACES = dict(zip(_WITH_EXTENSIONS, (Place.CH, Place.EE, Place.CR, Place.NST), strict=True))
 
 
 def server_hello_place(hello: ServerHello) -> Place:
