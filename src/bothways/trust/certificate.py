@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -42,6 +42,16 @@ EMPTY_NAME = b"\x30\x00"
 Flaw = tuple[Fault, Mapping[str, object]]
 
 
+class Loaded(NamedTuple):
+    """What `cryptography` reads of a certificate."""
+
+    x509: Certificate
+    key: CertificatePublicKeyTypes
+    extensions: Extensions
+    not_before: datetime
+    not_after: datetime
+
+
 class Parsed:
     """A certificate and its parts. `issuer`, `subject` and `spki` are their DER; all else is read on demand.
 
@@ -50,12 +60,9 @@ class Parsed:
 
     __slots__ = (
         "_digest",
-        "_extensions",
-        "_key",
         "_key_digest",
+        "_loaded",
         "_names",
-        "_period",
-        "_x509",
         "der",
         "flaws",
         "issuer",
@@ -70,13 +77,10 @@ class Parsed:
         self.flaws: tuple[Flaw, ...] | None = (
             None  # what `constraints` found wrong with it wherever it stands
         )
-        self._x509: Certificate | None = None
-        self._extensions: Extensions | None = None
-        self._key: CertificatePublicKeyTypes | None = None
+        self._loaded: Loaded | None = None
         self._digest: bytes | None = None
         self._key_digest: bytes | None = None
         self._names: tuple[bytes, bytes] | None = None
-        self._period: tuple[datetime, datetime] | None = None
         self._take_apart()
 
     def _take_apart(self) -> None:
@@ -109,60 +113,54 @@ class Parsed:
         if der[tbs_end:stop] != inner_algorithm:
             raise ValueError("the signature algorithm inside the signed part differs from the one outside")
 
-    def load(self) -> None:
+    def load(self) -> Loaded:
         """Read everything that judging needs, or raise ValueError: the one gate to the parser."""
-        if self._key is not None:
-            return
-        try:
-            self._load()
-        except Warning:
-            # The parser warns of what RFC 5280 asks to bear, and a program may turn warnings into errors.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self._load()
+        if self._loaded is None:
+            try:
+                self._loaded = self._read()
+            except Warning:
+                # The parser warns of what RFC 5280 asks to bear, and a program may turn warnings into errors.
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    self._loaded = self._read()
+        return self._loaded
 
-    def _load(self) -> None:
+    def _read(self) -> Loaded:
         try:
             certificate = load_der_x509_certificate(self.der)
-            self._extensions = {each.oid: each for each in certificate.extensions}
-            self._x509 = certificate
-            self._period = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-            self._key = certificate.public_key()
-            if self._extensions and self.version < 3:
-                raise ValueError(f"it has extensions, which version {self.version} has not")
-            if self.issuer == EMPTY_NAME:
-                raise ValueError("its issuer is empty")
+            extensions = {each.oid: each for each in certificate.extensions}
+            period = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+            loaded = Loaded(certificate, certificate.public_key(), extensions, *period)
         except DuplicateExtension as error:
             raise ValueError(f"the extension {error.oid.dotted_string} stands there twice") from None
         except UnsupportedAlgorithm as error:
             raise ValueError(f"a key of a kind that we do not know: {error}") from None
         except (ValueError, TypeError, InvalidVersion, UnsupportedGeneralNameType) as error:
             raise ValueError(str(error)) from None
+        if extensions and self.version < 3:
+            raise ValueError(f"it has extensions, which version {self.version} has not")
+        if self.issuer == EMPTY_NAME:
+            raise ValueError("its issuer is empty")
+        return loaded
 
     @property
     def x509(self) -> Certificate:
         """The certificate as `cryptography` has it."""
-        if self._x509 is None:
-            self.load()
-        return cast(Certificate, self._x509)
+        return (self._loaded or self.load()).x509
 
     @property
     def key(self) -> CertificatePublicKeyTypes:
         """The subject's public key."""
-        if self._key is None:
-            self.load()
-        return cast(CertificatePublicKeyTypes, self._key)
+        return (self._loaded or self.load()).key
 
     @property
     def extensions(self) -> Extensions:
         """The extensions by their identifiers."""
-        if self._extensions is None:
-            self.load()
-        return cast(Extensions, self._extensions)
+        return (self._loaded or self.load()).extensions
 
     def extension(self, kind: type[T]) -> T | None:
         """Return the value of the extension of a kind, or None where it is absent."""
-        found = self.extensions.get(kind.oid)
+        found = (self._loaded or self.load()).extensions.get(kind.oid)
         return found.value if found is not None and isinstance(found.value, kind) else None
 
     @property
@@ -219,17 +217,12 @@ class Parsed:
     @property
     def not_before(self) -> datetime:
         """The first moment of validity."""
-        return self._valid()[0]
+        return (self._loaded or self.load()).not_before
 
     @property
     def not_after(self) -> datetime:
         """The last moment of validity."""
-        return self._valid()[1]
-
-    def _valid(self) -> tuple[datetime, datetime]:
-        if self._period is None:
-            self.load()
-        return cast(tuple[datetime, datetime], self._period)
+        return (self._loaded or self.load()).not_after
 
     @property
     def subject_text(self) -> str:
