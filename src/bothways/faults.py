@@ -206,6 +206,8 @@ class Fault(Enum):
                              "{advice}", check=Check.STATUS)
     STAPLE_REQUIRED = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "sent no OCSP response that counts with a certificate that needs one: {problem}", "RFC 7633 4.2.3.1",
                           "let the peer staple a current OCSP response of its CA", check=Check.STATUS)
+    BAD_STAPLE = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "sent an OCSP response with its certificate that proves nothing about it: {problem}", "RFC 6066 8",
+                     "let the peer staple the response of its own CA; if it does, look for a device on the way that interferes", check=Check.STATUS)
     CERTIFICATE_EXPIRED = Row(Alert.CERTIFICATE_EXPIRED, "sent a certificate that expired on {not_after:%Y-%m-%d}", "RFC 5280 6.1.3",
                               "renew the peer's certificate", check=Check.VALIDITY)
     CERTIFICATE_NOT_YET_VALID = Row(Alert.CERTIFICATE_EXPIRED, "sent a certificate that is not valid before {not_before:%Y-%m-%d %H:%M}", "RFC 5280 6.1.3",

@@ -398,7 +398,11 @@ def test_presets_have_names_and_need_a_source():
     assert Revocation.preset("require", store) == Revocation(crls=store)
     assert Revocation.preset("leaf", store).covers == "leaf"
     assert Revocation.preset("tolerant", store).unknown == "accept"
-    assert list(PRESETS) == ["require", "leaf", "tolerant"]
+    assert list(PRESETS) == ["require", "leaf", "tolerant", "staple", "staple-leaf"]
+    assert Revocation.preset("staple") == Revocation(staples="require")
+    assert Revocation.preset("staple-leaf", store) == Revocation(crls=store, staples="require", covers="leaf")
+    responses = OCSPStore([OCSPResponse(ocsp_response(SERVER))])
+    assert Revocation.preset("require", None, responses) == Revocation(ocsp=responses)
     with pytest.raises(ConfigError, match="needs a source"):
         Revocation.preset("require", CRLStore())
     with pytest.raises(ConfigError, match="no preset"):
@@ -524,22 +528,50 @@ def test_each_certificate_of_a_path_may_have_its_own_evidence():
             ocsp_response(SERVER, next_update=None, this_update=NOW - 2 * DAY),
             "was too old from 2026-05-31 12:00 on",
         ),
+        (ocsp_refusal("try_later"), "the responder answered: try later"),
+    ],
+)
+def test_a_response_that_does_not_count_is_named_as_what_it_is(response, sentence):
+    """RFC 6960 3.2: unknown is not good."""
+    verdict = answered(staples=[response])
+    assert refusals(verdict) == UNKNOWN
+    assert sentence in problem(verdict)
+    assert isinstance(answered(staples=[response], unknown="accept"), Trusted)
+    assert isinstance(answered(staples=[response], lists=CLEAN), Trusted)
+
+
+@pytest.mark.parametrize(
+    ("response", "sentence"),
+    [
         (altered_response(ocsp_response(SERVER)), "does not verify under the key of CN=Intermediate"),
         (
             ocsp_response(SERVER, signer=root("Stranger")),
             "by CN=Stranger, whom CN=Intermediate has not authorised",
         ),
         (ocsp_response(OTHER), "it is for another certificate"),
-        (ocsp_refusal("try_later"), "the responder answered: try later"),
-        (b"garbage", "its OCSP response cannot be read"),
-        (ocsp_response(SERVER)[:-1], "its OCSP response cannot be read"),
+        (b"garbage", "it cannot be read"),
+        (ocsp_response(SERVER)[:-1], "it cannot be read"),
     ],
 )
-def test_a_staple_that_does_not_count_is_named_as_what_it_is(response, sentence):
-    """RFC 6960 3.2: unknown is not good."""
-    verdict = answered(staples=[response])
-    assert refusals(verdict) == UNKNOWN
-    assert sentence in problem(verdict)
+def test_a_staple_that_is_none_is_refused_whatever_else_is_known(response, sentence):
+    """RFC 6066 8: bad_certificate_status_response; with a list that says good, and where unknown is accepted."""
+    for verdict in (
+        answered(staples=[response]),
+        answered(staples=[response], lists=CLEAN),
+        answered(staples=[response], unknown="accept"),
+    ):
+        assert refusals(verdict) == [(Fault.BAD_STAPLE, 0)]
+        assert sentence in verdict.reasons[0].facts["problem"]
+        assert verdict.reasons[0].fault.alert is Alert.BAD_CERTIFICATE_STATUS_RESPONSE
+    revoked = answered(staples=[response], lists=[crl(CA, SERVER)])
+    assert refusals(revoked) == REVOKED
+
+
+def test_a_response_at_hand_that_is_none_does_no_harm():
+    """Whoever lays it there can take away the evidence, and no more."""
+    for response in (altered_response(ocsp_response(SERVER)), ocsp_response(SERVER, signer=root("Stranger"))):
+        assert isinstance(answered(response, lists=CLEAN), Trusted)
+        assert refusals(answered(response)) == UNKNOWN
 
 
 def test_a_response_without_a_next_update_counts_for_a_day():
@@ -595,7 +627,7 @@ def test_a_delegate_that_cannot_be_read_is_passed_over():
     """RFC 5280 4.2: the same extension twice."""
     response = ocsp_response(SERVER, signer=responder(CA))
     broken = response.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
-    assert "without a certificate that fits its signature" in problem(answered(staples=[broken]))
+    assert "without a certificate that fits its signature" in problem(answered(broken))
 
 
 def test_a_response_signed_with_a_weak_hash_does_not_count():
@@ -604,7 +636,7 @@ def test_a_response_signed_with_a_weak_hash_does_not_count():
     server = leaf(top)
     rsa = bytes.fromhex("2a864886f70d0101")
     weak = ocsp_response(server).replace(rsa + b"\x0b", rsa + b"\x05")
-    assert "it is signed with SHA-1" in problem(answered(staples=[weak], chain=server.chain))
+    assert "it is signed with SHA-1" in problem(answered(weak, chain=server.chain))
 
 
 MUST_STAPLE = leaf(CA, extra=[(x509.TLSFeature([x509.TLSFeatureType.status_request]), False)])
@@ -620,7 +652,7 @@ def test_a_certificate_that_demands_a_staple_is_refused_without_a_good_one():
     assert refusals(answered(chain=chain, unknown="accept", **clean)) == [(Fault.STAPLE_REQUIRED, 0)]
     forged = altered_response(ocsp_response(MUST_STAPLE))
     refused = answered(chain=chain, lists=CLEAN, staples=[forged])
-    assert refusals(refused) == [(Fault.STAPLE_REQUIRED, 0)]
+    assert refusals(refused) == [(Fault.BAD_STAPLE, 0)]
     assert "does not verify under the key of CN=Intermediate" in refused.reasons[0].facts["problem"]
     assert isinstance(answered(chain=chain, staples=[ocsp_response(MUST_STAPLE)]), Trusted)
     assert isinstance(answered(chain=chain, lists=CLEAN), Trusted)  # staples were not asked for
@@ -657,6 +689,7 @@ def test_a_certificate_whose_ca_never_revokes_it_is_not_asked_about():
     never = (x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.56"), b"\x05\x00"), False)
     short = leaf(CA, extra=[never])
     assert isinstance(judged(crl(ROOT), chain=short.chain), Trusted)
+    assert refusals(judged(crl(ROOT), crl(CA, short), chain=short.chain)) == REVOKED
     pointed = leaf(CA, extra=[never, points("URI:http://a.example/1")])
     assert refusals(judged(crl(ROOT), chain=pointed.chain)) == UNKNOWN
     authority = intermediate(ROOT, "Never", extra=[never])

@@ -11,6 +11,7 @@ from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
+from bothways.trust.ocsp import OCSPStore
 from bothways.trust.revocation import PRESETS, CRLStore, Revocation
 
 
@@ -120,11 +121,13 @@ classic_option = click.option(
 )
 
 
-def load_revocation(crls: tuple[str, ...], preset: str | None) -> Revocation | None:
-    """Read the revocation lists: naming one asks for revocation, a preset without any is refused."""
-    if not crls and preset is None:
+def load_revocation(
+    crls: tuple[str, ...], preset: str | None, ocsp: tuple[str, ...] = ()
+) -> Revocation | None:
+    """Read lists and responses: naming one asks for revocation; most presets without any are refused."""
+    if not crls and not ocsp and preset is None:
         return None
-    return Revocation.preset(preset or "require", CRLStore.from_files(*crls))
+    return Revocation.preset(preset or "require", CRLStore.from_files(*crls), OCSPStore.from_files(*ocsp))
 
 
 def load_anchors(path: str) -> TrustStore:

@@ -60,6 +60,9 @@ class TimeType(click.ParamType[datetime]):
 )
 @click.option("--name", metavar="NAME", help="The DNS name, IP address or URI that it must have.")
 @revocation_options
+@click.option(
+    "--ocsp", type=FILE, metavar="FILE", multiple=True, help="OCSP responses, DER or PEM; repeatable."
+)
 @click.option("--at", type=TimeType(), metavar="TIME", help="Judge by this time instead of now.")
 @click.option("--password-file", type=FILE, metavar="FILE", help="First line: the passphrase of a PKCS#12.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -70,6 +73,7 @@ def command(
     name: str | None,
     crl: tuple[str, ...],
     revocation: str | None,
+    ocsp: tuple[str, ...],
     at: datetime | None,
     password_file: str | None,
     as_json: bool,
@@ -85,7 +89,7 @@ def command(
         purpose=PURPOSES[purpose],
         name=name,
         at=at or datetime.now(UTC),
-        revocation=load_revocation(crl, revocation),
+        revocation=load_revocation(crl, revocation, ocsp),
         key_usage=None,
         limits=OWN_FILES,
     )

@@ -80,7 +80,8 @@ def _handshake(role: Role, terms: Terms, observer: Observer | None) -> Handshake
     transcript = Transcript()
     out = Outbox(role, transcript, observer, terms.record_padding)
     inbox = Inbox(observer, terms.max_certificate_bytes)
-    return Handshake(role, terms.draws, terms.clock, transcript, out, inbox, observer, terms.revocation)
+    judging, own = terms.revocation, terms.staples
+    return Handshake(role, terms.draws, terms.clock, transcript, out, inbox, observer, judging, own)
 
 
 def _heard(observer: Observer) -> Observer:

@@ -27,6 +27,9 @@ from bothways.tls.wire.tls13 import (
     KeyUpdate,
     NewSessionTicket,
 )
+from bothways.trust.crl import CRL
+from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.revocation import CRLStore, Revocation
 from pair import FrozenClock, Pair, pair
 
 
@@ -58,6 +61,24 @@ def external(name: str) -> Credentials:
 @cache
 def anchors() -> TrustStore:
     return TrustStore.from_pem(authority().above[0].pem)
+
+
+def responses(*responses: bytes) -> OCSPStore:
+    """OCSP responses, for either use."""
+    return OCSPStore(map(OCSPResponse, responses))
+
+
+@cache
+def good_status(own: Credentials) -> OCSPStore:
+    """What to staple: a good response for these credentials' leaf."""
+    issued = pki.Issued(own.certificate, own.key, (authority(), *authority().above))
+    return responses(pki.ocsp_response(issued))
+
+
+def asking(staples: str = "use", **options: Any) -> Revocation:
+    """Ask for staples, and have lists that revoke nothing."""
+    lists = CRLStore([CRL(pki.crl(each)) for each in (authority(), authority().above[0])])
+    return Revocation(**{"crls": lists, "staples": staples} | options)
 
 
 def client_config(**options: Any) -> ClientConfig:
@@ -121,6 +142,11 @@ CONVERSATIONS = {
         Conversation("retry without a cookie", {}, {"retry_cookie": False} | RETRY),
         Conversation("with ALPN", {"alpn": ("h2", "http/1.1")}, {"alpn": ("http/1.1",)}),
         Conversation("TLS 1.2 offered too", {"versions": ("1.3", "1.2")}, {"versions": ("1.2", "1.3")}),
+        Conversation(
+            "stapled by both",
+            {"revocation": asking(), "staples": good_status(credentials("client.example"))},
+            {"revocation": asking(), "staples": good_status(credentials("localhost"))},
+        ),
         Conversation("AES-256", {"suites": ("TLS_AES_256_GCM_SHA384",)}, {}),
         Conversation("ChaCha20", {"suites": ("TLS_CHACHA20_POLY1305_SHA256",)}, {}),
         Conversation(

@@ -27,7 +27,14 @@ from bothways.tls.wire.tls12 import (
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
 from tls.handshake import conversations
-from tls.handshake.conversations import Conversation, authority, credentials, credentials_of
+from tls.handshake.conversations import (
+    Conversation,
+    asking,
+    authority,
+    credentials,
+    credentials_of,
+    good_status,
+)
 
 ECDSA_SUITES = (
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
@@ -93,6 +100,9 @@ def classic(**more: Any) -> dict[str, Any]:
 
 
 ONE_WAY = {"client_auth": "none"}
+ASKING = {"revocation": asking()}
+STAPLED = {"staples": good_status(credentials("localhost"))}
+CLASSIC_STAPLED = classic(credentials=deciphering(), staples=good_status(deciphering()))
 CONVERSATIONS = {
     each.name: each
     for each in (
@@ -102,6 +112,10 @@ CONVERSATIONS = {
         conversation("anonymous by request", {"credentials": None}, {"client_auth": "request"}),
         conversation("with ALPN", {"alpn": ("h2", "http/1.1")}, {"alpn": ("http/1.1",)}),
         conversation("with RSA keys", {}, {"credentials": credentials("localhost", "RSA-2048")}),
+        conversation("stapled", ASKING, STAPLED),
+        conversation("stapled, one-way", ASKING, STAPLED | ONE_WAY),
+        conversation("key transport, stapled", classic(**ASKING), CLASSIC_STAPLED),
+        conversation("key transport, stapled, one-way", classic(**ASKING), CLASSIC_STAPLED | ONE_WAY),
         conversation("AES-256", {"suites": ECDSA_SUITES[1:2]}, {}),
         conversation("ChaCha20", {"suites": ECDSA_SUITES[2:]}, {}),
         conversation("key transport, one-way", classic(), classic(credentials=deciphering()) | ONE_WAY),

@@ -35,6 +35,7 @@ FORMLESS = {
     99: b"",
     255: bytes(4),
 }
+CLASSIC_STAPLED = "key transport, stapled"
 ALL: dict[int, Message | bytes] = dict(EXAMPLES) | {
     code: framed(code, body) for code, body in FORMLESS.items()
 }
@@ -221,7 +222,7 @@ def test_matrix_stands_at_every_step() -> None:
     """The conversations of the matrix come by every step at which anything is awaited."""
     stood = {
         (victim, place.step)
-        for name in ("one-way", "mutual", "anonymous by request", "key transport")
+        for name in ("one-way", "mutual", "anonymous by request", "key transport", "stapled", CLASSIC_STAPLED)
         for victim in Role
         for place in places(CONVERSATIONS[name], victim)
     }

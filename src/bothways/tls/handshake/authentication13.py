@@ -16,9 +16,10 @@ from bothways.iana import name as spelled
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
-from bothways.tls.handshake.script import Handshake, Script, sign_with
+from bothways.tls.handshake.script import Handshake, Script, Staples, sign_with
 from bothways.tls.handshake.steps import Role
 from bothways.tls.keys.schedule13 import finished_mac, same_secret
+from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
@@ -32,6 +33,7 @@ class Signed:
     chain: tuple[bytes, ...]
     scheme: int
     leaf: Parsed | None = None
+    staples: Staples = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +64,35 @@ def check_proof(
         hs.observer(
             Proved(step, f"the signature by {scheme} verifies: the {hs.role.peer} holds the private key")
         )
-    return Signed(chain, proof.algorithm, leaf)
+    return Signed(chain, proof.algorithm, leaf, stapled(certificate))
 
 
-def prove(hs: Handshake, credentials: Credentials, scheme: int) -> Script[None]:
-    """Send our certificate chain, and sign the conversation with its key (RFC 9846 4.5.1, 4.5.2)."""
+def stapled(certificate: Certificate) -> Staples:
+    """Return the OCSP response that came with each certificate, or None (RFC 9846 4.5.1.1)."""
+    found = (ext.find(entry.extensions, ext.CertificateStatus) for entry in certificate.certificate_list)
+    return tuple(None if status is None else status.response for status in found)
+
+
+def prove(hs: Handshake, credentials: Credentials, scheme: int, *, with_status: bool) -> Script[None]:
+    """Send our certificate chain, and sign the conversation with its key (RFC 9846 4.5.1, 4.5.2).
+
+    with_status: the peer asked for the OCSP responses that go with it.
+    """
     context = CLIENT_CONTEXT if hs.role is Role.CLIENT else SERVER_CONTEXT
-    hs.out.send(own_certificate(credentials.chain))
+    hs.out.send(own_certificate(credentials.chain, hs.own_staples(credentials) if with_status else ()))
     data = proof_input(context, hs.transcript.digest())
     signature = yield from sign_with(hs, credentials, scheme, data)
     hs.out.send(CertificateVerify(scheme, signature))
 
 
 @lru_cache(maxsize=64)
-def own_certificate(chain: tuple[bytes, ...]) -> Certificate:
+def own_certificate(chain: tuple[bytes, ...], staples: Staples) -> Certificate:
     """Return the message that shows our chain: one object, so that it is encoded once."""
-    return Certificate(b"", tuple(CertificateEntry(der, ()) for der in chain))
+    entries = (
+        CertificateEntry(der, () if staple is None else (ext.CertificateStatus(staple),))
+        for der, staple in zip(chain, staples or (None,) * len(chain), strict=True)
+    )
+    return Certificate(b"", tuple(entries))
 
 
 def send_finished(hs: Handshake, suite: Suite, secret: bytes) -> None:

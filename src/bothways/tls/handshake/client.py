@@ -52,6 +52,8 @@ def client_hello(
         extensions.append(ext.SignatureAlgorithmsCert(terms.certificate_scheme_codes))
     if terms.protocols:
         extensions.append(ext.ApplicationProtocols(terms.protocols))
+    if hs.asks_status:
+        extensions.append(ext.StatusRequest())
     if speaks_12:
         extensions.append(ext.EcPointFormats((ECPointFormat.uncompressed,)))
         extensions.append(ext.ExtendedMainSecret())

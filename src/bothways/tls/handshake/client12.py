@@ -76,7 +76,8 @@ def client_handshake_12(
     if hs.observer is not None:
         _note_suite(hs.observer, hello, suite)
     randoms = (hello.random, answer.random)
-    server = yield from server_authentication(hs, terms, target, suite, randoms)
+    promised = ext.find(answer.extensions or (), ext.EmptyStatusRequest) is not None
+    server = yield from server_authentication(hs, terms, target, suite, randoms, promised=promised)
     own = send_certificate(hs, terms, server.request)
     premaster = send_key_exchange(hs, server)
     extended = ext.find(answer.extensions or (), ext.ExtendedMainSecret) is not None
@@ -98,28 +99,62 @@ def client_handshake_12(
 
 
 def server_authentication(
-    hs: Handshake, terms: ClientTerms, target: ServerName, suite: Suite, randoms: tuple[bytes, bytes]
+    hs: Handshake,
+    terms: ClientTerms,
+    target: ServerName,
+    suite: Suite,
+    randoms: tuple[bytes, bytes],
+    *,
+    promised: bool,
 ) -> Script[Server12]:
-    """Certificate, ServerKeyExchange, an optional CertificateRequest, ServerHelloDone; then judge."""
+    """Certificate, ServerKeyExchange, an optional CertificateRequest, ServerHelloDone; then judge.
+
+    promised: the server said that it sends the status of its certificate, which it then may still not do.
+    """
     certificate = yield from expect(Step.WAIT_SERVER_CERT, Certificate)
     chain = certificate.certificate_list
     if not chain:
         blame(Fault.EMPTY_SERVER_CERTIFICATE)
-    exchange = signed = None
+    exchange = signed = staple = None
     if not suite.is_key_transport:
-        exchange = yield from expect(Step.WAIT_SKE, ServerKeyExchange)
+        staple, exchange = yield from key_exchange(promised=promised)
         if exchange.named_curve not in terms.group_codes or exchange.named_curve not in CLASSIC_GROUPS:
             blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, exchange.named_curve))
         signed = check_exchange(hs, suite, chain, exchange, randoms, terms.scheme_codes)
         hs.group = exchange.named_curve
     request = None
-    message = yield from expect(Step.WAIT_CR_SHD, CertificateRequest, ServerHelloDone)
+    if promised and suite.is_key_transport:
+        staple, message = yield from request_or_done()
+    else:
+        message = yield from expect(Step.WAIT_CR_SHD, CertificateRequest, ServerHelloDone)
     if isinstance(message, CertificateRequest):
         request = message
         yield from expect(Step.WAIT_SHD, ServerHelloDone)
     usage = "keyEncipherment" if suite.is_key_transport else "digitalSignature"
-    peer = yield from judge(hs, chain, terms.anchors, Purpose.SERVER, target, key_usage=usage)
+    peer = yield from judge(
+        hs, chain, terms.anchors, Purpose.SERVER, target, key_usage=usage, staples=(staple,)
+    )
     return Server12(peer, chain, signed, exchange, request)
+
+
+def key_exchange(*, promised: bool) -> Script[tuple[bytes | None, ServerKeyExchange]]:
+    """Read the staple, if one was promised and comes, and the server's share (RFC 6066 8, RFC 8422 5.4)."""
+    if not promised:
+        return None, (yield from expect(Step.WAIT_SKE, ServerKeyExchange))
+    message = yield from expect(Step.WAIT_STATUS_SKE, ext.CertificateStatus, ServerKeyExchange)
+    if isinstance(message, ServerKeyExchange):
+        return None, message
+    return message.response, (yield from expect(Step.WAIT_SKE, ServerKeyExchange))
+
+
+def request_or_done() -> Script[tuple[bytes | None, CertificateRequest | ServerHelloDone]]:
+    """Read the staple that was promised, if it comes, and what follows it where no share does (RFC 6066 8)."""
+    message = yield from expect(
+        Step.WAIT_STATUS_CR_SHD, ext.CertificateStatus, CertificateRequest, ServerHelloDone
+    )
+    if not isinstance(message, ext.CertificateStatus):
+        return None, message
+    return message.response, (yield from expect(Step.WAIT_CR_SHD, CertificateRequest, ServerHelloDone))
 
 
 def send_certificate(

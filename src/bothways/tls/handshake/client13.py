@@ -152,7 +152,9 @@ def server_authentication(
     signed = check_proof(hs, certificate, proof, terms.scheme_codes)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server, finished)
-    peer = yield from judge(hs, signed.chain, terms.anchors, Purpose.SERVER, target, leaf=signed.leaf)
+    peer = yield from judge(
+        hs, signed.chain, terms.anchors, Purpose.SERVER, target, leaf=signed.leaf, staples=signed.staples
+    )
     return Server(peer, signed, finish, request)
 
 
@@ -167,7 +169,8 @@ def client_authentication(hs: Handshake, terms: ClientTerms, request: Certificat
     if choice.credentials is None:
         hs.out.send(Certificate(b"", ()))
         return
-    yield from prove(hs, choice.credentials, choice.scheme)
+    asked = ext.find(request.extensions, ext.EmptyStatusRequest) is not None
+    yield from prove(hs, choice.credentials, choice.scheme, with_status=asked)
 
 
 def _note_choices(observer: Observer, hello: ClientHello, suite: Suite, group: int) -> None:

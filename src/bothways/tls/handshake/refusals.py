@@ -13,6 +13,7 @@ _CLIENT_CHECKS: Mapping[int, str] = {
     Alert.DECRYPT_ERROR: "3.4",
     Alert.CERTIFICATE_EXPIRED: "3.3b",
     Alert.CERTIFICATE_REVOKED: "3.3c",
+    Alert.BAD_CERTIFICATE_STATUS_RESPONSE: "3.3c",
     Alert.UNKNOWN_CA: "3.3a",
     Alert.BAD_CERTIFICATE: "3.3a",
     Alert.UNSUPPORTED_CERTIFICATE: "3.3a",
@@ -25,6 +26,7 @@ _SERVER_CHECKS: Mapping[int, str] = {
     Alert.DECRYPT_ERROR: "2.2",
     Alert.CERTIFICATE_EXPIRED: "2.3b",
     Alert.CERTIFICATE_REVOKED: "2.3c",
+    Alert.BAD_CERTIFICATE_STATUS_RESPONSE: "2.3c",
     Alert.UNKNOWN_CA: "2.3a",
     Alert.BAD_CERTIFICATE: "2.3a",
     Alert.UNSUPPORTED_CERTIFICATE: "2.3a",
@@ -89,6 +91,10 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
     Alert.UNRECOGNIZED_NAME: (
         "it has no certificate for the name that we asked for",
         "check the server name",
+    ),
+    Alert.BAD_CERTIFICATE_STATUS_RESPONSE: (
+        "it wants the revocation status of our certificate along with it, and what we sent does not count",
+        "staple a current OCSP response of our issuer",
     ),
     Alert.CERTIFICATE_REQUIRED: (
         "it requires a client certificate and we sent none",

@@ -23,6 +23,7 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
 from bothways.trust.names import ServerName
+from bothways.trust.ocsp import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.revocation import judge as judge_chain
 from bothways.trust.verdict import Purpose, Refused
@@ -53,6 +54,7 @@ class ChangeCipherSpec:
 
 
 Exporter = Callable[[str, bytes, int], bytes]
+Staples = tuple[bytes | None, ...]
 Script = Generator[Wait | Enter, Any, T]
 
 
@@ -72,6 +74,7 @@ class Handshake:
     inbox: Inbox
     observer: Observer | None
     revocation: Revocation | None = None
+    staples: OCSPStore | None = None
     warnings: list[Caution] = field(default_factory=list)
     offered: frozenset[int] = frozenset()
     version: int | None = None
@@ -79,6 +82,17 @@ class Handshake:
     group: int | None = None
     alpn: bytes | None = None
     exporter: Exporter | None = field(default=None, repr=False)
+
+    @property
+    def asks_status(self) -> bool:
+        """Whether the peer is to send the revocation status of its certificates along with them."""
+        return self.revocation is not None and self.revocation.staples != "ignore"
+
+    def own_staples(self, credentials: Credentials) -> Staples:
+        """Return for each certificate of ours the OCSP response that goes with it, while it holds."""
+        if self.staples is None:
+            return ()
+        return self.staples.staples(credentials.certificates, self.clock.now())
 
     def forget(self) -> None:
         """Let go of every secret: what was chosen may still be asked for."""
@@ -92,6 +106,8 @@ class Handshake:
 def expect(step: Step, kind: type[M], /) -> Script[M]: ...
 @overload
 def expect(step: Step, kind: type[M], other: type[N], /) -> Script[M | N]: ...
+@overload
+def expect(step: Step, kind: type[M], other: type[N], third: type[T], /) -> Script[M | N | T]: ...
 def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
     """Wait at `step` for a message of one of `kinds`."""
     message = yield Wait(step)
@@ -109,8 +125,12 @@ def judge(
     *,
     key_usage: str = "digitalSignature",
     leaf: Parsed | None = None,
+    staples: Staples = (),
 ) -> Script[Peer]:
-    """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3)."""
+    """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3).
+
+    staples: the OCSP responses that came with the certificates of `chain`, in their order.
+    """
     yield Enter(Step.JUDGING)
     verdict = judge_chain(
         chain,
@@ -121,6 +141,7 @@ def judge(
         key_usage=key_usage,
         leaf=leaf,
         revocation=hs.revocation,
+        staples=staples,
     )
     if hs.observer is not None:
         hs.observer(Judged(LEGAL[hs.role][Step.JUDGING].id, verdict))

@@ -56,6 +56,7 @@ from bothways.tls.wire.tls12 import (
     encrypted_premaster,
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
+from bothways.trust.credentials import Credentials
 from bothways.trust.verdict import Purpose
 
 
@@ -74,8 +75,11 @@ def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice)
     randoms = (hello.random, marked_random(hs.draws.random(32), max(terms.version_codes)))
-    hs.out.send(server_hello(hs, offer, choice, randoms[1]))
+    staple = own_staple(hs, choice.credentials, hello)
+    hs.out.send(server_hello(hs, offer, choice, randoms[1], stapling=staple is not None))
     hs.out.send(Certificate(tuple(choice.credentials.chain)))
+    if staple is not None:
+        hs.out.send(ext.CertificateStatus(staple))
     share = yield from send_exchange(hs, choice, randoms)
     if terms.asks_client:
         hs.out.send(certificate_request(terms))
@@ -102,7 +106,16 @@ def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     return peer
 
 
-def server_hello(hs: Handshake, offer: Offer12, choice: Choice12, random: bytes) -> ServerHello:
+def own_staple(hs: Handshake, credentials: Credentials, hello: ClientHello) -> bytes | None:
+    """Return the OCSP response for our leaf, if the client asked for it and there is one (RFC 6066 8)."""
+    if ext.find(hello.extensions or (), ext.StatusRequest) is None:
+        return None
+    return next(iter(hs.own_staples(credentials)), None)
+
+
+def server_hello(
+    hs: Handshake, offer: Offer12, choice: Choice12, random: bytes, *, stapling: bool
+) -> ServerHello:
     """Answer a ClientHello; the session ID is new, since no session is resumed (RFC 5246 7.4.1.3)."""
     extensions: list[ext.Extension] = []
     if offer.signals_renegotiation:
@@ -113,6 +126,8 @@ def server_hello(hs: Handshake, offer: Offer12, choice: Choice12, random: bytes)
         extensions.append(ext.EcPointFormats((ECPointFormat.uncompressed,)))
     if hs.alpn is not None:
         extensions.append(ext.ApplicationProtocols((hs.alpn,)))
+    if stapling:
+        extensions.append(ext.EmptyStatusRequest())
     return ServerHello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=random,

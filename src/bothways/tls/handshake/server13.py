@@ -74,7 +74,8 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
         offer, share = yield from retry(hs, terms, offer, choice)
     secrets = agree(hs, offer, choice, share)
     request = server_parameters(hs, terms, choice)
-    yield from prove(hs, choice.credentials, choice.scheme)
+    asked = ext.find(offer.hello.extensions or (), ext.StatusRequest) is not None
+    yield from prove(hs, choice.credentials, choice.scheme, with_status=asked)
     send_finished(hs, choice.suite, secrets.server)
     application = secrets.application(hs.transcript.digest())
     hs.out.change_keys(Protection(choice.suite, application.server), Epoch.APPLICATION)
@@ -87,7 +88,12 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     hs.exporter = partial(exporter, application.exporter, suite=choice.suite)
     if signed is None or terms.client_anchors is None:
         return None
-    return (yield from judge(hs, signed.chain, terms.client_anchors, Purpose.CLIENT, None, leaf=signed.leaf))
+    anchors = terms.client_anchors
+    return (
+        yield from judge(
+            hs, signed.chain, anchors, Purpose.CLIENT, None, leaf=signed.leaf, staples=signed.staples
+        )
+    )
 
 
 def choose(terms: ServerTerms, offer: Offer) -> Choice:
@@ -152,7 +158,8 @@ def server_parameters(hs: Handshake, terms: ServerTerms, choice: Choice) -> Cert
     if not terms.asks_client or terms.client_anchors is None:
         return None
     authorities = named_authorities(terms.client_anchors) if terms.name_authorities else ()
-    request = certificate_request(terms.scheme_codes, terms.certificate_scheme_codes, authorities)
+    schemes = terms.scheme_codes, terms.certificate_scheme_codes
+    request = certificate_request(*schemes, authorities, hs.asks_status)
     hs.offered = ext.codes(request.extensions)
     hs.out.send(request)
     return request
@@ -160,7 +167,10 @@ def server_parameters(hs: Handshake, terms: ServerTerms, choice: Choice) -> Cert
 
 @lru_cache(maxsize=64)
 def certificate_request(
-    schemes: tuple[int, ...], certificate_schemes: tuple[int, ...] | None, authorities: tuple[bytes, ...]
+    schemes: tuple[int, ...],
+    certificate_schemes: tuple[int, ...] | None,
+    authorities: tuple[bytes, ...],
+    asks_status: bool,
 ) -> CertificateRequest:
     """Return a request (RFC 9846 4.4.2): one object for all handshakes, so that it is encoded once."""
     extensions: list[ext.Extension] = [ext.SignatureAlgorithms(schemes)]
@@ -168,6 +178,8 @@ def certificate_request(
         extensions.append(ext.SignatureAlgorithmsCert(certificate_schemes))
     if authorities:
         extensions.append(ext.CertificateAuthorities(authorities))
+    if asks_status:
+        extensions.append(ext.EmptyStatusRequest())
     return CertificateRequest(b"", tuple(extensions))
 
 

@@ -48,7 +48,9 @@ class Step(Enum):
     WAIT_CV = "WAIT_CV"
     WAIT_FINISHED = "WAIT_FINISHED"
     WAIT_SERVER_CERT = "WAIT_SERVER_CERT"
+    WAIT_STATUS_SKE = "WAIT_STATUS_SKE"
     WAIT_SKE = "WAIT_SKE"
+    WAIT_STATUS_CR_SHD = "WAIT_STATUS_CR_SHD"
     WAIT_CR_SHD = "WAIT_CR_SHD"
     WAIT_SHD = "WAIT_SHD"
     WAIT_SERVER_CCS = "WAIT_SERVER_CCS"
@@ -127,8 +129,20 @@ LEGAL: Mapping[Role, Mapping[Step, Law]] = {
 LEGAL12: Mapping[Role, Mapping[Step, Law]] = {
     Role.CLIENT: {
         _S.WAIT_SH: _row("1.2", {_T.server_hello}, _S.WAIT_SERVER_CERT),
-        _S.WAIT_SERVER_CERT: _row("2.1", {_T.certificate}, _S.WAIT_SKE, _S.WAIT_CR_SHD),
+        _S.WAIT_SERVER_CERT: _row(
+            "2.1", {_T.certificate}, _S.WAIT_STATUS_SKE, _S.WAIT_SKE, _S.WAIT_STATUS_CR_SHD, _S.WAIT_CR_SHD
+        ),
+        _S.WAIT_STATUS_SKE: _row(
+            "2.1", {_T.certificate_status, _T.server_key_exchange}, _S.WAIT_SKE, _S.WAIT_CR_SHD
+        ),
         _S.WAIT_SKE: _row("2.2", {_T.server_key_exchange}, _S.WAIT_CR_SHD),
+        _S.WAIT_STATUS_CR_SHD: _row(
+            "2.1",
+            {_T.certificate_status, _T.certificate_request, _T.server_hello_done},
+            _S.WAIT_CR_SHD,
+            _S.WAIT_SHD,
+            _S.JUDGING,
+        ),
         _S.WAIT_CR_SHD: _row("2.2", {_T.certificate_request, _T.server_hello_done}, _S.WAIT_SHD, _S.JUDGING),
         _S.WAIT_SHD: _row("2.2", {_T.server_hello_done}, _S.JUDGING),
         _S.JUDGING: _row("2.3", set(), _S.SIGNING, _S.WAIT_SERVER_CCS),
@@ -163,6 +177,7 @@ MESSAGE_IDS: Mapping[tuple[Role, HandshakeType], tuple[str, ...]] = {
     (Role.SERVER, _T.encrypted_extensions): ("1.2",),
     (Role.SERVER, _T.certificate_request): ("1.2",),
     (Role.SERVER, _T.certificate): ("2.1",),
+    (Role.SERVER, _T.certificate_status): ("2.1",),
     (Role.SERVER, _T.certificate_verify): ("2.2",),
     (Role.SERVER, _T.server_key_exchange): ("2.2", "2.4"),
     (Role.SERVER, _T.server_hello_done): ("2.2",),
