@@ -53,9 +53,9 @@ class Loaded(NamedTuple):
 
 
 class Parsed:
-    """A certificate and its parts. `issuer`, `subject` and `spki` are their DER; all else is read on demand.
+    """A certificate and its parts. `issuer`, `subject` and `spki` are their DER, `signed` what was signed.
 
-    The DER of names and key is compared and hashed as it stands, since `cryptography` rebuilds them.
+    All else is read on demand. The DER of names and key is compared and hashed as it stands, since `cryptography` rebuilds them.
     """
 
     __slots__ = (
@@ -67,6 +67,7 @@ class Parsed:
         "flaws",
         "issuer",
         "serial",
+        "signed",
         "spki",
         "subject",
         "version",
@@ -89,6 +90,7 @@ class Parsed:
         if end != len(der):
             raise ValueError(f"{len(der) - end} bytes follow the certificate")
         at, tbs_end = expect_element(der, start, end, SEQUENCE, "tbsCertificate")
+        self.signed = der[start:tbs_end]
         tag, first, stop = element(der, at, tbs_end)
         self.version = 1
         if tag == _VERSION:

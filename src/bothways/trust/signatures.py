@@ -82,7 +82,7 @@ def _pss_weakness(signed: Certificate | CertificateRevocationList) -> tuple[Faul
 
 def is_signed_by(certificate: Parsed, key: CertificatePublicKeyTypes) -> bool:
     """Whether `key` signed `certificate`, by an algorithm that `weakness` lets pass."""
-    return is_signature_of(certificate.x509, certificate.x509.tbs_certificate_bytes, key)
+    return is_signature_of(certificate.x509, certificate.signed, key)
 
 
 def is_signature_of(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> bool:
@@ -101,13 +101,16 @@ def _check_for(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> C
     """Return the check that the algorithm asks for, or None if the key is of another kind."""
     algorithm = signed.signature_algorithm_oid
     signature = signed.signature
+    if algorithm in _ECDSA:
+        digest = signed.signature_hash_algorithm
+        if digest is None or not isinstance(key, ec.EllipticCurvePublicKey):
+            return None
+        return partial(key.verify, signature, data, ec.ECDSA(digest))
     if isinstance(key, _PlainKey):
         return partial(key.verify, signature, data) if isinstance(key, _PLAIN.get(algorithm, ())) else None
     digest = signed.signature_hash_algorithm
     if digest is None:
         return None
-    if isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _ECDSA:
-        return partial(key.verify, signature, data, ec.ECDSA(digest))
     if isinstance(key, rsa.RSAPublicKey) and algorithm in _PKCS1:
         return partial(key.verify, signature, data, padding.PKCS1v15(), digest)
     if isinstance(key, rsa.RSAPublicKey) and not isinstance(signed, OCSPResponse):
