@@ -1,0 +1,204 @@
+"""Staples with other stacks: `openssl s_client -status`, `s_server -status_file`, GnuTLS; both versions.
+
+No program at hand staples as a client of TLS 1.3 (openssl/openssl#12921): there our server meets our client alone.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bothways import Alert, Fault, PeerAlert, PeerFault
+from bothways.tls.events import MessageSeen, Note
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.tls13 import CertificateRequest
+from bothways.trust.crl import CRL
+from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.revocation import CRLStore, Revocation
+from interop import identities
+from interop.identities import NOW, client, issuer, server
+from interop.peers import find
+from interop.programs import PATIENCE, calling, free_port, heard_line, running, serving
+from interop.test_openssl_programs import our_client, our_server, s_client
+from pki import DAY, Issued, crl, ocsp_response
+
+pytestmark = [pytest.mark.interop, pytest.mark.network]
+
+VERSIONS = ["1.2", "1.3"]
+BOTH_VERSIONS = pytest.mark.parametrize("version", VERSIONS)
+TIMES = {"this_update": NOW - timedelta(hours=1), "next_update": NOW + DAY}
+
+
+def issued(who: identities.Identity) -> Issued:
+    """The leaf of an identity, as its issuer knows it."""
+    own = who.credentials
+    return Issued(own.certificate, own.key, (issuer(), *issuer().above))
+
+
+def response(who: identities.Identity, **options) -> bytes:
+    return ocsp_response(issued(who), **TIMES | options)
+
+
+def staples(*responses: bytes) -> OCSPStore:
+    return OCSPStore(map(OCSPResponse, responses))
+
+
+def wanting(staples: str) -> Revocation:
+    """Staples, and a list that speaks for the intermediate."""
+    return Revocation(crls=CRLStore([CRL(crl(issuer().above[0], **TIMES))]), staples=staples)
+
+
+@BOTH_VERSIONS
+def test_s_client_sees_our_staple(version: str, folder: Path) -> None:
+    """RFC 6066 8, RFC 9846 4.5.1.1."""
+    mine = staples(response(server()))
+    flag = "-tls" + version.replace(".", "_")
+    with serving(our_server(auth="none", staples=mine, versions=(version,))) as ours:
+        with s_client(folder, ours.port, "-status", flag) as program:
+            heard = program.until("OCSP Response Status: successful")
+            assert "Cert Status: good" in program.until("Cert Status: ")
+            assert "Response verify" not in heard
+        with s_client(folder, ours.port, flag) as program:
+            program.until("Verify return code: 0 (ok)")
+            assert "OCSP" not in program.heard
+
+
+def s_server(folder: Path, version: str, *options: str) -> list[str]:
+    chain, key = server().files(folder)
+    return [
+        find("openssl"), "s_server", "-accept", "127.0.0.1:0", "-tls" + version.replace(".", "_"), "-rev",
+        "-cert", chain, "-key", key, "-cert_chain", chain, "-CAfile", identities.root_file(folder), *options,
+    ]  # fmt: skip
+
+
+def port_of(program) -> int:
+    program.until("ACCEPT 127.0.0.1:")
+    heard = program.until("\n", 2)
+    return int(heard.split("ACCEPT 127.0.0.1:")[1].split()[0])
+
+
+@BOTH_VERSIONS
+def test_we_require_the_staple_of_s_server_and_get_it(version: str, folder: Path) -> None:
+    """RFC 6066 8: `s_server -status_file`."""
+    (folder / "good.der").write_bytes(response(server()))
+    command = s_server(folder, version, "-status_file", str(folder / "good.der"))
+    with (
+        running(*command) as program,
+        calling(port_of(program), our_client(revocation=wanting("require"))) as channel,
+    ):
+        channel.sendall(b"stressed\n")
+        assert heard_line(channel) == b"desserts\n"
+        assert channel.peer is not None
+        assert channel.peer.verdict.findings[2].text == "2 certificates not revoked by the evidence at hand"
+
+
+@BOTH_VERSIONS
+def test_we_refuse_a_staple_of_s_server_that_says_revoked(version: str, folder: Path) -> None:
+    """RFC 6960 2.2."""
+    (folder / "revoked.der").write_bytes(response(server(), status="revoked", reason="key_compromise"))
+    with running(*s_server(folder, version, "-status_file", str(folder / "revoked.der"))) as program:
+        with (
+            pytest.raises(PeerFault) as refusal,
+            calling(port_of(program), our_client(revocation=wanting("use"))),
+        ):
+            pass
+        assert refusal.value.fault is Fault.REVOKED
+        program.until("certificate revoked")
+
+
+@BOTH_VERSIONS
+def test_we_refuse_a_staple_of_s_server_that_another_signed(version: str, folder: Path) -> None:
+    """RFC 6066 8: and s_server hears bad_certificate_status_response."""
+    forged = response(server(), signer=identities.issuer("Stranger"))
+    (folder / "forged.der").write_bytes(forged)
+    with running(*s_server(folder, version, "-status_file", str(folder / "forged.der"))) as program:
+        with (
+            pytest.raises(PeerFault) as refusal,
+            calling(port_of(program), our_client(revocation=wanting("use"))),
+        ):
+            pass
+        assert refusal.value.fault is Fault.BAD_STAPLE
+        assert "whom CN=Interop intermediate has not authorised" in str(refusal.value)
+        program.until("bad certificate status response")
+
+
+@BOTH_VERSIONS
+def test_we_refuse_s_server_without_the_staple_that_we_require(version: str, folder: Path) -> None:
+    """Issue 4: a required staple."""
+    with running(*s_server(folder, version)) as program:
+        with (
+            pytest.raises(PeerFault) as refusal,
+            calling(port_of(program), our_client(revocation=wanting("require"))),
+        ):
+            pass
+        assert refusal.value.fault is Fault.STAPLE_REQUIRED
+
+
+def priority(version: str) -> str:
+    return f"NORMAL:-VERS-ALL:+VERS-TLS{version}"
+
+
+@BOTH_VERSIONS
+def test_gnutls_client_takes_our_staple(version: str, folder: Path) -> None:
+    """RFC 6066 8: it asks by itself, and verifies what it gets."""
+    trusted = identities.root_file(folder)
+    command = [
+        find("gnutls-cli"), "127.0.0.1", "--priority", priority(version), "--x509cafile", trusted,
+        "--sni-hostname", "localhost", "--verify-hostname", "localhost",
+    ]  # fmt: skip
+    for answer, accepted in ((response(server()), True), (response(server(), status="revoked"), False)):
+        mine = staples(answer)
+        with (
+            serving(our_server(auth="none", staples=mine, versions=(version,))) as ours,
+            running(*command, "--port", str(ours.port)) as program,
+        ):
+            if accepted:
+                heard = program.until("Handshake was completed")
+                assert "OCSP" in heard
+                program.finish()
+            else:
+                program.until("revoked")
+                assert isinstance(ours.outcome(), PeerAlert)
+
+
+@BOTH_VERSIONS
+def test_we_require_the_staple_of_gnutls_serv_and_get_it(version: str, folder: Path) -> None:
+    """RFC 6066 8: `gnutls-serv --ocsp-response`."""
+    (folder / "gnutls.der").write_bytes(response(server()))
+    chain, key = server().files(folder)
+    port = free_port()
+    command = [
+        find("gnutls-serv"), "--echo", "--port", str(port), "--priority", priority(version),
+        "--x509certfile", chain, "--x509keyfile", key, "--ocsp-response", str(folder / "gnutls.der"),
+    ]  # fmt: skip
+    with running(*command) as program:
+        program.until(f"0.0.0.0 port {port}...done")
+        with calling(port, our_client(revocation=wanting("require"))) as channel:
+            channel.sendall(b"line\n")
+            assert heard_line(channel) == b"line\n"
+
+
+def test_other_clients_are_asked_for_a_staple_and_may_have_none(folder: Path) -> None:
+    """RFC 9846 4.4.2: they understand the question; who requires one refuses them, and says why."""
+    lists = CRLStore([CRL(crl(each, **TIMES)) for each in (issuer(), issuer().above[0])])
+    for staples_wanted, status in (("use", None), ("require", Fault.STAPLE_REQUIRED)):
+        policy = Revocation(crls=lists, staples=staples_wanted)
+        with serving(our_server(revocation=policy, versions=("1.3",))) as ours:
+            with s_client(folder, ours.port, "-tls1_3", who=client()) as program:
+                program.say("hello\n")
+                if status is None:
+                    program.until("hello")
+                else:
+                    program.until("bad certificate status response")
+                    outcome = ours.outcome(PATIENCE)
+                    assert isinstance(outcome, PeerFault) and outcome.fault is status
+                    assert outcome.alert is Alert.BAD_CERTIFICATE_STATUS_RESPONSE
+            notes: list[Note] = ours.notes
+            [request] = [
+                note.message
+                for note in notes
+                if isinstance(note, MessageSeen) and isinstance(note.message, CertificateRequest)
+            ]
+            assert ext.find(request.extensions, ext.EmptyStatusRequest) is not None
