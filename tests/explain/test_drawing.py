@@ -103,11 +103,8 @@ def test_a_refusal_is_a_failed_check_and_a_failure_for_each_side():
     """Step 2.3a: the client finds the fault, the server is told by an alert."""
     ladder = ladder_of("elsewhere.example")
     assert ladder.outcome == "failed"
-    assert [(each.side, each.kind, each.step) for each in ladder.failures][0] == (
-        "client",
-        "PeerFault",
-        "2.3a",
-    )
+    fault = ladder.failures[0]
+    assert (fault.side, fault.kind, fault.step) == ("client", "PeerFault", "2.3a")
     assert ladder.failures[1].kind == "PeerAlert" and ladder.failures[1].meaning
     assert ladder.failures[0].alert == "bad_certificate" and ladder.failures[0].rule
     failed = [each for each in ladder.rungs if isinstance(each, CheckMade) and each.outcome == "failed"]
