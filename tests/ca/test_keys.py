@@ -18,7 +18,7 @@ def test_a_key_opens_again_with_its_passphrase_and_not_without(key_type: KeyType
     assert written.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
     opened = usable_key(load_pem_private_key(written, b"passphrase"), "here")
     assert opened.public_key() == key.public_key()
-    with pytest.raises(ValueError, match=r"(?i)password|decrypt"):
+    with pytest.raises(ValueError):
         load_pem_private_key(written, b"another")
 
 

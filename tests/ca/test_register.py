@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,8 +22,9 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def register(url: str) -> Register:
-    return Register.create(url, "a" * 64, "CN=Test", b"certificate")
+def register(url: str) -> Iterator[Register]:
+    with Register.create(url, "a" * 64, "CN=Test", b"certificate") as made:
+        yield made
 
 
 def record(register: Register, serial: int, name: str = "alice") -> None:

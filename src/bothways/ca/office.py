@@ -145,6 +145,12 @@ class Office:
         register = _open_register(path, settings, authority.certificate)
         return cls(path, settings, authority, register, actor, TrustStore.from_certificates([authority.root]))
 
+    def __enter__(self) -> Office:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the register."""
         self.register.close()

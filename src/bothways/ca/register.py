@@ -151,30 +151,33 @@ class Register:
         url: of a SQLAlchemy database. authority: the identifier to enter it under. Raises ConfigError if the
         store cannot be used.
         """
-        with _told(url):
-            engine = _engine(url)
-            with _writing(engine) as connection:
-                _metadata.create_all(connection)
-                version = connection.scalar(select(SCHEMA.c.version))
-                if version is None:
-                    connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
-                _check_version(version or SCHEMA_VERSION)
-                row = {"id": authority, "name": name, "certificate": certificate}
-                connection.execute(insert(AUTHORITIES).values(row))
+        with _told(url), _disposed_on_failure(_engine(url)) as engine, _writing(engine) as connection:
+            _metadata.create_all(connection)
+            version = connection.scalar(select(SCHEMA.c.version))
+            if version is None:
+                connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
+            _check_version(version or SCHEMA_VERSION)
+            row = {"id": authority, "name": name, "certificate": certificate}
+            connection.execute(insert(AUTHORITIES).values(row))
         return cls(engine, authority)
 
     @classmethod
     def open(cls, url: str, authority: str) -> Register:
         """Open the register of an authority, or raise ConfigError."""
-        with _told(url):
-            engine = _engine(url)
+        with _told(url), _disposed_on_failure(_engine(url)) as engine:
             with engine.connect() as connection:
                 version = connection.scalar(select(SCHEMA.c.version))
                 _check_version(version)
                 known = connection.scalar(select(AUTHORITIES.c.id).where(AUTHORITIES.c.id == authority))
-        if known is None:
-            raise ConfigError("the register does not know this authority: does --store name another one?")
+            if known is None:
+                raise ConfigError("the register does not know this authority: does --store name another one?")
         return cls(engine, authority)
+
+    def __enter__(self) -> Register:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close every connection to the store."""
@@ -457,6 +460,16 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writing = connection.get_execution_options().get("writing")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@contextmanager
+def _disposed_on_failure(engine: Engine) -> Iterator[Engine]:
+    """Close what an engine has open if the block fails."""
+    try:
+        yield engine
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 @contextmanager

@@ -182,10 +182,9 @@ def issue(
     """Make a key and a certificate: NAME.pem (with the chain) and NAME.key."""
     suffixes = (".key", ".pem", *((".p12",) if p12 else ()))
     _check_free(out, suffixes, force)
-    office = _open(path, passphrase_file, insecure_no_passphrase)
-    holder = Holder(name, dns, ip, uri, email)
-    issued = office.issue(Profile(profile), holder, key_type=KeyType(key), lifetime=lifetime)
-    office.close()
+    with _open(path, passphrase_file, insecure_no_passphrase) as office:
+        holder = Holder(name, dns, ip, uri, email)
+        issued = office.issue(Profile(profile), holder, key_type=KeyType(key), lifetime=lifetime)
     _hand_out(issued, out, p12, p12_password_file)
 
 
@@ -219,16 +218,15 @@ def sign(
     """
     _check_free(out, (".pem",), force)
     data = directory.read(Path(request))
-    office = _open(path, passphrase_file, insecure_no_passphrase)
-    holder = Holder(name, dns, ip, uri, email)
-    issued = office.sign(
-        data,
-        Profile(profile),
-        holder=None if holder == Holder() else holder,
-        lifetime=lifetime,
-        source=request,
-    )
-    office.close()
+    with _open(path, passphrase_file, insecure_no_passphrase) as office:
+        holder = Holder(name, dns, ip, uri, email)
+        issued = office.sign(
+            data,
+            Profile(profile),
+            holder=None if holder == Holder() else holder,
+            lifetime=lifetime,
+            source=request,
+        )
     _hand_out(issued, out)
 
 
@@ -260,16 +258,17 @@ def renew(
     into = Path(out) if which is None else Path(out).parent
     if not into.is_dir():
         refuse(f"{into}: there is no such directory")
-    office = _open(path, passphrase_file, insecure_no_passphrase)
-    if which is not None:
-        entry = _known(office.register, which)
-        _hand_out(office.renew(entry.serial, same_key=same_key), out, p12, p12_password_file)
-    else:
-        now = utc_now()
-        for entry in office.register.expiring(now + (expiring or timedelta()), now):
-            issued = office.renew(entry.serial, same_key=same_key)
-            _hand_out(issued, str(Path(out) / _file_name(entry.name, issued.serial)), p12, p12_password_file)
-    office.close()
+    with _open(path, passphrase_file, insecure_no_passphrase) as office:
+        if which is not None:
+            entry = _known(office.register, which)
+            _hand_out(office.renew(entry.serial, same_key=same_key), out, p12, p12_password_file)
+        else:
+            now = utc_now()
+            for entry in office.register.expiring(now + (expiring or timedelta()), now):
+                issued = office.renew(entry.serial, same_key=same_key)
+                _hand_out(
+                    issued, str(Path(out) / _file_name(entry.name, issued.serial)), p12, p12_password_file
+                )
 
 
 @command.command("revoke")
@@ -291,10 +290,9 @@ def revoke(
     With the reason certificateHold it can be released again, else it is for good. Others learn of it from the
     next list, `bothways ca crl`.
     """
-    office = _open(path, passphrase_file, insecure_no_passphrase)
-    entry = _known(office.register, which)
-    office.revoke(entry.serial, reason)
-    office.close()
+    with _open(path, passphrase_file, insecure_no_passphrase) as office:
+        entry = _known(office.register, which)
+        office.revoke(entry.serial, reason)
     say(f"revoked {visible(entry.name)}, serial {entry.serial:x}, for {reason}")
     say(f"publish a new list: bothways ca crl {path} --out crl.pem")
 
@@ -305,10 +303,9 @@ def revoke(
 @SEALED
 def release(path: Path, which: str, passphrase_file: str | None, insecure_no_passphrase: bool) -> None:
     """Release a certificate that was revoked with the reason certificateHold."""
-    office = _open(path, passphrase_file, insecure_no_passphrase)
-    entry = _known(office.register, which, held=True)
-    office.release(entry.serial)
-    office.close()
+    with _open(path, passphrase_file, insecure_no_passphrase) as office:
+        entry = _known(office.register, which, held=True)
+        office.release(entry.serial)
     say(f"released {visible(entry.name)}, serial {entry.serial:x}")
 
 
@@ -325,9 +322,8 @@ def crl(
     insecure_no_passphrase: bool,
 ) -> None:
     """Sign a new list of what is revoked; the root's own list goes with it, in one PEM."""
-    office = _open(path, passphrase_file, insecure_no_passphrase)
-    text = office.crls_pem(lifetime)
-    office.close()
+    with _open(path, passphrase_file, insecure_no_passphrase) as office:
+        text = office.crls_pem(lifetime)
     if out is None:
         sys.stdout.write(text.decode())
         return
@@ -352,16 +348,15 @@ def serve(path: Path, listen: Address, passphrase_file: str | None, insecure_no_
 
     from bothways.ca.service import service
 
-    office = _open(path, passphrase_file, insecure_no_passphrase)
-    with socket.create_server(
-        listen, family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    ) as own:
+    with (
+        _open(path, passphrase_file, insecure_no_passphrase) as office,
+        socket.create_server(listen, family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET) as own,
+    ):
         say(f"listening on {Address(listen.host, own.getsockname()[1])}")
         # What uvicorn does with a signal is to end, and then to raise it again.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         server = uvicorn.Server(uvicorn.Config(service(office), log_level="warning", lifespan="off"))
         server.run(sockets=[own])
-    office.close()
 
 
 @command.command("list")
@@ -369,18 +364,17 @@ def serve(path: Path, listen: Address, passphrase_file: str | None, insecure_no_
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 def list_(path: Path, as_json: bool) -> None:
     """List what was issued, by its begin."""
-    register = register_of(path)
-    now = utc_now()
-    if as_json:
-        sys.stdout.write(json.dumps([_as_json(entry, now) for entry in register.all()]) + "\n")
-    else:
-        for entry in register.all():
-            state = _state(entry, now)
-            words = f"{state} for {entry.reason}" if entry.reason and state == "revoked" else state
-            end = f"{entry.not_after:%Y-%m-%d %H:%M}"
-            name = visible(entry.name)
-            sys.stdout.write(f"{entry.serial:032x}  {entry.profile:7}  {end}  {words:9}  {name}\n")
-    register.close()
+    with register_of(path) as register:
+        now = utc_now()
+        if as_json:
+            sys.stdout.write(json.dumps([_as_json(entry, now) for entry in register.all()]) + "\n")
+        else:
+            for entry in register.all():
+                state = _state(entry, now)
+                words = f"{state} for {entry.reason}" if entry.reason and state == "revoked" else state
+                end = f"{entry.not_after:%Y-%m-%d %H:%M}"
+                name = visible(entry.name)
+                sys.stdout.write(f"{entry.serial:032x}  {entry.profile:7}  {end}  {words:9}  {name}\n")
 
 
 @command.command("root")

@@ -564,9 +564,10 @@ class ChannelFile(io.RawIOBase):
     """The unbuffered file that `Channel.makefile` builds on."""
 
     def __init__(self, channel: Channel, mode: str) -> None:
-        if not set(mode) <= set("rwb"):
-            raise UsageError(f"makefile: {mode!r} is no mode; expected r, w, rw, with b for bytes")
         super().__init__()
+        if not set(mode) <= set("rwb"):
+            super().close()  # or the collector would, and with it a channel that never knew of this file
+            raise UsageError(f"makefile: {mode!r} is no mode; expected r, w, rw, with b for bytes")
         self._channel = channel
         self._reads = "r" in mode or "w" not in mode
         self._writes = "w" in mode
