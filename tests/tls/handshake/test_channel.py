@@ -135,6 +135,8 @@ def test_outbox_that_forgets_keeps_what_is_ready_and_no_key() -> None:
     out.forget()
     assert isinstance(out.keys, Plaintext)
     assert len(out.take()) == 5 + 2 + 1 + 16
+    out.flush()
+    assert out.take() == b"", "what was not sealed yet must not go out in the clear"
 
 
 def test_inbox_hands_out_messages_one_at_a_time() -> None:
