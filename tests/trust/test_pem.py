@@ -29,3 +29,10 @@ def test_what_is_not_base64_is_a_value_error(data):
     """RFC 7468 3."""
     with pytest.raises(ValueError, match=r"base64|no PEM"):
         body(data)
+
+
+def test_blocks_without_an_end_cost_no_more_than_their_length():
+    """CPU: each of them was once looked for up to the end of the file; this took minutes."""
+    endless = b"".join(b"-----BEGIN A%d-----\nx\n" % each for each in range(100_000))
+    whole = b"-----BEGIN B-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END B-----"
+    assert blocks(endless + whole + endless) == [("B", whole + b"\n")]

@@ -6,7 +6,10 @@ import re
 from base64 import b64decode
 from binascii import Error
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
+# No five hyphens stand inside a block, so that a BEGIN without its END is not looked for to the end of the file.
+_BLOCK = re.compile(
+    rb"-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*+\r?\n([^-]*+(?:-(?!----)[^-]*+)*+)-----END \1-----"
+)
 CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
 
 
