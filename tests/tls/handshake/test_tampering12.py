@@ -19,6 +19,7 @@ from pair import Pair
 from tamper import lying
 from tls.handshake.conversations import Conversation
 from tls.handshake.conversations12 import CONVERSATIONS, classic, conversation, deciphering
+from tls.handshake.test_delivery import ended_as_documented, mutated, mutator
 from tls.handshake.test_tampering import Wire, altered, encodings, record_headers
 
 ALPN = {"alpn": ("h2", "http/1.1")}
@@ -185,3 +186,37 @@ def test_messages_in_fragments_of_any_size_are_read(
     talk = TAMPERED[name].pair()
     talk.exchange()
     assert talk.client.established and talk.server.established
+
+
+@BOTH_KINDS
+@pytest.mark.parametrize("role", Role)
+def test_mutated_messages_raise_nothing(name: str, role: Role, full: bool) -> None:
+    """DESIGN 5: whatever a peer says under the right keys, nothing but the documented errors comes of it."""
+    refused = 0
+    for seed in range(4000 if full else 200):
+        chosen = random.Random(seed)
+        with lying(role, mutator(seed % (6 if role is Role.SERVER else 5), chosen)):
+            talk = TAMPERED[name].pair()
+            talk.exchange()
+        end = talk.server if role is Role.CLIENT else talk.client
+        refused += isinstance(end.failure, PeerFault)
+        ended_as_documented(talk, f"seed {seed}")
+    assert refused > 100
+
+
+@BOTH_KINDS
+def test_mutated_flights_raise_nothing(name: str, full: bool) -> None:
+    """DESIGN 5: nor of what the network makes of records."""
+    for seed in range(4000 if full else 200):
+        chosen = random.Random(seed)
+        passed = 0
+
+        def bad_line(data: bytes, chosen: random.Random = chosen, flight: int = seed % 4) -> bytes:
+            nonlocal passed
+            passed += 1
+            return mutated(data, chosen) if passed - 1 == flight else data
+
+        talk = TAMPERED[name].pair()
+        talk.to_server = talk.to_client = bad_line
+        talk.exchange()
+        ended_as_documented(talk, f"seed {seed}")
