@@ -55,7 +55,8 @@ class Loaded(NamedTuple):
 class Parsed:
     """A certificate and its parts. `issuer`, `subject` and `spki` are their DER, `signed` what was signed.
 
-    All else is read on demand. The DER of names and key is compared and hashed as it stands, since `cryptography` rebuilds them.
+    All else is read on demand. The DER of names and key is compared and hashed as it stands, since
+    `cryptography` rebuilds them.
     """
 
     __slots__ = (
