@@ -178,3 +178,16 @@ def test_what_the_table_lets_pass_and_nobody_takes_is_our_own_defect() -> None:
     assert isinstance(after._inbox.keys, Plaintext)
     with pytest.raises(TypeError, match="no keys to renew"):
         after.take(KeyUpdate(0))
+
+
+def test_data_that_comes_by_itself_starts_the_counts_anew() -> None:
+    """RFC 9846 4.7.3, 5.1: one record a call, as bulk data comes, between empty records and new keys."""
+    talk = established()
+    for _ in range(3 * IDLE_MESSAGE_LIMIT):
+        talk.server.update_keys()
+        talk.server._out._wire.append(talk.server._out.keys.seal(23, b""))
+        talk.exchange()
+        talk.server.send(b"x")
+        talk.exchange()
+    assert talk.client.established
+    assert received(talk.client_events) == b"x" * 3 * IDLE_MESSAGE_LIMIT

@@ -533,3 +533,33 @@ def test_client_may_want_an_ip_address() -> None:
     talk.exchange()
     assert isinstance(talk.client.failure, PeerFault)
     assert talk.client.failure.fault is Fault.NAME_MISMATCH
+
+
+def test_data_after_close_notify_is_ignored_though_it_opens() -> None:
+    """RFC 9846 6.1: who said that nothing follows is believed, in one piece and in several."""
+    talk = mutual()
+    talk.client.close()
+    talk.exchange()
+    for data in (b"one record", b"x" * 40_000):
+        talk.client._out.data(data)
+        assert talk.server.receive(talk.client.data_to_send()) == []
+    assert talk.server.failure is None and received(talk.server_events) == b""
+
+
+def test_nothing_is_no_end_of_file() -> None:
+    """DESIGN 8: the end is said by `receive_eof`; an empty piece changes nothing."""
+    talk = pair(client_config(), server_config())
+    assert talk.client.receive(b"") == [] and talk.server.receive(b"") == []
+    talk.exchange()
+    assert talk.client.receive(b"") == [] and talk.client.established
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_pieces_may_be_any_kind_of_bytes(kind: type) -> None:
+    """DESIGN 8: what a socket fills is taken as it is, and kept no longer."""
+    talk = mutual()
+    talk.server.send(b"data")
+    piece = kind(talk.server.data_to_send())
+    assert received(talk.client.receive(piece)) == b"data"
+    if kind is bytearray:
+        piece.clear()
