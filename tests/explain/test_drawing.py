@@ -6,6 +6,8 @@ from dataclasses import fields
 
 import pytest
 
+from bothways.cli.identities import issue_identities
+from bothways.cli.scenes import forged_finished
 from bothways.explain.drawing import WITHHELD, drawn
 from bothways.explain.ladder import AlertSent, CheckMade, ChoiceMade, DataSent, KeysTaken, Message
 from bothways.explain.recorder import Noted
@@ -60,6 +62,18 @@ def test_the_four_phases_follow_one_another():
     checks = {each.step: each.phase for each in ladder.rungs if isinstance(each, CheckMade)}
     assert (checks["2.3a"], checks["3.3a"]) == ("2", "3")
     assert all(each.phase == "4" for each in ladder.rungs if isinstance(each, DataSent))
+
+
+@pytest.mark.network
+def test_a_finished_that_is_refused_opens_no_channel():
+    """Step 4.2 failed: it stands in the band that the handshake had come to."""
+    play = forged_finished(issue_identities())
+    notes = play.client.recorder.notes, play.server.recorder.notes
+    ladder = drawn(*notes, NOON, client_error=play.client.error, server_error=play.server.error)
+    failed = [each for each in ladder.rungs if isinstance(each, CheckMade) and each.outcome == "failed"]
+    assert [(each.step, each.phase) for each in failed] == [("4.2", "2")]
+    assert {each.phase for each in ladder.rungs} == {"1", "2"}
+    assert {each.arrival for each in messages(ladder) if each.name == "Finished"} == {"lost", "altered"}
 
 
 def test_decisions_keys_and_data_are_told_without_content():

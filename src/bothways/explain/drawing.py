@@ -316,7 +316,7 @@ def _own_phase(rung: Rung) -> str:
     match rung:
         case Message(steps=(first, *_)):
             return first[0]
-        case CheckMade(step=step):
+        case CheckMade(step=step, outcome=outcome) if step < "4" or outcome == "passed":
             return step[0]
         case DataSent():
             return "4"
