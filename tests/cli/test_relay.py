@@ -184,5 +184,8 @@ def test_a_service_that_is_not_there_is_told_in_the_log(start):
     server = start("--client-ca", "ca.pem", "--forward", f"127.0.0.1:{free}")
     with ada(server) as channel:
         assert channel.recv(1) == b""
+    given_up = time.monotonic() + 30
+    while "ended" not in server.said and time.monotonic() < given_up:
+        time.sleep(0.02)
     assert server.end() == 0
     assert "ended: connection refused: nothing listens there" in server.said
