@@ -23,6 +23,7 @@ SCENES = (
     "wrong server name",
     "a revoked certificate",
     "an expired revocation list",
+    "an altered staple",
     "a certificate without its key",
     "an altered message",
     "an altered record",
@@ -51,13 +52,15 @@ def test_demo_shows_every_step_and_every_scene_in_a_pipe():
     for scene in SCENES:
         assert f"{scene}: refused as it should be" in done.stdout
     assert "not checked: no source configured" in done.stdout
+    assert "Server and client staple" in done.stdout
+    assert done.stdout.count("2 certificates not revoked by the evidence at hand") == 2
     assert "public key" in done.stdout
     assert "private key" in done.stdout
     assert "session key" in done.stdout
     assert "\x1b" not in done.stdout
     assert all(len(line) <= demo.PIPE_WIDTH and line == line.rstrip() for line in done.stdout.splitlines())
     assert done.stdout.endswith(
-        "All 3 handshakes succeeded, and 9 of 9 scenes were refused as they should be.\n"
+        "All 4 handshakes succeeded, and 10 of 10 scenes were refused as they should be.\n"
     )
 
 
@@ -73,13 +76,17 @@ def test_demo_prints_one_json_object_for_each_step():
     done = run("--json")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    for name in ("mutual", "one-way", "classic"):
+    for name in ("mutual", "one-way", "stapled", "classic"):
         steps = [row for row in rows if row.get("run") == name]
         assert [row["step"] for row in steps[:-1]] == list(STEPS)
         assert steps[-1]["succeeded"] is True
     one_way = {row["step"]: row["standing"] for row in rows if row.get("run") == "one-way" and "step" in row}
     assert one_way["3.1"] == "not part of it"
     assert one_way["2.3c"] == "not checked"
+    with_status = {
+        row["step"]: row["standing"] for row in rows if row.get("run") == "stapled" and "step" in row
+    }
+    assert with_status["2.3c"] == with_status["3.3c"] == "done"
     mutual = {row["step"]: row for row in rows if row.get("run") == "mutual" and "step" in row}
     assert [key["kind"] for key in mutual["2.4"]["keys"]] == ["public", "private"]
     sides = {(line["side"], line["act"]) for line in mutual["3.1"]["lines"]}

@@ -6,7 +6,7 @@ import pytest
 
 from bothways import PeerAlert, PeerFault
 from bothways.cli.identities import Identities, issue_identities
-from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, Side, mutual, one_way
+from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, Side, mutual, one_way, stapled
 
 pytestmark = pytest.mark.network
 
@@ -16,9 +16,11 @@ def people() -> Identities:
     return issue_identities()
 
 
-@pytest.mark.parametrize(("run", "client"), [(mutual, "Ada Lovelace"), (one_way, "an anonymous client")])
+@pytest.mark.parametrize(
+    ("run", "client"), [(mutual, "Ada Lovelace"), (one_way, "an anonymous client"), (stapled, "Ada Lovelace")]
+)
 def test_both_sides_talk_when_nothing_is_wrong(people, run, client):
-    """Mutual and one-way."""
+    """Mutual, one-way, and with the staples of both."""
     play = run(people)
     assert (play.client.error, play.server.error) == (None, None)
     assert (play.server.received, play.client.received) == (REQUEST, ANSWER)

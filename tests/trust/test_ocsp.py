@@ -148,6 +148,10 @@ def test_a_response_whose_signature_does_not_fit_its_name_is_nobodys():
     altered[-1] ^= 1
     assert signer(bytes(altered)) == "its signature does not verify under the key of CN=Root"
     mine = responder(ROOT)
+    whole = ocsp_response(ONE, signer=mine)
+    signature = ocsp.load_der_ocsp_response(whole).signature
+    turned = whole.replace(signature, signature[:-1] + bytes([signature[-1] ^ 1]))
+    assert signer(turned) == "its signature does not verify under the key of CN=Responder"
     bare = ocsp_response(ONE, signer=mine, delegates=[])
     assert "without a certificate that fits" in signer(bare)
     by_name = ocsp_response(ONE, signer=mine, delegates=[], by_name=True)

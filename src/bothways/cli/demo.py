@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bothways.cli.identities import Identities, issue_identities
 from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, classic, mutual, one_way
+from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, classic, mutual, one_way, stapled
 from bothways.cli.terminal import FAILED
 from bothways.errors import PeerAlert, PeerFault
 from bothways.explain.documents import key_words
@@ -75,13 +75,15 @@ def command(as_json: bool, dated: bool, picture: LadderFile | None) -> int:
     both = mutual(people)
     _keep(picture, both)
     server_only = one_way(people)
+    with_status = stapled(people)
+    handshakes = (both, server_only, with_status, old)
     played = [(scene, scene.run(people)) for scene in SCENES]
     if as_json:
-        for row in _rows(both, server_only, old, played):
+        for row in _rows(handshakes, played):
             sys.stdout.write(json.dumps(row) + "\n")
     else:
-        _show(people, both, server_only, old, played)
-    return 0 if _succeeded((both, server_only, old), played) else FAILED
+        _show(people, handshakes, played)
+    return 0 if _succeeded(handshakes, played) else FAILED
 
 
 def _keep(picture: LadderFile | None, play: Play) -> None:
@@ -123,18 +125,20 @@ def _show_classic(play: Play, as_json: bool) -> int:
 
 
 def _show(
-    people: Identities, both: Play, server_only: Play, old: Play, played: Sequence[tuple[Scene, Play]]
+    people: Identities, handshakes: tuple[Play, Play, Play, Play], played: Sequence[tuple[Scene, Play]]
 ) -> None:
+    both, server_only, with_status, old = handshakes
     screen = console()
     parts = (
         _opening(people),
         _mutual(both),
         _picture(both, screen.width),
         _beside(both, server_only),
+        _stapled(with_status),
         _classic(old, screen.width),
         _refusals(played),
     )
-    for part in (*parts, _closing((both, server_only, old), played)):
+    for part in (*parts, _closing(handshakes, played)):
         _print(screen, part)
 
 
@@ -271,6 +275,7 @@ def _beside(both: Play, server_only: Play) -> RenderableType:
     return Group("", heading, rows, *failures)
 
 
+STAPLED_STEPS = ("2.3c", "3.3c")
 DATED = (
     ("no forward secrecy", "whoever gets the server's key later opens every recorded connection"),
     (
@@ -281,6 +286,18 @@ DATED = (
     ("hellos in the clear", "certificates and choices can be read by everybody on the way"),
     ("the server's proof comes late", "only its Finished shows that it could open the secret"),
 )
+
+
+def _stapled(play: Play) -> RenderableType:
+    """What differs where both sides staple: the revocation status is checked, and nothing was fetched."""
+    rule = Rule(Text("Server and client staple", style="bold"), align="left", style="dim")
+    told = Text(
+        "Each asks the other for its revocation status, and gets what the authority's responder signed of it "
+        "along with the certificate."
+    )
+    views = story(play.client.recorder.notes, play.server.recorder.notes)
+    steps = [_step(view) for view in views if view.name.id in STAPLED_STEPS]
+    return Group("", rule, told, *steps, *(_error(side, error) for side, error in _errors(play)))
 
 
 def _classic(play: Play, width: int) -> RenderableType:
@@ -402,10 +419,8 @@ def _error(side: str, error: Exception) -> Text:
 # -- for programs ------------------------------------------------------------------------------------------
 
 
-def _rows(
-    both: Play, server_only: Play, old: Play, played: Iterable[tuple[Scene, Play]]
-) -> Iterable[dict[str, object]]:
-    for run, each in (("mutual", both), ("one-way", server_only), ("classic", old)):
+def _rows(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> Iterable[dict[str, object]]:
+    for run, each in zip(("mutual", "one-way", "stapled", "classic"), handshakes, strict=True):
         yield from _run_rows(run, each)
     for scene, each in played:
         yield {

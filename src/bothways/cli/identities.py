@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 from bothways.ca.authority import Authority, Issued, utc_now
 from bothways.ca.crl import Revoked, build_crl
-from bothways.ca.keys import KeyType, PrivateKey, new_key
+from bothways.ca.keys import KeyType, PrivateKey, new_key, signature_hash
 from bothways.ca.profiles import Profile
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
+from bothways.trust.ocsp import OCSPResponse, OCSPStore
 from bothways.trust.revocation import CRLStore
 
 SERVER_NAME = "bank.example"
@@ -37,6 +40,9 @@ class Identities:
     nobody_revoked: CRLStore
     client_revoked: CRLStore
     expired_lists: CRLStore
+    server_status: OCSPStore
+    client_status: OCSPStore
+    altered_status: OCSPStore
 
     def everyone(self) -> Iterator[tuple[str, x509.Certificate]]:
         """Each certificate of the successful handshakes, with what it is."""
@@ -60,6 +66,8 @@ def issue_identities() -> Identities:
         Profile.SERVER, SERVER_NAME, dns=[SERVER_NAME], lifetime=LIFETIME, key_type=KeyType.RSA3072
     )
     now = utc_now()
+    responder = issuing.issue(Profile.OCSP, "Demo Responder", lifetime=LIFETIME)
+    server_status = _status(issuing, responder, server, now)
     stranger = other.issue(Profile.CLIENT, "Mallory", email=["mallory@elsewhere.example"], lifetime=LIFETIME)
     return Identities(
         root=root.certificate,
@@ -74,6 +82,9 @@ def issue_identities() -> Identities:
         nobody_revoked=_lists(root, issuing, (), now),
         client_revoked=_lists(root, issuing, ((client.serial, now, "keyCompromise"),), now),
         expired_lists=_lists(root, issuing, (), now - 30 * LIFETIME),
+        server_status=_responses(server_status),
+        client_status=_responses(_status(issuing, responder, client, now)),
+        altered_status=_responses(_with_a_bit_turned(server_status)),
     )
 
 
@@ -81,6 +92,40 @@ def _lists(root: Authority, issuing: Authority, revoked: tuple[Revoked, ...], at
     """The revocation lists of both authorities as they are at a time."""
     lists = (build_crl(root, (), 1, at, at + LIFETIME), build_crl(issuing, revoked, 1, at, at + LIFETIME))
     return CRLStore.from_pem(b"".join(each.public_bytes(Encoding.PEM) for each in lists))
+
+
+def _status(issuing: Authority, responder: Issued, of: Issued, at: datetime) -> bytes:
+    """What the authority's responder says of a certificate that is good (RFC 6960 4.2)."""
+    if responder.key is None:
+        raise ValueError("the responder has no key")
+    builder = (
+        ocsp.OCSPResponseBuilder()
+        .add_response(
+            of.certificate,
+            issuing.certificate,
+            SHA256(),
+            ocsp.OCSPCertStatus.GOOD,
+            at,
+            at + LIFETIME,
+            None,
+            None,
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.NAME, responder.certificate)
+        .certificates([responder.certificate])
+    )
+    signed = builder.sign(responder.key, signature_hash(responder.key))
+    return signed.public_bytes(Encoding.DER)
+
+
+def _responses(response: bytes) -> OCSPStore:
+    """One response, as who staples it has it."""
+    return OCSPStore([OCSPResponse(response)])
+
+
+def _with_a_bit_turned(response: bytes) -> bytes:
+    """The same response with the last bit of its signature turned."""
+    signature = ocsp.load_der_ocsp_response(response).signature
+    return response.replace(signature, signature[:-1] + bytes((signature[-1] ^ 1,)))
 
 
 def _credentials(issued: Issued) -> Credentials:

@@ -125,6 +125,19 @@ def expired_list(people: Identities) -> Play:
     return play(_client(people), server)
 
 
+def stapled(people: Identities) -> Play:
+    """Both ask for the other's revocation status, and both send their own with their certificates."""
+    policy = Revocation(crls=people.nobody_revoked, staples="require")
+    client = replace(_client(people), revocation=policy, staples=people.client_status)
+    return play(client, replace(_server(people), revocation=policy, staples=people.server_status))
+
+
+def altered_staple(people: Identities) -> Play:
+    """Somebody altered the OCSP response that the server sends with its certificate."""
+    client = replace(_client(people), revocation=Revocation(crls=people.nobody_revoked, staples="use"))
+    return play(client, replace(_server(people), staples=people.altered_status))
+
+
 def no_certificate(people: Identities) -> Play:
     """The client has no certificate."""
     return play(replace(_client(people), credentials=None), _server(people))
@@ -193,6 +206,11 @@ SCENES = (
         "an expired revocation list",
         "the server checks revocation, and its lists are past their time: unknown is not good",
         "server", "3.3c", Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, expired_list,
+    ),
+    Scene(
+        "an altered staple",
+        "the server sends its revocation status along, and somebody has turned a bit of that",
+        "client", "2.3c", Fault.BAD_STAPLE, Alert.BAD_CERTIFICATE_STATUS_RESPONSE, altered_staple,
     ),
     Scene(
         "a certificate without its key",

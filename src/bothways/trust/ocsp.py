@@ -159,13 +159,15 @@ class OCSPResponse:
             return f"it is signed with {weak[1]}"
         if self._is_signed_by(issuer):
             return issuer
-        delegate = next((each for each in self._delegates() if self._is_signed_by(each)), None)
+        delegates = list(self._delegates())
+        delegate = next((each for each in delegates if self._is_signed_by(each)), None)
         if delegate is not None:
             problem = _unfit(delegate, issuer, at)
             who = delegate.subject_text
             return delegate if problem is None else f"it is signed by {who}, {problem}"
-        if self._names(issuer):
-            return f"its signature does not verify under the key of {issuer.subject_text}"
+        named = next((each for each in (issuer, *delegates) if self._names(each)), None)
+        if named is not None:
+            return f"its signature does not verify under the key of {named.subject_text}"
         return f"it is signed in the name of {self.responder}, without a certificate that fits its signature"
 
     def _is_signed_by(self, candidate: Parsed) -> bool:
