@@ -95,6 +95,16 @@ def test_a_name_inside_of_an_excluded_subtree_is_refused(presented, constraint, 
     assert outcome([presented], excluded=[constraint]) == ([Fault.NAME_EXCLUDED] if refused else [])
 
 
+@pytest.mark.parametrize(
+    "presented",
+    ["DNS:host.example.", "DNS:a.host.example.", "EMAIL:me@host.example.", "URI:x://host.example./"],
+)
+def test_a_final_dot_leads_out_of_no_excluded_subtree(presented):
+    """RFC 1034 3.1: with it the same host is meant, and who reads the name may leave it out."""
+    kind = presented.partition(":")[0]
+    assert outcome([presented], excluded=[f"{kind}:host.example"]) == [Fault.NAME_EXCLUDED]
+
+
 def test_constraints_on_one_kind_leave_other_kinds_alone():
     """RFC 5280 4.2.1.10."""
     assert outcome(["EMAIL:me@other.example", "IP:10.0.0.1"], permitted=["DNS:host.example"]) == []

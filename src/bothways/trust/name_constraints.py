@@ -138,7 +138,7 @@ def _dns(name: object, subtree: object, excluding: bool) -> bool:
 
     A wildcard is permitted only with all that it stands for, and excluded with any of it.
     """
-    host, base = str(name).lower(), str(subtree).lower()
+    host, base = _host(str(name)), _host(str(subtree))
     if host.startswith("*."):
         if excluding and base.lstrip(".").partition(".")[2] == host[2:]:
             return True
@@ -146,6 +146,11 @@ def _dns(name: object, subtree: object, excluding: bool) -> bool:
             return True
         host = host[2:]
     return _below(host, base)
+
+
+def _host(text: str) -> str:
+    """A host in lower case without the final dot: with it the same host is meant."""
+    return text.lower().removesuffix(".")
 
 
 def _below(host: str, base: str) -> bool:
@@ -162,8 +167,8 @@ def _email(name: object, subtree: object, _excluding: bool) -> bool:
         return _excluding
     if "@" in base:
         base_local, _, base_host = base.rpartition("@")
-        return local == base_local and host.lower() == base_host.lower()
-    return _at_host(host.lower(), base.lower())
+        return local == base_local and _host(host) == _host(base_host)
+    return _at_host(_host(host), _host(base))
 
 
 def _at_host(host: str, base: str) -> bool:
@@ -176,13 +181,13 @@ def _uri(name: object, subtree: object, excluding: bool) -> bool:
     host = _uri_host(str(name))
     if host is None:
         return excluding
-    return _at_host(host, str(subtree).lower())
+    return _at_host(host, _host(str(subtree)))
 
 
 def _uri_host(uri: str) -> str | None:
     scheme, separator, rest = uri.partition("://")
     authority = rest.partition("/")[0].partition("?")[0].partition("#")[0].rpartition("@")[2]
-    host = authority.partition(":")[0].lower()
+    host = _host(authority.partition(":")[0])
     if not scheme or not separator or not host or host.startswith("[") or host.rpartition(".")[2].isdigit():
         return None
     return host
