@@ -166,7 +166,7 @@ border-radius:.5rem;background:var(--card);font-size:.9rem}
 .card h3{font-size:1.05rem}
 .steps{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1rem 2rem}
 .steps ol{margin:.3rem 0 0;padding:0;list-style:none;font-size:.92rem}
-.steps li li{display:grid;grid-template-columns:3rem 1fr;gap:.2rem .6rem;padding:.15rem 0}
+.steps li li{display:grid;grid-template-columns:3.7rem 1fr;gap:.2rem .6rem;padding:.15rem 0}
 .steps li li:target{outline:3px solid var(--application)}
 .steps>ol{display:contents}
 .foot{margin-top:2rem;color:var(--soft);font-size:.85rem}
@@ -190,7 +190,8 @@ tr+tr>*{border:0}tr+tr{border-top:1px solid var(--edge)}
 }
 @media (forced-colors:active){.mark,.shaft{forced-color-adjust:none}}
 @media print{
-body{max-width:none;padding:0;font-size:10pt}
+body{max-width:none;padding:0;font-size:10pt;background:none}
+.cards,.steps{grid-template-columns:1fr 1fr}
 .heads{position:static}.skip{display:none}
 .rung,.card,.failure,.steps li li{break-inside:avoid}
 .band h2,.after>h2{break-after:avoid}
