@@ -124,6 +124,16 @@ def test_lists_of_one_scope_have_one_key():
     assert plain.scope_key != CRL(crl(ROOT, point=issuing_point(users=True))).scope_key
 
 
+def test_keys_of_strangers_do_not_keep_out_the_signers_own(monkeypatch):
+    """CPU: a peer may show many certificates in a CA's name, and a long list is hashed for each key anew."""
+    found = CRL(crl(ROOT))
+    for number in range(20):
+        assert not found.is_signed_by(Parsed(root("Many", own_key=key("P-256", 2000 + number)).der))
+    assert found.is_signed_by(Parsed(ROOT.der))
+    monkeypatch.setattr("bothways.trust.crl.is_signature_of", lambda *_: pytest.fail("hashed again"))
+    assert found.is_signed_by(Parsed(ROOT.der))
+
+
 @pytest.mark.parametrize("kind", ["P-256", "RSA-2048", "Ed25519", "ML-DSA-44"])
 def test_a_list_is_signed_by_its_issuers_key_and_by_no_other(kind):
     """RFC 5280 6.3.3 g."""

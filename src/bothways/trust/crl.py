@@ -211,7 +211,7 @@ class CRL:
         if known is None:
             data = self.der[self._signed]
             known = self.weakness() is None and is_signature_of(self._x509, data, signer.key)
-            if len(self._signed_by) < _REMEMBERED_SIGNERS:
+            if known or len(self._signed_by) < _REMEMBERED_SIGNERS:  # strangers' keys do not keep out its own
                 self._signed_by[signer.key_digest] = known
         return known
 
