@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m bench [--runs N] [handshake hybrid data memory imports]`.
+"""Run the benchmarks: `python -m bench [--runs N] [handshake hybrid data memory imports revocation]`.
 
 Each row runs in a process of its own, in which OpenSSL reads one group and one suite from a file: neither
 `ssl` nor pyOpenSSL can choose them otherwise. Every run is printed; no figure makes the command fail.
@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 GROUPS = {"hybrid": "X25519MLKEM768"}
-ROWS = ("handshake", "hybrid", "data", "memory", "imports")
+ROWS = ("handshake", "hybrid", "data", "memory", "imports", "revocation")
 CONFIGURATION = """\
 openssl_conf = start
 [start]

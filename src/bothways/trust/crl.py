@@ -47,6 +47,7 @@ _REASONS = {
 }  # fmt: skip
 REMOVED, HOLD = _REASONS[8], _REASONS[6]
 _ENTRY_REASON = b"\x55\x1d\x15"
+_REASON_ALONE = bytes.fromhex("300c300a0603551d1504030a01")  # what most entries have, up to the reason itself
 _ENTRY_INVALIDITY = b"\x55\x1d\x18"
 _ENTRY_ISSUER = b"\x55\x1d\x1d"
 _KNOWN = {
@@ -129,8 +130,9 @@ class CRL:
         names: list[tuple[int, bytes]] = []
         slow = _CRITICAL in memoryview(self.der)[self._start : self._end].tobytes()
         keys = array("Q")
-        for at, serial, rest, stop in _walk(self.der, self._start, self._end, progress):
+        for at, serial, times, stop in _walk(self.der, self._start, self._end, progress):
             keys.append(crc32(serial) << 32 | at - self._start)
+            rest = times + 2 + self.der[times + 1]
             if slow and rest < stop:
                 self._heed_critical(at, rest, stop, names)
         self._keys = array("Q", sorted(keys))
@@ -167,34 +169,33 @@ class CRL:
         found = None
         while at < len(self._keys) and self._keys[at] >> 32 == key >> 32:
             place = (self._keys[at] & 0xFFFFFFFF) + self._start
-            if self._serial_at(place) == serial and self._issuer_at(place) == normal_issuer:
-                found = self._entry_at(place)  # the last one stands, should there be two
+            _, there, times, stop = next(_walk(self.der, place, self._end, None))
+            if there == serial and self._issuer_at(place) == normal_issuer:
+                found = self._entry(times, stop)  # the last one stands, should there be two
             at += 1
         return found
-
-    def _serial_at(self, place: int) -> bytes:
-        _, start, end = element(self.der, place, self._end)
-        first, last = expect_element(self.der, start, end, _INTEGER, "serial number")
-        return self.der[first:last]
 
     def _issuer_at(self, place: int) -> bytes:
         which = bisect_right(self._issuers_from, place)
         return self._issuers[which - 1] if which else self.normal_issuer
 
-    def _entry_at(self, place: int) -> Entry:
+    def _entry(self, times: int, stop: int) -> Entry:
         """Read an entry; one whose date or reason cannot be read is a revocation all the same."""
-        _, start, end = element(self.der, place, self._end)
-        _, at = expect_element(self.der, start, end, _INTEGER, "serial number")
-        tag, first, at = element(self.der, at, end)
+        tag, first, rest = element(self.der, times, stop)
         try:
-            return Entry(_time(tag, self.der[first:at]), self._reason(at, end))
+            return Entry(_time(tag, self.der[first:rest]), self._reason(rest, stop))
         except ValueError:
             return Entry(self.this_update, _REASONS[0])
 
     def _reason(self, at: int, end: int) -> str:
         """Read the reason among an entry's extensions (RFC 5280 5.3.1)."""
-        place = expect_element(self.der, at, end, SEQUENCE, "extensions") if at < end else (end, end)
-        for oid, _, value in _extensions(self.der, *place):
+        if at == end:
+            return _REASONS[0]
+        if self.der[at : end - 1] == _REASON_ALONE:
+            return _REASONS.get(self.der[end - 1], _REASONS[0])
+        for oid, _, value in _extensions(
+            self.der, *expect_element(self.der, at, end, SEQUENCE, "extensions")
+        ):
             if oid == _ENTRY_REASON:
                 first, last = expect_element(value, 0, len(value), _ENUMERATED, "reason")
                 return _REASONS.get(int.from_bytes(value[first:last], "big"), _REASONS[0])
@@ -287,7 +288,7 @@ def _value(
 
 
 def _walk(der: bytes, at: int, end: int, progress: Progress | None) -> Iterator[tuple[int, bytes, int, int]]:
-    """Yield each entry's place, serial number, and the rest after its times; made for lists of a million."""
+    """Yield each entry's place, serial number, place of its date and end; made for lists of a million."""
     first, count = at, 0
     while at < end:
         if der[at + 1] < 0x80:
@@ -299,7 +300,7 @@ def _walk(der: bytes, at: int, end: int, progress: Progress | None) -> Iterator[
         times_end = serial_end + 2 + der[serial_end + 1]
         if tag != SEQUENCE or der[start] != _INTEGER or not serial_end < times_end <= stop <= end:
             raise ValueError(f"no entry of a revocation list at byte {at}")
-        yield at, der[start + 2 : serial_end], times_end, stop
+        yield at, der[start + 2 : serial_end], serial_end, stop
         at = stop
         count += 1
         if progress is not None and count % PROGRESS_STEP == 0:
