@@ -12,7 +12,7 @@ from statistics import median
 from time import process_time
 
 RUN_SECONDS = 0.3
-SLICES = 30
+SLICES = 100
 
 
 @dataclass

@@ -36,7 +36,7 @@ from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
 from bothways.tls.handshake.refusals import meaning_of, refused_step
-from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script, Wait
+from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script
 from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.steps import Law, Role, Step, failed_check, law_of, message_ids
 from bothways.tls.keys.transcript import Transcript
@@ -113,7 +113,7 @@ class Connection:
         self._hs = hs
         self._out = hs.out
         self._script: Script[Peer | None] | None = script
-        self._wait: Wait | None = None
+        self._request: SignatureWanted | None = None
         self._step = Step.START
         self._after: AfterHandshake | AfterHandshake12 | None = None
         self._queue = bytearray()
@@ -289,10 +289,6 @@ class Connection:
     def _law(self) -> Law:
         return law_of(self._hs.role, self._step, self._hs.version)
 
-    @property
-    def _request(self) -> SignatureWanted | None:
-        return self._wait.request if self._wait is not None else None
-
     def _run(self, answer: bytes | None = None, *, begin: bool = False) -> list[Event]:
         """Go on until nothing is left to open or an answer is awaited: the one gate for what is raised."""
         events: list[Event] = []
@@ -345,7 +341,7 @@ class Connection:
 
     def _take_message(self, code: int, raw: bytes, events: list[Event]) -> None:
         hs = self._hs
-        law = self._law
+        law = law_of(hs.role, self._step, hs.version)
         if code not in law.accepts:
             if code == HandshakeType.hello_request and self._is_12 and hs.role is Role.CLIENT:
                 hs.inbox.count_empty()
@@ -372,7 +368,7 @@ class Connection:
         """Let the script go on to its next wait; each step that it takes must follow from the one before."""
         if self._script is None:
             raise TypeError("there is no script to resume")
-        self._wait = None
+        self._request = None
         try:
             wait = self._script.send(value)
             while isinstance(wait, Enter):
@@ -382,14 +378,15 @@ class Connection:
             peer: Peer | None = done.value
         else:
             self._enter(wait.step)
-            self._wait = wait
             if wait.request is not None:
+                self._request = wait.request
                 events.append(wait.request)
             return
         self._establish(peer, events)
 
     def _enter(self, step: Step) -> None:
-        if step not in self._law.follow:
+        hs = self._hs
+        if step not in law_of(hs.role, self._step, hs.version).follow:
             raise TypeError(f"{step.name} may not follow {self._step.name}")
         self._step = step
 
@@ -491,7 +488,7 @@ class Connection:
     def _let_go(self) -> None:
         """Keep no secret and no script of a connection that is over."""
         self._deadline = None
-        self._wait = None
+        self._request = None
         if self._script is not None:
             self._script.close()
             self._script = None

@@ -55,6 +55,9 @@ class ChangeCipherSpec:
 
 Exporter = Callable[[str, bytes, int], bytes]
 Staples = tuple[bytes | None, ...]
+_WAITS = {step: Wait(step) for step in Step}
+_JUDGING, _SIGNING = Enter(Step.JUDGING), Enter(Step.SIGNING)
+
 Script = Generator[Wait | Enter, Any, T]
 
 
@@ -110,7 +113,7 @@ def expect(step: Step, kind: type[M], other: type[N], /) -> Script[M | N]: ...
 def expect(step: Step, kind: type[M], other: type[N], third: type[T], /) -> Script[M | N | T]: ...
 def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
     """Wait at `step` for a message of one of `kinds`."""
-    message = yield Wait(step)
+    message = yield _WAITS[step]
     if not isinstance(message, kinds):
         raise TypeError(f"{step.name} accepts a message that its script does not expect")
     return message
@@ -131,7 +134,7 @@ def judge(
 
     staples: the OCSP responses that came with the certificates of `chain`, in their order.
     """
-    yield Enter(Step.JUDGING)
+    yield _JUDGING
     verdict = judge_chain(
         chain,
         anchors,
@@ -159,5 +162,5 @@ def sign_with(hs: Handshake, credentials: Credentials, scheme: int, data: bytes)
         request = SignatureWanted(SignatureScheme(scheme), data, credentials.certificate)
         signature: bytes = yield Wait(Step.SIGNING, request)
         return signature
-    yield Enter(Step.SIGNING)
+    yield _SIGNING
     return hs.draws.sign(scheme, credentials.key, data)
