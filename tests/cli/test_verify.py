@@ -1,0 +1,98 @@
+"""`bothways verify` with evidence of revocation: lists and OCSP responses from files."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bothways.cli import verify
+from bothways.cli.terminal import DONE, FAILED
+from bothways.errors import ConfigError
+from pki import NOW, crl, intermediate, leaf, ocsp_refusal, ocsp_response, root
+
+ROOT = root()
+CA = intermediate(ROOT)
+SERVER = leaf(CA)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "root.pem").write_bytes(ROOT.pem)
+    (tmp_path / "server.pem").write_bytes(SERVER.chain_pem)
+    (tmp_path / "root.crl").write_bytes(crl(ROOT))
+    (tmp_path / "good.der").write_bytes(ocsp_response(SERVER))
+    (tmp_path / "ca.der").write_bytes(ocsp_response(CA))
+    (tmp_path / "revoked.der").write_bytes(ocsp_response(SERVER, status="revoked", reason="key_compromise"))
+    (tmp_path / "stranger.der").write_bytes(ocsp_response(SERVER, signer=root("Stranger")))
+    (tmp_path / "later.der").write_bytes(ocsp_refusal("try_later"))
+    return tmp_path
+
+
+def run(folder: Path, *options: str, at: datetime = NOW) -> Result:
+    named = [str(folder / each) if "." in each else each for each in options]
+    words = [str(folder / "server.pem"), "--ca", str(folder / "root.pem"), "--at", at.isoformat(), *named]
+    return CliRunner().invoke(verify.command, words, standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["--ocsp", "good.der", "--ocsp", "ca.der"], DONE, "2 certificates not revoked by the evidence"),
+        (["--ocsp", "good.der", "--crl", "root.crl"], DONE, "2 certificates not revoked by the evidence"),
+        (["--ocsp", "good.der", "--revocation", "leaf"], DONE, "1 certificate not revoked by the evidence"),
+        (["--ocsp", "good.der"], FAILED, "no OCSP response or CRL of CN=Root for it is at hand"),
+        (
+            ["--ocsp", "revoked.der", "--ocsp", "good.der"],
+            FAILED,
+            "revoked on 2026-05-30 12:00 (key compromise)",
+        ),
+        (
+            ["--ocsp", "stranger.der"],
+            FAILED,
+            "signed by CN=Stranger, whom CN=Intermediate has not authorised",
+        ),
+        (["--ocsp", "ca.der", "--revocation", "tolerant"], DONE, "unknown, and accepted as configured"),
+    ],
+)
+def test_responses_from_files_count(folder: Path, options: list[str], status: int, words: str) -> None:
+    """DESIGN 8: naming a source asks for revocation, of the whole path."""
+    done = run(folder, *options)
+    assert done.return_value == status, done.output
+    assert words in done.output
+
+
+def test_the_finding_is_told_to_programs(folder: Path) -> None:
+    """--json."""
+    told = json.loads(run(folder, "--ocsp", "revoked.der", "--json").output)
+    assert told["trusted"] is False
+    assert told["checks"][2]["outcome"] == "failed"
+    assert "REVOKED" in [each["fault"] for each in told["reasons"]]
+
+
+def test_an_old_response_says_nothing_at_a_later_time(folder: Path) -> None:
+    """--at."""
+    done = run(folder, "--ocsp", "good.der", "--revocation", "leaf", at=datetime(2026, 7, 1, tzinfo=UTC))
+    assert done.return_value == FAILED
+    assert "its OCSP response does not hold: it expired on 2026-06-02 12:00" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("server.pem", "no OCSP response in it"), ("root.crl", "cannot be read"), ("later.der", "try later")],
+)
+def test_a_file_that_is_no_response_is_wrong_use(folder: Path, name: str, words: str) -> None:
+    """DESIGN 5: the file is named."""
+    done = run(folder, "--ocsp", name)
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception).startswith(str(folder / name)) and words in str(done.exception)
+
+
+def test_a_certificate_in_a_file_has_no_staple(folder: Path) -> None:
+    """The presets that need a handshake refuse it, and say why."""
+    done = run(folder, "--crl", "root.crl", "--revocation", "staple")
+    assert done.return_value == FAILED
+    assert "it sent none" in done.output
