@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: help demo test test-all check format bench clean
 
 help:
-	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and six that are refused"
+	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and those that are refused"
 	@echo "make test      the tests (minutes; needs nothing but Python, tells what it skipped and why)"
 	@echo "make test-all  the same with the full counts of every sweep"
 	@echo "make check     format, lint, types, layers (a minute)"

@@ -1,0 +1,46 @@
+"""Each source module has a test module of its own, at the same path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from architecture.sources import ROOT, SOURCE
+
+# Modules whose tests are others, and which.
+ELSEWHERE = {
+    "__init__.py": "architecture/test_public_names.py",
+    "cli/commands.py": "cli/test_main.py",
+    "cli/identities.py": "cli/test_scenes.py",
+    "cli/interference.py": "cli/test_scenes.py",
+    "cli/show.py": "cli/test_scripts.py",
+    "cli/verify.py": "cli/test_scripts.py",
+    "iana.py": "tls/wire/test_words.py",
+    "tls/handshake/authentication13.py": "tls/handshake/test_faults_of_authentication.py",
+    "tls/handshake/server.py": "tls/handshake/test_server13.py",
+}
+
+
+def test_every_module_has_tests_of_its_own() -> None:
+    """So that who changes a module knows where its tests are, and a module without tests is noticed."""
+    missing = []
+    for path in sorted((SOURCE / "bothways").rglob("*.py")):
+        inner = path.relative_to(SOURCE / "bothways")
+        if inner.name == "__init__.py" and str(inner) not in ELSEWHERE and _is_empty(path):
+            continue
+        if not (ROOT / "tests" / _tests_of(inner)).is_file():
+            missing.append(str(inner))
+    assert not missing
+
+
+def _tests_of(inner: Path) -> Path:
+    if str(inner) in ELSEWHERE:
+        return Path(ELSEWHERE[str(inner)])
+    if inner.name == "__init__.py":
+        return inner.parent / "test_init.py"
+    return inner.with_name(f"test_{inner.stem.strip('_')}.py")
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a package's file only says what the package is, and gathers names."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return not any(line.startswith(("def ", "class ", "async def ")) for line in lines)
