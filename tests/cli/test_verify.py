@@ -59,7 +59,7 @@ def run(folder: Path, *options: str, at: datetime = NOW) -> Result:
     ],
 )
 def test_responses_from_files_count(folder: Path, options: list[str], status: int, words: str) -> None:
-    """DESIGN 8: naming a source asks for revocation, of the whole path."""
+    """Naming a source asks for revocation, of the whole path."""
     done = run(folder, *options)
     assert done.return_value == status, done.output
     assert words in done.output
@@ -85,7 +85,7 @@ def test_an_old_response_says_nothing_at_a_later_time(folder: Path) -> None:
     [("server.pem", "no OCSP response in it"), ("root.crl", "cannot be read"), ("later.der", "try later")],
 )
 def test_a_file_that_is_no_response_is_wrong_use(folder: Path, name: str, words: str) -> None:
-    """DESIGN 5: the file is named."""
+    """The file is named."""
     done = run(folder, "--ocsp", name)
     assert isinstance(done.exception, ConfigError)
     assert str(done.exception).startswith(str(folder / name)) and words in str(done.exception)

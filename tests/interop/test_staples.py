@@ -126,7 +126,7 @@ def test_we_refuse_a_staple_of_s_server_that_another_signed(version: str, folder
 
 @BOTH_VERSIONS
 def test_we_refuse_s_server_without_the_staple_that_we_require(version: str, folder: Path) -> None:
-    """Issue 4: a required staple."""
+    """A required staple."""
     with running(*s_server(folder, version)) as program:
         with (
             pytest.raises(PeerFault) as refusal,

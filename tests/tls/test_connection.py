@@ -547,7 +547,7 @@ def test_data_after_close_notify_is_ignored_though_it_opens() -> None:
 
 
 def test_nothing_is_no_end_of_file() -> None:
-    """DESIGN 8: the end is said by `receive_eof`; an empty piece changes nothing."""
+    """The end is said by `receive_eof`; an empty piece changes nothing."""
     talk = pair(client_config(), server_config())
     assert talk.client.receive(b"") == [] and talk.server.receive(b"") == []
     talk.exchange()
@@ -556,7 +556,7 @@ def test_nothing_is_no_end_of_file() -> None:
 
 @pytest.mark.parametrize("kind", [bytes, bytearray])
 def test_pieces_may_be_any_kind_of_bytes(kind: type) -> None:
-    """DESIGN 8: what a socket fills is taken as it is, and kept no longer."""
+    """What a socket fills is taken as it is, and kept no longer."""
     talk = mutual()
     talk.server.send(b"data")
     piece = kind(talk.server.data_to_send())

@@ -96,7 +96,7 @@ def test_a_revoked_intermediate_is_refused_at_its_place():
 
 
 def test_without_a_source_nothing_is_asked_and_it_says_so():
-    """DESIGN 8: revocation is asked for by naming a source."""
+    """Revocation is asked for by naming a source."""
     verdict = judge(SERVER.chain, ANCHORS, purpose=Purpose.SERVER, name=None, at=NOW, revocation=None)
     assert verdict.findings[2].outcome is Outcome.NOT_CHECKED
     assert verdict.findings[2].text == "no source configured"
@@ -128,7 +128,7 @@ def test_the_leaf_alone_is_covered_when_configured():
 
 
 def test_an_expired_list_is_unknown_and_says_when_it_expired():
-    """Issue 4: never good."""
+    """Never good."""
     old = crl(CA, next_update=NOW - timedelta(hours=1))
     assert problem(judged(crl(ROOT), old)) == "the CRL of CN=Intermediate expired on 2026-06-01 11:00"
 
@@ -154,7 +154,7 @@ def test_the_tolerance_of_times_is_five_minutes_unless_said_otherwise():
 
 
 def test_every_list_that_applies_is_consulted_not_just_the_first():
-    """FIELD 10: the wrong list chosen hides a revocation."""
+    """The wrong list chosen hides a revocation."""
     users = crl(CA, point=issuing_point(users=True))
     revoking = crl(CA, SERVER, point=issuing_point(["DN:Intermediate"]))
     for lists in ((users, revoking), (revoking, users)):
@@ -162,7 +162,7 @@ def test_every_list_that_applies_is_consulted_not_just_the_first():
 
 
 def test_the_newer_of_two_lists_of_one_series_counts():
-    """Issue 4: an older list never replaces a newer one, in whatever order they come."""
+    """An older list never replaces a newer one, in whatever order they come."""
     older = crl(CA, (SERVER, "certificate_hold"), number=1, this_update=NOW - 3 * DAY)
     newer = crl(CA, number=2)
     for lists in ((older, newer), (newer, older)):
@@ -334,7 +334,7 @@ def test_revocation_is_not_checked_where_there_is_no_path():
 
 
 def test_other_reasons_stand_before_an_unknown_status_and_after_a_revoked_one():
-    """DESIGN 5: revoked; expired; ... and what is not known last."""
+    """Revoked; expired; ... and what is not known last."""
     old = leaf(CA, not_after=NOW - DAY)
     assert refusals(judged(crl(ROOT), chain=old.chain)) == [
         (Fault.CERTIFICATE_EXPIRED, 0),
@@ -347,7 +347,7 @@ def test_other_reasons_stand_before_an_unknown_status_and_after_a_revoked_one():
 
 
 def test_a_store_reads_files_and_pem(tmp_path):
-    """DESIGN 8: --crl takes PEM (several) or DER, repeated."""
+    """--crl takes PEM (several) or DER, repeated."""
     (tmp_path / "root.crl").write_bytes(CLEAN[0])
     (tmp_path / "ca.pem").write_bytes(x509.load_der_x509_crl(CLEAN[1]).public_bytes(Encoding.PEM))
     store = CRLStore.from_files(tmp_path / "root.crl", str(tmp_path / "ca.pem"))
@@ -358,7 +358,7 @@ def test_a_store_reads_files_and_pem(tmp_path):
 
 
 def test_a_list_is_added_in_the_place_of_an_older_one_only():
-    """Issue 4: an older list never replaces a newer one."""
+    """An older list never replaces a newer one."""
     store = CRLStore(map(CRL, CLEAN))
     assert store.add(CRL(crl(CA, SERVER, number=2, this_update=NOW)))
     assert len(store) == 2
@@ -378,7 +378,7 @@ def test_a_store_is_replaced_whole_and_keeps_what_is_newer():
 
 
 def test_an_impossible_policy_is_a_config_error():
-    """DESIGN 5: said when the configuration is made."""
+    """Said when the configuration is made."""
     store = CRLStore(map(CRL, CLEAN))
     for wrong in (
         {"covers": "all"},
@@ -393,7 +393,7 @@ def test_an_impossible_policy_is_a_config_error():
 
 
 def test_presets_have_names_and_need_a_source():
-    """DESIGN 8: --revocation require refuses without one."""
+    """--revocation require refuses without one."""
     store = CRLStore(map(CRL, CLEAN))
     assert Revocation.preset("require", store) == Revocation(crls=store)
     assert Revocation.preset("leaf", store).covers == "leaf"
@@ -491,7 +491,7 @@ def test_a_good_response_counts_until_its_next_update():
 
 
 def test_a_revoked_one_is_refused_whatever_else_is_good():
-    """Issue 4: revoked from any valid source wins over good."""
+    """Revoked from any valid source wins over good."""
     revoked = ocsp_response(SERVER, status="revoked", reason="superseded")
     assert refusals(answered(revoked)) == REVOKED
     assert refusals(answered(revoked, ocsp_response(SERVER))) == REVOKED
@@ -659,7 +659,7 @@ def test_a_certificate_that_demands_a_staple_is_refused_without_a_good_one():
 
 
 def test_a_staple_can_be_required_of_every_leaf():
-    """Issue 4: policy per direction."""
+    """Policy per direction."""
     required = {"staples": [None], "lists": CLEAN}
     revocation = Revocation(crls=CRLStore(map(CRL, CLEAN)), staples="require")
     asked = {"purpose": Purpose.SERVER, "name": None, "at": NOW, "revocation": revocation}

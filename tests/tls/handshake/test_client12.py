@@ -164,7 +164,7 @@ def test_both_agree_on_a_protocol_by_alpn() -> None:
 
 
 def test_a_signature_from_elsewhere_is_awaited() -> None:
-    """DESIGN 2.4: the key of either side may be held by somebody else."""
+    """The key of either side may be held by somebody else."""
     talk = pair(
         client_config(credentials=external("client.example")),
         server_config(credentials=external("localhost")),
@@ -255,7 +255,7 @@ WRONG_SERVERS: list[tuple[str, dict[str, Any], dict[str, Any], Alert, str]] = [
 def test_no_key_exchange_leaves_for_a_server_that_is_not_trusted(
     what: str, client: dict[str, Any], server: dict[str, Any], alert: Alert, step: str
 ) -> None:
-    """DESIGN 2.9: in TLS 1.2 the client judges before ClientKeyExchange, and shows no certificate either."""
+    """In TLS 1.2 the client judges before ClientKeyExchange, and shows no certificate either."""
     notes: list[Note] = []
     talk = pair(client_config(**client), server_config(**server), client_notes=notes)
     edit = changing(

@@ -268,7 +268,7 @@ def test_server_without_a_response_that_holds_staples_none() -> None:
 
 
 def test_staple_is_renewed_while_handshakes_go_on() -> None:
-    """Issue 4: what is added counts for the next connection of the same configuration."""
+    """What is added counts for the next connection of the same configuration."""
     clock = FrozenClock()
     store = responses(ocsp_response(issued(Role.SERVER)))
     server = server_config(staples=store, clock=clock)
@@ -285,6 +285,6 @@ def test_staple_is_renewed_while_handshakes_go_on() -> None:
 
 
 def test_staples_are_given_as_a_store() -> None:
-    """DESIGN 5: ConfigError when the config is made."""
+    """ConfigError when the config is made."""
     with pytest.raises(ConfigError, match="staples: expected an OCSPStore"):
         server_config(staples=[b"response"])

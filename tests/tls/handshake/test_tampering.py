@@ -383,7 +383,7 @@ def test_flights_of_another_connection_are_refused(conversation: Conversation) -
 
 
 def test_connections_of_one_config_know_nothing_of_each_other() -> None:
-    """DESIGN 2.4: configs are shared; what one connection meets does not touch another."""
+    """Configs are shared; what one connection meets does not touch another."""
     client, server = client_config(), server_config()
     talks = [pair(client, server) for _ in range(4)]
     for talk in talks:

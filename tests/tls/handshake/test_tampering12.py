@@ -191,7 +191,7 @@ def test_messages_in_fragments_of_any_size_are_read(
 @BOTH_KINDS
 @pytest.mark.parametrize("role", Role)
 def test_mutated_messages_raise_nothing(name: str, role: Role, full: bool) -> None:
-    """DESIGN 5: whatever a peer says under the right keys, nothing but the documented errors comes of it."""
+    """Whatever a peer says under the right keys, nothing but the documented errors comes of it."""
     refused = 0
     for seed in range(4000 if full else 200):
         chosen = random.Random(seed)
@@ -206,7 +206,7 @@ def test_mutated_messages_raise_nothing(name: str, role: Role, full: bool) -> No
 
 @BOTH_KINDS
 def test_mutated_flights_raise_nothing(name: str, full: bool) -> None:
-    """DESIGN 5: nor of what the network makes of records."""
+    """Nor of what the network makes of records."""
     for seed in range(4000 if full else 200):
         chosen = random.Random(seed)
         passed = 0
