@@ -40,7 +40,7 @@ def test_certificate_and_key_are_read_from_files_of_their_own(tmp_path):
 
 
 def test_der_certificate_and_key_are_accepted():
-    """Issue 2 part c: DER."""
+    """DER."""
     own = issue("me", None)
     assert Credentials.from_pem(own.der, key_der(own)).chain == (own.der,)
 
@@ -55,7 +55,7 @@ def test_pkcs12_is_accepted_from_bytes_and_from_a_file(tmp_path, password):
 
 
 def test_an_encrypted_key_opens_with_its_password_as_text_or_bytes():
-    """Issue 2 part c: encrypted keys."""
+    """Encrypted keys."""
     data = ME.chain_pem + ME.encrypted_key_pem("p\u00e4ss".encode())
     assert Credentials.from_pem(data, password="p\u00e4ss").chain == ORDERED
     assert Credentials.from_pem(data, password="p\u00e4ss".encode()).chain == ORDERED
@@ -73,7 +73,7 @@ def test_parts_already_parsed_are_accepted():
 
 
 def test_a_key_held_elsewhere_is_none():
-    """Issue 2 part c: a signer that answers later."""
+    """A signer that answers later."""
     credentials = Credentials.external(ME.chain_pem)
     assert credentials.key is None
     assert credentials.chain == ORDERED
@@ -113,7 +113,7 @@ def test_a_renewed_certificate_of_the_same_key_is_taken_before_the_self_signed_o
     ],
 )  # fmt: skip
 def test_each_mistake_has_its_own_sentence(cert, key_bytes, password, sentence):
-    """Issue 2 part c: which file, what was expected, what to do."""
+    """Which file, what was expected, what to do."""
     with pytest.raises(ConfigError) as caught:
         Credentials.from_pem(cert, key_bytes, password)
     assert sentence in str(caught.value)
