@@ -70,7 +70,7 @@ def test_watch_sees_the_secrets_of_a_living_connection(name: str) -> None:
 
 @NAMES
 def test_nothing_outlives_the_close(name: str) -> None:
-    """DESIGN 2.10: when both sides have closed."""
+    """When both sides have closed."""
     with drawing() as drawn:
         talk = start(drawn, name)
         talk.exchange()
@@ -86,7 +86,7 @@ def test_nothing_outlives_the_close(name: str) -> None:
 @pytest.mark.parametrize("liar", Role)
 @pytest.mark.parametrize("kind", [ServerKeyExchange, ClientKeyExchange, CertificateVerify, Finished])
 def test_nothing_outlives_a_failure(name: str, liar: Role, kind: type) -> None:
-    """DESIGN 2.10: wherever the handshake breaks, the kept errors and both connections hold no secret."""
+    """Wherever the handshake breaks, the kept errors and both connections hold no secret."""
     field = {ServerKeyExchange: "signature", ClientKeyExchange: "exchange_keys", Finished: "verify_data"}
     with drawing() as drawn, lying(liar, changing(kind, **{field.get(kind, "signature"): other_end})):
         talk = start(drawn, name)
