@@ -344,6 +344,7 @@ class Connection:
         law = law_of(hs.role, self._step, hs.version)
         if code not in law.accepts:
             if code == HandshakeType.hello_request and self._is_12 and hs.role is Role.CLIENT:
+                decode_message(code, raw[4:], tls13=False)
                 hs.inbox.count_empty()
                 return
             blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=law.expected)

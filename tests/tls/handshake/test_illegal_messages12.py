@@ -16,8 +16,9 @@ from bothways.tls.events import Note
 from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, Outbox
 from bothways.tls.handshake.steps import LEGAL12, Law, Role, Step, law_of
 from bothways.tls.wire.flight import Message, encode_message
+from bothways.tls.wire.tls12 import ServerHelloDone
 from bothways.tls.wire.tls13 import Finished
-from tamper import Act, Edit, Outgoing, assert_told, framed, lying
+from tamper import Act, Edit, Outgoing, assert_told, before, framed, lying
 from tls.handshake.conversations import Conversation
 from tls.handshake.conversations12 import CONVERSATIONS, EXAMPLES
 from tls.handshake.test_faults_of_records import sealed, wire
@@ -270,3 +271,12 @@ def test_hello_request_in_the_handshake_is_passed_over() -> None:
         talk = conversation.pair()
         talk.exchange()
     assert talk.client.established and talk.server.established
+
+
+def test_hello_request_in_the_handshake_that_is_none_is_refused() -> None:
+    """RFC 5246 7.4.1.1: it is empty, whether it is passed over or not."""
+    with lying(Role.SERVER, before(ServerHelloDone, wire(b"\x16\x03\x03\0\6" + framed(0, b"no")))):
+        talk = CONVERSATIONS["mutual"].pair()
+        talk.exchange()
+    assert isinstance(talk.client.failure, PeerFault)
+    assert talk.client.failure.fault is Fault.UNDECODABLE
