@@ -30,18 +30,15 @@ class Contender:
 
 
 def by_turns(contenders: Sequence[Contender], runs: int, seconds: float = RUN_SECONDS) -> None:
-    """Give each run of every contender so many seconds, in slices by turns; the run's figure is its fastest.
+    """Give every contender its turn in each run: so many seconds, in slices, of which the fastest counts.
 
-    What else goes on in the machine can only make a slice slower, and hits all contenders alike.
+    What else goes on in the machine can only make a slice slower.
     """
     counts = [_count(each.once, seconds / SLICES) for each in contenders]
     for _ in range(runs):
-        slices: list[list[float]] = [[] for _ in contenders]
-        for _ in range(SLICES):
-            for contender, count, times in zip(contenders, counts, slices, strict=True):
-                times.append(timed(contender.once, count) / count)
-        for contender, times in zip(contenders, slices, strict=True):
-            contender.times.append(min(times) * 1e6)
+        for contender, count in zip(contenders, counts, strict=True):
+            slices = [timed(contender.once, count) for _ in range(SLICES)]
+            contender.times.append(min(slices) / count * 1e6)
 
 
 def _count(once: Callable[[], object], seconds: float) -> int:
