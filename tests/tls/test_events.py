@@ -198,3 +198,15 @@ def test_event_is_a_value() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Data(b"x").data = b"y"  # type: ignore[misc]
     assert not dataclasses.is_dataclass(Connection)
+
+
+def test_data_records_are_noted_by_both_sides() -> None:
+    """DESIGN 8: sizes and types of what follows the handshake, and never the data."""
+    talk, client, server = watched(CONVERSATIONS["mutual"])
+    before = len(client), len(server)
+    talk.client.send(b"not for observers")
+    talk.exchange()
+    sent, seen = client[before[0] :], server[before[1] :]
+    assert [type(note) for note in (*sent, *seen)] == [RecordSeen, RecordSeen]
+    assert sent[0] == dataclasses.replace(seen[0], sent=True)  # type: ignore[type-var]
+    assert b"not for observers".hex() not in spoken(seen[0]) and "not for observers" not in spoken(seen[0])

@@ -226,3 +226,44 @@ def test_content_that_nobody_may_protect_is_refused(content_type: int) -> None:
     box.feed(keys().seal(content_type, b"\x01"))
     with blames(Fault.UNEXPECTED_RECORD):
         everything(box)
+
+
+def test_short_way_of_data_is_not_taken_past_what_waits() -> None:
+    """RFC 9846 5.1: data may not overtake half a message or half a record, however it is delivered."""
+    ours, box = keys(), inbox()
+    box.change_keys(keys(), Epoch.APPLICATION)
+    assert box.open_data(ours.seal(23, b"first")) == b"first"
+    half = ours.seal(22, encode_message(FINISHED)[:9])
+    assert box.open_data(half) is None
+    box.feed(half)
+    assert everything(box) == []
+    data = ours.seal(23, b"between")
+    assert box.open_data(data) is None
+    box.feed(data)
+    with blames(Fault.INTERLEAVED, got="application_data"):
+        everything(box)
+    waiting = inbox()
+    waiting.change_keys(keys(), Epoch.APPLICATION)
+    waiting.feed(b"\x17")
+    assert waiting.open_data(keys().seal(23, b"x")) is None
+
+
+def test_short_way_is_not_taken_where_somebody_watches() -> None:
+    """DESIGN 8: an observer sees every record."""
+    notes: list[Note] = []
+    box = inbox(notes)
+    box.change_keys(keys(), Epoch.APPLICATION)
+    record = keys().seal(23, b"x")
+    assert box.open_data(record) is None
+    box.feed(record)
+    assert everything(box) == [(23, b"x")]
+    assert notes[-1] == RecordSeen(False, 23, len(record), Epoch.APPLICATION)
+
+
+def test_inbox_that_forgets_keeps_no_half_message() -> None:
+    """DESIGN 2.10: what came of a message goes too."""
+    box = inbox()
+    box.feed(b"\x16\x03\x03\x00\x05\x08\x00\x00\x02\x00")
+    assert everything(box) == [] and not box._flight.empty
+    box.forget()
+    assert box._flight.empty
