@@ -8,8 +8,8 @@ from bothways.tls.handshake.steps import LEGAL, MESSAGE_IDS
 
 def test_the_ids_are_those_of_the_mission_in_their_order():
     """The table."""
-    mission = "1.1 1.2 2.1 2.2 2.3a 2.3b 2.3c 2.4 2.5 3.1 3.2 3.3a 3.3b 3.3c 3.4 4.1 4.2 4.3"
-    assert list(STEPS) == mission.split()
+    ids = "1.1 1.2 2.1 2.2 2.3a 2.3b 2.3c 2.4 2.5 3.1 3.2 3.3a 3.3b 3.3c 3.4 4.1 4.2 4.3"
+    assert list(STEPS) == ids.split()
 
 
 def test_every_step_has_a_phase_and_an_actor():

@@ -201,7 +201,7 @@ def test_event_is_a_value() -> None:
 
 
 def test_data_records_are_noted_by_both_sides() -> None:
-    """DESIGN 8: sizes and types of what follows the handshake, and never the data."""
+    """Sizes and types of what follows the handshake, and never the data."""
     talk, client, server = watched(CONVERSATIONS["mutual"])
     before = len(client), len(server)
     talk.client.send(b"not for observers")

@@ -249,7 +249,7 @@ def test_short_way_of_data_is_not_taken_past_what_waits() -> None:
 
 
 def test_short_way_is_not_taken_where_somebody_watches() -> None:
-    """DESIGN 8: an observer sees every record."""
+    """An observer sees every record."""
     notes: list[Note] = []
     box = inbox(notes)
     box.change_keys(keys(), Epoch.APPLICATION)
@@ -261,7 +261,7 @@ def test_short_way_is_not_taken_where_somebody_watches() -> None:
 
 
 def test_inbox_that_forgets_keeps_no_half_message() -> None:
-    """DESIGN 2.10: what came of a message goes too."""
+    """What came of a message goes too."""
     box = inbox()
     box.feed(b"\x16\x03\x03\x00\x05\x08\x00\x00\x02\x00")
     assert everything(box) == [] and not box._flight.empty

@@ -371,7 +371,7 @@ def test_keys_differ_when_one_side_alone_binds_them() -> None:
 
 
 def test_client_tells_what_the_server_chose() -> None:
-    """Mission 1.2: suite and compression, of what was offered."""
+    """Step 1.2: suite and compression, of what was offered."""
     notes: list[Note] = []
     met({}, {}, client_notes=notes)
     chosen = {note.what: note for note in notes if isinstance(note, Chosen)}

@@ -104,7 +104,7 @@ def test_server_signals_secure_renegotiation_to_the_suite_that_stands_for_it() -
 
 
 def test_every_session_gets_an_id_of_its_own() -> None:
-    """Mission 1.2: 32 bytes, never those of the client, since nothing is resumed (RFC 5246 7.4.1.3)."""
+    """Step 1.2: 32 bytes, never those of the client, since nothing is resumed (RFC 5246 7.4.1.3)."""
     wanted = bytes(range(32))
     talk, sent = answered(changing(ClientHello, legacy_session_id=wanted))
     assert talk.server.established and talk.client.established
@@ -194,7 +194,7 @@ def test_request_names_types_schemes_and_authorities(named: bool) -> None:
 
 
 def test_server_that_does_not_ask_sends_no_request() -> None:
-    """Mission 1.2: CertificateRequest is for mutual authentication only."""
+    """Step 1.2: CertificateRequest is for mutual authentication only."""
     _, sent = answered(client_auth="none")
     assert CertificateRequest not in sent
 
