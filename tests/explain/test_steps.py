@@ -6,7 +6,7 @@ from bothways.explain.steps import PHASES, STEPS, phase_of
 from bothways.tls.handshake.steps import LEGAL, MESSAGE_IDS
 
 
-def test_the_ids_are_those_of_the_mission_in_their_order():
+def test_the_ids_are_those_of_the_design_in_their_order():
     """The table."""
     ids = "1.1 1.2 2.1 2.2 2.3a 2.3b 2.3c 2.4 2.5 3.1 3.2 3.3a 3.3b 3.3c 3.4 4.1 4.2 4.3"
     assert list(STEPS) == ids.split()
