@@ -33,6 +33,7 @@ INSIDE = {
         ("anchors", "constraints"),
         ("credentials",),
         ("path", "crl", "ocsp"),
+        ("crl_store",),
         ("revocation",),
         ("evidence",),
     ),

@@ -15,7 +15,8 @@ from bench.measure import Contender, budgeted, by_turns, show
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
-from bothways.trust.revocation import CRLStore, Revocation, judge
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation, judge
 from bothways.trust.verdict import Purpose
 from pki import NOW, Issued, crl, der, intermediate, leaf, ocsp_response, root
 

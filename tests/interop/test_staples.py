@@ -15,8 +15,9 @@ from bothways.tls.events import MessageSeen, Note
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest
 from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
-from bothways.trust.revocation import CRLStore, Revocation
+from bothways.trust.revocation import Revocation
 from interop import identities
 from interop.identities import NOW, client, issuer, server
 from interop.peers import find

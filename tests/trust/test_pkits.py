@@ -16,8 +16,9 @@ import pytest
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
 from bothways.trust.policies import ANY, Policies, valid_policies
-from bothways.trust.revocation import CRLStore, Revocation, judge
+from bothways.trust.revocation import Revocation, judge
 from bothways.trust.verdict import Purpose, Trusted
 
 ROWS = json.loads((Path(__file__).parent.parent / "vectors" / "pkits.json").read_text("utf-8"))["tests"]

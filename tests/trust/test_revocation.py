@@ -8,15 +8,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.errors import ConfigError
 from bothways.faults import Fault
 from bothways.iana import Alert
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
-from bothways.trust.revocation import PRESETS, CRLStore, Revocation, judge
+from bothways.trust.revocation import PRESETS, Revocation, judge
 from bothways.trust.verdict import Outcome, Purpose, Refused, Trusted
 from pki import (
     DAY,
@@ -344,37 +344,6 @@ def test_other_reasons_stand_before_an_unknown_status_and_after_a_revoked_one():
         (Fault.REVOKED, 0),
         (Fault.CERTIFICATE_EXPIRED, 0),
     ]
-
-
-def test_a_store_reads_files_and_pem(tmp_path):
-    """--crl takes PEM (several) or DER, repeated."""
-    (tmp_path / "root.crl").write_bytes(CLEAN[0])
-    (tmp_path / "ca.pem").write_bytes(x509.load_der_x509_crl(CLEAN[1]).public_bytes(Encoding.PEM))
-    store = CRLStore.from_files(tmp_path / "root.crl", str(tmp_path / "ca.pem"))
-    assert (len(store), repr(store)) == (2, "<CRLStore of 2 lists>")
-    assert len(CRLStore.from_pem((tmp_path / "ca.pem").read_bytes())) == 1
-    with pytest.raises(ConfigError, match="cannot be read"):
-        CRLStore.from_files(tmp_path / "gone.crl")
-
-
-def test_a_list_is_added_in_the_place_of_an_older_one_only():
-    """An older list never replaces a newer one."""
-    store = CRLStore(map(CRL, CLEAN))
-    assert store.add(CRL(crl(CA, SERVER, number=2, this_update=NOW)))
-    assert len(store) == 2
-    assert not store.add(CRL(crl(CA, number=1)))
-    assert store.add(CRL(crl(CA, number=2, point=issuing_point(users=True))))
-    assert len(store) == 3
-
-
-def test_a_store_is_replaced_whole_and_keeps_what_is_newer():
-    """Files are read again while handshakes go on."""
-    store = CRLStore([CRL(CLEAN[0]), CRL(crl(CA, SERVER, number=9, this_update=NOW))])
-    held = Revocation(crls=store)
-    store.replace(CRLStore([CRL(crl(CA, number=3))]))
-    assert [each.number for each in held.crls] == [9]
-    store.replace(CRLStore([CRL(crl(CA, number=10, this_update=NOW + timedelta(minutes=1)))]))
-    assert [each.number for each in held.crls] == [10]
 
 
 def test_an_impossible_policy_is_a_config_error():

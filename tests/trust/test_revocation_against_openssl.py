@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
-from bothways.trust.revocation import CRLStore, Revocation, judge
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation, judge
 from bothways.trust.verdict import Purpose, Trusted
 from interop.peers import find
 from pki import DAY, NOW, Issued, crl, intermediate, issuing_point, key, leaf, points, root

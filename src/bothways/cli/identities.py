@@ -17,8 +17,8 @@ from bothways.ca.keys import KeyType, PrivateKey, new_key, signature_hash
 from bothways.ca.profiles import Profile
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
+from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
-from bothways.trust.revocation import CRLStore
 
 SERVER_NAME = "bank.example"
 LIFETIME = timedelta(days=1)

@@ -11,8 +11,9 @@ from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
+from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPStore
-from bothways.trust.revocation import PRESETS, CRLStore, Revocation
+from bothways.trust.revocation import PRESETS, Revocation
 
 
 class Address(NamedTuple):

@@ -26,7 +26,8 @@ from bothways.iana import Alert, NamedGroup
 from bothways.net.channel import Channel, connect, wrap
 from bothways.tls.connection import ClientConfig, ServerConfig
 from bothways.tls.handshake.config import KEY_TRANSPORT_SUITES
-from bothways.trust.revocation import CRLStore, Revocation
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation
 
 SECONDS = 10.0
 CLASSIC_SUITES = KEY_TRANSPORT_SUITES[:1]

@@ -162,6 +162,16 @@ class CRL:
         """The issuer for a person."""
         return spelled(self.issuer)
 
+    @property
+    def series(self) -> tuple[object, ...]:
+        """Equal for lists of which a newer one takes the place of an older: of one issuer, scope, key and kind."""
+        return (*self.scope_key, self.authority_key, self.base is not None)
+
+    @property
+    def age(self) -> tuple[datetime, int]:
+        """Orders the lists of one series, the newest last."""
+        return self.this_update, self.number or 0
+
     def find(self, serial: bytes, normal_issuer: bytes) -> Entry | None:
         """Return the entry of a certificate by its serial number (DER content) and issuer, or None."""
         key = crc32(serial) << 32

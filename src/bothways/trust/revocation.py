@@ -6,7 +6,7 @@ just the first; lists must together speak of all reasons; revoked wins over good
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +16,6 @@ from cryptography import x509
 
 from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
-from bothways.trust import files
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import (
@@ -26,11 +25,10 @@ from bothways.trust.crl import (
     REMOVED,
     Entry,
     Names,
-    Progress,
-    crls_in,
     general_names,
     point_names,
 )
+from bothways.trust.crl_store import CRLStore
 from bothways.trust.distinguished import normal, normal_relatives
 from bothways.trust.names import ServerName
 from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, OCSPStore, needs_no_check
@@ -44,72 +42,6 @@ _MAX_DEPTH = 3
 _MAX_LISTS = 64
 _MAX_POINTS = 32
 _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
-
-
-class CRLStore:
-    """The revocation lists at hand, shared by configurations; what is added counts from the next judgement.
-
-    They lie in a dictionary that is replaced whole, so that handshakes go on while lists are renewed.
-    """
-
-    def __init__(self, crls: Iterable[CRL] = ()) -> None:
-        self._by_issuer: dict[bytes, tuple[CRL, ...]] = {}
-        for crl in crls:
-            same = self._by_issuer.get(crl.normal_issuer, ())
-            self._by_issuer[crl.normal_issuer] = (*same, crl)
-
-    @classmethod
-    def from_files(cls, *paths: files.FilePath, progress: Progress | None = None) -> CRLStore:
-        """Read lists from files of PEM (any number in each) or DER. Raises ConfigError."""
-        return cls([crl for path in paths for crl in crls_in(files.content(path), str(path), progress)])
-
-    @classmethod
-    def from_pem(cls, data: bytes, *, progress: Progress | None = None) -> CRLStore:
-        """Take lists from PEM (any number) or one from DER. Raises ConfigError."""
-        return cls(crls_in(data, "CRL", progress))
-
-    def add(self, crl: CRL) -> bool:
-        """Take a list in the place of an older one of its issuer, key and scope; False if ours is newer."""
-        same = self._by_issuer.get(crl.normal_issuer, ())
-        twins = [each for each in same if _series(each) == _series(crl)]
-        if any(_age(each) > _age(crl) for each in twins):
-            return False
-        kept = tuple(each for each in same if each not in twins)
-        self._by_issuer = {**self._by_issuer, crl.normal_issuer: (*kept, crl)}
-        return True
-
-    def replace(self, other: CRLStore) -> None:
-        """Take the lists of another store in the place of all of ours, but keep ours where they are newer."""
-        renewed = CRLStore(other)
-        for crl in self:
-            if any(
-                _series(each) == _series(crl) and _age(each) < _age(crl)
-                for each in renewed.of(crl.normal_issuer)
-            ):
-                renewed.add(crl)
-        self._by_issuer = renewed._by_issuer
-
-    def of(self, normal_issuer: bytes) -> tuple[CRL, ...]:
-        """Return the lists of an issuer, by its name in the form of RFC 5280 7.1."""
-        return self._by_issuer.get(normal_issuer, ())
-
-    def __iter__(self) -> Iterator[CRL]:
-        for crls in self._by_issuer.values():
-            yield from crls
-
-    def __len__(self) -> int:
-        return sum(map(len, self._by_issuer.values()))
-
-    def __repr__(self) -> str:
-        return f"<CRLStore of {len(self)} lists>"
-
-
-def _series(crl: CRL) -> tuple[object, ...]:
-    return (*crl.scope_key, crl.authority_key, crl.base is not None)
-
-
-def _age(crl: CRL) -> tuple[datetime, int]:
-    return crl.this_update, crl.number or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -433,7 +365,7 @@ class _Inquiry:
                 found.problems.append(signer)
                 continue
             series = (*crl.scope_key, signer.key_digest)
-            if series not in newest or _age(newest[series][0]) < _age(crl):
+            if series not in newest or newest[series][0].age < crl.age:
                 newest[series] = (crl, signer)
         return list(newest.values())
 
@@ -469,7 +401,7 @@ class _Inquiry:
             and self._untimely(each) is None
             and each.is_signed_by(signer)
         ]
-        return sorted(fitting, key=_age)[-1:]
+        return sorted(fitting, key=lambda each: each.age)[-1:]
 
     def _untimely(self, crl: CRL) -> str | None:
         """Say why a list does not hold now, or None."""

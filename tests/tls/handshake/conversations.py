@@ -28,8 +28,9 @@ from bothways.tls.wire.tls13 import (
     NewSessionTicket,
 )
 from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
-from bothways.trust.revocation import CRLStore, Revocation
+from bothways.trust.revocation import Revocation
 from pair import FrozenClock, Pair, pair
 
 

@@ -21,7 +21,8 @@ from bothways.tls.handshake.steps import Role
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry
 from bothways.trust.crl import crls_in
-from bothways.trust.revocation import CRLStore, Revocation
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation
 from pair import pair
 from pki import DAY, NOW, Issued, altered, crl, intermediate, issue, key, leaf, root
 from tamper import Edit, Outgoing, Refusal, lying, refused
