@@ -42,7 +42,7 @@ INSIDE = {
         ("defaults",),
         ("keys", "record"),
         ("events",),
-        ("handshake",),
+        ("handshake", "account"),
         ("after_handshake",),
         ("connection",),
     ),

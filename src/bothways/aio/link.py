@@ -9,28 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Literal, cast
 
-from bothways.errors import PeerAlert, TLSError, Truncated, UsageError
+from bothways.errors import UsageError
+from bothways.tls.account import Account, Answers, Request
 from bothways.tls.connection import Connection
-from bothways.tls.events import (
-    Caution,
-    Data,
-    Established,
-    Event,
-    EvidenceWanted,
-    Failed,
-    Peer,
-    PeerClosed,
-    SignatureWanted,
-    Warned,
-)
+from bothways.tls.events import Event, EvidenceWanted, SignatureWanted
 from bothways.tls.handshake.config import Clock
 
 Confirmation = Literal["accepted", "refused", "unknown"]
-Request = SignatureWanted | EvidenceWanted
 Signer = Callable[[SignatureWanted], bytes | Awaitable[bytes]]
 Finder = Callable[[EvidenceWanted], bytes | Awaitable[bytes]]
 
@@ -42,7 +30,7 @@ LINGER_BYTES = 1024 * 1024
 class Link(asyncio.Protocol):
     """The protocol under a pair of streams; not for users.
 
-    `buffer` holds what was received and not yet read, from `peer`. `failure` is what ended the connection.
+    `buffer` holds what was received and not yet read; `account` has how the connection stands.
     """
 
     def __init__(
@@ -57,18 +45,13 @@ class Link(asyncio.Protocol):
     ) -> None:
         self.connection = connection
         self.buffer = bytearray()
-        self.failure: TLSError | OSError | None = None
-        self.peer_closed = False
-        self.peer: Peer | None = None
-        self.warnings: list[Caution] = []
+        self.account = Account(self._keep)
         self._clock = clock
         self._limit = limit
         self._idle_timeout = idle_timeout
-        self._signer = signer
-        self._evidence = evidence
+        self._answers: Answers[bytes | Awaitable[bytes]] = Answers(signer, evidence)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._established = False
         self._lost = False
         self._closing = False
         self._reading_paused = False
@@ -93,29 +76,29 @@ class Link(asyncio.Protocol):
     @property
     def closing(self) -> bool:
         """Whether `close` was called or the connection is gone."""
-        return self._closing or self._lost or self.failure is not None
+        return self._closing or self._lost or self.account.failure is not None
 
     async def until_established(self) -> None:
         """Wait for the end of the handshake, or raise its failure."""
-        await self._until(lambda: self._established or self.failure is not None)
-        if self.failure is not None and not self.buffer:
-            self.raise_failure()
+        await self._until(lambda: self.account.established or self.account.failure is not None)
+        if self.account.failure is not None and not self.buffer:
+            self.account.raise_failure()
 
     async def until_readable(self) -> None:
         """Wait for data, the peer's end, or a failure."""
-        await self._until(lambda: bool(self.buffer) or self.peer_closed or self.closing)
+        await self._until(lambda: bool(self.buffer) or self.account.peer_closed or self.closing)
 
     async def until_more(self, size: int) -> None:
         """Wait for more than `size` bytes in the buffer, the peer's end, or a failure."""
         if self._reading_paused and self.connection.wants_data and not self.transport.is_closing():
             self._reading_paused = False
             self.transport.resume_reading()
-        await self._until(lambda: len(self.buffer) > size or self.peer_closed or self.closing)
+        await self._until(lambda: len(self.buffer) > size or self.account.peer_closed or self.closing)
 
     async def until_writable(self) -> None:
         """Wait until the transport has room again, or raise what ended the connection."""
-        await self._until(lambda: not self._writing_paused or self._lost or self.failure is not None)
-        self.raise_failure()
+        await self._until(lambda: not self._writing_paused or self._lost or self.account.failure is not None)
+        self.account.raise_failure()
 
     async def until_lost(self) -> None:
         """Wait until the transport is gone."""
@@ -126,14 +109,9 @@ class Link(asyncio.Protocol):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._until(lambda: self.connection.confirmed or self.closing)
-        if isinstance(self.failure, (PeerAlert, Truncated)) and self.failure.step.startswith("3"):
+        if self.account.refused:
             return "refused"
         return "accepted" if self.connection.confirmed else "unknown"
-
-    def raise_failure(self) -> None:
-        """Raise what ended the connection, if anything did."""
-        if self.failure is not None:
-            raise self.failure.with_traceback(None) from None
 
     def taken(self) -> None:
         """Some of the buffer was read: let the peer go on when there is room."""
@@ -143,7 +121,7 @@ class Link(asyncio.Protocol):
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Seal data and hand it to the transport."""
-        self.raise_failure()
+        self.account.raise_failure()
         if self._lost:
             raise UsageError("the connection is closed")
         self.connection.send(data)
@@ -162,7 +140,7 @@ class Link(asyncio.Protocol):
             return
         self._closing = True
         self.end()
-        if linger > 0 and not self._transport.is_closing() and not self.peer_closed:
+        if linger > 0 and not self._transport.is_closing() and not self.account.peer_closed:
             self._drain_for(linger)
         else:
             self._transport.close()
@@ -172,7 +150,7 @@ class Link(asyncio.Protocol):
         """Close at once; before the handshake is done the peer is told that we gave up."""
         self._closing = True
         if self._transport is not None and not self._lost:
-            if not self._established and self.failure is None:
+            if not self.account.established and self.account.failure is None:
                 self.end()
                 self._drain_for(LINGER_SECONDS)
             else:
@@ -192,7 +170,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Let the engine judge what came; after the end it is thrown away, up to a limit."""
-        if self.failure is not None or self._closing:
+        if self.account.failure is not None or self._closing:
             self._discarded += len(data)
             if self._discarded > LINGER_BYTES:
                 self.transport.abort()
@@ -202,15 +180,15 @@ class Link(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Tell an end from a cut (RFC 9846 6.1); our own direction may stay open."""
-        if self._closing or self.failure is not None:
+        if self._closing or self.account.failure is not None:
             return False
         self._take(self.connection.receive_eof())
-        return self.failure is None
+        return self.account.failure is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the engine knows better
         """The transport is gone: whoever waits is told what that means."""
         self._lost = True
-        if not self._closing and self.failure is None:
+        if not self._closing and self.account.failure is None:
             self._note(self.connection.receive_eof())
         for timer in (self._deadline, self._idle, self._linger):
             if timer is not None:
@@ -233,51 +211,34 @@ class Link(asyncio.Protocol):
     def _take(self, events: list[Event]) -> None:
         self._note(events)
         self._flush()
-        if self.failure is not None:
+        if self.account.failure is not None:
             self._wind_up()
         self._regulate()
         self._wake()
 
     def _note(self, events: list[Event]) -> None:
-        waiting = deque(events)
-        while waiting:
-            match waiting.popleft():
-                case Data(data):
-                    self.buffer += data
-                case Established(peer):
-                    self._established = True
-                    self.peer = peer
-                case PeerClosed():
-                    self.peer_closed = True
-                case Failed(error):
-                    self.failure = error
-                case Warned(warning):
-                    self.warnings.append(warning)
-                case SignatureWanted() | EvidenceWanted() as request:
-                    self._answering = self._loop.create_task(self._answer(request))
+        request = self.account.take(events)
+        if request is not None:
+            self._answering = self._loop.create_task(self._answer(request))
+
+    def _keep(self, data: bytes) -> None:
+        self.buffer += data
 
     async def _answer(self, request: Request) -> None:
         try:
-            answer = self._ask(request)
+            answer = self._answers.answer(request)
             if inspect.isawaitable(answer):
                 answer = await answer
             events = self.connection.provide(request, answer)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - our own side's signer may raise anything: who waits is told
-            self.failure = UsageError(f"the handshake waited for an answer of ours that failed: {error!r}")
+            self.account.failure = UsageError(
+                f"the handshake waited for an answer of ours that failed: {error!r}"
+            )
             self.connection.close()
             events = []
         self._take(events)
-
-    def _ask(self, request: Request) -> bytes | Awaitable[bytes]:
-        if isinstance(request, SignatureWanted):
-            if self._signer is None:
-                raise UsageError("the credentials' key is elsewhere: give a signer")
-            return self._signer(request)
-        if self._evidence is None:
-            raise UsageError("revocation evidence is wanted: give an evidence finder")
-        return self._evidence(request)
 
     # -- flow ------------------------------------------------------------------------------------------
 
@@ -291,12 +252,12 @@ class Link(asyncio.Protocol):
         if (
             self._transport is None
             or self._transport.is_closing()
-            or self.failure is not None
+            or self.account.failure is not None
             or self._closing
         ):
             return
         full = len(self.buffer) > (self._limit // 2 if self._reading_paused else self._limit)
-        stop = full or (not self.connection.wants_data and not self.peer_closed)
+        stop = full or (not self.connection.wants_data and not self.account.peer_closed)
         if stop and not self._reading_paused:
             self._transport.pause_reading()
         elif not stop and self._reading_paused:
@@ -305,8 +266,7 @@ class Link(asyncio.Protocol):
 
     def _wind_up(self) -> None:
         """After a failure: our alert must survive, so the write side is shut and what comes is drained."""
-        told = not isinstance(self.failure, (PeerAlert, Truncated))
-        if told and not self.transport.is_closing():
+        if not self.account.ended_by_peer and not self.transport.is_closing():
             self._drain_for(LINGER_SECONDS)
         else:
             self.transport.close()
@@ -356,20 +316,20 @@ class Link(asyncio.Protocol):
 
     def _tick(self) -> None:
         self._deadline = None
-        if self.failure is None and not self._lost:
+        if self.account.failure is None and not self._lost:
             self._take(self.connection.tick())
-            if self.failure is None:
+            if self.account.failure is None:
                 self._watch_deadline()
 
     def _stir(self) -> None:
         self._spoke = self._loop.time()
 
     def _watch_idleness(self) -> None:
-        if self._idle_timeout is None or self._lost or self.failure is not None:
+        if self._idle_timeout is None or self._lost or self.account.failure is not None:
             return
         left = self._spoke + self._idle_timeout - self._loop.time()
         if left <= 0:
-            self.failure = TimeoutError(f"nothing was said for {self._idle_timeout:g} seconds")
+            self.account.failure = TimeoutError(f"nothing was said for {self._idle_timeout:g} seconds")
             self.end()
             self.transport.close()
             self._wake()

@@ -18,21 +18,10 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from bothways.errors import PeerAlert, TLSError, Truncated, UsageError
+from bothways.errors import TLSError, UsageError
+from bothways.tls.account import Account, Answers
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
-from bothways.tls.events import (
-    Caution,
-    Data,
-    Established,
-    Event,
-    EvidenceWanted,
-    Failed,
-    Observer,
-    Peer,
-    PeerClosed,
-    SignatureWanted,
-    Warned,
-)
+from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, SignatureWanted
 from bothways.tls.handshake.config import Clock
 
 Confirmation = Literal["accepted", "refused", "unknown"]
@@ -99,7 +88,7 @@ def wrap(
             connection = config.connection(server_name=server_name, observer=observer)
         else:
             connection = config.connection(observer=observer)
-        channel = Channel(sock, connection, config.clock, signer, evidence)
+        channel = Channel(sock, connection, config.clock, Answers(signer, evidence))
         channel._handshake(timeout)
     except BaseException:
         sock.close()
@@ -108,37 +97,28 @@ def wrap(
 
 
 class Channel:
-    """What `connect` and `wrap` return: a socket whose peer is known and whose bytes nobody else reads.
-
-    `warnings` has what a user should know although nothing failed.
-    """
+    """What `connect` and `wrap` return: a socket whose peer is known and whose bytes nobody else reads."""
 
     def __init__(
         self,
         sock: socket.socket,
         connection: Connection,
         clock: Clock,
-        signer: Signer | None,
-        evidence: Finder | None,
+        answers: Answers[bytes],
     ) -> None:
         self._sock = sock
         self._connection = connection
         self._clock = clock
-        self._signer = signer
-        self._evidence = evidence
+        self._answers = answers
         self._timeout = sock.gettimeout()
         self._engine = threading.Lock()  # held for moments: the engine itself has no locks
         self._reading = threading.RLock()  # held while waiting for the peer to send
         self._writing = threading.Lock()  # held while waiting for the peer to read
         self._incoming: deque[bytes] = deque()
         self._outgoing = bytearray()
-        self._established = False
-        self._peer: Peer | None = None
-        self._peer_closed = False
+        self._account = Account(self._incoming.append)
         self._closed = False
         self._files = 0
-        self._failure: TLSError | None = None
-        self.warnings: list[Caution] = []
 
     # -- who and how -----------------------------------------------------------------------------------
 
@@ -148,7 +128,12 @@ class Channel:
 
         It stays known after the end: what came before the end came from this peer.
         """
-        return self._peer
+        return self._account.peer
+
+    @property
+    def warnings(self) -> list[Caution]:
+        """What a user should know although nothing failed."""
+        return self._account.warnings
 
     @property
     def version(self) -> str | None:
@@ -184,7 +169,7 @@ class Channel:
         deadline = _deadline(timeout)
         with self._reading:
             while True:
-                if self._refused():
+                if self._account.refused:
                     return "refused"
                 if self._connection.confirmed:
                     return "accepted"
@@ -205,8 +190,8 @@ class Channel:
             return b""
         with self._reading:
             while not self._incoming:
-                self._raise_failure()
-                if self._peer_closed:
+                self._account.raise_failure()
+                if self._account.peer_closed:
                     return b""
                 self._check_open()
                 self._read_once()
@@ -232,7 +217,7 @@ class Channel:
         for start in range(0, len(view), SEND_SIZE):
             self._look()
             with self._writing:
-                self._raise_failure()
+                self._account.raise_failure()
                 self._check_open()
                 with self._engine:
                     self._connection.send(view[start : start + SEND_SIZE])
@@ -265,7 +250,7 @@ class Channel:
         """Say that we shall send no more (close_notify, RFC 9846 6.1); the peer may go on."""
         if how == socket.SHUT_RD:
             raise UsageError("shutdown: there is no way to tell a TLS peer that we stopped reading")
-        self._raise_failure()
+        self._account.raise_failure()
         self._check_open()
         self._say_goodbye()
 
@@ -289,7 +274,7 @@ class Channel:
         """
         if self._sock.fileno() < 0:
             return
-        if not self._established and self._failure is None:
+        if not self._account.established and self._account.failure is None:
             with contextlib.suppress(OSError), self._engine:
                 self._connection.close()
                 self._sock.settimeout(0)
@@ -341,16 +326,16 @@ class Channel:
         try:
             self._exchange(timeout)
         except BaseException:
-            if self._failure is None:
+            if self._account.failure is None:
                 self.abort()
             raise
         if not self._incoming:
-            self._raise_failure()
+            self._account.raise_failure()
 
     def _exchange(self, timeout: float | None) -> None:
         ours = _deadline(timeout)
         self._collect_and_flush()
-        while not self._established and self._failure is None:
+        while not self._account.established and self._account.failure is None:
             theirs = self._engine_deadline()
             soonest = min((each for each in (ours, theirs) if each is not None), default=None)
             if _readable(self._sock, _left(soonest)):
@@ -381,39 +366,16 @@ class Channel:
     def _settle(self, events: list[Event]) -> None:
         self._note(events)
         self._collect_and_flush()
-        if self._failure is not None:
+        if self._account.failure is not None:
             self._wind_up()
 
     def _note(self, events: list[Event]) -> None:
-        waiting = deque(events)
-        while waiting:
-            match waiting.popleft():
-                case Data(data):
-                    self._incoming.append(data)
-                case Established(peer):
-                    self._established = True
-                    self._peer = peer
-                case PeerClosed():
-                    self._peer_closed = True
-                case Failed(error):
-                    self._failure = error
-                case Warned(warning):
-                    self.warnings.append(warning)
-                case SignatureWanted() | EvidenceWanted() as request:
-                    answer = self._answer(request)
-                    with self._engine:
-                        waiting.extend(self._connection.provide(request, answer))
-
-    def _answer(self, request: SignatureWanted | EvidenceWanted) -> bytes:
-        if isinstance(request, SignatureWanted):
-            if self._signer is None:
-                raise UsageError("the credentials' key is elsewhere: give connect() or wrap() a signer")
-            return self._signer(request)
-        if self._evidence is None:
-            raise UsageError(
-                "the handshake waits for revocation evidence: give connect() or wrap() an evidence finder"
-            )
-        return self._evidence(request)
+        request = self._account.take(events)
+        while request is not None:
+            answer = self._answers.answer(request)
+            with self._engine:
+                events = self._connection.provide(request, answer)
+            request = self._account.take(events)
 
     def _take(self, size: int) -> bytes:
         first = self._incoming.popleft()
@@ -466,14 +428,14 @@ class Channel:
                 self._after_broken_pipe()
                 raise
             finally:
-                if sent < len(chunk) and self._failure is None:
+                if sent < len(chunk) and self._account.failure is None:
                     with self._engine:
                         self._outgoing[:0] = chunk[sent:]
 
     def _after_broken_pipe(self) -> None:
         """Read what the peer said before it went away: its alert tells more than a broken pipe."""
         self._outgoing.clear()
-        if self._failure is not None:
+        if self._account.failure is not None:
             return
         if self._reading.acquire(timeout=LINGER_SECONDS):
             try:
@@ -482,7 +444,7 @@ class Channel:
                         self._read_once()
             finally:
                 self._reading.release()
-        self._raise_failure()
+        self._account.raise_failure()
 
     def _bounded_reads(self) -> Iterator[None]:
         deadline = time.monotonic() + LINGER_SECONDS
@@ -502,7 +464,7 @@ class Channel:
 
     def _wind_up(self) -> None:
         """Let our alert reach the peer, then close: closing with unread data would destroy it."""
-        if not isinstance(self._failure, (PeerAlert, Truncated)):
+        if not self._account.ended_by_peer:
             self._finish_writing()
             self._discard(LINGER_SECONDS)
         self._sock.close()
@@ -510,7 +472,7 @@ class Channel:
     def _close_socket(self, linger: float) -> None:
         if self._sock.fileno() < 0:
             return
-        if self._failure is None:
+        if self._account.failure is None:
             self._sock.settimeout(
                 LINGER_SECONDS if self._timeout is None else min(self._timeout, LINGER_SECONDS)
             )
@@ -540,20 +502,12 @@ class Channel:
 
     # -- what may be asked -------------------------------------------------------------------------------
 
-    def _refused(self) -> bool:
-        """Whether what ended the connection is the peer's refusal of us (step 3)."""
-        return isinstance(self._failure, (PeerAlert, Truncated)) and self._failure.step.startswith("3")
-
     def _unsure(self) -> bool:
         """Whether the peer may yet refuse us."""
         return not self._connection.confirmed and not self._over()
 
     def _over(self) -> bool:
-        return self._failure is not None or self._peer_closed or self._sock.fileno() < 0
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure.with_traceback(None) from None
+        return self._account.failure is not None or self._account.peer_closed or self._sock.fileno() < 0
 
     def _check_open(self) -> None:
         if self._sock.fileno() < 0 or (self._closed and not self._files):

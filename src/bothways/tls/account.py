@@ -1,0 +1,97 @@
+"""What the events of one connection add up to, and who answers what it waits for: the same for every skin.
+
+Knows no sockets, no threads and no waiting. What the peer sent goes to whoever keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from bothways.errors import PeerAlert, TLSError, Truncated, UsageError
+from bothways.tls.events import (
+    Caution,
+    Data,
+    Established,
+    Event,
+    EvidenceWanted,
+    Failed,
+    Peer,
+    PeerClosed,
+    SignatureWanted,
+    Warned,
+)
+
+A = TypeVar("A")
+Request = SignatureWanted | EvidenceWanted
+
+
+class Account:
+    """How one connection stands by its events so far.
+
+    `peer` stays known after the end: what came before the end came from this peer. `failure` is what ended
+    the connection. `warnings` has what a user should know although nothing failed.
+    """
+
+    def __init__(self, deliver: Callable[[bytes], object]) -> None:
+        """Begin; `deliver` is called with each piece of data, in order."""
+        self._deliver = deliver
+        self.established = False
+        self.peer: Peer | None = None
+        self.peer_closed = False
+        self.failure: TLSError | OSError | None = None
+        self.warnings: list[Caution] = []
+
+    def take(self, events: Iterable[Event]) -> Request | None:
+        """Enter what happened; returns what the connection waits for an answer to, which stands last."""
+        request: Request | None = None
+        for event in events:
+            match event:
+                case Data(data):
+                    self._deliver(data)
+                case Established(peer):
+                    self.established = True
+                    self.peer = peer
+                case PeerClosed():
+                    self.peer_closed = True
+                case Failed(error):
+                    self.failure = error
+                case Warned(warning):
+                    self.warnings.append(warning)
+                case SignatureWanted() | EvidenceWanted():
+                    request = event
+        return request
+
+    @property
+    def ended_by_peer(self) -> bool:
+        """Whether what ended the connection is the peer's alert or a cut, so that nothing is left to say."""
+        return isinstance(self.failure, (PeerAlert, Truncated))
+
+    @property
+    def refused(self) -> bool:
+        """Whether what ended the connection is the peer's refusal of us (step 3)."""
+        return isinstance(self.failure, (PeerAlert, Truncated)) and self.failure.step.startswith("3")
+
+    def raise_failure(self) -> None:
+        """Raise what ended the connection, if anything did."""
+        if self.failure is not None:
+            raise self.failure.with_traceback(None) from None
+
+
+@dataclass(frozen=True)
+class Answers(Generic[A]):
+    """Who answers what a connection waits for: a signer for keys that are elsewhere, a finder of evidence."""
+
+    signer: Callable[[SignatureWanted], A] | None = None
+    evidence: Callable[[EvidenceWanted], A] | None = None
+
+    def answer(self, request: Request) -> A:
+        """Ask whoever answers such a request. Raises `UsageError` where there is nobody."""
+        if isinstance(request, SignatureWanted):
+            if self.signer is None:
+                raise UsageError("the credentials' key is elsewhere: give a signer")
+            return self.signer(request)
+        if self.evidence is None:
+            raise UsageError("revocation evidence is wanted: give an evidence finder")
+        return self.evidence(request)

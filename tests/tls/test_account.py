@@ -1,0 +1,83 @@
+"""What a connection's events add up to, and who answers what it waits for: one account for every skin."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways import Caution, PeerAlert, SignatureWanted, Truncated, UsageError
+from bothways.errors import TLSError
+from bothways.iana import Alert, SignatureScheme
+from bothways.tls.account import Account, Answers
+from bothways.tls.events import Data, Established, EvidenceWanted, Failed, PeerClosed, Warned
+from pair import Pair
+from tls.handshake.conversations import CONVERSATIONS, Conversation, credentials
+
+REQUEST = SignatureWanted(SignatureScheme.ed25519, b"data", credentials("localhost").certificate)
+
+
+def alert(step: str) -> PeerAlert:
+    return PeerAlert(Alert.UNKNOWN_CA, step=step, peer="server", state="", meaning="", hint="")
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=str)
+def test_the_account_of_a_conversation_has_all_that_its_events_told(conversation: Conversation) -> None:
+    """Data in order, the peer, and the peer's end."""
+    talk: Pair = conversation.pair()
+    talk.exchange()
+    talk.client.send(b"one")
+    talk.client.send(b"two")
+    talk.client.close()
+    talk.exchange()
+    came: list[bytes] = []
+    account = Account(came.append)
+    assert account.take(talk.server_events) is None
+    assert account.established and account.peer_closed and account.failure is None
+    assert b"".join(came) == b"onetwo"
+    assert account.peer == talk.server.peer
+
+
+def test_a_request_among_events_is_handed_back_and_nothing_before_it_is_lost() -> None:
+    """A connection that waits for an answer tells so last."""
+    account = Account(list[bytes]().append)
+    assert account.take([Warned(Caution.NO_CREDENTIALS), Established(None), REQUEST]) is REQUEST
+    assert account.established and account.warnings == [Caution.NO_CREDENTIALS]
+    assert account.take([PeerClosed()]) is None
+    assert account.peer_closed
+
+
+@pytest.mark.parametrize(
+    ("error", "ended_by_peer", "refused"),
+    [
+        (alert("3"), True, True),
+        (alert("2.1"), True, False),
+        (Truncated("server", step="3"), True, True),
+        (Truncated("server", step="4.3"), True, False),
+        (UsageError("ours"), False, False),
+    ],
+)
+def test_an_end_is_told_by_whom_it_came_and_whether_it_is_a_refusal_of_us(
+    error: TLSError, ended_by_peer: bool, refused: bool
+) -> None:
+    """In TLS 1.3 a client learns at step 3 whether it is accepted."""
+    account = Account(list[bytes]().append)
+    account.raise_failure()
+    account.take([Data(b"kept"), Failed(error)])
+    assert (account.ended_by_peer, account.refused) == (ended_by_peer, refused)
+    with pytest.raises(type(error)):
+        account.raise_failure()
+
+
+def test_each_request_goes_to_whoever_answers_such_ones() -> None:
+    """A signer for signatures, a finder for evidence."""
+    answers: Answers[bytes] = Answers(lambda asked: asked.data, lambda _: b"evidence")
+    assert answers.answer(REQUEST) == b"data"
+    assert answers.answer(EvidenceWanted()) == b"evidence"
+
+
+@pytest.mark.parametrize(("request_", "missing"), [(REQUEST, "signer"), (EvidenceWanted(), "finder")])
+def test_a_request_that_nobody_answers_is_our_own_mistake(
+    request_: SignatureWanted | EvidenceWanted, missing: str
+) -> None:
+    """Said in words, before anything hangs."""
+    with pytest.raises(UsageError, match=missing):
+        Answers[bytes]().answer(request_)
