@@ -4,6 +4,8 @@ PYTHON ?= python3
 PINNED ?= yes
 # What to pass on, as in `make demo ARGS=--json` or `make test ARGS="tests/tls -x"`.
 ARGS ?=
+# How many tests run at once; 0 for one after another in this process, as a debugger wants it.
+JOBS ?= auto
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -23,10 +25,10 @@ demo: .venv/run.stamp
 	@$(BIN)/bothways demo $(ARGS)
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -q -rs $(ARGS)
+	$(BIN)/python -m pytest -q -rs -n $(JOBS) --dist loadfile $(ARGS)
 
 test-all: .venv/dev.stamp
-	$(BIN)/python -m pytest -q -rs --full $(ARGS)
+	$(BIN)/python -m pytest -q -rs --full -n $(JOBS) --dist loadfile $(ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
