@@ -8,15 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from bothways.tls.wire import tls12
-from bothways.tls.wire.extensions import (
-    SERVER_NAME_LIST,
-    STATUS,
-    STATUS_REQUEST,
-    CertificateStatus,
-    ServerName,
-    StatusRequest,
-    UnknownExtension,
-)
+from bothways.tls.wire.extension_table import SERVER_NAME_LIST, STATUS, STATUS_REQUEST
+from bothways.tls.wire.extensions import CertificateStatus, ServerName, StatusRequest, UnknownExtension
 from bothways.tls.wire.fields import (
     Codec,
     Custom,

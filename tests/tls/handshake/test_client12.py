@@ -13,6 +13,7 @@ from bothways.tls.crypto.signing import sign
 from bothways.tls.events import Caution, Chosen, Judged, MessageSeen, Note, Proved, Warned
 from bothways.tls.handshake.steps import Role, Step
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.extension_table import codes as extension_codes
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import Certificate, CertificateRequest, ServerKeyExchange
 from bothways.tls.wire.tls13 import CertificateVerify
@@ -190,7 +191,7 @@ def test_a_signature_from_elsewhere_is_awaited() -> None:
 def test_client_of_12_alone_offers_nothing_of_13() -> None:
     """RFC 9846 4.3.1: supported_versions would say what its absence says as well; no session is offered."""
     hello = sent_hello()
-    codes = ext.codes(hello.extensions)
+    codes = extension_codes(hello.extensions)
     assert ExtensionType.supported_versions not in codes and ExtensionType.key_share not in codes
     assert hello.legacy_session_id == b""
     assert not any(name.startswith("TLS_AES") for name in (CipherSuite(c).name for c in hello.cipher_suites))

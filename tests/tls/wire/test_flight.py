@@ -14,6 +14,7 @@ from bothways.faults import Fault
 from bothways.iana import HandshakeType
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import flight, tls13
+from bothways.tls.wire.extension_table import Place
 from bothways.tls.wire.flight import (
     MESSAGE_LIMIT,
     MESSAGES_12,
@@ -256,5 +257,5 @@ def test_retry_tells_its_fields_though_they_differ_from_a_server_hello() -> None
 
 
 def test_message_in_two_versions_is_told_apart_by_its_class() -> None:
-    assert flight.server_hello_place(server_hello(ext.SelectedVersion(0x0304))) is ext.Place.SH
-    assert flight.server_hello_place(server_hello()) is ext.Place.SH12
+    assert flight.server_hello_place(server_hello(ext.SelectedVersion(0x0304))) is Place.SH
+    assert flight.server_hello_place(server_hello()) is Place.SH12

@@ -12,6 +12,7 @@ from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import NamedGroup, ProtocolVersion
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.extension_table import Place, check_placement
 from bothways.tls.wire.fields import DecodeError, decode, encode
 from bothways.tls.wire.hello import (
     CLIENT_HELLO,
@@ -122,7 +123,7 @@ def test_openssl_client_hello_is_read_and_written_byte_for_byte() -> None:
     assert versions is not None and ProtocolVersion.TLSv1_3 in versions.versions
     shares = ext.find(extensions, ext.KeyShares)
     assert shares is not None and NamedGroup.x25519 in {each.group for each in shares.shares}
-    ext.check_placement(ext.Place.CH, extensions, None)
+    check_placement(Place.CH, extensions, None)
 
 
 def test_openssl_client_hello_for_tls12_is_read_and_written_byte_for_byte() -> None:
@@ -152,7 +153,7 @@ def test_hello_dressed_with_grease_is_read_and_written_byte_for_byte() -> None:
         ),
     )
     assert decode(CLIENT_HELLO, encode(CLIENT_HELLO, hello), "ClientHello") == hello
-    ext.check_placement(ext.Place.CH, hello.extensions or (), None)
+    check_placement(Place.CH, hello.extensions or (), None)
 
 
 def test_no_prefix_of_a_client_hello_is_one() -> None:

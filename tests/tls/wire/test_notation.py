@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bothways.tls.wire import alert, hello, tls12, tls13
-from bothways.tls.wire.extensions import SERVER_NAME_LIST, STATUS, STATUS_REQUEST, TABLE
+from bothways.tls.wire.extension_table import SERVER_NAME_LIST, STATUS, STATUS_REQUEST, TABLE
 from bothways.tls.wire.fields import Codec, Record, Variants, Vector, definition
 
 STRUCTS = """

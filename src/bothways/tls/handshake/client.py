@@ -14,6 +14,7 @@ from bothways.tls.handshake.negotiation import check_server_version
 from bothways.tls.handshake.script import Handshake, Script, expect
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.extension_table import codes
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.trust.names import ServerName
 
@@ -23,7 +24,7 @@ def client_handshake(hs: Handshake, terms: ClientTerms, target: ServerName) -> S
     speaks_13 = ProtocolVersion.TLSv1_3 in terms.version_codes
     offers = tuple(offer(group, hs.draws) for group in terms.share_codes) if speaks_13 else ()
     hello = client_hello(hs, terms, target, offers)
-    hs.offered = ext.codes(hello.extensions)
+    hs.offered = codes(hello.extensions)
     hs.out.tls13 = speaks_13
     hs.out.send(hello)
     hs.inbox.ignores_change_cipher_spec = speaks_13

@@ -27,6 +27,7 @@ from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.events import Caution
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.extension_table import code, first_repeated
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
 from bothways.trust.credentials import Credentials
@@ -117,7 +118,7 @@ def read_offer(hello: ClientHello) -> Offer:
 
 def _check_entries(codes: Sequence[int], registry: type[IntEnum], place: str) -> None:
     if len(set(codes)) != len(codes):
-        blame(Fault.DUPLICATE_ENTRY, entry=spelled(registry, ext.first_repeated(codes)), place=place)
+        blame(Fault.DUPLICATE_ENTRY, entry=spelled(registry, first_repeated(codes)), place=place)
 
 
 def _check_shares(shares: Sequence[ext.KeyShareEntry], groups: Sequence[int]) -> None:
@@ -246,13 +247,13 @@ _MAY_CHANGE = frozenset(
 
 
 def _check_unchanged(first: Sequence[ext.Extension], second: Sequence[ext.Extension]) -> None:
-    before = {ext.code(each): each for each in first}
-    after = {ext.code(each): each for each in second}
+    before = {code(each): each for each in first}
+    after = {code(each): each for each in second}
     if ExtensionType.early_data in after:
         blame(Fault.CHANGED_HELLO, field="early_data, which may not stand there any more")
-    for code in before.keys() | after.keys():
-        if code not in _MAY_CHANGE and before.get(code) != after.get(code):
-            blame(Fault.CHANGED_HELLO, field=spelled(ExtensionType, code))
+    for each in before.keys() | after.keys():
+        if each not in _MAY_CHANGE and before.get(each) != after.get(each):
+            blame(Fault.CHANGED_HELLO, field=spelled(ExtensionType, each))
 
 
 # -- what a client does with the answers ----------------------------------------------------------------

@@ -36,6 +36,7 @@ from bothways.tls.handshake.steps import Step
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.extension_table import codes
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
 from bothways.tls.wire.tls13 import (
     Certificate,
@@ -160,7 +161,7 @@ def server_parameters(hs: Handshake, terms: ServerTerms, choice: Choice) -> Cert
     authorities = named_authorities(terms.client_anchors) if terms.name_authorities else ()
     schemes = terms.scheme_codes, terms.certificate_scheme_codes
     request = certificate_request(*schemes, authorities, hs.asks_status)
-    hs.offered = ext.codes(request.extensions)
+    hs.offered = codes(request.extensions)
     hs.out.send(request)
     return request
 

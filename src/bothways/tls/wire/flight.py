@@ -12,14 +12,8 @@ from typing import Any
 from bothways.faults import Fault, blame
 from bothways.iana import HandshakeType, name
 from bothways.tls.wire import tls12
-from bothways.tls.wire.extensions import (
-    CERTIFICATE_STATUS,
-    CertificateStatus,
-    Place,
-    SelectedVersion,
-    check_placement,
-    find,
-)
+from bothways.tls.wire.extension_table import CERTIFICATE_STATUS, Place, check_placement
+from bothways.tls.wire.extensions import CertificateStatus, SelectedVersion, find
 from bothways.tls.wire.fields import Codec, DecodeError, decode, write_whole
 from bothways.tls.wire.hello import (
     CLIENT_HELLO,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bothways.iana import KeyUpdateRequest, SignatureScheme
-from bothways.tls.wire.extensions import Extensions, Place, extension_block
+from bothways.tls.wire.extension_table import Place, extension_block
+from bothways.tls.wire.extensions import Extensions
 from bothways.tls.wire.fields import alone, opaque, record, rest, uint, vector
 
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from bothways.faults import shown
 from bothways.iana import ExtensionType, name
-from bothways.tls.wire.extensions import UnknownExtension, code
+from bothways.tls.wire.extension_table import code
+from bothways.tls.wire.extensions import UnknownExtension
 from bothways.tls.wire.fields import Codec, Custom, Optional, Record, Uint, Variants, Vector
 
 BYTES_SHOWN = 16

@@ -1,0 +1,539 @@
+"""The form of every extension in each message that may hold it, and the rules for all of them.
+
+What we do not know is kept as it came. Which extension may stand where, and answer what, is
+`check_placement`; RFC 9846 4.3 has the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from bothways.faults import Fault, blame
+from bothways.iana import (
+    CertificateStatusType,
+    ECPointFormat,
+    ExtensionType,
+    NamedGroup,
+    NameType,
+    ProtocolVersion,
+    PskKeyExchangeMode,
+    SignatureScheme,
+    name,
+)
+from bothways.tls.wire.extensions import (
+    ApplicationProtocols,
+    CertificateAuthorities,
+    CertificateStatus,
+    CompressCertificate,
+    Cookie,
+    EarlyDataIndication,
+    EcPointFormats,
+    EmptyStatusRequest,
+    ExtendedMainSecret,
+    Extension,
+    Extensions,
+    KeyShareEntry,
+    KeyShares,
+    MaxEarlyData,
+    OidFilter,
+    OidFilters,
+    Padding,
+    PostHandshakeAuth,
+    PreSharedKeys,
+    PskIdentity,
+    PskKeyExchangeModes,
+    RecordSizeLimit,
+    RenegotiationInfo,
+    RetryGroup,
+    SelectedIdentity,
+    SelectedVersion,
+    ServerName,
+    ServerShare,
+    SessionTicket,
+    SignatureAlgorithms,
+    SignatureAlgorithmsCert,
+    SignedCertificateTimestamps,
+    StatusRequest,
+    SupportedGroups,
+    SupportedVersions,
+    TimestampRequest,
+    UnknownExtension,
+)
+from bothways.tls.wire.fields import (
+    Codec,
+    Custom,
+    DecodeError,
+    Variants,
+    alone,
+    bad_length,
+    bounds,
+    close,
+    cut,
+    fail,
+    left_over,
+    opaque,
+    record,
+    rest,
+    uint,
+    vector,
+)
+
+
+class Place(Enum):
+    """The messages that hold extensions. A ServerHello of TLS 1.2 holds others than one of TLS 1.3."""
+
+    CH = "ClientHello"
+    SH = "ServerHello"
+    SH12 = "ServerHello of TLS 1.2"
+    HRR = "HelloRetryRequest"
+    EE = "EncryptedExtensions"
+    CT = "Certificate"
+    CR = "CertificateRequest"
+    NST = "NewSessionTicket"
+
+    __hash__ = object.__hash__  # Enum's own is a call in Python
+
+
+# -- forms -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _HostName:
+    name_type: int
+    host_name: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _ServerNameList:
+    server_name_list: tuple[_HostName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    status_type: int
+    response: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _StatusQuestion:
+    status_type: int
+    responder_id_list: tuple[bytes, ...]
+    request_extensions: bytes
+
+
+SERVER_NAME_LIST = alone(
+    _ServerNameList,
+    title="ServerNameList",
+    server_name_list=vector(
+        record(
+            _HostName,
+            title="ServerName",
+            name_type=uint(1, NameType),
+            host_name=opaque(1, 2**16 - 1, title="HostName"),
+        ),
+        1,
+        2**16 - 1,
+    ),
+)
+
+
+def _server_name() -> Codec[Any]:
+    """The one host name that RFC 6066 3 allows; other types of names have never been defined."""
+
+    def read(data: bytes, at: int, end: int) -> tuple[Extension, int]:
+        fills = int.from_bytes(data[at : at + 2], "big") == end - at - 2
+        if data[at + 2 : min(at + 3, end)] > b"\0" and fills:
+            return UnknownExtension(ExtensionType.server_name, data[at:end]), end
+        names, at = SERVER_NAME_LIST.read(data, at, end)
+        if len(names.server_name_list) > 1:
+            fail("more than one host name")
+        try:
+            return ServerName(names.server_name_list[0].host_name.decode("ascii")), at
+        except UnicodeDecodeError:
+            fail("the host name is not ASCII")
+
+    def write(value: ServerName, out: bytearray) -> None:
+        if value.host_name is None:
+            raise ValueError("a client's server_name needs a name")
+        SERVER_NAME_LIST.write(_ServerNameList((_HostName(0, value.host_name.encode("ascii")),)), out)
+
+    return Codec(read, write, SERVER_NAME_LIST.notation, Custom(SERVER_NAME_LIST))
+
+
+def _server_name_answer() -> Codec[Any]:
+    """A server answers with an empty server_name that it used the name (RFC 6066 3)."""
+
+    def read(_data: bytes, at: int, _end: int) -> tuple[ServerName, int]:
+        return ServerName(None), at
+
+    def write(value: ServerName, _out: bytearray) -> None:
+        if value.host_name is not None:
+            raise ValueError("a server's server_name is empty")
+
+    return Codec(read, write, "Empty {}", Custom(rest()))
+
+
+_OCSP_RESPONSE = opaque(1, 2**24 - 1, title="OCSPResponse")
+_RESPONDER_IDS = vector(opaque(1, 2**16 - 1, title="ResponderID"), 0, 2**16 - 1)
+_REQUEST_EXTENSIONS = opaque(0, 2**16 - 1, title="Extensions")
+STATUS = record(
+    _Status,
+    title="CertificateStatus",
+    status_type=uint(1, CertificateStatusType),
+    response=_OCSP_RESPONSE,
+)
+STATUS_REQUEST = record(
+    _StatusQuestion,
+    title="CertificateStatusRequest",
+    status_type=uint(1, CertificateStatusType),
+    responder_id_list=_RESPONDER_IDS,
+    request_extensions=_REQUEST_EXTENSIONS,
+)
+
+
+def _ocsp_request() -> Codec[Any]:
+    """The question for OCSP; another status type has a form that we do not know (RFC 6066 8)."""
+
+    def read(data: bytes, at: int, end: int) -> tuple[Extension, int]:
+        if at < end and data[at] != CertificateStatusType.ocsp:
+            return UnknownExtension(ExtensionType.status_request, data[at:end]), end
+        asked, at = STATUS_REQUEST.read(data, at, end)
+        return StatusRequest(asked.responder_id_list, asked.request_extensions), at
+
+    def write(value: StatusRequest, out: bytearray) -> None:
+        asked = _StatusQuestion(CertificateStatusType.ocsp, value.responder_ids, value.request_extensions)
+        STATUS_REQUEST.write(asked, out)
+
+    fields = (("responder_ids", _RESPONDER_IDS), ("request_extensions", _REQUEST_EXTENSIONS))
+    return Codec(read, write, STATUS_REQUEST.notation, Custom(STATUS_REQUEST, fields))
+
+
+def _ocsp_answer() -> Codec[CertificateStatus]:
+    """An OCSP response: the one type of status that anybody asks for (RFC 6066 8)."""
+
+    def read(data: bytes, at: int, end: int) -> tuple[CertificateStatus, int]:
+        status, at = STATUS.read(data, at, end)
+        if status.status_type != CertificateStatusType.ocsp:
+            fail(f"status type {name(CertificateStatusType, status.status_type)} is not the ocsp asked for")
+        return CertificateStatus(status.response), at
+
+    def write(value: CertificateStatus, out: bytearray) -> None:
+        STATUS.write(_Status(CertificateStatusType.ocsp, value.response), out)
+
+    return Codec(read, write, STATUS.notation, Custom(STATUS, (("response", _OCSP_RESPONSE),)))
+
+
+CERTIFICATE_STATUS = _ocsp_answer()
+_SERVER_NAME = _server_name()
+_SERVER_NAME_ANSWER = _server_name_answer()
+_STATUS_REQUEST = _ocsp_request()
+_EMPTY_STATUS_REQUEST = record(EmptyStatusRequest, title="Empty")
+_SUPPORTED_GROUPS = alone(
+    SupportedGroups,
+    title="NamedGroupList",
+    spelled="named_group_list",
+    groups=vector(uint(2, NamedGroup), 2, 2**16 - 1),
+)
+_EC_POINT_FORMATS = alone(
+    EcPointFormats,
+    title="ECPointFormatList",
+    spelled="ec_point_format_list",
+    formats=vector(uint(1, ECPointFormat), 1, 2**8 - 1),
+)
+_SCHEMES = vector(uint(2, SignatureScheme), 2, 2**16 - 2)
+_SIGNATURE_ALGORITHMS = alone(
+    SignatureAlgorithms,
+    title="SignatureSchemeList",
+    spelled="supported_signature_algorithms",
+    schemes=_SCHEMES,
+)
+_SIGNATURE_ALGORITHMS_CERT = alone(
+    SignatureAlgorithmsCert,
+    title="SignatureSchemeList",
+    spelled="supported_signature_algorithms",
+    schemes=_SCHEMES,
+)
+_APPLICATION_PROTOCOLS = alone(
+    ApplicationProtocols,
+    title="ProtocolNameList",
+    spelled="protocol_name_list",
+    protocols=vector(opaque(1, 2**8 - 1, title="ProtocolName"), 2, 2**16 - 1),
+)
+_TIMESTAMP_REQUEST = record(TimestampRequest, title="Empty")
+_TIMESTAMPS = alone(
+    SignedCertificateTimestamps,
+    title="SignedCertificateTimestampList",
+    spelled="sct_list",
+    timestamps=vector(opaque(1, 2**16 - 1, title="SerializedSCT"), 1, 2**16 - 1),
+)
+_PADDING = alone(Padding, data=rest())
+_EXTENDED_MAIN_SECRET = record(ExtendedMainSecret, title="Empty")
+_COMPRESS_CERTIFICATE = alone(
+    CompressCertificate,
+    title="CertificateCompressionAlgorithms",
+    algorithms=vector(uint(2, title="CertificateCompressionAlgorithm"), 2, 2**8 - 2),
+)
+_RECORD_SIZE_LIMIT = alone(RecordSizeLimit, title="RecordSizeLimit", spelled="RecordSizeLimit", limit=uint(2))
+_SESSION_TICKET = alone(SessionTicket, ticket=rest())
+_PRE_SHARED_KEYS = record(
+    PreSharedKeys,
+    title="OfferedPsks",
+    identities=vector(
+        record(PskIdentity, identity=opaque(1, 2**16 - 1), obfuscated_ticket_age=uint(4)), 7, 2**16 - 1
+    ),
+    binders=vector(opaque(32, 255, title="PskBinderEntry"), 33, 2**16 - 1),
+)
+_SELECTED_IDENTITY = alone(
+    SelectedIdentity, title="PreSharedKeyExtension", spelled="selected_identity", index=uint(2)
+)
+_EARLY_DATA = record(EarlyDataIndication, title="Empty")
+_MAX_EARLY_DATA = alone(
+    MaxEarlyData, title="EarlyDataIndication", spelled="max_early_data_size", size=uint(4)
+)
+_SUPPORTED_VERSIONS = alone(SupportedVersions, versions=vector(uint(2, ProtocolVersion), 2, 254))
+_SELECTED_VERSION = alone(
+    SelectedVersion, title="SupportedVersions", spelled="selected_version", version=uint(2, ProtocolVersion)
+)
+_COOKIE = alone(Cookie, cookie=opaque(1, 2**16 - 1))
+_PSK_MODES = alone(PskKeyExchangeModes, spelled="ke_modes", modes=vector(uint(1, PskKeyExchangeMode), 1, 255))
+_AUTHORITIES = alone(
+    CertificateAuthorities,
+    title="CertificateAuthoritiesExtension",
+    authorities=vector(opaque(1, 2**16 - 1, title="DistinguishedName"), 3, 2**16 - 1),
+)
+_OID_FILTERS = alone(
+    OidFilters,
+    title="OIDFilterExtension",
+    filters=vector(
+        record(
+            OidFilter,
+            title="OIDFilter",
+            spelled={"oid": "certificate_extension_oid", "values": "certificate_extension_values"},
+            oid=opaque(1, 2**8 - 1),
+            values=opaque(0, 2**16 - 1),
+        ),
+        0,
+        2**16 - 1,
+    ),
+)
+_POST_HANDSHAKE_AUTH = record(PostHandshakeAuth)
+_KEY_SHARE_ENTRY = record(KeyShareEntry, group=uint(2, NamedGroup), key_exchange=opaque(1, 2**16 - 1))
+_KEY_SHARES = alone(
+    KeyShares,
+    title="KeyShareClientHello",
+    spelled="client_shares",
+    shares=vector(_KEY_SHARE_ENTRY, 0, 2**16 - 1),
+)
+_SERVER_SHARE = alone(
+    ServerShare, title="KeyShareServerHello", spelled="server_share", entry=_KEY_SHARE_ENTRY
+)
+_RETRY_GROUP = alone(
+    RetryGroup, title="KeyShareHelloRetryRequest", spelled="selected_group", group=uint(2, NamedGroup)
+)
+_RENEGOTIATION_INFO = alone(RenegotiationInfo, renegotiated_connection=opaque(0, 255))
+
+_CH, _SH, _SH12, _HRR, _EE, _CT, _CR, _NST = Place
+_X = ExtensionType
+
+# A row has, for each message in which the extension may stand, the class and its form there.
+TABLE: Mapping[ExtensionType, Mapping[Place, tuple[type[Any], Codec[Any]]]] = {
+    _X.server_name: {
+        _CH: (ServerName, _SERVER_NAME),
+        _EE: (ServerName, _SERVER_NAME_ANSWER),
+        _CR: (ServerName, _SERVER_NAME),
+        _SH12: (ServerName, _SERVER_NAME_ANSWER),
+    },
+    _X.status_request: {
+        _CH: (StatusRequest, _STATUS_REQUEST),
+        _CR: (EmptyStatusRequest, _EMPTY_STATUS_REQUEST),
+        _CT: (CertificateStatus, CERTIFICATE_STATUS),
+        _SH12: (EmptyStatusRequest, _EMPTY_STATUS_REQUEST),
+    },
+    _X.supported_groups: dict.fromkeys((_CH, _EE, _SH12), (SupportedGroups, _SUPPORTED_GROUPS)),
+    _X.ec_point_formats: dict.fromkeys((_CH, _SH12), (EcPointFormats, _EC_POINT_FORMATS)),
+    _X.signature_algorithms: dict.fromkeys((_CH, _CR), (SignatureAlgorithms, _SIGNATURE_ALGORITHMS)),
+    _X.application_layer_protocol_negotiation: dict.fromkeys(
+        (_CH, _EE, _SH12), (ApplicationProtocols, _APPLICATION_PROTOCOLS)
+    ),
+    _X.signed_certificate_timestamp: {
+        _CH: (TimestampRequest, _TIMESTAMP_REQUEST),
+        _CR: (TimestampRequest, _TIMESTAMP_REQUEST),
+        _CT: (SignedCertificateTimestamps, _TIMESTAMPS),
+        _SH12: (SignedCertificateTimestamps, _TIMESTAMPS),
+    },
+    _X.padding: {_CH: (Padding, _PADDING)},
+    _X.extended_main_secret: dict.fromkeys((_CH, _SH12), (ExtendedMainSecret, _EXTENDED_MAIN_SECRET)),
+    _X.compress_certificate: dict.fromkeys((_CH, _CR), (CompressCertificate, _COMPRESS_CERTIFICATE)),
+    _X.record_size_limit: dict.fromkeys((_CH, _EE, _SH12), (RecordSizeLimit, _RECORD_SIZE_LIMIT)),
+    _X.session_ticket: dict.fromkeys((_CH, _SH12), (SessionTicket, _SESSION_TICKET)),
+    _X.pre_shared_key: {
+        _CH: (PreSharedKeys, _PRE_SHARED_KEYS),
+        _SH: (SelectedIdentity, _SELECTED_IDENTITY),
+    },
+    _X.early_data: {
+        _CH: (EarlyDataIndication, _EARLY_DATA),
+        _EE: (EarlyDataIndication, _EARLY_DATA),
+        _NST: (MaxEarlyData, _MAX_EARLY_DATA),
+    },
+    _X.supported_versions: {
+        _CH: (SupportedVersions, _SUPPORTED_VERSIONS),
+        _SH: (SelectedVersion, _SELECTED_VERSION),
+        _HRR: (SelectedVersion, _SELECTED_VERSION),
+    },
+    _X.cookie: dict.fromkeys((_CH, _HRR), (Cookie, _COOKIE)),
+    _X.psk_key_exchange_modes: {_CH: (PskKeyExchangeModes, _PSK_MODES)},
+    _X.certificate_authorities: dict.fromkeys((_CH, _CR), (CertificateAuthorities, _AUTHORITIES)),
+    _X.oid_filters: {_CR: (OidFilters, _OID_FILTERS)},
+    _X.post_handshake_auth: {_CH: (PostHandshakeAuth, _POST_HANDSHAKE_AUTH)},
+    _X.signature_algorithms_cert: dict.fromkeys(
+        (_CH, _CR), (SignatureAlgorithmsCert, _SIGNATURE_ALGORITHMS_CERT)
+    ),
+    _X.key_share: {
+        _CH: (KeyShares, _KEY_SHARES),
+        _SH: (ServerShare, _SERVER_SHARE),
+        _HRR: (RetryGroup, _RETRY_GROUP),
+    },
+    _X.renegotiation_info: dict.fromkeys((_CH, _SH12), (RenegotiationInfo, _RENEGOTIATION_INFO)),
+}
+
+CODES: Mapping[type[Any], int] = {
+    cls: int(extension_type) for extension_type, row in TABLE.items() for cls, _ in row.values()
+}
+
+
+def extension_block(*places: Place, low: int = 0) -> Codec[Extensions]:
+    """The extensions of a message (RFC 9846 4.3), with the forms that they have in `places`.
+
+    What has no form there is read as unknown, and can be written only so; `check_placement` refuses it.
+    """
+    high = 2**16 - 1
+    forms = {
+        int(extension_type): row[place]
+        for extension_type, row in TABLE.items()
+        for place in places
+        if place in row
+    }
+    reads = {extension_type: codec.read for extension_type, (_, codec) in forms.items()}
+    writes = {
+        cls: (extension_type.to_bytes(2, "big") + bytes(2), codec.write)
+        for extension_type, (cls, codec) in forms.items()
+    }
+    unpack = int.from_bytes
+    known = reads.get
+
+    def read(data: bytes, at: int, end: int) -> tuple[Extensions, int]:
+        start = at + 2
+        if start > end:
+            cut(at, end, 2)
+        stop = start + unpack(data[at:start], "big")
+        if stop > end or stop - start < low:
+            bad_length(at, start, stop, end, low, high)
+        found: list[Extension] = []
+        at = start
+        extension_type = None
+        try:
+            while at < stop:
+                extension_type = None
+                body = at + 4
+                if body > stop:
+                    cut(at, stop, 4)
+                extension_type = data[at] << 8 | data[at + 1]
+                body_end = body + (data[at + 2] << 8 | data[at + 3])
+                if body_end > stop:
+                    bad_length(at + 2, body, body_end, stop, 0, high)
+                read_body = known(extension_type)
+                if read_body is None:
+                    found.append(UnknownExtension(extension_type, data[body:body_end]))
+                else:
+                    extension, at = read_body(data, body, body_end)
+                    if at != body_end:
+                        left_over(at, body_end)
+                    found.append(extension)
+                at = body_end
+        except DecodeError as error:
+            error.within(f"[{len(found)}]" if extension_type is None else name(ExtensionType, extension_type))
+            raise
+        return tuple(found), stop
+
+    def write(extensions: Extensions, out: bytearray) -> None:
+        at = len(out)
+        out += b"\0\0"
+        for extension in extensions:
+            if type(extension) is UnknownExtension:
+                out += extension.extension_type.to_bytes(2, "big")
+                out += len(extension.data).to_bytes(2, "big")
+                out += extension.data
+                continue
+            form = writes.get(type(extension))
+            if form is None:
+                raise ValueError(f"{type(extension).__name__} has no form in a {places[0].value}")
+            header, write_body = form
+            out += header
+            body = len(out)
+            write_body(extension, out)
+            close(out, body - 2, 2, 0, high)
+        close(out, at, 2, low, high)
+
+    shape = Variants({extension_type: codec for extension_type, (_, codec) in forms.items()})
+    return Codec(read, write, f"Extension {{}}{bounds(low, high)}", shape)
+
+
+# -- naming and checking ------------------------------------------------------------------------------------
+
+
+def code(extension: Extension) -> int:
+    """Return an extension's code point."""
+    if isinstance(extension, UnknownExtension):
+        return extension.extension_type
+    return CODES[type(extension)]
+
+
+def codes(extensions: Iterable[Extension] | None) -> frozenset[int]:
+    """Return the code points of several extensions: what the peer may answer."""
+    return frozenset(map(code, extensions or ()))
+
+
+_MISPLACED = {
+    place: frozenset(int(extension_type) for extension_type, row in TABLE.items() if place not in row)
+    for place in Place
+}
+# In these messages an extension answers one that we sent; in the others it stands by itself.
+_ANSWERS = frozenset({Place.SH, Place.SH12, Place.HRR, Place.EE, Place.CT})
+
+
+def check_placement(place: Place, extensions: Extensions, offered: Collection[int] | None) -> None:
+    """Blame an extension that stands twice, in the wrong message, or unasked for (RFC 9846 4.3).
+
+    offered: the code points that we sent, to which this message answers; None where it answers nothing.
+    """
+    found = [code(extension) for extension in extensions]
+    unique = set(found)
+    if len(unique) != len(found):
+        _refuse(Fault.DUPLICATE_EXTENSION, place, first_repeated(found))
+    if misplaced := unique & _MISPLACED[place]:
+        _refuse(Fault.MISPLACED_EXTENSION, place, min(misplaced))
+    if place in _ANSWERS:
+        unsolicited = unique.difference(offered or ())
+        if place is Place.HRR:
+            unsolicited.discard(ExtensionType.cookie)
+        if unsolicited:
+            _refuse(Fault.UNSOLICITED_EXTENSION, place, min(unsolicited))
+    elif place is Place.CH and ExtensionType.pre_shared_key in found[:-1]:
+        blame(Fault.BINDER_NOT_LAST)
+
+
+def first_repeated(values: Iterable[int]) -> int:
+    """Return the first value that stands there a second time, in one pass: a peer chooses how many there are."""
+    seen: set[int] = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    raise ValueError("no value is repeated")
+
+
+def _refuse(fault: Fault, place: Place, extension_type: int) -> None:
+    blame(fault, extension=name(ExtensionType, extension_type), message=place.value)
