@@ -99,7 +99,8 @@ class Background:
     def _read(self) -> None:
         for line in self.process.stderr:
             self.said += line
-            self._ready.set()
+            if self.port is not None:
+                self._ready.set()
         self._ready.set()
 
     def end(self, number: int = signal.SIGTERM) -> int:

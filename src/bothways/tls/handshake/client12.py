@@ -30,6 +30,7 @@ from bothways.tls.handshake.negotiation12 import (
 )
 from bothways.tls.handshake.script import ChangeCipherSpec, Handshake, Script, expect, judge, sign_with
 from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.keys.keylog import main_lines
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
@@ -82,6 +83,7 @@ def client_handshake_12(
     premaster = send_key_exchange(hs, server)
     extended = ext.find(answer.extensions or (), ext.ExtendedMainSecret) is not None
     secret = MainSecret(suite, premaster, hs.transcript.digest() if extended else None, *randoms)
+    hs.log_keys(main_lines, hello.random, secret)
     if own is not None:
         credentials, scheme = own
         signature = yield from sign_with(hs, credentials, scheme, hs.transcript.messages())

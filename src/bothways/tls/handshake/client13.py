@@ -34,6 +34,7 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.script import Handshake, Script, expect, judge
 from bothways.tls.handshake.steps import Step
+from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire import extensions as ext
@@ -78,6 +79,7 @@ def client_handshake_13(
     hs.alpn = check_encrypted_extensions(hello, encrypted)
     server = yield from server_authentication(hs, terms, target, secrets)
     application = secrets.application(hs.transcript.digest())
+    hs.log_keys(application_lines, hello.random, application)
     hs.inbox.change_keys(Protection(secrets.suite, application.server), Epoch.APPLICATION)
     if server.request is not None:
         yield from client_authentication(hs, terms, server.request)
@@ -128,6 +130,7 @@ def agree(
     if hs.observer is not None:
         _note_choices(hs.observer, hello, suite, share.group)
     secrets = EarlySecret(suite).handshake(finish(ours, share.key_exchange), hs.transcript.digest())
+    hs.log_keys(handshake_lines, hello.random, secrets)
     hs.out.change_cipher_spec()
     hs.out.change_keys(Protection(suite, secrets.client), Epoch.HANDSHAKE)
     hs.inbox.change_keys(Protection(suite, secrets.server), Epoch.HANDSHAKE)

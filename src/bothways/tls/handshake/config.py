@@ -6,7 +6,7 @@ Names of suites, groups and schemes are those of the IANA registries. Every impo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -66,6 +66,8 @@ class Terms:
     insecure_without_extended_main_secret: speak TLS 1.2 with peers that do not bind keys to their
     handshake (RFC 7627).
     insecure_rsa_key_transport: allow, after all others, the suites of TLS 1.2 without forward secrecy.
+    insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Who has these lines
+    reads and alters all that is said; nothing here keeps or writes them.
     """
 
     versions: tuple[str, ...] = ("1.3", "1.2")
@@ -82,6 +84,7 @@ class Terms:
     insecure_ignore_truncation: bool = False
     insecure_without_extended_main_secret: bool = False
     insecure_rsa_key_transport: bool = False
+    insecure_keylog: Callable[[str], None] | None = field(default=None, repr=False)
     clock: Clock = field(default=CLOCK, repr=False)
     draws: Draws = field(default=DRAWS, repr=False)
 
@@ -114,6 +117,8 @@ class Terms:
             raise ConfigError("revocation: expected a Revocation")
         if not isinstance(self.staples, OCSPStore | None):
             raise ConfigError("staples: expected an OCSPStore")
+        if self.insecure_keylog is not None and not callable(self.insecure_keylog):
+            raise ConfigError("insecure_keylog: expected a function that takes a line")
         if not self.handshake_timeout > 0:
             raise ConfigError("handshake_timeout: expected seconds above zero")
         if not 0 <= self.record_padding <= 2**14:

@@ -6,7 +6,7 @@ it waits for is checked against the table in `steps` before it is resumed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
@@ -85,6 +85,7 @@ class Handshake:
     group: int | None = None
     alpn: bytes | None = None
     exporter: Exporter | None = field(default=None, repr=False)
+    keylog: Callable[[str], None] | None = field(default=None, repr=False)
 
     @property
     def asks_status(self) -> bool:
@@ -96,6 +97,12 @@ class Handshake:
         if self.staples is None:
             return ()
         return self.staples.staples(credentials.certificates, self.clock.now())
+
+    def log_keys(self, lines: Callable[[bytes, T], Iterable[str]], client_random: bytes, secrets: T) -> None:
+        """Tell new secrets to a key log, of which there is none unless the configuration has one."""
+        if self.keylog is not None:
+            for line in lines(client_random, secrets):
+                self.keylog(line)
 
     def forget(self) -> None:
         """Let go of every secret: what was chosen may still be asked for."""

@@ -43,6 +43,7 @@ from bothways.tls.handshake.negotiation12 import (
 from bothways.tls.handshake.script import ChangeCipherSpec, Handshake, Script, expect, judge, sign_with
 from bothways.tls.handshake.server13 import named_authorities
 from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.keys.keylog import main_lines
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
@@ -89,6 +90,7 @@ def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     premaster = agree(hs, hello, choice, share, exchange)
     session_hash = hs.transcript.digest() if offer.extended_main_secret else None
     secret = MainSecret(choice.suite, premaster, session_hash, *randoms)
+    hs.log_keys(main_lines, hello.random, secret)
     signed = None
     if chain:
         proof = yield from expect(Step.WAIT_CLIENT_CV, CertificateVerify)

@@ -33,6 +33,7 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.script import Handshake, Script, expect, judge
 from bothways.tls.handshake.steps import Step
+from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire import extensions as ext
@@ -79,6 +80,7 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     yield from prove(hs, choice.credentials, choice.scheme, with_status=asked)
     send_finished(hs, choice.suite, secrets.server)
     application = secrets.application(hs.transcript.digest())
+    hs.log_keys(application_lines, hello.random, application)
     hs.out.change_keys(Protection(choice.suite, application.server), Epoch.APPLICATION)
     signed = None
     if request is not None:
@@ -147,6 +149,7 @@ def agree(hs: Handshake, offer: Offer, choice: Choice, peer_share: bytes) -> Han
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice)
     secrets = EarlySecret(choice.suite).handshake(shared_secret, hs.transcript.digest())
+    hs.log_keys(handshake_lines, offer.hello.random, secrets)
     hs.out.change_keys(Protection(choice.suite, secrets.server), Epoch.HANDSHAKE)
     hs.inbox.change_keys(Protection(choice.suite, secrets.client), Epoch.HANDSHAKE)
     return secrets

@@ -1,0 +1,71 @@
+"""`--insecure-keylog`: the keys of each connection into the file that SSLKEYLOGFILE names (RFC 9850).
+
+The variable alone does nothing: it may stand in an environment that nobody looks at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from bothways.cli.terminal import complain, refuse, say, say_json
+
+VARIABLE = "SSLKEYLOGFILE"
+WARNING = "the keys of every connection go to {path}: whoever has that file reads all that is said"
+SHARED = "others than its owner may read {path}: chmod 600 it"
+
+keylog_option = click.option(
+    "--insecure-keylog",
+    "keylog",
+    is_flag=True,
+    help=f"Write the keys of each connection to the file that {VARIABLE} names, for Wireshark.",
+)
+
+
+def load_keylog(allowed: bool, *, as_json: bool = False) -> Callable[[str], None] | None:
+    """Return what keeps the lines of a key log, and warn of it; None unless it was allowed.
+
+    The file is made for its owner alone, and appended to. Ends the command with status 2 where
+    no file is named or it cannot be written.
+    """
+    if not allowed:
+        return None
+    path = os.environ.get(VARIABLE)
+    if not path:
+        refuse(f"--insecure-keylog: {VARIABLE} names no file", f"set it: {VARIABLE}=keys.log bothways ...")
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+    except OSError as error:
+        refuse(f"{VARIABLE} {path}: {error.strerror or error}", "name a file that can be written")
+    _warn(WARNING.format(path=path), as_json=as_json)
+    if os.fstat(file).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        _warn(SHARED.format(path=path), as_json=as_json)
+    return _Log(file, path)
+
+
+class _Log:
+    """Appends lines to a file, each whole, from any thread."""
+
+    def __init__(self, file: int, path: str) -> None:
+        self._file = file
+        self._path = path
+
+    def __call__(self, line: str) -> None:
+        try:
+            os.write(self._file, line.encode("ascii") + b"\n")
+        except OSError as error:
+            complain(f"{VARIABLE} {self._path}: {error.strerror or error}")
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+
+
+def _warn(text: str, *, as_json: bool) -> None:
+    report: dict[str, Any] = {"warning": text}
+    say_json(report) if as_json else say(f"warning: {text}")
