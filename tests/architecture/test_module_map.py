@@ -9,6 +9,13 @@ from architecture.sources import ROOT, SOURCE
 # Modules whose tests are others, and which.
 ELSEWHERE = {
     "__init__.py": "architecture/test_public_names.py",
+    "cli/ca/crl.py": "cli/test_scripts.py",
+    "cli/ca/init.py": "cli/ca/test_init.py",
+    "cli/ca/issue.py": "cli/ca/test_handout.py",
+    "cli/ca/release.py": "cli/test_scripts.py",
+    "cli/ca/revoke.py": "cli/ca/test_which.py",
+    "cli/ca/root.py": "cli/ca/test_init.py",
+    "cli/ca/serve.py": "ca/test_service.py",
     "cli/commands.py": "cli/test_main.py",
     "cli/identities.py": "cli/test_scenes.py",
     "cli/interference.py": "cli/test_scenes.py",

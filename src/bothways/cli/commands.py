@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -17,26 +19,39 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """The group of all subcommands."""
+    """A group whose subcommands are modules of a package, each with its `command`.
+
+    table: the names in their order, with a line for each. package: where the modules are.
+    """
+
+    def __init__(self, *words: Any, table: Mapping[str, str], package: str, **settings: Any) -> None:
+        super().__init__(*words, **settings)
+        self._table = table
+        self._package = package
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own shape
         """Return the names in the order of the table."""
-        return list(COMMANDS)
+        return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the module of one command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._table:
             return None
-        command: click.Command = import_module(f"bothways.cli.{cmd_name}").command
+        command: click.Command = import_module(f"{self._package}.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self._table.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    table=COMMANDS,
+    package="bothways.cli",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="bothways", message="%(version)s")
 def bothways() -> None:
     """Mutual TLS that shows its work."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -50,6 +52,29 @@ ADDRESS = AddressType()
 FILE = click.Path(dir_okay=False)
 
 Command = Callable[..., Any]
+
+
+def gathered(
+    into: str, make: Callable[..., object], *options: Callable[[Command], Command]
+) -> Callable[[Command], Command]:
+    """Add options to a command, which gets in the argument `into` what `make` makes of their values.
+
+    make: has a parameter for each of the options, of its name.
+    """
+    names = tuple(inspect.signature(make).parameters)
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def gathering(**given: Any) -> Any:
+            own = {name: given.pop(name) for name in names}
+            return command(**given, **{into: make(**own)})
+
+        added: Command = gathering
+        for option in reversed(options):
+            added = option(added)
+        return added
+
+    return add
 
 
 def identity_options(required: bool) -> Callable[[Command], Command]:

@@ -80,6 +80,12 @@ def described(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things, such as "1 entry" or "2 entries"."""
+    plural = what[:-1] + "ies" if what.endswith("y") else what + "s"
+    return f"{number} {what if number == 1 else plural}"
+
+
 def passphrase(file: str | None, what: str) -> str | None:
     """Return the passphrase from the first line of `file`, or ask at a terminal for it; else None."""
     if file is not None:

@@ -1,0 +1,86 @@
+"""The files that are handed out: certificate with its chain, key, PKCS#12."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from bothways.ca import directory
+from bothways.ca.authority import Issued
+from bothways.cli.options import FILE, gathered
+from bothways.cli.terminal import passphrase, refuse, say
+
+
+@dataclass(frozen=True, slots=True)
+class Handout:
+    """Under which name to write, and what."""
+
+    out: str
+    p12: bool = False
+    p12_password_file: str | None = None
+    force: bool = False
+
+    def check_free(self, *suffixes: str) -> None:
+        """Refuse to overwrite unless forced, before anything is issued."""
+        if self.p12:
+            suffixes += (".p12",)
+        taken = [self.out + suffix for suffix in suffixes if Path(self.out + suffix).exists()]
+        if taken and not self.force:
+            refuse(f"{taken[0]} is there already", "choose another --out, or give --force")
+        if not Path(self.out).parent.is_dir():
+            refuse(f"{Path(self.out).parent}: there is no such directory")
+
+    def write(self, issued: Issued) -> None:
+        """Write what was issued; by now the register knows it."""
+        out = self.out
+        written = [out + ".pem"]
+        if issued.key is not None:
+            directory.write(Path(out + ".key"), issued.key_pem, directory.PRIVATE)
+            written.append(out + ".key")
+            if self.p12:
+                whole = issued.pkcs12(self._password(), Path(out).name)
+                directory.write(Path(out + ".p12"), whole, directory.PRIVATE)
+                written.append(out + ".p12")
+        directory.write(Path(out + ".pem"), issued.chain_pem, directory.PUBLIC)
+        end = issued.certificate.not_valid_after_utc
+        say(f"wrote {', '.join(written)}: serial {issued.serial:x}, valid until {end:%Y-%m-%d %H:%M} UTC")
+
+    def inside(self, name: str, serial: int) -> Handout:
+        """The same in the directory `out`, under a name that no holder's name can lead out of it."""
+        safe: str = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:60]
+        return replace(self, out=str(Path(self.out) / f"{safe or 'certificate'}-{serial:x}"))
+
+    def _password(self) -> bytes:
+        given = passphrase(self.p12_password_file, f"{self.out}.p12")
+        if given is None:
+            given = secrets.token_urlsafe(15)
+            directory.write(Path(self.out + ".p12-password"), given.encode() + b"\n", directory.PRIVATE)
+            say(f"wrote {self.out}.p12-password: the password of {self.out}.p12, since none was given")
+        return given.encode()
+
+
+_OUT = click.option("--out", required=True, metavar="NAME", help="Write NAME.pem, NAME.key ...")
+_FORCE = click.option("--force", is_flag=True, help="Overwrite what is there.")
+_P12 = (
+    click.option("--p12", is_flag=True, help="Also NAME.p12, for browsers and Java."),
+    click.option(
+        "--p12-password-file", type=FILE, metavar="FILE", help="First line: the password of NAME.p12."
+    ),
+)
+
+
+def _replacing(out: str, p12: bool, p12_password_file: str | None) -> Handout:
+    return Handout(out, p12, p12_password_file, force=True)
+
+
+def _certificate_alone(out: str, force: bool) -> Handout:
+    return Handout(out, force=force)
+
+
+new_files_options = gathered("handout", Handout, _OUT, *_P12, _FORCE)
+renewed_files_options = gathered("handout", _replacing, _OUT, *_P12)
+certificate_options = gathered("handout", _certificate_alone, _OUT, _FORCE)

@@ -1,0 +1,53 @@
+"""`bothways ca list`: what was issued, and how it stands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from bothways.ca.authority import utc_now
+from bothways.ca.office import register_of
+from bothways.ca.register import Entry
+from bothways.cli.ca.options import directory_argument, json_option
+from bothways.cli.ca.which import state
+from bothways.explain.escape import visible
+
+
+@click.command("list")
+@directory_argument
+@json_option
+def command(path: Path, as_json: bool) -> None:
+    """List what was issued, by name, the older one of a name first."""
+    with register_of(path) as register:
+        now = utc_now()
+        if as_json:
+            sys.stdout.write(json.dumps([_facts(entry, now) for entry in register.all()]) + "\n")
+        else:
+            for entry in register.all():
+                sys.stdout.write(_line(entry, now) + "\n")
+
+
+def _line(entry: Entry, now: datetime) -> str:
+    how = state(entry, now)
+    words = f"{how} for {entry.reason}" if entry.reason and how == "revoked" else how
+    end = f"{entry.not_after:%Y-%m-%d %H:%M}"
+    return f"{entry.serial:032x}  {entry.profile:7}  {end}  {words:9}  {visible(entry.name)}"
+
+
+def _facts(entry: Entry, now: datetime) -> dict[str, object]:
+    return {
+        "serial": f"{entry.serial:x}",
+        "profile": entry.profile,
+        "name": entry.name,
+        "names": dict(entry.names),
+        "not_before": entry.not_before.isoformat(),
+        "not_after": entry.not_after.isoformat(),
+        "state": state(entry, now),
+        "reason": entry.reason,
+        "revoked_at": None if entry.revoked_at is None else entry.revoked_at.isoformat(),
+        "replaced_by": None if entry.replaced_by is None else f"{entry.replaced_by:x}",
+    }

@@ -1,0 +1,80 @@
+"""The passphrase that seals an authority's keys: where it comes from, and how an authority is opened with it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from bothways.ca.office import Office
+from bothways.cli.options import FILE, gathered
+from bothways.cli.terminal import passphrase, refuse
+from bothways.errors import ConfigError
+
+PASSPHRASE = "BOTHWAYS_CA_PASSPHRASE"
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Where the passphrase is to come from: a file, nowhere, or else the environment or a person."""
+
+    passphrase_file: str | None
+    insecure_no_passphrase: bool
+
+    def open(self, path: Path) -> Office:
+        """Open an authority; ask for its passphrase only where it needs one and a person is there."""
+        given = None if self.insecure_no_passphrase else self._given()
+        try:
+            return Office.open(path, given, actor=actor())
+        except ConfigError as error:
+            if "its passphrase is needed" not in str(error):
+                raise
+            asked = passphrase(None, str(path))
+            if asked is None:
+                refuse(str(error), f"set {PASSPHRASE}, or give --passphrase-file")
+            return Office.open(path, asked.encode(), actor=actor())
+
+    def new(self) -> bytes | None:
+        """The passphrase for a new authority; a person is asked for it twice."""
+        if self.insecure_no_passphrase:
+            return None
+        given = self._given()
+        if given is not None:
+            return given
+        first = passphrase(None, "the new authority")
+        if first is None:
+            refuse(
+                "the authority's keys need a passphrase",
+                f"set {PASSPHRASE}, or give --passphrase-file; --insecure-no-passphrase is for tests",
+            )
+        if passphrase(None, "the new authority, once more") != first:
+            refuse("the two passphrases differ; nothing was made")
+        return first.encode()
+
+    def _given(self) -> bytes | None:
+        file = self.passphrase_file
+        text = passphrase(file, "") if file is not None else os.environ.get(PASSPHRASE)
+        return text.encode() if text else None
+
+
+seal_options = gathered(
+    "seal",
+    Seal,
+    click.option(
+        "--passphrase-file", type=FILE, metavar="FILE", help="First line: the authority's passphrase."
+    ),
+    click.option("--insecure-no-passphrase", is_flag=True, help="The keys are not sealed; for tests."),
+)
+
+
+def actor() -> str:
+    """Who is written into the audit log: the user and the machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,35 @@
+"""Runs `bothways ca` in this process, for tests that look at what it left behind."""
+
+from __future__ import annotations
+
+import json
+
+from click.testing import CliRunner, Result
+
+from bothways.cli.ca import command
+from bothways.errors import ConfigError
+
+
+def ca(*words: str, error: str = "") -> Result:
+    """Run `bothways ca`; what it refuses must say `error`."""
+    result = CliRunner().invoke(command, words)
+    if error:
+        told = str(result.exception) if isinstance(result.exception, ConfigError) else result.stderr
+        assert error in told
+        assert result.exit_code != 0
+    else:
+        assert result.exception is None, result.exception
+    return result
+
+
+def rows(*words: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(ca(*words, "--json").stdout)
+    return found
+
+
+def init(*words: str) -> None:
+    ca("init", "ca", "--name", "Example", "--insecure-no-passphrase", *words)
+
+
+def client(name: str, *words: str, out: str = "") -> Result:
+    return ca("issue", "ca", "--profile", "client", "--name", name, "--out", out or name, *words)

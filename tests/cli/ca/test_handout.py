@@ -1,0 +1,42 @@
+"""The files that are handed out: their modes, and what they never overwrite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+from ca_commands import ca, client, init, rows
+
+
+def test_what_is_handed_out_is_private_and_complete(folder: Path) -> None:
+    init()
+    result = client("alice", "--p12")
+    assert (folder / "alice.key").stat().st_mode & 0o777 == 0o600
+    assert (folder / "alice.p12").stat().st_mode & 0o777 == 0o600
+    assert len(x509.load_pem_x509_certificates((folder / "alice.pem").read_bytes())) == 2
+    password = (folder / "alice.p12-password").read_bytes().strip()
+    assert password.decode() not in result.output
+    assert pkcs12.load_pkcs12((folder / "alice.p12").read_bytes(), password).key is not None
+
+
+def test_nothing_is_overwritten_unless_forced(folder: Path) -> None:
+    init()
+    (folder / "alice.key").write_text("precious")
+    ca(
+        "issue", "ca", "--profile", "client", "--name", "alice", "--out", "alice",
+        error="alice.key is there already",
+    )  # fmt: skip
+    assert (folder / "alice.key").read_text() == "precious"
+    assert rows("list", "ca") == []
+    client("alice", "--force")
+    assert b"PRIVATE KEY" in (folder / "alice.key").read_bytes()
+
+
+def test_a_holders_name_does_not_lead_out_of_the_directory(folder: Path) -> None:
+    init()
+    client("../../etc/cron.d/x", out="a")
+    (folder / "renewed").mkdir()
+    ca("renew", "ca", "--expiring", "91d", "--out", "renewed")
+    assert sorted(path.suffix for path in (folder / "renewed").iterdir()) == [".key", ".pem"]

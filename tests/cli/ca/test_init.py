@@ -1,0 +1,105 @@
+"""`bothways ca` as a whole: what it lists, and what it refuses without leaving a trace."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bothways.ca.authority import Authority
+from bothways.ca.profiles import Profile
+from bothways.cli.ca import COMMANDS
+from ca_commands import ca, client, init, rows
+from cli_scripting import environment
+from interop import peers
+
+
+def test_help_lists_every_command_and_each_has_its_own(folder: Path) -> None:
+    told = ca("--help").stdout
+    for name in COMMANDS:
+        assert f"\n  {name} " in told
+        assert f"ca {name} [OPTIONS]" in ca(name, "--help").stdout
+
+
+def test_a_command_imports_no_other(folder: Path) -> None:
+    program = (
+        "import sys\nfrom bothways.cli.ca import command\n"
+        "command.main(['root', 'nowhere', '--help'], standalone_mode=False)\n"
+        "print(sorted(name for name in sys.modules if name.startswith(('uvicorn', 'bothways.cli.ca.'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "['bothways.cli.ca.options', 'bothways.cli.ca.root']"
+
+
+SERVER = ("--profile", "server", "--out", "web")
+REFUSED = [
+    (("list", "nowhere"), "nowhere: holds no authority; `bothways ca init nowhere` makes one"),
+    (("init", "new", "--name", "Example"), "the authority's keys need a passphrase"),
+    (("init", "new", "--name", "X", "--permit", "dns"), "dns is no constraint; write dns:example.com"),
+    (
+        ("init", "new", "--name", "X", "--permit", "ip:10.0.0.1/8", "--insecure-no-passphrase"),
+        "is no network",
+    ),
+    (("init", "new", "--name", "X", "--url", "gopher://x"), "--url: gopher://x is no http:// address"),
+    (("init", "new", "--name", "", "--insecure-no-passphrase"), "an authority's name has 1 to 64"),
+    (("init", "ca", "--name", "X", "--insecure-no-passphrase"), "ca: is there already and not empty"),
+    (("issue", "ca", *SERVER, "--name", "www"), "needs a DNS name, an IP address or a URI"),
+    (("issue", "ca", *SERVER, "--dns", "a.example.org"), "nothing was issued, since nobody would accept it"),
+    (("issue", "ca", *SERVER, "--dns", "a.example.com", "--lifetime", "soon"), "'soon' is no length of time"),
+    (("issue", "ca", *SERVER, "--dns", "a_*.example.com"), "is no DNS name"),
+    (
+        ("issue", "ca", "--profile", "client", "--name", "a", "--out", "nowhere/a"),
+        "there is no such directory",
+    ),
+    (
+        ("sign", "ca", "garbage", "--profile", "client", "--out", "b"),
+        "garbage: is no request that can be read",
+    ),
+    (("sign", "ca", "absent", "--profile", "client", "--out", "b"), "absent: there is no such file"),
+    (("revoke", "ca", "stranger.pem"), "stranger.pem: this certificate was not issued here"),
+    (("revoke", "ca", "garbage"), "garbage: holds no certificate"),
+    (("revoke", "ca", "nobody"), "nobody: no file, serial number or name of what was issued here"),
+    (("revoke", "ca", "ff"), "ff: no file, serial number or name"),
+    (("revoke", "ca", "nobody", "--reason", "boredom"), "'boredom' is not one of"),
+    (("renew", "ca", "--out", "x"), "say which certificate to renew"),
+    (("release", "ca", "nobody"), "nobody: no file, serial number or name"),
+    (("dance", "ca"), "No such command 'dance'"),
+]
+
+
+@pytest.fixture
+def constrained(folder: Path) -> Path:
+    init("--permit", "dns:example.com")
+    stranger = Authority.create("Other").issue(Profile.CLIENT, "stranger")
+    (folder / "stranger.pem").write_bytes(stranger.chain_pem)
+    (folder / "garbage").write_text("this is nothing")
+    return folder
+
+
+def test_what_cannot_be_done_is_told_and_changes_nothing(constrained: Path) -> None:
+    before = sorted(constrained.iterdir())
+    for words, problem in REFUSED:
+        ca(*words, error=problem)
+        assert sorted(constrained.iterdir()) == before
+        assert rows("list", "ca") == []
+
+
+@pytest.mark.interop
+def test_openssl_reads_every_file(folder: Path) -> None:
+    openssl = peers.find("openssl")
+    init()
+    ca("issue", "ca", "--profile", "server", "--dns", "localhost", "--out", "web", "--p12")
+    client("alice")
+    ca("crl", "ca", "--out", "crl.pem")
+    (folder / "root.pem").write_text(ca("root", "ca").stdout)
+    for words in (
+        "verify -x509_strict -crl_check_all -CRLfile crl.pem -CAfile root.pem -untrusted web.pem web.pem",
+        "pkey -in web.key -noout -check",
+        "pkcs12 -in web.p12 -passin file:web.p12-password -noout",
+    ):
+        run = subprocess.run([openssl, *words.split()], capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr

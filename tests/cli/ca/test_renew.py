@@ -1,0 +1,33 @@
+"""`bothways ca renew`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography import x509
+
+from ca_commands import ca, client, init, rows
+
+
+def test_in_bulk_each_gets_files_of_its_own(folder: Path) -> None:
+    init()
+    for name, lifetime in (("alice", "3d"), ("bob", "3d"), ("carol", "90d")):
+        client(name, "--lifetime", lifetime)
+    (folder / "renewed").mkdir()
+    ca("renew", "ca", "--expiring", "14d", "--out", "renewed")
+    names = {path.name.partition("-")[0] for path in (folder / "renewed").glob("*.pem")}
+    assert names == {"alice", "bob"}
+    assert len(rows("list", "ca")) == 5
+    ca("renew", "ca", "--expiring", "14d", "--out", "nowhere", error="nowhere: there is no such directory")
+
+
+def test_the_key_stays_where_it_is_asked_to(folder: Path) -> None:
+    init()
+    client("alice")
+    key = (folder / "alice.key").read_bytes()
+    before = x509.load_pem_x509_certificate((folder / "alice.pem").read_bytes())
+    ca("renew", "ca", "alice.pem", "--same-key", "--out", "alice")
+    after = x509.load_pem_x509_certificate((folder / "alice.pem").read_bytes())
+    assert (folder / "alice.key").read_bytes() == key
+    assert after.public_key() == before.public_key()
+    assert after.serial_number != before.serial_number

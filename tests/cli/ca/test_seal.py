@@ -1,0 +1,46 @@
+"""Where the passphrase comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bothways.cli.ca import seal
+from ca_commands import ca, client, init, rows
+
+
+def test_the_passphrase_comes_from_the_environment_or_a_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOTHWAYS_CA_PASSPHRASE", "open sesame")
+    (folder / "passphrase").write_text("open sesame\n")
+    (folder / "wrong").write_text("abracadabra\n")
+    ca("init", "ca", "--name", "Example")
+    issue = ("issue", "ca", "--profile", "client", "--name", "alice", "--out")
+    ca(*issue, "alice")
+    ca(*issue, "again", "--passphrase-file", "passphrase")
+    ca(*issue, "never", "--passphrase-file", "wrong", error="does not open with this passphrase")
+    ca(*issue, "never", "--insecure-no-passphrase", error="its passphrase is needed")
+    monkeypatch.delenv("BOTHWAYS_CA_PASSPHRASE")
+    ca(*issue, "never", error="its passphrase is needed")
+    assert not (folder / "never.pem").exists()
+    assert len(rows("list", "ca")) == 2
+
+
+def test_a_person_is_asked_twice_for_a_new_one_and_once_for_an_old_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = iter(["one", "another", "sesame", "sesame", "sesame"])
+    monkeypatch.setattr(seal, "passphrase", lambda file, what: next(typed))
+    ca("init", "ca", "--name", "Example", error="the two passphrases differ; nothing was made")
+    assert list(folder.iterdir()) == []
+    ca("init", "ca", "--name", "Example")
+    client("alice")
+    assert list(typed) == []
+
+
+def test_the_log_says_who_and_where(folder: Path) -> None:
+    init("--no-intermediate")
+    assert {entry["actor"] for entry in rows("audit", "ca")} == {seal.actor()}
+    assert "@" in seal.actor()

@@ -1,0 +1,25 @@
+"""`bothways ca sign`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from ca_commands import ca, init
+
+
+def test_a_request_is_signed(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bob")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    (folder / "bob.csr").write_bytes(request.public_bytes(Encoding.PEM))
+    init()
+    ca("sign", "ca", "bob.csr", "--profile", "client", "--out", "bob")
+    leaf = x509.load_pem_x509_certificate((folder / "bob.pem").read_bytes())
+    assert leaf.public_key() == key.public_key()
+    assert not (folder / "bob.key").exists()

@@ -1,0 +1,46 @@
+"""A certificate is meant by a file, a serial number or a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ca_commands import ca, client, init, rows
+
+
+def states() -> list[object]:
+    return [row["state"] for row in rows("list", "ca")]
+
+
+def test_of_several_certificates_of_one_name_the_serial_decides(folder: Path) -> None:
+    init()
+    client("alice", out="first")
+    client("alice", out="second")
+    serials = [str(row["serial"]) for row in rows("list", "ca")]
+    told = ca("revoke", "ca", "alice", error="alice has 2 certificates; say which serial number")
+    assert all(serial in told.stderr for serial in serials)
+    ca("revoke", "ca", f"0x{serials[0]}")
+    ca("revoke", "ca", "alice")
+    assert states() == ["revoked", "revoked"]
+
+
+def test_a_file_in_pem_or_der_is_looked_at_first(folder: Path) -> None:
+    init()
+    client("alice")
+    client("bob")
+    leaf = x509.load_pem_x509_certificate((folder / "alice.pem").read_bytes())
+    (folder / "bob").write_bytes(leaf.public_bytes(Encoding.DER))
+    ca("revoke", "ca", "bob")
+    assert states() == ["revoked", "good"]
+    ca("revoke", "ca", "bob.pem")
+    assert states() == ["revoked", "revoked"]
+
+
+def test_a_serial_is_read_with_colons_as_openssl_prints_it(folder: Path) -> None:
+    init()
+    client("alice")
+    serial = f"{int(str(rows('list', 'ca')[0]['serial']), 16):032X}"
+    ca("revoke", "ca", ":".join(serial[at : at + 2] for at in range(0, 32, 2)))
+    assert states() == ["revoked"]
