@@ -53,6 +53,23 @@ def test_identities_are_read_with_a_passphrase_from_a_file_or_a_person(folder, m
     assert load_anchors(str(folder / "ca.pem")) is not None
 
 
+def test_options_that_belong_together_arrive_as_one():
+    """And those in turn may belong together."""
+    inner = options.gathered("pair", lambda a, b: (a, b), click.option("--a"), click.option("--b"))
+    outer = options.gathered("three", lambda pair, c: (*pair, c), inner, click.option("--c", default="3"))
+    command = click.command()(outer(click.option("--d")(lambda three, d: (three, d))))
+    assert command.main(["--a", "1", "--d", "4"], standalone_mode=False) == (("1", None, "3"), "4")
+    assert [option.name for option in command.params] == ["a", "b", "c", "d"]
+
+
+def test_a_preset_without_a_source_is_refused_and_none_asks_nothing():
+    """Most of them."""
+    assert options.Sources((), None).load() is None
+    assert options.Sources((), "staple").load() is not None
+    with pytest.raises(ConfigError, match="require needs a source"):
+        options.Sources((), "require").load()
+
+
 def test_a_person_at_a_terminal_is_asked(monkeypatch, tmp_path):
     """And nobody else."""
 

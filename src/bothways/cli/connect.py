@@ -15,12 +15,9 @@ from bothways.cli.options import (
     ADDRESS,
     FILE,
     Address,
-    classic_option,
-    identity_options,
+    Side,
     load_anchors,
-    load_identity,
-    load_revocation,
-    revocation_options,
+    side_options,
 )
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.terminal import FAILED, complain, described, output_is_gone, say, say_json
@@ -38,14 +35,9 @@ CHUNK = 64 * 1024
 @click.option(
     "--ca", required=True, type=FILE, metavar="FILE", help="Authorities that vouch for the server (PEM)."
 )
-@revocation_options
-@classic_option
-@identity_options(required=False)
+@side_options(cert_required=False, alpn_help="An application protocol to offer, the preferred one first.")
 @click.option("--name", metavar="NAME", help="Whom the server must prove to be; by default HOST.")
 @click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version.")
-@click.option(
-    "--alpn", multiple=True, metavar="NAME", help="An application protocol to offer, the preferred one first."
-)
 @click.option(
     "--timeout", default=30.0, show_default=True, metavar="SECONDS", help="For connecting and the handshake."
 )
@@ -55,15 +47,9 @@ CHUNK = 64 * 1024
 def command(
     address: Address,
     ca: str,
-    cert: str | None,
-    key: str | None,
-    password_file: str | None,
-    classic: bool,
-    crl: tuple[str, ...],
-    revocation: str | None,
+    side: Side,
     name: str | None,
     tls: str | None,
-    alpn: tuple[str, ...],
     timeout: float,
     as_json: bool,
     keylog: bool,
@@ -75,14 +61,10 @@ def command(
     told so at once, and is listened to until it closes.
     """
     settings: dict[str, Any] = {"versions": (tls,)} if tls is not None else {}
-    identity = load_identity(cert, key, password_file)
     config = ClientConfig(
         anchors=load_anchors(ca),
-        credentials=identity,
-        alpn=alpn,
-        revocation=load_revocation(crl, revocation),
-        insecure_rsa_key_transport=classic,
         insecure_keylog=load_keylog(keylog, as_json=as_json),
+        **side.settings(),
         **settings,
     )
     recorder = Recorder()

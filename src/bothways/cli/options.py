@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import click
@@ -59,7 +60,7 @@ def gathered(
 ) -> Callable[[Command], Command]:
     """Add options to a command, which gets in the argument `into` what `make` makes of their values.
 
-    make: has a parameter for each of the options, of its name.
+    make: has a parameter for each of the options, of its name. What was gathered so may be gathered again.
     """
     names = tuple(inspect.signature(make).parameters)
 
@@ -73,31 +74,6 @@ def gathered(
         for option in reversed(options):
             added = option(added)
         return added
-
-    return add
-
-
-def identity_options(required: bool) -> Callable[[Command], Command]:
-    """Add --cert, --key and --password-file to a command."""
-
-    def add(command: Command) -> Command:
-        for option in (
-            click.option(
-                "--password-file", type=FILE, metavar="FILE", help="First line: the key's passphrase."
-            ),
-            click.option(
-                "--key", type=FILE, metavar="FILE", help="Our private key; by default in the file of --cert."
-            ),
-            click.option(
-                "--cert",
-                type=FILE,
-                metavar="FILE",
-                required=required,
-                help="Our certificate and chain: PEM or PKCS#12.",
-            ),
-        ):
-            command = option(command)
-        return command
 
     return add
 
@@ -119,43 +95,82 @@ def load_identity(cert: str | None, key: str | None, password_file: str | None) 
         raise
 
 
-def revocation_options(command: Command) -> Command:
-    """Add --crl and --revocation to a command."""
-    for option in (
-        click.option(
-            "--revocation",
-            type=click.Choice(list(PRESETS)),
-            metavar="PRESET",
-            help=f"How strictly revocation is checked: {', '.join(PRESETS)}; by default require, with --crl.",
-        ),
-        click.option(
-            "--crl",
-            type=FILE,
-            metavar="FILE",
-            multiple=True,
-            help="Revocation lists, PEM or DER; repeatable.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-classic_option = click.option(
-    "--classic",
-    is_flag=True,
-    help="Allow RSA key transport too, the dated key exchange of TLS 1.2 without forward secrecy.",
-)
-
-
-def load_revocation(
-    crls: tuple[str, ...], preset: str | None, ocsp: tuple[str, ...] = ()
-) -> Revocation | None:
-    """Read lists and responses: naming one asks for revocation; most presets without any are refused."""
-    if not crls and not ocsp and preset is None:
-        return None
-    return Revocation.preset(preset or "require", CRLStore.from_files(*crls), OCSPStore.from_files(*ocsp))
-
-
 def load_anchors(path: str) -> TrustStore:
     """Read the authorities that we trust."""
     return TrustStore.from_file(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """From where it is known whom authorities took back."""
+
+    crl: tuple[str, ...]
+    revocation: str | None
+
+    def load(self, ocsp: tuple[str, ...] = ()) -> Revocation | None:
+        """Read lists and responses: naming one asks for revocation; most presets without any are refused."""
+        if not self.crl and not ocsp and self.revocation is None:
+            return None
+        lists, responses = CRLStore.from_files(*self.crl), OCSPStore.from_files(*ocsp)
+        return Revocation.preset(self.revocation or "require", lists, responses)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Our side of a connection, whichever it is: who we are, what we speak, how we judge the peer."""
+
+    cert: str | None
+    key: str | None
+    password_file: str | None
+    alpn: tuple[str, ...]
+    classic: bool
+    sources: Sources
+
+    def settings(self) -> dict[str, Any]:
+        """What ClientConfig and ServerConfig are given alike; what is wrong with it ends the command."""
+        return {
+            "credentials": load_identity(self.cert, self.key, self.password_file),
+            "alpn": self.alpn,
+            "revocation": self.sources.load(),
+            "insecure_rsa_key_transport": self.classic,
+        }
+
+
+sources_options = gathered(
+    "sources",
+    Sources,
+    click.option(
+        "--crl", type=FILE, metavar="FILE", multiple=True, help="Revocation lists, PEM or DER; repeatable."
+    ),
+    click.option(
+        "--revocation",
+        type=click.Choice(list(PRESETS)),
+        metavar="PRESET",
+        help=f"How strictly revocation is checked: {', '.join(PRESETS)}; by default require, with --crl.",
+    ),
+)
+
+
+def side_options(*, cert_required: bool, alpn_help: str) -> Callable[[Command], Command]:
+    """Add to a command what `Side` is made from."""
+    return gathered(
+        "side",
+        Side,
+        click.option(
+            "--cert", type=FILE, metavar="FILE", required=cert_required,
+            help="Our certificate and chain: PEM or PKCS#12.",
+        ),
+        click.option(
+            "--key", type=FILE, metavar="FILE", help="Our private key; by default in the file of --cert."
+        ),
+        click.option(
+            "--password-file", type=FILE, metavar="FILE", help="First line: the key's passphrase."
+        ),
+        sources_options,
+        click.option("--alpn", multiple=True, metavar="NAME", help=alpn_help),
+        click.option(
+            "--classic",
+            is_flag=True,
+            help="Allow RSA key transport too, the dated key exchange of TLS 1.2 without forward secrecy.",
+        ),
+    )  # fmt: skip

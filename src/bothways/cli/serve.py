@@ -15,12 +15,9 @@ from bothways.cli.options import (
     ADDRESS,
     FILE,
     Address,
-    classic_option,
-    identity_options,
+    Side,
     load_anchors,
-    load_identity,
-    load_revocation,
-    revocation_options,
+    side_options,
 )
 from bothways.cli.page import greet
 from bothways.cli.pictures import LadderFile, ladder_option
@@ -39,16 +36,13 @@ MODES = click.Choice(["none", "request", "require"])
 
 @click.command("serve")
 @click.argument("address", type=ADDRESS, metavar="HOST:PORT")
-@revocation_options
-@classic_option
-@identity_options(required=True)
+@side_options(cert_required=True, alpn_help="An application protocol that is spoken here.")
 @click.option("--client-ca", type=FILE, metavar="FILE", help="Authorities that vouch for clients (PEM).")
 @click.option(
     "--client-auth",
     type=MODES,
     help="Ask clients for a certificate? `require` with --client-ca, else `none`.",
 )
-@click.option("--alpn", multiple=True, metavar="NAME", help="An application protocol that is spoken here.")
 @click.option(
     "--connections", default=256, show_default=True, type=click.IntRange(1, 4096), help="How many at once."
 )
@@ -69,15 +63,9 @@ MODES = click.Choice(["none", "request", "require"])
 )
 def command(
     address: Address,
-    cert: str,
-    key: str | None,
-    password_file: str | None,
-    classic: bool,
-    crl: tuple[str, ...],
-    revocation: str | None,
+    side: Side,
     client_ca: str | None,
     client_auth: str | None,
-    alpn: tuple[str, ...],
     connections: int,
     handshake_timeout: float,
     idle_timeout: float | None,
@@ -93,18 +81,12 @@ def command(
     """
     if (service is None) == (forward is None):
         refuse("say what to serve: exactly one of --echo, --page, --forward HOST:PORT")
-    identity = load_identity(cert, key, password_file)
-    if identity is None:
-        refuse("a server needs --cert")
     settings: dict[str, Any] = {"client_auth": client_auth} if client_auth is not None else {}
     config = ServerConfig(
-        credentials=identity,
         client_anchors=load_anchors(client_ca) if client_ca is not None else None,
-        alpn=alpn,
         handshake_timeout=handshake_timeout,
-        revocation=load_revocation(crl, revocation),
-        insecure_rsa_key_transport=classic,
         insecure_keylog=load_keylog(keylog),
+        **side.settings(),
         **settings,
     )
     talk = _service(service, forward)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from bothways.cli.options import FILE, load_anchors, load_revocation, revocation_options
+from bothways.cli.options import FILE, Sources, load_anchors, sources_options
 from bothways.cli.terminal import DONE, FAILED, passphrase
 from bothways.errors import ConfigError
 from bothways.explain.escape import visible
@@ -59,7 +59,7 @@ class TimeType(click.ParamType[datetime]):
     help="What it stands for.",
 )
 @click.option("--name", metavar="NAME", help="The DNS name, IP address or URI that it must have.")
-@revocation_options
+@sources_options
 @click.option(
     "--ocsp", type=FILE, metavar="FILE", multiple=True, help="OCSP responses, DER or PEM; repeatable."
 )
@@ -71,8 +71,7 @@ def command(
     ca: str,
     purpose: str,
     name: str | None,
-    crl: tuple[str, ...],
-    revocation: str | None,
+    sources: Sources,
     ocsp: tuple[str, ...],
     at: datetime | None,
     password_file: str | None,
@@ -89,7 +88,7 @@ def command(
         purpose=PURPOSES[purpose],
         name=name,
         at=at or datetime.now(UTC),
-        revocation=load_revocation(crl, revocation, ocsp),
+        revocation=sources.load(ocsp),
         key_usage=None,
         limits=OWN_FILES,
     )
