@@ -10,7 +10,7 @@ JOBS ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-all check format bench clean
+.PHONY: help demo test test-all check format bench gallery clean
 
 help:
 	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and those that are refused"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-all  the same with the full counts of every sweep"
 	@echo "make check     format, lint, types, layers (a minute)"
 	@echo "make bench     the budgets, side by side with other TLS stacks"
+	@echo "make gallery   the pictures of docs/gallery, drawn anew from real runs"
 	@echo "make format    rewrite the sources as \`make check\` wants them"
 	@echo "make clean     remove .venv and caches"
 
@@ -42,6 +43,9 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
+gallery: .venv/dev.stamp
+	PYTHONPATH=tests $(BIN)/python -m gallery $(ARGS)
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bothways needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'

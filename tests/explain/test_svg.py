@@ -40,6 +40,10 @@ def test_the_picture_holds_every_rung_in_order_within_its_frame(options):
     heights = [float(each.get("y")) for each in root.iter(f"{SPACE}text")]
     assert max(heights) < height
     shafts = [each.get("d") for each in root.iter(f"{SPACE}path") if "shaft" in each.get("class", "")]
+    assert (
+        len([each for each in shafts if " 30H" in each or " 28H" in each or " 32H" in each]) == 4
+    )  # the legend
+    shafts = shafts[4:]
     rows = [float(re.match(r"M\d+ ([\d.]+)H", each).group(1)) for each in shafts]
     assert rows == sorted(rows) and rows[-1] < height
     assert {re.match(r"M(\d+)", each).group(1) for each in shafts} == {str(LEFT), str(RIGHT)}

@@ -49,6 +49,11 @@ PAIRS = (  # of text, or of a line that means something, and what it stands on
 LINES = tuple(("life", ground) for ground in GROUNDS)
 
 KEYS = {"plaintext": "plain", "handshake keys": "handshake", "application keys": "application"}
+UNDER = {
+    "plaintext": "in the clear",
+    "handshake keys": "under handshake keys",
+    "application keys": "under application keys",
+}
 OUTCOMES = {"passed": "passed", "failed": "failed", "not checked": "skipped", "unknown": "skipped"}
 SIGNS = {"passed": "✓", "failed": "✗", "not checked": "–", "unknown": "?"}
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from itertools import groupby
 
-from bothways.explain.colours import DARK, KEYS, LIGHT, OUTCOMES, SIGNS, variables
+from bothways.explain.colours import DARK, KEYS, LIGHT, OUTCOMES, SIGNS, UNDER, variables
 from bothways.explain.escape import markup
 from bothways.explain.ladder import (
     AlertSent,
@@ -34,11 +34,6 @@ from bothways.explain.steps import PHASES, STEPS
 
 TEXT_LIMIT = 4096
 BYTES_IN_LINE = 16
-UNDER = {
-    "plaintext": "in the clear",
-    "handshake keys": "under handshake keys",
-    "application keys": "under application keys",
-}
 STANDINGS = {"done": "✓", "failed": "✗", "not checked": "–"}
 
 STYLE = (
@@ -121,6 +116,8 @@ border-left:11px solid;border-right:0}
 .k-handshake .shaft::before,.shaft.k-handshake::before{border-top-style:solid}
 .k-application .shaft,.shaft.k-application{color:var(--application)}
 .k-application .shaft::before,.shaft.k-application::before{top:3px;border-top:6px double}
+.from-client.k-application .shaft::before,.shaft.k-application::before{right:10px}
+.from-server.k-application .shaft::before{left:10px}
 .lost .shaft::after{content:"✕";border:0;font:700 18px/12px system-ui,sans-serif;color:var(--failed)}
 .alert .name{color:var(--failed)}
 .close .name{color:inherit}
@@ -132,7 +129,8 @@ text-align:right;max-width:calc((100% - 2 * var(--g)) * .9)}
 .by-client{max-width:calc((100% - 2 * var(--g)) * .9)}
 .refused.by-server .failure{text-align:left}
 .remark summary{display:inline;text-decoration:underline dotted;text-underline-offset:.2em}
-.by-server .time{right:auto;left:100%;text-align:left;margin:0 0 0 .8rem}
+.remark .time{margin-right:1.05rem;width:calc(var(--g) - 1.05rem)}
+.by-server .time{right:auto;left:100%;text-align:left;margin:0 0 0 1.05rem}
 .mark{position:absolute;left:-.68em;top:.16rem;width:1.36em;height:1.36em;border:2px solid;border-radius:50%;
 background:var(--card);text-align:center;font-weight:700;font-size:.88rem;line-height:1.1em}
 .by-server .mark{left:auto;right:-.68em}

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from itertools import groupby
 
-from bothways.explain.colours import DARK, KEYS, LIGHT, OUTCOMES, SIGNS, variables
+from bothways.explain.colours import DARK, KEYS, LIGHT, OUTCOMES, SIGNS, UNDER, variables
 from bothways.explain.escape import markup, visible
 from bothways.explain.ladder import (
     AlertSent,
@@ -49,6 +49,7 @@ STYLE = (
     ".passed{stroke:var(--passed)}.failed{stroke:var(--failed)}.skipped{stroke:var(--skipped)}"
     ".sign{font-size:11px;font-weight:700}.sign.passed{stroke:none;fill:var(--passed)}"
     ".sign.failed,.wrong{stroke:none;fill:var(--failed)}.sign.skipped{stroke:none;fill:var(--skipped)}"
+    ".lost{font-size:15px;font-weight:700;fill:var(--failed)}"
     ".alarm{fill:var(--alarm);stroke:var(--failed)}"
 )
 
@@ -88,6 +89,7 @@ def _words(x: float, y: float, text: str, style: str = "", anchor: str = "start"
 
 def _heading(ladder: Ladder, body: Drawn) -> int:
     body.append(_words(MARGIN, 34, headline(ladder), "title"))
+    _legend(WIDTH - 490, 34, body)
     body.append(_words(MARGIN, 54, agreed(ladder), "soft"))
     y = 64
     for each in ladder.failures[:1]:
@@ -97,6 +99,19 @@ def _heading(ladder: Ladder, body: Drawn) -> int:
         body.append(_words(x, y + 22, side, "phase", anchor))
         body.append(_words(x, y + 38, leaf, "small", anchor, 50))
     return y + 48
+
+
+def _legend(x: int, y: int, body: Drawn) -> None:
+    """Say, from `x` on, what the three kinds of lines mean."""
+    for keys, colour in KEYS.items():
+        body += _shaft(colour, x, x + 30, y - 4)
+        body.append(_words(x + 37, y, UNDER[keys], "small"))
+        x += 50 + len(UNDER[keys]) * 6
+
+
+def _shaft(keys: str, start: int, end: int, y: int) -> Iterator[str]:
+    for offset in (-2, 2) if keys == "application" else (0,):
+        yield f'<path class="shaft {keys}" d="M{start} {y + offset}H{end}"/>'
 
 
 def _rung(rung: Rung, ladder: Ladder, y: int, body: Drawn) -> int:
@@ -134,10 +149,9 @@ def _arrow(
     body.append(_words(LEFT - 10, y + 16, f"{rung.at:.1f} ms", "small", "end"))
     keys, line = KEYS[rung.keys], y + 25
     start, end, back = (LEFT, RIGHT, -11) if right else (RIGHT, LEFT, 11)
-    for offset in (-2, 2) if keys == "application" else (0,):
-        body.append(f'<path class="shaft {keys}" d="M{start} {line + offset}H{end + back}"/>')
+    body += _shaft(keys, start, end + back, line)
     if rung.arrival == "lost":
-        body.append(_words(end + back, line + 5, "✕", "sign failed", "middle"))
+        body.append(_words(end + back, line + 5, "✕", "lost", "middle"))
     else:
         body.append(f'<path class="tip {keys}" d="M{end} {line}l{back} -6v12z"/>')
     lines = _wrapped(gist, CHARACTERS + 24, 2)
@@ -151,8 +165,8 @@ def _check(rung: CheckMade, ladder: Ladder, y: int, body: Drawn) -> int:
     if rung.outcome != "failed":
         spoken = "" if rung.outcome == "passed" else f"{rung.outcome}: "
         return _remark(rung.by, f"{rung.step} · {spoken}{rung.text}", colour, sign, y, body)
-    found = (each for each in ladder.failures if (each.side, each.step) == (rung.by, rung.step))
-    failure = next(found, Failure(rung.by, "", rung.step, rung.text, (), "", "", "", ""))
+    found = (each.text for each in ladder.failures if (each.side, each.step) == (rung.by, rung.step))
+    failure = Failure(rung.by, "", rung.step, next(found, rung.text), (), "", "", "", "")
     height = _failure(failure, LEFT + 18, y + 4, RIGHT - LEFT - 36, body)
     _mark(rung.by, y + 20, colour, sign, body)
     return height + 12
