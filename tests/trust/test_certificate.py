@@ -57,6 +57,25 @@ def test_a_signature_algorithm_that_differs_inside_and_outside_is_refused():
             Parsed(der)
 
 
+def test_a_certificate_has_one_spelling_outside_its_signed_part():
+    """RFC 5280 4.1.1.3: whoever adds unused bits, or bytes, would make another digest of the same certificate."""
+    signature = SERVER.certificate.signature
+    start = len(SERVER.der) - len(signature) - 1
+    assert SERVER.der[start - 2 :] == bytes([3, len(signature) + 1, 0]) + signature
+    body = SERVER.der[SERVER.der.index(SERVER.certificate.tbs_certificate_bytes) : start - 2]
+    for value in (
+        *(bytes([3, len(signature) + 1, unused]) + signature for unused in (1, 7, 8, 255)),
+        bytes([3, len(signature) + 2, 0]) + signature,
+        bytes([3, len(signature) + 1, 0]) + signature + b"\x05\0",
+        b"\3\0",
+        b"\4\2\0\0",
+        b"",
+    ):
+        with pytest.raises(ValueError, match=r"signature|cut off|past the end"):
+            Parsed(encode(0x30, body + value))
+    assert Parsed(encode(0x30, body + SERVER.der[start - 2 :])).der == SERVER.der
+
+
 def test_a_year_that_no_calendar_has_is_unreadable():
     """RFC 5280 4.1.2.5.2: year 0 passes the parser, and may not surprise whoever asks for the period."""
     der = leaf(CA, not_after=datetime(2050, 6, 1, tzinfo=UTC)).der

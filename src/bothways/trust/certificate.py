@@ -29,7 +29,7 @@ from cryptography.x509 import (
 )
 
 from bothways.faults import Fault
-from bothways.trust.der import SEQUENCE, element, expect_element
+from bothways.trust.der import BIT_STRING, SEQUENCE, element, expect_element
 from bothways.trust.distinguished import normal, spelled
 
 T = TypeVar("T", bound=ExtensionType)
@@ -115,6 +115,9 @@ class Parsed:
         _, stop = expect_element(der, tbs_end, end, SEQUENCE, "signatureAlgorithm")
         if der[tbs_end:stop] != inner_algorithm:
             raise ValueError("the signature algorithm inside the signed part differs from the one outside")
+        start, stop = expect_element(der, stop, end, BIT_STRING, "signatureValue")
+        if stop != end or der[start:stop][:1] != b"\0":
+            raise ValueError("its signature is no bit string of whole bytes that ends the certificate")
 
     def load(self) -> Loaded:
         """Read everything that judging needs, or raise ValueError: the one gate to the parser."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+BIT_STRING = 0x03
 SEQUENCE = 0x30
 SET = 0x31
 

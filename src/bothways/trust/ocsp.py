@@ -24,7 +24,7 @@ from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.certificate import Parsed
 from bothways.trust.constraints import KNOWN, key_weakness
-from bothways.trust.der import SEQUENCE, element, elements, expect_element
+from bothways.trust.der import BIT_STRING, SEQUENCE, element, elements, expect_element
 from bothways.trust.distinguished import normal, spelled
 from bothways.trust.signatures import algorithm_weakness, is_signature_of, is_signed_by, weakness
 
@@ -35,7 +35,7 @@ MAX_AGE = timedelta(days=1)
 _MAX_DELEGATES = 8
 _MAX_ANSWERS = 256
 _MAX_RESPONSES = 16
-_BIT_STRING, _GENERALIZED_TIME, _SINGLE_EXTENSIONS = 0x03, 0x18, 0xA1
+_GENERALIZED_TIME, _SINGLE_EXTENSIONS = 0x18, 0xA1
 _CRITICAL = b"\x01\x01\xff"
 # A CertID is a name, not a proof: SHA-1 is still what most responders are asked by (RFC 5019 2.1.1).
 _HASHES = {
@@ -400,5 +400,5 @@ def _key_bits(certificate: Parsed) -> bytes:
     spki = certificate.spki
     at, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
     _, at = expect_element(spki, at, end, SEQUENCE, "algorithm")
-    start, stop = expect_element(spki, at, end, _BIT_STRING, "subjectPublicKey")
+    start, stop = expect_element(spki, at, end, BIT_STRING, "subjectPublicKey")
     return spki[start + 1 : stop]
