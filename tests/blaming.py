@@ -10,6 +10,15 @@ import pytest
 from bothways.faults import Blame, Fault, sentence
 
 
+class Walked(tuple[int, ...]):
+    """Values that may be gone through from end to end, but not searched again for each question."""
+
+    __slots__ = ()
+
+    def __contains__(self, value: object) -> bool:
+        raise AssertionError(f"searched for {value!r}")
+
+
 @contextmanager
 def blames(fault: Fault, **facts: object) -> Iterator[None]:
     with pytest.raises(Blame) as caught:

@@ -67,6 +67,18 @@ def test_values_of_every_kind_are_shown() -> None:
     assert shown(bytes(10_000)) == "00" * (FACT_LIMIT // 2)
 
 
+def test_of_very_many_values_no_more_are_read_than_can_be_shown() -> None:
+    read: list[int] = []
+
+    class Value:
+        def __str__(self) -> str:
+            read.append(1)
+            return "x"
+
+    assert len(shown([Value()] * 100_000)) == FACT_LIMIT
+    assert len(read) <= FACT_LIMIT
+
+
 def test_a_reason_says_where_in_the_path() -> None:
     facts = {"not_after": datetime(2026, 1, 3, tzinfo=UTC)}
     told = str(Reason(Fault.CERTIFICATE_EXPIRED, 1, "CN=x\x00", facts))

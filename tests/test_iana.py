@@ -9,6 +9,7 @@ import pytest
 
 from bothways import iana
 from bothways.iana import (
+    NAMES_LIMIT,
     Alert,
     CipherSuite,
     ExtensionType,
@@ -73,6 +74,14 @@ def test_unknown_number_is_said_to_be_one() -> None:
     assert spelled(Alert, 99) == "Alert 99"
     assert spelled(CipherSuite, 0x3A3A) == "GREASE 0x3a3a"
     assert all_spelled(NamedGroup, (29, 0x0A0A, 1)) == ["x25519", "GREASE 0x0a0a", "NamedGroup 1"]
+
+
+def test_of_very_many_numbers_the_first_are_named_and_the_rest_counted() -> None:
+    """A peer chooses how many it sends; spelling them all would cost far more than sending them."""
+    known = tuple(range(0x2000, 0x2000 + NAMES_LIMIT))
+    assert all_spelled(SignatureScheme, known) == [spelled(SignatureScheme, code) for code in known]
+    assert all_spelled(SignatureScheme, known * 500)[-1] == f"{499 * NAMES_LIMIT} more"
+    assert len(all_spelled(SignatureScheme, known * 500)) == NAMES_LIMIT + 1
 
 
 def test_grease_is_sixteen_values() -> None:

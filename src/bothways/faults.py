@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from itertools import islice
 from typing import NamedTuple, NoReturn
 
 from bothways.iana import Alert
@@ -322,7 +323,7 @@ class _Facts(dict[str, object]):
 def shown(value: object) -> str:
     """Return `value` as text that is safe on any terminal or page: printable ASCII, of bounded length."""
     if isinstance(value, (list, tuple, set, frozenset)):
-        text = ", ".join(shown(each) for each in value) or "none"
+        text = ", ".join(shown(each) for each in islice(value, FACT_LIMIT)) or "none"
     elif isinstance(value, (bytes, bytearray)):
         text = bytes(value[: FACT_LIMIT // 2]).hex()
     else:

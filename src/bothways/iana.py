@@ -264,6 +264,8 @@ class ECCurveType(IntEnum):
 
     named_curve = 3
 
+NAMES_LIMIT = 64
+
 
 def name(registry: type[IntEnum], value: int) -> str:
     """Return the registry's name of `value`, or say what kind of unknown number it is."""
@@ -275,8 +277,14 @@ def name(registry: type[IntEnum], value: int) -> str:
 
 
 def names(registry: type[IntEnum], values: tuple[int, ...] | list[int]) -> list[str]:
-    """Return the registry's names of several values, in their order."""
-    return [name(registry, value) for value in values]
+    """Return the registry's names of several values, in their order.
+
+    Peers choose how many there are, and nobody reads more than the first `NAMES_LIMIT`: the last
+    text then says how many more there were.
+    """
+    spelled = [name(registry, value) for value in values[:NAMES_LIMIT]]
+    more = len(values) - len(spelled)
+    return [*spelled, f"{more} more"] if more else spelled
 
 
 def is_grease(value: int) -> bool:

@@ -355,6 +355,17 @@ MISSING = (
         Alert.MISSING_EXTENSION,
         without(ServerHello, ext.ServerShare),
     ),
+    *(
+        server(
+            f"supported_versions in a HelloRetryRequest to a client of {' and '.join(versions)}",
+            Fault.MISSING_EXTENSION,
+            Alert.MISSING_EXTENSION,
+            without(ServerHello, ext.SelectedVersion),
+            conversation=RETRIED,
+            client={"versions": versions},
+        )
+        for versions in (("1.3",), ("1.3", "1.2"))
+    ),
     server(
         "signature_algorithms in a CertificateRequest",
         Fault.MISSING_EXTENSION,
@@ -412,13 +423,6 @@ VERSIONS = (
         Fault.UNOFFERED_VERSION,
         Alert.PROTOCOL_VERSION,
         changing(ServerHello, legacy_version=0x0304, extensions=None),
-    ),
-    server(
-        "a retry without supported_versions",
-        Fault.UNOFFERED_VERSION,
-        Alert.PROTOCOL_VERSION,
-        without(ServerHello, ext.SelectedVersion),
-        conversation=RETRIED,
     ),
     server(
         "TLS 1.2 in supported_versions",

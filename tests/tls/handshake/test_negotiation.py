@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from blaming import blames
+from blaming import Walked, blames
 from bothways import Credentials
 from bothways.faults import Fault
 from bothways.iana import CipherSuite
@@ -185,6 +185,16 @@ def test_wildcard_stands_for_one_label(wildcard: str, name: str, stands: bool) -
     own = (credentials("a.example"), credentials(wildcard))
     chosen, _ = choose_server_credentials(own, name, (ECDSA,), (ECDSA,), False)
     assert (chosen is own[1]) is stands
+
+
+def test_long_list_of_schemes_is_gone_through_once_for_all_credentials() -> None:
+    """A hello of 64 KiB must not cost seconds where many credentials are served."""
+    own = tuple(credentials(f"n{number}.example") for number in range(3))
+    junk = Walked(range(0x2000, 0x9000))
+    with blames(Fault.NO_SHARED_SCHEME):
+        choose_server_credentials(own, None, junk, (ECDSA, RSA_PSS), False)
+    assert choose_server_credentials(own, None, Walked((*junk, ECDSA)), (ECDSA,), False) == (own[0], ECDSA)
+    assert choose_client_credentials(own, junk, None, (ECDSA,)).credentials is None
 
 
 def names(*issued: Any) -> tuple[bytes, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from blaming import blames
+from blaming import Walked, blames
 from bothways import ConfigError, Fault
 from bothways.iana import CipherSuite, NamedGroup, SignatureScheme
 from bothways.tls.crypto.suites import SUITES12
@@ -166,6 +166,18 @@ def test_server_and_client_without_a_shared_suite_or_scheme_or_group_part() -> N
     ):
         with blames(fault):
             choose_12(terms, read_offer_12(offer))
+
+
+def test_long_list_of_schemes_is_gone_through_once_for_all_suites_and_credentials() -> None:
+    """A hello of 64 KiB must not cost seconds where many credentials are served."""
+    terms = server_config(
+        client_auth="none", credentials=[credentials(f"n{number}.example") for number in range(3)]
+    )
+    junk = Walked(range(0x2000, 0x9000))
+    with blames(Fault.NO_SHARED_SCHEME):
+        choose_12(terms, read_offer_12(offering(*ECDSA_SUITES, schemes=junk)))
+    known = Walked((*junk, S.ecdsa_secp256r1_sha256))
+    assert choose_12(terms, read_offer_12(offering(*ECDSA_SUITES, schemes=known))).scheme == known[-1]
 
 
 TRANSPORTING = {"insecure_rsa_key_transport": True, "credentials": deciphering()}

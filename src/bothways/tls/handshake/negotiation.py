@@ -6,7 +6,7 @@ that cannot be made, and a rule that the peer broke, is blamed on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NoReturn
@@ -182,8 +182,9 @@ def choose_server_credentials(
     none has, the first of all (RFC 9846 4.5.1.2, RFC 6066 3).
     """
     named = credentials_for(own, server_name, refuse_unknown)
+    asked = frozenset(offered)
     for credentials in named:
-        scheme = choose_scheme(credentials, offered, accepted)
+        scheme = choose_scheme(credentials, asked, accepted)
         if scheme is not None:
             return credentials, scheme
     makeable = {scheme for each in named for scheme in schemes_for(each.certificate)}
@@ -205,9 +206,12 @@ def credentials_for(
 
 
 def choose_scheme(
-    credentials: Credentials, offered: Sequence[int], accepted: Sequence[int], *, tls13: bool = True
+    credentials: Credentials, offered: Collection[int], accepted: Sequence[int], *, tls13: bool = True
 ) -> int | None:
-    """Choose the first scheme of ours that the peer offers and that fits the key (RFC 9846 4.3.3)."""
+    """Choose the first scheme of ours that the peer offers and that fits the key (RFC 9846 4.3.3).
+
+    offered: best a set, since a peer may offer many thousands, and some servers have many credentials.
+    """
     fitting = schemes_for(credentials.certificate, tls13=tls13)
     return next((scheme for scheme in accepted if scheme in offered and scheme in fitting), None)
 
@@ -262,10 +266,12 @@ def _check_unchanged(first: Sequence[ext.Extension], second: Sequence[ext.Extens
 def check_server_version(hello: ClientHello, answer: ServerHello) -> int:
     """Return the version that the server chose; refuse one that we did not offer, and a forged downgrade.
 
-    RFC 9846 4.2.3 and 4.3.1.
+    RFC 9846 4.2.3, 4.3.1 and 9.2.
     """
     offered = client_versions(hello)
     selected = ext.find(answer.extensions or (), ext.SelectedVersion)
+    if selected is None and is_retry(answer):
+        _missing(ExtensionType.supported_versions, "HelloRetryRequest")
     version = selected.version if selected is not None else answer.legacy_version
     if selected is not None and (version < ProtocolVersion.TLSv1_3 or version not in offered):
         blame(Fault.ILLEGAL_VERSION, got=spelled(ProtocolVersion, version))
@@ -395,10 +401,11 @@ def choose_client_credentials(
     """
     if not own:
         return ClientChoice(warning=Caution.NO_CREDENTIALS)
+    asked = frozenset(schemes)
     fitting = [
         (each, scheme)
         for each in own
-        if (scheme := choose_scheme(each, schemes, accepted, tls13=tls13)) is not None
+        if (scheme := choose_scheme(each, asked, accepted, tls13=tls13)) is not None
     ]
     if not fitting:
         return ClientChoice(warning=Caution.NO_FITTING_SCHEME)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -107,6 +107,7 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
         )
     groups = [group for group in terms.group_codes if group in CLASSIC_GROUPS]
     group = next((group for group in groups if group in offer.groups), None)
+    asked = frozenset(offer.schemes)
     signable = False
     for suite in shared:
         for credentials in named:
@@ -114,7 +115,7 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
                 if may_decipher(credentials):
                     return Choice12(suite, credentials, 0, 0)
                 continue
-            scheme = choose_scheme_12(credentials, suite, offer.schemes, terms.scheme_codes)
+            scheme = choose_scheme_12(credentials, suite, asked, terms.scheme_codes)
             if scheme is not None and group is not None:
                 return Choice12(suite, credentials, group, scheme)
             signable = signable or scheme is not None
@@ -135,7 +136,7 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
 
 
 def choose_scheme_12(
-    credentials: Credentials, suite: Suite, offered: Sequence[int], accepted: Sequence[int]
+    credentials: Credentials, suite: Suite, offered: Collection[int], accepted: Sequence[int]
 ) -> int | None:
     """Choose a scheme that fits the key, and the kind of key to which the suite is bound (RFC 8422 5.4).
 
