@@ -43,7 +43,7 @@ INSIDE = {
         ("keys", "record"),
         ("events",),
         ("handshake", "account"),
-        ("after_handshake",),
+        ("after_handshake", "standing"),
         ("connection",),
     ),
 }

@@ -49,3 +49,20 @@ def test_a_store_is_replaced_whole_and_keeps_what_is_newer():
     assert [each.number for each in held.crls] == [9]
     store.replace(CRLStore([CRL(crl(CA, number=10, this_update=NOW + timedelta(minutes=1)))]))
     assert [each.number for each in held.crls] == [10]
+
+
+def test_a_store_tells_by_its_generation_that_its_lists_changed():
+    """Lists that are there already are no news, and keep what is known of their signers."""
+    store = CRLStore(map(CRL, CLEAN))
+    held, seen = list(store), store.generation
+    store.replace(CRLStore(map(CRL, CLEAN)))
+    assert not store.add(CRL(crl(CA, number=0)))
+    assert store.add(CRL(CLEAN[1]))
+    assert store.generation == seen
+    store.replace(CRLStore(map(CRL, CLEAN)))
+    assert next(iter(store)) is held[0]
+    store.add(CRL(crl(CA, SERVER, number=2, this_update=NOW)))
+    assert store.generation != seen
+    seen = store.generation
+    store.replace(CRLStore([CRL(CLEAN[0])]))
+    assert store.generation != seen

@@ -271,6 +271,16 @@ def test_a_store_finds_responses_by_their_certificates():
     assert len(store.of(Parsed(ONE.der))) == 16
 
 
+def test_a_store_tells_by_its_generation_that_a_response_is_new():
+    """What was there already is no news."""
+    store = OCSPStore([OCSPResponse(GOOD)])
+    seen = store.generation
+    store.add(OCSPResponse(GOOD))
+    assert store.generation == seen
+    store.add(OCSPResponse(ocsp_response(ONE, status="revoked")))
+    assert store.generation != seen
+
+
 def test_a_store_staples_what_holds_to_our_own_chain():
     """RFC 9846 4.5.1.1: one for each certificate for which there is one; never one that lapsed."""
     ca = root("Staple CA")

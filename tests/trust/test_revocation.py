@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -16,7 +16,7 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
-from bothways.trust.revocation import PRESETS, Revocation, judge
+from bothways.trust.revocation import PRESETS, TOLERANCE, Revocation, judge
 from bothways.trust.verdict import Outcome, Purpose, Refused, Trusted
 from pki import (
     DAY,
@@ -78,7 +78,7 @@ def test_a_path_that_no_list_names_passes_and_says_until_when():
     assert isinstance(verdict, Trusted)
     assert verdict.findings[2].outcome is Outcome.PASSED
     assert verdict.findings[2].text == "2 certificates not revoked by the lists at hand"
-    assert verdict.valid_until == NOW + 3 * DAY
+    assert verdict.valid_until == NOW + 3 * DAY + TOLERANCE
 
 
 def test_a_revoked_leaf_is_refused_with_date_and_reason():
@@ -429,7 +429,7 @@ def test_a_signer_above_the_path_is_asked_about_up_to_the_path():
 # -- OCSP responses and staples
 
 
-def answered(*responses: bytes, staples=(), chain=None, lists=(), **options):
+def answered(*responses: bytes, staples=(), chain=None, lists=(), at=NOW, **options):
     """Judge with OCSP responses at hand, or stapled, and lists where given; the leaf alone is covered."""
     revocation = Revocation(
         **{
@@ -445,7 +445,7 @@ def answered(*responses: bytes, staples=(), chain=None, lists=(), **options):
         ANCHORS,
         purpose=Purpose.SERVER,
         name=None,
-        at=NOW,
+        at=at,
         revocation=revocation,
         staples=staples,
     )
@@ -455,7 +455,7 @@ def test_a_good_response_counts_until_its_next_update():
     """RFC 6960 2.2, from the issuer itself."""
     verdict = answered(ocsp_response(SERVER))
     assert isinstance(verdict, Trusted)
-    assert verdict.valid_until == NOW + DAY
+    assert verdict.valid_until == NOW + DAY + TOLERANCE
     assert verdict.findings[2].text == "1 certificate not revoked by the evidence at hand"
 
 
@@ -547,7 +547,7 @@ def test_a_response_without_a_next_update_counts_for_a_day():
     """docs/defaults.md: RFC 6960 4.2.2.1 leaves it open."""
     verdict = answered(ocsp_response(SERVER, next_update=None))
     assert isinstance(verdict, Trusted)
-    assert verdict.valid_until == NOW + DAY / 2
+    assert verdict.valid_until == NOW + DAY / 2 + TOLERANCE
 
 
 def test_an_expired_response_still_proves_a_revocation_but_not_a_hold():
@@ -663,3 +663,72 @@ def test_a_certificate_whose_ca_never_revokes_it_is_not_asked_about():
     assert refusals(judged(crl(ROOT), chain=pointed.chain)) == UNKNOWN
     authority = intermediate(ROOT, "Never", extra=[never])
     assert refusals(judged(crl(authority), chain=leaf(authority).chain)) == [(Fault.REVOCATION_UNKNOWN, 1)]
+
+
+# -- until when a verdict holds
+
+SOON, LATER = NOW + timedelta(hours=3), {"next_update": NOW + 5 * DAY}
+SHORT_SERVER = leaf(CA, not_after=SOON)
+SHORT_RESPONDER = responder(CA, not_after=SOON)
+ASKED_RESPONDER = responder(CA, no_check=False)
+FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+def by_delegated_list(at):
+    server, signer = delegated(not_after=SOON, extra=[points("DN:Elsewhere")])
+    of_signers = crl(CA, point=issuing_point(["DN:Elsewhere"]), **LATER)
+    lists = (crl(ROOT, **LATER), of_signers, indirect(server, signer))
+    return judged(*lists, chain=[server.der, CA.der, signer.der], at=at)
+
+
+LAPSES = {
+    "the leaf ends": (lambda at: judged(*CLEAN, chain=SHORT_SERVER.chain, at=at), timedelta(0)),
+    "a list ends": (lambda at: judged(crl(ROOT), crl(CA, next_update=SOON), at=at), TOLERANCE),
+    "a list ends, without tolerance": (
+        lambda at: judged(crl(ROOT), crl(CA, next_update=SOON), at=at, tolerance=timedelta(0)), timedelta(0),
+    ),
+    "the certificate of a list's signer ends": (by_delegated_list, timedelta(0)),
+    "a response ends": (lambda at: answered(ocsp_response(SERVER, next_update=SOON), at=at), TOLERANCE),
+    "a staple ends": (lambda at: answered(staples=[ocsp_response(SERVER, next_update=SOON)], at=at), TOLERANCE),
+    "the certificate of a responder ends": (
+        lambda at: answered(ocsp_response(SERVER, signer=SHORT_RESPONDER, **LATER), at=at), timedelta(0),
+    ),
+    "what vouches for a responder ends": (
+        lambda at: answered(
+            ocsp_response(SERVER, signer=ASKED_RESPONDER, **LATER),
+            ocsp_response(ASKED_RESPONDER, CA, next_update=SOON),
+            at=at,
+        ),
+        TOLERANCE,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", LAPSES)
+def test_a_verdict_says_exactly_until_when_it_holds(what):
+    """It is the same up to that moment, and another a second later."""
+    judged_at, grace = LAPSES[what]
+    verdict = judged_at(NOW)
+    assert isinstance(verdict, Trusted)
+    assert verdict.valid_until == SOON + grace
+    assert isinstance(judged_at(verdict.valid_until), Trusted)
+    assert isinstance(judged_at(verdict.valid_until + timedelta(seconds=1)), Refused)
+
+
+def test_a_list_that_holds_for_ever_lapses_never():
+    """No calendar goes beyond the year 9999, whatever the tolerance."""
+    verdict = judged(crl(ROOT, next_update=FOREVER), crl(CA, next_update=FOREVER))
+    assert isinstance(verdict, Trusted)
+    assert verdict.valid_until == SERVER.certificate.not_valid_after_utc
+
+
+def test_a_policy_tells_that_its_evidence_changed():
+    """Whoever judged before can see that there is news, from lists and from responses."""
+    policy = Revocation(crls=CRLStore(map(CRL, CLEAN)), ocsp=OCSPStore())
+    assert Revocation(staples="require").generation == 0
+    seen = {policy.generation}
+    policy.crls.add(CRL(crl(CA, SERVER, number=2, this_update=NOW)))
+    seen.add(policy.generation)
+    policy.ocsp.add(OCSPResponse(ocsp_response(SERVER)))
+    seen.add(policy.generation)
+    assert len(seen) == 3

@@ -109,9 +109,9 @@ class Link(asyncio.Protocol):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._until(lambda: self.connection.confirmed or self.closing)
-        if self.account.refused:
-            return "refused"
-        return "accepted" if self.connection.confirmed else "unknown"
+        if self.connection.confirmed:
+            return "accepted"
+        return "refused" if self.account.refused else "unknown"
 
     def taken(self) -> None:
         """Some of the buffer was read: let the peer go on when there is room."""

@@ -169,10 +169,10 @@ class Channel:
         deadline = _deadline(timeout)
         with self._reading:
             while True:
-                if self._account.refused:
-                    return "refused"
                 if self._connection.confirmed:
                     return "accepted"
+                if self._account.refused:
+                    return "refused"
                 if self._over() or not _readable(self._sock, _left(deadline)):
                     return "unknown"
                 self._read_once()

@@ -41,6 +41,7 @@ from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Sc
 from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.steps import Law, Role, Step, failed_check, law_of, message_ids
 from bothways.tls.keys.transcript import Transcript
+from bothways.tls.standing import Standing
 from bothways.tls.wire.alert import AlertMessage, decode_alert
 from bothways.tls.wire.flight import check_extensions, decode_message
 
@@ -137,6 +138,7 @@ class Connection:
         self._request: SignatureWanted | None = None
         self._step = Step.START
         self._after: AfterHandshake | AfterHandshake12 | None = None
+        self._standing: Standing | None = None
         self._queue = bytearray()
         self._peer: Peer | None = None
         self._failure: TLSError | None = None
@@ -295,10 +297,29 @@ class Connection:
         return self._deadline
 
     def tick(self) -> list[Event]:
-        """Look at the clock: a handshake that is past its time has failed."""
+        """Look at the clock: a handshake past its time has failed, and a verdict may have come to its end."""
         if self._deadline is None or self._terms.clock.monotonic() < self._deadline:
             return []
-        return [self._blamed(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._terms.handshake_timeout}, ())]
+        if self._after is None:
+            return [self._blamed(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._terms.handshake_timeout}, ())]
+        if self._standing is None or self._standing.is_due:
+            return self.judge_again()
+        self._deadline = self._standing.next_look()
+        return []
+
+    @property
+    def evidence_changed(self) -> bool:
+        """Whether there is other evidence than the peer was judged by, and `judge_again` of the config heeds it."""
+        return self._standing is not None and self._standing.evidence_changed
+
+    def judge_again(self) -> list[Event]:
+        """Judge the peer of an open connection by the evidence now at hand and the clock as it is now.
+
+        Returns what follows: nothing where all still holds, where nobody was judged, and in a handshake, which
+        judges by itself; `Warned` where the status has become unknown and that is accepted; else `Failed`,
+        as the failure of step 2.3 or 3.3 that it is, with the alert on its way (RFC 9846 6.2).
+        """
+        return self._gated(self._judge_again)
 
     # -- the engine room ---------------------------------------------------------------------------------
 
@@ -311,11 +332,9 @@ class Connection:
         return law_of(self._hs.role, self._step, self._hs.version)
 
     def _run(self, answer: bytes | None = None, *, begin: bool = False) -> list[Event]:
-        """Go on until nothing is left to open or an answer is awaited: the one gate for what is raised."""
-        events: list[Event] = []
-        blamed: tuple[Fault, dict[str, object], tuple[Reason, ...]] | None = None
-        defect: str | None = None
-        try:
+        """Go on until nothing is left to open or an answer is awaited."""
+
+        def advance(events: list[Event]) -> None:
             if begin or answer is not None:
                 self._resume(answer, events)
             while self._request is None and self._failure is None and self._advance(events):
@@ -323,6 +342,16 @@ class Connection:
             if self._after is not None and self._after.owes_key_update and not self._closed:
                 self._after.update_if_due()
             self._out.flush()
+
+        return self._gated(advance)
+
+    def _gated(self, work: Callable[[list[Event]], None]) -> list[Event]:
+        """Do what may blame the peer, and return what follows: the one gate for what is raised."""
+        events: list[Event] = []
+        blamed: tuple[Fault, dict[str, object], tuple[Reason, ...]] | None = None
+        defect: str | None = None
+        try:
+            work(events)
         except Blame as caught:
             blamed = caught.fault, dict(caught.facts), caught.reasons
         except Exception as caught:  # noqa: BLE001 - whatever else escapes is our defect, and fails closed
@@ -415,8 +444,11 @@ class Connection:
     def _establish(self, peer: Peer | None, events: list[Event]) -> None:
         self._enter(Step.CONNECTED)
         self._script = None
-        self._deadline = None
         self._peer = peer
+        self._deadline = None
+        if peer is not None and self._hs.question is not None:
+            self._standing = Standing(self._hs, self._terms, peer, self._hs.question)
+            self._deadline = self._standing.next_look()
         self._confirmed = self._hs.role is Role.SERVER or self._is_12
         self._after = (
             AfterHandshake12(self._out) if self._is_12 else AfterHandshake(self._hs.inbox, self._out)
@@ -428,6 +460,12 @@ class Connection:
             queue, self._queue = self._queue, bytearray()
             self._out.flush()
             self._out.data(queue)
+
+    def _judge_again(self, events: list[Event]) -> None:
+        if self._standing is not None:
+            events.extend(map(Warned, self._standing.judge()))
+            self._peer = self._standing.peer
+            self._deadline = self._standing.next_look()
 
     def _take_data(self, data: bytes, events: list[Event]) -> None:
         if self._after is None:
@@ -511,6 +549,7 @@ class Connection:
         """Keep no secret and no script of a connection that is over."""
         self._deadline = None
         self._request = None
+        self._standing = None
         if self._script is not None:
             self._script.close()
             self._script = None

@@ -14,10 +14,12 @@ from bothways.trust.crl import CRL, Progress, crls_in
 class CRLStore:
     """The revocation lists at hand, shared by configurations; what is added counts from the next judgement.
 
-    They lie in a dictionary that is replaced whole, so that handshakes go on while lists are renewed.
+    They lie in a dictionary that is replaced whole, so that handshakes go on while lists are renewed; one
+    thread at a time renews them. `generation` rises with every change, so that whoever judged before sees it.
     """
 
     def __init__(self, crls: Iterable[CRL] = ()) -> None:
+        self.generation = 0
         self._by_issuer: dict[bytes, tuple[CRL, ...]] = {}
         for crl in crls:
             same = self._by_issuer.get(crl.normal_issuer, ())
@@ -41,17 +43,22 @@ class CRLStore:
             return False
         kept = tuple(each for each in same if each not in twins)
         self._by_issuer = {**self._by_issuer, crl.normal_issuer: (*kept, crl)}
+        if all(each.der != crl.der for each in twins):
+            self.generation += 1
         return True
 
     def replace(self, other: CRLStore) -> None:
         """Take the lists of another store in the place of all of ours, but keep ours where they are newer."""
-        renewed = CRLStore(other)
+        ours = {each.der: each for each in self}  # they remember who signed them
+        renewed = CRLStore(ours.get(each.der, each) for each in other)
         for crl in self:
             if any(
                 each.series == crl.series and each.age < crl.age for each in renewed.of(crl.normal_issuer)
             ):
                 renewed.add(crl)
+        changed = ours.keys() != {each.der for each in renewed}
         self._by_issuer = renewed._by_issuer
+        self.generation += changed
 
     def of(self, normal_issuer: bytes) -> tuple[CRL, ...]:
         """Return the lists of an issuer, by its name in the form of RFC 5280 7.1."""

@@ -194,11 +194,13 @@ class OCSPResponse:
 class OCSPStore:
     """The responses at hand: evidence about peers, or staples of our own; what is added counts at once.
 
-    They lie in a dictionary that is replaced whole, so that handshakes go on while responses are renewed.
+    They lie in a dictionary that is replaced whole, so that handshakes go on while responses are renewed;
+    one thread at a time renews them. `generation` rises with every response that is new.
     """
 
     def __init__(self, responses: Iterable[OCSPResponse] = ()) -> None:
         self._by_serial: dict[int, tuple[OCSPResponse, ...]] = {}
+        self.generation = 0
         for response in responses:
             self.add(response)
 
@@ -210,11 +212,14 @@ class OCSPStore:
     def add(self, response: OCSPResponse) -> None:
         """Take a response; the newest few for each certificate are kept."""
         renewed = dict(self._by_serial)
-        for serial in {each.certificate.serial for each in response.answers}:
+        serials = {each.certificate.serial for each in response.answers}
+        known = any(each.der == response.der for serial in serials for each in renewed.get(serial, ()))
+        for serial in serials:
             others = [each for each in renewed.get(serial, ()) if each.der != response.der]
             newest = sorted([*others, response], key=lambda each: _age(each, serial), reverse=True)
             renewed[serial] = tuple(newest[:_MAX_RESPONSES])
         self._by_serial = renewed
+        self.generation += not known
 
     def of(self, certificate: Parsed) -> tuple[OCSPResponse, ...]:
         """Return the responses about certificates with the serial number of this one, the newest first."""

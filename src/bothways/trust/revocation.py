@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal
 
@@ -41,6 +41,7 @@ TOLERANCE = timedelta(minutes=5)
 _MAX_DEPTH = 3
 _MAX_LISTS = 64
 _MAX_POINTS = 32
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
 
 
@@ -77,6 +78,12 @@ class Revocation:
             raise ConfigError(f"unknown: {self.unknown!r} is neither refuse nor accept")
         if self.tolerance < timedelta(0):
             raise ConfigError("tolerance: expected a time of zero or more")
+
+    @property
+    def generation(self) -> int:
+        """Rises whenever the lists or responses at hand change."""
+        stores = (self.crls, self.ocsp)
+        return sum(store.generation for store in stores if store is not None)
 
     @classmethod
     def preset(cls, name: str, crls: CRLStore | None = None, ocsp: OCSPStore | None = None) -> Revocation:
@@ -241,6 +248,7 @@ class _Inquiry:
         self._others = others
         self._asking: list[bytes] = []
         self._signers: dict[tuple[int, bytes], Parsed | str] = {}
+        self._vouched: dict[bytes, datetime] = {}
 
     def status(self, certificate: Parsed, issuer: Parsed) -> Good | Entry | Unknown | Misstapled:
         """Say of one certificate, issued by `issuer`, whether it is revoked (RFC 5280 6.3.3)."""
@@ -312,14 +320,14 @@ class _Inquiry:
             false = signer if isinstance(signer, str) else "it is for another certificate"
             found.problems.append(f"its OCSP response cannot be used: {false}")
             return false
-        problem = self._unfit_responder(signer, issuer)
+        problem = self._unfit_responder(signer, issuer, found)
         if problem is not None:
             found.problems.append(f"its OCSP response cannot be used: {problem}")
         else:
-            self._take(answer, found)
+            self._take(answer, signer, found)
         return None
 
-    def _take(self, answer: Answer, found: _Found) -> None:
+    def _take(self, answer: Answer, signer: Parsed, found: _Found) -> None:
         """Take an answer: good while it holds, revoked for good, and unknown is not good (RFC 6960 2.2)."""
         untimely = answer.untimeliness(self._at, self._revocation.tolerance, MAX_AGE)
         if answer.state == "revoked" and not (untimely and answer.reason == HOLD):
@@ -328,22 +336,21 @@ class _Inquiry:
             found.problems.append(f"its OCSP response does not hold: {untimely}")
         elif answer.state == "good":
             found.reasons = ALL_REASONS
-            found.until.append(answer.until(MAX_AGE))
+            found.until += [self._lapse(answer.until(MAX_AGE)), signer.not_after]
         else:
             found.problems.append("the OCSP responder does not know it")
 
-    def _unfit_responder(self, signer: Parsed, issuer: Parsed) -> str | None:
+    def _unfit_responder(self, signer: Parsed, issuer: Parsed, found: _Found) -> str | None:
         """Say why a delegate's own status keeps it from answering, or None (RFC 6960 4.2.2.2.1)."""
         if signer is issuer or needs_no_check(signer):
             return None
         if signer.der in self._asking or len(self._asking) >= _MAX_DEPTH:
             return f"it is signed by {signer.subject_text}, whose own status depends on it"
         answer = self.status(signer, issuer)
-        return (
-            None
-            if isinstance(answer, Good)
-            else f"it is signed by {signer.subject_text}, whose own status is not good"
-        )
+        if not isinstance(answer, Good):
+            return f"it is signed by {signer.subject_text}, whose own status is not good"
+        found.until.append(answer.until)
+        return None
 
     def _ask_lists(self, certificate: Parsed, issuer: Parsed, found: _Found) -> None:
         """Take what the lists at the certificate's distribution points say (RFC 5280 6.3.3)."""
@@ -385,7 +392,8 @@ class _Inquiry:
             found.problems.append(problem)
         else:
             found.reasons |= crl.scope.reasons & point.reasons
-            found.until += [each.next_update for each in (crl, *deltas) if each.next_update is not None]
+            ends = [each.next_update for each in (crl, *deltas) if each.next_update is not None]
+            found.until += [*map(self._lapse, ends), self._vouched.get(signer.der, signer.not_after)]
 
     def _deltas(self, crl: CRL, signer: Parsed) -> list[CRL]:
         """Return the newest delta list that amends `crl`, if one does (RFC 5280 5.2.4, 6.3.3 c)."""
@@ -402,6 +410,11 @@ class _Inquiry:
             and each.is_signed_by(signer)
         ]
         return sorted(fitting, key=lambda each: each.age)[-1:]
+
+    def _lapse(self, end: datetime) -> datetime:
+        """Return until when evidence counts that says it holds until `end`."""
+        tolerance = self._revocation.tolerance
+        return end + tolerance if end < _NEVER - tolerance else _NEVER
 
     def _untimely(self, crl: CRL) -> str | None:
         """Say why a list does not hold now, or None."""
@@ -463,12 +476,15 @@ class _Inquiry:
         path = find_path(signer, (*self._path[1:-1], *self._others), self._anchors, self._at)
         if path is None or path[-1].der != self._path[-1].der:
             return "a certificate without a path to the same anchor"
+        until = [each.not_after for each in path]
         for position, certificate in enumerate(path[:-1]):
             if certificate in self._path[1:]:
                 break
             answer = self.status(certificate, path[position + 1])
             if not isinstance(answer, Good):
                 return f"{certificate.subject_text}, whose own status is not good"
+            until.append(answer.until)
+        self._vouched[signer.der] = min(until)
         return None
 
 

@@ -55,7 +55,8 @@ class Names:
 class Trusted:
     """The chain leads to an anchor and passed every check that was asked for.
 
-    `path` runs from the leaf to the anchor. `valid_until` is the moment at which the verdict lapses.
+    `path` runs from the leaf to the anchor. `valid_until` is the last moment at which it holds: the
+    first end among the certificates of the path and the evidence, with what tolerance clocks are given there.
     """
 
     path: tuple[x509.Certificate, ...]

@@ -40,6 +40,8 @@ WRONG: tuple[tuple[str, Any, str], ...] = (
     ("max_certificate_bytes", 1023, "max_certificate_bytes: expected 1024 to 16777215 bytes"),
     ("max_certificate_bytes", 2**24, "max_certificate_bytes: expected 1024 to 16777215 bytes"),
     ("revocation", "yes", "revocation: expected a Revocation"),
+    ("judge_again", "always", "judge_again: 'always' is none of never, lapse, change"),
+    ("judge_again", "change", "judge_again: without revocation there is no evidence that could change"),
     ("credentials", "file.pem", "credentials: expected Credentials, not str"),
     ("schemes", ("ed25519",), "credentials: no scheme in `schemes` fits the key of CN="),
 )
@@ -64,6 +66,7 @@ WRONG_SERVER: tuple[tuple[dict[str, Any], str], ...] = (
     ),
     ({"client_auth": "maybe"}, "client_auth: 'maybe' is no mode; expected none, request or require"),
     ({"client_anchors": "ca.pem"}, "client_anchors: expected a TrustStore"),
+    ({"client_auth": "none", "judge_again": "lapse"}, "judge_again: nobody is ever judged"),
     ({"unknown_server_name": "guess"}, "unknown_server_name: expected first or refuse"),
 )
 

@@ -126,6 +126,15 @@ def test_client_that_is_done_is_refused_at_step_3_until_it_is_confirmed() -> Non
     assert refused_step(Role.CLIENT, Step.WAIT_CV, Alert.UNKNOWN_CA, unconfirmed=True) is None
 
 
+def test_a_peer_that_judges_again_names_the_check_that_no_longer_holds() -> None:
+    """A certificate that was accepted may end or be revoked; it does not come to another CA."""
+    for role, check in ((Role.CLIENT, "3.3"), (Role.SERVER, "2.3")):
+        for alert, letter in ((Alert.CERTIFICATE_REVOKED, "c"), (Alert.CERTIFICATE_EXPIRED, "b")):
+            assert refused_step(role, Step.CONNECTED, alert, unconfirmed=False) == check + letter
+        assert refused_step(role, Step.CONNECTED, Alert.CERTIFICATE_UNKNOWN, unconfirmed=False) == check
+        assert refused_step(role, Step.CONNECTED, Alert.UNKNOWN_CA, unconfirmed=False) is None
+
+
 def test_server_is_refused_by_the_check_that_its_flight_failed() -> None:
     """RFC 9846 4.5: while it waits for the client's flight, an alert is about its own."""
     for step in (Step.WAIT_CERT, Step.WAIT_FINISHED):

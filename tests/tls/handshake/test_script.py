@@ -20,7 +20,7 @@ from bothways.tls.handshake.authentication13 import (
     send_finished,
 )
 from bothways.tls.handshake.channel import Inbox, Outbox
-from bothways.tls.handshake.script import Enter, Handshake, Wait, expect, judge, sign_with
+from bothways.tls.handshake.script import Enter, Handshake, Question, Wait, expect, judge, sign_with
 from bothways.tls.handshake.steps import Role, Step
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
@@ -98,11 +98,11 @@ def test_judging_gives_a_peer_or_every_reason() -> None:
     notes: list[Note] = []
     hs = handshake(Role.CLIENT, notes)
     chain = credentials("localhost").chain
-    peer = finish(judge(hs, chain, anchors(), Purpose.SERVER, server_name("localhost")))
+    peer = finish(judge(hs, Question(chain, anchors(), Purpose.SERVER, server_name("localhost"))))
     assert isinstance(peer, Peer) and peer.names.dns == ("localhost",)
     assert peer.certificate == peer.path[0] and len(peer.path) == 3
     with pytest.raises(Blame) as caught:
-        finish(judge(hs, chain[:1], anchors(), Purpose.SERVER, server_name("a.example")))
+        finish(judge(hs, Question(chain[:1], anchors(), Purpose.SERVER, server_name("a.example"))))
     assert [reason.fault for reason in caught.value.reasons] == [Fault.NO_PATH, Fault.NAME_MISMATCH]
     assert [note.step for note in notes if isinstance(note, Judged)] == ["2.3", "2.3"]
 

@@ -28,7 +28,15 @@ from bothways.tls.handshake.negotiation12 import (
     choose_client_credentials_12,
     chosen_protocol_12,
 )
-from bothways.tls.handshake.script import ChangeCipherSpec, Handshake, Script, expect, judge, sign_with
+from bothways.tls.handshake.script import (
+    ChangeCipherSpec,
+    Handshake,
+    Question,
+    Script,
+    expect,
+    judge,
+    sign_with,
+)
 from bothways.tls.handshake.steps import Role, Step
 from bothways.tls.keys.keylog import main_lines
 from bothways.tls.keys.schedule12 import MainSecret
@@ -134,7 +142,7 @@ def server_authentication(
         yield from expect(Step.WAIT_SHD, ServerHelloDone)
     usage = "keyEncipherment" if suite.is_key_transport else "digitalSignature"
     peer = yield from judge(
-        hs, chain, terms.anchors, Purpose.SERVER, target, key_usage=usage, staples=(staple,)
+        hs, Question(chain, terms.anchors, Purpose.SERVER, target, key_usage=usage, staples=(staple,))
     )
     return Server12(peer, chain, signed, exchange, request)
 

@@ -32,7 +32,7 @@ from bothways.tls.handshake.negotiation import (
     request_schemes,
     server_share,
 )
-from bothways.tls.handshake.script import Handshake, Script, expect, judge
+from bothways.tls.handshake.script import Handshake, Question, Script, expect, judge
 from bothways.tls.handshake.steps import Step
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
@@ -155,9 +155,10 @@ def server_authentication(
     signed = check_proof(hs, certificate, proof, terms.scheme_codes)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server, finished)
-    peer = yield from judge(
-        hs, signed.chain, terms.anchors, Purpose.SERVER, target, leaf=signed.leaf, staples=signed.staples
+    question = Question(
+        signed.chain, terms.anchors, Purpose.SERVER, target, leaf=signed.leaf, staples=signed.staples
     )
+    peer = yield from judge(hs, question)
     return Server(peer, signed, finish, request)
 
 

@@ -28,6 +28,7 @@ from bothways.trust.ocsp import OCSPStore
 from bothways.trust.revocation import Revocation
 
 ClientAuth = Literal["none", "request", "require"]
+JudgeAgain = Literal["never", "lapse", "change"]
 
 VERSIONS = {"1.3": ProtocolVersion.TLSv1_3, "1.2": ProtocolVersion.TLSv1_2}
 _BY_VERSION = {"1.3": SUITES13, "1.2": SUITES12}
@@ -61,6 +62,9 @@ class Terms:
     record_padding: pads every protected record to a multiple of so many bytes (RFC 9846 5.4).
     revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the
     verdict says so.
+    judge_again: whether the peer of an open connection is judged anew, and the connection ended when it no
+    longer passes: "never"; "lapse", when the verdict has come to its end; "change", also when the lists or
+    responses in `revocation` change.
     staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
     insecure_ignore_truncation: take an end of file without close_notify for an end of data.
     insecure_without_extended_main_secret: speak TLS 1.2 with peers that do not bind keys to their
@@ -80,6 +84,7 @@ class Terms:
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
     revocation: Revocation | None = None
+    judge_again: JudgeAgain = "never"
     staples: OCSPStore | None = None
     insecure_ignore_truncation: bool = False
     insecure_without_extended_main_secret: bool = False
@@ -115,6 +120,10 @@ class Terms:
         self._set("protocols", _protocols(self.alpn))
         if self.revocation is not None and not isinstance(self.revocation, Revocation):
             raise ConfigError("revocation: expected a Revocation")
+        if self.judge_again not in ("never", "lapse", "change"):
+            raise ConfigError(f"judge_again: {self.judge_again!r} is none of never, lapse, change")
+        if self.judge_again == "change" and self.revocation is None:
+            raise ConfigError("judge_again: without revocation there is no evidence that could change")
         if not isinstance(self.staples, OCSPStore | None):
             raise ConfigError("staples: expected an OCSPStore")
         if self.insecure_keylog is not None and not callable(self.insecure_keylog):
@@ -217,6 +226,8 @@ class ServerTerms(Terms):
                 raise ConfigError("client_anchors: they would never be used, since client_auth is none")
             if self.revocation is not None:
                 raise ConfigError("revocation: it would never be checked, since client_auth is none")
+            if self.judge_again != "never":
+                raise ConfigError("judge_again: nobody is ever judged, since client_auth is none")
         elif self.client_anchors is None:
             raise ConfigError(
                 f"client_anchors: missing, and client_auth={mode!r} has to judge clients by them"

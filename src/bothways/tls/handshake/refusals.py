@@ -33,6 +33,16 @@ _SERVER_CHECKS: Mapping[int, str] = {
     Alert.CERTIFICATE_UNKNOWN: "2.3",
 }
 
+# What may become of a certificate that was accepted, so that an open connection ends by it.
+_LATER = frozenset(
+    {
+        Alert.CERTIFICATE_EXPIRED,
+        Alert.CERTIFICATE_REVOKED,
+        Alert.CERTIFICATE_UNKNOWN,
+        Alert.BAD_CERTIFICATE_STATUS_RESPONSE,
+    }
+)
+
 # Where a server waits while the client judges it.
 _JUDGED_BY_CLIENT = (Step.WAIT_CERT, Step.WAIT_FINISHED, Step.WAIT_CLIENT_CERT, Step.WAIT_CKE)
 
@@ -110,15 +120,17 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
 def refused_step(role: Role, step: Step, alert: int, *, unconfirmed: bool) -> str | None:
     """Return the id of the check by which the peer refused us, as far as its alert and the moment tell.
 
-    In TLS 1.3 a server refuses a client's certificate only after the client's handshake was done. None:
-    the moment tells nothing beyond the step itself.
+    In TLS 1.3 a server refuses a client's certificate only after the client's handshake was done; and a peer
+    may judge us again while the connection is open. None: the moment tells nothing beyond the step itself.
     """
     if role is Role.CLIENT:
         if step is Step.CONNECTED and unconfirmed:
             return _CLIENT_CHECKS.get(alert, "3")
+        if step is Step.CONNECTED and alert in _LATER:
+            return _CLIENT_CHECKS[alert]
         if step is Step.WAIT_SERVER_CCS:
             return _CLIENT_CHECKS.get(alert)
-    elif step in _JUDGED_BY_CLIENT:
+    elif step in _JUDGED_BY_CLIENT or (step is Step.CONNECTED and alert in _LATER):
         return _SERVER_CHECKS.get(alert)
     return None
 

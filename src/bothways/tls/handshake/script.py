@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar, overload
 
 from bothways.faults import Blame
@@ -26,7 +27,7 @@ from bothways.trust.names import ServerName
 from bothways.trust.ocsp import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.revocation import judge as judge_chain
-from bothways.trust.verdict import Purpose, Refused
+from bothways.trust.verdict import Purpose, Refused, Verdict
 
 M = TypeVar("M")
 N = TypeVar("N")
@@ -55,6 +56,38 @@ class ChangeCipherSpec:
 
 Exporter = Callable[[str, bytes, int], bytes]
 Staples = tuple[bytes | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of trust about a peer: once in the handshake, and again when the verdict has lapsed.
+
+    chain: as the peer sent it.  staples: the OCSP responses that came with it, in its order.
+    """
+
+    chain: Sequence[bytes]
+    anchors: TrustStore
+    purpose: Purpose
+    name: ServerName | None
+    key_usage: str = "digitalSignature"
+    leaf: Parsed | None = None
+    staples: Staples = ()
+
+    def verdict(self, at: datetime, revocation: Revocation | None) -> Verdict:
+        """Answer it by the evidence at hand and the time `at`."""
+        return judge_chain(
+            self.chain,
+            self.anchors,
+            purpose=self.purpose,
+            name=self.name,
+            at=at,
+            key_usage=self.key_usage,
+            leaf=self.leaf,
+            revocation=revocation,
+            staples=self.staples,
+        )
+
+
 _WAITS = {step: Wait(step) for step in Step}
 _JUDGING, _SIGNING = Enter(Step.JUDGING), Enter(Step.SIGNING)
 
@@ -66,7 +99,8 @@ class Handshake:
     """What every script of one connection works with; it learns, in the order of the conversation.
 
     `version`, `suite`, `group`, `alpn` are what was chosen, None until it is; `offered` has the codes of the
-    extensions to which the peer may now answer.
+    extensions to which the peer may now answer. `question` is how the peer was judged, by evidence of the
+    generation `evidence_seen`.
     """
 
     role: Role
@@ -78,6 +112,8 @@ class Handshake:
     observer: Observer | None
     revocation: Revocation | None = None
     staples: OCSPStore | None = None
+    question: Question | None = None
+    evidence_seen: int = 0
     warnings: list[Caution] = field(default_factory=list)
     offered: frozenset[int] = frozenset()
     version: int | None = None
@@ -91,6 +127,11 @@ class Handshake:
     def asks_status(self) -> bool:
         """Whether the peer is to send the revocation status of its certificates along with them."""
         return self.revocation is not None and self.revocation.staples != "ignore"
+
+    @property
+    def evidence_generation(self) -> int:
+        """Rises whenever there is new evidence about peers."""
+        return 0 if self.revocation is None else self.revocation.generation
 
     def own_staples(self, credentials: Credentials) -> Staples:
         """Return for each certificate of ours the OCSP response that goes with it, while it holds."""
@@ -110,6 +151,7 @@ class Handshake:
         self.out.forget()
         self.transcript.forget()
         self.exporter = None
+        self.question = None
 
 
 @overload
@@ -126,33 +168,17 @@ def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
     return message
 
 
-def judge(
-    hs: Handshake,
-    chain: Sequence[bytes],
-    anchors: TrustStore,
-    purpose: Purpose,
-    name: ServerName | None,
-    *,
-    key_usage: str = "digitalSignature",
-    leaf: Parsed | None = None,
-    staples: Staples = (),
-) -> Script[Peer]:
-    """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3).
-
-    staples: the OCSP responses that came with the certificates of `chain`, in their order.
-    """
+def judge(hs: Handshake, question: Question) -> Script[Peer]:
+    """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3)."""
     yield _JUDGING
-    verdict = judge_chain(
-        chain,
-        anchors,
-        purpose=purpose,
-        name=name,
-        at=hs.clock.now(),
-        key_usage=key_usage,
-        leaf=leaf,
-        revocation=hs.revocation,
-        staples=staples,
-    )
+    hs.question = question
+    return judge_now(hs, question)
+
+
+def judge_now(hs: Handshake, question: Question) -> Peer:
+    """Judge by the evidence and the clock of this moment, in the handshake or after it."""
+    hs.evidence_seen = hs.evidence_generation
+    verdict = question.verdict(hs.clock.now(), hs.revocation)
     if hs.observer is not None:
         hs.observer(Judged(LEGAL[hs.role][Step.JUDGING].id, verdict))
     if isinstance(verdict, Refused):

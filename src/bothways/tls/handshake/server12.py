@@ -40,7 +40,15 @@ from bothways.tls.handshake.negotiation12 import (
     read_offer_12,
     schemes_12,
 )
-from bothways.tls.handshake.script import ChangeCipherSpec, Handshake, Script, expect, judge, sign_with
+from bothways.tls.handshake.script import (
+    ChangeCipherSpec,
+    Handshake,
+    Question,
+    Script,
+    expect,
+    judge,
+    sign_with,
+)
 from bothways.tls.handshake.server13 import named_authorities
 from bothways.tls.handshake.steps import Role, Step
 from bothways.tls.keys.keylog import main_lines
@@ -183,7 +191,7 @@ def judge_client(hs: Handshake, terms: ServerTerms, signed: Signed | None) -> Sc
     """Judge a client that proved its key; one that showed no certificate stays anonymous."""
     if signed is None or terms.client_anchors is None:
         return None
-    return (yield from judge(hs, signed.chain, terms.client_anchors, Purpose.CLIENT, None))
+    return (yield from judge(hs, Question(signed.chain, terms.client_anchors, Purpose.CLIENT, None)))
 
 
 def _note_choices(observer: Observer, offer: Offer12, choice: Choice12) -> None:

@@ -31,7 +31,7 @@ from bothways.tls.handshake.negotiation import (
     choose_suite,
     read_offer,
 )
-from bothways.tls.handshake.script import Handshake, Script, expect, judge
+from bothways.tls.handshake.script import Handshake, Question, Script, expect, judge
 from bothways.tls.handshake.steps import Step
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
@@ -91,12 +91,10 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     hs.exporter = partial(exporter, application.exporter, suite=choice.suite)
     if signed is None or terms.client_anchors is None:
         return None
-    anchors = terms.client_anchors
-    return (
-        yield from judge(
-            hs, signed.chain, anchors, Purpose.CLIENT, None, leaf=signed.leaf, staples=signed.staples
-        )
+    question = Question(
+        signed.chain, terms.client_anchors, Purpose.CLIENT, None, leaf=signed.leaf, staples=signed.staples
     )
+    return (yield from judge(hs, question))
 
 
 def choose(terms: ServerTerms, offer: Offer) -> Choice:

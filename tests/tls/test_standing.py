@@ -1,0 +1,284 @@
+"""Whether the peer of an open connection still passes: by its end, by news of revocation, and by what lapsed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import pki
+from bothways import Caution, Credentials, Event, Fault, PeerAlert, PeerFault, Warned
+from bothways.iana import Alert
+from bothways.tls.events import Established, Judged, Note
+from bothways.tls.handshake.steps import Role
+from bothways.tls.standing import LOOK_SECONDS
+from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.revocation import TOLERANCE, Revocation
+from pair import FrozenClock, Pair, received
+from pki import NOW
+from tls.handshake.conversations import (
+    CONVERSATIONS,
+    authority,
+    credentials_of,
+    identity,
+    responses,
+)
+
+VERSIONS = ("1.3", "1.2")
+NAMES = {Role.CLIENT: "client.example", Role.SERVER: "localhost"}
+HOUR = timedelta(hours=1)
+AHEAD = {"next_update": NOW + 2 * HOUR}
+
+
+def lists(*revoked: pki.Issued, number: int = 1, **options: Any) -> CRLStore:
+    """A list of each CA; the issuing one revokes those named."""
+    top = authority().above[0]
+    mine = pki.crl(authority(), *revoked, number=number, **options)
+    return CRLStore([CRL(pki.crl(top)), CRL(mine)])
+
+
+class Talk:
+    """An open connection in which `judge` judges the other side by `policy`, under one clock for both."""
+
+    def __init__(self, judge: Role, version: str, policy: Revocation | None, **options: Any) -> None:
+        self.clock = FrozenClock()
+        terms: dict[str, Any] = {"versions": (version,), "clock": self.clock}
+        judging = terms | {"revocation": policy, "judge_again": "change" if policy else "lapse"} | options
+        conversation = CONVERSATIONS["mutual"]
+        self.notes: list[Note] = []
+        self.pair: Pair = (
+            conversation.pair(judging, terms, client_notes=self.notes)
+            if judge is Role.CLIENT
+            else conversation.pair(terms, judging, server_notes=self.notes)
+        )
+        self.pair.exchange()
+        assert self.pair.client.established and self.pair.server.established
+        ends = self.pair.client, self.pair.server
+        self.judge, self.other = ends if judge is Role.CLIENT else ends[::-1]
+        self.step = "2.3" if judge is Role.CLIENT else "3.3"
+        self.judged = identity(NAMES[judge.other], "P-256")
+
+    def events_in_time(self) -> list[Event]:
+        """Let time go by from one deadline that the engine names to the next, until something happens."""
+        while True:
+            deadline = self.judge.next_deadline()
+            assert deadline is not None
+            self.clock.pass_time(deadline - self.clock.monotonic())
+            events = self.judge.tick()
+            if events:
+                return events
+
+    def ended(self) -> tuple[Fault, str, int, str]:
+        """How the judge and the other end saw the end: fault and step, alert and step."""
+        error, alert = self.judge.failure, self.judge.data_to_send()
+        assert isinstance(error, PeerFault) and alert
+        self.other.receive(alert)
+        told = self.other.failure
+        assert isinstance(told, PeerAlert)
+        assert self.judge.next_deadline() is None and self.judge.peer is None
+        return error.fault, error.step, told.alert, told.step
+
+    def talks(self) -> bool:
+        """Whether data still goes both ways."""
+        self.pair.client.send(b"there")
+        self.pair.server.send(b"back")
+        self.pair.exchange()
+        there, back = received(self.pair.server_events), received(self.pair.client_events)
+        return there.endswith(b"there") and back.endswith(b"back")
+
+
+each_way = pytest.mark.parametrize("judge", Role)
+each_version = pytest.mark.parametrize("version", VERSIONS)
+
+
+@each_way
+@each_version
+def test_a_peer_revoked_meanwhile_is_refused_when_judged_again(judge: Role, version: str) -> None:
+    """Steps 2.3c and 3.3c, after the handshake: alert, event and reason, on both sides."""
+    policy = Revocation(crls=lists())
+    talk = Talk(judge, version, policy)
+    assert talk.judge.judge_again() == [] and talk.talks()
+    assert policy.crls is not None
+    policy.crls.replace(lists(talk.judged, number=2, this_update=NOW))
+    [failed] = talk.judge.judge_again()
+    assert "revoked" in str(failed.error)
+    assert talk.ended() == (Fault.REVOKED, f"{talk.step}c", Alert.CERTIFICATE_REVOKED, f"{talk.step}c")
+
+
+@each_way
+@each_version
+def test_a_verdict_that_lapses_is_judged_again_at_its_end_and_not_before(judge: Role, version: str) -> None:
+    """The deadline is that of the list, with its tolerance; what is unknown from then on is refused."""
+    talk = Talk(judge, version, Revocation(crls=lists(**AHEAD)))
+    began = talk.clock.now()
+    assert len(talk.events_in_time()) == 1
+    assert talk.clock.now() == began + 2 * HOUR + TOLERANCE + timedelta(seconds=1)
+    unknown = Alert.CERTIFICATE_UNKNOWN
+    assert talk.ended() == (Fault.REVOCATION_UNKNOWN, f"{talk.step}c", unknown, talk.step)
+
+
+@each_way
+def test_a_certificate_that_ends_ends_its_connection(judge: Role) -> None:
+    """Step 2.3b or 3.3b; that needs no revocation."""
+    short = pki.leaf(authority(), NAMES[judge.other], not_after=NOW + HOUR)
+    own = {"credentials": credentials_of(short)}
+    conversation = CONVERSATIONS["mutual"]
+    clock = FrozenClock()
+    lapse: dict[str, Any] = {"clock": clock, "judge_again": "lapse"}
+    terms: dict[str, Any] = {"clock": clock} | own
+    talk = conversation.pair(*((lapse, terms) if judge is Role.CLIENT else (terms, lapse)))
+    talk.exchange()
+    end = talk.client if judge is Role.CLIENT else talk.server
+    clock.pass_time(HOUR.total_seconds())
+    assert end.tick() == [] and end.established
+    clock.pass_time(1)
+    end.tick()
+    assert isinstance(end.failure, PeerFault)
+    assert (end.failure.fault, end.failure.step[-1]) == (Fault.CERTIFICATE_EXPIRED, "b")
+
+
+@each_way
+def test_evidence_that_is_renewed_in_time_carries_the_connection_on(judge: Role) -> None:
+    """The verdict then holds as long as the new list does, and the peer's new verdict says so."""
+    policy = Revocation(crls=lists(**AHEAD))
+    talk = Talk(judge, "1.3", policy)
+    talk.clock.pass_time(HOUR.total_seconds())
+    assert policy.crls is not None
+    policy.crls.replace(lists(number=2, this_update=NOW + HOUR, next_update=NOW + 30 * HOUR))
+    assert talk.judge.evidence_changed
+    assert talk.judge.judge_again() == [] and not talk.judge.evidence_changed
+    assert talk.judge.peer is not None
+    assert talk.judge.peer.verdict.valid_until == NOW + 30 * HOUR + TOLERANCE
+    assert [note.verdict for note in talk.notes if isinstance(note, Judged)][1] is talk.judge.peer.verdict
+    talk.clock.pass_time(20 * HOUR.total_seconds())
+    assert talk.judge.tick() == [] and talk.talks()
+
+
+@each_way
+def test_what_has_become_unknown_is_accepted_with_one_warning_where_that_is_configured(judge: Role) -> None:
+    """What is unknown follows the policy; a later revocation is one all the same."""
+    policy = Revocation(crls=lists(**AHEAD), unknown="accept")
+    talk = Talk(judge, "1.3", policy)
+    assert talk.events_in_time() == [Warned(Caution.REVOCATION_UNKNOWN)]
+    assert talk.judge.judge_again() == [] and talk.talks()
+    assert policy.crls is not None
+    policy.crls.replace(lists(talk.judged, number=2, this_update=NOW))
+    talk.judge.judge_again()
+    assert talk.ended()[0] is Fault.REVOKED
+
+
+@pytest.mark.parametrize("judge_again", ["never", "lapse", "change"])
+def test_only_what_is_asked_for_is_looked_at_by_the_clock(judge_again: str) -> None:
+    """`judge_again` can be called in any case."""
+    policy = Revocation(crls=lists(**AHEAD))
+    talk = Talk(Role.SERVER, "1.3", policy, judge_again=judge_again)
+    assert policy.crls is not None
+    policy.crls.replace(lists(talk.judged, number=2, this_update=NOW))
+    assert talk.judge.evidence_changed is (judge_again == "change")
+    looks = talk.judge.next_deadline()
+    assert (looks is None) is (judge_again == "never")
+    talk.clock.pass_time(LOOK_SECONDS / 2)
+    assert talk.judge.tick() == []  # nobody was told to look before
+    assert len(talk.judge.judge_again()) == 1
+
+
+def test_evidence_that_changes_within_the_handshake_is_looked_at_at_its_end() -> None:
+    """In TLS 1.2 a client has judged before the server's Finished comes."""
+    policy = Revocation(crls=lists())
+    talk = CONVERSATIONS["mutual"].pair(
+        {"versions": ("1.2",), "revocation": policy, "judge_again": "change"}, {"versions": ("1.2",)}
+    )
+    talk.server.receive(talk.client.data_to_send())
+    talk.client.receive(talk.server.data_to_send())  # it has judged, and waits for Finished
+    assert policy.crls is not None and not talk.client.established
+    policy.crls.replace(lists(identity("localhost", "P-256"), number=2, this_update=NOW))
+    talk.exchange()
+    assert talk.client.established
+    assert talk.client.next_deadline() == FrozenClock().monotonic()
+    talk.client.tick()
+    assert isinstance(talk.client.failure, PeerFault)
+
+
+def test_the_clock_on_the_wall_is_looked_at_once_an_hour_at_least() -> None:
+    """Machines sleep, and clocks are set: the monotonic one tells nothing of it."""
+    talk = Talk(Role.SERVER, "1.3", None)
+    start = talk.clock.monotonic()
+    assert talk.judge.next_deadline() == start + LOOK_SECONDS
+    talk.clock.at += timedelta(days=400)  # the machine slept
+    talk.clock.seconds += LOOK_SECONDS
+    talk.judge.tick()
+    assert isinstance(talk.judge.failure, PeerFault)
+    assert talk.judge.failure.fault is Fault.CERTIFICATE_EXPIRED
+
+
+def test_a_staple_that_was_required_lapses_with_its_connection() -> None:
+    """No version of TLS carries another one after the handshake: the peer has to connect again."""
+    own: Credentials = credentials_of(identity("localhost", "P-256"))
+    stapled = responses(pki.ocsp_response(identity("localhost", "P-256"), **AHEAD))
+    policy = replace(Revocation(crls=lists()), staples="require")
+    clock = FrozenClock()
+    client = {"clock": clock, "revocation": policy, "judge_again": "lapse"}
+    talk = CONVERSATIONS["mutual"].pair(client, {"clock": clock, "credentials": own, "staples": stapled})
+    talk.exchange()
+    assert talk.client.established
+    clock.pass_time((2 * HOUR + TOLERANCE).total_seconds())
+    assert talk.client.judge_again() == []
+    clock.pass_time(1)
+    talk.client.judge_again()
+    assert isinstance(talk.client.failure, PeerFault)
+    assert talk.client.failure.fault is Fault.STAPLE_REQUIRED
+
+
+def test_news_in_responses_counts_as_news_in_lists_does() -> None:
+    """Whichever store of the policy has it."""
+    store = OCSPStore()
+    policy = Revocation(crls=lists(), ocsp=store)
+    talk = Talk(Role.SERVER, "1.3", policy)
+    store.add(OCSPResponse(pki.ocsp_response(talk.judged, status="revoked")))
+    talk.judge.judge_again()
+    assert talk.ended()[0] is Fault.REVOKED
+
+
+def test_nobody_is_judged_again_where_nobody_was_judged() -> None:
+    """An anonymous client, a handshake that goes on, a connection that is over."""
+    anonymous = CONVERSATIONS["anonymous by request"].pair(server={"judge_again": "lapse"})
+    assert anonymous.server.judge_again() == []
+    anonymous.exchange()
+    assert anonymous.server.established
+    assert anonymous.server.judge_again() == [] and anonymous.server.next_deadline() is None
+    policy = Revocation(crls=lists())
+    talk = Talk(Role.SERVER, "1.3", policy)
+    talk.pair.client.close()
+    talk.pair.server.close()
+    talk.pair.exchange()
+    assert policy.crls is not None
+    policy.crls.replace(lists(talk.judged, number=2, this_update=NOW))
+    assert talk.judge.judge_again() == [] and talk.judge.failure is None
+
+
+def test_a_side_that_has_said_goodbye_ends_without_a_further_word() -> None:
+    """RFC 9846 6.1: nothing comes after close_notify."""
+    policy = Revocation(crls=lists())
+    talk = Talk(Role.SERVER, "1.3", policy)
+    talk.judge.close()
+    talk.judge.data_to_send()
+    assert policy.crls is not None
+    policy.crls.replace(lists(talk.judged, number=2, this_update=NOW))
+    assert len(talk.judge.judge_again()) == 1
+    assert talk.judge.data_to_send() == b""
+
+
+def test_judging_again_ends_what_the_connection_holds_as_any_failure_does() -> None:
+    """What was established stays told; the end is told once."""
+    policy = Revocation(crls=lists())
+    talk = Talk(Role.SERVER, "1.3", policy)
+    assert any(isinstance(event, Established) for event in talk.pair.server_events)
+    assert policy.crls is not None
+    policy.crls.replace(lists(talk.judged, number=2, this_update=NOW))
+    assert len(talk.judge.judge_again()) == 1
+    assert talk.judge.judge_again() == [] and talk.judge.tick() == []
+    assert not talk.judge.established and not talk.judge.wants_data
