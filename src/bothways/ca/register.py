@@ -1,108 +1,30 @@
-"""What was issued and taken back: SQLite for one machine, PostgreSQL by its URL where several issue.
+"""What was issued and taken back: the certificates and lists of one authority, and how they change.
 
 Everything that changes the register happens in one transaction that first takes the authority's head row, so
 issuers on different machines stand in a queue; what was not committed was never handed out. Each transaction
-adds to the audit log, whose entries are chained by their hashes.
+adds to the audit log.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Engine,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Select,
-    String,
-    Text,
-    create_engine,
-    event,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy import Column as Col
-from sqlalchemy import Table as Rows
+from sqlalchemy import Connection, Select, insert, select, update
 from sqlalchemy.engine import Row as Found
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
+from bothways.ca.audit import CRL, AuditEntry, Head, Visit, chained, check_audit
+from bothways.ca.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS, bring_up_to_date, make_tables
+from bothways.ca.store import Conflict, Store, streamed
 from bothways.errors import ConfigError
 
-SCHEMA_VERSION = 1
-GENESIS = "0" * 64
-
-_metadata = MetaData()
-
-SCHEMA = Rows("schema", _metadata, Col("version", Integer, nullable=False))
-
-AUTHORITIES = Rows(
-    "authorities",
-    _metadata,
-    Col("id", String(64), primary_key=True),  # SHA-256 of its certificate
-    Col("name", Text, nullable=False),
-    Col("certificate", LargeBinary, nullable=False),
-    # The head: what a transaction takes before it changes anything.
-    Col("crl_number", Integer, nullable=False, default=0),
-    Col("audit_length", Integer, nullable=False, default=0),
-    Col("audit_hash", String(64), nullable=False, default=GENESIS),
-)
-
-# Serials are 40 hexadecimal digits, times are seconds since 1970: both sort and compare alike everywhere.
-CERTIFICATES = Rows(
-    "certificates",
-    _metadata,
-    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
-    Col("serial", String(40), primary_key=True),
-    Col("profile", String(16), nullable=False),
-    Col("name", Text, nullable=False),
-    Col("names", Text, nullable=False),
-    Col("not_before", BigInteger, nullable=False),
-    Col("not_after", BigInteger, nullable=False),
-    Col("certificate", LargeBinary),
-    Col("replaced_by", String(40)),
-    Col("revoked_at", BigInteger),
-    Col("reason", String(32)),
-    Index("certificates_by_name", "authority", "name"),
-    Index("certificates_by_end", "authority", "not_after"),
-    Index("certificates_by_revocation", "authority", "revoked_at"),
-)
-
-CRLS = Rows(
-    "crls",
-    _metadata,
-    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
-    Col("number", Integer, primary_key=True),
-    Col("this_update", BigInteger, nullable=False),
-    Col("next_update", BigInteger, nullable=False),
-    Col("crl", LargeBinary, nullable=False),
-)
-
-AUDIT = Rows(
-    "audit",
-    _metadata,
-    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
-    Col("number", Integer, primary_key=True),
-    Col("at", BigInteger, nullable=False),
-    Col("actor", Text, nullable=False),
-    Col("action", String(32), nullable=False),
-    Col("subject", Text, nullable=False),
-    Col("details", Text, nullable=False),
-    Col("hash", String(64), nullable=False),
-)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,27 +43,18 @@ class Entry:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One line of the audit log: who did what to which certificate or list, and when."""
-
-    number: int
-    at: datetime
-    actor: str
-    action: str
-    subject: str
-    details: Mapping[str, object]
-
-
-class SerialTaken(Exception):
+class SerialTaken(Conflict):
     """A serial number that was drawn is in use already; draw another."""
+
+    def __init__(self) -> None:
+        super().__init__("the serial number that was drawn is in use: is the entropy sound?")
 
 
 class Register:
     """The certificates, lists and audit log of one authority in a store that several may share."""
 
-    def __init__(self, engine: Engine, authority: str) -> None:
-        self._engine = engine
+    def __init__(self, store: Store, authority: str) -> None:
+        self._store = store
         self.authority = authority
 
     @classmethod
@@ -151,27 +64,31 @@ class Register:
         url: of a SQLAlchemy database. authority: the identifier to enter it under. Raises ConfigError if the
         store cannot be used.
         """
-        with _told(url), _disposed_on_failure(_engine(url)) as engine, _writing(engine) as connection:
-            _metadata.create_all(connection)
-            version = connection.scalar(select(SCHEMA.c.version))
-            if version is None:
-                connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
-            _check_version(version or SCHEMA_VERSION)
-            row = {"id": authority, "name": name, "certificate": certificate}
+        row = {"id": authority, "name": name, "certificate": certificate}
+
+        def enter(connection: Connection) -> None:
+            make_tables(connection)
+            if _is_known(connection, authority):
+                raise ConfigError(
+                    "the store has a register of this authority already; nothing was changed there"
+                )
             connection.execute(insert(AUTHORITIES).values(row))
-        return cls(engine, authority)
+
+        with _closed_on_failure(Store(url)) as store:
+            store.transact(enter, schema=True)
+        return cls(store, authority)
 
     @classmethod
     def open(cls, url: str, authority: str) -> Register:
-        """Open the register of an authority, or raise ConfigError."""
-        with _told(url), _disposed_on_failure(_engine(url)) as engine:
-            with engine.connect() as connection:
-                version = connection.scalar(select(SCHEMA.c.version))
-                _check_version(version)
-                known = connection.scalar(select(AUTHORITIES.c.id).where(AUTHORITIES.c.id == authority))
-            if known is None:
-                raise ConfigError("the register does not know this authority: does --store name another one?")
-        return cls(engine, authority)
+        """Open the register of an authority, brought to this version of its tables, or raise ConfigError."""
+        with _closed_on_failure(Store(url)) as store:
+            bring_up_to_date(store)
+            with store.reading() as connection:
+                if not _is_known(connection, authority):
+                    raise ConfigError(
+                        "the register does not know this authority: does --store name another one?"
+                    )
+        return cls(store, authority)
 
     def __enter__(self) -> Register:
         return self
@@ -181,20 +98,26 @@ class Register:
 
     def close(self) -> None:
         """Close every connection to the store."""
-        self._engine.dispose()
+        self._store.close()
 
     @contextmanager
     def change(self, actor: str, at: datetime) -> Iterator[Change]:
         """Begin a transaction, alone among all issuers; it commits at the end of the block."""
-        with _told(str(self._engine.url)), _writing(self._engine) as connection:
+        with self._store.writing() as connection:
             yield Change(connection, self.authority, actor, at)
+
+    def transact(self, actor: str, at: datetime, work: Callable[[Change], T]) -> T:
+        """Do work in a transaction, and again where it must give way or drew a serial number that is in use."""
+        return self._store.transact(lambda connection: work(Change(connection, self.authority, actor, at)))
 
     def find(self, serial: int) -> Entry | None:
         """Look a certificate up by its serial number."""
         query = select(CERTIFICATES).where(
             CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.serial == serial_text(serial)
         )
-        return next(iter(self._entries(query)), None)
+        with self._store.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _entry(row)
 
     def named(self, name: str) -> list[Entry]:
         """Look certificates up by their holder's name, the latest last."""
@@ -224,42 +147,34 @@ class Register:
     def last_crl(self) -> bytes | None:
         """The list that was published last, in DER."""
         query = select(CRLS.c.crl).where(CRLS.c.authority == self.authority)
-        with _told(str(self._engine.url)), self._engine.connect() as connection:
+        with self._store.reading() as connection:
             crl: bytes | None = connection.scalar(query.order_by(CRLS.c.number.desc()).limit(1))
         return crl
 
     def crl_numbers(self) -> list[int]:
         """The numbers of all lists, in the order of their publication."""
         query = select(CRLS.c.number).where(CRLS.c.authority == self.authority)
-        with _told(str(self._engine.url)), self._engine.connect() as connection:
+        with self._store.reading() as connection:
             return list(connection.scalars(query.order_by(CRLS.c.this_update, CRLS.c.number)))
 
     def audit(self) -> list[AuditEntry]:
-        """Read the audit log, and raise ConfigError where its chain is broken or the register disagrees."""
-        query = select(AUDIT).where(AUDIT.c.authority == self.authority).order_by(AUDIT.c.number)
-        head = select(AUTHORITIES).where(AUTHORITIES.c.id == self.authority)
-        serials = select(CERTIFICATES.c.serial).where(CERTIFICATES.c.authority == self.authority)
-        with _told(str(self._engine.url)), self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-            length, last = connection.execute(head.with_only_columns(*_HEAD)).one()[1:]
-            issued = set(connection.scalars(serials))
-        previous = GENESIS
-        for number, row in enumerate(rows, 1):
-            values = dict(row._mapping)
-            if values["number"] != number or values["hash"] != _chained(previous, values):
-                raise ConfigError(f"the audit log is broken at entry {number}: it was altered")
-            previous = values["hash"]
-        if (len(rows), previous) != (length, last):
-            raise ConfigError(f"the audit log was cut: it has {len(rows)} entries and {length} were written")
-        logged = {row.subject for row in rows if row.action in ("issue", "renew", "sign")}
-        if logged != issued:
-            odd = min(logged ^ issued)
-            raise ConfigError(f"register and audit log disagree about the certificate {odd}")
-        return [_audit_entry(row) for row in rows]
+        """Verify the audit log and return it, whole in memory; `check_audit` takes one of any length."""
+        entries: list[AuditEntry] = []
+        self.check_audit(entries.append)
+        return entries
+
+    def check_audit(self, visit: Visit | None = None, noted: Head | None = None) -> Head:
+        """Verify the audit log, hold the register against it, and return the log's head.
+
+        visit: is given each entry once its link is checked. noted: a head that must still stand in the log.
+        Raises ConfigError that names the first entry, certificate or list that is wrong.
+        """
+        with self._store.reading() as connection:
+            return check_audit(connection, self.authority, visit, noted)
 
     def _entries(self, query: Select[Any]) -> Iterator[Entry]:
-        with _told(str(self._engine.url)), self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=1000).execute(query):
+        with self._store.reading() as connection, streamed(connection, query) as rows:
+            for row in rows:
                 yield _entry(row)
 
 
@@ -365,7 +280,8 @@ class Change:
             "crl": crl,
         }
         self._connection.execute(insert(CRLS).values(row))
-        self._log("crl", str(self._crl_number), {"entries": entries})
+        digest = hashlib.sha256(crl).hexdigest()
+        self._log(CRL, str(self._crl_number), {"entries": entries, "sha256": digest})
 
     def note(self, action: str, subject: str, details: Mapping[str, object]) -> None:
         """Add to the audit log what changes nothing else."""
@@ -389,7 +305,7 @@ class Change:
             "subject": subject,
             "details": json.dumps(details, sort_keys=True),
         }
-        self._hash = row["hash"] = _chained(self._hash, row)
+        self._hash = row["hash"] = chained(self._hash, row)
         self._connection.execute(insert(AUDIT).values(row))
         head = {"crl_number": self._crl_number, "audit_length": self._length, "audit_hash": self._hash}
         self._connection.execute(
@@ -398,7 +314,6 @@ class Change:
 
 
 _HEAD = (AUTHORITIES.c.crl_number, AUTHORITIES.c.audit_length, AUTHORITIES.c.audit_hash)
-_CHAINED = ("authority", "number", "at", "actor", "action", "subject", "details")
 
 
 def serial_text(serial: int) -> str:
@@ -416,11 +331,6 @@ def moment(at: int) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
-def _chained(previous: str, row: Mapping[str, object]) -> str:
-    text = json.dumps([previous, *(row[name] for name in _CHAINED)])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _entry(row: Found[tuple[object, ...]]) -> Entry:
     return Entry(
         serial=int(row.serial, 16),
@@ -436,70 +346,16 @@ def _entry(row: Found[tuple[object, ...]]) -> Entry:
     )
 
 
-def _audit_entry(row: Found[tuple[object, ...]]) -> AuditEntry:
-    return AuditEntry(row.number, moment(row.at), row.actor, row.action, row.subject, json.loads(row.details))
-
-
-def _engine(url: str) -> Engine:
-    engine = create_engine(make_url(url))
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    """Make a commit outlive a power cut, and let readers and one writer work at once."""
-    connection.isolation_level = None  # we say BEGIN ourselves
-    connection.execute("PRAGMA busy_timeout = 20000")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("writing")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+def _is_known(connection: Connection, authority: str) -> bool:
+    known = connection.scalar(select(AUTHORITIES.c.id).where(AUTHORITIES.c.id == authority))
+    return known is not None
 
 
 @contextmanager
-def _disposed_on_failure(engine: Engine) -> Iterator[Engine]:
-    """Close what an engine has open if the block fails."""
+def _closed_on_failure(store: Store) -> Iterator[Store]:
+    """Close what a store has open if the block fails."""
     try:
-        yield engine
+        yield store
     except BaseException:
-        engine.dispose()
+        store.close()
         raise
-
-
-@contextmanager
-def _writing(engine: Engine) -> Iterator[Connection]:
-    with engine.connect().execution_options(writing=True) as connection, connection.begin():
-        yield connection
-
-
-@contextmanager
-def _told(url: str) -> Iterator[None]:
-    """Turn what the store says into a ConfigError that names it, without its password."""
-    try:
-        yield
-    except (SerialTaken, ConfigError):
-        raise
-    except (ArgumentError, ModuleNotFoundError) as error:
-        raise ConfigError(f"the store cannot be used: {error}") from None
-    except DBAPIError as error:
-        where = make_url(url).render_as_string(hide_password=True)
-        words = str(error.orig).strip() or type(error.orig).__name__
-        raise ConfigError(f"the store {where}: {words}") from None
-    except SQLAlchemyError as error:
-        raise ConfigError(f"the store cannot be used: {error}") from None
-
-
-def _check_version(version: int | None) -> None:
-    if version is None:
-        raise ConfigError("the store holds no register")
-    if version > SCHEMA_VERSION:
-        raise ConfigError(
-            f"the store has version {version} of the register, "
-            f"and this program knows {SCHEMA_VERSION}: update it"
-        )

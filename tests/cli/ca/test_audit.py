@@ -19,8 +19,8 @@ def test_the_log_as_json_says_what_was_done(folder: Path) -> None:
 def test_an_altered_audit_log_is_told(folder: Path) -> None:
     init("--no-intermediate")
     database = (folder / "ca" / "register.db").read_bytes()
-    assert database.count(b'{"entries": 0}') == 1
-    (folder / "ca" / "register.db").write_bytes(database.replace(b'{"entries": 0}', b'{"entries": 9}'))
+    assert database.count(b'{"entries": 0,') == 1
+    (folder / "ca" / "register.db").write_bytes(database.replace(b'{"entries": 0,', b'{"entries": 9,'))
     result = CliRunner().invoke(command, ["audit", "ca"], standalone_mode=False)
     assert result.return_value == 1
     assert "broken at entry 1: it was altered" in result.stderr

@@ -1,0 +1,169 @@
+"""The register's tables, their version, and the way from each older version to this one.
+
+Serials are 40 hexadecimal digits and times are seconds since 1970: both sort and compare alike everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy import Column as Col
+from sqlalchemy import Table as Rows
+
+from bothways.ca.store import Store
+from bothways.errors import ConfigError
+
+GENESIS = "0" * 64
+
+METADATA = MetaData()
+
+SCHEMA = Rows("schema", METADATA, Col("version", Integer, nullable=False))
+
+AUTHORITIES = Rows(
+    "authorities",
+    METADATA,
+    Col("id", String(64), primary_key=True),  # SHA-256 of its certificate
+    Col("name", Text, nullable=False),
+    Col("certificate", LargeBinary, nullable=False),
+    # The head: what a transaction takes before it changes anything.
+    Col("crl_number", BigInteger, nullable=False, default=0),
+    Col("audit_length", BigInteger, nullable=False, default=0),
+    Col("audit_hash", String(64), nullable=False, default=GENESIS),
+)
+
+CERTIFICATES = Rows(
+    "certificates",
+    METADATA,
+    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
+    Col("serial", String(40), primary_key=True),
+    Col("profile", String(16), nullable=False),
+    Col("name", Text, nullable=False),
+    Col("names", Text, nullable=False),
+    Col("not_before", BigInteger, nullable=False),
+    Col("not_after", BigInteger, nullable=False),
+    Col("certificate", LargeBinary),
+    Col("replaced_by", String(40)),
+    Col("revoked_at", BigInteger),
+    Col("reason", String(32)),
+    Index("certificates_by_name", "authority", "name"),
+    Index("certificates_by_end", "authority", "not_after"),
+)
+
+# Of many certificates few are revoked, and a list asks for these alone: the index holds all that it needs.
+_REVOKED = Index(
+    "certificates_revoked",
+    CERTIFICATES.c.authority,
+    CERTIFICATES.c.serial,
+    CERTIFICATES.c.revoked_at,
+    CERTIFICATES.c.not_after,
+    CERTIFICATES.c.reason,
+    sqlite_where=CERTIFICATES.c.revoked_at.is_not(None),
+    postgresql_where=CERTIFICATES.c.revoked_at.is_not(None),
+)
+
+CRLS = Rows(
+    "crls",
+    METADATA,
+    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
+    Col("number", BigInteger, primary_key=True),
+    Col("this_update", BigInteger, nullable=False),
+    Col("next_update", BigInteger, nullable=False),
+    Col("crl", LargeBinary, nullable=False),
+)
+
+AUDIT = Rows(
+    "audit",
+    METADATA,
+    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
+    Col("number", BigInteger, primary_key=True),
+    Col("at", BigInteger, nullable=False),
+    Col("actor", Text, nullable=False),
+    Col("action", String(32), nullable=False),
+    Col("subject", Text, nullable=False),
+    Col("details", Text, nullable=False),
+    Col("hash", String(64), nullable=False),
+)
+
+
+def make_tables(connection: Connection) -> None:
+    """Make the tables in an empty store, or bring those that are there to this version."""
+    if _version(connection) is None:
+        METADATA.create_all(connection, checkfirst=False)
+        connection.execute(insert(SCHEMA).values(version=VERSION))
+    else:
+        _migrate(connection)
+
+
+def bring_up_to_date(store: Store) -> None:
+    """Bring a register's tables to this version in one transaction, or raise ConfigError.
+
+    Whoever else opens the store at the same time waits and then finds it done.
+    """
+    with store.reading() as connection:
+        version = _version(connection)
+    if version != VERSION:
+        store.transact(_migrate, schema=True)
+
+
+def _migrate(connection: Connection) -> None:
+    version = _version(connection)
+    if version is None:
+        raise ConfigError("the store holds no register; does --store name another one?")
+    if version not in range(1, VERSION + 1):
+        raise ConfigError(
+            f"the store has version {version} of the register, and this program knows {VERSION}: update it"
+        )
+    for step in STEPS[version - 1 :]:
+        step(connection)
+    if version < VERSION:
+        connection.execute(update(SCHEMA).values(version=VERSION))
+
+
+def _version(connection: Connection) -> int | None:
+    if not inspect(connection).has_table(SCHEMA.name):
+        return None
+    version: int | None = connection.scalar(select(SCHEMA.c.version))
+    return version
+
+
+def _wider_numbers_and_an_index_of_what_is_revoked(connection: Connection) -> None:
+    """From 1 to 2. SQLite's integers have 64 bits whatever they are called."""
+    _each(
+        connection,
+        "DROP INDEX certificates_by_revocation",
+        "CREATE INDEX certificates_revoked ON certificates "
+        "(authority, serial, revoked_at, not_after, reason) WHERE revoked_at IS NOT NULL",
+    )
+    if connection.dialect.name == "postgresql":
+        _each(
+            connection,
+            "ALTER TABLE authorities ALTER crl_number TYPE BIGINT, ALTER audit_length TYPE BIGINT",
+            "ALTER TABLE crls ALTER number TYPE BIGINT",
+            "ALTER TABLE audit ALTER number TYPE BIGINT",
+        )
+
+
+def _each(connection: Connection, *statements: str) -> None:
+    for statement in statements:
+        connection.execute(text(statement))
+
+
+# The step at n leads from version n + 1 to the next. A step that was released is never changed.
+STEPS: tuple[Callable[[Connection], None], ...] = (_wider_numbers_and_an_index_of_what_is_revoked,)
+VERSION = len(STEPS) + 1

@@ -1,0 +1,52 @@
+"""A register of an authority that stands in no directory, and certificates to record in it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.ca.authority import Authority
+from bothways.ca.keys import KeyType, new_key
+from bothways.ca.profiles import Holder, Profile
+from bothways.ca.register import Change, Register
+from ca.offices import NOW
+
+KEY = new_key(KeyType.P256).public_key()
+
+
+@cache
+def authority() -> Authority:
+    return Authority.create("Test", now=lambda: NOW)
+
+
+def new_register(url: str, identifier: str = "a" * 64) -> Register:
+    return Register.create(url, identifier, "CN=Test", b"certificate")
+
+
+def certificate(serial: int, name: str = "alice") -> x509.Certificate:
+    return authority().sign(Profile.CLIENT, Holder(name), KEY, serial=serial)
+
+
+def record(register: Register, serial: int, name: str = "alice", at: datetime = NOW) -> None:
+    with register.change("tester", at) as change:
+        record_in(change, serial, name)
+
+
+def record_in(change: Change, serial: int, name: str = "alice") -> None:
+    made = certificate(serial, name)
+    change.reserve(serial, "client", name)
+    validity = (made.not_valid_before_utc, made.not_valid_after_utc)
+    change.record(serial, made.public_bytes(Encoding.DER), validity, {"cn": [name]}, "issue", {})
+
+
+def revoke(register: Register, serial: int, reason: str = "superseded") -> None:
+    with register.change("tester", NOW) as change:
+        change.revoke(serial, reason)
+
+
+def publish(register: Register) -> None:
+    with register.change("tester", NOW) as change:
+        change.publish(b"crl %d" % change.next_crl_number, NOW, NOW, 0)
