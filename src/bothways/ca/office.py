@@ -304,11 +304,19 @@ class Office:
 
 
 def register_of(path: Path) -> Register:
-    """Open the register of a directory to read it; no key is needed."""
+    """Open the register of a directory's issuing authority to read it; no key is needed."""
+    return _register_of(path, ISSUING if (path / f"{ISSUING}.pem").exists() else ROOT)
+
+
+def root_register_of(path: Path) -> Register:
+    """Open the register of a directory's root, which without an intermediate is the issuing authority's."""
+    return _register_of(path, ROOT)
+
+
+def _register_of(path: Path, name: str) -> Register:
     settings = directory.read_settings(path)
-    name = ISSUING if (path / f"{ISSUING}.pem").exists() else ROOT
-    (certificate,) = x509.load_pem_x509_certificates(directory.read(path / f"{name}.pem"))
-    return _open_register(path, settings, certificate)
+    certificates = x509.load_pem_x509_certificates(directory.read(path / f"{name}.pem"))
+    return _open_register(path, settings, certificates[0])
 
 
 def root_pem(path: Path) -> bytes:

@@ -7,7 +7,8 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from bothways.cli.ca import command
-from ca_commands import client, init, rows
+from ca.stores import execute
+from ca_commands import ca, client, init, rows
 
 
 def test_the_log_as_json_says_what_was_done(folder: Path) -> None:
@@ -24,3 +25,29 @@ def test_an_altered_audit_log_is_told(folder: Path) -> None:
     result = CliRunner().invoke(command, ["audit", "ca"], standalone_mode=False)
     assert result.return_value == 1
     assert "broken at entry 1: it was altered" in result.stderr
+    array = CliRunner().invoke(command, ["audit", "ca", "--json"], standalone_mode=False)
+    assert (array.stdout, array.return_value) == ("[]\n", 1)
+
+
+def test_the_log_is_shown_with_its_head_which_must_stand_later(folder: Path) -> None:
+    init()
+    client("alice")
+    told = ca("audit", "ca")
+    assert [line.split()[-2:][0] for line in told.stdout.splitlines()] == ["issue"]
+    head = told.stderr.split("head ")[1].strip()
+    assert told.stderr == f"the log is whole: 1 entry, head {head}\n"
+    client("bob")
+    assert "2 entries" in ca("audit", "ca", "--head", head).stderr
+    other = "1:" + "a" * 64
+    result = CliRunner().invoke(command, ["audit", "ca", "--head", other], standalone_mode=False)
+    assert result.return_value == 1
+    assert f"is another one: entry 1 had the hash {'a' * 64}" in result.stderr
+    ca("audit", "ca", "--head", "1", error="is no head of an audit log; write NUMBER:HASH")
+
+
+def test_what_was_altered_of_the_root_is_told_too(folder: Path) -> None:
+    init()
+    execute(f"sqlite:///{folder / 'ca' / 'register.db'}", "UPDATE audit SET actor = 'x' WHERE action = 'crl'")
+    result = CliRunner().invoke(command, ["audit", "ca"], standalone_mode=False)
+    assert result.return_value == 1
+    assert "broken at entry 2" in result.stderr

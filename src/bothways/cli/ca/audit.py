@@ -5,40 +5,88 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from bothways.ca.office import register_of
-from bothways.ca.register import AuditEntry
+from bothways.ca.audit import AuditEntry, Head
+from bothways.ca.office import register_of, root_register_of
 from bothways.cli.ca.options import directory_argument, json_option
 from bothways.cli.terminal import DONE, FAILED, complain, counted, say
 from bothways.errors import ConfigError
 from bothways.explain.escape import visible
 
 
+class HeadType(click.ParamType[Head]):
+    """A head of the log, as `ca audit` told it before."""
+
+    name = "HEAD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
+        """Read NUMBER:HASH, or say how one is written."""
+        if isinstance(value, Head):
+            return value
+        try:
+            return Head.parse(str(value))
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.command("audit")
 @directory_argument
+@click.option(
+    "--head",
+    "noted",
+    type=HeadType(),
+    metavar="NUMBER:HASH",
+    help="A head noted before; it must still stand.",
+)
 @json_option
-def command(path: Path, as_json: bool) -> int:
-    """Verify the audit log and show it; the exit status is 1 if it was altered."""
-    with register_of(path) as register:
-        try:
-            entries = register.audit()
-        except ConfigError as error:
-            complain(str(error))
-            return FAILED
-    if as_json:
-        sys.stdout.write(json.dumps([_facts(entry) for entry in entries]) + "\n")
-        return DONE
-    for entry in entries:
-        sys.stdout.write(_line(entry) + "\n")
-    say(f"the log is whole: {counted(len(entries), 'entry')}")
+def command(path: Path, noted: Head | None, as_json: bool) -> int:
+    """Verify the audit log and show it; the exit status is 1 if anything was altered.
+
+    The log is held against itself, and certificates and lists against the log. Who can write to the store could
+    also write a whole new log: note the head that is told at the end elsewhere, and give it with --head.
+    """
+    show = _Array() if as_json else _Lines()
+    try:
+        with root_register_of(path) as root:
+            root.check_audit()
+        with register_of(path) as register:
+            head = register.check_audit(show.entry, noted)
+    except ConfigError as error:
+        show.end()
+        complain(str(error))
+        return FAILED
+    show.end()
+    say(f"the log is whole: {counted(head.number, 'entry')}" + (f", head {head}" if head.number else ""))
     return DONE
 
 
-def _line(entry: AuditEntry) -> str:
-    at = f"{entry.at:%Y-%m-%d %H:%M:%S}"
-    return f"{entry.number:6}  {at}  {visible(entry.actor)}  {entry.action:7}  {visible(entry.subject)}"
+class _Lines:
+    """Entries as lines."""
+
+    def entry(self, entry: AuditEntry) -> None:
+        at = f"{entry.at:%Y-%m-%d %H:%M:%S}"
+        words = f"{entry.number:6}  {at}  {visible(entry.actor)}  {entry.action:7}  {visible(entry.subject)}"
+        sys.stdout.write(words + "\n")
+
+    def end(self) -> None:
+        """Nothing more is said."""
+
+
+class _Array:
+    """Entries as one JSON array, never whole in memory."""
+
+    def __init__(self) -> None:
+        self._before = "["
+
+    def entry(self, entry: AuditEntry) -> None:
+        sys.stdout.write(self._before + json.dumps(_facts(entry)))
+        self._before = ",\n "
+
+    def end(self) -> None:
+        sys.stdout.write("[]\n" if self._before == "[" else "]\n")
 
 
 def _facts(entry: AuditEntry) -> dict[str, object]:
