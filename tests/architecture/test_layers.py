@@ -26,16 +26,16 @@ ROWS = (
 # The same inside two rooms. A row may hold modules or packages; a package's modules know one another.
 INSIDE = {
     "trust": (
-        ("verdict", "der", "files"),
+        ("der", "files"),
         ("pem", "distinguished"),
         ("certificate",),
+        ("verdict",),
         ("signatures", "names", "name_constraints", "policies"),
         ("anchors", "constraints"),
         ("credentials",),
         ("path", "crl", "ocsp"),
-        ("crl_store",),
+        ("crl_store", "evidence"),
         ("revocation",),
-        ("evidence",),
     ),
     "tls": (
         ("wire", "crypto"),

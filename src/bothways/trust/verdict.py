@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Literal
 
 from cryptography import x509
 
 from bothways.faults import Check, Reason
+from bothways.trust.certificate import Parsed
 
 
 class Purpose(Enum):
@@ -52,17 +54,36 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
+class Want:
+    """Evidence that a judgement lacks, and where it may be asked for.
+
+    kind: "ocsp" for the response about `certificate`, "crl" for a list of `issuer`'s.  locations: addresses,
+    any one of which has it; they come from certificates whose signatures lead to an anchor.  nonce: what an
+    OCSP response has to return, drawn by whoever asks (RFC 9654); None to ask without.
+    """
+
+    kind: Literal["ocsp", "crl"]
+    certificate: Parsed
+    issuer: Parsed
+    locations: tuple[str, ...]
+    nonce: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trusted:
     """The chain leads to an anchor and passed every check that was asked for.
 
     `path` runs from the leaf to the anchor. `valid_until` is the last moment at which it holds: the
     first end among the certificates of the path and the evidence, with what tolerance clocks are given there.
+    `wants` is what may yet be fetched, to judge again with more than was known: nothing, unless unknown was
+    accepted.
     """
 
     path: tuple[x509.Certificate, ...]
     names: Names
     findings: tuple[Finding, ...]
     valid_until: datetime
+    wants: tuple[Want, ...] = ()
 
     @property
     def accepts_unknown(self) -> bool:
@@ -72,11 +93,15 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The chain was refused. `reasons` has all of them, the one that takes precedence first."""
+    """The chain was refused. `reasons` has all of them, the one that takes precedence first.
+
+    `wants` is what may be fetched to judge again, where an unknown status is the only reason.
+    """
 
     reasons: tuple[Reason, ...]
     names: Names | None
     findings: tuple[Finding, ...]
+    wants: tuple[Want, ...] = ()
 
 
 Verdict = Trusted | Refused

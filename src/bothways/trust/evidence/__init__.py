@@ -1,1 +1,1 @@
-"""How evidence of revocation is obtained: what may be asked of whom. No sockets here."""
+"""How evidence of revocation is got: what may be asked of whom, how it is asked, what is remembered. No sockets."""

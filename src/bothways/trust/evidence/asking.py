@@ -1,0 +1,129 @@
+"""How a want is asked for over HTTP, and what may be taken for its answer (RFC 6960 A.1, RFC 5280 4.2.1.13).
+
+An answer that is read here is what it should be; what it means for the certificate is `revocation`'s question.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from bothways.trust.crl import CRL
+from bothways.trust.evidence.locations import Location
+from bothways.trust.ocsp import MAX_AGE, OCSPResponse, nonce_problem
+from bothways.trust.ocsp import request as ocsp_request
+from bothways.trust.verdict import Want
+
+Evidence = CRL | OCSPResponse
+
+LONGEST_GET = 255  # RFC 5019 5
+MAX_RESPONSE_BYTES = 64 * 1024
+TOLERANCE = timedelta(minutes=5)
+_HEADERS = {"Connection": "close", "User-Agent": "bothways", "Accept-Encoding": "identity"}
+_OCSP_REQUEST, _OCSP_RESPONSE = "application/ocsp-request", "application/ocsp-response"
+_CRL = "application/pkix-crl"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Evidence that was asked for and could not be had, and why, in words."""
+
+    problem: str
+
+
+Found = Evidence | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One HTTP request."""
+
+    method: str
+    location: Location
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+def form(want: Want, location: Location) -> Form:
+    """Return the request for a want: a GET for a list, or an OCSP request by GET where it fits, else by POST."""
+    if want.kind == "crl":
+        return Form("GET", location, _HEADERS | {"Accept": _CRL})
+    headers = _HEADERS | {"Accept": _OCSP_RESPONSE}
+    body = ocsp_request(want.certificate, want.issuer, want.nonce)
+    if want.nonce is None and "?" not in location.target:
+        target = f"{location.target.rstrip('/')}/{quote(b64encode(body), safe='')}"
+        short = Location(location.scheme, location.host, location.port, target)
+        if len(str(short)) <= LONGEST_GET:
+            return Form("GET", short, headers)
+    return Form("POST", location, headers | {"Content-Type": _OCSP_REQUEST}, body)
+
+
+def key_of(want: Want, location: str) -> str:
+    """Return the name under which an answer is remembered: one for all who want the same from there."""
+    about = b"" if want.kind == "crl" else ocsp_request(want.certificate, want.issuer)
+    return f"{hashlib.sha256(about + location.encode()).hexdigest()}.{want.kind}"
+
+
+def read_answer(want: Want, data: bytes, at: datetime, *, requires_nonce: bool = False) -> Evidence:
+    """Read what came for a want, and hold it to the nonce. Raises ValueError that says why it is no answer."""
+    evidence = read_kept(want, data, at)
+    if isinstance(evidence, OCSPResponse) and want.nonce is not None:
+        problem = nonce_problem(evidence, want.nonce, required=requires_nonce)
+        if problem is not None:
+            raise ValueError(problem)
+    return evidence
+
+
+def read_kept(want: Want, data: bytes, at: datetime) -> Evidence:
+    """Read what was kept of an earlier answer, which had a nonce of its own. Raises ValueError likewise."""
+    if data.lstrip()[:11] == b"-----BEGIN ":
+        raise ValueError("it is PEM, where DER is owed (RFC 5280 4.2.1.13)")
+    if want.kind == "crl":
+        return _list(data)
+    try:
+        response = OCSPResponse(data)
+    except ValueError as error:
+        raise ValueError(f"it is no OCSP response: {error}") from None
+    if response.problem is not None:
+        raise ValueError(response.problem)
+    if response.answer(want.certificate, want.issuer) is None:
+        raise ValueError("it is about another certificate")
+    signer = response.signer(want.issuer, at)
+    if isinstance(signer, str):
+        raise ValueError(signer)
+    return response
+
+
+def _list(data: bytes) -> CRL:
+    try:
+        return CRL(data)
+    except ValueError as error:
+        raise ValueError(f"it is no CRL: {error}") from None
+
+
+def is_sound(want: Want, evidence: Evidence, at: datetime) -> bool:
+    """Whether evidence is worth keeping: signed by the issuer itself where that is seen, and holding now."""
+    if isinstance(evidence, CRL) and not evidence.is_signed_by(want.issuer):
+        return False
+    until = holds_until(want, evidence)
+    return age(want, evidence) <= at + TOLERANCE and (until is None or at <= until)
+
+
+def holds_until(want: Want, evidence: Evidence) -> datetime | None:
+    """Until when evidence says that it holds; None where it does not."""
+    if isinstance(evidence, CRL):
+        return evidence.next_update
+    answer = evidence.answer(want.certificate, want.issuer)
+    return None if answer is None else answer.until(MAX_AGE)
+
+
+def age(want: Want, evidence: Evidence) -> datetime:
+    """From when evidence is: of two, the later one counts."""
+    if isinstance(evidence, CRL):
+        return evidence.this_update
+    answer = evidence.answer(want.certificate, want.issuer)
+    return max(each.this_update for each in evidence.answers) if answer is None else answer.this_update

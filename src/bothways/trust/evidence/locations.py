@@ -1,0 +1,67 @@
+"""Addresses of responders and lists, as certificates and redirects give them: which are read, and what they say.
+
+Every one is hostile until it is read here; whether the machine behind it may be asked is `addresses`' question.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+LONGEST = 1024
+
+_PORTS = {"http": 80, "https": 443}
+_PRINTABLE = re.compile(r"[!-~]+")
+_HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+_IPV6 = re.compile(r"[0-9a-f:.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """An address taken apart: `host` in lower case and without brackets, `target` the path with its query."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.target}"
+
+
+def read_location(text: str, *, https: bool = False) -> Location:
+    """Take an address apart. Raises ValueError that says why it is not one to ask."""
+    if len(text) > LONGEST:
+        raise ValueError(f"it is longer than {LONGEST} characters")
+    if not _PRINTABLE.fullmatch(text) or "\\" in text:
+        raise ValueError("it has characters that no address has")
+    parts = urlsplit(text)
+    if parts.scheme not in _PORTS:
+        raise ValueError(f"it is no {'http or https' if https else 'http'} address")
+    if parts.scheme == "https" and not https:
+        raise ValueError("https is not allowed for fetching evidence")
+    if "@" in parts.netloc:
+        raise ValueError("it carries credentials")
+    host = (parts.hostname or "").rstrip(".")
+    if not (_IPV6.fullmatch(host) if parts.netloc.startswith("[") else is_host(host)):
+        raise ValueError("it names no host")
+    port = parts.port if parts.port is not None else _PORTS[parts.scheme]
+    if port == 0:
+        raise ValueError("it names port 0")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Location(parts.scheme, host, port, target)
+
+
+def redirected(location: Location, to: str, *, https: bool = False) -> Location:
+    """Return where a redirect leads (RFC 9110 10.2.2). Raises ValueError as `read_location` does."""
+    if len(to) > LONGEST or not _PRINTABLE.fullmatch(to):
+        raise ValueError("it redirects to what is no address")
+    return read_location(urljoin(str(location), to), https=https)
+
+
+def is_host(text: str) -> bool:
+    """Whether a text in lower case can be a host's name or an IPv4 address."""
+    return len(text) <= 253 and _HOST.fullmatch(text) is not None

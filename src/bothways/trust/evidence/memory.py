@@ -1,0 +1,101 @@
+"""What was fetched, and what could not be: until when each is used, and how much of it is kept.
+
+Evidence is used for a while, asked for again then, and kept across a responder's failure until its own end. It is
+judged anew each time. The dictionaries are used by single operations, so threads may share a memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bothways.trust.evidence.asking import Evidence, Found, Missing, age, holds_until, is_sound
+from bothways.trust.verdict import Want
+
+BRIEF = timedelta(seconds=30)
+MOST_ENTRIES = 4096
+MOST_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    evidence: Evidence
+    since: datetime
+    due: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    missing: Missing
+    since: datetime
+    due: datetime
+
+
+class Memory:
+    """Evidence and failures by the key of what was asked for."""
+
+    def __init__(
+        self, keep: timedelta, *, most_entries: int = MOST_ENTRIES, most_bytes: int = MOST_BYTES
+    ) -> None:
+        self._keep = keep
+        self._most_entries = most_entries
+        self._most_bytes = most_bytes
+        self._kept: dict[str, _Kept] = {}
+        self._failed: dict[str, _Failed] = {}
+
+    def recall(self, key: str, at: datetime) -> Found | None:
+        """Return what need not be asked for now; a failure is remembered briefly, behind what still holds."""
+        kept = self._kept.get(key)
+        if kept is not None and kept.since <= at < kept.due:
+            return kept.evidence
+        failed = self._failed.get(key)
+        if failed is None or not failed.since <= at < failed.due:
+            return None
+        return self._still_or(failed.missing, key, at)
+
+    def still(self, key: str, at: datetime) -> Evidence | None:
+        """Return evidence that is due to be asked for again but holds: for when that fails."""
+        kept = self._kept.get(key)
+        return kept.evidence if kept is not None and kept.since <= at <= kept.until else None
+
+    def keep(self, key: str, want: Want, evidence: Evidence, since: datetime, at: datetime) -> Evidence:
+        """Keep what was fetched at `since`, and return it, or what is kept already where that is later.
+
+        What does not hold, or is signed by somebody whom only a judgement can know, is used but briefly.
+        """
+        before = self.still(key, at)
+        if before is not None and age(want, evidence) < age(want, before):
+            evidence = before
+        self._failed.pop(key, None)
+        until = holds_until(want, evidence) or at
+        due = max(min(since + self._keep, until), at + BRIEF) if is_sound(want, evidence, at) else at + BRIEF
+        self._kept.pop(key, None)
+        self._kept[key] = _Kept(evidence, at, due, max(due, until))
+        self._make_room()
+        return evidence
+
+    def fail(self, key: str, missing: Missing, at: datetime) -> Found:
+        """Remember a failure briefly; returns what is kept and still holds, else the failure."""
+        self._failed.pop(key, None)
+        self._failed[key] = _Failed(missing, at, at + BRIEF)
+        _drop_oldest(self._failed, self._most_entries)
+        return self._still_or(missing, key, at)
+
+    def _still_or(self, missing: Missing, key: str, at: datetime) -> Found:
+        held = self.still(key, at)
+        return missing if held is None else held
+
+    def _make_room(self) -> None:
+        _drop_oldest(self._kept, self._most_entries)
+        size = sum(len(each.evidence.der) for each in list(self._kept.values()))
+        for key in list(self._kept)[:-1]:
+            if size <= self._most_bytes:
+                return
+            dropped = self._kept.pop(key, None)
+            size -= len(dropped.evidence.der) if dropped is not None else 0
+
+
+def _drop_oldest(entries: dict[str, _Kept] | dict[str, _Failed], most: int) -> None:
+    for key in list(entries)[:-most]:
+        entries.pop(key, None)

@@ -1,0 +1,107 @@
+"""Which machines may be asked: none of ours on the word of a stranger's certificate, unless it is allowed."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from bothways.trust.evidence.addresses import inner, refusal
+from bothways.trust.evidence.locations import read_location
+from bothways.trust.evidence.policy import Fetch
+
+OPEN = (
+    "8.8.8.8",
+    "172.32.0.1",
+    "100.128.0.1",
+    "2606:4700::1111",
+    "64:ff9b::808:808",
+    "2002:808:808::1",
+    "::ffff:8.8.8.8",
+)
+
+
+@pytest.mark.parametrize("address", OPEN)
+def test_an_address_of_the_open_internet_is_asked(address: str) -> None:
+    """Behind NAT64 and 6to4 too, where what they carry is open."""
+    assert inner(ip_address(address)) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1", "this machine"),
+        ("127.255.255.254", "this machine"),
+        ("0.0.0.0", "unspecified"),
+        ("10.1.2.3", "private"),
+        ("172.16.0.1", "private"),
+        ("192.168.1.1", "private"),
+        ("100.64.0.1", "shared by a carrier's customers"),
+        ("100.100.100.200", "shared by a carrier's customers"),
+        ("169.254.169.254", "a cloud's metadata"),
+        ("168.63.129.16", "a cloud's metadata"),
+        ("169.254.1.1", "link-local"),
+        ("192.0.0.192", "reserved"),
+        ("192.0.2.1", "for documentation"),
+        ("198.18.0.1", "for benchmarks"),
+        ("224.0.0.1", "multicast"),
+        ("255.255.255.255", "reserved"),
+        ("::", "unspecified"),
+        ("::1", "this machine"),
+        ("fe80::1", "link-local"),
+        ("fd00:ec2::254", "private"),
+        ("ff02::1", "multicast"),
+        ("2001:db8::1", "for documentation"),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", "reserved"),
+        ("5f00::1", "reserved"),
+        ("64:ff9b:1::a00:1", "reserved"),
+        ("::ffff:127.0.0.1", "this machine"),
+        ("::ffff:a9fe:a9fe", "a cloud's metadata"),
+        ("::7f00:1", "reserved"),
+        ("64:ff9b::10.0.0.1", "private"),
+        ("64:ff9b::a9fe:a9fe", "a cloud's metadata"),
+        ("2002:7f00:1::", "this machine"),
+        ("2002:c0a8:101::1", "private"),
+        ("2606:4700::5efe:10.0.0.1", "private"),
+    ],
+)  # fmt: skip
+def test_an_inner_or_special_address_is_named_as_what_it_is(address: str, words: str) -> None:
+    """RFC 6890 and the addresses at which clouds hand out credentials; however IPv6 dresses them."""
+    assert inner(ip_address(address)) == words
+
+
+def refused(address: str, url: str = "http://ocsp.example/", **options) -> str | None:
+    return refusal(address, read_location(url), Fetch(**options))
+
+
+def test_an_inner_address_is_refused_with_what_to_do() -> None:
+    """The person who runs an inner responder reads how to allow it."""
+    assert refused("8.8.8.8") is None
+    assert refused("10.0.0.1") == (
+        "its host leads to 10.0.0.1, which is private; allow it by name or network to ask there"
+    )
+    assert "link-local" in refused("fe80::1%eth0")
+    assert refused("nowhere") == "its host has no IP address"
+
+
+def test_a_host_is_allowed_by_its_name_alone() -> None:
+    """Whatever it leads to, and at any port; no other name for the same machine is."""
+    allowed = {"allow": ("PKI.Inner.",)}
+    assert refused("10.0.0.1", "http://pki.inner:8888/", **allowed) is None
+    assert refused("10.0.0.1", "http://ki.inner:8888/", **allowed) is not None
+    assert refused("10.0.0.1", "http://sub.pki.inner/", **allowed) is not None
+
+
+def test_a_network_is_allowed_with_every_name_and_port_that_leads_there() -> None:
+    """IPv4 and IPv6 apart: what carries an allowed address is not that address."""
+    allowed = {"allow": ("10.0.0.0/8", "::1")}
+    assert refused("10.9.9.9", "http://any.example:8888/", **allowed) is None
+    assert refused("::1", **allowed) is None
+    assert refused("11.0.0.1", "http://any.example:8888/", **allowed) is not None
+    assert refused("::ffff:10.0.0.1", **allowed) is not None
+
+
+def test_an_open_machine_is_asked_at_the_ports_of_the_policy() -> None:
+    """So that nobody is made to knock at the mail servers of others."""
+    assert refused("8.8.8.8", "http://ocsp.example:25/") == "port 25 is not one to ask at"
+    assert refused("8.8.8.8", "http://ocsp.example:8080/", ports=(80, 8080)) is None

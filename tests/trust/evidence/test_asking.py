@@ -1,0 +1,154 @@
+"""How evidence is asked for over HTTP, and what may be taken for an answer."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from urllib.parse import unquote
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from bothways.trust.crl import CRL
+from bothways.trust.evidence.asking import (
+    LONGEST_GET,
+    age,
+    form,
+    holds_until,
+    is_sound,
+    key_of,
+    read_answer,
+    read_kept,
+)
+from bothways.trust.evidence.locations import read_location
+from bothways.trust.ocsp import OCSPResponse
+from pki import DAY, NOW, crl, leaf, ocsp_refusal, ocsp_response, responder
+from trust.evidence.wanting import CA, LISTS, OTHER, RESPONDER, SERVER, want
+
+NONCE = bytes(range(32))
+HERE = read_location(RESPONDER)
+
+
+def test_a_short_request_without_nonce_goes_out_by_get() -> None:
+    """RFC 6960 A.1, RFC 5019 5: caches on the way may answer it."""
+    asked = form(want(), HERE)
+    path = asked.location.target.removeprefix("/")
+    assert asked.method == "GET" and not asked.body and len(str(asked.location)) <= LONGEST_GET
+    assert "/" not in path and "+" not in path
+    request = ocsp.load_der_ocsp_request(b64decode(unquote(path), validate=True))
+    assert request.serial_number == SERVER.certificate.serial_number
+    assert asked.headers["Accept"] == "application/ocsp-response"
+
+
+@pytest.mark.parametrize(
+    ("nonce", "url"), [(NONCE, RESPONDER), (None, RESPONDER + "a" * 200), (None, RESPONDER + "?ca=1")]
+)
+def test_a_request_goes_out_by_post_where_get_will_not_do(nonce: bytes | None, url: str) -> None:
+    """With a nonce no cache may answer; and long addresses are not borne everywhere."""
+    asked = form(want(nonce=nonce), read_location(url))
+    assert (asked.method, str(asked.location)) == ("POST", url)
+    assert asked.headers["Content-Type"] == "application/ocsp-request"
+    request = ocsp.load_der_ocsp_request(asked.body)
+    assert [each.value.nonce for each in request.extensions] == ([] if nonce is None else [nonce])
+
+
+def test_a_path_of_the_responder_stays_before_the_request() -> None:
+    """Whether it ends in a slash or not."""
+    for url in ("http://ocsp.example/a", "http://ocsp.example/a/"):
+        assert form(want(), read_location(url)).location.target.startswith("/a/MF")
+
+
+def test_a_list_is_got() -> None:
+    """RFC 5280 4.2.1.13."""
+    asked = form(want("crl"), read_location(LISTS))
+    assert (asked.method, str(asked.location), asked.body) == ("GET", LISTS, b"")
+    assert asked.headers["Accept"] == "application/pkix-crl"
+    assert asked.headers["Accept-Encoding"] == "identity"
+
+
+def test_one_key_for_all_who_want_the_same_from_the_same_place() -> None:
+    """The nonce does not count; for a list, the certificate does not either."""
+    assert key_of(want(nonce=NONCE), RESPONDER) == key_of(want(), RESPONDER)
+    assert key_of(want("crl"), LISTS) == key_of(want("crl", OTHER), LISTS)
+    different = {
+        key_of(want(), RESPONDER),
+        key_of(want("ocsp", OTHER), RESPONDER),
+        key_of(want(), "http://other.example/"),
+        key_of(want("crl"), LISTS),
+        key_of(want("crl"), RESPONDER),
+    }
+    assert len(different) == 5
+    assert all(len(key) <= 70 and key.replace(".", "").isalnum() for key in different)
+
+
+def test_an_answer_is_read_as_what_was_wanted() -> None:
+    """A response for a response, a list for a list."""
+    assert isinstance(read_answer(want(), ocsp_response(SERVER), NOW), OCSPResponse)
+    assert isinstance(read_answer(want("crl"), crl(CA), NOW), CRL)
+
+
+STRANGER = leaf(CA, "stranger.example")
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "problem"),
+    [
+        ("ocsp", b"<html>not found</html>", "it is no OCSP response: "),
+        ("ocsp", b"", "it is no OCSP response: "),
+        ("ocsp", crl(CA), "it is no OCSP response: "),
+        ("ocsp", ocsp_refusal("try_later"), "the responder answered: try later"),
+        ("ocsp", ocsp_response(OTHER), "it is about another certificate"),
+        ("ocsp", ocsp_response(SERVER, signer=STRANGER), "whom CN=Intermediate has not authorised"),
+        ("ocsp", ocsp_response(SERVER)[:-1] + b"\0", "its signature does not verify"),
+        ("crl", b"<html>not found</html>", "it is no CRL: "),
+        ("crl", ocsp_response(SERVER), "it is no CRL: "),
+        ("crl", x509.load_der_x509_crl(crl(CA)).public_bytes(Encoding.PEM), "it is PEM, where DER is owed"),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_is_refused_in_words(kind: str, answer: bytes, problem: str) -> None:
+    """RFC 6960 3.2: before anything is kept of it."""
+    with pytest.raises(ValueError, match=problem):
+        read_answer(want(kind), answer, NOW)
+
+
+def test_an_answer_to_another_nonce_is_an_answer_to_somebody_else() -> None:
+    """RFC 9654 2.1: an old answer that is replayed is refused; one from an earlier fetch has its own nonce."""
+    replayed = ocsp_response(SERVER, nonce=b"x" * 32)
+    with pytest.raises(ValueError, match="it returns another nonce than ours"):
+        read_answer(want(nonce=NONCE), replayed, NOW)
+    assert read_kept(want(nonce=NONCE), replayed, NOW)
+    assert read_answer(want(nonce=NONCE), ocsp_response(SERVER, nonce=NONCE), NOW)
+
+
+def test_an_answer_without_nonce_is_taken_unless_it_is_required() -> None:
+    """Responders that sign ahead return none."""
+    assert read_answer(want(nonce=NONCE), ocsp_response(SERVER), NOW)
+    with pytest.raises(ValueError, match="it does not return our nonce"):
+        read_answer(want(nonce=NONCE), ocsp_response(SERVER), NOW, requires_nonce=True)
+
+
+def test_a_delegates_answer_is_sound_and_so_is_the_issuers_list() -> None:
+    """RFC 6960 4.2.2.2."""
+    response = read_answer(want(), ocsp_response(SERVER, signer=responder(CA)), NOW)
+    assert is_sound(want(), response, NOW)
+    assert is_sound(want("crl"), CRL(crl(CA)), NOW)
+
+
+def test_what_does_not_hold_or_is_signed_by_somebody_unseen_is_not_sound() -> None:
+    """It is judged, and kept but briefly."""
+    expired = OCSPResponse(ocsp_response(SERVER, next_update=NOW - DAY / 4))
+    future = OCSPResponse(ocsp_response(SERVER, this_update=NOW + DAY / 2))
+    assert not is_sound(want(), expired, NOW) and not is_sound(want(), future, NOW)
+    assert not is_sound(want("crl"), CRL(crl(CA, next_update=NOW - DAY / 2)), NOW)
+    assert not is_sound(want("crl"), CRL(crl(STRANGER)), NOW)
+
+
+def test_evidence_says_from_when_and_until_when_it_is() -> None:
+    """Without nextUpdate a response holds for a day."""
+    response = OCSPResponse(ocsp_response(SERVER, this_update=NOW - DAY / 2, next_update=None))
+    assert (age(want(), response), holds_until(want(), response)) == (NOW - DAY / 2, NOW + DAY / 2)
+    listed = CRL(crl(CA))
+    assert (age(want("crl"), listed), holds_until(want("crl"), listed)) == (NOW - DAY, NOW + 7 * DAY)
+    about_another = OCSPResponse(ocsp_response(OTHER))
+    assert (age(want(), about_another), holds_until(want(), about_another)) == (NOW - DAY / 2, None)

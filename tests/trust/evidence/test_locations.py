@@ -1,0 +1,106 @@
+"""Addresses of responders as strangers' certificates give them: which are read, and what they say."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.trust.evidence.locations import LONGEST, Location, is_host, read_location, redirected
+
+
+@pytest.mark.parametrize(
+    ("text", "location"),
+    [
+        ("http://ocsp.example", Location("http", "ocsp.example", 80, "/")),
+        ("HTTP://OCSP.Example./a/b?c=d", Location("http", "ocsp.example", 80, "/a/b?c=d")),
+        ("http://10.0.0.1:8888/ocsp", Location("http", "10.0.0.1", 8888, "/ocsp")),
+        ("http://[2001:DB8::1]:81/x", Location("http", "2001:db8::1", 81, "/x")),
+        ("http://a.example/x#part", Location("http", "a.example", 80, "/x")),
+        ("http://a_b.example/", Location("http", "a_b.example", 80, "/")),
+    ],
+)
+def test_an_address_is_taken_apart(text: str, location: Location) -> None:
+    """RFC 3986 3; what is only for browsers is left away."""
+    assert read_location(text) == location
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("ldap://ldap.example/cn=CA", "it is no http address"),
+        ("file:///etc/passwd", "it is no http address"),
+        ("ocsp.example/a", "it is no http address"),
+        ("https://ocsp.example/", "https is not allowed"),
+        ("http://user:word@ocsp.example/", "it carries credentials"),
+        ("http://inner@ocsp.example/", "it carries credentials"),
+        ("http://", "it names no host"),
+        ("http:///path", "it names no host"),
+        ("http://-a.example/", "it names no host"),
+        ("http://a..example/", "it names no host"),
+        ("http://%31%32%37.0.0.1/", "it names no host"),
+        ("http://ocsp.example:0/", "it names port 0"),
+        ("http://ocsp.example:99999/", "Port out of range"),
+        ("http://ocsp.example:8o/", "Port could not be cast"),
+        ("http://[::1/", "Invalid IPv6"),
+        ("http://ocsp.example/a b", "characters"),
+        ("http://ocsp.example/\r\nHost: x", "characters"),
+        ("http://ocsp.example\\@inner.example/", "characters"),
+        ("http://öcsp.example/", "characters"),
+        ("http://ocsp.example/" + "a" * LONGEST, "longer than"),
+        ("", "characters"),
+    ],
+)
+def test_what_is_no_address_to_ask_is_refused_in_words(text: str, problem: str) -> None:
+    """Schemes, credentials, ports, hosts, lengths and characters."""
+    with pytest.raises(ValueError, match=problem):
+        read_location(text)
+
+
+def test_https_is_read_where_it_is_allowed() -> None:
+    """An option, since checking its certificate would ask the same question again."""
+    assert read_location("https://ocsp.example/", https=True) == Location("https", "ocsp.example", 443, "/")
+    with pytest.raises(ValueError, match="it is no http or https address"):
+        read_location("ftp://ocsp.example/", https=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://ocsp.example/a?b=c", "http://ocsp.example:81/", "https://ocsp.example/", "http://[::1]:8/"],
+)
+def test_a_location_is_spelled_as_the_address_it_was(text: str) -> None:
+    """The standard ports are left away."""
+    assert str(read_location(text, https=True)) == text
+
+
+@pytest.mark.parametrize(
+    ("to", "target"),
+    [
+        ("/b", "http://a.example/b"),
+        ("c", "http://a.example/x/c"),
+        ("http://b.example:81/", "http://b.example:81/"),
+    ],
+)
+def test_a_redirect_leads_from_where_it_was_given(to: str, target: str) -> None:
+    """RFC 9110 10.2.2: relative references count from the request's own address."""
+    assert str(redirected(read_location("http://a.example/x/y"), to)) == target
+
+
+@pytest.mark.parametrize(
+    ("to", "problem"),
+    [
+        ("https://a.example/", "https is not allowed"),
+        ("file:///etc/passwd", "it is no http address"),
+        ("http://me@a.example/", "credentials"),
+        ("a b", "no address"),
+        ("/" + "a" * LONGEST, "no address"),
+    ],
+)
+def test_a_redirect_is_read_as_strictly_as_the_address_itself(to: str, problem: str) -> None:
+    """What a certificate may not name, no responder may either."""
+    with pytest.raises(ValueError, match=problem):
+        redirected(read_location("http://a.example/x"), to)
+
+
+def test_a_host_is_a_name_or_an_ipv4_address() -> None:
+    """RFC 1123 2.1, with the underscores that are met in practice."""
+    assert is_host("a-b.example") and is_host("127.0.0.1")
+    assert not is_host("a" * 254) and not is_host("") and not is_host("a b") and not is_host("10.0.0.0/8")

@@ -1,0 +1,119 @@
+"""What was fetched and what could not be: until when each is used, and how much of it is kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bothways.trust.crl import CRL
+from bothways.trust.evidence.asking import Missing
+from bothways.trust.evidence.memory import BRIEF, Memory
+from bothways.trust.ocsp import OCSPResponse
+from pki import DAY, NOW, crl, ocsp_response
+from trust.evidence.wanting import CA, ROOT, SERVER, want
+
+HOUR = timedelta(hours=1)
+LIST = CRL(crl(CA))
+DOWN = Missing("nothing listens there")
+
+
+def kept(evidence, kind: str = "crl", *, since=NOW, at=NOW, memory: Memory | None = None) -> Memory:
+    memory = memory or Memory(HOUR)
+    memory.keep("k", want(kind), evidence, since, at)
+    return memory
+
+
+def test_evidence_is_used_for_a_while_and_then_asked_for_anew() -> None:
+    """It holds on meanwhile, should nobody answer."""
+    memory = kept(LIST)
+    assert memory.recall("k", NOW) is LIST and memory.recall("k", NOW + HOUR - BRIEF) is LIST
+    assert memory.recall("k", NOW + HOUR) is None
+    assert memory.still("k", NOW + HOUR) is LIST and memory.still("k", NOW + 7 * DAY) is LIST
+    assert memory.still("k", NOW + 8 * DAY) is None
+    assert memory.recall("other", NOW) is None
+
+
+def test_evidence_is_never_used_beyond_its_end() -> None:
+    """Whichever comes first."""
+    memory = kept(OCSPResponse(ocsp_response(SERVER, next_update=NOW + HOUR / 2)), "ocsp")
+    assert memory.recall("k", NOW + HOUR / 2 - BRIEF) is not None
+    assert memory.recall("k", NOW + HOUR / 2 + BRIEF) is None
+
+
+def test_what_was_fetched_earlier_is_due_by_when_it_was_fetched() -> None:
+    """As from a directory, where an earlier process put it."""
+    memory = kept(LIST, since=NOW - HOUR / 2)
+    assert memory.recall("k", NOW + HOUR / 2 - BRIEF) is LIST
+    assert memory.recall("k", NOW + HOUR / 2) is None
+
+
+def test_evidence_that_does_not_hold_is_kept_briefly() -> None:
+    """So that a responder with stale answers is not asked for every handshake, nor for long."""
+    for stale in (
+        CRL(crl(CA, next_update=NOW - DAY / 2)),
+        CRL(crl(ROOT)),
+        CRL(crl(CA, this_update=NOW + DAY)),
+    ):
+        memory = kept(stale)
+        assert memory.recall("k", NOW + BRIEF / 2) is stale
+        assert memory.recall("k", NOW + BRIEF) is None
+
+
+def test_an_older_one_never_replaces_a_newer_one() -> None:
+    """An old answer that is replayed while it holds takes nothing back."""
+    newer, older = CRL(crl(CA, SERVER, this_update=NOW)), CRL(crl(CA, this_update=NOW - DAY))
+    memory = kept(newer)
+    assert memory.keep("k", want("crl"), older, NOW + HOUR, NOW + HOUR) is newer
+    assert memory.recall("k", NOW + HOUR) is newer
+    newest = CRL(crl(CA, this_update=NOW + HOUR))
+    assert memory.keep("k", want("crl"), newest, NOW + 2 * HOUR, NOW + 2 * HOUR) is newest
+
+
+def test_a_failure_is_remembered_briefly() -> None:
+    """So that a responder that is down costs its time once for many handshakes."""
+    memory = Memory(HOUR)
+    assert memory.fail("k", DOWN, NOW) is DOWN
+    assert memory.recall("k", NOW + BRIEF / 2) is DOWN
+    assert memory.recall("k", NOW + BRIEF) is None
+
+
+def test_a_failure_takes_nothing_away_that_holds() -> None:
+    """Evidence is kept across a responder's failure until its own end."""
+    memory = kept(LIST)
+    later = NOW + 2 * HOUR
+    assert memory.recall("k", later) is None
+    assert memory.fail("k", DOWN, later) is LIST
+    assert memory.recall("k", later) is LIST
+    assert memory.fail("k", DOWN, NOW + 8 * DAY) is DOWN
+
+
+def test_success_ends_a_failure() -> None:
+    """What came counts at once."""
+    memory = Memory(HOUR)
+    memory.fail("k", DOWN, NOW)
+    assert kept(LIST, memory=memory).recall("k", NOW) is LIST
+
+
+def test_a_clock_that_is_set_back_makes_nothing_last_longer() -> None:
+    """What is from later than now is asked for anew."""
+    memory = kept(LIST)
+    memory.fail("other", DOWN, NOW)
+    before = NOW - timedelta(days=30)
+    assert memory.recall("k", before) is None and memory.still("k", before) is None
+    assert memory.recall("other", before) is None
+
+
+def test_memory_is_bounded_by_number_and_by_size() -> None:
+    """The oldest go first, and the newest stays whatever its size."""
+    memory = Memory(HOUR, most_entries=2)
+    for name in "abc":
+        memory.keep(name, want("crl"), LIST, NOW, NOW)
+        memory.fail(name + "?", DOWN, NOW)
+    assert [memory.recall(name, NOW) for name in "abc"] == [None, LIST, LIST]
+    assert [memory.recall(name + "?", NOW) for name in "abc"] == [None, DOWN, DOWN]
+    memory = Memory(HOUR, most_bytes=len(LIST.der) * 2)
+    for name in "abc":
+        memory.keep(name, want("crl"), LIST, NOW, NOW)
+    assert [memory.recall(name, NOW) for name in "abc"] == [None, LIST, LIST]
+    memory = Memory(HOUR, most_bytes=1)
+    memory.keep("a", want("crl"), LIST, NOW, NOW)
+    assert memory.recall("a", NOW) is LIST

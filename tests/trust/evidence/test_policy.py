@@ -1,0 +1,61 @@
+"""What may be fetched, from whom, and how much: what cannot work is told when the policy is made."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from ipaddress import ip_network
+
+import pytest
+
+from bothways.errors import ConfigError
+from bothways.trust.evidence.policy import Fetch
+
+
+def test_by_default_responders_and_lists_are_asked_on_the_open_internet() -> None:
+    """docs/defaults.md."""
+    fetch = Fetch()
+    assert (fetch.ocsp, fetch.crls, fetch.nonce, fetch.https) == (True, True, "use", False)
+    assert (fetch.hosts, fetch.networks, fetch.directory) == (frozenset(), (), None)
+
+
+def test_allowed_hosts_and_networks_are_told_apart() -> None:
+    """A name is a name, an address is a network of one."""
+    fetch = Fetch(allow=("PKI.inner", "10.0.0.0/8", "::1"))
+    assert fetch.hosts == {"pki.inner"}
+    assert fetch.networks == (ip_network("10.0.0.0/8"), ip_network("::1"))
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"ocsp": False, "crls": False}, "neither ocsp nor crls"),
+        ({"nonce": "maybe"}, "none of none, use, require"),
+        ({"ports": (0,)}, "1 to 65535"),
+        ({"allow": "pki.inner"}, "single text"),
+        ({"allow": ("http://pki.inner/",)}, "no host and no network"),
+        ({"allow": ("10.0.0.1/8",)}, "no host and no network"),
+        ({"keep": timedelta(seconds=-1)}, "keep"),
+        ({"seconds": 0}, "seconds"),
+        ({"requests": 0}, "requests"),
+        ({"max_list_bytes": 0}, "max_list_bytes"),
+        ({"redirects": -1}, "redirects"),
+    ],
+)
+def test_a_policy_that_cannot_work_is_told_when_it_is_made(options: dict, problem: str) -> None:
+    """ConfigError, never later."""
+    with pytest.raises(ConfigError, match=problem):
+        Fetch(**options)
+
+
+def test_without_the_extra_a_policy_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base install has `cryptography` alone; whoever fetches by other means needs no more."""
+    monkeypatch.setitem(sys.modules, "httpcore", None)
+    with pytest.raises(ConfigError, match=r"pip install 'bothways\[fetch\]'"):
+        Fetch()
+    assert Fetch(by_caller=True).by_caller
+
+
+def test_each_policy_has_a_memory_of_its_own() -> None:
+    """What one may fetch, another may not have."""
+    assert Fetch().memory is not Fetch().memory
