@@ -17,7 +17,7 @@ ROWS = (
     ("errors",),
     ("trust",),
     ("tls",),
-    ("explain", "ca"),
+    ("explain", "ca", "fetch"),
     ("net", "aio"),
     ("doctor", "gateway", "http"),
     ("cli",),
@@ -75,6 +75,7 @@ BASE = {"cryptography"}
 EXTRAS = {
     "cli": {"click", "rich", "uvicorn"},
     "ca": {"sqlalchemy", "starlette"},
+    "fetch": {"httpcore"},
 }
 
 

@@ -22,7 +22,8 @@ from bothways.iana import Alert
 from bothways.tls.crypto.signing import sign
 from bothways.tls.events import EvidenceWanted
 from bothways.tls.handshake.steps import Step
-from pair import FrozenClock, Pair, pair, received
+from bothways.trust.evidence.policy import Fetch
+from pair import NOON, FrozenClock, Pair, pair, received
 from tls.handshake.conversations import (
     CONVERSATIONS,
     Conversation,
@@ -437,7 +438,7 @@ def test_answer_that_nobody_waits_for_is_a_usage_error() -> None:
     (request,) = talk.server.receive(talk.client.data_to_send())
     (others,) = other.server.receive(other.client.data_to_send())
     assert isinstance(request, SignatureWanted) and isinstance(others, SignatureWanted)
-    for wrong in (others, EvidenceWanted()):
+    for wrong in (others, EvidenceWanted((), Fetch(), NOON, 1.0)):
         with pytest.raises(UsageError, match="nothing waits"):
             talk.server.provide(wrong, b"")
     talk.server.provide(request, signature(request, "localhost"))

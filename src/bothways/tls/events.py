@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from cryptography import x509
 
 from bothways.errors import TLSError
 from bothways.iana import SignatureScheme
-from bothways.trust.verdict import Names, Trusted, Verdict
+from bothways.trust.evidence.policy import Fetch
+from bothways.trust.verdict import Names, Trusted, Verdict, Want
 
 if TYPE_CHECKING:
     from bothways.tls.wire.flight import Message
@@ -105,9 +107,19 @@ class SignatureWanted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvidenceWanted:
-    """The handshake waits for revocation evidence: answer with `provide(request, evidence)`."""
+    """The handshake waits for revocation evidence: answer with `provide(request, answers)` in time.
 
-    locations: tuple[str, ...] = ()
+    `wants` says what is wanted, and where it lies; `bothways.trust.evidence.asking` how that is asked for. The
+    answers stand in the same order: bytes as they came, a CRL or an OCSPResponse that was read before, and
+    `Missing` or None for what could not be had.
+    `policy` says of whom it may be asked, `at` is the time of day by which it is judged, and after `seconds`
+    the handshake goes on with what it has.
+    """
+
+    wants: tuple[Want, ...]
+    policy: Fetch
+    at: datetime
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,9 @@ class Memory:
             evidence = before
         self._failed.pop(key, None)
         until = holds_until(want, evidence) or at
-        due = max(min(since + self._keep, until), at + BRIEF) if is_sound(want, evidence, at) else at + BRIEF
+        due = min(since + self._keep, until) if is_sound(want, evidence, at) else since + BRIEF
+        if since == at:
+            due = max(due, at + BRIEF)
         self._kept.pop(key, None)
         self._kept[key] = _Kept(evidence, at, due, max(due, until))
         self._make_room()

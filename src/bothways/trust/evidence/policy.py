@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Literal
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from bothways.errors import ConfigError
 from bothways.trust import files
@@ -54,6 +55,7 @@ class Fetch:
     hosts: frozenset[str] = field(init=False, repr=False)
     networks: tuple[Network, ...] = field(init=False, repr=False)
     memory: Memory = field(init=False, repr=False)
+    fetchers: WeakKeyDictionary[Any, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.ocsp and not self.crls:
@@ -82,6 +84,7 @@ class Fetch:
         hosts = frozenset(_host(each) for each in self.allow if _network(each) is None)
         object.__setattr__(self, "hosts", hosts)
         object.__setattr__(self, "memory", Memory(self.keep))
+        object.__setattr__(self, "fetchers", WeakKeyDictionary())  # who fetches by it, for each event loop
 
 
 def _network(text: str) -> Network | None:

@@ -1,0 +1,51 @@
+"""The same fetches for programs without an event loop: one loop in a thread of its own serves all their threads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+
+from bothways.fetch.fetcher import fetcher
+from bothways.tls.events import EvidenceWanted
+from bothways.trust.evidence.asking import Found
+from bothways.trust.evidence.policy import Fetch
+from bothways.trust.verdict import Want
+
+_lock = threading.Lock()
+_running: tuple[int, asyncio.AbstractEventLoop] | None = None
+
+
+def find(wanted: EvidenceWanted) -> list[Found]:
+    """Answer what a handshake wants, and wait for it."""
+    return fetch(wanted.policy, wanted.wants, wanted.at, wanted.seconds)
+
+
+def fetch(policy: Fetch, wants: Sequence[Want], at: datetime, seconds: float) -> list[Found]:
+    """Fetch several at once, each within so many seconds; what was found stands where it was wanted.
+
+    Raises ConfigError where the policy's directory cannot be used; nothing for what others do.
+    """
+
+    async def fetched() -> list[Found]:
+        return await fetcher(policy).fetch_all(wants, at, seconds)
+
+    waiting = asyncio.run_coroutine_threadsafe(fetched(), _loop())
+    try:
+        return waiting.result()
+    except BaseException:
+        waiting.cancel()
+        raise
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of this process; one that was inherited by a fork has no thread here."""
+    global _running
+    with _lock:
+        if _running is None or _running[0] != os.getpid():
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="bothways-fetch", daemon=True).start()
+            _running = os.getpid(), loop
+        return _running[1]

@@ -1,0 +1,227 @@
+"""Fetches what judgements want, in one event loop: one fetch for all who wait for the same.
+
+Nothing that a responder or a network does raises an error: what cannot be had is `Missing`, and says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from bothways.fetch.shelf import Shelf
+from bothways.fetch.transport import Reply, exchange, resolve
+from bothways.tls.events import EvidenceWanted
+from bothways.trust.evidence.addresses import refusal
+from bothways.trust.evidence.asking import (
+    MAX_RESPONSE_BYTES,
+    Evidence,
+    Form,
+    Found,
+    Missing,
+    form,
+    is_sound,
+    key_of,
+    read_answer,
+    read_kept,
+)
+from bothways.trust.evidence.locations import read_location, redirected
+from bothways.trust.evidence.policy import Fetch
+from bothways.trust.verdict import Want
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+Exchange = Callable[[Form, str, int], Awaitable[Reply]]
+
+AT_ONCE = 32
+MOST_LOCATIONS = 4
+MOST_ADDRESSES = 4
+_REDIRECTS = (301, 302, 307, 308)
+_SEE_OTHER = 303
+
+
+class Fetcher:
+    """Fetches evidence by one policy, in the event loop in which it is used.
+
+    resolve, exchange: how names become addresses, and requests replies; by default over the network.
+    Raises ConfigError where the policy's directory cannot be used.
+    """
+
+    def __init__(self, policy: Fetch, *, resolve: Resolve = resolve, exchange: Exchange = exchange) -> None:
+        self._policy = policy
+        self._resolve = resolve
+        self._exchange = exchange
+        self._shelf = None if policy.directory is None else Shelf(policy.directory)
+        self._shared: dict[str, _Shared] = {}
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def fetch_all(self, wants: Sequence[Want], at: datetime, seconds: float) -> list[Found]:
+        """Fetch several at once, each within so many seconds; what was found stands where it was wanted."""
+        return list(await asyncio.gather(*(self._in_time(want, at, seconds) for want in wants)))
+
+    async def _in_time(self, want: Want, at: datetime, seconds: float) -> Found:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.fetch(want, at)
+        except TimeoutError:
+            return Missing(f"{want.locations[0]}: {_late(seconds)}")
+
+    async def fetch(self, want: Want, at: datetime) -> Found:
+        """Return evidence from the first location that has any that is sound, else what there is.
+
+        at: the time of day by which it is judged.
+        """
+        unsound: Evidence | None = None
+        problems = []
+        for location in want.locations[:MOST_LOCATIONS]:
+            found = await self._from(location, want, at)
+            if isinstance(found, Missing):
+                problems.append(f"{location}: {found.problem}")
+            elif is_sound(want, found, at):
+                return found
+            else:
+                unsound = found
+        return Missing("; ".join(problems)) if unsound is None else unsound
+
+    async def _from(self, location: str, want: Want, at: datetime) -> Found:
+        key = key_of(want, location)
+        known = self._policy.memory.recall(key, at)
+        if known is not None:
+            return known
+        shared = self._shared.get(key)
+        if shared is None:
+            shared = _Shared(self._obtain(key, location, want, at), key, self._shared)
+        return await shared.result()
+
+    async def _obtain(self, key: str, location: str, want: Want, at: datetime) -> Found:
+        """Take evidence from the shelf while it is not due, else from the network."""
+        async with self._places:
+            kept = await self._from_shelf(key, want, at)
+            if kept is not None:
+                return kept
+            # Each location has its share, so that the next has its turn and a failure is still remembered.
+            seconds = 0.9 * self._policy.seconds / len(want.locations[:MOST_LOCATIONS])
+            try:
+                async with asyncio.timeout(seconds):
+                    data = await self._download(location, want)
+                return await asyncio.to_thread(self._take, key, want, data, at)
+            except TimeoutError:
+                problem = _late(seconds)
+            except ValueError as error:
+                problem = str(error)
+            except OSError as error:
+                problem = _network_words(error)
+            return self._policy.memory.fail(key, Missing(problem), at)
+
+    async def _from_shelf(self, key: str, want: Want, at: datetime) -> Found | None:
+        shelf, memory = self._shelf, self._policy.memory
+        if shelf is None or memory.still(key, at) is not None:
+            return None
+        found = await asyncio.to_thread(shelf.load, key, self._limit(want))
+        if found is None:
+            return None
+        data, since = found
+        try:
+            evidence = await asyncio.to_thread(read_kept, want, data, at)
+        except ValueError:
+            return None
+        memory.keep(key, want, evidence, since if since <= at else at - self._policy.keep, at)
+        return memory.recall(key, at)
+
+    def _take(self, key: str, want: Want, data: bytes, at: datetime) -> Found:
+        """Read what came, and keep it or what is newer; lists of a million entries take their time."""
+        evidence = read_answer(want, data, at, requires_nonce=self._policy.nonce == "require")
+        newest = self._policy.memory.keep(key, want, evidence, at, at)
+        if self._shelf is not None and is_sound(want, newest, at):
+            self._shelf.save(key, newest.der)
+        return newest
+
+    async def _download(self, location: str, want: Want) -> bytes:
+        """Send the request, and follow so many redirects, each looked at as the first was."""
+        policy = self._policy
+        asked = form(want, read_location(location, https=policy.https))
+        seen = {str(asked.location)}
+        for _ in range(policy.redirects + 1):
+            reply = await self._send(asked, self._limit(want))
+            if reply.status not in _REDIRECTS and not (reply.status == _SEE_OTHER and asked.method == "GET"):
+                break
+            asked = replace(asked, location=redirected(asked.location, reply.redirect, https=policy.https))
+            if str(asked.location) in seen:
+                raise ValueError("it redirects in a circle")
+            seen.add(str(asked.location))
+        else:
+            raise ValueError(f"it redirects more than {policy.redirects} times")
+        if reply.status != 200:
+            raise ValueError(f"it answered with HTTP status {reply.status}")
+        return reply.body
+
+    async def _send(self, asked: Form, limit: int) -> Reply:
+        """Look at every address of the host, then ask the machine at the first that can be reached."""
+        location = asked.location
+        addresses = await self._resolve(location.host, location.port)
+        for each in addresses:
+            problem = refusal(each, location, self._policy)
+            if problem is not None:
+                raise ValueError(problem)
+        failed: OSError = OSError("its host has no address")
+        for each in addresses[:MOST_ADDRESSES]:
+            try:
+                return await self._exchange(asked, each, limit)
+            except OSError as error:
+                failed = error
+        raise failed
+
+    def _limit(self, want: Want) -> int:
+        return self._policy.max_list_bytes if want.kind == "crl" else MAX_RESPONSE_BYTES
+
+
+class _Shared:
+    """A task for all who wait for its result; it is cancelled when the last of them leaves."""
+
+    def __init__(self, work: Coroutine[Any, Any, Found], key: str, table: dict[str, _Shared]) -> None:
+        self._task = asyncio.get_running_loop().create_task(work)
+        self._key, self._table = key, table
+        self._waiting = 0
+        table[key] = self
+        self._task.add_done_callback(self._over)
+
+    async def result(self) -> Found:
+        self._waiting += 1
+        try:
+            return await asyncio.shield(self._task)
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not self._task.done():
+                self._task.cancel()
+                self._over(self._task)
+
+    def _over(self, _task: asyncio.Task[Found]) -> None:
+        if self._table.get(self._key) is self:
+            del self._table[self._key]
+
+
+async def find(wanted: EvidenceWanted) -> list[Found]:
+    """Answer what a handshake wants."""
+    return await fetcher(wanted.policy).fetch_all(wanted.wants, wanted.at, wanted.seconds)
+
+
+def fetcher(policy: Fetch) -> Fetcher:
+    """Return the fetcher of a policy in the running event loop: one for all who share both."""
+    loop = asyncio.get_running_loop()
+    found: Fetcher | None = policy.fetchers.get(loop)
+    if found is None:
+        found = policy.fetchers[loop] = Fetcher(policy)
+    return found
+
+
+def _late(seconds: float) -> str:
+    return f"no answer within {seconds:g} seconds"
+
+
+def _network_words(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused: nothing listens there"
+    if isinstance(error, ConnectionResetError):
+        return "it broke the connection off"
+    return error.strerror or str(error) or type(error).__name__

@@ -1,0 +1,109 @@
+"""Fetching for threads: one loop for all of them, over real sockets."""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import skins
+from bothways.errors import ConfigError
+from bothways.fetch.blocking import fetch, find
+from bothways.tls.events import EvidenceWanted
+from bothways.trust.certificate import Parsed
+from bothways.trust.crl import CRL
+from bothways.trust.evidence.asking import Missing
+from bothways.trust.evidence.policy import Fetch
+from bothways.trust.verdict import Want
+from fetch.responders import Asked, Responder, answering, reply
+from pki import crl
+
+pytestmark = pytest.mark.network
+
+NOW = datetime.now(UTC)
+LIST = crl(skins.middle(), this_update=skins.START, next_update=skins.END)
+
+
+def want(url: str) -> Want:
+    return Want("crl", Parsed(skins.server().der), Parsed(skins.middle().der), (url,))
+
+
+def policy(**options) -> Fetch:
+    return Fetch(**{"allow": ("127.0.0.1",)} | options)
+
+
+def test_evidence_is_fetched_while_the_thread_waits() -> None:
+    """What was found stands where it was wanted."""
+    with answering(LIST) as responder, answering(b"none") as other:
+        found = find(EvidenceWanted((want(responder.url), want(other.url)), policy(), NOW, 5.0))
+    assert isinstance(found[0], CRL) and isinstance(found[1], Missing)
+
+
+def test_many_threads_share_one_fetch() -> None:
+    """One request, whoever asks."""
+    go, came = threading.Event(), threading.Event()
+
+    def slow(_: Asked) -> bytes:
+        came.set()
+        go.wait(20)
+        return reply(LIST)
+
+    shared, found = policy(seconds=20), []
+    with answering(slow) as responder:
+        threads = [
+            threading.Thread(target=lambda: found.extend(fetch(shared, [want(responder.url)], NOW, 20.0)))
+            for _ in range(8)
+        ]
+        for each in threads:
+            each.start()
+        assert came.wait(20)
+        go.set()
+        for each in threads:
+            each.join(20)
+        assert len(responder.asked) == 1
+    assert [type(each) for each in found] == [CRL] * 8
+
+
+def test_a_responder_that_stalls_is_left_in_time() -> None:
+    """Silent, or dripping for ever."""
+    stalling: list[Responder] = []
+
+    def silent(_: Asked) -> bytes:
+        stalling[0].stall()
+        return b""
+
+    with answering(silent) as responder:
+        stalling.append(responder)
+        [found] = fetch(policy(seconds=0.2), [want(responder.url)], NOW, 0.2)
+    assert "no answer within" in found.problem
+
+
+def test_inner_addresses_are_refused_without_being_allowed() -> None:
+    """The responder of this test is an inner one."""
+    with answering(LIST) as responder:
+        [found] = fetch(Fetch(), [want(responder.url)], NOW, 5.0)
+        assert responder.asked == []
+    assert "127.0.0.1, which is this machine" in found.problem
+
+
+def test_a_directory_that_cannot_be_used_is_a_config_error(tmp_path: Path) -> None:
+    """Raised where it is asked for."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigError):
+        fetch(policy(directory=tmp_path / "file"), [want("http://127.0.0.1/")], NOW, 5.0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_that_was_forked_has_a_loop_of_its_own() -> None:
+    """The thread of its parent's loop is not there."""
+    with answering(LIST) as responder:
+        assert isinstance(fetch(policy(), [want(responder.url)], NOW, 5.0)[0], CRL)
+        child = os.fork()
+        if not child:
+            found = fetch(policy(), [want(responder.url)], NOW, 5.0)
+            os._exit(0 if isinstance(found[0], CRL) else 1)
+        assert os.waitpid(child, 0)[1] == 0

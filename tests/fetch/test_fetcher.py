@@ -1,0 +1,477 @@
+"""Fetching: whom it asks, how long, how often; and that no answer of anybody's raises an error. In fake time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bothways.errors import ConfigError
+from bothways.fetch.fetcher import Fetcher, fetcher
+from bothways.fetch.transport import Reply
+from bothways.trust.crl import CRL
+from bothways.trust.evidence.asking import Form, Missing
+from bothways.trust.evidence.policy import Fetch
+from bothways.trust.ocsp import OCSPResponse
+from fetch.responders import in_fake_time
+from pki import DAY, NOW, crl, ocsp_refusal, ocsp_response
+from trust.evidence.wanting import CA, LISTS, OTHER, RESPONDER, ROOT, SERVER, want
+
+HOUR = timedelta(hours=1)
+GOOD, LIST = ocsp_response(SERVER), crl(CA)
+OPEN, INNER = "8.8.8.8", "10.0.0.1"
+SECONDS = 5.0
+
+
+async def forever(*_: object) -> Reply:
+    await asyncio.sleep(1e6)
+    raise AssertionError
+
+
+@dataclass
+class World:
+    """A network of hosts: `names` by their addresses, `pages` by their URL: bytes, a reply, an error or a coroutine.
+
+    `asked` has every request as (URL, address).
+    """
+
+    pages: dict[str, object] = field(default_factory=dict)
+    names: dict[str, object] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    forms: list[Form] = field(default_factory=list)
+
+    async def resolve(self, host: str, port: int) -> list[str]:
+        found = self.names.get(host, [OPEN])
+        if callable(found):
+            return await found()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def exchange(self, form: Form, address: str, limit: int) -> Reply:
+        self.forms.append(form)
+        self.asked.append((str(form.location), address))
+        page = self.pages.get(str(form.location), Reply(404))
+        if callable(page):
+            page = await page(form, address)
+        if isinstance(page, Exception):
+            raise page
+        return Reply(200, "", page) if isinstance(page, bytes) else page
+
+    def fetcher(self, **options) -> Fetcher:
+        return Fetcher(Fetch(**{"nonce": "none"} | options), resolve=self.resolve, exchange=self.exchange)
+
+
+class Responder(World):
+    """A world in which every address answers the same."""
+
+    def __init__(self, page: object, **options) -> None:
+        super().__init__(**options)
+        self.page = page
+
+    async def exchange(self, form: Form, address: str, limit: int) -> Reply:
+        self.pages = {str(form.location): self.page}
+        return await super().exchange(form, address, limit)
+
+
+async def fetched(world: World, wanted=None, at=NOW, **options):
+    [found] = await world.fetcher(**options).fetch_all([wanted or want()], at, SECONDS)
+    return found
+
+
+def seconds_passed() -> float:
+    return asyncio.get_running_loop().time()
+
+
+# -- what comes ----------------------------------------------------------------------------------------------
+
+
+@in_fake_time
+async def test_a_response_and_a_list_are_fetched_from_where_the_certificate_says() -> None:
+    """RFC 5280 4.2.2.1, 4.2.1.13."""
+    response, listed = await Responder(GOOD).fetcher().fetch_all([want(), want()], NOW, SECONDS)
+    assert isinstance(response, OCSPResponse) and response is listed
+    world = World({LISTS: LIST})
+    assert isinstance(await fetched(world, want("crl")), CRL)
+    assert world.asked == [(LISTS, OPEN)]
+
+
+@in_fake_time
+async def test_locations_are_tried_in_order_until_one_has_sound_evidence() -> None:
+    """What is unsound is better than nothing, for it says what is wrong."""
+    first, second, third = (f"http://{name}.example/ca.crl" for name in "abc")
+    expired = crl(CA, next_update=NOW - DAY / 2)
+    world = World({first: OSError("down"), second: expired, third: LIST})
+    wanted = want("crl", SERVER, first, second, third)
+    assert (await fetched(world, wanted)).der == LIST
+    assert [url for url, _ in world.asked] == [first, second, third]
+    world.pages[third] = Reply(404)
+    assert (await fetched(world, wanted)).der == expired
+
+
+@in_fake_time
+async def test_a_nonce_is_sent_and_held_against_what_comes() -> None:
+    """RFC 9654: an old answer that is replayed is refused."""
+    wanted = want(nonce=b"n" * 32)
+    world = Responder(ocsp_response(SERVER, nonce=b"n" * 32))
+    assert isinstance(await fetched(world, wanted, nonce="require"), OCSPResponse)
+    assert world.forms[0].method == "POST"
+    world.page = ocsp_response(SERVER, nonce=b"o" * 32)
+    assert "another nonce than ours" in (await fetched(world, wanted, nonce="use")).problem
+    world.page = GOOD
+    assert isinstance(await fetched(world, wanted, nonce="use"), OCSPResponse)
+    assert "does not return our nonce" in (await fetched(world, wanted, nonce="require")).problem
+
+
+# -- what does not --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("page", "problem"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), "connection refused: nothing listens there"),
+        (ConnectionResetError(104, "reset"), "it broke the connection off"),
+        (OSError(113, "No route to host"), "No route to host"),
+        (Reply(404), "it answered with HTTP status 404"),
+        (Reply(500), "it answered with HTTP status 500"),
+        (b"<html>garbage</html>", "it is no OCSP response"),
+        (b"", "it is no OCSP response"),
+        (ocsp_refusal("try_later"), "the responder answered: try later"),
+        (ocsp_response(OTHER), "it is about another certificate"),
+        (ocsp_response(SERVER, signer=OTHER), "has not authorised"),
+        (ValueError("its answer is longer than 65536 bytes"), "longer than"),
+        (forever, "no answer within 4.5 seconds"),
+    ],
+)  # fmt: skip
+@in_fake_time
+async def test_what_a_responder_does_wrong_is_missing_evidence_and_says_why(page, problem: str) -> None:
+    """Down, broken, silent, talking nonsense, or of somebody else: no error is raised, and time is bounded."""
+    found = await fetched(Responder(page))
+    assert isinstance(found, Missing)
+    assert found.problem.startswith(RESPONDER) and problem in found.problem
+    assert seconds_passed() == (4.5 if page is forever else 0)
+
+
+@in_fake_time
+async def test_a_responder_that_is_silent_leaves_the_next_one_its_turn() -> None:
+    """Each location has its share of the time."""
+    other = "http://other.example/"
+    world = Responder(GOOD)
+    world.names["ocsp.example"] = forever
+    assert isinstance(await fetched(world, want("ocsp", SERVER, RESPONDER, other)), OCSPResponse)
+    assert seconds_passed() == 2.25
+
+
+@in_fake_time
+async def test_all_that_is_wanted_is_fetched_at_the_same_time() -> None:
+    """Two silent responders cost the time of one."""
+    wants = [want("ocsp", SERVER, f"http://{name}.example/") for name in "ab"]
+    found = await Responder(forever).fetcher().fetch_all(wants, NOW, SECONDS)
+    assert [each.problem[:16] for each in found] == ["http://a.example", "http://b.example"]
+    assert seconds_passed() == 4.5
+
+
+@in_fake_time
+async def test_the_time_of_who_waits_ends_the_wait_whatever_the_policy_says() -> None:
+    """A handshake has its own limit."""
+    [found] = await Responder(forever).fetcher(seconds=60).fetch_all([want()], NOW, 2.0)
+    assert found == Missing(f"{RESPONDER}: no answer within 2 seconds")
+    assert seconds_passed() == 2.0
+
+
+# -- whom it does not ask -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("addresses", "problem"),
+    [
+        ([INNER], "its host leads to 10.0.0.1, which is private"),
+        ([OPEN, INNER], "its host leads to 10.0.0.1, which is private"),
+        (["169.254.169.254"], "a cloud's metadata"),
+        (["::ffff:127.0.0.1"], "this machine"),
+        ([], "its host has no address"),
+        (OSError(-2, "Name or service not known"), "Name or service not known"),
+        (forever, "no answer within"),
+    ],
+)
+@in_fake_time
+async def test_a_name_that_leads_inwards_or_nowhere_is_not_asked(addresses, problem: str) -> None:
+    """Every address that the name has is looked at before any is dialled."""
+    world = Responder(GOOD, names={"ocsp.example": addresses})
+    found = await fetched(world)
+    assert problem in found.problem
+    assert world.asked == []
+
+
+@in_fake_time
+async def test_the_address_that_was_looked_at_is_the_one_that_is_dialled() -> None:
+    """A name that leads elsewhere a moment later (rebinding) is not resolved again."""
+    turns = iter([[OPEN], [INNER]])
+
+    async def rebinding() -> list[str]:
+        return next(turns)
+
+    world = Responder(GOOD, names={"ocsp.example": rebinding})
+    assert isinstance(await fetched(world), OCSPResponse)
+    assert [address for _, address in world.asked] == [OPEN]
+
+
+@in_fake_time
+async def test_an_inner_responder_is_asked_where_it_is_allowed() -> None:
+    """By name or by network."""
+    world = Responder(GOOD, names={"ocsp.example": [INNER]})
+    for allowed in ("ocsp.example", "10.0.0.0/8"):
+        assert isinstance(await fetched(world, allow=(allowed,)), OCSPResponse)
+
+
+@in_fake_time
+async def test_the_next_address_is_tried_where_one_cannot_be_reached() -> None:
+    """As for hosts with a broken IPv6."""
+
+    async def one_is_down(form: Form, address: str) -> object:
+        return OSError("unreachable") if address == OPEN else GOOD
+
+    world = Responder(one_is_down, names={"ocsp.example": [OPEN, "8.8.4.4"]})
+    assert isinstance(await fetched(world), OCSPResponse)
+    assert [address for _, address in world.asked] == [OPEN, "8.8.4.4"]
+
+
+@pytest.mark.parametrize(
+    ("location", "problem"),
+    [
+        ("https://ocsp.example/", "https is not allowed"),
+        ("ldap://ocsp.example/", "no http address"),
+        ("http://a:b@ocsp.example/", "credentials"),
+        ("http://ocsp.example:22/", "port 22"),
+    ],
+)
+@in_fake_time
+async def test_a_location_that_is_not_one_to_ask_is_not_asked(location: str, problem: str) -> None:
+    """Nothing goes out."""
+    world = Responder(GOOD)
+    assert problem in (await fetched(world, want("ocsp", SERVER, location))).problem
+    assert world.asked == []
+
+
+# -- redirects -----------------------------------------------------------------------------------------------
+
+
+@in_fake_time
+async def test_a_redirect_is_followed_and_its_host_is_looked_at_too() -> None:
+    """RFC 9110 15.4; relative ones too."""
+    world = World(
+        {
+            LISTS: Reply(301, "/moved"),
+            "http://crl.example/moved": Reply(307, "http://mirror.example/ca.crl"),
+            "http://mirror.example/ca.crl": LIST,
+        },
+        {"mirror.example": ["8.8.4.4"]},
+    )
+    assert isinstance(await fetched(world, want("crl")), CRL)
+    assert [address for _, address in world.asked] == [OPEN, OPEN, "8.8.4.4"]
+
+
+@pytest.mark.parametrize(
+    ("to", "problem"),
+    [
+        ("http://inner.example/", "its host leads to 10.0.0.1, which is private"),
+        ("http://169.254.169.254/latest/meta-data/", "a cloud's metadata"),
+        ("https://crl.example/", "https is not allowed"),
+        ("file:///etc/passwd", "no http address"),
+        ("", "it redirects to what is no address"),
+        (LISTS, "in a circle"),
+    ],
+)
+@in_fake_time
+async def test_a_redirect_inwards_or_in_a_circle_is_not_followed(to: str, problem: str) -> None:
+    """What a certificate may not name, its responder may not either."""
+    world = World({LISTS: Reply(302, to)}, {"inner.example": [INNER], "169.254.169.254": ["169.254.169.254"]})
+    assert problem in (await fetched(world, want("crl"))).problem
+    assert len(world.asked) == 1
+
+
+@in_fake_time
+async def test_redirects_are_so_many_at_most() -> None:
+    """An endless row of them ends."""
+    pages = {f"http://crl.example/{number}": Reply(302, f"/{number + 1}") for number in range(9)}
+    world = World({LISTS: Reply(302, "/0"), **pages})
+    assert "it redirects more than 3 times" in (await fetched(world, want("crl"))).problem
+    assert len(world.asked) == 4
+
+
+@in_fake_time
+async def test_a_request_that_was_posted_is_posted_again_where_it_is_redirected() -> None:
+    """Unless the answer says to look elsewhere for something else (303)."""
+    world = World({RESPONDER: Reply(308, "/b"), f"{RESPONDER}b": ocsp_response(SERVER, nonce=b"n" * 32)})
+    assert isinstance(await fetched(world, want(nonce=b"n" * 32)), OCSPResponse)
+    assert [each.method for each in world.forms] == ["POST", "POST"]
+    assert world.forms[0].body == world.forms[1].body
+    world.pages[RESPONDER] = Reply(303, "/b")
+    assert "HTTP status 303" in (await fetched(world, want(nonce=b"n" * 32))).problem
+
+
+# -- one for many, and what is remembered -----------------------------------------------------------------------
+
+
+@in_fake_time
+async def test_many_who_want_the_same_wait_for_one_fetch() -> None:
+    """A hundred handshakes, one request; whoever leaves does not take it from the others."""
+
+    async def slow(*_: object) -> bytes:
+        await asyncio.sleep(1)
+        return GOOD
+
+    world = Responder(slow)
+    shared = world.fetcher()
+    waiting = [asyncio.create_task(shared.fetch(want(), NOW)) for _ in range(100)]
+    await asyncio.sleep(0.5)
+    waiting[0].cancel()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert {type(each) for each in found[1:]} == {OCSPResponse}
+    assert len(world.asked) == 1
+
+
+@in_fake_time
+async def test_a_fetch_that_nobody_waits_for_any_more_is_ended() -> None:
+    """And whoever wants it then begins anew."""
+    ended = []
+
+    async def watched(*_: object) -> bytes:
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            ended.append(True)
+            raise
+        return GOOD
+
+    world = Responder(watched)
+    shared = world.fetcher()
+    alone = asyncio.create_task(shared.fetch(want(), NOW))
+    await asyncio.sleep(0.5)
+    alone.cancel()
+    await asyncio.gather(alone, return_exceptions=True)
+    found = await shared.fetch(want(), NOW)
+    assert ended == [True] and isinstance(found, OCSPResponse) and len(world.asked) == 2
+
+
+@in_fake_time
+async def test_what_came_is_used_again_while_it_is_not_due() -> None:
+    """And asked for anew then."""
+    world = Responder(GOOD)
+    shared = world.fetcher()
+    for at in (NOW, NOW + HOUR / 2, NOW + HOUR):
+        assert isinstance(await shared.fetch(want(), at), OCSPResponse)
+    assert len(world.asked) == 2
+
+
+@in_fake_time
+async def test_a_responder_that_is_down_costs_its_time_once_in_a_while() -> None:
+    """Negative results are remembered briefly; evidence that still holds is kept across them."""
+    world = Responder(forever)
+    shared = world.fetcher()
+    assert isinstance(await shared.fetch(want(), NOW), Missing)
+    passed = seconds_passed()
+    assert isinstance(await shared.fetch(want(), NOW + timedelta(seconds=29)), Missing)
+    assert seconds_passed() == passed and len(world.asked) == 1
+    world.page = GOOD
+    assert isinstance(await shared.fetch(want(), NOW + timedelta(seconds=30)), OCSPResponse)
+    world.page = forever
+    assert isinstance(await shared.fetch(want(), NOW + 2 * HOUR), OCSPResponse)
+
+
+@in_fake_time
+async def test_so_many_are_fetched_at_once_and_others_wait_their_turn() -> None:
+    """A crowd with certificates of its own does not open a connection for each."""
+    going, most = 0, 0
+
+    async def counted(*_: object) -> bytes:
+        nonlocal going, most
+        going += 1
+        most = max(most, going)
+        await asyncio.sleep(0.1)
+        going -= 1
+        return LIST
+
+    wants = [want("crl", SERVER, f"http://crl.example/{number}") for number in range(100)]
+    found = await Responder(counted).fetcher().fetch_all(wants, NOW, SECONDS)
+    assert {type(each) for each in found} == {CRL} and most == 32
+
+
+# -- the directory ------------------------------------------------------------------------------------------
+
+
+def test_evidence_outlives_the_process_in_a_directory(tmp_path: Path) -> None:
+    """Another process, with nothing in memory, asks nobody while it is not due."""
+
+    @in_fake_time
+    async def first() -> None:
+        assert isinstance(await fetched(World({LISTS: LIST}), want("crl"), directory=tmp_path), CRL)
+
+    @in_fake_time
+    async def second() -> None:
+        world = World({LISTS: OSError("down")})
+        shared = world.fetcher(directory=tmp_path, keep=timedelta(days=3650))
+        assert isinstance(await shared.fetch(want("crl"), NOW), CRL)
+        assert world.asked == []
+
+    first()
+    [file] = tmp_path.iterdir()
+    os.utime(file, (NOW.timestamp(), NOW.timestamp()))
+    second()
+
+
+@in_fake_time
+async def test_a_file_that_is_due_is_asked_for_anew_and_holds_should_that_fail(tmp_path: Path) -> None:
+    """As evidence in memory does; the time of the file says when it came, and one from the future says nothing."""
+    world = World({LISTS: LIST})
+    await fetched(world, want("crl"), directory=tmp_path)
+    world.pages[LISTS] = OSError("down")
+    assert isinstance(await fetched(world, want("crl"), directory=tmp_path), CRL)
+    assert len(world.asked) == 2
+
+
+@in_fake_time
+async def test_a_damaged_file_is_ignored_and_replaced(tmp_path: Path) -> None:
+    """Nothing is believed for lying there: neither garbage nor a stranger's response."""
+    for damage in (b"garbage", ocsp_response(OTHER), ocsp_response(SERVER, signer=OTHER)):
+        world = Responder(GOOD)
+        await fetched(world, directory=tmp_path)
+        [file] = tmp_path.iterdir()
+        file.write_bytes(damage)
+        os.utime(file, (NOW.timestamp(), NOW.timestamp()))
+        world = Responder(GOOD)
+        shared = world.fetcher(directory=tmp_path, keep=timedelta(days=3650))
+        assert isinstance(await shared.fetch(want(), NOW), OCSPResponse)
+        assert len(world.asked) == 1 and file.read_bytes() == GOOD
+
+
+@in_fake_time
+async def test_what_is_not_sound_is_not_put_in_the_directory(tmp_path: Path) -> None:
+    """An expired list, or one whose signer is not seen, is for this moment alone."""
+    for unsound in (crl(CA, next_update=NOW - DAY / 2), crl(ROOT)):
+        assert isinstance(await fetched(World({LISTS: unsound}), want("crl"), directory=tmp_path), CRL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_used_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
+    """ConfigError."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigError):
+        Fetcher(Fetch(directory=tmp_path / "file"))
+
+
+def test_a_policy_has_one_fetcher_for_each_event_loop() -> None:
+    """All who share a policy share its fetches."""
+    policy = Fetch()
+
+    async def twice() -> tuple[Fetcher, Fetcher]:
+        return fetcher(policy), fetcher(policy)
+
+    one, same = asyncio.run(twice())
+    other, _ = asyncio.run(twice())
+    assert one is same and one is not other

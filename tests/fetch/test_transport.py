@@ -1,0 +1,166 @@
+"""One HTTP exchange over real sockets: what is dialled, what is sent, and what ends a reply."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+
+import pytest
+
+import skins
+from bothways import TLSError
+from bothways.fetch.transport import Reply, exchange, resolve
+from bothways.net import wrap
+from bothways.trust.evidence.asking import Form
+from bothways.trust.evidence.locations import read_location
+from fetch.responders import Asked, Responder, answering, redirect, reply
+
+pytestmark = pytest.mark.network
+
+LIMIT = 1000
+
+
+def talk(
+    responder: Responder, method: str = "GET", body: bytes = b"", path: str = "x", **headers: str
+) -> Reply:
+    location = read_location(f"http://ocsp.example:{responder.port}/{path}")
+    return asyncio.run(exchange(Form(method, location, headers, body), "127.0.0.1", LIMIT))
+
+
+def test_the_address_is_dialled_and_the_host_is_only_named() -> None:
+    """Whatever the name leads to: it was looked at before."""
+    with answering(b"hello") as responder:
+        assert talk(responder, Accept="x/y") == Reply(200, "", b"hello")
+        [asked] = responder.asked
+        assert (asked.method, asked.target) == ("GET", "/x")
+        assert asked.headers["host"] == f"ocsp.example:{responder.port}"
+        assert asked.headers["accept"] == "x/y"
+
+
+def test_a_request_is_posted_with_its_length() -> None:
+    """RFC 6960 A.1."""
+    with answering(lambda asked: reply(asked.body[::-1])) as responder:
+        assert talk(responder, "POST", b"abc").body == b"cba"
+        assert responder.asked[0].headers["content-length"] == "3"
+
+
+def test_proxy_variables_and_stored_passwords_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the environment says where a question goes."""
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1/")
+    with answering(b"direct") as responder:
+        assert talk(responder).body == b"direct"
+        assert "authorization" not in responder.asked[0].headers
+
+
+def test_a_redirect_is_told_and_not_followed() -> None:
+    """Where it leads has to be looked at first."""
+    with answering(lambda _: redirect("http://inner.example/", "307 Temporary Redirect")) as responder:
+        assert talk(responder) == Reply(307, "http://inner.example/")
+        assert len(responder.asked) == 1
+
+
+def test_content_of_a_refusal_is_not_read() -> None:
+    """It may be as long as it likes."""
+    with answering(lambda _: reply(b"x" * LIMIT * 2, "404 Not Found")) as responder:
+        assert talk(responder) == Reply(404)
+
+
+def chunked(pieces: int) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"64\r\n" + (b"x" * 100 + b"\r\n64\r\n") * pieces
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (reply(b"x" * (LIMIT + 1)), "longer than 1000 bytes"),
+        (chunked(20), "longer than 1000 bytes"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (LIMIT + 1), "longer than 1000 bytes"),
+        (reply(b"x", Content_Encoding="gzip"), r"compressed \(gzip\)"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", "does not speak HTTP"),
+        (b"SSH-2.0-OpenSSH_9\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: a\r\n" * 10_000, "does not speak HTTP"),
+        (b"", "does not speak HTTP"),
+    ],
+    ids=lambda value: value[:40].decode(errors="replace") if isinstance(value, bytes) else "",
+)
+def test_a_reply_that_is_none_or_too_long_is_refused(answer: bytes, problem: str) -> None:
+    """However long it is, no more is read than is allowed."""
+    with answering(lambda _: answer) as responder, pytest.raises(ValueError, match=problem):
+        talk(responder)
+
+
+def test_a_body_without_length_ends_with_the_connection() -> None:
+    """RFC 9112 6.3."""
+    with answering(lambda _: b"HTTP/1.1 200 OK\r\n\r\nall of it") as responder:
+        assert talk(responder).body == b"all of it"
+
+
+def test_a_machine_where_nothing_listens_is_an_error_of_the_network() -> None:
+    """OSError, which says what."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    form = Form("GET", read_location(f"http://127.0.0.1:{port}/"), {})
+    with pytest.raises(ConnectionRefusedError):
+        asyncio.run(exchange(form, "127.0.0.1", LIMIT))
+
+
+def test_who_waits_may_leave_and_the_connection_goes() -> None:
+    """A responder that answers drop by drop, or never, holds nobody."""
+    stalling: list[Responder] = []
+
+    def never(_: Asked) -> bytes:
+        stalling[0].stall()
+        return b""
+
+    async def impatient(responder: Responder) -> None:
+        form = Form("GET", read_location(responder.url), {})
+        async with asyncio.timeout(0.1):
+            await exchange(form, "127.0.0.1", LIMIT)
+
+    with answering(never) as responder:
+        stalling.append(responder)
+        with pytest.raises(TimeoutError):
+            asyncio.run(impatient(responder))
+
+
+def test_https_is_held_to_the_hosts_name_by_the_systems_anchors() -> None:
+    """The certificate of this server comes from nobody whom the system trusts."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=_refused_once, args=(listener,), daemon=True).start()
+    location = read_location(f"https://localhost:{listener.getsockname()[1]}/", https=True)
+    with listener, pytest.raises(OSError, match="certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
+        asyncio.run(exchange(Form("GET", location, {}), "127.0.0.1", LIMIT))
+
+
+def _refused_once(listener: socket.socket) -> None:
+    sock, _ = listener.accept()
+    with contextlib.suppress(TLSError):
+        wrap(sock, skins.server_config(client_anchors=None), timeout=10)
+
+
+def test_names_become_addresses_and_a_name_that_is_none_an_error() -> None:
+    """In the order of the system; each once."""
+    assert "127.0.0.1" in asyncio.run(resolve("localhost", 80))
+    assert asyncio.run(resolve("127.1", 80)) == ["127.0.0.1"]
+    with pytest.raises(OSError):
+        asyncio.run(resolve("a" * 70 + ".example", 80))
+
+
+def test_a_resolver_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left to itself, in a thread that keeps no program from ending."""
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and [])
+
+    async def impatient() -> None:
+        async with asyncio.timeout(0.05):
+            await resolve("slow.example", 80)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(impatient())
+    over.set()

@@ -1,0 +1,62 @@
+"""Where a certificate says that evidence about it lies."""
+
+from __future__ import annotations
+
+from cryptography import x509
+
+import pki
+from bothways.trust.certificate import Parsed
+from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.sources import MOST_LOCATIONS, list_wants, response_wants
+from pki import points
+from trust.evidence.wanting import CA, LISTS, RESPONDER, SERVER, access
+
+ISSUER = Parsed(CA.der)
+ISSUERS = x509.oid.AuthorityInformationAccessOID.CA_ISSUERS
+
+
+def locations(find, *extra, **options) -> list[tuple[str, ...]]:
+    certificate = Parsed(pki.leaf(CA, extra=list(extra)).der)
+    wants = find(certificate, ISSUER, Fetch(**options))
+    assert all(each.certificate is certificate and each.issuer is ISSUER for each in wants)
+    return [each.locations for each in wants]
+
+
+def test_a_certificate_names_its_responders_and_its_lists() -> None:
+    """RFC 5280 4.2.2.1, 4.2.1.13."""
+    server = Parsed(SERVER.der)
+    [response] = response_wants(server, ISSUER, Fetch())
+    [listed] = list_wants(server, ISSUER, Fetch())
+    assert (response.kind, response.locations) == ("ocsp", (RESPONDER,))
+    assert (listed.kind, listed.locations) == ("crl", (LISTS,))
+
+
+def test_several_responders_are_one_want_and_each_point_is_one() -> None:
+    """One response is enough, but each list is about something of its own."""
+    assert locations(response_wants, access("http://a/", "http://b/")) == [("http://a/", "http://b/")]
+    assert locations(list_wants, points("URI:http://a/", "URI:http://b/", "URI:http://a/")) == [
+        ("http://a/",),
+        ("http://b/",),
+    ]
+
+
+def test_what_cannot_be_asked_is_not_wanted() -> None:
+    """Directories, names, and what the policy does not allow."""
+    assert locations(response_wants) == locations(list_wants) == []
+    assert locations(list_wants, points("URI:ldap://a/", "DN:CA", "URI:https://a/")) == []
+    assert locations(list_wants, points("URI:https://a/"), https=True) == [("https://a/",)]
+    assert locations(response_wants, access("http://me@a/", "http://b/")) == [("http://b/",)]
+    issuers = x509.AccessDescription(ISSUERS, pki.alternative("URI:http://a/"))
+    assert locations(response_wants, (x509.AuthorityInformationAccess([issuers]), False)) == []
+
+
+def test_a_policy_chooses_between_responses_and_lists() -> None:
+    """Each can be left away."""
+    assert locations(response_wants, access("http://a/"), ocsp=False) == []
+    assert locations(list_wants, points("URI:http://a/"), crls=False) == []
+
+
+def test_a_certificate_with_many_locations_has_the_first_ones_asked() -> None:
+    """The number is bounded before anything is sent."""
+    many = [f"http://{number}.example/" for number in range(MOST_LOCATIONS + 1)]
+    assert locations(response_wants, access(*many)) == [tuple(many[:MOST_LOCATIONS])]
