@@ -36,7 +36,7 @@ from bothways.tls.events import (
 from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
-from bothways.tls.handshake.refusals import meaning_of, refused_step
+from bothways.tls.handshake.refusals import meaning_of, place_of, refused_step
 from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script
 from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.steps import Law, Role, Step, failed_check, law_of, message_ids
@@ -490,14 +490,13 @@ class Connection:
             if self._closed:
                 self._let_go()
             return
-        role = self._hs.role
-        step = (
-            refused_step(role, self._step, alert.description, unconfirmed=not self._confirmed) or self._law.id
-        )
-        meaning, hint = meaning_of(alert.description)
+        role, unconfirmed = self._hs.role, not self._confirmed
+        step = refused_step(role, self._step, alert.description, unconfirmed=unconfirmed) or self._law.id
+        place = place_of(role, self._step, unconfirmed=unconfirmed)
+        meaning, hint = meaning_of(alert.description, role, place)
         error = PeerAlert(
             alert.description,
-            step=step or self._law.id,
+            step=step,
             peer=role.peer,
             state=self._step.name,
             meaning=meaning,

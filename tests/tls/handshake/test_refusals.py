@@ -68,7 +68,7 @@ REFUSED = (
         {"suites": ("TLS_AES_128_GCM_SHA256",)},
         Alert.HANDSHAKE_FAILURE,
         "1.2",
-        "nothing that both",
+        "nothing in our hello",
     ),
     (
         "client",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 
 from bothways.iana import Alert
 from bothways.tls.handshake.steps import Role, Step
@@ -46,8 +47,31 @@ _LATER = frozenset(
 # Where a server waits while the client judges it.
 _JUDGED_BY_CLIENT = (Step.WAIT_CERT, Step.WAIT_FINISHED, Step.WAIT_CLIENT_CERT, Step.WAIT_CKE)
 
+
+class Place(Enum):
+    """How far a handshake has come, by what the peer can object to."""
+
+    HELLO = "the peer has our hello at most"
+    CHOSEN = "the server has answered the hello, and we, a client, have shown nothing of ourselves yet"
+    JUDGED = "the peer has our certificate, or knows that we sent none"
+    OPEN = "both have accepted the other"
+
+
+_HELLO_STEPS = (Step.START, Step.WAIT_SH, Step.WAIT_SH_AFTER_RETRY, Step.WAIT_CH, Step.WAIT_CH_AFTER_RETRY)
+
 _MEANINGS: Mapping[int, tuple[str, str]] = {
     Alert.CLOSE_NOTIFY: ("it closed the connection before the handshake was done", ""),
+    Alert.USER_CANCELED: ("whoever uses it broke off the handshake", ""),
+    Alert.NO_RENEGOTIATION: ("it will not begin a second handshake on this connection", ""),
+    Alert.NO_CERTIFICATE: ("it has no certificate to send, and says so in the way of SSL 3", ""),
+    Alert.CERTIFICATE_UNOBTAINABLE: ("it could not fetch our certificate from an address", ""),
+    Alert.BAD_CERTIFICATE_HASH_VALUE: ("a certificate that it fetched is not the one announced", ""),
+    Alert.UNKNOWN_PSK_IDENTITY: (
+        "it expects an earlier session, or a key agreed beforehand, and does not know ours",
+        "",
+    ),
+    Alert.GENERAL_ERROR: ("something failed on its side for which there is no alert", "look into its log"),
+    Alert.ECH_REQUIRED: ("it wants the hello encrypted (ECH), which we do not speak", ""),
     Alert.UNEXPECTED_MESSAGE: (
         "it did not expect what we sent",
         "look for a device on the way that interferes",
@@ -117,6 +141,77 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
 }
 
 
+# Where the same alert means something else than in general, by role and place.
+_MEANINGS_AT: Mapping[tuple[Role, Place], Mapping[int, tuple[str, str]]] = {
+    (Role.CLIENT, Place.HELLO): {
+        Alert.HANDSHAKE_FAILURE: (
+            (
+                "it finds nothing in our hello that it accepts too: no suite, group or signature scheme, or no "
+                "certificate for the name"
+            ),
+            "compare suites, groups and signature schemes",
+        ),
+        Alert.ACCESS_DENIED: ("it lets us in neither by our address nor by the name we asked for", ""),
+        Alert.DECODE_ERROR: ("it could not read our hello: it is old, or a device on the way altered it", ""),
+        Alert.ILLEGAL_PARAMETER: ("it does not bear something in our hello", ""),
+        Alert.UNEXPECTED_MESSAGE: (
+            "it did not expect a hello of TLS: it speaks first, or speaks something else",
+            "check host and port",
+        ),
+        Alert.INTERNAL_ERROR: (
+            "it could not work with our hello: often its own certificate or key cannot be used",
+            "look into its log",
+        ),
+    },
+    (Role.CLIENT, Place.JUDGED): {
+        Alert.HANDSHAKE_FAILURE: (
+            "it does not accept our certificate, or wants one and got none; its alert does not say which",
+            "look at our certificate",
+        ),
+        Alert.DECRYPT_ERROR: (
+            "the signature by our key, the one in our certificate, or our Finished did not verify",
+            "check that our certificate and key belong together",
+        ),
+        Alert.CLOSE_NOTIFY: ("it closed instead of saying whether it accepts us", ""),
+        Alert.INTERNAL_ERROR: ("something failed on its side while it judged us", "look into its log"),
+    },
+    (Role.SERVER, Place.HELLO): {
+        Alert.HANDSHAKE_FAILURE: ("it gave up before we had answered its hello", ""),
+    },
+    (Role.SERVER, Place.JUDGED): {
+        Alert.HANDSHAKE_FAILURE: ("it does not accept our certificate, or something that we chose", ""),
+        Alert.CLOSE_NOTIFY: (
+            "it closed when it had seen our certificate, or while somebody was asked about it",
+            "",
+        ),
+        Alert.DECRYPT_ERROR: (
+            "the signature by our key, the one in our certificate, or our Finished did not verify",
+            "check that our certificate and key belong together",
+        ),
+    },
+}
+
+
+def place_of(role: Role, step: Step, *, unconfirmed: bool) -> Place:
+    """Return how far the handshake has come at a step; unconfirmed: whether the server accepts us is not known."""
+    if step in _HELLO_STEPS:
+        return Place.HELLO
+    if step is Step.CONNECTED:
+        return Place.JUDGED if unconfirmed else Place.OPEN
+    if role is Role.CLIENT and step not in (Step.WAIT_SERVER_CCS, Step.WAIT_SERVER_FINISHED):
+        return Place.CHOSEN
+    return Place.JUDGED
+
+
+def place_of_step(role: Role, check: str) -> Place:
+    """Return the same by the id of a check, where nothing more is known."""
+    if check == "4.3":
+        return Place.OPEN
+    if role is Role.CLIENT:
+        return Place.HELLO if check < "2" else Place.CHOSEN if check < "3" else Place.JUDGED
+    return Place.HELLO if check < "1.2" else Place.JUDGED
+
+
 def refused_step(role: Role, step: Step, alert: int, *, unconfirmed: bool) -> str | None:
     """Return the id of the check by which the peer refused us, as far as its alert and the moment tell.
 
@@ -135,6 +230,7 @@ def refused_step(role: Role, step: Step, alert: int, *, unconfirmed: bool) -> st
     return None
 
 
-def meaning_of(alert: int) -> tuple[str, str]:
-    """Return what an alert usually means, and what to do."""
-    return _MEANINGS.get(alert, ("", ""))
+def meaning_of(alert: int, role: Role | None = None, place: Place = Place.OPEN) -> tuple[str, str]:
+    """Return what an alert usually means in this place for us in this role, and what to do."""
+    here = _MEANINGS_AT.get((role, place), {}) if role is not None else {}
+    return here.get(alert) or _MEANINGS.get(alert, ("", ""))

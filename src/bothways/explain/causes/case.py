@@ -1,0 +1,159 @@
+"""One failure and all that is known of it, and what a rule says about it: the words that rules are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from bothways.errors import PeerAlert, PeerFault, Truncated
+from bothways.explain.causes.explanation import Likely, Weight
+from bothways.explain.causes.situation import Chain, Ours, Request, Seen, Situation
+from bothways.explain.causes.table import Cause, Party
+from bothways.tls.handshake.refusals import Place, place_of, place_of_step
+from bothways.tls.handshake.steps import Role, Step
+from bothways.trust.certificate import Parsed
+
+Rule = Callable[["Case"], Iterator[Likely]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A failure in its situation. `error` is what ended the connection."""
+
+    error: Exception
+    situation: Situation
+
+    @property
+    def ours(self) -> Ours:
+        """What we brought."""
+        return self.situation.ours
+
+    @property
+    def seen(self) -> Seen:
+        """What passed."""
+        return self.situation.seen
+
+    @property
+    def role(self) -> Role:
+        """Our role."""
+        return self.ours.role
+
+    @property
+    def is_client(self) -> bool:
+        """Whether we are the client."""
+        return self.role is Role.CLIENT
+
+    @cached_property
+    def place(self) -> Place:
+        """Where in the conversation it happened: by the messages that passed, else by what the error says."""
+        if self.seen.sent or self.seen.received:
+            return _place_by_messages(self.role, self.seen)
+        match self.error:
+            case PeerAlert() | PeerFault() if self.error.state in Step.__members__:
+                late = self.error.step.startswith("3") and self.error.state == "CONNECTED"
+                return place_of(self.role, Step[self.error.state], unconfirmed=late)
+            case PeerAlert() | PeerFault() | Truncated():
+                return place_of_step(self.role, self.error.step)
+        return Place.HELLO
+
+    @property
+    def trusted(self) -> str:
+        """Whom we trust, for people."""
+        anchors = self.ours.anchors
+        return ", ".join(anchors.names_for_people) if anchors is not None else "our CAs"
+
+    @property
+    def refusal(self) -> PeerFault:
+        """The error, where it is that we refused the peer."""
+        if not isinstance(self.error, PeerFault):
+            raise TypeError(f"{type(self.error).__name__} is no refusal of ours")
+        return self.error
+
+    @property
+    def request(self) -> Request | None:
+        """What the server asked of our certificate, if it asked."""
+        return self.seen.request
+
+    @cached_property
+    def chain(self) -> tuple[Parsed, ...]:
+        """Our chain as the peer saw it; empty where it saw none."""
+        return parsed(self.situation.chain_for_peer or ())
+
+    @cached_property
+    def their_chain(self) -> tuple[Parsed, ...]:
+        """The peer's chain, as far as it can be read."""
+        return parsed(self.seen.chain or ())
+
+    def likely(
+        self,
+        cause: Cause,
+        party: Party = Party.PEERS,
+        weight: Weight = Weight.POSSIBLE,
+        evidence: str = "",
+        **facts: object,
+    ) -> Likely:
+        """Return a cause with the facts that every row may name."""
+        ours = party is Party.OURS
+        peer = self.role.peer
+        host, _, port = self.ours.address.rpartition(":")
+        common: dict[str, object] = {
+            "peer": peer,
+            "whose": "our" if ours else f"the {peer}'s",
+            "who": "we" if ours else f"the {peer}",
+            "other": f"the {peer}" if ours else "our side",
+            "address": self.ours.address or "that address",
+            "host": host.strip("[]"),
+            "port": port,
+            "name": self.ours.server_name or "",
+            "cert": self.ours.files.cert,
+            "key": self.ours.files.key,
+            "ca": self.ours.files.ca,
+            "now": f"{self.situation.now:%Y-%m-%d %H:%M} UTC",
+            "detail": "",
+            "subject": "our certificate" if ours else f"the {peer}'s certificate",
+        }
+        if not self.ours.address:
+            common |= {"host": ""}
+        return Likely(cause, party, weight, evidence, common | facts)
+
+
+def one(cause: Cause, party: Party, weight: Weight = Weight.POSSIBLE) -> Rule:
+    """Return a rule that yields one cause, whatever else is known."""
+
+    def rule(case: Case) -> Iterator[Likely]:
+        yield case.likely(cause, party, weight)
+
+    return rule
+
+
+def parsed(chain: Chain | Sequence[bytes]) -> tuple[Parsed, ...]:
+    """Read the certificates of a chain as far as they can be read."""
+    found = []
+    for der in chain:
+        try:
+            certificate = Parsed(der)
+            certificate.load()
+        except ValueError:
+            break
+        found.append(certificate)
+    return tuple(found)
+
+
+def _place_by_messages(role: Role, seen: Seen) -> Place:
+    if role is Role.CLIENT:
+        if "ServerHello" not in seen.received:
+            return Place.HELLO
+        if "Finished" not in seen.sent and "Certificate" not in seen.sent:
+            return Place.CHOSEN
+        return Place.OPEN if _is_open(seen) else Place.JUDGED
+    if "ServerHello" not in seen.sent:
+        return Place.HELLO
+    return Place.OPEN if "Finished" in seen.received else Place.JUDGED
+
+
+def _is_open(seen: Seen) -> bool:
+    """Whether the server's acceptance is known: in TLS 1.2 by its Finished, in TLS 1.3 by its first record."""
+    if seen.version == 0x0303:
+        return "Finished" in seen.received
+    return seen.data or "NewSessionTicket" in seen.received

@@ -1,0 +1,134 @@
+"""What we know of our own side of a connection, and what was seen of it: values, and no secret among them.
+
+`Ours` comes from a configuration, `Seen` from a `Witness`. Nothing here says what went wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bothways.tls.connection import ClientConfig, ServerConfig
+from bothways.tls.handshake.steps import Role
+from bothways.trust.anchors import TrustStore
+
+Chain = tuple[bytes, ...]  # DER, the leaf first
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What our files are called, for the commands that a remedy names."""
+
+    cert: str = "CERT"
+    key: str = "KEY"
+    ca: str = "CA"
+
+
+UNNAMED = Files()
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What we brought to a connection: never a private key.
+
+    own: the chains that we may send.  anchors: whom we trust.  versions, suites, groups, schemes: codes that
+    we offer or accept.  shares: groups of which our hello has a share.  protocols: ALPN names.
+    server_name: whom a client wants to reach.  address: where the server is, "HOST:PORT".
+    """
+
+    role: Role
+    own: tuple[Chain, ...] = ()
+    anchors: TrustStore | None = None
+    versions: tuple[int, ...] = ()
+    suites: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    shares: tuple[int, ...] = ()
+    schemes: tuple[int, ...] = ()
+    protocols: tuple[bytes, ...] = ()
+    server_name: str | None = None
+    address: str = ""
+    files: Files = UNNAMED
+
+    @classmethod
+    def of(
+        cls,
+        config: ClientConfig | ServerConfig,
+        server_name: str | None = None,
+        *,
+        address: str = "",
+        files: Files = UNNAMED,
+    ) -> Ours:
+        """Take from a configuration what an explanation needs, and leave the keys where they are."""
+        is_client = isinstance(config, ClientConfig)
+        return cls(
+            role=Role.CLIENT if is_client else Role.SERVER,
+            own=tuple(each.chain for each in config.own),
+            anchors=config.anchors if isinstance(config, ClientConfig) else config.client_anchors,
+            versions=config.version_codes,
+            suites=config.suite_codes,
+            groups=config.group_codes,
+            shares=config.share_codes if isinstance(config, ClientConfig) else (),
+            schemes=config.scheme_codes,
+            protocols=config.protocols,
+            server_name=server_name,
+            address=address,
+            files=files,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a client's hello offers."""
+
+    versions: tuple[int, ...] = ()
+    suites: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    schemes: tuple[int, ...] = ()
+    protocols: tuple[bytes, ...] = ()
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a server asks of a client's certificate: schemes, and the DER names of CAs (none: any)."""
+
+    schemes: tuple[int, ...] = ()
+    authorities: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What passed, as far as it tells something about a failure.
+
+    sent, received: the names of messages in order.  version: the one chosen.  shown: the chain that we sent,
+    () for an empty Certificate, None where none was sent.  chain: the peer's.  data: application data came.
+    """
+
+    sent: tuple[str, ...] = ()
+    received: tuple[str, ...] = ()
+    version: int | None = None
+    suite: int | None = None
+    offer: Offer | None = None
+    request: Request | None = None
+    shown: Chain | None = None
+    chain: Chain | None = None
+    data: bool = False
+    warnings: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that an explanation goes by beside the failure itself. `now` is the time by our clock."""
+
+    ours: Ours
+    seen: Seen = Seen()
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def chain_for_peer(self) -> Chain | None:
+        """The chain of ours that the peer judged, or would have: what was shown, else the only one."""
+        if self.seen.shown is not None:
+            return self.seen.shown or None
+        only: Sequence[Chain] = self.ours.own
+        return only[0] if len(only) == 1 and self.ours.role is Role.SERVER else None

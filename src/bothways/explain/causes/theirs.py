@@ -1,0 +1,365 @@
+"""Causes of our refusing a peer: for each row of the table of faults, those that it usually has there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bothways.explain.causes import certificates as certs
+from bothways.explain.causes.case import Case, Rule, one, parsed
+from bothways.explain.causes.explanation import Likely, Weight
+from bothways.explain.causes.situation import Chain
+from bothways.explain.causes.table import Cause, Party
+from bothways.faults import Fault, Reason, sentence
+from bothways.iana import CipherSuite
+from bothways.tls.handshake.refusals import Place
+from bothways.trust.names import names_of
+
+CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
+OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
+
+
+def refused(case: Case) -> Iterator[Likely]:
+    """Return the causes of our refusal."""
+    error = case.refusal
+    if error.fault.check is not None:
+        reasons = error.reasons or (Reason(error.fault, 0, "", error.facts),)
+        yield from _certificate(case, reasons)
+    else:
+        yield from RULES.get(error.fault, _broken)(case)
+
+
+# -- certificates ------------------------------------------------------------------------------------------
+
+
+def _certificate(case: Case, reasons: tuple[Reason, ...]) -> Iterator[Likely]:
+    for place, reason in enumerate(reasons):
+        weight = LIKELY if place else CERTAIN
+        match reason.fault:
+            case Fault.NO_PATH:
+                yield from _no_path(case, reason)
+            case Fault.CERTIFICATE_EXPIRED | Fault.CERTIFICATE_NOT_YET_VALID:
+                yield from _period(case, reason)
+            case Fault.BAD_CERTIFICATE_SIGNATURE:
+                yield certs.cause_of(case, reason, PEERS, LIKELY)
+                yield case.likely(Cause.CA_REPLACED, PEERS, issuer=reason.facts.get("issuer", "?"))
+                yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+            case Fault.WRONG_EXTENDED_KEY_USAGE:
+                yield certs.cause_of(case, reason, PEERS, weight)
+            case Fault.NAME_MISMATCH:
+                yield from _name(case, reason, weight)
+            case Fault.BAD_STAPLE:
+                yield certs.cause_of(case, reason, PEERS, LIKELY)
+                yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+            case Fault.REVOCATION_UNKNOWN:
+                # Evidence is ours to have, unless the peer was to bring it.
+                yield certs.cause_of(case, reason, OURS if not place else PEERS, weight)
+            case _:
+                yield certs.cause_of(case, reason, PEERS, weight)
+
+
+def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
+    chain = case.their_chain
+    issuer = str(reason.facts.get("issuer", "?"))
+    anchors = case.ours.anchors
+    ours = case.trusted
+    last = chain[reason.position or 0] if chain and (reason.position or 0) < len(chain) else None
+    if last is not None and last.is_self_issued and len(chain) == 1:
+        yield case.likely(
+            Cause.SELF_SIGNED,
+            PEERS,
+            CERTAIN,
+            f"its issuer and its subject are the same: {issuer}",
+            issuer=issuer,
+        )
+        return
+    anchor = certs.knows(anchors, last)[0] if last is not None else None
+    if anchor is not None:
+        evidence = f"we trust {anchor.subject_text}, and its key did not sign what the {case.role.peer} sent"
+        yield case.likely(Cause.CA_REPLACED, PEERS, CERTAIN, evidence, issuer=issuer)
+        return
+    sent = f"the {case.role.peer} sent {_count(len(chain))}; the last is issued by {issuer}; we trust {ours}"
+    detail = f"{issuer} is none of ours"
+    mixed = _mixed(case, issuer, ours)
+    if mixed:
+        yield case.likely(Cause.WRONG_ENVIRONMENT, BETWEEN, LIKELY, sent, detail=mixed)
+    if last is not None and last.is_self_issued:
+        yield case.likely(Cause.ROOT_NOT_TRUSTED, PEERS, LIKELY, sent, issuer=issuer)
+        return
+    alone = len(chain) == 1
+    kin = certs.relative(issuer, anchors.names_for_people if anchors is not None else ())
+    if alone and not mixed and last is not None and (kin or certs.tells_issuer(last)):
+        why = (
+            f"{sent}; {kin} seems to stand above it"
+            if kin
+            else f"{sent}; it says where that CA's certificate is"
+        )
+        yield case.likely(Cause.INTERMEDIATE_MISSING, PEERS, LIKELY, why, issuer=issuer)
+        yield case.likely(Cause.ISSUER_NOT_NAMED, PEERS, POSSIBLE, detail=detail)
+        return
+    yield case.likely(Cause.ISSUER_NOT_NAMED, PEERS, LIKELY, sent, detail=detail)
+    yield case.likely(Cause.INTERMEDIATE_MISSING, PEERS, POSSIBLE, issuer=issuer)
+    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+
+
+def _count(number: int) -> str:
+    return {0: "no certificate", 1: "its certificate alone"}.get(number, f"{number} certificates")
+
+
+def _mixed(case: Case, theirs: str, ours: str) -> str:
+    """Say how environments are mixed, if they are: theirs is of one, what we go by of another."""
+    found, wanted = certs.environment(theirs), certs.environment(ours)
+    if found is None or wanted is None or found == wanted:
+        return ""
+    return f"the {case.role.peer}'s certificate is of {found}, what we trust is of {wanted}"
+
+
+def _period(case: Case, reason: Reason) -> Iterator[Likely]:
+    """A certificate outside of its time, or a clock that is wrong: what else is outside tells which."""
+    expired = reason.fault is Fault.CERTIFICATE_EXPIRED
+    others = list(certs.clock_witnesses(case, ahead=expired))
+    begins = reason.facts.get("not_before")
+    now = case.situation.now
+    soon = not expired and begins is not None and begins - now < certs.SKEW  # type: ignore[operator]
+    says = f"our clock says {now:%Y-%m-%d %H:%M} UTC"
+    if others:
+        word = "expired" if expired else "not yet valid"
+        yield case.likely(Cause.OUR_CLOCK, OURS, CERTAIN, f"by it {' and '.join(others)} would be {word} too")
+    elif soon:
+        yield case.likely(
+            Cause.OUR_CLOCK, OURS, LIKELY, f"the certificate begins within the hour, and {says}"
+        )
+    yield certs.cause_of(case, reason, PEERS, LIKELY, says)
+    yield case.likely(Cause.OUR_CLOCK, OURS, POSSIBLE)
+
+
+def _name(case: Case, reason: Reason, weight: Weight) -> Iterator[Likely]:
+    evidence = ""
+    if (
+        case.ours.server_name
+        and ":" not in case.ours.server_name
+        and case.ours.server_name.replace(".", "").isdigit()
+    ):
+        evidence = "we connected by address, and the certificate is for names"
+    yield certs.cause_of(case, reason, PEERS, weight, evidence)
+
+
+# -- authentication ----------------------------------------------------------------------------------------
+
+
+def _no_certificate(case: Case) -> Iterator[Likely]:
+    named = case.trusted
+    yield case.likely(
+        Cause.NO_CERTIFICATE, PEERS, LIKELY, f"we asked for one of {named}, and the client answered with none"
+    )
+    yield case.likely(
+        Cause.CERTIFICATE_WITHHELD, PEERS, POSSIBLE,
+        detail=f"it has none of a CA that we name ({named}), and clients send no other",
+    )  # fmt: skip
+
+
+def _wrong_proof(case: Case) -> Iterator[Likely]:
+    yield case.likely(
+        Cause.KEY_MISMATCH, PEERS, LIKELY, "its signature does not verify under its certificate"
+    )
+    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+
+
+def _key_and_suite(case: Case) -> Iterator[Likely]:
+    error = case.refusal
+    yield case.likely(Cause.PEER_CONFIGURED_WRONG, PEERS, LIKELY, error.sentence)
+    yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, detail=error.sentence)
+
+
+# -- hellos ------------------------------------------------------------------------------------------------
+
+
+def _version(case: Case) -> Iterator[Likely]:
+    detail = _difference(case)
+    party = OURS if _narrowed_versions(case) else PEERS
+    yield case.likely(Cause.NO_SHARED_VERSION, party, CERTAIN, detail=detail)
+
+
+def _narrowed_versions(case: Case) -> bool:
+    return len(case.ours.versions) == 1
+
+
+def _difference(case: Case) -> str:
+    """Say what each side has: the fault's own facts."""
+    error = case.refusal
+    facts = error.facts
+    if "accepted" in facts:
+        return sentence("the {peer} has {offered}, we accept {accepted}", {**facts, "peer": error.peer})
+    return sentence("the {peer} chose {got}, we offered {offered}", {**facts, "peer": error.peer})
+
+
+def _suites(case: Case) -> Iterator[Likely]:
+    offered = case.seen.offer.suites if case.seen.offer is not None else ()
+    signals = {CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV, CipherSuite.TLS_FALLBACK_SCSV}
+    real = [each for each in offered if each not in signals]
+    detail = _difference(case)
+    if real and all(_is_key_transport(each) for each in real):
+        yield case.likely(
+            Cause.ONLY_KEY_TRANSPORT, PEERS, CERTAIN, f"all that it offers are of that kind: {detail}"
+        )
+        return
+    yield case.likely(Cause.NO_SHARED_SUITE, PEERS, CERTAIN, detail=detail)
+
+
+def _is_key_transport(code: int) -> bool:
+    """Whether a suite is one of RSA key transport (RFC 5246 A.5, RFC 5288)."""
+    return code in KEY_TRANSPORT
+
+
+# TLS_RSA_WITH_...: with RC4, 3DES, AES-CBC, Camellia, SEED, AES-GCM, CCM, by code point.
+KEY_TRANSPORT = frozenset(
+    (0x01, 0x02, 0x04, 0x05, 0x07, 0x09, 0x0A, 0x2F, 0x35, 0x3B, 0x3C, 0x3D, 0x41, 0x84, 0x96, 0x9C, 0x9D, 0xBA,
+     0xC0, 0xC09C, 0xC09D, 0xC0A0, 0xC0A1)
+)  # fmt: skip
+
+
+def _groups(case: Case) -> Iterator[Likely]:
+    yield case.likely(Cause.NO_SHARED_GROUP, PEERS, CERTAIN, detail=_difference(case))
+
+
+def _schemes(case: Case) -> Iterator[Likely]:
+    error = case.refusal
+    detail = sentence("it accepts {offered}, and our key can make {accepted}", error.facts)
+    yield case.likely(Cause.NO_SHARED_SCHEME, OURS, CERTAIN, detail=detail)
+
+
+def _protocols(case: Case) -> Iterator[Likely]:
+    yield case.likely(Cause.NO_SHARED_PROTOCOL, PEERS, CERTAIN, detail=_difference(case))
+
+
+def _unserved_name(case: Case) -> Iterator[Likely]:
+    error = case.refusal
+    own = [name for chain in case.ours.own for name in _dns_names(chain)]
+    evidence = f"our certificates are for {', '.join(own)}" if own else ""
+    yield case.likely(
+        Cause.NAME_NOT_SERVED, PEERS, CERTAIN, evidence, name=error.facts.get("name", "?"), other="our side"
+    )
+
+
+def _dns_names(chain: Chain) -> tuple[str, ...]:
+    return next((names_of(leaf).dns for leaf in parsed(chain[:1])), ())
+
+
+def _fallback(case: Case) -> Iterator[Likely]:
+    yield case.likely(Cause.FELL_BACK, PEERS, LIKELY)
+    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+
+
+def _interference(case: Case) -> Iterator[Likely]:
+    error = case.refusal
+    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, LIKELY, error.sentence)
+    yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, detail=error.sentence)
+
+
+# -- records and order -------------------------------------------------------------------------------------
+
+
+def _not_tls(case: Case) -> Iterator[Likely]:
+    error = case.refusal
+    start = error.facts.get("start")
+    head = bytes(start) if isinstance(start, (bytes, bytearray)) else b""
+    saw = f"its first bytes are {head!r}"
+    for cause, beginnings in PLAIN_CLIENTS if not case.is_client else PLAIN_SERVERS:
+        if head.startswith(beginnings):
+            yield case.likely(cause, PEERS, CERTAIN, saw)
+            return
+    if len(head) > 2 and head[0] & 0x80 and head[2] == 1:
+        yield case.likely(Cause.OLD_SSL, PEERS, CERTAIN, saw)
+        return
+    if case.is_client and head[3:5] == b"\0\x0a":
+        yield case.likely(Cause.SPEAKS_DATABASE, PEERS, CERTAIN, f"{saw}, as MySQL greets")
+        return
+    yield case.likely(Cause.SPEAKS_PLAIN if case.is_client else Cause.OUR_PLAIN_PORT, PEERS, LIKELY, saw)
+    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+
+
+PLAIN_SERVERS: tuple[tuple[Cause, tuple[bytes, ...]], ...] = (
+    (Cause.SPEAKS_HTTP, (b"HTTP/", b"<html", b"<!DOC", b"<HTML")),
+    (Cause.SPEAKS_SSH, (b"SSH-",)),
+    (Cause.SPEAKS_MAIL, (b"220", b"+OK", b"* OK", b"421", b"554", b"500 ", b"502 ")),
+    (Cause.SPEAKS_DATABASE, (b"E\0\0", b"N")),
+    (Cause.PROXY_HEADER, (b"PROXY", b"\r\n\r\n\0")),
+)
+PLAIN_CLIENTS: tuple[tuple[Cause, tuple[bytes, ...]], ...] = (
+    (Cause.HTTP_CLIENT, (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIO", b"CONNE", b"DELET", b"PATCH", b"PRI *")),
+    (Cause.PROXY_HEADER, (b"PROXY", b"\r\n\r\n\0")),
+)  # fmt: skip
+
+
+def _altered(case: Case) -> Iterator[Likely]:
+    error = case.refusal
+    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, LIKELY, error.sentence)
+    yield case.likely(Cause.RECORDS_DIFFER, BETWEEN)
+    yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, detail=error.sentence)
+
+
+def _unexpected(case: Case) -> Iterator[Likely]:
+    error = case.refusal
+    got = error.facts.get("got")
+    if case.place in (Place.OPEN, Place.JUDGED) and got == "certificate_request":
+        yield case.likely(
+            Cause.WANTS_CERTIFICATE_LATER, PEERS, CERTAIN, "it sent a CertificateRequest after its Finished"
+        )
+        return
+    if not case.is_client and case.place is Place.OPEN and got == "client_hello":
+        yield case.likely(Cause.WANTS_RENEGOTIATION, PEERS, CERTAIN, "it sent a second ClientHello")
+        return
+    yield from _broken(case)
+
+
+def _broken(case: Case) -> Iterator[Likely]:
+    error = case.refusal
+    yield case.likely(
+        Cause.PEER_BREAKS_RULES, PEERS, LIKELY, f"{error.rule} forbids it", detail=error.sentence
+    )
+    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+
+
+def _early_data(case: Case) -> Iterator[Likely]:
+    error = case.refusal
+    yield case.likely(Cause.RESUMPTION, PEERS, LIKELY, error.sentence)
+    yield from _broken(case)
+
+
+def _late(case: Case) -> Iterator[Likely]:
+    silent = not case.seen.received
+    if silent and not case.is_client:
+        yield case.likely(Cause.PROBE, PEERS, LIKELY, "it connected and said nothing")
+    if silent and case.is_client:
+        yield case.likely(Cause.PEER_SILENT, PEERS, LIKELY, "it took our hello and said nothing")
+    yield case.likely(Cause.SLOW, BETWEEN, POSSIBLE)
+    yield case.likely(Cause.PEER_STOPPED, PEERS)
+
+
+RULES: Mapping[Fault, Rule] = {
+    Fault.NOT_TLS: _not_tls,
+    Fault.BAD_RECORD: _altered,
+    Fault.BAD_FINISHED: _altered,
+    Fault.DOWNGRADED: _interference,
+    Fault.BAD_RENEGOTIATION_INFO: _interference,
+    Fault.CHANGED_HELLO: _interference,
+    Fault.WRONG_COOKIE: _interference,
+    Fault.WRONG_SESSION_ID: _interference,
+    Fault.UNEXPECTED_MESSAGE: _unexpected,
+    Fault.EARLY_DATA: _early_data,
+    Fault.RESUMED_UNKNOWN_SESSION: _early_data,
+    Fault.UNSUPPORTED_VERSION: _version,
+    Fault.UNOFFERED_VERSION: _version,
+    Fault.NO_SHARED_CIPHER_SUITE: _suites,
+    Fault.NO_SHARED_GROUP: _groups,
+    Fault.NO_SHARED_SCHEME: _schemes,
+    Fault.NO_SHARED_APPLICATION_PROTOCOL: _protocols,
+    Fault.UNKNOWN_SERVER_NAME: _unserved_name,
+    Fault.NO_EXTENDED_MAIN_SECRET: one(Cause.NO_EXTENDED_MAIN_SECRET, PEERS, CERTAIN),
+    Fault.NO_SECURE_RENEGOTIATION: one(Cause.NO_SECURE_RENEGOTIATION, PEERS, CERTAIN),
+    Fault.NEEDLESS_FALLBACK: _fallback,
+    Fault.NO_CERTIFICATE: _no_certificate,
+    Fault.BAD_CERTIFICATE_VERIFY: _wrong_proof,
+    Fault.SCHEME_DOES_NOT_FIT_KEY: _wrong_proof,
+    Fault.KEY_DOES_NOT_FIT_SUITE: _key_and_suite,
+    Fault.HANDSHAKE_TIMEOUT: _late,
+}

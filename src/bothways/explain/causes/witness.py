@@ -1,0 +1,117 @@
+"""Watches one connection and keeps the little that explains its failure: an observer, as a recorder is one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bothways.explain.causes.situation import UNNAMED, Chain, Files, Offer, Ours, Request, Seen, Situation
+from bothways.explain.messages import title
+from bothways.iana import Alert, ContentType
+from bothways.tls.connection import ClientConfig, ServerConfig
+from bothways.tls.events import AlertSeen, Epoch, MessageSeen, Note, Observer, RecordSeen
+from bothways.tls.handshake.negotiation import client_versions
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire import tls12, tls13
+from bothways.tls.wire.flight import Message
+from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
+
+MESSAGE_LIMIT = 64
+WARNING_LIMIT = 16
+
+
+class Witness:
+    """Give it as `observer` to one connection; `situation()` is what `explain` asks for.
+
+    config: that of the connection.  server_name: whom a client wants to reach.  address: "HOST:PORT".
+    files: what our files are called.  also: another observer, which hears every note too.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig | ServerConfig,
+        server_name: str | None = None,
+        *,
+        address: str = "",
+        files: Files = UNNAMED,
+        also: Observer | None = None,
+    ) -> None:
+        self._ours = Ours.of(config, server_name, address=address, files=files)
+        self._clock = config.clock
+        self._also = also
+        self._seen = Seen()
+
+    def __call__(self, note: Note) -> None:
+        """Keep what tells something."""
+        match note:
+            case MessageSeen(sent, message):
+                self._message(sent, message)
+            case RecordSeen(False, ContentType.application_data, _, Epoch.APPLICATION):
+                if not self._seen.data:
+                    self._seen = replace(self._seen, data=True)
+            case AlertSeen(False, _, description) if description != Alert.CLOSE_NOTIFY:
+                if len(self._seen.warnings) < WARNING_LIMIT:
+                    self._seen = replace(self._seen, warnings=(*self._seen.warnings, description))
+        if self._also is not None:
+            self._also(note)
+
+    def situation(self) -> Situation:
+        """Return what is known by now."""
+        return Situation(self._ours, self._seen, self._clock.now())
+
+    def _message(self, sent: bool, message: Message) -> None:
+        seen, name = self._seen, title(message)
+        if len(seen.sent) + len(seen.received) < MESSAGE_LIMIT:
+            if sent:
+                seen = replace(seen, sent=(*seen.sent, name))
+            else:
+                seen = replace(seen, received=(*seen.received, name))
+        match message:
+            case ClientHello() if not sent:
+                seen = replace(seen, offer=offer_of(message))
+            case ServerHello() if not is_retry(message):
+                seen = replace(seen, version=chosen_version(message), suite=message.cipher_suite)
+            case tls13.CertificateRequest() | tls12.CertificateRequest() if not sent:
+                seen = replace(seen, request=request_of(message))
+            case tls13.Certificate() | tls12.Certificate():
+                chain = chain_of(message)
+                seen = replace(seen, shown=chain) if sent else replace(seen, chain=chain)
+        self._seen = seen
+
+
+def offer_of(hello: ClientHello) -> Offer:
+    """Return what a ClientHello offers."""
+    extensions = hello.extensions or ()
+    groups = ext.find(extensions, ext.SupportedGroups)
+    schemes = ext.find(extensions, ext.SignatureAlgorithms)
+    protocols = ext.find(extensions, ext.ApplicationProtocols)
+    name = ext.find(extensions, ext.ServerName)
+    return Offer(
+        versions=client_versions(hello),
+        suites=hello.cipher_suites,
+        groups=groups.groups if groups else (),
+        schemes=schemes.schemes if schemes else (),
+        protocols=protocols.protocols if protocols else (),
+        server_name=name.host_name if name else None,
+    )
+
+
+def chosen_version(hello: ServerHello) -> int:
+    """Return the version that a ServerHello chooses."""
+    selected = ext.find(hello.extensions or (), ext.SelectedVersion)
+    return selected.version if selected else hello.legacy_version
+
+
+def request_of(request: tls13.CertificateRequest | tls12.CertificateRequest) -> Request:
+    """Return what a CertificateRequest asks for."""
+    if isinstance(request, tls12.CertificateRequest):
+        return Request(request.supported_signature_algorithms, request.certificate_authorities)
+    schemes = ext.find(request.extensions, ext.SignatureAlgorithms)
+    named = ext.find(request.extensions, ext.CertificateAuthorities)
+    return Request(schemes.schemes if schemes else (), named.authorities if named else ())
+
+
+def chain_of(certificate: tls13.Certificate | tls12.Certificate) -> Chain:
+    """Return the certificates of a Certificate message in DER."""
+    if isinstance(certificate, tls12.Certificate):
+        return tuple(certificate.certificate_list)
+    return tuple(entry.cert_data for entry in certificate.certificate_list)

@@ -1,0 +1,128 @@
+"""Whatever ends a connection has causes, in every place and for both sides."""
+
+from __future__ import annotations
+
+import socket
+from itertools import product
+from string import Formatter
+
+import pytest
+
+import skins
+from bothways.errors import InternalError, PeerAlert, PeerFault, Truncated
+from bothways.explain.causes import Cause, Explanation, Ours, Party, Seen, Situation, Weight, explain
+from bothways.explain.causes.situation import Request
+from bothways.faults import Fault
+from bothways.iana import Alert
+from bothways.tls.handshake.refusals import meaning_of, place_of
+from bothways.tls.handshake.steps import Role, Step
+from pair import NOON
+
+CHAIN = tuple(skins.client().chain)
+# How far a conversation can have come: what was sent and received by then.
+SEEN = {
+    Role.CLIENT: (
+        Seen(),
+        Seen(sent=("ClientHello",)),
+        Seen(sent=("ClientHello",), received=("ServerHello",), version=0x0304),
+        Seen(sent=("ClientHello", "Certificate"), received=("ServerHello",), request=Request(), shown=()),
+        Seen(sent=("ClientHello", "Certificate"), received=("ServerHello",), request=Request(), shown=CHAIN),
+        Seen(sent=("ClientHello", "Finished"), received=("ServerHello",), data=True),
+    ),
+    Role.SERVER: (
+        Seen(),
+        Seen(received=("ClientHello",)),
+        Seen(received=("ClientHello",), sent=("ServerHello", "Certificate"), shown=CHAIN),
+        Seen(received=("ClientHello", "Finished"), sent=("ServerHello", "Certificate"), shown=CHAIN),
+    ),
+}
+
+
+def situations(role: Role) -> list[tuple[Situation, Step]]:
+    """A side that brought something, at each place, and one of which nothing is known, at each step."""
+    config = skins.client_config(skins.client()) if role is Role.CLIENT else skins.server_config()
+    full, bare = Ours.of(config, "localhost", address="localhost:8443"), Ours(role)
+    seen = [(Situation(full, each), Step.START) for each in SEEN[role]]
+    return seen + [(Situation(bare), step) for step in Step]
+
+
+def check(found: Explanation) -> None:
+    """It says something: no blank is left open, and each cause tells what to do."""
+    assert found.causes and found.happened and not found.happened.endswith(".")
+    for each in found.causes:
+        assert each.weight is not Weight.AGAINST
+        assert each.text and each.remedy and not each.text.endswith((":", ": ", "."))
+        for text in (each.text, each.remedy, each.evidence, each.command):
+            assert "?" not in text and "{" not in text and text.isascii(), text
+
+
+def facts_of(fault: Fault) -> dict[str, object]:
+    """A value for each blank of a row."""
+    names = {name for _, name, _, _ in Formatter().parse(fault.sentence + fault.hint) if name}
+    values: dict[str, object] = dict.fromkeys(names, "something")
+    times = dict.fromkeys(names & {"not_after", "not_before", "now", "revoked_at"}, NOON)
+    return {**values, **times, **({"seconds": 30.0} if "seconds" in names else {})}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_fault_is_explained_in_every_place(role: Role) -> None:
+    for (situation, step), fault in product(situations(role), Fault):
+        error = PeerFault(fault, step="1.2", peer=role.peer, state=step.name, facts=facts_of(fault))
+        check(explain(error, situation))
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_alert_is_explained_in_every_place(role: Role) -> None:
+    for (situation, step), alert in product(situations(role), Alert):
+        for unconfirmed in (True, False):
+            place = place_of(role, step, unconfirmed=unconfirmed)
+            error = PeerAlert(alert, step="3", peer=role.peer, state=step.name)
+            found = explain(error, situation)
+            check(found)
+            assert found.first.cause is not Cause.PRIVATE_ALERT
+            assert found.usually
+            assert meaning_of(alert, role, place)[0]
+
+
+def test_an_alert_that_no_standard_knows_is_called_so() -> None:
+    for number in set(range(256)) - set(Alert):
+        found = explain(PeerAlert(number, step="1.2", peer="server", state="WAIT_SH"))
+        check(found)
+        assert found.first.cause is Cause.PRIVATE_ALERT
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_cut_is_explained_in_every_place(role: Role) -> None:
+    for situation, _ in situations(role):
+        for step in ("1.1", "1.2", "2.1", "2.3", "3", "3.3a", "4.1", "4.2", "4.3"):
+            for error in (Truncated(role.peer, step=step), ConnectionResetError(104, "reset")):
+                found = explain(error, situation)
+                check(found)
+                assert found.usually
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(111, "Connection refused"),
+        TimeoutError("timed out"),
+        socket.gaierror(-2, "Name or service not known"),
+        OSError(113, "No route to host"),
+        OSError(24, "Too many open files"),
+        BrokenPipeError(32, "Broken pipe"),
+        InternalError(),
+    ],
+    ids=repr,
+)
+def test_what_the_network_says_is_explained_in_every_place(error: Exception, role: Role) -> None:
+    for situation, _ in situations(role):
+        check(explain(error, situation))
+
+
+def test_an_error_alone_is_explained_too() -> None:
+    """Without a witness there is less to go by, and still an answer."""
+    found = explain(PeerAlert(Alert.UNKNOWN_CA, step="3.3a", peer="server", state="CONNECTED"))
+    assert (found.first.cause, found.first.party) == (Cause.ISSUER_NOT_NAMED, Party.OURS)
+    found = explain(Truncated("server", step="1.2"))
+    assert found.first.cause is Cause.SPEAKS_PLAIN
