@@ -11,7 +11,6 @@ ELSEWHERE = {
     "__init__.py": "architecture/test_public_names.py",
     "cli/ca/crl.py": "cli/test_scripts.py",
     "cli/ca/init.py": "cli/ca/test_init.py",
-    "cli/ca/issue.py": "cli/ca/test_handout.py",
     "cli/ca/release.py": "cli/test_scripts.py",
     "cli/ca/revoke.py": "cli/ca/test_which.py",
     "cli/ca/root.py": "cli/ca/test_init.py",

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from bothways.ca.authority import new_serial
+from bothways.ca.authority import Authority, new_serial
 from bothways.ca.keys import KeyType, new_key, signature_hash
 from bothways.ca.office import Office, Terms
-from bothways.ca.profiles import Constraints, Holder, Profile
+from bothways.ca.profiles import Constraints, Delegation, Holder, Profile, constraints_of
 from bothways.errors import ConfigError
 from ca.offices import DAY, NOW, Clock, client, new_office
 from interop import peers
@@ -242,9 +242,41 @@ def test_names_outside_the_constraints_are_not_issued_and_not_recorded(tmp_path:
     assert office.issue(Profile.SERVER, Holder(None, ("www.example.com",)))
     with pytest.raises(ConfigError, match="nothing was issued, since nobody would accept it"):
         office.issue(Profile.SERVER, Holder(None, ("www.example.org",)))
+    with pytest.raises(ConfigError, match="nothing was issued, since nobody would accept it"):
+        office.issue(Profile.OCSP, Holder("OCSP", ("www.example.org",)))
     assert [entry.name for entry in office.register.all()] == ["www.example.com"]
     assert len(office.audit()) == 1
     office.close()
+
+
+def test_an_authority_below_is_issued_with_what_it_may_and_renewed_with_the_same(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """RFC 5280 4.2.1.9 and 4.2.1.10."""
+    office = new_office(tmp_path / "ca", clock, path_length=2)
+    limits = Constraints(("example.com",), (), (), ("10.0.0.0/8",), (), ("example.org",), ("example.com",))
+    branch = office.issue(Profile.SUB_CA, Holder("Branch CA"), delegation=Delegation(1, limits))
+    renewed = office.renew(branch.serial)
+    for issued in (branch, renewed):
+        found = issued.certificate.extensions
+        basic = found.get_extension_for_class(x509.BasicConstraints)
+        assert (basic.critical, basic.value) == (True, x509.BasicConstraints(ca=True, path_length=1))
+        assert found.get_extension_for_class(x509.NameConstraints).critical
+        assert constraints_of(issued.certificate) == limits
+        assert found.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    assert branch.certificate.public_key() != renewed.certificate.public_key()
+    below = Authority(
+        branch.certificate, branch.key, (*branch.intermediates, office.authority.root), now=clock
+    )
+    assert len(below.issue(Profile.SERVER, dns=["a.example.com"]).intermediates) == 2
+    office.close()
+
+
+def test_an_authority_that_may_have_none_below_issues_none(office: Office) -> None:
+    """RFC 5280 4.2.1.9."""
+    with pytest.raises(ConfigError, match="may have 0 authorities below it"):
+        office.issue(Profile.SUB_CA, Holder("Branch CA"))
+    assert list(office.register.all()) == []
 
 
 def test_a_clock_that_is_far_off_is_noticed(office: Office, clock: Clock) -> None:

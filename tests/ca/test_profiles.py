@@ -36,6 +36,20 @@ BAD_NAMES = [
     ("email", "a b@example.com", "no mail address"),
     ("email", "@example.com", "no mail address"),
     ("email", "a@@example.com", "no mail address"),
+    ("uri", "spiffe:example/a", "no SPIFFE ID"),
+    ("uri", "spiffe://Example/a", "no SPIFFE ID"),
+    ("uri", "spiffe://example/a/", "no SPIFFE ID"),
+    ("uri", "spiffe://example/a//b", "no SPIFFE ID"),
+    ("uri", "spiffe://example/../b", "no SPIFFE ID"),
+    ("uri", "spiffe://example:1/b", "no SPIFFE ID"),
+    ("uri", "spiffe://user@example/b", "no SPIFFE ID"),
+    ("uri", "spiffe://example/b?q", "no SPIFFE ID"),
+    ("uri", "https://a.example/" + "x" * 2048, "at most 2048"),
+    ("uri", "https://a.example/\x00", "no URI"),
+    ("uri", "https://a.example/%0", "no URI"),
+    ("email", "x" * 65 + "@example.com", "at most 64 and 254"),
+    ("email", "a\n@example.com", "no mail address"),
+    ("email", "x" * 20 + "@" + ".".join(["y" * 60] * 4), "at most 64 and 254"),
     ("common_name", "x" * 65, "65 characters long"),
     ("common_name", "evil\n\x1b[31m", "cannot be printed"),
 ]
@@ -46,6 +60,42 @@ def test_a_name_that_is_none_is_refused_and_told(kind: str, name: str, problem: 
     names = {kind: name if kind == "common_name" else (name,)}
     with pytest.raises(ConfigError, match=problem):
         check_holder(Profile.CLIENT, Holder(**names))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "uri", ["spiffe://example", "spiffe://example/a/B_1-x.y", "https://a.example/%20?q#f", "urn:uuid:1"]
+)
+def test_a_uri_is_kept_as_it_is(uri: str) -> None:
+    """RFC 3986, and SPIFFE-ID 2."""
+    assert [each.value for each in alternative_names(Holder(uri=(uri,)))] == [uri]
+
+
+def test_a_spiffe_id_stands_alone_among_the_uris() -> None:
+    """X.509-SVID 2: one URI and no more."""
+    with pytest.raises(ConfigError, match="has no other URI"):
+        check_holder(Profile.CLIENT, Holder(uri=("spiffe://example/a", "https://a.example")))
+    check_holder(Profile.CLIENT, Holder(uri=("https://a.example", "https://b.example")))
+
+
+def test_a_name_is_given_once_and_no_more_than_a_hundred_are() -> None:
+    for twice in (
+        Holder(dns=("a.example", "A.example")),
+        Holder(ip=("::1", "0:0::1")),
+        Holder(email=("a@example.com", "a@example.com")),
+    ):
+        with pytest.raises(ConfigError, match="is asked for twice"):
+            alternative_names(twice)
+    with pytest.raises(ConfigError, match="101 names are asked for; at most 100 are given"):
+        alternative_names(Holder(dns=tuple(f"n{i}.example" for i in range(101))))
+
+
+def test_an_authority_has_a_common_name_alone() -> None:
+    check_holder(Profile.SUB_CA, Holder("Branch CA"))
+    for name in (None, "", "x" * 65, "a\nb"):
+        with pytest.raises(ConfigError, match="an authority's name has 1 to 64 printable"):
+            check_holder(Profile.SUB_CA, Holder(name))
+    with pytest.raises(ConfigError, match="what it may vouch for are its constraints"):
+        check_holder(Profile.SUB_CA, Holder("Branch CA", ("a.example",)))
 
 
 def test_a_server_needs_a_name_that_clients_look_at() -> None:

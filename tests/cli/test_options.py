@@ -84,3 +84,21 @@ def test_a_person_at_a_terminal_is_asked(monkeypatch, tmp_path):
     assert terminal.passphrase(None, "a.key") is None
     (tmp_path / "words").write_text("first\nsecond\n")
     assert terminal.passphrase(str(tmp_path / "words"), "a.key") == "first"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "No such file or directory"),
+        (b"", "first line is empty"),
+        (b"\nx", "first line is empty"),
+        (b"\xff\n", "no text in UTF-8"),
+    ],
+)
+def test_a_file_without_a_passphrase_is_told(tmp_path, content, problem):
+    """And is no empty passphrase."""
+    file = tmp_path / "words"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=problem):
+        terminal.passphrase(str(file), "a.key")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import mldsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
-from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.ca import profiles
 from bothways.ca.keys import KeyType, PrivateKey, PublicKey, new_key, private_pem, signature_hash
@@ -24,6 +24,7 @@ from bothways.trust.credentials import Credentials
 
 BACKDATE = timedelta(hours=1)  # clocks of those who judge may run behind ours
 SERIAL_BYTES = 16
+P12_MLDSA = "nobody reads an ML-DSA key from PKCS#12 yet; hand it out as PEM"
 
 Now = Callable[[], datetime]
 Random = Callable[[int], bytes]
@@ -78,7 +79,7 @@ class Issued:
         """Put key and chain into a PKCS#12 file, as browsers and Java import it."""
         key = self._own_key()
         if isinstance(key, mldsa.MLDSA65PrivateKey):
-            raise ConfigError("nobody reads an ML-DSA key from PKCS#12 yet; hand it out as PEM")
+            raise ConfigError(P12_MLDSA)
         return pkcs12.serialize_key_and_certificates(
             name.encode() or None,
             key,
@@ -127,7 +128,7 @@ class Authority:
         what it issues.
         """
         key = new_key(key_type)
-        subject = _authority_name(name)
+        subject = profiles.authority_name(name)
         start = now()
         builder = (
             _builder(subject, subject, _public(key), random, start - BACKDATE, start + lifetime)
@@ -244,7 +245,9 @@ class Authority:
         """Sign the certificate of an authority below; arguments as for `intermediate`."""
         self._check_room_below(path_length)
         start = self.now()
-        builder = self._signed_builder(_authority_name(name), public_key, start, start + lifetime, serial)
+        builder = self._signed_builder(
+            profiles.authority_name(name), public_key, start, start + lifetime, serial
+        )
         builder = builder.add_extension(
             x509.BasicConstraints(ca=True, path_length=path_length), critical=True
         )
@@ -337,12 +340,6 @@ def _subject_key_identifier(public_key: PublicKey) -> x509.SubjectKeyIdentifier:
 
 def _public(key: PrivateKey) -> PublicKey:
     return key.public_key()
-
-
-def _authority_name(name: str) -> x509.Name:
-    if not name or len(name) > profiles.COMMON_NAME_LIMIT or not name.isprintable():
-        raise ConfigError(f"an authority's name has 1 to {profiles.COMMON_NAME_LIMIT} printable characters")
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def _address(url: str) -> x509.UniformResourceIdentifier:

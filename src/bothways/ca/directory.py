@@ -89,10 +89,10 @@ def write(path: Path, data: bytes, mode: int) -> None:
         _sync(path.parent)
 
 
-def read(path: Path) -> bytes:
-    """Read a file, or raise ConfigError that names it."""
-    with told(path):
-        return path.read_bytes()
+def read(path: Path, limit: int = -1) -> bytes:
+    """Read a file, or its first `limit` bytes; raise ConfigError that names it if it cannot be read."""
+    with told(path), path.open("rb") as file:
+        return file.read(limit)
 
 
 @contextmanager

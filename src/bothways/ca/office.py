@@ -34,7 +34,7 @@ from bothways.ca.authority import (
 )
 from bothways.ca.crl import CRL_LIFETIME, HOLD, ROOT_CRL_LIFETIME, build_crl, check_reason
 from bothways.ca.keys import KeyType, PublicKey, new_key
-from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
+from bothways.ca.profiles import LEAST, UNCONSTRAINED, Constraints, Delegation, Holder, Profile
 from bothways.ca.register import Change, Entry, Register
 from bothways.ca.requests import read_request
 from bothways.ca.sealing import opened, sealed
@@ -47,12 +47,13 @@ T = TypeVar("T")
 
 ROOT, ISSUING = "root", "issuing"
 
-PURPOSES = {
+# For which purposes our own trust must accept what is issued; None: whatever it is for.
+PURPOSES: dict[Profile, tuple[Purpose | None, ...]] = {
     Profile.SERVER: (Purpose.SERVER,),
     Profile.CLIENT: (Purpose.CLIENT,),
     Profile.PEER: (Purpose.SERVER, Purpose.CLIENT),
-    Profile.OCSP: (),
-    Profile.SUB_CA: (),
+    Profile.OCSP: (None,),
+    Profile.SUB_CA: (None,),
 }
 
 
@@ -66,6 +67,18 @@ class Terms:
     url: str = ""
     intermediate: bool = True
     constraints: Constraints = UNCONSTRAINED
+    path_length: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is to be certified."""
+
+    profile: Profile
+    holder: Holder
+    key: PublicKey
+    lifetime: timedelta | None
+    delegation: Delegation
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +175,16 @@ class Office:
         *,
         key_type: KeyType = KeyType.P256,
         lifetime: timedelta | None = None,
+        delegation: Delegation = LEAST,
     ) -> Issued:
-        """Make a key and a certificate for it. Arguments as for `Authority.issue`."""
+        """Make a key and a certificate for it.
+
+        Arguments as for `Authority.issue`; delegation: what an authority below may do.
+        """
         profiles.check_holder(profile, holder)
         key = new_key(key_type)
-        certificate = self._change(
-            lambda change: self._recorded(change, profile, holder, key.public_key(), lifetime, "issue")
-        )
+        wish = _Wish(profile, holder, key.public_key(), lifetime, delegation)
+        certificate = self._change(lambda change: self._recorded(change, wish, "issue"))
         return Issued(certificate, self.authority.chain, key)
 
     def sign(
@@ -178,6 +194,7 @@ class Office:
         *,
         holder: Holder | None = None,
         lifetime: timedelta | None = None,
+        delegation: Delegation = LEAST,
         source: str = "the request",
     ) -> Issued:
         """Issue a certificate for a signing request.
@@ -188,9 +205,8 @@ class Office:
         key, wanted = read_request(request, source)
         names = holder or wanted
         profiles.check_holder(profile, names)
-        certificate = self._change(
-            lambda change: self._recorded(change, profile, names, key, lifetime, "sign")
-        )
+        wish = _Wish(profile, names, key, lifetime, delegation)
+        certificate = self._change(lambda change: self._recorded(change, wish, "sign"))
         return Issued(certificate, self.authority.chain, None)
 
     def renew(self, serial: int, *, key_type: KeyType | None = None, same_key: bool = False) -> Issued:
@@ -209,10 +225,11 @@ class Office:
         public = _certifiable(old.public_key()) if key is None else key.public_key()
         lifetime = entry.not_after - entry.not_before - BACKDATE
         profile, holder = Profile(entry.profile), _holder(entry.names)
+        delegation = _delegation(old) if profile is Profile.SUB_CA else LEAST
+        wish = _Wish(profile, holder, public, lifetime, delegation)
 
         def replace(change: Change) -> x509.Certificate:
-            details = {"replaces": f"{serial:040x}"}
-            made = self._recorded(change, profile, holder, public, lifetime, "renew", details)
+            made = self._recorded(change, wish, "renew", {"replaces": f"{serial:040x}"})
             change.replace(serial, made.serial_number)
             return made
 
@@ -278,27 +295,43 @@ class Office:
         return self.register.transact(self.actor, now, work)
 
     def _recorded(
-        self,
-        change: Change,
-        profile: Profile,
-        holder: Holder,
-        key: PublicKey,
-        lifetime: timedelta | None,
-        action: str,
-        details: Mapping[str, object] | None = None,
+        self, change: Change, wish: _Wish, action: str, details: Mapping[str, object] | None = None
     ) -> x509.Certificate:
         serial = new_serial(self.authority.random)
-        change.reserve(serial, profile.value, _display_name(holder))
-        certificate = self.authority.sign(profile, holder, key, lifetime=lifetime, serial=serial)
-        self._check(certificate, profile)
-        _record(change, certificate, holder, action, {"profile": profile.value, **(details or {})})
+        change.reserve(serial, wish.profile.value, _display_name(wish.holder))
+        certificate = self._signed(wish, serial)
+        self._check(certificate, wish.profile)
+        about = {"profile": wish.profile.value, **(details or {})}
+        _record(change, certificate, wish.holder, action, about)
         return certificate
+
+    def _signed(self, wish: _Wish, serial: int) -> x509.Certificate:
+        if wish.profile is not Profile.SUB_CA:
+            return self.authority.sign(
+                wish.profile, wish.holder, wish.key, lifetime=wish.lifetime, serial=serial
+            )
+        return self.authority.sign_authority(
+            wish.holder.common_name or "",
+            wish.key,
+            lifetime=wish.lifetime or profiles.LIFETIMES[Profile.SUB_CA],
+            path_length=wish.delegation.path_length,
+            constraints=wish.delegation.constraints,
+            serial=serial,
+        )
 
     def _check(self, certificate: x509.Certificate, profile: Profile) -> None:
         """Refuse to hand out what our own trust would refuse, such as a name outside the constraints."""
         chain = [each.public_bytes(Encoding.DER) for each in (certificate, *self.authority.chain)]
+        usage = None if profile is Profile.SUB_CA else "digitalSignature"
         for purpose in PURPOSES[profile]:
-            verdict = judge(chain, self._anchors, purpose=purpose, name=None, at=self.authority.now())
+            verdict = judge(
+                chain,
+                self._anchors,
+                purpose=purpose,
+                name=None,
+                at=self.authority.now(),
+                key_usage=usage,
+            )
             if isinstance(verdict, Refused):
                 raise ConfigError(f"nothing was issued, since nobody would accept it: {verdict.reasons[0]}")
 
@@ -342,7 +375,11 @@ def _found_issuing(
         serial = new_serial(root.random)
         change.reserve(serial, Profile.SUB_CA.value, name)
         certificate = root.sign_authority(
-            name, key.public_key(), serial=serial, constraints=terms.constraints
+            name,
+            key.public_key(),
+            serial=serial,
+            path_length=terms.path_length,
+            constraints=terms.constraints,
         )
         _record(change, certificate, Holder(name), "issue", {"profile": Profile.SUB_CA.value})
     addresses = _addresses(settings.url, ISSUING)
@@ -432,6 +469,11 @@ def _names(holder: Holder) -> dict[str, tuple[str, ...]]:
 def _holder(names: Mapping[str, Iterable[str]]) -> Holder:
     kinds = {kind: tuple(names.get(kind, ())) for kind in ("dns", "ip", "uri", "email")}
     return Holder(next(iter(names.get("cn", ())), None), **kinds)
+
+
+def _delegation(certificate: x509.Certificate) -> Delegation:
+    basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    return Delegation(basic.path_length, profiles.constraints_of(certificate))
 
 
 def _type_of(key: object) -> KeyType:

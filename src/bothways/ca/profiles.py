@@ -5,6 +5,8 @@ The rules are RFC 5280 4.2. A profile decides usages; the key's type decides wha
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -20,6 +22,9 @@ from bothways.errors import ConfigError
 from bothways.trust.names import is_dns_name
 
 COMMON_NAME_LIMIT = 64  # ub-common-name, RFC 5280 appendix A.1
+NAME_LIMIT = 100  # of alternative names
+URI_LIMIT = 2048  # what every implementation of SPIFFE must bear
+LOCAL_PART_LIMIT, ADDRESS_LIMIT = 64, 254  # RFC 5321 4.5.3.1, with the erratum that counts the brackets
 DAY = timedelta(days=1)
 
 
@@ -87,8 +92,25 @@ class Constraints:
 UNCONSTRAINED = Constraints()
 
 
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """What an authority below may do: how many more may stand below it (None: any), and for whom it vouches."""
+
+    path_length: int | None = 0
+    constraints: Constraints = UNCONSTRAINED
+
+
+LEAST = Delegation()
+
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
+_SPIFFE = re.compile(r"spiffe://[a-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
+
+
 def check_holder(profile: Profile, holder: Holder) -> None:
     """Raise ConfigError for names that cannot be put into a certificate of that profile."""
+    if profile is Profile.SUB_CA:
+        _check_authority(holder)
+        return
     if profile in (Profile.SERVER, Profile.PEER) and not (holder.dns or holder.ip or holder.uri):
         raise ConfigError(
             f"a {profile.value} certificate needs a DNS name, an IP address or a URI: "
@@ -96,8 +118,17 @@ def check_holder(profile: Profile, holder: Holder) -> None:
         )
     if not (holder.common_name or holder.dns or holder.ip or holder.uri or holder.email):
         raise ConfigError(f"a {profile.value} certificate needs a name")
+    if len(holder.uri) > 1 and any(uri.startswith("spiffe:") for uri in holder.uri):
+        raise ConfigError("a certificate with a SPIFFE ID has no other URI")  # X.509-SVID 2
     alternative_names(holder)
     subject(holder)
+
+
+def authority_name(name: str | None) -> x509.Name:
+    """Make the name of an authority: a common name alone."""
+    if not name or len(name) > COMMON_NAME_LIMIT or not name.isprintable():
+        raise ConfigError(f"an authority's name has 1 to {COMMON_NAME_LIMIT} printable characters")
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def subject(holder: Holder) -> x509.Name:
@@ -113,12 +144,19 @@ def subject(holder: Holder) -> x509.Name:
 
 def alternative_names(holder: Holder) -> list[x509.GeneralName]:
     """Make the subject alternative names, or raise ConfigError that names the one that is none."""
-    return [
+    count = len(holder.dns) + len(holder.ip) + len(holder.uri) + len(holder.email)
+    if count > NAME_LIMIT:
+        raise ConfigError(f"{count} names are asked for; at most {NAME_LIMIT} are given")
+    names: list[x509.GeneralName] = [
         *(x509.DNSName(_dns(name)) for name in holder.dns),
         *(x509.IPAddress(_ip(name)) for name in holder.ip),
         *(x509.UniformResourceIdentifier(_uri(name)) for name in holder.uri),
         *(x509.RFC822Name(_email(name)) for name in holder.email),
     ]
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{str(twice.value)!a} is asked for twice")
+    return names
 
 
 def name_constraints(constraints: Constraints) -> x509.NameConstraints:
@@ -146,6 +184,28 @@ def name_constraints(constraints: Constraints) -> x509.NameConstraints:
         )
     )
     return x509.NameConstraints(permitted or None, excluded or None)
+
+
+def constraints_of(certificate: x509.Certificate) -> Constraints:
+    """Read back what `name_constraints` made."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return UNCONSTRAINED
+    values: dict[str, tuple[str, ...]] = {}
+    for word, subtrees in (("permitted", found.permitted_subtrees), ("excluded", found.excluded_subtrees)):
+        for each in subtrees or ():
+            field = f"{word}_{_CONSTRAINED[type(each)]}"
+            values[field] = (*values.get(field, ()), str(each.value))
+    return Constraints(**values)
+
+
+_CONSTRAINED = {
+    x509.DNSName: "dns",
+    x509.IPAddress: "ip",
+    x509.UniformResourceIdentifier: "uri",
+    x509.RFC822Name: "email",
+}
 
 
 def key_usage(profile: Profile, key: PublicKey) -> x509.KeyUsage:
@@ -194,13 +254,21 @@ def _network(name: str) -> IPv4Network | IPv6Network:
 
 
 def _uri(name: str) -> str:
+    """Check a URI (RFC 5280 4.2.1.6), and one of SPIFFE by its own rules (SPIFFE-ID 2)."""
     try:
         parts = urlsplit(name)
     except ValueError:
         parts = urlsplit("")
-    sound = name.isascii() and name.isprintable() and " " not in name
-    if not (sound and parts.scheme and (parts.netloc or parts.path)):
+    if not (_URI.fullmatch(name) and (parts.netloc or parts.path)):
         raise ConfigError(f"{name!a} is no URI")
+    if len(name) > URI_LIMIT:
+        raise ConfigError(f"a URI of {len(name)} characters; at most {URI_LIMIT} are given")
+    dots = {".", ".."} & set(parts.path.split("/"))
+    if parts.scheme == "spiffe" and (not _SPIFFE.fullmatch(name) or dots):
+        raise ConfigError(
+            f"{name!a} is no SPIFFE ID: those are spiffe://trust-domain/path in lower-case letters, digits, "
+            "dot, hyphen and underscore, in the path of upper case too, without query, fragment, port or user"
+        )
     return name
 
 
@@ -209,4 +277,15 @@ def _email(name: str) -> str:
     sound = local and local.isascii() and local.isprintable() and not set(local) & set(' "(),:;<>@[\\]')
     if not sound or not is_dns_name(domain.lower()):
         raise ConfigError(f"{name!a} is no mail address")
+    if len(local) > LOCAL_PART_LIMIT or len(name) > ADDRESS_LIMIT:
+        raise ConfigError(
+            f"a mail address of {len(local)} characters before the @ and {len(name)} in all; "
+            f"it has at most {LOCAL_PART_LIMIT} and {ADDRESS_LIMIT}"
+        )
     return name
+
+
+def _check_authority(holder: Holder) -> None:
+    authority_name(holder.common_name)
+    if holder.dns or holder.ip or holder.uri or holder.email:
+        raise ConfigError("an authority has a common name alone; what it may vouch for are its constraints")

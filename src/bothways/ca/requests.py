@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.x509.oid import NameOID
 
 from bothways.ca.keys import PublicKey
-from bothways.ca.profiles import Holder
+from bothways.ca.profiles import NAME_LIMIT, Holder
 from bothways.errors import ConfigError
 
 SIZE_LIMIT = 64 * 1024
-NAME_LIMIT = 100
 RSA_BITS = range(2048, 8193)
+RSA_EXPONENT = 65537
 CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
@@ -38,7 +38,13 @@ def read_request(data: bytes, source: str) -> tuple[PublicKey, Holder]:
         key = _usable(request.public_key(), source)
         proved = request.is_signature_valid
         holder = _holder(request, source)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+    ) as error:
         raise ConfigError(f"{source}: is no request that can be read: {str(error) or 'malformed'}") from None
     except x509.UnsupportedGeneralNameType as error:
         raise ConfigError(f"{source}: asks for a name of a kind that is not known: {error}") from None
@@ -52,6 +58,8 @@ def _usable(key: object, source: str) -> PublicKey:
         case ec.EllipticCurvePublicKey() if isinstance(key.curve, CURVES):
             return key
         case rsa.RSAPublicKey() if key.key_size in RSA_BITS:
+            if key.public_numbers().e < RSA_EXPONENT:
+                raise ConfigError(f"{source}: an RSA key with an exponent below {RSA_EXPONENT}")
             return key
         case ed25519.Ed25519PublicKey() | mldsa.MLDSA65PublicKey():
             return key
@@ -65,7 +73,10 @@ def _usable(key: object, source: str) -> PublicKey:
 
 
 def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
-    common = [str(each.value) for each in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    common = [each.value for each in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    words = [each for each in common if isinstance(each, str)]
+    if words != common:
+        raise ConfigError(f"{source}: asks for a common name that is no text")
     if len(common) > 1:
         raise ConfigError(f"{source}: asks for {len(common)} common names; a certificate has one")
     names = _alternative_names(request)
@@ -84,7 +95,7 @@ def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
                 email.append(name.value)
             case _:
                 raise ConfigError(f"{source}: asks for a {type(name).__name__}, which no profile gives")
-    return Holder(common[0] if common else None, tuple(dns), tuple(ip), tuple(uri), tuple(email))
+    return Holder(words[0] if words else None, tuple(dns), tuple(ip), tuple(uri), tuple(email))
 
 
 def _alternative_names(request: x509.CertificateSigningRequest) -> list[x509.GeneralName]:

@@ -21,6 +21,7 @@ import click
 from bothways.errors import ConfigError, TLSError, UsageError
 
 DONE, FAILED, MISUSED = 0, 1, 2
+PASSPHRASE_LIMIT = 1024
 
 _one_at_a_time = threading.Lock()
 
@@ -87,13 +88,28 @@ def counted(number: int, what: str) -> str:
 
 
 def passphrase(file: str | None, what: str) -> str | None:
-    """Return the passphrase from the first line of `file`, or ask at a terminal for it; else None."""
+    """Return the passphrase from the first line of `file`, or ask at a terminal for it; else None.
+
+    Raises ConfigError for a file that cannot be read or begins with an empty line.
+    """
     if file is not None:
-        with open(file, encoding="utf-8") as lines:
-            return lines.readline().rstrip("\r\n")
+        return _first_line(file)
     if sys.stdin is not None and sys.stdin.isatty():
         return getpass.getpass(f"passphrase for {what}: ", stream=sys.stderr) or None
     return None
+
+
+def _first_line(file: str) -> str:
+    try:
+        with open(file, encoding="utf-8") as lines:
+            words = lines.readline(PASSPHRASE_LIMIT).rstrip("\r\n")
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: its first line is no text in UTF-8") from None
+    if not words:
+        raise ConfigError(f"{file}: its first line is empty, and a passphrase was expected there")
+    return words
 
 
 def output_is_gone() -> NoReturn:

@@ -67,7 +67,7 @@ def judge(
     chain: Sequence[bytes],
     anchors: TrustStore,
     *,
-    purpose: Purpose,
+    purpose: Purpose | None,
     name: str | ServerName | None,
     at: datetime,
     key_usage: str | None = "digitalSignature",
@@ -76,7 +76,7 @@ def judge(
     leaf: Parsed | None = None,
     status: StatusCheck | None = None,
 ) -> Verdict:
-    """Judge a certificate for a purpose, and for a name where one is given.
+    """Judge a certificate for a purpose, and for a name, each where it is given.
 
     chain: DER as sent, the leaf first, the rest in any order; surplus and repeated ones are ignored.
     name: whom the certificate must stand for, None where that is not asked (clients).  at: the time, with
@@ -146,7 +146,7 @@ def read_leaf(der: bytes) -> Parsed:
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    purpose: Purpose
+    purpose: Purpose | None
     wanted: ServerName | None
     at: datetime
     key_usage: str | None

@@ -23,3 +23,19 @@ def test_a_request_is_signed(folder: Path) -> None:
     leaf = x509.load_pem_x509_certificate((folder / "bob.pem").read_bytes())
     assert leaf.public_key() == key.public_key()
     assert not (folder / "bob.key").exists()
+
+
+def test_a_request_for_an_authority_is_signed_with_what_it_may(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Branch CA")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    (folder / "branch.csr").write_bytes(request.public_bytes(Encoding.DER))
+    init("--no-intermediate")
+    ca("sign", "ca", "branch.csr", "--profile", "sub-ca", "--path-length", "1", "--out", "branch")
+    made = x509.load_pem_x509_certificate((folder / "branch.pem").read_bytes()).extensions
+    assert made.get_extension_for_class(x509.BasicConstraints).value == x509.BasicConstraints(True, 1)
+
+
+def test_a_file_without_end_is_no_request(folder: Path) -> None:
+    init()
+    ca("sign", "ca", "/dev/zero", "--profile", "client", "--out", "x", error="larger than 65536 bytes")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
 
 from bothways.ca import directory
-from bothways.ca.authority import Issued
+from bothways.ca.authority import P12_MLDSA, Issued
+from bothways.ca.keys import KeyType
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import passphrase, refuse, say
 
@@ -23,16 +24,21 @@ class Handout:
     p12: bool = False
     p12_password_file: str | None = None
     force: bool = False
+    p12_password: str | None = field(default=None, repr=False)
 
-    def check_free(self, *suffixes: str) -> None:
-        """Refuse to overwrite unless forced, before anything is issued."""
-        if self.p12:
-            suffixes += (".p12",)
+    def ready(self, *suffixes: str, key_type: KeyType | None = None) -> Handout:
+        """Refuse what cannot be written, and ask for the password, before anything is issued."""
+        if self.p12 and key_type is KeyType.MLDSA65:
+            refuse(P12_MLDSA, "leave out --p12")
+        suffixes += (".p12",) if self.p12 else ()
         taken = [self.out + suffix for suffix in suffixes if Path(self.out + suffix).exists()]
         if taken and not self.force:
             refuse(f"{taken[0]} is there already", "choose another --out, or give --force")
         if not Path(self.out).parent.is_dir():
             refuse(f"{Path(self.out).parent}: there is no such directory")
+        if not self.p12:
+            return self
+        return replace(self, p12_password=passphrase(self.p12_password_file, f"{self.out}.p12"))
 
     def write(self, issued: Issued) -> None:
         """Write what was issued; by now the register knows it."""
@@ -41,11 +47,11 @@ class Handout:
         if issued.key is not None:
             directory.write(Path(out + ".key"), issued.key_pem, directory.PRIVATE)
             written.append(out + ".key")
-            if self.p12:
-                whole = issued.pkcs12(self._password(), Path(out).name)
-                directory.write(Path(out + ".p12"), whole, directory.PRIVATE)
-                written.append(out + ".p12")
         directory.write(Path(out + ".pem"), issued.chain_pem, directory.PUBLIC)
+        if issued.key is not None and self.p12:
+            whole = issued.pkcs12(self._password().encode(), Path(out).name)
+            directory.write(Path(out + ".p12"), whole, directory.PRIVATE)
+            written.append(out + ".p12")
         end = issued.certificate.not_valid_after_utc
         say(f"wrote {', '.join(written)}: serial {issued.serial:x}, valid until {end:%Y-%m-%d %H:%M} UTC")
 
@@ -54,13 +60,14 @@ class Handout:
         safe: str = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:60]
         return replace(self, out=str(Path(self.out) / f"{safe or 'certificate'}-{serial:x}"))
 
-    def _password(self) -> bytes:
-        given = passphrase(self.p12_password_file, f"{self.out}.p12")
-        if given is None:
-            given = secrets.token_urlsafe(15)
-            directory.write(Path(self.out + ".p12-password"), given.encode() + b"\n", directory.PRIVATE)
-            say(f"wrote {self.out}.p12-password: the password of {self.out}.p12, since none was given")
-        return given.encode()
+    def _password(self) -> str:
+        """The password that was given, or a new one in a file beside."""
+        if self.p12_password is not None:
+            return self.p12_password
+        made = secrets.token_urlsafe(15)
+        directory.write(Path(self.out + ".p12-password"), made.encode() + b"\n", directory.PRIVATE)
+        say(f"wrote {self.out}.p12-password: the password of {self.out}.p12, since none was given")
+        return made
 
 
 _OUT = click.option("--out", required=True, metavar="NAME", help="Write NAME.pem, NAME.key ...")
@@ -73,6 +80,10 @@ _P12 = (
 )
 
 
+def _new(out: str, p12: bool, p12_password_file: str | None, force: bool) -> Handout:
+    return Handout(out, p12, p12_password_file, force)
+
+
 def _replacing(out: str, p12: bool, p12_password_file: str | None) -> Handout:
     return Handout(out, p12, p12_password_file, force=True)
 
@@ -81,6 +92,6 @@ def _certificate_alone(out: str, force: bool) -> Handout:
     return Handout(out, force=force)
 
 
-new_files_options = gathered("handout", Handout, _OUT, *_P12, _FORCE)
+new_files_options = gathered("handout", _new, _OUT, *_P12, _FORCE)
 renewed_files_options = gathered("handout", _replacing, _OUT, *_P12)
 certificate_options = gathered("handout", _certificate_alone, _OUT, _FORCE)

@@ -11,34 +11,10 @@ from cryptography import x509
 from bothways.ca.keys import KeyType
 from bothways.ca.office import Office, Terms
 from bothways.ca.profiles import Constraints
-from bothways.cli.ca.options import directory_argument, key_option
+from bothways.cli.ca.options import constraints_options, directory_argument, key_option
 from bothways.cli.ca.seal import Seal, actor, seal_options
-from bothways.cli.options import gathered
 from bothways.cli.terminal import refuse, say
 from bothways.explain.escape import visible
-
-
-def _constraints(permit: tuple[str, ...], exclude: tuple[str, ...]) -> Constraints:
-    values: dict[str, tuple[str, ...]] = {}
-    for word, given in (("permitted", permit), ("excluded", exclude)):
-        for each in given:
-            kind, colon, name = each.partition(":")
-            if not colon or kind not in ("dns", "ip", "uri", "email") or not name:
-                refuse(
-                    f"{visible(each)} is no constraint; write dns:example.com, ip:10.0.0.0/8, uri: or email:"
-                )
-            values[f"{word}_{kind}"] = (*values.get(f"{word}_{kind}", ()), name)
-    return Constraints(**values)
-
-
-constraints_options = gathered(
-    "constraints",
-    _constraints,
-    click.option(
-        "--permit", multiple=True, metavar="KIND:NAME", help="Vouch only for these; dns, ip, uri, email."
-    ),
-    click.option("--exclude", multiple=True, metavar="KIND:NAME", help="Never vouch for these."),
-)
 
 
 @click.command("init")
@@ -50,6 +26,14 @@ constraints_options = gathered(
 )
 @click.option("--store", default="", metavar="URL", help="Another register than SQLite in DIR.")
 @click.option("--no-intermediate", is_flag=True, help="Let the root itself issue.")
+@click.option(
+    "--path-length",
+    type=click.IntRange(0, 8),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="How many authorities may stand below the one that issues.",
+)
 @constraints_options
 @seal_options
 def command(
@@ -59,6 +43,7 @@ def command(
     url: str,
     store: str,
     no_intermediate: bool,
+    path_length: int,
     constraints: Constraints,
     seal: Seal,
 ) -> None:
@@ -69,7 +54,15 @@ def command(
     """
     if url and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
         refuse(f"--url: {visible(url)} is no http:// address")
-    terms = Terms(name, KeyType(key), store, url, not no_intermediate, constraints)
+    terms = Terms(
+        name,
+        KeyType(key),
+        store,
+        url,
+        intermediate=not no_intermediate,
+        constraints=constraints,
+        path_length=path_length,
+    )
     office = Office.create(path, terms, seal.new(), actor=actor())
     office.close()
     root = office.authority.root

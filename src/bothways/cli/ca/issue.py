@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from bothways.ca.keys import KeyType
-from bothways.ca.profiles import Holder, Profile
+from bothways.ca.profiles import Holder
 from bothways.cli.ca.handout import Handout, new_files_options
-from bothways.cli.ca.options import (
-    directory_argument,
-    key_option,
-    lifetime_option,
-    names_options,
-    profile_option,
-)
+from bothways.cli.ca.options import Wanted, directory_argument, key_option, names_options, wanted_options
 from bothways.cli.ca.seal import Seal, seal_options
 
 
 @click.command("issue")
 @directory_argument
-@profile_option
+@wanted_options
 @names_options
 @key_option("the holder's key")
-@lifetime_option
 @new_files_options
 @seal_options
-def command(
-    path: Path,
-    profile: str,
-    holder: Holder,
-    key: str,
-    lifetime: timedelta | None,
-    handout: Handout,
-    seal: Seal,
-) -> None:
+def command(path: Path, wanted: Wanted, holder: Holder, key: str, handout: Handout, seal: Seal) -> None:
     """Make a key and a certificate: NAME.pem (with the chain) and NAME.key."""
-    handout.check_free(".key", ".pem")
+    terms = wanted.terms()
+    handout = handout.ready(".key", ".pem", key_type=KeyType(key))
     with seal.open(path) as office:
-        issued = office.issue(Profile(profile), holder, key_type=KeyType(key), lifetime=lifetime)
+        issued = office.issue(holder=holder, key_type=KeyType(key), **terms)
     handout.write(issued)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import click
 
 from bothways.ca.keys import KeyType
-from bothways.ca.profiles import Holder, Profile
+from bothways.ca.profiles import UNCONSTRAINED, Constraints, Delegation, Holder, Profile
 from bothways.cli.options import Command, gathered
+from bothways.cli.terminal import refuse
+from bothways.explain.escape import visible
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 KEYS = click.Choice([key_type.value for key_type in KeyType])
-LEAVES = click.Choice([profile.value for profile in Profile if profile is not Profile.SUB_CA])
+PROFILES = click.Choice([profile.value for profile in Profile])
 
 
 class Duration(click.ParamType[timedelta]):
@@ -36,10 +39,6 @@ class Duration(click.ParamType[timedelta]):
 
 DURATION = Duration()
 directory_argument = click.argument("path", type=click.Path(path_type=Path), metavar="DIR")
-profile_option = click.option("--profile", type=LEAVES, required=True, help="What the certificate is for.")
-lifetime_option = click.option(
-    "--lifetime", type=DURATION, help="Such as 90d or 12h.  [default: 90d; ocsp 7d]"
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 
 
@@ -64,4 +63,64 @@ names_options = gathered(
         "--uri", multiple=True, metavar="URI", help="Such as spiffe://example/alice; may be repeated."
     ),
     click.option("--email", multiple=True, metavar="ADDRESS", help="A mail address; may be repeated."),
+)
+
+
+def _constraints(permit: tuple[str, ...], exclude: tuple[str, ...]) -> Constraints:
+    values: dict[str, tuple[str, ...]] = {}
+    for word, given in (("permitted", permit), ("excluded", exclude)):
+        for each in given:
+            kind, colon, name = each.partition(":")
+            if not colon or kind not in ("dns", "ip", "uri", "email") or not name:
+                refuse(
+                    f"{visible(each)} is no constraint; write dns:example.com, ip:10.0.0.0/8, uri: or email:"
+                )
+            values[f"{word}_{kind}"] = (*values.get(f"{word}_{kind}", ()), name)
+    return Constraints(**values)
+
+
+constraints_options = gathered(
+    "constraints",
+    _constraints,
+    click.option(
+        "--permit", multiple=True, metavar="KIND:NAME", help="Vouch only for these; dns, ip, uri, email."
+    ),
+    click.option("--exclude", multiple=True, metavar="KIND:NAME", help="Never vouch for these."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """For what a certificate is wanted: its profile, its length of life and, of an authority, its reach."""
+
+    profile: str
+    lifetime: timedelta | None
+    path_length: int | None
+    constraints: Constraints
+
+    def terms(self) -> dict[str, Any]:
+        """What an office is asked for; refuses what is meant for authorities alone."""
+        profile = Profile(self.profile)
+        if profile is not Profile.SUB_CA:
+            if self.path_length is not None or self.constraints != UNCONSTRAINED:
+                refuse(f"--path-length, --permit and --exclude are for sub-ca, and this is a {self.profile}")
+            return {"profile": profile, "lifetime": self.lifetime}
+        delegation = Delegation(self.path_length or 0, self.constraints)
+        return {"profile": profile, "lifetime": self.lifetime, "delegation": delegation}
+
+
+wanted_options = gathered(
+    "wanted",
+    Wanted,
+    click.option("--profile", type=PROFILES, required=True, help="What the certificate is for."),
+    click.option(
+        "--lifetime", type=DURATION, help="Such as 90d or 12h.  [default: 90d; ocsp 7d; sub-ca 5 years]"
+    ),
+    click.option(
+        "--path-length",
+        type=click.IntRange(0, 8),
+        metavar="N",
+        help="How many authorities may stand below a sub-ca.  [default: 0]",
+    ),
+    constraints_options,
 )

@@ -8,11 +8,15 @@ from pathlib import Path
 import click
 
 from bothways.ca.authority import utc_now
+from bothways.ca.office import Office
+from bothways.ca.profiles import Profile
 from bothways.cli.ca.handout import Handout, renewed_files_options
 from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.ca.which import known
-from bothways.cli.terminal import refuse
+from bothways.cli.terminal import DONE, FAILED, complain, refuse
+from bothways.errors import ConfigError
+from bothways.explain.escape import visible
 
 
 @click.command("renew")
@@ -29,22 +33,35 @@ def command(
     same_key: bool,
     handout: Handout,
     seal: Seal,
-) -> None:
+) -> int:
     """Issue a certificate in the place of one that is still good.
 
-    WHICH is a file, a serial number or a name. What is at NAME.pem and NAME.key is replaced.
+    WHICH is a file, a serial number or a name. What is at NAME.pem and NAME.key is replaced. With --expiring
+    all are renewed but the OCSP signers, which `ca serve` replaces by itself.
     """
     if (which is None) == (expiring is None):
         refuse("say which certificate to renew, or --expiring and a time")
-    into = Path(handout.out) if which is None else Path(handout.out).parent
-    if not into.is_dir():
-        refuse(f"{into}: there is no such directory")
+    if which is None and not Path(handout.out).is_dir():
+        refuse(f"{handout.out}: there is no such directory")
+    handout = handout.ready()
     with seal.open(path) as office:
-        if which is not None:
-            entry = known(office.register, which)
-            handout.write(office.renew(entry.serial, same_key=same_key))
-        else:
-            now = utc_now()
-            for entry in office.register.expiring(now + (expiring or timedelta()), now):
-                issued = office.renew(entry.serial, same_key=same_key)
-                handout.inside(entry.name, issued.serial).write(issued)
+        if expiring is not None:
+            return _renew_all(office, expiring, same_key, handout)
+        entry = known(office.register, which or "")
+        handout.write(office.renew(entry.serial, same_key=same_key))
+        return DONE
+
+
+def _renew_all(office: Office, expiring: timedelta, same_key: bool, handout: Handout) -> int:
+    """Renew what ends soon; one that cannot be renewed is told and keeps no other from it."""
+    now, status = utc_now(), DONE
+    for entry in office.register.expiring(now + expiring, now):
+        if entry.profile == Profile.OCSP.value:
+            continue  # `ca serve` replaces its own, whose keys nobody else has
+        try:
+            issued = office.renew(entry.serial, same_key=same_key)
+            handout.inside(entry.name, issued.serial).write(issued)
+        except ConfigError as error:
+            complain(f"{visible(entry.name)}, serial {entry.serial:x}: {error}")
+            status = FAILED
+    return status

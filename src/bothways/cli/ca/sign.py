@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from bothways.ca import directory
-from bothways.ca.profiles import Holder, Profile
+from bothways.ca.profiles import Holder
+from bothways.ca.requests import SIZE_LIMIT
 from bothways.cli.ca.handout import Handout, certificate_options
-from bothways.cli.ca.options import directory_argument, lifetime_option, names_options, profile_option
+from bothways.cli.ca.options import Wanted, directory_argument, names_options, wanted_options
 from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.options import FILE
 
@@ -18,32 +18,19 @@ from bothways.cli.options import FILE
 @click.command("sign")
 @directory_argument
 @click.argument("request", type=FILE, metavar="REQUEST")
-@profile_option
+@wanted_options
 @names_options
-@lifetime_option
 @certificate_options
 @seal_options
-def command(
-    path: Path,
-    request: str,
-    profile: str,
-    holder: Holder,
-    lifetime: timedelta | None,
-    handout: Handout,
-    seal: Seal,
-) -> None:
+def command(path: Path, request: str, wanted: Wanted, holder: Holder, handout: Handout, seal: Seal) -> None:
     """Issue a certificate for a signing REQUEST: NAME.pem.
 
     Of what it asks for, the names are taken, or those that are given here in their place.
     """
-    handout.check_free(".pem")
-    data = directory.read(Path(request))
+    terms = wanted.terms()
+    handout = handout.ready(".pem")
+    data = directory.read(Path(request), SIZE_LIMIT + 1)
     with seal.open(path) as office:
-        issued = office.sign(
-            data,
-            Profile(profile),
-            holder=None if holder == Holder() else holder,
-            lifetime=lifetime,
-            source=request,
-        )
+        names = None if holder == Holder() else holder
+        issued = office.sign(data, holder=names, source=request, **terms)
     handout.write(issued)
