@@ -9,6 +9,7 @@ from typing import Any
 
 import pki
 from bothways import ClientConfig, Credentials, ServerConfig, TrustStore
+from bothways.trust.crl import CRL
 
 START = datetime.now(UTC) - timedelta(days=1)
 END = START + timedelta(days=90)
@@ -38,6 +39,13 @@ def client(name: str = "Ada") -> pki.Issued:
 @cache
 def stranger() -> pki.Issued:
     return pki.leaf(root("Another Root"), "Mallory", alternatives=(), usage=("clientAuth",), **SPAN)
+
+
+def crls(*revoked: pki.Issued, number: int = 1) -> list[CRL]:
+    """A list of each CA; the one that issues revokes those named."""
+    times = {"this_update": START + timedelta(hours=number), "next_update": END}
+    mine = pki.crl(middle(), *revoked, number=number, **times)
+    return [CRL(pki.crl(root(), **times)), CRL(mine)]
 
 
 def credentials(issued: pki.Issued) -> Credentials:

@@ -22,7 +22,7 @@ from bothways.errors import TLSError, UsageError
 from bothways.tls.account import Account, Answers
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
 from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, SignatureWanted
-from bothways.tls.handshake.config import Clock
+from bothways.tls.handshake.config import Terms
 
 Confirmation = Literal["accepted", "refused", "unknown"]
 Signer = Callable[[SignatureWanted], bytes]
@@ -32,6 +32,8 @@ READ_SIZE = 64 * 1024
 SEND_SIZE = 64 * 1024
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
+LOOK_SECONDS = 1.0
+_AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 CUT = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 
 
@@ -88,7 +90,7 @@ def wrap(
             connection = config.connection(server_name=server_name, observer=observer)
         else:
             connection = config.connection(observer=observer)
-        channel = Channel(sock, connection, config.clock, Answers(signer, evidence))
+        channel = Channel(sock, connection, config, Answers(signer, evidence))
         channel._handshake(timeout)
     except BaseException:
         sock.close()
@@ -103,12 +105,13 @@ class Channel:
         self,
         sock: socket.socket,
         connection: Connection,
-        clock: Clock,
+        terms: Terms,
         answers: Answers[bytes],
     ) -> None:
         self._sock = sock
         self._connection = connection
-        self._clock = clock
+        self._clock = terms.clock
+        self._judges_again = terms.judge_again != "never"
         self._answers = answers
         self._timeout = sock.gettimeout()
         self._engine = threading.Lock()  # held for moments: the engine itself has no locks
@@ -194,7 +197,7 @@ class Channel:
                 if self._account.peer_closed:
                     return b""
                 self._check_open()
-                self._read_once()
+                self._await_peer()
             return self._take(size)
 
     def recv_into(self, buffer: bytearray | memoryview, size: int = 0, flags: int = 0) -> int:
@@ -216,6 +219,7 @@ class Channel:
         view = memoryview(data).cast("B")
         for start in range(0, len(view), SEND_SIZE):
             self._look()
+            self._judge_if_due()
             with self._writing:
                 self._account.raise_failure()
                 self._check_open()
@@ -347,11 +351,64 @@ class Channel:
             else:
                 raise TimeoutError("the handshake did not finish in time")
 
+    # -- judging again -----------------------------------------------------------------------------------
+
+    def judge_again(self) -> None:
+        """Judge the peer by the evidence now at hand, as `Connection.judge_again`; raise if it no longer passes."""
+        with self._engine:
+            events = self._connection.judge_again()
+        self._heed(events)
+        self._account.raise_failure()
+
+    def _judge_if_due(self) -> None:
+        """Judge the peer again if its verdict has lapsed or evidence changed, where that was asked for."""
+        if not self._judges_again or self._over():
+            return
+        with self._engine:
+            changed = self._connection.evidence_changed
+            events = self._connection.judge_again() if changed else self._connection.tick()
+        self._heed(events)
+
+    def _heed(self, events: list[Event]) -> None:
+        """Take what came of judging again; another thread that waits for the peer ends the connection itself."""
+        self._note(events)
+        try:
+            self._collect_and_flush()
+        finally:
+            if self._account.failure is not None and self._reading.acquire(blocking=False):
+                try:
+                    self._wind_up()
+                finally:
+                    self._reading.release()
+
+    def _looks(self) -> Iterator[float | None]:
+        """Yield how long to wait at a stretch, until the time limit of one call is over."""
+        ours = _deadline(self._timeout)
+        while True:
+            self._judge_if_due()
+            look = time.monotonic() + LOOK_SECONDS
+            yield _left(min(each for each in (ours, self._engine_deadline(), look) if each is not None))
+            if ours is not None and time.monotonic() >= ours:
+                raise TimeoutError("timed out")
+
     def _engine_deadline(self) -> float | None:
         deadline = self._connection.next_deadline()
         return None if deadline is None else time.monotonic() + deadline - self._clock.monotonic()
 
     # -- reading -----------------------------------------------------------------------------------------
+
+    def _await_peer(self) -> None:
+        """Read what the peer sends next, and see meanwhile that it still may; the caller holds `_reading`."""
+        if not self._judges_again:
+            self._read_once()
+            return
+        for wait in self._looks():
+            if self._account.failure is not None:
+                self._wind_up()
+                return
+            if _readable(self._sock, wait) and self._account.failure is None:
+                self._read_once()
+                return
 
     def _read_once(self) -> None:
         """Read what the network has and let the engine judge it; the caller holds `_reading`."""
@@ -365,9 +422,11 @@ class Channel:
 
     def _settle(self, events: list[Event]) -> None:
         self._note(events)
-        self._collect_and_flush()
-        if self._account.failure is not None:
-            self._wind_up()
+        try:
+            self._collect_and_flush()
+        finally:
+            if self._account.failure is not None:
+                self._wind_up()
 
     def _note(self, events: list[Event]) -> None:
         request = self._account.take(events)
@@ -423,7 +482,8 @@ class Channel:
             try:
                 with memoryview(chunk) as view:
                     while sent < len(chunk):
-                        sent += self._sock.send(view[sent:])
+                        self._await_room()
+                        sent += self._send_some(view[sent:])
             except CUT:
                 self._after_broken_pipe()
                 raise
@@ -432,12 +492,33 @@ class Channel:
                     with self._engine:
                         self._outgoing[:0] = chunk[sent:]
 
+    def _await_room(self) -> None:
+        """Wait until the peer takes more, and see meanwhile that it still may; the caller holds `_writing`.
+
+        A last alert is not waited with for long.
+        """
+        if self._account.failure is not None:
+            if not _is_ready(self._sock, LINGER_SECONDS, writing=True):
+                raise BrokenPipeError("the peer takes nothing more")
+        elif self._judges_again:
+            for wait in self._looks():
+                self._account.raise_failure()
+                if _is_ready(self._sock, wait, writing=True):
+                    return
+
+    def _send_some(self, data: memoryview) -> int:
+        """Send what there is room for; only who judges nobody again may wait in the system for more room."""
+        if not self._judges_again and self._account.failure is None:
+            return self._sock.send(data)
+        try:
+            return self._sock.send(data, _AT_ONCE)
+        except BlockingIOError:
+            return 0
+
     def _after_broken_pipe(self) -> None:
         """Read what the peer said before it went away: its alert tells more than a broken pipe."""
         self._outgoing.clear()
-        if self._account.failure is not None:
-            return
-        if self._reading.acquire(timeout=LINGER_SECONDS):
+        if self._account.failure is None and self._reading.acquire(timeout=LINGER_SECONDS):
             try:
                 with contextlib.suppress(OSError):
                     for _ in self._bounded_reads():
@@ -559,10 +640,15 @@ def _left(deadline: float | None) -> float | None:
 
 def _readable(sock: socket.socket, timeout: float | None) -> bool:
     """Wait until there is something to read, or the end; False when the time is over."""
+    return _is_ready(sock, timeout, writing=False)
+
+
+def _is_ready(sock: socket.socket, timeout: float | None, *, writing: bool) -> bool:
     if sock.fileno() < 0:
         return False
     if not hasattr(select, "poll"):
-        return bool(select.select([sock], [], [], timeout)[0])
+        mine = [sock]
+        return any(select.select([] if writing else mine, mine if writing else [], [], timeout))
     waiter = select.poll()
-    waiter.register(sock, select.POLLIN)
+    waiter.register(sock, select.POLLOUT if writing else select.POLLIN)
     return bool(waiter.poll(None if timeout is None else timeout * 1000))

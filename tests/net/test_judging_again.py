@@ -1,0 +1,189 @@
+"""Open channels whose peer is revoked meanwhile: whoever waits in a call is told, and so is the peer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import skins
+from bothways import Alert, Caution, Fault, PeerAlert, PeerFault, TLSError
+from bothways.net import Channel, wrap
+from bothways.net import channel as source
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look comes at once where real channels take a second, and a peer that stays is not waited for."""
+    monkeypatch.setattr(source, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(source, "LINGER_SECONDS", 0.3)
+
+
+class Talk:
+    """A client and a server over one socket pair; `judge` looks at the other by lists that may change."""
+
+    def __init__(self, judge: str, timeout: float | None, **options) -> None:
+        self.lists = CRLStore(skins.crls())
+        policy = {"revocation": Revocation(crls=self.lists, **options), "judge_again": "change"}
+        near, far = socket.socketpair()
+        client = skins.client_config(skins.client(), **(policy if judge == "client" else {}))
+        server = skins.server_config(**(policy if judge == "server" else {}))
+        ends: dict[str, Channel] = {}
+
+        def serve() -> None:
+            ends["server"] = wrap(far, server)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        ends["client"] = wrap(near, client, "localhost")
+        serving.join(10)
+        self.judge, self.other = ends[judge], ends["client" if judge == "server" else "server"]
+        self.judge.settimeout(timeout)
+        self.other.settimeout(10)
+        self.judged = skins.client() if judge == "server" else skins.server()
+
+    def revoke(self) -> None:
+        self.lists.replace(CRLStore(skins.crls(self.judged, number=2)))
+
+    def revoke_soon(self) -> None:
+        threading.Timer(0.1, self.revoke).start()
+
+    def close(self) -> None:
+        for end in (self.judge, self.other):
+            end.abort()
+            end.close()
+
+
+@pytest.fixture
+def talk() -> Iterator[Callable[..., Talk]]:
+    talks: list[Talk] = []
+
+    def begin(judge: str = "server", timeout: float | None = 10, **options) -> Talk:
+        talks.append(Talk(judge, timeout, **options))
+        return talks[-1]
+
+    yield begin
+    for each in talks:
+        each.close()
+
+
+def refusal(act: Callable[[], object]) -> PeerFault:
+    with pytest.raises(PeerFault) as caught:
+        act()
+    assert caught.value.fault is Fault.REVOKED
+    return caught.value
+
+
+@pytest.mark.parametrize("judge", ["client", "server"])
+@pytest.mark.parametrize("timeout", [None, 10])
+def test_whoever_waits_for_a_peer_that_is_revoked_is_told_and_so_is_the_peer(talk, judge, timeout):
+    """Nobody has to say anything for it."""
+    open_ = talk(judge, timeout)
+    open_.revoke_soon()
+    error = refusal(lambda: open_.judge.recv(1))
+    assert error.step == ("2.3c" if judge == "client" else "3.3c")
+    with pytest.raises(PeerAlert) as caught:
+        open_.other.recv(1)
+    assert (caught.value.alert, caught.value.step) == (Alert.CERTIFICATE_REVOKED, error.step)
+
+
+def test_nothing_more_is_sent_to_a_peer_that_is_revoked(talk):
+    """It is judged before data goes out, not after."""
+    open_ = talk()
+    open_.judge.sendall(b"before")
+    open_.revoke()
+    refusal(lambda: open_.judge.sendall(b"after"))
+    assert open_.other.recv(100) == b"before"
+    with pytest.raises(PeerAlert):
+        open_.other.recv(1)
+
+
+@pytest.mark.parametrize("timeout", [None, 10])
+def test_a_peer_that_is_revoked_while_it_reads_nothing_ends_who_sends_to_it(talk, timeout):
+    """The sender waits for room, and would wait for ever."""
+    open_ = talk(timeout=timeout)
+    open_.revoke_soon()
+    refusal(lambda: open_.judge.sendall(bytes(64 * 1024 * 1024)))
+
+
+def test_one_thread_that_waits_and_one_that_sends_are_both_told(talk):
+    """Whichever sees it first."""
+    open_ = talk(timeout=None)
+    caught: list[Exception] = []
+
+    def until_refused(act: Callable[[], object]) -> None:
+        try:
+            while True:
+                act()
+        except (TLSError, OSError) as error:
+            caught.append(error)
+
+    threads = [
+        threading.Thread(target=until_refused, args=(act,))
+        for act in (lambda: open_.judge.recv(1), lambda: open_.judge.sendall(bytes(100_000)))
+    ]
+    for each in threads:
+        each.start()
+    open_.revoke_soon()
+    for each in threads:
+        each.join(10)
+    assert len(caught) == 2
+    assert all(isinstance(each, PeerFault) and each.fault is Fault.REVOKED for each in caught), caught
+
+
+def test_what_came_before_the_news_is_handed_out(talk):
+    """Then the refusal."""
+    open_ = talk()
+    open_.other.sendall(b"words")
+    assert open_.judge.recv(1) == b"w"
+    open_.revoke()
+    assert open_.judge.recv(100) == b"ords"
+    refusal(lambda: open_.judge.recv(1))
+
+
+def test_a_channel_can_be_judged_at_any_time(talk):
+    """By the caller's own reasons; where all holds, nothing happens."""
+    open_ = talk()
+    open_.judge.judge_again()
+    open_.revoke()
+    refusal(open_.judge.judge_again)
+    refusal(open_.judge.judge_again)
+
+
+def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_configured(talk):
+    """And data goes on."""
+    open_ = talk(unknown="accept")
+    open_.lists.replace(CRLStore())
+    open_.judge.sendall(b"on")
+    assert open_.judge.warnings == [Caution.REVOCATION_UNKNOWN]
+    assert open_.other.recv(10) == b"on"
+
+
+def test_a_time_limit_holds_while_looks_are_taken(talk):
+    """`settimeout` means what it says."""
+    open_ = talk()
+    open_.judge.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        open_.judge.recv(1)
+    open_.other.sendall(b"late")
+    assert open_.judge.recv(10) == b"late"
+
+
+def test_a_channel_that_was_accepted_stays_so_after_it_is_refused_later(talk):
+    """`confirmed` tells of the handshake."""
+    open_ = talk()
+    open_.judge.sendall(b"welcome")
+    assert open_.other.confirmed(10) == "accepted"
+    open_.revoke()
+    with pytest.raises(PeerFault):
+        open_.judge.recv(1)
+    open_.other.recv(100)
+    with pytest.raises(PeerAlert):
+        open_.other.recv(1)
+    assert open_.other.confirmed(10) == "accepted"
