@@ -6,6 +6,7 @@ import asyncio
 
 from bothways.aio.link import BUFFER_LIMIT, Finder, Link, Signer
 from bothways.aio.streams import StreamReader, StreamWriter
+from bothways.aio.watch import Watch
 from bothways.errors import TLSError
 from bothways.tls.connection import ClientConfig
 from bothways.tls.events import Observer
@@ -41,7 +42,12 @@ async def connect(
         nonlocal link
         connection = config.connection(server_name=name, observer=observer)
         link = Link(
-            connection, config.clock, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=evidence
+            connection,
+            Watch(config),
+            limit=limit,
+            idle_timeout=idle_timeout,
+            signer=signer,
+            evidence=evidence,
         )
         return link
 

@@ -12,11 +12,11 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Literal, cast
 
+from bothways.aio.watch import Watch
 from bothways.errors import UsageError
 from bothways.tls.account import Account, Answers, Request
 from bothways.tls.connection import Connection
 from bothways.tls.events import Event, EvidenceWanted, SignatureWanted
-from bothways.tls.handshake.config import Clock
 
 Confirmation = Literal["accepted", "refused", "unknown"]
 Signer = Callable[[SignatureWanted], bytes | Awaitable[bytes]]
@@ -36,7 +36,7 @@ class Link(asyncio.Protocol):
     def __init__(
         self,
         connection: Connection,
-        clock: Clock,
+        watch: Watch,
         *,
         limit: int = BUFFER_LIMIT,
         idle_timeout: float | None = None,
@@ -46,7 +46,7 @@ class Link(asyncio.Protocol):
         self.connection = connection
         self.buffer = bytearray()
         self.account = Account(self._keep)
-        self._clock = clock
+        self._watch = watch
         self._limit = limit
         self._idle_timeout = idle_timeout
         self._answers: Answers[bytes | Awaitable[bytes]] = Answers(signer, evidence)
@@ -61,6 +61,7 @@ class Link(asyncio.Protocol):
         self._waiters: set[asyncio.Future[None]] = set()
         self._answering: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._awaited: float | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._linger: asyncio.TimerHandle | None = None
 
@@ -121,6 +122,7 @@ class Link(asyncio.Protocol):
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Seal data and hand it to the transport."""
+        self._heed_news()
         self.account.raise_failure()
         if self._lost:
             raise UsageError("the connection is closed")
@@ -170,6 +172,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Let the engine judge what came; after the end it is thrown away, up to a limit."""
+        self._heed_news()
         if self.account.failure is not None or self._closing:
             self._discarded += len(data)
             if self._discarded > LINGER_BYTES:
@@ -195,6 +198,7 @@ class Link(asyncio.Protocol):
                 timer.cancel()
         if self._answering is not None:
             self._answering.cancel()
+        self._watch.leave(self._judge_if_due)
         self._wake()
 
     def pause_writing(self) -> None:
@@ -214,10 +218,14 @@ class Link(asyncio.Protocol):
         if self.account.failure is not None:
             self._wind_up()
         self._regulate()
+        self._watch_deadline()
         self._wake()
 
     def _note(self, events: list[Event]) -> None:
+        was_open = self.account.established
         request = self.account.take(events)
+        if self.account.established and not was_open:
+            self._watch.join(self._judge_if_due)
         if request is not None:
             self._answering = self._loop.create_task(self._answer(request))
 
@@ -309,17 +317,36 @@ class Link(asyncio.Protocol):
     # -- time ------------------------------------------------------------------------------------------
 
     def _watch_deadline(self) -> None:
+        """Have a timer run for what the engine waits for now: the handshake's end, or the verdict's."""
         deadline = self.connection.next_deadline()
-        if deadline is not None:
-            delay = max(deadline - self._clock.monotonic(), 0.0)
+        if deadline == self._awaited:
+            return
+        self._awaited = deadline
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if deadline is not None and not self._lost:
+            delay = max(deadline - self._watch.clock.monotonic(), 0.0)
             self._deadline = self._loop.call_later(delay, self._tick)
 
     def _tick(self) -> None:
-        self._deadline = None
-        if self.account.failure is None and not self._lost:
+        self._awaited = None
+        if self.account.established:
+            self._watch.call_soon(self._judge_if_due)
+        else:
             self._take(self.connection.tick())
-            if self.account.failure is None:
-                self._watch_deadline()
+
+    def _judge_if_due(self) -> None:
+        """Judge the peer again if its verdict has lapsed or evidence changed."""
+        if self._lost or self._closing or self.account.failure is not None:
+            return
+        changed = self.connection.evidence_changed
+        self._take(self.connection.judge_again() if changed else self.connection.tick())
+
+    def _heed_news(self) -> None:
+        """Judge first, where evidence has changed, before more goes to the peer or is taken from it."""
+        if self.connection.evidence_changed:
+            self._judge_if_due()
 
     def _stir(self) -> None:
         self._spoke = self._loop.time()

@@ -11,6 +11,7 @@ from typing import Self
 
 from bothways.aio.link import BUFFER_LIMIT, Finder, Link, Signer
 from bothways.aio.streams import StreamReader, StreamWriter
+from bothways.aio.watch import Watch
 from bothways.errors import TLSError
 from bothways.tls.connection import ServerConfig
 from bothways.tls.events import Observer
@@ -43,11 +44,12 @@ async def start_server(
     connection.  The rest is as for `connect`. A handshake has the time that the configuration allows.
     """
     server = Server(handler, refused or _log_refusal)
+    watch = Watch(config)
 
     def made() -> Link:
         connection = config.connection(observer=observer() if observer is not None else None)
         link = ServerLink(
-            connection, config.clock, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=evidence
+            connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=evidence
         )
         link.begin = lambda: server.serve(link, limit)
         return link

@@ -1,0 +1,69 @@
+"""The open connections of one configuration, judged again when it is time: a few of them per turn of the loop.
+
+One look a second at the evidence serves them all. A list that many stand on lapses for all of them at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from bothways.tls.handshake.config import Clock, Terms
+
+LOOK_SECONDS = 1.0
+PER_TURN = 8
+
+Look = Callable[[], None]
+
+
+class Watch:
+    """Who has joined is called back, soon but not at once, when its peer may no longer pass."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.clock: Clock = terms.clock
+        self._revocation = terms.revocation if terms.judge_again == "change" else None
+        self._seen = 0 if self._revocation is None else self._revocation.generation
+        self._members: set[Look] = set()
+        self._due: dict[Look, None] = {}
+        self._looking: asyncio.TimerHandle | None = None
+        self._turning = False
+
+    def join(self, look: Look) -> None:
+        """Have `look` called when evidence has changed."""
+        self._members.add(look)
+        if self._looking is None and self._revocation is not None:
+            self._look_later()
+
+    def leave(self, look: Look) -> None:
+        """Call it no more."""
+        self._members.discard(look)
+        self._due.pop(look, None)
+        if self._looking is not None and not self._members:
+            self._looking.cancel()
+            self._looking = None
+
+    def call_soon(self, look: Look) -> None:
+        """Have `look` called in one of the next turns of the loop, after those that came before it."""
+        self._due[look] = None
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _look_later(self) -> None:
+        self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if self._revocation is not None and self._revocation.generation != self._seen:
+            self._seen = self._revocation.generation
+            for look in self._members:
+                self.call_soon(look)
+        self._look_later()
+
+    def _turn(self) -> None:
+        for look in list(self._due)[:PER_TURN]:
+            if look in self._due:  # it may have left meanwhile
+                del self._due[look]
+                look()
+        self._turning = bool(self._due)
+        if self._turning:
+            asyncio.get_running_loop().call_soon(self._turn)

@@ -1,0 +1,212 @@
+"""Open connections judged again: by news and by the clock, a few per turn of the loop, and their peers told."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+import skins
+from aio_talk import closed, echo, open_to, quiet, run, serving
+from bothways import Alert, Caution, Fault, PeerAlert, PeerFault
+from bothways.aio import watch as source
+from bothways.aio.watch import PER_TURN, Watch
+from bothways.tls.defaults import CLOCK
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look comes at once where real servers take a second."""
+    monkeypatch.setattr(source, "LOOK_SECONDS", 0.02)
+
+
+def policy(**options) -> tuple[CRLStore, dict[str, object]]:
+    lists = CRLStore(skins.crls())
+    return lists, {"revocation": Revocation(crls=lists, **options), "judge_again": "change"}
+
+
+def revoke(lists: CRLStore, who) -> None:
+    lists.replace(CRLStore(skins.crls(who, number=2)))
+
+
+class Keeper:
+    """A handler that waits for its client, and says what its connection ended with."""
+
+    def __init__(self) -> None:
+        self.here: dict[str, object] = {}
+        self.ended: dict[str, object] = {}
+
+    async def __call__(self, reader, writer) -> None:
+        name = writer.peer.names.common_name
+        self.here[name] = writer
+        try:
+            while data := await reader.read(100):
+                writer.write(data)
+            self.ended[name] = "done"
+        except Exception as error:
+            self.ended[name] = error
+            raise
+
+    async def until(self, condition) -> None:
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.network
+@run
+async def test_a_server_ends_the_connections_of_a_client_that_is_revoked_and_no_other():
+    """Nobody has to say anything for it; the client is told why."""
+    lists, judging = policy()
+    keeper = Keeper()
+    async with serving(keeper, skins.server_config(**judging)) as server:
+        reader, writer = await open_to(server)
+        other_reader, other = await open_to(server, skins.client_config(skins.client("Grace")))
+        await keeper.until(lambda: len(keeper.here) == 2)
+        revoke(lists, skins.client())
+        with pytest.raises(PeerAlert) as caught:
+            await reader.read(1)
+        assert (caught.value.alert, caught.value.step) == (Alert.CERTIFICATE_REVOKED, "3.3c")
+        await keeper.until(lambda: keeper.ended)
+        error = keeper.ended["Ada"]
+        assert isinstance(error, PeerFault)
+        assert (error.fault, error.step) == (Fault.REVOKED, "3.3c")
+        other.write(b"still here")
+        assert await other_reader.readexactly(10) == b"still here"
+        await closed(other)
+        await writer.wait_closed()
+
+
+@pytest.mark.network
+@run
+async def test_a_client_ends_the_connection_to_a_server_that_is_revoked():
+    """Both directions."""
+    lists, judging = policy()
+    async with serving(echo) as server:
+        reader, writer = await open_to(server, skins.client_config(skins.client(), **judging))
+        writer.write(b"x")
+        assert await reader.read(1) == b"x"
+        revoke(lists, skins.server())
+        with pytest.raises(PeerFault) as caught:
+            await reader.read(1)
+        assert (caught.value.fault, caught.value.step) == (Fault.REVOKED, "2.3c")
+        await writer.wait_closed()
+
+
+@pytest.mark.network
+@run
+async def test_nothing_more_goes_to_a_peer_or_comes_from_it_once_there_is_news():
+    """Between two looks, data itself brings the next one."""
+    source.LOOK_SECONDS = 60.0  # the fixture puts it back
+    lists, judging = policy()
+    keeper = Keeper()
+    async with serving(keeper, skins.server_config(**judging)) as server:
+        reader, writer = await open_to(server)
+        await keeper.until(lambda: keeper.here)
+        revoke(lists, skins.client())
+        writer.write(b"too late")
+        with pytest.raises(PeerAlert):
+            await reader.read(1)
+        await keeper.until(lambda: keeper.ended)
+        assert isinstance(keeper.ended["Ada"], PeerFault)
+        await writer.wait_closed()
+    lists, judging = policy()
+    async with serving(quiet) as server:
+        reader, writer = await open_to(server, skins.client_config(skins.client(), **judging))
+        revoke(lists, skins.server())
+        with pytest.raises(PeerFault):
+            writer.write(b"too late")
+        await writer.wait_closed()
+
+
+@pytest.mark.network
+@run
+async def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_configured():
+    """And data goes on."""
+    lists, judging = policy(unknown="accept")
+    async with serving(echo) as server:
+        reader, writer = await open_to(server, skins.client_config(skins.client(), **judging))
+        lists.replace(CRLStore())
+        while not writer.warnings:
+            await asyncio.sleep(0.005)
+        assert writer.warnings == [Caution.REVOCATION_UNKNOWN]
+        writer.write(b"on")
+        assert await reader.readexactly(2) == b"on"
+        await closed(writer)
+
+
+@dataclass
+class Ahead:
+    """The system's clock, which a test can set."""
+
+    by: timedelta = field(default_factory=timedelta)
+
+    def now(self):
+        return CLOCK.now() + self.by
+
+    def monotonic(self) -> float:
+        return CLOCK.monotonic() + self.by.total_seconds()
+
+
+@pytest.mark.network
+@run
+async def test_a_verdict_that_lapses_ends_its_connection():
+    """Its timer is the engine's deadline; here it goes off because the test says so."""
+    clock = Ahead()
+    keeper = Keeper()
+    config = skins.server_config(judge_again="lapse", clock=clock)
+    async with serving(keeper, config) as server:
+        reader, writer = await open_to(server)
+        await keeper.until(lambda: keeper.here)
+        link = keeper.here["Ada"]._link
+        assert link._deadline is not None
+        clock.by = skins.END - skins.START
+        link._tick()
+        with pytest.raises(PeerAlert) as caught:
+            await reader.read(1)
+        assert caught.value.alert == Alert.CERTIFICATE_EXPIRED
+        await writer.wait_closed()
+
+
+class Member:
+    """Somebody who stands on the evidence, and counts."""
+
+    def __init__(self, turns: list[int], turn) -> None:
+        self._turns, self._turn = turns, turn
+
+    def look(self) -> None:
+        self._turns.append(self._turn())
+
+
+@run
+async def test_few_are_judged_in_one_turn_of_the_loop():
+    """Others are served meanwhile, however many stand on the same list."""
+    lists, judging = policy()
+    watch = Watch(skins.server_config(**judging))
+    turn, turns = 0, []
+    members = [Member(turns, lambda: turn) for _ in range(5 * PER_TURN)]
+    for each in members:
+        watch.join(each.look)
+    watch.leave(members.pop().look)
+    revoke(lists, skins.client())
+    while len(turns) < len(members):
+        await asyncio.sleep(0)
+        turn += 1
+    assert max(turns.count(each) for each in set(turns)) == PER_TURN
+    await asyncio.sleep(0.05)
+    assert len(turns) == len(members)  # once for each change, and nobody who left
+    for each in members:
+        watch.leave(each.look)
+    assert watch._looking is None
+
+
+@run
+async def test_no_timer_runs_where_no_evidence_can_change():
+    """Most servers judge once."""
+    watch = Watch(skins.server_config())
+    watch.join(Member([], int).look)
+    assert watch._looking is None
+    assert len(asyncio.all_tasks()) == 1
