@@ -9,10 +9,13 @@ from bothways.errors import TLSError
 from bothways.iana import Alert, SignatureScheme
 from bothways.tls.account import Account, Answers
 from bothways.tls.events import Data, Established, EvidenceWanted, Failed, PeerClosed, Warned
-from pair import Pair
+from bothways.trust.evidence.policy import Fetch
+from pair import NOON, Pair
 from tls.handshake.conversations import CONVERSATIONS, Conversation, credentials
 
 REQUEST = SignatureWanted(SignatureScheme.ed25519, b"data", credentials("localhost").certificate)
+
+WANTED = EvidenceWanted((), Fetch(by_caller=True), NOON, 1.0)
 
 
 def alert(step: str) -> PeerAlert:
@@ -71,10 +74,10 @@ def test_each_request_goes_to_whoever_answers_such_ones() -> None:
     """A signer for signatures, a finder for evidence."""
     answers: Answers[bytes] = Answers(lambda asked: asked.data, lambda _: b"evidence")
     assert answers.answer(REQUEST) == b"data"
-    assert answers.answer(EvidenceWanted()) == b"evidence"
+    assert answers.answer(WANTED) == b"evidence"
 
 
-@pytest.mark.parametrize(("request_", "missing"), [(REQUEST, "signer"), (EvidenceWanted(), "finder")])
+@pytest.mark.parametrize(("request_", "missing"), [(REQUEST, "signer"), (WANTED, "finder")])
 def test_a_request_that_nobody_answers_is_our_own_mistake(
     request_: SignatureWanted | EvidenceWanted, missing: str
 ) -> None:
