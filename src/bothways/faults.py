@@ -130,6 +130,7 @@ class Fault(Enum):
                                          "RFC 7301 3.1")
     UNKNOWN_SERVER_NAME = Row(Alert.UNRECOGNIZED_NAME, "asks for the server name {name}, for which we have no credentials",
                               "RFC 6066 3")
+    BAD_SERVER_NAME = Row(Alert.ILLEGAL_PARAMETER, "asks for the server name {name}, which {problem}", "RFC 6066 3")
     UNOFFERED_GROUP = Row(Alert.ILLEGAL_PARAMETER, "chose group {got}, which we did not offer", "RFC 9846 4.3.8",
                           tls12=(Alert.ILLEGAL_PARAMETER, "RFC 8422 5.4"))
     UNOFFERED_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {got}, for which its own list of groups does not ask",

@@ -547,7 +547,22 @@ NAMES = tuple(
         ("announces less than there is", b"\0\3\7\0\1a"),
         ("is an empty list", b"\0\0"),
         ("has an empty name", b"\0\3\0\0\0"),
+    )
+) + tuple(
+    Refusal(
+        f"a server_name {where} that {what}",
+        CLIENT,
+        Fault.BAD_SERVER_NAME,
+        Alert.ILLEGAL_PARAMETER,
+        named(data),
+        client=versions,
+        server=versions,
+    )
+    for where, versions in (("of TLS 1.2", {}), ("of TLS 1.3", {"versions": ("1.3",)}))
+    for what, data in (
         ("names two hosts", b"\0\x08\0\0\1a\0\0\1b"),
+        ("names two hosts, and another between", b"\0\x0c\0\0\1a\7\0\1a\0\0\1b"),
+        ("is not ASCII", b"\0\5\0\0\2\xc3\xa4"),
     )
 )
 EXPLICIT_CURVE = as_bytes(ServerKeyExchange, lambda raw: raw[:4] + b"\1" + raw[5:])

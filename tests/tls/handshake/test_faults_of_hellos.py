@@ -639,8 +639,22 @@ CHOICES = (
         "one that is no name",
         Fault.UNKNOWN_SERVER_NAME,
         Alert.UNRECOGNIZED_NAME,
-        editing(ClientHello, ext.ServerName, host_name="no name\n\0"),
+        editing(ClientHello, ext.ServerName, host_name="no name"),
         server={"unknown_server_name": "refuse"},
+    ),
+    *(
+        client(
+            f"one with {what}",
+            Fault.BAD_SERVER_NAME,
+            ILLEGAL,
+            editing(ClientHello, ext.ServerName, host_name=f"local{character}host"),
+        )
+        for what, character in (
+            ("NUL", "\0"),
+            ("a bell", "\7"),
+            ("colours", "\x1b[31m"),
+            ("DEL", "\x7f"),
+        )
     ),
     client(
         "two groups",

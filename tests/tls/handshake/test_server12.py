@@ -59,6 +59,7 @@ def test_server_answers_what_was_asked_and_no_more() -> None:
     assert talk.server.established
     hello = sent[ServerHello]
     assert set(map(type, hello.extensions)) == {
+        ext.ServerName,
         ext.RenegotiationInfo,
         ext.ExtendedMainSecret,
         ext.EcPointFormats,
@@ -67,14 +68,21 @@ def test_server_answers_what_was_asked_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "left_out", [ext.RenegotiationInfo, ext.ExtendedMainSecret, ext.EcPointFormats, ext.ApplicationProtocols]
+    "left_out",
+    [
+        ext.ServerName,
+        ext.RenegotiationInfo,
+        ext.ExtendedMainSecret,
+        ext.EcPointFormats,
+        ext.ApplicationProtocols,
+    ],
 )
 def test_server_leaves_out_what_nobody_asked_for(left_out: type) -> None:
     """RFC 5246 7.4.1.4: unsolicited answers would end the handshake."""
     allowed = {"insecure_without_extended_main_secret": True, "alpn": ("h2",)}
     _, sent = answered(without(ClientHello, left_out), allowed, **allowed)
     assert left_out not in set(map(type, sent[ServerHello].extensions))
-    assert len(sent[ServerHello].extensions) == 3
+    assert len(sent[ServerHello].extensions) == 4
 
 
 def test_server_answers_a_hello_without_extensions_by_one_without() -> None:
@@ -238,12 +246,16 @@ def test_server_warns_of_a_key_that_signs_and_deciphers() -> None:
 
 
 def test_server_of_several_credentials_takes_those_of_the_name_asked_for() -> None:
-    """RFC 6066 3: SNI chooses, then suite and scheme."""
+    """RFC 6066 3: SNI chooses, then suite and scheme; the client is told that it did."""
     own = (credentials("elsewhere.example", "RSA-2048"), credentials("localhost"))
     _, sent = answered(credentials=own)
+    assert ext.find(sent[ServerHello].extensions, ext.ServerName) == ext.ServerName()
     assert sent[Certificate].certificate_list == tuple(own[1].chain)
     _, sent = answered(without(ClientHello, ext.ServerName), credentials=own)
     assert sent[Certificate].certificate_list in (tuple(own[0].chain), tuple(own[1].chain))
+    assert ext.find(sent[ServerHello].extensions, ext.ServerName) is None
+    _, sent = answered(credentials=own[0])
+    assert ext.find(sent[ServerHello].extensions, ext.ServerName) is None
 
 
 def test_server_refuses_a_name_that_it_does_not_have_if_it_is_told_to() -> None:

@@ -14,7 +14,14 @@ from bothways.tls.wire.hello import RETRY_RANDOM, ServerHello, is_retry
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
 from pair import pair
 from pki import name, root
-from tls.handshake.conversations import CONVERSATIONS, anchors, authority, client_config, server_config
+from tls.handshake.conversations import (
+    CONVERSATIONS,
+    anchors,
+    authority,
+    client_config,
+    credentials,
+    server_config,
+)
 
 
 def sent(server: dict[str, Any], client: dict[str, Any] | None = None) -> list[Any]:
@@ -96,12 +103,14 @@ def test_server_with_very_many_anchors_names_none() -> None:
 
 
 def test_server_answers_only_what_was_agreed_in_encrypted_extensions() -> None:
-    """RFC 9846 4.4.1: ALPN if both speak it, and nothing else."""
-    assert sent({})[1] == EncryptedExtensions(())
+    """RFC 9846 4.4.1, RFC 6066 3: that the name was used, ALPN if both speak it, and nothing else."""
+    named = EncryptedExtensions((ext.ServerName(),))
+    assert sent({})[1] == named
     chosen = sent({"alpn": ("b", "a")}, {"alpn": ("a", "b")})[1]
-    assert chosen == EncryptedExtensions((ext.ApplicationProtocols((b"b",)),))
-    assert sent({"alpn": ("b",)})[1] == EncryptedExtensions(())
-    assert sent({}, {"alpn": ("b",)})[1] == EncryptedExtensions(())
+    assert chosen == EncryptedExtensions((ext.ServerName(), ext.ApplicationProtocols((b"b",))))
+    assert sent({"alpn": ("b",)})[1] == named
+    assert sent({}, {"alpn": ("b",)})[1] == named
+    assert sent({"credentials": credentials("a.example")})[1] == EncryptedExtensions(())
 
 
 def test_server_prefers_its_own_order_even_at_the_cost_of_a_retry() -> None:

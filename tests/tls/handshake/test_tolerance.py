@@ -18,8 +18,8 @@ from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions, NewSessionTicket
 from pair import Pair, received
-from tamper import Edit, Outgoing, before, both, changing, editing, extending, lying, with_extensions
-from tls.handshake.conversations import CONVERSATIONS, Conversation
+from tamper import Edit, Outgoing, before, both, changing, editing, extending, lying, with_extensions, without
+from tls.handshake.conversations import CONVERSATIONS, Conversation, credentials
 from tls.handshake.test_faults_of_records import sealed, wire
 
 GREASE = tuple(0x0A0A + 0x1010 * each for each in range(16))
@@ -193,10 +193,36 @@ def test_second_hello_may_have_its_extensions_in_another_order() -> None:
     bears(CONVERSATIONS["mutual after a retry"], Role.CLIENT, edit)
 
 
-@pytest.mark.parametrize("answer", [ext.ServerName(), ext.SupportedGroups((23, 0x6A6A))])
-def test_client_bears_answers_without_consequence(answer: ext.Extension) -> None:
-    """RFC 6066 3, RFC 9846 4.3.7: a server may say that it used the name, and which groups it prefers."""
-    bears(CONVERSATIONS["mutual"], Role.SERVER, extending(EncryptedExtensions, answer))
+@pytest.mark.parametrize("answers", [(ext.ServerName(),), (ext.SupportedGroups((23, 0x6A6A)),), ()])
+def test_client_bears_answers_without_consequence(answers: tuple[ext.Extension, ...]) -> None:
+    """RFC 6066 3, RFC 9846 4.3.7: a server may say whether it used the name, and which groups it prefers."""
+    bears(CONVERSATIONS["mutual"], Role.SERVER, changing(EncryptedExtensions, extensions=answers))
+
+
+OTHER_NAME = "07 0003 abcdef"
+OUR_NAME = "00 0009 6c6f63616c686f7374"
+
+
+@pytest.mark.parametrize("listed", [(OUR_NAME, OTHER_NAME), (OTHER_NAME, OUR_NAME)])
+@pytest.mark.parametrize("versions", ["1.3", "1.2"])
+def test_server_passes_over_names_of_types_that_nobody_has_defined(
+    versions: str, listed: tuple[str, str]
+) -> None:
+    """RFC 6066 3: they begin with a length, so that the host name beside them is found."""
+    data = bytes.fromhex("".join(listed))
+    names = ext.UnknownExtension(0, len(data).to_bytes(2, "big") + data)
+    edit = with_extensions(
+        ClientHello, lambda those: [names if isinstance(each, ext.ServerName) else each for each in those]
+    )
+    own = {"credentials": (credentials("a.example"), credentials("localhost")), "versions": (versions,)}
+    bears(Conversation("named", {"versions": (versions,)}, own), Role.CLIENT, edit)
+
+
+def test_server_bears_names_of_a_type_that_nobody_has_defined_alone() -> None:
+    """RFC 6066 3: then no host is asked for."""
+    data = bytes.fromhex("0006" + OTHER_NAME)
+    edit = both(without(ClientHello, ext.ServerName), extending(ClientHello, ext.UnknownExtension(0, data)))
+    bears(CONVERSATIONS["mutual"], Role.CLIENT, edit)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import ExtensionType
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.extension_table import TABLE, Place, check_placement, code, codes, extension_block
+from bothways.tls.wire.extension_table import (
+    TABLE,
+    Place,
+    check_placement,
+    code,
+    codes,
+    extension_block,
+    host_names,
+)
 from bothways.tls.wire.fields import DecodeError, decode, encode
 
 BLOCKS = {place: extension_block(place) for place in Place}
@@ -201,8 +209,6 @@ BROKEN = [
     (CH, 0, "", "it.server_name.server_name_list", "2 bytes must stand here"),
     (CH, 0, "0000", "it.server_name.server_name_list", "length 0 is not within"),
     (CH, 0, "0003 00 0000", "it.server_name.server_name_list[0].host_name", "length 0 is not within"),
-    (CH, 0, "0008 00 0001 61 00 0001 62", "it.server_name", "more than one host name"),
-    (CH, 0, "0004 00 0001 ff", "it.server_name", "the host name is not ASCII"),
     (CH, 0, "0005 00 0001 61", "it.server_name.server_name_list", "length 5 runs past the end by 1"),
     (EE, 0, "00", "it.server_name", "1 bytes are left over"),
     (CH, 5, "", "it.status_request.status_type", "1 bytes must stand here"),
@@ -271,6 +277,9 @@ def test_malformed_block_is_refused(block: str, where: str, problem: str) -> Non
     ("place", "extension_type", "body"),
     [
         (CH, 0, "0004 01 0001 61"),  # a name of another type than host_name
+        (CH, 0, "0008 00 0001 61 00 0001 62"),  # two host names
+        (CH, 0, "0008 00 0001 61 01 0001 62"),
+        (CH, 0, "0004 00 0001 ff"),  # not ASCII
         (CH, 5, "02 0000"),  # the status_request_v2 of RFC 6961 under this code
         (CH, 0x0A0A, ""),
         (CH, 0xFE0D, "00"),
@@ -300,6 +309,22 @@ def test_what_has_no_known_form_is_kept_as_it_came(place: Place, extension_type:
 def test_extension_that_may_not_be_sent_cannot_be_written(place: Place, extension: ext.Extension) -> None:
     with pytest.raises(ValueError):
         encode(BLOCKS[place], (extension,))
+
+
+@pytest.mark.parametrize(
+    ("data", "hosts"),
+    [
+        ("0008 00 0001 61 00 0001 62", (b"a", b"b")),
+        ("0008 01 0001 61 00 0001 62", (b"b",)),
+        ("0004 01 0001 61", ()),
+        ("0003 01 0000", ()),
+        ("0001 01", ()),
+        ("", ()),
+    ],
+)
+def test_host_names_are_found_among_names_of_other_types(data: str, hosts: tuple[bytes, ...]) -> None:
+    """RFC 6066 3."""
+    assert host_names(bytes.fromhex(data)) == hosts
 
 
 def test_code_points_of_several_extensions() -> None:

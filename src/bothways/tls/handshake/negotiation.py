@@ -27,7 +27,7 @@ from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.events import Caution
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.extension_table import code, first_repeated
+from bothways.tls.wire.extension_table import code, first_repeated, host_names
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
 from bothways.trust.credentials import Credentials
@@ -103,17 +103,37 @@ def read_offer(hello: ClientHello) -> Offer:
         _missing(ExtensionType.psk_key_exchange_modes, "ClientHello")
     _check_entries(groups.groups, NamedGroup, "supported_groups")
     _check_shares(shares.shares, groups.groups)
-    asked = ext.find(extensions, ext.ServerName)
     protocols = ext.find(extensions, ext.ApplicationProtocols)
     return Offer(
         hello,
         groups.groups,
         schemes.schemes,
         shares.shares,
-        asked.host_name if asked is not None else None,
+        asked_name(extensions),
         protocols.protocols if protocols is not None else None,
         ext.find(extensions, ext.EarlyDataIndication) is not None,
     )
+
+
+def asked_name(extensions: Sequence[ext.Extension]) -> str | None:
+    """Return the one server name that a client asks for, in printable ASCII (RFC 6066 3)."""
+    found = ext.find(extensions, ext.ServerName)
+    if found is not None and found.host_name is not None and found.host_name.isprintable():
+        return found.host_name
+    hosts = _hosts_of(extensions) if found is None else ((found.host_name or "").encode(),)
+    if len(hosts) > 1:
+        blame(Fault.BAD_SERVER_NAME, name=_texts(hosts), problem="is more than one")
+    for host in hosts:
+        if not host.isascii() or not host.decode("ascii").isprintable():
+            blame(Fault.BAD_SERVER_NAME, name=_texts(hosts), problem="no host has")
+    return hosts[0].decode("ascii") if hosts else None
+
+
+def _hosts_of(extensions: Sequence[ext.Extension]) -> tuple[bytes, ...]:
+    for each in extensions:
+        if isinstance(each, ext.UnknownExtension) and each.extension_type == ExtensionType.server_name:
+            return host_names(each.data)
+    return ()
 
 
 def _check_entries(codes: Sequence[int], registry: type[IntEnum], place: str) -> None:
@@ -170,18 +190,12 @@ def choose_protocol(offered: Sequence[bytes] | None, accepted: Sequence[bytes]) 
 
 
 def choose_server_credentials(
-    own: Sequence[Credentials],
-    server_name: str | None,
-    offered: Sequence[int],
-    accepted: Sequence[int],
-    refuse_unknown: bool,
+    named: Sequence[Credentials], offered: Sequence[int], accepted: Sequence[int]
 ) -> tuple[Credentials, int]:
-    """Choose the credentials for the name that the client asks for, and the scheme to sign with.
+    """Choose the first of the credentials for a name whose key fits, and the scheme to sign with.
 
-    Among those of that name the first whose key fits; without a name, or with one that
-    none has, the first of all (RFC 9846 4.5.1.2, RFC 6066 3).
+    RFC 9846 4.5.1.2.
     """
-    named = credentials_for(own, server_name, refuse_unknown)
     asked = frozenset(offered)
     for credentials in named:
         scheme = choose_scheme(credentials, asked, accepted)
@@ -198,7 +212,7 @@ def choose_server_credentials(
 def credentials_for(
     own: Sequence[Credentials], server_name: str | None, refuse_unknown: bool
 ) -> Sequence[Credentials]:
-    """Return the credentials that stand for the name that the client asks for, else all (RFC 6066 3)."""
+    """Return the credentials that stand for the name that the client asks for, else `own` (RFC 6066 3)."""
     named = [each for each in own if server_name is not None and each.stands_for(server_name)]
     if server_name is not None and not named and refuse_unknown:
         blame(Fault.UNKNOWN_SERVER_NAME, name=server_name)

@@ -26,6 +26,7 @@ from bothways.tls.handshake.config import ServerTerms
 from bothways.tls.handshake.negotiation import (
     DOWNGRADE_TO_12,
     ClientChoice,
+    asked_name,
     check_protocol,
     choose_client_credentials,
     credentials_for,
@@ -55,12 +56,16 @@ class Offer12:
 
 @dataclass(frozen=True, slots=True)
 class Choice12:
-    """What a server chose from a ClientHello; `group` and `scheme` are 0 for RSA key transport."""
+    """What a server chose from a ClientHello; `group` and `scheme` are 0 for RSA key transport.
+
+    `by_name`: the server name guided the choice.
+    """
 
     suite: Suite
     credentials: Credentials
     group: int
     scheme: int
+    by_name: bool
 
 
 def read_offer_12(hello: ClientHello) -> Offer12:
@@ -71,7 +76,6 @@ def read_offer_12(hello: ClientHello) -> Offer12:
     extensions = hello.extensions or ()
     groups = ext.find(extensions, ext.SupportedGroups)
     schemes = ext.find(extensions, ext.SignatureAlgorithms)
-    asked = ext.find(extensions, ext.ServerName)
     protocols = ext.find(extensions, ext.ApplicationProtocols)
     formats = ext.find(extensions, ext.EcPointFormats)
     if formats is not None and ECPointFormat.uncompressed not in formats.formats:
@@ -83,7 +87,7 @@ def read_offer_12(hello: ClientHello) -> Offer12:
         hello,
         groups.groups if groups is not None else FIRST_GROUPS,
         schemes.schemes if schemes is not None else (),
-        asked.host_name if asked is not None else None,
+        asked_name(extensions),
         protocols.protocols if protocols is not None else None,
         ext.find(extensions, ext.ExtendedMainSecret) is not None,
         renegotiation is not None or CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV in hello.cipher_suites,
@@ -97,6 +101,7 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
     A suite names the kind of key that signs, so suite, credentials and scheme are one choice.
     """
     named = credentials_for(terms.own, offer.server_name, terms.refuses_unknown_name)
+    by_name = named is not terms.own
     spoken = [code for code in terms.suite_codes if code in SUITES12]
     shared = [SUITES12[code] for code in spoken if code in offer.hello.cipher_suites]
     if not shared:
@@ -113,11 +118,11 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
         for credentials in named:
             if suite.is_key_transport:
                 if may_decipher(credentials):
-                    return Choice12(suite, credentials, 0, 0)
+                    return Choice12(suite, credentials, 0, 0, by_name)
                 continue
             scheme = choose_scheme_12(credentials, suite, asked, terms.scheme_codes)
             if scheme is not None and group is not None:
-                return Choice12(suite, credentials, group, scheme)
+                return Choice12(suite, credentials, group, scheme, by_name)
             signable = signable or scheme is not None
     if signable:
         blame(

@@ -127,7 +127,7 @@ def server_hello(
     hs: Handshake, offer: Offer12, choice: Choice12, random: bytes, *, stapling: bool
 ) -> ServerHello:
     """Answer a ClientHello; the session ID is new, since no session is resumed (RFC 5246 7.4.1.3)."""
-    extensions: list[ext.Extension] = []
+    extensions: list[ext.Extension] = [ext.ServerName()] if choice.by_name else []
     if offer.signals_renegotiation:
         extensions.append(ext.RenegotiationInfo(b""))
     if offer.extended_main_secret:

@@ -29,6 +29,7 @@ from bothways.tls.handshake.negotiation import (
     choose_protocol,
     choose_server_credentials,
     choose_suite,
+    credentials_for,
     read_offer,
 )
 from bothways.tls.handshake.script import Handshake, Question, Script, expect, judge
@@ -55,13 +56,14 @@ AUTHORITIES_LIMIT = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the server chose from a ClientHello."""
+    """What the server chose from a ClientHello; `by_name` if the server name guided it."""
 
     suite: Suite
     group: int
     credentials: Credentials
     scheme: int
     alpn: bytes | None
+    by_name: bool
 
 
 def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -> Script[Peer | None]:
@@ -104,10 +106,9 @@ def choose(terms: ServerTerms, offer: Offer) -> Choice:
     ]
     group = choose_group(offer.groups, terms.group_codes)
     alpn = choose_protocol(offer.protocols, terms.protocols)
-    credentials, scheme = choose_server_credentials(
-        terms.own, offer.server_name, offer.schemes, terms.scheme_codes, terms.refuses_unknown_name
-    )
-    return Choice(suite, group, credentials, scheme, alpn)
+    named = credentials_for(terms.own, offer.server_name, terms.refuses_unknown_name)
+    credentials, scheme = choose_server_credentials(named, offer.schemes, terms.scheme_codes)
+    return Choice(suite, group, credentials, scheme, alpn, named is not terms.own)
 
 
 def retry(hs: Handshake, terms: ServerTerms, offer: Offer, choice: Choice) -> Script[tuple[Offer, bytes]]:
@@ -155,8 +156,12 @@ def agree(hs: Handshake, offer: Offer, choice: Choice, peer_share: bytes) -> Han
 
 def server_parameters(hs: Handshake, terms: ServerTerms, choice: Choice) -> CertificateRequest | None:
     """Send EncryptedExtensions and, for mutual authentication, CertificateRequest (RFC 9846 4.4)."""
-    answers = () if choice.alpn is None else (ext.ApplicationProtocols((choice.alpn,)),)
-    hs.out.send(EncryptedExtensions(answers))
+    answers: list[ext.Extension] = []
+    if choice.by_name:
+        answers.append(ext.ServerName())
+    if choice.alpn is not None:
+        answers.append(ext.ApplicationProtocols((choice.alpn,)))
+    hs.out.send(EncryptedExtensions(tuple(answers)))
     if not terms.asks_client or terms.client_anchors is None:
         return None
     authorities = named_authorities(terms.client_anchors) if terms.name_authorities else ()

@@ -72,6 +72,7 @@ from bothways.tls.wire.fields import (
     bounds,
     close,
     cut,
+    decode,
     fail,
     left_over,
     opaque,
@@ -141,19 +142,17 @@ SERVER_NAME_LIST = alone(
 
 
 def _server_name() -> Codec[Any]:
-    """The one host name that RFC 6066 3 allows; other types of names have never been defined."""
+    """The one host name that RFC 6066 3 allows. Any other list is kept as it came: see `host_names`."""
 
     def read(data: bytes, at: int, end: int) -> tuple[Extension, int]:
         fills = int.from_bytes(data[at : at + 2], "big") == end - at - 2
         if data[at + 2 : min(at + 3, end)] > b"\0" and fills:
             return UnknownExtension(ExtensionType.server_name, data[at:end]), end
-        names, at = SERVER_NAME_LIST.read(data, at, end)
-        if len(names.server_name_list) > 1:
-            fail("more than one host name")
-        try:
-            return ServerName(names.server_name_list[0].host_name.decode("ascii")), at
-        except UnicodeDecodeError:
-            fail("the host name is not ASCII")
+        names, stop = SERVER_NAME_LIST.read(data, at, end)
+        first = names.server_name_list[0].host_name
+        if len(names.server_name_list) > 1 or not first.isascii():
+            return UnknownExtension(ExtensionType.server_name, data[at:stop]), stop
+        return ServerName(first.decode("ascii")), stop
 
     def write(value: ServerName, out: bytearray) -> None:
         if value.host_name is None:
@@ -161,6 +160,18 @@ def _server_name() -> Codec[Any]:
         SERVER_NAME_LIST.write(_ServerNameList((_HostName(0, value.host_name.encode("ascii")),)), out)
 
     return Codec(read, write, SERVER_NAME_LIST.notation, Custom(SERVER_NAME_LIST))
+
+
+def host_names(data: bytes) -> tuple[bytes, ...]:
+    """Return the host names among the names that a server_name lists (RFC 6066 3).
+
+    Types of names that are not defined begin with a length too; a list that does not fit that has none.
+    """
+    try:
+        names = decode(SERVER_NAME_LIST, data, "server_name")
+    except DecodeError:
+        return ()
+    return tuple(each.host_name for each in names.server_name_list if each.name_type == NameType.host_name)
 
 
 def _server_name_answer() -> Codec[Any]:
