@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bothways.aio.link import BUFFER_LIMIT, Finder, Link, Signer
+from bothways.aio.link import BUFFER_LIMIT, Finder, Link, Signer, own_finder
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
 from bothways.errors import TLSError
@@ -30,12 +30,14 @@ async def connect(
     server_name: whom the server must prove to be; by default `host`.  timeout: seconds for connecting and the
     handshake together.  idle_timeout: seconds without a byte either way after which the connection ends.
     limit: bytes that may wait to be read, and to be sent.  signer, evidence: answer what the handshake
-    waits for, at once or as a coroutine.  observer: is told of every step.
+    waits for, at once or as a coroutine; without `evidence` it is fetched as the configuration allows.
+    observer: is told of every step.
     Raises `TLSError`, or `OSError` (`TimeoutError` among them) where the network fails. When it is cancelled
     the server is told so and the socket closed.
     """
     name = host if server_name is None else server_name
     config.target(name)
+    finder = evidence or own_finder(config)
     link: Link | None = None
 
     def made() -> Link:
@@ -47,7 +49,7 @@ async def connect(
             limit=limit,
             idle_timeout=idle_timeout,
             signer=signer,
-            evidence=evidence,
+            evidence=finder,
         )
         return link
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, cast
 
 from bothways.aio.watch import Watch
@@ -17,10 +17,13 @@ from bothways.errors import UsageError
 from bothways.tls.account import Account, Answers, Request
 from bothways.tls.connection import Connection
 from bothways.tls.events import Event, EvidenceWanted, SignatureWanted
+from bothways.tls.handshake.config import Terms
+from bothways.trust.evidence.asking import Answer
 
 Confirmation = Literal["accepted", "refused", "unknown"]
 Signer = Callable[[SignatureWanted], bytes | Awaitable[bytes]]
-Finder = Callable[[EvidenceWanted], bytes | Awaitable[bytes]]
+Found = Sequence[Answer] | None
+Finder = Callable[[EvidenceWanted], Found | Awaitable[Found]]
 
 BUFFER_LIMIT = 64 * 1024
 LINGER_SECONDS = 2.0
@@ -49,7 +52,7 @@ class Link(asyncio.Protocol):
         self._watch = watch
         self._limit = limit
         self._idle_timeout = idle_timeout
-        self._answers: Answers[bytes | Awaitable[bytes]] = Answers(signer, evidence)
+        self._answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]] = Answers(signer, evidence)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._lost = False
@@ -227,6 +230,7 @@ class Link(asyncio.Protocol):
         if self.account.established and not was_open:
             self._watch.join(self._judge_if_due)
         if request is not None:
+            self._drop_answer()
             self._answering = self._loop.create_task(self._answer(request))
 
     def _keep(self, data: bytes) -> None:
@@ -247,6 +251,11 @@ class Link(asyncio.Protocol):
             self.connection.close()
             events = []
         self._take(events)
+
+    def _drop_answer(self) -> None:
+        """Let go of whoever still looks for an answer that nobody waits for any more."""
+        if self._answering is not None and self._answering is not asyncio.current_task():
+            self._answering.cancel()
 
     # -- flow ------------------------------------------------------------------------------------------
 
@@ -334,7 +343,10 @@ class Link(asyncio.Protocol):
         if self.account.established:
             self._watch.call_soon(self._judge_if_due)
         else:
-            self._take(self.connection.tick())
+            events = self.connection.tick()
+            if not self.connection.awaits_answer:
+                self._drop_answer()
+            self._take(events)
 
     def _judge_if_due(self) -> None:
         """Judge the peer again if its verdict has lapsed or evidence changed."""
@@ -362,3 +374,13 @@ class Link(asyncio.Protocol):
             self._wake()
             return
         self._idle = self._loop.call_later(left, self._watch_idleness)
+
+
+def own_finder(config: Terms) -> Finder | None:
+    """Return who fetches what a configuration allows; `ConfigError` where that cannot work."""
+    policy = config.fetch
+    if policy is None:
+        return None
+    from bothways.fetch import fetcher  # HTTP is loaded only where something is to be fetched
+
+    return fetcher.finder(policy)

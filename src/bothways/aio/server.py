@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from bothways.aio.link import BUFFER_LIMIT, Finder, Link, Signer
+from bothways.aio.link import BUFFER_LIMIT, Finder, Link, Signer, own_finder
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
 from bothways.errors import TLSError
@@ -45,11 +45,12 @@ async def start_server(
     """
     server = Server(handler, refused or _log_refusal)
     watch = Watch(config)
+    finder = evidence or own_finder(config)
 
     def made() -> Link:
         connection = config.connection(observer=observer() if observer is not None else None)
         link = ServerLink(
-            connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=evidence
+            connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder
         )
         link.begin = lambda: server.serve(link, limit)
         return link

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from bothways.fetch.fetcher import fetcher
+from bothways.fetch.fetcher import check, fetcher
 from bothways.tls.events import EvidenceWanted
 from bothways.trust.evidence.asking import Found
 from bothways.trust.evidence.policy import Fetch
@@ -16,6 +16,12 @@ from bothways.trust.verdict import Want
 
 _lock = threading.Lock()
 _running: tuple[int, asyncio.AbstractEventLoop] | None = None
+
+
+def finder(policy: Fetch) -> Callable[[EvidenceWanted], list[Found]]:
+    """Return who answers what handshakes want by a policy. Raises ConfigError where that cannot work."""
+    check(policy)
+    return find
 
 
 def find(wanted: EvidenceWanted) -> list[Found]:

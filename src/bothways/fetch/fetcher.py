@@ -11,12 +11,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from bothways.errors import ConfigError
 from bothways.fetch.shelf import Shelf
 from bothways.fetch.transport import Reply, exchange, resolve
 from bothways.tls.events import EvidenceWanted
 from bothways.trust.evidence.addresses import refusal
 from bothways.trust.evidence.asking import (
-    MAX_RESPONSE_BYTES,
     Evidence,
     Form,
     Found,
@@ -118,7 +118,7 @@ class Fetcher:
         shelf, memory = self._shelf, self._policy.memory
         if shelf is None or memory.still(key, at) is not None:
             return None
-        found = await asyncio.to_thread(shelf.load, key, self._limit(want))
+        found = await asyncio.to_thread(shelf.load, key, self._policy.limit(want))
         if found is None:
             return None
         data, since = found
@@ -143,7 +143,7 @@ class Fetcher:
         asked = form(want, read_location(location, https=policy.https))
         seen = {str(asked.location)}
         for _ in range(policy.redirects + 1):
-            reply = await self._send(asked, self._limit(want))
+            reply = await self._send(asked, policy.limit(want))
             if reply.status not in _REDIRECTS and not (reply.status == _SEE_OTHER and asked.method == "GET"):
                 break
             asked = replace(asked, location=redirected(asked.location, reply.redirect, https=policy.https))
@@ -172,9 +172,6 @@ class Fetcher:
                 failed = error
         raise failed
 
-    def _limit(self, want: Want) -> int:
-        return self._policy.max_list_bytes if want.kind == "crl" else MAX_RESPONSE_BYTES
-
 
 class _Shared:
     """A task for all who wait for its result; it is cancelled when the last of them leaves."""
@@ -199,6 +196,22 @@ class _Shared:
     def _over(self, _task: asyncio.Task[Found]) -> None:
         if self._table.get(self._key) is self:
             del self._table[self._key]
+
+
+def check(policy: Fetch) -> None:
+    """Raise ConfigError where nothing could be fetched by a policy."""
+    if policy.by_caller:
+        raise ConfigError(
+            "fetch: by_caller leaves it to whoever calls; give an evidence finder, or leave it out"
+        )
+    if policy.directory is not None:
+        Shelf(policy.directory)
+
+
+def finder(policy: Fetch) -> Callable[[EvidenceWanted], Awaitable[list[Found]]]:
+    """Return who answers what handshakes want by a policy. Raises ConfigError where that cannot work."""
+    check(policy)
+    return find
 
 
 async def find(wanted: EvidenceWanted) -> list[Found]:

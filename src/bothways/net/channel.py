@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -23,10 +23,11 @@ from bothways.tls.account import Account, Answers
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
 from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, SignatureWanted
 from bothways.tls.handshake.config import Terms
+from bothways.trust.evidence.asking import Answer
 
 Confirmation = Literal["accepted", "refused", "unknown"]
 Signer = Callable[[SignatureWanted], bytes]
-Finder = Callable[[EvidenceWanted], bytes]
+Finder = Callable[[EvidenceWanted], Sequence[Answer] | None]
 
 READ_SIZE = 64 * 1024
 SEND_SIZE = 64 * 1024
@@ -56,6 +57,7 @@ def connect(
     """
     name = host if server_name is None else server_name
     config.target(name)
+    evidence = evidence or _own_finder(config)
     deadline = _deadline(timeout)
     sock = socket.create_connection((host, port), timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -82,15 +84,17 @@ def wrap(
 
     server_name: for a client, whom the server must prove to be.  timeout: seconds for the handshake, beside
     the configuration's own limit.  signer: answers a `SignatureWanted` with a signature, for keys that are
-    elsewhere.  evidence: answers an `EvidenceWanted`.  observer: is told of every step.
+    elsewhere.  evidence: answers an `EvidenceWanted`, in the place of the fetching that the configuration
+    allows.  observer: is told of every step.
     The socket belongs to the channel; when the handshake fails it is closed and the `TLSError` raised.
     """
     try:
+        finder = evidence or _own_finder(config)
         if isinstance(config, ClientConfig):
             connection = config.connection(server_name=server_name, observer=observer)
         else:
             connection = config.connection(observer=observer)
-        channel = Channel(sock, connection, config, Answers(signer, evidence))
+        channel = Channel(sock, connection, config, Answers(signer, finder))
         channel._handshake(timeout)
     except BaseException:
         sock.close()
@@ -106,7 +110,7 @@ class Channel:
         sock: socket.socket,
         connection: Connection,
         terms: Terms,
-        answers: Answers[bytes],
+        answers: Answers[bytes, Sequence[Answer] | None],
     ) -> None:
         self._sock = sock
         self._connection = connection
@@ -628,6 +632,16 @@ class ChannelFile(io.RawIOBase):
         if not self.closed:
             super().close()
             self._channel._file_closed()
+
+
+def _own_finder(config: ClientConfig | ServerConfig) -> Finder | None:
+    """Return who fetches what a configuration allows; `ConfigError` where that cannot work."""
+    policy = config.fetch
+    if policy is None:
+        return None
+    from bothways.fetch import blocking  # HTTP is loaded only where something is to be fetched
+
+    return blocking.finder(policy)
 
 
 def _deadline(timeout: float | None) -> float | None:

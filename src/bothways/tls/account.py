@@ -23,7 +23,8 @@ from bothways.tls.events import (
     Warned,
 )
 
-A = TypeVar("A")
+S = TypeVar("S")
+E = TypeVar("E")
 Request = SignatureWanted | EvidenceWanted
 
 
@@ -80,13 +81,13 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Answers(Generic[A]):
+class Answers(Generic[S, E]):
     """Who answers what a connection waits for: a signer for keys that are elsewhere, a finder of evidence."""
 
-    signer: Callable[[SignatureWanted], A] | None = None
-    evidence: Callable[[EvidenceWanted], A] | None = None
+    signer: Callable[[SignatureWanted], S] | None = None
+    evidence: Callable[[EvidenceWanted], E] | None = None
 
-    def answer(self, request: Request) -> A:
+    def answer(self, request: Request) -> S | E:
         """Ask whoever answers such a request. Raises `UsageError` where there is nobody."""
         if isinstance(request, SignatureWanted):
             if self.signer is None:

@@ -8,7 +8,7 @@ an answer, no further record is opened.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated, UsageError
@@ -37,13 +37,16 @@ from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
 from bothways.tls.handshake.refusals import meaning_of, place_of, refused_step
-from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script
+from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script, evidence_found
 from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.steps import Law, Role, Step, failed_check, law_of, message_ids
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.standing import Standing
 from bothways.tls.wire.alert import AlertMessage, decode_alert
 from bothways.tls.wire.flight import check_extensions, decode_message
+from bothways.trust.crl import CRL
+from bothways.trust.evidence.asking import Answer, Found, Missing
+from bothways.trust.ocsp import OCSPResponse
 
 logger = logging.getLogger("bothways")
 
@@ -135,7 +138,8 @@ class Connection:
         self._hs = hs
         self._out = hs.out
         self._script: Script[Peer | None] | None = script
-        self._request: SignatureWanted | None = None
+        self._request: SignatureWanted | EvidenceWanted | None = None
+        self._answer_by: float | None = None
         self._step = Step.START
         self._after: AfterHandshake | AfterHandshake12 | None = None
         self._standing: Standing | None = None
@@ -145,7 +149,8 @@ class Connection:
         self._closed = False
         self._peer_closed = False
         self._confirmed = False
-        self._deadline: float | None = terms.clock.monotonic() + terms.handshake_timeout
+        hs.deadline = terms.clock.monotonic() + terms.handshake_timeout
+        self._deadline: float | None = hs.deadline
         self._run(begin=True)
 
     # -- what came of the handshake ---------------------------------------------------------------------
@@ -278,15 +283,28 @@ class Connection:
         """Whether `receive` has use for more: not while an answer is awaited, nor when all is over."""
         return self._failure is None and not self._peer_closed and self._request is None
 
-    def provide(self, request: SignatureWanted | EvidenceWanted, answer: bytes) -> list[Event]:
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether the handshake waits for `provide`."""
+        return self._request is not None
+
+    def provide(
+        self, request: SignatureWanted | EvidenceWanted, answer: bytes | Sequence[Answer] | None
+    ) -> list[Event]:
         """Answer an event that the handshake waits for, and return what follows.
 
-        Raises `UsageError` if nothing waits for this answer, or a signature is not by the certificate's key;
-        the handshake then waits on.
+        answer: a signature, in bytes; or what was found for each of the wants of an `EvidenceWanted`, in their
+        order, None for what could not be had, or for all of it.
+        Raises `UsageError` if nothing waits for this answer, it does not fit its request, or a signature is
+        not by the certificate's key; the handshake then waits on.
         """
-        if request is not self._request or not isinstance(request, SignatureWanted):
+        if request is not self._request or request is None:
             raise UsageError("provide: nothing waits for this answer")
-        if not is_signature(request.scheme, request.certificate, request.data, answer):
+        if isinstance(request, EvidenceWanted):
+            return self._run(evidence_found(request, _fitting(request, answer)))
+        if not isinstance(answer, bytes) or not is_signature(
+            request.scheme, request.certificate, request.data, answer
+        ):
             raise UsageError("provide: the signature was not made by the private key of our certificate")
         return self._run(answer)
 
@@ -294,10 +312,18 @@ class Connection:
 
     def next_deadline(self) -> float | None:
         """Return when to call `tick`, on the scale of the config's monotonic clock; None for never."""
-        return self._deadline
+        if self._answer_by is None or self._deadline is None:
+            return self._deadline
+        return min(self._answer_by, self._deadline)
 
     def tick(self) -> list[Event]:
-        """Look at the clock: a handshake past its time has failed, and a verdict may have come to its end."""
+        """Look at the clock: a handshake past its time has failed, and a verdict may have come to its end.
+
+        Evidence that was not provided in time is missing, and the handshake goes on without it.
+        """
+        if self._is_late and isinstance(self._request, EvidenceWanted):
+            late = f"no answer within {self._request.seconds:g} seconds"
+            return self._run(evidence_found(self._request, None, late))
         if self._deadline is None or self._terms.clock.monotonic() < self._deadline:
             return []
         if self._after is None:
@@ -331,7 +357,11 @@ class Connection:
     def _law(self) -> Law:
         return law_of(self._hs.role, self._step, self._hs.version)
 
-    def _run(self, answer: bytes | None = None, *, begin: bool = False) -> list[Event]:
+    @property
+    def _is_late(self) -> bool:
+        return self._answer_by is not None and self._terms.clock.monotonic() >= self._answer_by
+
+    def _run(self, answer: bytes | list[Found] | None = None, *, begin: bool = False) -> list[Event]:
         """Go on until nothing is left to open or an answer is awaited."""
 
         def advance(events: list[Event]) -> None:
@@ -419,7 +449,7 @@ class Connection:
         """Let the script go on to its next wait; each step that it takes must follow from the one before."""
         if self._script is None:
             raise TypeError("there is no script to resume")
-        self._request = None
+        self._request = self._answer_by = None
         try:
             wait = self._script.send(value)
             while isinstance(wait, Enter):
@@ -428,12 +458,18 @@ class Connection:
         except StopIteration as done:
             peer: Peer | None = done.value
         else:
-            self._enter(wait.step)
+            if wait.step is not self._step or wait.request is None:
+                self._enter(wait.step)
             if wait.request is not None:
-                self._request = wait.request
+                self._await(wait.request)
                 events.append(wait.request)
             return
         self._establish(peer, events)
+
+    def _await(self, request: SignatureWanted | EvidenceWanted) -> None:
+        self._request = request
+        if isinstance(request, EvidenceWanted):
+            self._answer_by = self._terms.clock.monotonic() + request.seconds
 
     def _enter(self, step: Step) -> None:
         hs = self._hs
@@ -546,7 +582,7 @@ class Connection:
 
     def _let_go(self) -> None:
         """Keep no secret and no script of a connection that is over."""
-        self._deadline = None
+        self._deadline = self._answer_by = None
         self._request = None
         self._standing = None
         if self._script is not None:
@@ -557,6 +593,19 @@ class Connection:
 
     def _send_alert(self, level: AlertLevel, alert: Alert) -> None:
         self._out.alert(level, alert)
+
+
+def _fitting(wanted: EvidenceWanted, answers: bytes | Sequence[Answer] | None) -> Sequence[Answer] | None:
+    if answers is None:
+        return None
+    if isinstance(answers, bytes) or len(answers) != len(wanted.wants):
+        raise UsageError(f"provide: expected {len(wanted.wants)} answers, one for each want, or None")
+    for each in answers:
+        if not isinstance(each, bytes | CRL | OCSPResponse | Missing | None):
+            raise UsageError(
+                f"provide: {type(each).__name__} is no evidence; expected bytes, or None without it"
+            )
+    return answers
 
 
 def _place(error: Exception) -> str:

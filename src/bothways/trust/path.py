@@ -7,7 +7,7 @@ check is the answer. When none does, the one that came furthest explains the ref
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -21,7 +21,17 @@ from bothways.trust.name_constraints import COMPARISONS, OutOfWork, Work, constr
 from bothways.trust.names import ServerName, name_reasons, names_of, server_name
 from bothways.trust.policies import NO_POLICY, Policies, policy_reasons
 from bothways.trust.signatures import is_signed_by, weakness
-from bothways.trust.verdict import Finding, Names, Outcome, Purpose, Refused, Trusted, Verdict, by_precedence
+from bothways.trust.verdict import (
+    Finding,
+    Names,
+    Outcome,
+    Purpose,
+    Refused,
+    Trusted,
+    Verdict,
+    Want,
+    by_precedence,
+)
 
 Path = tuple[Parsed, ...]
 
@@ -45,11 +55,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a further check found of a path: a finding, reasons against it, and until when that holds."""
+    """What a further check found of a path: a finding, reasons against it, and until when that holds.
+
+    wants: evidence that could tell more.
+    """
 
     finding: Finding
     reasons: tuple[Reason, ...] = ()
     until: datetime | None = None
+    wants: tuple[Want, ...] = ()
 
 
 StatusCheck = Callable[[Path, Sequence[Parsed]], Status]
@@ -98,6 +112,7 @@ def judge(
     search = _Search(chain, anchors, limits)
     terms = _Terms(purpose, wanted, at, key_usage, policies, names, Work(limits.comparisons))
     best: tuple[list[Reason], Status] | None = None
+    wanting: Verdict | None = None
     for path in search.paths(leaf):
         reasons = _walk(path, terms) + policy_reasons(path, policies)
         if status is None:
@@ -107,10 +122,18 @@ def judge(
         else:
             found = status(path, search.others())
         reasons += found.reasons
-        if not reasons:
+        if not reasons and not found.wants:
             return _trusted(path, names, found)
+        if (
+            found.wants
+            and wanting is None
+            and all(each.fault is Fault.REVOCATION_UNKNOWN for each in reasons)
+        ):
+            wanting = _wanting(path, names, reasons, found)
         if best is None or _severity(reasons) < _severity(best[0]):
             best = reasons, found
+    if wanting is not None:
+        return wanting
     reasons, found = best or (search.explain(leaf, terms), UNASKED if status is None else NO_PATH_TO_ASK)
     if search.exhausted is not None:
         reasons.append(search.exhausted)
@@ -374,6 +397,12 @@ def _names_another_key(child: Parsed, signer: Parsed) -> bool:
     """Whether the child names a key of its issuer that is not the signer's (RFC 5280 4.2.1.1)."""
     wanted, has = child.authority_key_identifier, signer.subject_key_identifier
     return wanted is not None and has is not None and wanted != has
+
+
+def _wanting(path: Path, names: Names, reasons: list[Reason], status: Status) -> Verdict:
+    """Return what holds of a path as long as what it wants is not fetched."""
+    verdict = _refused(reasons, names, status.finding) if reasons else _trusted(path, names, status)
+    return replace(verdict, wants=status.wants)
 
 
 def _trusted(path: Path, names: Names, status: Status) -> Trusted:

@@ -6,11 +6,11 @@ just the first; lists must together speak of all reasons; revoked wins over good
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from cryptography import x509
 
@@ -30,14 +30,17 @@ from bothways.trust.crl import (
 )
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.distinguished import normal, normal_relatives
+from bothways.trust.evidence.asking import TOLERANCE, Missing
+from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.sources import list_wants, response_wants
 from bothways.trust.names import ServerName
 from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, OCSPStore, needs_no_check
 from bothways.trust.path import LIMITS, Limits, Path, Status, StatusCheck, find_path
 from bothways.trust.path import judge as judge_path
 from bothways.trust.policies import NO_POLICY, Policies
-from bothways.trust.verdict import Finding, Outcome, Purpose, Verdict
+from bothways.trust.verdict import Finding, Outcome, Purpose, Verdict, Want
 
-TOLERANCE = timedelta(minutes=5)
 _MAX_DEPTH = 3
 _MAX_LISTS = 64
 _MAX_POINTS = 32
@@ -50,7 +53,8 @@ class Revocation:
     """How peers' certificates are checked for revocation.
 
     crls, ocsp: the lists and responses at hand.  staples: what becomes of the responses that a peer sends
-    with its certificates: "ignore", "use", or "require" one for the leaf.  covers: "path" (every certificate
+    with its certificates: "ignore", "use", or "require" one for the leaf.  fetch: what may be fetched beside,
+    and from whom, where the evidence at hand does not settle it.  covers: "path" (every certificate
     below the anchor) or "leaf".  unknown: "refuse" a peer whose status cannot be known, or "accept" it and
     say so; a revoked one is refused always, and so is a missing staple that its certificate demands.
     tolerance: how far clocks may differ where a list or a response begins and ends.
@@ -59,6 +63,7 @@ class Revocation:
     crls: CRLStore | None = None
     ocsp: OCSPStore | None = None
     staples: Literal["ignore", "use", "require"] = "ignore"
+    fetch: Fetch | None = None
     covers: Literal["path", "leaf"] = "path"
     unknown: Literal["refuse", "accept"] = "refuse"
     tolerance: timedelta = TOLERANCE
@@ -70,8 +75,10 @@ class Revocation:
             raise ConfigError("ocsp: expected an OCSPStore")
         if self.staples not in ("ignore", "use", "require"):
             raise ConfigError(f"staples: {self.staples!r} is none of ignore, use, require")
-        if self.crls is None and self.ocsp is None and self.staples == "ignore":
-            raise ConfigError("revocation: it needs a source: crls, ocsp or staples")
+        if not isinstance(self.fetch, Fetch | None):
+            raise ConfigError("fetch: expected a Fetch")
+        if self.crls is None and self.ocsp is None and self.staples == "ignore" and self.fetch is None:
+            raise ConfigError("revocation: it needs a source: crls, ocsp, staples or fetch")
         if self.covers not in ("path", "leaf"):
             raise ConfigError(f"covers: {self.covers!r} is neither path nor leaf")
         if self.unknown not in ("refuse", "accept"):
@@ -86,22 +93,28 @@ class Revocation:
         return sum(store.generation for store in stores if store is not None)
 
     @classmethod
-    def preset(cls, name: str, crls: CRLStore | None = None, ocsp: OCSPStore | None = None) -> Revocation:
+    def preset(
+        cls,
+        name: str,
+        crls: CRLStore | None = None,
+        ocsp: OCSPStore | None = None,
+        fetch: Fetch | None = None,
+    ) -> Revocation:
         """Make one of `PRESETS` by its name. Raises ConfigError."""
         if name not in PRESETS:
             raise ConfigError(f"revocation: {name!r} is no preset; expected {', '.join(PRESETS)}")
         crls, ocsp = crls or None, ocsp or None
-        if crls is None and ocsp is None and not name.startswith("staple"):
+        if crls is None and ocsp is None and fetch is None and not name.startswith("staple"):
             raise ConfigError(f"revocation: {name} needs a source, such as a CRL or an OCSP response")
-        return PRESETS[name](crls, ocsp)
+        return cls(crls=crls, ocsp=ocsp, fetch=fetch, **PRESETS[name])
 
 
-PRESETS: Mapping[str, Callable[[CRLStore | None, OCSPStore | None], Revocation]] = {
-    "require": lambda crls, ocsp: Revocation(crls=crls, ocsp=ocsp),
-    "leaf": lambda crls, ocsp: Revocation(crls=crls, ocsp=ocsp, covers="leaf"),
-    "tolerant": lambda crls, ocsp: Revocation(crls=crls, ocsp=ocsp, unknown="accept"),
-    "staple": lambda crls, ocsp: Revocation(crls=crls, ocsp=ocsp, staples="require"),
-    "staple-leaf": lambda crls, ocsp: Revocation(crls=crls, ocsp=ocsp, staples="require", covers="leaf"),
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "require": {},
+    "leaf": {"covers": "leaf"},
+    "tolerant": {"unknown": "accept"},
+    "staple": {"staples": "require"},
+    "staple-leaf": {"staples": "require", "covers": "leaf"},
 }
 
 
@@ -118,24 +131,31 @@ def judge(
     limits: Limits = LIMITS,
     leaf: Parsed | None = None,
     staples: Sequence[bytes | None] = (),
+    gathered: Gathered | None = None,
 ) -> Verdict:
     """Judge a chain as `path.judge` does, and its revocation where a source is configured.
 
     staples: the OCSP responses that came with the certificates of `chain`, in their order; None where none did.
+    gathered: what was fetched for this peer so far. The verdict's `wants` say what is missing, to be
+    fetched and judged with again; None where nothing is to be fetched.
     """
     stapled = {bytes(der): staple for der, staple in zip(chain, staples, strict=False) if staple is not None}
     return judge_path(
         chain, anchors,
         purpose=purpose, name=name, at=at, key_usage=key_usage, policies=policies, limits=limits, leaf=leaf,
-        status=None if revocation is None else status_check(revocation, anchors, at, stapled),
+        status=None if revocation is None else status_check(revocation, anchors, at, stapled, gathered),
     )  # fmt: skip
 
 
 def status_check(
-    revocation: Revocation, anchors: TrustStore, at: datetime, stapled: Mapping[bytes, bytes]
+    revocation: Revocation,
+    anchors: TrustStore,
+    at: datetime,
+    stapled: Mapping[bytes, bytes],
+    gathered: Gathered | None = None,
 ) -> StatusCheck:
     """Return the check of a path for `path.judge`; `stapled` has the responses by their certificates."""
-    return partial(_path_status, _Sources(revocation, anchors, at, stapled))
+    return partial(_path_status, _Sources(revocation, anchors, at, stapled, gathered))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +166,7 @@ class _Sources:
     anchors: TrustStore
     at: datetime
     stapled: Mapping[bytes, bytes]
+    gathered: Gathered | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +209,7 @@ def _path_status(sources: _Sources, path: Path, others: Sequence[Parsed]) -> Sta
         elif isinstance(answer, Unknown):
             unknown.append(f"certificate {position} ({subject}): {answer.problem}")
             if revocation.unknown == "refuse":
-                facts = {"problem": answer.problem, "advice": _advice(certificate)}
+                facts = {"problem": answer.problem, "advice": _advice(certificate, revocation)}
                 reasons.append(Reason(Fault.REVOCATION_UNKNOWN, position, subject, facts))
         else:
             until.append(answer.until)
@@ -196,13 +217,15 @@ def _path_status(sources: _Sources, path: Path, others: Sequence[Parsed]) -> Sta
     lapses = min(until, default=None)
     if unknown:
         text = "unknown, and accepted as configured: " + "; ".join(unknown)
-        return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses)
+        return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses, inquiry.wants())
     count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
     text = f"{count} not revoked by {_said(revocation)}"
     return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), lapses)
 
 
 def _said(revocation: Revocation) -> str:
+    if revocation.fetch is not None:
+        return "the evidence fetched or at hand"
     return (
         "the lists at hand"
         if revocation.ocsp is None and revocation.staples == "ignore"
@@ -210,8 +233,11 @@ def _said(revocation: Revocation) -> str:
     )
 
 
-def _advice(certificate: Parsed) -> str:
-    return f"supply a current CRL of {certificate.issuer_text}, or say that unknown is accepted"
+def _advice(certificate: Parsed, revocation: Revocation) -> str:
+    reach = (
+        "see that its responder or its list can be asked from here, " if revocation.fetch is not None else ""
+    )
+    return f"{reach}supply a current CRL of {certificate.issuer_text}, or say that unknown is accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +259,7 @@ class _Found:
     problems: list[str] = field(default_factory=list)
     revoked: Entry | None = None
     misstapled: str | None = None
+    unfetched: list[str] = field(default_factory=list)
 
 
 class _Inquiry:
@@ -240,6 +267,7 @@ class _Inquiry:
 
     def __init__(self, sources: _Sources, path: Path, others: Sequence[Parsed]) -> None:
         self._revocation = sources.policy
+        self._gathered = sources.gathered
         self._crls = sources.policy.crls or CRLStore()
         self._anchors = sources.anchors
         self._at = sources.at
@@ -249,6 +277,7 @@ class _Inquiry:
         self._asking: list[bytes] = []
         self._signers: dict[tuple[int, bytes], Parsed | str] = {}
         self._vouched: dict[bytes, datetime] = {}
+        self._wants: list[Want] = []
 
     def status(self, certificate: Parsed, issuer: Parsed) -> Good | Entry | Unknown | Misstapled:
         """Say of one certificate, issued by `issuer`, whether it is revoked (RFC 5280 6.3.3)."""
@@ -267,13 +296,44 @@ class _Inquiry:
             return Good(min(found.until))
         if _has_no_revocation(certificate):
             return Good(certificate.not_after)
+        self._wish(certificate, issuer, found)
+        return Unknown("; ".join([self._problem(certificate, found), *found.unfetched]))
+
+    def _problem(self, certificate: Parsed, found: _Found) -> str:
         if found.problems:
-            return Unknown(found.problems[0])
+            return found.problems[0]
         if found.reasons:
             missing = sorted(each.value for each in ALL_REASONS - found.reasons)
-            return Unknown(f"the CRLs at hand do not speak of {', '.join(missing)}")
-        what = "OCSP response or CRL" if self._revocation.crls is None else "CRL"
-        return Unknown(f"no {what} of {certificate.issuer_text} for it is at hand")
+            return f"the CRLs at hand do not speak of {', '.join(missing)}"
+        alone = self._revocation.crls is not None and self._revocation.fetch is None
+        what = "CRL" if alone else "OCSP response or CRL"
+        return f"no {what} of {certificate.issuer_text} for it is at hand"
+
+    def wants(self) -> tuple[Want, ...]:
+        """Return what may be fetched to know more, as far as one peer may cause that."""
+        if self._revocation.fetch is None or self._gathered is None:
+            return ()
+        left = max(self._revocation.fetch.requests - len(self._gathered), 0)
+        return tuple(self._gathered.missing(self._wants)[:left])
+
+    def _wish(self, certificate: Parsed, issuer: Parsed, found: _Found) -> None:
+        """Want what a certificate says may be fetched: its OCSP response, and lists where that was no help."""
+        policy, gathered = self._revocation.fetch, self._gathered
+        if policy is None:
+            return
+        if gathered is None:
+            found.unfetched.append("nothing is fetched before the peer has proved that it holds the key")
+            return
+        wishes = response_wants(certificate, issuer, policy), list_wants(certificate, issuer, policy)
+        if not any(wishes):
+            found.unfetched.append("it names no place from which one may be fetched")
+        for wants in wishes:
+            answers = {want: gathered.answer(want) for want in wants}
+            found.unfetched += [each.problem for each in answers.values() if isinstance(each, Missing)]
+            new = [want for want, answer in answers.items() if answer is None]
+            if new:
+                self._wants += new
+                return
 
     def staple_reasons(self) -> list[Reason]:
         """Refuse a leaf without a good staple where its certificate (RFC 7633) or our configuration needs one."""
@@ -297,6 +357,9 @@ class _Inquiry:
             found.misstapled = self._ask_responder(stapled, certificate, issuer, found)
         if self._revocation.ocsp is not None:
             for response in self._revocation.ocsp.of(certificate):
+                self._ask_responder(response, certificate, issuer, found)
+        if self._gathered is not None:
+            for response in self._gathered.responses(certificate):
                 self._ask_responder(response, certificate, issuer, found)
 
     def _ask_responder(
@@ -360,8 +423,12 @@ class _Inquiry:
                 self._ask(crl, signer, point, certificate, found)
 
     def _lists(self, point: Point) -> list[CRL]:
-        found = [crl for name in point.issuers for crl in self._crls.of(name)]
+        found = [crl for name in point.issuers for crl in self._lists_of(name)]
         return [crl for crl in found if crl.base is None][:_MAX_LISTS]
+
+    def _lists_of(self, name: bytes) -> list[CRL]:
+        fetched = [] if self._gathered is None else self._gathered.lists(name)
+        return [*self._crls.of(name), *fetched]
 
     def _usable(self, crls: list[CRL], issuer: Parsed, found: _Found) -> list[tuple[CRL, Parsed]]:
         """Return the authentic lists with their signers, of one series the newest alone."""
@@ -399,7 +466,7 @@ class _Inquiry:
         """Return the newest delta list that amends `crl`, if one does (RFC 5280 5.2.4, 6.3.3 c)."""
         fitting = [
             each
-            for each in self._crls.of(crl.normal_issuer)
+            for each in self._lists_of(crl.normal_issuer)
             if each.base is not None
             and each.scope_key == crl.scope_key
             and each.authority_key == crl.authority_key

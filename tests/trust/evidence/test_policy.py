@@ -30,6 +30,7 @@ def test_allowed_hosts_and_networks_are_told_apart() -> None:
     ("options", "problem"),
     [
         ({"ocsp": False, "crls": False}, "neither ocsp nor crls"),
+        ({"crls": ("ca.crl",)}, "crls: expected True or False"),
         ({"nonce": "maybe"}, "none of none, use, require"),
         ({"ports": (0,)}, "1 to 65535"),
         ({"allow": "pki.inner"}, "single text"),

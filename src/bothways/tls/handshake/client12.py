@@ -52,6 +52,7 @@ from bothways.tls.wire.tls12 import (
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
 from bothways.trust.credentials import Credentials
+from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.names import ServerName
 from bothways.trust.path import leaf_certificate
 from bothways.trust.verdict import Purpose
@@ -141,9 +142,16 @@ def server_authentication(
         request = message
         yield from expect(Step.WAIT_SHD, ServerHelloDone)
     usage = "keyEncipherment" if suite.is_key_transport else "digitalSignature"
-    peer = yield from judge(
-        hs, Question(chain, terms.anchors, Purpose.SERVER, target, key_usage=usage, staples=(staple,))
+    question = Question(
+        chain,
+        terms.anchors,
+        Purpose.SERVER,
+        target,
+        key_usage=usage,
+        staples=(staple,),
+        gathered=None if signed is None else Gathered(),
     )
+    peer = yield from judge(hs, question)
     return Server12(peer, chain, signed, exchange, request)
 
 

@@ -46,6 +46,7 @@ from bothways.tls.wire.tls13 import (
     EncryptedExtensions,
     Finished,
 )
+from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.names import ServerName
 from bothways.trust.verdict import Purpose
 
@@ -156,7 +157,13 @@ def server_authentication(
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server, finished)
     question = Question(
-        signed.chain, terms.anchors, Purpose.SERVER, target, leaf=signed.leaf, staples=signed.staples
+        signed.chain,
+        terms.anchors,
+        Purpose.SERVER,
+        target,
+        leaf=signed.leaf,
+        staples=signed.staples,
+        gathered=Gathered(),
     )
     peer = yield from judge(hs, question)
     return Server(peer, signed, finish, request)

@@ -22,6 +22,7 @@ from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.defaults import CLOCK, DRAWS
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
+from bothways.trust.evidence.policy import Fetch
 from bothways.trust.names import ServerName
 from bothways.trust.names import server_name as parse_server_name
 from bothways.trust.ocsp import OCSPStore
@@ -134,6 +135,11 @@ class Terms:
             raise ConfigError("record_padding: expected 0 to 16384 bytes")
         if not 1024 <= self.max_certificate_bytes < 2**24:
             raise ConfigError("max_certificate_bytes: expected 1024 to 16777215 bytes")
+
+    @property
+    def fetch(self) -> Fetch | None:
+        """What may be fetched to judge peers, if anything."""
+        return None if self.revocation is None else self.revocation.fetch
 
     def _allowed_suites(self) -> tuple[int, ...]:
         names = _texts("suites", self.suites)

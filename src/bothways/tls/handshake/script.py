@@ -6,8 +6,9 @@ it waits for is checked against the table in `steps` before it is resumed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar, overload
 
@@ -15,7 +16,7 @@ from bothways.faults import Blame
 from bothways.iana import SignatureScheme
 from bothways.tls.crypto.draws import Draws
 from bothways.tls.crypto.suites import Suite
-from bothways.tls.events import Caution, Judged, Observer, Peer, SignatureWanted
+from bothways.tls.events import Caution, EvidenceWanted, Judged, Observer, Peer, SignatureWanted
 from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.config import Clock
 from bothways.tls.handshake.steps import LEGAL, Role, Step
@@ -23,11 +24,13 @@ from bothways.tls.keys.transcript import Transcript
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
+from bothways.trust.evidence.asking import Answer, Found, Missing, read_given
+from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.names import ServerName
-from bothways.trust.ocsp import OCSPStore
+from bothways.trust.ocsp import NONCE_SIZE, OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.revocation import judge as judge_chain
-from bothways.trust.verdict import Purpose, Refused, Verdict
+from bothways.trust.verdict import Purpose, Refused, Verdict, Want
 
 M = TypeVar("M")
 N = TypeVar("N")
@@ -39,7 +42,7 @@ class Wait:
     """Where a script stands. With a `request`, it waits for the answer to that event; else for a message."""
 
     step: Step
-    request: SignatureWanted | None = None
+    request: SignatureWanted | EvidenceWanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ Staples = tuple[bytes | None, ...]
 class Question:
     """What is asked of trust about a peer: once in the handshake, and again when the verdict has lapsed.
 
-    chain: as the peer sent it.  staples: the OCSP responses that came with it, in its order.
+    chain: as the peer sent it.  staples: the OCSP responses that came with it, in its order.  gathered: what
+    is fetched for it; None where nothing may be on this peer's word, as it has not proved its key.
     """
 
     chain: Sequence[bytes]
@@ -72,6 +76,7 @@ class Question:
     key_usage: str = "digitalSignature"
     leaf: Parsed | None = None
     staples: Staples = ()
+    gathered: Gathered | None = None
 
     def verdict(self, at: datetime, revocation: Revocation | None) -> Verdict:
         """Answer it by the evidence at hand and the time `at`."""
@@ -85,9 +90,11 @@ class Question:
             leaf=self.leaf,
             revocation=revocation,
             staples=self.staples,
+            gathered=self.gathered,
         )
 
 
+FETCH_ROUNDS = 3
 _WAITS = {step: Wait(step) for step in Step}
 _JUDGING, _SIGNING = Enter(Step.JUDGING), Enter(Step.SIGNING)
 
@@ -100,7 +107,7 @@ class Handshake:
 
     `version`, `suite`, `group`, `alpn` are what was chosen, None until it is; `offered` has the codes of the
     extensions to which the peer may now answer. `question` is how the peer was judged, by evidence of the
-    generation `evidence_seen`.
+    generation `evidence_seen`. `deadline` is when the handshake must be done, on the monotonic clock.
     """
 
     role: Role
@@ -114,6 +121,7 @@ class Handshake:
     staples: OCSPStore | None = None
     question: Question | None = None
     evidence_seen: int = 0
+    deadline: float = math.inf
     warnings: list[Caution] = field(default_factory=list)
     offered: frozenset[int] = frozenset()
     version: int | None = None
@@ -172,13 +180,64 @@ def judge(hs: Handshake, question: Question) -> Script[Peer]:
     """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3)."""
     yield _JUDGING
     hs.question = question
-    return judge_now(hs, question)
+    return (yield from judge_with_fetching(hs, question))
+
+
+def judge_with_fetching(hs: Handshake, question: Question) -> Script[Peer]:
+    """Judge, and as long as evidence is wanted wait for it and judge again by all that there is then.
+
+    One judgement has so many rounds, as evidence may be signed by somebody of whom more has to be asked.
+    """
+    verdict = _verdict(hs, question)
+    for _ in range(FETCH_ROUNDS):
+        if not verdict.wants or question.gathered is None:
+            break
+        wanted = _wanted(hs, verdict.wants)
+        found: Sequence[Found] = yield Wait(Step.JUDGING, wanted)
+        question.gathered.take(wanted.wants, found)
+        verdict = _verdict(hs, question)
+    return _concluded(hs, verdict)
 
 
 def judge_now(hs: Handshake, question: Question) -> Peer:
     """Judge by the evidence and the clock of this moment, in the handshake or after it."""
+    return _concluded(hs, _verdict(hs, question))
+
+
+def _verdict(hs: Handshake, question: Question) -> Verdict:
     hs.evidence_seen = hs.evidence_generation
-    verdict = question.verdict(hs.clock.now(), hs.revocation)
+    return question.verdict(hs.clock.now(), hs.revocation)
+
+
+def _wanted(hs: Handshake, wants: Sequence[Want]) -> EvidenceWanted:
+    """Ask whoever drives us for evidence; each OCSP request has a nonce of its own (RFC 9654)."""
+    policy = None if hs.revocation is None else hs.revocation.fetch
+    if policy is None:
+        raise TypeError("evidence is wanted that nobody may fetch")
+    if policy.nonce != "none":
+        wants = [_with_nonce(each, hs.draws) for each in wants]
+    seconds = min(policy.seconds, max(hs.deadline - hs.clock.monotonic(), 0.0))
+    return EvidenceWanted(tuple(wants), policy, hs.clock.now(), seconds)
+
+
+def _with_nonce(want: Want, draws: Draws) -> Want:
+    return replace(want, nonce=draws.random(NONCE_SIZE)) if want.kind == "ocsp" else want
+
+
+def evidence_found(
+    wanted: EvidenceWanted, answers: Sequence[Answer] | None, problem: str = "it could not be had"
+) -> list[Found]:
+    """Return what was found for each want; without answers all of it is missing, for a problem."""
+    policy = wanted.policy
+    if answers is None:
+        return [Missing(f"{each.locations[0]}: {problem}") for each in wanted.wants]
+    return [
+        read_given(want, answer, wanted.at, policy.limit(want), requires_nonce=policy.nonce == "require")
+        for want, answer in zip(wanted.wants, answers, strict=True)
+    ]
+
+
+def _concluded(hs: Handshake, verdict: Verdict) -> Peer:
     if hs.observer is not None:
         hs.observer(Judged(LEGAL[hs.role][Step.JUDGING].id, verdict))
     if isinstance(verdict, Refused):

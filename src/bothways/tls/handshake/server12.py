@@ -66,6 +66,7 @@ from bothways.tls.wire.tls12 import (
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
 from bothways.trust.credentials import Credentials
+from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.verdict import Purpose
 
 
@@ -191,7 +192,8 @@ def judge_client(hs: Handshake, terms: ServerTerms, signed: Signed | None) -> Sc
     """Judge a client that proved its key; one that showed no certificate stays anonymous."""
     if signed is None or terms.client_anchors is None:
         return None
-    return (yield from judge(hs, Question(signed.chain, terms.client_anchors, Purpose.CLIENT, None)))
+    question = Question(signed.chain, terms.client_anchors, Purpose.CLIENT, None, gathered=Gathered())
+    return (yield from judge(hs, question))
 
 
 def _note_choices(observer: Observer, offer: Offer12, choice: Choice12) -> None:

@@ -49,6 +49,7 @@ from bothways.tls.wire.tls13 import (
 )
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
+from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.verdict import Purpose
 
 AUTHORITIES_LIMIT = 16 * 1024
@@ -94,7 +95,13 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     if signed is None or terms.client_anchors is None:
         return None
     question = Question(
-        signed.chain, terms.client_anchors, Purpose.CLIENT, None, leaf=signed.leaf, staples=signed.staples
+        signed.chain,
+        terms.client_anchors,
+        Purpose.CLIENT,
+        None,
+        leaf=signed.leaf,
+        staples=signed.staples,
+        gathered=Gathered(),
     )
     return (yield from judge(hs, question))
 

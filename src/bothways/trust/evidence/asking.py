@@ -36,6 +36,7 @@ class Missing:
 
 
 Found = Evidence | Missing
+Answer = Found | bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,20 @@ def read_answer(want: Want, data: bytes, at: datetime, *, requires_nonce: bool =
         if problem is not None:
             raise ValueError(problem)
     return evidence
+
+
+def read_given(want: Want, answer: Answer, at: datetime, limit: int, *, requires_nonce: bool) -> Found:
+    """Return what somebody gave for a want: bytes are read, of at most `limit`; what was read before is taken."""
+    if answer is None:
+        return Missing("it could not be had")
+    if not isinstance(answer, bytes):
+        return answer
+    if len(answer) > limit:
+        return Missing(f"it is longer than {limit} bytes")
+    try:
+        return read_answer(want, answer, at, requires_nonce=requires_nonce)
+    except ValueError as error:
+        return Missing(str(error))
 
 
 def read_kept(want: Want, data: bytes, at: datetime) -> Evidence:

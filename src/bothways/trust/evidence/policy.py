@@ -15,8 +15,10 @@ from weakref import WeakKeyDictionary
 
 from bothways.errors import ConfigError
 from bothways.trust import files
+from bothways.trust.evidence.asking import MAX_RESPONSE_BYTES
 from bothways.trust.evidence.locations import is_host
 from bothways.trust.evidence.memory import Memory
+from bothways.trust.verdict import Want
 
 Network = IPv4Network | IPv6Network
 
@@ -58,6 +60,9 @@ class Fetch:
     fetchers: WeakKeyDictionary[Any, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        for name in ("ocsp", "crls", "https", "by_caller"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name}: expected True or False; what is at hand stands beside fetch")
         if not self.ocsp and not self.crls:
             raise ConfigError("fetch: neither ocsp nor crls is to be fetched")
         if self.nonce not in ("none", "use", "require"):
@@ -85,6 +90,10 @@ class Fetch:
         object.__setattr__(self, "hosts", hosts)
         object.__setattr__(self, "memory", Memory(self.keep))
         object.__setattr__(self, "fetchers", WeakKeyDictionary())  # who fetches by it, for each event loop
+
+    def limit(self, want: Want) -> int:
+        """Return how many bytes of an answer are read."""
+        return MAX_RESPONSE_BYTES if want.kind == "ocsp" else self.max_list_bytes
 
 
 def _network(text: str) -> Network | None:

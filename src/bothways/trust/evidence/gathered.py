@@ -1,0 +1,50 @@
+"""What was fetched to judge one peer: it grows from one judgement to the next, and nothing is wanted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bothways.trust.certificate import Parsed
+from bothways.trust.crl import CRL
+from bothways.trust.evidence.asking import Found
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.verdict import Want
+
+_Key = tuple[str, bytes | tuple[str, ...]]
+
+
+class Gathered:
+    """Evidence about one peer, and what could not be had."""
+
+    def __init__(self) -> None:
+        self._found: dict[_Key, Found] = {}
+
+    def take(self, wants: Sequence[Want], found: Iterable[Found]) -> None:
+        """Take what came for wants, in their order."""
+        self._found |= zip(map(_key, wants), found, strict=True)
+
+    def answer(self, want: Want) -> Found | None:
+        """Return what came for a want; None where it was not asked for yet."""
+        return self._found.get(_key(want))
+
+    def missing(self, wants: Iterable[Want]) -> list[Want]:
+        """Return the wants that were not asked for yet, each once."""
+        new = {_key(each): each for each in wants}
+        return [want for key, want in new.items() if key not in self._found]
+
+    def responses(self, certificate: Parsed) -> list[OCSPResponse]:
+        """Return the OCSP responses that came for a certificate: at most one."""
+        found = self._found.get(("ocsp", certificate.digest))
+        return [found] if isinstance(found, OCSPResponse) else []
+
+    def lists(self, normal_issuer: bytes) -> list[CRL]:
+        """Return the lists of an issuer, by its name in the form of RFC 5280 7.1."""
+        found = self._found.values()
+        return [each for each in found if isinstance(each, CRL) and each.normal_issuer == normal_issuer]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def _key(want: Want) -> _Key:
+    return (want.kind, want.certificate.digest if want.kind == "ocsp" else want.locations)
