@@ -72,7 +72,7 @@ def test_an_end_is_told_by_whom_it_came_and_whether_it_is_a_refusal_of_us(
 
 def test_each_request_goes_to_whoever_answers_such_ones() -> None:
     """A signer for signatures, a finder for evidence."""
-    answers: Answers[bytes] = Answers(lambda asked: asked.data, lambda _: b"evidence")
+    answers: Answers[bytes, None] = Answers(lambda asked: asked.data, lambda _: b"evidence")
     assert answers.answer(REQUEST) == b"data"
     assert answers.answer(WANTED) == b"evidence"
 
@@ -83,4 +83,4 @@ def test_a_request_that_nobody_answers_is_our_own_mistake(
 ) -> None:
     """Said in words, before anything hangs."""
     with pytest.raises(UsageError, match=missing):
-        Answers[bytes]().answer(request_)
+        Answers[bytes, None]().answer(request_)
