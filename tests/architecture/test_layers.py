@@ -35,6 +35,7 @@ INSIDE = {
         ("credentials",),
         ("path", "crl", "ocsp"),
         ("crl_store", "evidence"),
+        ("crl_files",),
         ("revocation",),
     ),
     "tls": (

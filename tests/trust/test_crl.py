@@ -244,6 +244,14 @@ def dated_2051() -> bytes:
     )
 
 
+def test_a_file_that_is_cut_off_within_a_list_is_a_config_error():
+    """The lists before it would else pass for the whole."""
+    pem = x509.load_der_x509_crl(LIST).public_bytes(Encoding.PEM)
+    for cut in (pem[:-3], pem + pem[:100], pem + pem[:-20]):
+        with pytest.raises(ConfigError, match="a.pem: it is cut off"):
+            crls_in(cut, "a.pem")
+
+
 def test_times_of_both_kinds_are_read():
     """RFC 5280 5.1.2.4: UTCTime until 2049, GeneralizedTime after."""
     assert CRL(dated_2051()).find(b"\x05", Parsed(ONE.der).normal_issuer).revoked_at == LATE

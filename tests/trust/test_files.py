@@ -29,6 +29,18 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
         files.content(tmp_path / "a")
 
 
+def test_a_stamp_tells_when_there_is_another_file_or_other_content(tmp_path):
+    """Also where the size stays the same, and where there is none any more."""
+    path = tmp_path / "a"
+    assert files.stamp(path) is None
+    path.write_bytes(b"content")
+    first = files.stamp(path)
+    assert first == files.stamp(str(path))
+    (tmp_path / "b").write_bytes(b"content")
+    (tmp_path / "b").replace(path)
+    assert files.stamp(path) != first
+
+
 def test_the_systems_bundle_is_the_first_that_exists(tmp_path, monkeypatch):
     """Debian, Fedora, SUSE and the BSDs keep it in different places."""
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)

@@ -38,6 +38,7 @@ PROGRESS_STEP = 50_000
 
 _INTEGER, _BOOLEAN, _OID, _OCTETS, _UTC_TIME, _GENERALIZED_TIME, _ENUMERATED = 2, 1, 6, 4, 0x17, 0x18, 10
 _EXTENSIONS = 0xA0
+_BEGIN = b"-----BEGIN X509 CRL-----"
 _DIRECTORY_NAME = 0xA4
 _CRITICAL = b"\x01\x01\xff"
 _REASONS = {
@@ -230,8 +231,10 @@ class CRL:
 def crls_in(data: bytes, source: str, progress: Progress | None = None) -> list[CRL]:
     """Read CRLs from PEM (any number) or one from DER; ConfigError names `source`."""
     blocks = [block for label, block in pem.blocks(data) if label == "X509 CRL"]
-    if not blocks and data[:1] != b"\x30":
+    if not blocks and _BEGIN not in data and data[:1] != b"\x30":
         raise ConfigError(f"{source}: no CRL in it; expected -----BEGIN X509 CRL----- or DER")
+    if data.count(_BEGIN) > len(blocks):
+        raise ConfigError(f"{source}: it is cut off: a CRL in it has no -----END X509 CRL-----")
     crls = []
     for number, block in enumerate(blocks or [data], 1):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from bothways.errors import ConfigError
@@ -28,6 +29,26 @@ def content(path: FilePath) -> bytes:
     if len(data) > MAX_FILE:
         raise ConfigError(f"{os.fspath(path)}: larger than {MAX_FILE} bytes, so it cannot be what is meant")
     return data
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """How a file looks from outside: another one at its place, or other content, looks otherwise."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+
+def stamp(path: FilePath) -> Stamp | None:
+    """Return how a file looks now; None where there is none that can be seen."""
+    try:
+        seen = Path(path).stat()
+    except OSError:
+        return None
+    return Stamp(seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
 
 
 def system_bundle() -> Path:
