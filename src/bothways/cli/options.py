@@ -107,11 +107,15 @@ class Sources:
     crl: tuple[str, ...]
     revocation: str | None
 
-    def load(self, ocsp: tuple[str, ...] = ()) -> Revocation | None:
-        """Read lists and responses: naming one asks for revocation; most presets without any are refused."""
+    def load(self, ocsp: tuple[str, ...] = (), lists: CRLStore | None = None) -> Revocation | None:
+        """Read lists and responses: naming one asks for revocation; most presets without any are refused.
+
+        lists: those of the files, where somebody has read them already.
+        """
         if not self.crl and not ocsp and self.revocation is None:
             return None
-        lists, responses = CRLStore.from_files(*self.crl), OCSPStore.from_files(*ocsp)
+        lists = CRLStore.from_files(*self.crl) if lists is None else lists
+        responses = OCSPStore.from_files(*ocsp)
         return Revocation.preset(self.revocation or "require", lists, responses)
 
 
@@ -126,12 +130,15 @@ class Side:
     classic: bool
     sources: Sources
 
-    def settings(self) -> dict[str, Any]:
-        """What ClientConfig and ServerConfig are given alike; what is wrong with it ends the command."""
+    def settings(self, lists: CRLStore | None = None) -> dict[str, Any]:
+        """What ClientConfig and ServerConfig are given alike; what is wrong with it ends the command.
+
+        lists: those of `sources`, where somebody has read them already.
+        """
         return {
             "credentials": load_identity(self.cert, self.key, self.password_file),
             "alpn": self.alpn,
-            "revocation": self.sources.load(),
+            "revocation": self.sources.load(lists=lists),
             "insecure_rsa_key_transport": self.classic,
         }
 

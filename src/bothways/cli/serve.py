@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import click
 
@@ -23,11 +22,13 @@ from bothways.cli.page import greet
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.relay import relay
 from bothways.cli.terminal import described, refuse, say
+from bothways.cli.watching import looking_after
 from bothways.errors import TLSError
 from bothways.explain.names import peer_name
 from bothways.explain.recorder import Recorder
 from bothways.net.channel import Channel, wrap
 from bothways.tls.connection import ServerConfig
+from bothways.trust.crl_files import CRLFiles
 
 Service = Callable[[Channel], None]
 
@@ -77,22 +78,31 @@ def command(
     """Accept TLS on HOST:PORT (port 0: any that is free) from clients that are trusted.
 
     Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection.
+    Files of --crl are read again when they change, and connections of clients that no longer pass are ended.
     SIGINT or SIGTERM end it.
     """
     if (service is None) == (forward is None):
         refuse("say what to serve: exactly one of --echo, --page, --forward HOST:PORT")
-    settings: dict[str, Any] = {"client_auth": client_auth} if client_auth is not None else {}
+    lists = CRLFiles(side.sources.crl)
+    settings = side.settings(lists.store)
+    if client_auth is not None:
+        settings["client_auth"] = client_auth
+    if settings["revocation"] is not None:
+        settings["judge_again"] = "change"
     config = ServerConfig(
         client_anchors=load_anchors(client_ca) if client_ca is not None else None,
         handshake_timeout=handshake_timeout,
         insecure_keylog=load_keylog(keylog),
-        **side.settings(),
         **settings,
     )
     talk = _service(service, forward)
     if picture is not None:
         picture.check()
-    with listen(address) as listener, until_stopped():
+    with (
+        listen(address) as listener,
+        until_stopped(),
+        looking_after([lists.look] if side.sources.crl else []),
+    ):
         say(f"listening on {Address(address.host, listener.getsockname()[1])}")
         converse(
             listener,

@@ -1,0 +1,90 @@
+"""What a server looks after beside its work, and what comes of it: revocation reaches who is connected already."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import ca_commands
+from bothways import Alert, ClientConfig, Credentials, PeerAlert, TrustStore
+from bothways.cli import watching
+from bothways.net import Channel, connect
+from ca_commands import ca
+from cli_scripting import Background
+
+
+def until_said(server: Background, words: str) -> None:
+    deadline = time.monotonic() + 20
+    while words not in server.said:
+        assert time.monotonic() < deadline, server.said
+        time.sleep(0.02)
+
+
+def client(folder: Path, server: Background, name: str) -> Channel:
+    anchors = TrustStore.from_file(folder / "ca" / "root.pem")
+    own = Credentials.from_files(folder / f"{name}.pem", folder / f"{name}.key")
+    config = ClientConfig(anchors=anchors, credentials=own)
+    channel = connect("127.0.0.1", int(server.port), config, "localhost")
+    channel.settimeout(20)
+    return channel
+
+
+def echoes(channel: Channel) -> bool:
+    channel.sendall(b"still here")
+    return channel.recv(100) == b"still here"
+
+
+@pytest.mark.network
+def test_a_client_that_is_revoked_loses_the_connection_that_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ca revoke`, `ca crl`, and nothing else: the client is told why, the log says why, the other goes on."""
+    monkeypatch.chdir(tmp_path)
+    ca_commands.init()
+    ca("issue", "ca", "--profile", "server", "--dns", "localhost", "--out", "web")
+    for name in ("alice", "bob"):
+        ca_commands.client(name)
+    ca("crl", "ca", "--out", "crl.pem")
+    words = ["--cert", "web.pem", "--key", "web.key", "--client-ca", "ca/root.pem", "--crl", "crl.pem"]
+    server = Background(["serve", "127.0.0.1:0", *words, "--crl", "ca/root-crl.pem", "--echo"], tmp_path)
+    try:
+        with client(tmp_path, server, "alice") as alice, client(tmp_path, server, "bob") as bob:
+            assert echoes(alice) and echoes(bob)
+            whole = (tmp_path / "crl.pem").read_bytes()
+            (tmp_path / "crl.pem").write_bytes(whole[:200])
+            until_said(server, "crl.pem: it is cut off")
+            assert echoes(alice) and echoes(bob)
+            ca("revoke", "ca", "alice.pem", "--reason", "keyCompromise")
+            ca("crl", "ca", "--out", "crl.pem")
+            with pytest.raises(PeerAlert) as caught:
+                alice.recv(1)
+            assert (caught.value.alert, caught.value.step) == (Alert.CERTIFICATE_REVOKED, "3.3c")
+            assert echoes(bob)
+            until_said(server, "crl.pem: read again: a list of CN=Example Issuing CA")
+            until_said(server, "ended: the client sent a certificate that was revoked on ")
+            with client(tmp_path, server, "alice") as again, pytest.raises(PeerAlert):
+                again.recv(1)
+    finally:
+        server.end()
+
+
+def test_what_is_looked_after_is_said_and_a_look_that_fails_is_tried_again(monkeypatch, capsys) -> None:
+    """A defect in one look ends no other."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.001)
+    outcomes, twice = iter([ValueError("out of order"), ["something new"]]), threading.Event()
+
+    def look() -> list[str]:
+        outcome = next(outcomes, None)
+        if outcome is None:
+            twice.set()
+            return []
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    with watching.looking_after([look]):
+        assert twice.wait(10)
+    assert capsys.readouterr().err == "bothways: out of order\nsomething new\n"
