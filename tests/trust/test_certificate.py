@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways.trust.certificate import Parsed
+from bothways.trust.der import element
 from pki import as_version_1, intermediate, leaf, name, root
 from pki import der as encode
 
@@ -74,6 +75,26 @@ def test_a_certificate_has_one_spelling_outside_its_signed_part():
         with pytest.raises(ValueError, match=r"signature|cut off|past the end"):
             Parsed(encode(0x30, body + value))
     assert Parsed(encode(0x30, body + SERVER.der[start - 2 :])).der == SERVER.der
+
+
+@pytest.mark.parametrize("part", ["subject", "issuer"])
+def test_a_name_with_an_endless_string_is_refused(part):
+    """RFC 5280 A.1: what is too long to be compared by its rules could slip past an excluded name."""
+
+    def with_name(text):
+        value = encode(0x30, bytes.fromhex("0603550403") + encode(0x0C, text.encode()))
+        made = leaf(CA) if part == "subject" else leaf(ROOT)
+        old = (made.certificate.subject if part == "subject" else made.certificate.issuer).public_bytes()
+        tbs = made.certificate.tbs_certificate_bytes
+        assert tbs.count(old) == 1
+        _, first, stop = element(tbs, 0, len(tbs))
+        inner = encode(0x30, tbs[first:stop].replace(old, encode(0x30, encode(0x31, value))))
+        return encode(0x30, inner + made.der[made.der.index(tbs) + len(tbs) :])
+
+    Parsed(with_name("\u00e9" * 256)).load()
+    Parsed(with_name("e" * 5_000)).load()
+    with pytest.raises(ValueError, match="more than 256 characters"):
+        Parsed(with_name("\u00e9" * 257)).load()
 
 
 def test_a_year_that_no_calendar_has_is_unreadable():

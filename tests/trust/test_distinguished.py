@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
-from bothways.trust.distinguished import attributes, common_name, dotted, normal, spelled, string
+from bothways.trust.distinguished import (
+    FOLDED_LIMIT,
+    attributes,
+    common_name,
+    dotted,
+    has_endless_text,
+    normal,
+    spelled,
+    string,
+)
+from pki import der as encode
 from pki import name
 
 UTF8, PRINTABLE, BMP, BIT = (
@@ -85,6 +97,28 @@ def test_a_long_name_is_compared_like_a_short_one():
     """Only short names are cached."""
     assert normal(ou("A" * 600)) == normal(ou("a" * 600))
     assert spelled(ou("A" * 600)) == ",".join(["OU=" + "A" * 60] * 10)
+
+
+def test_a_string_that_unicode_would_fold_without_end_is_compared_as_it_stands(monkeypatch):
+    """60 KB of combining characters would take seconds, and every peer may send them."""
+    folded = []
+    normalize = unicodedata.normalize
+    monkeypatch.setattr(
+        "unicodedata.normalize", lambda form, text: folded.append(len(text)) or normalize(form, text)
+    )
+
+    def whole(text):
+        value = encode(0x30, b"\x06\x03\x55\x04\x03" + encode(0x0C, text.encode()))
+        return encode(0x30, encode(0x31, value))
+
+    combining = "\u0345\u0301" * 15_000
+    assert normal(whole(combining)) == normal(whole(combining)) != normal(whole(combining + "a"))
+    assert normal(whole("\u00e9" * 257)) != normal(whole("\u00c9" * 257))
+    assert max(folded, default=0) <= FOLDED_LIMIT
+    assert normal(whole("\u00e9" * 256)) == normal(whole("\u00c9" * 256))
+    assert normal(whole("a" * 60_000)) == normal(whole("A" * 60_000))
+    assert has_endless_text(whole("\u00e9" * 257))
+    assert not has_endless_text(whole("\u00e9" * 256)) and not has_endless_text(whole("a" * 60_000))
 
 
 def test_strings_that_do_not_decode_are_compared_as_bytes():

@@ -30,7 +30,7 @@ from cryptography.x509 import (
 
 from bothways.faults import Fault
 from bothways.trust.der import BIT_STRING, SEQUENCE, element, expect_element
-from bothways.trust.distinguished import normal, spelled
+from bothways.trust.distinguished import FOLDED_LIMIT, has_endless_text, normal, spelled
 
 T = TypeVar("T", bound=ExtensionType)
 Extensions = Mapping[ObjectIdentifier, Extension[ExtensionType]]
@@ -147,6 +147,8 @@ class Parsed:
             raise ValueError(f"it has extensions, which version {self.version} has not")
         if self.issuer == EMPTY_NAME:
             raise ValueError("its issuer is empty")
+        if has_endless_text(self.subject) or has_endless_text(self.issuer):
+            raise ValueError(f"a name in it has a string of more than {FOLDED_LIMIT} characters")
         return loaded
 
     @property

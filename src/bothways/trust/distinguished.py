@@ -13,6 +13,8 @@ from bothways.trust.der import SEQUENCE, SET, elements, expect_element
 
 _OID = 0x06
 _SHORT_NAME = 512  # longer names are worked out anew, so that the caches stay small
+# Unicode's equivalences take time that grows with the square of a string; RFC 5280 A.1 allows most of them 64.
+FOLDED_LIMIT = 256
 _STRINGS = {
     0x0C: "utf-8",  # UTF8String
     0x12: "ascii",  # NumericString
@@ -90,10 +92,25 @@ def _prepared(tag: int, value: bytes) -> tuple[int, str | bytes]:
         text = value.decode(encoding)
     except UnicodeDecodeError:
         return tag, value
+    if _is_too_long_to_fold(text):
+        return tag, value
     if not text.isascii():
         text = "".join(each for each in text if each not in _UNSEEN and not "\ufe00" <= each <= "\ufe0f")
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return 0, " ".join(text.lower().split())
+
+
+def _is_too_long_to_fold(text: str) -> bool:
+    return len(text) > FOLDED_LIMIT and not text.isascii()
+
+
+def has_endless_text(name: bytes) -> bool:
+    """Whether a string in a name is so long that it is compared as it stands, and may so escape a rule."""
+    return len(name) > FOLDED_LIMIT and any(
+        tag in _STRINGS and _is_too_long_to_fold(value.decode(_STRINGS[tag], "replace"))
+        for relative in attributes(name)
+        for _, tag, value in relative
+    )
 
 
 def spelled(name: bytes) -> str:
