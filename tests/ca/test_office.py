@@ -308,7 +308,7 @@ def test_addresses_follow_the_url_and_the_root_has_no_ocsp(tmp_path: Path, clock
     office = new_office(tmp_path / "ca", clock, url="http://ca.example:8080/")
     leaf = office.issue(Profile.CLIENT, Holder("alice"))
     text = str(leaf.certificate.extensions)
-    for address in ("/crl/issuing.crl", "/ocsp", "/ca/issuing.cer"):
+    for address in ("/crl/issuing/0.crl", "/ocsp", "/ca/issuing.cer"):
         assert f"http://ca.example:8080{address}" in text
     above = str(leaf.intermediates[0].extensions)
     assert "http://ca.example:8080/crl/root.crl" in above

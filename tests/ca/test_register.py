@@ -66,7 +66,7 @@ def test_crl_numbers_rise(register: Register) -> None:
             assert change.next_crl_number == number
         publish(register)
     assert register.crl_numbers() == [1, 2, 3]
-    assert register.last_crl() == b"crl 3"
+    assert register.newest_list() == b"crl 3"
 
 
 def test_what_is_revoked_is_told_by_serial_until_its_certificate_has_ended(register: Register) -> None:

@@ -177,12 +177,18 @@ def _ends_as_it_says(row: Found[Any]) -> bool:
 
 
 def _check_lists(connection: Connection, authority: str) -> None:
+    """Hold the lists that are kept, the newest of each series, to what the log says was published."""
     logged = connection.execute(
         select(AUDIT.c.subject, AUDIT.c.details)
         .where(AUDIT.c.authority == authority, AUDIT.c.action == CRL)
         .order_by(AUDIT.c.number)
     )
-    expected = {int(row.subject): json.loads(row.details).get("sha256") for row in logged}
+    newest: dict[object, tuple[int, object]] = {}
+    for subject, text in logged:
+        details = json.loads(text)
+        series = details.get("partition"), "base" in details
+        newest[series] = int(subject), details.get("sha256")
+    expected = dict(newest.values())
     number = 0
     lists = select(CRLS.c.number, CRLS.c.crl).where(CRLS.c.authority == authority).order_by(CRLS.c.number)
     with streamed(connection, lists) as rows:

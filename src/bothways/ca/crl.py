@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from cryptography import x509
 
@@ -11,7 +12,6 @@ from bothways.ca.authority import Authority
 from bothways.ca.keys import signature_hash
 from bothways.errors import ConfigError
 
-CRL_LIFETIME = timedelta(days=7)
 ROOT_CRL_LIFETIME = timedelta(days=5 * 365)
 HOLD = "certificateHold"
 
@@ -23,7 +23,15 @@ REASONS: dict[str, x509.ReasonFlags] = {
     if flag not in (x509.ReasonFlags.remove_from_crl, x509.ReasonFlags.aa_compromise)
 }
 
-Revoked = tuple[int, datetime, str]
+REMOVED = "removeFromCRL"
+
+
+class Revoked(NamedTuple):
+    """What a list says of a certificate; in a delta `at` is None of one that was held and is good again."""
+
+    serial: int
+    at: datetime | None
+    reason: str
 
 
 def check_reason(reason: str) -> str:
@@ -40,15 +48,21 @@ def build_crl(
     number: int,
     this_update: datetime,
     next_update: datetime,
+    *,
+    base: int | None = None,
+    point: str = "",
+    freshest: str = "",
 ) -> x509.CertificateRevocationList:
-    """Sign a full list.
+    """Sign a list.
 
-    revoked: serial, moment and reason of each certificate. number: greater than that of every list before.
-    next_update: until when it may be used.
+    revoked: what it says of each certificate. number: greater than that of every list before. next_update:
+    until when it may be used. base: the number of the list that it amends, which makes it a delta (5.2.4).
+    point: the address that the certificates name of which alone it speaks (5.2.5). freshest: where its deltas
+    are (5.2.6).
     """
     own = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     # Handed over as one list: adding one by one copies all that came before, every time.
-    entries = [_entry(*entry) for entry in revoked]
+    entries = [_entry(each, this_update) for each in revoked]
     builder = (
         x509.CertificateRevocationListBuilder(revoked_certificates=entries)
         .issuer_name(authority.certificate.subject)
@@ -57,12 +71,35 @@ def build_crl(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
         .add_extension(x509.CRLNumber(number), critical=False)
     )
+    if base is not None:
+        builder = builder.add_extension(x509.DeltaCRLIndicator(base), critical=True)
+    if point:
+        builder = builder.add_extension(_scope(point), critical=True)
+    if freshest:
+        where = x509.DistributionPoint([x509.UniformResourceIdentifier(freshest)], None, None, None)
+        builder = builder.add_extension(x509.FreshestCRL([where]), critical=False)
     return builder.sign(authority.key, signature_hash(authority.key))
 
 
-def _entry(serial: int, at: datetime, reason: str) -> x509.RevokedCertificate:
-    builder = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(at)
-    flag = REASONS[reason]
+def _scope(point: str) -> x509.IssuingDistributionPoint:
+    return x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(point)],
+        relative_name=None,
+        only_contains_user_certs=False,
+        only_contains_ca_certs=False,
+        only_some_reasons=None,
+        indirect_crl=False,
+        only_contains_attribute_certs=False,
+    )
+
+
+def _entry(revoked: Revoked, now: datetime) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder().serial_number(revoked.serial)
+    builder = builder.revocation_date(revoked.at or now)
+    flag = _WRITTEN[revoked.reason]
     if flag is not x509.ReasonFlags.unspecified:  # RFC 5280 5.3.1: say nothing rather than "unspecified"
         builder = builder.add_extension(x509.CRLReason(flag), critical=False)
     return builder.build()
+
+
+_WRITTEN = {**REASONS, REMOVED: x509.ReasonFlags.remove_from_crl}

@@ -19,18 +19,23 @@ from pathlib import Path
 
 from bothways.errors import ConfigError
 
-VERSION = 1
+VERSION = 2
 SETTINGS = "authority.json"
 PRIVATE, PUBLIC = 0o600, 0o644
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the authority was made with. `store` is a URL, or empty for the directory's own register."""
+    """What the authority was made with.
+
+    `store` is a URL, or empty for the directory's own register; `partition` is how many certificates name one
+    list, 0 where there is one list for all.
+    """
 
     name: str
     store: str = ""
     url: str = ""
+    partition: int = 0
     version: int = VERSION
 
 
@@ -117,9 +122,12 @@ def _settings(values: object, directory: Path) -> Settings:
     if values["version"] > VERSION:
         raise ConfigError(f"{directory}: was written by a later version of this program; update it")
     name, store, url = (values.get(field) for field in ("name", "store", "url"))
+    partition = values.get("partition", 0)  # version 1 had none
     if not (isinstance(name, str) and isinstance(store, str) and isinstance(url, str)):
         raise ConfigError(f"{directory / SETTINGS}: is not what was written there")
-    return Settings(name, store, url)
+    if not isinstance(partition, int) or partition < 0:
+        raise ConfigError(f"{directory / SETTINGS}: is not what was written there")
+    return Settings(name, store, url, partition)
 
 
 def _sync(directory: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -32,10 +32,11 @@ from bothways.ca.authority import (
     pem,
     utc_now,
 )
-from bothways.ca.crl import CRL_LIFETIME, HOLD, ROOT_CRL_LIFETIME, build_crl, check_reason
+from bothways.ca.crl import HOLD, ROOT_CRL_LIFETIME, check_reason
 from bothways.ca.keys import KeyType, PublicKey, new_key
+from bothways.ca.lists import CRL_LIFETIME, PARTITION_SIZE, due, lifetime_of, list_address, publish
 from bothways.ca.profiles import LEAST, UNCONSTRAINED, Constraints, Delegation, Holder, Profile
-from bothways.ca.register import Change, Entry, Register
+from bothways.ca.register import WHOLE, Change, Entry, Register, Series
 from bothways.ca.requests import read_request
 from bothways.ca.sealing import opened, sealed
 from bothways.errors import ConfigError
@@ -68,6 +69,7 @@ class Terms:
     intermediate: bool = True
     constraints: Constraints = UNCONSTRAINED
     path_length: int | None = 0
+    partition: int = PARTITION_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,9 @@ class Office:
         random: the clock and the source of salts and serials. Raises ConfigError, and leaves nothing behind.
         """
         with directory.new_directory(path) as draft:
-            settings = directory.Settings(terms.name, terms.store, terms.url.rstrip("/"))
+            url = terms.url.rstrip("/")
+            partition = terms.partition if url else 0
+            settings = directory.Settings(terms.name, terms.store, url, partition)
             root = Authority.create(
                 terms.name if not terms.intermediate else _named(terms.name, "Root"),
                 terms.key_type,
@@ -127,7 +131,7 @@ class Office:
             try:
                 if terms.intermediate:
                     _found_issuing(draft, terms, settings, root, passphrase, store, root_register, actor)
-                _publish(root, root_register, actor, ROOT_CRL_LIFETIME, draft / "root-crl.pem")
+                _publish_roots(root, root_register, actor, draft / "root-crl.pem")
             finally:
                 root_register.close()
             directory.write_settings(draft, settings)
@@ -228,12 +232,12 @@ class Office:
         delegation = _delegation(old) if profile is Profile.SUB_CA else LEAST
         wish = _Wish(profile, holder, public, lifetime, delegation)
 
-        def replace(change: Change) -> x509.Certificate:
+        def renew(change: Change) -> x509.Certificate:
             made = self._recorded(change, wish, "renew", {"replaces": f"{serial:040x}"})
             change.replace(serial, made.serial_number)
             return made
 
-        return Issued(self._change(replace), self.authority.chain, key)
+        return Issued(self._change(renew), self.authority.chain, key)
 
     def revoke(self, serial: int, reason: str = "unspecified") -> None:
         """Take a certificate back, for good unless the reason is certificateHold."""
@@ -263,15 +267,26 @@ class Office:
 
         self._change(release)
 
-    def crl(self, lifetime: timedelta = CRL_LIFETIME) -> x509.CertificateRevocationList:
-        """Sign and record a new list of all that is revoked."""
-        return self._change(lambda change: _new_crl(self.authority, change, lifetime))
+    def crl(
+        self, lifetime: timedelta | None = None, series: Series = WHOLE
+    ) -> x509.CertificateRevocationList:
+        """Sign and record the next list of a series, of all that is revoked unless another is named."""
+        long = lifetime_of(series) if lifetime is None else lifetime
+        return self._change(lambda change: publish(self.authority, change, series, long, self.settings.url))
 
     def crls_pem(self, lifetime: timedelta = CRL_LIFETIME) -> bytes:
         """A new list of this authority's, and with an intermediate the root's own, in one PEM."""
         fresh = self.crl(lifetime).public_bytes(Encoding.PEM)
         beside = b"" if self.authority.parents == () else directory.read(self.path / "root-crl.pem")
         return fresh + beside
+
+    def publish_due(self) -> list[Series]:
+        """Sign and record each list whose time has come; returns which."""
+        made = []
+        for series in due(self.register.lists(self.authority.now()), self.authority.now()):
+            self.crl(series=series)
+            made.append(series)
+        return made
 
     def audit(self) -> list[AuditEntry]:
         """Verify the audit log and return it."""
@@ -299,18 +314,21 @@ class Office:
     ) -> x509.Certificate:
         serial = new_serial(self.authority.random)
         change.reserve(serial, wish.profile.value, _display_name(wish.holder))
-        certificate = self._signed(wish, serial)
+        partition = change.assign(self.settings.partition) if self.settings.partition else None
+        certificate = self._signed(wish, serial, partition)
         self._check(certificate, wish.profile)
         about = {"profile": wish.profile.value, **(details or {})}
-        _record(change, certificate, wish.holder, action, about)
+        _record(change, certificate, wish.holder, action, about, partition)
         return certificate
 
-    def _signed(self, wish: _Wish, serial: int) -> x509.Certificate:
+    def _signed(self, wish: _Wish, serial: int, partition: int | None) -> x509.Certificate:
+        authority = self.authority
+        if partition is not None:
+            point = list_address(self.settings.url, Series(partition))
+            authority = replace(authority, addresses=replace(authority.addresses, crl=(point,)))
         if wish.profile is not Profile.SUB_CA:
-            return self.authority.sign(
-                wish.profile, wish.holder, wish.key, lifetime=wish.lifetime, serial=serial
-            )
-        return self.authority.sign_authority(
+            return authority.sign(wish.profile, wish.holder, wish.key, lifetime=wish.lifetime, serial=serial)
+        return authority.sign_authority(
             wish.holder.common_name or "",
             wish.key,
             lifetime=wish.lifetime or profiles.LIFETIMES[Profile.SUB_CA],
@@ -388,25 +406,11 @@ def _found_issuing(
     Register.create(store, _identifier(issuing.certificate), *_row(issuing)).close()
 
 
-def _publish(authority: Authority, register: Register, actor: str, lifetime: timedelta, path: Path) -> None:
+def _publish_roots(authority: Authority, register: Register, actor: str, path: Path) -> None:
+    """Sign the list of the root while its key is here; who comes for deltas of it finds none."""
     with register.change(actor, authority.now()) as change:
-        crl = _new_crl(authority, change, lifetime)
+        crl = publish(authority, change, WHOLE, ROOT_CRL_LIFETIME, "")
     directory.write(path, crl.public_bytes(Encoding.PEM), directory.PUBLIC)
-
-
-def _new_crl(authority: Authority, change: Change, lifetime: timedelta) -> x509.CertificateRevocationList:
-    now = authority.now().replace(microsecond=0)
-    before = change.last_update()
-    if before is not None and now < before:
-        raise ConfigError(
-            f"the clock says {now:%Y-%m-%d %H:%M}, before the last list was made: set the clock"
-        )
-    # An entry stays until one list after the end of its certificate (RFC 5280 3.3).
-    revoked = change.revoked(before or now)
-    until = min(now + lifetime, authority.certificate.not_valid_after_utc)
-    crl = build_crl(authority, revoked, change.next_crl_number, now, until)
-    change.publish(crl.public_bytes(Encoding.DER), now, until, len(revoked))
-    return crl
 
 
 def _record(
@@ -415,10 +419,11 @@ def _record(
     holder: Holder,
     action: str,
     details: Mapping[str, object],
+    partition: int | None = None,
 ) -> None:
     validity = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     der = certificate.public_bytes(Encoding.DER)
-    change.record(certificate.serial_number, der, validity, _names(holder), action, details)
+    change.record(certificate.serial_number, der, validity, _names(holder), action, details, partition)
 
 
 def _write_authority(draft: Path, name: str, authority: Authority, passphrase: bytes | None) -> None:
@@ -450,7 +455,7 @@ def _addresses(url: str, name: str) -> Addresses:
         return NO_ADDRESSES
     # The root is offline and answers nothing: for its few certificates there is its list.
     ocsp = (f"{url}/ocsp",) if name == ISSUING else ()
-    return Addresses((f"{url}/crl/{name}.crl",), ocsp, (f"{url}/ca/{name}.cer",))
+    return Addresses((list_address(url, WHOLE, name),), ocsp, (f"{url}/ca/{name}.cer",))
 
 
 def _named(name: str, role: str) -> str:

@@ -15,12 +15,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, insert, select, update
 from sqlalchemy.engine import Row as Found
 from sqlalchemy.exc import IntegrityError
 
 from bothways.ca.audit import CRL, AuditEntry, Head, Visit, chained, check_audit
-from bothways.ca.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS, bring_up_to_date, make_tables
+from bothways.ca.crl import REMOVED, Revoked
+from bothways.ca.schema import (
+    AUDIT,
+    AUTHORITIES,
+    CERTIFICATES,
+    CRLS,
+    PARTITIONS,
+    bring_up_to_date,
+    make_tables,
+)
 from bothways.ca.store import Conflict, Store, streamed
 from bothways.errors import ConfigError
 
@@ -41,6 +50,42 @@ class Entry:
     replaced_by: int | None
     revoked_at: datetime | None
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Lists that replace each other: of all certificates or of one partition, whole or as deltas."""
+
+    partition: int | None = None
+    delta: bool = False
+
+
+WHOLE = Series()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The newest list of a series. `base`: the number of the list that a delta amends."""
+
+    series: Series
+    number: int
+    this_update: datetime
+    next_update: datetime
+    entries: int
+    base: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """How the lists of an authority stand.
+
+    Attributes: `newest` of each series; `changed`: after which list something last changed in a partition
+    (None: among all certificates); `partitions` of which not all certificates have ended.
+    """
+
+    newest: Mapping[Series, Published]
+    changed: Mapping[int | None, int]
+    partitions: tuple[int, ...]
 
 
 class SerialTaken(Conflict):
@@ -144,18 +189,54 @@ class Register:
         )
         return list(self._entries(query.order_by(CERTIFICATES.c.not_after)))
 
-    def last_crl(self) -> bytes | None:
-        """The list that was published last, in DER."""
-        query = select(CRLS.c.crl).where(CRLS.c.authority == self.authority)
+    def newest_list(self, series: Series = WHOLE) -> bytes | None:
+        """The newest list of a series, in DER."""
+        query = select(CRLS.c.crl).where(*_of(self.authority, series))
         with self._store.reading() as connection:
             crl: bytes | None = connection.scalar(query.order_by(CRLS.c.number.desc()).limit(1))
         return crl
 
-    def crl_numbers(self) -> list[int]:
-        """The numbers of all lists, in the order of their publication."""
-        query = select(CRLS.c.number).where(CRLS.c.authority == self.authority)
+    def lists(self, at: datetime) -> Lists:
+        """How the lists stand at a moment; costs as much as there are partitions, not certificates."""
+        newest = select(CRLS).where(CRLS.c.authority == self.authority)
+        changed = (
+            select(CERTIFICATES.c.partition, func.max(CERTIFICATES.c.changed).label("number"))
+            .where(CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.changed.is_not(None))
+            .group_by(CERTIFICATES.c.partition)
+        )
+        partitions = select(PARTITIONS.c.number).where(
+            PARTITIONS.c.authority == self.authority, PARTITIONS.c.not_after >= seconds(at)
+        )
         with self._store.reading() as connection:
-            return list(connection.scalars(query.order_by(CRLS.c.this_update, CRLS.c.number)))
+            published = [_published(row) for row in connection.execute(_without_bodies(newest))]
+            numbers: dict[int | None, int] = {
+                row.partition: row.number for row in connection.execute(changed)
+            }
+            living = tuple(connection.scalars(partitions.order_by(PARTITIONS.c.number)))
+        if numbers:
+            numbers[None] = max(numbers.values())
+        return Lists({each.series: each for each in published}, numbers, living)
+
+    def crl_numbers(self) -> list[int]:
+        """The numbers of all lists that were ever published, in the order of their publication."""
+        query = select(AUDIT.c.subject).where(AUDIT.c.authority == self.authority, AUDIT.c.action == CRL)
+        with self._store.reading() as connection:
+            return [int(number) for number in connection.scalars(query.order_by(AUDIT.c.number))]
+
+    def log_since(self, number: int, limit: int) -> list[tuple[int, str, str]]:
+        """Entries of the log after a number, unverified: number, action, subject. Tells what changed."""
+        query = select(AUDIT.c.number, AUDIT.c.action, AUDIT.c.subject).where(
+            AUDIT.c.authority == self.authority, AUDIT.c.number > number
+        )
+        with self._store.reading() as connection:
+            rows = connection.execute(query.order_by(AUDIT.c.number).limit(limit))
+            return [(row.number, row.action, row.subject) for row in rows]
+
+    def log_length(self) -> int:
+        """How many entries the log has."""
+        query = select(AUTHORITIES.c.audit_length).where(AUTHORITIES.c.id == self.authority)
+        with self._store.reading() as connection:
+            return int(connection.scalar(query) or 0)
 
     def audit(self) -> list[AuditEntry]:
         """Verify the audit log and return it, whole in memory; `check_audit` takes one of any length."""
@@ -189,6 +270,19 @@ class Change:
         head = select(*_HEAD).where(AUTHORITIES.c.id == authority).with_for_update()
         self._crl_number, self._length, self._hash = connection.execute(head).one()
 
+    def assign(self, size: int) -> int:
+        """Choose the partition of the next certificate: the last one, or a new one when that has `size`."""
+        query = select(PARTITIONS.c.number, PARTITIONS.c.size).where(
+            PARTITIONS.c.authority == self._authority
+        )
+        last = self._connection.execute(query.order_by(PARTITIONS.c.number.desc()).limit(1)).one_or_none()
+        if last is not None and last.size < size:
+            return int(last.number)
+        number = 0 if last is None else int(last.number) + 1
+        row = {"authority": self._authority, "number": number, "size": 0, "not_after": 0}
+        self._connection.execute(insert(PARTITIONS).values(row))
+        return number
+
     def reserve(self, serial: int, profile: str, name: str) -> None:
         """Take a serial number before anything is signed with it; raise SerialTaken if it is in use."""
         row = {
@@ -214,15 +308,19 @@ class Change:
         names: Mapping[str, Sequence[str]],
         action: str,
         details: Mapping[str, object],
+        partition: int | None = None,
     ) -> None:
-        """Record the certificate that was signed under a reserved serial number."""
+        """Record the certificate that was signed under a reserved serial number, in its partition."""
         self._set(
             serial,
             certificate=certificate,
             names=json.dumps(names),
             not_before=seconds(validity[0]),
             not_after=seconds(validity[1]),
+            partition=partition,
         )
+        if partition is not None:
+            self._fill(partition, seconds(validity[1]))
         digest = hashlib.sha256(certificate).hexdigest()
         self._log(action, serial_text(serial), {"sha256": digest, **details})
 
@@ -232,12 +330,12 @@ class Change:
 
     def revoke(self, serial: int, reason: str) -> None:
         """Mark a certificate as revoked, now."""
-        self._set(serial, revoked_at=seconds(self._at), reason=reason)
+        self._set(serial, revoked_at=seconds(self._at), reason=reason, changed=self._crl_number)
         self._log("revoke", serial_text(serial), {"reason": reason})
 
     def release(self, serial: int) -> None:
         """Take back a revocation that was a hold."""
-        self._set(serial, revoked_at=None, reason=None)
+        self._set(serial, revoked_at=None, reason=None, changed=self._crl_number)
         self._log("release", serial_text(serial), {})
 
     def revocation(self, serial: int) -> tuple[bool, str | None]:
@@ -248,20 +346,37 @@ class Change:
         row = self._connection.execute(query).one_or_none()
         return row is not None, row.reason if row is not None else None
 
-    def revoked(self, since: datetime) -> list[tuple[int, datetime, str]]:
-        """All revoked certificates that had not ended at a moment: serial, time, reason; by serial."""
-        query = select(CERTIFICATES.c.serial, CERTIFICATES.c.revoked_at, CERTIFICATES.c.reason).where(
-            CERTIFICATES.c.authority == self._authority,
-            CERTIFICATES.c.revoked_at.is_not(None),
-            CERTIFICATES.c.not_after >= seconds(since),
+    def revoked(self, since: datetime, partition: int | None = None) -> list[Revoked]:
+        """All revoked certificates, or those of a partition, that had not ended at a moment; by serial."""
+        query = select(*_REVOCATION).where(
+            *_within(self._authority, partition, since), CERTIFICATES.c.revoked_at.is_not(None)
         )
         rows = self._connection.execute(query.order_by(CERTIFICATES.c.serial))
-        return [(int(row.serial, 16), moment(row.revoked_at), row.reason) for row in rows]
+        return [Revoked(int(row.serial, 16), moment(row.revoked_at), row.reason) for row in rows]
+
+    def changed(self, base: int, since: datetime, partition: int | None = None) -> list[Revoked]:
+        """What was revoked or released after the list of a number was published; as for `revoked`."""
+        query = select(*_REVOCATION).where(
+            *_within(self._authority, partition, since), CERTIFICATES.c.changed >= base
+        )
+        rows = self._connection.execute(query.order_by(CERTIFICATES.c.serial))
+        return [
+            Revoked(int(row.serial, 16), None, REMOVED)
+            if row.revoked_at is None
+            else Revoked(int(row.serial, 16), moment(row.revoked_at), row.reason)
+            for row in rows
+        ]
+
+    def newest(self, series: Series) -> Published | None:
+        """The newest list of a series."""
+        query = _without_bodies(select(CRLS).where(*_of(self._authority, series)))
+        row = self._connection.execute(query.order_by(CRLS.c.number.desc()).limit(1)).one_or_none()
+        return None if row is None else _published(row)
 
     def last_update(self) -> datetime | None:
-        """When the last list was published."""
-        query = select(CRLS.c.this_update).where(CRLS.c.authority == self._authority)
-        at = self._connection.scalar(query.order_by(CRLS.c.number.desc()).limit(1))
+        """When the last list of any series was published."""
+        query = select(func.max(CRLS.c.this_update)).where(CRLS.c.authority == self._authority)
+        at = self._connection.scalar(query)
         return None if at is None else moment(at)
 
     @property
@@ -269,8 +384,16 @@ class Change:
         """The number that the list of this transaction gets."""
         return int(self._crl_number) + 1
 
-    def publish(self, crl: bytes, this_update: datetime, next_update: datetime, entries: int) -> None:
-        """Record a list under the next number."""
+    def publish(
+        self,
+        crl: bytes,
+        this_update: datetime,
+        next_update: datetime,
+        entries: int,
+        series: Series = WHOLE,
+        base: int | None = None,
+    ) -> None:
+        """Record a list under the next number, in the place of the one before in its series."""
         self._crl_number = self.next_crl_number
         row = {
             "authority": self._authority,
@@ -278,14 +401,30 @@ class Change:
             "this_update": seconds(this_update),
             "next_update": seconds(next_update),
             "crl": crl,
+            "partition": series.partition,
+            "base": base,
+            "entries": entries,
         }
+        self._connection.execute(delete(CRLS).where(*_of(self._authority, series)))
         self._connection.execute(insert(CRLS).values(row))
-        digest = hashlib.sha256(crl).hexdigest()
-        self._log(CRL, str(self._crl_number), {"entries": entries, "sha256": digest})
+        details: dict[str, object] = {"entries": entries, "sha256": hashlib.sha256(crl).hexdigest()}
+        if series.partition is not None:
+            details["partition"] = series.partition
+        if base is not None:
+            details["base"] = base
+        self._log(CRL, str(self._crl_number), details)
 
     def note(self, action: str, subject: str, details: Mapping[str, object]) -> None:
         """Add to the audit log what changes nothing else."""
         self._log(action, subject, details)
+
+    def _fill(self, partition: int, not_after: int) -> None:
+        later = case((PARTITIONS.c.not_after < not_after, not_after), else_=PARTITIONS.c.not_after)
+        self._connection.execute(
+            update(PARTITIONS)
+            .where(PARTITIONS.c.authority == self._authority, PARTITIONS.c.number == partition)
+            .values(size=PARTITIONS.c.size + 1, not_after=later)
+        )
 
     def _set(self, serial: int, **values: object) -> None:
         self._connection.execute(
@@ -313,6 +452,7 @@ class Change:
         )
 
 
+_REVOCATION = (CERTIFICATES.c.serial, CERTIFICATES.c.revoked_at, CERTIFICATES.c.reason)
 _HEAD = (AUTHORITIES.c.crl_number, AUTHORITIES.c.audit_length, AUTHORITIES.c.audit_hash)
 
 
@@ -329,6 +469,26 @@ def seconds(at: datetime) -> int:
 def moment(at: int) -> datetime:
     """A moment as the register has written it."""
     return datetime.fromtimestamp(at, UTC)
+
+
+def _of(authority: str, series: Series) -> tuple[ColumnElement[bool], ...]:
+    kind = CRLS.c.base.is_not(None) if series.delta else CRLS.c.base.is_(None)
+    return CRLS.c.authority == authority, CRLS.c.partition.is_not_distinct_from(series.partition), kind
+
+
+def _within(authority: str, partition: int | None, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    conditions = (CERTIFICATES.c.authority == authority, CERTIFICATES.c.not_after >= seconds(since))
+    return conditions if partition is None else (*conditions, CERTIFICATES.c.partition == partition)
+
+
+def _without_bodies(query: Select[Any]) -> Select[Any]:
+    return query.with_only_columns(*(column for column in CRLS.c if column is not CRLS.c.crl))
+
+
+def _published(row: Found[Any]) -> Published:
+    series = Series(row.partition, row.base is not None)
+    times = moment(row.this_update), moment(row.next_update)
+    return Published(series, row.number, *times, row.entries, row.base)
 
 
 def _entry(row: Found[tuple[object, ...]]) -> Entry:

@@ -61,6 +61,10 @@ CERTIFICATES = Rows(
     Col("replaced_by", String(40)),
     Col("revoked_at", BigInteger),
     Col("reason", String(32)),
+    # The number of the newest list when it was revoked or released: later lists know of it, earlier ones do not.
+    Col("changed", BigInteger),
+    # In which of the authority's partitions it is, if its certificate names one.
+    Col("partition", BigInteger),
     Index("certificates_by_name", "authority", "name"),
     Index("certificates_by_end", "authority", "not_after"),
 )
@@ -77,6 +81,38 @@ _REVOKED = Index(
     postgresql_where=CERTIFICATES.c.revoked_at.is_not(None),
 )
 
+# The same for the list of one partition, and for what changed since a list.
+_REVOKED_OF_A_PARTITION = Index(
+    "certificates_revoked_of_a_partition",
+    CERTIFICATES.c.authority,
+    CERTIFICATES.c.partition,
+    CERTIFICATES.c.serial,
+    CERTIFICATES.c.revoked_at,
+    CERTIFICATES.c.not_after,
+    CERTIFICATES.c.reason,
+    sqlite_where=CERTIFICATES.c.revoked_at.is_not(None),
+    postgresql_where=CERTIFICATES.c.revoked_at.is_not(None),
+)
+_CHANGED = Index(
+    "certificates_changed",
+    CERTIFICATES.c.authority,
+    CERTIFICATES.c.changed,
+    CERTIFICATES.c.partition,
+    sqlite_where=CERTIFICATES.c.changed.is_not(None),
+    postgresql_where=CERTIFICATES.c.changed.is_not(None),
+)
+
+# Certificates in the order of their issue, a fixed number to each partition, so that no list of one outgrows it.
+PARTITIONS = Rows(
+    "partitions",
+    METADATA,
+    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
+    Col("number", BigInteger, primary_key=True),
+    Col("size", BigInteger, nullable=False),
+    Col("not_after", BigInteger, nullable=False),  # when the last of its certificates ends
+)
+
+# The newest list of each series: of everything or of one partition, whole or the changes since a base.
 CRLS = Rows(
     "crls",
     METADATA,
@@ -85,6 +121,9 @@ CRLS = Rows(
     Col("this_update", BigInteger, nullable=False),
     Col("next_update", BigInteger, nullable=False),
     Col("crl", LargeBinary, nullable=False),
+    Col("partition", BigInteger),
+    Col("base", BigInteger),
+    Col("entries", BigInteger, nullable=False),
 )
 
 AUDIT = Rows(
@@ -159,11 +198,37 @@ def _wider_numbers_and_an_index_of_what_is_revoked(connection: Connection) -> No
         )
 
 
+def _partitions_and_changes(connection: Connection) -> None:
+    """From 2 to 3. What was revoked before counts as changed just now: then no delta list lacks it."""
+    _each(
+        connection,
+        "ALTER TABLE certificates ADD COLUMN changed BIGINT",
+        "ALTER TABLE certificates ADD COLUMN partition BIGINT",
+        "ALTER TABLE crls ADD COLUMN partition BIGINT",
+        "ALTER TABLE crls ADD COLUMN base BIGINT",
+        "ALTER TABLE crls ADD COLUMN entries BIGINT NOT NULL DEFAULT 0",
+        "DELETE FROM crls WHERE number < "
+        "(SELECT MAX(newer.number) FROM crls AS newer WHERE newer.authority = crls.authority)",
+        "UPDATE certificates SET changed = (SELECT crl_number FROM authorities "
+        "WHERE authorities.id = certificates.authority) WHERE revoked_at IS NOT NULL",
+        "CREATE TABLE partitions (authority VARCHAR(64) NOT NULL REFERENCES authorities (id), "
+        "number BIGINT NOT NULL, size BIGINT NOT NULL, not_after BIGINT NOT NULL, "
+        "PRIMARY KEY (authority, number))",
+        "CREATE INDEX certificates_revoked_of_a_partition ON certificates "
+        "(authority, partition, serial, revoked_at, not_after, reason) WHERE revoked_at IS NOT NULL",
+        "CREATE INDEX certificates_changed ON certificates "
+        "(authority, changed, partition) WHERE changed IS NOT NULL",
+    )
+
+
 def _each(connection: Connection, *statements: str) -> None:
     for statement in statements:
         connection.execute(text(statement))
 
 
 # The step at n leads from version n + 1 to the next. A step that was released is never changed.
-STEPS: tuple[Callable[[Connection], None], ...] = (_wider_numbers_and_an_index_of_what_is_revoked,)
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    _wider_numbers_and_an_index_of_what_is_revoked,
+    _partitions_and_changes,
+)
 VERSION = len(STEPS) + 1

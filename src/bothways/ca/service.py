@@ -25,10 +25,10 @@ from bothways.ca import directory
 from bothways.ca.ocsp import REQUEST_LIMIT, Answer, Responder
 from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
+from bothways.ca.register import Series
 
 OCSP_ANSWER, OCSP_REQUEST = "application/ocsp-response", "application/ocsp-request"
 CRL, CERTIFICATE = "application/pkix-crl", "application/pkix-cert"
-LIST_MARGIN = timedelta(days=2)  # a list is replaced this long before it ends
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -44,7 +44,10 @@ def service(office: Office) -> Starlette:
         routes=[
             Route("/ocsp", desk.ocsp_post, methods=["POST"]),
             Route("/ocsp/{request:path}", desk.ocsp_get, methods=["GET"]),
-            Route("/crl/issuing.crl", desk.issuing_crl),
+            Route("/crl/issuing.crl", desk.list_of(delta=False)),
+            Route("/crl/issuing-delta.crl", desk.list_of(delta=True)),
+            Route("/crl/issuing/{partition:int}.crl", desk.list_of(delta=False)),
+            Route("/crl/issuing/{partition:int}-delta.crl", desk.list_of(delta=True)),
             Route("/crl/root.crl", desk.root_crl),
             Route("/ca/issuing.cer", desk.certificate(office.authority.certificate)),
             Route("/ca/root.cer", desk.certificate(office.authority.root)),
@@ -97,11 +100,17 @@ class _Desk:
         with self._alone:
             return self._responder.answer(data)
 
-    async def issuing_crl(self, _request: Request) -> Response:
-        """The list that was published last, or a new one where it is about to end."""
-        self._counts["crl"] += 1
-        der = await run_in_threadpool(self._current_crl)
-        return self._list(x509.load_der_x509_crl(der), der)
+    def list_of(self, *, delta: bool) -> Endpoint:
+        """The newest list of a series."""
+
+        async def handed_out(request: Request) -> Response:
+            self._counts["crl"] += 1
+            der = await run_in_threadpool(self._current, Series(request.path_params.get("partition"), delta))
+            if der is None:
+                return PlainTextResponse("there is no such list\n", 404)
+            return self._list(x509.load_der_x509_crl(der), der)
+
+        return handed_out
 
     async def root_crl(self, _request: Request) -> Response:
         """The root's own list, signed when the authority was made."""
@@ -109,15 +118,10 @@ class _Desk:
         crl = x509.load_pem_x509_crl(directory.read(self._office.path / "root-crl.pem"))
         return self._list(crl, crl.public_bytes(Encoding.DER))
 
-    def _current_crl(self) -> bytes:
+    def _current(self, series: Series) -> bytes | None:
         with self._alone:
-            der = self._office.register.last_crl()
-            now = self._office.authority.now()
-            if der is not None:
-                end = x509.load_der_x509_crl(der).next_update_utc
-                if end is None or now < end - LIST_MARGIN:
-                    return der
-            return self._office.crl().public_bytes(Encoding.DER)
+            self._office.publish_due()
+            return self._office.register.newest_list(series)
 
     def _list(self, crl: x509.CertificateRevocationList, der: bytes) -> Response:
         # Others may keep a list for an hour, though it holds longer: so a new one is soon seen.

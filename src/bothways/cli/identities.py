@@ -80,7 +80,7 @@ def issue_identities() -> Identities:
         stranger=_credentials(stranger),
         other_key=new_key(KeyType.P256),
         nobody_revoked=_lists(root, issuing, (), now),
-        client_revoked=_lists(root, issuing, ((client.serial, now, "keyCompromise"),), now),
+        client_revoked=_lists(root, issuing, (Revoked(client.serial, now, "keyCompromise"),), now),
         expired_lists=_lists(root, issuing, (), now - 30 * LIFETIME),
         server_status=_responses(server_status),
         client_status=_responses(_status(issuing, responder, client, now)),

@@ -1,0 +1,303 @@
+"""Lists of everything, of partitions and of changes: by number, by OpenSSL, and by our own revocation checking."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.ca.authority import Issued
+from bothways.ca.lists import CRL_LIFETIME, DELTA_LIFETIME, SMALL, due, list_address
+from bothways.ca.office import Office
+from bothways.ca.profiles import Holder, Profile
+from bothways.ca.register import WHOLE, Lists, Published, Series
+from bothways.errors import ConfigError
+from bothways.trust.anchors import TrustStore
+from bothways.trust.revocation import CRLStore, Revocation, judge
+from bothways.trust.verdict import Purpose, Trusted
+from ca.offices import DAY, NOW, Clock, client, new_office
+from interop import peers
+
+URL = "http://ca.example"
+DELTA = Series(delta=True)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def office(tmp_path: Path, clock: Clock) -> Iterator[Office]:
+    """With partitions of two certificates each."""
+    made = new_office(tmp_path / "ca", clock, url=URL, partition=2)
+    yield made
+    made.close()
+
+
+def number(crl: x509.CertificateRevocationList) -> int:
+    return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+
+
+def said(crl: x509.CertificateRevocationList) -> dict[int, str]:
+    """Each entry's serial number and reason."""
+    return {
+        each.serial_number: str(each.extensions[0].value.reason.value) if len(each.extensions) else ""  # type: ignore[attr-defined]
+        for each in crl
+    }
+
+
+def addresses(points: x509.CRLDistributionPoints | x509.FreshestCRL) -> list[str]:
+    return [name.value for point in points for name in point.full_name or ()]
+
+
+def test_a_certificate_names_the_list_of_its_partition(office: Office) -> None:
+    """RFC 5280 4.2.1.13: the partition is chosen and recorded when it is issued."""
+    named = [
+        addresses(
+            office.issue(Profile.CLIENT, Holder(name))
+            .certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints)
+            .value
+        )
+        for name in "abcde"
+    ]
+    assert named == [[f"{URL}/crl/issuing/{partition}.crl"] for partition in (0, 0, 1, 1, 2)]
+    assert office.register.lists(NOW).partitions == (0, 1, 2)
+
+
+def test_without_an_address_there_are_no_partitions(tmp_path: Path, clock: Clock) -> None:
+    office = new_office(tmp_path / "ca", clock)
+    client(office, "alice")
+    assert office.register.lists(NOW).partitions == ()
+    assert office.publish_due() == [WHOLE]
+    assert office.publish_due() == [DELTA]
+    assert office.publish_due() == []
+    with pytest.raises(x509.ExtensionNotFound):
+        office.crl().extensions.get_extension_for_class(x509.FreshestCRL)
+    office.close()
+
+
+def test_a_list_of_a_partition_speaks_of_it_alone_and_says_so(office: Office) -> None:
+    """RFC 5280 5.2.5: critical, and by the same address."""
+    alice, _, carol = (client(office, name) for name in ("alice", "bob", "carol"))
+    for serial in (alice, carol):
+        office.revoke(serial, "superseded")
+    assert said(office.crl()) == {alice: "superseded", carol: "superseded"}
+    for partition, serial in ((0, alice), (1, carol)):
+        crl = office.crl(series=Series(partition))
+        assert said(crl) == {serial: "superseded"}
+        scope = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
+        assert scope.critical
+        assert [name.value for name in scope.value.full_name or ()] == [f"{URL}/crl/issuing/{partition}.crl"]
+        freshest = crl.extensions.get_extension_for_class(x509.FreshestCRL)
+        assert not freshest.critical
+        assert addresses(freshest.value) == [f"{URL}/crl/issuing/{partition}-delta.crl"]
+
+
+def test_a_delta_says_what_changed_since_its_base(office: Office) -> None:
+    """RFC 5280 5.2.4: critical, with the number of its base and one of its own from the same sequence."""
+    alice, bob, carol, dave = (client(office, name) for name in ("alice", "bob", "carol", "dave"))
+    office.revoke(alice, "certificateHold")
+    office.revoke(bob, "superseded")
+    base = office.crl()
+    assert said(office.crl(series=DELTA)) == {}
+    office.release(alice)
+    office.revoke(carol, "keyCompromise")
+    office.revoke(dave, "certificateHold")
+    delta = office.crl(series=DELTA)
+    indicator = delta.extensions.get_extension_for_class(x509.DeltaCRLIndicator)
+    assert (indicator.critical, indicator.value.crl_number) == (True, number(base))
+    assert number(delta) == number(base) + 2
+    assert said(delta) == {alice: "removeFromCRL", carol: "keyCompromise", dave: "certificateHold"}
+    assert delta.next_update_utc == NOW + DELTA_LIFETIME
+    with pytest.raises(x509.ExtensionNotFound):
+        delta.extensions.get_extension_for_class(x509.FreshestCRL)
+
+
+def test_a_hold_that_came_and_went_between_deltas_is_still_taken_off(office: Office) -> None:
+    """Who has an earlier delta learns of the release from the next one."""
+    alice = client(office, "alice")
+    office.crl()
+    office.revoke(alice, "certificateHold")
+    assert said(office.crl(series=DELTA)) == {alice: "certificateHold"}
+    office.release(alice)
+    assert said(office.crl(series=DELTA)) == {alice: "removeFromCRL"}
+    assert said(office.crl()) == {}
+
+
+def test_a_delta_of_a_partition_has_its_scope(office: Office) -> None:
+    """RFC 5280 5.2.4: the same scope as the list that it amends."""
+    for name in ("alice", "bob", "carol"):
+        client(office, name)
+    first = office.crl(series=Series(1))
+    (carol,) = (entry.serial for entry in office.register.named("carol"))
+    (alice,) = (entry.serial for entry in office.register.named("alice"))
+    office.revoke(carol)
+    office.revoke(alice)
+    delta = office.crl(series=Series(1, delta=True))
+    assert said(delta) == {carol: ""}
+    kind = x509.IssuingDistributionPoint
+    scopes = [crl.extensions.get_extension_for_class(kind) for crl in (first, delta)]
+    assert scopes[0] == scopes[1]
+
+
+def test_a_delta_without_a_list_is_refused(office: Office) -> None:
+    with pytest.raises(ConfigError, match="no list yet for a delta to amend"):
+        office.crl(series=DELTA)
+    assert office.register.crl_numbers() == []
+
+
+def test_only_what_changed_is_published_anew(office: Office, clock: Clock) -> None:
+    alice, _, carol = (client(office, name) for name in ("alice", "bob", "carol"))
+    assert office.publish_due() == [WHOLE, Series(0), Series(1)]
+    assert office.publish_due() == [DELTA, Series(0, delta=True), Series(1, delta=True)]
+    assert office.publish_due() == []
+    office.revoke(carol)
+    assert office.publish_due() == [WHOLE, Series(1)]
+    assert office.publish_due() == [DELTA, Series(1, delta=True)]
+    assert office.publish_due() == []
+    clock.at = NOW + DELTA_LIFETIME
+    assert office.publish_due() == [DELTA, Series(0, delta=True), Series(1, delta=True)]
+    clock.at = NOW + CRL_LIFETIME - 2 * DAY
+    assert office.publish_due() == [WHOLE, Series(0), Series(1)]
+    clock.at = NOW + 91 * DAY
+    assert office.publish_due() == [WHOLE]  # the certificates of both partitions have ended
+    assert office.register.find(alice) is not None
+    office.audit()
+
+
+def test_a_large_list_is_made_anew_once_a_day_and_amended_meanwhile() -> None:
+    def published(series: Series, number: int, entries: int, base: int | None = None) -> Published:
+        return Published(series, number, NOW, NOW + CRL_LIFETIME, entries, base)
+
+    def asked(entries: int, at: datetime, delta: int) -> list[Series]:
+        newest = {
+            WHOLE: published(WHOLE, 1, entries),
+            DELTA: published(DELTA, delta, 0, base=1),
+        }
+        return list(due(Lists(newest, {None: 2}, ()), at))
+
+    assert asked(SMALL, NOW + HOUR, 2) == [WHOLE]
+    assert asked(SMALL + 1, NOW + HOUR, 2) == [DELTA]
+    assert asked(SMALL + 1, NOW + HOUR, 3) == []
+    assert asked(SMALL + 1, NOW + DAY, 3) == [WHOLE]
+
+
+def test_of_each_series_the_newest_list_alone_is_kept(office: Office) -> None:
+    client(office, "alice")
+    for _ in range(3):
+        office.crl()
+        office.crl(series=Series(0))
+    office.crl(series=DELTA)
+    newest = office.register.lists(NOW).newest
+    assert {series: each.number for series, each in newest.items()} == {WHOLE: 5, Series(0): 6, DELTA: 7}
+    assert office.register.crl_numbers() == list(range(1, 8))
+    kept = office.register.newest_list(Series(0))
+    assert kept is not None
+    assert number(x509.load_der_x509_crl(kept)) == 6
+    assert office.register.newest_list(Series(1)) is None
+    office.audit()
+
+
+def test_addresses_of_lists_follow_one_pattern() -> None:
+    assert [list_address(URL, series) for series in (WHOLE, DELTA, Series(7), Series(7, delta=True))] == [
+        f"{URL}/crl/issuing.crl",
+        f"{URL}/crl/issuing-delta.crl",
+        f"{URL}/crl/issuing/7.crl",
+        f"{URL}/crl/issuing/7-delta.crl",
+    ]
+
+
+def root_list(office: Office) -> x509.CertificateRevocationList:
+    return x509.load_pem_x509_crl((office.path / "root-crl.pem").read_bytes())
+
+
+def is_trusted(office: Office, issued: Issued, lists: list[x509.CertificateRevocationList]) -> bool:
+    """What our own trust says of a client by these lists alone."""
+    verdict = judge(
+        [each.public_bytes(Encoding.DER) for each in (issued.certificate, *issued.intermediates)],
+        TrustStore.from_certificates([office.authority.root]),
+        purpose=Purpose.CLIENT,
+        name=None,
+        at=NOW,
+        revocation=Revocation(
+            crls=CRLStore.from_pem(b"".join(each.public_bytes(Encoding.PEM) for each in lists))
+        ),
+    )
+    return isinstance(verdict, Trusted)
+
+
+# -- what others make of it: alice is good, bob revoked in the list, carol in the delta, dave released by it ---------
+
+
+class Case:
+    """Four clients of one partition, and the lists of either kind before and after changes."""
+
+    def __init__(self, office: Office, folder: Path, partition: int | None) -> None:
+        self.folder = folder
+        self.office = office
+        self.clients = {
+            name: office.issue(Profile.CLIENT, Holder(name)) for name in ("alice", "bob", "carol", "dave")
+        }
+        office.revoke(self.clients["bob"].serial, "superseded")
+        office.revoke(self.clients["dave"].serial, "certificateHold")
+        self.lists = [office.crl(series=Series(partition))]
+        office.revoke(self.clients["carol"].serial, "keyCompromise")
+        office.release(self.clients["dave"].serial)
+        self.delta = office.crl(series=Series(partition, delta=True))
+        self.lists.append(root_list(office))
+
+    def ours(self, name: str, lists: list[x509.CertificateRevocationList]) -> bool:
+        return is_trusted(self.office, self.clients[name], lists)
+
+    def openssl(self, name: str, lists: list[x509.CertificateRevocationList], *options: str) -> bool:
+        issued: Issued = self.clients[name]
+        (self.folder / "chain.pem").write_bytes(issued.chain_pem)
+        (self.folder / "root.pem").write_bytes(self.office.authority.root_pem)
+        (self.folder / "lists.pem").write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in lists))
+        run = subprocess.run(
+            [peers.find("openssl"), "verify", "-x509_strict", "-attime", str(int(NOW.timestamp())),
+             "-crl_check_all", *options, "-CRLfile", "lists.pem", "-CAfile", "root.pem",
+             "-untrusted", "chain.pem", "chain.pem"],
+            cwd=self.folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if run.returncode:
+            assert "certificate revoked" in run.stderr + run.stdout, run.stderr
+        return run.returncode == 0
+
+
+@pytest.fixture(params=[None, 0], ids=["whole", "partition"])
+def case(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Case]:
+    office = new_office(tmp_path / "ca", clock, url=URL, partition=4)
+    yield Case(office, tmp_path, request.param)
+    office.close()
+
+
+def test_our_own_checking_heeds_lists_and_deltas_and_refuses_the_unknown(case: Case) -> None:
+    """RFC 5280 6.3.3."""
+    good = {name: case.ours(name, case.lists) for name in case.clients}
+    assert good == {"alice": True, "bob": False, "carol": True, "dave": False}
+    good = {name: case.ours(name, [*case.lists, case.delta]) for name in case.clients}
+    assert good == {"alice": True, "bob": False, "carol": False, "dave": True}
+    assert not case.ours("alice", case.lists[1:])
+    assert not case.ours("alice", [case.delta, case.lists[1]])
+
+
+@pytest.mark.interop
+def test_openssl_heeds_lists_and_deltas(case: Case) -> None:
+    """RFC 5280 6.3.3, by another implementation."""
+    good = {name: case.openssl(name, case.lists) for name in case.clients}
+    assert good == {"alice": True, "bob": False, "carol": True, "dave": False}
+    both = [*case.lists, case.delta]
+    good = {name: case.openssl(name, both, "-extended_crl", "-use_deltas") for name in case.clients}
+    assert good == {"alice": True, "bob": False, "carol": False, "dave": True}
+
+
+def test_the_list_of_another_partition_proves_nothing(tmp_path: Path, clock: Clock) -> None:
+    office = new_office(tmp_path / "ca", clock, url=URL, partition=1)
+    alice, bob = (office.issue(Profile.CLIENT, Holder(name)) for name in ("alice", "bob"))
+    lists = [office.crl(series=Series(1)), root_list(office)]
+    assert is_trusted(office, bob, lists)
+    assert not is_trusted(office, alice, lists)
+    office.close()
