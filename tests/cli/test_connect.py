@@ -141,7 +141,8 @@ def test_a_server_that_stays_silent_is_given_up(folder):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = run(listener.getsockname()[1], folder, "--timeout", "0.2")
     assert done.returncode == 1
-    assert done.stderr.endswith(b": no connection within 0.2 seconds\n")
+    assert b": no connection within 0.2 seconds\nLikely causes" in done.stderr
+    assert b"seen: it took our hello and sent nothing" in done.stderr
 
 
 def test_network_errors_are_told_to_programs(folder):
@@ -150,7 +151,9 @@ def test_network_errors_are_told_to_programs(folder):
         port = listener.getsockname()[1]
     done = run(port, folder, "--json")
     assert done.returncode == 1
-    assert json.loads(done.stderr)["error"]["kind"] == "ConnectionRefusedError"
+    error = json.loads(done.stderr)["error"]
+    assert error["kind"] == "ConnectionRefusedError"
+    assert error["explanation"]["causes"][0]["cause"] == "NOTHING_LISTENS"
 
 
 def test_an_interrupt_ends_it_with_one_word(serve, folder):

@@ -26,6 +26,7 @@ PARTS = {
     "a field": ladder.Field,
     "a certificate": ladder.Card,
     "a failure": ladder.Failure,
+    "a cause": ladder.CauseTold,
     "a step": ladder.StepTaken,
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pki
 from bothways import ClientConfig, Credentials, ServerConfig, TrustStore
+from bothways.explain.causes import Witness, explain
 from bothways.explain.drawing import drawn
 from bothways.explain.ladder import Ladder
 from bothways.explain.recorder import Recorder
@@ -41,7 +42,11 @@ class Play:
         server = ServerConfig(
             **{"credentials": mine(bank()), "client_anchors": anchors()} | clock | self.server
         )
-        both = Pair(client.connection(self.name, observer=ours), server.connection(observer=theirs))
+        client_witness = Witness(client, self.name, also=ours)
+        server_witness = Witness(server, also=theirs)
+        both = Pair(
+            client.connection(self.name, observer=client_witness), server.connection(observer=server_witness)
+        )
         both.to_client = self.to_client
         both.exchange()
         if both.client_failure is None and both.server_failure is None:
@@ -57,6 +62,8 @@ class Play:
             NOON,
             client_error=both.client_failure,
             server_error=both.server_failure,
+            client_causes=both.client_failure and explain(both.client_failure, client_witness.situation()),
+            server_causes=both.server_failure and explain(both.server_failure, server_witness.situation()),
         )
 
 

@@ -20,8 +20,9 @@ from bothways.cli.options import (
     side_options,
 )
 from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.terminal import FAILED, complain, described, output_is_gone, say, say_json
+from bothways.cli.terminal import FAILED, complain, headline, output_is_gone, say, say_json
 from bothways.errors import ConfigError, TLSError, UsageError
+from bothways.explain.causes import Explanation, Files, Witness, explain
 from bothways.explain.recorder import Recorder
 from bothways.explain.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
@@ -68,11 +69,14 @@ def command(
         **settings,
     )
     recorder = Recorder()
+    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca)
+    witness = Witness(config, name or address.host, address=str(address), files=files, also=recorder)
     failure: Exception | None = None
+    why: Explanation | None = None
     if picture is not None:
         picture.check()
     try:
-        with connect(address.host, address.port, config, name, timeout=timeout, observer=recorder) as channel:
+        with connect(address.host, address.port, config, name, timeout=timeout, observer=witness) as channel:
             if picture is None:
                 recorder.stop()
             else:
@@ -82,14 +86,14 @@ def command(
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
-        failure = error
+        failure, why = error, explain(error, witness.situation())
         if as_json:
-            say_json({"address": str(address), "error": error_facts(error)})
+            say_json({"address": str(address), "error": error_facts(error, why)})
         else:
-            complain(f"{address}: {described(error)}")
+            complain("\n".join([f"{address}: {headline(error)}", *why.lines()]))
     finally:
         if picture is not None:
-            picture.write(client=recorder, client_error=failure)
+            picture.write(client=recorder, client_error=failure, client_causes=why)
     return FAILED if failure is not None else 0
 
 

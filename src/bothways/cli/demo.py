@@ -19,6 +19,7 @@ from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, classic, mutual, one_way, stapled
 from bothways.cli.terminal import FAILED
 from bothways.errors import PeerAlert, PeerFault
+from bothways.explain.causes import Explanation, Weight
 from bothways.explain.documents import key_words
 from bothways.explain.escape import visible
 from bothways.explain.report import error_facts
@@ -89,7 +90,14 @@ def command(as_json: bool, dated: bool, picture: LadderFile | None) -> int:
 def _keep(picture: LadderFile | None, play: Play) -> None:
     if picture is not None:
         client, server = play.client, play.server
-        picture.write(client.recorder, server.recorder, client_error=client.error, server_error=server.error)
+        picture.write(
+            client.recorder,
+            server.recorder,
+            client_error=client.error,
+            server_error=server.error,
+            client_causes=client.why,
+            server_causes=server.why,
+        )
 
 
 def console() -> Console:
@@ -383,11 +391,18 @@ def _explained(scene: Scene, play: Play) -> list[tuple[str, RenderableType]]:
         ("rule", Text(fault.rule)),
         ("alert", sent),
     ]
-    if fault.hint:
-        rows.append(("what to do", Text(fault.hint)))
-    if isinstance(alert, PeerAlert) and alert.hint:
-        rows.append((f"the {other}", Text(f"is told: {alert.meaning}; {alert.hint}")))
+    for side, why in ((scene.refused_by, refusing.why), (other, refused.why)):
+        if why is not None:
+            rows.append((f"the {side}", _is_told(why)))
     return rows
+
+
+def _is_told(why: Explanation) -> Text:
+    """What a side is told of a failure: the likeliest cause as it sees it, and what to do."""
+    likely = "" if why.first.weight is Weight.CERTAIN else "most likely "
+    text = Text(f"is told: {likely}{why.first.text}")
+    text.append(f"; to do: {why.first.remedy}", style="dim")
+    return text
 
 
 def _step_words(id_: str) -> str:
@@ -428,8 +443,8 @@ def _rows(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> I
             "story": scene.story,
             "refused_by": scene.refused_by,
             "step": scene.step,
-            "client": error_facts(each.client.error) if each.client.error else None,
-            "server": error_facts(each.server.error) if each.server.error else None,
+            "client": error_facts(each.client.error, each.client.why) if each.client.error else None,
+            "server": error_facts(each.server.error, each.server.why) if each.server.error else None,
             "as_expected": scene.is_as_expected(each),
         }
 

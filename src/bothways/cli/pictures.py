@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from bothways.cli.terminal import complain, refuse
+from bothways.explain.causes import Explanation
 from bothways.explain.drawing import drawn
 from bothways.explain.forms import FORMS, form_of
 from bothways.explain.ladder import Ladder
@@ -39,6 +40,8 @@ class LadderFile:
         *,
         client_error: Exception | None = None,
         server_error: Exception | None = None,
+        client_causes: Explanation | None = None,
+        server_causes: Explanation | None = None,
     ) -> None:
         """Draw what recorders noted so far and write it."""
         self.keep(
@@ -48,6 +51,8 @@ class LadderFile:
                 datetime.now(UTC),
                 client_error=client_error,
                 server_error=server_error,
+                client_causes=client_causes,
+                server_causes=server_causes,
             )
         )
 

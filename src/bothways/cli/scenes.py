@@ -19,6 +19,7 @@ from bothways.cli.interference import (
     turn_a_bit,
 )
 from bothways.errors import PeerAlert, PeerFault, TLSError
+from bothways.explain.causes import Explanation, Witness, explain
 from bothways.explain.names import peer_name
 from bothways.explain.recorder import Recorder
 from bothways.faults import Fault
@@ -41,6 +42,7 @@ class Side:
 
     recorder: Recorder = field(default_factory=Recorder)
     error: Exception | None = None
+    why: Explanation | None = None
     received: bytes = b""
     facts: dict[str, str] = field(default_factory=dict)
 
@@ -52,6 +54,10 @@ class Side:
             "group": channel.group or "",
             "peer": peer_name(channel.peer),
         }
+
+    def fail(self, error: Exception, witness: Witness) -> None:
+        """Note what ended the conversation, and how that is explained."""
+        self.error, self.why = error, explain(error, witness.situation())
 
 
 @dataclass(frozen=True)
@@ -252,8 +258,9 @@ def play(
 
 
 def _ask(address: tuple[str, int], config: ClientConfig, name: str, side: Side) -> None:
+    witness = Witness(config, name, also=side.recorder)
     try:
-        with connect(*address, config, name, timeout=SECONDS, observer=side.recorder) as channel:
+        with connect(*address, config, name, timeout=SECONDS, observer=witness) as channel:
             channel.settimeout(SECONDS)
             side.keep(channel)
             channel.sendall(REQUEST)
@@ -261,13 +268,14 @@ def _ask(address: tuple[str, int], config: ClientConfig, name: str, side: Side) 
             while data := channel.recv(4096):
                 side.received += data
     except (TLSError, OSError) as error:
-        side.error = error
+        side.fail(error, witness)
 
 
 def _serve(listener: socket.socket, config: ServerConfig, side: Side) -> None:
+    witness = Witness(config, also=side.recorder)
     try:
         sock, _ = listener.accept()
-        with wrap(sock, config, timeout=SECONDS, observer=side.recorder) as channel:
+        with wrap(sock, config, timeout=SECONDS, observer=witness) as channel:
             channel.settimeout(SECONDS)
             side.keep(channel)
             while data := channel.recv(4096):
@@ -275,7 +283,7 @@ def _serve(listener: socket.socket, config: ServerConfig, side: Side) -> None:
             channel.sendall(ANSWER)
             channel.close(linger=1.0)
     except (TLSError, OSError) as error:
-        side.error = error
+        side.fail(error, witness)
 
 
 def _client(people: Identities) -> ClientConfig:

@@ -21,9 +21,10 @@ from bothways.cli.options import (
 from bothways.cli.page import greet
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.relay import relay
-from bothways.cli.terminal import described, refuse, say
+from bothways.cli.terminal import headline, refuse, say
 from bothways.cli.watching import looking_after
 from bothways.errors import TLSError
+from bothways.explain.causes import Explanation, Files, Witness, explain
 from bothways.explain.names import peer_name
 from bothways.explain.recorder import Recorder
 from bothways.net.channel import Channel, wrap
@@ -96,6 +97,7 @@ def command(
         **settings,
     )
     talk = _service(service, forward)
+    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", client_ca or "CA")
     if picture is not None:
         picture.check()
     with (
@@ -106,7 +108,7 @@ def command(
         say(f"listening on {Address(address.host, listener.getsockname()[1])}")
         converse(
             listener,
-            lambda sock, client: _serve_one(sock, client, config, idle_timeout, talk, picture),
+            lambda sock, client: _serve_one(sock, client, config, idle_timeout, talk, picture, files),
             connections,
         )
 
@@ -124,9 +126,12 @@ def _serve_one(
     idle_timeout: float | None,
     talk: Service,
     picture: LadderFile | None,
+    files: Files,
 ) -> None:
+    recorder = Recorder() if picture is not None else None
+    witness = Witness(config, address=str(client), files=files, also=recorder)
     try:
-        channel = wrap(sock, config) if picture is None else _pictured(sock, config, picture)
+        channel = _shake_hands(sock, config, witness, recorder, picture)
         say(
             f"{client} is {peer_name(channel.peer)} (TLS {channel.version}, {channel.suite}, {channel.group})"
         )
@@ -134,22 +139,29 @@ def _serve_one(
         with channel:
             talk(channel)
     except (TLSError, OSError) as error:
-        lines = described(error).splitlines() or [type(error).__name__]
-        say("\n".join([f"{client} ended: {lines[0]}", *(f"    {line}" for line in lines[1:])]))
+        lines = explain(error, witness.situation()).lines()
+        say("\n".join([f"{client} ended: {headline(error)}", *(f"    {line}" for line in lines)]))
 
 
-def _pictured(sock: socket.socket, config: ServerConfig, picture: LadderFile) -> Channel:
-    """Make the handshake and keep its ladder, whatever became of it."""
-    recorder = Recorder()
+def _shake_hands(
+    sock: socket.socket,
+    config: ServerConfig,
+    witness: Witness,
+    recorder: Recorder | None,
+    picture: LadderFile | None,
+) -> Channel:
+    """Make the handshake, and draw its ladder where one is wanted, whatever became of it."""
     failure: Exception | None = None
+    why: Explanation | None = None
     try:
-        return wrap(sock, config, observer=recorder)
+        return wrap(sock, config, observer=witness)
     except (TLSError, OSError) as error:
-        failure = error
+        failure, why = error, explain(error, witness.situation())
         raise
     finally:
-        recorder.stop()
-        picture.write(server=recorder, server_error=failure)
+        if recorder is not None and picture is not None:
+            recorder.stop()
+            picture.write(server=recorder, server_error=failure, server_causes=why)
 
 
 def echo(channel: Channel) -> None:

@@ -87,6 +87,11 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what if number == 1 else plural}"
 
 
+def headline(error: Exception) -> str:
+    """Return what happened as one sentence, for those who explain the rest."""
+    return described(error).partition("\n")[0]
+
+
 def passphrase(file: str | None, what: str) -> str | None:
     """Return the passphrase from the first line of `file`, or ask at a terminal for it; else None.
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 from cryptography import x509
 
 from bothways.errors import PeerAlert, PeerFault, Truncated
+from bothways.explain.causes import Explanation, Likely, Weight
 from bothways.explain.documents import certificate_document
 from bothways.explain.escape import visible
 from bothways.explain.ladder import (
@@ -21,6 +22,7 @@ from bothways.explain.ladder import (
     Arrival,
     Arrow,
     Card,
+    CauseTold,
     CheckMade,
     ChoiceMade,
     DataSent,
@@ -62,12 +64,15 @@ def drawn(
     *,
     client_error: Exception | None = None,
     server_error: Exception | None = None,
+    client_causes: Explanation | None = None,
+    server_causes: Explanation | None = None,
 ) -> Ladder:
     """Return the ladder of a handshake from what the two sides noted; one may have noted nothing.
 
-    recorded: when that was. client_error, server_error: what ended the conversation for each, if anything.
+    recorded: when that was. client_error, server_error: what ended the conversation for each, if anything;
+    client_causes, server_causes: how that is explained.
     """
-    failures = _failures(client_error, server_error)
+    failures = _failures(("client", client_error, client_causes), ("server", server_error, server_causes))
     cards = _Cards(recorded)
     start = min((each.at for each in (*client, *server)), default=0.0)
     rungs = [*_rungs("client", client, server, start, cards), *_rungs("server", server, client, start, cards)]
@@ -336,15 +341,16 @@ def _agreed(notes: Iterable[Noted]) -> dict[str, Any]:
     return facts
 
 
-def _failures(client: Exception | None, server: Exception | None) -> tuple[Failure, ...]:
+def _failures(*sides: tuple[Side, Exception | None, Explanation | None]) -> tuple[Failure, ...]:
     """Tell how each side ended, whoever found the fault first."""
-    sides: tuple[tuple[Side, Exception | None], ...] = (("client", client), ("server", server))
-    found = [_failure(side, error) for side, error in sides if error is not None]
+    found = [_failure(side, error, why) for side, error, why in sides if error is not None]
     return tuple(sorted(found, key=lambda failure: failure.kind != "PeerFault"))
 
 
-def _failure(side: Side, error: Exception) -> Failure:
-    blank = Failure(side, type(error).__name__, "", visible(str(error), TEXT_LIMIT), (), "", "", "", "")
+def _failure(side: Side, error: Exception, why: Explanation | None) -> Failure:
+    text = visible(str(error), TEXT_LIMIT)
+    causes = tuple(_cause(each) for each in why.told) if why is not None else ()
+    blank = Failure(side, type(error).__name__, "", text, (), "", "", why.usually if why else "", "", causes)
     match error:
         case PeerFault():
             return replace(
@@ -354,15 +360,28 @@ def _failure(side: Side, error: Exception) -> Failure:
                 also=tuple(str(reason) for reason in error.reasons[1:]),
                 rule=error.rule,
                 alert=error.alert.name.lower(),
-                hint=error.hint,
+                hint="" if causes else error.hint,
             )
         case PeerAlert():
             text = f"the {error.peer} refused the connection with alert {error.name}"
-            meaning, hint = visible(error.meaning, TEXT_LIMIT), visible(error.hint, TEXT_LIMIT)
+            meaning = blank.meaning or visible(error.meaning, TEXT_LIMIT)
+            hint = "" if causes else visible(error.hint, TEXT_LIMIT)
             return replace(blank, step=error.step, text=text, alert=error.name, meaning=meaning, hint=hint)
         case Truncated():
             return replace(blank, step=error.step)
     return blank
+
+
+def _cause(likely: Likely) -> CauseTold:
+    return CauseTold(
+        cause=likely.cause.name,
+        whose=cast(Any, likely.party.value),
+        certain=likely.weight is Weight.CERTAIN,
+        text=likely.text,
+        evidence=likely.evidence,
+        remedy=likely.remedy,
+        command=likely.command,
+    )
 
 
 def _steps(

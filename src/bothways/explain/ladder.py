@@ -132,8 +132,24 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class CauseTold:
+    """What a failure may come from: a name for programs, whose matter it is, why we think so, what to do."""
+
+    cause: str
+    whose: Literal["ours", "the peer's", "between us"]
+    certain: bool
+    text: str
+    evidence: str
+    remedy: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """How a conversation ended for one side; parts that do not apply are empty."""
+    """How a conversation ended for one side; parts that do not apply are empty.
+
+    `causes` stand with the likeliest first, as this side sees them.
+    """
 
     side: Side
     kind: str
@@ -144,6 +160,7 @@ class Failure:
     alert: str
     meaning: str
     hint: str
+    causes: tuple[CauseTold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

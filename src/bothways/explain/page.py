@@ -16,6 +16,7 @@ from bothways.explain.escape import markup
 from bothways.explain.ladder import (
     AlertSent,
     Card,
+    CauseTold,
     CheckMade,
     ChoiceMade,
     DataSent,
@@ -61,6 +62,11 @@ border-radius:.5rem;background:var(--alarm)}
 .failure dt,.card dt{color:var(--soft)}
 dd{margin:0;min-width:0}
 .failure .hint{font-weight:600}
+.failure h3{margin:.6rem 0 .2rem}
+.causes{margin:0;padding-left:1.4rem}
+.causes li+li{margin-top:.4rem}
+.causes span,.causes code{display:block}
+.seen{color:var(--soft)}
 .told{border-left-width:1px;background:var(--card);border-color:var(--edge)}
 .told p{font-weight:400}
 .strip{display:flex;flex-wrap:wrap;gap:.5rem 1.4rem;margin:1.1rem 0 0;padding:0;list-style:none}
@@ -291,8 +297,24 @@ def _failure(failure: Failure, *, told: bool = False) -> str:
     told_class = " told" if told else ""
     return (
         f'<div class="failure{told_class}"><p><span class="at">The {failure.side} says:</span> '
-        f"{_text(failure.text)}</p><dl>{listed}</dl></div>"
+        f"{_text(failure.text)}</p><dl>{listed}</dl>{_causes(failure)}</div>"
     )
+
+
+def _causes(failure: Failure) -> str:
+    if not failure.causes:
+        return ""
+    heading = "Cause" if failure.causes[0].certain else "Likely causes, the likeliest first"
+    return f"<h3>{heading}</h3><ol class=causes>{''.join(map(_cause, failure.causes))}</ol>"
+
+
+def _cause(cause: CauseTold) -> str:
+    rows = (
+        (f'<span class="seen">{_text(cause.evidence)}</span>', cause.evidence),
+        (f'<span class="hint">{_text(cause.remedy)}</span>', cause.remedy),
+        (f"<code>{_text(cause.command)}</code>", cause.command),
+    )
+    return f"<li>{_text(cause.text)}{''.join(row for row, text in rows if text)}</li>"
 
 
 def _step_words(step: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bothways.errors import PeerAlert, PeerFault, TLSError, Truncated
+from bothways.explain.causes import Explanation, facts_of
 from bothways.explain.escape import visible
 from bothways.explain.names import ANONYMOUS, every_name
 from bothways.explain.recorder import Noted
@@ -151,8 +152,8 @@ def names_facts(names: Names) -> dict[str, object]:
     }
 
 
-def error_facts(error: Exception) -> dict[str, object]:
-    """Return what failed as values that fit into JSON; `text` is for people."""
+def error_facts(error: Exception, why: Explanation | None = None) -> dict[str, object]:
+    """Return what failed as values that fit into JSON; `text` is for people. why: how it is explained."""
     facts: dict[str, object] = {"kind": type(error).__name__, "text": str(error)}
     match error:
         case PeerFault():
@@ -182,7 +183,7 @@ def error_facts(error: Exception) -> dict[str, object]:
             pass
         case OSError():
             facts |= {"errno": error.errno}
-    return facts
+    return facts if why is None else facts | {"explanation": facts_of(why)}
 
 
 def _is(noted: Noted, message: str) -> bool:

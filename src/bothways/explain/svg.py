@@ -200,6 +200,14 @@ def _failure(failure: Failure, x: int, y: int, width: int, body: Drawn) -> int:
         rows.append("; ".join(f"{name} {text}" for name, text in facts if text))
     for name, text in (("that means", failure.meaning), ("what to do", failure.hint)):
         rows += _wrapped(f"{name}: {text}", width // 7, 3) if text else []
+    for number, cause in enumerate(failure.causes, 1):
+        rows += _wrapped(f"{'cause' if cause.certain else 'likely'} {number}: {cause.text}", width // 7, 3)
+        rows += [
+            row
+            for text in (cause.remedy, cause.command)
+            for row in _wrapped(f"- {text}", width // 7, 2)
+            if text
+        ]
     height = LINE * len(rows) + 16
     body.append(f'<rect class="alarm" x="{x}" y="{y}" width="{width}" height="{height}" rx="6"/>')
     for at, row in enumerate(rows):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from bothways.explain.drawing import drawn
 from bothways.explain.ladder import (
     AlertSent,
+    CauseTold,
     CheckMade,
     ChoiceMade,
     DataSent,
@@ -88,6 +89,15 @@ def _remark(rung: CheckMade | ChoiceMade | KeysTaken, text: str, room: int) -> s
     return f" | {text.ljust(room) if rung.by == 'client' else text.rjust(room)} |"
 
 
+def _cause(number: int, cause: CauseTold) -> list[tuple[str, str]]:
+    return [
+        (f"{'cause' if cause.certain else 'likely'} {number}", cause.text),
+        ("  seen", cause.evidence),
+        ("  do", cause.remedy),
+        ("  try", cause.command),
+    ]
+
+
 def _failure(failure: Failure, width: int) -> list[str]:
     rows = [
         (f"the {failure.side}", failure.text),
@@ -97,6 +107,7 @@ def _failure(failure: Failure, width: int) -> list[str]:
         ("alert", failure.alert),
         ("means", failure.meaning),
         ("what to do", failure.hint),
+        *(row for number, each in enumerate(failure.causes, 1) for row in _cause(number, each)),
     ]
     lines: list[str] = []
     for name, text in rows:

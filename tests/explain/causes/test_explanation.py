@@ -39,7 +39,12 @@ def test_a_cause_stands_once_for_each_side_with_the_most_that_speaks_for_it() ->
 
 
 def test_lines_say_cause_evidence_remedy_and_command() -> None:
-    facts = {"subject": "our certificate", "date": "2026-01-03", "cert": "my cert.pem", "peer": "server"}
+    facts: dict[str, object] = {
+        "subject": "our certificate",
+        "date": "2026-01-03",
+        "cert": "my cert.pem",
+        "peer": "server",
+    }
     found = Explanation(
         "the server refused us", "it did not like it", (likely(Cause.EXPIRED, Weight.CERTAIN, **facts),)
     )
@@ -51,7 +56,7 @@ def test_lines_say_cause_evidence_remedy_and_command() -> None:
         "  do:   renew it",
         "  try:  bothways show 'my cert.pem'",
     ]
-    assert str(found).splitlines()[0] == "the server refused us"
+    assert str(found).splitlines()[0] == "the server refused us."
 
 
 def test_several_causes_are_numbered_and_the_rest_is_left_out() -> None:

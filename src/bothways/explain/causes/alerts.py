@@ -72,7 +72,7 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.UNSUPPORTED_CERTIFICATE: (ours.absent, ours.flawed, ours.wrong_use, ours.unsaid),
     Alert.CERTIFICATE_REVOKED: (ours.flawed, ours.revoked),
     Alert.CERTIFICATE_EXPIRED: (ours.flawed, ours.expired_by_alert),
-    Alert.CERTIFICATE_UNKNOWN: (*CERTIFICATE, one(Cause.NOT_ACCEPTED, OURS)),
+    Alert.CERTIFICATE_UNKNOWN: (ours.absent, ours.flawed, ours.issuer, ours.status, *CERTIFICATE),
     Alert.ILLEGAL_PARAMETER: (device, _disagreement),
     Alert.UNKNOWN_CA: (ours.absent, ours.issuer, ours.flawed, one(Cause.ISSUER_NOT_NAMED, OURS)),
     Alert.ACCESS_DENIED: (ours.not_let_in, lets_not_in),

@@ -119,7 +119,9 @@ _DETAILS: Mapping[Fault, str] = {
 }
 
 
-def cause_of(case: Case, reason: Reason, party: Party, weight: Weight, evidence: str = "") -> Likely:
+def cause_of(
+    case: Case, reason: Reason, party: Party, weight: Weight, evidence: str = "", **more: object
+) -> Likely:
     """Return the cause that a reason against a certificate speaks of."""
     facts = dict(reason.facts)
     detail = sentence(_DETAILS.get(reason.fault, "{problem}"), facts)
@@ -132,7 +134,7 @@ def cause_of(case: Case, reason: Reason, party: Party, weight: Weight, evidence:
         "usage": "serverAuth" if purpose is Purpose.SERVER else "clientAuth",
         "profile": "server" if purpose is Purpose.SERVER else "client",
     }
-    return case.likely(BY_FAULT[reason.fault], party, weight, evidence, **facts)
+    return case.likely(BY_FAULT[reason.fault], party, weight, evidence, **facts | more)
 
 
 def _subject(case: Case, reason: Reason, party: Party) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from bothways.errors import InternalError, PeerAlert, PeerFault, Truncated
+from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated
 from bothways.explain.causes import alerts, network, theirs
 from bothways.explain.causes.case import Case
 from bothways.explain.causes.explanation import Explanation, Likely, Weight, ranked
 from bothways.explain.causes.situation import Ours, Situation
 from bothways.explain.causes.table import Cause, Party
-from bothways.faults import shown
-from bothways.iana import Alert
-from bothways.iana import name as spelled
+from bothways.faults import Check, Fault, shown
 from bothways.tls.handshake.refusals import Place, meaning_of
 from bothways.tls.handshake.steps import Role
 
@@ -55,24 +53,9 @@ def _causes(case: Case) -> Iterator[Likely]:
 
 def _happened(case: Case) -> str:
     error = case.error
-    match error:
-        case PeerFault():
-            where = f" at step {error.step}" if error.step else ""
-            return (
-                f"we refused the {error.peer}{where}: it {error.sentence.removeprefix(f'the {error.peer} ')}"
-            )
-        case PeerAlert():
-            return f"the {error.peer} refused us{_at(error.step)} with alert {error.name}"
-        case Truncated():
-            return f"the {error.peer} ended the connection{_at(error.step)} without a word"
-        case OSError():
-            where = f" with {shown(case.ours.address)}" if case.ours.address else ""
-            return f"the connection{where} failed: {shown(error.strerror or error)}"
-    return shown(error).removesuffix(".")
-
-
-def _at(step: str) -> str:
-    return f" at step {step}" if step else ""
+    if isinstance(error, OSError) and not isinstance(error, TLSError):
+        return f"the connection failed: {shown(error.strerror or error)}"
+    return str(error).partition("\n")[0].removesuffix(".")
 
 
 CUT_MEANS = {
@@ -95,18 +78,45 @@ CUT_MEANS = {
 }
 
 
+CHECK_MEANS: Mapping[Check, str] = {
+    Check.ENCODING: "what it sent is no certificate that can be read, so nobody can tell who it is",
+    Check.PATH: "nobody whom we trust vouches for it: it is the right one with a wrong chain, or somebody else",
+    Check.SIGNATURE: "its certificate proves nothing: it was altered, or could be forged",
+    Check.REVOCATION: "its CA has withdrawn the certificate, as when a key was lost or stolen",
+    Check.VALIDITY: "its certificate is good, and for another time than now",
+    Check.CONSTRAINT: "its certificate is genuine, and not meant for this",
+    Check.NAME: "its certificate is genuine, and for another name: of the same host, or of somebody else",
+    Check.STATUS: "whether its certificate was withdrawn cannot be known, and unknown is refused here",
+}
+NOTHING_SHARED = "both sides speak TLS, and have nothing of this kind in common"
+FAULT_MEANS: Mapping[Fault, str] = {
+    Fault.NOT_TLS: "it is another service than the one that we want, or something stands before it",
+    Fault.UNSUPPORTED_VERSION: NOTHING_SHARED,
+    Fault.UNOFFERED_VERSION: NOTHING_SHARED,
+    Fault.NO_SHARED_CIPHER_SUITE: NOTHING_SHARED,
+    Fault.NO_SHARED_GROUP: NOTHING_SHARED,
+    Fault.NO_SHARED_SCHEME: NOTHING_SHARED,
+    Fault.NO_SHARED_APPLICATION_PROTOCOL: NOTHING_SHARED,
+    Fault.UNKNOWN_SERVER_NAME: "it wants somebody else than us, or knows us by another name",
+    Fault.NO_CERTIFICATE: "nobody can tell who it is, and only known clients are let in",
+    Fault.BAD_CERTIFICATE_VERIFY: "it shows a certificate without proof that it is its own",
+    Fault.BAD_RECORD: "what came was altered on the way, or the keys of both sides differ",
+    Fault.BAD_FINISHED: "the two sides did not see the same conversation",
+    Fault.NO_EXTENDED_MAIN_SECRET: "it is sound but old: connections to it can be joined to others (RFC 7627 1)",
+    Fault.NO_SECURE_RENEGOTIATION: "it is old, and others could put their words before ours",
+    Fault.HANDSHAKE_TIMEOUT: "it, or the way to it, let us wait too long",
+}
+BREACH = "no sound TLS implementation sends this: it has a defect, or something on the way interferes"
+
+
 def _usually(case: Case) -> str:
     match case.error:
         case PeerAlert():
             meaning = meaning_of(case.error.alert, case.role, case.place)[0]
-            return (
-                meaning
-                or f"alert {spelled(Alert, case.error.alert).lower()} stands in no standard that we know"
-            )
+            return meaning or "it is one that stands in no standard that we know"
         case PeerFault():
-            return (
-                f"{case.error.rule} does not allow it; the peer got the alert {case.error.alert.name.lower()}"
-            )
+            check = case.error.fault.check
+            return CHECK_MEANS[check] if check is not None else FAULT_MEANS.get(case.error.fault, BREACH)
         case Truncated():
             return CUT_MEANS.get((case.role, case.place), "")
         case OSError() if isinstance(case.error, network.CUTS):

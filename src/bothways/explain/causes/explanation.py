@@ -16,6 +16,7 @@ from bothways.explain.causes.table import Cause, Party
 from bothways.faults import sentence
 
 SHOWN = 4
+WIDTH = 100
 OWN_FACTS = ("address", "host", "cert", "key", "ca", "profile")
 _PLACEHOLDER = re.compile(r"[A-Z]+")
 
@@ -87,26 +88,30 @@ class Explanation:
         """The likeliest cause."""
         return self.causes[0]
 
-    def lines(self, width: int = 100) -> list[str]:
-        """Return the causes in lines of at most `width` characters, for a terminal or a log."""
+    @property
+    def told(self) -> tuple[Likely, ...]:
+        """The causes that a person needs: those that are certain, else the likeliest few."""
+        certain = tuple(each for each in self.causes if each.weight is Weight.CERTAIN)
+        return (certain or self.causes)[:SHOWN]
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """Return meaning and causes in lines of at most `width` characters, for a terminal or a log."""
         lines = _wrapped("That means: ", self.usually, width) if self.usually else []
-        shown = self.causes[:SHOWN]
-        certain = [each for each in shown if each.weight is Weight.CERTAIN]
-        if certain:
-            shown = tuple(certain)
-        lines.append("Cause:" if len(shown) == 1 else "Likely causes, the likeliest first:")
-        for number, each in enumerate(shown, 1):
-            mark = "  " if len(shown) == 1 else f"  {number}. "
+        told = self.told
+        alone = len(told) == 1
+        heading = "Cause" if self.first.weight is Weight.CERTAIN else "Likely cause"
+        lines.append(f"{heading}:" if alone else f"{heading}s, the likeliest first:")
+        for number, each in enumerate(told, 1):
+            mark = "  " if alone else f"  {number}. "
             lines += _wrapped(mark, each.text, width)
             inner = " " * len(mark)
-            rows = (("seen: ", each.evidence), ("do:   ", each.remedy))
-            for name, text in rows:
+            for name, text in (("seen: ", each.evidence), ("do:   ", each.remedy)):
                 lines += _wrapped(inner + name, text, width) if text else []
             lines += [f"{inner}try:  {each.command}"] if each.command else []
         return lines
 
     def __str__(self) -> str:
-        return "\n".join([*_wrapped("", self.happened, 100), *self.lines()])
+        return "\n".join([*_wrapped("", f"{self.happened}.", WIDTH), *self.lines()])
 
 
 def facts_of(explanation: Explanation) -> dict[str, object]:

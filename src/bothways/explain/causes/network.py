@@ -30,7 +30,7 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
     """Return the causes of an error of the operating system."""
     match error:
         case ConnectionRefusedError():
-            yield case.likely(Cause.NOTHING_LISTENS, PEERS, LIKELY, "the system there refused the connection")
+            yield case.likely(Cause.NOTHING_LISTENS, PEERS, CERTAIN, "its system refused the connection")
             yield case.likely(Cause.FILTERED, BETWEEN, POSSIBLE)
         case socket.gaierror():
             yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server knows it")

@@ -24,6 +24,8 @@ from bothways.trust.names import names_of
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 SOON_DAYS = 7
+# OpenSSL tells a certificate that is not yet valid by the first.
+CLOCK_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_EXPIRED)
 
 
 # -- did we send one? --------------------------------------------------------------------------------------
@@ -177,7 +179,8 @@ def clock(case: Case) -> Iterator[Likely]:
     ends, begins = min(each.not_after for each in chain), max(each.not_before for each in chain)
     days = (ends - now).days
     period = f"our chain is valid from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
-    near = now - begins < certs.FRESH or days < SOON_DAYS
+    alert = case.error.alert if isinstance(case.error, PeerAlert) else None
+    near = alert in CLOCK_ALERTS and (now - begins < certs.FRESH or days < SOON_DAYS)
     yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY if near else POSSIBLE, period)
 
 
@@ -191,6 +194,13 @@ def expired_by_alert(case: Case) -> Iterator[Likely]:
     yield case.likely(
         Cause.EXPIRED, OURS, POSSIBLE, date="a date that the peer knows", subject="a certificate of ours"
     )
+
+
+def status(case: Case) -> Iterator[Likely]:
+    """The peer may be unable to learn whether our certificate is revoked."""
+    if case.chain:
+        detail = "it may lack a current revocation list, or reach no responder"
+        yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, whose="our", detail=detail)
 
 
 def revoked(case: Case) -> Iterator[Likely]:

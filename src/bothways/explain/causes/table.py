@@ -62,8 +62,10 @@ class Cause(Enum):
         "this machine could not open the connection: {problem}",
         ours="mend what the system names; it never came to TLS",
     )
-    OUR_DEFECT = Row("something failed inside bothways, and neither peer is to blame",
-                     ours="report it with the line in our log that says where")
+    OUR_DEFECT = Row(
+        "something failed inside bothways, and neither peer is to blame",
+        ours="report it with the line in our log that says where",
+    )
 
     # -- something else than TLS ---------------------------------------------------------------------
     SPEAKS_HTTP = Row(

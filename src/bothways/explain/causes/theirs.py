@@ -32,8 +32,7 @@ def refused(case: Case) -> Iterator[Likely]:
 
 
 def _certificate(case: Case, reasons: tuple[Reason, ...]) -> Iterator[Likely]:
-    for place, reason in enumerate(reasons):
-        weight = LIKELY if place else CERTAIN
+    for reason in reasons:
         match reason.fault:
             case Fault.NO_PATH:
                 yield from _no_path(case, reason)
@@ -43,18 +42,16 @@ def _certificate(case: Case, reasons: tuple[Reason, ...]) -> Iterator[Likely]:
                 yield certs.cause_of(case, reason, PEERS, LIKELY)
                 yield case.likely(Cause.CA_REPLACED, PEERS, issuer=reason.facts.get("issuer", "?"))
                 yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
-            case Fault.WRONG_EXTENDED_KEY_USAGE:
-                yield certs.cause_of(case, reason, PEERS, weight)
             case Fault.NAME_MISMATCH:
-                yield from _name(case, reason, weight)
+                yield from _name(case, reason)
             case Fault.BAD_STAPLE:
                 yield certs.cause_of(case, reason, PEERS, LIKELY)
                 yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
             case Fault.REVOCATION_UNKNOWN:
-                # Evidence is ours to have, unless the peer was to bring it.
-                yield certs.cause_of(case, reason, OURS if not place else PEERS, weight)
+                # The lists and responses are ours to have.
+                yield certs.cause_of(case, reason, OURS, CERTAIN, whose=f"the {case.role.peer}'s")
             case _:
-                yield certs.cause_of(case, reason, PEERS, weight)
+                yield certs.cause_of(case, reason, PEERS, CERTAIN)
 
 
 def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
@@ -128,11 +125,11 @@ def _period(case: Case, reason: Reason) -> Iterator[Likely]:
         yield case.likely(
             Cause.OUR_CLOCK, OURS, LIKELY, f"the certificate begins within the hour, and {says}"
         )
-    yield certs.cause_of(case, reason, PEERS, LIKELY, says)
+    yield certs.cause_of(case, reason, PEERS, CERTAIN if expired and not others else LIKELY, says)
     yield case.likely(Cause.OUR_CLOCK, OURS, POSSIBLE)
 
 
-def _name(case: Case, reason: Reason, weight: Weight) -> Iterator[Likely]:
+def _name(case: Case, reason: Reason) -> Iterator[Likely]:
     evidence = ""
     if (
         case.ours.server_name
@@ -140,7 +137,7 @@ def _name(case: Case, reason: Reason, weight: Weight) -> Iterator[Likely]:
         and case.ours.server_name.replace(".", "").isdigit()
     ):
         evidence = "we connected by address, and the certificate is for names"
-    yield certs.cause_of(case, reason, PEERS, weight, evidence)
+    yield certs.cause_of(case, reason, PEERS, CERTAIN, evidence)
 
 
 # -- authentication ----------------------------------------------------------------------------------------
