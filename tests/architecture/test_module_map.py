@@ -9,7 +9,6 @@ from architecture.sources import ROOT, SOURCE
 # Modules whose tests are others, and which.
 ELSEWHERE = {
     "__init__.py": "architecture/test_public_names.py",
-    "cli/ca/crl.py": "cli/test_scripts.py",
     "cli/ca/init.py": "cli/ca/test_init.py",
     "cli/ca/release.py": "cli/test_scripts.py",
     "cli/ca/revoke.py": "cli/ca/test_which.py",

@@ -25,10 +25,15 @@ SMALL = PARTITION_SIZE
 LARGE_INTERVAL = timedelta(days=1)
 
 
+def list_path(series: Series, name: str = "issuing") -> str:
+    """The path of a list below an authority's URL."""
+    place = name if series.partition is None else f"{name}/{series.partition}"
+    return f"crl/{place}{'-delta' if series.delta else ''}.crl"
+
+
 def list_address(url: str, series: Series, name: str = "issuing") -> str:
     """Where a list is found under an authority's URL."""
-    place = name if series.partition is None else f"{name}/{series.partition}"
-    return f"{url}/crl/{place}{'-delta' if series.delta else ''}.crl"
+    return f"{url}/{list_path(series, name)}"
 
 
 def publish(

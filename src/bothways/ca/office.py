@@ -34,7 +34,7 @@ from bothways.ca.authority import (
 )
 from bothways.ca.crl import HOLD, ROOT_CRL_LIFETIME, check_reason
 from bothways.ca.keys import KeyType, PublicKey, new_key
-from bothways.ca.lists import CRL_LIFETIME, PARTITION_SIZE, due, lifetime_of, list_address, publish
+from bothways.ca.lists import PARTITION_SIZE, due, lifetime_of, list_address, publish
 from bothways.ca.profiles import LEAST, UNCONSTRAINED, Constraints, Delegation, Holder, Profile
 from bothways.ca.register import WHOLE, Change, Entry, Register, Series
 from bothways.ca.requests import read_request
@@ -274,7 +274,7 @@ class Office:
         long = lifetime_of(series) if lifetime is None else lifetime
         return self._change(lambda change: publish(self.authority, change, series, long, self.settings.url))
 
-    def crls_pem(self, lifetime: timedelta = CRL_LIFETIME) -> bytes:
+    def crls_pem(self, lifetime: timedelta | None = None) -> bytes:
         """A new list of this authority's, and with an intermediate the root's own, in one PEM."""
         fresh = self.crl(lifetime).public_bytes(Encoding.PEM)
         beside = b"" if self.authority.parents == () else directory.read(self.path / "root-crl.pem")

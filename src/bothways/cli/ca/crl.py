@@ -1,4 +1,4 @@
-"""`bothways ca crl`: a new list of what is revoked."""
+"""`bothways ca crl`: what is revoked, signed anew: as one list, as a delta, or as all the files of a web server."""
 
 from __future__ import annotations
 
@@ -8,26 +8,65 @@ from pathlib import Path
 
 import click
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca import directory
+from bothways.ca.publication import files
+from bothways.ca.register import Series
 from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
-from bothways.cli.terminal import counted, say
+from bothways.cli.terminal import counted, refuse, say
 
 
 @click.command("crl")
 @directory_argument
 @click.option("--out", metavar="FILE", help="Write there instead of standard output.")
-@click.option("--lifetime", type=DURATION, default="7d", show_default=True, help="Until when it may be used.")
+@click.option("--delta", is_flag=True, help="Only what changed since the last list, which is needed with it.")
+@click.option(
+    "--tree",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Renew what is due and write every list and certificate there, as --url of `ca init` names them.",
+)
+@click.option("--lifetime", type=DURATION, help="How long it may be used.  [default: 7d; a delta 1d]")
 @seal_options
-def command(path: Path, out: str | None, lifetime: timedelta, seal: Seal) -> None:
-    """Sign a new list of what is revoked; the root's own list goes with it, in one PEM."""
+def command(
+    path: Path, out: str | None, delta: bool, tree: Path | None, lifetime: timedelta | None, seal: Seal
+) -> None:  # fmt: skip
+    """Sign a new list of what is revoked; the root's own list goes with it, in one PEM.
+
+    With --tree a plain web server is enough to tell the world: it gets the lists of each partition, which the
+    certificates name, and their deltas, in DER.
+    """
+    if tree is not None:
+        if out is not None or delta or lifetime is not None:
+            refuse("--tree writes every list, each with its own length of life: it goes with no other option")
+        _write_tree(path, tree, seal)
+        return
     with seal.open(path) as office:
-        text = office.crls_pem(lifetime)
+        if delta:
+            text = office.crl(lifetime, Series(delta=True)).public_bytes(Encoding.PEM)
+        else:
+            text = office.crls_pem(lifetime)
     if out is None:
         sys.stdout.write(text.decode())
         return
     directory.write(Path(out), text, directory.PUBLIC)
     newest = x509.load_pem_x509_crl(text)
     number = newest.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    say(f"wrote {out}: list number {number} of {counted(len(newest), 'revoked certificate')}")
+    what = "change" if delta else "revoked certificate"
+    say(f"wrote {out}: {'delta' if delta else 'list'} number {number} of {counted(len(newest), what)}")
+
+
+def _write_tree(path: Path, tree: Path, seal: Seal) -> None:
+    """Renew what is due, deltas after the lists that they amend, and write what changed."""
+    with seal.open(path) as office:
+        made = office.publish_due() + office.publish_due()
+        written = 0
+        for name, content in files(office):
+            place = tree / name
+            if not place.is_file() or place.read_bytes() != content:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                directory.write(place, content, directory.PUBLIC)
+                written += 1
+    say(f"signed {counted(len(made), 'list')}, wrote {counted(written, 'file')} to {tree}")

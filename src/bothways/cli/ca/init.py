@@ -9,6 +9,7 @@ import click
 from cryptography import x509
 
 from bothways.ca.keys import KeyType
+from bothways.ca.lists import PARTITION_SIZE
 from bothways.ca.office import Office, Terms
 from bothways.ca.profiles import Constraints
 from bothways.cli.ca.options import constraints_options, directory_argument, key_option
@@ -34,6 +35,14 @@ from bothways.explain.escape import visible
     metavar="N",
     help="How many authorities may stand below the one that issues.",
 )
+@click.option(
+    "--partition",
+    type=click.IntRange(1, 1_000_000),
+    default=PARTITION_SIZE,
+    show_default=True,
+    metavar="N",
+    help="With --url: how many certificates share one list, so that no file of it outgrows a limit.",
+)
 @constraints_options
 @seal_options
 def command(
@@ -44,6 +53,7 @@ def command(
     store: str,
     no_intermediate: bool,
     path_length: int,
+    partition: int,
     constraints: Constraints,
     seal: Seal,
 ) -> None:
@@ -62,6 +72,7 @@ def command(
         intermediate=not no_intermediate,
         constraints=constraints,
         path_length=path_length,
+        partition=partition,
     )
     office = Office.create(path, terms, seal.new(), actor=actor())
     office.close()

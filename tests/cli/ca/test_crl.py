@@ -1,0 +1,103 @@
+"""`bothways ca crl`: one list, a delta, and the files of a web server."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from ca_commands import ca, client, init
+from interop import peers
+
+
+def numbers(crls: list[x509.CertificateRevocationList]) -> list[int]:
+    return [crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number for crl in crls]
+
+
+def lists(path: Path) -> list[x509.CertificateRevocationList]:
+    ends = path.read_bytes().split(b"-----END X509 CRL-----\n")[:-1]
+    return [x509.load_pem_x509_crl(each + b"-----END X509 CRL-----\n") for each in ends]
+
+
+def test_one_file_has_the_list_of_the_issuer_and_of_the_root(folder: Path) -> None:
+    init()
+    client("alice")
+    ca("revoke", "ca", "alice")
+    assert "list number 1 of 1 revoked certificate" in ca("crl", "ca", "--out", "crl.pem").stderr
+    issuing, root = lists(folder / "crl.pem")
+    assert [crl.issuer.rfc4514_string() for crl in (issuing, root)] == [
+        "CN=Example Issuing CA",
+        "CN=Example Root",
+    ]
+    assert (len(issuing), len(root)) == (1, 0)
+    assert ca("crl", "ca", "--lifetime", "12h").stdout.startswith("-----BEGIN X509 CRL-----\n")
+
+
+def test_a_delta_goes_with_the_last_list(folder: Path) -> None:
+    init()
+    client("alice")
+    client("bob")
+    ca("crl", "ca", "--delta", error="there is no list yet for a delta to amend")
+    ca("revoke", "ca", "alice", "--reason", "certificateHold")
+    ca("crl", "ca", "--out", "crl.pem")
+    ca("release", "ca", "alice")
+    ca("revoke", "ca", "bob")
+    told = ca("crl", "ca", "--delta", "--out", "delta.pem", "--lifetime", "2h").stderr
+    assert "wrote delta.pem: delta number 2 of 2 changes" in told
+    (delta,) = lists(folder / "delta.pem")
+    assert delta.next_update_utc is not None
+    assert delta.next_update_utc - delta.last_update_utc == timedelta(hours=2)
+    assert delta.extensions.get_extension_for_class(x509.DeltaCRLIndicator).value.crl_number == 1
+
+
+def test_a_folder_gets_every_file_that_certificates_name(folder: Path) -> None:
+    init("--url", "http://ca.example", "--partition", "1")
+    client("alice")
+    client("bob")
+    ca("revoke", "ca", "bob")
+    assert "signed 6 lists, wrote 9 files to web" in ca("crl", "ca", "--tree", "web").stderr
+    found = sorted(
+        str(path.relative_to(folder / "web")) for path in (folder / "web").rglob("*.c*r*") if path.is_file()
+    )
+    assert found == [
+        "ca/issuing.cer", "ca/root.cer", "crl/issuing-delta.crl", "crl/issuing.crl", "crl/issuing/0-delta.crl",
+        "crl/issuing/0.crl", "crl/issuing/1-delta.crl", "crl/issuing/1.crl", "crl/root.crl",
+    ]  # fmt: skip
+    bob = x509.load_pem_x509_certificate((folder / "bob.pem").read_bytes()).extensions
+    (point,) = bob.get_extension_for_class(x509.CRLDistributionPoints).value
+    named = (point.full_name or [])[0].value
+    assert named == "http://ca.example/crl/issuing/1.crl"
+    assert len(x509.load_der_x509_crl((folder / "web" / "crl" / "issuing" / "1.crl").read_bytes())) == 1
+    assert len(x509.load_der_x509_crl((folder / "web" / "crl" / "issuing" / "0.crl").read_bytes())) == 0
+
+
+def test_a_folder_gets_only_what_changed(folder: Path) -> None:
+    init("--url", "http://ca.example", "--partition", "1")
+    client("alice")
+    client("bob")
+    ca("crl", "ca", "--tree", "web")
+    assert "signed 0 lists, wrote 0 files to web" in ca("crl", "ca", "--tree", "web").stderr
+    ca("revoke", "ca", "bob")
+    before = {path: path.read_bytes() for path in (folder / "web").rglob("*.crl")}
+    assert "signed 4 lists, wrote 4 files to web" in ca("crl", "ca", "--tree", "web").stderr
+    changed = {path.name for path, content in before.items() if path.read_bytes() != content}
+    assert changed == {"issuing.crl", "issuing-delta.crl", "1.crl", "1-delta.crl"}
+    ca("crl", "ca", "--tree", "web", "--delta", error="it goes with no other option")
+
+
+@pytest.mark.interop
+def test_openssl_reads_every_list_of_the_folder(folder: Path) -> None:
+    """RFC 5280 5, signed by whom they name."""
+    openssl = peers.find("openssl")
+    init("--url", "http://ca.example")
+    client("alice")
+    ca("crl", "ca", "--tree", "web")
+    for name in ("issuing", "issuing-delta", "issuing/0", "issuing/0-delta"):
+        run = subprocess.run(
+            [openssl, "crl", "-inform", "DER", "-in", f"web/crl/{name}.crl", "-CAfile", "ca/issuing.pem", "-noout"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert "verify OK" in run.stderr, run.stderr
