@@ -121,6 +121,14 @@ def test_a_nonce_comes_back_and_such_an_answer_is_not_kept(office: Office) -> No
     assert read(long.response).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
 
 
+def test_a_negative_serial_number_is_a_malformed_request(office: Office) -> None:
+    """RFC 5280 4.1.2.2: no certificate of ours has one, and no response could be written about it."""
+    whole = request(office, 42)
+    assert whole.count(b"\x02\x01\x2a") == 1
+    answer = responder(office).answer(whole.replace(b"\x02\x01\x2a", b"\x02\x01\xaa"))
+    assert read(answer.response).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+
+
 def test_another_authoritys_certificates_are_not_answered_for(office: Office) -> None:
     """RFC 6960 2.3: unauthorized."""
     other = Authority.create("Another", now=lambda: NOW)

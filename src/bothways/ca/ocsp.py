@@ -73,6 +73,8 @@ class Responder:
             nonce = _nonce(request)
         except (ValueError, UnsupportedAlgorithm, NotImplementedError, x509.DuplicateExtension):
             return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+        if serial < 0:  # no certificate has one that a response could name (RFC 5280 4.1.2.2)
+            return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         if self._issuer_ids.get(algorithm.name) != asked:
             return _refusal(ocsp.OCSPResponseStatus.UNAUTHORIZED)
         return self._signed(serial, asked, algorithm, nonce)
