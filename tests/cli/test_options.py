@@ -70,6 +70,22 @@ def test_a_preset_without_a_source_is_refused_and_none_asks_nothing():
         options.Sources((), "require").load()
 
 
+def test_fetching_is_asked_for_by_name_and_told_at_once_where_it_cannot_work(tmp_path, capsys):
+    """Naming it asks for revocation, as naming a list does."""
+    policy = options.Sources(
+        fetch=True, fetch_allow=("10.0.0.0/8",), fetch_cache=str(tmp_path / "kept")
+    ).load()
+    assert (
+        policy.fetch.allow == ("10.0.0.0/8",) and policy.unknown == "refuse" and (tmp_path / "kept").is_dir()
+    )
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigError, match="cannot keep evidence there"):
+        options.Sources(fetch=True, fetch_cache=str(tmp_path / "file" / "kept")).load()
+    with pytest.raises(SystemExit):
+        options.Sources(fetch_cache=str(tmp_path)).load()
+    assert "need --fetch" in capsys.readouterr().err
+
+
 def test_a_person_at_a_terminal_is_asked(monkeypatch, tmp_path):
     """And nobody else."""
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import pytest
-from cryptography.x509 import ocsp
 
 import pki
 import skins
@@ -20,53 +17,10 @@ from bothways.aio import connect as aio_connect
 from bothways.net import Channel, connect, wrap
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.revocation import Revocation
-from fetch.responders import Asked, Responder, answering, reply
+from fetch.authorities import TIMES, authority, down
 from trust.evidence.wanting import access
 
 pytestmark = pytest.mark.network
-
-TIMES = {"this_update": skins.START, "next_update": skins.END}
-
-
-@dataclass
-class Authority:
-    """A responder for whom the identities of these tests are made; `silent` keeps its answers back."""
-
-    revoked: list[pki.Issued] = field(default_factory=list)
-    silent: bool = False
-    asked: list[str] = field(default_factory=list)
-
-    def answer(self, asked: Asked) -> bytes:
-        if asked.method == "GET":
-            self.asked.append("crl")
-            return reply(pki.crl(skins.root(), **TIMES))
-        request = ocsp.load_der_ocsp_request(asked.body)
-        about = next(each for each in self.people if each.certificate.serial_number == request.serial_number)
-        self.asked.append(about.certificate.subject.rfc4514_string())
-        if self.silent:
-            self.responder.stall()
-        status = "revoked" if about in self.revoked else "good"
-        nonce = next(iter(request.extensions)).value.nonce
-        return reply(pki.ocsp_response(about, status=status, nonce=nonce, **TIMES))
-
-    def open(self, responder: Responder) -> None:
-        self.responder = responder
-        lists = pki.points(f"URI:{responder.url}root.crl")
-        self.middle = pki.intermediate(skins.root(), "Fetched Intermediate", extra=[lists], **skins.SPAN)
-        extra = [access(responder.url)]
-        names = ["DNS:localhost", "IP:127.0.0.1"]
-        self.server = pki.leaf(self.middle, "server", alternatives=names, extra=extra, **skins.SPAN)
-        usage = {"usage": ("clientAuth",), "alternatives": (), "extra": extra}
-        self.clients = [pki.leaf(self.middle, name, **usage, **skins.SPAN) for name in ("Ada", "Bea")]
-        self.people = [self.server, *self.clients]
-
-
-@contextmanager
-def authority() -> Iterator[Authority]:
-    made = Authority()
-    with answering(made.answer) as responder:
-        made.open(responder)
-        yield made
 
 
 def credentials(issued: pki.Issued) -> Credentials:
@@ -75,12 +29,6 @@ def credentials(issued: pki.Issued) -> Credentials:
 
 def policy(unknown: str = "refuse", **options) -> Revocation:
     return Revocation(unknown=unknown, fetch=Fetch(**{"allow": ("127.0.0.1",), "seconds": 10} | options))
-
-
-def down() -> str:
-    """An address at which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
 def both_ends(client, server) -> tuple[Channel | Exception, Channel | Exception]:
@@ -171,7 +119,7 @@ def test_an_inner_responder_that_is_not_allowed_is_not_asked() -> None:
         server = skins.server_config(credentials=credentials(ca.server), revocation=policy(allow=()))
         _, ours = both_ends(skins.client_config(ca.clients[0]), server)
         assert ca.asked == []
-    assert "127.0.0.1, which is this machine; allow it by name or network" in str(ours)
+    assert "127.0.0.1 is this machine, and not allowed" in str(ours)
 
 
 def test_a_silent_responder_ends_in_the_verdict_and_not_in_a_lapse_of_time() -> None:

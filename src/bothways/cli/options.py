@@ -15,6 +15,7 @@ from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.policy import Fetch
 from bothways.trust.ocsp import OCSPStore
 from bothways.trust.revocation import PRESETS, Revocation
 
@@ -104,19 +105,34 @@ def load_anchors(path: str) -> TrustStore:
 class Sources:
     """From where it is known whom authorities took back."""
 
-    crl: tuple[str, ...]
-    revocation: str | None
+    crl: tuple[str, ...] = ()
+    revocation: str | None = None
+    fetch: bool = False
+    fetch_allow: tuple[str, ...] = ()
+    fetch_cache: str | None = None
 
     def load(self, ocsp: tuple[str, ...] = (), lists: CRLStore | None = None) -> Revocation | None:
         """Read lists and responses: naming one asks for revocation; most presets without any are refused.
 
         lists: those of the files, where somebody has read them already.
         """
-        if not self.crl and not ocsp and self.revocation is None:
+        fetch = self._fetch()
+        if not self.crl and not ocsp and fetch is None and self.revocation is None:
             return None
         lists = CRLStore.from_files(*self.crl) if lists is None else lists
         responses = OCSPStore.from_files(*ocsp)
-        return Revocation.preset(self.revocation or "require", lists, responses)
+        return Revocation.preset(self.revocation or "require", lists, responses, fetch)
+
+    def _fetch(self) -> Fetch | None:
+        if self.fetch:
+            policy = Fetch(allow=self.fetch_allow, directory=self.fetch_cache)
+            from bothways.fetch import fetcher  # HTTP is loaded only where something is to be fetched
+
+            fetcher.check(policy)
+            return policy
+        if self.fetch_allow or self.fetch_cache is not None:
+            refuse("--fetch-allow and --fetch-cache say how to fetch, and need --fetch")
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +169,24 @@ sources_options = gathered(
         "--revocation",
         type=click.Choice(list(PRESETS)),
         metavar="PRESET",
-        help=f"How strictly revocation is checked: {', '.join(PRESETS)}; by default require, with --crl.",
+        help=f"How strictly revocation is checked: {', '.join(PRESETS)}; by default require, with a source.",
+    ),
+    click.option(
+        "--fetch",
+        is_flag=True,
+        help="Fetch what is missing: OCSP responses and lists, from where the certificates say.",
+    ),
+    click.option(
+        "--fetch-allow",
+        metavar="HOST|NETWORK",
+        multiple=True,
+        help="An inner responder that may be asked, by name or network; repeatable.",
+    ),
+    click.option(
+        "--fetch-cache",
+        type=click.Path(file_okay=False),
+        metavar="DIR",
+        help="Keep what was fetched there, for the next time.",
     ),
 )
 

@@ -17,6 +17,7 @@ from bothways.faults import Reason, sentence
 from bothways.trust import files
 from bothways.trust.anchors import certificates_in
 from bothways.trust.credentials import Credentials, is_pkcs12
+from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.path import LIMITS, Limits
 from bothways.trust.pem import blocks
 from bothways.trust.revocation import judge
@@ -81,17 +82,28 @@ def command(
 
     CERT is PEM (the leaf first), DER or PKCS#12. The exit status is 0 if it is trusted, 1 if it is refused.
     """
-    chain = _chain(cert, password_file)
-    verdict = judge(
-        chain,
-        load_anchors(ca),
-        purpose=PURPOSES[purpose],
-        name=name,
-        at=at or datetime.now(UTC),
-        revocation=sources.load(ocsp),
-        key_usage=None,
-        limits=OWN_FILES,
-    )
+    chain, anchors, now = _chain(cert, password_file), load_anchors(ca), at or datetime.now(UTC)
+    revocation = sources.load(ocsp)
+
+    def judged(gathered: Gathered | None = None) -> Verdict:
+        return judge(
+            chain,
+            anchors,
+            purpose=PURPOSES[purpose],
+            name=name,
+            at=now,
+            revocation=revocation,
+            key_usage=None,
+            limits=OWN_FILES,
+            gathered=gathered,
+        )
+
+    if revocation is None or revocation.fetch is None:
+        verdict = judged()
+    else:
+        from bothways.fetch import blocking  # HTTP is loaded only where something is to be fetched
+
+        verdict = blocking.judged(judged, revocation.fetch, now)
     if as_json:
         sys.stdout.write(json.dumps(_facts(verdict)) + "\n")
     else:

@@ -10,9 +10,10 @@ from datetime import datetime
 
 from bothways.fetch.fetcher import check, fetcher
 from bothways.tls.events import EvidenceWanted
-from bothways.trust.evidence.asking import Found
+from bothways.trust.evidence.asking import Found, with_nonces
+from bothways.trust.evidence.gathered import ROUNDS, Gathered
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import Verdict, Want
 
 _lock = threading.Lock()
 _running: tuple[int, asyncio.AbstractEventLoop] | None = None
@@ -27,6 +28,22 @@ def finder(policy: Fetch) -> Callable[[EvidenceWanted], list[Found]]:
 def find(wanted: EvidenceWanted) -> list[Found]:
     """Answer what a handshake wants, and wait for it."""
     return fetch(wanted.policy, wanted.wants, wanted.at, wanted.seconds)
+
+
+def judged(judge: Callable[[Gathered], Verdict], policy: Fetch, at: datetime) -> Verdict:
+    """Return the verdict of `judge`, which is called again with what was fetched as long as it wants more.
+
+    For judging outside a handshake. Raises ConfigError where the policy's directory cannot be used.
+    """
+    gathered = Gathered()
+    verdict = judge(gathered)
+    for _ in range(ROUNDS):
+        if not verdict.wants:
+            break
+        wants = verdict.wants if policy.nonce == "none" else with_nonces(verdict.wants, os.urandom)
+        gathered.take(wants, fetch(policy, wants, at, policy.seconds))
+        verdict = judge(gathered)
+    return verdict
 
 
 def fetch(policy: Fetch, wants: Sequence[Want], at: datetime, seconds: float) -> list[Found]:

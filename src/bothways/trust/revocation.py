@@ -297,7 +297,13 @@ class _Inquiry:
         if _has_no_revocation(certificate):
             return Good(certificate.not_after)
         self._wish(certificate, issuer, found)
-        return Unknown("; ".join([self._problem(certificate, found), *found.unfetched]))
+        return Unknown("; ".join(self._problems(certificate, found)))
+
+    def _problems(self, certificate: Parsed, found: _Found) -> list[str]:
+        """Say what keeps us from knowing: of what is at hand the first, of what was to be fetched all."""
+        if found.unfetched and not found.problems and not found.reasons:
+            return found.unfetched
+        return [self._problem(certificate, found), *found.unfetched]
 
     def _problem(self, certificate: Parsed, found: _Found) -> str:
         if found.problems:
@@ -326,7 +332,7 @@ class _Inquiry:
             return
         wishes = response_wants(certificate, issuer, policy), list_wants(certificate, issuer, policy)
         if not any(wishes):
-            found.unfetched.append("it names no place from which one may be fetched")
+            found.unfetched.append("no evidence about it is at hand, and it names no place to fetch any from")
         for wants in wishes:
             answers = {want: gathered.answer(want) for want in wants}
             found.unfetched += [each.problem for each in answers.values() if isinstance(each, Missing)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar, overload
 
@@ -24,10 +24,10 @@ from bothways.tls.keys.transcript import Transcript
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
-from bothways.trust.evidence.asking import Answer, Found, Missing, read_given
-from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.evidence.asking import Answer, Found, Missing, read_given, with_nonces
+from bothways.trust.evidence.gathered import ROUNDS, Gathered
 from bothways.trust.names import ServerName
-from bothways.trust.ocsp import NONCE_SIZE, OCSPStore
+from bothways.trust.ocsp import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.revocation import judge as judge_chain
 from bothways.trust.verdict import Purpose, Refused, Verdict, Want
@@ -94,7 +94,6 @@ class Question:
         )
 
 
-FETCH_ROUNDS = 3
 _WAITS = {step: Wait(step) for step in Step}
 _JUDGING, _SIGNING = Enter(Step.JUDGING), Enter(Step.SIGNING)
 
@@ -184,12 +183,9 @@ def judge(hs: Handshake, question: Question) -> Script[Peer]:
 
 
 def judge_with_fetching(hs: Handshake, question: Question) -> Script[Peer]:
-    """Judge, and as long as evidence is wanted wait for it and judge again by all that there is then.
-
-    One judgement has so many rounds, as evidence may be signed by somebody of whom more has to be asked.
-    """
+    """Judge, and as long as evidence is wanted wait for it and judge again by all that there is then."""
     verdict = _verdict(hs, question)
-    for _ in range(FETCH_ROUNDS):
+    for _ in range(ROUNDS):
         if not verdict.wants or question.gathered is None:
             break
         wanted = _wanted(hs, verdict.wants)
@@ -215,13 +211,9 @@ def _wanted(hs: Handshake, wants: Sequence[Want]) -> EvidenceWanted:
     if policy is None:
         raise TypeError("evidence is wanted that nobody may fetch")
     if policy.nonce != "none":
-        wants = [_with_nonce(each, hs.draws) for each in wants]
+        wants = with_nonces(wants, hs.draws.random)
     seconds = min(policy.seconds, max(hs.deadline - hs.clock.monotonic(), 0.0))
     return EvidenceWanted(tuple(wants), policy, hs.clock.now(), seconds)
-
-
-def _with_nonce(want: Want, draws: Draws) -> Want:
-    return replace(want, nonce=draws.random(NONCE_SIZE)) if want.kind == "ocsp" else want
 
 
 def evidence_found(

@@ -69,9 +69,9 @@ def refusal(address: str, location: Location, policy: Fetch) -> str | None:
         return None
     words = inner(read)
     if words is not None:
-        return f"its host leads to {address}, which is {words}; allow it by name or network to ask there"
+        return f"{address} is {words}, and not allowed"
     if location.port not in policy.ports:
-        return f"port {location.port} is not one to ask at"
+        return f"port {location.port} is not allowed"
     return None
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.locations import Location
-from bothways.trust.ocsp import MAX_AGE, OCSPResponse, nonce_problem
+from bothways.trust.ocsp import MAX_AGE, NONCE_SIZE, OCSPResponse, nonce_problem
 from bothways.trust.ocsp import request as ocsp_request
 from bothways.trust.verdict import Want
 
@@ -47,6 +47,11 @@ class Form:
     location: Location
     headers: Mapping[str, str]
     body: bytes = b""
+
+
+def with_nonces(wants: Iterable[Want], random: Callable[[int], bytes]) -> tuple[Want, ...]:
+    """Return the wants with a nonce for each OCSP response, drawn from `random` (RFC 9654 2.1)."""
+    return tuple(replace(each, nonce=random(NONCE_SIZE)) if each.kind == "ocsp" else each for each in wants)
 
 
 def form(want: Want, location: Location) -> Form:

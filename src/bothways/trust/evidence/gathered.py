@@ -10,6 +10,9 @@ from bothways.trust.evidence.asking import Found
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.verdict import Want
 
+# One judgement has so many rounds, as evidence may be signed by somebody of whom more has to be asked.
+ROUNDS = 3
+
 _Key = tuple[str, bytes | tuple[str, ...]]
 
 

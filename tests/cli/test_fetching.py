@@ -1,0 +1,110 @@
+"""Commands that fetch evidence: from whom, what comes of it, and what is kept."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import skins
+from bothways.cli import verify
+from bothways.cli.terminal import DONE, FAILED
+from cli_scripting import Background, bothways, environment
+from fetch.authorities import Authority, authority
+
+pytestmark = pytest.mark.network
+
+ALLOWED = ["--fetch", "--fetch-allow", "127.0.0.1"]
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Iterator[Authority]:
+    with authority() as made:
+        (tmp_path / "root.pem").write_bytes(skins.root().pem)
+        for name, who in {"server": made.server, "ada": made.clients[0], "bea": made.clients[1]}.items():
+            (tmp_path / f"{name}.pem").write_bytes(who.chain_pem)
+            (tmp_path / f"{name}.key").write_bytes(who.key_pem)
+        yield made
+
+
+def judged(folder: Path, *options: str) -> Result:
+    words = [str(folder / "server.pem"), "--ca", str(folder / "root.pem"), *options]
+    return CliRunner().invoke(verify.command, words, standalone_mode=False)
+
+
+def test_verify_fetches_what_it_lacks(ca: Authority, tmp_path: Path) -> None:
+    """As a handshake would."""
+    result = judged(tmp_path, *ALLOWED)
+    assert (result.return_value, sorted(ca.asked)) == (DONE, ["CN=server", "crl"])
+    assert "2.3c  passed  2 certificates not revoked by the evidence fetched or at hand" in result.output
+    ca.revoked.append(ca.server)
+    result = judged(tmp_path, *ALLOWED)
+    assert result.return_value == FAILED and "sent a certificate that was revoked on" in result.output
+
+
+def test_verify_asks_no_inner_responder_that_is_not_allowed(ca: Authority, tmp_path: Path) -> None:
+    """And says which one; with a preset that accepts unknown, the finding says so too."""
+    result = judged(tmp_path, "--fetch", "--json")
+    assert result.return_value == FAILED and ca.asked == []
+    [leaf, _] = json.loads(result.output)["reasons"]
+    assert f"{ca.responder.url}: 127.0.0.1 is this machine, and not allowed" in leaf["text"]
+    result = judged(tmp_path, "--fetch", "--revocation", "tolerant")
+    assert (
+        result.return_value == DONE and "2.3c  unknown  unknown, and accepted as configured" in result.output
+    )
+
+
+def test_verify_keeps_what_it_fetched_where_it_is_told(ca: Authority, tmp_path: Path) -> None:
+    """Another run asks nobody; a damaged file is as good as none."""
+    kept = ["--fetch-cache", str(tmp_path / "kept")]
+    assert judged(tmp_path, *ALLOWED, *kept).return_value == DONE
+    assert judged(tmp_path, *ALLOWED, *kept).return_value == DONE
+    assert sorted(ca.asked) == ["CN=server", "crl"]
+    for each in (tmp_path / "kept").iterdir():
+        each.write_bytes(b"damaged")
+    assert judged(tmp_path, *ALLOWED, *kept).return_value == DONE
+    assert sorted(ca.asked) == ["CN=server", "CN=server", "crl", "crl"]
+
+
+def test_serve_and_connect_fetch_in_their_handshakes(ca: Authority, tmp_path: Path) -> None:
+    """A client that was revoked is not let in any more, though nobody gave the server a list."""
+    server = Background(
+        ["serve", "127.0.0.1:0", "--cert", "server.pem", "--key", "server.key", "--client-ca", "root.pem",
+         *ALLOWED, "--echo"], tmp_path,
+    )  # fmt: skip
+    ca.revoked.append(ca.clients[1])
+    try:
+        ada = connect(server, "ada", tmp_path)
+        assert (ada.returncode, ada.stdout) == (0, b"hello\n")
+        assert b"2.3c  passed" in ada.stderr and b"fetched or at hand" in ada.stderr
+        bea = connect(server, "bea", tmp_path)
+        assert (bea.returncode, bea.stdout) == (1, b"")
+        assert b"refused the connection at step 3.3c with alert certificate_revoked" in bea.stderr
+    finally:
+        server.end()
+    assert "(key compromise)" in server.said or "was revoked on" in server.said
+
+
+def connect(server: Background, who: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    words = [
+        "connect",
+        f"localhost:{server.port}",
+        "--ca",
+        "root.pem",
+        "--cert",
+        f"{who}.pem",
+        "--key",
+        f"{who}.key",
+    ]
+    return subprocess.run(
+        bothways(*words, *ALLOWED),
+        cwd=folder,
+        env=environment(),
+        input=b"hello\n",
+        capture_output=True,
+        timeout=30,
+    )
