@@ -16,12 +16,14 @@ import pytest
 
 from bothways.explain.drawing import drawn
 from bothways.explain.ladder import CheckMade, Ladder, Message
-from bothways.explain.page import POLICY, STYLE, as_page
+from bothways.explain.page import STYLE, as_page
 from bothways.explain.reopen import as_json, from_json
+from bothways.explain.sheet import policy
 from bothways.explain.steps import PHASES, STEPS
 from explain_talks import ladder_of, recorded, swapped
 from pair import NOON
 
+POLICY = policy(STYLE)
 VOID = {"meta", "br"}
 ALLOWED = VOID | {
     *("html", "head", "title", "style", "body", "script", "header", "nav", "main", "section", "article"),

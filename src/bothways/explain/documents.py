@@ -395,7 +395,7 @@ def _span(later: datetime, earlier: datetime) -> str:
 
 
 def _signature_words(certificate: x509.Certificate) -> str:
-    words = _algorithm(certificate)
+    words = signature_words(certificate)
     if certificate.issuer == certificate.subject:
         try:
             certificate.verify_directly_issued_by(certificate)
@@ -405,13 +405,11 @@ def _signature_words(certificate: x509.Certificate) -> str:
     return words
 
 
-def _algorithm(certificate: x509.Certificate) -> str:
+def signature_words(certificate: x509.Certificate) -> str:
+    """Name the algorithm by which a certificate was signed."""
     oid = certificate.signature_algorithm_oid
-    return (
-        getattr(oid, "_name", "")
-        if getattr(oid, "_name", "Unknown OID") != "Unknown OID"
-        else oid.dotted_string
-    )
+    known = getattr(oid, "_name", "Unknown OID")
+    return str(known) if known != "Unknown OID" else oid.dotted_string
 
 
 def _reason(entry: x509.RevokedCertificate) -> str:

@@ -6,16 +6,12 @@ What opens does so by <details>, so a keyboard and a screen reader have it for n
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from itertools import groupby
 
-from bothways.explain.colours import DARK, KEYS, LIGHT, OUTCOMES, SIGNS, UNDER, variables
-from bothways.explain.escape import markup
+from bothways.explain.colours import KEYS, OUTCOMES, SIGNS, UNDER
 from bothways.explain.ladder import (
     AlertSent,
-    Card,
     CauseTold,
     CheckMade,
     ChoiceMade,
@@ -31,36 +27,21 @@ from bothways.explain.ladder import (
     other,
 )
 from bothways.explain.reopen import ISLAND, as_json
+from bothways.explain.sheet import BASE, card_parts, document, escaped
 from bothways.explain.steps import PHASES, STEPS
 
-TEXT_LIMIT = 4096
 BYTES_IN_LINE = 16
 STANDINGS = {"done": "✓", "failed": "✗", "not checked": "–"}
 
 STYLE = (
-    f":root{{color-scheme:light dark;{variables(LIGHT)}}}"
-    f"@media (prefers-color-scheme:dark){{:root{{{variables(DARK)}}}}}"
-    f"@media print{{:root{{color-scheme:light;{variables(LIGHT)}}}}}"
-    """
-*{box-sizing:border-box}
-body{margin:0 auto;padding:1.5rem 1rem 3rem;max-width:62rem;background:var(--paper);color:var(--ink);
-font:1rem/1.5 system-ui,"Segoe UI",Roboto,"Helvetica Neue",sans-serif;overflow-wrap:anywhere}
-h1{font-size:1.6rem;line-height:1.25;margin:0}
-h2{font-size:1.05rem;line-height:1.3;margin:0}
-h3{font-size:1rem;margin:0}
-a{color:inherit}
-:focus-visible{outline:3px solid var(--application);outline-offset:2px;border-radius:4px}
-.sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-.skip{position:absolute;left:-999rem}
-.skip:focus{left:1rem;top:.5rem;background:var(--card);padding:.4rem .8rem;z-index:3}
-.agreed{margin:.3rem 0 0;color:var(--soft)}
+    BASE
+    + """
 .failure{margin:1rem 0;padding:.9rem 1.1rem;border:1px solid var(--failed);border-left-width:.5rem;
 border-radius:.5rem;background:var(--alarm)}
 .failure p{margin:0 0 .4rem;font-weight:600}
 .failure .at{color:var(--failed)}
-.failure dl,.card dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:0}
-.failure dt,.card dt{color:var(--soft)}
-dd{margin:0;min-width:0}
+.failure dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:0}
+.failure dt{color:var(--soft)}
 .failure .hint{font-weight:600}
 .failure h3{margin:.6rem 0 .2rem}
 .causes{margin:0;padding-left:1.4rem}
@@ -75,7 +56,6 @@ dd{margin:0;min-width:0}
 .strip a{display:block;min-width:1.5rem;padding:.1rem .4rem;border:1px solid var(--edge);border-radius:.4rem;
 background:var(--card);text-decoration:none;font-size:.85rem;font-variant-numeric:tabular-nums}
 .strip a:hover{border-color:var(--ink)}
-.done{color:var(--passed)}.failed{color:var(--failed)}.skipped{color:var(--skipped)}
 .strip .failed a{background:var(--alarm);border-color:var(--failed);font-weight:700}
 .legend{display:flex;flex-wrap:wrap;gap:.3rem 1.3rem;margin:1.2rem 0 .6rem;padding:0;list-style:none;
 font-size:.85rem;color:var(--soft)}
@@ -159,15 +139,6 @@ td ul{margin:0;padding-left:1.1rem}
 code,pre{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.92em}
 pre{margin:.3rem 0 0;max-height:18rem;overflow:auto;line-height:1.35}
 .opened h3{margin-top:.9rem;font-size:.88rem}
-.after{margin-top:2rem}
-.after>h2{margin-bottom:.7rem;font-size:1.2rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1rem}
-.card{padding:.9rem 1.1rem;border:1px solid var(--edge);border-top:.4rem solid var(--application);
-border-radius:.5rem;background:var(--card);font-size:.9rem}
-.card:target{outline:3px solid var(--application)}
-.card p{margin:0 0 .5rem;color:var(--soft)}
-.card dl{grid-template-columns:8.5rem 1fr}
-.card h3{font-size:1.05rem}
 .steps{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1rem 2rem}
 .steps ol{margin:.3rem 0 0;padding:0;list-style:none;font-size:.92rem}
 .steps li li{display:grid;grid-template-columns:3.7rem 1fr;gap:.2rem .6rem;padding:.15rem 0}
@@ -175,8 +146,6 @@ border-radius:.5rem;background:var(--card);font-size:.9rem}
 .steps>ol{display:contents}
 .foot{margin-top:2rem;color:var(--soft);font-size:.85rem}
 @media (max-width:40rem){
-body{padding:1rem .6rem 2rem}
-h1{font-size:1.35rem}
 .ladder{--g:.9rem;margin-left:-.2rem;margin-right:-.2rem}
 .heads{padding:.4rem .2rem}
 .time{position:static;display:inline;width:auto;margin:0 .6rem 0 0;order:9}
@@ -186,48 +155,31 @@ h1{font-size:1.35rem}
 .opened{margin:.4rem .5rem}
 .remark,.by-client,.by-server{max-width:92%}
 .refused,.refused.by-server,.refused.by-client{max-width:none;padding-right:.8rem;padding-left:.8rem}
-.failure dl,.card dl{grid-template-columns:1fr;gap:0}
-.failure dd,.card dd{margin-bottom:.3rem}
+.failure dl{grid-template-columns:1fr;gap:0}
+.failure dd{margin-bottom:.3rem}
 table,tbody,tr,th,td{display:block;width:100%}
 tr+tr>*{border:0}tr+tr{border-top:1px solid var(--edge)}
 .opened{font-size:.86rem}
 }
 @media (forced-colors:active){.mark,.shaft{forced-color-adjust:none}}
 @media print{
-body{max-width:none;padding:0;font-size:10pt;background:none}
-.cards,.steps{grid-template-columns:1fr 1fr}
-.heads{position:static}.skip{display:none}
-.rung,.card,.failure,.steps li li{break-inside:avoid}
-.band h2,.after>h2{break-after:avoid}
+.steps{grid-template-columns:1fr 1fr}
+.heads{position:static}
+.rung,.failure,.steps li li{break-inside:avoid}
+.band h2{break-after:avoid}
 .band,.failure,.mark{print-color-adjust:exact}
 pre{max-height:none;white-space:pre-wrap}
 summary .name::after{content:""!important}
 }
 """
 )
-POLICY = (
-    "default-src 'none'; style-src 'sha256-"
-    + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    + "'; base-uri 'none'; form-action 'none'"
-)
 
 
 def as_page(ladder: Ladder) -> str:
     """Return a ladder as an HTML page."""
-    island = as_json(ladder, None).replace("<", "\\u003c")
-    body = "".join((*_top(ladder), *_ladder(ladder), *_cards(ladder), *_steps(ladder)))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer">'
-        f"<title>{_text(headline(ladder))}</title><style>{STYLE}</style></head>\n<body>{body}\n"
-        f"{ISLAND}{island}</script>\n</body></html>\n"
-    )
-
-
-def _text(text: str) -> str:
-    return markup(text, TEXT_LIMIT)
+    shown = card_parts(ladder.certificates, "Certificates, as sent")
+    body = "".join((*_top(ladder), *_ladder(ladder), *shown, *_steps(ladder)))
+    return document(headline(ladder), STYLE, body, ISLAND, as_json(ladder, None))
 
 
 # -- above the ladder ------------------------------------------------------------------------------------
@@ -235,9 +187,9 @@ def _text(text: str) -> str:
 
 def _top(ladder: Ladder) -> Iterator[str]:
     yield '<a class="skip" href="#ladder">To the ladder</a><header>'
-    yield f"<h1>{_text(headline(ladder))}</h1>"
+    yield f"<h1>{escaped(headline(ladder))}</h1>"
     facts = (agreed(ladder), f"{_witnesses(ladder)}, {ladder.recorded}")
-    yield f'<p class="agreed">{"<br>".join(_text(each) for each in facts if each)}</p></header>'
+    yield f'<p class="agreed">{"<br>".join(escaped(each) for each in facts if each)}</p></header>'
     yield "".join(_failure(each, told=at > 0) for at, each in enumerate(ladder.failures))
     yield from _strip(ladder)
     yield '<ul class="legend" aria-label="What the lines and marks mean">'
@@ -262,7 +214,7 @@ def _strip(ladder: Ladder) -> Iterator[str]:
     """The steps in one line or two: what became of each, and where it is told."""
     yield '<nav aria-label="Steps"><ul class="strip">'
     for phase, steps in groupby(ladder.steps, key=lambda step: step.id[0]):
-        yield f"<li><span>{_text(PHASES[phase])}</span><ol>"
+        yield f"<li><span>{escaped(PHASES[phase])}</span><ol>"
         for step in steps:
             sign = STANDINGS.get(step.standing, "")
             yield (
@@ -290,14 +242,14 @@ def _failure(failure: Failure, *, told: bool = False) -> str:
         ("what to do", failure.hint),
     )
     listed = "".join(
-        f"<dt>{name}</dt><dd{' class=hint' if name == 'what to do' else ''}>{_text(text)}</dd>"
+        f"<dt>{name}</dt><dd{' class=hint' if name == 'what to do' else ''}>{escaped(text)}</dd>"
         for name, text in rows
         if text
     )
     told_class = " told" if told else ""
     return (
         f'<div class="failure{told_class}"><p><span class="at">The {failure.side} says:</span> '
-        f"{_text(failure.text)}</p><dl>{listed}</dl>{_causes(failure)}</div>"
+        f"{escaped(failure.text)}</p><dl>{listed}</dl>{_causes(failure)}</div>"
     )
 
 
@@ -310,11 +262,11 @@ def _causes(failure: Failure) -> str:
 
 def _cause(cause: CauseTold) -> str:
     rows = (
-        (f'<span class="seen">{_text(cause.evidence)}</span>', cause.evidence),
-        (f'<span class="hint">{_text(cause.remedy)}</span>', cause.remedy),
-        (f"<code>{_text(cause.command)}</code>", cause.command),
+        (f'<span class="seen">{escaped(cause.evidence)}</span>', cause.evidence),
+        (f'<span class="hint">{escaped(cause.remedy)}</span>', cause.remedy),
+        (f"<code>{escaped(cause.command)}</code>", cause.command),
     )
-    return f"<li>{_text(cause.text)}{''.join(row for row, text in rows if text)}</li>"
+    return f"<li>{escaped(cause.text)}{''.join(row for row, text in rows if text)}</li>"
 
 
 def _step_words(step: str) -> str:
@@ -329,7 +281,7 @@ def _step_words(step: str) -> str:
 def _ladder(ladder: Ladder) -> Iterator[str]:
     yield '<main class="ladder" id="ladder" tabindex="-1"><div class="heads">'
     for side in ("client", "server"):
-        yield f"<p><b>{side}</b><span>{_text(_who(ladder, side))}</span></p>"
+        yield f"<p><b>{side}</b><span>{escaped(_who(ladder, side))}</span></p>"
     yield "</div>"
     told = {(each.side, each.step): each for each in ladder.failures if each.kind == "PeerFault"}
     bands = {phase: list(rungs) for phase, rungs in groupby(ladder.rungs, key=lambda rung: rung.phase)}
@@ -337,7 +289,7 @@ def _ladder(ladder: Ladder) -> Iterator[str]:
         rungs = bands.get(phase, [])
         why = "" if rungs else _why_empty(ladder, phase)
         yield f'<section class="band{"" if rungs else " empty"}" aria-labelledby="phase-{phase}">'
-        yield f'<h2 id="phase-{phase}"><span>{phase}</span>{_text(name)}{why}</h2>'
+        yield f'<h2 id="phase-{phase}"><span>{phase}</span>{escaped(name)}{why}</h2>'
         if rungs:
             yield f"<ol>{''.join(_rung(rung, ladder, told) for rung in rungs)}</ol>"
         yield "</section>"
@@ -366,18 +318,18 @@ def _rung(rung: Rung, ladder: Ladder, told: dict[tuple[Side, str], Failure]) -> 
         case CheckMade():
             return _check(rung, told.get((rung.by, rung.step)))
         case ChoiceMade():
-            words = f"chooses {_text(rung.what)} <b>{_text(rung.chosen)}</b>"
+            words = f"chooses {escaped(rung.what)} <b>{escaped(rung.chosen)}</b>"
             return _remark(rung.by, rung.at, "dot", "", f"<div>{words}{_offered(rung)}</div>")
         case KeysTaken():
             verb = "sends" if rung.sends else "receives"
-            words = f"{verb} {UNDER[rung.keys]} from here on: {_text(rung.suite)}"
+            words = f"{verb} {UNDER[rung.keys]} from here on: {escaped(rung.suite)}"
             return _remark(rung.by, rung.at, f"dot {_key_class(rung.keys)}", "", words, "quiet")
 
 
 def _offered(rung: ChoiceMade) -> str:
     if len(rung.offered) < 2:
         return ""
-    listed = _text(", ".join(rung.offered))
+    listed = escaped(", ".join(rung.offered))
     return f'<details class="quiet"><summary>of {len(rung.offered)} offered</summary>{listed}</details>'
 
 
@@ -406,10 +358,10 @@ def _stray(rung: Message | AlertSent | DataSent) -> str:
 def _message(rung: Message, ladder: Ladder) -> str:
     ids = "".join(f'<span class="id">{step}</span>' for step in rung.steps)
     opened = "".join((*_certificates(rung, ladder), *_fields(rung), *_bytes(rung)))
-    gist = f'<div class="gist">{_text(rung.summary)}</div>' if rung.summary else ""
+    gist = f'<div class="gist">{escaped(rung.summary)}</div>' if rung.summary else ""
     return (
         f'<li class="{_arrow_class(rung)}">{_time(rung.at)}<details><summary><span class="label">'
-        f'{_direction(rung)}<span class="name">{_text(rung.name)}</span>{ids}'
+        f'{_direction(rung)}<span class="name">{escaped(rung.name)}</span>{ids}'
         f'<span class="size">{rung.size} bytes</span>{_stray(rung)}</span>'
         f'<span class="shaft" aria-hidden="true"></span></summary>'
         f'<div class="opened">{opened}</div></details>{gist}</li>'
@@ -418,19 +370,19 @@ def _message(rung: Message, ladder: Ladder) -> str:
 
 def _certificates(rung: Message, ladder: Ladder) -> Iterator[str]:
     for place in rung.certificates:
-        title = _text(ladder.certificates[place].title)
+        title = escaped(ladder.certificates[place].title)
         yield f'<p>Certificate: <a href="#certificate-{place + 1}">{title}</a></p>'
 
 
 def _fields(rung: Message) -> Iterator[str]:
     if not rung.fields:
         return
-    yield f"<table><caption>Fields of {_text(rung.name)}</caption><tbody>"
+    yield f"<table><caption>Fields of {escaped(rung.name)}</caption><tbody>"
     for field in rung.fields:
-        words = _text(field.text)
+        words = escaped(field.text)
         if field.items:
-            words = "<ul>" + "".join(f"<li>{_text(item)}</li>" for item in field.items) + "</ul>"
-        yield f'<tr><th scope="row"><code>{_text(field.name)}</code></th><td>{words}</td></tr>'
+            words = "<ul>" + "".join(f"<li>{escaped(item)}</li>" for item in field.items) + "</ul>"
+        yield f'<tr><th scope="row"><code>{escaped(field.name)}</code></th><td>{words}</td></tr>'
     yield "</tbody></table>"
 
 
@@ -438,7 +390,7 @@ def _bytes(rung: Message) -> Iterator[str]:
     if rung.bytes is None:
         yield "<h3>Bytes</h3><p>Withheld: they hold a ticket, and whoever has it may be able to resume.</p>"
         return
-    label = f"Bytes of {_text(rung.name)} with its header"
+    label = f"Bytes of {escaped(rung.name)} with its header"
     yield f'<h3>{label}</h3><pre tabindex="0" role="region" aria-label="{label}">'
     data = bytes.fromhex(rung.bytes)
     for at in range(0, len(data), BYTES_IN_LINE):
@@ -452,7 +404,7 @@ def _other_arrow(rung: AlertSent | DataSent) -> str:
         words += f'<span class="size">{rung.size} bytes of records</span>'
         extra = " data"
     else:
-        words = f'<span class="name">alert {_text(rung.name)}</span>'
+        words = f'<span class="name">alert {escaped(rung.name)}</span>'
         extra = " alert close" if rung.name == "close_notify" else " alert"
     return (
         f'<li class="{_arrow_class(rung, extra)}">{_time(rung.at)}<div class="label">{_direction(rung)}{words}'
@@ -467,7 +419,7 @@ def _check(rung: CheckMade, failure: Failure | None) -> str:
         body = _failure(failure)
         return _remark(rung.by, rung.at, colour, SIGNS[rung.outcome], body, "refused")
     spoken = "" if rung.outcome == "passed" else f"{rung.outcome}: "
-    words = f'<span class="id">{rung.step}</span> <span>{spoken}{_text(rung.text)}</span>'
+    words = f'<span class="id">{rung.step}</span> <span>{spoken}{escaped(rung.text)}</span>'
     return _remark(rung.by, rung.at, colour, SIGNS[rung.outcome], words)
 
 
@@ -481,36 +433,17 @@ def _remark(side: Side, at: float, mark: str, sign: str, body: str, extra: str =
 # -- below it --------------------------------------------------------------------------------------------
 
 
-def _cards(ladder: Ladder) -> Iterator[str]:
-    if not ladder.certificates:
-        return
-    yield '<section class="after" aria-labelledby="certificates"><h2 id="certificates">Certificates, as sent</h2>'
-    yield '<div class="cards">'
-    for place, card in enumerate(ladder.certificates, 1):
-        yield _card(card, place)
-    yield "</div></section>"
-
-
-def _card(card: Card, place: int) -> str:
-    facts = "".join(f"<dt>{_text(name)}</dt><dd>{_text(text)}</dd>" for name, text in card.facts)
-    what = f"the {card.by}'s own" if card.place == 0 else f"sent by the {card.by}, {card.place} above its own"
-    return (
-        f'<article class="card" id="certificate-{place}"><h3>{_text(card.title)}</h3><p>{what}</p>'
-        f"<dl>{facts}</dl></article>"
-    )
-
-
 def _steps(ladder: Ladder) -> Iterator[str]:
     yield '<section class="after" aria-labelledby="steps"><h2 id="steps">Every step</h2><div class="steps"><ol>'
     for phase, steps in groupby(ladder.steps, key=lambda step: step.id[0]):
-        yield f"<li><h3>{phase} {_text(PHASES[phase])}</h3><ol>"
+        yield f"<li><h3>{phase} {escaped(PHASES[phase])}</h3><ol>"
         for step in steps:
             actor = "both sides" if step.actor == "both" else f"the {step.actor}"
             sign = STANDINGS.get(step.standing, "")
             yield (
                 f'<li id="step-{step.id}"><span class="{_standing_class(step.standing)}">{step.id} '
                 f'<span aria-hidden="true">{sign}</span></span>'
-                f'<span>{actor} {_text(step.title)} <span class="quiet">({step.standing})</span></span></li>'
+                f'<span>{actor} {escaped(step.title)} <span class="quiet">({step.standing})</span></span></li>'
             )
         yield "</ol></li>"
     yield "</ol></div></section>"
