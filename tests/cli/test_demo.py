@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bothways.cli import demo
+from bothways.cli.console import PIPE_WIDTH
 from bothways.explain.steps import PHASES, STEPS
 from bothways.faults import Fault
 from cli_scripting import bothways, environment
@@ -58,7 +59,7 @@ def test_demo_shows_every_step_and_every_scene_in_a_pipe():
     assert "private key" in done.stdout
     assert "session key" in done.stdout
     assert "\x1b" not in done.stdout
-    assert all(len(line) <= demo.PIPE_WIDTH and line == line.rstrip() for line in done.stdout.splitlines())
+    assert all(len(line) <= PIPE_WIDTH and line == line.rstrip() for line in done.stdout.splitlines())
     assert done.stdout.endswith(
         "All 4 handshakes succeeded, and 10 of 10 scenes were refused as they should be.\n"
     )

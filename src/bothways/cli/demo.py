@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from bothways.cli.console import console, show
 from bothways.cli.identities import Identities, issue_identities
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, classic, mutual, one_way, stapled
@@ -27,8 +28,6 @@ from bothways.explain.steps import PHASES, STEPS
 from bothways.explain.story import Line, StepView, story
 from bothways.explain.text import ladder
 from bothways.tls.events import MessageSeen
-
-NARROWEST, WIDEST, PIPE_WIDTH = 72, 124, 104
 
 VERBS = {
     "sent": "sends",
@@ -100,13 +99,6 @@ def _keep(picture: LadderFile | None, play: Play) -> None:
         )
 
 
-def console() -> Console:
-    """Return a console as wide as reads well; in a pipe without colours and of one width."""
-    screen = Console(highlight=False, soft_wrap=False)
-    screen.width = max(NARROWEST, min(WIDEST, screen.width)) if screen.is_terminal else PIPE_WIDTH
-    return screen
-
-
 def _succeeded(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> bool:
     return all(_went_well(each) for each in handshakes) and all(
         scene.is_as_expected(each) for scene, each in played
@@ -128,7 +120,7 @@ def _show_classic(play: Play, as_json: bool) -> int:
     else:
         screen = console()
         for part in (_mutual(play), _picture(play, screen.width), _dated()):
-            _print(screen, part)
+            show(screen, part)
     return 0 if _went_well(play) else FAILED
 
 
@@ -147,17 +139,7 @@ def _show(
         _refusals(played),
     )
     for part in (*parts, _closing(handshakes, played)):
-        _print(screen, part)
-
-
-def _print(screen: Console, part: RenderableType) -> None:
-    """Print one part; in a pipe its lines end where their text does."""
-    if screen.is_terminal:
-        screen.print(part)
-        return
-    with screen.capture() as captured:
-        screen.print(part)
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+        show(screen, part)
 
 
 def _opening(people: Identities) -> RenderableType:

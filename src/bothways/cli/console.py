@@ -1,0 +1,26 @@
+"""Where commands draw with rich: as wide as reads well at a terminal, plain and of one width in a pipe."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console, RenderableType
+
+NARROWEST, WIDEST, PIPE_WIDTH = 72, 124, 104
+
+
+def console() -> Console:
+    """Return a console as wide as reads well; in a pipe without colours and of one width."""
+    screen = Console(highlight=False, soft_wrap=False)
+    screen.width = max(NARROWEST, min(WIDEST, screen.width)) if screen.is_terminal else PIPE_WIDTH
+    return screen
+
+
+def show(screen: Console, part: RenderableType) -> None:
+    """Print one part; in a pipe its lines end where their text does."""
+    if screen.is_terminal:
+        screen.print(part)
+        return
+    with screen.capture() as captured:
+        screen.print(part)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
