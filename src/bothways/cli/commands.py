@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": "Let in only clients that are trusted: echo, greet or forward.",
     "connect": "Connect as a client with an identity, and be told what is wrong.",
     "show": "Say in words what is in certificates, keys, CRLs, PKCS#12 ...",
+    "doctor": "Examine a server, and whether it would let us in; or files alone.",
     "verify": "Judge a certificate as a handshake would, with every reason.",
     "ca": "Issue certificates to both sides, and take them back.",
 }

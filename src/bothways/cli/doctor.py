@@ -1,0 +1,187 @@
+"""`bothways doctor`: examine a server as a client of it would, or an identity before anything is connected."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from bothways.cli.console import console, show
+from bothways.cli.options import ADDRESS, FILE, Address, Side, load_anchors, side_options
+from bothways.cli.pictures import LadderFile, ladder_option
+from bothways.cli.terminal import DONE, FAILED, complain, refuse, say
+from bothways.doctor.caller import Place
+from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
+from bothways.doctor.page import SIGNS, as_page
+from bothways.doctor.report import Report, Row, as_json, counted, summary
+from bothways.explain.causes import Files
+from bothways.tls.connection import ClientConfig
+from bothways.trust.anchors import TrustStore
+from bothways.trust.names import server_name
+
+PLAIN = {"good": "ok", "note": "", "warning": "warning", "problem": "PROBLEM", "unknown": "unknown"}
+STYLES = {"good": "green", "note": "dim", "warning": "yellow", "problem": "bold red", "unknown": "yellow"}
+
+
+class HttpPath(click.ParamType[str]):
+    """A path of HTTP: visible ASCII that begins with a slash."""
+
+    name = "PATH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a path, or say what one is; nothing else may get into a request."""
+        path = str(value)
+        if not path.startswith("/") or not all("!" <= each <= "~" for each in path):
+            self.fail(f"{path!r} is no path; expected one like /status", param, ctx)
+        return path
+
+
+@click.command("doctor")
+@click.argument("address", type=ADDRESS, metavar="[HOST:PORT]", required=False)
+@click.option(
+    "--ca", type=FILE, metavar="FILE",
+    help="Authorities that vouch for the server (PEM); by default those of this system.",
+)  # fmt: skip
+@side_options(cert_required=False, alpn_help="An application protocol to offer, the preferred one first.")
+@click.option("--name", metavar="NAME", help="Whom the server must prove to be; by default HOST.")
+@click.option(
+    "--http", "path", type=HttpPath(), metavar="PATH",
+    help='Ask for this path over HTTP; by default "/" of a server that chooses http/1.1.',
+)  # fmt: skip
+@click.option(
+    "--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 600), metavar="SECONDS",
+    help="For each connection.",
+)  # fmt: skip
+@click.option("--json", "as_json_", is_flag=True, help="The report as one JSON object on standard output.")
+@click.option("--html", type=FILE, metavar="FILE", help="The report also as a page that needs nothing else.")
+@ladder_option("The handshake with all that was given")
+def command(
+    address: Address | None,
+    ca: str | None,
+    side: Side,
+    name: str | None,
+    path: str | None,
+    timeout: float,
+    as_json_: bool,
+    html: str | None,
+    picture: LadderFile | None,
+) -> int:
+    """Examine the server at HOST:PORT, and whether it would let us in with --cert; or files alone.
+
+    It connects a few dozen times at most, one connection after the other, to this one server, and sends
+    nothing but hellos and, where that is spoken, one request over HTTP a handshake.
+
+    The exit status is 0 if a handshake with all that was given succeeds, 1 if it does not. Without HOST:PORT
+    it is 0 if nothing speaks against --cert and --ca, else 1.
+    """
+    page = _page_file(html)
+    if picture is not None:
+        picture.check()
+    if address is None:
+        report = _files(ca, side, name, path, picture)
+        status = FAILED if report.count("problem") else DONE
+    else:
+        report = _server(address, ca, side, name, path, timeout, picture)
+        status = DONE if report.outcome == "succeeded" else FAILED
+    if page is not None:
+        _write(page, as_page(report))
+    if as_json_:
+        sys.stdout.write(as_json(report) + "\n")
+    else:
+        screen = console()
+        for part in _parts(report, terminal=screen.is_terminal):
+            show(screen, part)
+    return status
+
+
+def _files(
+    ca: str | None, side: Side, name: str | None, path: str | None, picture: LadderFile | None
+) -> Report:
+    for given, option in ((name, "--name"), (path, "--http"), (picture, "--ladder")):
+        if given is not None:
+            refuse(f"{option} needs HOST:PORT: without a server there are only files to examine")
+    if ca is None and side.cert is None:
+        refuse("say what to examine: HOST:PORT, or files by --cert, --key and --ca")
+    credentials = side.settings()["credentials"]
+    return examine_files(credentials, load_anchors(ca) if ca is not None else None, datetime.now(UTC))
+
+
+def _server(
+    address: Address,
+    ca: str | None,
+    side: Side,
+    name: str | None,
+    path: str | None,
+    timeout: float,
+    picture: LadderFile | None,
+) -> Report:
+    if address.port == 0:
+        refuse("port 0 is no server's", "say HOST:PORT, as in pay.example:443")
+    anchors = load_anchors(ca) if ca is not None else TrustStore.system()
+    config = ClientConfig(anchors=anchors, **side.settings())
+    place = Place(address.host, address.port, server_name(name if name is not None else address.host))
+    say(f"examining {place} by at most {CONNECTION_LIMIT} connections, one after the other:")
+    say(f"  {', '.join(f'{what} ({most})' for what, most in FULL_PLAN.items())}")
+    named = Files(side.cert or "CERT", side.key or "KEY", ca or "CA")
+    found = examine(place, config, files=named, path=path, timeout=timeout)
+    if picture is not None and found.final is not None:
+        picture.write(client=found.final.recorder, client_error=found.final.error)
+    return found.report()
+
+
+def _page_file(html: str | None) -> Path | None:
+    """Return where the page goes; a file that cannot be written ends the command before it connects."""
+    if html is None:
+        return None
+    try:
+        Path(html).open("ab").close()
+    except OSError as error:
+        refuse(f"--html {html}: {error.strerror or error}", "name a file that can be written")
+    return Path(html)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        complain(f"--html {path}: {error.strerror or error}")
+
+
+# -- for people --------------------------------------------------------------------------------------------
+
+
+def _parts(report: Report, *, terminal: bool) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for section in report.sections:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(ratio=1, overflow="fold")
+        for row in section.rows:
+            mark = SIGNS[row.level] if terminal else PLAIN[row.level]
+            table.add_row(Text(mark, STYLES[row.level]), Text(row.subject, "bold"), _words(row))
+        title = Rule(Text(section.title, style="bold"), align="left", style="dim")
+        parts.append(Group("", title, Padding(table, (0, 0, 0, 2))))
+    ok = report.outcome == "succeeded" or (report.examined is None and not report.count("problem"))
+    found = f"{counted(report.count('problem'), 'problem')}, {counted(report.count('warning'), 'warning')}"
+    made = f" after {counted(report.connections, 'connection')}" if report.connections else ""
+    verdict = Text.assemble((summary(report), "bold green" if ok else "bold red"), f": {found}{made}")
+    return [*parts, Group("", verdict)]
+
+
+def _words(row: Row) -> Text:
+    style = STYLES[row.level] if row.level == "problem" else ""
+    text = Text(row.text, style)
+    if row.hint:
+        text.append(f"\n→ {row.hint}", "italic")
+    if row.command:
+        text.append(f"\n  $ {row.command}", "bold")
+    return text

@@ -1,0 +1,262 @@
+"""Whole handshakes with our engine: what only whoever finishes one can see, and what it comes to.
+
+A server that is not trusted gets no certificate of ours, here as everywhere.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from bothways.doctor.caller import Caller
+from bothways.doctor.report import Confirmed, Handshake, Reply, Request
+from bothways.errors import TLSError
+from bothways.explain.causes import Explanation, Files, Witness, explain, facts_of
+from bothways.explain.causes.situation import UNNAMED
+from bothways.explain.escape import visible
+from bothways.explain.recorder import Recorder
+from bothways.explain.report import error_facts
+from bothways.iana import ClientCertificateType, SignatureScheme
+from bothways.iana import name as spelled
+from bothways.iana import names as all_spelled
+from bothways.net.channel import Channel, wrap
+from bothways.tls.connection import ClientConfig
+from bothways.tls.events import Judged, MessageSeen
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire import tls12, tls13
+from bothways.tls.wire.flight import Message
+from bothways.tls.wire.hello import ServerHello
+from bothways.trust.distinguished import spelled as spelled_name
+from bothways.trust.verdict import Verdict
+
+WAIT_SECONDS = 1.5
+HEAD_LIMIT = 16 * 1024
+READ = 4096
+SHOWN_AUTHORITIES = 100
+
+
+@dataclass
+class Attempt:
+    """One handshake, and what was noted of it."""
+
+    config: ClientConfig
+    recorder: Recorder = field(default_factory=Recorder)
+    error: Exception | None = None
+    channel: Channel | None = None
+    confirmed: Confirmed = "unknown"
+    reply: Reply | None = None
+    explanation: Explanation | None = None
+
+    # -- what was seen -----------------------------------------------------------------------------------
+
+    def seen(self, *, sent: bool = False) -> list[Message]:
+        """Return the messages that went one way."""
+        notes = (each.note for each in self.recorder.notes)
+        return [note.message for note in notes if isinstance(note, MessageSeen) and note.sent is sent]
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The server's certificates as it sent them."""
+        for message in self.seen():
+            if isinstance(message, tls12.Certificate):
+                return message.certificate_list
+            if isinstance(message, tls13.Certificate):
+                return tuple(entry.cert_data for entry in message.certificate_list)
+        return ()
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How the server was judged."""
+        notes = (each.note for each in self.recorder.notes)
+        return next((note.verdict for note in notes if isinstance(note, Judged)), None)
+
+    @property
+    def request(self) -> tls12.CertificateRequest | tls13.CertificateRequest | None:
+        """What the server asked of our certificate in the handshake."""
+        kinds = (tls12.CertificateRequest, tls13.CertificateRequest)
+        return next((each for each in self.seen() if isinstance(each, kinds)), None)
+
+    @property
+    def scheme(self) -> int | None:
+        """By which scheme the server signed."""
+        for message in self.seen():
+            if isinstance(message, tls12.ServerKeyExchange | tls13.CertificateVerify):
+                return message.algorithm
+        return None
+
+    @property
+    def chose(self) -> bool:
+        """Whether the server got as far as a choice."""
+        return any(isinstance(message, ServerHello) for message in self.seen())
+
+    @property
+    def asked_again(self) -> bool:
+        """Whether the server wanted another handshake after the first: where it may ask for a certificate."""
+        return any(isinstance(message, tls12.HelloRequest) for message in self.seen())
+
+    def facts(self) -> Handshake:
+        """Return all of it as values."""
+        channel = self.channel
+        sent = [
+            each for each in self.seen(sent=True) if isinstance(each, tls12.Certificate | tls13.Certificate)
+        ]
+        return Handshake(
+            offered=tuple(f"TLS {each}" for each in self.config.versions),
+            with_certificate=bool(self.config.own),
+            outcome="failed" if self.error is not None else "succeeded",
+            version=f"TLS {channel.version}" if channel is not None else None,
+            suite=channel.suite if channel is not None else None,
+            group=channel.group if channel is not None else None,
+            protocol=visible(channel.alpn) if channel is not None and channel.alpn else None,
+            scheme=None if self.scheme is None else spelled(SignatureScheme, self.scheme),
+            staple=self._stapled(),
+            tickets=sum(isinstance(each, tls13.NewSessionTicket) for each in self.seen()),
+            request=self._request(),
+            sent_certificate=any(each.certificate_list for each in sent),
+            confirmed=self.confirmed,
+            reply=self.reply,
+            failure=failure_facts(self.error, self.explanation),
+            warnings=tuple(str(each) for each in channel.warnings) if channel is not None else (),
+        )
+
+    def _stapled(self) -> bool:
+        for message in self.seen():
+            if isinstance(message, ext.CertificateStatus):
+                return True
+            if isinstance(message, tls13.Certificate):
+                statuses = (
+                    ext.find(each.extensions, ext.CertificateStatus) for each in message.certificate_list
+                )
+                return any(each is not None for each in statuses)
+        return False
+
+    def _request(self) -> Request | None:
+        message = self.request
+        if message is None:
+            return None if not self.asked_again else Request("after the handshake", (), 0, (), ())
+        return request_facts(message)
+
+
+def failure_facts(error: Exception | None, explanation: Explanation | None) -> dict[str, Any] | None:
+    """Return a failure as values, with its likely causes."""
+    if error is None:
+        return None
+    return {**error_facts(error), "explanation": facts_of(explanation) if explanation is not None else None}
+
+
+def request_facts(message: tls12.CertificateRequest | tls13.CertificateRequest) -> Request:
+    """Return a request for our certificate in words."""
+    authorities, schemes, types = parts_of(message)
+    return Request(
+        when="in the handshake",
+        authorities=tuple(visible(spelled_name(each)) for each in authorities[:SHOWN_AUTHORITIES]),
+        more_authorities=max(0, len(authorities) - SHOWN_AUTHORITIES),
+        schemes=tuple(all_spelled(SignatureScheme, schemes)),
+        types=tuple(all_spelled(ClientCertificateType, types)),
+    )
+
+
+def parts_of(
+    message: tls12.CertificateRequest | tls13.CertificateRequest,
+) -> tuple[tuple[bytes, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return the authorities (DER), schemes and, in TLS 1.2, certificate types of a request."""
+    if isinstance(message, tls12.CertificateRequest):
+        return (
+            message.certificate_authorities,
+            message.supported_signature_algorithms,
+            message.certificate_types,
+        )
+    named = ext.find(message.extensions, ext.CertificateAuthorities)
+    schemes = ext.find(message.extensions, ext.SignatureAlgorithms)
+    return (
+        (named.authorities if named is not None else ()),
+        (schemes.schemes if schemes is not None else ()),
+        (),
+    )
+
+
+# -- making one --------------------------------------------------------------------------------------------
+
+
+def attempt(caller: Caller, config: ClientConfig, path: str | None, files: Files = UNNAMED) -> Attempt:
+    """Make one handshake and close it.
+
+    path: what to ask for over HTTP; None: "/" if the server chose that.  files: what our files are called.
+    Never raises for what a server or the network does; raises `Spent`.
+    """
+    made = Attempt(config)
+    place, name = caller.place, str(caller.place.name)
+    witness = Witness(config, name, address=str(place), files=files, also=made.recorder)
+    try:
+        with caller.connected() as (sock, deadline):
+            left = max(0.1, deadline - time.monotonic())
+            channel = wrap(sock, config, name, timeout=left, observer=witness)
+            made.channel = channel
+            with channel:
+                _talk(made, channel, path, caller, deadline)
+    except (TLSError, OSError) as error:
+        made.error = error
+        made.explanation = explain(error, witness.situation())
+    return made
+
+
+def _talk(made: Attempt, channel: Channel, path: str | None, caller: Caller, deadline: float) -> None:
+    """Learn what only follows a handshake: tickets, a late refusal, how a request is answered."""
+    if path is None and channel.alpn == "http/1.1":
+        path = "/"
+    if path is not None:
+        made.reply = ask_http(channel, path, caller, deadline)
+    wait = min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
+    made.confirmed = channel.confirmed(wait)
+    if made.confirmed == "refused":
+        while channel.recv(READ):
+            pass  # what came before the refusal is finite, and then it is raised
+
+
+def ask_http(channel: Channel, path: str, caller: Caller, deadline: float) -> Reply | None:
+    """Ask for a page by one request, and return how that was answered; None for what is no HTTP."""
+    host = str(caller.place.name)
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: {f'[{host}]' if ':' in host else host}\r\n"
+        "User-Agent: bothways-doctor\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    )
+    channel.settimeout(max(0.1, deadline - time.monotonic()))
+    channel.sendall(request.encode("ascii"))
+    head = bytearray()
+    while b"\r\n\r\n" not in head and len(head) < HEAD_LIMIT:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        channel.settimeout(left)
+        try:
+            data = channel.recv(READ)
+        except TimeoutError:
+            break
+        if not data:
+            break
+        head += data
+    return reply_in(bytes(head), datetime.now(UTC))
+
+
+def reply_in(head: bytes, now: datetime) -> Reply | None:
+    """Read the beginning of an HTTP answer."""
+    line, _, rest = head.partition(b"\r\n")
+    words = line.split(None, 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit() or len(words[1]) != 3:
+        return None
+    return Reply(int(words[1]), visible(line.decode("latin-1"), 120), _skew(rest, now))
+
+
+def _skew(headers: bytes, now: datetime) -> float | None:
+    for line in headers.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"date":
+            try:
+                told = email.utils.parsedate_to_datetime(value.decode("latin-1").strip())
+            except (ValueError, OverflowError):
+                return None
+            return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+    return None

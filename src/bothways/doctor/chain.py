@@ -1,0 +1,196 @@
+"""What a server's chain is like: how it was judged, whether it is whole, and what a checklist asks of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from cryptography import x509
+
+from bothways.doctor.report import Level, Row, counted
+from bothways.explain.documents import certificate_document, key_words, signature_words
+from bothways.explain.escape import visible
+from bothways.explain.ladder import Card, Side
+from bothways.faults import Reason, sentence
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.names import names_of
+from bothways.trust.verdict import Outcome, Trusted, Verdict
+
+SOON_DAYS = 30
+TEXT_LIMIT = 600
+CHECKS = {"a": ("path", "chain and name"), "b": ("validity", "validity"), "c": ("revocation", "revocation")}
+LEVELS: dict[Outcome, Level] = {
+    Outcome.PASSED: "good",
+    Outcome.FAILED: "problem",
+    Outcome.NOT_CHECKED: "note",
+    Outcome.UNKNOWN: "warning",
+}
+NAMES_SHOWN = 12
+CARDS = 16
+SEND_THESE = "send the leaf and its intermediates, each once"
+
+
+def certificate_rows(
+    chain: Sequence[bytes], verdict: Verdict | None, anchors: TrustStore, now: datetime
+) -> Iterator[Row]:
+    """Return what there is to say of a server's chain, in the order of its checks."""
+    sent = readable(chain)
+    if not sent:
+        yield Row("certificate.sent", "problem" if chain else "unknown", "certificate", _none(chain))
+        return
+    leaf = sent[0]
+    yield Row(
+        "certificate.subject",
+        "note",
+        "it is",
+        f"{shown(leaf.subject_text)}, issued by {shown(leaf.issuer_text)}",
+    )
+    yield Row("certificate.names", *_names(leaf))
+    yield Row("certificate.key", "note", "its key", f"{key_words(leaf.key)}, signed with {signed_with(leaf)}")
+    if verdict is not None:
+        yield from verdict_rows(verdict, "certificate", "2.3")
+    yield from days_rows("certificate.days", sent, now)
+    yield from chain_rows(sent, verdict, anchors)
+
+
+def readable(chain: Sequence[bytes]) -> list[Parsed]:
+    """Return the certificates of a chain that can be read."""
+    found = []
+    for der in chain:
+        try:
+            certificate = Parsed(der)
+            certificate.load()
+        except ValueError:
+            continue
+        found.append(certificate)
+    return found
+
+
+def cards(by: Side, chain: Sequence[bytes], now: datetime) -> Iterator[Card]:
+    """Return every certificate of a chain in words."""
+    for place, der in enumerate(chain[:CARDS]):
+        try:
+            document = certificate_document(x509.load_der_x509_certificate(der), now)
+        except Exception:  # noqa: BLE001 - a report of what came must not fail where judging it does
+            yield Card(by, place, f"{len(der)} bytes that are no certificate", ())
+        else:
+            yield Card(by, place, document.title, document.facts)
+
+
+def shown(text: str) -> str:
+    """Return a name out of a certificate as it may be shown."""
+    return visible(text) or "(empty)"
+
+
+def verdict_rows(verdict: Verdict, prefix: str, step: str) -> Iterator[Row]:
+    """Return the checks a, b and c of a verdict, and every reason for a refusal."""
+    for finding in verdict.findings:
+        id_, what = CHECKS[finding.letter]
+        text = visible(finding.text, TEXT_LIMIT)
+        if finding.outcome is not Outcome.FAILED:
+            yield Row(f"{prefix}.{id_}", LEVELS[finding.outcome], f"{step}{finding.letter} {what}", text)
+    if not isinstance(verdict, Trusted):
+        yield from reason_rows(verdict.reasons, prefix)
+
+
+def reason_rows(reasons: Sequence[Reason], prefix: str) -> Iterator[Row]:
+    """Return the reasons for which certificates are refused; one that comes again is numbered."""
+    times = Counter[str]()
+    for reason in reasons:
+        name = reason.fault.name.lower()
+        times[name] += 1
+        id_ = f"{prefix}.{name}" if times[name] == 1 else f"{prefix}.{name}.{times[name]}"
+        text = visible(f"{reason} ({reason.fault.rule})", TEXT_LIMIT)
+        yield Row(id_, "problem", "refused", text, visible(sentence(reason.fault.hint, reason.facts)))
+
+
+def days_rows(id_: str, chain: Sequence[Parsed], now: datetime) -> Iterator[Row]:
+    """Say how long the certificate that ends first still lasts; of one that has ended the verdict speaks."""
+    first = min(chain, key=lambda each: each.not_after)
+    days = (first.not_after - now).days
+    whose = "" if first is chain[0] else f" ({shown(first.subject_text)}, above the leaf)"
+    text = f"until {first.not_after:%Y-%m-%d %H:%M} UTC, {days} days{whose}"
+    if 0 <= days < SOON_DAYS:
+        yield Row(id_, "warning", "time left", text, "renew it in time; who pins it has to be told before")
+    elif days >= SOON_DAYS:
+        yield Row(id_, "good", "time left", text)
+
+
+def chain_rows(sent: Sequence[Parsed], verdict: Verdict | None, anchors: TrustStore) -> Iterator[Row]:
+    """Say whether all came that has to, in its order, and nothing else (RFC 9846 4.5.1.3)."""
+    linked = linked_from(sent[0], sent[1:])
+    top = linked[-1]
+    known = bool(anchors.issuers_of(top)) or anchors.own(top) is not None
+    count = counted(len(sent), "certificate")
+    if is_self_signed(top) and len(linked) > 1:
+        text = f"{count}, the root among them, which nobody needs who trusts it"
+        yield Row(
+            "certificate.chain",
+            "note",
+            "chain",
+            text,
+            "leave the root out: it costs every handshake its size",
+        )
+    elif known or is_self_signed(top) or isinstance(verdict, Trusted):
+        yield Row("certificate.chain", "good", "chain", f"{count}, whole up to what we trust")
+    else:
+        text = f"{count}; {shown(top.issuer_text)}, which issued the last one, was not sent and is no anchor of ours"
+        yield Row(
+            "certificate.chain", "problem", "chain", text,
+            "let the server send its intermediates, or trust its root: --ca FILE",
+        )  # fmt: skip
+    if len({each.der for each in sent}) < len(sent):
+        yield Row(
+            "certificate.repeated", "warning", "repeated", "a certificate stands there twice", SEND_THESE
+        )
+        return
+    strangers = [each for each in sent[1:] if each.der not in {one.der for one in linked}]
+    if strangers:
+        text = f"{len(strangers)} that the chain does not need, such as {shown(strangers[0].subject_text)}"
+        yield Row("certificate.surplus", "note", "surplus", text, SEND_THESE)
+    elif [each.der for each in sent] != [each.der for each in linked]:
+        text = "not in the order in which each issued the one before; some clients refuse that"
+        yield Row(
+            "certificate.order", "warning", "order", text, "send the leaf, then its issuer, then that one's"
+        )
+
+
+def linked_from(leaf: Parsed, others: Sequence[Parsed]) -> list[Parsed]:
+    """Return the certificates of a chain that lead up from its leaf, by their names."""
+    linked = [leaf]
+    while not linked[-1].is_self_issued and len(linked) <= len(others):
+        used = {each.der for each in linked}
+        above = (each for each in others if each.der not in used and each.is_named_issuer_of(linked[-1]))
+        issuer = next(above, None)
+        if issuer is None:
+            break
+        linked.append(issuer)
+    return linked
+
+
+def is_self_signed(certificate: Parsed) -> bool:
+    """Whether a certificate names itself as its issuer."""
+    return certificate.is_self_issued
+
+
+def signed_with(certificate: Parsed) -> str:
+    """Name the algorithm of a certificate's signature."""
+    return signature_words(certificate.x509)
+
+
+def _none(chain: Sequence[bytes]) -> str:
+    return "what it sent cannot be read as certificates" if chain else "none was seen"
+
+
+def _names(leaf: Parsed) -> tuple[Level, str, str, str]:
+    names = names_of(leaf)
+    listed = [*names.dns, *names.ip, *names.uri]
+    more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
+    if listed:
+        return "note", "its names", ", ".join(visible(each, 80) for each in listed[:NAMES_SHOWN]) + more, ""
+    text = (
+        f"no subjectAltName; its common name {shown(names.common_name or '')} stands for no server (RFC 9525)"
+    )
+    return "problem", "its names", text, "issue it anew with the host name as a subjectAltName"

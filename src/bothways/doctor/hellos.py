@@ -1,0 +1,119 @@
+"""ClientHellos that only ask: what would a server choose? Nobody means to finish their handshakes.
+
+They offer what bothways itself never would, so that a server can show what it still answers. In TLS 1.3 they
+carry no key share: the server names suite and group in a HelloRetryRequest, and nothing is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bothways.iana import (
+    CipherSuite,
+    CompressionMethod,
+    ContentType,
+    NamedGroup,
+    ProtocolVersion,
+    SignatureScheme,
+)
+from bothways.tls.defaults import DRAWS
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.flight import encode_message
+from bothways.tls.wire.hello import ClientHello
+from bothways.trust.names import ServerName
+
+SUITES_13 = tuple(int(suite) for suite in CipherSuite if suite >> 8 == 0x13)
+SIGNALS = (CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV, CipherSuite.TLS_FALLBACK_SCSV)
+SUITES_12 = tuple(int(suite) for suite in CipherSuite if suite >> 8 != 0x13 and suite not in SIGNALS)
+
+
+def _named(*parts: str, without: tuple[str, ...] = ()) -> tuple[int, ...]:
+    """The suites of TLS 1.2 and before whose names have all of `parts` and none of `without`."""
+    found = ((code, CipherSuite(code).name) for code in SUITES_12)
+    return tuple(
+        code
+        for code, name in found
+        if all(part in name for part in parts) and not any(part in name for part in without)
+    )
+
+
+_BARE = ("NULL", "EXPORT", "anon", "_DES_")
+_BROKEN = ("RC4", "3DES", *_BARE)
+SUITES_WITH_GROUPS = _named("ECDHE", without=_BROKEN)
+GOOD_SUITES_12 = (
+    *_named("ECDHE", "GCM", without=_BROKEN),
+    *_named("ECDHE", "POLY1305", without=_BROKEN),
+    *_named("ECDHE", "CCM", without=_BROKEN),
+)
+# What nobody should answer to any more, by what is wrong with it, the worst last (RFC 9325 4.2).
+DATED_SUITES: Mapping[str, tuple[int, ...]] = {
+    "finite-field DHE": _named("_DHE_", without=(*_BROKEN, "CBC")),
+    "CBC": _named("DHE_", "CBC", without=_BROKEN),
+    "RSA key transport": _named("TLS_RSA_WITH", without=_BROKEN),
+    "3DES": _named("3DES", without=_BARE),
+    "RC4": _named("RC4", without=_BARE),
+    "no protection": tuple(code for part in _BARE for code in _named(part)),
+}
+GROUPS = tuple(int(group) for group in NamedGroup)
+ASKED_GROUPS = (
+    NamedGroup.X25519MLKEM768,
+    NamedGroup.SecP256r1MLKEM768,
+    NamedGroup.SecP384r1MLKEM1024,
+    NamedGroup.x25519,
+    NamedGroup.secp256r1,
+    NamedGroup.secp384r1,
+    NamedGroup.secp521r1,
+    NamedGroup.x448,
+    NamedGroup.ffdhe2048,
+)
+VERSIONS = {
+    int(ProtocolVersion.TLSv1_3): "TLS 1.3",
+    int(ProtocolVersion.TLSv1_2): "TLS 1.2",
+    int(ProtocolVersion.TLSv1_1): "TLS 1.1",
+    int(ProtocolVersion.TLSv1): "TLS 1.0",
+    int(ProtocolVersion.SSLv3): "SSL 3",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one hello offers: versions (the best of them first), suites, groups, application protocols."""
+
+    versions: tuple[int, ...]
+    suites: tuple[int, ...]
+    groups: tuple[int, ...] = GROUPS
+    protocols: tuple[bytes, ...] = ()
+
+
+def question(target: ServerName, asked: Question) -> bytes:
+    """Return the record that asks a server of this name."""
+    best = asked.versions[0]
+    legacy = min(best, ProtocolVersion.TLSv1_2)
+    hello = ClientHello(
+        legacy_version=legacy,
+        random=DRAWS.random(32),
+        legacy_session_id=DRAWS.random(32) if best == ProtocolVersion.TLSv1_3 else b"",
+        cipher_suites=(*asked.suites, CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV),
+        legacy_compression_methods=bytes([CompressionMethod.null]),
+        extensions=None if best == ProtocolVersion.SSLv3 else tuple(_extensions(target, asked)),
+    )
+    body = encode_message(hello)
+    record_version = min(legacy, ProtocolVersion.TLSv1)
+    return (
+        bytes([ContentType.handshake])
+        + record_version.to_bytes(2, "big")
+        + len(body).to_bytes(2, "big")
+        + body
+    )
+
+
+def _extensions(target: ServerName, asked: Question) -> list[ext.Extension]:
+    found: list[ext.Extension] = [] if target.sni is None else [ext.ServerName(target.sni)]
+    found += [ext.SupportedGroups(asked.groups), ext.SignatureAlgorithms(tuple(map(int, SignatureScheme)))]
+    found += [ext.EcPointFormats((0,)), ext.ExtendedMainSecret(), ext.SessionTicket()]
+    if asked.protocols:
+        found.append(ext.ApplicationProtocols(asked.protocols))
+    if asked.versions[0] == ProtocolVersion.TLSv1_3:
+        found += [ext.SupportedVersions(asked.versions), ext.KeyShares(())]
+    return found

@@ -1,0 +1,142 @@
+"""Would our certificate be accepted? By evidence: the certificate itself, our key, and what a server asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bothways.doctor.chain import days_rows, is_self_signed, linked_from, reason_rows, shown, signed_with
+from bothways.doctor.report import Level, Row, counted
+from bothways.explain.documents import key_words
+from bothways.explain.names import every_name
+from bothways.faults import Fault
+from bothways.iana import ClientCertificateType, SignatureScheme
+from bothways.iana import names as all_spelled
+from bothways.tls.crypto.signing import schemes_for
+from bothways.tls.handshake.negotiation12 import is_rsa
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.credentials import Credentials
+from bothways.trust.path import judge
+from bothways.trust.verdict import Purpose, Refused
+
+STRONG_RSA_BITS = 3072
+LISTED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a server asked of our certificate: names of authorities (DER; none: any), schemes, types (1.2)."""
+
+    authorities: tuple[bytes, ...]
+    schemes: tuple[int, ...]
+    types: tuple[int, ...] | None
+    tls13: bool
+
+
+def identity_rows(
+    credentials: Credentials, anchors: TrustStore | None, wanted: Sequence[Wanted], now: datetime
+) -> Iterator[Row]:
+    """Return what speaks for and against our certificate.
+
+    anchors: those of --ca, which may vouch for us too.  wanted: what a server asked for, in each version
+    in which it asked.
+    """
+    chain = [Parsed(der) for der in credentials.chain]
+    leaf = chain[0]
+    yield Row(
+        "identity.subject", "note", "it is", f"{every_name(credentials.names)}, by {shown(leaf.issuer_text)}"
+    )
+    yield Row("identity.pair", "good", "key", "it belongs to the certificate")
+    yield _key(leaf)
+    yield from days_rows("identity.days", chain, now)
+    yield from _judged(chain, now)
+    yield _chain(chain, anchors, wanted)
+    if wanted:
+        yield _issuer(credentials, chain, wanted)
+        yield from _scheme(credentials, wanted)
+
+
+def _key(leaf: Parsed) -> Row:
+    words = f"{key_words(leaf.key)}, signed with {signed_with(leaf)}"
+    bits = getattr(leaf.key, "key_size", STRONG_RSA_BITS) if "RSA" in words.split(",")[0] else STRONG_RSA_BITS
+    if bits < STRONG_RSA_BITS:
+        return Row("identity.key", "note", "strength", f"{words}; good until 2030, as NIST SP 800-57 counts")
+    return Row("identity.key", "good", "strength", words)
+
+
+def _judged(chain: Sequence[Parsed], now: datetime) -> Iterator[Row]:
+    """Judge ourselves as every server will, but for whom it trusts: our topmost certificate is the anchor."""
+    top = linked_from(chain[0], chain[1:])[-1]
+    verdict = judge(
+        [each.der for each in chain], TrustStore([top.der]), purpose=Purpose.CLIENT, name=None, at=now
+    )
+    reasons = verdict.reasons if isinstance(verdict, Refused) else ()
+    yield from reason_rows(reasons, "identity")
+    faults = {reason.fault for reason in reasons}
+    if not faults & {Fault.WRONG_EXTENDED_KEY_USAGE, Fault.WRONG_KEY_USAGE}:
+        yield Row("identity.usage", "good", "may be used", "for client authentication, by a signature")
+
+
+def _chain(chain: Sequence[Parsed], anchors: TrustStore | None, wanted: Sequence[Wanted]) -> Row:
+    top = linked_from(chain[0], chain[1:])[-1]
+    count = f"{counted(len(chain), 'certificate')} to send"
+    issuer = shown(top.issuer_text)
+    if is_self_signed(top):
+        return Row("identity.chain", "good", "chain", f"{count}, whole up to {issuer}")
+    if any(top.issuer in each.authorities for each in wanted):
+        return Row("identity.chain", "good", "chain", f"{count}, up to {issuer}, which the server names")
+    if anchors is not None and anchors.issuers_of(top):
+        return Row("identity.chain", "good", "chain", f"{count}, up to {issuer}, which stands in --ca")
+    return Row(
+        "identity.chain", "warning", "chain", f"{count}; the last one's issuer, {issuer}, is not among them",
+        "if that is an intermediate, put its certificate into the file of --cert, behind our own",
+    )  # fmt: skip
+
+
+def _issuer(credentials: Credentials, chain: Sequence[Parsed], wanted: Sequence[Wanted]) -> Row:
+    named = [name for each in wanted for name in each.authorities]
+    if not all(each.authorities for each in wanted):
+        return Row(
+            "identity.issuer", "unknown", "issuer", "the server names no authorities, so that any may do"
+        )
+    if credentials.is_issued_by(named):
+        return Row(
+            "identity.issuer", "good", "issuer", "our chain leads to an authority that the server names"
+        )
+    issuers = ", ".join(dict.fromkeys(shown(each.issuer_text) for each in chain))
+    text = f"not among {_counted(len(set(named)))} that the server names: {issuers}"
+    hint = "use the certificate that the server's operator issued, or have it trust this issuer"
+    return Row("identity.issuer", "warning", "issuer", text, hint)
+
+
+def _counted(authorities: int) -> str:
+    return "the one authority" if authorities == 1 else f"the {authorities} authorities"
+
+
+def _scheme(credentials: Credentials, wanted: Sequence[Wanted]) -> Iterator[Row]:
+    """For each version: by which scheme would our key sign what the server accepts (RFC 9846 4.3.3)?"""
+    for each in wanted:
+        fitting = schemes_for(credentials.certificate, tls13=each.tls13)
+        usable = [scheme for scheme in fitting if scheme in each.schemes and _is_of_type(scheme, each.types)]
+        version = "TLS 1.3" if each.tls13 else "TLS 1.2"
+        id_ = f"identity.scheme.{'13' if each.tls13 else '12'}"
+        level: Level = "good" if usable else "problem"
+        if usable:
+            yield Row(
+                id_,
+                level,
+                f"signs in {version}",
+                f"by {all_spelled(SignatureScheme, usable)[0]}, which is accepted",
+            )
+        else:
+            ours = ", ".join(all_spelled(SignatureScheme, fitting)[:LISTED]) or "nothing"
+            text = f"our key signs by {ours}, and the server accepts none of it"
+            yield Row(id_, level, f"signs in {version}", text, "use a certificate with a key of another kind")
+
+
+def _is_of_type(scheme: int, types: tuple[int, ...] | None) -> bool:
+    if types is None:
+        return True
+    return (ClientCertificateType.rsa_sign if is_rsa(scheme) else ClientCertificateType.ecdsa_sign) in types

@@ -1,0 +1,284 @@
+"""From what a server showed to findings for people: what is good, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bothways.doctor.report import Handshake, Level, Request, Row, Server, counted
+from bothways.explain.causes import Explanation, Weight
+from bothways.explain.escape import visible
+
+CAUSES_SHOWN = 4
+SKEW_SECONDS = 120.0
+HYBRIDS = "MLKEM"
+SHOWN = 8
+DATED: dict[str, tuple[Level, str]] = {
+    "finite-field DHE": ("note", "RFC 9325 4.2.1 asks for curves instead"),
+    "CBC": ("warning", "open to padding oracles where it is not done with care (RFC 7366, Lucky 13)"),
+    "RSA key transport": ("warning", "no forward secrecy (RFC 9325 4.1)"),
+    "3DES": ("problem", "blocks of 64 bits (Sweet32)"),
+    "RC4": ("problem", "broken, and forbidden by RFC 7465"),
+    "no protection": ("problem", "no encryption, no authentication, or keys that anybody breaks"),
+}
+OLD = ("TLS 1.1", "TLS 1.0", "SSL 3")
+WANTS_CERTIFICATE = (400, 401, 403, 495, 496)
+
+
+def server_rows(server: Server) -> Iterator[Row]:
+    """Return what a server speaks and chooses."""
+    yield Row("server.reached", "good", "reached", f"{server.address} in {server.milliseconds:g} ms")
+    if server.speaks != "TLS":
+        yield _no_tls(server)
+        return
+    yield from _versions(server)
+    for id_, version, choices in (
+        ("server.suites13", "TLS 1.3", server.suites_13),
+        ("server.suites12", "TLS 1.2", server.suites_12),
+    ):
+        if choices.names:
+            yield Row(id_, "good", f"suites of {version}", _listed(choices.names, choices.complete))
+        elif choices.complete:
+            text = "none with ECDHE and AES-GCM, CCM or ChaCha20-Poly1305"
+            yield Row(
+                id_, "problem", f"suites of {version}", text, "let the server allow them (RFC 9325 4.2)"
+            )
+    for what in server.dated:
+        level, why = DATED[what]
+        yield Row(
+            f"server.dated.{_id(what)}",
+            level,
+            "outdated suites",
+            f"it still answers to {what}: {why}",
+            "turn them off",
+        )
+    if server.groups.names:
+        yield Row("server.groups", "good", "groups", _listed(server.groups.names, server.groups.complete))
+        yield _hybrid(server.groups.names)
+    if server.cut_short:
+        yield Row(
+            "server.cut_short", "warning", "not all asked", visible(server.cut_short), "try again later"
+        )
+
+
+def _no_tls(server: Server) -> Row:
+    if server.speaks == "nothing":
+        text = "it accepts connections and says nothing to a ClientHello, or closes them"
+        hint = "check the port; something between may hold the connection, and some protocols want STARTTLS first"
+    else:
+        said = f': "{server.start}"' if server.start else ""
+        text, hint = f"no TLS; it speaks {server.speaks}{said}", "check the port: another one may speak TLS"
+    return Row("server.tls", "problem", "speaks", text, hint)
+
+
+def _versions(server: Server) -> Iterator[Row]:
+    spoken = [each.name for each in server.versions if each.standing == "spoken"]
+    good = [name for name in spoken if name not in OLD]
+    old = [name for name in spoken if name in OLD]
+    level: Level = "good" if good else "problem"
+    hint = "" if good else "let the server speak TLS 1.3 or 1.2; nothing older counts as secure (RFC 8996)"
+    yield Row("server.versions", level, "versions", ", ".join(good) or "neither TLS 1.3 nor TLS 1.2", hint)
+    if good == ["TLS 1.2"]:
+        yield Row("server.no13", "note", "TLS 1.3", "not spoken", "RFC 9325 3.1.1 asks for it beside TLS 1.2")
+    if old:
+        text = f"{', '.join(old)} {'is' if len(old) == 1 else 'are'} still answered"
+        yield Row("server.old", "warning", "old versions", text, "turn them off (RFC 8996)")
+    unknown = [each.name for each in server.versions if each.standing == "not known"]
+    if unknown:
+        yield Row("server.unknown", "unknown", "not known", f"whether it speaks {', '.join(unknown)}")
+
+
+def _hybrid(groups: Sequence[str]) -> Row:
+    hybrids = [name for name in groups if HYBRIDS in name]
+    if hybrids:
+        return Row(
+            "server.hybrid", "good", "post-quantum", f"{hybrids[0]}: what is recorded today stays closed"
+        )
+    text = "no hybrid group: what is recorded today can be opened by a quantum computer of tomorrow"
+    return Row(
+        "server.hybrid", "note", "post-quantum", text, "let the server take X25519MLKEM768 (RFC 10024)"
+    )
+
+
+def handshake_rows(server: Server, made: Sequence[Handshake]) -> Iterator[Row]:
+    """Return what only a whole handshake shows: of those that were made, the first of each version."""
+    finished = [each for each in made if each.version is not None]
+    if not finished:
+        return
+    for each in {each.version: each for each in reversed(finished)}.values():
+        parts = (each.version, each.suite, each.group, f"signed by {each.scheme}" if each.scheme else None)
+        yield Row(f"handshake.{_id(each.version or '')}", "note", "agreed", ", ".join(filter(None, parts)))
+    protocol = next((each.protocol for each in finished if each.protocol), None)
+    yield Row(
+        "handshake.alpn", "note", "ALPN", f"it chooses {protocol}" if protocol else "it chooses no protocol"
+    )
+    yield from _resumption(server, finished)
+    if any(each.staple for each in made):
+        yield Row("handshake.staple", "good", "OCSP staple", "it sends its revocation status along")
+    else:
+        yield Row("handshake.staple", "note", "OCSP staple", "none came, though it was asked for")
+    skew = next((each.reply.skew for each in made if each.reply and each.reply.skew is not None), None)
+    if skew is not None:
+        yield _clock(skew)
+
+
+def _resumption(server: Server, made: Sequence[Handshake]) -> Iterator[Row]:
+    kinds = []
+    tickets = max((each.tickets for each in made if each.version == "TLS 1.3"), default=0)
+    if tickets:
+        kinds.append(f"{counted(tickets, 'ticket')} in TLS 1.3")
+    if server.tickets_12:
+        kinds.append("a ticket in TLS 1.2")
+    if server.session_ids:
+        kinds.append("a session ID in TLS 1.2")
+    yield Row(
+        "handshake.resumption",
+        "note",
+        "resumption",
+        f"it gives {', '.join(kinds)}" if kinds else "none was offered",
+    )
+
+
+def _clock(skew: float) -> Row:
+    if abs(skew) <= SKEW_SECONDS:
+        return Row("handshake.clock", "good", "clock", "its clock and ours agree within two minutes")
+    ahead = "ahead of" if skew > 0 else "behind"
+    text = f"its clock is {abs(skew):.0f} seconds {ahead} ours"
+    return Row(
+        "handshake.clock", "warning", "clock", text, "set the clock that is wrong: certificates have periods"
+    )
+
+
+def request_rows(looks: Sequence[Handshake]) -> Iterator[Row]:
+    """Say whether, when and how the server asks for a client certificate, and which it would take."""
+    asking = [look for look in looks if look.request is not None]
+    in_handshake = [look for look in asking if look.request and look.request.when == "in the handshake"]
+    if in_handshake:
+        yield _required(in_handshake)
+        yield from _taken([look.request for look in in_handshake if look.request])
+    elif asking:
+        yield _afterwards(asking[0])
+    elif any(look.version for look in looks):
+        yield _not_asked(looks)
+    elif looks:
+        yield Row("request.when", "unknown", "asks for a certificate", "no handshake came far enough to tell")
+
+
+def _not_asked(looks: Sequence[Handshake]) -> Row:
+    reply = _refusing_reply(looks)
+    if reply:
+        text = f'not in the handshake; but without one it answers "{reply}"'
+        hint = "it may ask on other paths, or by other credentials than a certificate: --http PATH"
+        return Row("request.when", "note", "asks for a certificate", text, hint)
+    return Row("request.when", "note", "asks for a certificate", "no")
+
+
+def _afterwards(look: Handshake) -> Row:
+    text = f"after the handshake of {look.version or 'TLS 1.2'}: it wants to negotiate anew (HelloRequest)"
+    hint = "renegotiation is gone from TLS 1.3 and refused here: let the server ask in the handshake"
+    return Row("request.when", "warning", "asks for a certificate", text, hint)
+
+
+def _required(looks: Sequence[Handshake]) -> Row:
+    versions = " and ".join(dict.fromkeys(look.version or look.offered[0] for look in looks))
+    reply = _refusing_reply(looks)
+    judged = [look for look in looks if not _refused_server(look)]
+    if any(look.outcome == "failed" for look in judged):
+        text = f"in the handshake of {versions}, and without one it goes no further: required"
+    elif reply:
+        text = f'in the handshake of {versions}, and goes on without; but then it answers "{reply}"'
+        hint = "it wants one for some requests: send yours to be let in"
+        return Row("request.when", "note", "asks for a certificate", text, hint)
+    elif judged:
+        text = f"in the handshake of {versions}, and goes on without one: optional"
+    else:
+        text = f"in the handshake of {versions}; whether it goes on without one is not known"
+    return Row("request.when", "note", "asks for a certificate", text)
+
+
+def _refused_server(look: Handshake) -> bool:
+    return look.failure is not None and look.failure.get("kind") == "PeerFault"
+
+
+def _refusing_reply(looks: Sequence[Handshake]) -> str:
+    replies = (look.reply for look in looks if look.reply is not None)
+    return next((reply.line for reply in replies if reply.status in WANTS_CERTIFICATE), "")
+
+
+def _taken(requests: Sequence[Request]) -> Iterator[Row]:
+    """Say what the first request names; types are named by TLS 1.2 alone."""
+    first = requests[0]
+    if first.authorities:
+        more = first.more_authorities + max(0, len(first.authorities) - SHOWN)
+        text = "; ".join(first.authorities[:SHOWN]) + (f"; and {more} more" if more else "")
+        yield Row("request.authorities", "note", "issued under", text)
+    else:
+        yield Row(
+            "request.authorities", "note", "issued under", "it names no authorities, so that any may do"
+        )
+    yield Row("request.schemes", "note", "signed by", _listed(first.schemes, complete=True))
+    types = next((each.types for each in requests if each.types), ())
+    if types:
+        yield Row("request.types", "note", "of types", ", ".join(types))
+
+
+def unreachable_rows(explanation: Explanation) -> Iterator[Row]:
+    """Say why there is nothing to examine."""
+    yield Row("server.reached", "problem", "not reached", explanation.happened)
+    yield from cause_rows(explanation, "server")
+
+
+def cause_rows(explanation: Explanation, prefix: str) -> Iterator[Row]:
+    """Return what a failure may come from, the likeliest first; what is certain stands alone."""
+    certain = [each for each in explanation.causes if each.weight is Weight.CERTAIN]
+    for place, each in enumerate((certain or explanation.causes)[:CAUSES_SHOWN], 1):
+        subject = "cause" if certain else "likely cause" if each.weight is Weight.LIKELY else "possible cause"
+        text = f"{each.text}: {each.evidence}" if each.evidence else each.text
+        level: Level = "problem" if place == 1 else "note"
+        yield Row(f"{prefix}.cause.{place}", level, subject, text, each.remedy, each.command)
+
+
+def outcome_rows(made: Handshake, explanation: Explanation | None) -> Iterator[Row]:
+    """Say what the handshake with all that was given came to."""
+    if made.outcome == "succeeded":
+        parts = ", ".join(filter(None, (made.version, made.suite, made.group)))
+        yield Row("outcome", "good", "succeeded", parts)
+        yield _ours(made)
+    elif made.failure is not None:
+        step = made.failure.get("step")
+        subject = f"failed at step {step}" if step else "failed"
+        yield Row("outcome", "problem", subject, _first_line(str(made.failure["text"])))
+        if explanation is not None:
+            yield from cause_rows(explanation, "outcome")
+    if made.reply is not None:
+        level: Level = "warning" if made.reply.status >= 400 else "good"
+        yield Row("outcome.reply", level, "over HTTP", f'it answers "{made.reply.line}"')
+    for place, warning in enumerate(made.warnings):
+        yield Row(f"outcome.warning.{place + 1}", "warning", "mind", warning)
+
+
+def _ours(made: Handshake) -> Row:
+    if not made.sent_certificate:
+        text = "the server asked, and we sent none" if made.request else "not asked for"
+        return Row("outcome.certificate", "note", "our certificate", text)
+    words: dict[str, tuple[Level, str]] = {
+        "accepted": ("good", "sent, its key proved, and accepted"),
+        "refused": ("problem", "sent, and refused"),
+        "unknown": (
+            "unknown",
+            "sent, and its key proved; whether it was accepted the server has not said yet",
+        ),
+    }
+    level, text = words[made.confirmed]
+    return Row("outcome.certificate", level, "our certificate", text)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0].partition(". That means")[0]
+
+
+def _listed(names: Sequence[str], complete: bool) -> str:
+    return ", ".join(names) + ("" if complete else " and perhaps more")
+
+
+def _id(text: str) -> str:
+    return "".join(each for each in text.lower() if each.isalnum())

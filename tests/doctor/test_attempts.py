@@ -1,0 +1,126 @@
+"""Whole handshakes: what they show of a server, and what became of us."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime
+
+import pytest
+
+import skins
+from bothways.doctor.attempts import Attempt, attempt, reply_in
+from bothways.doctor.report import Reply
+from bothways.explain.causes import Files
+from doctor_talk import Talk, caller, listening, ours
+
+pytestmark = pytest.mark.network
+
+OK = b"HTTP/1.1 200 OK\r\nDate: Mon, 01 Jun 2026 12:00:00 GMT\r\nContent-Length: 0\r\n\r\n"
+
+
+def made(talk: Talk, who=None, path: str | None = None, **client) -> Attempt:
+    with listening(talk) as server:
+        return attempt(
+            caller(server.port), skins.client_config(who, **client), path, Files("me.pem", "me.key", "ca.pem")
+        )
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_a_request_for_our_certificate_is_told_with_what_it_names(version: str):
+    """In both versions, and that nothing of ours was sent."""
+    look = made(ours(skins.server_config(client_auth="request")), versions=(version,), alpn=("h2",)).facts()
+    assert (look.outcome, look.version, look.offered) == ("succeeded", f"TLS {version}", (f"TLS {version}",))
+    assert look.request is not None
+    assert look.request.when == "in the handshake"
+    assert look.request.authorities == ("CN=Test Root",)
+    assert "ecdsa_secp256r1_sha256" in look.request.schemes
+    assert look.request.types == (("ecdsa_sign", "rsa_sign") if version == "1.2" else ())
+    assert look.scheme == "ecdsa_secp256r1_sha256"
+    assert not look.sent_certificate and not look.with_certificate
+    assert look.warnings
+
+
+def test_a_server_that_asks_for_nothing_gets_nothing():
+    """One-way authentication."""
+    config = skins.server_config(client_anchors=None, alpn=("http/1.1",))
+    look = made(ours(config, OK), skins.client(), alpn=("http/1.1",)).facts()
+    assert look.request is None and not look.sent_certificate
+    assert (look.protocol, look.confirmed) == ("http/1.1", "accepted")
+    assert look.reply is not None and look.reply.status == 200
+
+
+def test_a_certificate_that_is_accepted_says_so_and_one_that_is_refused_says_why():
+    """In TLS 1.3 the refusal comes after the handshake, and is its failure all the same."""
+    good = made(ours(skins.server_config(), OK), skins.client(), path="/").facts()
+    assert (good.outcome, good.sent_certificate, good.confirmed) == ("succeeded", True, "accepted")
+    bad = made(ours(skins.server_config(), OK), skins.stranger())
+    facts = bad.facts()
+    assert (facts.outcome, facts.sent_certificate, facts.confirmed) == ("failed", True, "refused")
+    assert facts.failure is not None
+    assert (facts.failure["step"], facts.failure["alert"]) == ("3.3a", "unknown_ca")
+    assert facts.failure["explanation"]["causes"][0]["cause"] == "ISSUER_NOT_NAMED"
+    assert bad.explanation is not None and "me.pem" in bad.explanation.first.command
+
+
+def test_a_server_that_is_not_trusted_gets_no_certificate():
+    """The doctor shows nobody who we are whom `connect` would not show it."""
+    look = made(
+        ours(skins.server_config()),
+        skins.client(),
+        anchors=skins.TrustStore.from_pem(skins.root("Another Root").pem),
+    )
+    facts = look.facts()
+    assert facts.outcome == "failed" and not facts.sent_certificate
+    assert look.chain and look.verdict is not None
+    assert facts.failure is not None and facts.failure["step"] == "2.3a"
+
+
+def test_a_connection_that_breaks_is_a_failure_and_no_error():
+    """Whatever a network does."""
+    look = made(lambda sock: sock.recv(100), skins.client())
+    assert look.facts().outcome == "failed"
+    assert not look.chose and look.chain == ()
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))
+        nobody = attempt(caller(gone.getsockname()[1]), skins.client_config(), None)
+    assert isinstance(nobody.error, ConnectionRefusedError)
+
+
+def test_an_answer_that_never_ends_is_read_to_the_end_of_its_head():
+    """Whoever sends on and on is not listened to."""
+
+    def endless(sock: socket.socket) -> None:
+        from bothways.net import wrap
+
+        with wrap(sock, skins.server_config(client_anchors=None), timeout=20) as channel:
+            channel.recv(1000)
+            while True:
+                channel.sendall(b"HTTP/1.1 200 OK and on and on " * 1000)
+
+    look = made(endless, path="/")
+    assert look.reply is not None
+    assert len(look.reply.line) <= 120
+
+
+NOW = datetime(2026, 6, 1, 12, 0, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("head", "reply"),
+    [
+        (OK, Reply(200, "HTTP/1.1 200 OK", -30.0)),
+        (b"HTTP/1.0 403 Forbidden\r\n\r\n", Reply(403, "HTTP/1.0 403 Forbidden", None)),
+        (b"HTTP/1.1 200 \x1b[31m\r\ndate: yesterday\r\n\r\n", Reply(200, "HTTP/1.1 200 \\x1b[31m", None)),
+        (
+            b"HTTP/1.1 200 OK\r\nDate: Mon, 01 Jun 99999 12:00:00 GMT\r\n\r\n",
+            Reply(200, "HTTP/1.1 200 OK", None),
+        ),
+        (b"HTTP/1.1 abc\r\n\r\n", None),
+        (b"HTTP/2 200\r\n\r\n", None),
+        (b"220 mail\r\n", None),
+        (b"", None),
+    ],
+)
+def test_an_answer_of_http_is_read_by_its_head(head: bytes, reply: Reply | None):
+    """Status, and by how much its clock differs from ours."""
+    assert reply_in(head, NOW) == reply

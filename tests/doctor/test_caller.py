@@ -1,0 +1,123 @@
+"""The one who calls: counted, one after the other, bounded in time and bytes, closed."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import pytest
+
+import skins
+from bothways.doctor.answers import Answer
+from bothways.doctor.caller import CLOSE_NOTIFY, Spent
+from bothways.doctor.hellos import GOOD_SUITES_12, SUITES_13, Question
+from doctor_talk import caller, listening, ours, place, saying
+
+pytestmark = pytest.mark.network
+
+EITHER = Question((0x0304, 0x0303), (*SUITES_13, *GOOD_SUITES_12))
+
+
+def test_connections_are_counted_and_their_number_is_bound():
+    """Also those that are refused at the door."""
+    with listening(ours(skins.server_config())) as server:
+        calling = caller(server.port, limit=2)
+        assert calling.ask(EITHER).kind == "choice"
+        assert calling.ask(EITHER).kind == "choice"
+        with pytest.raises(Spent):
+            calling.ask(EITHER)
+        assert (calling.made, server.accepted) == (2, 2)
+
+
+def test_a_name_is_looked_up_once():
+    """All further connections go where the first one came to: never more than one host."""
+    with listening(ours(skins.server_config())) as server:
+        calling = caller(server.port)
+        calling.ask(EITHER)
+        assert calling.address == ("127.0.0.1", server.port)
+        assert calling.seconds >= 0
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))
+        with pytest.raises(ConnectionRefusedError):
+            caller(gone.getsockname()[1]).ask(EITHER)
+
+
+def test_a_server_whose_choice_was_heard_is_told_that_we_go():
+    """And the connection is closed at once."""
+    heard: list[bytes] = []
+    done = threading.Event()
+
+    def talk(sock: socket.socket) -> None:
+        config = skins.server_config().connection()
+        config.receive(sock.recv(65536))
+        sock.sendall(config.data_to_send())
+        while data := sock.recv(65536):
+            heard.append(data)
+        done.set()
+
+    with listening(talk) as server:
+        assert caller(server.port).ask(EITHER).kind == "choice"
+        assert done.wait(20)
+    assert b"".join(heard) == CLOSE_NOTIFY
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind"),
+    [((), "closed"), ((b"SSH-2.0-x\r\n",), "foreign"), ((bytes.fromhex("15030300020246"),), "alert")],
+)
+def test_what_a_server_says_is_an_answer(parts: tuple[bytes, ...], kind: str):
+    """Whether it ends the connection or not."""
+    with listening(saying(*parts)) as server:
+        assert caller(server.port).ask(EITHER).kind == kind
+
+
+def test_a_server_that_resets_the_connection_has_closed_it():
+    """Some devices answer a hello that they do not like so."""
+
+    def talk(sock: socket.socket) -> None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+
+    with listening(talk) as server:
+        assert caller(server.port).ask(EITHER) == Answer("closed")
+
+
+def test_silence_and_a_trickle_end_with_their_time():
+    """The time is for a whole connection, not for each piece."""
+    stop = threading.Event()
+
+    def trickle(sock: socket.socket) -> None:
+        for byte in bytes.fromhex("1603034000") + bytes(1000):
+            sock.sendall(bytes((byte,)))
+            if stop.wait(0.02):
+                return
+
+    for talk, kind in ((lambda sock: stop.wait(20), "silence"), (trickle, "garbled")):
+        with listening(talk) as server:
+            began = time.monotonic()
+            assert caller(server.port, timeout=0.3).ask(EITHER).kind == kind
+            assert time.monotonic() - began < 15
+            stop.set()
+        stop.clear()
+
+
+def test_an_endless_banner_is_read_to_its_bound():
+    """Whoever speaks on and on is not listened to."""
+    sent = 0
+
+    def endless(sock: socket.socket) -> None:
+        nonlocal sent
+        while True:
+            sock.sendall(b"220-" + b"welcome " * 1000)
+            sent += 8004
+
+    with listening(endless) as server:
+        answer = caller(server.port).ask(EITHER)
+    assert answer.speaks.startswith("SMTP or FTP")
+    assert sent < 32 * 1024 * 1024
+
+
+def test_a_place_is_written_as_an_address():
+    """IPv6 in brackets."""
+    assert str(place(443)) == "127.0.0.1:443"
+    assert str(place(443, host="::1")) == "[::1]:443"

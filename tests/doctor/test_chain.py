@@ -1,0 +1,119 @@
+"""What is said of a server's chain, against chains whose faults are known."""
+
+from __future__ import annotations
+
+import pytest
+
+import pki
+from bothways.doctor.chain import cards, certificate_rows, linked_from, readable
+from bothways.doctor.report import Row
+from bothways.trust.anchors import TrustStore
+from bothways.trust.path import judge
+from bothways.trust.verdict import Purpose
+from pki import DAY, NOW, Issued
+
+ROOT = pki.root("Bank Root")
+MIDDLE = pki.intermediate(ROOT, "Bank Issuing")
+SERVER = pki.leaf(MIDDLE, "bank.example")
+ANCHORS = TrustStore.from_pem(ROOT.pem)
+NAME = "bank.example"
+
+
+def rows_of(chain: list[bytes], *, name: str = NAME, anchors: TrustStore = ANCHORS, at=NOW) -> dict[str, Row]:
+    verdict = judge(chain, anchors, purpose=Purpose.SERVER, name=name, at=at) if chain else None
+    return {row.id: row for row in certificate_rows(chain, verdict, anchors, at)}
+
+
+def levels(rows: dict[str, Row]) -> dict[str, str]:
+    return {id_.removeprefix("certificate."): row.level for id_, row in rows.items() if row.level != "note"}
+
+
+def leaf(**options) -> list[bytes]:
+    return pki.leaf(MIDDLE, "bank.example", **options).chain
+
+
+CASES = {
+    "sound": (SERVER.chain, {"chain": "good", "validity": "good", "days": "good"}),
+    "no intermediate": ([SERVER.der], {"no_path": "problem", "chain": "problem"}),
+    "root sent": ([*SERVER.chain, ROOT.der], {"days": "good"}),
+    "repeated": ([SERVER.der, SERVER.der, MIDDLE.der], {"repeated": "warning", "chain": "good"}),
+    "surplus": ([*SERVER.chain, pki.root("Stranger").der], {"chain": "good"}),
+    "expired": (leaf(not_after=NOW - DAY), {"certificate_expired": "problem"}),
+    "not yet valid": (leaf(not_before=NOW + DAY), {"certificate_not_yet_valid": "problem"}),
+    "ends soon": (leaf(not_after=NOW + 29 * DAY), {"days": "warning", "validity": "good"}),
+    "weak key": (leaf(key_kind="RSA-1024"), {"weak_key": "problem"}),
+    "for clients": (leaf(usage=("clientAuth",)), {"wrong_extended_key_usage": "problem"}),
+    "common name alone": (leaf(alternatives=()), {"no_server_names": "problem", "names": "problem"}),
+    "another name": (leaf(alternatives=["DNS:other.example"]), {"name_mismatch": "problem"}),
+    "no certificate": ([b"nonsense"], {"sent": "problem"}),
+    "nothing": ([], {"sent": "unknown"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("chain", "expected"), CASES.values(), ids=CASES)
+def test_a_chain_is_told_by_what_is_wrong_with_it(chain: list[bytes], expected: dict[str, str]):
+    """Every reason of the verdict, and what a verdict does not mind but others may."""
+    found = levels(rows_of(chain))
+    assert {id_: found.get(id_) for id_ in expected} == expected
+    if "problem" not in expected.values():
+        assert "problem" not in found.values()
+
+
+def test_a_chain_that_is_not_in_its_order_is_warned_of():
+    """We take any order; some clients do not (RFC 5246 7.4.2)."""
+    lower = pki.intermediate(MIDDLE, "Bank Lower")
+    server = pki.leaf(lower, "bank.example")
+    rows = rows_of([server.der, MIDDLE.der, lower.der])
+    assert rows["certificate.order"].level == "warning"
+    assert rows["certificate.chain"].level == "good"
+    assert "certificate.order" not in rows_of(server.chain)
+
+
+def test_what_the_last_one_lacks_is_named_and_what_is_too_much_too():
+    """So that whoever runs the server knows which file to add."""
+    rows = rows_of([SERVER.der])
+    assert "CN=Bank Issuing" in rows["certificate.chain"].text
+    assert "intermediates" in rows["certificate.chain"].hint
+    assert "the root among them" in rows_of([*SERVER.chain, ROOT.der])["certificate.chain"].text
+    surplus = rows_of([*SERVER.chain, pki.root("Stranger").der])["certificate.surplus"]
+    assert "CN=Stranger" in surplus.text
+
+
+def test_the_end_that_comes_first_counts():
+    """An intermediate may end before the leaf."""
+    middle = pki.intermediate(ROOT, "Short", not_after=NOW + 5 * DAY)
+    row = rows_of(pki.leaf(middle, "bank.example").chain)["certificate.days"]
+    assert row.level == "warning"
+    assert "5 days (CN=Short, above the leaf)" in row.text
+
+
+def test_names_are_shown_escaped_and_bounded():
+    """A peer writes into its certificate what it likes."""
+    hostile = pki.leaf(
+        MIDDLE,
+        pki.name("<b>\x1b[31m\u202e" + "x" * 40),
+        alternatives=[f"DNS:{n}.example" for n in range(500)],
+    )
+    rows = rows_of(hostile.chain)
+    assert "\\x1b[31m\\u202e" in rows["certificate.subject"].text
+    assert rows["certificate.names"].text.endswith("and 488 more")
+    assert all(row.text.isprintable() and len(row.text) < 1300 for row in rows.values())
+    assert next(cards("server", hostile.chain, NOW)).title.isprintable()
+
+
+def test_chains_without_end_and_in_circles_are_followed_only_so_far():
+    """Names may lead anywhere."""
+    one = pki.issue("A", None, ca=True, issuer_name=pki.name("B"))
+    two = pki.issue("B", None, ca=True, issuer_name=pki.name("A"))
+    certificates = readable([one.der, two.der, b"", one.der])
+    assert [each.subject_text for each in linked_from(certificates[0], certificates[1:])] == ["CN=A", "CN=B"]
+    assert len(list(cards("server", [one.der] * 200, NOW))) == 16
+    assert next(cards("server", [b"zzz"], NOW)).title == "3 bytes that are no certificate"
+
+
+def test_a_self_signed_certificate_is_whole_and_not_trusted():
+    """What it lacks is not an intermediate."""
+    alone: Issued = pki.leaf(None, "bank.example")
+    rows = rows_of([alone.der])
+    assert rows["certificate.chain"].level == "good"
+    assert rows["certificate.no_path"].level == "problem"

@@ -1,0 +1,123 @@
+"""Whole examinations of real servers: what is asked in which order, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+import pki
+import skins
+from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine_files
+from bothways.doctor.report import Report, as_json
+from doctor_talk import examined, listening, ours, saying
+
+pytestmark = pytest.mark.network
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+def report(talk, who=None, **options) -> Report:
+    client = options.pop("client", {})
+    with listening(talk) as server:
+        found = examined(
+            server.port, skins.client_config(who, groups=("X25519MLKEM768", "x25519"), **client), **options
+        )
+        made = found.report()
+        assert server.accepted == made.connections <= made.connection_limit == CONNECTION_LIMIT
+    return made
+
+
+def test_a_mutual_server_that_accepts_us_has_nothing_against_it():
+    """Every section, no problem, no warning but that of days that skins has."""
+    found = report(ours(skins.server_config(), OK), skins.client(), path="/")
+    assert [section.id for section in found.sections] == [
+        "server", "handshake", "request", "certificate", "identity", "outcome",
+    ]  # fmt: skip
+    assert (found.outcome, found.count("problem"), found.count("warning")) == ("succeeded", 0, 0)
+    assert [look.with_certificate for look in found.handshakes] == [False, False, True]
+    assert found.row("request.when").text.endswith("and without one it goes no further: required")
+    assert found.row("identity.issuer").level == "good"
+    assert found.row("outcome.certificate").text == "sent, its key proved, and accepted"
+    assert [card.by for card in found.certificates] == ["server"] * 2 + ["client"] * 2
+    ids = [row.id for section in found.sections for row in section.rows]
+    assert len(ids) == len(set(ids))
+    assert json.loads(as_json(found))["outcome"] == "succeeded"
+
+
+def test_without_a_certificate_where_one_is_required_there_is_no_success():
+    """What was given is all that counts."""
+    found = report(ours(skins.server_config()))
+    assert found.outcome == "failed"
+    assert found.row("outcome").subject == "failed at step 3.1"
+    assert "identity" not in {section.id for section in found.sections}
+    assert report(ours(skins.server_config(client_auth="request"))).outcome == "succeeded"
+
+
+def test_a_server_that_we_do_not_trust_is_examined_all_the_same():
+    """And never sees our certificate."""
+    found = report(ours(skins.server_config()), skins.client(), client={
+        "anchors": skins.TrustStore.from_pem(skins.root("Another Root").pem)
+    })  # fmt: skip
+    assert found.outcome == "failed"
+    assert found.row("certificate.no_path").level == "problem"
+    assert not any(look.sent_certificate for look in found.handshakes)
+    assert found.row("request.authorities").text == "CN=Test Root"
+
+
+def test_another_name_is_what_is_wrong():
+    """The name by which it is called counts."""
+    found = report(ours(skins.server_config()), skins.client(), name="pay.example")
+    assert found.row("certificate.name_mismatch").level == "problem"
+    assert found.row("outcome").subject == "failed at step 2.3a"
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n"])
+def test_where_no_tls_is_spoken_nothing_more_is_tried(said: bytes):
+    """One connection, one problem."""
+    found = report(saying(said), skins.client())
+    assert (found.outcome, found.connections, found.handshakes) == ("failed", 1, ())
+    assert found.row("server.tls").level == "problem"
+    assert {section.id for section in found.sections} == {"server", "identity"}
+
+
+def test_where_nobody_listens_that_is_told_with_its_causes():
+    """And what we brought is examined as well."""
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))
+        found = examined(gone.getsockname()[1], skins.client_config(skins.client())).report()
+    assert (found.outcome, found.server, found.connections) == ("failed", None, 1)
+    assert found.row("server.reached").level == "problem"
+    assert found.row("server.cause.1").hint
+
+
+def test_the_handshake_with_what_was_given_offers_what_was_given():
+    """Beside HTTP by its name to a server that is known to choose it."""
+    found = report(ours(skins.server_config(alpn=("http/1.1",)), OK), skins.client())
+    assert found.handshakes[-1].protocol == "http/1.1"
+    assert found.handshakes[-1].offered == ("TLS 1.3", "TLS 1.2")
+    assert found.row("outcome.reply").text == 'it answers "HTTP/1.1 200 OK"'
+    other = report(ours(skins.server_config(alpn=("mqtt",)), OK), skins.client(), client={"alpn": ("mqtt",)})
+    assert other.handshakes[-1].protocol == "mqtt"
+    assert other.handshakes[-1].reply is None
+
+
+def test_the_plan_adds_up_to_the_bound_that_the_guide_states():
+    """It is shown before anything is connected."""
+    assert sum(FULL_PLAN.values()) == CONNECTION_LIMIT == 38
+
+
+def test_files_alone_are_examined_with_nothing_connected():
+    """Whether what we were given is in order."""
+    ada = skins.credentials(skins.client())
+    good = examine_files(ada, skins.anchors(), skins.START)
+    assert (good.examined, good.outcome, good.connections) == (None, "not tried", 0)
+    assert [section.id for section in good.sections] == ["identity", "anchors"]
+    assert good.count("problem") == 0
+    late = examine_files(ada, skins.anchors(), skins.END + pki.DAY)
+    assert late.row("identity.certificate_expired").level == "problem"
+    assert late.row("anchors.1").level == "problem"
+    assert "vouches for nobody" in late.row("anchors.1").text
+    many = skins.TrustStore.from_pem(b"".join(pki.root(f"R{n}").pem for n in range(22)))
+    assert examine_files(None, many, pki.NOW).row("anchors.more").text == "and 2 more"

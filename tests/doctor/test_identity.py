@@ -1,0 +1,95 @@
+"""Whether our certificate would be accepted, by evidence: against certificates and requests that are known."""
+
+from __future__ import annotations
+
+import pytest
+
+import pki
+from bothways import Credentials
+from bothways.doctor.identity import Wanted, identity_rows
+from bothways.doctor.report import Row
+from bothways.iana import ClientCertificateType, SignatureScheme
+from bothways.trust.anchors import TrustStore
+from pki import DAY, NOW, Issued
+
+ROOT = pki.root("Bank Root")
+MIDDLE = pki.intermediate(ROOT, "Bank Issuing")
+OTHER = pki.root("Other Root")
+ANCHORS = TrustStore.from_pem(ROOT.pem)
+SCHEMES = (SignatureScheme.ecdsa_secp256r1_sha256, SignatureScheme.rsa_pss_rsae_sha256)
+TYPES = (ClientCertificateType.ecdsa_sign, ClientCertificateType.rsa_sign)
+
+
+def wanted(*authorities: Issued, schemes=SCHEMES, types=None, tls13=True) -> Wanted:
+    names = tuple(each.certificate.subject.public_bytes() for each in authorities)
+    return Wanted(names, tuple(map(int, schemes)), types, tls13)
+
+
+def rows_of(
+    issued: Issued, *asked: Wanted, anchors: TrustStore | None = ANCHORS, chain=None
+) -> dict[str, Row]:
+    pem = issued.chain_pem if chain is None else chain
+    credentials = Credentials.from_pem(pem, issued.key_pem)
+    return {row.id.removeprefix("identity."): row for row in identity_rows(credentials, anchors, asked, NOW)}
+
+
+def ada(by: Issued = MIDDLE, **options) -> Issued:
+    return pki.leaf(by, "Ada", **{"usage": ("clientAuth",), "alternatives": ()} | options)
+
+
+def test_a_sound_identity_has_nothing_against_it():
+    """Whole, valid, for clients, by a CA that the server names, with a key that signs by what it takes."""
+    rows = rows_of(ada(), wanted(ROOT), wanted(ROOT, types=TYPES, tls13=False))
+    assert {row.level for id_, row in rows.items() if id_ != "subject"} == {"good"}
+    assert {"pair", "key", "days", "usage", "chain", "issuer", "scheme.13", "scheme.12"} <= set(rows)
+    assert "CN=Ada" in rows["subject"].text
+
+
+@pytest.mark.parametrize(
+    ("issued", "finding", "level"),
+    [
+        (ada(not_after=NOW - DAY), "certificate_expired", "problem"),
+        (ada(not_before=NOW + DAY), "certificate_not_yet_valid", "problem"),
+        (ada(not_after=NOW + 3 * DAY), "days", "warning"),
+        (ada(usage=("serverAuth",)), "wrong_extended_key_usage", "problem"),
+        (ada(key_usage=("key_agreement",)), "wrong_key_usage", "problem"),
+        (ada(key_kind="RSA-1024"), "weak_key", "problem"),
+        (ada(key_kind="RSA-2048"), "key", "note"),
+        (ada(key_kind="RSA-3072"), "key", "good"),
+    ],
+)
+def test_what_every_server_would_refuse_is_told_before_it_does(issued: Issued, finding: str, level: str):
+    """By the same judging as in a handshake."""
+    rows = rows_of(issued)
+    assert rows[finding].level == level
+    assert ("usage" in rows) is (finding not in ("wrong_extended_key_usage", "wrong_key_usage"))
+
+
+def test_an_issuer_that_the_server_does_not_name_is_warned_of():
+    """Its list may be short of some, so that this is no proof; the engine sends the only certificate all the same."""
+    rows = rows_of(ada(), wanted(OTHER))
+    assert rows["issuer"].level == "warning"
+    assert "CN=Bank Issuing, CN=Bank Root" in rows["issuer"].text
+    assert rows_of(ada(), wanted())["issuer"].level == "unknown"
+    assert "issuer" not in rows_of(ada())
+
+
+def test_a_chain_is_whole_if_somebody_is_known_to_have_the_rest():
+    """Up to a root that was sent, a name of the server's, or an authority of ours."""
+    alone = ada().pem
+    assert rows_of(ada(), anchors=None)["chain"].level == "warning"
+    assert rows_of(ada(), chain=alone)["chain"].level == "warning"
+    assert "CN=Bank Issuing, is not among them" in rows_of(ada(), chain=alone)["chain"].text
+    assert rows_of(ada(), wanted(MIDDLE), chain=alone)["chain"].level == "good"
+    assert rows_of(ada(), anchors=ANCHORS)["chain"].level == "good"
+    assert rows_of(pki.leaf(None, "Ada", usage=("clientAuth",)), anchors=None)["chain"].level == "good"
+
+
+def test_a_key_that_signs_by_nothing_that_the_server_takes_is_a_problem():
+    """RFC 9846 4.3.3; in TLS 1.2 the types of certificates count too (RFC 5246 7.4.4)."""
+    rsa_alone = (SignatureScheme.rsa_pss_rsae_sha256, SignatureScheme.rsa_pkcs1_sha256)
+    assert rows_of(ada(), wanted(ROOT, schemes=rsa_alone))["scheme.13"].level == "problem"
+    assert "ecdsa_secp256r1_sha256" in rows_of(ada(), wanted(ROOT, schemes=rsa_alone))["scheme.13"].text
+    only_rsa = wanted(ROOT, types=(ClientCertificateType.rsa_sign,), tls13=False)
+    assert rows_of(ada(), only_rsa)["scheme.12"].level == "problem"
+    assert rows_of(ada(key_kind="RSA-2048"), only_rsa)["scheme.12"].level == "good"

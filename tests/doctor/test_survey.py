@@ -1,0 +1,139 @@
+"""What is asked of a server, and that the answers are what it was really configured with."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+import pki
+import skins
+from bothways.doctor.report import Choices
+from bothways.doctor.survey import PLAN, Survey
+from bothways.tls.handshake.config import PREFERRED_GROUPS
+from doctor_talk import Talk, caller, listening, ours, saying
+
+pytestmark = pytest.mark.network
+
+
+def surveyed(talk: Talk, *, limit: int = 50, timeout: float = 10) -> tuple[Survey, int]:
+    with listening(talk) as server:
+        survey = Survey(caller(server.port, limit=limit, timeout=timeout))
+        survey.run()
+        return survey, server.accepted
+
+
+CONFIGURATIONS = {
+    "all": {},
+    "TLS 1.3 alone": {"versions": ("1.3",)},
+    "TLS 1.2 alone": {"versions": ("1.2",)},
+    "one of each": {
+        "suites": ("TLS_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
+        "groups": ("secp384r1",),
+    },
+    "another order": {"groups": ("secp256r1", "X25519MLKEM768", "x25519")},
+    "key transport": {"insecure_rsa_key_transport": True, "versions": ("1.2",)},
+}
+
+
+@pytest.mark.parametrize("terms", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_versions_suites_and_groups_are_those_of_the_configuration(terms):
+    """In the server's own order, which counts."""
+    config = skins.server_config(**terms)
+    survey, accepted = surveyed(ours(config))
+    server = survey.server()
+    spoken = {each.name for each in server.versions if each.standing == "spoken"}
+    assert spoken == {f"TLS {version}" for version in config.versions}
+    assert {each.standing for each in server.versions} <= {"spoken", "refused"}
+    thirteen = tuple(suite for suite in config.suites if not suite.startswith("TLS_ECDHE"))
+    twelve = tuple(suite for suite in config.suites if suite.startswith("TLS_ECDHE_ECDSA"))
+    assert server.suites_13 == Choices(thirteen if "TLS 1.3" in spoken else (), "TLS 1.3" in spoken)
+    assert server.suites_12 == Choices(twelve if "TLS 1.2" in spoken else (), "TLS 1.2" in spoken)
+    hybrids = [group for group in config.groups if "MLKEM" in group]
+    groups = tuple(group for group in config.groups if "TLS 1.3" in spoken or group not in hybrids)
+    assert server.groups == Choices(groups, complete=True)
+    assert not server.cut_short
+    assert accepted == survey.caller.made <= sum(PLAN.values())
+
+
+def test_a_server_that_takes_key_transport_is_told_of_it():
+    """One question for each kind that is outdated."""
+    usages = ("digital_signature", "key_encipherment")
+    server = pki.leaf(
+        skins.middle(),
+        "old",
+        alternatives=["DNS:localhost"],
+        key_kind="RSA-2048",
+        key_usage=usages,
+        **skins.SPAN,
+    )
+    old = skins.server_config(credentials=skins.credentials(server), insecure_rsa_key_transport=True)
+    assert surveyed(ours(old))[0].server().dated == ("RSA key transport",)
+    assert surveyed(ours(skins.server_config()))[0].server().dated == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "speaks"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP in the clear"),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "SSH"),
+        (b"\x16\x03\x01\x00\x02\x02\x00", "something that is no TLS"),
+        (b"", "nothing"),
+    ],
+)
+def test_one_connection_is_enough_where_no_tls_is_spoken(said: bytes, speaks: str):
+    """Whoever closes at once is asked for each version: a device may dislike one of them."""
+    survey, accepted = surveyed(saying(said) if said else saying())
+    assert survey.server().speaks == speaks
+    assert accepted == (1 if said else 1 + 5)
+
+
+def test_a_silent_server_is_asked_once():
+    """Nobody waits through a whole list."""
+
+    def silent(sock: socket.socket) -> None:
+        while sock.recv(65536):
+            pass
+
+    survey, accepted = surveyed(silent, timeout=0.2)
+    assert (survey.server().speaks, accepted) == ("nothing", 1)
+
+
+def test_a_server_that_stops_answering_is_left_alone():
+    """After two questions without an answer, and what was learned before stays."""
+    config, seen = skins.server_config(), []
+
+    def tired(sock: socket.socket) -> None:
+        seen.append(1)
+        if len(seen) <= 3:
+            ours(config)(sock)
+        else:
+            while sock.recv(65536):
+                pass
+
+    survey, accepted = surveyed(tired, timeout=0.3)
+    assert survey.server().cut_short == "the server stopped answering in time"
+    assert survey.speaks == "TLS"
+    assert accepted == 5
+
+
+def test_a_survey_ends_with_its_connections():
+    """What is not known says so."""
+    survey, accepted = surveyed(ours(skins.server_config()), limit=6)
+    assert survey.server().cut_short == "the connections that were allowed are used up"
+    assert accepted == 6
+    assert not survey.server().groups.complete
+
+
+def test_a_server_that_cannot_be_reached_raises():
+    """There is nothing to tell then."""
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))
+        with pytest.raises(OSError, match="refused"):
+            Survey(caller(gone.getsockname()[1])).run()
+
+
+def test_all_groups_that_we_speak_are_asked_for():
+    """So that a server can show that it speaks what we prefer."""
+    survey, _ = surveyed(ours(skins.server_config(groups=PREFERRED_GROUPS)))
+    assert survey.server().groups.names == PREFERRED_GROUPS
