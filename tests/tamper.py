@@ -41,9 +41,9 @@ def lying(role: Role, edit: Edit, *, in_flight: bool = False) -> Iterator[None]:
     honest = Outbox.send
     counts: dict[Outbox, Counter[type]] = {}
 
-    def send(out: Outbox, message: Message) -> None:
+    def send(out: Outbox, message: Message, raw: bytes | None = None) -> None:
         if out._role is not role:
-            honest(out, message)
+            honest(out, message, raw)
             return
         seen = counts.setdefault(out, Counter())
         nth = seen[type(message)]

@@ -260,8 +260,8 @@ def lie(by_server: bool, data: bytes) -> bool:
     which, edits = (data[0] % 6 if data else 0), [data[at : at + 4] for at in range(1, len(data) - 3, 4)]
     gather = out._gather
 
-    def lying(message: Message) -> bytes:
-        raw = gather(message)
+    def lying(message: Message, raw: bytes | None = None) -> bytes:
+        raw = gather(message, raw)
         if next(sent) != which:
             return raw
         body = bytearray(raw[4:])

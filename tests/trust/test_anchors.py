@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.errors import ConfigError
-from bothways.trust.anchors import TrustStore, certificates_in
+from bothways.trust.anchors import REMEMBERED_CERTIFICATES, Recent, TrustStore, certificates_in
 from bothways.trust.certificate import Parsed
 from pki import intermediate, key, leaf, name, root
 
@@ -80,7 +80,7 @@ def test_the_memory_is_bounded_and_drops_the_oldest():
     store = TrustStore.from_pem(ROOT.pem, remember_paths=8)
     edges = [(bytes([each]), b"key") for each in range(20)]
     for edge in edges:
-        store.remember([edge])
+        store.remember(edge, Parsed(ROOT.der))
     known = [store.remembers(edge) for edge in edges]
     assert sum(known) <= 8
     assert all(known[-4:])
@@ -91,7 +91,8 @@ def test_the_memory_is_bounded_and_drops_the_oldest():
 
 def test_the_memory_can_be_off_and_never_negative():
     store = TrustStore.from_pem(ROOT.pem, remember_paths=0)
-    store.remember([(b"a", b"b")])
+    assert not store.remembers_paths
+    store.remember((b"a", b"b"), Parsed(ROOT.der))
     assert not store.remembers((b"a", b"b"))
     with pytest.raises(ConfigError, match="remember_paths"):
         TrustStore.from_pem(ROOT.pem, remember_paths=-1)
@@ -110,22 +111,31 @@ def test_other_blocks_in_a_file_are_passed_over():
     assert certificates_in(data, "file") == [ROOT.der]
 
 
-def test_issuers_on_a_path_to_an_anchor_are_kept_taken_apart_within_bounds():
-    """What was read of an intermediate is kept, never a verdict on it."""
-    store = TrustStore.from_pem(ROOT.pem)
+def test_certificates_on_a_path_to_an_anchor_are_kept_taken_apart_within_bounds():
+    """What was read of them is kept, never a verdict on them."""
+    store = TrustStore.from_pem(ROOT.pem, remember_paths=8)
     ca = Parsed(intermediate(ROOT).der)
     assert store.parsed(ca.der) is not ca
-    store.remember([], [ca])
+    store.remember((ca.digest, b"key"), ca)
     assert store.parsed(ca.der) is ca
-    many = [Parsed(leaf(ROOT, f"h{each}.example").der) for each in range(64)]
-    store.remember([], many)
+    many = [Parsed(leaf(ROOT, f"h{each}.example").der) for each in range(8)]
+    for each in many:
+        store.remember((each.digest, b"key"), each)
     assert store.parsed(ca.der) is not ca
     assert store.parsed(many[-1].der) is many[-1]
     store.forget_paths()
     assert store.parsed(many[-1].der) is not many[-1]
     off = TrustStore.from_pem(ROOT.pem, remember_paths=0)
-    off.remember([], [ca])
+    off.remember((ca.digest, b"key"), ca)
     assert off.parsed(ca.der) is not ca
+
+
+def test_certificates_are_kept_in_no_greater_number_than_their_size_allows():
+    """Each takes some thousand bytes, an edge a hundred."""
+    recent = Recent(REMEMBERED_CERTIFICATES)
+    for number in range(2000):
+        recent.keep(number, object())
+    assert sum(recent.find(number) is not None for number in range(2000)) <= REMEMBERED_CERTIFICATES
 
 
 def test_a_damaged_anchor_in_a_file_is_counted_and_named():

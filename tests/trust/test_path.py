@@ -13,7 +13,7 @@ from bothways.faults import Blame, Fault, Reason
 from bothways.iana import Alert
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
-from bothways.trust.path import Limits, Status, find_path, judge, leaf_certificate
+from bothways.trust.path import Limits, Status, find_path, judge, read_leaf
 from bothways.trust.verdict import Finding, Outcome, Purpose, Refused, Trusted, Verdict
 from pki import DAY, NOW, Issued, altered, intermediate, issue, key, leaf, name, root
 
@@ -252,7 +252,7 @@ def test_a_leaf_that_is_no_certificate_is_refused_as_unreadable(garbage):
     """RFC 5280 4.1: a reason, and no traceback."""
     assert refusals(judged([garbage, CA.der])) == [(Fault.BAD_ENCODING, 0)]
     with pytest.raises(Blame) as caught:
-        leaf_certificate(garbage)
+        read_leaf(garbage, store(ROOT))
     assert caught.value.fault is Fault.BAD_ENCODING
 
 
@@ -277,7 +277,7 @@ def test_an_empty_chain_is_a_reason_and_no_error():
 
 def test_the_leaf_is_read_before_it_is_judged():
     """The signature comes before the verdict."""
-    assert leaf_certificate(SERVER.der) == SERVER.certificate
+    assert read_leaf(SERVER.der, store(ROOT)).x509 == SERVER.certificate
 
 
 def test_an_impossible_name_is_our_callers_fault():
@@ -334,6 +334,24 @@ def test_memory_keeps_no_signature_whose_path_did_not_end_at_an_anchor():
     assert (Fault.PATH_SEARCH_EXHAUSTED, None) in refusals(
         judged(SERVER.chain, anchors, limits=Limits(signatures=0))
     )
+
+
+def test_memory_keeps_what_the_certificates_below_an_anchor_say():
+    """They are not taken apart anew, and are judged anew."""
+    anchors = store(ROOT)
+    first = read_leaf(SERVER.der, anchors)
+    assert read_leaf(SERVER.der, anchors) is not first
+    assert isinstance(judged(SERVER.chain, anchors, leaf=first), Trusted)
+    assert read_leaf(SERVER.der, anchors) is first
+    assert refusals(judged(SERVER.chain, anchors, at=NOW + 900 * DAY)) == [(Fault.CERTIFICATE_EXPIRED, 0)]
+
+
+def test_memory_keeps_no_certificate_that_led_to_no_anchor():
+    """So strangers cannot fill it."""
+    for anchors in (store(root("Elsewhere")), store(ROOT, remember_paths=0)):
+        first = read_leaf(SERVER.der, anchors)
+        judged(SERVER.chain, anchors, leaf=first)
+        assert read_leaf(SERVER.der, anchors) is not first
 
 
 def test_memory_of_one_store_is_unknown_to_another():

@@ -27,12 +27,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from bothways.faults import Blame
 from bothways.iana import ContentType, HandshakeType, NamedGroup, SignatureScheme
 from bothways.tls.crypto.groups import answer, finish, offer
-from bothways.tls.crypto.hkdf import derive_secret, expand_label, extract, traffic_keys
+from bothways.tls.crypto.hkdf import derive_secret, extract, traffic_keys
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input, sign
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.keys.schedule13 import (
     EarlySecret,
     HandshakeSecrets,
+    finished_key,
     finished_mac,
     resumption_psk,
     same_secret,
@@ -153,8 +154,9 @@ class Follower:
         elif isinstance(message, Certificate):
             self.certificates[sender] = message
         elif isinstance(message, Finished):
-            secret = self.handshake.server if sender == "server" else self.handshake.client
-            mac = finished_mac(secret, self.transcript.digest(), SUITE)
+            secrets = self.handshake
+            key = secrets.server_finished if sender == "server" else secrets.client_finished
+            mac = finished_mac(key, self.transcript.digest(), SUITE)
             self.replay.finished.append((message.verify_data, mac))
         if not isinstance(message, NewSessionTicket):
             self.transcript.receive(raw)
@@ -188,8 +190,8 @@ class Follower:
         values["binder key"] = EarlySecret(SUITE, self.psk).binder_key()
         size = 2 + sum(1 + len(binder) for binder in offered.binders)
         values["binder hash"] = hashlib.sha256(raw[:-size]).digest()
-        values["binder"] = finished_mac(values["binder key"], values["binder hash"], SUITE)
-        values["binder finished key"] = expand_label(SUITE.hash, values["binder key"], "finished", b"", 32)
+        values["binder finished key"] = finished_key(values["binder key"], SUITE)
+        values["binder"] = finished_mac(values["binder finished key"], values["binder hash"], SUITE)
         self.replay.binder = (offered.binders[0], values["binder"])
 
         values["early"] = extract(SUITE.hash, bytes(32), self.psk)
@@ -216,7 +218,7 @@ class Follower:
         )
         early = EarlySecret(SUITE, self.psk)
         self.secrets = secrets = early.handshake(values["shared secret"], self.transcript.digest())
-        values["handshake"] = secrets._secret
+        values["handshake"] = extract(SUITE.hash, values["derived for handshake"], values["shared secret"])
         values["c hs traffic"], values["s hs traffic"] = secrets.client, secrets.server
         self.change_keys("server", secrets.server, "handshake")
         if "c e traffic" not in values:

@@ -2,12 +2,13 @@
 
 An anchor is a certificate, a root's or an intermediate's, and is held to what it says. The memory knows
 signature edges alone (this certificate was signed by that key), each seen on a path that ended here, and
-the issuers on such paths, parsed; it is dictionaries used by single operations, renewed when they are full.
+the certificates on such paths, taken apart: what they say, never what was thought of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Generic, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -18,9 +19,40 @@ from bothways.trust import files, pem
 from bothways.trust.certificate import Parsed
 
 REMEMBERED_PATHS = 1024
-_REMEMBERED_ISSUERS = 64
+REMEMBERED_CERTIFICATES = 256
 
 Edge = tuple[bytes, bytes]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """At most `size` things: when half of them are new, those from before are forgotten.
+
+    Threads share it: every step is a single operation on a dictionary.
+    """
+
+    __slots__ = ("_half", "_new", "_old")
+
+    def __init__(self, size: int) -> None:
+        self._half = -(-size // 2)
+        self._new: dict[K, V] = {}
+        self._old: dict[K, V] = {}
+
+    def find(self, key: K) -> V | None:
+        """Return what was kept under `key`, while it is."""
+        return self._new.get(key) or self._old.get(key)
+
+    def keep(self, key: K, value: V) -> None:
+        """Keep what is not kept yet."""
+        if self._half and key not in self._new and key not in self._old:
+            if len(self._new) >= self._half:
+                self._old, self._new = self._new, {}
+            self._new[key] = value
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._new, self._old = {}, {}
 
 
 class TrustStore:
@@ -52,10 +84,9 @@ class TrustStore:
         self._by_der = {
             anchor.subject: self._by_name[anchor.normal_subject] for anchor in self._anchors.values()
         }
-        self._half = -(-remember_paths // 2)
-        self._young: dict[Edge, None] = {}
-        self._old: dict[Edge, None] = {}
-        self._issuers: dict[bytes, Parsed] = {}
+        self.remembers_paths = remember_paths > 0
+        self._edges: Recent[Edge, bool] = Recent(remember_paths)
+        self._certificates: Recent[bytes, Parsed] = Recent(min(remember_paths, REMEMBERED_CERTIFICATES))
 
     @classmethod
     def from_file(cls, path: files.FilePath, *, remember_paths: int = REMEMBERED_PATHS) -> TrustStore:
@@ -116,30 +147,21 @@ class TrustStore:
 
     def remembers(self, edge: Edge) -> bool:
         """Whether a signature (digest of a certificate, digest of the signer's key) is known to hold."""
-        return edge in self._young or edge in self._old
+        return self._edges.find(edge) is not None
 
     def parsed(self, der: bytes) -> Parsed:
-        """Take a certificate apart, unless it is an issuer remembered; ValueError if it cannot be read."""
-        return self._issuers.get(der) or Parsed(der)
+        """Take a certificate apart, unless it is remembered; ValueError if it cannot be read."""
+        return self._certificates.find(der) or Parsed(der)
 
-    def remember(self, edges: Iterable[Edge], issuers: Iterable[Parsed] = ()) -> None:
-        """Remember the signatures of a path that ended at one of our anchors, and the issuers on it."""
-        if not self._half:
-            return
-        for issuer in issuers:
-            if issuer.der not in self._issuers:
-                if len(self._issuers) >= _REMEMBERED_ISSUERS:
-                    self._issuers = {}
-                self._issuers[issuer.der] = issuer
-        for edge in edges:
-            if not self.remembers(edge):
-                if len(self._young) >= self._half:
-                    self._old, self._young = self._young, {}
-                self._young[edge] = None
+    def remember(self, edge: Edge, child: Parsed) -> None:
+        """Remember a signature of a path that ended at one of our anchors, and the certificate signed by it."""
+        self._edges.keep(edge, True)
+        self._certificates.keep(child.der, child)
 
     def forget_paths(self) -> None:
-        """Forget every signature and issuer remembered."""
-        self._young, self._old, self._issuers = {}, {}, {}
+        """Forget every signature and certificate remembered."""
+        self._edges.clear()
+        self._certificates.clear()
 
 
 def certificates_in(data: bytes, source: str) -> list[bytes]:

@@ -67,6 +67,7 @@ class Parsed:
         "der",
         "flaws",
         "issuer",
+        "names",
         "serial",
         "signed",
         "spki",
@@ -79,6 +80,7 @@ class Parsed:
         self.flaws: tuple[Flaw, ...] | None = (
             None  # what `constraints` found wrong with it wherever it stands
         )
+        self.names: object = None  # the `Names` that `names` collected of it
         self._loaded: Loaded | None = None
         self._digest: bytes | None = None
         self._key_digest: bytes | None = None

@@ -77,6 +77,16 @@ def certificate_reasons(
     return reasons
 
 
+def is_signed_weakly(certificate: Parsed) -> bool:
+    """Whether a certificate is signed by an algorithm that does not count."""
+    return any(fault in _SIGNATURE_FAULTS for fault, _ in flaws(certificate))
+
+
+def has_weak_key(certificate: Parsed) -> bool:
+    """Whether nothing that the certificate's key signed counts."""
+    return any(fault is Fault.WEAK_KEY for fault, _ in flaws(certificate))
+
+
 def flaws(certificate: Parsed) -> tuple[Flaw, ...]:
     """Say what is wrong with a certificate whenever and wherever it stands; found once and kept with it."""
     if certificate.flaws is None:

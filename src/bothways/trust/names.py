@@ -107,7 +107,14 @@ def _canonical_uri(uri: str) -> str:
 
 
 def names_of(certificate: Parsed) -> Names:
-    """Collect every name of a certificate's holder."""
+    """Return every name of a certificate's holder; collected once and kept with it."""
+    names = certificate.names
+    if not isinstance(names, Names):
+        certificate.names = names = _collected(certificate)
+    return names
+
+
+def _collected(certificate: Parsed) -> Names:
     kinds: dict[type[x509.GeneralName], list[str]] = {
         x509.DNSName: [], x509.IPAddress: [], x509.UniformResourceIdentifier: [], x509.RFC822Name: []
     }  # fmt: skip

@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
-
-from cryptography import x509
 
 from bothways.faults import Check, Fault, Reason, blame
 from bothways.trust.anchors import Edge, TrustStore
 from bothways.trust.certificate import Parsed
-from bothways.trust.constraints import certificate_reasons, key_weakness
+from bothways.trust.constraints import certificate_reasons, has_weak_key, is_signed_weakly
 from bothways.trust.name_constraints import COMPARISONS, OutOfWork, Work, constraint_reasons
 from bothways.trust.names import ServerName, name_reasons, names_of, server_name
 from bothways.trust.policies import NO_POLICY, Policies, policy_reasons
-from bothways.trust.signatures import is_signed_by, weakness
+from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import (
     Finding,
     Names,
@@ -104,7 +103,7 @@ def judge(
     if too_large is not None:
         return _refused([too_large], None)
     try:
-        leaf = leaf or Parsed(bytes(chain[0]))
+        leaf = leaf or anchors.parsed(bytes(chain[0]))
         leaf.load()
         names = names_of(leaf)
     except ValueError as error:
@@ -152,15 +151,13 @@ def find_path(
     return None
 
 
-def leaf_certificate(der: bytes) -> x509.Certificate:
-    """Return the certificate that a peer sent first, or blame it for one that cannot be read."""
-    return read_leaf(der).x509
+def read_leaf(der: bytes, anchors: TrustStore) -> Parsed:
+    """Read the certificate that a peer sent first, or blame the peer for one that cannot be read.
 
-
-def read_leaf(der: bytes) -> Parsed:
-    """Read the certificate that a peer sent first, or blame the peer for one that cannot be read."""
+    anchors: by which it will be judged; they may know what it says, if it led to them before.
+    """
     try:
-        leaf = Parsed(der)
+        leaf = anchors.parsed(der)
         leaf.load()
     except ValueError as error:
         blame(Fault.BAD_ENCODING, problem=error)
@@ -225,7 +222,7 @@ class _Search:
         self._chain = chain
         self._pool: list[Parsed] | None = None
         self._unreadable: list[Reason] = []
-        self._edges: dict[Edge, bool] = {}
+        self._links: dict[tuple[bytes, bytes], bool] = {}
         self._candidates = 0
         self._signatures = 0
         self._furthest: Path = ()
@@ -314,20 +311,21 @@ class _Search:
         What is refused for its algorithm or for a weak key is not checked: the path is followed for what else
         there is to say, and `certificate_reasons` refuses it. Anybody can make such paths, so each counts.
         """
-        edge = (child.digest, issuer.key_digest)
-        known = self._edges.get(edge)
+        link = (child.der, issuer.spki)
+        known = self._links.get(link)
         if known is not None:
             return known
-        if self._anchors.remembers(edge):
+        if self._anchors.remembers_paths and self._anchors.remembers(_edge(child, issuer)):
+            self._links[link] = True
             return True
         self._signatures += 1
         if self._signatures > self._limits.signatures:
             self._exhaust("signatures", self._limits.signatures)
             return False
-        if weakness(child) is not None or key_weakness(issuer) is not None:
+        if is_signed_weakly(child) or has_weak_key(issuer):
             return True
         holds = is_signed_by(child, issuer.key)
-        self._edges[edge] = holds
+        self._links[link] = holds
         return holds
 
     def _exhaust(self, unit: str, limit: int) -> None:
@@ -335,13 +333,10 @@ class _Search:
 
     def _remember(self, path: Path) -> None:
         """Give the store what was verified on a path that ended at its anchor."""
-        held = [
-            edge
-            for child, issuer in pairwise(path)
-            if self._edges.get(edge := (child.digest, issuer.key_digest))
-        ]
-        if held:
-            self._anchors.remember(held, path[1:-1])
+        if self._anchors.remembers_paths:
+            for child, issuer in pairwise(path):
+                if self._links.get((child.der, issuer.spki)):
+                    self._anchors.remember(_edge(child, issuer), child)
 
     def _note_end(self, path: Path, wrong: Parsed | None) -> None:
         """Keep the furthest place where the search ended; one with a signer that did not sign says more."""
@@ -393,6 +388,10 @@ class _Search:
         )
 
 
+def _edge(child: Parsed, issuer: Parsed) -> Edge:
+    return child.digest, issuer.key_digest
+
+
 def _names_another_key(child: Parsed, signer: Parsed) -> bool:
     """Whether the child names a key of its issuer that is not the signer's (RFC 5280 4.2.1.1)."""
     wanted, has = child.authority_key_identifier, signer.subject_key_identifier
@@ -406,7 +405,7 @@ def _wanting(path: Path, names: Names, reasons: list[Reason], status: Status) ->
 
 
 def _trusted(path: Path, names: Names, status: Status) -> Trusted:
-    until = min(each.not_after for each in path)
+    until = min([each.not_after for each in path])
     count = (
         "1 certificate, itself an anchor"
         if len(path) == 1
@@ -414,13 +413,17 @@ def _trusted(path: Path, names: Names, status: Status) -> Trusted:
     )
     findings = (
         Finding("a", Outcome.PASSED, count),
-        Finding(
-            "b", Outcome.PASSED, f"valid until {until.replace(tzinfo=None).isoformat(' ', 'minutes')} UTC"
-        ),
+        _valid_until(until),
         status.finding,
     )
     lapses = until if status.until is None else min(until, status.until)
-    return Trusted(tuple(each.x509 for each in path), names, findings, lapses)
+    return Trusted(tuple([each.x509 for each in path]), names, findings, lapses)
+
+
+@lru_cache(maxsize=256)
+def _valid_until(moment: datetime) -> Finding:
+    text = f"valid until {moment.replace(tzinfo=None).isoformat(' ', 'minutes')} UTC"
+    return Finding("b", Outcome.PASSED, text)
 
 
 def _refused(reasons: list[Reason], names: Names | None, revocation: Finding = NO_REVOCATION) -> Refused:

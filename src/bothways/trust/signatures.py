@@ -24,7 +24,11 @@ Signed = Certificate | CertificateRevocationList | OCSPResponse
 STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 _PKCS1 = {Algorithm.RSA_WITH_SHA256, Algorithm.RSA_WITH_SHA384, Algorithm.RSA_WITH_SHA512}
-_ECDSA = {Algorithm.ECDSA_WITH_SHA256, Algorithm.ECDSA_WITH_SHA384, Algorithm.ECDSA_WITH_SHA512}
+_ECDSA = {
+    Algorithm.ECDSA_WITH_SHA256: ec.ECDSA(hashes.SHA256()),
+    Algorithm.ECDSA_WITH_SHA384: ec.ECDSA(hashes.SHA384()),
+    Algorithm.ECDSA_WITH_SHA512: ec.ECDSA(hashes.SHA512()),
+}
 _PlainKey = (
     ed25519.Ed25519PublicKey
     | ed448.Ed448PublicKey
@@ -46,7 +50,7 @@ _WEAK = {
     Algorithm.ECDSA_WITH_SHA1: "SHA-1",
     Algorithm.DSA_WITH_SHA1: "SHA-1",
 }
-_ACCEPTED = _PKCS1 | _ECDSA | set(_PLAIN)
+_ACCEPTED = _PKCS1 | _ECDSA.keys() | _PLAIN.keys()
 
 
 def weakness(certificate: Parsed) -> tuple[Fault, str] | None:
@@ -101,11 +105,11 @@ def _check_for(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> C
     """Return the check that the algorithm asks for, or None if the key is of another kind."""
     algorithm = signed.signature_algorithm_oid
     signature = signed.signature
-    if algorithm in _ECDSA:
-        digest = signed.signature_hash_algorithm
-        if digest is None or not isinstance(key, ec.EllipticCurvePublicKey):
+    with_hash = _ECDSA.get(algorithm)
+    if with_hash is not None:
+        if not isinstance(key, ec.EllipticCurvePublicKey):
             return None
-        return partial(key.verify, signature, data, ec.ECDSA(digest))
+        return partial(key.verify, signature, data, with_hash)
     if isinstance(key, _PlainKey):
         return partial(key.verify, signature, data) if isinstance(key, _PLAIN.get(algorithm, ())) else None
     digest = signed.signature_hash_algorithm

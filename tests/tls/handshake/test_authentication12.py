@@ -40,6 +40,7 @@ RSA_SUITE = SUITES12[CipherSuite[RSA_SUITES[0]]]
 RANDOMS = bytes([1]) * 32, bytes([2]) * 32
 PUBLIC = bytes([9]) + bytes(31)
 OFFERED = client_config().scheme_codes
+ANCHORS = client_config().anchors
 
 
 def handshake(role: Role, notes: list[Note] | None = None) -> Handshake:
@@ -83,7 +84,7 @@ def test_client_checks_the_exchange_of_every_kind_of_key(kind: str, scheme: int)
     hs = handshake(Role.CLIENT, notes)
     chain = credentials("localhost", kind).chain
     suite = RSA_SUITE if kind.startswith("RSA") else SUITE
-    proof = check_exchange(hs, suite, chain, signed(kind, scheme), RANDOMS, OFFERED)
+    proof = check_exchange(hs, suite, chain, signed(kind, scheme), RANDOMS, OFFERED, ANCHORS)
     assert proof.chain == chain and proof.scheme == scheme
     assert [note.step for note in notes if isinstance(note, Proved)] == ["2.2"]
 
@@ -94,20 +95,20 @@ def test_client_refuses_an_exchange_that_is_signed_in_any_other_way() -> None:
     chain = credentials("localhost").chain
     good = signed("P-256", S.ecdsa_secp256r1_sha256)
     with blames(Fault.UNOFFERED_SCHEME, got="ecdsa_secp256r1_sha256"):
-        check_exchange(hs, SUITE, chain, good, RANDOMS, (S.ed25519,))
+        check_exchange(hs, SUITE, chain, good, RANDOMS, (S.ed25519,), ANCHORS)
     with blames(Fault.SCHEME_DOES_NOT_FIT_SUITE, suite=RSA_SUITE.name):
-        check_exchange(hs, RSA_SUITE, chain, good, RANDOMS, OFFERED)
+        check_exchange(hs, RSA_SUITE, chain, good, RANDOMS, OFFERED, ANCHORS)
     with blames(Fault.SCHEME_DOES_NOT_FIT_KEY):
-        check_exchange(hs, SUITE, credentials("localhost", "RSA-2048").chain, good, RANDOMS, OFFERED)
+        check_exchange(hs, SUITE, credentials("localhost", "RSA-2048").chain, good, RANDOMS, OFFERED, ANCHORS)
     with blames(Fault.SCHEME_DOES_NOT_FIT_KEY):
-        check_exchange(hs, SUITE, credentials("localhost", "Ed25519").chain, good, RANDOMS, OFFERED)
+        check_exchange(hs, SUITE, credentials("localhost", "Ed25519").chain, good, RANDOMS, OFFERED, ANCHORS)
     for wrong in (
         signed("P-256", S.ecdsa_secp256r1_sha256, randoms=(RANDOMS[1], RANDOMS[0])),
         signed("P-256", S.ecdsa_secp256r1_sha256, public=bytes(32)),
         signed("P-384", S.ecdsa_secp256r1_sha256),
     ):
         with blames(Fault.BAD_CERTIFICATE_VERIFY):
-            check_exchange(hs, SUITE, chain, wrong, RANDOMS, OFFERED)
+            check_exchange(hs, SUITE, chain, wrong, RANDOMS, OFFERED, ANCHORS)
 
 
 def test_server_never_takes_ml_dsa_for_a_proof() -> None:
@@ -115,10 +116,10 @@ def test_server_never_takes_ml_dsa_for_a_proof() -> None:
     hs = handshake(Role.SERVER)
     chain = credentials("client.example", "ML-DSA-44").chain
     with blames(Fault.SCHEME_DOES_NOT_FIT_KEY):
-        check_client_proof(hs, chain, CertificateVerify(S.mldsa44, bytes(2420)), OFFERED)
+        check_client_proof(hs, chain, CertificateVerify(S.mldsa44, bytes(2420)), OFFERED, ANCHORS)
     with blames(Fault.SCHEME_DOES_NOT_FIT_SUITE):
         exchange = ServerKeyExchange(29, PUBLIC, S.mldsa44, bytes(2420))
-        check_exchange(handshake(Role.CLIENT), SUITE, chain, exchange, RANDOMS, OFFERED)
+        check_exchange(handshake(Role.CLIENT), SUITE, chain, exchange, RANDOMS, OFFERED, ANCHORS)
 
 
 def test_client_signs_the_messages_themselves() -> None:

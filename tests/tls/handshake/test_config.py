@@ -116,7 +116,7 @@ def test_anchors_alone_mean_that_clients_must_prove_themselves() -> None:
     assert server_config(client_auth="none").client_auth == "none"
     assert ServerConfig(credentials=credentials("localhost")).client_auth == "none"
     asked = server_config(client_auth="request")
-    assert asked.asks_client and not asked.requires_client
+    assert asked.client_auth == "request" and not asked.requires_client
 
 
 @pytest.mark.parametrize(

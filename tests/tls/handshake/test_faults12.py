@@ -96,10 +96,10 @@ def _seen_hello(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the last ClientHello: a server signs its random, and may echo its session ID."""
     send = Outbox._gather
 
-    def gather(out: Outbox, message: Message) -> bytes:
+    def gather(out: Outbox, message: Message, raw: bytes | None = None) -> bytes:
         if isinstance(message, ClientHello):
             _hellos.append(message)
-        return send(out, message)
+        return send(out, message, raw)
 
     monkeypatch.setattr(Outbox, "_gather", gather)
 

@@ -80,7 +80,7 @@ def drawing() -> Iterator[Drawn]:
 
     with pytest.MonkeyPatch.context() as patch:
         watch(Protection, ("_secret",))
-        watch(HandshakeSecrets, ("_secret", "client", "server"))
+        watch(HandshakeSecrets, ("_derived", "client", "server", "client_finished", "server_finished"))
         watch(ApplicationSecrets, ("_main_secret", "client", "server", "exporter"))
         yield drawn
 

@@ -126,25 +126,25 @@ def test_proof_is_checked_against_the_conversation_before_it() -> None:
     notes: list[Note] = []
     _, client, certificate, proof = both_sides()
     client.observer = notes.append
-    signed = check_proof(client, certificate, proof, (ECDSA,))
+    signed = check_proof(client, certificate, proof, (ECDSA,), anchors())
     assert signed.chain == credentials("localhost").chain and signed.scheme == ECDSA
     assert [note.step for note in notes if isinstance(note, Proved)] == ["2.2"]
     client.transcript.add(b"more")
     with blames(Fault.BAD_CERTIFICATE_VERIFY):
-        check_proof(client, certificate, proof, (ECDSA,))
+        check_proof(client, certificate, proof, (ECDSA,), anchors())
 
 
 def test_proof_is_refused_by_scheme_before_it_is_checked() -> None:
     """RFC 9846 4.5.2: what we did not offer, and what does not fit the key."""
     _, client, certificate, proof = both_sides()
     with blames(Fault.UNOFFERED_SCHEME, got="ecdsa_secp256r1_sha256"):
-        check_proof(client, certificate, proof, (0x0804,))
+        check_proof(client, certificate, proof, (0x0804,), anchors())
     wrong = CertificateVerify(0x0804, proof.signature)
     with blames(Fault.SCHEME_DOES_NOT_FIT_KEY, got="rsa_pss_rsae_sha256", key="secp256r1"):
-        check_proof(client, certificate, wrong, (0x0804,))
+        check_proof(client, certificate, wrong, (0x0804,), anchors())
     garbage = Certificate(b"", (CertificateEntry(b"garbage", ()),))
     with blames(Fault.BAD_ENCODING):
-        check_proof(client, garbage, proof, (ECDSA,))
+        check_proof(client, garbage, proof, (ECDSA,), anchors())
 
 
 def test_finished_covers_the_conversation_before_it() -> None:

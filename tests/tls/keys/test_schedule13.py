@@ -13,6 +13,7 @@ from bothways.tls.crypto.suites import SUITES13, Suite
 from bothways.tls.keys.schedule13 import (
     EarlySecret,
     exporter,
+    finished_key,
     finished_mac,
     resumption_psk,
     same_secret,
@@ -74,6 +75,8 @@ def test_every_secret_is_where_the_figure_has_it(suite: Suite, psk: bytes | None
         resumption, "resumption", b"\0\1", size
     )
     assert handshake.suite is application.suite is early.suite is suite
+    assert handshake.client_finished == by_hand.expand(handshake.client, "finished", b"", size)
+    assert handshake.server_finished == by_hand.expand(handshake.server, "finished", b"", size)
 
 
 @every_suite
@@ -82,7 +85,8 @@ def test_a_finished_is_a_mac_under_its_own_key(suite: Suite) -> None:
     by_hand = ByHand(suite.hash.name)
     secret, seen = os.urandom(suite.hash_size), os.urandom(suite.hash_size)
     key = by_hand.expand(secret, "finished", b"", suite.hash_size)
-    assert finished_mac(secret, seen, suite) == hmac.digest(key, seen, suite.hash.name)
+    assert finished_key(secret, suite) == key
+    assert finished_mac(key, seen, suite) == hmac.digest(key, seen, suite.hash.name)
 
 
 @every_suite

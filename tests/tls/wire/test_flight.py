@@ -54,6 +54,21 @@ def test_message_has_its_header(is_13: bool, message_type: HandshakeType, data: 
     assert isinstance(message, cls)
 
 
+def test_messages_that_come_again_are_decoded_once_and_their_faults_found_again() -> None:
+    """What is alike in all handshakes with one peer; nothing that is fresh, long or wrong is kept."""
+    request = tls13.CertificateRequest(b"", (ext.SignatureAlgorithms((0x0403, 0x0807)),))
+    raw = encode_message(request)
+    assert decode_message(raw[0], raw[4:]) is decode_message(raw[0], bytes(bytearray(raw[4:])))
+    for other in (server_hello(), tls13.Finished(bytes(32)), tls13.CertificateVerify(0x0403, b"s")):
+        fresh = encode_message(other)
+        assert decode_message(fresh[0], fresh[4:]) is not decode_message(fresh[0], fresh[4:])
+    long = encode_message(tls13.Certificate(b"", (tls13.CertificateEntry(bytes(5000), ()),)))
+    assert decode_message(long[0], long[4:]) is not decode_message(long[0], long[4:])
+    for _ in range(2):
+        with blames(Fault.UNDECODABLE, place="CertificateRequest.extensions"):
+            decode_message(raw[0], raw[4:-1])
+
+
 def test_error_names_the_message() -> None:
     with blames(Fault.UNDECODABLE, place="KeyUpdate.request_update"):
         decode_message(HandshakeType.key_update, b"")

@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey, MLKEM1024PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bothways.faults import Fault, blame
@@ -24,7 +24,8 @@ from bothways.tls.crypto.draws import Draws
 class Part:
     """One agreement: how long each side's share is, how a share is read and written.
 
-    `read` raises ValueError for bytes that are no public key. In a KEM the answer is a ciphertext.
+    `read` raises ValueError for bytes that are no public key; `finish` for an answer that gives no secret.
+    In a KEM the answer is a ciphertext.
     """
 
     code: int
@@ -32,6 +33,7 @@ class Part:
     answer_size: int
     read: Callable[[bytes], Any]
     write: Callable[[Any], bytes]
+    finish: Callable[[Any, bytes], bytes]
     is_kem: bool = False
 
 
@@ -113,17 +115,10 @@ def _answer_part(group: Group, part: Part, public: bytes, draws: Draws) -> tuple
 
 
 def _finish_part(group: Group, part: Part, key: Any, public: bytes) -> bytes:
-    secret: bytes
     try:
-        if part.is_kem:
-            secret = key.decapsulate(public)
-        elif isinstance(key, ec.EllipticCurvePrivateKey):
-            secret = key.exchange(ec.ECDH(), part.read(public))
-        else:
-            secret = key.exchange(part.read(public))
+        return part.finish(key, public)
     except ValueError:
         blame(Fault.BAD_SHARE, group=group.name)
-    return secret
 
 
 def _read(group: Group, part: Part, public: bytes) -> Any:
@@ -142,7 +137,22 @@ def _curve(code: NamedGroup, curve: ec.EllipticCurve) -> Part:
     def write(key: ec.EllipticCurvePublicKey) -> bytes:
         return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
-    return Part(code, size, size, read, write)
+    def finish(key: ec.EllipticCurvePrivateKey, public: bytes) -> bytes:
+        return key.exchange(ec.ECDH(), read(public))
+
+    return Part(code, size, size, read, write, finish)
+
+
+def _kem(code: NamedGroup, public_key: type[Any], share_size: int, answer_size: int) -> Part:
+    def finish(key: Any, ciphertext: bytes) -> bytes:
+        secret: bytes = key.decapsulate(ciphertext)
+        return secret
+
+    return Part(code, share_size, answer_size, public_key.from_public_bytes, _raw, finish, is_kem=True)
+
+
+def _finish_x25519(key: X25519PrivateKey, public: bytes) -> bytes:
+    return key.exchange(X25519PublicKey.from_public_bytes(public))
 
 
 def _raw(key: Any) -> bytes:
@@ -150,12 +160,12 @@ def _raw(key: Any) -> bytes:
     return data
 
 
-X25519 = Part(NamedGroup.x25519, 32, 32, X25519PublicKey.from_public_bytes, _raw)
+X25519 = Part(NamedGroup.x25519, 32, 32, X25519PublicKey.from_public_bytes, _raw, _finish_x25519)
 SECP256R1 = _curve(NamedGroup.secp256r1, ec.SECP256R1())
 SECP384R1 = _curve(NamedGroup.secp384r1, ec.SECP384R1())
 SECP521R1 = _curve(NamedGroup.secp521r1, ec.SECP521R1())
-MLKEM768 = Part(NamedGroup.MLKEM768, 1184, 1088, MLKEM768PublicKey.from_public_bytes, _raw, is_kem=True)
-MLKEM1024 = Part(NamedGroup.MLKEM1024, 1568, 1568, MLKEM1024PublicKey.from_public_bytes, _raw, is_kem=True)
+MLKEM768 = _kem(NamedGroup.MLKEM768, MLKEM768PublicKey, 1184, 1088)
+MLKEM1024 = _kem(NamedGroup.MLKEM1024, MLKEM1024PublicKey, 1568, 1568)
 
 GROUPS: dict[int, Group] = {
     int(code): Group(int(code), name(NamedGroup, code), parts)

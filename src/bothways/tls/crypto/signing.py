@@ -25,7 +25,7 @@ PrivateKey = Any
 
 SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"
-_PROOF_START = b" " * 64
+_PROOF_STARTS = {context: b" " * 64 + context + b"\0" for context in (SERVER_CONTEXT, CLIENT_CONTEXT)}
 _KINDS: dict[type, Kind] = {}
 
 
@@ -62,7 +62,7 @@ class Scheme:
 
 def proof_input(context: bytes, transcript_hash: bytes) -> bytes:
     """What a CertificateVerify of TLS 1.3 signs (RFC 9846 4.5.2)."""
-    return b"%b%b\0%b" % (_PROOF_START, context, transcript_hash)
+    return _PROOF_STARTS[context] + transcript_hash
 
 
 def sign(scheme: int, private_key: PrivateKey, data: bytes) -> bytes:
@@ -85,7 +85,7 @@ def check_signature(
 
 def is_signature(scheme: int, holder: PublicKey | x509.Certificate, data: bytes, signature: bytes) -> bool:
     """Whether `signature` is one of `data` by the key of `holder`."""
-    key, _ = _key_of(holder)
+    key = _key_of(holder)
     row = TABLE.get(scheme)
     if row is None or _kind(key) is not row.kind:
         return False
@@ -102,21 +102,19 @@ def check_fits(scheme: int, holder: PublicKey | x509.Certificate, *, tls13: bool
         blame(
             Fault.SCHEME_DOES_NOT_FIT_KEY,
             got=name(SignatureScheme, scheme),
-            key=described(_key_of(holder)[0]),
+            key=described(_key_of(holder)),
         )
 
 
 def schemes_for(holder: PublicKey | x509.Certificate, *, tls13: bool = True) -> tuple[int, ...]:
     """The schemes by which the key of `holder` can sign, the preferred first; none for an unknown key."""
-    key, pss_key = _key_of(holder)
+    key = _key_of(holder)
     kind = _kind(key)
     if kind is Kind.RSA:
-        return _rsa_schemes(key.key_size, pss_key, tls13)
+        return _rsa_schemes(key.key_size, _is_bound_to_pss(holder), tls13)
     if kind is Kind.ECDSA:
         return _ecdsa_schemes(key.curve.name, tls13)
-    return tuple(
-        row.code for row in TABLE.values() if row.kind is kind and (row.tls13 if tls13 else row.tls12)
-    )
+    return _plain_schemes(kind, tls13)
 
 
 def described(key: PublicKey | PrivateKey) -> str:
@@ -129,11 +127,15 @@ def described(key: PublicKey | PrivateKey) -> str:
     return kind.name if kind is not None else type(key).__name__
 
 
-def _key_of(holder: PublicKey | x509.Certificate) -> tuple[PublicKey, bool]:
-    """The public key, and whether its certificate binds it to PSS."""
-    if isinstance(holder, x509.Certificate):
-        return holder.public_key(), holder.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
-    return holder, False
+def _key_of(holder: PublicKey | x509.Certificate) -> PublicKey:
+    return holder.public_key() if type(holder) is x509.Certificate else holder
+
+
+def _is_bound_to_pss(holder: PublicKey | x509.Certificate) -> bool:
+    return (
+        type(holder) is x509.Certificate
+        and holder.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
+    )
 
 
 @lru_cache(maxsize=64)
@@ -155,6 +157,13 @@ def _ecdsa_schemes(curve: str, tls13: bool) -> tuple[int, ...]:
     if curve not in {row.curve for row in rows}:
         return ()
     return tuple(row.code for row in rows if row.curve == curve or not tls13)
+
+
+@lru_cache(maxsize=64)
+def _plain_schemes(kind: Kind | None, tls13: bool) -> tuple[int, ...]:
+    return tuple(
+        row.code for row in TABLE.values() if row.kind is kind and (row.tls13 if tls13 else row.tls12)
+    )
 
 
 def _kind(key: object) -> Kind | None:

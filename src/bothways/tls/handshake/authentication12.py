@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
@@ -16,9 +17,11 @@ from bothways.tls.handshake.steps import Role
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.keys.schedule13 import same_secret
 from bothways.tls.record.protection import Protection12
-from bothways.tls.wire.tls12 import ServerKeyExchange, signed_params
+from bothways.tls.wire.flight import Encoded, encoded
+from bothways.tls.wire.tls12 import Certificate, ServerKeyExchange, signed_params
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
-from bothways.trust.path import leaf_certificate
+from bothways.trust.anchors import TrustStore
+from bothways.trust.path import read_leaf
 
 
 def exchange_input(client_random: bytes, server_random: bytes, group: int, public: bytes) -> bytes:
@@ -33,8 +36,12 @@ def check_exchange(
     exchange: ServerKeyExchange,
     randoms: tuple[bytes, bytes],
     offered: Sequence[int],
+    anchors: TrustStore,
 ) -> Signed:
-    """Check the server's signature over its share and both randoms (step 2.2; RFC 8422 5.4)."""
+    """Check the server's signature over its share and both randoms (step 2.2; RFC 8422 5.4).
+
+    offered: our schemes.  anchors: by which the certificate will be judged.
+    """
     if exchange.algorithm not in offered:
         blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, exchange.algorithm))
     if not suite.is_signed_by(exchange.algorithm):
@@ -44,28 +51,43 @@ def check_exchange(
             suite=suite.name,
         )
     data = exchange_input(*randoms, exchange.named_curve, exchange.public)
-    return _checked(hs, "2.2", chain, exchange.algorithm, data, exchange.signature)
+    leaf = read_leaf(chain[0], anchors)
+    check_signature(exchange.algorithm, leaf.x509, data, exchange.signature, tls13=False)
+    return _proved(hs, "2.2", Signed(chain, exchange.algorithm, leaf))
 
 
 def check_client_proof(
-    hs: Handshake, chain: tuple[bytes, ...], proof: CertificateVerify, offered: Sequence[int]
+    hs: Handshake,
+    chain: tuple[bytes, ...],
+    proof: CertificateVerify,
+    offered: Sequence[int],
+    anchors: TrustStore,
 ) -> Signed:
-    """Check the client's signature over all messages before it (step 3.4; RFC 5246 7.4.8)."""
+    """Check the client's signature over all messages before it (step 3.4; RFC 5246 7.4.8).
+
+    offered: our schemes.  anchors: by which the certificate will be judged.
+    """
     if proof.algorithm not in offered:
         blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, proof.algorithm))
-    return _checked(hs, "3.4", chain, proof.algorithm, hs.transcript.messages_before(), proof.signature)
+    leaf = read_leaf(chain[0], anchors)
+    data = hs.transcript.messages_before()
+    check_signature(proof.algorithm, leaf.x509, data, proof.signature, tls13=False)
+    return _proved(hs, "3.4", Signed(chain, proof.algorithm, leaf))
 
 
-def _checked(
-    hs: Handshake, step: str, chain: tuple[bytes, ...], scheme: int, data: bytes, signature: bytes
-) -> Signed:
-    check_signature(scheme, leaf_certificate(chain[0]), data, signature, tls13=False)
+def _proved(hs: Handshake, step: str, signed: Signed) -> Signed:
     if hs.observer is not None:
-        name = spelled(SignatureScheme, scheme)
+        name = spelled(SignatureScheme, signed.scheme)
         hs.observer(
             Proved(step, f"the signature by {name} verifies: the {hs.role.peer} holds the private key")
         )
-    return Signed(chain, scheme)
+    return signed
+
+
+@lru_cache(maxsize=64)
+def own_certificate_12(chain: tuple[bytes, ...]) -> Encoded:
+    """Return the message that shows our chain (RFC 5246 7.4.2)."""
+    return encoded(Certificate(chain))
 
 
 def protection(secret: MainSecret, sender: Role) -> Protection12:

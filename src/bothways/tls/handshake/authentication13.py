@@ -20,7 +20,9 @@ from bothways.tls.handshake.script import Handshake, Script, Staples, sign_with
 from bothways.tls.handshake.steps import Role
 from bothways.tls.keys.schedule13 import finished_mac, same_secret
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.flight import Encoded, encoded
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
+from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
 from bothways.trust.path import read_leaf
@@ -32,7 +34,7 @@ class Signed:
 
     chain: tuple[bytes, ...]
     scheme: int
-    leaf: Parsed | None = None
+    leaf: Parsed
     staples: Staples = ()
 
 
@@ -50,13 +52,20 @@ def check_context(certificate: Certificate, context: bytes) -> None:
 
 
 def check_proof(
-    hs: Handshake, certificate: Certificate, proof: CertificateVerify, offered: Sequence[int]
+    hs: Handshake,
+    certificate: Certificate,
+    proof: CertificateVerify,
+    offered: Sequence[int],
+    anchors: TrustStore,
 ) -> Signed:
-    """Check the peer's signature over the conversation before it (steps 2.2 and 3.4; RFC 9846 4.5.2)."""
-    chain = tuple(entry.cert_data for entry in certificate.certificate_list)
+    """Check the peer's signature over the conversation before it (steps 2.2 and 3.4; RFC 9846 4.5.2).
+
+    offered: our schemes.  anchors: by which the certificate will be judged.
+    """
+    chain = tuple([entry.cert_data for entry in certificate.certificate_list])
     if proof.algorithm not in offered:
         blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, proof.algorithm))
-    leaf = read_leaf(chain[0])
+    leaf = read_leaf(chain[0], anchors)
     context, step = (SERVER_CONTEXT, "2.2") if hs.role is Role.CLIENT else (CLIENT_CONTEXT, "3.4")
     check_signature(proof.algorithm, leaf.x509, proof_input(context, hs.transcript.before()), proof.signature)
     if hs.observer is not None:
@@ -79,34 +88,35 @@ def prove(hs: Handshake, credentials: Credentials, scheme: int, *, with_status: 
     with_status: the peer asked for the OCSP responses that go with it.
     """
     context = CLIENT_CONTEXT if hs.role is Role.CLIENT else SERVER_CONTEXT
-    hs.out.send(own_certificate(credentials.chain, hs.own_staples(credentials) if with_status else ()))
+    staples = hs.own_staples(credentials) if with_status else ()
+    hs.out.send(*own_certificate(credentials.chain, staples))
     data = proof_input(context, hs.transcript.digest())
     signature = yield from sign_with(hs, credentials, scheme, data)
     hs.out.send(CertificateVerify(scheme, signature))
 
 
 @lru_cache(maxsize=64)
-def own_certificate(chain: tuple[bytes, ...], staples: Staples) -> Certificate:
-    """Return the message that shows our chain: one object, so that it is encoded once."""
+def own_certificate(chain: tuple[bytes, ...], staples: Staples) -> Encoded:
+    """Return the message that shows our chain."""
     entries = (
         CertificateEntry(der, () if staple is None else (ext.CertificateStatus(staple),))
         for der, staple in zip(chain, staples or (None,) * len(chain), strict=True)
     )
-    return Certificate(b"", tuple(entries))
+    return encoded(Certificate(b"", tuple(entries)))
 
 
-def send_finished(hs: Handshake, suite: Suite, secret: bytes) -> None:
+def send_finished(hs: Handshake, suite: Suite, key: bytes) -> None:
     """Send the MAC over the whole conversation (steps 4.1 and 4.2; RFC 9846 4.5.3)."""
-    mac = finished_mac(secret, hs.transcript.digest(), suite)
+    mac = finished_mac(key, hs.transcript.digest(), suite)
     hs.out.send(Finished(mac))
 
 
-def check_finished(hs: Handshake, suite: Suite, secret: bytes, finished: Finished) -> Finish:
+def check_finished(hs: Handshake, suite: Suite, key: bytes, finished: Finished) -> Finish:
     """Compare the peer's MAC with ours over the conversation before it (RFC 9846 4.5.3)."""
     if len(finished.verify_data) != suite.hash_size:
         problem = f"{len(finished.verify_data)} bytes stand where {suite.hash_size} must"
         blame(Fault.UNDECODABLE, place="Finished.verify_data", problem=problem)
-    if not same_secret(finished.verify_data, finished_mac(secret, hs.transcript.before(), suite)):
+    if not same_secret(finished.verify_data, finished_mac(key, hs.transcript.before(), suite)):
         blame(Fault.BAD_FINISHED)
     hs.inbox.ignores_change_cipher_spec = False
     if hs.observer is not None:

@@ -6,8 +6,6 @@ one message at a time and opens no record before it is asked to. Neither knows w
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import Alert, ContentType, name
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
@@ -16,7 +14,6 @@ from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.framing import TLS12_LIMIT, Framing
 from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Flight, Message, encode_message
-from bothways.tls.wire.tls13 import Certificate, CertificateRequest, EncryptedExtensions
 
 CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
 EMPTY_RECORD_LIMIT = 32
@@ -25,9 +22,6 @@ EARLY_DATA_LIMIT = 2**16
 Protecting = Protection | Protection12
 _DATA = int(ContentType.application_data)
 _PROTECTED = frozenset({ContentType.application_data, ContentType.handshake, ContentType.alert})
-# These are alike in all handshakes of one configuration, and hold nothing secret.
-_ALIKE = frozenset({EncryptedExtensions, CertificateRequest, Certificate})
-_encode_once = lru_cache(maxsize=64)(encode_message)
 
 Sealing = Plaintext | Protecting
 
@@ -51,17 +45,17 @@ class Outbox:
         self.epoch = Epoch.PLAINTEXT
         self.keys: Sealing = Plaintext()
 
-    def send(self, message: Message) -> None:
-        """Add `message` to the transcript and to the flight."""
-        self._transcript.add(self._gather(message))
+    def send(self, message: Message, raw: bytes | None = None) -> None:
+        """Add `message`, whose encoding `raw` may be known, to the transcript and to the flight."""
+        self._transcript.add(self._gather(message, raw))
 
     def send_after_handshake(self, message: Message) -> None:
         """Send a message that belongs to no transcript, at once (RFC 9846 4.7)."""
         self._gather(message)
         self.flush()
 
-    def _gather(self, message: Message) -> bytes:
-        raw = (_encode_once if type(message) in _ALIKE else encode_message)(message)
+    def _gather(self, message: Message, raw: bytes | None = None) -> bytes:
+        raw = raw or encode_message(message)
         self._messages += raw
         if self._observer is not None:
             self._observer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bothways.iana import CompressionMethod, ECPointFormat, ProtocolVersion
+from bothways.iana import CompressionMethod, ProtocolVersion
 from bothways.tls.crypto.groups import KeyOffer, offer
 from bothways.tls.events import Peer
 from bothways.tls.handshake.client12 import client_handshake_12
@@ -42,32 +42,18 @@ def client_hello(
 
     The session ID is drawn though TLS 1.3 has no use for it: middleboxes of TLS 1.2 expect one (E.4).
     """
-    speaks_12 = ProtocolVersion.TLSv1_2 in terms.version_codes
     speaks_13 = ProtocolVersion.TLSv1_3 in terms.version_codes
-    extensions: list[ext.Extension] = []
+    extensions = terms.hello_extensions
     if target.sni is not None:
-        extensions.append(ext.ServerName(target.sni))
-    extensions.append(ext.SupportedGroups(terms.group_codes))
-    extensions.append(ext.SignatureAlgorithms(terms.scheme_codes))
-    if terms.certificate_scheme_codes is not None:
-        extensions.append(ext.SignatureAlgorithmsCert(terms.certificate_scheme_codes))
-    if terms.protocols:
-        extensions.append(ext.ApplicationProtocols(terms.protocols))
-    if hs.asks_status:
-        extensions.append(ext.StatusRequest())
-    if speaks_12:
-        extensions.append(ext.EcPointFormats((ECPointFormat.uncompressed,)))
-        extensions.append(ext.ExtendedMainSecret())
-        extensions.append(ext.RenegotiationInfo(b""))
+        extensions = (ext.ServerName(target.sni), *extensions)
     if speaks_13:
-        extensions.append(ext.SupportedVersions(terms.version_codes))
-        shares = tuple(ext.KeyShareEntry(each.group, each.public) for each in offers)
-        extensions.append(ext.KeyShares(shares))
+        shares = [ext.KeyShareEntry(each.group, each.public) for each in offers]
+        extensions = (*extensions, ext.KeyShares(tuple(shares)))
     return ClientHello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=hs.draws.random(32),
         legacy_session_id=hs.draws.random(32) if speaks_13 else b"",
         cipher_suites=terms.suite_codes,
         legacy_compression_methods=bytes([CompressionMethod.null]),
-        extensions=tuple(extensions),
+        extensions=extensions,
     )

@@ -18,6 +18,7 @@ from bothways.tls.events import Chosen, Epoch, Observer, Peer
 from bothways.tls.handshake.authentication12 import (
     check_exchange,
     check_finished_12,
+    own_certificate_12,
     protection,
     send_finished_12,
 )
@@ -54,7 +55,6 @@ from bothways.tls.wire.tls13 import CertificateVerify, Finished
 from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.names import ServerName
-from bothways.trust.path import leaf_certificate
 from bothways.trust.verdict import Purpose
 
 
@@ -131,7 +131,7 @@ def server_authentication(
         staple, exchange = yield from key_exchange(promised=promised)
         if exchange.named_curve not in terms.group_codes or exchange.named_curve not in CLASSIC_GROUPS:
             blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, exchange.named_curve))
-        signed = check_exchange(hs, suite, chain, exchange, randoms, terms.scheme_codes)
+        signed = check_exchange(hs, suite, chain, exchange, randoms, terms.scheme_codes, terms.anchors)
         hs.group = exchange.named_curve
     request = None
     if promised and suite.is_key_transport:
@@ -148,6 +148,7 @@ def server_authentication(
         Purpose.SERVER,
         target,
         key_usage=usage,
+        leaf=None if signed is None else signed.leaf,
         staples=(staple,),
         gathered=None if signed is None else Gathered(),
     )
@@ -187,14 +188,14 @@ def send_certificate(
     if choice.credentials is None:
         hs.out.send(Certificate(()))
         return None
-    hs.out.send(Certificate(tuple(choice.credentials.chain)))
+    hs.out.send(*own_certificate_12(choice.credentials.chain))
     return choice.credentials, choice.scheme
 
 
 def send_key_exchange(hs: Handshake, server: Server12) -> bytes:
     """Send our part of the key exchange and return the premaster secret (steps 2.4, 2.5; RFC 5246 7.4.7)."""
     if server.exchange is None:
-        premaster, encrypted = encrypt_premaster(leaf_certificate(server.chain[0]), hs.draws)
+        premaster, encrypted = encrypt_premaster(server.peer.certificate, hs.draws)
         hs.out.send(rsa_key_exchange(encrypted))
         return premaster
     ours = offer(server.exchange.named_curve, hs.draws)

@@ -81,11 +81,12 @@ def client_handshake_13(
     server = yield from server_authentication(hs, terms, target, secrets)
     application = secrets.application(hs.transcript.digest())
     hs.log_keys(application_lines, hello.random, application)
-    hs.inbox.change_keys(Protection(secrets.suite, application.server), Epoch.APPLICATION)
+    theirs, ours = Protection(suite, application.server), Protection(suite, application.client)
+    hs.inbox.change_keys(theirs, Epoch.APPLICATION)
     if server.request is not None:
         yield from client_authentication(hs, terms, server.request)
-    send_finished(hs, secrets.suite, secrets.client)
-    hs.out.change_keys(Protection(secrets.suite, application.client), Epoch.APPLICATION)
+    send_finished(hs, suite, secrets.client_finished)
+    hs.out.change_keys(ours, Epoch.APPLICATION)
     hs.exporter = partial(exporter, application.exporter, suite=suite)
     return server.peer
 
@@ -153,9 +154,9 @@ def server_authentication(
     if not certificate.certificate_list:
         blame(Fault.EMPTY_SERVER_CERTIFICATE)
     proof = yield from expect(Step.WAIT_CV, CertificateVerify)
-    signed = check_proof(hs, certificate, proof, terms.scheme_codes)
+    signed = check_proof(hs, certificate, proof, terms.scheme_codes, terms.anchors)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
-    finish = check_finished(hs, secrets.suite, secrets.server, finished)
+    finish = check_finished(hs, secrets.suite, secrets.server_finished, finished)
     question = Question(
         signed.chain,
         terms.anchors,

@@ -6,20 +6,21 @@ Names of suites, groups and schemes are those of the IANA registries. Every impo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import Literal, Protocol
 
 from bothways.errors import ConfigError
-from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
+from bothways.iana import CipherSuite, ECPointFormat, NamedGroup, ProtocolVersion, SignatureScheme
 from bothways.iana import name as spelled
 from bothways.tls.crypto.draws import Draws
 from bothways.tls.crypto.groups import GROUPS
 from bothways.tls.crypto.signing import SCHEMES, schemes_for
 from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.defaults import CLOCK, DRAWS
+from bothways.tls.wire import extensions as ext
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.policy import Fetch
@@ -96,6 +97,7 @@ class Terms:
 
     version_codes: tuple[int, ...] = field(init=False, repr=False)
     suite_codes: tuple[int, ...] = field(init=False, repr=False)
+    suite_codes_13: tuple[int, ...] = field(init=False, repr=False)
     group_codes: tuple[int, ...] = field(init=False, repr=False)
     scheme_codes: tuple[int, ...] = field(init=False, repr=False)
     certificate_scheme_codes: tuple[int, ...] | None = field(init=False, repr=False)
@@ -113,6 +115,7 @@ class Terms:
         self._set("version_codes", tuple(VERSIONS[version] for version in spoken))
         usable = {code for version in spoken for code in _BY_VERSION[version]}
         self._set("suite_codes", tuple(code for code in allowed if code in usable))
+        self._set("suite_codes_13", tuple(code for code in self.suite_codes if code in SUITES13))
         self._set("group_codes", _codes("groups", self.groups, NamedGroup, GROUPS))
         self._set("scheme_codes", _codes("schemes", self.schemes, SignatureScheme, SCHEMES))
         chosen = self.certificate_schemes
@@ -170,6 +173,7 @@ class ClientTerms(Terms):
 
     own: tuple[Credentials, ...] = field(init=False, repr=False)
     share_codes: tuple[int, ...] = field(init=False, repr=False)
+    hello_extensions: tuple[ext.Extension, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -181,6 +185,24 @@ class ClientTerms(Terms):
         else:
             shares = _codes("key_shares", self.key_shares, NamedGroup, self.group_codes, empty=True)
             self._set("share_codes", tuple(code for code in self.group_codes if code in shares))
+        self._set("hello_extensions", tuple(self._standing_extensions()))
+
+    def _standing_extensions(self) -> Iterator[ext.Extension]:
+        """Yield what every ClientHello says, the name asked for and the shares apart (RFC 9846 4.2.2)."""
+        yield ext.SupportedGroups(self.group_codes)
+        yield ext.SignatureAlgorithms(self.scheme_codes)
+        if self.certificate_scheme_codes is not None:
+            yield ext.SignatureAlgorithmsCert(self.certificate_scheme_codes)
+        if self.protocols:
+            yield ext.ApplicationProtocols(self.protocols)
+        if self.revocation is not None and self.revocation.staples != "ignore":
+            yield ext.StatusRequest()
+        if ProtocolVersion.TLSv1_2 in self.version_codes:
+            yield ext.EcPointFormats((ECPointFormat.uncompressed,))
+            yield ext.ExtendedMainSecret()
+            yield ext.RenegotiationInfo(b"")
+        if ProtocolVersion.TLSv1_3 in self.version_codes:
+            yield ext.SupportedVersions(self.version_codes)
 
     def target(self, server_name: str | None) -> ServerName:
         """Return whom a connection wants to reach; `ConfigError` if that cannot be a server's name."""
@@ -212,7 +234,6 @@ class ServerTerms(Terms):
 
     own: tuple[Credentials, ...] = field(init=False, repr=False)
     refuses_unknown_name: bool = field(init=False, repr=False)
-    asks_client: bool = field(init=False, repr=False)
     requires_client: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -243,7 +264,6 @@ class ServerTerms(Terms):
         if self.unknown_server_name not in ("first", "refuse"):
             raise ConfigError("unknown_server_name: expected first or refuse")
         self._set("refuses_unknown_name", self.unknown_server_name == "refuse")
-        self._set("asks_client", mode != "none")
         self._set("requires_client", mode == "require")
 
 

@@ -51,9 +51,10 @@ def client_versions(hello: ClientHello) -> tuple[int, ...]:
 def choose_version(hello: ClientHello, accepted: Sequence[int]) -> int:
     """Choose the highest version that both sides speak (RFC 9846 4.3.1; RFC 7507 3)."""
     offered = client_versions(hello)
-    best = max((version for version in offered if not is_grease(version)), default=0)
-    if CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites and max(accepted) > best:
-        blame(Fault.NEEDLESS_FALLBACK, best=spelled(ProtocolVersion, max(accepted)))
+    if CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
+        best = max((version for version in offered if not is_grease(version)), default=0)
+        if max(accepted) > best:
+            blame(Fault.NEEDLESS_FALLBACK, best=spelled(ProtocolVersion, max(accepted)))
     shared = [version for version in accepted if version in offered]
     if not shared or hello.legacy_version <= ProtocolVersion.SSLv3:
         blame(

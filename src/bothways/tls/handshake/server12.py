@@ -5,6 +5,8 @@ The client is judged before our Finished, so that one that is not trusted is tol
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from bothways.faults import Fault, blame
 from bothways.iana import (
     CipherSuite,
@@ -25,6 +27,7 @@ from bothways.tls.handshake.authentication12 import (
     check_client_proof,
     check_finished_12,
     exchange_input,
+    own_certificate_12,
     protection,
     send_finished_12,
 )
@@ -54,6 +57,7 @@ from bothways.tls.handshake.steps import Role, Step
 from bothways.tls.keys.keylog import main_lines
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.flight import Encoded, encoded
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import (
     Certificate,
@@ -65,6 +69,7 @@ from bothways.tls.wire.tls12 import (
     encrypted_premaster,
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
+from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.verdict import Purpose
@@ -87,29 +92,31 @@ def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     randoms = (hello.random, marked_random(hs.draws.random(32), max(terms.version_codes)))
     staple = own_staple(hs, choice.credentials, hello)
     hs.out.send(server_hello(hs, offer, choice, randoms[1], stapling=staple is not None))
-    hs.out.send(Certificate(tuple(choice.credentials.chain)))
+    hs.out.send(*own_certificate_12(choice.credentials.chain))
     if staple is not None:
         hs.out.send(ext.CertificateStatus(staple))
     share = yield from send_exchange(hs, choice, randoms)
-    if terms.asks_client:
-        hs.out.send(certificate_request(terms))
+    anchors = terms.client_anchors
+    if anchors is not None:
+        authorities = named_authorities(anchors) if terms.name_authorities else ()
+        hs.out.send(*certificate_request(terms.scheme_codes, authorities))
     hs.out.send(ServerHelloDone())
-    chain = (yield from client_certificate(terms)) if terms.asks_client else ()
+    chain = () if anchors is None else (yield from client_certificate(terms))
     exchange = yield from expect(Step.WAIT_CKE, ClientKeyExchange)
     premaster = agree(hs, hello, choice, share, exchange)
     session_hash = hs.transcript.digest() if offer.extended_main_secret else None
     secret = MainSecret(choice.suite, premaster, session_hash, *randoms)
     hs.log_keys(main_lines, hello.random, secret)
     signed = None
-    if chain:
+    if chain and anchors is not None:
         proof = yield from expect(Step.WAIT_CLIENT_CV, CertificateVerify)
-        signed = check_client_proof(hs, chain, proof, terms.scheme_codes)
+        signed = check_client_proof(hs, chain, proof, terms.scheme_codes, anchors)
     hs.transcript.forget_messages()
     yield from expect(Step.WAIT_CLIENT_CCS, ChangeCipherSpec)
     hs.inbox.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
     finished = yield from expect(Step.WAIT_CLIENT_FINISHED, Finished)
     check_finished_12(hs, secret, finished)
-    peer = yield from judge_client(hs, terms, signed)
+    peer = yield from judge_client(hs, anchors, signed)
     hs.out.change_cipher_spec()
     hs.out.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
     send_finished_12(hs, secret)
@@ -161,12 +168,11 @@ def send_exchange(hs: Handshake, choice: Choice12, randoms: tuple[bytes, bytes])
     return share
 
 
-def certificate_request(terms: ServerTerms) -> CertificateRequest:
-    """Ask for the client's certificate (RFC 5246 7.4.4, RFC 8422 5.5)."""
+@lru_cache(maxsize=64)
+def certificate_request(schemes: tuple[int, ...], authorities: tuple[bytes, ...]) -> Encoded:
+    """Return the request for the client's certificate (RFC 5246 7.4.4, RFC 8422 5.5)."""
     types = (ClientCertificateType.ecdsa_sign, ClientCertificateType.rsa_sign)
-    anchors = terms.client_anchors
-    authorities = named_authorities(anchors) if anchors is not None and terms.name_authorities else ()
-    return CertificateRequest(types, schemes_12(terms.scheme_codes), authorities)
+    return encoded(CertificateRequest(types, schemes_12(schemes), authorities))
 
 
 def client_certificate(terms: ServerTerms) -> Script[tuple[bytes, ...]]:
@@ -188,11 +194,11 @@ def agree(
     )
 
 
-def judge_client(hs: Handshake, terms: ServerTerms, signed: Signed | None) -> Script[Peer | None]:
+def judge_client(hs: Handshake, anchors: TrustStore | None, signed: Signed | None) -> Script[Peer | None]:
     """Judge a client that proved its key; one that showed no certificate stays anonymous."""
-    if signed is None or terms.client_anchors is None:
+    if signed is None or anchors is None:
         return None
-    question = Question(signed.chain, terms.client_anchors, Purpose.CLIENT, None, gathered=Gathered())
+    question = Question(signed.chain, anchors, Purpose.CLIENT, None, leaf=signed.leaf, gathered=Gathered())
     return (yield from judge(hs, question))
 
 

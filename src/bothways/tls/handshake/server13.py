@@ -39,6 +39,7 @@ from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import codes
+from bothways.tls.wire.flight import Encoded, encoded
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
 from bothways.tls.wire.tls13 import (
     Certificate,
@@ -78,25 +79,27 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     if share is None:
         offer, share = yield from retry(hs, terms, offer, choice)
     secrets = agree(hs, offer, choice, share)
-    request = server_parameters(hs, terms, choice)
+    anchors = terms.client_anchors
+    server_parameters(hs, terms, choice, anchors)
     asked = ext.find(offer.hello.extensions or (), ext.StatusRequest) is not None
     yield from prove(hs, choice.credentials, choice.scheme, with_status=asked)
-    send_finished(hs, choice.suite, secrets.server)
+    send_finished(hs, choice.suite, secrets.server_finished)
     application = secrets.application(hs.transcript.digest())
     hs.log_keys(application_lines, hello.random, application)
-    hs.out.change_keys(Protection(choice.suite, application.server), Epoch.APPLICATION)
+    ours, theirs = Protection(choice.suite, application.server), Protection(choice.suite, application.client)
+    hs.out.change_keys(ours, Epoch.APPLICATION)
     signed = None
-    if request is not None:
-        signed = yield from client_authentication(hs, terms)
+    if anchors is not None:
+        signed = yield from client_authentication(hs, terms, anchors)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
-    check_finished(hs, choice.suite, secrets.client, finished)
-    hs.inbox.change_keys(Protection(choice.suite, application.client), Epoch.APPLICATION)
+    check_finished(hs, choice.suite, secrets.client_finished, finished)
+    hs.inbox.change_keys(theirs, Epoch.APPLICATION)
     hs.exporter = partial(exporter, application.exporter, suite=choice.suite)
-    if signed is None or terms.client_anchors is None:
+    if signed is None or anchors is None:
         return None
     question = Question(
         signed.chain,
-        terms.client_anchors,
+        anchors,
         Purpose.CLIENT,
         None,
         leaf=signed.leaf,
@@ -108,9 +111,7 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
 
 def choose(terms: ServerTerms, offer: Offer) -> Choice:
     """Choose suite, group, credentials, scheme and application protocol (RFC 9846 4.2.1)."""
-    suite = SUITES13[
-        choose_suite(offer.hello.cipher_suites, [code for code in terms.suite_codes if code in SUITES13])
-    ]
+    suite = SUITES13[choose_suite(offer.hello.cipher_suites, terms.suite_codes_13)]
     group = choose_group(offer.groups, terms.group_codes)
     alpn = choose_protocol(offer.protocols, terms.protocols)
     named = credentials_for(terms.own, offer.server_name, terms.refuses_unknown_name)
@@ -161,22 +162,25 @@ def agree(hs: Handshake, offer: Offer, choice: Choice, peer_share: bytes) -> Han
     return secrets
 
 
-def server_parameters(hs: Handshake, terms: ServerTerms, choice: Choice) -> CertificateRequest | None:
-    """Send EncryptedExtensions and, for mutual authentication, CertificateRequest (RFC 9846 4.4)."""
+def server_parameters(hs: Handshake, terms: ServerTerms, choice: Choice, anchors: TrustStore | None) -> None:
+    """Send EncryptedExtensions and, where clients are judged, CertificateRequest (RFC 9846 4.4)."""
+    hs.out.send(*encrypted_extensions(choice.by_name, choice.alpn))
+    if anchors is not None:
+        authorities = named_authorities(anchors) if terms.name_authorities else ()
+        schemes = terms.scheme_codes, terms.certificate_scheme_codes
+        request, hs.offered = certificate_request(*schemes, authorities, hs.asks_status)
+        hs.out.send(*request)
+
+
+@lru_cache(maxsize=64)
+def encrypted_extensions(by_name: bool, alpn: bytes | None) -> Encoded:
+    """Return the server's answers that need not be in the clear (RFC 9846 4.4.1)."""
     answers: list[ext.Extension] = []
-    if choice.by_name:
+    if by_name:
         answers.append(ext.ServerName())
-    if choice.alpn is not None:
-        answers.append(ext.ApplicationProtocols((choice.alpn,)))
-    hs.out.send(EncryptedExtensions(tuple(answers)))
-    if not terms.asks_client or terms.client_anchors is None:
-        return None
-    authorities = named_authorities(terms.client_anchors) if terms.name_authorities else ()
-    schemes = terms.scheme_codes, terms.certificate_scheme_codes
-    request = certificate_request(*schemes, authorities, hs.asks_status)
-    hs.offered = codes(request.extensions)
-    hs.out.send(request)
-    return request
+    if alpn is not None:
+        answers.append(ext.ApplicationProtocols((alpn,)))
+    return encoded(EncryptedExtensions(tuple(answers)))
 
 
 @lru_cache(maxsize=64)
@@ -185,8 +189,8 @@ def certificate_request(
     certificate_schemes: tuple[int, ...] | None,
     authorities: tuple[bytes, ...],
     asks_status: bool,
-) -> CertificateRequest:
-    """Return a request (RFC 9846 4.4.2): one object for all handshakes, so that it is encoded once."""
+) -> tuple[Encoded, frozenset[int]]:
+    """Return a request (RFC 9846 4.4.2), and the codes of the extensions that the client may answer."""
     extensions: list[ext.Extension] = [ext.SignatureAlgorithms(schemes)]
     if certificate_schemes is not None:
         extensions.append(ext.SignatureAlgorithmsCert(certificate_schemes))
@@ -194,10 +198,10 @@ def certificate_request(
         extensions.append(ext.CertificateAuthorities(authorities))
     if asks_status:
         extensions.append(ext.EmptyStatusRequest())
-    return CertificateRequest(b"", tuple(extensions))
+    return encoded(CertificateRequest(b"", tuple(extensions))), codes(extensions)
 
 
-def client_authentication(hs: Handshake, terms: ServerTerms) -> Script[Signed | None]:
+def client_authentication(hs: Handshake, terms: ServerTerms, anchors: TrustStore) -> Script[Signed | None]:
     """Certificate and CertificateVerify of the client, or an empty Certificate where that may pass."""
     certificate = yield from expect(Step.WAIT_CERT, Certificate)
     check_context(certificate, b"")
@@ -206,7 +210,7 @@ def client_authentication(hs: Handshake, terms: ServerTerms) -> Script[Signed | 
             blame(Fault.NO_CERTIFICATE)
         return None
     proof = yield from expect(Step.WAIT_CV, CertificateVerify)
-    return check_proof(hs, certificate, proof, terms.scheme_codes)
+    return check_proof(hs, certificate, proof, terms.scheme_codes, anchors)
 
 
 def named_authorities(anchors: TrustStore) -> tuple[bytes, ...]:

@@ -46,22 +46,24 @@ class EarlySecret:
 
 
 class HandshakeSecrets:
-    """The secrets of both sides' handshake traffic: `client`, `server`."""
+    """The secrets of both sides' handshake traffic, `client` and `server`, and the keys of their Finished."""
 
-    __slots__ = ("_secret", "client", "server", "suite")
+    __slots__ = ("_derived", "client", "client_finished", "server", "server_finished", "suite")
 
     def __init__(self, suite: Suite, secret: bytes, transcript_hash: bytes) -> None:
         self.suite = suite
         labels = Labels(suite.hash, secret)
         self.client = labels.derive("c hs traffic", transcript_hash)
         self.server = labels.derive("s hs traffic", transcript_hash)
-        self._secret = secret
+        self._derived = labels.derive("derived", _start(type(suite.hash)).empty)
+        self.client_finished = finished_key(self.client, suite)
+        self.server_finished = finished_key(self.server, suite)
 
     def application(self, transcript_hash: bytes) -> ApplicationSecrets:
         """Go on to the main secret; the hash is that of ClientHello...server's Finished."""
         suite = self.suite
-        salt = derive_secret(suite.hash, self._secret, "derived", _start(type(suite.hash)).empty)
-        return ApplicationSecrets(suite, extract(suite.hash, salt, bytes(suite.hash_size)), transcript_hash)
+        main_secret = extract(suite.hash, self._derived, bytes(suite.hash_size))
+        return ApplicationSecrets(suite, main_secret, transcript_hash)
 
 
 class ApplicationSecrets:
@@ -87,9 +89,13 @@ def resumption_psk(resumption_secret: bytes, ticket_nonce: bytes, suite: Suite) 
     return Labels(suite.hash, resumption_secret).expand("resumption", ticket_nonce, suite.hash_size)
 
 
-def finished_mac(base_secret: bytes, transcript_hash: bytes, suite: Suite) -> bytes:
-    """The verify_data of a Finished (RFC 9846 4.5.3)."""
-    key = Labels(suite.hash, base_secret).expand("finished", b"", suite.hash_size)
+def finished_key(base_secret: bytes, suite: Suite) -> bytes:
+    """The key of a Finished, or of a binder (RFC 9846 4.5.3)."""
+    return Labels(suite.hash, base_secret).expand("finished", b"", suite.hash_size)
+
+
+def finished_mac(key: bytes, transcript_hash: bytes, suite: Suite) -> bytes:
+    """The verify_data of a Finished, under its `finished_key` (RFC 9846 4.5.3)."""
     mac = HMAC(key, suite.hash)
     mac.update(transcript_hash)
     return mac.finalize()

@@ -6,14 +6,16 @@ which order messages come.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
+from struct import Struct
+from typing import Any, NamedTuple
 
 from bothways.faults import Fault, blame
 from bothways.iana import HandshakeType, name
 from bothways.tls.wire import tls12
 from bothways.tls.wire.extension_table import CERTIFICATE_STATUS, Place, check_placement
-from bothways.tls.wire.extensions import CertificateStatus, SelectedVersion, find
+from bothways.tls.wire.extensions import CertificateStatus, Extensions, SelectedVersion, find
 from bothways.tls.wire.fields import Codec, DecodeError, decode, write_whole
 from bothways.tls.wire.hello import (
     CLIENT_HELLO,
@@ -43,6 +45,7 @@ from bothways.tls.wire.words import FieldSeen, fields_in
 
 MESSAGE_LIMIT = 64 * 1024
 HEADER = 4
+_read_header = Struct(">I").unpack_from
 
 Message = (
     ClientHello
@@ -99,11 +102,25 @@ _FORMS: Mapping[type[Any], tuple[int, Codec[Any]]] = {
 }
 
 
+# What these say is alike in all handshakes with one peer, and nothing of it is fresh or secret.
+_ALIKE = frozenset(
+    {HandshakeType.encrypted_extensions, HandshakeType.certificate_request, HandshakeType.certificate}
+)
+_ALIKE_LIMIT = 4096
+
+
 def decode_message(message_type: int, body: bytes, tls13: bool = True) -> Message:
     """Return the message in `body`, which has no header any more, as TLS 1.3 or 1.2 has it.
 
+    Messages that come again and again are decoded once, as long as they are short.
     Raises `DecodeError` for bytes that are no message of that type.
     """
+    if message_type in _ALIKE and len(body) <= _ALIKE_LIMIT:
+        return _decode_once(message_type, body, tls13)
+    return _decode(message_type, body, tls13)
+
+
+def _decode(message_type: int, body: bytes, tls13: bool) -> Message:
     row = (MESSAGES_13 if tls13 else MESSAGES_12).get(message_type)
     if row is None:
         error = DecodeError("this version of TLS has no such message")
@@ -113,6 +130,21 @@ def decode_message(message_type: int, body: bytes, tls13: bool = True) -> Messag
     cls, codec = row
     message: Message = decode(codec, body, cls.__name__)
     return message
+
+
+_decode_once = lru_cache(maxsize=64)(_decode)
+
+
+class Encoded(NamedTuple):
+    """A message and its bytes: made once for all handshakes in which it is the same."""
+
+    message: Message
+    raw: bytes
+
+
+def encoded(message: Message) -> Encoded:
+    """Encode a message that will be sent many times."""
+    return Encoded(message, encode_message(message))
 
 
 def encode_message(message: Message) -> bytes:
@@ -132,18 +164,27 @@ def check_extensions(message: Message, offered: Collection[int]) -> None:
 
     offered: the code points of the extensions that we sent, which the peer may answer.
     """
-    if isinstance(message, Certificate):
-        for entry in message.certificate_list:
-            if entry.extensions:
-                check_placement(Place.CT, entry.extensions, offered)
-    elif isinstance(message, ServerHello):
-        check_placement(server_hello_place(message), message.extensions or (), offered)
-    elif isinstance(message, _WITH_EXTENSIONS):
-        check_placement(_PLACES[type(message)], message.extensions or (), offered)
+    for place, extensions in _BLOCKS.get(type(message), _no_blocks)(message):
+        if extensions:
+            check_placement(place, extensions, offered)
 
 
-_WITH_EXTENSIONS = (ClientHello, EncryptedExtensions, CertificateRequest, NewSessionTicket)
-_PLACES = dict(zip(_WITH_EXTENSIONS, (Place.CH, Place.EE, Place.CR, Place.NST), strict=True))
+Blocks = Sequence[tuple[Place, Extensions | None]]
+
+
+def _no_blocks(message: Any) -> Blocks:
+    del message
+    return ()
+
+
+_BLOCKS: Mapping[type[Any], Callable[[Any], Blocks]] = {
+    ClientHello: lambda message: ((Place.CH, message.extensions),),
+    ServerHello: lambda message: ((server_hello_place(message), message.extensions),),
+    EncryptedExtensions: lambda message: ((Place.EE, message.extensions),),
+    CertificateRequest: lambda message: ((Place.CR, message.extensions),),
+    Certificate: lambda message: [(Place.CT, entry.extensions) for entry in message.certificate_list],
+    NewSessionTicket: lambda message: ((Place.NST, message.extensions),),
+}
 
 
 def server_hello_place(hello: ServerHello) -> Place:
@@ -184,10 +225,11 @@ class Flight:
         if len(buffer) < body:
             self._compact()
             return None
-        message_type = buffer[at]
-        end = body + int.from_bytes(buffer[at + 1 : body], "big")
-        if end - body > self._shortest_limit:
-            self._check_length(message_type, end - body)
+        (header,) = _read_header(buffer, at)
+        message_type, length = header >> 24, header & 0xFFFFFF
+        end = body + length
+        if length > self._shortest_limit:
+            self._check_length(message_type, length)
         if len(buffer) < end:
             self._compact()
             return None
