@@ -85,6 +85,24 @@ def client(kind: str = "P-256", **options: str) -> Identity:
     return identity("client", kind, **options)
 
 
+@cache
+def deciphering(*usages: str) -> Identity:
+    """A server with an RSA key for what `usages` say."""
+    issued = issue(
+        f"server that may {' '.join(usages)}",
+        issuer(),
+        ca=False,
+        usage=("serverAuth",),
+        key_kind="RSA-2048",
+        key_usage=usages,
+        alternatives=LOCAL,
+        not_before=NOW - 30 * DAY,
+        not_after=NOW + 30 * DAY,
+    )
+    name = "-".join(("deciphering", *usages))
+    return Identity(name, issued.chain_pem, issued.key_pem, issuer().above[-1].pem)
+
+
 def anchors() -> TrustStore:
     return TrustStore.from_pem(server().root)
 

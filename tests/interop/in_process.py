@@ -5,12 +5,35 @@ from __future__ import annotations
 import re
 import ssl
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
+import pytest
 from OpenSSL import SSL
 
-from bothways import Connection, Event
+from bothways import ClientConfig, Connection, Event, ServerConfig
+from interop import identities
+from interop.identities import Identity, client, server
 from pair import failure, received
+
+BOTH_ROLES = pytest.mark.parametrize("role", ["client", "server"])
+
+# Suites of TLS 1.2, by the names that OpenSSL has for them.
+ECDSA = {
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+}
+RSA = {
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
+}
+TRANSPORT = {
+    "TLS_RSA_WITH_AES_128_GCM_SHA256": "AES128-GCM-SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384": "AES256-GCM-SHA384",
+}
+CLASSIC = {"insecure_rsa_key_transport": True}
 
 
 class Foreign(Protocol):
@@ -174,3 +197,102 @@ class Meeting:
     @property
     def failure(self) -> Exception | None:
         return failure(self.events)
+
+
+# -- a conversation with this machine's OpenSSL ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """Makes OpenSSL's side, which speaks TLS up to `version`.
+
+    ciphers: suites of TLS 1.2 as OpenSSL calls them.  settings: attributes of its context, and methods that
+    are called with the value.
+    """
+
+    folder: Path
+    version: str
+
+    def server(
+        self,
+        who: Identity | None = None,
+        asks: ssl.VerifyMode = ssl.CERT_NONE,
+        ciphers: str | None = None,
+        **settings: Any,
+    ) -> StandardSSL:
+        context = self._context(ssl.PROTOCOL_TLS_SERVER, who or server(), ciphers)
+        context.verify_mode = asks
+        return StandardSSL(_configured(context, settings), server=True)
+
+    def client(
+        self,
+        who: Identity | None = None,
+        name: str = "localhost",
+        ciphers: str | None = None,
+        **settings: Any,
+    ) -> StandardSSL:
+        context = self._context(ssl.PROTOCOL_TLS_CLIENT, who, ciphers)
+        return StandardSSL(_configured(context, settings), server=False, name=name)
+
+    def _context(self, protocol: int, who: Identity | None, ciphers: str | None) -> ssl.SSLContext:
+        context = ssl.SSLContext(protocol)
+        context.load_verify_locations(identities.root_file(self.folder))
+        context.maximum_version = {"1.3": ssl.TLSVersion.TLSv1_3, "1.2": ssl.TLSVersion.TLSv1_2}[self.version]
+        if who is not None:
+            context.load_cert_chain(*who.files(self.folder))
+        if ciphers is not None:
+            context.set_ciphers(ciphers)
+        return context
+
+
+def _configured(context: ssl.SSLContext, settings: dict[str, Any]) -> ssl.SSLContext:
+    for name, value in settings.items():
+        if callable(getattr(context, name)):
+            getattr(context, name)(value)
+        else:
+            setattr(context, name, value)
+    return context
+
+
+def our_client(who: Identity | None = None, **terms: Any) -> ClientConfig:
+    credentials = who.credentials if who is not None else None
+    return ClientConfig(**{"anchors": identities.anchors(), "credentials": credentials} | terms)
+
+
+def our_server(who: Identity | None = None, *, auth: str | None = None, **terms: Any) -> ServerConfig:
+    if auth not in (None, "none"):
+        terms |= {"client_anchors": identities.anchors(), "client_auth": auth}
+    return ServerConfig(**{"credentials": (who or server()).credentials} | terms)
+
+
+def mutual(
+    role: str,
+    theirs: Theirs,
+    kind: str = "P-256",
+    *,
+    who: Identity | None = None,
+    piece: int = 2**20,
+    ciphers: str | None = None,
+    settings: dict[str, Any] | None = None,
+    **terms: Any,
+) -> Meeting:
+    """A sound conversation with us in `role`, both sides with certificates of the same kind of key.
+
+    who: the server, where it has another key.  ciphers, settings: OpenSSL's.  terms: ours.
+    """
+    serves, more = who or server(kind), {"ciphers": ciphers} | (settings or {})
+    if role == "client":
+        ours = our_client(client(kind), **terms).connection("localhost")
+        meeting = Meeting(ours, theirs.server(serves, ssl.CERT_REQUIRED, **more), piece)
+    else:
+        ours = our_server(serves, auth="require", **terms).connection()
+        meeting = Meeting(ours, theirs.client(client(kind), **more), piece)
+    meeting.carry()
+    assert meeting.failure is None and meeting.theirs.failure is None
+    assert meeting.ours.established and meeting.theirs.established
+    assert meeting.ours.peer is not None
+    assert meeting.ours.version == theirs.version
+    assert isinstance(meeting.theirs, StandardSSL)
+    assert meeting.theirs.object.version() == f"TLSv{theirs.version}"
+    assert meeting.theirs.object.getpeercert() is not None
+    return meeting

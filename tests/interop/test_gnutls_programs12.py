@@ -13,7 +13,8 @@ from bothways import Fault, PeerAlert, PeerFault
 from bothways.iana import Alert
 from bothways.net import Channel
 from interop import identities
-from interop.identities import Identity, client, server
+from interop.identities import Identity, client, deciphering, server
+from interop.in_process import CLASSIC
 from interop.page import SOURCES
 from interop.peers import find
 from interop.programs import calling, heard_line, running, serving
@@ -25,7 +26,6 @@ from interop.test_gnutls_programs import (
     our_client,
     our_server,
 )
-from interop.test_openssl_in_process12 import CLASSIC, deciphering
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 

@@ -6,10 +6,10 @@ import pytest
 
 from bothways import Alert, Fault, PeerAlert, PeerFault
 from bothways.net import Channel
-from interop.identities import Identity, client, server
+from interop.identities import Identity, client, deciphering, server
+from interop.in_process import CLASSIC, ECDSA, RSA, TRANSPORT
 from interop.programs import calling, heard_line, serving
 from interop.test_go import Start, built, go_client, go_server, our_client, our_server, reports
-from interop.test_openssl_in_process12 import CLASSIC, ECDSA, RSA, TRANSPORT, deciphering
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 __all__ = ["built", "go_client", "go_server"]

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,7 +14,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from bothways import (
     Alert,
-    ClientConfig,
     Credentials,
     Established,
     Fault,
@@ -28,11 +25,9 @@ from bothways import (
     Truncated,
     UsageError,
 )
-from interop import identities
-from interop.identities import Identity, client, identity, server
-from interop.in_process import Meeting, StandardSSL
+from interop.identities import client, identity, server
+from interop.in_process import BOTH_ROLES, Meeting, StandardSSL, Theirs, mutual, our_client, our_server
 
-BOTH_ROLES = pytest.mark.parametrize("role", ["client", "server"])
 SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 GROUPS = ("x25519", "secp256r1", "secp384r1", "secp521r1")
 SCHEMES = (
@@ -49,91 +44,10 @@ SCHEMES = (
     ("Ed448", "ed448"),
 )
 
-Contexts = Callable[..., ssl.SSLContext]
-
 
 @pytest.fixture(scope="session")
-def context(folder: Path) -> Contexts:
-    """Make a context for the other side: a server unless `name` says that it is a client."""
-
-    def make(who: Identity | None, *, server: bool, asks: ssl.VerifyMode = ssl.CERT_NONE) -> ssl.SSLContext:
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
-        made.load_verify_locations(identities.root_file(folder))
-        if server:
-            made.verify_mode = asks
-        if who is not None:
-            made.load_cert_chain(*who.files(folder))
-        return made
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def their_server(context: Contexts) -> Callable[..., StandardSSL]:
-    def start(
-        who: Identity | None = None, asks: ssl.VerifyMode = ssl.CERT_NONE, **settings: Any
-    ) -> StandardSSL:
-        made = context(who or server(), server=True, asks=asks)
-        return StandardSSL(configured(made, settings), server=True)
-
-    return start
-
-
-@pytest.fixture(scope="session")
-def their_client(context: Contexts) -> Callable[..., StandardSSL]:
-    def start(who: Identity | None = None, name: str = "localhost", **settings: Any) -> StandardSSL:
-        made = context(who, server=False)
-        return StandardSSL(configured(made, settings), server=False, name=name)
-
-    return start
-
-
-Theirs = Callable[..., StandardSSL]
-
-
-def configured(context: ssl.SSLContext, settings: dict[str, Any]) -> ssl.SSLContext:
-    """Set attributes, and call what can be called with its value."""
-    for name, value in settings.items():
-        if callable(getattr(context, name)):
-            getattr(context, name)(value)
-        else:
-            setattr(context, name, value)
-    return context
-
-
-def our_client(who: Identity | None = None, **terms: Any) -> ClientConfig:
-    credentials = who.credentials if who is not None else None
-    return ClientConfig(**{"anchors": identities.anchors(), "credentials": credentials} | terms)
-
-
-def our_server(who: Identity | None = None, *, auth: str | None = None, **terms: Any) -> ServerConfig:
-    if auth not in (None, "none"):
-        terms |= {"client_anchors": identities.anchors(), "client_auth": auth}
-    return ServerConfig(**{"credentials": (who or server()).credentials} | terms)
-
-
-def mutual(
-    role: str,
-    their_server: Theirs,
-    their_client: Theirs,
-    kind: str = "P-256",
-    piece: int = 2**20,
-    **terms: Any,
-) -> Meeting:
-    """A sound conversation with us in `role`, both sides with certificates of the same kind of key."""
-    if role == "client":
-        ours = our_client(client(kind), **terms).connection("localhost")
-        meeting = Meeting(ours, their_server(server(kind), ssl.CERT_REQUIRED), piece)
-    else:
-        ours = our_server(server(kind), auth="require", **terms).connection()
-        meeting = Meeting(ours, their_client(client(kind)), piece)
-    meeting.carry()
-    assert meeting.failure is None and meeting.theirs.failure is None
-    assert meeting.ours.established and meeting.theirs.established
-    assert meeting.ours.peer is not None
-    assert meeting.ours.version == "1.3"
-    assert meeting.theirs.object.getpeercert() is not None
-    return meeting
+def theirs(folder: Path) -> Theirs:
+    return Theirs(folder, "1.3")
 
 
 # -- what both can agree on --------------------------------------------------------------------------
@@ -141,22 +55,18 @@ def mutual(
 
 @BOTH_ROLES
 @pytest.mark.parametrize("suite", SUITES)
-def test_openssl_speaks_every_suite_with_us(
-    role: str, suite: str, their_server: Theirs, their_client: Theirs
-) -> None:
+def test_openssl_speaks_every_suite_with_us(role: str, suite: str, theirs: Theirs) -> None:
     """RFC 9846 B.4: data passes both ways under each cipher suite."""
-    meeting = mutual(role, their_server, their_client, suites=(suite,))
+    meeting = mutual(role, theirs, suites=(suite,))
     assert meeting.ours.suite == suite == meeting.theirs.object.cipher()[0]
     meeting.talk()
 
 
 @BOTH_ROLES
 @pytest.mark.parametrize("group", GROUPS)
-def test_openssl_agrees_on_every_group_with_us(
-    role: str, group: str, their_server: Theirs, their_client: Theirs
-) -> None:
+def test_openssl_agrees_on_every_group_with_us(role: str, group: str, theirs: Theirs) -> None:
     """RFC 9846 4.3.7: where OpenSSL's first share is for another group, this takes a HelloRetryRequest."""
-    meeting = mutual(role, their_server, their_client, groups=(group,))
+    meeting = mutual(role, theirs, groups=(group,))
     assert meeting.ours.group == group
     meeting.talk()
 
@@ -164,33 +74,31 @@ def test_openssl_agrees_on_every_group_with_us(
 @BOTH_ROLES
 @pytest.mark.parametrize(("kind", "scheme"), SCHEMES)
 def test_openssl_and_we_prove_ourselves_by_every_scheme(
-    role: str, kind: str, scheme: str, their_server: Theirs, their_client: Theirs
+    role: str, kind: str, scheme: str, theirs: Theirs
 ) -> None:
     """RFC 9846 4.3.3: both sides sign, and check, by the one scheme that we allow."""
     allowed = {"schemes": (scheme,), "certificate_schemes": ("ecdsa_secp256r1_sha256",)}
-    mutual(role, their_server, their_client, kind, **allowed).talk()
+    mutual(role, theirs, kind, **allowed).talk()
 
 
 @BOTH_ROLES
-def test_openssl_and_we_pass_much_data_in_many_records(
-    role: str, their_server: Theirs, their_client: Theirs
-) -> None:
+def test_openssl_and_we_pass_much_data_in_many_records(role: str, theirs: Theirs) -> None:
     """RFC 9846 5.1: 300,000 bytes each way."""
-    mutual(role, their_server, their_client).talk(b"o" * 300_000, b"t" * 300_000)
+    mutual(role, theirs).talk(b"o" * 300_000, b"t" * 300_000)
 
 
 @BOTH_ROLES
-def test_openssl_and_we_show_certificates_of_several_records(
-    role: str, their_server: Theirs, their_client: Theirs
-) -> None:
+def test_openssl_and_we_show_certificates_of_several_records(role: str, theirs: Theirs) -> None:
     """RFC 9846 5.1: certificates of 46 KiB, one message in three records."""
     names = ("DNS:localhost", *(f"DNS:host-number-{number:05}.example.com" for number in range(1500)))
     big = {side: identity(side, names=names) for side in ("client", "server")}
     if role == "client":
         ours = our_client(big["client"]).connection("localhost")
-        meeting = Meeting(ours, their_server(big["server"], ssl.CERT_REQUIRED))
+        meeting = Meeting(ours, theirs.server(big["server"], ssl.CERT_REQUIRED))
     else:
-        meeting = Meeting(our_server(big["server"], auth="require").connection(), their_client(big["client"]))
+        meeting = Meeting(
+            our_server(big["server"], auth="require").connection(), theirs.client(big["client"])
+        )
     meeting.carry().talk()
     assert meeting.ours.peer is not None
     assert len(meeting.ours.peer.names.dns) == 1501
@@ -198,36 +106,34 @@ def test_openssl_and_we_show_certificates_of_several_records(
 
 @BOTH_ROLES
 @pytest.mark.parametrize("piece", [1, 7, 100])
-def test_openssl_reaches_us_in_bits_of_any_size(
-    role: str, piece: int, their_server: Theirs, their_client: Theirs
-) -> None:
+def test_openssl_reaches_us_in_bits_of_any_size(role: str, piece: int, theirs: Theirs) -> None:
     """RFC 9846 5.1: where the wire cuts says nothing."""
-    mutual(role, their_server, their_client, piece=piece).talk()
+    mutual(role, theirs, piece=piece).talk()
 
 
 @BOTH_ROLES
-def test_openssl_reads_records_that_we_pad(role: str, their_server: Theirs, their_client: Theirs) -> None:
+def test_openssl_reads_records_that_we_pad(role: str, theirs: Theirs) -> None:
     """RFC 9846 5.4: padding is for the peer to drop."""
-    mutual(role, their_server, their_client, record_padding=512).talk()
+    mutual(role, theirs, record_padding=512).talk()
 
 
 # -- HelloRetryRequest -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cookie", [True, False])
-def test_openssl_client_answers_our_retry_request(cookie: bool, their_client: Theirs) -> None:
+def test_openssl_client_answers_our_retry_request(cookie: bool, theirs: Theirs) -> None:
     """RFC 9846 4.2.4: its first share is for x25519, and we want P-384."""
     ours = our_server(auth="require", groups=("secp384r1",), retry_cookie=cookie).connection()
-    meeting = Meeting(ours, their_client(client())).carry()
+    meeting = Meeting(ours, theirs.client(client())).carry()
     meeting.talk()
     assert meeting.ours.group == "secp384r1"
 
 
 @pytest.mark.parametrize("shares", [(), ("x25519",)])
-def test_openssl_server_has_us_retry(shares: tuple[str, ...], their_server: Theirs) -> None:
+def test_openssl_server_has_us_retry(shares: tuple[str, ...], theirs: Theirs) -> None:
     """RFC 9846 4.2.4: it wants P-521, for which we sent no share, or we sent none at all."""
-    theirs = their_server(asks=ssl.CERT_REQUIRED, set_ecdh_curve="secp521r1")
-    meeting = Meeting(our_client(client(), key_shares=shares).connection("localhost"), theirs).carry()
+    other = theirs.server(asks=ssl.CERT_REQUIRED, set_ecdh_curve="secp521r1")
+    meeting = Meeting(our_client(client(), key_shares=shares).connection("localhost"), other).carry()
     meeting.talk()
     assert meeting.ours.group == "secp521r1"
 
@@ -237,9 +143,11 @@ def test_openssl_server_has_us_retry(shares: tuple[str, ...], their_server: Thei
 
 @pytest.mark.parametrize("auth", ["none", "request", "require"])
 @pytest.mark.parametrize("has_one", [True, False])
-def test_openssl_client_meets_every_mode_of_ours(auth: str, has_one: bool, their_client: Theirs) -> None:
+def test_openssl_client_meets_every_mode_of_ours(auth: str, has_one: bool, theirs: Theirs) -> None:
     """RFC 9846 4.4.2: it is asked or not, has a certificate or not; refused only where one is required."""
-    meeting = Meeting(our_server(auth=auth).connection(), their_client(client() if has_one else None)).carry()
+    meeting = Meeting(
+        our_server(auth=auth).connection(), theirs.client(client() if has_one else None)
+    ).carry()
     if auth == "require" and not has_one:
         assert isinstance(meeting.failure, PeerFault)
         assert (meeting.failure.fault, meeting.failure.step) == (Fault.NO_CERTIFICATE, "3.1")
@@ -255,11 +163,11 @@ def test_openssl_client_meets_every_mode_of_ours(auth: str, has_one: bool, their
 @pytest.mark.parametrize("asks", [ssl.CERT_NONE, ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
 @pytest.mark.parametrize("has_one", [True, False])
 def test_openssl_server_meets_us_in_every_mode_of_its(
-    asks: ssl.VerifyMode, has_one: bool, their_server: Theirs
+    asks: ssl.VerifyMode, has_one: bool, theirs: Theirs
 ) -> None:
     """RFC 9846 4.4.2, the other way round; its refusal comes after our handshake is done (4.5.3)."""
     config = our_client(client() if has_one else None)
-    meeting = Meeting(config.connection("localhost"), their_server(asks=asks)).carry()
+    meeting = Meeting(config.connection("localhost"), theirs.server(asks=asks)).carry()
     if asks == ssl.CERT_REQUIRED and not has_one:
         assert any(isinstance(event, Established) for event in meeting.events)
         assert isinstance(meeting.failure, PeerAlert)
@@ -270,24 +178,22 @@ def test_openssl_server_meets_us_in_every_mode_of_its(
     assert bool(meeting.theirs.object.getpeercert()) == (asks != ssl.CERT_NONE and has_one)
 
 
-def test_openssl_client_that_offers_later_authentication_is_not_asked_later(their_client: Theirs) -> None:
+def test_openssl_client_that_offers_later_authentication_is_not_asked_later(theirs: Theirs) -> None:
     """RFC 9846 4.7.2: the offer of post_handshake_auth needs no answer."""
-    theirs = their_client(client(), post_handshake_auth=True)
-    Meeting(our_server(auth="require").connection(), theirs).carry().talk()
+    other = theirs.client(client(), post_handshake_auth=True)
+    Meeting(our_server(auth="require").connection(), other).carry().talk()
 
 
 @BOTH_ROLES
-def test_openssl_accepts_signatures_that_are_made_elsewhere(
-    role: str, their_server: Theirs, their_client: Theirs
-) -> None:
+def test_openssl_accepts_signatures_that_are_made_elsewhere(role: str, theirs: Theirs) -> None:
     """Steps 2.2 and 3.2 with a signer that answers later."""
     mine = client() if role == "client" else server()
     external = Credentials.external(mine.chain)
     if role == "client":
         ours = our_client(credentials=external).connection("localhost")
-        meeting = Meeting(ours, their_server(asks=ssl.CERT_REQUIRED)).carry()
+        meeting = Meeting(ours, theirs.server(asks=ssl.CERT_REQUIRED)).carry()
     else:
-        meeting = Meeting(our_server(credentials=external).connection(), their_client()).carry()
+        meeting = Meeting(our_server(credentials=external).connection(), theirs.client()).carry()
     wanted = meeting.events[-1]
     assert isinstance(wanted, SignatureWanted)
     key = mine.credentials.key
@@ -301,33 +207,32 @@ def test_openssl_accepts_signatures_that_are_made_elsewhere(
 
 @BOTH_ROLES
 @pytest.mark.parametrize(
-    ("ours", "theirs", "chosen"),
+    ("ours", "others", "chosen"),
     [(("h2", "http/1.1"), ("http/1.1", "h2"), "server's"), ((), ("h2",), None), (("h2",), (), None)],
 )
 def test_openssl_and_we_choose_the_application_protocol_of_the_server(
     role: str,
     ours: tuple[str, ...],
-    theirs: tuple[str, ...],
+    others: tuple[str, ...],
     chosen: str | None,
-    their_server: Theirs,
-    their_client: Theirs,
+    theirs: Theirs,
 ) -> None:
     """RFC 7301 3.2: the server's preference counts; who does not speak of protocols gets none."""
-    settings = {"set_alpn_protocols": list(theirs)} if theirs else {}
+    settings = {"set_alpn_protocols": list(others)} if others else {}
     if role == "client":
-        meeting = Meeting(our_client(alpn=ours).connection("localhost"), their_server(**settings)).carry()
-        expected = theirs[0] if chosen else None
+        meeting = Meeting(our_client(alpn=ours).connection("localhost"), theirs.server(**settings)).carry()
+        expected = others[0] if chosen else None
     else:
-        meeting = Meeting(our_server(alpn=ours).connection(), their_client(**settings)).carry()
+        meeting = Meeting(our_server(alpn=ours).connection(), theirs.client(**settings)).carry()
         expected = ours[0] if chosen else None
     meeting.talk()
     assert meeting.ours.alpn == expected == meeting.theirs.object.selected_alpn_protocol()
 
 
-def test_openssl_client_without_a_protocol_of_ours_is_told_so(their_client: Theirs) -> None:
+def test_openssl_client_without_a_protocol_of_ours_is_told_so(theirs: Theirs) -> None:
     """RFC 7301 3.2: no_application_protocol."""
-    theirs = their_client(set_alpn_protocols=["spdy/1"])
-    meeting = Meeting(our_server(alpn=("h2",)).connection(), theirs).carry()
+    other = theirs.client(set_alpn_protocols=["spdy/1"])
+    meeting = Meeting(our_server(alpn=("h2",)).connection(), other).carry()
     assert isinstance(meeting.failure, PeerFault)
     assert meeting.failure.fault is Fault.NO_SHARED_APPLICATION_PROTOCOL
     assert meeting.theirs.alert == "no_application_protocol"
@@ -335,12 +240,12 @@ def test_openssl_client_without_a_protocol_of_ours_is_told_so(their_client: Thei
 
 @pytest.mark.parametrize(("name", "told"), [("localhost", "localhost"), ("127.0.0.1", None)])
 def test_openssl_server_is_told_the_dns_name_but_no_address(
-    name: str, told: str | None, their_server: Theirs
+    name: str, told: str | None, theirs: Theirs
 ) -> None:
     """RFC 6066 3: an IP address is no host name."""
     names: list[str | None] = []
-    theirs = their_server(sni_callback=None)
-    context = theirs.object.context
+    other = theirs.server(sni_callback=None)
+    context = other.object.context
     context.sni_callback = lambda _, asked, __: names.append(asked)
     Meeting(our_client().connection(name), StandardSSL(context, server=True)).carry().talk()
     assert names == [told]
@@ -356,7 +261,7 @@ def test_openssl_server_is_told_the_dns_name_but_no_address(
     ],
 )
 def test_openssl_client_gets_the_certificate_for_the_name_it_asks_for(
-    asked: str, leaf: str, their_client: Theirs
+    asked: str, leaf: str, theirs: Theirs
 ) -> None:
     """RFC 6066 3: by name, by wildcard, and the first where no certificate has the name."""
     named = {
@@ -364,16 +269,16 @@ def test_openssl_client_gets_the_certificate_for_the_name_it_asks_for(
         for name in ("localhost", "a.example", "b.example", "*.wild.example")
     }
     config = ServerConfig(credentials=[each.credentials for each in named.values()])
-    theirs = their_client(name=asked, check_hostname=leaf != "localhost")
-    meeting = Meeting(config.connection(), theirs).carry()
+    other = theirs.client(name=asked, check_hostname=leaf != "localhost")
+    meeting = Meeting(config.connection(), other).carry()
     meeting.talk()
     assert meeting.theirs.object.getpeercert(binary_form=True) == named[leaf].credentials.chain[0]
 
 
-def test_openssl_client_that_asks_for_a_name_that_nobody_has_can_be_refused(their_client: Theirs) -> None:
+def test_openssl_client_that_asks_for_a_name_that_nobody_has_can_be_refused(theirs: Theirs) -> None:
     """RFC 6066 3: unrecognized_name."""
-    theirs = their_client(name="nobody.example")
-    meeting = Meeting(our_server(unknown_server_name="refuse").connection(), theirs).carry()
+    other = theirs.client(name="nobody.example")
+    meeting = Meeting(our_server(unknown_server_name="refuse").connection(), other).carry()
     assert isinstance(meeting.failure, PeerFault)
     assert meeting.failure.fault is Fault.UNKNOWN_SERVER_NAME
     assert meeting.theirs.alert == "unrecognized_name"
@@ -384,20 +289,18 @@ def test_openssl_client_that_asks_for_a_name_that_nobody_has_can_be_refused(thei
 
 @BOTH_ROLES
 @pytest.mark.parametrize("ask", [True, False])
-def test_openssl_follows_our_key_update(
-    role: str, ask: bool, their_server: Theirs, their_client: Theirs
-) -> None:
+def test_openssl_follows_our_key_update(role: str, ask: bool, theirs: Theirs) -> None:
     """RFC 9846 4.7.3: three times, with data both ways between; it updates its own when asked."""
-    meeting = mutual(role, their_server, their_client)
+    meeting = mutual(role, theirs)
     for turn in range(3):
         meeting.ours.update_keys(ask=ask)
         meeting.talk(b"ours %d" % turn, b"theirs %d" % turn)
 
 
 @BOTH_ROLES
-def test_openssl_sees_our_close_notify(role: str, their_server: Theirs, their_client: Theirs) -> None:
+def test_openssl_sees_our_close_notify(role: str, theirs: Theirs) -> None:
     """RFC 9846 6.1: data before it arrives; it is told from a cut."""
-    meeting = mutual(role, their_server, their_client)
+    meeting = mutual(role, theirs)
     meeting.ours.send(b"the last word")
     meeting.ours.close()
     meeting.carry()
@@ -408,11 +311,9 @@ def test_openssl_sees_our_close_notify(role: str, their_server: Theirs, their_cl
 
 
 @BOTH_ROLES
-def test_openssl_that_closed_its_side_still_hears_us(
-    role: str, their_server: Theirs, their_client: Theirs
-) -> None:
+def test_openssl_that_closed_its_side_still_hears_us(role: str, theirs: Theirs) -> None:
     """RFC 9846 6.1: after its close_notify we may go on sending."""
-    meeting = mutual(role, their_server, their_client)
+    meeting = mutual(role, theirs)
     meeting.theirs.send(b"goodbye")
     meeting.theirs.close()
     meeting.carry()
@@ -426,11 +327,9 @@ def test_openssl_that_closed_its_side_still_hears_us(
 
 
 @BOTH_ROLES
-def test_openssl_that_vanishes_is_told_from_one_that_closes(
-    role: str, their_server: Theirs, their_client: Theirs
-) -> None:
+def test_openssl_that_vanishes_is_told_from_one_that_closes(role: str, theirs: Theirs) -> None:
     """RFC 9846 6.1: end of file without close_notify."""
-    meeting = mutual(role, their_server, their_client)
+    meeting = mutual(role, theirs)
     meeting.theirs.send(b"half a sen")
     meeting.carry()
     meeting.events += meeting.ours.receive_eof()
@@ -456,12 +355,12 @@ OUR_REFUSALS_OF_CLIENTS = [
 
 @pytest.mark.parametrize(("state", "fault", "step", "alert"), OUR_REFUSALS_OF_SERVERS)
 def test_openssl_server_that_we_refuse_sees_why(
-    state: str, fault: Fault, step: str, alert: str, their_server: Theirs
+    state: str, fault: Fault, step: str, alert: str, theirs: Theirs
 ) -> None:
     """Step 2.3: the alert that it reads, and what our own side is told."""
-    theirs = their_server(server() if state == NAME_MISMATCH else server(state=state))
+    other = theirs.server(server() if state == NAME_MISMATCH else server(state=state))
     name = "elsewhere.example" if state == NAME_MISMATCH else "localhost"
-    meeting = Meeting(our_client().connection(name), theirs).carry()
+    meeting = Meeting(our_client().connection(name), other).carry()
     assert isinstance(meeting.failure, PeerFault)
     assert (meeting.failure.fault, meeting.failure.step) == (fault, step)
     assert meeting.theirs.alert == alert == meeting.failure.alert.name.lower()
@@ -470,10 +369,10 @@ def test_openssl_server_that_we_refuse_sees_why(
 @pytest.mark.parametrize("auth", ["request", "require"])
 @pytest.mark.parametrize(("state", "fault", "step", "alert"), OUR_REFUSALS_OF_CLIENTS)
 def test_openssl_client_that_we_refuse_sees_why(
-    auth: str, state: str, fault: Fault, step: str, alert: str, their_client: Theirs
+    auth: str, state: str, fault: Fault, step: str, alert: str, theirs: Theirs
 ) -> None:
     """Step 3.3: it has finished its handshake by then, and meets the alert when it reads."""
-    meeting = Meeting(our_server(auth=auth).connection(), their_client(client(state=state))).carry()
+    meeting = Meeting(our_server(auth=auth).connection(), theirs.client(client(state=state))).carry()
     assert meeting.theirs.established
     assert isinstance(meeting.failure, PeerFault)
     assert (meeting.failure.fault, meeting.failure.step) == (fault, step)
@@ -489,11 +388,11 @@ def test_openssl_client_that_we_refuse_sees_why(
         (NAME_MISMATCH, Alert.BAD_CERTIFICATE, "2.3a"),
     ],
 )
-def test_openssl_client_refuses_us(state: str, alert: Alert, step: str, their_client: Theirs) -> None:
+def test_openssl_client_refuses_us(state: str, alert: Alert, step: str, theirs: Theirs) -> None:
     """Step 2.3, judged by the other side: we name the check that it failed us by."""
     mine = server() if state == NAME_MISMATCH else server(state=state)
-    theirs = their_client(name="elsewhere.example" if state == NAME_MISMATCH else "localhost")
-    meeting = Meeting(our_server(mine).connection(), theirs).carry()
+    other = theirs.client(name="elsewhere.example" if state == NAME_MISMATCH else "localhost")
+    meeting = Meeting(our_server(mine).connection(), other).carry()
     assert isinstance(meeting.failure, PeerAlert)
     assert (meeting.failure.alert, meeting.failure.step) == (alert, step)
 
@@ -506,63 +405,63 @@ def test_openssl_client_refuses_us(state: str, alert: Alert, step: str, their_cl
         ("misused", Alert.UNSUPPORTED_CERTIFICATE, "3.3a"),
     ],
 )
-def test_openssl_server_refuses_us(state: str, alert: Alert, step: str, their_server: Theirs) -> None:
+def test_openssl_server_refuses_us(state: str, alert: Alert, step: str, theirs: Theirs) -> None:
     """Step 3.3, judged by the other side after our handshake was done."""
     config = our_client(client(state=state))
-    meeting = Meeting(config.connection("localhost"), their_server(asks=ssl.CERT_REQUIRED)).carry()
+    meeting = Meeting(config.connection("localhost"), theirs.server(asks=ssl.CERT_REQUIRED)).carry()
     assert any(isinstance(event, Established) for event in meeting.events)
     assert isinstance(meeting.failure, PeerAlert)
     assert (meeting.failure.alert, meeting.failure.step) == (alert, step)
     assert not meeting.ours.established
 
 
-def test_openssl_client_of_tls_1_2_is_told_the_version(their_client: Theirs) -> None:
+def test_openssl_client_of_tls_1_2_is_told_the_version(theirs: Theirs) -> None:
     """RFC 9846 4.3.1: protocol_version."""
-    theirs = their_client(maximum_version=ssl.TLSVersion.TLSv1_2)
-    meeting = Meeting(our_server(versions=("1.3",)).connection(), theirs).carry()
+    other = theirs.client(maximum_version=ssl.TLSVersion.TLSv1_2)
+    meeting = Meeting(our_server(versions=("1.3",)).connection(), other).carry()
     assert isinstance(meeting.failure, PeerFault)
     assert (meeting.failure.fault, meeting.failure.step) == (Fault.UNSUPPORTED_VERSION, "1.2")
     assert meeting.theirs.alert == "protocol_version"
 
 
-def test_openssl_server_of_tls_1_2_tells_us_the_version(their_server: Theirs) -> None:
+def test_openssl_server_of_tls_1_2_tells_us_the_version(theirs: Theirs) -> None:
     """RFC 9846 4.3.1, from the other side."""
-    theirs = their_server(maximum_version=ssl.TLSVersion.TLSv1_2)
-    meeting = Meeting(our_client(versions=("1.3",)).connection("localhost"), theirs).carry()
+    other = theirs.server(maximum_version=ssl.TLSVersion.TLSv1_2)
+    meeting = Meeting(our_client(versions=("1.3",)).connection("localhost"), other).carry()
     assert isinstance(meeting.failure, PeerAlert)
     assert meeting.failure.alert == Alert.PROTOCOL_VERSION
     assert meeting.failure.step == "1.2"
 
 
-def test_openssl_client_without_a_group_of_ours_is_told_so(their_client: Theirs) -> None:
+def test_openssl_client_without_a_group_of_ours_is_told_so(theirs: Theirs) -> None:
     """RFC 9846 4.2.1: handshake_failure."""
-    theirs = their_client(set_ecdh_curve="prime256v1")
-    meeting = Meeting(our_server(groups=("x25519",)).connection(), theirs).carry()
+    other = theirs.client(set_ecdh_curve="prime256v1")
+    meeting = Meeting(our_server(groups=("x25519",)).connection(), other).carry()
     assert isinstance(meeting.failure, PeerFault)
     assert meeting.failure.fault is Fault.NO_SHARED_GROUP
     assert meeting.theirs.alert == "handshake_failure"
 
 
-def test_openssl_server_without_a_group_of_ours_tells_us(their_server: Theirs) -> None:
+def test_openssl_server_without_a_group_of_ours_tells_us(theirs: Theirs) -> None:
     """RFC 9846 4.2.1, from the other side."""
-    theirs = their_server(set_ecdh_curve="prime256v1")
-    meeting = Meeting(our_client(groups=("x25519",)).connection("localhost"), theirs).carry()
+    other = theirs.server(set_ecdh_curve="prime256v1")
+    meeting = Meeting(our_client(groups=("x25519",)).connection("localhost"), other).carry()
     assert isinstance(meeting.failure, PeerAlert)
     assert meeting.failure.alert == Alert.HANDSHAKE_FAILURE
 
 
-def test_openssl_server_that_refuses_a_name_tells_us(their_server: Theirs) -> None:
+def test_openssl_server_that_refuses_a_name_tells_us(theirs: Theirs) -> None:
     """RFC 6066 3, from the other side."""
-    context = their_server().object.context
+    context = theirs.server().object.context
     context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
     meeting = Meeting(our_client().connection("localhost"), StandardSSL(context, server=True)).carry()
     assert isinstance(meeting.failure, PeerAlert)
     assert meeting.failure.alert == Alert.UNRECOGNIZED_NAME
 
 
-def test_openssl_server_without_a_scheme_of_ours_tells_us(their_server: Theirs) -> None:
+def test_openssl_server_without_a_scheme_of_ours_tells_us(theirs: Theirs) -> None:
     """RFC 9846 4.3.3: it has an Ed25519 key, and we accept P-256 alone."""
     config = our_client(schemes=("ecdsa_secp256r1_sha256",))
-    meeting = Meeting(config.connection("localhost"), their_server(server("Ed25519"))).carry()
+    meeting = Meeting(config.connection("localhost"), theirs.server(server("Ed25519"))).carry()
     assert isinstance(meeting.failure, PeerAlert)
     assert meeting.failure.alert == Alert.HANDSHAKE_FAILURE

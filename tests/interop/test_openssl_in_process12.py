@@ -6,10 +6,7 @@ OpenSSL 3 has every suite of ours at its security level 2, RSA key transport amo
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,36 +14,29 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from bothways import (
     Alert,
-    ClientConfig,
     Credentials,
     Fault,
     PeerAlert,
     PeerClosed,
     PeerFault,
-    ServerConfig,
     SignatureWanted,
 )
 from bothways.tls.events import Caution, Warned
-from interop import identities
-from interop.identities import DAY, LOCAL, NOW, Identity, client, issuer, server
-from interop.in_process import Meeting, StandardSSL
-from pki import issue
+from interop.identities import client, deciphering, server
+from interop.in_process import (
+    BOTH_ROLES,
+    CLASSIC,
+    ECDSA,
+    RSA,
+    TRANSPORT,
+    Meeting,
+    StandardSSL,
+    Theirs,
+    mutual,
+    our_client,
+    our_server,
+)
 
-BOTH_ROLES = pytest.mark.parametrize("role", ["client", "server"])
-ECDSA = {
-    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
-}
-RSA = {
-    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
-    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
-}
-TRANSPORT = {
-    "TLS_RSA_WITH_AES_128_GCM_SHA256": "AES128-GCM-SHA256",
-    "TLS_RSA_WITH_AES_256_GCM_SHA384": "AES256-GCM-SHA384",
-}
 KINDS = ("P-256", "P-384", "P-521", "RSA", "RSA-PSS", "Ed25519", "Ed448")
 SCHEMES = (
     ("P-256", "ecdsa_secp256r1_sha256"),
@@ -63,98 +53,11 @@ SCHEMES = (
     ("Ed25519", "ed25519"),
     ("Ed448", "ed448"),
 )
-CLASSIC = {"insecure_rsa_key_transport": True}
-
-
-@cache
-def deciphering(*usages: str) -> Identity:
-    """A server with an RSA key for what `usages` say."""
-    issued = issue(
-        f"server that may {' '.join(usages)}",
-        issuer(),
-        ca=False,
-        usage=("serverAuth",),
-        key_kind="RSA-2048",
-        key_usage=usages,
-        alternatives=LOCAL,
-        not_before=NOW - 30 * DAY,
-        not_after=NOW + 30 * DAY,
-    )
-    name = "-".join(("deciphering", *usages))
-    return Identity(name, issued.chain_pem, issued.key_pem, issuer().above[-1].pem)
-
-
-Theirs = Callable[..., StandardSSL]
 
 
 @pytest.fixture(scope="session")
 def theirs(folder: Path) -> Theirs:
-    """Make OpenSSL's side: a server with credentials, unless `name` says that it is a client."""
-
-    def make(
-        who: Identity | None = None,
-        *,
-        name: str | None = None,
-        asks: ssl.VerifyMode = ssl.CERT_NONE,
-        ciphers: str | None = None,
-        **settings: Any,
-    ) -> StandardSSL:
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if name is None else ssl.PROTOCOL_TLS_CLIENT)
-        made.load_verify_locations(identities.root_file(folder))
-        made.maximum_version = ssl.TLSVersion.TLSv1_2
-        if name is None:
-            made.verify_mode = asks
-        if who is not None:
-            made.load_cert_chain(*who.files(folder))
-        if ciphers is not None:
-            made.set_ciphers(ciphers)
-        for setting, value in settings.items():
-            if callable(getattr(made, setting)):
-                getattr(made, setting)(value)
-            else:
-                setattr(made, setting, value)
-        return StandardSSL(made, server=name is None, name=name)
-
-    return make
-
-
-def our_client(who: Identity | None = None, **terms: Any) -> ClientConfig:
-    credentials = who.credentials if who is not None else None
-    return ClientConfig(**{"anchors": identities.anchors(), "credentials": credentials} | terms)
-
-
-def our_server(who: Identity | None = None, *, auth: str | None = None, **terms: Any) -> ServerConfig:
-    if auth not in (None, "none"):
-        terms |= {"client_anchors": identities.anchors(), "client_auth": auth}
-    return ServerConfig(**{"credentials": (who or server()).credentials} | terms)
-
-
-def mutual(
-    role: str,
-    theirs: Theirs,
-    kind: str = "P-256",
-    *,
-    who: Identity | None = None,
-    ciphers: str | None = None,
-    piece: int = 2**20,
-    settings: dict[str, Any] | None = None,
-    **terms: Any,
-) -> Meeting:
-    """A sound conversation with us in `role`, both sides with certificates of the same kind of key."""
-    serves = who or server(kind)
-    if role == "client":
-        other = theirs(serves, asks=ssl.CERT_REQUIRED, ciphers=ciphers, **settings or {})
-        meeting = Meeting(our_client(client(kind), **terms).connection("localhost"), other, piece)
-    else:
-        other = theirs(client(kind), name="localhost", ciphers=ciphers, **settings or {})
-        meeting = Meeting(our_server(serves, auth="require", **terms).connection(), other, piece)
-    meeting.carry()
-    assert meeting.failure is None and meeting.theirs.failure is None
-    assert meeting.ours.established and meeting.theirs.established
-    assert meeting.ours.peer is not None
-    assert meeting.ours.version == "1.2" and meeting.theirs.object.version() == "TLSv1.2"
-    assert meeting.theirs.object.getpeercert() is not None
-    return meeting
+    return Theirs(folder, "1.2")
 
 
 # -- what both can agree on --------------------------------------------------------------------------
@@ -195,11 +98,11 @@ def test_key_transport_is_refused_unless_it_is_allowed(role: str, theirs: Theirs
     """RFC 5246 F.1.1.2: off by default, in both roles."""
     who, ciphers = deciphering("key_encipherment"), ":".join(TRANSPORT.values())
     if role == "client":
-        meeting = Meeting(our_client().connection("localhost"), theirs(who, ciphers=ciphers)).carry()
+        meeting = Meeting(our_client().connection("localhost"), theirs.server(who, ciphers=ciphers)).carry()
         assert isinstance(meeting.failure, PeerAlert)
         assert meeting.failure.alert == Alert.HANDSHAKE_FAILURE
         return
-    meeting = Meeting(our_server(who).connection(), theirs(name="localhost", ciphers=ciphers)).carry()
+    meeting = Meeting(our_server(who).connection(), theirs.client(ciphers=ciphers)).carry()
     assert isinstance(meeting.failure, PeerFault)
     assert meeting.failure.fault is Fault.NO_SHARED_CIPHER_SUITE
 
@@ -207,10 +110,10 @@ def test_key_transport_is_refused_unless_it_is_allowed(role: str, theirs: Theirs
 def test_server_with_a_key_for_both_warns_and_prefers_forward_secrecy(theirs: Theirs) -> None:
     """RFC 5280 4.2.1.3: what the client offers last is chosen only if nothing else is left."""
     both = deciphering("key_encipherment", "digital_signature")
-    meeting = Meeting(our_server(both, **CLASSIC).connection(), theirs(name="localhost")).carry()
+    meeting = Meeting(our_server(both, **CLASSIC).connection(), theirs.client()).carry()
     meeting.talk()
     assert str(meeting.ours.suite).startswith("TLS_ECDHE_RSA")
-    only = theirs(name="localhost", ciphers="AES128-GCM-SHA256")
+    only = theirs.client(ciphers="AES128-GCM-SHA256")
     meeting = Meeting(our_server(both, **CLASSIC).connection(), only).carry()
     assert Warned(Caution.KEY_SIGNS_AND_DECIPHERS) in meeting.events
     meeting.talk()
@@ -219,7 +122,7 @@ def test_server_with_a_key_for_both_warns_and_prefers_forward_secrecy(theirs: Th
 def test_server_with_a_key_for_deciphering_does_so_though_it_is_offered_more(theirs: Theirs) -> None:
     """RFC 5280 4.2.1.3: OpenSSL offers ECDHE first, for which this certificate may not sign."""
     who = deciphering("key_encipherment")
-    other = theirs(name="localhost", ciphers="ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256")
+    other = theirs.client(ciphers="ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256")
     meeting = Meeting(our_server(who, **CLASSIC).connection(), other).carry()
     meeting.talk()
     assert str(meeting.ours.suite).startswith("TLS_RSA_WITH")
@@ -277,7 +180,7 @@ def test_openssl_client_meets_every_mode_of_ours(
     terms = CLASSIC if transport else {}
     who = deciphering("key_encipherment") if transport else server()
     ciphers = ":".join(TRANSPORT.values()) if transport else None
-    other = theirs(client() if has_one else None, name="localhost", ciphers=ciphers)
+    other = theirs.client(client() if has_one else None, ciphers=ciphers)
     meeting = Meeting(our_server(who, auth=auth, **terms).connection(), other).carry()
     if auth == "require" and not has_one:
         assert isinstance(meeting.failure, PeerFault)
@@ -298,7 +201,7 @@ def test_openssl_server_meets_us_in_every_mode_of_its(
     """RFC 5246 7.4.6: its refusal comes before its Finished, so that we are never established."""
     terms = CLASSIC if transport else {}
     who = deciphering("key_encipherment") if transport else server()
-    other = theirs(who, asks=asks, ciphers="AES128-GCM-SHA256" if transport else None)
+    other = theirs.server(who, asks=asks, ciphers="AES128-GCM-SHA256" if transport else None)
     config = our_client(client() if has_one else None, **terms)
     meeting = Meeting(config.connection("localhost"), other).carry()
     if asks == ssl.CERT_REQUIRED and not has_one:
@@ -325,10 +228,10 @@ def test_openssl_reads_why_we_refuse_it(
 ) -> None:
     """Steps 2.3 and 3.3: in TLS 1.2 both refusals come within the handshake."""
     if role == "client":
-        other = theirs(server(state=state))
+        other = theirs.server(server(state=state))
         meeting = Meeting(our_client().connection("localhost"), other).carry()
     else:
-        other = theirs(client(state=state), name="localhost")
+        other = theirs.client(client(state=state))
         meeting = Meeting(our_server(auth="require").connection(), other).carry()
     assert isinstance(meeting.failure, PeerFault)
     assert meeting.failure.fault is fault
@@ -343,7 +246,7 @@ def test_openssl_reads_why_we_refuse_it(
 )
 def test_we_read_why_openssl_refuses_us(state: str, alert: Alert, step: str, theirs: Theirs) -> None:
     """Step 3.3, judged by OpenSSL: its alert names the check."""
-    other = theirs(server(), asks=ssl.CERT_REQUIRED)
+    other = theirs.server(server(), asks=ssl.CERT_REQUIRED)
     meeting = Meeting(our_client(client(state=state)).connection("localhost"), other).carry()
     assert isinstance(meeting.failure, PeerAlert)
     assert (meeting.failure.alert, meeting.failure.step) == (alert, step)
@@ -356,9 +259,9 @@ def test_openssl_accepts_signatures_that_are_made_elsewhere(role: str, theirs: T
     external = Credentials.external(mine.chain)
     if role == "client":
         ours = our_client(credentials=external).connection("localhost")
-        meeting = Meeting(ours, theirs(server(), asks=ssl.CERT_REQUIRED)).carry()
+        meeting = Meeting(ours, theirs.server(server(), asks=ssl.CERT_REQUIRED)).carry()
     else:
-        meeting = Meeting(our_server(credentials=external).connection(), theirs(name="localhost")).carry()
+        meeting = Meeting(our_server(credentials=external).connection(), theirs.client()).carry()
     wanted = meeting.events[-1]
     assert isinstance(wanted, SignatureWanted)
     key = mine.credentials.key
@@ -380,7 +283,7 @@ def test_openssl_and_we_choose_an_application_protocol(role: str, theirs: Theirs
 def test_openssl_server_hears_the_name_that_we_ask_for(theirs: Theirs) -> None:
     """RFC 6066 3."""
     heard: list[str | None] = []
-    other = theirs(server(), sni_callback=lambda conn, name, context: heard.append(name))
+    other = theirs.server(server(), sni_callback=lambda conn, name, context: heard.append(name))
     Meeting(our_client().connection("localhost"), other).carry().talk()
     assert heard == ["localhost"]
 
@@ -388,13 +291,13 @@ def test_openssl_server_hears_the_name_that_we_ask_for(theirs: Theirs) -> None:
 def test_openssl_client_is_refused_for_another_name(theirs: Theirs) -> None:
     """RFC 6066 3: unrecognized_name, where we are told to refuse."""
     ours = our_server(unknown_server_name="refuse").connection()
-    meeting = Meeting(ours, theirs(name="elsewhere.example")).carry()
+    meeting = Meeting(ours, theirs.client(name="elsewhere.example")).carry()
     assert meeting.theirs.alert == "unrecognized_name"
 
 
 def test_openssl_of_both_versions_is_told_a_downgrade(theirs: Theirs) -> None:
     """RFC 9846 4.2.3: our mark in a ServerHello of TLS 1.2 is for clients that offered TLS 1.3."""
-    other = theirs(name="localhost", maximum_version=ssl.TLSVersion.TLSv1_3)
+    other = theirs.client(maximum_version=ssl.TLSVersion.TLSv1_3)
     meeting = Meeting(our_server(versions=("1.2",)).connection(), other).carry()
     meeting.talk()
     assert meeting.ours.version == "1.2"
@@ -408,9 +311,9 @@ def test_openssl_of_tls_1_1_is_refused(role: str, theirs: Theirs) -> None:
         old = {"minimum_version": ssl.TLSVersion.TLSv1_1, "maximum_version": ssl.TLSVersion.TLSv1_1}
         ciphers = "ALL:@SECLEVEL=0"
         if role == "client":
-            other = theirs(server("RSA"), ciphers=ciphers, **old)
+            other = theirs.server(server("RSA"), ciphers=ciphers, **old)
         else:
-            other = theirs(name="localhost", ciphers=ciphers, **old)
+            other = theirs.client(ciphers=ciphers, **old)
     if role == "client":
         meeting = Meeting(our_client().connection("localhost"), other).carry()
         assert meeting.failure is not None
@@ -431,8 +334,11 @@ def test_openssl_that_has_both_versions_meets_us(versions: tuple[str, ...], thei
     """RFC 9846 4.3.1: the highest that both speak, and no mark is seen where none is due."""
     newest = ssl.TLSVersion.TLSv1_3
     for ours, other in (
-        (our_client(versions=versions).connection("localhost"), theirs(server(), maximum_version=newest)),
-        (our_server(versions=versions).connection(), theirs(name="localhost", maximum_version=newest)),
+        (
+            our_client(versions=versions).connection("localhost"),
+            theirs.server(server(), maximum_version=newest),
+        ),
+        (our_server(versions=versions).connection(), theirs.client(maximum_version=newest)),
     ):
         meeting = Meeting(ours, other).carry()
         meeting.talk()
@@ -456,7 +362,7 @@ def test_openssl_and_we_close_in_order(role: str, theirs: Theirs) -> None:
 
 def test_openssl_client_that_offers_its_session_again_gets_a_new_one(theirs: Theirs) -> None:
     """RFC 5246 7.4.1.3: the session ID that we give is taken back by nobody: a second meeting is whole."""
-    made = theirs(name="localhost")
+    made = theirs.client()
     first = Meeting(our_server().connection(), made).carry()
     first.talk()
     again = StandardSSL.__new__(StandardSSL)

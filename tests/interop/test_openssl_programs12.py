@@ -13,10 +13,10 @@ from bothways.iana import Alert, AlertLevel
 from bothways.net import Channel
 from bothways.tls.events import AlertSeen, Note
 from interop import identities
-from interop.identities import Identity, client, identity, server
+from interop.identities import Identity, client, deciphering, identity, server
+from interop.in_process import CLASSIC, TRANSPORT
 from interop.peers import find
 from interop.programs import Program, calling, heard_line, running, serving
-from interop.test_openssl_in_process12 import CLASSIC, TRANSPORT, deciphering
 from interop.test_openssl_programs import our_client, our_server, s_client
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]

@@ -13,9 +13,9 @@ import pytest
 from bothways import Fault, PeerFault
 from bothways.iana import Alert
 from bothways.net import Channel, connect
-from interop.identities import Identity, client, server
+from interop.identities import Identity, client, deciphering, server
+from interop.in_process import CLASSIC, our_client, our_server
 from interop.programs import PATIENCE, serving
-from interop.test_openssl_in_process12 import CLASSIC, deciphering, our_client, our_server
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore, which nobody here needs
