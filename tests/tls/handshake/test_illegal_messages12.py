@@ -1,8 +1,4 @@
-"""The matrix for TLS 1.2: at every step, every message and every ChangeCipherSpec that may not come there.
-
-Each is well-formed, under the keys of its moment, and in the liar's transcript, so that nothing else can be
-wrong with it.
-"""
+"""The matrix for TLS 1.2: at every step, every message and every ChangeCipherSpec that may not come there."""
 
 from __future__ import annotations
 
@@ -10,17 +6,15 @@ from collections.abc import Iterable
 
 import pytest
 
-from bothways import Connection, Event, Fault, PeerFault
+from bothways import Fault, PeerFault
 from bothways.iana import Alert, ContentType, HandshakeType
-from bothways.tls.events import Note
 from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, Outbox
-from bothways.tls.handshake.steps import LEGAL12, Law, Role, Step, law_of
-from bothways.tls.wire.flight import Message, encode_message
+from bothways.tls.handshake.steps import LEGAL12, Role, Step
+from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls12 import ServerHelloDone
-from bothways.tls.wire.tls13 import Finished
-from tamper import Act, Edit, Outgoing, assert_told, before, framed, lying
-from tls.handshake.conversations import Conversation
+from tamper import Outgoing, before, framed, lying
 from tls.handshake.conversations12 import CONVERSATIONS, EXAMPLES
+from tls.handshake.illegal import finished_again, lies, places, refuse, steps, sweep
 from tls.handshake.test_faults_of_records import sealed, wire
 
 # Types that have no form in TLS 1.2 or are not spoken, with a body like their own, and some unassigned.
@@ -36,144 +30,21 @@ FORMLESS = {
     99: b"",
     255: bytes(4),
 }
+ALL = lies(EXAMPLES, FORMLESS)
 CLASSIC_STAPLED = "key transport, stapled"
-ALL: dict[int, Message | bytes] = dict(EXAMPLES) | {
-    code: framed(code, body) for code, body in FORMLESS.items()
+
+# RFC 5246 7.4.1.1: a client that is negotiating already ignores a HelloRequest.
+PASSED_OVER = {
+    Role.CLIENT: {(HandshakeType.hello_request, step) for step in Step if step is not Step.WAIT_SH},
+    Role.SERVER: set[tuple[int, Step]](),
 }
-
-
-class Place:
-    """Before the message or ChangeCipherSpec with this number, at this step, under this law."""
-
-    def __init__(self, number: int, connection: Connection) -> None:
-        self.number = number
-        self.step = connection.step
-        self.law: Law = law_of(connection._hs.role, connection.step, connection._hs.version)
-
-    def __repr__(self) -> str:
-        return f"{self.step.name} ({self.number})"
-
-
-def places(conversation: Conversation, victim: Role) -> list[Place]:
-    """Where `victim` stands before each thing that it gets, and after the last."""
-    found: list[Place] = []
-    take, change = Connection._take_message, Connection._take_change
-
-    def watched(connection: Connection, code: int, raw: bytes, events: list[Event]) -> None:
-        note(connection)
-        take(connection, code, raw, events)
-
-    def changed(connection: Connection, events: list[Event]) -> None:
-        note(connection)
-        change(connection, events)
-
-    def note(connection: Connection) -> None:
-        if connection._hs.role is victim:
-            found.append(Place(len(found), connection))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Connection, "_take_message", watched)
-        patch.setattr(Connection, "_take_change", changed)
-        talk = conversation.pair()
-        talk.exchange()
-    end = talk.client if victim is Role.CLIENT else talk.server
-    assert end.established
-    return [*found, Place(len(found), end)]
-
-
-class Liar:
-    """Says `lie` in the place of what it would send with this number, a ChangeCipherSpec counted too."""
-
-    def __init__(self, role: Role, number: int, lie: Message | bytes | Act) -> None:
-        self._role, self._number, self._lie = role, number, lie
-        self._count = 0
-
-    def message(self, message: Message, nth: int) -> Iterable[Outgoing]:
-        return self._next(message)
-
-    def _next(self, honest: Outgoing) -> Iterable[Outgoing]:
-        self._count += 1
-        if self._count <= self._number:
-            return (honest,)
-        return (self._lie,) if self._count == self._number + 1 else ()
-
-    def change(self, out: Outbox, honest: Act) -> None:
-        for each in self._next(honest):
-            if callable(each):
-                each(out)
-            else:
-                raw = each if isinstance(each, bytes) else encode_message(each)
-                out._messages += raw
-                out._transcript.add(raw)
-
-
-def refuse(conversation: Conversation, victim: Role, place: Place, lie: Message | bytes | Act) -> PeerFault:
-    """Tell the lie at the place; return the victim's refusal, whose alert the liar has seen."""
-    notes: list[Note] = []
-    liar_role = victim.other
-    liar = Liar(liar_role, place.number, lie)
-    change, keys = Outbox.change_cipher_spec, Outbox.change_keys
-
-    def change_cipher_spec(out: Outbox) -> None:
-        if out._role is not liar_role:
-            change(out)
-        else:
-            liar.change(out, change)
-
-    def change_keys(out: Outbox, *rest: object) -> None:
-        if out._role is not liar_role or liar._count <= liar._number:
-            keys(out, *rest)
-
-    edit: Edit = liar.message
-    with lying(liar_role, edit), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Outbox, "change_cipher_spec", change_cipher_spec)
-        patch.setattr(Outbox, "change_keys", change_keys)
-        talk = conversation.pair(**{f"{liar_role.value}_notes": notes})
-        talk.exchange()
-    end, other = (talk.client, talk.server) if victim is Role.CLIENT else (talk.server, talk.client)
-    if place.step is Step.CONNECTED:
-        assert end.established
-        say(other._out, lie)
-        talk.exchange()
-    error = end.failure
-    assert isinstance(error, PeerFault), f"{place}: {lie!r} was not refused: {error!r}, {other.failure!r}"
-    assert end.step is place.step, f"{place}: {lie!r} moved the step to {end.step}"
-    assert_told(error, error.alert, notes, other)
-    return error
-
-
-def say(out: Outbox, lie: Message | bytes | Act) -> None:
-    """Send what belongs to no transcript."""
-    if callable(lie):
-        lie(out)
-    else:
-        out._messages += lie if isinstance(lie, bytes) else encode_message(lie)
-        out.flush()
-
-
-def is_passed_over(victim: Role, place: Place, code: int) -> bool:
-    """RFC 5246 7.4.1.1: a client that is negotiating already ignores a HelloRequest."""
-    return code == HandshakeType.hello_request and victim is Role.CLIENT and place.step is not Step.WAIT_SH
 
 
 @pytest.mark.parametrize("victim", Role)
 @pytest.mark.parametrize("name", ["one-way", "mutual", "anonymous by request", "key transport"])
 def test_message_that_may_not_come_is_refused(name: str, victim: Role) -> None:
     """RFC 5246 7.4: a message out of order is fatal, with unexpected_message."""
-    conversation = CONVERSATIONS[name]
-    told = 0
-    for place in places(conversation, victim):
-        for code, lie in ALL.items():
-            if code in place.law.accepts or is_passed_over(victim, place, code):
-                continue
-            error = refuse(conversation, victim, place, lie)
-            assert error.fault is Fault.UNEXPECTED_MESSAGE, f"{place}, type {code}: {error}"
-            assert error.alert == Alert.UNEXPECTED_MESSAGE
-            assert error.state == place.step.name
-            assert error.step == place.law.id
-            assert error.facts["expected"] == place.law.expected
-            told += 1
-    assert told > 75
+    assert sweep(CONVERSATIONS[name], victim, ALL, PASSED_OVER[victim]) > 75
 
 
 @pytest.mark.parametrize("victim", Role)
@@ -221,39 +92,20 @@ def test_data_before_both_are_done_is_refused(victim: Role) -> None:
 
 def test_matrix_stands_at_every_step() -> None:
     """The conversations of the matrix come by every step at which anything is awaited."""
-    stood = {
-        (victim, place.step)
-        for name in ("one-way", "mutual", "anonymous by request", "key transport", "stapled", CLASSIC_STAPLED)
-        for victim in Role
-        for place in places(CONVERSATIONS[name], victim)
-    }
+    names = ("one-way", "mutual", "anonymous by request", "key transport", "stapled", CLASSIC_STAPLED)
     waits = {
         (role, step)
         for role, table in LEGAL12.items()
         for step, law in table.items()
         if law.accepts or law.accepts_change
     }
-    assert stood == waits
+    assert set[tuple[Role, Step]]().union(*(steps(CONVERSATIONS[name]) for name in names)) == waits
 
 
 @pytest.mark.parametrize("victim", Role)
 def test_finished_twice_is_refused(victim: Role) -> None:
     """RFC 5246 7.4.9: a true Finished that comes again is as wrong as a false one."""
-    kept: list[bytes] = []
-
-    def keep(message: Message, nth: int) -> Iterable[Outgoing]:
-        if isinstance(message, Finished):
-            kept.append(encode_message(message))
-        return (message,)
-
-    with lying(victim.other, keep):
-        talk = CONVERSATIONS["mutual"].pair()
-        talk.exchange()
-    end, other = (talk.client, talk.server) if victim is Role.CLIENT else (talk.server, talk.client)
-    say(other._out, kept[0])
-    talk.exchange()
-    assert isinstance(end.failure, PeerFault)
-    assert end.failure.fault is Fault.UNEXPECTED_MESSAGE
+    assert finished_again(CONVERSATIONS["mutual"], victim).fault is Fault.UNEXPECTED_MESSAGE
 
 
 def test_hello_request_in_the_handshake_is_passed_over() -> None:

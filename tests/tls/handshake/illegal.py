@@ -1,0 +1,194 @@
+"""The machinery of the matrix of illegal messages: where a victim stands, and what a liar says to it there.
+
+A lie is well-formed, under the keys of its moment, and in the liar's transcript, so that nothing else can be
+wrong with it. A ChangeCipherSpec of TLS 1.2 counts like a message: there it is one that is awaited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import pytest
+
+from bothways import Connection, Event, Fault, PeerFault
+from bothways.iana import Alert
+from bothways.tls.events import Note
+from bothways.tls.handshake.channel import Outbox
+from bothways.tls.handshake.steps import Law, Role, Step, law_of
+from bothways.tls.wire.flight import Message, encode_message
+from bothways.tls.wire.tls13 import Finished
+from pair import Pair
+from tamper import Act, Outgoing, assert_told, framed, lying
+from tls.handshake.conversations import Conversation
+
+Lie = Message | bytes | Act
+
+
+class Place:
+    """Before the message or ChangeCipherSpec with this number, at this step, under this law."""
+
+    def __init__(self, number: int, connection: Connection) -> None:
+        self.number = number
+        self.step = connection.step
+        self.law: Law = law_of(connection._hs.role, connection.step, connection._hs.version)
+
+    def __repr__(self) -> str:
+        return f"{self.step.name} ({self.number})"
+
+
+def lies(
+    examples: Mapping[int, Message | bytes], formless: Mapping[int, bytes]
+) -> dict[int, Message | bytes]:
+    """One message of every type: those that have a form, and the bodies of those that have none."""
+    return dict(examples) | {code: framed(code, body) for code, body in formless.items()}
+
+
+def ends(talk: Pair, victim: Role) -> tuple[Connection, Connection]:
+    """The victim's end, and the liar's."""
+    return (talk.client, talk.server) if victim is Role.CLIENT else (talk.server, talk.client)
+
+
+def places(conversation: Conversation, victim: Role) -> list[Place]:
+    """Where `victim` stands before each thing that it gets, and after the last."""
+    found: list[Place] = []
+    take, change = Connection._take_message, Connection._take_change
+
+    def watched(connection: Connection, code: int, raw: bytes, events: list[Event]) -> None:
+        note(connection)
+        take(connection, code, raw, events)
+
+    def changed(connection: Connection, events: list[Event]) -> None:
+        note(connection)
+        change(connection, events)
+
+    def note(connection: Connection) -> None:
+        if connection._hs.role is victim:
+            found.append(Place(len(found), connection))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "_take_message", watched)
+        patch.setattr(Connection, "_take_change", changed)
+        talk = conversation.pair()
+        talk.exchange()
+    end, _ = ends(talk, victim)
+    assert end.established
+    return [*found, Place(len(found), end)]
+
+
+def steps(conversation: Conversation) -> set[tuple[Role, Step]]:
+    """Where either side stands in a conversation."""
+    return {(victim, place.step) for victim in Role for place in places(conversation, victim)}
+
+
+class Liar:
+    """Says `lie` in the place of what it would send with this number, and nothing after it."""
+
+    def __init__(self, role: Role, number: int, lie: Lie) -> None:
+        self._role, self._number, self._lie = role, number, lie
+        self._count = 0
+
+    def message(self, message: Message, nth: int) -> Iterable[Outgoing]:
+        return self._next(message)
+
+    def change(self, out: Outbox, honest: Act) -> None:
+        if out._role is not self._role or out.tls13:
+            honest(out)
+            return
+        for each in self._next(honest):
+            if callable(each):
+                each(out)
+            else:
+                raw = each if isinstance(each, bytes) else encode_message(each)
+                out._messages += raw
+                out._transcript.add(raw)
+
+    def changes_keys(self, out: Outbox) -> bool:
+        """What comes after the lie would only bring the liar to an end of its own."""
+        return out._role is not self._role or self._count <= self._number
+
+    def _next(self, honest: Outgoing) -> Iterable[Outgoing]:
+        self._count += 1
+        if self._count <= self._number:
+            return (honest,)
+        return (self._lie,) if self._count == self._number + 1 else ()
+
+
+def refuse(conversation: Conversation, victim: Role, place: Place, lie: Lie) -> PeerFault:
+    """Tell the lie at the place; return the victim's refusal, whose alert the liar has seen."""
+    notes: list[Note] = []
+    liar = Liar(victim.other, place.number, lie)
+    change, keys = Outbox.change_cipher_spec, Outbox.change_keys
+
+    def change_keys(out: Outbox, *rest: object) -> None:
+        if liar.changes_keys(out):
+            keys(out, *rest)
+
+    with lying(victim.other, liar.message), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Outbox, "change_cipher_spec", lambda out: liar.change(out, change))
+        patch.setattr(Outbox, "change_keys", change_keys)
+        talk = conversation.pair(**{f"{victim.other.value}_notes": notes})
+        talk.exchange()
+    end, other = ends(talk, victim)
+    if place.step is Step.CONNECTED:
+        assert end.established
+        say(other._out, lie)
+        talk.exchange()
+    error = end.failure
+    assert isinstance(error, PeerFault), f"{place}: {lie!r} was not refused: {error!r}, {other.failure!r}"
+    assert end.step is place.step, f"{place}: {lie!r} moved the step to {end.step}"
+    assert_told(error, error.alert, notes, other)
+    return error
+
+
+def say(out: Outbox, lie: Lie) -> None:
+    """Send what belongs to no transcript."""
+    if callable(lie):
+        lie(out)
+    else:
+        out._messages += lie if isinstance(lie, bytes) else encode_message(lie)
+        out.flush()
+
+
+def sweep(
+    conversation: Conversation,
+    victim: Role,
+    every: Mapping[int, Message | bytes],
+    passed_over: Collection[tuple[int, Step]] = (),
+) -> int:
+    """Tell every lie at every place but where it is none; return how many were told.
+
+    passed_over: types of messages that are ignored at a step.
+    """
+    told = 0
+    for place in places(conversation, victim):
+        for code, lie in every.items():
+            if code in place.law.accepts or (code, place.step) in passed_over:
+                continue
+            error = refuse(conversation, victim, place, lie)
+            assert error.fault is Fault.UNEXPECTED_MESSAGE, f"{place}, type {code}: {error}"
+            assert error.alert == Alert.UNEXPECTED_MESSAGE
+            assert error.state == place.step.name
+            assert error.step == place.law.id
+            assert error.facts["expected"] == place.law.expected
+            told += 1
+    return told
+
+
+def finished_again(conversation: Conversation, victim: Role) -> PeerFault:
+    """Send the liar's true Finished a second time; return the refusal."""
+    kept: list[bytes] = []
+
+    def keep(message: Message, nth: int) -> Iterable[Outgoing]:
+        if isinstance(message, Finished):
+            kept.append(encode_message(message))
+        return (message,)
+
+    with lying(victim.other, keep):
+        talk = conversation.pair()
+        talk.exchange()
+    end, other = ends(talk, victim)
+    assert end.established
+    say(other._out, kept[0])
+    talk.exchange()
+    assert isinstance(end.failure, PeerFault)
+    return end.failure
