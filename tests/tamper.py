@@ -18,7 +18,7 @@ import pytest
 
 from bothways import ClientConfig, Connection, PeerAlert, PeerFault, ServerConfig
 from bothways.faults import Fault, sentence
-from bothways.iana import Alert
+from bothways.iana import Alert, ContentType
 from bothways.tls.events import AlertSeen, Note
 from bothways.tls.handshake.channel import Outbox
 from bothways.tls.handshake.steps import Role
@@ -29,6 +29,7 @@ from pair import Pair, Tamper, pair, untouched
 Act = Callable[[Outbox], None]
 Outgoing = Message | bytes | Act
 Edit = Callable[[Message, int], Iterable[Outgoing]]
+Then = Callable[[Pair, Connection], None]
 
 
 @contextmanager
@@ -165,6 +166,67 @@ def both(*edits: Edit) -> Edit:
     return edit
 
 
+# -- what happens to records ---------------------------------------------------------------------------
+
+
+def wire(data: bytes) -> Act:
+    """Put bytes on the wire, after what is in the flight."""
+
+    def act(out: Outbox) -> None:
+        out.flush()
+        out._wire.append(data)
+
+    return act
+
+
+def sealed(content_type: int, content: bytes = b"", times: int = 1) -> Act:
+    """Put a record of any type and content on the wire, under the keys of the moment."""
+
+    def act(out: Outbox) -> None:
+        out.flush()
+        for _ in range(times):
+            out._wire.append(out.keys.seal(content_type, content))
+
+    return act
+
+
+def behind(raw: bytes) -> Act:
+    """Put bytes into the flight, behind the message and outside of the transcript."""
+
+    def act(out: Outbox) -> None:
+        out._messages += raw
+
+    return act
+
+
+def say(*acts: Act) -> Then:
+    """Do something on the wire when the handshake is done."""
+
+    def then(talk: Pair, liar: Connection) -> None:
+        for act in acts:
+            act(liar._out)
+
+    return then
+
+
+def in_parts(kind: type, between: Act, nth: int = 0) -> Edit:
+    """Send a message in two records, and something between them."""
+
+    def edit(message: Message, count: int) -> tuple[Outgoing, ...]:
+        if not isinstance(message, kind) or count != nth:
+            return (message,)
+        raw = encode_message(message)
+
+        def act(out: Outbox) -> None:
+            out._transcript.add(raw)
+            for part in (sealed(ContentType.handshake, raw[:9]), between, sealed(22, raw[9:])):
+                part(out)
+
+        return (act,)
+
+    return edit
+
+
 # -- what a refusal must look like, on both sides --------------------------------------------------------
 
 
@@ -181,7 +243,7 @@ class Refusal:
     alert: Alert
     edit: Edit = honest
     wire: Tamper = untouched
-    then: Callable[[Pair, Connection], None] | None = None
+    then: Then | None = None
     client: dict[str, Any] = field(default_factory=dict)
     server: dict[str, Any] = field(default_factory=dict)
     conversation: str = "mutual"

@@ -14,9 +14,8 @@ from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ServerHello
 from bothways.tls.wire.tls12 import ServerHelloDone
 from pair import Pair, pair, received
-from tamper import Act, before, lying
+from tamper import Act, before, lying, sealed, wire
 from tls.handshake.conversations12 import CONVERSATIONS, EXAMPLES, client_config, server_config
-from tls.handshake.test_faults_of_records import sealed, wire
 
 WARNING, FATAL = AlertLevel.warning, AlertLevel.fatal
 ASKS_ANEW = {

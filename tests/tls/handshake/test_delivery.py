@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bothways import Connection, Event, Fault, PeerAlert, PeerFault, Truncated
+from bothways import Connection, Event, Fault, PeerAlert, PeerFault
 from bothways.iana import HandshakeType
 from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
 from bothways.tls.handshake.steps import Role
@@ -18,12 +18,11 @@ from bothways.tls.wire.flight import MESSAGE_LIMIT, Message, encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, EncryptedExtensions, KeyUpdate
 from pair import Pair
-from tamper import Edit, Outgoing, after, before, both, changing, editing, extending, lying
+from tamper import Edit, Outgoing, after, before, both, changing, editing, extending, lying, sealed, wire
 from tls.handshake.conversations import CONVERSATIONS, EXAMPLES, Conversation, credentials, identity, told
+from tls.handshake.tampering import ended_as_documented, mutated, mutator
 from tls.handshake.test_faults_of_certificates import shows
-from tls.handshake.test_faults_of_records import sealed, wire
 
-DOCUMENTED = (PeerFault, PeerAlert, Truncated)
 SPLIT = Conversation("split", {"alpn": ("h2",)}, {"alpn": ("h2",), "groups": ("secp256r1", "x25519")})
 
 
@@ -184,39 +183,6 @@ def test_each_message_may_have_its_own_record(role: Role) -> None:
 # -- random and mutated input ----------------------------------------------------------------------------
 
 
-def mutated(data: bytes, chosen: random.Random) -> bytes:
-    """Change bytes as a bad line, a bad peer or a fuzzer would."""
-    work = bytearray(data)
-    for _ in range(chosen.choice((1, 1, 1, 2, 5))):
-        at = chosen.randrange(len(work) + 1)
-        match chosen.randrange(7):
-            case 0 if at < len(work):
-                work[at] ^= 1 << chosen.randrange(8)
-            case 1 if at < len(work):
-                work[at] = chosen.choice((0, 1, 0x7F, 0x80, 0xFF))
-            case 2:
-                del work[at:]
-            case 3:
-                work[at:at] = chosen.randbytes(chosen.choice((1, 2, 5, 100)))
-            case 4:
-                del work[at : at + chosen.choice((1, 2, 5, 32))]
-            case 5:
-                work[at:at] = work[: chosen.randrange(len(work) + 1)]
-            case _:
-                size = int.from_bytes(work[at : at + 2], "big") + chosen.choice((-1, 1, 256))
-                work[at : at + 2] = (size & 0xFFFF).to_bytes(2, "big")
-        if not work:
-            return b""
-    return bytes(work)
-
-
-def ended_as_documented(talk: Pair, what: str) -> None:
-    for end in (talk.client, talk.server):
-        end.receive_eof()
-        assert end.failure is None or isinstance(end.failure, DOCUMENTED), f"{what}: {end.failure!r}"
-        assert len(str(end.failure)) < 4000
-
-
 def test_mutated_records_raise_nothing(full: bool) -> None:
     """Whatever bytes come, `receive` returns events, and the last is a documented error."""
     for seed in range(8000 if full else 1500):
@@ -235,21 +201,6 @@ def test_mutated_records_raise_nothing(full: bool) -> None:
         talk.client.receive(mutated(b"\x17\x03\x03\x00\x30" + bytes(48), chosen))
         talk.exchange()
         ended_as_documented(talk, f"seed {seed}")
-
-
-def mutator(number: int, chosen: random.Random) -> Edit:
-    count = 0
-
-    def edit(message: Message, nth: int) -> Iterable[Outgoing]:
-        nonlocal count
-        count += 1
-        if count - 1 != number:
-            return (message,)
-        raw = encode_message(message)
-        body = mutated(raw[4:], chosen)
-        return (raw[:1] + len(body).to_bytes(3, "big") + body,)
-
-    return edit
 
 
 @pytest.mark.parametrize("role", Role)

@@ -35,9 +35,13 @@ from tamper import (
     before,
     changing,
     extending,
+    in_parts,
     instead_of,
     refused,
     repeating,
+    say,
+    sealed,
+    wire,
     without,
 )
 from tls.handshake.conversations import authority, credentials_of, identity
@@ -49,7 +53,6 @@ from tls.handshake.conversations12 import (
     deciphering,
     server_config,
 )
-from tls.handshake.test_faults_of_records import in_parts, say, sealed, wire
 
 CLIENT, SERVER = Role.CLIENT, Role.SERVER
 ILLEGAL, FAILED, UNEXPECTED = Alert.ILLEGAL_PARAMETER, Alert.HANDSHAKE_FAILURE, Alert.UNEXPECTED_MESSAGE

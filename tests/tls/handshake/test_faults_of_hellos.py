@@ -33,11 +33,12 @@ from tamper import (
     lying,
     refused,
     repeating,
+    say,
+    sealed,
     with_extensions,
     without,
 )
 from tls.handshake.conversations import CONVERSATIONS, client_config, credentials, server_config
-from tls.handshake.test_faults_of_records import say, sealed
 
 CLIENT, SERVER = Role.CLIENT, Role.SERVER
 ILLEGAL, FAILED = Alert.ILLEGAL_PARAMETER, Alert.HANDSHAKE_FAILURE

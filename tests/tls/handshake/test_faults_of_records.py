@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bothways import Connection, Fault
-from bothways.iana import Alert, ContentType, HandshakeType
+from bothways.iana import Alert, HandshakeType
 from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.flight import Message, encode_message
+from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import (
     Certificate,
@@ -20,33 +20,26 @@ from bothways.tls.wire.tls13 import (
     NewSessionTicket,
 )
 from pair import Pair
-from tamper import Act, Outgoing, Refusal, after, before, both, extending, framed, refused
+from tamper import (
+    Act,
+    Refusal,
+    after,
+    before,
+    behind,
+    both,
+    extending,
+    framed,
+    in_parts,
+    refused,
+    say,
+    sealed,
+    wire,
+)
 from tls.handshake.conversations import CONVERSATIONS, EXAMPLES, client_config, server_config
 
 CLIENT, SERVER = Role.CLIENT, Role.SERVER
 UNEXPECTED = Alert.UNEXPECTED_MESSAGE
 GARBAGE = b"\x17\x03\x03\x00\x40" + bytes(64)
-
-
-def wire(data: bytes) -> Act:
-    """Put bytes on the wire, after what is in the flight."""
-
-    def act(out: Outbox) -> None:
-        out.flush()
-        out._wire.append(data)
-
-    return act
-
-
-def sealed(content_type: int, content: bytes = b"", times: int = 1) -> Act:
-    """Put a record of any type and content on the wire, under the keys of the moment."""
-
-    def act(out: Outbox) -> None:
-        out.flush()
-        for _ in range(times):
-            out._wire.append(out.keys.seal(content_type, content))
-
-    return act
 
 
 def inner(content: bytes) -> Act:
@@ -57,43 +50,6 @@ def inner(content: bytes) -> Act:
         out._wire.append(out.keys._seal_inner(content))
 
     return act
-
-
-def behind(raw: bytes) -> Act:
-    """Put bytes into the flight, behind the message and outside of the transcript."""
-
-    def act(out: Outbox) -> None:
-        out._messages += raw
-
-    return act
-
-
-def say(*acts: Act):
-    """Do something on the wire when the handshake is done."""
-
-    def then(talk: Pair, liar: Connection) -> None:
-        for act in acts:
-            act(liar._out)
-
-    return then
-
-
-def in_parts(kind: type, between: Act, nth: int = 0):
-    """Send a message in two records, and something between them."""
-
-    def edit(message: Message, count: int) -> tuple[Outgoing, ...]:
-        if not isinstance(message, kind) or count != nth:
-            return (message,)
-        raw = encode_message(message)
-
-        def act(out: Outbox) -> None:
-            out._transcript.add(raw)
-            for part in (sealed(ContentType.handshake, raw[:9]), between, sealed(22, raw[9:])):
-                part(out)
-
-        return (act,)
-
-    return edit
 
 
 def exhausted(talk: Pair, liar: Connection) -> None:

@@ -12,10 +12,9 @@ from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, Outbox
 from bothways.tls.handshake.steps import LEGAL12, Role, Step
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls12 import ServerHelloDone
-from tamper import Outgoing, before, framed, lying
+from tamper import Outgoing, before, framed, lying, sealed, wire
 from tls.handshake.conversations12 import CONVERSATIONS, EXAMPLES
 from tls.handshake.illegal import finished_again, lies, places, refuse, steps, sweep
-from tls.handshake.test_faults_of_records import sealed, wire
 
 # Types that have no form in TLS 1.2 or are not spoken, with a body like their own, and some unassigned.
 FORMLESS = {

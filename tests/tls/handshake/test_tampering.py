@@ -8,21 +8,30 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bothways import Fault, PeerAlert, PeerFault, Truncated
+from bothways import Fault, PeerAlert, PeerFault
 from bothways.iana import ExtensionType
 from bothways.tls.events import Epoch, MessageSeen, Note
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
-from pair import Pair, pair, received
-from tamper import Edit, Outgoing, lying
+from pair import pair, received
+from tamper import lying
 from tls.handshake.conversations import CONVERSATIONS, Conversation, client_config, server_config
+from tls.handshake.tampering import (
+    alter_every_field,
+    every_bit,
+    record_headers,
+    sample_of_bits,
+    sent_by,
+    turn_bits,
+    variants,
+)
 
 ALPN = {"alpn": ("h2", "http/1.1")}
 CONVERSATION = Conversation(
@@ -32,91 +41,10 @@ CONVERSATION = Conversation(
 # -- fields, by the codec tables -------------------------------------------------------------------------
 
 
-def variants(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every way to alter one field: another value, a shorter list, another order, and so on inside."""
-    if isinstance(value, bool) or value is None:
-        return
-    if isinstance(value, int):
-        yield f"{path} + 1", value ^ 1
-    elif isinstance(value, str):
-        yield f"{path} altered", ("m" if value[:1] != "m" else "n") + value[1:]
-    elif isinstance(value, bytes):
-        yield f"{path} altered", bytes([value[0] ^ 1]) + value[1:] if value else b"\1"
-        yield f"{path} altered at its end", value[:-1] + bytes([value[-1] ^ 0x80]) if value else b"\1\1"
-        yield f"{path} one byte longer", value + b"\0"
-        yield f"{path} one byte shorter", value[:-1]
-    elif isinstance(value, tuple):
-        for at, each in enumerate(value):
-            name = f"{path}[{type(each).__name__ if is_dataclass(each) else at}]"
-            for what, new in variants(each, name):
-                yield what, (*value[:at], new, *value[at + 1 :])
-            yield f"{name} left out", (*value[:at], *value[at + 1 :])
-        if len(value) > 1:
-            yield f"{path} in another order", (*value[1:], value[0])
-    elif is_dataclass(value):
-        for field in fields(value):
-            for what, new in variants(getattr(value, field.name), f"{path}.{field.name}"):
-                yield what, replace(value, **{field.name: new})  # type: ignore[type-var]
-
-
-def encodings(message: Message) -> Iterator[tuple[str, bytes]]:
-    """The alterations of a message that have an encoding, and one that is not its own."""
-    own = encode_message(message)
-    for what, new in variants(message, type(message).__name__):
-        try:
-            raw = encode_message(new)
-        except ValueError:
-            continue
-        if raw != own:
-            yield what, raw
-
-
-def sent_by(role: Role) -> list[Message]:
-    """The messages of one side, in their order."""
-    notes: list[Note] = []
-    talk = CONVERSATION.pair(**{f"{role.value}_notes": notes})
-    talk.exchange()
-    return [note.message for note in notes if isinstance(note, MessageSeen) and note.sent]
-
-
-def altered(number: int, change: int) -> Edit:
-    """The message with this number, altered in the way with that number."""
-    count = 0
-
-    def edit(message: Message, nth: int) -> Iterable[Outgoing]:
-        nonlocal count
-        count += 1
-        if count - 1 != number:
-            return (message,)
-        return ([raw for _, raw in encodings(message)][change],)
-
-    return edit
-
-
-def must_fail(talk: Pair, what: str) -> None:
-    """Both sides end on an error that is documented, and they do not agree that all is well."""
-    talk.exchange()
-    assert not (talk.client.established and talk.server.established), f"unnoticed: {what}"
-    for end in (talk.client, talk.server):
-        end.receive_eof()
-        assert isinstance(end.failure, (PeerFault, PeerAlert, Truncated)), f"{what}: {end.failure!r}"
-        assert end.peer is None
-
-
 def test_every_field_of_every_message_is_covered_by_the_proofs() -> None:
     """RFC 9846 4.1, 4.5.2, 4.5.3: who alters anything in flight is found out, by both sides."""
-    tried = 0
-    for role in Role:
-        messages = sent_by(role)
-        assert len(messages) == {Role.CLIENT: 5, Role.SERVER: 7}[role]
-        for number, message in enumerate(messages):
-            ways = [what for what, _ in encodings(message)]
-            assert ways, f"{type(message).__name__} was not altered"
-            for change, what in enumerate(ways):
-                with lying(role, altered(number, change), in_flight=True):
-                    must_fail(CONVERSATION.pair(), f"message {number} of the {role.value}: {what}")
-                tried += 1
-    assert tried > 250
+    assert [len(sent_by(role, CONVERSATION)) for role in (Role.CLIENT, Role.SERVER)] == [5, 7]
+    assert alter_every_field(CONVERSATION) > 250
 
 
 # -- well-formed lies --------------------------------------------------------------------------------------
@@ -189,93 +117,23 @@ def test_well_formed_lies_are_refused_or_borne_and_never_a_defect(
 
 # -- bytes, on the wire ----------------------------------------------------------------------------------
 
-# RFC 9846 5.1: legacy_record_version has no meaning and must be ignored. It stands at these places of a
-# record in the clear; of the very first record the upper half tells TLS from other protocols.
-UNREAD = (1, 2)
 
-
-def record_headers(flight: bytes) -> dict[int, int]:
-    """Where the bytes of record headers stand: their place in the flight, and in the header."""
-    places = {}
-    at = 0
-    while at < len(flight):
-        places |= {at + each: each for each in range(5)}
-        at += 5 + int.from_bytes(flight[at + 3 : at + 5], "big")
-    return places
-
-
-class Wire:
-    """One direction, on which one bit of one flight is turned."""
-
-    def __init__(self, flight: int = -1, place: int = 0, bit: int = 0) -> None:
-        self._aim = flight, place, bit
-        self.flights: list[bytes] = []
-        self.may_pass = False
-
-    def __call__(self, data: bytes) -> bytes:
-        self.flights.append(data)
-        flight, place, bit = self._aim
-        if len(self.flights) - 1 != flight or place >= len(data):
-            return data
-        inside = record_headers(data).get(place)
-        protected = data[place - inside] == 23 if inside is not None else True
-        self.may_pass = inside in UNREAD and not protected and (flight, place) != (0, 1)
-        return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
-
-
-def turn(to_server: Wire, to_client: Wire) -> None:
-    talk = CONVERSATION.pair()
-    talk.to_server, talk.to_client = to_server, to_client
-    aim = to_server if to_server._aim[0] >= 0 else to_client
-    what = f"{'to the server' if aim is to_server else 'to the client'}: flight, byte, bit {aim._aim}"
-    talk.exchange()
-    if talk.client.established and talk.server.established:
-        assert aim.may_pass or aim._aim[1] >= len(aim.flights[aim._aim[0]]), f"unnoticed: {what}"
-        return
-    must_fail(talk, what)
-    if talk.client.established is False and aim.may_pass:
-        raise AssertionError(f"refused, though it means nothing: {what}")
-
-
-def flights() -> tuple[list[bytes], list[bytes]]:
-    talk = CONVERSATION.pair()
-    talk.to_server, talk.to_client = Wire(), Wire()
-    talk.exchange()
-    return talk.to_server.flights, talk.to_client.flights
-
-
-def places(full: bool) -> Iterator[tuple[bool, int, int, int]]:
-    """Direction, flight, byte, bit: all of them, or each byte in the clear and a sample of the rest."""
-    chosen = random.Random(20260601)
-    for to_server, those in zip((True, False), flights(), strict=True):
-        for number, flight in enumerate(those):
-            headers = record_headers(flight)
-            clear = True
-            for place in range(len(flight)):
-                if headers.get(place) == 0:
-                    clear = flight[place] != 23
-                if full:
-                    yield from ((to_server, number, place, bit) for bit in range(8))
-                elif clear or place in headers or chosen.random() < 0.1:
-                    yield to_server, number, place, chosen.randrange(8)
+def is_unread(flight: bytes, number: int, place: int) -> bool:
+    """The version of a record in the clear (RFC 9846 5.1): of the very first its upper half tells TLS from others."""
+    inside = record_headers(flight).get(place)
+    return inside in (1, 2) and flight[place - inside] != 23 and (number, place) != (0, 1)
 
 
 def test_every_byte_in_the_clear_and_some_of_the_rest_is_covered() -> None:
     """RFC 9846 5.2: no bit on the wire can be turned unnoticed, but for those without a meaning."""
-    tried = 0
-    for to_server, flight, place, bit in places(full=False):
-        aimed = Wire(flight, place, bit)
-        turn(*((aimed, Wire()) if to_server else (Wire(), aimed)))
-        tried += 1
-    assert tried > 900
+    aims = sample_of_bits(CONVERSATION, 20260601, 0.1, clear=True)
+    assert turn_bits(CONVERSATION, aims, is_unread, unread_passes=True) > 900
 
 
 @pytest.mark.full
 def test_every_bit_on_the_wire_is_covered() -> None:
     """RFC 9846 5.2: the same, for each of them."""
-    for to_server, flight, place, bit in places(full=True):
-        aimed = Wire(flight, place, bit)
-        turn(*((aimed, Wire()) if to_server else (Wire(), aimed)))
+    assert turn_bits(CONVERSATION, every_bit(CONVERSATION), is_unread, unread_passes=True) > 10_000
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=str)

@@ -6,21 +6,18 @@ RFC 5246 7.4.9: Finished is over all of it, so no handshake may come of it.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
-from bothways import PeerAlert, PeerFault, Truncated
-from bothways.tls.events import MessageSeen, Note
+from bothways import PeerFault
 from bothways.tls.handshake.steps import Role
 from bothways.tls.record.protection import Plaintext
-from bothways.tls.wire.flight import Message
-from pair import Pair
 from tamper import lying
 from tls.handshake.conversations import Conversation
 from tls.handshake.conversations12 import CONVERSATIONS, classic, conversation, deciphering
+from tls.handshake.tampering import alter_every_field, every_bit, sample_of_bits, turn_bits
 from tls.handshake.test_delivery import ended_as_documented, mutated, mutator
-from tls.handshake.test_tampering import Wire, altered, encodings, record_headers
+from tls.handshake.test_tampering import record_headers
 
 ALPN = {"alpn": ("h2", "http/1.1")}
 TAMPERED = {
@@ -33,56 +30,10 @@ TAMPERED = {
 BOTH_KINDS = pytest.mark.parametrize("name", TAMPERED)
 
 
-def sent_by(role: Role, course: Conversation) -> list[Message]:
-    """The messages of one side, in their order."""
-    notes: list[Note] = []
-    course.pair(**{f"{role.value}_notes": notes}).exchange()
-    return [note.message for note in notes if isinstance(note, MessageSeen) and note.sent]
-
-
-def must_fail(talk: Pair, what: str) -> None:
-    """Both sides end on an error that is documented, and they do not agree that all is well."""
-    talk.exchange()
-    assert not (talk.client.established and talk.server.established), f"unnoticed: {what}"
-    for end in (talk.client, talk.server):
-        end.receive_eof()
-        assert isinstance(end.failure, (PeerFault, PeerAlert, Truncated)), f"{what}: {end.failure!r}"
-        assert end.peer is None
-
-
 @BOTH_KINDS
 def test_every_field_of_every_message_is_covered_by_finished(name: str) -> None:
     """RFC 5246 7.4.9: who alters anything in flight is found out, by both sides."""
-    tried = 0
-    for role in Role:
-        for number, message in enumerate(sent_by(role, TAMPERED[name])):
-            ways = [what for what, _ in encodings(message)]
-            assert ways or not message.__dataclass_fields__, f"{type(message).__name__} was not altered"
-            for change, what in enumerate(ways):
-                with lying(role, altered(number, change), in_flight=True):
-                    must_fail(TAMPERED[name].pair(), f"message {number} of the {role.value}: {what}")
-                tried += 1
-    assert tried > 100
-
-
-def flights(course: Conversation) -> tuple[list[bytes], list[bytes]]:
-    talk = course.pair()
-    talk.to_server, talk.to_client = Wire(), Wire()
-    talk.exchange()
-    return talk.to_server.flights, talk.to_client.flights
-
-
-def places(course: Conversation, full: bool) -> Iterator[tuple[bool, int, int, int]]:
-    """Direction, flight, byte, bit: all of them, or a sample with every byte of every record header."""
-    chosen = random.Random(20260602)
-    for to_server, those in zip((True, False), flights(course), strict=True):
-        for number, flight in enumerate(those):
-            headers = record_headers(flight)
-            for place in range(len(flight)):
-                if full:
-                    yield from ((to_server, number, place, bit) for bit in range(8))
-                elif place in headers or chosen.random() < 0.15:
-                    yield to_server, number, place, chosen.randrange(8)
+    assert alter_every_field(TAMPERED[name]) > 100
 
 
 def is_unread(flight: bytes, number: int, place: int) -> bool:
@@ -95,34 +46,20 @@ def is_unread(flight: bytes, number: int, place: int) -> bool:
     return b"\x14\x03\x03\0\1\1" not in flight[:start]
 
 
-def sweep(name: str, full: bool) -> int:
-    course, tried = TAMPERED[name], 0
-    for to_server, number, place, bit in places(course, full):
-        aimed = Wire(number, place, bit)
-        talk = course.pair()
-        talk.to_server, talk.to_client = (aimed, Wire()) if to_server else (Wire(), aimed)
-        talk.exchange()
-        flight = aimed.flights[number]
-        what = f"{'to the server' if to_server else 'to the client'}: {number, place, bit}"
-        if talk.client.established and talk.server.established:
-            assert is_unread(flight, number, place) or place >= len(flight), f"unnoticed: {what}"
-        else:
-            must_fail(talk, what)
-        tried += 1
-    return tried
-
-
 @BOTH_KINDS
 def test_every_header_and_some_of_the_rest_is_covered(name: str) -> None:
     """RFC 5246 6.2.3.3, 7.4.9: no bit on the wire can be turned unnoticed, but for those without a meaning."""
-    assert sweep(name, full=False) > 200
+    course = TAMPERED[name]
+    aims = sample_of_bits(course, 20260602, 0.15, clear=False)
+    assert turn_bits(course, aims, is_unread, unread_passes=False) > 200
 
 
 @pytest.mark.full
 @BOTH_KINDS
 def test_every_bit_on_the_wire_is_covered(name: str) -> None:
     """RFC 5246 6.2.3.3, 7.4.9: the same, for each of them."""
-    assert sweep(name, full=True) > 10_000
+    course = TAMPERED[name]
+    assert turn_bits(course, every_bit(course), is_unread, unread_passes=False) > 10_000
 
 
 @pytest.mark.parametrize("course", CONVERSATIONS.values(), ids=str)

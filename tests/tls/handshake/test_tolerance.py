@@ -18,9 +18,21 @@ from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions, NewSessionTicket
 from pair import Pair, received
-from tamper import Edit, Outgoing, before, both, changing, editing, extending, lying, with_extensions, without
+from tamper import (
+    Edit,
+    Outgoing,
+    before,
+    both,
+    changing,
+    editing,
+    extending,
+    lying,
+    sealed,
+    wire,
+    with_extensions,
+    without,
+)
 from tls.handshake.conversations import CONVERSATIONS, Conversation, credentials
-from tls.handshake.test_faults_of_records import sealed, wire
 
 GREASE = tuple(0x0A0A + 0x1010 * each for each in range(16))
 
