@@ -24,6 +24,7 @@ SCENES = (
     "wrong server name",
     "a revoked certificate",
     "an expired revocation list",
+    "a responder that is down",
     "an altered staple",
     "a certificate without its key",
     "an altered message",
@@ -55,13 +56,15 @@ def test_demo_shows_every_step_and_every_scene_in_a_pipe():
     assert "not checked: no source configured" in done.stdout
     assert "Server and client staple" in done.stdout
     assert done.stdout.count("2 certificates not revoked by the evidence at hand") == 2
+    assert "the server is warned: whether the peer's certificates are revoked is not known" in done.stdout
+    assert "connection refused: nothing listens there" in done.stdout
     assert "public key" in done.stdout
     assert "private key" in done.stdout
     assert "session key" in done.stdout
     assert "\x1b" not in done.stdout
     assert all(len(line) <= PIPE_WIDTH and line == line.rstrip() for line in done.stdout.splitlines())
     assert done.stdout.endswith(
-        "All 4 handshakes succeeded, and 10 of 10 scenes were refused as they should be.\n"
+        "All 5 handshakes succeeded, and 11 of 11 scenes were refused as they should be.\n"
     )
 
 
@@ -77,7 +80,7 @@ def test_demo_prints_one_json_object_for_each_step():
     done = run("--json")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    for name in ("mutual", "one-way", "stapled", "classic"):
+    for name in ("mutual", "one-way", "stapled", "tolerant", "classic"):
         steps = [row for row in rows if row.get("run") == name]
         assert [row["step"] for row in steps[:-1]] == list(STEPS)
         assert steps[-1]["succeeded"] is True

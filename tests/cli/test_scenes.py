@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from bothways import PeerAlert, PeerFault
+from bothways import Caution, PeerAlert, PeerFault
 from bothways.cli.identities import Identities, issue_identities
-from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, Side, mutual, one_way, stapled
+from bothways.cli.scenes import (
+    ANSWER,
+    REQUEST,
+    SCENES,
+    Play,
+    Scene,
+    Side,
+    mutual,
+    one_way,
+    stapled,
+    tolerated,
+)
 
 pytestmark = pytest.mark.network
 
@@ -47,6 +58,13 @@ def test_a_scene_that_ends_otherwise_is_not_as_expected(people):
     assert not SCENES[0].is_as_expected(mutual(people))
     assert not SCENES[0].is_as_expected(SCENES[1].run(people))
     assert not SCENES[0].is_as_expected(Play(Side(), Side()))
+
+
+def test_a_responder_that_is_down_is_accepted_only_where_that_is_said(people):
+    """The server lets the client in, and is warned."""
+    play = tolerated(people)
+    assert (play.client.received, play.client.error, play.server.error) == (ANSWER, None, None)
+    assert play.server.warnings == [str(Caution.REVOCATION_UNKNOWN)] and play.client.warnings == []
 
 
 def test_everyone_in_the_demo_is_made_anew():

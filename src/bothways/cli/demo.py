@@ -17,7 +17,18 @@ from rich.text import Text
 from bothways.cli.console import console, show
 from bothways.cli.identities import Identities, issue_identities
 from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.scenes import ANSWER, REQUEST, SCENES, Play, Scene, classic, mutual, one_way, stapled
+from bothways.cli.scenes import (
+    ANSWER,
+    REQUEST,
+    SCENES,
+    Play,
+    Scene,
+    classic,
+    mutual,
+    one_way,
+    stapled,
+    tolerated,
+)
 from bothways.cli.terminal import FAILED
 from bothways.errors import PeerAlert, PeerFault
 from bothways.explain.causes import Explanation, Weight
@@ -76,7 +87,8 @@ def command(as_json: bool, dated: bool, picture: LadderFile | None) -> int:
     _keep(picture, both)
     server_only = one_way(people)
     with_status = stapled(people)
-    handshakes = (both, server_only, with_status, old)
+    in_the_dark = tolerated(people)
+    handshakes = (both, server_only, with_status, in_the_dark, old)
     played = [(scene, scene.run(people)) for scene in SCENES]
     if as_json:
         for row in _rows(handshakes, played):
@@ -125,9 +137,9 @@ def _show_classic(play: Play, as_json: bool) -> int:
 
 
 def _show(
-    people: Identities, handshakes: tuple[Play, Play, Play, Play], played: Sequence[tuple[Scene, Play]]
+    people: Identities, handshakes: tuple[Play, Play, Play, Play, Play], played: Sequence[tuple[Scene, Play]]
 ) -> None:
-    both, server_only, with_status, old = handshakes
+    both, server_only, with_status, in_the_dark, old = handshakes
     screen = console()
     parts = (
         _opening(people),
@@ -135,6 +147,7 @@ def _show(
         _picture(both, screen.width),
         _beside(both, server_only),
         _stapled(with_status),
+        _tolerated(in_the_dark),
         _classic(old, screen.width),
         _refusals(played),
     )
@@ -290,6 +303,21 @@ def _stapled(play: Play) -> RenderableType:
     return Group("", rule, told, *steps, *(_error(side, error) for side, error in _errors(play)))
 
 
+def _tolerated(play: Play) -> RenderableType:
+    """What is told where the status cannot be known and that is accepted: no tick, and a warning."""
+    rule = Rule(
+        Text("A responder that is down, where unknown is accepted", style="bold"), align="left", style="dim"
+    )
+    told = Text(
+        "The server asks the responder that the client's certificate names, in the handshake, and nobody answers. "
+        "It was told to accept that; by default it refuses, as below."
+    )
+    views = story(play.client.recorder.notes, play.server.recorder.notes)
+    steps = [_step(view) for view in views if view.name.id == "3.3c"]
+    warned = [Text(f"the server is warned: {each}", style="yellow") for each in play.server.warnings]
+    return Group("", rule, told, *steps, *warned, *(_error(side, error) for side, error in _errors(play)))
+
+
 def _classic(play: Play, width: int) -> RenderableType:
     facts = play.client.facts or play.server.facts
     heading = f"The classic flow: TLS {facts.get('version')}, {facts.get('suite')}"
@@ -417,7 +445,7 @@ def _error(side: str, error: Exception) -> Text:
 
 
 def _rows(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> Iterable[dict[str, object]]:
-    for run, each in zip(("mutual", "one-way", "stapled", "classic"), handshakes, strict=True):
+    for run, each in zip(("mutual", "one-way", "stapled", "tolerant", "classic"), handshakes, strict=True):
         yield from _run_rows(run, each)
     for scene, each in played:
         yield {
@@ -439,6 +467,7 @@ def _run_rows(run: str, play: Play) -> Iterable[dict[str, object]]:
         "succeeded": _went_well(play),
         "client": play.client.facts,
         "server": play.server.facts,
+        "warnings": {"client": play.client.warnings, "server": play.server.warnings},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from bothways.ca.authority import Authority, Issued, utc_now
+from bothways.ca.authority import Addresses, Authority, Issued, utc_now
 from bothways.ca.crl import Revoked, build_crl
 from bothways.ca.keys import KeyType, PrivateKey, new_key, signature_hash
 from bothways.ca.profiles import Profile
@@ -21,6 +21,7 @@ from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
 
 SERVER_NAME = "bank.example"
+CLIENT_NAME, CLIENT_EMAIL = "Ada Lovelace", ("ada@shop.example",)
 LIFETIME = timedelta(days=1)
 
 
@@ -30,6 +31,7 @@ class Identities:
 
     root: x509.Certificate
     intermediate: x509.Certificate
+    issuing: Authority
     anchors: TrustStore
     server: Credentials
     client: Credentials
@@ -51,6 +53,11 @@ class Identities:
         yield "server", self.server.certificate
         yield "client", self.client.certificate
 
+    def client_that_names(self, responder: str) -> Credentials:
+        """Make a client whose certificate says that its status is told at an address (RFC 5280 4.2.2.1)."""
+        issuing = replace(self.issuing, addresses=Addresses(ocsp=(responder,)))
+        return _credentials(issuing.issue(Profile.CLIENT, CLIENT_NAME, email=CLIENT_EMAIL, lifetime=LIFETIME))
+
 
 def issue_identities() -> Identities:
     """Make all of them anew; nothing is kept."""
@@ -58,7 +65,7 @@ def issue_identities() -> Identities:
     issuing = root.intermediate("Demo Issuing CA", lifetime=2 * LIFETIME)
     other = Authority.create("Somebody Else's Root", lifetime=2 * LIFETIME)
     server = issuing.issue(Profile.SERVER, SERVER_NAME, dns=[SERVER_NAME], lifetime=LIFETIME)
-    client = issuing.issue(Profile.CLIENT, "Ada Lovelace", email=["ada@shop.example"], lifetime=LIFETIME)
+    client = issuing.issue(Profile.CLIENT, CLIENT_NAME, email=CLIENT_EMAIL, lifetime=LIFETIME)
     expired = issuing.issue(
         Profile.SERVER, SERVER_NAME, dns=[SERVER_NAME], lifetime=LIFETIME, at=utc_now() - 30 * LIFETIME
     )
@@ -72,6 +79,7 @@ def issue_identities() -> Identities:
     return Identities(
         root=root.certificate,
         intermediate=issuing.certificate,
+        issuing=issuing,
         anchors=TrustStore.from_pem(root.root_pem),
         server=_credentials(server),
         client=_credentials(client),

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from bothways.cli.identities import SERVER_NAME, Identities
 from bothways.cli.interference import (
@@ -28,6 +29,7 @@ from bothways.net.channel import Channel, connect, wrap
 from bothways.tls.connection import ClientConfig, ServerConfig
 from bothways.tls.handshake.config import KEY_TRANSPORT_SUITES
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.policy import Fetch
 from bothways.trust.revocation import Revocation
 
 SECONDS = 10.0
@@ -45,9 +47,11 @@ class Side:
     why: Explanation | None = None
     received: bytes = b""
     facts: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def keep(self, channel: Channel) -> None:
-        """Note what was agreed."""
+        """Note what was agreed, and what one should know of it."""
+        self.warnings = [str(each) for each in channel.warnings]
         self.facts = {
             "version": channel.version or "",
             "suite": channel.suite or "",
@@ -145,6 +149,21 @@ def altered_staple(people: Identities) -> Play:
     return play(client, replace(_server(people), staples=people.altered_status))
 
 
+def silent_responder(people: Identities, unknown: Literal["refuse", "accept"] = "refuse") -> Play:
+    """The server asks the responder that the client's certificate names, and nobody answers there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # an address of ours at which nothing listens
+        client = people.client_that_names(f"http://127.0.0.1:{taken.getsockname()[1]}/ocsp")
+        policy = Revocation(fetch=Fetch(allow=("127.0.0.1",)), covers="leaf", unknown=unknown)
+        server = replace(_server(people), revocation=policy)
+        return play(replace(_client(people), credentials=client), server)
+
+
+def tolerated(people: Identities) -> Play:
+    """The same, where the server is told to accept what it cannot know."""
+    return silent_responder(people, "accept")
+
+
 def no_certificate(people: Identities) -> Play:
     """The client has no certificate."""
     return play(replace(_client(people), credentials=None), _server(people))
@@ -213,6 +232,11 @@ SCENES = (
         "an expired revocation list",
         "the server checks revocation, and its lists are past their time: unknown is not good",
         "server", "3.3c", Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, expired_list,
+    ),
+    Scene(
+        "a responder that is down",
+        "the server asks the responder that the client's certificate names, and nobody answers there",
+        "server", "3.3c", Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, silent_responder,
     ),
     Scene(
         "an altered staple",
