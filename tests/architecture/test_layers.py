@@ -27,7 +27,7 @@ ROWS = (
 INSIDE = {
     "trust": (
         ("der", "files"),
-        ("pem", "distinguished"),
+        ("pem", "distinguished", "watched"),
         ("certificate",),
         ("verdict",),
         ("signatures", "names", "name_constraints", "policies"),
