@@ -1,0 +1,161 @@
+"""OCSP responses about our own certificates: when each is fetched, so that one that holds is always at hand.
+
+A schedule without clock, sockets and waiting: whoever drives it asks what is due, fetches that, and says what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.errors import ConfigError
+from bothways.faults import shown
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.credentials import Credentials
+from bothways.trust.evidence.asking import TOLERANCE, Found, Missing
+from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.sources import response_wants
+from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, OCSPStore
+from bothways.trust.verdict import Want
+
+SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=1)
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
+
+
+def own_responders() -> Fetch:
+    """Make the policy for responders that our own certificates name: whoever installed them vouches for those.
+
+    They may be inner machines. Without nonces, since a staple is for everybody. Raises ConfigError without httpcore.
+    """
+    return Fetch(crls=False, nonce="none", allow=_EVERYWHERE, keep=timedelta(0))
+
+
+@dataclass(slots=True)
+class _Renewal:
+    """One certificate of ours: when its response is fetched next, and how often that failed in a row."""
+
+    want: Want
+    due: datetime
+    failures: int = 0
+    held: Answer | None = None
+
+
+class Stapling:
+    """Keeps `store` supplied, which is for `staples=` of a configuration.
+
+    A response is renewed when between a half and three quarters of its time are left behind, so that many servers
+    do not ask at once; a responder that fails, or has nothing newer, is asked again sooner. What holds is kept.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials | Sequence[Credentials],
+        *,
+        random: Callable[[int], bytes],
+        anchors: TrustStore | None = None,
+        policy: Fetch | None = None,
+        store: OCSPStore | None = None,
+    ) -> None:
+        """Look through our chains for certificates that name responders.
+
+        random: draws so many bytes.  anchors: where issuers are looked for that no chain has.  policy: by
+        default that of `own_responders`.  Raises ConfigError where no certificate names a responder, or
+        its issuer is not to be found.
+        """
+        self.store = OCSPStore() if store is None else store
+        self.policy = own_responders() if policy is None else policy
+        self._random = random
+        several = (credentials,) if isinstance(credentials, Credentials) else tuple(credentials)
+        wants = {
+            want.certificate.der: want for each in several for want in _wants(each, anchors, self.policy)
+        }
+        first = datetime.min.replace(tzinfo=UTC)
+        self._renewals = {der: _Renewal(want, first) for der, want in wants.items()}
+
+    def due(self, at: datetime) -> list[Want]:
+        """Return what is to be fetched now."""
+        return [each.want for each in self._renewals.values() if each.due <= at]
+
+    def next_due(self) -> datetime:
+        """Return when something is due next: in the past where it is now."""
+        return min(each.due for each in self._renewals.values())
+
+    def took(self, want: Want, found: Found, at: datetime) -> str:
+        """Take what came for a want, or that nothing did; returns what a person should know, as a sentence."""
+        renewal = self._renewals[want.certificate.der]
+        whose = f"the staple of {want.certificate.subject_text}"
+        try:
+            response, answer = _usable(want, found, renewal.held, at)
+        except ValueError as problem:
+            return f"{whose} could not be renewed: {shown(problem)}; {self._fail(renewal, at)}"
+        self.store.add(response)
+        renewal.held, renewal.failures = answer, 0
+        until = answer.until(MAX_AGE)
+        left = until - at
+        renewal.due = at + max(left / 2 + left / 4 * self._share(), SHORTEST)
+        return f"{whose} says {answer.state}, until {until:%Y-%m-%d %H:%M}"
+
+    def _fail(self, renewal: _Renewal, at: datetime) -> str:
+        """Ask again soon, then less and less often, but before what is at hand ends."""
+        wait = min(SHORTEST * 2 ** min(renewal.failures, 10), LONGEST)
+        renewal.failures += 1
+        until = None if renewal.held is None else renewal.held.until(MAX_AGE)
+        if until is None or until <= at:
+            renewal.due = at + wait / 2 + wait / 2 * self._share()
+            return "there is none that holds"
+        wait = min(wait, max((until - at) / 2, SHORTEST))
+        renewal.due = at + wait / 2 + wait / 2 * self._share()
+        return f"the one at hand holds until {until:%Y-%m-%d %H:%M}"
+
+    def _share(self) -> float:
+        """Draw a number from 0 to 1."""
+        return int.from_bytes(self._random(4), "big") / 2**32
+
+
+def _usable(want: Want, found: Found, held: Answer | None, at: datetime) -> tuple[OCSPResponse, Answer]:
+    """Return what can be a staple, with what it says of the certificate. Raises ValueError that says why not."""
+    if isinstance(found, Missing):
+        raise ValueError(found.problem)
+    answer = found.answer(want.certificate, want.issuer) if isinstance(found, OCSPResponse) else None
+    if answer is None or not isinstance(found, OCSPResponse):
+        raise ValueError("what came is no response about the certificate")
+    signer = found.signer(want.issuer, at)
+    problem = signer if isinstance(signer, str) else answer.untimeliness(at, TOLERANCE, MAX_AGE)
+    if problem is None and answer.until(MAX_AGE) < at:
+        problem = "it has expired"
+    if problem is None and answer.state == "unknown":
+        problem = "the responder does not know it"
+    if problem is None and held is not None and answer.this_update < held.this_update:
+        problem = "it is older than the one at hand"
+    if problem is not None:
+        raise ValueError(problem)
+    return found, answer
+
+
+def _wants(credentials: Credentials, anchors: TrustStore | None, policy: Fetch) -> list[Want]:
+    """Return what is wanted for a chain; its last certificate's issuer may be an anchor."""
+    chain = [Parsed(each.public_bytes(Encoding.DER)) for each in credentials.certificates]
+    for each in chain:
+        each.load()
+    above = (
+        []
+        if anchors is None
+        else [each for each in anchors.issuers_of(chain[-1]) if not chain[-1].is_self_issued]
+    )
+    pairs = [*pairwise(chain), *((chain[-1], each) for each in above[:1])]
+    wants = [want for certificate, issuer in pairs for want in response_wants(certificate, issuer, policy)]
+    if not any(want.certificate is chain[0] for want in wants):
+        raise ConfigError(_why_not(chain, policy))
+    return wants
+
+
+def _why_not(chain: list[Parsed], policy: Fetch) -> str:
+    who = shown(chain[0].subject_text)
+    if response_wants(chain[0], chain[0], policy):
+        return f"staple: the issuer of {who} is needed to ask for its status; append it to the certificate's file"
+    return f"staple: the certificate of {who} names no OCSP responder that can be asked"

@@ -1,0 +1,200 @@
+"""Our own staples: fetched ahead of need, renewed before they end, kept while a responder is down. A fake clock."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+import pki
+from bothways import ConfigError, Credentials, TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.evidence.asking import Missing
+from bothways.trust.evidence.stapling import LONGEST, SHORTEST, Stapling
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.verdict import Want
+from pki import DAY, NOW
+from trust.evidence.wanting import CA, OTHER, RESPONDER, ROOT, SERVER, access
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+MIDDLE = pki.intermediate(ROOT, "Named", extra=[access("http://ocsp.example/root")])
+BELOW = pki.leaf(MIDDLE, extra=[access(RESPONDER)])
+
+
+def credentials(of: pki.Issued = SERVER, chain: bytes | None = None) -> Credentials:
+    return Credentials.from_pem(of.chain_pem if chain is None else chain, of.key_pem)
+
+
+def drawing(seed: int):
+    return random.Random(seed).randbytes
+
+
+class Responder:
+    """Answers with responses that live twelve hours, renewed every three, unless it is down."""
+
+    life, step = 12 * HOUR, 3 * HOUR
+
+    def __init__(self) -> None:
+        self.down: tuple[datetime, datetime] | None = None
+        self.status = "good"
+        self.asked: list[datetime] = []
+
+    def answer(self, want: Want, at: datetime) -> OCSPResponse | Missing:
+        self.asked.append(at)
+        if self.down is not None and self.down[0] <= at < self.down[1]:
+            return Missing("connection refused: nothing listens there")
+        made = NOW - DAY + self.step * ((at - NOW + DAY) // self.step)
+        of = next(each for each in (SERVER, BELOW, MIDDLE) if each.der == want.certificate.der)
+        times = {"this_update": made, "next_update": made + self.life}
+        return OCSPResponse(pki.ocsp_response(of, status=self.status, **times))
+
+
+class Server:
+    """Drives a schedule by a clock that jumps from one due time to the next."""
+
+    def __init__(self, responder: Responder, seed: int = 1, of: pki.Issued = SERVER) -> None:
+        self.responder = responder
+        self.own = credentials(of)
+        self.stapling = Stapling(self.own, random=drawing(seed))
+        self.at = NOW
+        self.said: list[str] = []
+
+    def run_until(self, end: datetime) -> None:
+        while self.at < end:
+            for want in self.stapling.due(self.at):
+                found = self.responder.answer(want, self.at)
+                self.said.append(self.stapling.took(want, found, self.at))
+            self.at = max(self.at, min(self.stapling.next_due(), end))
+
+    def staple(self, at: datetime | None = None) -> bytes | None:
+        return self.stapling.store.staples(self.own.certificates, at or self.at)[0]
+
+
+def test_a_staple_is_at_hand_from_the_first_fetch_on_and_always_holds() -> None:
+    """For a month, with a handful of fetches a day, each in the second half of the time that was left."""
+    server = Server(Responder())
+    assert server.stapling.due(NOW) and server.staple() is None
+    server.run_until(NOW + MINUTE)
+    assert server.said == ["the staple of CN=server.example says good, until 2026-06-02 00:00"]
+    for day in range(1, 31):
+        server.run_until(NOW + day * DAY)
+        assert server.staple() is not None
+    assert 60 < len(server.responder.asked) < 150
+    for before, after in pairwise(server.responder.asked):
+        assert 3 * HOUR <= after - before <= 9 * HOUR
+
+
+def test_servers_that_start_together_do_not_ask_together() -> None:
+    """The jitter is drawn; the same draw gives the same times."""
+    times = []
+    for seed in (1, 1, 2, 3, 4):
+        server = Server(Responder(), seed)
+        server.run_until(NOW + DAY)
+        times.append(server.responder.asked)
+    assert times[0] == times[1]
+    assert len({each[1] for each in times}) == 4
+
+
+def test_a_staple_is_kept_while_the_responder_is_down_and_as_long_as_it_holds() -> None:
+    """The responder is asked again, sooner and then less often, but before the end; then it is back."""
+    server = Server(Responder())
+    server.responder.down = NOW + MINUTE, NOW + 20 * HOUR
+    server.run_until(NOW + 11 * HOUR)
+    assert server.staple() is not None
+    assert "; the one at hand holds until 2026-06-02 00:00" in server.said[-1]
+    assert "could not be renewed: connection refused: nothing listens there" in server.said[-1]
+    server.run_until(NOW + 19 * HOUR)
+    assert server.staple() is None
+    assert server.said[-1].endswith("; there is none that holds")
+    assert len(server.said) < 60
+    server.run_until(NOW + 22 * HOUR)
+    assert server.staple() is not None and "says good" in server.said[-1]
+
+
+def test_a_responder_that_fails_at_once_is_asked_again_within_minutes() -> None:
+    """And not more often than once a minute, nor less often than once an hour."""
+    server = Server(Responder())
+    server.responder.down = NOW, NOW + 10 * HOUR
+    server.run_until(NOW + 9 * HOUR)
+    gaps = [after - before for before, after in pairwise(server.responder.asked)]
+    assert SHORTEST / 2 <= gaps[0] <= SHORTEST
+    assert max(gaps) <= LONGEST and gaps[-1] >= LONGEST / 2
+    server.run_until(NOW + 12 * HOUR)
+    assert server.staple() is not None
+
+
+def test_a_revocation_of_our_own_is_stapled_and_said() -> None:
+    """Whoever asks gets the truth; the operator reads it."""
+    server = Server(Responder())
+    server.run_until(NOW + MINUTE)
+    server.responder.status = "revoked"
+    server.run_until(NOW + 12 * HOUR)
+    assert "says revoked" in server.said[-1]
+    staple = server.staple()
+    assert staple is not None and OCSPResponse(staple).answers[0].state == "revoked"
+
+
+def unlike(**options: object):
+    return lambda: OCSPResponse(pki.ocsp_response(SERVER, **options))
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        (unlike(status="unknown"), "the responder does not know it"),
+        (unlike(signer=pki.root("Stranger")), "whom CN=Intermediate has not authorised"),
+        (unlike(this_update=NOW - 3 * DAY, next_update=NOW - HOUR), "it expired on"),
+        (unlike(this_update=NOW + HOUR), "it is from the future"),
+        (unlike(this_update=NOW - 3 * DAY), "it is older than the one at hand"),
+        (lambda: OCSPResponse(pki.ocsp_response(OTHER)), "no response about the certificate"),
+    ],
+)
+def test_what_peers_would_not_accept_is_no_staple(found, problem) -> None:
+    """It takes nothing away from the one at hand."""
+    stapling = Stapling(credentials(), random=drawing(1))
+    [want] = stapling.due(NOW)
+    stapling.took(want, OCSPResponse(pki.ocsp_response(SERVER)), NOW)
+    held = stapling.store.staples(credentials().certificates, NOW)
+    said = stapling.took(want, found(), NOW)
+    assert problem in said and "could not be renewed" in said
+    assert stapling.store.staples(credentials().certificates, NOW) == held != (None, None)
+    assert NOW < stapling.next_due() <= NOW + SHORTEST
+
+
+def test_every_certificate_of_a_chain_that_names_a_responder_has_a_staple() -> None:
+    """TLS 1.3 has a place for each; the last one's issuer may be an anchor."""
+    own = credentials(BELOW)
+    assert [want.certificate.subject_text for want in Stapling(own, random=drawing(1)).due(NOW)] == [
+        "CN=server.example"
+    ]
+    anchors = TrustStore.from_pem(ROOT.pem)
+    stapling = Stapling(own, random=drawing(1), anchors=anchors)
+    responder = Responder()
+    for want in stapling.due(NOW):
+        stapling.took(want, responder.answer(want, NOW), NOW)
+    assert None not in stapling.store.staples(own.certificates, NOW)
+
+
+def test_several_credentials_share_a_schedule_and_what_they_have_in_common() -> None:
+    """A server with certificates for several names."""
+    both = Stapling([credentials(BELOW), credentials(), credentials()], random=drawing(1))
+    assert len(both.due(NOW)) == 2
+
+
+def test_a_certificate_without_a_responder_or_an_issuer_is_a_config_error() -> None:
+    """Said when the schedule is made."""
+    with pytest.raises(ConfigError, match="CN=other.example names no OCSP responder"):
+        Stapling(credentials(OTHER), random=drawing(1))
+    with pytest.raises(ConfigError, match="the issuer of CN=server.example is needed"):
+        Stapling(credentials(SERVER, SERVER.pem), random=drawing(1))
+    found = Stapling(credentials(SERVER, SERVER.pem), random=drawing(1), anchors=TrustStore.from_pem(CA.pem))
+    assert found.due(NOW)[0].issuer.der == Parsed(CA.der).der
+
+
+def test_responders_that_our_own_certificates_name_may_be_inner_machines() -> None:
+    """Nobody else's word is followed there."""
+    policy = Stapling(credentials(), random=drawing(1)).policy
+    assert policy.nonce == "none" and not policy.crls
+    assert len(policy.networks) == 2
