@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from bothways.fetch.fetcher import check, fetcher
+from bothways.fetch.stapling import Tell, fetch_due, logger, renew
+from bothways.tls.defaults import CLOCK
 from bothways.tls.events import EvidenceWanted
+from bothways.tls.handshake.config import Clock
 from bothways.trust.evidence.asking import Found, with_nonces
 from bothways.trust.evidence.gathered import ROUNDS, Gathered
 from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.stapling import Stapling
 from bothways.trust.verdict import Verdict, Want
 
 _lock = threading.Lock()
@@ -61,6 +66,19 @@ def fetch(policy: Fetch, wants: Sequence[Want], at: datetime, seconds: float) ->
     except BaseException:
         waiting.cancel()
         raise
+
+
+@contextlib.contextmanager
+def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger.info) -> Iterator[None]:
+    """Keep our own staples fresh while the body runs, as `stapling.renewing` does; `tell` is called in a thread."""
+    check(stapling.policy)
+    loop = _loop()
+    asyncio.run_coroutine_threadsafe(fetch_due(stapling, clock, tell), loop).result()
+    renewal = asyncio.run_coroutine_threadsafe(renew(stapling, clock, tell), loop)
+    try:
+        yield
+    finally:
+        renewal.cancel()
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -125,6 +125,16 @@ def test_a_responder_that_fails_at_once_is_asked_again_within_minutes() -> None:
     assert server.staple() is not None
 
 
+def test_a_responder_that_has_nothing_newer_is_asked_again_as_the_end_comes_near() -> None:
+    """Sooner each time, but not more often than once a minute."""
+    server = Server(Responder())
+    server.responder.step = server.responder.life = 40 * HOUR
+    server.run_until(NOW + 15 * HOUR)
+    assert server.said[-1].startswith("the staple of CN=server.example is still the one that says good")
+    gaps = [after - before for before, after in pairwise(server.responder.asked)]
+    assert gaps == sorted(gaps, reverse=True) and min(gaps) >= SHORTEST
+
+
 def test_a_revocation_of_our_own_is_stapled_and_said() -> None:
     """Whoever asks gets the truth; the operator reads it."""
     server = Server(Responder())

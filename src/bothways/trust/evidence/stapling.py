@@ -93,12 +93,14 @@ class Stapling:
             response, answer = _usable(want, found, renewal.held, at)
         except ValueError as problem:
             return f"{whose} could not be renewed: {shown(problem)}; {self._fail(renewal, at)}"
+        is_new = renewal.held is None or answer.this_update > renewal.held.this_update
         self.store.add(response)
         renewal.held, renewal.failures = answer, 0
         until = answer.until(MAX_AGE)
         left = until - at
         renewal.due = at + max(left / 2 + left / 4 * self._share(), SHORTEST)
-        return f"{whose} says {answer.state}, until {until:%Y-%m-%d %H:%M}"
+        words = f"says {answer.state}" if is_new else f"is still the one that says {answer.state}"
+        return f"{whose} {words}, until {until:%Y-%m-%d %H:%M}"
 
     def _fail(self, renewal: _Renewal, at: datetime) -> str:
         """Ask again soon, then less and less often, but before what is at hand ends."""

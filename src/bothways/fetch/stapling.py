@@ -1,0 +1,57 @@
+"""Keeps our own staples fresh: drives a schedule in an event loop, beside whatever else is done there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from bothways.fetch.fetcher import Fetcher, check, fetcher
+from bothways.tls.defaults import CLOCK
+from bothways.tls.handshake.config import Clock
+from bothways.trust.evidence.stapling import Stapling
+
+Tell = Callable[[str], None]
+
+logger = logging.getLogger("bothways")
+
+# How long at most until the clock on the wall is looked at again, and how soon at the soonest.
+LONGEST_SECONDS, SHORTEST_SECONDS = 3600.0, 1.0
+
+
+@contextlib.asynccontextmanager
+async def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger.info) -> AsyncIterator[None]:
+    """Fetch what is due, which takes the policy's seconds at most, then keep it fresh while the body runs.
+
+    tell: is called with a sentence about each response that came, or did not.
+    Raises ConfigError where nothing can be fetched by the schedule's policy.
+    """
+    check(stapling.policy)
+    await fetch_due(stapling, clock, tell)
+    task = asyncio.get_running_loop().create_task(renew(stapling, clock, tell))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def renew(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None = None) -> None:
+    """Wait for what is due and fetch it, until cancelled."""
+    while True:
+        left = (stapling.next_due() - clock.now()).total_seconds()
+        await asyncio.sleep(max(min(left, LONGEST_SECONDS), SHORTEST_SECONDS))
+        await fetch_due(stapling, clock, tell, by)
+
+
+async def fetch_due(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None = None) -> None:
+    """Fetch what is due now, and hand it to the schedule."""
+    wants = stapling.due(clock.now())
+    if not wants:
+        return
+    by = fetcher(stapling.policy) if by is None else by
+    found = await by.fetch_all(wants, clock.now(), stapling.policy.seconds)
+    for want, each in zip(wants, found, strict=True):
+        tell(stapling.took(want, each, clock.now()))
