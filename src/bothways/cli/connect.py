@@ -20,6 +20,7 @@ from bothways.cli.options import (
     side_options,
 )
 from bothways.cli.pictures import LadderFile, ladder_option
+from bothways.cli.staples import Staples, staples_options
 from bothways.cli.terminal import FAILED, complain, headline, output_is_gone, say, say_json
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.explain.causes import Explanation, Files, Witness, explain
@@ -43,6 +44,7 @@ CHUNK = 64 * 1024
     "--timeout", default=30.0, show_default=True, metavar="SECONDS", help="For connecting and the handshake."
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object on standard error.")
+@staples_options
 @keylog_option
 @ladder_option("What both sides said and each check that we made")
 def command(
@@ -53,6 +55,7 @@ def command(
     tls: str | None,
     timeout: float,
     as_json: bool,
+    staples: Staples,
     keylog: bool,
     picture: LadderFile | None,
 ) -> int:
@@ -62,10 +65,13 @@ def command(
     told so at once, and is listened to until it closes.
     """
     settings: dict[str, Any] = {"versions": (tls,)} if tls is not None else {}
+    anchors = load_anchors(ca)
+    settings |= side.settings()
+    supply = staples.supply(settings["credentials"], anchors)
     config = ClientConfig(
-        anchors=load_anchors(ca),
+        anchors=anchors,
+        staples=None if supply is None else supply.store,
         insecure_keylog=load_keylog(keylog, as_json=as_json),
-        **side.settings(),
         **settings,
     )
     recorder = Recorder()
@@ -76,7 +82,10 @@ def command(
     if picture is not None:
         picture.check()
     try:
-        with connect(address.host, address.port, config, name, timeout=timeout, observer=witness) as channel:
+        with (
+            contextlib.nullcontext() if supply is None else supply.kept_fresh(_silent if as_json else say),
+            connect(address.host, address.port, config, name, timeout=timeout, observer=witness) as channel,
+        ):
             if picture is None:
                 recorder.stop()
             else:
@@ -95,6 +104,10 @@ def command(
         if picture is not None:
             picture.write(client=recorder, client_error=failure, client_causes=why)
     return FAILED if failure is not None else 0
+
+
+def _silent(_text: str) -> None:
+    """Standard error has one JSON object, and what it says of the handshake tells the rest."""
 
 
 def _report(channel: Channel, recorder: Recorder, address: Address, as_json: bool) -> None:

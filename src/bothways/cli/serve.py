@@ -21,6 +21,7 @@ from bothways.cli.options import (
 from bothways.cli.page import greet
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.relay import relay
+from bothways.cli.staples import Staples, staples_options
 from bothways.cli.terminal import headline, refuse, say
 from bothways.cli.watching import looking_after
 from bothways.errors import TLSError
@@ -54,6 +55,7 @@ MODES = click.Choice(["none", "request", "require"])
 @click.option(
     "--idle-timeout", default=None, type=float, metavar="SECONDS", help="End connections that stay silent."
 )
+@staples_options
 @keylog_option
 @ladder_option("The newest handshake, whether it succeeded or not,")
 @click.option("--echo", "service", flag_value="echo", type=str, help="Send back what comes.")
@@ -73,6 +75,7 @@ def command(
     idle_timeout: float | None,
     service: str | None,
     forward: Address | None,
+    staples: Staples,
     keylog: bool,
     picture: LadderFile | None,
 ) -> None:
@@ -80,6 +83,7 @@ def command(
 
     Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection.
     Files of --crl are read again when they change, and connections of clients that no longer pass are ended.
+    Staples are kept fresh.
     SIGINT or SIGTERM end it.
     """
     if (service is None) == (forward is None):
@@ -90,8 +94,11 @@ def command(
         settings["client_auth"] = client_auth
     if settings["revocation"] is not None:
         settings["judge_again"] = "change"
+    anchors = load_anchors(client_ca) if client_ca is not None else None
+    supply = staples.supply(settings["credentials"], anchors)
     config = ServerConfig(
-        client_anchors=load_anchors(client_ca) if client_ca is not None else None,
+        client_anchors=anchors,
+        staples=None if supply is None else supply.store,
         handshake_timeout=handshake_timeout,
         insecure_keylog=load_keylog(keylog),
         **settings,
@@ -100,10 +107,14 @@ def command(
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", client_ca or "CA")
     if picture is not None:
         picture.check()
+    looks = [lists.look] if side.sources.crl else []
+    if supply is not None and staples.staple_file:
+        looks.append(supply.look)
     with (
         listen(address) as listener,
         until_stopped(),
-        looking_after([lists.look] if side.sources.crl else []),
+        contextlib.nullcontext() if supply is None else supply.kept_fresh(),
+        looking_after(looks),
     ):
         say(f"listening on {Address(address.host, listener.getsockname()[1])}")
         converse(

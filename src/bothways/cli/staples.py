@@ -1,0 +1,109 @@
+"""What the commands send along with our own certificate: OCSP responses from files, or fetched and kept fresh."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import click
+
+from bothways.cli.options import FILE, gathered
+from bothways.cli.terminal import refuse, say
+from bothways.faults import shown
+from bothways.tls.defaults import CLOCK, DRAWS
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.credentials import Credentials
+from bothways.trust.evidence.stapling import Stapling
+from bothways.trust.ocsp import OCSPResponse, OCSPStore, responses_in
+from bothways.trust.watched import Watched
+
+
+@dataclass(frozen=True, slots=True)
+class Staples:
+    """Where our own staples come from, as the command line says."""
+
+    staple: bool
+    staple_file: tuple[str, ...]
+
+    def supply(self, own: Credentials | None, anchors: TrustStore | None) -> Supply | None:
+        """Read the files and look where fetching would go; what is wrong with either ends the command.
+
+        anchors: where our issuer is looked for if our chain does not have it.
+        """
+        if not self.staple and not self.staple_file:
+            return None
+        if own is None:
+            refuse("a staple is about our own certificate: it needs --cert")
+        files = Watched(self.staple_file, responses_in)
+        supply = Supply(files)
+        for path in self.staple_file:
+            supply.check(path, own)
+        if self.staple:
+            supply.stapling = Stapling(own, random=DRAWS.random, anchors=anchors, store=supply.store)
+        return supply
+
+
+@dataclass(slots=True)
+class Supply:
+    """The responses at hand in `store`, and what renews them."""
+
+    files: Watched[OCSPResponse]
+    store: OCSPStore = field(init=False)
+    stapling: Stapling | None = None
+
+    def __post_init__(self) -> None:
+        self.store = OCSPStore(self.files.items())
+
+    def check(self, path: str, own: Credentials) -> None:
+        """Refuse a file that has nothing about any certificate of ours, and tell of one that does not hold."""
+        held = OCSPStore.from_files(path)
+        certificates = [Parsed(der) for der in own.chain]
+        if not any(held.of(each) for each in certificates):
+            whose = shown(certificates[0].subject_text)
+            refuse(f"{path}: it has no OCSP response about the certificate of {whose} or those above it")
+        if not any(held.staples(own.certificates, CLOCK.now())):
+            say(f"{path}: its OCSP response does not hold now, and is not sent")
+
+    def look(self) -> list[str]:
+        """Take responses from files that have changed; returns what there is to say."""
+        news: list[str] = []
+        for path, responses in self.files.look(news):
+            for each in responses:
+                self.store.add(each)
+            news.append(f"{path}: read again: {_counted(responses)}")
+        return news
+
+    @contextlib.contextmanager
+    def kept_fresh(self, tell: Callable[[str], None] = say) -> Iterator[None]:
+        """Fetch what is to be fetched, and go on with that while the body runs; `tell` what came of it."""
+        if self.stapling is None:
+            yield
+            return
+        from bothways.fetch import blocking  # HTTP is loaded only where something is to be fetched
+
+        with blocking.renewing(self.stapling, tell=tell):
+            yield
+
+
+def _counted(responses: Sequence[OCSPResponse]) -> str:
+    return "1 OCSP response" if len(responses) == 1 else f"{len(responses)} OCSP responses"
+
+
+staples_options = gathered(
+    "staples",
+    Staples,
+    click.option(
+        "--staple",
+        is_flag=True,
+        help="Fetch the OCSP response about our certificate from the responder that it names, and send it along.",
+    ),
+    click.option(
+        "--staple-file",
+        type=FILE,
+        metavar="FILE",
+        multiple=True,
+        help="An OCSP response about our certificate to send along, DER or PEM; repeatable.",
+    ),
+)

@@ -1,0 +1,144 @@
+"""`--staple` and `--staple-file`: what peers get along with our certificate, and what is refused before."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+import pki
+import skins
+from bothways import ConfigError
+from bothways.cli import connect as connecting
+from bothways.net import connect
+from bothways.trust.revocation import Revocation
+from bothways.trust.verdict import Outcome
+from cli_scripting import Background, bothways, environment
+from cli_talk import IDENTITY
+from fetch.responders import Asked, answering, reply
+from trust.evidence.wanting import access
+
+pytestmark = pytest.mark.network
+
+HOUR = timedelta(hours=1)
+STAPLED = Revocation(staples="require", covers="leaf")
+
+
+def response(of: pki.Issued, begins: timedelta = HOUR, **options) -> bytes:
+    now = datetime.now(UTC)
+    return pki.ocsp_response(of, this_update=now - begins, next_update=now + HOUR, **options)
+
+
+def connected(server: Background):
+    return connect("127.0.0.1", int(server.port), skins.client_config(revocation=STAPLED))
+
+
+def until_said(server: Background, words: str) -> None:
+    deadline = time.monotonic() + 20
+    while words not in server.said:
+        assert time.monotonic() < deadline, server.said
+        time.sleep(0.02)
+
+
+def test_a_server_sends_the_response_of_a_file_and_takes_the_next_one(folder, start):
+    """`--staple-file`: the file is read again when it changes."""
+    path = folder / "own.ocsp"
+    path.write_bytes(response(skins.server()))
+    server = start("--echo", "--staple-file", "own.ocsp")
+    with connected(server) as channel:
+        assert channel.peer.verdict.findings[2].outcome is Outcome.PASSED
+    path.write_bytes(b"no response")
+    until_said(server, "own.ocsp: no OCSP response in it")
+    connected(server).close()
+    path.write_bytes(response(skins.server(), timedelta(0)))
+    until_said(server, "own.ocsp: read again: 1 OCSP response")
+    connected(server).close()
+
+
+def test_a_server_fetches_its_staple_before_it_listens(folder):
+    """`--staple`: from the responder that its certificate names."""
+    issued: list[pki.Issued] = []
+    with answering(lambda _: reply(response(issued[0]))) as responder:
+        own = pki.leaf(
+            skins.middle(), "server", alternatives=["DNS:localhost", "IP:127.0.0.1"],
+            extra=[access(responder.url)], **skins.SPAN,
+        )  # fmt: skip
+        issued.append(own)
+        (folder / "server.pem").write_bytes(own.chain_pem)
+        (folder / "server.key").write_bytes(own.key_pem)
+        server = Background(["serve", "127.0.0.1:0", *IDENTITY, "--echo", "--staple"], folder)
+        try:
+            said = server.said.index("the staple of CN=server says good, until ")
+            assert said < server.said.index("listening on")
+            connected(server).close()
+        finally:
+            server.end()
+        assert len(responder.asked) == 1
+
+
+def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
+    """TLS 1.3: both directions."""
+    issued: list[pki.Issued] = []
+
+    def answer(_: Asked) -> bytes:
+        return reply(response(issued[0]))
+
+    with answering(answer) as responder:
+        own = pki.leaf(
+            skins.middle(), "Ada", alternatives=(), usage=("clientAuth",), extra=[access(responder.url)],
+            **skins.SPAN,
+        )  # fmt: skip
+        issued.append(own)
+        (folder / "ada.pem").write_bytes(own.chain_pem)
+        (folder / "ada.key").write_bytes(own.key_pem)
+        asking = ["--client-ca", "ca.pem", "--revocation", "staple-leaf", "--echo"]
+        server = Background(["serve", "127.0.0.1:0", *IDENTITY, *asking], folder)
+        try:
+            words = ["connect", f"localhost:{server.port}", "--ca", "ca.pem", "--cert", "ada.pem"]
+            words += ["--key", "ada.key", "--staple", "--json"]
+            done = subprocess.run(
+                bothways(*words),
+                cwd=folder,
+                env=environment(),
+                input=b"hello\n",
+                capture_output=True,
+                check=False,
+            )
+            assert (done.returncode, done.stdout) == (0, b"hello\n"), done.stderr
+            assert done.stderr.startswith(b'{"address"') and done.stderr.count(b"\n") == 1
+            until_said(server, "is Ada")
+        finally:
+            server.end()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--cert", "ada.pem", "--key", "ada.key", "--staple"], "CN=Ada names no OCSP responder"),
+        (["--staple"], "a staple is about our own certificate: it needs --cert"),
+        (["--cert", "ada.pem", "--key", "ada.key", "--staple-file", "gone"], "gone: cannot be read"),
+        (
+            ["--cert", "ada.pem", "--key", "ada.key", "--staple-file", "server.ocsp"],
+            "server.ocsp: it has no OCSP response about the certificate of CN=Ada or those above it",
+        ),
+    ],
+)
+def test_a_staple_that_cannot_be_had_is_told_before_anything_else(folder, monkeypatch, words, said):
+    """Wrong use, and what to do; nobody is connected to."""
+    monkeypatch.chdir(folder)
+    (folder / "server.ocsp").write_bytes(response(skins.server()))
+    result = CliRunner().invoke(connecting.command, ["localhost:1", "--ca", "ca.pem", *words])
+    told = str(result.exception) if isinstance(result.exception, ConfigError) else result.stderr
+    assert said in told and result.exit_code != 0
+
+
+def test_a_response_that_does_not_hold_is_said_to_be_kept_back(folder, start):
+    """Peers that ask get none, rather than one that they must refuse."""
+    (folder / "old.ocsp").write_bytes(
+        pki.ocsp_response(skins.server(), this_update=skins.START, next_update=skins.START + HOUR)
+    )
+    server = start("--echo", "--staple-file", "old.ocsp")
+    assert "old.ocsp: its OCSP response does not hold now, and is not sent" in server.said
