@@ -195,6 +195,20 @@ def test_openssl_4_follows_our_key_update(role: str, ask: bool, their_side: Thei
         meeting.talk()
 
 
+@BOTH_ROLES
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_openssl_4_exports_the_same_keys_as_we_do(role: str, version: str, their_side: Theirs) -> None:
+    """RFC 9846 7.5, RFC 5705 4: with and without a context, of any length."""
+    meeting = meet(role, our_side(role, versions=(version,)), their_side(role, their_identity(role)))
+    meeting.talk()
+    assert meeting.ours.version == version
+    for label in ("EXPORTER-Channel-Binding", "EXPERIMENTAL x"):
+        for context in (None, b"", b"context"):
+            for length in (1, 32, 200):
+                theirs = meeting.theirs.object.export_keying_material(label.encode(), length, context)
+                assert meeting.ours.export(label, context, length) == theirs
+
+
 def test_openssl_4_client_without_a_suite_of_ours_is_told_so(their_side: Theirs) -> None:
     """RFC 9846 4.2.1: handshake_failure."""
     theirs = their_side("server", client(), suites="TLS_AES_128_GCM_SHA256")

@@ -536,6 +536,40 @@ def test_client_may_want_an_ip_address() -> None:
     assert talk.client.failure.fault is Fault.NAME_MISMATCH
 
 
+@pytest.mark.parametrize("versions", [("1.3",), ("1.2",)])
+def test_keys_for_another_protocol_live_from_established_to_the_end(versions: tuple[str, ...]) -> None:
+    """RFC 9846 7.5, RFC 5705: both ends make the same; label, context and length make the difference."""
+    talk = pair(client_config(versions=versions), server_config(versions=versions))
+    for end in (talk.client, talk.server):
+        with pytest.raises(UsageError, match="only on an established connection"):
+            end.export("EXPORTER-test", None, 32)
+    talk.exchange()
+    asked = [("EXPORTER-test", None, 32), ("EXPORTER-other", None, 32), ("EXPORTER-test", b"x", 32)]
+    made = [[end.export(*each) for each in asked] for end in (talk.client, talk.server)]
+    assert made[0] == made[1] and len(set(made[0])) == 3
+    assert len(talk.client.export("EXPORTER-test", None, 8160)) == 8160
+    assert (talk.client.export("EXPORTER-test", b"", 32) == made[0][0]) is (versions == ("1.3",))
+    with pytest.raises(UsageError, match="TLS itself uses the label"):
+        talk.client.export("key expansion", None, 32)
+    talk.client.close()
+    talk.exchange()
+    assert talk.server.export(*asked[0]) == talk.client.export(*asked[0]) == made[0][0]
+    talk.server.close()
+    talk.exchange()
+    for end in (talk.client, talk.server):
+        with pytest.raises(UsageError, match="only on an established connection"):
+            end.export(*asked[0])
+
+
+def test_keys_for_another_protocol_die_with_the_connection() -> None:
+    """Of a failure nothing is left to make them of."""
+    talk = mutual()
+    talk.exchange()
+    talk.client.receive_eof()
+    with pytest.raises(UsageError, match="only on an established connection"):
+        talk.client.export("EXPORTER-test", None, 32)
+
+
 def test_data_after_close_notify_is_ignored_though_it_opens() -> None:
     """RFC 9846 6.1: who said that nothing follows is believed, in one piece and in several."""
     talk = mutual()

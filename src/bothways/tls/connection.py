@@ -40,6 +40,7 @@ from bothways.tls.handshake.refusals import meaning_of, place_of, refused_step
 from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script, evidence_found
 from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.steps import Law, Role, Step, failed_check, law_of, message_ids
+from bothways.tls.keys.exporter import check_request
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.standing import Standing
 from bothways.tls.wire.alert import AlertMessage, decode_alert
@@ -277,6 +278,22 @@ class Connection:
         if self._after is None or self._failure is not None or self._closed:
             raise UsageError("update_keys: only on an established, open connection")
         self._after.update_keys(ask=ask)
+
+    def export(self, label: str, context: bytes | None, length: int) -> bytes:
+        """Return keying material for another protocol, the same at both ends (RFC 9846 7.5, RFC 5705).
+
+        label: ASCII, from IANA's registry of exporter labels.  context: what it shall depend on besides;
+        None is no context, which TLS 1.2 tells from an empty one and TLS 1.3 does not.  length: in bytes.
+        Raises `UsageError` before `Established` and after the end, for what cannot be asked for, and on a
+        connection of TLS 1.2 without the extended main secret (RFC 7627 5.4).
+        """
+        hs = self._hs
+        if self._after is None or hs.suite is None or (self._peer_closed and self._closed):
+            raise UsageError("export: only on an established connection")
+        check_request(label, context, length, hs.suite)
+        if hs.exporter is None:
+            raise UsageError("export: without the extended main secret, keys may belong to somebody else")
+        return hs.exporter(label, context, length)
 
     @property
     def wants_data(self) -> bool:

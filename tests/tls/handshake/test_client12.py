@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import pki
-from bothways import Credentials, Fault, PeerFault, SignatureWanted, TrustStore
+from bothways import Credentials, Fault, PeerFault, SignatureWanted, TrustStore, UsageError
 from bothways.iana import Alert, CipherSuite, ExtensionType
 from bothways.tls.crypto.signing import sign
 from bothways.tls.events import Caution, Chosen, Judged, MessageSeen, Note, Proved, Warned
@@ -77,7 +77,7 @@ def test_client_and_server_talk_by_every_suite(suite: str, kind: str) -> None:
     assert received(talk.server_events) == b"up" * 20_000
     assert received(talk.client_events) == b"down" * 20_000
     made = [
-        [end._hs.exporter("EXPORTER-test", context, 32) for context in (None, b"", b"context")]
+        [end.export("EXPORTER-test", context, 32) for context in (None, b"", b"context")]
         for end in (talk.client, talk.server)
     ]
     assert made[0] == made[1]
@@ -353,9 +353,10 @@ def test_server_without_the_extended_main_secret_is_refused_unless_that_is_allow
     allowed = {"insecure_without_extended_main_secret": True}
     with lying(Role.CLIENT, without(ClientHello, ext.ExtendedMainSecret)):
         talk = met(allowed, allowed)
-    assert talk.client._hs.exporter("EXPORTER-test", None, 32) == talk.server._hs.exporter(
-        "EXPORTER-test", None, 32
-    )
+    for end in (talk.client, talk.server):
+        assert end.established
+        with pytest.raises(UsageError, match="extended main secret"):
+            end.export("EXPORTER-test", None, 32)
 
 
 def test_keys_differ_when_one_side_alone_binds_them() -> None:

@@ -201,6 +201,7 @@ def test_connection_that_was_closed_both_ways_holds_nothing(conversation: str) -
         talk.exchange()
         talk.client.send(b"data")
         talk.client.update_keys(ask=True)
+        drawn.values.add(talk.client.export("EXPORTER-test", b"context", 32))
         talk.exchange()
         talk.client.close()
         talk.exchange()

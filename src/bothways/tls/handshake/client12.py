@@ -105,7 +105,7 @@ def client_handshake_12(
     hs.inbox.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
     finished = yield from expect(Step.WAIT_SERVER_FINISHED, Finished)
     check_finished_12(hs, secret, finished)
-    hs.exporter = secret.exporter
+    hs.exporter = secret.exporter if extended else None
     return server.peer
 
 

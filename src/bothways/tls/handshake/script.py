@@ -57,7 +57,7 @@ class ChangeCipherSpec:
     """The record of TLS 1.2 from which on its sender protects what it sends (RFC 5246 7.1)."""
 
 
-Exporter = Callable[[str, bytes, int], bytes]
+Exporter = Callable[[str, bytes | None, int], bytes]
 Staples = tuple[bytes | None, ...]
 
 

@@ -120,7 +120,7 @@ def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     hs.out.change_cipher_spec()
     hs.out.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
     send_finished_12(hs, secret)
-    hs.exporter = secret.exporter
+    hs.exporter = secret.exporter if offer.extended_main_secret else None
     return peer
 
 

@@ -101,10 +101,10 @@ def finished_mac(key: bytes, transcript_hash: bytes, suite: Suite) -> bytes:
     return mac.finalize()
 
 
-def exporter(exporter_secret: bytes, label: str, context: bytes, length: int, suite: Suite) -> bytes:
-    """Keying material for another protocol, of `length` bytes (RFC 9846 7.5)."""
+def exporter(exporter_secret: bytes, label: str, context: bytes | None, length: int, suite: Suite) -> bytes:
+    """Keying material for another protocol, of `length` bytes; no context is an empty one (RFC 9846 7.5)."""
     secret = derive_secret(suite.hash, exporter_secret, label, _start(type(suite.hash)).empty)
-    return expand_label(suite.hash, secret, "exporter", digest(suite.hash, context), length)
+    return expand_label(suite.hash, secret, "exporter", digest(suite.hash, context or b""), length)
 
 
 def same_secret(one: bytes, other: bytes) -> bool:

@@ -1,0 +1,29 @@
+"""What may be asked of an exporter, which makes keys for other protocols (RFC 5705, RFC 9846 7.5).
+
+How keys are made is in the schedule of each version.
+"""
+
+from __future__ import annotations
+
+from bothways.errors import UsageError
+from bothways.tls.crypto.suites import Suite
+
+# The schedule of TLS 1.2 uses these itself (RFC 5705 4, RFC 7627 6).
+RESERVED = frozenset(
+    {"client finished", "server finished", "master secret", "key expansion", "extended master secret"}
+)
+LABEL_LIMIT = 249
+CONTEXT_LIMIT = 2**16 - 1
+BLOCKS = 255
+
+
+def check_request(label: str, context: bytes | None, length: int, suite: Suite) -> None:
+    """Raise `UsageError` for what one version or the other could not give, or must not."""
+    if not (label.isascii() and 0 < len(label) <= LABEL_LIMIT):
+        raise UsageError(f"export: expected a label of 1 to {LABEL_LIMIT} ASCII characters")
+    if label in RESERVED:
+        raise UsageError(f"export: TLS itself uses the label {label!r}")
+    if context is not None and len(context) > CONTEXT_LIMIT:
+        raise UsageError(f"export: expected a context of at most {CONTEXT_LIMIT} bytes, not {len(context)}")
+    if not 0 < length <= BLOCKS * suite.hash_size:
+        raise UsageError(f"export: expected a length of 1 to {BLOCKS * suite.hash_size} bytes, not {length}")
