@@ -132,6 +132,19 @@ def test_a_silent_responder_ends_in_the_verdict_and_not_in_a_lapse_of_time() -> 
     assert "no answer within" in str(ours)
 
 
+def test_evidence_is_waited_for_no_longer_than_the_caller_waits() -> None:
+    """The time limit of one `wrap` is shorter than the policy's."""
+    with authority() as ca:
+        ca.silent = True
+        client = skins.client_config(revocation=policy(seconds=60), handshake_timeout=60)
+        near, far = socket.socketpair()
+        server = skins.server_config(credentials=credentials(ca.server), client_anchors=None)
+        threading.Thread(target=lambda: caught(lambda: wrap(far, server, timeout=20)), daemon=True).start()
+        with pytest.raises((PeerFault, TimeoutError)):
+            wrap(near, client, "localhost", timeout=0.3)
+        far.close()
+
+
 def test_evidence_may_be_found_by_the_caller() -> None:
     """In the place of fetching; nothing is asked then."""
     with authority() as ca:

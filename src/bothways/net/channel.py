@@ -15,11 +15,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from bothways.errors import TLSError, UsageError
-from bothways.tls.account import Account, Answers
+from bothways.tls.account import Account, Answers, Request
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
 from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, SignatureWanted
 from bothways.tls.handshake.config import Terms
@@ -125,6 +126,7 @@ class Channel:
         self._outgoing = bytearray()
         self._account = Account(self._incoming.append)
         self._closed = False
+        self._handshake_ends: float | None = None
         self._files = 0
 
     # -- who and how -----------------------------------------------------------------------------------
@@ -341,7 +343,7 @@ class Channel:
             self._account.raise_failure()
 
     def _exchange(self, timeout: float | None) -> None:
-        ours = _deadline(timeout)
+        ours = self._handshake_ends = _deadline(timeout)
         self._collect_and_flush()
         while not self._account.established and self._account.failure is None:
             theirs = self._engine_deadline()
@@ -435,10 +437,17 @@ class Channel:
     def _note(self, events: list[Event]) -> None:
         request = self._account.take(events)
         while request is not None:
-            answer = self._answers.answer(request)
+            answer = self._answers.answer(self._in_time(request))
             with self._engine:
                 events = self._connection.provide(request, answer)
             request = self._account.take(events)
+
+    def _in_time(self, request: Request) -> Request:
+        """Have evidence looked for no longer than the handshake may take."""
+        left = _left(self._handshake_ends)
+        if left is None or not isinstance(request, EvidenceWanted):
+            return request
+        return replace(request, seconds=min(request.seconds, left))
 
     def _take(self, size: int) -> bytes:
         first = self._incoming.popleft()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from bothways.trust.evidence.locations import LONGEST, Location, is_host, read_location, redirected
 
@@ -104,3 +108,20 @@ def test_a_host_is_a_name_or_an_ipv4_address() -> None:
     """RFC 1123 2.1, with the underscores that are met in practice."""
     assert is_host("a-b.example") and is_host("127.0.0.1")
     assert not is_host("a" * 254) and not is_host("") and not is_host("a b") and not is_host("10.0.0.0/8")
+
+
+TEXTS = st.text(max_size=60) | st.from_regex(r"https?://[ -~]{0,40}", fullmatch=True)
+
+
+@given(TEXTS, TEXTS)
+@example("http://[::ffff:1.2.3.4]:80/", "//[v1.x]/")
+@example("http://a.example:80:80/", "http:b.example")
+def test_no_text_raises_anything_but_a_value_error(text: str, to: str) -> None:
+    """And what is read is spelled so that it is read the same again."""
+    try:
+        location = read_location(text, https=True)
+    except ValueError:
+        return
+    assert read_location(str(location), https=True) == location
+    with contextlib.suppress(ValueError):
+        redirected(location, to, https=True)
