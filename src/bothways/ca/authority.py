@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.ca import profiles
-from bothways.ca.keys import KeyType, PrivateKey, PublicKey, new_key, private_pem, signature_hash
+from bothways.ca.keys import KeyType, PrivateKey, PublicKey, SigningKey, new_key, private_pem
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
+from bothways.ca.signing import sign_certificate
 from bothways.errors import ConfigError
 from bothways.trust.credentials import Credentials
 
@@ -103,7 +104,7 @@ class Authority:
     """
 
     certificate: x509.Certificate
-    key: PrivateKey = field(repr=False)
+    key: SigningKey = field(repr=False)
     parents: tuple[x509.Certificate, ...] = ()
     addresses: Addresses = NO_ADDRESSES
     now: Now = field(default=utc_now, repr=False)
@@ -136,7 +137,7 @@ class Authority:
             .add_extension(profiles.key_usage(Profile.SUB_CA, _public(key)), critical=True)
             .add_extension(_subject_key_identifier(_public(key)), critical=False)
         )
-        certificate = _constrained(builder, constraints).sign(key, signature_hash(key))
+        certificate = sign_certificate(_constrained(builder, constraints), key)
         return cls(certificate, key, (), addresses, now, random)
 
     def intermediate(
@@ -186,6 +187,15 @@ class Authority:
         return Issued(certificate, self.chain, key)
 
     @property
+    def key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        """What its certificates and lists call its key: as its own certificate does, if it does."""
+        try:
+            own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        except x509.ExtensionNotFound:
+            own = _subject_key_identifier(self.key.public_key())
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+    @property
     def chain(self) -> tuple[x509.Certificate, ...]:
         """What stands between a leaf and the root: this authority, if it is no root, and those between."""
         return (self.certificate, *self.parents)[:-1]
@@ -227,10 +237,8 @@ class Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=critical)
         if profile is Profile.OCSP:
             # Its life is short, and who asks for its status would have to ask itself (RFC 6960 4.2.2.2.1).
-            return builder.add_extension(x509.OCSPNoCheck(), critical=False).sign(
-                self.key, signature_hash(self.key)
-            )
-        return self._with_addresses(builder).sign(self.key, signature_hash(self.key))
+            return sign_certificate(builder.add_extension(x509.OCSPNoCheck(), critical=False), self.key)
+        return sign_certificate(self._with_addresses(builder), self.key)
 
     def sign_authority(
         self,
@@ -253,7 +261,7 @@ class Authority:
         )
         builder = builder.add_extension(profiles.key_usage(Profile.SUB_CA, public_key), critical=True)
         builder = self._with_addresses(_constrained(builder, constraints))
-        return builder.sign(self.key, signature_hash(self.key))
+        return sign_certificate(builder, self.key)
 
     def _check_room_below(self, path_length: int | None) -> None:
         basic = self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
@@ -270,15 +278,12 @@ class Authority:
         end = min(end, self.certificate.not_valid_after_utc)
         if end <= start - BACKDATE:
             raise ConfigError("the certificate would end before it begins: is the authority itself expired?")
-        own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         return (
             _builder(
                 self.certificate.subject, subject, public_key, self.random, start - BACKDATE, end, serial
             )
             .add_extension(_subject_key_identifier(public_key), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False
-            )
+            .add_extension(self.key_identifier, critical=False)
         )
 
     def _with_addresses(self, builder: x509.CertificateBuilder) -> x509.CertificateBuilder:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cryptography import x509
 
 from bothways.ca.authority import Authority
-from bothways.ca.keys import signature_hash
+from bothways.ca.signing import sign_crl
 from bothways.errors import ConfigError
 
 ROOT_CRL_LIFETIME = timedelta(days=5 * 365)
@@ -60,7 +60,6 @@ def build_crl(
     point: the address that the certificates name of which alone it speaks (5.2.5). freshest: where its deltas
     are (5.2.6).
     """
-    own = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     # Handed over as one list: adding one by one copies all that came before, every time.
     entries = [_entry(each, this_update) for each in revoked]
     builder = (
@@ -68,7 +67,7 @@ def build_crl(
         .issuer_name(authority.certificate.subject)
         .last_update(this_update)
         .next_update(next_update)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
+        .add_extension(authority.key_identifier, critical=False)
         .add_extension(x509.CRLNumber(number), critical=False)
     )
     if base is not None:
@@ -78,7 +77,7 @@ def build_crl(
     if freshest:
         where = x509.DistributionPoint([x509.UniformResourceIdentifier(freshest)], None, None, None)
         builder = builder.add_extension(x509.FreshestCRL([where]), critical=False)
-    return builder.sign(authority.key, signature_hash(authority.key))
+    return sign_crl(builder, authority.key)
 
 
 def _scope(point: str) -> x509.IssuingDistributionPoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import Enum
 
 from cryptography.hazmat.primitives import hashes
@@ -19,6 +20,25 @@ PrivateKey = (
     ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey | mldsa.MLDSA65PrivateKey
 )
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey | mldsa.MLDSA65PublicKey
+
+
+class HeldKey(ABC):
+    """A private key that signs where it is kept, such as in hardware, and cannot be read."""
+
+    @abstractmethod
+    def public_key(self) -> PublicKey:
+        """The public half."""
+
+    @abstractmethod
+    def sign(self, data: bytes) -> bytes:
+        """Sign data with the hash that `signature_hash` gives; RSA by PKCS#1 v1.5, ECDSA as a DER sequence."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what keeps it."""
+
+
+SigningKey = PrivateKey | HeldKey
 SignatureHash = hashes.SHA256 | hashes.SHA384 | None
 
 
@@ -47,12 +67,12 @@ def new_key(key_type: KeyType) -> PrivateKey:
             return mldsa.MLDSA65PrivateKey.generate()
 
 
-def signature_hash(key: PrivateKey) -> SignatureHash:
+def signature_hash(key: PrivateKey | PublicKey) -> SignatureHash:
     """Choose the hash under a signature: as strong as the curve; None for schemes that hash by themselves."""
     match key:
-        case ec.EllipticCurvePrivateKey():
+        case ec.EllipticCurvePrivateKey() | ec.EllipticCurvePublicKey():
             return hashes.SHA384() if key.curve.key_size > 256 else hashes.SHA256()
-        case rsa.RSAPrivateKey():
+        case rsa.RSAPrivateKey() | rsa.RSAPublicKey():
             return hashes.SHA256()
         case _:
             return None

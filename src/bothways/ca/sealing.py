@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from bothways.ca.der import OCTET_STRING, integer, sequence, tagged
 from bothways.ca.keys import PrivateKey, usable_key
 from bothways.errors import ConfigError
 
@@ -47,10 +48,10 @@ def sealed(key: PrivateKey, passphrase: bytes | None, random: Random) -> bytes:
     padder = PKCS7(128).padder()
     encryptor = Cipher(AES(_stretched(passphrase, salt)), CBC(vector)).encryptor()
     body = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
-    costs = b"".join(_tagged(0x02, _integer(value)) for value in (COST, BLOCK_SIZE, PARALLEL))
-    derivation = _sequence(SCRYPT, _sequence(_tagged(0x04, salt), costs))
-    encryption = _sequence(AES_256_CBC, _tagged(0x04, vector))
-    whole = _sequence(_sequence(PBES2, _sequence(derivation, encryption)), _tagged(0x04, body))
+    costs = b"".join(integer(value) for value in (COST, BLOCK_SIZE, PARALLEL))
+    derivation = sequence(SCRYPT, sequence(tagged(OCTET_STRING, salt), costs))
+    encryption = sequence(AES_256_CBC, tagged(OCTET_STRING, vector))
+    whole = sequence(sequence(PBES2, sequence(derivation, encryption)), tagged(OCTET_STRING, body))
     return _pem("ENCRYPTED PRIVATE KEY", whole)
 
 
@@ -78,19 +79,3 @@ def _stretched(passphrase: bytes, salt: bytes) -> bytes:
 def _pem(label: str, der: bytes) -> bytes:
     body = "\n".join(wrap(b64encode(der).decode(), 64))
     return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n".encode()
-
-
-def _sequence(*parts: bytes) -> bytes:
-    return _tagged(0x30, b"".join(parts))
-
-
-def _tagged(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 0x80:
-        return bytes([tag, size]) + content
-    octets = size.to_bytes((size.bit_length() + 7) // 8)
-    return bytes([tag, 0x80 | len(octets)]) + octets + content
-
-
-def _integer(value: int) -> bytes:
-    return value.to_bytes(value.bit_length() // 8 + 1)

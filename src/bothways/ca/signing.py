@@ -1,0 +1,81 @@
+"""Signing what `cryptography` builds, also with a key that it cannot hold.
+
+Its builders sign with its own key classes alone. For a key in hardware a certificate or list is built with a
+stand-in key of the same type, and the signature, which stands outside of what is signed, is replaced.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.ca.der import BIT_STRING, SEQUENCE, sequence, tagged
+from bothways.ca.keys import HeldKey, PrivateKey, PublicKey, SigningKey, signature_hash
+from bothways.errors import ConfigError
+from bothways.trust.der import elements, expect_element
+
+
+def sign_certificate(builder: x509.CertificateBuilder, key: SigningKey) -> x509.Certificate:
+    """Sign a certificate."""
+    if not isinstance(key, HeldKey):
+        return builder.sign(key, signature_hash(key))
+    stand_in = _stand_in_for(key.public_key())
+    built = builder.sign(stand_in, signature_hash(stand_in))
+    return x509.load_der_x509_certificate(_signed_again(built.public_bytes(Encoding.DER), key))
+
+
+def sign_crl(
+    builder: x509.CertificateRevocationListBuilder, key: SigningKey
+) -> x509.CertificateRevocationList:
+    """Sign a revocation list."""
+    if not isinstance(key, HeldKey):
+        return builder.sign(key, signature_hash(key))
+    stand_in = _stand_in_for(key.public_key())
+    built = builder.sign(stand_in, signature_hash(stand_in))
+    return x509.load_der_x509_crl(_signed_again(built.public_bytes(Encoding.DER), key))
+
+
+def _signed_again(der: bytes, key: HeldKey) -> bytes:
+    """Replace the signature of a SEQUENCE { toBeSigned, algorithm, signature } (RFC 5280 4.1 and 5.1)."""
+    start, end = expect_element(der, 0, len(der), SEQUENCE, "signed sequence")
+    (_, signed_at, _, signed_end), (_, _, _, algorithm_end), _ = elements(der, start, end)
+    signed, algorithm = der[signed_at:signed_end], der[signed_end:algorithm_end]
+    signature = key.sign(signed)
+    _check(signature, signed, key.public_key())
+    return sequence(signed, algorithm, tagged(BIT_STRING, b"\0" + signature))
+
+
+def _check(signature: bytes, signed: bytes, public: PublicKey) -> None:
+    """Let nothing leave that its own public key does not prove, whatever a token did."""
+    algorithm = signature_hash(public)
+    try:
+        if isinstance(public, ec.EllipticCurvePublicKey) and algorithm is not None:
+            public.verify(signature, signed, ec.ECDSA(algorithm))
+        elif isinstance(public, rsa.RSAPublicKey) and algorithm is not None:
+            public.verify(signature, signed, padding.PKCS1v15(), algorithm)
+        else:
+            raise ConfigError("a key that is held elsewhere signs with ECDSA or RSA alone")
+    except InvalidSignature:
+        raise ConfigError(
+            "the signature that the key's holder made does not belong to its public key"
+        ) from None
+
+
+def _stand_in_for(public: PublicKey) -> PrivateKey:
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return _elliptic(type(public.curve))
+    return _rsa()
+
+
+@cache
+def _elliptic(curve: type[ec.EllipticCurve]) -> PrivateKey:
+    return ec.generate_private_key(curve())
+
+
+@cache
+def _rsa() -> PrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)

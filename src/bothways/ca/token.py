@@ -1,0 +1,272 @@
+"""A private key in hardware, reached through PKCS#11 and named by an RFC 7512 URI.
+
+It signs and nothing else, and never leaves its token. The PIN and the driver come from files and the environment,
+so that neither stands on a command line.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, unquote_to_bytes
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import Hash
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from bothways.ca.keys import HeldKey, KeyType, PublicKey, signature_hash
+from bothways.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pkcs11
+
+SCHEME = "pkcs11:"
+MODULE = "PKCS11_MODULE"
+PIN = "BOTHWAYS_CA_PIN"
+CURVES = {KeyType.P256: "secp256r1", KeyType.P384: "secp384r1"}
+RSA_BITS = {KeyType.RSA3072: 3072}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyURI:
+    """Where a key is: which token, which object on it, which driver reaches it, and which file holds the PIN."""
+
+    token: str
+    object: str
+    id: bytes = b""
+    serial: str = ""
+    module: str = ""
+    pin_file: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> KeyURI:
+        """Read a URI such as pkcs11:token=ca;object=issuing?module-path=/usr/lib/softhsm/libsofthsm2.so (RFC 7512).
+
+        Raises ConfigError for what it does not know, and for a PIN that stands in the URI itself.
+        """
+        if not text.startswith(SCHEME):
+            raise ConfigError(f"{text!a} is no address of a key; write pkcs11:token=NAME;object=NAME")
+        path, _, query = text.removeprefix(SCHEME).partition("?")
+        where, how = _attributes(path, ";"), _attributes(query, "&")
+        if "pin-value" in how:
+            raise ConfigError(
+                f"a PIN does not belong into an address: put it into ${PIN}, or a file for pin-source"
+            )
+        unknown = (where.keys() - {"token", "object", "id", "serial", "type"}) | (
+            how.keys() - {"module-path", "pin-source"}
+        )
+        if unknown:
+            raise ConfigError(
+                f"the key's address has the attribute {min(unknown)!a}, which is not understood here"
+            )
+        if where.get("type", "private") != "private":
+            raise ConfigError(f"the key's address asks for type={where['type']}; it must be a private key")
+        if not where.get("token") or not (where.get("object") or where.get("id")):
+            raise ConfigError("the key's address must say token=NAME, and object=NAME or id=")
+        source = how.get("pin-source", "")
+        return cls(
+            where["token"],
+            where.get("object", ""),
+            unquote_to_bytes(_raw(path, "id")),
+            where.get("serial", ""),
+            how.get("module-path", ""),
+            unquote(source.removeprefix("file://").removeprefix("file:")),
+        )
+
+
+class TokenKey(HeldKey):
+    """A private key that a token holds, with an open session."""
+
+    def __init__(self, uri: KeyURI, session: pkcs11.Session, private: Any, public: PublicKey) -> None:
+        self._words = f"the token {uri.token!a}"
+        self._session = session
+        self._private = private
+        self._public = public
+        self._alone = threading.Lock()  # a session does one thing at a time
+
+    def __repr__(self) -> str:
+        return f"<TokenKey on {self._words}>"
+
+    def public_key(self) -> PublicKey:
+        """The public half."""
+        return self._public
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign data with the hash that belongs to the key; raises ConfigError if the token refuses."""
+        from pkcs11 import Mechanism
+
+        with _told(self._words), self._alone:
+            if isinstance(self._public, rsa.RSAPublicKey):
+                return bytes(self._private.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS))
+            # Tokens sign what was hashed, and write r and s side by side; X.509 wants them in a sequence.
+            plain = bytes(self._private.sign(_hashed(data, self._public), mechanism=Mechanism.ECDSA))
+        half = len(plain) // 2
+        return encode_dss_signature(int.from_bytes(plain[:half]), int.from_bytes(plain[half:]))
+
+    def close(self) -> None:
+        """End the session."""
+        with _told(self._words):
+            self._session.close()
+
+
+def find_key(uri: KeyURI, pin: str | None) -> TokenKey:
+    """Open the key at an address, or raise ConfigError. pin: of the token, unless the address names a file."""
+    found = _open(uri, pin, make=None)
+    if found is None:
+        raise ConfigError(f"the token {uri.token!a}: has no private key {_object(uri)}")
+    return found
+
+
+def find_or_make_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> tuple[TokenKey, bool]:
+    """Open the key at an address, or make one there that never leaves; whether it was made is told too."""
+    found = _open(uri, pin, make=None)
+    if found is not None:
+        return found, False
+    if key_type not in CURVES and key_type not in RSA_BITS:
+        raise ConfigError(f"no {key_type.value} key is made on tokens; take p256, p384 or rsa3072")
+    if not uri.object:
+        raise ConfigError("the key's address must say object=NAME where a key is to be made")
+    made = _open(uri, pin, make=key_type)
+    if made is None:
+        raise ConfigError(f"the token {uri.token!a}: made a key that it does not find")
+    return made, True
+
+
+def _open(uri: KeyURI, pin: str | None, make: KeyType | None) -> TokenKey | None:
+    words = f"the token {uri.token!a}"
+    with _told(words):
+        session = _token(uri).open(rw=make is not None, user_pin=_pin(uri, pin))
+        try:
+            if make is not None:
+                _make(session, uri, make)
+            key = _found(session, uri)
+            if key is not None:
+                return TokenKey(uri, session, *key)
+        except BaseException:
+            session.close()
+            raise
+        session.close()
+        return None
+
+
+def _token(uri: KeyURI) -> Any:
+    try:
+        import pkcs11
+    except ModuleNotFoundError:
+        raise ConfigError("keys in hardware need python-pkcs11: pip install 'bothways[pkcs11]'") from None
+    module = uri.module or os.environ.get(MODULE, "")
+    if not module:
+        raise ConfigError(
+            f"no PKCS#11 driver was named: set ${MODULE}, or say module-path= in the key's address"
+        )
+    serial = {"token_serial": uri.serial.encode()} if uri.serial else {}
+    return pkcs11.lib(module).get_token(token_label=uri.token, **serial)
+
+
+def _pin(uri: KeyURI, pin: str | None) -> str:
+    if uri.pin_file:
+        try:
+            return Path(uri.pin_file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+        except (OSError, UnicodeError) as error:
+            words = getattr(error, "strerror", None) or "is no text"
+            raise ConfigError(f"{uri.pin_file}: the PIN cannot be read: {words}") from None
+    if not pin:
+        raise ConfigError(f"the token {uri.token!a} needs its PIN: set ${PIN}, or name a file by pin-source=")
+    return pin
+
+
+def _make(session: Any, uri: KeyURI, key_type: KeyType) -> None:
+    """Make a key pair that signs and nothing else; that it stays inside is the default of PKCS#11."""
+    from pkcs11 import Attribute, MechanismFlag
+    from pkcs11 import KeyType as Kind
+    from pkcs11.util.ec import encode_named_curve_parameters
+
+    marks = {
+        "id": uri.id or os.urandom(16),
+        "label": uri.object,
+        "store": True,
+        "capabilities": MechanismFlag.SIGN | MechanismFlag.VERIFY,
+    }
+    if key_type in RSA_BITS:
+        session.generate_keypair(Kind.RSA, RSA_BITS[key_type], **marks)
+        return
+    curve = {Attribute.EC_PARAMS: encode_named_curve_parameters(CURVES[key_type])}
+    session.create_domain_parameters(Kind.EC, curve, local=True).generate_keypair(**marks)
+
+
+def _found(session: Any, uri: KeyURI) -> tuple[Any, PublicKey] | None:
+    from pkcs11 import Attribute, KeyType, NoSuchKey, ObjectClass
+    from pkcs11.util.ec import encode_ec_public_key
+    from pkcs11.util.rsa import encode_rsa_public_key
+
+    named: dict[str, Any] = {"label": uri.object} if uri.object else {}
+    try:
+        private = session.get_key(object_class=ObjectClass.PRIVATE_KEY, id=uri.id or None, **named)
+    except NoSuchKey:
+        return None
+    public = session.get_key(object_class=ObjectClass.PUBLIC_KEY, id=private[Attribute.ID])
+    encode = encode_rsa_public_key if private.key_type == KeyType.RSA else encode_ec_public_key
+    key = load_der_public_key(encode(public))
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise ConfigError(f"the token {uri.token!a}: the key {_object(uri)} is neither ECDSA nor RSA")
+    return private, key
+
+
+def _object(uri: KeyURI) -> str:
+    return ascii(uri.object) if uri.object else f"with the id {uri.id.hex()}"
+
+
+def _hashed(data: bytes, key: PublicKey) -> bytes:
+    algorithm = signature_hash(key)
+    if algorithm is None:
+        raise ConfigError("a token signs with ECDSA and RSA alone")
+    digest = Hash(algorithm)
+    digest.update(data)
+    return digest.finalize()
+
+
+def _attributes(text: str, separator: str) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for part in filter(None, text.split(separator)):
+        name, equals, value = part.partition("=")
+        if not equals or name in found:
+            raise ConfigError(
+                f"the key's address holds {part!a}, which is no attribute or stands there twice"
+            )
+        found[name] = unquote(value)
+    return found
+
+
+def _raw(path: str, name: str) -> str:
+    return next((part.partition("=")[2] for part in path.split(";") if part.startswith(f"{name}=")), "")
+
+
+@contextmanager
+def _told(words: str) -> Iterator[None]:
+    """Turn what a driver says into a ConfigError that names the token; a PIN is in none of them."""
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error).__module__.partition(".")[0] != "pkcs11":
+            raise
+        raise ConfigError(
+            f"{words}: {_REASONS.get(type(error).__name__) or str(error) or type(error).__name__}"
+        ) from None
+
+
+_REASONS = {
+    "NoSuchToken": "there is none of that name; is the driver the right one, and is it plugged in?",
+    "MultipleTokensReturned": "there are several of that name; say serial= too",
+    "MultipleObjectsReturned": "has several keys of that name; say id= too",
+    "NoSuchKey": "has no public key beside the private one",
+    "PinIncorrect": "the PIN is wrong",
+    "PinLocked": "is locked after too many wrong PINs; its administrator unlocks it",
+    "PinLenRange": "the PIN is too short or too long for it",
+    "UserAlreadyLoggedIn": "this process has a session with it already",
+}
