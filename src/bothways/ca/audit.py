@@ -24,9 +24,8 @@ from bothways.ca.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS, GENESIS
 from bothways.ca.store import streamed
 from bothways.errors import ConfigError
 
-ISSUING = ("issue", "renew", "sign", "import")
-CHANGING = (*ISSUING, "revoke", "release")
-CRL = "crl"
+CRL, IMPORT = "crl", "import"
+CHANGING = ("issue", "renew", "sign", IMPORT, "revoke", "release")
 
 _CHAINED = ("authority", "number", "at", "actor", "action", "subject", "details")
 
@@ -155,9 +154,18 @@ def _logged_states(entries: Iterable[Found[Any]]) -> Iterator[tuple[str, _State]
                     state = state._replace(revoked_at=details.get("at", row.at), reason=details.get("reason"))
                 case "release":
                     state = state._replace(revoked_at=None, reason=None)
+                case "import":
+                    state = _imported(state, details)
                 case _:
                     state = state._replace(digest=details.get("sha256"))
         yield serial, state
+
+
+def _imported(before: _State, details: Mapping[str, object]) -> _State:
+    """A certificate completes what a list said of it before, and a list what a certificate said."""
+    said = (details.get("at"), details.get("reason"))
+    revocation = said if before.reason is None else (before.revoked_at, before.reason)
+    return _State(details.get("sha256") or before.digest, *revocation)
 
 
 def _state(row: Found[Any]) -> _State:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, insert, select, update
 from sqlalchemy.engine import Row as Found
 from sqlalchemy.exc import IntegrityError
 
-from bothways.ca.audit import CRL, AuditEntry, Head, Visit, chained, check_audit
+from bothways.ca.audit import CRL, IMPORT, AuditEntry, Head, Visit, chained, check_audit
 from bothways.ca.crl import REMOVED, Revoked
 from bothways.ca.schema import (
     AUDIT,
@@ -35,10 +36,16 @@ from bothways.errors import ConfigError
 
 T = TypeVar("T")
 
+ADOPTED_AT_ONCE = 500
+CRL_NUMBERS = 2**62
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One certificate of the register. `revoked_at` and `reason` are None while it is good."""
+    """One certificate of the register. `revoked_at` and `reason` are None while it is good.
+
+    `certificate` is empty where no more is known than that an earlier list named its serial number.
+    """
 
     serial: int
     profile: str
@@ -86,6 +93,20 @@ class Lists:
     newest: Mapping[Series, Published]
     changed: Mapping[int | None, int]
     partitions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What was issued before this register was: a certificate, or of one that is not here what a list says."""
+
+    serial: int
+    profile: str
+    name: str
+    names: Mapping[str, Sequence[str]]
+    validity: tuple[datetime, datetime]
+    certificate: bytes | None = field(default=None, repr=False)
+    revoked_at: datetime | None = None
+    reason: str | None = None
 
 
 class SerialTaken(Conflict):
@@ -149,11 +170,20 @@ class Register:
     def change(self, actor: str, at: datetime) -> Iterator[Change]:
         """Begin a transaction, alone among all issuers; it commits at the end of the block."""
         with self._store.writing() as connection:
-            yield Change(connection, self.authority, actor, at)
+            change = Change(connection, self.authority, actor, at)
+            yield change
+            change.finish()
 
     def transact(self, actor: str, at: datetime, work: Callable[[Change], T]) -> T:
         """Do work in a transaction, and again where it must give way or drew a serial number that is in use."""
-        return self._store.transact(lambda connection: work(Change(connection, self.authority, actor, at)))
+
+        def attempt(connection: Connection) -> T:
+            change = Change(connection, self.authority, actor, at)
+            result = work(change)
+            change.finish()
+            return result
+
+        return self._store.transact(attempt)
 
     def find(self, serial: int) -> Entry | None:
         """Look a certificate up by its serial number."""
@@ -269,6 +299,17 @@ class Change:
         self._at = at
         head = select(*_HEAD).where(AUTHORITIES.c.id == authority).with_for_update()
         self._crl_number, self._length, self._hash = connection.execute(head).one()
+        self._logged: list[dict[str, object]] = []
+
+    def finish(self) -> None:
+        """Write the audit log's new entries and its head: the last that is done in a transaction."""
+        if not self._logged:
+            return
+        self._connection.execute(insert(AUDIT), self._logged)
+        head = {"crl_number": self._crl_number, "audit_length": self._length, "audit_hash": self._hash}
+        self._connection.execute(
+            update(AUTHORITIES).where(AUTHORITIES.c.id == self._authority).values(**head)
+        )
 
     def assign(self, size: int) -> int:
         """Choose the partition of the next certificate: the last one, or a new one when that has `size`."""
@@ -323,6 +364,84 @@ class Change:
             self._fill(partition, seconds(validity[1]))
         digest = hashlib.sha256(certificate).hexdigest()
         self._log(action, serial_text(serial), {"sha256": digest, **details})
+
+    def adopt(self, found: Iterable[Adopted]) -> int:
+        """Enter what was issued before, and return how many of it were news.
+
+        A certificate completes what a list said of it, and a list revokes a certificate. Raises ConfigError for
+        two certificates of one serial number.
+        """
+        news = 0
+        for batch in batched(found, ADOPTED_AT_ONCE):
+            known = self._known([each.serial for each in batch])
+            new = [each for each in batch if each.serial not in known]
+            if new:
+                self._connection.execute(insert(CERTIFICATES), [self._adopted_row(each) for each in new])
+            for each in new:
+                self._log_adopted(each)
+            news += len(new) + sum(
+                self._complete(each, *known[each.serial]) for each in batch if each.serial in known
+            )
+        return news
+
+    def _known(self, serials: Sequence[int]) -> dict[int, tuple[bytes | None, str | None]]:
+        query = select(CERTIFICATES.c.serial, CERTIFICATES.c.certificate, CERTIFICATES.c.reason).where(
+            CERTIFICATES.c.authority == self._authority,
+            CERTIFICATES.c.serial.in_([serial_text(serial) for serial in serials]),
+        )
+        rows = self._connection.execute(query)
+        return {int(row.serial, 16): (row.certificate, row.reason) for row in rows}
+
+    def _complete(self, each: Adopted, certificate: bytes | None, reason: str | None) -> bool:
+        if certificate is not None and each.certificate not in (None, certificate):
+            raise ConfigError(
+                f"two certificates have the serial number {each.serial:x}; nothing was imported"
+            )
+        values: dict[str, object] = {}
+        if certificate is None and each.certificate is not None:
+            row = self._adopted_row(each)
+            values = {name: row[name] for name in _OF_A_CERTIFICATE}
+        if reason is None and each.reason is not None and each.revoked_at is not None:
+            values |= {
+                "revoked_at": seconds(each.revoked_at), "reason": each.reason, "changed": self._crl_number
+            }
+        if values:
+            self._set(each.serial, **values)
+            self._log_adopted(each)
+        return bool(values)
+
+    def _adopted_row(self, each: Adopted) -> dict[str, object]:
+        return {
+            "authority": self._authority,
+            "serial": serial_text(each.serial),
+            "profile": each.profile,
+            "name": each.name,
+            "names": json.dumps(each.names),
+            "not_before": seconds(each.validity[0]),
+            "not_after": seconds(each.validity[1]),
+            "certificate": each.certificate,
+            "revoked_at": None if each.revoked_at is None else seconds(each.revoked_at),
+            "reason": each.reason,
+            "changed": None if each.revoked_at is None else self._crl_number,
+        }
+
+    def _log_adopted(self, each: Adopted) -> None:
+        details: dict[str, object] = {}
+        if each.certificate is not None:
+            details["sha256"] = hashlib.sha256(each.certificate).hexdigest()
+        if each.revoked_at is not None:
+            details |= {"at": seconds(each.revoked_at), "reason": each.reason}
+        self._log(IMPORT, serial_text(each.serial), details)
+
+    def continue_after(self, crl_number: int) -> None:
+        """Let the numbers of lists go on above one that was published before this register was."""
+        if crl_number not in range(CRL_NUMBERS):
+            raise ConfigError(
+                f"the list number {crl_number} is beyond {CRL_NUMBERS - 1}, after which none fits"
+            )
+        if crl_number > self._crl_number:
+            self._crl_number = crl_number
+            self._log("continue", str(crl_number), {})
 
     def replace(self, serial: int, by: int) -> None:
         """Note that another certificate was issued in the place of this one."""
@@ -445,15 +564,19 @@ class Change:
             "details": json.dumps(details, sort_keys=True),
         }
         self._hash = row["hash"] = chained(self._hash, row)
-        self._connection.execute(insert(AUDIT).values(row))
-        head = {"crl_number": self._crl_number, "audit_length": self._length, "audit_hash": self._hash}
-        self._connection.execute(
-            update(AUTHORITIES).where(AUTHORITIES.c.id == self._authority).values(**head)
-        )
+        self._logged.append(row)
 
 
 _REVOCATION = (CERTIFICATES.c.serial, CERTIFICATES.c.revoked_at, CERTIFICATES.c.reason)
+_OF_A_CERTIFICATE = ("profile", "name", "names", "not_before", "not_after", "certificate")
 _HEAD = (AUTHORITIES.c.crl_number, AUTHORITIES.c.audit_length, AUTHORITIES.c.audit_hash)
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut what may be without end into lists of a size."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def serial_text(serial: int) -> str:
@@ -499,7 +622,7 @@ def _entry(row: Found[tuple[object, ...]]) -> Entry:
         names=json.loads(row.names),
         not_before=moment(row.not_before),
         not_after=moment(row.not_after),
-        certificate=row.certificate,
+        certificate=row.certificate or b"",
         replaced_by=None if row.replaced_by is None else int(row.replaced_by, 16),
         revoked_at=None if row.revoked_at is None else moment(row.revoked_at),
         reason=row.reason,

@@ -1,0 +1,240 @@
+"""An authority that exists already: what is read of it and checked before it goes on here, and what it issued before.
+
+Files come from elsewhere, so nothing in them is taken on trust: a certificate and a list count if the authority's
+own key signed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+
+from bothways.ca.authority import Authority, Now
+from bothways.ca.crl import REASONS
+from bothways.ca.keys import KeyType, SigningKey, new_key, usable_key
+from bothways.ca.profiles import EXTENDED_USAGES, Holder, Profile
+from bothways.ca.register import Adopted
+from bothways.errors import ConfigError
+from bothways.trust import files
+from bothways.trust.anchors import TrustStore, certificates_in
+from bothways.trust.certificate import Parsed
+from bothways.trust.credentials import Credentials, is_pkcs12
+from bothways.trust.names import names_of
+from bothways.trust.path import judge
+from bothways.trust.verdict import Refused
+
+OTHER = "other"  # the profile of what was issued for a purpose that no profile here has
+T = TypeVar("T", bound=x509.ExtensionType)
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """An authority from elsewhere. parents: the certificates above it, nearest first, the root last."""
+
+    certificate: x509.Certificate
+    key: SigningKey = field(repr=False)
+    parents: tuple[x509.Certificate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierList:
+    """What a revocation list from elsewhere says: its number, 0 if it has none, and what it revokes."""
+
+    number: int
+    revoked: tuple[Adopted, ...]
+
+
+def read_existing(
+    cert: files.FilePath,
+    key: files.FilePath | None,
+    password: bytes | None,
+    *,
+    held: SigningKey | None = None,
+    now: Now,
+) -> Existing:
+    """Read an authority from files and see that it can issue; raise ConfigError that says what is wrong.
+
+    cert: PEM with its chain up to the root, or PKCS#12 with the key too. key: PEM or DER. password: of the key or
+    the PKCS#12 file. held: the key where no file has it.
+    """
+    source = str(cert)
+    data = files.content(cert)
+    if held is None:
+        own = Credentials.from_files(cert, key, password)
+        signer: SigningKey = usable_key(own.key, str(key or cert))
+    else:
+        own, signer = Credentials.external(data), held
+    certificate = own.certificate
+    if certificate.public_key() != signer.public_key():
+        raise ConfigError(f"{source}: the key is not that of its certificate")
+    _check_is_authority(certificate, source)
+    existing = Existing(certificate, signer, _parents(own, _all_certificates(data, source, password), source))
+    _check_issues(existing, source, now)
+    return existing
+
+
+def _all_certificates(data: bytes, source: str, password: bytes | None) -> list[x509.Certificate]:
+    if is_pkcs12(data):
+        return [each.certificate for each in pkcs12.load_pkcs12(data, password).additional_certs]
+    return [x509.load_der_x509_certificate(der) for der in certificates_in(data, source)]
+
+
+def _parents(own: Credentials, found: list[x509.Certificate], source: str) -> tuple[x509.Certificate, ...]:
+    """The certificates above an authority, up to and with the root; the credentials leave the root out."""
+    between = own.certificates[1:]
+    top = own.certificates[-1]
+    if top.issuer == top.subject:
+        return between
+    root = next((each for each in found if each.subject == top.issuer and each.issuer == each.subject), None)
+    if root is None:
+        raise ConfigError(
+            f"{source}: the root {top.issuer.rfc4514_string()!a} is missing; put its certificate into this file too"
+        )
+    return (*between, root)
+
+
+def _check_is_authority(certificate: x509.Certificate, source: str) -> None:
+    extensions = certificate.extensions
+    try:
+        if not extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            raise ConfigError(f"{source}: is no authority's certificate: its basicConstraints say so")
+    except x509.ExtensionNotFound:
+        raise ConfigError(f"{source}: is no authority's certificate: it has no basicConstraints") from None
+    try:
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    missing = [name for name in ("key_cert_sign", "crl_sign") if not getattr(usage, name)]
+    if missing:
+        words = {"key_cert_sign": "keyCertSign", "crl_sign": "cRLSign"}
+        raise ConfigError(
+            f"{source}: its key may not be used for {words[missing[0]]}, without which it cannot go on"
+        )
+
+
+def _check_issues(existing: Existing, source: str, now: Now) -> None:
+    """Issue on trial, for nobody, and see whether our own trust would take it."""
+    authority = Authority(existing.certificate, existing.key, existing.parents, now=now)
+    public = new_key(KeyType.P256).public_key()
+    trial = authority.sign(Profile.CLIENT, Holder("trial"), public)
+    chain = [each.public_bytes(Encoding.DER) for each in (trial, *authority.chain)]
+    anchors = TrustStore.from_certificates([authority.root])
+    verdict = judge(chain, anchors, purpose=None, name=None, at=now())
+    if isinstance(verdict, Refused):
+        raise ConfigError(f"{source}: nobody would accept what it issues: {verdict.reasons[0]}")
+
+
+def read_issued(data: bytes, source: str, authority: Authority) -> Iterator[Adopted]:
+    """Read certificates in PEM or DER that an authority issued before; ConfigError for any that is not its own."""
+    for number, der in enumerate(certificates_in(data, source), 1):
+        yield issued_before(der, authority, f"{source}: certificate {number}")
+
+
+def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
+    """Read one certificate in DER that an authority issued before."""
+    try:
+        parsed = Parsed(der)
+        certificate = parsed.x509
+        certificate.verify_directly_issued_by(authority.certificate)
+        names = names_of(parsed)
+        profile = profile_of(certificate)
+    except (InvalidSignature, TypeError, UnsupportedAlgorithm):
+        raise ConfigError(f"{source}: was not issued by this authority") from None
+    except ValueError as error:
+        mismatch = "Issuer" in str(error)
+        raise ConfigError(
+            f"{source}: {'was not issued by this authority' if mismatch else f'cannot be read: {error}'}"
+        ) from None
+    kinds = {"dns": names.dns, "ip": names.ip, "uri": names.uri, "email": names.email}
+    common = (names.common_name,) if names.common_name else ()
+    return Adopted(
+        certificate.serial_number,
+        profile,
+        next(iter((*common, *names.dns, *names.email, *names.ip, *names.uri)), ""),
+        {"cn": common, **kinds},
+        (certificate.not_valid_before_utc, certificate.not_valid_after_utc),
+        der,
+    )
+
+
+def profile_of(certificate: x509.Certificate) -> str:
+    """The profile that gives what a certificate may be used for, or `other`."""
+    extensions = certificate.extensions
+    try:
+        if extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            return Profile.SUB_CA.value
+    except x509.ExtensionNotFound:
+        pass
+    try:
+        usages = set(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        return OTHER
+    return next((profile.value for profile, given in EXTENDED_USAGES.items() if set(given) == usages), OTHER)
+
+
+def read_earlier_list(data: bytes, source: str, authority: Authority) -> EarlierList:
+    """Read a revocation list, PEM or DER, that an authority published before; ConfigError if it is not its own."""
+    crl = read_crl(data, source)
+    if not _is_signed(crl, authority.certificate):
+        raise ConfigError(f"{source}: this list was not signed by this authority")
+    for kind, words in (
+        (x509.DeltaCRLIndicator, "is a delta list; the full one is needed"),
+        (x509.IssuingDistributionPoint, "is a part of a list, or about others' certificates"),
+    ):
+        if _extension(crl, kind) is not None:
+            raise ConfigError(f"{source}: {words}")
+    number = _extension(crl, x509.CRLNumber)
+    end = authority.certificate.not_valid_after_utc
+    revoked = tuple(_revoked(each, crl.last_update_utc, end) for each in crl)
+    return EarlierList(0 if number is None else number.crl_number, revoked)
+
+
+def read_crl(data: bytes, source: str) -> x509.CertificateRevocationList:
+    """Read a revocation list in PEM or DER, or raise ConfigError."""
+    try:
+        return x509.load_pem_x509_crl(data) if b"-----BEGIN" in data else x509.load_der_x509_crl(data)
+    except ValueError as error:
+        raise ConfigError(f"{source}: is no revocation list that can be read: {error}") from None
+
+
+def is_crl(data: bytes) -> bool:
+    """Whether bytes are a revocation list rather than certificates."""
+    if b"-----BEGIN" in data:
+        return b"-----BEGIN X509 CRL-----" in data
+    try:
+        x509.load_der_x509_crl(data)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_signed(crl: x509.CertificateRevocationList, by: x509.Certificate) -> bool:
+    key = by.public_key()
+    try:
+        return crl.issuer == by.subject and crl.is_signature_valid(key)  # type: ignore[arg-type]
+    except (TypeError, UnsupportedAlgorithm):
+        return False
+
+
+def _extension(crl: x509.CertificateRevocationList, kind: type[T]) -> T | None:
+    try:
+        return crl.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _revoked(each: x509.RevokedCertificate, listed: datetime, end: datetime) -> Adopted:
+    """What a list says of a certificate that is not here: it stays listed as long as the authority lasts."""
+    try:
+        reason = each.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
+    except x509.ExtensionNotFound:
+        reason = "unspecified"
+    at = each.revocation_date_utc
+    word = reason if reason in REASONS else "unspecified"
+    return Adopted(each.serial_number, OTHER, "", {}, (min(at, listed), end), None, at, word)
