@@ -116,6 +116,7 @@ class Authority:
         name: str,
         key_type: KeyType = KeyType.P256,
         *,
+        key: SigningKey | None = None,
         now: Now = utc_now,
         random: Random = os.urandom,
         lifetime: timedelta = profiles.ROOT_LIFETIME,
@@ -124,11 +125,11 @@ class Authority:
     ) -> Authority:
         """Make a root: a key and a certificate that it signs itself.
 
-        name: its common name. now: a clock that tells times with a zone. random: gives n random bytes, for
-        serials. lifetime: how long it is valid. constraints: names that it may vouch for. addresses: put into
-        what it issues.
+        name: its common name. key: the one to take instead of a new one. now: a clock that tells times with a
+        zone. random: gives n random bytes, for serials. lifetime: how long it is valid. constraints: names that it
+        may vouch for. addresses: put into what it issues.
         """
-        key = new_key(key_type)
+        key = key or new_key(key_type)
         subject = profiles.authority_name(name)
         start = now()
         builder = (
@@ -343,7 +344,7 @@ def _subject_key_identifier(public_key: PublicKey) -> x509.SubjectKeyIdentifier:
     return x509.SubjectKeyIdentifier.from_public_key(public_key)
 
 
-def _public(key: PrivateKey) -> PublicKey:
+def _public(key: SigningKey) -> PublicKey:
     return key.public_key()
 
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bothways.ca.store import has_password
 from bothways.errors import ConfigError
 
 VERSION = 2
@@ -29,13 +30,15 @@ class Settings:
     """What the authority was made with.
 
     `store` is a URL, or empty for the directory's own register; `partition` is how many certificates name one
-    list, 0 where there is one list for all.
+    list, 0 where there is one list for all; `key` is the address of the issuing key in hardware, or empty where a
+    file holds it.
     """
 
     name: str
     store: str = ""
     url: str = ""
     partition: int = 0
+    key: str = ""
     version: int = VERSION
 
 
@@ -58,8 +61,9 @@ def new_directory(path: Path) -> Iterator[Path]:
 
 
 def write_settings(directory: Path, settings: Settings) -> None:
-    """Write the settings."""
-    write(directory / SETTINGS, json.dumps(asdict(settings), indent=2).encode() + b"\n", PUBLIC)
+    """Write the settings; for others to read unless a password stands in them."""
+    mode = PRIVATE if settings.store and has_password(settings.store) else PUBLIC
+    write(directory / SETTINGS, json.dumps(asdict(settings), indent=2).encode() + b"\n", mode)
 
 
 def read_settings(directory: Path) -> Settings:
@@ -121,13 +125,12 @@ def _settings(values: object, directory: Path) -> Settings:
         raise ConfigError(f"{directory / SETTINGS}: is not what was written there")
     if values["version"] > VERSION:
         raise ConfigError(f"{directory}: was written by a later version of this program; update it")
-    name, store, url = (values.get(field) for field in ("name", "store", "url"))
+    texts = [values.get("name"), values.get("store"), values.get("url"), values.get("key", "")]
     partition = values.get("partition", 0)  # version 1 had none
-    if not (isinstance(name, str) and isinstance(store, str) and isinstance(url, str)):
+    if not all(isinstance(text, str) for text in texts) or not isinstance(partition, int) or partition < 0:
         raise ConfigError(f"{directory / SETTINGS}: is not what was written there")
-    if not isinstance(partition, int) or partition < 0:
-        raise ConfigError(f"{directory / SETTINGS}: is not what was written there")
-    return Settings(name, store, url, partition)
+    name, store, url, key = texts
+    return Settings(name, store, url, partition, key)
 
 
 def _sync(directory: Path) -> None:

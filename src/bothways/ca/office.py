@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -33,12 +34,13 @@ from bothways.ca.authority import (
     utc_now,
 )
 from bothways.ca.crl import HOLD, ROOT_CRL_LIFETIME, check_reason
-from bothways.ca.keys import KeyType, PublicKey, new_key
+from bothways.ca.keys import HeldKey, KeyType, PublicKey, SigningKey, new_key
 from bothways.ca.lists import PARTITION_SIZE, due, lifetime_of, list_address, publish
 from bothways.ca.profiles import LEAST, UNCONSTRAINED, Constraints, Delegation, Holder, Profile
 from bothways.ca.register import WHOLE, Change, Entry, Register, Series
 from bothways.ca.requests import read_request
 from bothways.ca.sealing import opened, sealed
+from bothways.ca.token import KeyURI, find_key, find_or_make_key
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.path import judge
@@ -47,6 +49,7 @@ from bothways.trust.verdict import Purpose, Refused
 T = TypeVar("T")
 
 ROOT, ISSUING = "root", "issuing"
+PROFILES = frozenset(profile.value for profile in Profile)
 
 # For which purposes our own trust must accept what is issued; None: whatever it is for.
 PURPOSES: dict[Profile, tuple[Purpose | None, ...]] = {
@@ -70,6 +73,7 @@ class Terms:
     constraints: Constraints = UNCONSTRAINED
     path_length: int | None = 0
     partition: int = PARTITION_SIZE
+    key_uri: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,38 +108,40 @@ class Office:
         terms: Terms,
         passphrase: bytes | None,
         *,
+        pin: str | None = None,
         actor: str = "",
         now: Now = utc_now,
         random: Random = os.urandom,
     ) -> Office:
         """Make a root and, unless the terms say otherwise, an intermediate that issues; put both on disk.
 
-        path: a directory that is not there yet, or empty. passphrase: seals both keys; None for none. now and
-        random: the clock and the source of salts and serials. Raises ConfigError, and leaves nothing behind.
+        path: a directory that is not there yet, or empty. passphrase: seals both keys; None for none. pin: of the
+        token that holds the issuing key, where the terms name one. now and random: the clock and the source of
+        salts and serials. Raises ConfigError, and leaves nothing behind but a key on a token, which is found
+        there the next time.
         """
-        with directory.new_directory(path) as draft:
-            url = terms.url.rstrip("/")
-            partition = terms.partition if url else 0
-            settings = directory.Settings(terms.name, terms.store, url, partition)
+        with directory.new_directory(path) as draft, _issuing_key(terms, pin) as key:
+            settings = settings_of(terms)
             root = Authority.create(
                 terms.name if not terms.intermediate else _named(terms.name, "Root"),
                 terms.key_type,
+                key=None if terms.intermediate else key,
                 now=now,
                 random=random,
                 constraints=terms.constraints,
                 addresses=_addresses(settings.url, ROOT if terms.intermediate else ISSUING),
             )
-            _write_authority(draft, ROOT, root, passphrase)
-            store = settings.store or _own_store(draft)
-            root_register = Register.create(store, _identifier(root.certificate), *_row(root))
+            write_authority(draft, ROOT, root, passphrase)
+            store = settings.store or own_store(draft)
+            root_register = Register.create(store, identifier_of(root.certificate), *row_of(root.certificate))
             try:
                 if terms.intermediate:
-                    _found_issuing(draft, terms, settings, root, passphrase, store, root_register, actor)
+                    _found_issuing(draft, terms, settings, root, passphrase, store, root_register, actor, key)
                 _publish_roots(root, root_register, actor, draft / "root-crl.pem")
             finally:
                 root_register.close()
             directory.write_settings(draft, settings)
-        return cls.open(path, passphrase, actor=actor, now=now, random=random)
+        return cls.open(path, passphrase, pin=pin, actor=actor, now=now, random=random)
 
     @classmethod
     def open(
@@ -143,23 +149,29 @@ class Office:
         path: Path,
         passphrase: bytes | None,
         *,
+        pin: str | None = None,
         actor: str = "",
         now: Now = utc_now,
         random: Random = os.urandom,
     ) -> Office:
-        """Open an authority's directory for issuing. Raises ConfigError, as for a wrong passphrase."""
+        """Open an authority's directory for issuing. Raises ConfigError, as for a wrong passphrase or PIN."""
         settings = directory.read_settings(path)
         name = ISSUING if (path / f"{ISSUING}.pem").exists() else ROOT
         certificates = x509.load_pem_x509_certificates(directory.read(path / f"{name}.pem"))
-        key = opened(directory.read(path / f"{name}.key"), passphrase, f"{path / name}.key")
-        if key.public_key() != certificates[0].public_key():
-            raise ConfigError(f"{path / name}.key: is not the key of {name}.pem")
         parents = tuple(certificates[1:])
         if name == ISSUING:
             parents += tuple(x509.load_pem_x509_certificates(directory.read(path / f"{ROOT}.pem")))
+        key = _open_key(path, settings, name, passphrase, pin)
+        try:
+            if key.public_key() != certificates[0].public_key():
+                where = settings.key or f"{path / name}.key"
+                raise ConfigError(f"{where}: is not the key of {name}.pem")
+            register = _open_register(path, settings, certificates[0])
+        except BaseException:
+            _let_go(key)
+            raise
         addresses = _addresses(settings.url, ISSUING)
         authority = Authority(certificates[0], key, parents, addresses, now, random)
-        register = _open_register(path, settings, authority.certificate)
         return cls(path, settings, authority, register, actor, TrustStore.from_certificates([authority.root]))
 
     def __enter__(self) -> Office:
@@ -169,8 +181,9 @@ class Office:
         self.close()
 
     def close(self) -> None:
-        """Let go of the register."""
+        """Let go of the register, and of a key in hardware."""
         self.register.close()
+        _let_go(self.authority.key)
 
     def issue(
         self,
@@ -224,6 +237,10 @@ class Office:
             raise ConfigError(f"{entry.name}: was revoked on {entry.revoked_at:%Y-%m-%d}; issue another one")
         if entry.not_after < now:
             raise ConfigError(f"{entry.name}: ended on {entry.not_after:%Y-%m-%d}; issue another one")
+        if not entry.certificate or entry.profile not in PROFILES:
+            raise ConfigError(
+                f"{entry.name or f'{serial:x}'}: was issued elsewhere, by no profile of here; issue another one"
+            )
         old = x509.load_der_x509_certificate(entry.certificate)
         key = None if same_key else new_key(key_type or _type_of(old.public_key()))
         public = _certifiable(old.public_key()) if key is None else key.public_key()
@@ -277,8 +294,12 @@ class Office:
     def crls_pem(self, lifetime: timedelta | None = None) -> bytes:
         """A new list of this authority's, and with an intermediate the root's own, in one PEM."""
         fresh = self.crl(lifetime).public_bytes(Encoding.PEM)
-        beside = b"" if self.authority.parents == () else directory.read(self.path / "root-crl.pem")
-        return fresh + beside
+        return fresh + (self.root_crl_pem() or b"")
+
+    def root_crl_pem(self) -> bytes | None:
+        """The root's own list in PEM, where there is an intermediate and the list is here."""
+        path = self.path / "root-crl.pem"
+        return directory.read(path) if self.authority.parents and path.exists() else None
 
     def publish_due(self) -> list[Series]:
         """Sign and record each list whose time has come; returns which."""
@@ -385,10 +406,10 @@ def _found_issuing(
     store: str,
     root_register: Register,
     actor: str,
+    key: SigningKey,
 ) -> None:
     """Make the intermediate, recorded in the root's register, with a register of its own."""
     name = _named(terms.name, "Issuing CA")
-    key = new_key(terms.key_type)
     with root_register.change(actor, root.now()) as change:
         serial = new_serial(root.random)
         change.reserve(serial, Profile.SUB_CA.value, name)
@@ -402,8 +423,8 @@ def _found_issuing(
         _record(change, certificate, Holder(name), "issue", {"profile": Profile.SUB_CA.value})
     addresses = _addresses(settings.url, ISSUING)
     issuing = Authority(certificate, key, (root.certificate,), addresses, root.now, root.random)
-    _write_authority(draft, ISSUING, issuing, passphrase)
-    Register.create(store, _identifier(issuing.certificate), *_row(issuing)).close()
+    write_authority(draft, ISSUING, issuing, passphrase)
+    Register.create(store, identifier_of(certificate), *row_of(certificate)).close()
 
 
 def _publish_roots(authority: Authority, register: Register, actor: str, path: Path) -> None:
@@ -426,28 +447,67 @@ def _record(
     change.record(certificate.serial_number, der, validity, _names(holder), action, details, partition)
 
 
-def _write_authority(draft: Path, name: str, authority: Authority, passphrase: bytes | None) -> None:
-    key = sealed(authority.key, passphrase, authority.random)
-    directory.write(draft / f"{name}.key", key, directory.PRIVATE)
-    directory.write(draft / f"{name}.pem", pem((authority.certificate,)), directory.PUBLIC)
+def settings_of(terms: Terms) -> directory.Settings:
+    """What of the terms is written down."""
+    url = terms.url.rstrip("/")
+    partition = terms.partition if url else 0
+    return directory.Settings(terms.name, terms.store, url, partition, terms.key_uri)
+
+
+def write_authority(draft: Path, name: str, authority: Authority, passphrase: bytes | None) -> None:
+    """Write an authority's key, unless hardware holds it, and its certificate, then those between it and the root."""
+    if not isinstance(authority.key, HeldKey):
+        key = sealed(authority.key, passphrase, authority.random)
+        directory.write(draft / f"{name}.key", key, directory.PRIVATE)
+    chain = (authority.certificate, *authority.parents[:-1])
+    directory.write(draft / f"{name}.pem", pem(chain), directory.PUBLIC)
+
+
+@contextmanager
+def _issuing_key(terms: Terms, pin: str | None) -> Iterator[SigningKey]:
+    """The key of who issues: made here, or made or found on a token, whose session ends with the block."""
+    if not terms.key_uri:
+        yield new_key(terms.key_type)
+        return
+    key = find_or_make_key(KeyURI.parse(terms.key_uri), pin, terms.key_type)
+    try:
+        yield key
+    finally:
+        key.close()
+
+
+def _open_key(
+    path: Path, settings: directory.Settings, name: str, passphrase: bytes | None, pin: str | None
+) -> SigningKey:
+    if settings.key:
+        return find_key(KeyURI.parse(settings.key), pin)
+    return opened(directory.read(path / f"{name}.key"), passphrase, f"{path / name}.key")
+
+
+def _let_go(key: SigningKey) -> None:
+    if isinstance(key, HeldKey):
+        key.close()
 
 
 def _open_register(path: Path, settings: directory.Settings, certificate: x509.Certificate) -> Register:
     if not settings.store and not (path / "register.db").is_file():
         raise ConfigError(f"{path / 'register.db'}: is missing, and nothing is issued without a register")
-    return Register.open(settings.store or _own_store(path), _identifier(certificate))
+    return Register.open(settings.store or own_store(path), identifier_of(certificate))
 
 
-def _own_store(path: Path) -> str:
+def own_store(path: Path) -> str:
+    """The URL of the register that stands in a directory."""
     return f"sqlite:///{(path / 'register.db').absolute()}"
 
 
-def _identifier(certificate: x509.Certificate) -> str:
+def identifier_of(certificate: x509.Certificate) -> str:
+    """Under what an authority is entered in a register."""
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
-def _row(authority: Authority) -> tuple[str, bytes]:
-    return authority.certificate.subject.rfc4514_string(), authority.certificate.public_bytes(Encoding.DER)
+def row_of(certificate: x509.Certificate) -> tuple[str, bytes]:
+    """What a register says of an authority: its name and its certificate."""
+    return certificate.subject.rfc4514_string(), certificate.public_bytes(Encoding.DER)
 
 
 def _addresses(url: str, name: str) -> Addresses:

@@ -124,21 +124,24 @@ class Register:
         self.authority = authority
 
     @classmethod
-    def create(cls, url: str, authority: str, name: str, certificate: bytes) -> Register:
+    def create(
+        cls, url: str, authority: str, name: str, certificate: bytes, *, known: bool = False
+    ) -> Register:
         """Make the tables where they are missing, and enter an authority.
 
-        url: of a SQLAlchemy database. authority: the identifier to enter it under. Raises ConfigError if the
-        store cannot be used.
+        url: of a SQLAlchemy database. authority: the identifier to enter it under. known: it may be there
+        already. Raises ConfigError if the store cannot be used.
         """
         row = {"id": authority, "name": name, "certificate": certificate}
 
         def enter(connection: Connection) -> None:
             make_tables(connection)
-            if _is_known(connection, authority):
+            if not _is_known(connection, authority):
+                connection.execute(insert(AUTHORITIES).values(row))
+            elif not known:
                 raise ConfigError(
                     "the store has a register of this authority already; nothing was changed there"
                 )
-            connection.execute(insert(AUTHORITIES).values(row))
 
         with _closed_on_failure(Store(url)) as store:
             store.transact(enter, schema=True)

@@ -6,20 +6,35 @@ own key signed them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
-from bothways.ca.authority import Authority, Now
+from bothways.ca import directory
+from bothways.ca.authority import Authority, Now, Random, utc_now
 from bothways.ca.crl import REASONS
 from bothways.ca.keys import KeyType, SigningKey, new_key, usable_key
+from bothways.ca.office import (
+    ISSUING,
+    ROOT,
+    Office,
+    Terms,
+    identifier_of,
+    own_store,
+    row_of,
+    settings_of,
+    write_authority,
+)
 from bothways.ca.profiles import EXTENDED_USAGES, Holder, Profile
-from bothways.ca.register import Adopted
+from bothways.ca.register import Adopted, Change, Register
 from bothways.errors import ConfigError
 from bothways.trust import files
 from bothways.trust.anchors import TrustStore, certificates_in
@@ -238,3 +253,57 @@ def _revoked(each: x509.RevokedCertificate, listed: datetime, end: datetime) -> 
     at = each.revocation_date_utc
     word = reason if reason in REASONS else "unspecified"
     return Adopted(each.serial_number, OTHER, "", {}, (min(at, listed), end), None, at, word)
+
+
+def take_over(
+    path: Path,
+    existing: Existing,
+    terms: Terms,
+    passphrase: bytes | None,
+    *,
+    after: int = 0,
+    actor: str = "",
+    now: Now = utc_now,
+    random: Random = os.urandom,
+) -> None:
+    """Put an authority that exists into a directory and a register of its own, where `Office.open` finds it.
+
+    terms: of them `store`, `url`, and `key_uri` where a token holds the key. passphrase: seals the key here. after:
+    the number of the last list that was published elsewhere. Raises ConfigError, and leaves nothing behind.
+    """
+    authority = Authority(existing.certificate, existing.key, existing.parents, now=now, random=random)
+    with directory.new_directory(path) as draft:
+        write_authority(draft, ISSUING if existing.parents else ROOT, authority, passphrase)
+        if existing.parents:
+            directory.write(draft / f"{ROOT}.pem", authority.root_pem, directory.PUBLIC)
+        store = terms.store or own_store(draft)
+        for each in (authority.root,) if existing.parents else ():
+            Register.create(store, identifier_of(each), *row_of(each), known=True).close()
+        certificate = existing.certificate
+        with Register.create(store, identifier_of(certificate), *row_of(certificate)) as register:
+            register.transact(actor, now(), lambda change: _begin(change, certificate, after))
+        name = terms.name or certificate.subject.rfc4514_string()
+        directory.write_settings(draft, settings_of(replace(terms, name=name)))
+
+
+def _begin(change: Change, certificate: x509.Certificate, after: int) -> None:
+    digest = certificate.fingerprint(hashes.SHA256()).hex()
+    change.note("take over", certificate.subject.rfc4514_string(), {"sha256": digest})
+    change.continue_after(after)
+
+
+def adopt(office: Office, certificates: Sequence[Adopted]) -> int:
+    """Enter certificates that were issued before, all or none; return how many the register did not know."""
+    return office.register.transact(
+        office.actor, office.authority.now(), lambda change: change.adopt(certificates)
+    )
+
+
+def adopt_list(office: Office, earlier: EarlierList) -> int:
+    """Enter what an earlier list revokes, and number the next one above it; return how much of it was news."""
+
+    def enter(change: Change) -> int:
+        change.continue_after(earlier.number)
+        return change.adopt(earlier.revoked)
+
+    return office.register.transact(office.actor, office.authority.now(), enter)

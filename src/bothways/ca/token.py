@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SCHEME = "pkcs11:"
 MODULE = "PKCS11_MODULE"
-PIN = "BOTHWAYS_CA_PIN"
 CURVES = {KeyType.P256: "secp256r1", KeyType.P384: "secp384r1"}
 RSA_BITS = {KeyType.RSA3072: 3072}
 
@@ -56,7 +55,7 @@ class KeyURI:
         where, how = _attributes(path, ";"), _attributes(query, "&")
         if "pin-value" in how:
             raise ConfigError(
-                f"a PIN does not belong into an address: put it into ${PIN}, or a file for pin-source"
+                "a PIN does not belong into an address: name a file that holds it by pin-source="
             )
         unknown = (where.keys() - {"token", "object", "id", "serial", "type"}) | (
             how.keys() - {"module-path", "pin-source"}
@@ -123,11 +122,11 @@ def find_key(uri: KeyURI, pin: str | None) -> TokenKey:
     return found
 
 
-def find_or_make_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> tuple[TokenKey, bool]:
-    """Open the key at an address, or make one there that never leaves; whether it was made is told too."""
+def find_or_make_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> TokenKey:
+    """Open the key at an address, or make one there that never leaves."""
     found = _open(uri, pin, make=None)
     if found is not None:
-        return found, False
+        return found
     if key_type not in CURVES and key_type not in RSA_BITS:
         raise ConfigError(f"no {key_type.value} key is made on tokens; take p256, p384 or rsa3072")
     if not uri.object:
@@ -135,7 +134,7 @@ def find_or_make_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> tuple[T
     made = _open(uri, pin, make=key_type)
     if made is None:
         raise ConfigError(f"the token {uri.token!a}: made a key that it does not find")
-    return made, True
+    return made
 
 
 def _open(uri: KeyURI, pin: str | None, make: KeyType | None) -> TokenKey | None:
@@ -177,7 +176,7 @@ def _pin(uri: KeyURI, pin: str | None) -> str:
             words = getattr(error, "strerror", None) or "is no text"
             raise ConfigError(f"{uri.pin_file}: the PIN cannot be read: {words}") from None
     if not pin:
-        raise ConfigError(f"the token {uri.token!a} needs its PIN: set ${PIN}, or name a file by pin-source=")
+        raise ConfigError(f"the token {uri.token!a} needs its PIN, which was not given")
     return pin
 
 

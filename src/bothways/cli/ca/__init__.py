@@ -7,7 +7,8 @@ import click
 from bothways.cli.commands import Commands
 
 COMMANDS = {
-    "init": "Make a root and an authority under it that issues.",
+    "init": "Make a root and an authority under it that issues, or take one over.",
+    "import": "Enter what an authority issued before it was taken over.",
     "issue": "Make a key and a certificate.",
     "sign": "Issue a certificate for a signing request.",
     "renew": "Issue a certificate in the place of one that is still good.",

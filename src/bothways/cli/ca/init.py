@@ -1,4 +1,4 @@
-"""`bothways ca init`: a root, and an authority under it that issues."""
+"""`bothways ca init`: a root and an authority under it that issues, or an authority from elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from cryptography import x509
 from bothways.ca.keys import KeyType
 from bothways.ca.lists import PARTITION_SIZE
 from bothways.ca.office import Office, Terms
-from bothways.ca.profiles import Constraints
+from bothways.ca.profiles import UNCONSTRAINED, Constraints
+from bothways.ca.store import has_password
+from bothways.cli.ca.existing import Source, source_options
 from bothways.cli.ca.options import constraints_options, directory_argument, key_option
 from bothways.cli.ca.seal import Seal, actor, seal_options
 from bothways.cli.terminal import refuse, say
@@ -20,7 +22,7 @@ from bothways.explain.escape import visible
 
 @click.command("init")
 @directory_argument
-@click.option("--name", required=True, metavar="NAME", help="What the authority is called.")
+@click.option("--name", metavar="NAME", help="What the authority is called.")
 @key_option("its keys")
 @click.option(
     "--url", default="", metavar="URL", help="Where `ca serve` will answer; goes into certificates."
@@ -43,29 +45,35 @@ from bothways.explain.escape import visible
     metavar="N",
     help="With --url: how many certificates share one list, so that no file of it outgrows a limit.",
 )
+    "--key-uri", default="", metavar="URI", help="The issuing key in hardware: pkcs11:token=...;object=..."
+)
+@source_options
 @constraints_options
 @seal_options
 def command(
     path: Path,
-    name: str,
+    name: str | None,
     key: str,
     url: str,
     store: str,
     no_intermediate: bool,
     path_length: int,
     partition: int,
+    key_uri: str,
+    source: Source | None,
     constraints: Constraints,
     seal: Seal,
 ) -> None:
-    """Make a root and an authority under it that issues.
+    """Make a root and an authority under it that issues; or take one over that exists, --from.
 
     The root signs nothing else: move root.key to a safe place. Its list of revoked authorities is signed
-    already.
+    already. With --key-uri the issuing key is made in hardware, or the one that is there is taken; its driver is
+    named by module-path= in the URI or by $PKCS11_MODULE.
     """
     if url and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
         refuse(f"--url: {visible(url)} is no http:// address")
     terms = Terms(
-        name,
+        name or "",
         KeyType(key),
         store,
         url,
@@ -73,17 +81,44 @@ def command(
         constraints=constraints,
         path_length=path_length,
         partition=partition,
+        key_uri=key_uri,
     )
-    office = Office.create(path, terms, seal.new(), actor=actor())
+    if source is not None:
+        _take_over(path, terms, source, seal)
+    elif name is None:
+        refuse("an authority needs a name", "give --name, or --from for one that exists already")
+    else:
+        _make(path, terms, seal)
+    if store and has_password(store):
+        say(
+            "authority.json holds the store's password and is yours alone to read; ~/.pgpass would keep it out of there"
+        )
+    if seal.insecure_no_passphrase and not (key_uri and (source or no_intermediate)):
+        say("the keys are not sealed: who reads them can issue")
+
+
+def _make(path: Path, terms: Terms, seal: Seal) -> None:
+    in_files = terms.intermediate or not terms.key_uri
+    office = Office.create(path, terms, seal.new() if in_files else None, pin=seal.pin(), actor=actor())
     office.close()
     root = office.authority.root
     say(f"made {_subject(root)}, valid until {root.not_valid_after_utc:%Y-%m-%d}")
-    if not no_intermediate:
+    if terms.intermediate:
         issuing = office.authority.certificate
         say(f"made {_subject(issuing)}, which issues, valid until {issuing.not_valid_after_utc:%Y-%m-%d}")
         say(f"move {path / 'root.key'} to a safe place: it is not needed day to day")
-    if seal.insecure_no_passphrase:
-        say("the keys are not sealed: who reads them can issue")
+
+
+def _take_over(path: Path, terms: Terms, source: Source, seal: Seal) -> None:
+    if terms.constraints != UNCONSTRAINED or not terms.intermediate or terms.path_length:
+        refuse(
+            "an authority that exists already has its certificate: --permit, --exclude, --path-length and "
+            "--no-intermediate change nothing of it"
+        )
+    with source.take_over(path, terms, seal) as office:
+        own = office.authority.certificate
+        say(f"took over {_subject(own)}, which issues, valid until {own.not_valid_after_utc:%Y-%m-%d}")
+        say(f"tell it what it issued before: bothways ca import {path} FILE...")
 
 
 def _subject(certificate: x509.Certificate) -> str:

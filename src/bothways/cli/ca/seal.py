@@ -1,4 +1,4 @@
-"""The passphrase that seals an authority's keys: where it comes from, and how an authority is opened with it."""
+"""The passphrase of an authority's keys, or the PIN of their token: where they come from, and what they open."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
 
 PASSPHRASE = "BOTHWAYS_CA_PASSPHRASE"
+PIN = "BOTHWAYS_CA_PIN"
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Where the passphrase is to come from: a file, nowhere, or else the environment or a person."""
+    """Where passphrase and PIN are to come from: a file, nowhere, or else the environment or a person."""
 
     passphrase_file: str | None
     insecure_no_passphrase: bool
+    pin_file: str | None = None
 
     def open(self, path: Path) -> Office:
         """Open an authority; ask for its passphrase only where it needs one and a person is there."""
         given = None if self.insecure_no_passphrase else self._given()
         try:
-            return Office.open(path, given, actor=actor())
+            return Office.open(path, given, pin=self.pin(), actor=actor())
         except ConfigError as error:
             if "its passphrase is needed" not in str(error):
                 raise
@@ -55,6 +57,10 @@ class Seal:
             refuse("the two passphrases differ; nothing was made")
         return first.encode()
 
+    def pin(self) -> str | None:
+        """The PIN of the token that holds a key, if one is given."""
+        return passphrase(self.pin_file, "") if self.pin_file is not None else os.environ.get(PIN)
+
     def _given(self) -> bytes | None:
         file = self.passphrase_file
         text = passphrase(file, "") if file is not None else os.environ.get(PASSPHRASE)
@@ -68,6 +74,9 @@ seal_options = gathered(
         "--passphrase-file", type=FILE, metavar="FILE", help="First line: the authority's passphrase."
     ),
     click.option("--insecure-no-passphrase", is_flag=True, help="The keys are not sealed; for tests."),
+    click.option(
+        "--pin-file", type=FILE, metavar="FILE", help=f"First line: the token's PIN, else from ${PIN}."
+    ),
 )
 
 

@@ -1,0 +1,112 @@
+"""What `ca init` is told of an authority that exists already and is to go on here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from bothways.ca import directory
+from bothways.ca.authority import Authority, utc_now
+from bothways.ca.keys import SigningKey
+from bothways.ca.office import Office, Terms
+from bothways.ca.takeover import Existing, adopt_list, read_earlier_list, read_existing, take_over
+from bothways.ca.token import KeyURI, TokenKey, find_key
+from bothways.cli.ca.seal import Seal, actor
+from bothways.cli.options import FILE, gathered
+from bothways.cli.terminal import counted, passphrase, refuse, say
+from bothways.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the authority is."""
+
+    cert: str | None
+    from_key: str | None
+    from_password_file: str | None
+    crl: str | None
+    crl_number: int
+
+    def take_over(self, path: Path, terms: Terms, seal: Seal) -> Office:
+        """Let the authority go on in a directory here."""
+        key = find_key(KeyURI.parse(terms.key_uri), seal.pin()) if terms.key_uri else None
+        existing = self._read(key)
+        authority = Authority(existing.certificate, existing.key, existing.parents)
+        earlier = self.crl and read_earlier_list(directory.read(Path(self.crl)), self.crl, authority)
+        secret = seal.new() if key is None else None
+        take_over(path, existing, terms, secret, after=self.crl_number, actor=actor())
+        if isinstance(key, TokenKey):
+            key.close()
+        office = Office.open(path, secret, pin=seal.pin(), actor=actor())
+        if earlier:
+            news = adopt_list(office, earlier)
+            say(f"{self.crl}: {counted(news, 'revocation')} kept; lists go on after number {earlier.number}")
+        elif not self.crl_number:
+            say("no list of before was given: numbers of lists begin at 1 (--crl FILE, or --crl-number N)")
+        return office
+
+    def _read(self, key: SigningKey | None) -> Existing:
+        """Read it; ask for a password only where one is needed and a person is there."""
+        file = self.from_password_file
+        password = passphrase(file, "") if file is not None else None
+        cert = self.cert or ""
+        try:
+            return self._with(cert, password, key)
+        except ConfigError as error:
+            if "no password was given" not in str(error):
+                raise
+            asked = passphrase(None, self.from_key or cert)
+            if asked is None:
+                refuse(str(error), "give --from-password-file")
+            return self._with(cert, asked, key)
+
+    def _with(self, cert: str, password: str | None, key: SigningKey | None) -> Existing:
+        secret = None if password is None else password.encode()
+        return read_existing(cert, self.from_key, secret, held=key, now=utc_now)
+
+
+def _source(
+    from_: str | None,
+    from_key: str | None,
+    from_password_file: str | None,
+    crl: str | None,
+    crl_number: int | None,
+) -> Source | None:
+    if from_ is None:
+        if from_key or from_password_file or crl or crl_number is not None:
+            refuse(
+                "--from-key, --from-password-file, --crl and --crl-number are about an authority that --from names"
+            )
+        return None
+    return Source(from_, from_key, from_password_file, crl, crl_number or 0)
+
+
+source_options = gathered(
+    "source",
+    _source,
+    click.option(
+        "--from",
+        "from_",
+        type=FILE,
+        metavar="FILE",
+        help="Take this authority over: PEM up to its root, or PKCS#12.",
+    ),
+    click.option(
+        "--from-key", type=FILE, metavar="FILE", help="Its private key, where --from does not hold it."
+    ),
+    click.option(
+        "--from-password-file",
+        type=FILE,
+        metavar="FILE",
+        help="First line: the password of that key or PKCS#12.",
+    ),
+    click.option("--crl", type=FILE, metavar="FILE", help="Its last revocation list, which is gone on from."),
+    click.option(
+        "--crl-number",
+        type=click.IntRange(0),
+        metavar="N",
+        help="The number of its last list, if that is all there is.",
+    ),
+)
