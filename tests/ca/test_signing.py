@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from bothways.ca.authority import Authority
-from bothways.ca.crl import build_crl
+from bothways.ca.crl import Revoked, build_crl
 from bothways.ca.keys import HeldKey, KeyType, PrivateKey, PublicKey, new_key, signature_hash
 from bothways.ca.profiles import Profile
 from bothways.errors import ConfigError
@@ -60,7 +60,7 @@ def test_what_is_signed_elsewhere_bears_the_signature_of_its_own_bytes(key_type:
     held = Elsewhere(new_key(key_type))
     issuer = authority(held)
     leaf = issuer.issue(Profile.CLIENT, "alice").certificate
-    crl = build_crl(issuer, [(7, NOW, "keyCompromise")], 1, NOW, NOW + timedelta(days=1))
+    crl = build_crl(issuer, [Revoked(7, NOW, "keyCompromise")], 1, NOW, NOW + timedelta(days=1))
     assert held.signed == [
         issuer.certificate.tbs_certificate_bytes,
         leaf.tbs_certificate_bytes,

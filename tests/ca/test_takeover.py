@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import NameOID
 
 from bothways.ca.authority import Authority, pem
-from bothways.ca.crl import build_crl
+from bothways.ca.crl import Revoked, build_crl
 from bothways.ca.keys import KeyType, private_pem
 from bothways.ca.office import Office, Terms, root_register_of
 from bothways.ca.profiles import Holder, Profile
@@ -56,7 +56,7 @@ def taken(folder: Path, authority: Authority, clock: Clock, url: str = "", after
 
 
 def crl(authority: Authority, number: int, *revoked: int) -> bytes:
-    entries = [(serial, NOW - DAY, "keyCompromise") for serial in revoked]
+    entries = [Revoked(serial, NOW - DAY, "keyCompromise") for serial in revoked]
     return build_crl(authority, entries, number, NOW, NOW + WEEK).public_bytes(Encoding.DER)
 
 

@@ -406,7 +406,9 @@ class Change:
             values = {name: row[name] for name in _OF_A_CERTIFICATE}
         if reason is None and each.reason is not None and each.revoked_at is not None:
             values |= {
-                "revoked_at": seconds(each.revoked_at), "reason": each.reason, "changed": self._crl_number
+                "revoked_at": seconds(each.revoked_at),
+                "reason": each.reason,
+                "changed": self._crl_number,
             }
         if values:
             self._set(each.serial, **values)

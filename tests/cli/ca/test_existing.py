@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Authority, pem
-from bothways.ca.crl import build_crl
+from bothways.ca.crl import Revoked, build_crl
 from bothways.ca.keys import private_pem
 from bothways.ca.profiles import Profile
 from bothways.cli.ca import existing
@@ -34,7 +34,11 @@ def test_an_authority_goes_on_with_what_it_issued(folder: Path, old: Authority) 
         alice.chain_pem.split(b"-----END CERTIFICATE-----")[0] + b"-----END CERTIFICATE-----\n"
     )
     made = build_crl(
-        old, [(bob.serial, now, "superseded")], 17, now, now + (alice.certificate.not_valid_after_utc - now)
+        old,
+        [Revoked(bob.serial, now, "superseded")],
+        17,
+        now,
+        now + (alice.certificate.not_valid_after_utc - now),
     )
     (folder / "old.crl").write_bytes(made.public_bytes(Encoding.DER))
     told = ca(*TAKE, "--from-password-file", "password", "--crl", "old.crl").stderr

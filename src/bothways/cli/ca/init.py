@@ -45,6 +45,7 @@ from bothways.explain.escape import visible
     metavar="N",
     help="With --url: how many certificates share one list, so that no file of it outgrows a limit.",
 )
+@click.option(
     "--key-uri", default="", metavar="URI", help="The issuing key in hardware: pkcs11:token=...;object=..."
 )
 @source_options
