@@ -44,6 +44,8 @@ PEERS = {
     # What puts certificates where Chromium looks for them; neither tells its version.
     "certutil": Peer(("certutil",), ("-H",), (), "the Debian package libnss3-tools"),
     "pk12util": Peer(("pk12util",), ("-H",), (), "the Debian package libnss3-tools"),
+    "nginx": Peer(("nginx",), ("-v",), (1, 18), "the Debian package nginx-light"),
+    "stunnel": Peer(("stunnel4", "stunnel"), ("-version",), (5, 56), "the Debian package stunnel4"),
     "tshark": Peer(("tshark",), ("--version",), (3, 6), "the Debian package tshark"),
     "initdb": Peer(
         ("initdb",),

@@ -17,6 +17,7 @@ from bothways import Alert, ClientConfig, Fault, PeerAlert, PeerFault, ServerCon
 from bothways.iana import KeyUpdateRequest
 from bothways.net import Channel, connect
 from bothways.tls.events import Note
+from doctor_talk import examined
 from interop import identities
 from interop.identities import Identity, client, server
 from interop.peers import find
@@ -332,3 +333,16 @@ def test_go_server_follows_our_key_update(ask: bool, go_server: Start) -> None:
     asked, not_asked = KeyUpdateRequest.update_requested, KeyUpdateRequest.update_not_requested
     assert key_updates(notes, sent=True) == [asked if ask else not_asked] * 3
     assert key_updates(notes, sent=False) == ([not_asked] * 3 if ask else [])
+
+
+def test_doctor_finds_what_a_go_server_was_told(go_server: Start) -> None:
+    """Its groups, the hybrid one first; that it requires a certificate, and accepts ours."""
+    groups = "X25519MLKEM768,X25519,CurveP256"
+    with go_server("-auth", "require", "-groups", groups, "-alpn", "http/1.1") as (_, port):
+        found = examined(port, our_client(client()), timeout=20).report()
+    assert found.outcome == "succeeded"
+    assert set(found.server.groups.names) == {"X25519MLKEM768", "x25519", "secp256r1"}
+    assert found.server.groups.complete
+    assert found.row("server.hybrid").level == "good"
+    assert found.row("request.when").text.endswith("and without one it goes no further: required")
+    assert found.handshakes[-1].group == "X25519MLKEM768"
