@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +13,7 @@ import skins
 from bothways.doctor.attempts import Attempt, attempt, reply_in
 from bothways.doctor.report import Reply
 from bothways.explain.causes import Files
+from bothways.net import wrap
 from doctor_talk import Talk, caller, listening, ours
 
 pytestmark = pytest.mark.network
@@ -90,8 +93,6 @@ def test_an_answer_that_never_ends_is_read_to_the_end_of_its_head():
     """Whoever sends on and on is not listened to."""
 
     def endless(sock: socket.socket) -> None:
-        from bothways.net import wrap
-
         with wrap(sock, skins.server_config(client_anchors=None), timeout=20) as channel:
             channel.recv(1000)
             while True:
@@ -124,3 +125,24 @@ NOW = datetime(2026, 6, 1, 12, 0, 30, tzinfo=UTC)
 def test_an_answer_of_http_is_read_by_its_head(head: bytes, reply: Reply | None):
     """Status, and by how much its clock differs from ours."""
     assert reply_in(head, NOW) == reply
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_a_server_that_sends_byte_by_byte_is_left_when_the_time_is_over(version: str):
+    """What was agreed before stays, and nothing of it is a failure."""
+    stop = threading.Event()
+
+    def trickle(sock: socket.socket) -> None:
+        config = skins.server_config(client_anchors=None, versions=(version,))
+        with wrap(sock, config, timeout=20):
+            for byte in bytes.fromhex("1703034000") + bytes(10_000):
+                if stop.wait(0.02):
+                    return
+                sock.sendall(bytes((byte,)))
+
+    with listening(trickle) as server:
+        began = time.monotonic()
+        look = attempt(caller(server.port, timeout=1), skins.client_config(), "/")
+        stop.set()
+    assert time.monotonic() - began < 15
+    assert look.channel is not None and look.channel.version == version

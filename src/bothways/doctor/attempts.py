@@ -5,7 +5,9 @@ A server that is not trusted gets no certificate of ours, here as everywhere.
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +15,7 @@ from typing import Any
 
 from bothways.doctor.caller import Caller
 from bothways.doctor.report import Confirmed, Handshake, Reply, Request
-from bothways.errors import TLSError
+from bothways.errors import PeerAlert, TLSError
 from bothways.explain.causes import Explanation, Files, Witness, explain, facts_of
 from bothways.explain.causes.situation import UNNAMED
 from bothways.explain.escape import visible
@@ -199,21 +201,49 @@ def attempt(caller: Caller, config: ClientConfig, path: str | None, files: Files
                 _talk(made, channel, path, caller, deadline)
     except (TLSError, OSError) as error:
         made.error = error
+        if isinstance(error, PeerAlert):
+            made.confirmed = "refused"
         made.explanation = explain(error, witness.situation())
     return made
 
 
 def _talk(made: Attempt, channel: Channel, path: str | None, caller: Caller, deadline: float) -> None:
-    """Learn what only follows a handshake: tickets, a late refusal, how a request is answered."""
-    if path is None and channel.alpn == "http/1.1":
-        path = "/"
-    if path is not None:
-        made.reply = ask_http(channel, path, caller, deadline)
-    wait = min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
-    made.confirmed = channel.confirmed(wait)
-    if made.confirmed == "refused":
+    """Learn what only follows a handshake: tickets, a late refusal, another request, an answer over HTTP.
+
+    Time is kept by a second thread: a server that sends byte by byte would never be waited for too long.
+    """
+    spent = threading.Event()
+
+    def end() -> None:
+        spent.set()
+        channel.abort()
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), end)
+    timer.start()
+    try:
+        if path is None and channel.alpn == "http/1.1":
+            path = "/"
+        if path is not None:
+            made.reply = ask_http(channel, path, caller, deadline)
+        made.confirmed = _confirmed(channel, min(WAIT_SECONDS, max(0.0, deadline - time.monotonic())))
+    except (TLSError, OSError):
+        if not spent.is_set():
+            raise
+    finally:
+        timer.cancel()
+
+
+def _confirmed(channel: Channel, wait: float) -> Confirmed:
+    """Wait for what the server may still say: in TLS 1.3 whether we are accepted, else a HelloRequest."""
+    confirmed = channel.confirmed(wait)
+    if confirmed == "refused":
         while channel.recv(READ):
             pass  # what came before the refusal is finite, and then it is raised
+    elif channel.version == "1.2" and wait > 0:
+        channel.settimeout(wait)
+        with contextlib.suppress(TimeoutError):
+            channel.recv(READ)
+    return confirmed
 
 
 def ask_http(channel: Channel, path: str, caller: Caller, deadline: float) -> Reply | None:
