@@ -75,7 +75,7 @@ DRAWS_IN = "tls.crypto"
 BASE = {"cryptography"}
 EXTRAS = {
     "cli": {"click", "rich", "uvicorn"},
-    "ca": {"sqlalchemy", "starlette", "pkcs11"},
+    "ca": {"sqlalchemy", "starlette", "prometheus_client", "pkcs11"},
     "fetch": {"httpcore"},
 }
 

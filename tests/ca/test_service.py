@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
+import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
 
-from bothways.ca.authority import Issued
+from bothways.ca.authority import Authority, Issued
 from bothways.ca.office import Office, Terms
 from bothways.ca.profiles import Holder, Profile
+from bothways.ca.register import Register
+from bothways.ca.service import service
+from bothways.errors import ConfigError
 from interop import peers
 
 pytestmark = pytest.mark.network
@@ -31,12 +43,39 @@ pytestmark = pytest.mark.network
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 
 
+def read(url: str, data: bytes | None = None, **headers: str) -> tuple[int, bytes, Message]:
+    """What a plain HTTP client gets: status, body, headers."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, named), timeout=30) as answer:
+            return answer.status, answer.read(), answer.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read(), error.headers
+
+
+@contextmanager
+def serving(app: Starlette) -> Iterator[str]:
+    """The application in a thread of this process."""
+    with socket.create_server(("127.0.0.1", 0)) as own:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{own.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
 class Service:
     """`bothways ca serve` in a process of its own, over an office that this process changes meanwhile."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.office = Office.create(folder / "ca", Terms("Test"), None, actor="tester")
+        terms = Terms("Test", url="http://ca.example")
+        self.office = Office.create(folder / "ca", terms, None, actor="tester")
+        self.said = ""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bothways.cli", "ca", "serve", "ca", "--listen", "127.0.0.1:0"],
             cwd=folder, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(SOURCES)},
@@ -47,47 +86,44 @@ class Service:
         assert found, line + self._process.stderr.read()
         self.url = f"http://{found[1]}"
 
-    def stop(self) -> int:
-        self._process.send_signal(signal.SIGTERM)
-        status = self._process.wait(30)
-        if self._process.stderr is not None:
-            self._process.stderr.close()
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self._process.send_signal(number)
+        _, self.said = self._process.communicate(timeout=30)
+        status = self._process.returncode
         self.office.close()
         return status
 
     def read(self, path: str, data: bytes | None = None, **headers: str) -> tuple[int, bytes, Message]:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(self.url + path, data, named)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, answer.read(), answer.headers
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read(), error.headers
+        return read(self.url + path, data, **headers)
 
     def issue(self, name: str) -> Issued:
         return self.office.issue(Profile.CLIENT, Holder(name))
 
-    def ask(self, certificate: x509.Certificate) -> bytes:
+    def ask(self, certificate: x509.Certificate, nonce: bytes | None = None) -> bytes:
         issuer = self.office.authority.certificate
         builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())
+        if nonce is not None:
+            builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
         return builder.build().public_bytes(Encoding.DER)
+
+    def path_of(self, certificate: x509.Certificate, nonce: bytes | None = None) -> str:
+        return "/ocsp/" + quote(b64encode(self.ask(certificate, nonce)).decode(), safe="")
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    running = Service(tmp_path_factory.mktemp("service"))
-    yield running
-    assert running.stop() == 0
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    made = Service(tmp_path_factory.mktemp("service"))
+    yield made
+    assert made.stop() == 0
 
 
 @pytest.mark.interop
-def test_openssl_is_told_good_revoked_and_unknown(service: Service) -> None:
+def test_openssl_is_told_good_revoked_and_unknown(running: Service) -> None:
     """RFC 6960 2.2, with a nonce (RFC 9654), and the delegate's certificate in the answer."""
-    alice, bob = service.issue("alice"), service.issue("bob")
-    service.office.revoke(bob.serial, "keyCompromise")
-    folder = service.folder
-    (folder / "root.pem").write_bytes(service.office.authority.root_pem)
+    alice, bob = running.issue("alice"), running.issue("bob")
+    running.office.revoke(bob.serial, "keyCompromise")
+    folder = running.folder
+    (folder / "root.pem").write_bytes(running.office.authority.root_pem)
     (folder / "issuing.pem").write_bytes(alice.intermediates[0].public_bytes(Encoding.PEM))
     for name, issued in (("alice", alice), ("bob", bob)):
         (folder / f"{name}.pem").write_bytes(issued.chain_pem)
@@ -98,7 +134,7 @@ def test_openssl_is_told_good_revoked_and_unknown(service: Service) -> None:
         (["-sha256", "-cert", "alice.pem"], "alice.pem: good"),
     ):
         run = subprocess.run(
-            [peers.find("openssl"), "ocsp", "-issuer", "issuing.pem", *words, "-url", f"{service.url}/ocsp",
+            [peers.find("openssl"), "ocsp", "-issuer", "issuing.pem", *words, "-url", f"{running.url}/ocsp",
              "-CAfile", "root.pem", "-verify_other", "issuing.pem"],
             cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -106,67 +142,184 @@ def test_openssl_is_told_good_revoked_and_unknown(service: Service) -> None:
         assert said in run.stdout
         assert "nonce" not in run.stderr.lower()
     assert "Reason: keyCompromise" in subprocess.run(
-        [peers.find("openssl"), "ocsp", "-issuer", "issuing.pem", "-cert", "bob.pem", "-url", f"{service.url}/ocsp",
+        [peers.find("openssl"), "ocsp", "-issuer", "issuing.pem", "-cert", "bob.pem", "-url", f"{running.url}/ocsp",
          "-CAfile", "root.pem", "-verify_other", "issuing.pem"],
         cwd=folder, capture_output=True, text=True, check=False,
     ).stdout  # fmt: skip
 
 
-def test_a_get_may_be_kept_and_a_revocation_is_seen_at_once(service: Service) -> None:
-    """RFC 5019 6.2 and RFC 6960 A.1."""
-    alice = service.issue("alice")
-    path = "/ocsp/" + quote(b64encode(service.ask(alice.certificate)).decode(), safe="")
-    status, body, headers = service.read(path)
+def soon(condition: Callable[[], bool]) -> bool:
+    """Whether something comes to be within seconds."""
+    deadline = time.monotonic() + 20
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return met
+
+
+def test_a_get_may_be_kept_and_a_revocation_is_seen_within_seconds(running: Service) -> None:
+    """RFC 5019 6.2 and RFC 6960 A.1; the revocation is made by another process than the one that answers."""
+    alice = running.issue("alice")
+    path = running.path_of(alice.certificate)
+    status, body, headers = running.read(path)
+    answer = ocsp.load_der_ocsp_response(body)
     assert status == 200
     assert headers["Content-Type"] == "application/ocsp-response"
-    assert re.match(r"public, max-age=4\d{4}, ", headers["Cache-Control"])
-    assert ocsp.load_der_ocsp_response(body).certificate_status is ocsp.OCSPCertStatus.GOOD
-    service.office.revoke(alice.serial)
-    _, body, _ = service.read(path)
-    assert ocsp.load_der_ocsp_response(body).certificate_status is ocsp.OCSPCertStatus.REVOKED
+    assert re.fullmatch(r"public, max-age=3[56]\d\d, no-transform, must-revalidate", headers["Cache-Control"])
+    assert parsedate_to_datetime(headers["Last-Modified"]) == answer.this_update_utc
+    assert parsedate_to_datetime(headers["Expires"]) == answer.next_update_utc
+    assert answer.certificate_status is ocsp.OCSPCertStatus.GOOD
+    assert running.read(path)[1] == body
+    status, nothing, again = running.read(path, If_None_Match=f'"x", {headers["ETag"]}')
+    assert (status, nothing, again["ETag"]) == (304, b"", headers["ETag"])
+    running.office.revoke(alice.serial)
+    revoked = ocsp.OCSPCertStatus.REVOKED
+    assert soon(lambda: ocsp.load_der_ocsp_response(running.read(path)[1]).certificate_status is revoked)
+    assert running.read(path, If_None_Match=headers["ETag"])[0] == 200
 
 
-def test_a_post_is_not_kept_and_what_is_no_request_is_told(service: Service) -> None:
+def test_an_answer_with_a_nonce_or_about_a_stranger_is_not_kept(running: Service) -> None:
+    """RFC 9654."""
+    alice = running.issue("alice").certificate
+    for path, status in (
+        (running.path_of(alice, nonce=b"n" * 32), ocsp.OCSPCertStatus.GOOD),
+        (running.path_of(Authority.create("x").certificate), None),
+    ):
+        _, body, headers = running.read(path)
+        assert headers["Cache-Control"] == "no-store"
+        answer = ocsp.load_der_ocsp_response(body)
+        if status is not None:
+            assert answer.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"n" * 32
+            assert answer.certificate_status is status
+
+
+def test_a_post_is_not_kept(running: Service) -> None:
     kind = "application/ocsp-request"
-    request = service.ask(service.issue("alice").certificate)
-    status, body, headers = service.read("/ocsp", request, Content_Type=kind)
+    request = running.ask(running.issue("alice").certificate)
+    status, body, headers = running.read("/ocsp", request, Content_Type=kind)
     assert (status, headers["Cache-Control"]) == (200, "no-store")
     assert ocsp.load_der_ocsp_response(body).response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
-    status, body, _ = service.read("/ocsp", b"garbage", Content_Type=kind)
+    assert running.read("/ocsp", request, Content_Type="text/plain")[0] == 415
+    assert running.read("/ocsp", bytes(5000), Content_Type=kind)[0] == 413
+    assert running.read("/nowhere")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["no+base64!", "", "AAAA", "%00", "A" * 8000, "../../etc/passwd", "MA//MA=="]
+)
+def test_a_get_that_is_no_request_is_answered_as_malformed(running: Service, path: str) -> None:
+    """RFC 6960 2.3."""
+    status, body, headers = running.read(f"/ocsp/{path}")
+    assert (status, headers["Cache-Control"]) == (200, "no-store")
+    assert ocsp.load_der_ocsp_response(body).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+
+
+@pytest.mark.parametrize("data", [b"garbage", b"0" * 4096, bytes(10), b"\x30\x80\x00\x00"])
+def test_a_post_that_is_no_request_is_answered_as_malformed(running: Service, data: bytes) -> None:
+    """RFC 6960 2.3."""
+    status, body, _ = running.read("/ocsp", data, Content_Type="application/ocsp-request")
     assert status == 200
     assert ocsp.load_der_ocsp_response(body).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
-    assert service.read("/ocsp", request, Content_Type="text/plain")[0] == 415
-    assert service.read("/ocsp", bytes(5000), Content_Type=kind)[0] == 413
-    assert service.read("/ocsp/no+base64!")[0] == 400
-    assert service.read("/nowhere")[0] == 404
 
 
-def test_lists_are_those_that_were_published(service: Service) -> None:
-    status, body, headers = service.read("/crl/issuing.crl")
-    assert (status, headers["Content-Type"]) == (200, "application/pkix-crl")
-    assert body == service.office.register.newest_list()
-    serial = service.issue("carol").serial
-    service.office.revoke(serial)
-    published = service.office.crl()
-    _, body, headers = service.read("/crl/issuing.crl")
-    assert x509.load_der_x509_crl(body) == published
-    assert published.get_revoked_certificate_by_serial_number(serial) is not None
-    assert headers["Cache-Control"].startswith("public, max-age=3")
-    _, body, _ = service.read("/crl/root.crl")
-    assert x509.load_der_x509_crl(body).issuer == service.office.authority.root.subject
+def test_a_request_that_stays_halfway_keeps_nobody_else_waiting(running: Service) -> None:
+    address = urlsplit(running.url)
+    with socket.create_connection((address.hostname or "", address.port or 0), 10) as slow:
+        slow.sendall(
+            b"POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\n"
+            b"Content-Length: 100\r\n\r\n0"
+        )
+        assert running.read("/health")[0] == 200
+    with socket.create_connection((address.hostname or "", address.port or 0), 10) as long:
+        long.sendall(b"GET /ocsp/" + b"A" * 200_000)
+        assert b" 400 " in long.recv(100)
+    assert running.read("/health")[0] == 200
 
 
-def test_certificates_are_handed_out(service: Service) -> None:
+def test_lists_are_those_that_were_published_and_follow_a_revocation(running: Service) -> None:
+    """By the address that the certificate names."""
+    carol = running.issue("carol")
+    (point,) = carol.certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    named = urlsplit((point.full_name or [])[0].value).path
+    assert named == "/crl/issuing/0.crl"
+    for path in ("/crl/issuing.crl", named):
+        status, body, headers = running.read(path)
+        assert (status, headers["Content-Type"]) == (200, "application/pkix-crl")
+        assert headers["Cache-Control"].startswith("public, max-age=3")
+        assert running.read(path, If_None_Match=headers["ETag"])[0] == 304
+    running.office.revoke(carol.serial)
+
+    def listed(path: str) -> bool:
+        crl = x509.load_der_x509_crl(running.read(path)[1])
+        return crl.get_revoked_certificate_by_serial_number(carol.serial) is not None
+
+    assert soon(lambda: all(listed(path) for path in ("/crl/issuing.crl", named)))
+    assert soon(lambda: running.read("/crl/issuing/0-delta.crl")[0] == 200)
+    delta, _, headers = running.read("/crl/issuing-delta.crl")
+    assert (delta, headers["Cache-Control"][:15]) == (200, "public, max-age")
+    assert running.read("/crl/issuing/9.crl")[0] == 404
+    assert running.read("/crl/issuing/x.crl")[0] == 404
+    _, body, _ = running.read("/crl/root.crl")
+    assert x509.load_der_x509_crl(body).issuer == running.office.authority.root.subject
+
+
+def test_certificates_are_handed_out(running: Service) -> None:
     """RFC 5280 4.2.2.1."""
     for path, certificate in (
-        ("/ca/issuing.cer", service.office.authority.certificate),
-        ("/ca/root.cer", service.office.authority.root),
+        ("/ca/issuing.cer", running.office.authority.certificate),
+        ("/ca/root.cer", running.office.authority.root),
     ):
-        _, body, headers = service.read(path)
+        _, body, headers = running.read(path)
         assert headers["Content-Type"] == "application/pkix-cert"
         assert x509.load_der_x509_certificate(body) == certificate
 
 
-def test_health_and_metrics_are_told(service: Service) -> None:
-    assert service.read("/health")[:2] == (200, b'{"status":"ok"}')
-    assert re.search(rb"^bothways_ca_ocsp_requests \d+$", service.read("/metrics")[1], re.MULTILINE)
+def test_health_and_metrics_are_told(running: Service) -> None:
+    assert running.read("/health")[:2] == (200, b'{"status":"ok"}')
+    status, body, headers = running.read("/metrics")
+    assert (status, headers.get_content_type()) == (200, "text/plain")
+    names = {family.name for family in text_string_to_metric_families(body.decode())}
+    assert {"bothways_ca_ocsp_responses", "bothways_ca_list_end_timestamp_seconds"} <= names
+
+
+def test_without_its_register_the_service_says_that_it_is_not_well(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def gone(*_: object) -> None:
+        raise ConfigError("the store cannot be reached")
+
+    with serving(service(office, told.append)) as url:
+        assert read(f"{url}/health")[0] == 200
+        for name in ("log_length", "log_since", "newest_list"):
+            monkeypatch.setattr(Register, name, gone)
+        status, body, _ = read(f"{url}/health")
+        assert (status, json.loads(body)["problems"]) == (503, ["the register cannot be reached"])
+        assert read(f"{url}/crl/issuing.crl")[0] == 503
+        assert soon(lambda: bool(told))
+    assert told == ["cannot keep up: the store cannot be reached"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_service_in_good_order(tmp_path: Path, number: int) -> None:
+    made = Service(tmp_path)
+    assert made.stop(number) == 0
+    assert made.said == ""
+
+
+def test_what_cannot_begin_says_why_and_listens_nowhere(tmp_path: Path) -> None:
+    Office.create(tmp_path / "ca", Terms("Test"), b"secret").close()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for words, problem in (
+            (["--listen", f"127.0.0.1:{taken.getsockname()[1]}"], "Address already in use"),
+            (["--insecure-no-passphrase"], "its passphrase is needed"),
+        ):
+            done = subprocess.run(
+                [sys.executable, "-m", "bothways.cli", "ca", "serve", "ca", *words], cwd=tmp_path, text=True,
+                env={**os.environ, "PYTHONPATH": str(SOURCES), "BOTHWAYS_CA_PASSPHRASE": "secret"},
+                capture_output=True, check=False, timeout=60,
+            )  # fmt: skip
+            assert done.returncode in (1, 2)
+            assert problem in done.stderr
+            assert "Traceback" not in done.stderr
+            assert "listening" not in done.stderr

@@ -1,7 +1,7 @@
-"""OCSP answers: what the register says about one certificate, signed by a delegate (RFC 6960).
+"""OCSP: what is asked about one certificate, and the answer that a delegate signs (RFC 6960).
 
 The delegate's certificate lives a week and is replaced before half of it is over, so the authority's own key
-signs no answers.
+signs no answers. What the register says is the caller's to know.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from bothways.errors import ConfigError
 
 REQUEST_LIMIT = 4096
 NONCE_SIZES = range(1, 129)  # RFC 9654 2.1
+SERIALS = range(2**160)
 ANSWER_LIFETIME = timedelta(hours=12)
 HASHES = {
     "sha1": hashlib.sha1,  # a name for the issuer here, and no proof: RFC 5019 2.1.1 asks for it
@@ -32,82 +33,122 @@ HASHES = {
     "sha384": hashlib.sha384,
     "sha512": hashlib.sha512,
 }
+USUAL = hashes.SHA1()  # noqa: S303 - as above
 
-Find = Callable[[int], Entry | None]
 NewSigner = Callable[[], Issued]
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """About which certificate is asked, under which hash of its issuer's name and key, and with which nonce."""
+
+    serial: int
+    algorithm: hashes.HashAlgorithm
+    nonce: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """One response in DER, and until when others may keep it; None for what must not be kept."""
+    """One response in DER, its status in a word, and until when others may keep it; None: not at all."""
 
     response: bytes
+    status: str
     this_update: datetime | None = None
     next_update: datetime | None = None
 
 
-class Responder:
-    """Answers for the certificates of one authority."""
+class Unanswerable(Exception):
+    """A request that is answered without a word about any certificate (RFC 6960 2.3)."""
 
-    def __init__(self, issuer: x509.Certificate, find: Find, new_signer: NewSigner, now: Now) -> None:
-        self._issuer = issuer
-        self._find = find
+    def __init__(self, status: ocsp.OCSPResponseStatus) -> None:
+        super().__init__(status.name)
+        self.answer = refusal(status)
+
+
+class Responder:
+    """Reads what is asked of one authority, and signs what is to be answered. Not for threads at once."""
+
+    def __init__(self, issuer: x509.Certificate, new_signer: NewSigner, now: Now) -> None:
         self._new_signer = new_signer
         self._now = now
-        self._signer: Issued | None = None
+        self._signer: tuple[x509.Certificate, PrivateKey] | None = None
         name = issuer.subject.public_bytes()
         key = _key_bits(issuer)
         self._issuer_ids = {
             algorithm: (new(name).digest(), new(key).digest()) for algorithm, new in HASHES.items()
         }
 
-    def answer(self, data: bytes) -> Answer:
-        """Answer a request in DER; whatever is wrong with it has a response of its own (RFC 6960 2.3)."""
+    def read(self, data: bytes) -> Question:
+        """Read a request in DER; raise Unanswerable for whatever is wrong with it."""
         if len(data) > REQUEST_LIMIT:
-            return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+            raise Unanswerable(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         try:
             request = ocsp.load_der_ocsp_request(data)
             algorithm = request.hash_algorithm
             asked = (request.issuer_name_hash, request.issuer_key_hash)
-            serial = request.serial_number
-            nonce = _nonce(request)
+            question = Question(request.serial_number, algorithm, _nonce(request))
         except (ValueError, UnsupportedAlgorithm, NotImplementedError, x509.DuplicateExtension):
-            return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
-        if serial < 0:  # no certificate has one that a response could name (RFC 5280 4.1.2.2)
-            return _refusal(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+            raise Unanswerable(ocsp.OCSPResponseStatus.MALFORMED_REQUEST) from None
+        if (
+            question.serial not in SERIALS
+        ):  # no certificate has one that a response could name (RFC 5280 4.1.2.2)
+            raise Unanswerable(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         if self._issuer_ids.get(algorithm.name) != asked:
-            return _refusal(ocsp.OCSPResponseStatus.UNAUTHORIZED)
-        return self._signed(serial, asked, algorithm, nonce)
+            raise Unanswerable(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+        return question
 
-    def _signed(
-        self,
-        serial: int,
-        issuer: tuple[bytes, bytes],
-        algorithm: hashes.HashAlgorithm,
-        nonce: bytes | None,
-    ) -> Answer:
+    def sign(self, question: Question, entry: Entry | None) -> Answer:
+        """Sign what the register says about the certificate; None: that it knows nothing of it."""
         now = self._now().replace(microsecond=0)
-        until = now + ANSWER_LIFETIME
-        entry = self._find(serial)
-        builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
-            *issuer, serial, algorithm, _status(entry), now, until, *_revocation(entry)
-        )
         signer, key = self._current_signer(now)
-        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer).certificates([signer])
-        if nonce is not None:
-            builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+        until = min(now + ANSWER_LIFETIME, signer.not_valid_after_utc)
+        issuer = self._issuer_ids[question.algorithm.name]
+        status = _status(entry)
+        builder = (
+            ocsp.OCSPResponseBuilder()
+            .add_response_by_hash(
+                *issuer, question.serial, question.algorithm, status, now, until, *_revocation(entry)
+            )
+            .responder_id(ocsp.OCSPResponderEncoding.HASH, signer)
+            .certificates([signer])
+        )
+        if question.nonce is not None:
+            builder = builder.add_extension(x509.OCSPNonce(question.nonce), critical=False)
         response = builder.sign(key, signature_hash(key)).public_bytes(Encoding.DER)
         # An answer to a nonce is for who asked; an unknown certificate may be known in a moment.
-        kept = nonce is None and entry is not None
-        return Answer(response, now if kept else None, until if kept else None)
+        kept = question.nonce is None and entry is not None
+        return Answer(response, status.name.lower(), now if kept else None, until if kept else None)
+
+    def rotate(self) -> None:
+        """Have a delegate that will live for a while, so that no request has to wait for one."""
+        self._current_signer(self._now())
+
+    @property
+    def signer_until(self) -> datetime | None:
+        """Until when the delegate's certificate is valid; None before there is one."""
+        return None if self._signer is None else self._signer[0].not_valid_after_utc
 
     def _current_signer(self, now: datetime) -> tuple[x509.Certificate, PrivateKey]:
+        """The delegate, or a new one from the half of its life on; while none is to be had the old one goes on."""
         signer = self._signer
-        if signer is None or now > _half_time(signer.certificate):
-            signer = self._signer = self._new_signer()
-        if signer.key is None:
+        if signer is not None and now <= _half_time(signer[0]):
+            return signer
+        try:
+            issued = self._new_signer()
+        except ConfigError:
+            if signer is None or now + ANSWER_LIFETIME > signer[0].not_valid_after_utc:
+                raise
+            return signer
+        if issued.key is None:
             raise ConfigError("an OCSP signer was given without its key")
-        return signer.certificate, signer.key
+        self._signer = issued.certificate, issued.key
+        return self._signer
+
+
+def refusal(status: ocsp.OCSPResponseStatus) -> Answer:
+    """A response that says no more than why there is none; it is not signed and never kept."""
+    response = ocsp.OCSPResponseBuilder.build_unsuccessful(status)
+    return Answer(response.public_bytes(Encoding.DER), status.name.lower())
 
 
 def _status(entry: Entry | None) -> ocsp.OCSPCertStatus:
@@ -124,17 +165,16 @@ def _revocation(entry: Entry | None) -> tuple[datetime | None, x509.ReasonFlags 
 
 
 def _nonce(request: ocsp.OCSPRequest) -> bytes | None:
-    try:
-        nonce = request.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
-    except x509.ExtensionNotFound:
-        return None
-    if len(nonce) not in NONCE_SIZES:
+    """The nonce, if there is one; a critical extension beside it must not be passed over (RFC 6960 4.1.2)."""
+    nonce = None
+    for extension in request.extensions:
+        if isinstance(extension.value, x509.OCSPNonce):
+            nonce = extension.value.nonce
+        elif extension.critical:
+            raise ValueError("a critical extension that is not known")
+    if nonce is not None and len(nonce) not in NONCE_SIZES:
         raise ValueError("the nonce's size")
     return nonce
-
-
-def _refusal(status: ocsp.OCSPResponseStatus) -> Answer:
-    return Answer(ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(Encoding.DER))
 
 
 def _half_time(certificate: x509.Certificate) -> datetime:

@@ -222,6 +222,15 @@ class Register:
         )
         return list(self._entries(query.order_by(CERTIFICATES.c.not_after)))
 
+    def living(self, at: datetime, limit: int) -> list[int]:
+        """Serial numbers of certificates that have not ended at a moment, those that end last first."""
+        query = select(CERTIFICATES.c.serial).where(
+            CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.not_after >= seconds(at)
+        )
+        with self._store.reading() as connection:
+            rows = connection.scalars(query.order_by(CERTIFICATES.c.not_after.desc()).limit(limit))
+            return [int(serial, 16) for serial in rows]
+
     def newest_list(self, series: Series = WHOLE) -> bytes | None:
         """The newest list of a series, in DER."""
         query = select(CRLS.c.crl).where(*_of(self.authority, series))

@@ -1,46 +1,67 @@
-"""The authority's face to the world over HTTP: OCSP, revocation lists, certificates, health.
+"""The authority's face to the world over HTTP: OCSP, revocation lists, certificates, health, metrics.
 
-It hands out nothing secret and decides nothing: what is wrong with a request is the request's. The lists are
-those that were published; `ca crl` makes them, and so does the service before the last one ends.
+It hands out nothing secret and decides nothing: what is at hand is the keeper's, what is wrong with a request
+is the request's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import binascii
-import threading
+import hashlib
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from urllib.parse import unquote
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bothways.ca import directory
-from bothways.ca.ocsp import REQUEST_LIMIT, Answer, Responder
+from bothways.ca.keeper import Document, Keeper, Tell
+from bothways.ca.metrics import CONTENT_TYPE, Metrics
+from bothways.ca.ocsp import REQUEST_LIMIT, Answer
 from bothways.ca.office import Office
-from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register import Series
+from bothways.errors import ConfigError
 
 OCSP_ANSWER, OCSP_REQUEST = "application/ocsp-response", "application/ocsp-request"
 CRL, CERTIFICATE = "application/pkix-crl", "application/pkix-cert"
+# For how long others may keep what holds longer, so that a revocation reaches those behind a cache too.
+KEPT = timedelta(hours=1)
+DELTA_KEPT = timedelta(minutes=5)
+TICK = 1.0  # seconds
+BODY_TIME = 10.0  # seconds for the body of a request
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def service(office: Office) -> Starlette:
-    """Make the application that answers for an office.
+def service(office: Office, tell: Tell) -> Starlette:
+    """Make the application that answers for an office; what it must have at hand is signed before it returns.
 
-    Its paths are those that `--url` writes into certificates: /ocsp, /crl/issuing.crl, /crl/root.crl,
-    /ca/issuing.cer, /ca/root.cer; beside them /health and /metrics.
+    Its paths are those that `--url` writes into certificates: /ocsp, /crl/issuing.crl and those of partitions
+    and deltas, /crl/root.crl, /ca/issuing.cer, /ca/root.cer; beside them /health and /metrics.
+    tell: is given a sentence when what is due cannot be done. Raises ConfigError if nothing can be signed.
     """
-    desk = _Desk(office)
+    keeper = Keeper(office, tell)
+    desk = _Desk(keeper)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(_keep(keeper))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
     return Starlette(
+        lifespan=lifespan,
         routes=[
             Route("/ocsp", desk.ocsp_post, methods=["POST"]),
             Route("/ocsp/{request:path}", desk.ocsp_get, methods=["GET"]),
@@ -48,120 +69,133 @@ def service(office: Office) -> Starlette:
             Route("/crl/issuing-delta.crl", desk.list_of(delta=True)),
             Route("/crl/issuing/{partition:int}.crl", desk.list_of(delta=False)),
             Route("/crl/issuing/{partition:int}-delta.crl", desk.list_of(delta=True)),
-            Route("/crl/root.crl", desk.root_crl),
-            Route("/ca/issuing.cer", desk.certificate(office.authority.certificate)),
-            Route("/ca/root.cer", desk.certificate(office.authority.root)),
+            Route("/crl/root.crl", desk.root_list),
+            *(Route(f"/{path}", desk.certificate(der)) for path, der in keeper.certificates.items()),
             Route("/health", desk.health),
             Route("/metrics", desk.metrics),
-        ]
+        ],
     )
+
+
+async def _keep(keeper: Keeper) -> None:
+    """Let the keeper work in a thread of its own, without pause while it has much to do."""
+    while True:
+        more = await run_in_threadpool(keeper.tick)
+        await asyncio.sleep(0 if more else TICK)
 
 
 class _Desk:
     """What the routes lead to."""
 
-    def __init__(self, office: Office) -> None:
-        self._office = office
-        self._alone = threading.Lock()
-        self._counts = {"ocsp": 0, "crl": 0}
-        self._responder = Responder(
-            office.authority.certificate,
-            office.register.find,
-            lambda: office.issue(Profile.OCSP, Holder("OCSP signer")),
-            office.authority.now,
-        )
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._metrics = Metrics(keeper)
 
     async def ocsp_post(self, request: Request) -> Response:
         """RFC 6960 A.1, with POST."""
         if request.headers.get("content-type", "").lower() != OCSP_REQUEST:
             return PlainTextResponse(f"the content type of a request is {OCSP_REQUEST}\n", 415)
-        data = b""
-        async for piece in request.stream():
-            data += piece
-            if len(data) > REQUEST_LIMIT:
-                return PlainTextResponse("the request is too large\n", 413)
-        return await self._answered(data, keep=False)
+        try:
+            async with asyncio.timeout(BODY_TIME):
+                data = await _body(request)
+        except TimeoutError:
+            return PlainTextResponse("the request did not come in time\n", 408)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if data is None:
+            return PlainTextResponse("the request is too large\n", 413)
+        answer = await self._answered(data)
+        return Response(answer.response, media_type=OCSP_ANSWER, headers=_NOT_KEPT)
 
     async def ocsp_get(self, request: Request) -> Response:
-        """RFC 6960 A.1, with GET: the request in base64 is the rest of the path."""
+        """RFC 6960 A.1, with GET: the request in base64 is the rest of the path; others may keep the answer."""
         try:
             data = b64decode(unquote(request.path_params["request"]), validate=True)
         except (binascii.Error, ValueError):
-            return PlainTextResponse("the path holds no request in base64\n", 400)
-        return await self._answered(data, keep=True)
+            data = b""
+        answer = await self._answered(data)
+        if answer.this_update is None or answer.next_update is None:
+            return Response(answer.response, media_type=OCSP_ANSWER, headers=_NOT_KEPT)
+        document = Document(answer.response, answer.this_update, answer.next_update)
+        return self._document(request, document, OCSP_ANSWER, KEPT)
 
-    async def _answered(self, data: bytes, *, keep: bool) -> Response:
-        self._counts["ocsp"] += 1
-        answer = await run_in_threadpool(self._one_at_a_time, data)
-        headers = _kept(answer.this_update, answer.next_update, self._office.authority.now()) if keep else {}
-        return Response(answer.response, media_type=OCSP_ANSWER, headers=headers or _NOT_KEPT)
-
-    def _one_at_a_time(self, data: bytes) -> Answer:
-        with self._alone:
-            return self._responder.answer(data)
+    async def _answered(self, data: bytes) -> Answer:
+        answer, signed = self._keeper.answers.at_hand(data), "ahead"
+        if answer is None:
+            answer, signed = await run_in_threadpool(self._keeper.answers.answer, data), "now"
+        self._metrics.ocsp.labels(answer.status, signed).inc()
+        return answer
 
     def list_of(self, *, delta: bool) -> Endpoint:
         """The newest list of a series."""
 
         async def handed_out(request: Request) -> Response:
-            self._counts["crl"] += 1
-            der = await run_in_threadpool(self._current, Series(request.path_params.get("partition"), delta))
-            if der is None:
-                return PlainTextResponse("there is no such list\n", 404)
-            return self._list(x509.load_der_x509_crl(der), der)
+            series = Series(request.path_params.get("partition"), delta)
+            try:
+                document = await run_in_threadpool(self._keeper.list_, series)
+            except ConfigError:
+                return PlainTextResponse("try again later\n", 503)
+            return self._list(request, document, DELTA_KEPT if delta else KEPT)
 
         return handed_out
 
-    async def root_crl(self, _request: Request) -> Response:
+    async def root_list(self, request: Request) -> Response:
         """The root's own list, signed when the authority was made."""
-        self._counts["crl"] += 1
-        crl = x509.load_pem_x509_crl(directory.read(self._office.path / "root-crl.pem"))
-        return self._list(crl, crl.public_bytes(Encoding.DER))
+        return self._list(request, self._keeper.root_list(), KEPT)
 
-    def _current(self, series: Series) -> bytes | None:
-        with self._alone:
-            self._office.publish_due()
-            return self._office.register.newest_list(series)
+    def _list(self, request: Request, document: Document | None, kept: timedelta) -> Response:
+        if document is None:
+            return PlainTextResponse("there is no such list\n", 404)
+        self._metrics.downloads.labels("crl").inc()
+        return self._document(request, document, CRL, kept)
 
-    def _list(self, crl: x509.CertificateRevocationList, der: bytes) -> Response:
-        # Others may keep a list for an hour, though it holds longer: so a new one is soon seen.
-        now = self._office.authority.now()
-        until = min(crl.next_update_utc or now, now + timedelta(hours=1))
-        return Response(der, media_type=CRL, headers=_kept(crl.last_update_utc, until, now))
-
-    def certificate(self, certificate: x509.Certificate) -> Endpoint:
+    def certificate(self, der: bytes) -> Endpoint:
         """One certificate in DER, as caIssuers promises it (RFC 5280 4.2.2.1)."""
-        der = certificate.public_bytes(Encoding.DER)
 
         async def handed_out(_request: Request) -> Response:
+            self._metrics.downloads.labels("certificate").inc()
             return Response(der, media_type=CERTIFICATE, headers={"Cache-Control": "public, max-age=86400"})
 
         return handed_out
 
     async def health(self, _request: Request) -> Response:
-        """Whether the register answers."""
-        await run_in_threadpool(self._office.register.find, 0)
+        """Whether the register answers, and what must not have ended has not."""
+        health = await run_in_threadpool(self._keeper.health)
+        if health.problems:
+            return JSONResponse({"status": "failing", "problems": health.problems}, 503)
         return JSONResponse({"status": "ok"})
 
     async def metrics(self, _request: Request) -> Response:
-        """How much was asked for, in Prometheus' text form."""
-        lines = [
-            f"# TYPE bothways_ca_{what}_requests counter\nbothways_ca_{what}_requests {count}\n"
-            for what, count in self._counts.items()
-        ]
-        return PlainTextResponse("".join(lines), media_type="text/plain; version=0.0.4")
+        """The figures in Prometheus' text form."""
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE)
+
+    def _document(self, request: Request, document: Document, kind: str, kept: timedelta) -> Response:
+        """What others may keep for a while, or the word that they have it already (RFC 5019 6.2, RFC 9110 13)."""
+        headers = _kept(document, self._keeper.now(), kept)
+        if headers["ETag"] in request.headers.get("if-none-match", "").replace(" ", "").split(","):
+            return Response(status_code=304, headers=headers)
+        return Response(document.content, media_type=kind, headers=headers)
 
 
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
 
-def _kept(since: datetime | None, until: datetime | None, now: datetime) -> dict[str, str]:
-    """The headers that let others keep an answer for as long as it holds (RFC 5019 6.2)."""
-    if since is None or until is None:
-        return {}
-    seconds = max(0, int((until - now).total_seconds()))
+async def _body(request: Request) -> bytes | None:
+    """The body of a request; None if it is larger than any request is."""
+    data = b""
+    async for piece in request.stream():
+        data += piece
+        if len(data) > REQUEST_LIMIT:
+            return None
+    return data
+
+
+def _kept(document: Document, now: datetime, kept: timedelta) -> dict[str, str]:
+    """The headers that let others keep a document while it holds, but no longer than `kept`."""
+    left = max(timedelta(), min(kept, document.next_update - now))
     return {
-        "Cache-Control": f"public, max-age={seconds}, no-transform, must-revalidate",
-        "Last-Modified": f"{since:%a, %d %b %Y %H:%M:%S} GMT",
-        "Expires": f"{until:%a, %d %b %Y %H:%M:%S} GMT",
+        "Cache-Control": f"public, max-age={int(left.total_seconds())}, no-transform, must-revalidate",
+        "Last-Modified": format_datetime(document.this_update, usegmt=True),
+        "Expires": format_datetime(document.next_update, usegmt=True),
+        "ETag": f'"{hashlib.sha256(document.content).hexdigest()[:32]}"',
     }

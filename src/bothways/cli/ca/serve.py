@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,18 @@ from bothways.cli.ca.options import directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.options import ADDRESS, Address
 from bothways.cli.terminal import say
+
+SETTINGS: dict[str, Any] = {
+    "log_level": "warning",
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "http": "h11",  # what is read before a request is whole is bounded there, 64 KiB
+    "ws": "none",
+    "limit_concurrency": 512,
+    "timeout_keep_alive": 5,
+    "timeout_graceful_shutdown": 10,
+}
 
 
 @click.command("serve")
@@ -30,12 +43,12 @@ def command(path: Path, listen: Address, seal: Seal) -> None:
 
     from bothways.ca.service import service
 
-    with (
-        seal.open(path) as office,
-        socket.create_server(listen, family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET) as own,
-    ):
-        say(f"listening on {Address(listen.host, own.getsockname()[1])}")
-        # What uvicorn does with a signal is to end, and then to raise it again.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        server = uvicorn.Server(uvicorn.Config(service(office), log_level="warning", lifespan="off"))
-        server.run(sockets=[own])
+    with seal.open(path) as office:
+        app = service(office, say)
+        family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+        with socket.create_server(listen, family=family) as own:
+            # What uvicorn does with a signal is to end, and then to raise it again.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: sys.exit(0))
+            say(f"listening on {Address(listen.host, own.getsockname()[1])}")
+            uvicorn.Server(uvicorn.Config(app, **SETTINGS)).run(sockets=[own])

@@ -1,0 +1,156 @@
+"""What a service has at hand and keeps fresh by itself: answers, lists, certificates, and how all of it stands.
+
+`tick` does what is due, again and again; every other method answers from what is there. Nothing here knows HTTP.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from bothways.ca.answers import Answers
+from bothways.ca.ocsp import Responder
+from bothways.ca.office import Office
+from bothways.ca.profiles import Holder, Profile
+from bothways.ca.publication import certificates, root_list
+from bothways.ca.register import WHOLE, Lists, Series
+from bothways.errors import ConfigError
+
+LISTS_INTERVAL = timedelta(seconds=2)  # how long a revocation waits for its list
+SHELF_LIMIT = 128 * 1024 * 1024  # bytes of lists in memory
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file for others, since when it holds, and until when."""
+
+    content: bytes
+    this_update: datetime
+    next_update: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What keeps the service from telling the truth, in words without secrets; none: it is well."""
+
+    problems: tuple[str, ...]
+
+
+class Keeper:
+    """What one office tells the world. `tick` is for one thread, the rest for many."""
+
+    def __init__(self, office: Office, tell: Tell) -> None:
+        """Sign what must be there before anybody asks. Raises ConfigError if that is not to be had."""
+        self._office = office
+        self._tell = tell
+        self.now = office.authority.now
+        self._alone = threading.Lock()
+        self._responder = Responder(
+            office.authority.certificate,
+            lambda: office.issue(Profile.OCSP, Holder("OCSP signer")),
+            self.now,
+        )
+        self._responder.rotate()
+        self.answers = Answers(self._responder, office.register, self.now)
+        self.certificates = certificates(office)
+        self._root_list = _roots(office)
+        self._shelf: OrderedDict[Series, tuple[int, Document]] = OrderedDict()
+        self._lists = Lists({}, {}, ())
+        self._lists_at: datetime | None = None
+        self.failures = 0
+        self._failed = ""
+        self._renew_lists()
+
+    def tick(self) -> bool:
+        """Do a step of what is due, and return whether more is left; what fails is told once and tried again."""
+        try:
+            more = self.answers.refresh()
+            self._renew_lists()
+        except ConfigError as error:
+            self.failures += 1
+            if str(error) != self._failed:
+                self._failed = str(error)
+                self._tell(f"cannot keep up: {error}")
+            return False
+        self._failed = ""
+        return more
+
+    def list_(self, series: Series) -> Document | None:
+        """The newest list of a series, or None if there is none; raises ConfigError as the register does."""
+        newest = self._lists.newest.get(series)
+        if newest is None or series.partition not in (None, *self._lists.partitions):
+            return None
+        with self._alone:
+            number, document = self._shelf.get(series, (0, None))
+            if document is None or number < newest.number:
+                content = self._office.register.newest_list(series) or b""
+                document = Document(content, newest.this_update, newest.next_update)
+                self._put_on_shelf(series, newest.number, document)
+            self._shelf.move_to_end(series)
+            return document
+
+    def root_list(self) -> Document | None:
+        """The list that the root signed before it went offline."""
+        return self._root_list
+
+    def health(self) -> Health:
+        """Ask the register, and look at what must not have ended. Never raises."""
+        problems = []
+        now = self.now()
+        try:
+            self._office.register.log_length()
+        except ConfigError:
+            problems.append("the register cannot be reached")
+        until = self._responder.signer_until
+        if until is None or until < now:
+            problems.append("there is no signer of OCSP answers")
+        whole = self._lists.newest.get(WHOLE)
+        ended = [each for each in self._lists.newest.values() if each.next_update < now]
+        if whole is None or any(each.series.partition in (None, *self._lists.partitions) for each in ended):
+            problems.append("a list has ended")
+        if self._root_list is not None and self._root_list.next_update < now:
+            problems.append("the root's list has ended")
+        return Health(tuple(problems))
+
+    @property
+    def signer_until(self) -> datetime | None:
+        """Until when the OCSP signer's certificate is valid."""
+        return self._responder.signer_until
+
+    @property
+    def list_until(self) -> datetime | None:
+        """Until when the list of all certificates holds."""
+        whole = self._lists.newest.get(WHOLE)
+        return None if whole is None else whole.next_update
+
+    def _renew_lists(self) -> None:
+        """Publish what is due, and learn what others published."""
+        now = self.now()
+        if self._lists_at is None or now >= self._lists_at + LISTS_INTERVAL:
+            self._office.publish_due()
+            self._lists = self._office.register.lists(now)
+            self._lists_at = now
+
+    def _put_on_shelf(self, series: Series, number: int, document: Document) -> None:
+        self._shelf[series] = number, document
+        while len(self._shelf) > 1 and self._weight() > SHELF_LIMIT:
+            self._shelf.popitem(last=False)
+
+    def _weight(self) -> int:
+        return sum(len(document.content) for _, document in self._shelf.values())
+
+
+def _roots(office: Office) -> Document | None:
+    der = root_list(office)
+    if der is None:
+        return None
+    crl = x509.load_der_x509_crl(der)
+    end = crl.next_update_utc or office.authority.root.not_valid_after_utc
+    return Document(der, crl.last_update_utc, end)
