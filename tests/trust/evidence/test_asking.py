@@ -13,13 +13,16 @@ from cryptography.x509 import ocsp
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.asking import (
     LONGEST_GET,
+    Missing,
     age,
     form,
     holds_until,
     is_sound,
     key_of,
     read_answer,
+    read_given,
     read_kept,
+    with_nonces,
 )
 from bothways.trust.evidence.locations import read_location
 from bothways.trust.ocsp import OCSPResponse
@@ -126,6 +129,36 @@ def test_an_answer_without_nonce_is_taken_unless_it_is_required() -> None:
     assert read_answer(want(nonce=NONCE), ocsp_response(SERVER), NOW)
     with pytest.raises(ValueError, match="it does not return our nonce"):
         read_answer(want(nonce=NONCE), ocsp_response(SERVER), NOW, requires_nonce=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (None, "it could not be had"),
+        (Missing("down"), "down"),
+        (b"x" * 9000, "it is longer than 8192 bytes"),
+        (b"garbage", "it is no OCSP response"),
+    ],
+)
+def test_what_was_given_and_is_no_evidence_is_missing(answer: bytes | Missing | None, problem: str) -> None:
+    """Whoever drives a connection gives what it has; nothing of it raises an error."""
+    found = read_given(want(), answer, NOW, 8192, requires_nonce=False)
+    assert isinstance(found, Missing) and problem in found.problem
+
+
+def test_what_was_given_is_read_and_what_was_read_before_is_taken() -> None:
+    """From a cache, without looking at the nonce of a request that was never sent."""
+    response = OCSPResponse(ocsp_response(SERVER, nonce=b"earlier"))
+    assert read_given(want(nonce=NONCE), response, NOW, 8192, requires_nonce=True) is response
+    fresh = read_given(want(nonce=NONCE), ocsp_response(SERVER, nonce=NONCE), NOW, 8192, requires_nonce=True)
+    assert isinstance(fresh, OCSPResponse)
+
+
+def test_each_response_that_is_wanted_gets_a_nonce_of_its_own() -> None:
+    """RFC 9654 2.1: 32 bytes; lists have none."""
+    drawn = iter([b"a" * 32, b"b" * 32])
+    wants = with_nonces([want(), want("crl"), want("ocsp", OTHER)], lambda size: next(drawn)[:size])
+    assert [each.nonce for each in wants] == [b"a" * 32, None, b"b" * 32]
 
 
 def test_a_delegates_answer_is_sound_and_so_is_the_issuers_list() -> None:

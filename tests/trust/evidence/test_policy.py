@@ -51,7 +51,7 @@ def test_a_policy_that_cannot_work_is_told_when_it_is_made(options: dict, proble
 
 def test_without_the_extra_a_policy_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The base install has `cryptography` alone; whoever fetches by other means needs no more."""
-    monkeypatch.setitem(sys.modules, "httpcore", None)
+    monkeypatch.setitem(sys.modules, "httpcore", None)  # as if it could not be imported
     with pytest.raises(ConfigError, match=r"pip install 'bothways\[fetch\]'"):
         Fetch()
     assert Fetch(by_caller=True).by_caller
