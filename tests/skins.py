@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
 import pki
 from bothways import ClientConfig, Credentials, ServerConfig, TrustStore
 from bothways.trust.crl import CRL
@@ -46,6 +49,29 @@ def crls(*revoked: pki.Issued, number: int = 1) -> list[CRL]:
     times = {"this_update": START + timedelta(hours=number), "next_update": END}
     mine = pki.crl(middle(), *revoked, number=number, **times)
     return [CRL(pki.crl(root(), **times)), CRL(mine)]
+
+
+def status(of: pki.Issued, state: str = "good") -> bytes:
+    """An OCSP response about a certificate that holds for another hour."""
+    now = datetime.now(UTC)
+    return pki.ocsp_response(
+        of, status=state, this_update=now - timedelta(hours=1), next_update=now + timedelta(hours=1)
+    )
+
+
+@cache
+def named_client() -> pki.Issued:
+    """A client whose certificate names a responder."""
+    access = x509.AuthorityInformationAccess(
+        [
+            x509.AccessDescription(
+                AuthorityInformationAccessOID.OCSP, pki.alternative("URI:http://ocsp.example/")
+            )
+        ]
+    )
+    return pki.leaf(
+        middle(), "Grace", alternatives=(), usage=("clientAuth",), extra=[(access, False)], **SPAN
+    )
 
 
 def credentials(issued: pki.Issued) -> Credentials:

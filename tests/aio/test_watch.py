@@ -15,6 +15,7 @@ from bothways.aio import watch as source
 from bothways.aio.watch import PER_TURN, Watch
 from bothways.tls.defaults import CLOCK
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.policy import Fetch
 from bothways.trust.revocation import Revocation
 
 
@@ -168,6 +169,64 @@ async def test_a_verdict_that_lapses_ends_its_connection():
         with pytest.raises(PeerAlert) as caught:
             await reader.read(1)
         assert caught.value.alert == Alert.CERTIFICATE_EXPIRED
+        await writer.wait_closed()
+
+
+@pytest.mark.network
+@run
+async def test_data_goes_both_ways_while_evidence_is_fetched_and_a_revocation_then_ends_it():
+    """The peer is told of it."""
+    go, asked, state = asyncio.Event(), 0, "good"
+
+    async def find(_) -> list[bytes]:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            await go.wait()
+        return [skins.status(skins.named_client(), state)]
+
+    config = skins.server_config(revocation=Revocation(fetch=Fetch(by_caller=True), covers="leaf"))
+    keeper = Keeper()
+    async with serving(keeper, config, evidence=find) as server:
+        reader, writer = await open_to(server, skins.client_config(skins.named_client()))
+        await keeper.until(lambda: keeper.here)
+        keeper.here["Grace"].judge_again()
+        await keeper.until(lambda: asked == 2)
+        writer.write(b"still here")
+        assert await reader.readexactly(10) == b"still here"
+        state = "revoked"
+        go.set()
+        with pytest.raises(PeerAlert) as caught:
+            await reader.read(1)
+        assert caught.value.alert == Alert.CERTIFICATE_REVOKED
+        await keeper.until(lambda: keeper.ended)
+        with pytest.raises(PeerFault):
+            keeper.here["Grace"].judge_again()
+        await writer.wait_closed()
+
+
+@pytest.mark.network
+@run
+async def test_a_finder_that_fails_finds_nothing_and_the_policy_decides():
+    """Our own side's mistake is in the log."""
+    asked = 0
+
+    def find(_) -> list[bytes]:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise ZeroDivisionError("out of order")
+        return [skins.status(skins.named_client())]
+
+    config = skins.server_config(revocation=Revocation(fetch=Fetch(by_caller=True), covers="leaf"))
+    keeper = Keeper()
+    async with serving(keeper, config, evidence=find) as server:
+        reader, writer = await open_to(server, skins.client_config(skins.named_client()))
+        await keeper.until(lambda: keeper.here)
+        keeper.here["Grace"].judge_again()
+        with pytest.raises(PeerAlert) as caught:
+            await reader.read(1)
+        assert caught.value.alert == Alert.CERTIFICATE_UNKNOWN
         await writer.wait_closed()
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 import skins
-from bothways import Alert, Caution, Fault, PeerAlert, PeerFault, TLSError
+from bothways import Alert, Caution, EvidenceWanted, Fault, PeerAlert, PeerFault, TLSError
 from bothways.net import Channel, wrap
 from bothways.net import channel as source
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.policy import Fetch
 from bothways.trust.revocation import Revocation
 
 pytestmark = pytest.mark.network
@@ -187,3 +189,99 @@ def test_a_channel_that_was_accepted_stays_so_after_it_is_refused_later(talk):
     with pytest.raises(PeerAlert):
         open_.other.recv(1)
     assert open_.other.confirmed(10) == "accepted"
+
+
+# -- evidence that has to be fetched
+
+
+class Fetching:
+    """A server that judges by what `find` finds, and Grace, whose certificate names a responder."""
+
+    def __init__(self, unknown: str = "refuse") -> None:
+        self.found: object = [skins.status(skins.named_client())]
+        self.asked, self.go = threading.Event(), threading.Event()
+        self.go.set()
+        policy = Revocation(fetch=Fetch(by_caller=True), covers="leaf", unknown=unknown)
+        near, far = socket.socketpair()
+        serving = threading.Thread(target=self._serve, args=(far, skins.server_config(revocation=policy)))
+        serving.start()
+        self.client = wrap(near, skins.client_config(skins.named_client()), "localhost")
+        serving.join(10)
+        self.asked.clear()
+
+    def _serve(self, sock: socket.socket, config) -> None:
+        self.server = wrap(sock, config, evidence=self._find)
+
+    def _find(self, wanted: EvidenceWanted) -> object:
+        self.asked.set()
+        assert self.go.wait(10)
+        if isinstance(self.found, type):
+            raise self.found("out of order")
+        return self.found
+
+    def __enter__(self) -> Fetching:
+        for end in (self.client, self.server):
+            end.settimeout(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.go.set()
+        for end in (self.client, self.server):
+            end.abort()
+            end.close()
+
+
+def test_data_goes_both_ways_while_evidence_is_fetched_and_a_revocation_then_ends_it():
+    """Also time limits of calls hold meanwhile."""
+    with Fetching() as talk:
+        talk.go.clear()
+        talk.server.judge_again()
+        assert talk.asked.wait(10)
+        talk.server.sendall(b"back")
+        talk.client.sendall(b"there")
+        assert (talk.client.recv(10), talk.server.recv(10)) == (b"back", b"there")
+        talk.server.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            talk.server.recv(1)
+        talk.server.settimeout(10)
+        talk.found = [skins.status(skins.named_client(), "revoked")]
+        talk.go.set()
+        refusal(lambda: talk.server.recv(1))
+        with pytest.raises(PeerAlert):
+            talk.client.recv(1)
+
+
+@pytest.mark.parametrize("found", [None, ZeroDivisionError, [1, 2, 3]])
+def test_evidence_that_is_not_found_follows_the_policy(caplog, found):
+    """Whatever our own finder does."""
+    with Fetching() as talk:
+        talk.found = found
+        with pytest.raises(PeerFault) as caught:
+            talk.server.judge_again()
+            talk.server.recv(1)
+        assert caught.value.fault is Fault.REVOCATION_UNKNOWN
+        assert ("the evidence finder failed" in caplog.text) is (found is not None)
+    with Fetching("accept") as talk:
+        talk.found = found
+        talk.server.judge_again()
+        deadline = time.monotonic() + 10
+        while not talk.server.warnings:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        talk.server.sendall(b"on")
+        assert talk.client.recv(10) == b"on"
+        assert talk.server.warnings == [Caution.REVOCATION_UNKNOWN]
+
+
+def test_an_answer_that_comes_after_the_end_is_let_go(caplog):
+    """The connection is over, and nobody waits for it."""
+    with Fetching() as talk:
+        talk.go.clear()
+        talk.server.judge_again()
+        assert talk.asked.wait(10)
+        talk.client.close()
+        assert talk.server.recv(1) == b""
+        talk.server.close()
+        talk.go.set()
+        assert talk.server.fileno() == -1
+    assert caplog.text == ""

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 import pki
-from bothways import Caution, Credentials, Event, Fault, PeerAlert, PeerFault, Warned
+from bothways import Caution, Credentials, Event, Fault, PeerAlert, PeerFault, UsageError, Warned
 from bothways.iana import Alert
-from bothways.tls.events import Established, Judged, Note
+from bothways.tls.events import Established, EvidenceWanted, Failed, Judged, Note
 from bothways.tls.handshake.steps import Role
 from bothways.tls.standing import LOOK_SECONDS
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.policy import Fetch
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
 from bothways.trust.revocation import TOLERANCE, Revocation
 from pair import FrozenClock, Pair, received
@@ -27,6 +28,7 @@ from tls.handshake.conversations import (
     identity,
     responses,
 )
+from trust.evidence.wanting import access
 
 VERSIONS = ("1.3", "1.2")
 NAMES = {Role.CLIENT: "client.example", Role.SERVER: "localhost"}
@@ -282,3 +284,105 @@ def test_judging_again_ends_what_the_connection_holds_as_any_failure_does() -> N
     assert len(talk.judge.judge_again()) == 1
     assert talk.judge.judge_again() == [] and talk.judge.tick() == []
     assert not talk.judge.established and not talk.judge.wants_data
+
+
+# -- evidence that has to be fetched
+
+NAMED = {
+    role: pki.leaf(authority(), name, extra=[access("http://ocsp.example/")]) for role, name in NAMES.items()
+}
+
+
+class Fetching(Talk):
+    """The judge fetches the other's status, which lapses after two hours, and wants it anew then."""
+
+    def __init__(self, judge: Role, handshake_timeout: float = 30.0, **options: Any) -> None:
+        clock = FrozenClock()
+        self.lists = lists(next_update=NOW + 40 * HOUR, point=pki.issuing_point(cas=True))
+        policy = Revocation(crls=self.lists, fetch=Fetch(by_caller=True), covers="leaf", **options)
+        judging: dict[str, Any] = {"clock": clock, "revocation": policy, "judge_again": "change"}
+        judging["handshake_timeout"] = handshake_timeout
+        judged: dict[str, Any] = {"clock": clock, "credentials": credentials_of(NAMED[judge.other])}
+        mutual = CONVERSATIONS["mutual"]
+        self.clock, self.judged = clock, NAMED[judge.other]
+        self.pair = mutual.pair(judging, judged) if judge is Role.CLIENT else mutual.pair(judged, judging)
+        ends = self.pair.client, self.pair.server
+        self.judge, self.other = ends if judge is Role.CLIENT else ends[::-1]
+        self.step = "2.3" if judge is Role.CLIENT else "3.3"
+        self.pair.exchange()
+        events = self.pair.client_events if judge is Role.CLIENT else self.pair.server_events
+        events += self.judge.provide(events[-1], [self.response()])
+        self.pair.exchange()
+        assert self.pair.client.established and self.pair.server.established
+
+    def response(self, status: str = "good") -> bytes:
+        at = self.clock.now()
+        return pki.ocsp_response(self.judged, status=status, this_update=at, next_update=at + 2 * HOUR)
+
+    def lapse(self) -> EvidenceWanted:
+        [wanted] = self.events_in_time()
+        assert isinstance(wanted, EvidenceWanted)
+        return wanted
+
+
+@each_way
+def test_evidence_is_wanted_anew_when_it_lapses_and_data_goes_on_meanwhile(judge: Role) -> None:
+    """Nothing is known against the peer; when the answer is there, it holds on."""
+    talk = Fetching(judge)
+    for _ in range(3):
+        wanted = talk.lapse()
+        assert talk.judge.is_awaited(wanted) and talk.judge.awaits_answer
+        assert talk.judge.wants_data and talk.talks()
+        assert talk.judge.judge_again() == [] and talk.judge.tick() == []
+        assert talk.judge.provide(wanted, [talk.response()]) == []
+        assert not talk.judge.awaits_answer and talk.talks()
+        assert talk.judge.peer is not None
+        assert talk.judge.peer.verdict.valid_until == talk.clock.now() + 2 * HOUR + TOLERANCE
+
+
+@each_way
+def test_evidence_that_says_revoked_ends_the_connection(judge: Role) -> None:
+    """Step 2.3c or 3.3c."""
+    talk = Fetching(judge)
+    wanted = talk.lapse()
+    assert len(talk.judge.provide(wanted, [talk.response("revoked")])) == 1
+    assert talk.ended() == (Fault.REVOKED, f"{talk.step}c", Alert.CERTIFICATE_REVOKED, f"{talk.step}c")
+
+
+@each_way
+@pytest.mark.parametrize("late", [False, True])
+def test_evidence_that_cannot_be_had_follows_the_policy(judge: Role, late: bool) -> None:
+    """What does not come in time is not there."""
+    for unknown, events in (("refuse", [Failed]), ("accept", [Warned])):
+        talk = Fetching(judge, unknown=unknown)
+        wanted = talk.lapse()
+        if late:
+            assert talk.judge.next_deadline() == talk.clock.monotonic() + wanted.seconds
+            talk.clock.pass_time(wanted.seconds)
+            told = talk.judge.tick()
+        else:
+            told = talk.judge.provide(wanted, None)
+        assert [type(each) for each in told] == events
+        assert not talk.judge.awaits_answer
+        assert talk.judge.established is (unknown == "accept")
+        with pytest.raises(UsageError, match="nothing waits"):
+            talk.judge.provide(wanted, [talk.response()])
+
+
+def test_a_revocation_that_comes_to_hand_is_not_kept_waiting_by_a_fetch() -> None:
+    """What is known is enough; the fetch is for what is not."""
+    talk = Fetching(Role.SERVER)
+    wanted = talk.lapse()
+    talk.lists.add(CRL(pki.crl(authority(), number=2, this_update=NOW)))
+    assert talk.judge.evidence_changed and talk.judge.judge_again() == []
+    assert not talk.judge.evidence_changed and talk.judge.is_awaited(wanted)
+    talk.lists.add(CRL(pki.crl(authority(), talk.judged, number=3, this_update=NOW + HOUR)))
+    talk.judge.judge_again()
+    assert talk.ended()[0] is Fault.REVOKED
+    assert not talk.judge.is_awaited(wanted)
+
+
+def test_a_renewal_takes_no_longer_than_a_handshake_may() -> None:
+    """Every round has its seconds, and all of them together theirs."""
+    assert Fetching(Role.SERVER).lapse().seconds == 5.0
+    assert Fetching(Role.SERVER, handshake_timeout=2.0).lapse().seconds == 2.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, cast
 
@@ -24,6 +25,8 @@ Confirmation = Literal["accepted", "refused", "unknown"]
 Signer = Callable[[SignatureWanted], bytes | Awaitable[bytes]]
 Found = Sequence[Answer] | None
 Finder = Callable[[EvidenceWanted], Found | Awaitable[Found]]
+
+logger = logging.getLogger("bothways")
 
 BUFFER_LIMIT = 64 * 1024
 LINGER_SECONDS = 2.0
@@ -138,6 +141,12 @@ class Link(asyncio.Protocol):
         self.connection.close()
         self._flush()
 
+    def judge_again(self) -> None:
+        """Judge the peer by the evidence now at hand; raise if it no longer passes."""
+        if self.account.failure is None and not self._lost:
+            self._take(self.connection.judge_again())
+        self.account.raise_failure()
+
     def close(self, linger: float) -> None:
         """Say goodbye and close, after waiting up to `linger` seconds for the peer's own end."""
         if self._closing or self._transport is None or self._lost:
@@ -241,16 +250,27 @@ class Link(asyncio.Protocol):
             answer = self._answers.answer(request)
             if inspect.isawaitable(answer):
                 answer = await answer
+            if not self.connection.is_awaited(request):
+                return
             events = self.connection.provide(request, answer)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - our own side's signer may raise anything: who waits is told
-            self.account.failure = UsageError(
-                f"the handshake waited for an answer of ours that failed: {error!r}"
-            )
-            self.connection.close()
-            events = []
+            if not self.connection.is_awaited(request):
+                return
+            events = self._without_answer(request, error)
         self._take(events)
+
+    def _without_answer(self, request: Request, error: Exception) -> list[Event]:
+        """End a handshake that cannot go on; a connection that is open is judged by what there is."""
+        if self.account.established:
+            logger.error("the evidence finder failed, so that nothing was found: %r", error)
+            return self.connection.provide(request, None)
+        self.account.failure = UsageError(
+            f"the handshake waited for an answer of ours that failed: {error!r}"
+        )
+        self.connection.close()
+        return []
 
     def _drop_answer(self) -> None:
         """Let go of whoever still looks for an answer that nobody waits for any more."""

@@ -184,6 +184,13 @@ class StreamWriter:
         """
         return await self._link.confirmed(timeout)
 
+    def judge_again(self) -> None:
+        """Judge the peer by the evidence now at hand, as `Connection.judge_again`; raise if it no longer passes.
+
+        Where evidence has to be fetched for that, it goes on by itself, and whatever call is next raises.
+        """
+        self._link.judge_again()
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send `data`; await `drain` before sending much more."""
         if self._link.closing and self._link.account.failure is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import select
 import socket
 import threading
@@ -29,6 +30,8 @@ from bothways.trust.evidence.asking import Answer
 Confirmation = Literal["accepted", "refused", "unknown"]
 Signer = Callable[[SignatureWanted], bytes]
 Finder = Callable[[EvidenceWanted], Sequence[Answer] | None]
+
+logger = logging.getLogger("bothways")
 
 READ_SIZE = 64 * 1024
 SEND_SIZE = 64 * 1024
@@ -360,7 +363,10 @@ class Channel:
     # -- judging again -----------------------------------------------------------------------------------
 
     def judge_again(self) -> None:
-        """Judge the peer by the evidence now at hand, as `Connection.judge_again`; raise if it no longer passes."""
+        """Judge the peer by the evidence now at hand, as `Connection.judge_again`; raise if it no longer passes.
+
+        Where evidence has to be fetched for that, it goes on by itself, and whatever call is next raises.
+        """
         with self._engine:
             events = self._connection.judge_again()
         self._heed(events)
@@ -377,15 +383,40 @@ class Channel:
 
     def _heed(self, events: list[Event]) -> None:
         """Take what came of judging again; another thread that waits for the peer ends the connection itself."""
-        self._note(events)
+        request = self._account.take(events)
+        if request is not None:
+            threading.Thread(target=self._answer, args=(request,), daemon=True).start()
         try:
             self._collect_and_flush()
         finally:
-            if self._account.failure is not None and self._reading.acquire(blocking=False):
-                try:
-                    self._wind_up()
-                finally:
-                    self._reading.release()
+            if self._account.failure is not None:
+                self._end_reading()
+
+    def _end_reading(self) -> None:
+        """Close after a failure; where another thread waits for the peer, that does so when it wakes."""
+        if self._reading.acquire(blocking=False):
+            try:
+                self._wind_up()
+            finally:
+                self._reading.release()
+        elif not self._judges_again:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RD)  # it takes no looks, and sleeps
+
+    def _answer(self, request: Request) -> None:
+        """Find what a judgement wants, in a thread of its own: data and time limits go on meanwhile."""
+        try:
+            events = self._provide(request, self._answers.answer(request))
+        except Exception as error:  # noqa: BLE001 - our own side's finder may raise anything
+            logger.error("the evidence finder failed, so that nothing was found: %r", error)
+            events = self._provide(request, None)
+        with contextlib.suppress(TLSError, OSError):
+            self._heed(events)
+
+    def _provide(self, request: Request, answer: bytes | Sequence[Answer] | None) -> list[Event]:
+        with self._engine:
+            awaited = self._connection.is_awaited(request)
+            return self._connection.provide(request, answer) if awaited else []
 
     def _looks(self) -> Iterator[float | None]:
         """Yield how long to wait at a stretch, until the time limit of one call is over."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated, UsageError
 from bothways.faults import Blame, Fault, Reason, blame
@@ -302,23 +303,30 @@ class Connection:
 
     @property
     def awaits_answer(self) -> bool:
-        """Whether the handshake waits for `provide`."""
-        return self._request is not None
+        """Whether `provide` is waited for: by the handshake, or by `judge_again` beside the data that goes on."""
+        return self._awaited is not None
+
+    def is_awaited(self, request: SignatureWanted | EvidenceWanted) -> bool:
+        """Whether the answer to this request is still waited for."""
+        return self._awaited is request
 
     def provide(
         self, request: SignatureWanted | EvidenceWanted, answer: bytes | Sequence[Answer] | None
     ) -> list[Event]:
-        """Answer an event that the handshake waits for, and return what follows.
+        """Answer an event that is waited for, and return what follows.
 
         answer: a signature, in bytes; or what was found for each of the wants of an `EvidenceWanted`, in their
         order, None for what could not be had, or for all of it.
         Raises `UsageError` if nothing waits for this answer, it does not fit its request, or a signature is
         not by the certificate's key; the handshake then waits on.
         """
-        if request is not self._request or request is None:
+        if request is not self._awaited or request is None:
             raise UsageError("provide: nothing waits for this answer")
         if isinstance(request, EvidenceWanted):
-            return self._run(evidence_found(request, _fitting(request, answer)))
+            found = _fitting(request, answer)
+            if self._standing is not None:
+                return self._gated(partial(self._stand, partial(self._standing.provide, found)))
+            return self._run(evidence_found(request, found))
         if not isinstance(answer, bytes) or not is_signature(
             request.scheme, request.certificate, request.data, answer
         ):
@@ -345,10 +353,9 @@ class Connection:
             return []
         if self._after is None:
             return [self._blamed(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._terms.handshake_timeout}, ())]
-        if self._standing is None or self._standing.is_due:
-            return self.judge_again()
-        self._deadline = self._standing.next_look()
-        return []
+        if self._standing is None:
+            return []
+        return self._gated(partial(self._stand, self._standing.look))
 
     @property
     def evidence_changed(self) -> bool:
@@ -359,10 +366,13 @@ class Connection:
         """Judge the peer of an open connection by the evidence now at hand and the clock as it is now.
 
         Returns what follows: nothing where all still holds, where nobody was judged, and in a handshake, which
-        judges by itself; `Warned` where the status has become unknown and that is accepted; else `Failed`,
-        as the failure of step 2.3 or 3.3 that it is, with the alert on its way (RFC 9846 6.2).
+        judges by itself; `EvidenceWanted` where some has to be fetched for it, while data goes on; `Warned`
+        where the status has become unknown and that is accepted; else `Failed`, as the failure of step 2.3
+        or 3.3 that it is, with the alert on its way (RFC 9846 6.2).
         """
-        return self._gated(self._judge_again)
+        if self._standing is None:
+            return []
+        return self._gated(partial(self._stand, self._standing.judge))
 
     # -- the engine room ---------------------------------------------------------------------------------
 
@@ -373,6 +383,10 @@ class Connection:
     @property
     def _law(self) -> Law:
         return law_of(self._hs.role, self._step, self._hs.version)
+
+    @property
+    def _awaited(self) -> SignatureWanted | EvidenceWanted | None:
+        return self._request if self._standing is None else self._standing.request
 
     @property
     def _is_late(self) -> bool:
@@ -514,9 +528,10 @@ class Connection:
             self._out.flush()
             self._out.data(queue)
 
-    def _judge_again(self, events: list[Event]) -> None:
+    def _stand(self, step: Callable[[], list[Event]], events: list[Event]) -> None:
+        """Take a step in judging the peer again."""
+        events.extend(step())
         if self._standing is not None:
-            events.extend(map(Warned, self._standing.judge()))
             self._peer = self._standing.peer
             self._deadline = self._standing.next_look()
 

@@ -195,9 +195,11 @@ def judge_with_fetching(hs: Handshake, question: Question) -> Script[Peer]:
     return _concluded(hs, verdict)
 
 
-def judge_now(hs: Handshake, question: Question) -> Peer:
-    """Judge by the evidence and the clock of this moment, in the handshake or after it."""
-    return _concluded(hs, _verdict(hs, question))
+def check_at_hand(hs: Handshake, question: Question) -> None:
+    """Blame the peer if it is refused by what is known already, whatever may yet be fetched."""
+    verdict = _verdict(hs, question)
+    if isinstance(verdict, Refused) and not verdict.wants:
+        _concluded(hs, verdict)
 
 
 def _verdict(hs: Handshake, question: Question) -> Verdict:
