@@ -62,7 +62,7 @@ def test_a_file_that_is_replaced_is_read_again_and_the_store_follows(path):
     assert looks(files, 3) == []
 
 
-@pytest.mark.parametrize("cut", [0, 10, len(FIRST) // 4, len(FIRST) - 40, len(FIRST) - 2])
+@pytest.mark.parametrize("cut", [0, 10, 100, -40, -2])
 def test_a_file_that_is_cut_keeps_what_was_read_before_and_says_so_once(path, cut):
     """Truncated while being replaced: no list is lost, and the whole file is taken when it is there."""
     files = CRLFiles([path])
