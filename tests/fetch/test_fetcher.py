@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,52 +17,13 @@ from bothways.trust.evidence.asking import Form, Missing
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.ocsp import OCSPResponse
 from fetch.responders import in_fake_time
+from fetch.worlds import INNER, OPEN, World, forever
 from pki import DAY, NOW, crl, ocsp_refusal, ocsp_response
 from trust.evidence.wanting import CA, LISTS, OTHER, RESPONDER, ROOT, SERVER, want
 
 HOUR = timedelta(hours=1)
 GOOD, LIST = ocsp_response(SERVER), crl(CA)
-OPEN, INNER = "8.8.8.8", "10.0.0.1"
 SECONDS = 5.0
-
-
-async def forever(*_: object) -> Reply:
-    await asyncio.sleep(1e6)
-    raise AssertionError
-
-
-@dataclass
-class World:
-    """A network of hosts: `names` by their addresses, `pages` by their URL: bytes, a reply, an error or a coroutine.
-
-    `asked` has every request as (URL, address).
-    """
-
-    pages: dict[str, object] = field(default_factory=dict)
-    names: dict[str, object] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    forms: list[Form] = field(default_factory=list)
-
-    async def resolve(self, host: str, port: int) -> list[str]:
-        found = self.names.get(host, [OPEN])
-        if callable(found):
-            return await found()
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    async def exchange(self, form: Form, address: str, limit: int) -> Reply:
-        self.forms.append(form)
-        self.asked.append((str(form.location), address))
-        page = self.pages.get(str(form.location), Reply(404))
-        if callable(page):
-            page = await page(form, address)
-        if isinstance(page, Exception):
-            raise page
-        return Reply(200, "", page) if isinstance(page, bytes) else page
-
-    def fetcher(self, **options) -> Fetcher:
-        return Fetcher(Fetch(**{"nonce": "none"} | options), resolve=self.resolve, exchange=self.exchange)
 
 
 class Responder(World):

@@ -219,18 +219,16 @@ def _path_status(sources: _Sources, path: Path, others: Sequence[Parsed]) -> Sta
         text = "unknown, and accepted as configured: " + "; ".join(unknown)
         return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses, inquiry.wants())
     count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
-    text = f"{count} not revoked by {_said(revocation)}"
+    text = f"{count} not revoked by {_said(sources)}"
     return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), lapses)
 
 
-def _said(revocation: Revocation) -> str:
-    if revocation.fetch is not None:
-        return "the evidence fetched or at hand"
-    return (
-        "the lists at hand"
-        if revocation.ocsp is None and revocation.staples == "ignore"
-        else "the evidence at hand"
-    )
+def _said(sources: _Sources) -> str:
+    revocation, fetched = sources.policy, str(sources.gathered or "")
+    if fetched:
+        return f"the evidence (fetched: {fetched})"
+    alone = revocation.ocsp is None and revocation.staples == "ignore" and revocation.fetch is None
+    return "the lists at hand" if alone else "the evidence at hand"
 
 
 def _advice(certificate: Parsed, revocation: Revocation) -> str:

@@ -43,3 +43,12 @@ def test_there_is_an_answer_for_each_want() -> None:
     """Whoever gives fewer has made a mistake."""
     with pytest.raises(ValueError):
         Gathered().take([want(), want("crl")], [RESPONSE])
+
+
+def test_what_was_had_is_counted_in_words() -> None:
+    """For the finding of a verdict; what could not be had is told elsewhere."""
+    gathered = Gathered()
+    assert str(gathered) == ""
+    gathered.take([want(), want("crl", SERVER, "http://a/")], [RESPONSE, LIST])
+    gathered.take([want("crl", SERVER, "http://b/"), want("ocsp", OTHER)], [LIST, Missing("down")])
+    assert str(gathered) == "1 OCSP response and 2 CRLs"

@@ -260,7 +260,7 @@ class Cause(Enum):
     )
     STATUS_UNKNOWN = Row(
         "nobody can tell whether {whose} certificate is revoked: {detail}",
-        ours="fetch the CA's current revocation list, and name it",
+        ours="name the CA's current revocation list, or have it fetched from where it can be reached (--fetch)",
         theirs="have the {peer} load the current revocation list of our CA",
         our_command="bothways verify CERT --ca {ca} --crl CRL",
     )

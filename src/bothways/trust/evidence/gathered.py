@@ -45,6 +45,14 @@ class Gathered:
         found = self._found.values()
         return [each for each in found if isinstance(each, CRL) and each.normal_issuer == normal_issuer]
 
+    def __str__(self) -> str:
+        """What was had, in words; nothing where nothing was."""
+        found = list(self._found.values())
+        responses = sum(isinstance(each, OCSPResponse) for each in found)
+        lists = sum(isinstance(each, CRL) for each in found)
+        counted = ((responses, "OCSP response"), (lists, "CRL"))
+        return " and ".join(f"{count} {what}{'s' * (count > 1)}" for count, what in counted if count)
+
     def __len__(self) -> int:
         return len(self._found)
 
