@@ -15,9 +15,16 @@ from bothways.tls.record.protection import Plaintext
 from tamper import lying
 from tls.handshake.conversations import Conversation
 from tls.handshake.conversations12 import CONVERSATIONS, classic, conversation, deciphering
-from tls.handshake.tampering import alter_every_field, every_bit, sample_of_bits, turn_bits
-from tls.handshake.test_delivery import ended_as_documented, mutated, mutator
-from tls.handshake.test_tampering import record_headers
+from tls.handshake.tampering import (
+    alter_every_field,
+    ended_as_documented,
+    every_bit,
+    mutated,
+    mutator,
+    record_headers,
+    sample_of_bits,
+    turn_bits,
+)
 
 ALPN = {"alpn": ("h2", "http/1.1")}
 TAMPERED = {
