@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,8 +31,9 @@ class Identity:
     key: bytes
     root: bytes
 
-    @property
+    @cached_property
     def credentials(self) -> Credentials:
+        """Loaded once: an RSA key takes longer to load than a handshake takes."""
         return Credentials.from_pem(self.chain, self.key)
 
     def files(self, folder: Path) -> tuple[str, str]:
