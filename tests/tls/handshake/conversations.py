@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import pytest
@@ -123,11 +123,17 @@ class Conversation:
         self, client: dict[str, Any] | None = None, server: dict[str, Any] | None = None, **notes: Any
     ) -> Pair:
         """Start it; options may differ from its own."""
-        return pair(
-            client_config(**self.client | (client or {})),
-            server_config(**self.server | (server or {})),
-            **notes,
-        )
+        ours, theirs = self._configs
+        if client:
+            ours = client_config(**self.client | client)
+        if server:
+            theirs = server_config(**self.server | server)
+        return pair(ours, theirs, **notes)
+
+    @cached_property
+    def _configs(self) -> tuple[ClientConfig, ServerConfig]:
+        """Made once: tests play a conversation hundreds of times."""
+        return client_config(**self.client), server_config(**self.server)
 
 
 RETRY = {"groups": ("secp256r1", "x25519")}

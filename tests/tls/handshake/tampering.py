@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
+from itertools import islice
 from typing import Any
 
 from bothways import PeerAlert, PeerFault, Truncated
@@ -51,16 +52,16 @@ def variants(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
                 yield what, replace(value, **{field.name: new})  # type: ignore[type-var]
 
 
-def encodings(message: Message) -> Iterator[tuple[str, bytes]]:
-    """The alterations of a message that have an encoding, and one that is not its own."""
+def ways_to_alter(message: Message) -> Iterator[tuple[int, str]]:
+    """The numbers of those of its `variants` that have an encoding, and one that is not its own."""
     own = encode_message(message)
-    for what, new in variants(message, type(message).__name__):
+    for number, (what, new) in enumerate(variants(message, type(message).__name__)):
         try:
             raw = encode_message(new)
         except ValueError:
             continue
         if raw != own:
-            yield what, raw
+            yield number, what
 
 
 def sent_by(role: Role, course: Conversation) -> list[Message]:
@@ -70,7 +71,7 @@ def sent_by(role: Role, course: Conversation) -> list[Message]:
     return [note.message for note in notes if isinstance(note, MessageSeen) and note.sent]
 
 
-def altered(number: int, change: int) -> Edit:
+def altered(number: int, way: int) -> Edit:
     """The message with this number, altered in the way with that number."""
     count = 0
 
@@ -79,7 +80,8 @@ def altered(number: int, change: int) -> Edit:
         count += 1
         if count - 1 != number:
             return (message,)
-        return ([raw for _, raw in encodings(message)][change],)
+        _, new = next(islice(variants(message), way, None))
+        return (new,)
 
     return edit
 
@@ -99,10 +101,10 @@ def alter_every_field(course: Conversation) -> int:
     tried = 0
     for role in Role:
         for number, message in enumerate(sent_by(role, course)):
-            ways = [what for what, _ in encodings(message)]
+            ways = list(ways_to_alter(message))
             assert ways or not fields(message), f"{type(message).__name__} was not altered"
-            for change, what in enumerate(ways):
-                with lying(role, altered(number, change), in_flight=True):
+            for way, what in ways:
+                with lying(role, altered(number, way), in_flight=True):
                     must_fail(course.pair(), f"message {number} of the {role.value}: {what}")
                 tried += 1
     return tried
