@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -129,19 +130,33 @@ def test_who_waits_may_leave_and_the_connection_goes() -> None:
             asyncio.run(impatient(responder))
 
 
-def test_https_is_held_to_the_hosts_name_by_the_systems_anchors() -> None:
-    """The certificate of this server comes from nobody whom the system trusts."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=_refused_once, args=(listener,), daemon=True).start()
-    location = read_location(f"https://localhost:{listener.getsockname()[1]}/", https=True)
-    with listener, pytest.raises(OSError, match="certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
-        asyncio.run(exchange(Form("GET", location, {}), "127.0.0.1", LIMIT))
+def over_https(host: str) -> Reply:
+    """One exchange with a server of ours that stands for localhost."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_answered_once, args=(listener,), daemon=True).start()
+        location = read_location(f"https://{host}:{listener.getsockname()[1]}/", https=True)
+        return asyncio.run(exchange(Form("GET", location, {}), "127.0.0.1", LIMIT))
 
 
-def _refused_once(listener: socket.socket) -> None:
+def _answered_once(listener: socket.socket) -> None:
     sock, _ = listener.accept()
-    with contextlib.suppress(TLSError):
-        wrap(sock, skins.server_config(client_anchors=None), timeout=10)
+    config = skins.server_config(client_anchors=None)
+    with contextlib.suppress(TLSError, OSError), wrap(sock, config, timeout=10) as channel:
+        channel.recv(4096)
+        channel.sendall(reply(b"safe"))
+
+
+def test_https_is_held_to_the_hosts_name_by_the_systems_anchors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address is dialled that was looked at, and the certificate must have the name all the same."""
+    with pytest.raises(OSError, match="certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
+        over_https("localhost")
+    (tmp_path / "root.pem").write_bytes(skins.root().pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "root.pem"))
+    assert over_https("localhost").body == b"safe"
+    with pytest.raises(OSError, match="certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
+        over_https("elsewhere.example")
 
 
 def test_names_become_addresses_and_a_name_that_is_none_an_error() -> None:
