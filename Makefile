@@ -10,7 +10,7 @@ JOBS ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-all check format bench gallery clean
+.PHONY: help demo test test-all check format bench gallery failures clean
 
 help:
 	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and those that are refused"
@@ -19,6 +19,7 @@ help:
 	@echo "make check     format, lint, types, layers (a minute)"
 	@echo "make bench     the budgets, side by side with other TLS stacks"
 	@echo "make gallery   the pictures of docs/gallery, drawn anew from real runs"
+	@echo "make failures  docs/failures.md, written anew from the catalogue of failures"
 	@echo "make format    rewrite the sources as \`make check\` wants them"
 	@echo "make clean     remove .venv and caches"
 
@@ -46,6 +47,9 @@ bench: .venv/dev.stamp
 
 gallery: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m gallery $(ARGS)
+
+failures: .venv/dev.stamp
+	PYTHONPATH=tests $(BIN)/python -m catalogue
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bothways needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'

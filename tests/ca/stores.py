@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
@@ -26,6 +26,7 @@ from interop import peers
 
 CONFIGURATION = """\
 listen_addresses = ''
+port = {port}
 unix_socket_directories = '{folder}'
 fsync = off
 max_connections = 50
@@ -33,18 +34,20 @@ shared_buffers = 16MB
 log_min_messages = fatal
 """
 SECONDS = 30
+NOTHING: Mapping[str, bytes] = {}
 
 
 class Cluster:
     """A running PostgreSQL server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
+        self.port = port
         self._names = count()
 
     def url(self, database: str = "postgres") -> str:
         """The database's address as `--store` takes it."""
-        return f"postgresql://postgres@/{database}?host={self.folder}"
+        return f"postgresql://postgres@/{database}?host={self.folder}&port={self.port}"
 
     def new_database(self) -> str:
         """Make an empty database and return its address."""
@@ -55,7 +58,13 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
+def running_cluster(
+    configuration: str = "", access: str = "", files: Mapping[str, bytes] = NOTHING, port: int = 5432
+) -> Iterator[Cluster]:
+    """Run a server. configuration, access: lines for postgresql.conf, and first lines for pg_hba.conf.
+
+    files: what lies in its data directory, for its eyes alone.
+    """
     programs = Path(peers.find("initdb")).parent
     owner = _owner()
     # Not pytest's own directory: others may not enter that, and the path of a socket has to be short.
@@ -66,13 +75,21 @@ def running_cluster() -> Iterator[Cluster]:
         _run([programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
               "--no-sync", "--no-instructions"], owner)  # fmt: skip
         with (folder / "data" / "postgresql.auto.conf").open("a") as file:
-            file.write(CONFIGURATION.format(folder=folder))
+            file.write(CONFIGURATION.format(folder=folder, port=port) + configuration)
+        access_file = folder / "data" / "pg_hba.conf"
+        access_file.write_text(access + access_file.read_text())
+        for name, content in files.items():
+            path = folder / "data" / name
+            path.touch(mode=0o600)
+            path.write_bytes(content)
+            if owner is not None:
+                os.chown(path, owner, -1)
         server = subprocess.Popen(
             [programs / "postgres", "-D", folder / "data"], user=owner, cwd="/",
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            cluster = Cluster(folder)
+            cluster = Cluster(folder, port)
             _await(cluster, server)
             yield cluster
         finally:

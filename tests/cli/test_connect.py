@@ -175,3 +175,16 @@ def test_an_interrupt_ends_it_with_one_word(serve, folder):
         process.send_signal(2)
         assert process.wait(20) == 1
         assert process.stderr.read().strip() == b"stopped"
+
+
+def test_a_service_that_turns_us_away_in_its_own_words_is_explained(serve, folder):
+    """HTTP 403 inside a channel that stands: its answer is passed on, and said to be about us."""
+
+    def forbid(channel: Channel) -> None:
+        channel.recv(100)
+        channel.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+
+    done = run(serve(forbid), folder, stdin=b"GET / HTTP/1.0\r\n\r\n")
+    assert (done.returncode, done.stdout) == (0, b"HTTP/1.1 403 Forbidden\r\n\r\n")
+    assert b"the server answered: HTTP/1.1 403 Forbidden." in done.stderr
+    assert b"our certificate is good, but its holder is not on the list" in done.stderr

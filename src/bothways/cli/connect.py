@@ -23,7 +23,7 @@ from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.staples import Staples, staples_options
 from bothways.cli.terminal import FAILED, complain, headline, output_is_gone, say, say_json
 from bothways.errors import ConfigError, TLSError, UsageError
-from bothways.explain.causes import Explanation, Files, Witness, explain
+from bothways.explain.causes import Explanation, Files, Witness, explain, explain_answer
 from bothways.explain.recorder import Recorder
 from bothways.explain.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
@@ -91,7 +91,7 @@ def command(
             else:
                 picture.write(client=recorder)
             _report(channel, recorder, address, as_json)
-            _copy(channel)
+            _copy(channel, witness)
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
@@ -117,15 +117,20 @@ def _report(channel: Channel, recorder: Recorder, address: Address, as_json: boo
         say("\n".join(report_lines(str(address), channel, recorder.notes)))
 
 
-def _copy(channel: Channel) -> None:
+def _copy(channel: Channel, witness: Witness) -> None:
     """Copy both ways until the server closes (RFC 9846 6.1: each side ends its own way)."""
     threading.Thread(target=_send_input, args=(channel,), daemon=True).start()
-    while data := channel.recv(CHUNK):
+    data = channel.recv(CHUNK)
+    refusal = explain_answer(data, witness.situation())
+    while data:
         try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             output_is_gone()
+        data = channel.recv(CHUNK)
+    if refusal is not None:
+        say(str(refusal))
 
 
 def _send_input(channel: Channel) -> None:

@@ -455,7 +455,10 @@ class Connection:
         law = law_of(hs.role, self._step, hs.version)
         if code not in law.accepts:
             if code == HandshakeType.hello_request and self._is_12 and hs.role is Role.CLIENT:
-                decode_message(code, raw[4:], tls13=False)
+                request = decode_message(code, raw[4:], tls13=False)
+                if hs.observer is not None:
+                    ids = message_ids(Role.SERVER, code, tls13=False)
+                    hs.observer(MessageSeen(False, request, raw, hs.inbox.epoch, ids))
                 hs.inbox.count_empty()
                 return
             blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=law.expected)

@@ -1,5 +1,6 @@
 """What a failed connection failed for: `explain(error, witness.situation())`."""
 
+from bothways.explain.causes.answers import explain_answer
 from bothways.explain.causes.explain import explain
 from bothways.explain.causes.explanation import Explanation, Likely, Weight, facts_of
 from bothways.explain.causes.situation import Files, Ours, Seen, Situation
@@ -18,5 +19,6 @@ __all__ = [
     "Weight",
     "Witness",
     "explain",
+    "explain_answer",
     "facts_of",
 ]

@@ -53,7 +53,7 @@ records = one(Cause.RECORDS_DIFFER, BETWEEN)
 resumption = one(Cause.RESUMPTION, PEERS)
 
 CERTIFICATE: tuple[Rule, ...] = (
-    ours.absent, ours.flawed, ours.issuer, ours.wrong_name, ours.clock, ours.not_let_in, ours.unsaid,
+    ours.absent, ours.flawed, ours.issuer, ours.wrong_name, ours.not_let_in, ours.clock, ours.unsaid,
 )  # fmt: skip
 
 HELLO_CLIENT: tuple[Rule, ...] = (

@@ -71,6 +71,11 @@ class Case:
         return self.error
 
     @property
+    def alert(self) -> int | None:
+        """The peer's alert, where it is that it refused us."""
+        return self.error.alert if isinstance(self.error, PeerAlert) else None
+
+    @property
     def request(self) -> Request | None:
         """What the server asked of our certificate, if it asked."""
         return self.seen.request
@@ -83,7 +88,7 @@ class Case:
     @cached_property
     def their_chain(self) -> tuple[Parsed, ...]:
         """The peer's chain, as far as it can be read."""
-        return parsed(self.seen.chain or ())
+        return parsed(tuple(dict.fromkeys(self.seen.chain or ())))
 
     def likely(
         self,

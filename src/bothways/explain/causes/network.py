@@ -94,6 +94,12 @@ def _hung_up_on_us(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.NOT_ACCEPTED, OURS, POSSIBLE)
 
 
+def _hung_up_before_a_word(case: Case) -> Iterator[Likely]:
+    """The handshake stands, and the service closed before it said anything."""
+    if case.chain and not case.seen.data:
+        yield from ours.not_let_in(case)
+
+
 def _closed_while_judging(case: Case) -> Iterator[Likely]:
     if not case.is_client and case.chain:
         yield case.likely(
@@ -110,10 +116,10 @@ CUT_AT: Mapping[tuple[Role, Place], tuple[Rule, ...]] = {
     ),
     (Role.CLIENT, Place.CHOSEN): (alerts.stopped, alerts.device, network),
     (Role.CLIENT, Place.JUDGED): (
-        ours.absent, ours.flawed, ours.issuer, _hung_up_on_us, ours.not_let_in, ours.unasked, alerts.wants_later,
+        ours.absent, ours.flawed, ours.issuer, ours.not_let_in, _hung_up_on_us, ours.unasked, alerts.wants_later,
         alerts.stopped, network,
     ),
-    (Role.CLIENT, Place.OPEN): (alerts.wants_later, alerts.stopped, network),
+    (Role.CLIENT, Place.OPEN): (alerts.wants_later, _hung_up_before_a_word, alerts.stopped, network),
     (Role.SERVER, Place.HELLO): (probe, alerts.gave_up, network),
     (Role.SERVER, Place.JUDGED): (
         ours.flawed, ours.wrong_name, ours.issuer, _closed_while_judging, alerts.gave_up, network,

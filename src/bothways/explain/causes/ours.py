@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bothways.errors import PeerAlert
 from bothways.explain.causes import certificates as certs
 from bothways.explain.causes.case import Case
 from bothways.explain.causes.explanation import Likely, Weight
@@ -39,7 +38,7 @@ def absent(case: Case) -> Iterator[Likely]:
     named = f"; it names {certs.listed_names(request.authorities)}" if request.authorities else ""
     if not case.ours.own:
         evidence = f"the server asked for one in the handshake{named}"
-        yield case.likely(Cause.NO_CERTIFICATE, OURS, CERTAIN, evidence)
+        yield case.likely(Cause.NO_CERTIFICATE, OURS, CERTAIN, evidence, detail="none was given")
         return
     leaves = [Parsed(chain[0]) for chain in case.ours.own]
     kinds = listed([described(each.key) for each in leaves])
@@ -65,7 +64,7 @@ def unasked(case: Case) -> Iterator[Likely]:
 
 def flawed(case: Case) -> Iterator[Likely]:
     """What our own trust would refuse our chain for."""
-    alert = case.error.alert if isinstance(case.error, PeerAlert) else None
+    alert = case.alert
     for reason in certs.own_reasons(case):
         if reason.fault is Fault.NO_PATH:
             continue
@@ -143,9 +142,10 @@ def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
     if anchor is not None and not signed:
         evidence = f"{seen}; the CA of that name that we trust did not sign it"
         yield case.likely(Cause.CA_REPLACED, OURS, LIKELY, evidence, issuer=name)
-    elif isinstance(case.error, PeerAlert) and case.error.alert == Alert.UNKNOWN_CA:
+    elif case.alert == Alert.UNKNOWN_CA:
+        weight = POSSIBLE if certs.own_reasons(case) else LIKELY
         detail = "it may lack the current revocation list of our CA, which OpenSSL tells by the same alert"
-        yield case.likely(Cause.STATUS_UNKNOWN, PEERS, LIKELY, seen, whose="our", detail=detail)
+        yield case.likely(Cause.STATUS_UNKNOWN, PEERS, weight, seen, whose="our", detail=detail)
         yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, issuer=name)
         yield case.likely(Cause.PATH_TOO_LONG, OURS, POSSIBLE)
 
@@ -179,8 +179,7 @@ def clock(case: Case) -> Iterator[Likely]:
     ends, begins = min(each.not_after for each in chain), max(each.not_before for each in chain)
     days = (ends - now).days
     period = f"our chain is valid from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
-    alert = case.error.alert if isinstance(case.error, PeerAlert) else None
-    near = alert in CLOCK_ALERTS and (now - begins < certs.FRESH or days < SOON_DAYS)
+    near = case.alert in CLOCK_ALERTS and (now - begins < certs.FRESH or days < SOON_DAYS)
     yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY if near else POSSIBLE, period)
 
 
@@ -290,9 +289,12 @@ def refused_signature(case: Case) -> Iterator[Likely]:
 
 def not_let_in(case: Case) -> Iterator[Likely]:
     """Our certificate is good, and its holder may not pass."""
-    subject = case.chain[0].subject_text if case.chain else "?"
-    if case.chain:
-        yield case.likely(Cause.NOT_LET_IN, OURS, POSSIBLE, subject=subject)
+    if case.chain and not certs.own_reasons(case):
+        named = case.request is not None and certs.is_named(case.chain, case.request.authorities)
+        evidence = "our own check finds nothing wrong with it" + (
+            ", and the server names its CA" if named else ""
+        )
+        yield case.likely(Cause.NOT_LET_IN, OURS, POSSIBLE, evidence, subject=case.chain[0].subject_text)
 
 
 def unsaid(case: Case) -> Iterator[Likely]:

@@ -102,19 +102,19 @@ class Seen:
     """What passed, as far as it tells something about a failure.
 
     sent, received: the names of messages in order.  version: the one chosen.  shown: the chain that we sent,
-    () for an empty Certificate, None where none was sent.  chain: the peer's.  data: application data came.
+    () for an empty Certificate, None where none was sent.  chain: the peer's.  data, said: application data
+    came, and went.
     """
 
     sent: tuple[str, ...] = ()
     received: tuple[str, ...] = ()
     version: int | None = None
-    suite: int | None = None
     offer: Offer | None = None
     request: Request | None = None
     shown: Chain | None = None
     chain: Chain | None = None
     data: bool = False
-    warnings: tuple[int, ...] = ()
+    said: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,8 @@ class Cause(Enum):
     )
     OLD_SSL = Row("the {peer} begins with the hello of SSL 2", theirs="update the {peer}")
     SPEAKS_PLAIN = Row(
-        "the service on this port speaks no TLS",
-        theirs="check host and port; have TLS switched on there if it should be",
+        "the service on this port speaks no TLS, or not from its first byte on",
+        theirs="check host and port; have TLS switched on there if it should be; databases and mail want their own greeting first",
     )
     OUR_PLAIN_PORT = Row(
         "the client is none of TLS: a scanner, a health check, or a client of another protocol",
@@ -181,9 +181,9 @@ class Cause(Enum):
 
     # -- a certificate that is judged ------------------------------------------------------------------
     NO_CERTIFICATE = Row(
-        "{who} sent no certificate, and one is needed: none was given",
+        "{who} sent no certificate, and one is needed: {detail}",
         ours="give a certificate and its key",
-        theirs="give the client a certificate and its key",
+        theirs="give the client a certificate of a CA that we name, and its key",
         our_command="bothways connect {address} --ca {ca} --cert CERT --key KEY",
     )
     CERTIFICATE_WITHHELD = Row(

@@ -59,7 +59,7 @@ def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
     issuer = str(reason.facts.get("issuer", "?"))
     anchors = case.ours.anchors
     ours = case.trusted
-    last = chain[reason.position or 0] if chain and (reason.position or 0) < len(chain) else None
+    last = next((each for each in chain if each.subject_text == reason.subject), chain[0] if chain else None)
     if last is not None and last.is_self_issued and len(chain) == 1:
         yield case.likely(
             Cause.SELF_SIGNED,

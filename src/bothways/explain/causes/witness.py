@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from bothways.explain.causes.situation import UNNAMED, Chain, Files, Offer, Ours, Request, Seen, Situation
 from bothways.explain.messages import title
-from bothways.iana import Alert, ContentType
+from bothways.iana import ContentType
 from bothways.tls.connection import ClientConfig, ServerConfig
-from bothways.tls.events import AlertSeen, Epoch, MessageSeen, Note, Observer, RecordSeen
+from bothways.tls.events import Epoch, MessageSeen, Note, Observer, RecordSeen
 from bothways.tls.handshake.negotiation import client_versions
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
@@ -16,7 +16,6 @@ from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 
 MESSAGE_LIMIT = 64
-WARNING_LIMIT = 16
 
 
 class Witness:
@@ -45,12 +44,11 @@ class Witness:
         match note:
             case MessageSeen(sent, message):
                 self._message(sent, message)
-            case RecordSeen(False, ContentType.application_data, _, Epoch.APPLICATION):
-                if not self._seen.data:
+            case RecordSeen(sent, ContentType.application_data, _, Epoch.APPLICATION):
+                if sent and not self._seen.said:
+                    self._seen = replace(self._seen, said=True)
+                elif not sent and not self._seen.data:
                     self._seen = replace(self._seen, data=True)
-            case AlertSeen(False, _, description) if description != Alert.CLOSE_NOTIFY:
-                if len(self._seen.warnings) < WARNING_LIMIT:
-                    self._seen = replace(self._seen, warnings=(*self._seen.warnings, description))
         if self._also is not None:
             self._also(note)
 
@@ -69,7 +67,7 @@ class Witness:
             case ClientHello() if not sent:
                 seen = replace(seen, offer=offer_of(message))
             case ServerHello() if not is_retry(message):
-                seen = replace(seen, version=chosen_version(message), suite=message.cipher_suite)
+                seen = replace(seen, version=chosen_version(message))
             case tls13.CertificateRequest() | tls12.CertificateRequest() if not sent:
                 seen = replace(seen, request=request_of(message))
             case tls13.Certificate() | tls12.Certificate():

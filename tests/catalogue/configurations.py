@@ -1,0 +1,92 @@
+"""The configuration files of the catalogue's servers, by what is particular in each."""
+
+from __future__ import annotations
+
+_NGINX = """\
+daemon off; worker_processes 1; pid nginx.pid; error_log stderr crit;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+  ssl_certificate server.pem; ssl_certificate_key server.key;
+  {servers}
+}}
+"""
+_PAGE = "return 200 'welcome';"
+NGINX = {
+    name: _NGINX.format(servers=servers)
+    for name, servers in {
+        "required": "ssl_client_certificate root.pem; ssl_verify_client on; ssl_verify_depth 3; "
+        f"server {{ listen 127.0.0.1:PORT ssl; {_PAGE} }}",
+        "forbidden": "ssl_client_certificate root.pem; ssl_verify_client on; ssl_verify_depth 3; "
+        "server { listen 127.0.0.1:PORT ssl; if ($ssl_client_s_dn != 'CN=ada') { return 403; } "
+        + _PAGE
+        + " }",
+        "unasked": "server { listen 127.0.0.1:PORT ssl; location / { return 403; } }",
+        "names": "server { listen 127.0.0.1:PORT ssl default_server; ssl_reject_handshake on; } "
+        f"server {{ listen 127.0.0.1:PORT ssl; server_name acme.example; {_PAGE} }}",
+        "plain": f"server {{ listen 127.0.0.1:PORT; {_PAGE} }}",
+    }.items()
+}
+
+_HAPROXY = """\
+global
+  ssl-server-verify none
+{globals}
+defaults
+  mode tcp
+  timeout connect 2s
+  timeout client 5s
+  timeout server 5s
+{rest}
+"""
+_BIND = "frontend us\n  bind 127.0.0.1:PORT ssl crt server.both"
+HAPROXY = {
+    "required": _HAPROXY.format(
+        globals="",
+        rest=f"{_BIND} ca-file root.pem verify required\n  mode http\n  http-request return status 200\n",
+    ),
+    "ada alone": _HAPROXY.format(
+        globals="",
+        rest=f"{_BIND} ca-file root.pem verify required\n"
+        "  tcp-request inspect-delay 2s\n"
+        "  tcp-request content reject unless { ssl_c_s_dn(cn) -m str ada }\n"
+        "  default_backend none\nbackend none\n  server none 127.0.0.1:9\n",
+    ),
+    "silent": _HAPROXY.format(
+        globals="",
+        rest="frontend us\n  bind 127.0.0.1:PORT\n  tcp-request inspect-delay 1s\n"
+        "  tcp-request content accept if { req.payload(0,9) -m str nothing!! }\n"
+        "  tcp-request content reject if { req.len gt 100000 }\n"
+        "  default_backend none\nbackend none\n  server none 127.0.0.1:9\n",
+    ),
+    "ssh": _HAPROXY.format(
+        globals="  lua-load banners.lua",
+        rest="frontend us\n  bind 127.0.0.1:PORT\n  tcp-request content use-service lua.ssh\n",
+    ),
+    "smtp": _HAPROXY.format(
+        globals="  lua-load banners.lua",
+        rest="frontend us\n  bind 127.0.0.1:PORT\n  tcp-request content use-service lua.smtp\n",
+    ),
+}
+# What OpenSSH and Postfix say first.
+LUA = """\
+core.register_service("ssh", "tcp", function(applet) applet:send("SSH-2.0-OpenSSH_9.2p1 Debian-2\\r\\n") end)
+core.register_service("smtp", "tcp", function(applet) applet:send("220 mail.acme.example ESMTP Postfix\\r\\n") end)
+"""
+
+_STUNNEL = """\
+foreground = yes
+pid =
+debug = err
+[us]
+accept = 127.0.0.1:PORT
+cert = server.pem
+key = server.key
+{rest}
+"""
+STUNNEL = {
+    "verify": _STUNNEL.format(rest="CAfile = root.pem\nverifyChain = yes\nconnect = 127.0.0.1:9"),
+    "pinned": _STUNNEL.format(rest="CAfile = client.pem\nverifyPeer = yes\nconnect = 127.0.0.1:9"),
+    "dead": _STUNNEL.format(rest="connect = 127.0.0.1:9"),
+}

@@ -1,0 +1,189 @@
+"""Who takes part in the catalogue: identities as files, each with what is said of it in its name.
+
+Other people's programs read this machine's clock, so all is valid around now, but what says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+import pki
+from bothways import Credentials, TrustStore
+from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
+from pki import DAY, Issued
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+SPAN = {"not_before": NOW - 30 * DAY, "not_after": NOW + 90 * DAY}
+PAST = {"not_before": NOW - 90 * DAY, "not_after": NOW - 2 * DAY}
+FUTURE = {"not_before": NOW + 20 * DAY, "not_after": NOW + 90 * DAY}
+FRESH = {"not_before": NOW - timedelta(hours=1), "not_after": NOW + 90 * DAY}
+CA = {"not_before": NOW - 300 * DAY, "not_after": NOW + 900 * DAY}
+MUST_STAPLE = x509.TLSFeature([x509.TLSFeatureType.status_request])
+
+
+@cache
+def root(name: str = "Acme Root") -> Issued:
+    return pki.root(name, **CA)
+
+
+@cache
+def issuing() -> Issued:
+    return pki.intermediate(root(), "Acme Issuing 1", **CA)
+
+
+@cache
+def stranger() -> Issued:
+    return pki.intermediate(root("Globex Root"), "Globex Issuing 7", **CA)
+
+
+@cache
+def old_root() -> Issued:
+    """A root with an RSA key, which can sign with SHA-1."""
+    return pki.root("Acme Old Root", key_kind="RSA-2048", **CA)
+
+
+@cache
+def anew() -> Issued:
+    """Acme's root made again: the same name, another key."""
+    return pki.root("Acme Root", own_key=pki.key("P-256", 4711), **CA)
+
+
+@cache
+def shallow() -> Issued:
+    """A CA below one that allows none below itself."""
+    upper = pki.intermediate(root(), "Acme Shallow", path_length=0, **CA)
+    return pki.intermediate(upper, "Acme Deep", **CA)
+
+
+@cache
+def narrow() -> Issued:
+    """A CA that may issue for acme.example alone."""
+    permitted = x509.NameConstraints([x509.DNSName("acme.example")], None)
+    return pki.intermediate(root(), "Acme Narrow", extra=[(permitted, True)], **CA)
+
+
+def server(by: Issued | None = None, **options: object) -> Issued:
+    chosen = {"alternatives": ("DNS:localhost", "IP:127.0.0.1"), "usage": ("serverAuth",), **SPAN} | options
+    return pki.leaf(issuing() if by is None else by, "localhost", **chosen)
+
+
+def client(by: Issued | None = None, name: str = "ada", **options: object) -> Issued:
+    chosen = {"alternatives": (), "usage": ("clientAuth",), **SPAN} | options
+    return pki.leaf(issuing() if by is None else by, name, **chosen)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A certificate, its key, and what is sent along with it."""
+
+    issued: Issued
+    chain: bytes
+
+    @property
+    def credentials(self) -> Credentials:
+        return Credentials.from_pem(self.chain, self.issued.key_pem)
+
+
+def whole(issued: Issued) -> Person:
+    return Person(issued, issued.chain_pem)
+
+
+def alone(issued: Issued) -> Person:
+    """The leaf without its intermediate."""
+    return Person(issued, issued.pem)
+
+
+def with_root(issued: Issued) -> Person:
+    return Person(issued, issued.chain_pem + issued.above[-1].pem)
+
+
+TRANSPORT = {"key_kind": "RSA-2048", "key_usage": ("digital_signature", "key_encipherment")}
+PEOPLE: dict[str, Callable[[], Person]] = {
+    "server": lambda: whole(server()),
+    "server-rsa": lambda: whole(server(**TRANSPORT)),
+    "server-unknown": lambda: whole(server(stranger())),
+    "server-with-root": lambda: with_root(server(stranger())),
+    "server-alone": lambda: alone(server()),
+    "server-self-signed": lambda: alone(
+        pki.leaf(None, "localhost", ca=None, alternatives=("DNS:localhost",), **SPAN)
+    ),
+    "server-anew": lambda: whole(server(anew())),
+    "server-sandbox": lambda: whole(server(root("Acme Sandbox Root"))),
+    "server-expired": lambda: whole(server(**PAST)),
+    "server-early": lambda: whole(server(**FUTURE)),
+    "server-for-clients": lambda: whole(server(usage=("clientAuth",))),
+    "server-elsewhere": lambda: whole(server(alternatives=("DNS:elsewhere.example",))),
+    "server-common-name": lambda: whole(server(alternatives=())),
+    "server-weak": lambda: whole(server(key_kind="RSA-1024")),
+    "server-sha1": lambda: whole(server(old_root(), digest="SHA1", key_kind="RSA-2048")),
+    "server-must-staple": lambda: whole(server(extra=[(MUST_STAPLE, False)])),
+    "server-deep": lambda: whole(server(shallow())),
+    "server-outside": lambda: whole(server(narrow())),
+    "server-revoked": lambda: whole(server(serial=0x7E70ED)),
+    "server-altered": lambda: whole(server(broken=True)),
+    "client": lambda: whole(client()),
+    "client-rsa": lambda: whole(client(key_kind="RSA-2048")),
+    "client-unknown": lambda: whole(client(stranger())),
+    "client-alone": lambda: alone(client()),
+    "client-self-signed": lambda: alone(pki.leaf(None, "ada", ca=None, alternatives=(), **SPAN)),
+    "client-anew": lambda: whole(client(anew(), key_identifiers=False)),
+    "client-sandbox": lambda: whole(client(root("Acme Sandbox Root"))),
+    "client-expired": lambda: whole(client(**PAST)),
+    "client-early": lambda: whole(client(**FUTURE)),
+    "client-fresh": lambda: whole(client(**FRESH)),
+    "client-for-servers": lambda: whole(client(usage=("serverAuth",))),
+    "client-weak": lambda: whole(client(key_kind="RSA-1024")),
+    "client-ed25519": lambda: whole(client(key_kind="Ed25519")),
+    "client-deep": lambda: whole(client(shallow())),
+    "client-revoked": lambda: whole(client(serial=0x0E70ED)),
+    "client-bob": lambda: whole(client(name="bob")),
+    "client-second": lambda: whole(client(root("Initech Root"), name="ada")),
+}
+
+
+@cache
+def person(name: str) -> Person:
+    return PEOPLE[name]()
+
+
+def anchors(*names: str) -> TrustStore:
+    """Whom we trust: Acme's root, or the CAs named."""
+    return TrustStore([root(name).der for name in names or ("Acme Root",)])
+
+
+def crls(*more: bytes) -> CRLStore:
+    """Acme's lists, the root's too."""
+    return CRLStore(map(CRL, (crl(), *(more or (root_crl(),)))))
+
+
+def crl() -> bytes:
+    """Acme's list: two are revoked."""
+    revoked = [(person(name).issued, "key_compromise") for name in ("server-revoked", "client-revoked")]
+    times = {"this_update": NOW - DAY, "next_update": NOW + 7 * DAY}
+    return pki.crl(issuing(), *revoked, **times)
+
+
+def root_crl(next_update: datetime = NOW + 7 * DAY) -> bytes:
+    return pki.crl(root(), this_update=NOW - 10 * DAY, next_update=next_update)
+
+
+def write(folder: Path) -> None:
+    """Write every identity: NAME.pem with its chain, NAME.key, and what programs trust."""
+    for name in PEOPLE:
+        someone = person(name)
+        (folder / f"{name}.pem").write_bytes(someone.chain)
+        (folder / f"{name}.key").write_bytes(someone.issued.key_pem)
+        (folder / f"{name}.key").chmod(0o600)
+        (folder / f"{name}.both").write_bytes(someone.chain + someone.issued.key_pem)
+    (folder / "root.pem").write_bytes(root().pem)
+    (folder / "production.pem").write_bytes(root("Acme Production Root").pem)
+    lists = [x509.load_der_x509_crl(each) for each in (crl(), root_crl())]
+    (folder / "crl.pem").write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in lists))

@@ -1,0 +1,231 @@
+"""Where the catalogue is played: other people's servers and clients on loopback, and us on the other side.
+
+Commands are run as they are shown, in a directory with everybody's files; PORT stands for the port.
+"""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bothways import ClientConfig, ServerConfig, TLSError
+from bothways.explain.causes import Explanation, Files, Witness, explain, explain_answer
+from bothways.net import Channel, wrap
+from catalogue import people
+from interop import peers
+from interop.programs import Program, free_port, running
+
+SECONDS = 8.0
+HOST = "localhost"
+REQUEST = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
+MOMENTS = {"$(date +%s -d '+1 year')": timedelta(days=365), "$(date +%s -d '-2 hours')": timedelta(hours=-2)}
+READY = {"openssl": "ACCEPT", "go-peer": "listening"}
+
+
+@dataclass
+class Stage:
+    """Programs that run while the catalogue is played, and the directory that they run in."""
+
+    folder: Path
+    go: Callable[[], str]
+    running: dict[str, tuple[Program, int]] = field(default_factory=dict)
+
+    def start(self, command: str, setup: str = "") -> int:
+        """Run a server, unless it runs, and return its port. setup: its configuration file."""
+        name = f"{command}\n{setup}"
+        if name not in self.running:
+            port = free_port()
+            words = self.words(command, port)
+            if setup:
+                (self.folder / _file_of(command)).write_text(setup.replace("PORT", str(port)))
+            program = Program(*words, folder=self.folder)
+            self.running[name] = program, port
+            _await(program, port, READY.get(Path(words[0]).name))
+        return self.running[name][1]
+
+    def words(self, command: str, port: int) -> list[str]:
+        """A command as words, its program as it is found here."""
+        for written, moment in MOMENTS.items():
+            command = command.replace(written, str(int((people.NOW + moment).timestamp())))
+        words = shlex.split(command.replace("PORT", str(port)))
+        words[0] = self.go() if words[0] == "go-peer" else peers.find(words[0])
+        return words
+
+    @contextmanager
+    def calling(self, command: str, setup: str, port: int) -> Iterator[None]:
+        """Run a client while the block lasts."""
+        if setup:
+            (self.folder / _file_of(command)).write_text(setup.replace("PORT", str(port)))
+        with running(*self.words(command, port), folder=self.folder):
+            yield
+
+    def say(self, command: str, setup: str, text: str) -> None:
+        """Type something into a server that runs."""
+        self.running[f"{command}\n{setup}"][0].say(text)
+
+    def close(self) -> None:
+        for program, _ in self.running.values():
+            program.end()
+        self.running.clear()
+
+
+def _file_of(command: str) -> str:
+    """The configuration file that a command names."""
+    return next(word for word in shlex.split(command) if word.endswith((".conf", ".cfg")))
+
+
+def _await(program: Program, port: int, word: str | None) -> None:
+    """Wait until a server listens: by what it says, or by trying."""
+    if word is not None:
+        program.until(word)
+        return
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert time.monotonic() < deadline, f"nothing listens at {port}: {program.heard}"
+            time.sleep(0.02)
+        else:
+            return
+
+
+# -- us as a client ----------------------------------------------------------------------------------------
+
+Prelude = Callable[[socket.socket], None]
+FILES = Files("my.pem", "my.key", "ca.pem")
+
+
+def as_client(
+    port: int,
+    ours: Mapping[str, Any],
+    name: str = HOST,
+    *,
+    request: bytes = REQUEST,
+    before: Prelude | None = None,
+    then: Callable[[], None] | None = None,
+    patience: float = SECONDS,
+) -> Explanation | None:
+    """Connect, ask, and have explained how that failed; None if it did not.
+
+    before: what is said on the socket before TLS.  then: what happens when we are connected.
+    """
+    config = ClientConfig(**{"anchors": people.anchors(), **ours})
+    witness = Witness(config, name, address=f"{HOST}:{port}", files=FILES)
+    try:
+        sock = socket.create_connection((HOST, port), patience)
+        with sock:
+            if before is not None:
+                before(sock)
+            with wrap(sock, config, name, timeout=patience, observer=witness) as channel:
+                if then is not None:
+                    then()
+                channel.settimeout(patience)
+                return _asked(channel, request, witness)
+    except (TLSError, OSError) as error:
+        return explain(error, witness.situation())
+
+
+def _asked(channel: Channel, request: bytes, witness: Witness) -> Explanation | None:
+    """Ask, and read what comes: a refusal in the service's own words, or all until the end."""
+    channel.sendall(request)
+    first = channel.recv(4096)
+    found = explain_answer(first, witness.situation())
+    while found is None and channel.recv(4096):
+        pass
+    return found
+
+
+# -- us as a server ----------------------------------------------------------------------------------------
+
+
+def as_server(
+    ours: Mapping[str, Any], caller: Callable[[int], AbstractContextManager[None]]
+) -> Explanation | None:
+    """Be called once, and have explained how that failed; None if it did not."""
+    settings = {"credentials": people.person("server").credentials, **ours}
+    if settings.get("client_auth") != "none":
+        settings = {"client_anchors": people.anchors()} | settings
+    config = ServerConfig(**settings)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(SECONDS)
+        with caller(listener.getsockname()[1]):
+            return _serve(listener, config)
+
+
+def _serve(listener: socket.socket, config: ServerConfig) -> Explanation | None:
+    sock, address = listener.accept()
+    witness = Witness(config, address=f"{address[0]}:{address[1]}", files=FILES)
+    try:
+        with wrap(sock, config, timeout=SECONDS, observer=witness) as channel:
+            channel.settimeout(SECONDS)
+            while data := channel.recv(4096):
+                channel.sendall(data)
+    except (TLSError, OSError) as error:
+        return explain(error, witness.situation())
+    return None
+
+
+# -- a line that is cut ------------------------------------------------------------------------------------
+
+
+class Cutter:
+    """A device on the way that passes so many bytes each way, and then cuts with a reset or an end of file."""
+
+    def __init__(self, port: int, *, to_server: int, to_client: int) -> None:
+        self._target = port
+        self._limits = to_server, to_client
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._pass, daemon=True)
+        self._thread.start()
+
+    def _pass(self) -> None:
+        near, _ = self._listener.accept()
+        far = socket.create_connection(("127.0.0.1", self._target))
+        ways = (near, far, self._limits[0]), (far, near, self._limits[1])
+        ended = threading.Event()
+        threads = [threading.Thread(target=_carry, args=(*way, ended), daemon=True) for way in ways]
+        for thread in threads:
+            thread.start()
+        ended.wait(SECONDS)
+        for sock in (near, far):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(SECONDS)
+        near.close()
+        far.close()
+
+    def close(self) -> None:
+        self._thread.join(SECONDS)
+        self._listener.close()
+
+
+def _carry(source: socket.socket, target: socket.socket, limit: int, ended: threading.Event) -> None:
+    """Carry up to `limit` bytes one way."""
+    try:
+        while limit > 0 and (data := source.recv(min(limit, 65536))):
+            target.sendall(data)
+            limit -= len(data)
+    except OSError:
+        pass
+    ended.set()
+
+
+@contextmanager
+def cut(port: int, to_server: int, to_client: int) -> Iterator[int]:
+    """Put a device before a server that cuts after so many bytes; yields where to connect."""
+    device = Cutter(port, to_server=to_server, to_client=to_client)
+    try:
+        yield device.port
+    finally:
+        device.close()

@@ -1,0 +1,86 @@
+"""Each failure of the catalogue is produced with other people's software, and its true cause is named first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+
+from bothways import ClientConfig
+from bothways.explain.causes import Explanation
+from catalogue import people
+from catalogue.configurations import LUA
+from catalogue.database import REQUEST, ask_for_tls, database
+from catalogue.rows import CATALOGUE, CLIENT, Row
+from catalogue.stage import HOST, Stage, as_client, as_server, cut
+from interop import golang
+from interop.programs import free_port
+
+pytestmark = [pytest.mark.interop, pytest.mark.network]
+
+DATABASE = [row for row in CATALOGUE if row.program == "postgres"]
+OTHERS = [row for row in CATALOGUE if row.program != "postgres"]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("catalogue")
+    people.write(folder)
+    (folder / "banners.lua").write_text(LUA)
+    made = Stage(folder, cache(lambda: golang.built(pytestconfig, tmp_path_factory)))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def database_port() -> Iterator[int]:
+    with database() as port:
+        yield port
+
+
+@pytest.mark.parametrize("row", OTHERS, ids=lambda row: row.name)
+def test_the_true_cause_is_named_first(row: Row, stage: Stage) -> None:
+    check(row, play(row, stage))
+
+
+@pytest.mark.parametrize("row", DATABASE, ids=lambda row: row.name)
+def test_the_true_cause_is_named_first_for_a_database(row: Row, database_port: int) -> None:
+    before = None if row.name == "database" else ask_for_tls
+    check(row, as_client(database_port, row.ours(), request=REQUEST, before=before))
+
+
+def check(row: Row, found: Explanation | None) -> None:
+    assert found is not None, "it did not fail"
+    told = [(each.cause.name, each.party.value, each.weight.name) for each in found.causes]
+    assert told[0][:2] == (row.cause.name, row.party.value), f"{found}\n{told}"
+
+
+def play(row: Row, stage: Stage) -> Explanation | None:
+    """Produce a failure, and have it explained to us."""
+    ours = row.ours()
+    if row.role != CLIENT:
+        return as_server(ours, lambda port: stage.calling(row.command, row.setup, port))
+    if row.program == "nobody":
+        return as_client(free_port(), ours)
+    port = stage.start(row.command, row.setup)
+    if row.cut is not None:
+        with cut(port, *limits(row.cut, ours)) as device:
+            return as_client(device, ours)
+    then = (lambda: stage.say(row.command, row.setup, row.says)) if row.says else None
+    return as_client(port, ours, row.asked, then=then, patience=row.patience)
+
+
+def limits(cut: tuple[int, int], ours: Any) -> tuple[int, int]:
+    """After how many bytes the line is cut; a negative number is a place that depends on our hello."""
+    hello = len(ClientConfig(**{"anchors": people.anchors(), **ours}).connection(HOST).data_to_send())
+    to_server, to_client = cut
+    return hello - to_server if to_server < 0 else to_server, to_client
+
+
+def test_the_catalogue_is_large_and_each_row_has_a_name_of_its_own() -> None:
+    names = [row.name for row in CATALOGUE]
+    assert len(names) == len(set(names)) >= 100
+    assert len({row.peer for row in CATALOGUE}) >= 8
+    assert len({(row.cause, row.party) for row in CATALOGUE}) >= 40

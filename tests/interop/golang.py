@@ -1,0 +1,38 @@
+"""go/peer.go, built once and kept in pytest's cache: a minute of two processors the first time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from interop.peers import find
+
+
+def built(config: pytest.Config, folders: pytest.TempPathFactory) -> str:
+    """The path of the program; skips where there is no Go."""
+    go = find("go")
+    cache = config.cache
+    kept = cache.mkdir("go") if cache is not None else folders.mktemp("go")
+    environment = os.environ | {
+        "GOCACHE": str(kept / "build"),
+        "GOPATH": str(kept / "path"),
+        "GOENV": "off",
+        "GOFLAGS": "-mod=mod",
+        "GOPROXY": "off",
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+    }
+    program = kept / "peer"
+    source = Path(__file__).parent / "go" / "peer.go"
+    done = subprocess.run(
+        [go, "build", "-o", str(program), str(source)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return str(program)
