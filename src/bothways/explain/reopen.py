@@ -20,7 +20,7 @@ from bothways.explain.ladder import Ladder, Message
 from bothways.explain.steps import STEPS
 
 SIZE_LIMIT = 16 * 1024 * 1024
-TEXT_LIMIT = 256 * 1024  # the bytes of a message of 64 KiB in hex, twice
+TEXT_LIMIT = 512 * 1024  # the bytes of a message of 128 KiB in hex, twice
 ITEM_LIMIT = 10_000
 ISLAND = '<script type="application/json" id="handshake">'
 

@@ -14,7 +14,7 @@ from bothways.iana import HandshakeType
 from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.flight import MESSAGE_LIMIT, Message, encode_message
+from bothways.tls.wire.flight import CLIENT_HELLO_LIMIT, Message, encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, EncryptedExtensions, KeyUpdate
 from pair import Pair
@@ -354,7 +354,7 @@ def test_message_that_never_ends_is_refused_at_its_announcement() -> None:
 @pytest.mark.parametrize("fragment", [16, 100, 2**14])
 def test_long_message_is_held_once_and_no_more(fragment: int) -> None:
     """RFC 9846 5.1: a message of the longest kind in small fragments costs its size, not its square."""
-    body = bytes(MESSAGE_LIMIT)
+    body = bytes(CLIENT_HELLO_LIMIT)
     raw = b"\x01" + len(body).to_bytes(3, "big") + body
     records = b"".join(
         b"\x16\x03\x01" + len(piece).to_bytes(2, "big") + piece

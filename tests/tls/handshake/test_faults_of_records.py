@@ -432,11 +432,18 @@ REFUSALS = (
         edit=before(Certificate, sealed(23)),
     ),
     Refusal(
-        "a message of 64 KiB and one byte",
+        "a ClientHello that is longer than any",
         CLIENT,
         Fault.MESSAGE_TOO_LONG,
         Alert.DECODE_ERROR,
-        edit=before(ClientHello, b"\x01\x01\x00\x01"),
+        edit=before(ClientHello, b"\x01\x02\x01\x45"),
+    ),
+    Refusal(
+        "a message of 64 KiB and one byte",
+        SERVER,
+        Fault.MESSAGE_TOO_LONG,
+        Alert.DECODE_ERROR,
+        edit=before(ServerHello, b"\x02\x01\x00\x01"),
     ),
     Refusal(
         "a message of 16 MiB that would never end",

@@ -16,6 +16,8 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import flight, tls13
 from bothways.tls.wire.extension_table import Place
 from bothways.tls.wire.flight import (
+    CLIENT_HELLO_LIMIT,
+    HEADER,
     MESSAGE_LIMIT,
     MESSAGES_12,
     MESSAGES_13,
@@ -142,9 +144,24 @@ def test_message_longer_than_our_limit_is_refused_at_its_header() -> None:
     flight.feed(b"\x0d" + (MESSAGE_LIMIT + 1).to_bytes(3, "big"))
     with blames(Fault.MESSAGE_TOO_LONG, message="certificate_request", length=MESSAGE_LIMIT + 1):
         flight.next()
-    longest = Flight()
-    longest.feed(b"\x0d" + MESSAGE_LIMIT.to_bytes(3, "big"))
-    assert longest.next() is None
+    longest = ClientHello(
+        0x0303,
+        bytes(32),
+        bytes(32),
+        (0x1301,) * (2**15 - 1),
+        bytes(255),
+        (ext.UnknownExtension(0x1234, bytes(2**16 - 1 - 4)),),
+    )
+    assert len(encode_message(longest)) == CLIENT_HELLO_LIMIT + HEADER
+    flight = Flight()
+    flight.feed(encode_message(longest))
+    assert flight.next() == (1, encode_message(longest))
+    flight.feed(b"\x01" + (CLIENT_HELLO_LIMIT + 1).to_bytes(3, "big"))
+    with blames(Fault.MESSAGE_TOO_LONG, message="client_hello", length=CLIENT_HELLO_LIMIT + 1):
+        flight.next()
+    flight = Flight()
+    flight.feed(b"\x0d" + MESSAGE_LIMIT.to_bytes(3, "big"))
+    assert flight.next() is None
 
 
 @pytest.mark.parametrize("limit", [1000, 200_000])

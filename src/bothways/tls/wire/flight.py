@@ -44,6 +44,8 @@ from bothways.tls.wire.tls13 import (
 from bothways.tls.wire.words import FieldSeen, fields_in
 
 MESSAGE_LIMIT = 64 * 1024
+# All that the form of a ClientHello can hold (RFC 9846 4.2.2), so that none is refused for its length.
+CLIENT_HELLO_LIMIT = 2 + 32 + (1 + 32) + (2 + 2**16 - 2) + (1 + 255) + (2 + 2**16 - 1)
 HEADER = 4
 _read_header = Struct(">I").unpack_from
 
@@ -246,9 +248,11 @@ class Flight:
             self._at = 0
 
     def _check_length(self, message_type: int, length: int) -> None:
-        limit = MESSAGE_LIMIT
-        if message_type == HandshakeType.certificate:
-            limit = self._max_certificate_bytes
+        limits: dict[int, int] = {
+            HandshakeType.client_hello: CLIENT_HELLO_LIMIT,
+            HandshakeType.certificate: self._max_certificate_bytes,
+        }
+        limit = limits.get(message_type, MESSAGE_LIMIT)
         if length > limit:
             message = name(HandshakeType, message_type)
             blame(Fault.MESSAGE_TOO_LONG, message=message, length=length, limit=limit)
