@@ -1,7 +1,8 @@
 """Run the benchmarks: `python -m bench [--runs N] [handshake hybrid data memory imports revocation ca]`.
 
-The row `million` runs only where it is named: it takes long to fill a register with so many certificates. Each row runs in a process of its own, in which OpenSSL reads one group and one suite from a file: neither
-`ssl` nor pyOpenSSL can choose them otherwise. Every run is printed; no figure makes the command fail.
+Each row runs in a process of its own, in which OpenSSL reads one group and one suite from a file: neither
+`ssl` nor pyOpenSSL can choose them otherwise. Every run is printed; no figure makes the command fail. The row
+`million` runs only where it is named: it takes long to fill a register with so many certificates.
 """
 
 from __future__ import annotations

@@ -98,6 +98,14 @@ def write(path: Path, data: bytes, mode: int) -> None:
         _sync(path.parent)
 
 
+def check_writable(directory: Path) -> None:
+    """Raise ConfigError if no file can be made in a directory, before anything is done that needs one."""
+    try:
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise ConfigError(f"{directory}: nothing can be written there: {error.strerror}") from None
+
+
 def read(path: Path, limit: int = -1) -> bytes:
     """Read a file, or its first `limit` bytes; raise ConfigError that names it if it cannot be read."""
     with told(path), path.open("rb") as file:
@@ -112,6 +120,7 @@ def told(path: Path) -> Iterator[None]:
     except OSError as error:
         words = {
             errno.ENOSPC: "the disk is full",
+            errno.EFBIG: "the disk, or what may be written to it, is full",
             errno.EROFS: "the file system is read-only",
             errno.EACCES: "permission denied",
             errno.ENOENT: "there is no such file or directory",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.ca import directory
 from bothways.ca.lists import list_path
 from bothways.ca.office import ROOT, Office
 from bothways.ca.register import WHOLE
@@ -36,7 +35,5 @@ def certificates(office: Office) -> dict[str, bytes]:
 
 def root_list(office: Office) -> bytes | None:
     """The list that the root signed before it went offline, where there is an authority below it."""
-    path = office.path / "root-crl.pem"
-    if not office.authority.parents or not path.is_file():
-        return None
-    return x509.load_pem_x509_crl(directory.read(path)).public_bytes(Encoding.DER)
+    text = office.root_crl_pem()
+    return None if text is None else x509.load_pem_x509_crl(text).public_bytes(Encoding.DER)

@@ -348,10 +348,9 @@ class Change:
             "not_after": 0,
         }
         try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(CERTIFICATES).values(row))
+            self._connection.execute(insert(CERTIFICATES).values(row))
         except IntegrityError:
-            raise SerialTaken from None
+            raise SerialTaken from None  # this transaction is over; the next one draws again
 
     def record(
         self,

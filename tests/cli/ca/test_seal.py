@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bothways.cli.ca import seal
+from ca.tokens import PIN, new_token
 from ca_commands import ca, client, init, rows
 
 
@@ -44,3 +45,45 @@ def test_the_log_says_who_and_where(folder: Path) -> None:
     init("--no-intermediate")
     assert {entry["actor"] for entry in rows("audit", "ca")} == {seal.actor()}
     assert "@" in seal.actor()
+
+
+@pytest.mark.interop
+def test_the_pin_of_a_token_comes_from_the_environment_or_a_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = new_token(monkeypatch)
+    words = ("init", "ca", "--name", "Example", "--no-intermediate", "--key-uri", token.uri())
+    ca(*words, error="needs its PIN, which was not given")
+    (folder / "pin").write_text(f"{PIN}\n")
+    told = ca(*words, "--pin-file", "pin").stderr
+    assert "made CN=Example" in told
+    assert "not sealed" not in told
+    assert sorted(path.name for path in (folder / "ca").iterdir() if path.suffix == ".key") == []
+    monkeypatch.setenv("BOTHWAYS_CA_PIN", PIN)
+    ca("issue", "ca", "--profile", "client", "--name", "alice", "--out", "alice")
+    ca("issue", "ca", "--profile", "client", "--name", "bob", "--out", "bob", "--pin-file", "pin")
+    monkeypatch.setenv("BOTHWAYS_CA_PIN", "another")
+    ca("crl", "ca", "--out", "crl.pem", error="the PIN is wrong")
+    assert [row["name"] for row in rows("list", "ca")] == ["alice", "bob"]
+
+
+@pytest.mark.interop
+def test_a_root_in_a_file_stands_above_a_key_on_a_token(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = new_token(monkeypatch)
+    monkeypatch.setenv("BOTHWAYS_CA_PIN", PIN)
+    ca(
+        "init",
+        "ca",
+        "--name",
+        "Example",
+        "--key-uri",
+        token.uri(),
+        error="the authority's keys need a passphrase",
+    )
+    told = ca("init", "ca", "--name", "Example", "--key-uri", token.uri(), "--insecure-no-passphrase").stderr
+    assert "who reads them can issue" in told
+    assert [path.name for path in (folder / "ca").iterdir() if path.suffix == ".key"] == ["root.key"]
+    (folder / "ca" / "root.key").unlink()
+    client("alice")

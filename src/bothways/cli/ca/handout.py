@@ -14,6 +14,7 @@ from bothways.ca.authority import P12_MLDSA, Issued
 from bothways.ca.keys import KeyType
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import passphrase, refuse, say
+from bothways.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,21 @@ class Handout:
             refuse(f"{taken[0]} is there already", "choose another --out, or give --force")
         if not Path(self.out).parent.is_dir():
             refuse(f"{Path(self.out).parent}: there is no such directory")
+        directory.check_writable(Path(self.out).parent)
         if not self.p12:
             return self
         return replace(self, p12_password=passphrase(self.p12_password_file, f"{self.out}.p12"))
 
     def write(self, issued: Issued) -> None:
         """Write what was issued; by now the register knows it."""
+        try:
+            self._write(issued)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{error}; the certificate {issued.serial:x} is in the register and was not handed out: revoke it"
+            ) from None
+
+    def _write(self, issued: Issued) -> None:
         out = self.out
         written = [out + ".pem"]
         if issued.key is not None:

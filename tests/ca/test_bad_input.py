@@ -1,0 +1,159 @@
+"""What is asked wrongly, or at a bad moment: told in words, and nothing half done, on each kind of store."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from bothways.ca.authority import Authority
+from bothways.ca.office import Office, Terms
+from bothways.ca.profiles import Constraints, Holder, Profile
+from bothways.ca.register import Register
+from bothways.cli.ca.handout import Handout
+from bothways.errors import ConfigError
+from ca.offices import DAY, NOW, Clock, client, new_office
+from ca.records import new_register, record
+from ca.stores import Cluster, execute
+from cli_scripting import environment
+
+LIMITS = Constraints(permitted_dns=("example.com",))
+
+
+@pytest.fixture
+def shared(tmp_path: Path, clock: Clock, url: str) -> Iterator[Office]:
+    """An office over each kind of store, with one certificate that is revoked and one that is good."""
+    with new_office(tmp_path / "ca", clock, store=url, constraints=LIMITS) as made:
+        made.revoke(client(made, "revoked"), "superseded")
+        client(made, "good")
+        made.crl()
+        yield made
+
+
+def serial(office: Office, name: str) -> int:
+    return office.register.named(name)[0].serial
+
+
+def turned_back(office: Office) -> None:
+    clock = office.authority.now
+    assert isinstance(clock, Clock)
+    clock.at = NOW - DAY
+
+
+ASKED: list[tuple[str, Callable[[Office], object], str]] = [
+    ("twice", lambda o: o.revoke(serial(o, "revoked"), "keyCompromise"), "is revoked already, for superseded"),
+    ("unknown", lambda o: o.revoke(42), "no certificate with the serial number 2a was issued here"),
+    ("unknown release", lambda o: o.release(42), "no certificate with the serial number 2a"),
+    ("unknown renewal", lambda o: o.renew(42), "no certificate with the serial number 2a"),
+    ("final", lambda o: o.release(serial(o, "revoked")), "which is for good; only a hold can be released"),
+    ("good", lambda o: o.release(serial(o, "good")), "is not revoked; only a hold"),
+    ("reason", lambda o: o.revoke(serial(o, "good"), "boredom"), "'boredom' is no reason"),
+    ("renew", lambda o: o.renew(serial(o, "revoked")), "revoked: was revoked on 2026-06-01"),
+    ("names", lambda o: o.issue(Profile.SERVER, Holder(None, ("a.example.org",))), "nobody would accept it"),
+    ("garbage", lambda o: o.sign(b"garbage", Profile.CLIENT), "is no request that can be read"),
+    ("clock", lambda o: (turned_back(o), client(o, "late")), "set the clock"),
+    ("clock of lists", lambda o: (turned_back(o), o.crl()), "set the clock"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ask", "problem"), [row[1:] for row in ASKED], ids=[row[0] for row in ASKED])
+def test_what_cannot_be_done_is_told_and_the_register_is_as_before(
+    shared: Office, ask: Callable[[Office], object], problem: str
+) -> None:
+    before = shared.register.check_audit(), list(shared.register.all())
+    with pytest.raises(ConfigError, match=problem):
+        ask(shared)
+    assert (shared.register.check_audit(), list(shared.register.all())) == before
+
+
+def test_a_wrong_passphrase_opens_nothing(tmp_path: Path, clock: Clock, url: str) -> None:
+    Office.create(tmp_path / "ca", Terms("Test", store=url), b"right", now=clock).close()
+    with pytest.raises(ConfigError, match="does not open with this passphrase"):
+        Office.open(tmp_path / "ca", b"wrong", now=clock)
+
+
+def read_only(url: str) -> str:
+    """The same store for one who may read it and no more."""
+    if url.startswith("sqlite"):
+        return f"{url.replace('sqlite:///', 'sqlite:///file:')}?mode=ro&uri=true"
+    reader = f"reader_of_{make_url(url).database}"
+    execute(url, f"CREATE ROLE {reader} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}")
+    return url.replace("postgres@", f"{reader}@")
+
+
+def test_a_store_that_is_read_only_is_told_and_can_be_read(url: str) -> None:
+    with new_register(url) as register:
+        record(register, 1)
+    with Register.open(read_only(url), "a" * 64) as register:
+        with pytest.raises(ConfigError, match="readonly database|permission denied for table"):
+            record(register, 2)
+        assert [entry.serial for entry in register.all()] == [1]
+        assert register.check_audit().number == 1
+
+
+def issue(folder: Path, out: str, most: int) -> subprocess.CompletedProcess[str]:
+    """Run `ca issue` in a process whose files may be so large and no larger, as on a full disk."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "bothways.cli", "ca", "issue", "ca",
+         "--profile", "client", "--name", "alice", "--out", out],
+        cwd=folder, env=environment(), capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )  # fmt: skip
+
+
+def test_a_full_disk_is_told_and_nothing_is_handed_out(tmp_path: Path) -> None:
+    Office.create(tmp_path / "ca", Terms("Test"), None).close()
+    done = issue(tmp_path, "alice", 8192)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"bothways: the store sqlite:///{tmp_path / 'ca' / 'register.db'}: ")
+    assert "disk" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["ca"]
+    with Office.open(tmp_path / "ca", None) as office:
+        assert list(office.register.all()) == []
+        assert client(office, "bob")
+        office.audit()
+
+
+@pytest.mark.skipif(not os.access("/proc", os.X_OK), reason="needs /proc, where nobody can write")
+def test_a_directory_where_nothing_can_be_written_is_told_before_anything_is_issued(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="/proc/nowhere/ca: .*; nothing was changed there"):
+        Office.create(Path("/proc/nowhere/ca"), Terms("Test"), None)
+    Office.create(tmp_path / "ca", Terms("Test"), None).close()
+    done = issue(tmp_path, "/proc/alice", resource.RLIM_INFINITY)
+    assert done.returncode == 2
+    assert "/proc: nothing can be written there" in done.stderr
+    with Office.open(tmp_path / "ca", None) as office:
+        assert list(office.register.all()) == []
+
+
+def test_what_was_recorded_and_cannot_be_written_is_named(tmp_path: Path) -> None:
+    issued = Authority.create("Test").issue(Profile.CLIENT, "alice")
+    (tmp_path / "alice.pem").mkdir()
+    with pytest.raises(
+        ConfigError, match=f"{issued.serial:x} is in the register and was not handed out"
+    ) as told:
+        Handout(str(tmp_path / "alice")).write(issued)
+    assert "alice.pem" in str(told.value)
+
+
+def test_a_store_that_goes_away_while_a_service_runs_is_told_and_found_again(
+    tmp_path: Path, clock: Clock, cluster: Cluster
+) -> None:
+    url = cluster.new_database()
+    with new_office(tmp_path / "ca", clock, store=url) as office:
+        name = make_url(url).database
+        execute(cluster.url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        execute(cluster.url(), "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                f"WHERE datname = '{name}'")  # fmt: skip
+        with pytest.raises(ConfigError, match="not currently accepting connections"):
+            client(office, "alice")
+        execute(cluster.url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        client(office, "alice")
+        assert len(office.audit()) == 1
