@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from bothways.ca.answers import Answers
 from bothways.ca.keys import KeyType, new_key, signature_hash
 from bothways.ca.ocsp import Responder
 from bothways.ca.office import Office, Terms
@@ -137,10 +138,11 @@ def measure(made: Office, size: int) -> None:
         1,
         "s",
     )
-    ask = answering(made)
+    signed, kept = answering(made)
     for what, work in (
         ("issued", lambda: made.issue(Profile.CLIENT, Holder("client"))),
-        ("OCSP answers", ask),
+        ("OCSP answers signed", signed),
+        ("OCSP answers kept", kept),
     ):
         passed, computed = per_second(work)
         print(
@@ -181,8 +183,8 @@ def _adopted(made: Office, number: int, public: Any, now: datetime) -> Adopted:
     )
 
 
-def answering(made: Office) -> Callable[[], object]:
-    """Requests for certificates drawn from the whole register, answered one after the other."""
+def answering(made: Office) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Requests about certificates of the register: each answer signed when asked for, and signed before."""
     issuer = made.authority.certificate
     requests = [
         ocsp.OCSPRequestBuilder()
@@ -191,14 +193,17 @@ def answering(made: Office) -> Callable[[], object]:
         .public_bytes(Encoding.DER)
         for entry in islice(made.register.all(), ASKED)
     ]
-    responder = Responder(
-        issuer,
-        made.register.find,
-        lambda: made.issue(Profile.OCSP, Holder("OCSP signer")),
-        made.authority.now,
-    )
+    responder = Responder(issuer, lambda: made.issue(Profile.OCSP, Holder("OCSP signer")), made.authority.now)
+    answers = Answers(responder, made.register, made.authority.now)
     draw = random.Random(1)
-    return lambda: responder.answer(draw.choice(requests))
+
+    def signed() -> None:
+        question = responder.read(draw.choice(requests))
+        responder.sign(question, made.register.find(question.serial))
+
+    for request in requests:
+        answers.answer(request)
+    return signed, lambda: answers.answer(draw.choice(requests))
 
 
 if __name__ == "__main__":

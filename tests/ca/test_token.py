@@ -50,10 +50,9 @@ def test_openssl_accepts_certificates_lists_and_answers_of_a_key_in_hardware(
         (tmp_path / "leaf.pem").write_bytes(issued.chain_pem)
         (tmp_path / "gone.pem").write_bytes(gone.chain_pem)
         (tmp_path / "issuer.pem").write_bytes(pem((office.authority.certificate,)))
-        signer = Responder(
-            office.authority.certificate, office.register.find,
-            lambda: office.issue(Profile.OCSP, Holder("OCSP signer")), clock,
-        )  # fmt: skip
+        responder = Responder(
+            office.authority.certificate, lambda: office.issue(Profile.OCSP, Holder("OCSP signer")), clock
+        )
 
         def run(words: str) -> str:
             done = subprocess.run(
@@ -65,7 +64,8 @@ def test_openssl_accepts_certificates_lists_and_answers_of_a_key_in_hardware(
         assert run(f"{verify} leaf.pem leaf.pem") == "leaf.pem: OK\n"
         assert "certificate revoked" in run(f"{verify} gone.pem gone.pem")
         run("ocsp -issuer issuer.pem -cert leaf.pem -no_nonce -reqout request.der")
-        answer = signer.answer((tmp_path / "request.der").read_bytes())
+        question = responder.read((tmp_path / "request.der").read_bytes())
+        answer = responder.sign(question, office.register.find(question.serial))
         (tmp_path / "answer.der").write_bytes(answer.response)
         told = run("ocsp -respin answer.der -issuer issuer.pem -cert leaf.pem -CAfile ca/root.pem "
                    "-verify_other issuer.pem")  # fmt: skip
