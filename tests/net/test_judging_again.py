@@ -27,6 +27,16 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "LINGER_SECONDS", 0.3)
 
 
+@pytest.fixture(autouse=True)
+def threads_end() -> Iterator[None]:
+    """Whoever still ends a connection in the background is waited for."""
+    before = set(threading.enumerate())
+    yield
+    for each in set(threading.enumerate()) - before:
+        each.join(10)
+        assert not each.is_alive()
+
+
 class Talk:
     """A client and a server over one socket pair; `judge` looks at the other by lists that may change."""
 
