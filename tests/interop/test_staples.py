@@ -1,24 +1,27 @@
-"""Staples with other stacks: `openssl s_client -status`, `s_server -status_file`, GnuTLS; both versions.
+"""Staples with other stacks, both ways and both versions: OpenSSL, GnuTLS, nginx, Go.
 
-No program at hand staples as a client of TLS 1.3 (openssl/openssl#12921): there our server meets our client alone.
+OpenSSL does not staple as a client of TLS 1.3 (openssl/openssl#12921); GnuTLS's library and Go do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from bothways import Alert, Fault, PeerAlert, PeerFault
+from bothways import Alert, Fault, PeerAlert, PeerFault, Truncated
+from bothways.net import Channel
 from bothways.tls.events import MessageSeen, Note
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.tls13 import CertificateRequest
+from bothways.tls.wire.tls13 import Certificate, CertificateRequest
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
 from bothways.trust.revocation import Revocation
-from interop import identities
+from interop import identities, libgnutls
 from interop.identities import NOW, client, issuer, server
 from interop.peers import find
 from interop.programs import PATIENCE, calling, free_port, heard_line, running, serving
@@ -203,3 +206,138 @@ def test_other_clients_are_asked_for_a_staple_and_may_have_none(folder: Path) ->
                 if isinstance(note, MessageSeen) and isinstance(note.message, CertificateRequest)
             ]
             assert ext.find(request.extensions, ext.EmptyStatusRequest) is not None
+
+
+NGINX = """\
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr notice;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_protocols TLSv{version};
+        ssl_certificate {chain};
+        ssl_certificate_key {key};
+        ssl_stapling on;
+        ssl_stapling_file {staple};
+        return 200 "stapled";
+    }}
+}}
+"""
+
+
+@contextmanager
+def nginx(folder: Path, version: str, staple: bytes) -> Iterator[int]:
+    """Run nginx as a web server with a staple from a file; gives its port."""
+    chain, key = server().files(folder)
+    (folder / "nginx.der").write_bytes(staple)
+    port = free_port()
+    told = {"folder": folder, "port": port, "version": version, "chain": chain, "key": key}
+    (folder / "nginx.conf").write_text(NGINX.format(staple=folder / "nginx.der", **told))
+    with running(find("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")) as program:
+        program.until("start worker" if "master" in program.heard else "nginx/")
+        yield port
+
+
+@BOTH_VERSIONS
+def test_we_require_the_staple_of_nginx_and_get_it(version: str, folder: Path) -> None:
+    """`ssl_stapling_file`: it goes out as it is, so that what it says is for us to judge."""
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with (
+        nginx(folder, version, response(server())) as port,
+        calling(port, our_client(revocation=wanting("require"))) as channel,
+    ):
+        channel.sendall(request)
+        answer = b""
+        while data := channel.recv(4096):
+            answer += data
+        assert answer.startswith(b"HTTP/1.1 200 OK") and answer.endswith(b"stapled")
+        assert channel.peer is not None
+        assert channel.peer.verdict.findings[2].text.startswith("2 certificates not revoked by ")
+    with nginx(folder, version, response(server(), status="revoked", reason="key_compromise")) as port:
+        with (
+            pytest.raises(PeerFault) as refusal,
+            calling(port, our_client(revocation=wanting("require"))),
+        ):
+            pass
+        assert refusal.value.fault is Fault.REVOKED
+
+
+# -- the client's staple, in TLS 1.3
+
+
+# What the client staples, and what becomes of it. GnuTLS loads no response that says revoked.
+CLIENT_STAPLES: list[tuple[str, dict[str, object] | None, Fault | None]] = [
+    ("good", {}, None),
+    ("a stranger's", {"signer": identities.issuer("Stranger")}, Fault.BAD_STAPLE),
+    ("none", None, Fault.STAPLE_REQUIRED),
+]
+
+
+@pytest.mark.parametrize(("what", "options", "fault"), CLIENT_STAPLES)
+def test_we_require_the_staple_of_a_client_of_libgnutls(
+    what: str, options: dict[str, object] | None, fault: Fault | None, folder: Path
+) -> None:
+    """RFC 9846 4.5.1.1: gnutls_certificate_set_ocsp_status_request_file, on a client."""
+    staple = None
+    if options is not None:
+        staple = folder / f"{what}.der"
+        staple.write_bytes(response(client(), **options))
+    chain, key = client().files(folder)
+    trusted = identities.root_file(folder)
+    with serving(our_server(revocation=wanting("require"), versions=("1.3",))) as ours:
+        with libgnutls.calling(ours.port, trusted, chain, key, staple) as session:
+            session.handshake()
+            if fault is None:
+                session.send(b"hello")
+                assert session.receive() == b"hello"
+            else:
+                with pytest.raises(libgnutls.GnuTLSError) as caught:
+                    session.receive()
+                assert caught.value.alert == Alert.BAD_CERTIFICATE_STATUS_RESPONSE
+        outcome = ours.outcome()
+    assert isinstance(outcome, Channel) if fault is None else outcome.fault is fault
+
+
+@pytest.mark.parametrize(("status", "accepted"), [("good", True), ("revoked", False)])
+def test_gnutls_serv_judges_our_clients_staple(status: str, accepted: bool, folder: Path) -> None:
+    """RFC 9846 4.5.1.1: it asks in its CertificateRequest.
+
+    It takes a staple from clients alone that have asked for its own, which the RFC does not know of.
+    """
+    chain, key = server().files(folder)
+    port = free_port()
+    command = [
+        find("gnutls-serv"), "--echo", "--port", str(port), "--priority", priority("1.3"),
+        "--x509certfile", chain, "--x509keyfile", key, "--x509cafile", identities.root_file(folder),
+        "--require-client-cert", "--verify-client-cert",
+    ]  # fmt: skip
+    mine = staples(response(client(), status=status))
+    notes: list[Note] = []
+    with running(*command) as program:
+        program.until(f"0.0.0.0 port {port}...done")
+        lists = CRLStore([CRL(crl(each, **TIMES)) for each in (issuer(), issuer().above[0])])
+        policy = Revocation(crls=lists, staples="use")
+        config = our_client(client(), staples=mine, revocation=policy, versions=("1.3",))
+        with calling(port, config, observer=notes.append) as channel:
+            if accepted:
+                channel.sendall(b"line\n")
+                assert heard_line(channel) == b"line\n"
+            else:
+                with pytest.raises((PeerAlert, Truncated)):
+                    channel.recv(1)
+                program.until("revoked")
+    [sent] = [
+        note.message
+        for note in notes
+        if isinstance(note, MessageSeen) and note.sent and isinstance(note.message, Certificate)
+    ]
+    assert ext.find(sent.certificate_list[0].extensions, ext.CertificateStatus) is not None
