@@ -32,6 +32,7 @@ var (
 	oldest = flag.Bool("tls12", false, "speak TLS 1.2 alone")
 	suites = flag.String("suites", "", "names of the cipher suites of TLS 1.2, insecure ones too")
 	say    = flag.String("say", "", "what a client says")
+	staple = flag.String("staple", "", "an OCSP response to send along with our chain")
 )
 
 type report struct {
@@ -44,6 +45,7 @@ type report struct {
 	Retried bool   `json:"retried"`
 	Peer    string `json:"peer"`
 	Name    string `json:"name"`
+	Staple  []byte `json:"staple"`
 	Heard   string `json:"heard"`
 }
 
@@ -127,6 +129,7 @@ func facts(conn *tls.Conn, heard []byte, err error) report {
 		Alpn:    state.NegotiatedProtocol,
 		Retried: state.HelloRetryRequest,
 		Name:    state.ServerName,
+		Staple:  state.OCSPResponse,
 		Heard:   string(heard),
 	}
 	if len(state.PeerCertificates) > 0 {
@@ -166,6 +169,11 @@ func configuration() *tls.Config {
 		pair, err := tls.LoadX509KeyPair(*cert, *key)
 		if err != nil {
 			fatal(err)
+		}
+		if *staple != "" {
+			if pair.OCSPStaple, err = os.ReadFile(*staple); err != nil {
+				fatal(err)
+			}
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
