@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
+import pki
 from interop import identities
 from interop.identities import Identity, client, server
 from interop.page import SOURCES
 from interop.peers import find
 from interop.programs import Program, free_port, running
+from trust.evidence.wanting import access
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
@@ -145,3 +147,54 @@ def plain_echo() -> Iterator[int]:
         yield listener.getsockname()[1]
         thread.join(10)
         assert not thread.is_alive()
+
+
+def named(url: str, serial: int) -> Identity:
+    """A server whose certificate names a responder."""
+    by = identities.issuer()
+    issued = pki.leaf(by, "named", alternatives=identities.LOCAL, extra=[access(url)], serial=serial)
+    return Identity("named", issued.chain_pem, issued.key_pem, by.above[-1].pem)
+
+
+def test_serve_fetches_its_staple_from_openssl_ocsp_and_openssl_and_gnutls_see_it(folder: Path) -> None:
+    """RFC 6960, RFC 6066 8: a responder, and clients that ask, all of others."""
+    issuer = identities.issuer()
+    (folder / "index.txt").write_text("V\t290101000000Z\t\t2001\tunknown\t/CN=named\n")
+    (folder / "issuer.pem").write_bytes(issuer.pem)
+    (folder / "issuer.key").write_bytes(issuer.key_pem)
+    files = ["-index", "index.txt", "-CA", "issuer.pem", "-rsigner", "issuer.pem", "-rkey", "issuer.key"]
+    with running(find("openssl"), "ocsp", *files, "-port", "0", "-nmin", "5", folder=folder) as responder:
+        heard = responder.until("PID=")
+        url = "http://127.0.0.1:" + heard.split("ACCEPT ")[1].split()[0].rpartition(":")[2]
+        chain, key = named(url, 0x2001).files(folder)
+        command = [
+            sys.executable,
+            "-m",
+            "bothways.cli",
+            "serve",
+            "127.0.0.1:0",
+            "--cert",
+            chain,
+            "--key",
+            key,
+        ]
+        with running(*command, "--echo", "--staple", environment=ENVIRONMENT) as program:
+            heard = program.until("listening on 127.0.0.1:")
+            assert "the staple of CN=named says good, until " in heard
+            port = program.until("\n", 2).split("listening on 127.0.0.1:")[1].split()[0]
+            trusted = identities.root_file(folder)
+            asking = [
+                find("openssl"),
+                "s_client",
+                "-connect",
+                f"127.0.0.1:{port}",
+                "-CAfile",
+                trusted,
+                "-status",
+            ]
+            with running(*asking) as openssl:
+                openssl.until("OCSP Response Status: successful")
+                openssl.until("Cert Status: good")
+            asking = [find("gnutls-cli"), "127.0.0.1", "--port", port, "--x509cafile", trusted]
+            with running(*asking, "--verify-hostname", "localhost") as gnutls:
+                assert "OCSP" in gnutls.until("Handshake was completed")
