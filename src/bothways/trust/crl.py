@@ -83,7 +83,8 @@ class CRL:
     """A revocation list, read once. `problem` says why it cannot be used at all, or is None.
 
     Attributes: `issuer` (DER name), `this_update`, `next_update` (None: it does not say), `number`, `base`
-    (the number of the list that a delta list amends, else None), `scope`, `scope_key` (equal for one scope).
+    (the number of the list that a delta list amends, else None), `scope`, `scope_key` (equal for one scope),
+    `freshest` (where its delta lists lie).
     """
 
     def __init__(self, der: bytes, progress: Progress | None = None) -> None:
@@ -120,6 +121,8 @@ class CRL:
         delta = _value(extensions, x509.DeltaCRLIndicator)
         key = _value(extensions, x509.AuthorityKeyIdentifier)
         point = _value(extensions, x509.IssuingDistributionPoint)
+        freshest = _value(extensions, x509.FreshestCRL)
+        self.freshest: tuple[x509.DistributionPoint, ...] = tuple(freshest or ())
         self.number = None if number is None else number.crl_number
         self.base = None if delta is None else delta.crl_number
         self.authority_key = None if key is None else key.key_identifier

@@ -33,7 +33,7 @@ from bothways.trust.distinguished import normal, normal_relatives
 from bothways.trust.evidence.asking import TOLERANCE, Missing
 from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.evidence.sources import list_wants, response_wants
+from bothways.trust.evidence.sources import delta_wants, list_wants, response_wants
 from bothways.trust.names import ServerName
 from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, OCSPStore, needs_no_check
 from bothways.trust.path import LIMITS, Limits, Path, Status, StatusCheck, find_path
@@ -220,7 +220,7 @@ def _path_status(sources: _Sources, path: Path, others: Sequence[Parsed]) -> Sta
         return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses, inquiry.wants())
     count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
     text = f"{count} not revoked by {_said(sources)}"
-    return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), lapses)
+    return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), lapses, inquiry.wants())
 
 
 def _said(sources: _Sources) -> str:
@@ -462,9 +462,16 @@ class _Inquiry:
         elif problem:
             found.problems.append(problem)
         else:
+            self._freshen(crl, signer, certificate, found)
             found.reasons |= crl.scope.reasons & point.reasons
             ends = [each.next_update for each in (crl, *deltas) if each.next_update is not None]
             found.until += [*map(self._lapse, ends), self._vouched.get(signer.der, signer.not_after)]
+
+    def _freshen(self, crl: CRL, signer: Parsed, certificate: Parsed, found: _Found) -> None:
+        """Want what amends a list that is leaned on; the list holds should that not be had."""
+        policy = self._revocation.fetch
+        if policy is not None and self._gathered is not None and not found.reasons >= ALL_REASONS:
+            self._wants += delta_wants(certificate, crl, signer, policy)
 
     def _deltas(self, crl: CRL, signer: Parsed) -> list[CRL]:
         """Return the newest delta list that amends `crl`, if one does (RFC 5280 5.2.4, 6.3.3 c)."""

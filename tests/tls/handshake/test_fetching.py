@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
 
 import pki
 from bothways import (
@@ -28,12 +29,12 @@ from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.asking import Missing
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp import OCSPResponse, OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Outcome
 from pair import FrozenClock, Pair, pair, received, seeded_draws
 from pki import NOW, crl, leaf, ocsp_response, points, responder
-from trust.evidence.wanting import ROOT, access
+from trust.evidence.wanting import CA, ROOT, access
 
 OCSP, LISTS, ROOT_LISTS = "http://ocsp.example/", "http://crl.example/ca.crl", "http://crl.example/root.crl"
 MIDDLE = pki.intermediate(ROOT, "Middle", extra=[points(f"URI:{ROOT_LISTS}")])
@@ -319,6 +320,43 @@ def test_the_status_of_a_delegate_is_wanted_too() -> None:
     both.client_events += both.client.provide(second, [crl(MIDDLE)] * len(second.wants))
     both.exchange()
     assert both.client.established
+
+
+DELTAS = "http://crl.example/delta.crl"
+AMENDED = [
+    (x509.FreshestCRL([x509.DistributionPoint([pki.alternative(f"URI:{DELTAS}")], None, None, None)]), False)
+]
+
+
+@pytest.mark.parametrize(
+    ("delta", "fault"),
+    [
+        (crl(MIDDLE, base=1, number=2), None),
+        (crl(MIDDLE, SERVER, base=1, number=2), Fault.REVOKED),
+        (crl(CA, base=1, number=2), None),
+        (None, None),
+    ],
+    ids=["nothing new", "revoked since", "another's", "not to be had"],
+)
+def test_a_delta_that_a_list_names_is_wanted_too(delta: bytes | None, fault: Fault | None) -> None:
+    """RFC 5280 5.2.6: what was revoked since the list; which holds should the delta not be had."""
+    lists = CRLStore([CRL(ROOT_LIST), CRL(crl(MIDDLE, extra=AMENDED))])
+    both = judged_by_client(revocation=Revocation(crls=lists, fetch=Fetch(ocsp=False)))
+    request = wanted(both.client_events)
+    assert [(each.kind, each.locations) for each in request.wants] == [("crl", (DELTAS,))]
+    both.client.provide(request, [delta])
+    both.exchange()
+    assert both.client.established == (fault is None)
+    assert fault is None or both.client.failure.fault is fault
+
+
+def test_no_delta_is_wanted_where_a_response_settled_it() -> None:
+    """Nothing leans on the list then."""
+    lists = CRLStore([CRL(ROOT_LIST), CRL(crl(MIDDLE, extra=AMENDED))])
+    responses = OCSPStore([OCSPResponse(GOOD)])
+    assert judged_by_client(
+        revocation=Revocation(crls=lists, ocsp=responses, fetch=Fetch())
+    ).client.established
 
 
 # -- time ------------------------------------------------------------------------------------------------------

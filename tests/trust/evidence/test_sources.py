@@ -6,8 +6,9 @@ from cryptography import x509
 
 import pki
 from bothways.trust.certificate import Parsed
+from bothways.trust.crl import CRL
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.evidence.sources import MOST_LOCATIONS, list_wants, response_wants
+from bothways.trust.evidence.sources import MOST_LOCATIONS, delta_wants, list_wants, response_wants
 from pki import points
 from trust.evidence.wanting import CA, LISTS, RESPONDER, SERVER, access
 
@@ -60,3 +61,19 @@ def test_a_certificate_with_many_locations_has_the_first_ones_asked() -> None:
     """The number is bounded before anything is sent."""
     many = [f"http://{number}.example/" for number in range(MOST_LOCATIONS + 1)]
     assert locations(response_wants, access(*many)) == [tuple(many[:MOST_LOCATIONS])]
+
+
+def test_a_list_or_a_certificate_says_where_deltas_lie() -> None:
+    """RFC 5280 5.2.6, 4.2.1.15; they are signed by whoever signed the list."""
+    points_of = [
+        x509.DistributionPoint([pki.alternative(f"URI:http://{each}/")], None, None, None) for each in "ab"
+    ]
+    amended = CRL(pki.crl(CA, extra=[(x509.FreshestCRL(points_of[:1]), False)]))
+    certificate = Parsed(pki.leaf(CA, extra=[(x509.FreshestCRL(points_of[1:]), False)]).der)
+    wants = delta_wants(certificate, amended, ISSUER, Fetch())
+    assert [(each.kind, each.issuer, each.locations) for each in wants] == [
+        ("crl", ISSUER, ("http://a/",)),
+        ("crl", ISSUER, ("http://b/",)),
+    ]
+    assert delta_wants(certificate, amended, ISSUER, Fetch(crls=False)) == []
+    assert delta_wants(Parsed(SERVER.der), CRL(pki.crl(CA)), ISSUER, Fetch()) == []

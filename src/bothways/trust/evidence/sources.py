@@ -1,4 +1,4 @@
-"""Where a certificate says that evidence about it lies (RFC 5280 4.2.1.13, 4.2.2.1)."""
+"""Where a certificate says that evidence about it lies (RFC 5280 4.2.1.13, 4.2.1.15, 4.2.2.1)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.trust.certificate import Parsed
+from bothways.trust.crl import CRL
 from bothways.trust.evidence.locations import read_location
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.verdict import Want
@@ -27,11 +28,19 @@ def response_wants(certificate: Parsed, issuer: Parsed, policy: Fetch) -> list[W
 
 def list_wants(certificate: Parsed, issuer: Parsed, policy: Fetch) -> list[Want]:
     """Return a want for the list at each distribution point of a certificate that can be asked."""
-    if not policy.crls:
-        return []
     points = certificate.extension(x509.CRLDistributionPoints) or ()
-    found = dict.fromkeys(_usable(each.full_name or (), policy) for each in points)
-    return [Want("crl", certificate, issuer, locations) for locations in found if locations]
+    return [Want("crl", certificate, issuer, each) for each in _at(points, policy)]
+
+
+def delta_wants(certificate: Parsed, crl: CRL, signer: Parsed, policy: Fetch) -> list[Want]:
+    """Return the wants for what amends a list: where it says itself, or the certificate (RFC 5280 5.2.6)."""
+    points = (*crl.freshest, *(certificate.extension(x509.FreshestCRL) or ()))
+    return [Want("crl", certificate, signer, each) for each in _at(points, policy)]
+
+
+def _at(points: Iterable[x509.DistributionPoint], policy: Fetch) -> list[tuple[str, ...]]:
+    found = dict.fromkeys(_usable(each.full_name or (), policy) for each in points) if policy.crls else ()
+    return [locations for locations in found if locations]
 
 
 def _usable(names: Iterable[x509.GeneralName], policy: Fetch) -> tuple[str, ...]:
