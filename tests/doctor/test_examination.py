@@ -9,7 +9,9 @@ import pytest
 
 import pki
 import skins
+from bothways import Credentials
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine_files
+from bothways.doctor.page import ISLAND, as_page
 from bothways.doctor.report import Report, as_json
 from doctor_talk import examined, listening, ours, saying
 
@@ -121,3 +123,40 @@ def test_files_alone_are_examined_with_nothing_connected():
     assert "vouches for nobody" in late.row("anchors.1").text
     many = skins.TrustStore.from_pem(b"".join(pki.root(f"R{n}").pem for n in range(22)))
     assert examine_files(None, many, pki.NOW).row("anchors.more").text == "and 2 more"
+
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202eevil"
+
+
+def test_a_hostile_certificate_is_shown_escaped_wherever_it_is_shown():
+    """In findings, cards and failures: no control, no direction of writing, no markup."""
+    middle = pki.intermediate(skins.root(), pki.name(HOSTILE), **skins.SPAN)
+    names = ["DNS:localhost", "URI:https://x/%3Cscript%3E", *(f"DNS:{n}.example" for n in range(800))]
+    leaf = pki.leaf(middle, pki.name(HOSTILE, O=HOSTILE), alternatives=names, **skins.SPAN)
+    config = skins.server_config(
+        credentials=skins.credentials(leaf), client_anchors=skins.TrustStore.from_pem(middle.pem)
+    )
+    for options in ({}, {"name": "pay.example"}):
+        found = report(ours(config), skins.stranger(), **options)
+        assert found.outcome == "failed"
+        shown = as_json(found) + as_page(found)
+        assert "\\x1b[31m" in found.row("certificate.subject").text
+        assert not any(each in shown for each in "\x1b\u202e")
+        assert "<script>alert" not in as_page(found).partition(ISLAND)[0]
+        assert all(row.text.isprintable() for section in found.sections for row in section.rows)
+        assert len(as_page(found)) < 1024 * 1024
+
+
+def test_a_chain_that_is_too_much_is_refused_and_told():
+    """Hundreds of certificates, or a message beyond its limit."""
+    leaf = skins.server()
+    many = Credentials.from_pem(leaf.chain_pem, leaf.key_pem)
+    surplus = [pki.root(f"Surplus {n}").der for n in range(12)]
+    many.chain = (*many.chain, *surplus)
+    found = report(ours(skins.server_config(credentials=many)), skins.client())
+    assert found.row("certificate.surplus").text.startswith("12 that the chain does not need")
+    many.chain = (*many.chain, *(surplus * 20))
+    found = report(ours(skins.server_config(credentials=many)), skins.client())
+    assert found.outcome == "failed"
+    assert found.row("outcome").level == "problem"
+    assert len(as_json(found)) < 1024 * 1024
