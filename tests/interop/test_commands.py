@@ -198,3 +198,31 @@ def test_serve_fetches_its_staple_from_openssl_ocsp_and_openssl_and_gnutls_see_i
             asking = [find("gnutls-cli"), "127.0.0.1", "--port", port, "--x509cafile", trusted]
             with running(*asking, "--verify-hostname", "localhost") as gnutls:
                 assert "OCSP" in gnutls.until("Handshake was completed")
+
+
+def test_connect_answers_an_openssl_server_that_asks_for_a_certificate_later(folder: Path) -> None:
+    """Typing c asks; without --post-handshake OpenSSL knows that it may not."""
+    chain, key = server().files(folder)
+    command = [find("openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert", chain, "-key", key, "-tls1_3"]
+    with running(*command, "-CAfile", identities.root_file(folder)) as program:
+        program.until("ACCEPT 127.0.0.1:")
+        port = int(program.until("\n", 2).split("ACCEPT 127.0.0.1:")[1].split()[0])
+        mine, own = client().files(folder)
+        words = [
+            "connect",
+            f"localhost:{port}",
+            "--ca",
+            identities.root_file(folder),
+            "--cert",
+            mine,
+            "--key",
+            own,
+        ]
+        with running(
+            sys.executable, "-m", "bothways.cli", *words, "--post-handshake", environment=ENVIRONMENT
+        ) as us:
+            program.until("CIPHER is")
+            program.say("c\n")
+            program.until("subject=CN = sound client P-256")
+            us.say("hello\n")
+            program.until("hello")

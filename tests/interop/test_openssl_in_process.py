@@ -465,3 +465,74 @@ def test_openssl_server_without_a_scheme_of_ours_tells_us(theirs: Theirs) -> Non
     meeting = Meeting(config.connection("localhost"), theirs.server(server("Ed25519"))).carry()
     assert isinstance(meeting.failure, PeerAlert)
     assert meeting.failure.alert == Alert.HANDSHAKE_FAILURE
+
+
+# -- a certificate after the handshake -----------------------------------------------------------------------
+
+
+def asked_later(meeting: Meeting) -> None:
+    """OpenSSL's server asks for our certificate on an open connection, as Apache does for some paths."""
+    meeting.theirs.object.verify_client_post_handshake()
+    meeting.theirs.send(b"wait")
+    meeting.carry()
+
+
+@pytest.mark.parametrize("kind", ["P-256", "RSA", "Ed25519"])
+def test_openssl_server_gets_our_certificate_after_the_handshake(kind: str, theirs: Theirs) -> None:
+    """RFC 9846 4.7.2: Certificate, CertificateVerify and Finished over the handshake and the request; also twice,
+    and under keys that were renewed meanwhile."""
+    config = our_client(client(kind), post_handshake_auth=True)
+    meeting = Meeting(
+        config.connection("localhost"), theirs.server(asks=ssl.CERT_REQUIRED, post_handshake_auth=True)
+    ).carry()
+    meeting.talk()
+    assert meeting.theirs.object.getpeercert() is None
+    asked_later(meeting)
+    assert meeting.theirs.failure is None and meeting.failure is None
+    assert meeting.theirs.object.getpeercert(True) == client(kind).credentials.chain[0]
+    meeting.talk()
+    assert meeting.ours.confirmed
+    meeting.ours.update_keys(ask=True)
+    meeting.talk()
+    asked_later(meeting)
+    meeting.talk()
+
+
+@pytest.mark.parametrize("asks", [ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
+def test_openssl_server_is_told_after_the_handshake_that_we_have_none(
+    asks: ssl.VerifyMode, theirs: Theirs
+) -> None:
+    """An empty Certificate and a Finished; a refusal is that of step 3.1, long after the handshake."""
+    config = our_client(post_handshake_auth=True)
+    meeting = Meeting(
+        config.connection("localhost"), theirs.server(asks=asks, post_handshake_auth=True)
+    ).carry()
+    meeting.talk()
+    asked_later(meeting)
+    if asks == ssl.CERT_OPTIONAL:
+        meeting.talk()
+        return
+    assert isinstance(meeting.failure, PeerAlert)
+    assert meeting.failure.step.startswith("3")
+
+
+def test_openssl_server_refuses_a_stranger_after_the_handshake(theirs: Theirs) -> None:
+    """Reported as the failure of the check that it is."""
+    config = our_client(client(state="unknown"), post_handshake_auth=True)
+    meeting = Meeting(
+        config.connection("localhost"), theirs.server(asks=ssl.CERT_REQUIRED, post_handshake_auth=True)
+    ).carry()
+    meeting.talk()
+    asked_later(meeting)
+    assert isinstance(meeting.failure, PeerAlert)
+    assert (meeting.failure.alert, meeting.failure.step) == (Alert.UNKNOWN_CA, "3.3a")
+
+
+def test_openssl_server_does_not_ask_later_who_did_not_offer_it(theirs: Theirs) -> None:
+    """RFC 9846 4.3.6: OpenSSL itself refuses to ask."""
+    meeting = Meeting(
+        our_client(client()).connection("localhost"),
+        theirs.server(asks=ssl.CERT_REQUIRED, post_handshake_auth=True),
+    ).carry()
+    with pytest.raises(ssl.SSLError, match=r"(?i)extension not received"):
+        meeting.theirs.object.verify_client_post_handshake()

@@ -27,13 +27,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from bothways.faults import Blame
 from bothways.iana import ContentType, HandshakeType, NamedGroup, SignatureScheme
 from bothways.tls.crypto.groups import answer, finish, offer
-from bothways.tls.crypto.hkdf import derive_secret, extract, traffic_keys
+from bothways.tls.crypto.hkdf import derive_secret, extract, finished_key, traffic_keys
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input, sign
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.keys.schedule13 import (
     EarlySecret,
     HandshakeSecrets,
-    finished_key,
     finished_mac,
     resumption_psk,
     same_secret,
@@ -190,7 +189,7 @@ class Follower:
         values["binder key"] = EarlySecret(SUITE, self.psk).binder_key()
         size = 2 + sum(1 + len(binder) for binder in offered.binders)
         values["binder hash"] = hashlib.sha256(raw[:-size]).digest()
-        values["binder finished key"] = finished_key(values["binder key"], SUITE)
+        values["binder finished key"] = finished_key(SUITE, values["binder key"])
         values["binder"] = finished_mac(values["binder finished key"], values["binder hash"], SUITE)
         self.replay.binder = (offered.binders[0], values["binder"])
 

@@ -45,6 +45,9 @@ CHUNK = 64 * 1024
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object on standard error.")
 @staples_options
+@click.option(
+    "--post-handshake", is_flag=True, help="Let a server of TLS 1.3 ask for our certificate later too."
+)
 @keylog_option
 @ladder_option("What both sides said and each check that we made")
 def command(
@@ -56,6 +59,7 @@ def command(
     timeout: float,
     as_json: bool,
     staples: Staples,
+    post_handshake: bool,
     keylog: bool,
     picture: LadderFile | None,
 ) -> int:
@@ -71,6 +75,7 @@ def command(
     config = ClientConfig(
         anchors=anchors,
         staples=None if supply is None else supply.store,
+        post_handshake_auth=post_handshake,
         insecure_keylog=load_keylog(keylog, as_json=as_json),
         **settings,
     )

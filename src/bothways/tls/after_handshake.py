@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bothways.errors import UsageError
 from bothways.faults import Fault, blame
-from bothways.iana import Alert, AlertLevel, KeyUpdateRequest
+from bothways.iana import Alert, AlertLevel, HandshakeType, KeyUpdateRequest
 from bothways.iana import name as spelled
 from bothways.tls.events import Epoch
 from bothways.tls.handshake.channel import Inbox, Outbox
+from bothways.tls.handshake.late13 import LateAuthentication
 from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Message
-from bothways.tls.wire.tls13 import KeyUpdate, NewSessionTicket
+from bothways.tls.wire.tls13 import CertificateRequest, KeyUpdate, NewSessionTicket
 
 IDLE_MESSAGE_LIMIT = 32
 
@@ -18,13 +19,19 @@ IDLE_MESSAGE_LIMIT = 32
 class AfterHandshake:
     """The talk under application keys: it renews keys, and counts what comes without data between."""
 
-    def __init__(self, inbox: Inbox, out: Outbox) -> None:
+    def __init__(self, inbox: Inbox, out: Outbox, late: LateAuthentication | None = None) -> None:
         self._inbox = inbox
         self._out = out
+        self._late = late
         self._without_data = 0
         self._asked = 0
         self._owes = False
         self._answered = False
+
+    @property
+    def asked_later(self) -> bool:
+        """Whether our certificate was asked for after the handshake."""
+        return self._late is not None and self._late.asked > 0
 
     @property
     def owes_key_update(self) -> bool:
@@ -51,6 +58,15 @@ class AfterHandshake:
                     self._owes = True
             case NewSessionTicket():
                 pass
+            case CertificateRequest():
+                if self._late is None:
+                    blame(
+                        Fault.UNEXPECTED_MESSAGE,
+                        got=HandshakeType.certificate_request.name,
+                        expected="none, since we did not offer to answer one after the handshake",
+                    )
+                if not self._out.closed:
+                    self._late.answer(message)
             case _:
                 raise TypeError("the table of steps lets a message pass that nobody takes")
 
@@ -77,6 +93,7 @@ class AfterHandshake12:
     """The same for TLS 1.2, whose keys stay and which we never negotiate anew (RFC 5246 7.4.1.1)."""
 
     owes_key_update = False
+    asked_later = False
 
     def __init__(self, out: Outbox) -> None:
         self._out = out

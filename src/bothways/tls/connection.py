@@ -37,6 +37,7 @@ from bothways.tls.events import (
 from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
+from bothways.tls.handshake.late13 import LateAuthentication
 from bothways.tls.handshake.refusals import meaning_of, place_of, refused_step
 from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script, evidence_found
 from bothways.tls.handshake.server import server_handshake
@@ -520,9 +521,10 @@ class Connection:
             self._standing = Standing(self._hs, self._terms, peer, self._hs.question)
             self._deadline = self._standing.next_look()
         self._confirmed = self._hs.role is Role.SERVER or self._is_12
-        self._after = (
-            AfterHandshake12(self._out) if self._is_12 else AfterHandshake(self._hs.inbox, self._out)
-        )
+        if self._is_12:
+            self._after = AfterHandshake12(self._out)
+        else:
+            self._after = AfterHandshake(self._hs.inbox, self._out, self._late_authentication())
         self._hs.transcript.forget()
         events.extend(Warned(warning) for warning in self._hs.warnings)
         events.append(Established(peer))
@@ -530,6 +532,12 @@ class Connection:
             queue, self._queue = self._queue, bytearray()
             self._out.flush()
             self._out.data(queue)
+
+    def _late_authentication(self) -> LateAuthentication | None:
+        terms = self._terms
+        if not isinstance(terms, ClientTerms) or not terms.post_handshake_auth:
+            return None
+        return LateAuthentication(self._hs, terms)
 
     def _stand(self, step: Callable[[], list[Event]], events: list[Event]) -> None:
         """Take a step in judging the peer again."""
@@ -562,7 +570,11 @@ class Connection:
                 self._let_go()
             return
         role, unconfirmed = self._hs.role, not self._confirmed
-        step = refused_step(role, self._step, alert.description, unconfirmed=unconfirmed) or self._law.id
+        later = self._after is not None and self._after.asked_later
+        refused = refused_step(
+            role, self._step, alert.description, unconfirmed=unconfirmed, asked_later=later
+        )
+        step = refused or self._law.id
         place = place_of(role, self._step, unconfirmed=unconfirmed)
         meaning, hint = meaning_of(alert.description, role, place)
         error = PeerAlert(

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from bothways.tls.crypto.hkdf import finished_key
 from bothways.tls.crypto.suites import SUITES13, Suite
 from bothways.tls.keys.schedule13 import (
     EarlySecret,
     exporter,
-    finished_key,
     finished_mac,
     resumption_psk,
     same_secret,
@@ -85,7 +85,7 @@ def test_a_finished_is_a_mac_under_its_own_key(suite: Suite) -> None:
     by_hand = ByHand(suite.hash.name)
     secret, seen = os.urandom(suite.hash_size), os.urandom(suite.hash_size)
     key = by_hand.expand(secret, "finished", b"", suite.hash_size)
-    assert finished_key(secret, suite) == key
+    assert finished_key(suite, secret) == key
     assert finished_mac(key, seen, suite) == hmac.digest(key, seen, suite.hash.name)
 
 

@@ -147,3 +147,21 @@ def test_a_transcript_that_was_forgotten_holds_nothing() -> None:
     transcript.forget()
     with pytest.raises(ValueError, match="not chosen"):
         transcript.digest()
+
+
+def test_a_branch_goes_on_by_itself() -> None:
+    """RFC 9846 4.7.2: each request after the handshake is answered over the handshake and itself alone."""
+    transcript = Transcript()
+    transcript.add(HELLO)
+    transcript.choose(SHA256())
+    transcript.receive(ANSWER)
+    one, other = transcript.branch(), transcript.branch()
+    one.add(MORE)
+    other.add(LAST)
+    assert one.digest() == sha256(HELLO, ANSWER, MORE)
+    assert other.digest() == sha256(HELLO, ANSWER, LAST)
+    assert transcript.digest() == sha256(HELLO, ANSWER)
+    transcript.forget()
+    assert one.branch().digest() == sha256(HELLO, ANSWER, MORE)
+    with pytest.raises(ValueError, match="not chosen"):
+        Transcript().branch()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blaming import blames
 from bothways.faults import Blame, Fault
 from bothways.iana import ContentType
-from bothways.tls.crypto.hkdf import traffic_keys
+from bothways.tls.crypto.hkdf import finished_key, next_traffic_secret, traffic_keys
 from bothways.tls.crypto.suites import SUITES12, SUITES13, Suite
 from bothways.tls.record.framing import TLS12_LIMIT, Framing
 from bothways.tls.record.protection import FRAGMENT_LIMIT, Plaintext, Protection, Protection12
@@ -411,3 +411,11 @@ def test_a_repr_of_tls_1_2_keys_shows_no_key() -> None:
     """Secrets stand in no repr."""
     ours, _ = pair12(CHACHA)
     assert repr(ours) == "Protection12(TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, sequence=0)"
+
+
+def test_a_finished_after_the_handshake_has_the_key_of_the_moment() -> None:
+    """RFC 9846 4.5.3: after a KeyUpdate it is another."""
+    suite = SUITES13[0x1301]
+    protection = Protection(suite, b"s" * 32)
+    assert protection.finished_key() == finished_key(suite, b"s" * 32)
+    assert protection.next().finished_key() == finished_key(suite, next_traffic_secret(suite, b"s" * 32))

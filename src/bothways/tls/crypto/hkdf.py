@@ -68,6 +68,11 @@ def next_traffic_secret(suite: Suite, secret: bytes) -> bytes:
     return Labels(suite.hash, secret).expand("traffic upd", b"", suite.hash_size)
 
 
+def finished_key(suite: Suite, secret: bytes) -> bytes:
+    """The key of a Finished under a traffic secret (RFC 9846 4.5.3)."""
+    return Labels(suite.hash, secret).expand("finished", b"", suite.hash_size)
+
+
 def digest(algorithm: HashAlgorithm, data: bytes) -> bytes:
     """The hash of `data`."""
     running = Hash(algorithm)

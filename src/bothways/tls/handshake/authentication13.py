@@ -98,11 +98,16 @@ def prove(hs: Handshake, credentials: Credentials, scheme: int, *, with_status: 
 @lru_cache(maxsize=64)
 def own_certificate(chain: tuple[bytes, ...], staples: Staples) -> Encoded:
     """Return the message that shows our chain."""
+    return encoded(certificate_message(chain, staples, b""))
+
+
+def certificate_message(chain: tuple[bytes, ...], staples: Staples, context: bytes) -> Certificate:
+    """Return a chain with the OCSP responses that go with it, in answer to the request of that context."""
     entries = (
         CertificateEntry(der, () if staple is None else (ext.CertificateStatus(staple),))
         for der, staple in zip(chain, staples or (None,) * len(chain), strict=True)
     )
-    return encoded(Certificate(b"", tuple(entries)))
+    return Certificate(context, tuple(entries))
 
 
 def send_finished(hs: Handshake, suite: Suite, key: bytes) -> None:

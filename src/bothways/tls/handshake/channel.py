@@ -49,9 +49,10 @@ class Outbox:
         """Add `message`, whose encoding `raw` may be known, to the transcript and to the flight."""
         self._transcript.add(self._gather(message, raw))
 
-    def send_after_handshake(self, message: Message) -> None:
-        """Send a message that belongs to no transcript, at once (RFC 9846 4.7)."""
-        self._gather(message)
+    def send_after_handshake(self, *messages: Message) -> None:
+        """Send messages that belong to no transcript, at once and together (RFC 9846 4.7)."""
+        for message in messages:
+            self._gather(message)
         self.flush()
 
     def _gather(self, message: Message, raw: bytes | None = None) -> bytes:

@@ -164,12 +164,15 @@ class ClientTerms(Terms):
     anchors: whom it trusts to vouch for servers.  credentials: one or several, of which the one that suits
     the server's request is sent; None for an anonymous client.  key_shares: groups for which the
     first ClientHello carries a share; by default the first group, and the first one that is
-    not a post-quantum hybrid, so that few servers need a HelloRetryRequest.
+    not a post-quantum hybrid, so that few servers need a HelloRetryRequest.  post_handshake_auth: tell
+    servers of TLS 1.3 that they may ask for our certificate after the handshake too, as some do for some
+    requests alone (RFC 9846 4.3.6); they are answered by the same choice.
     """
 
     anchors: TrustStore
     credentials: Credentials | Sequence[Credentials] | None = None
     key_shares: tuple[str, ...] | None = None
+    post_handshake_auth: bool = False
 
     own: tuple[Credentials, ...] = field(init=False, repr=False)
     share_codes: tuple[int, ...] = field(init=False, repr=False)
@@ -180,6 +183,10 @@ class ClientTerms(Terms):
         _check_anchors("anchors", self.anchors)
         self._set("own", _several(self.credentials))
         _check_usable(self.own, self.scheme_codes, self.version_codes)
+        if self.post_handshake_auth and any(each.key is None for each in self.own):
+            raise ConfigError(
+                "post_handshake_auth: a key that is held elsewhere cannot answer after the handshake"
+            )
         if self.key_shares is None:
             self._set("share_codes", _predicted_shares(self.group_codes))
         else:
@@ -203,6 +210,8 @@ class ClientTerms(Terms):
             yield ext.RenegotiationInfo(b"")
         if ProtocolVersion.TLSv1_3 in self.version_codes:
             yield ext.SupportedVersions(self.version_codes)
+            if self.post_handshake_auth:
+                yield ext.PostHandshakeAuth()
 
     def target(self, server_name: str | None) -> ServerName:
         """Return whom a connection wants to reach; `ConfigError` if that cannot be a server's name."""

@@ -212,17 +212,20 @@ def place_of_step(role: Role, check: str) -> Place:
     return Place.HELLO if check < "1.2" else Place.JUDGED
 
 
-def refused_step(role: Role, step: Step, alert: int, *, unconfirmed: bool) -> str | None:
+def refused_step(
+    role: Role, step: Step, alert: int, *, unconfirmed: bool, asked_later: bool = False
+) -> str | None:
     """Return the id of the check by which the peer refused us, as far as its alert and the moment tell.
 
     In TLS 1.3 a server refuses a client's certificate only after the client's handshake was done; and a peer
-    may judge us again while the connection is open. None: the moment tells nothing beyond the step itself.
+    may judge us again while the connection is open, or have asked for our certificate only then (asked_later).
+    None: the moment tells nothing beyond the step itself.
     """
     if role is Role.CLIENT:
         if step is Step.CONNECTED and unconfirmed:
             return _CLIENT_CHECKS.get(alert, "3")
-        if step is Step.CONNECTED and alert in _LATER:
-            return _CLIENT_CHECKS[alert]
+        if step is Step.CONNECTED and (alert in _LATER or asked_later):
+            return _CLIENT_CHECKS.get(alert)
         if step is Step.WAIT_SERVER_CCS:
             return _CLIENT_CHECKS.get(alert)
     elif step in _JUDGED_BY_CLIENT or (step is Step.CONNECTED and alert in _LATER):

@@ -110,7 +110,7 @@ LEGAL: Mapping[Role, Mapping[Step, Law]] = {
         _S.WAIT_FINISHED: _row("4.2", {_T.finished}, _S.JUDGING),
         _S.JUDGING: _row("2.3", set(), _S.SIGNING, _S.CONNECTED),
         _S.SIGNING: _row("3.2", set(), _S.CONNECTED),
-        _S.CONNECTED: _row("4.3", {_T.new_session_ticket, _T.key_update}),
+        _S.CONNECTED: _row("4.3", {_T.new_session_ticket, _T.key_update, _T.certificate_request}),
     },
     Role.SERVER: {
         _S.START: _row("1.1", set(), _S.WAIT_CH),

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.constant_time import bytes_eq
 from cryptography.hazmat.primitives.hashes import HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from bothways.tls.crypto.hkdf import Labels, derive_secret, digest, expand_label, extract
+from bothways.tls.crypto.hkdf import Labels, derive_secret, digest, expand_label, extract, finished_key
 from bothways.tls.crypto.suites import Suite
 
 
@@ -56,8 +56,8 @@ class HandshakeSecrets:
         self.client = labels.derive("c hs traffic", transcript_hash)
         self.server = labels.derive("s hs traffic", transcript_hash)
         self._derived = labels.derive("derived", _start(type(suite.hash)).empty)
-        self.client_finished = finished_key(self.client, suite)
-        self.server_finished = finished_key(self.server, suite)
+        self.client_finished = finished_key(suite, self.client)
+        self.server_finished = finished_key(suite, self.server)
 
     def application(self, transcript_hash: bytes) -> ApplicationSecrets:
         """Go on to the main secret; the hash is that of ClientHello...server's Finished."""
@@ -87,11 +87,6 @@ class ApplicationSecrets:
 def resumption_psk(resumption_secret: bytes, ticket_nonce: bytes, suite: Suite) -> bytes:
     """The PSK that belongs to one ticket (RFC 9846 4.7.1)."""
     return Labels(suite.hash, resumption_secret).expand("resumption", ticket_nonce, suite.hash_size)
-
-
-def finished_key(base_secret: bytes, suite: Suite) -> bytes:
-    """The key of a Finished, or of a binder (RFC 9846 4.5.3)."""
-    return Labels(suite.hash, base_secret).expand("finished", b"", suite.hash_size)
 
 
 def finished_mac(key: bytes, transcript_hash: bytes, suite: Suite) -> bytes:

@@ -84,6 +84,16 @@ class Transcript:
         """The hash of all messages before the one that was received last."""
         return self._chosen().copy().finalize()
 
+    def branch(self) -> Transcript:
+        """Return a transcript that goes on from here by itself; this one stays as it is."""
+        if self._pending:
+            self._settle()
+        other = Transcript()
+        other._running = self._chosen().copy()
+        other.forget_messages()
+        other._started = True
+        return other
+
     def forget(self) -> None:
         """Let go of everything, at the end of the handshake or of the connection."""
         self._running = None

@@ -10,7 +10,7 @@ from struct import Struct
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import ContentType
 from bothways.tls.crypto.aead import NONCE_SIZE, TAG_SIZE, Forged
-from bothways.tls.crypto.hkdf import next_traffic_secret, traffic_keys
+from bothways.tls.crypto.hkdf import finished_key, next_traffic_secret, traffic_keys
 from bothways.tls.crypto.suites import SEQUENCE_LIMIT, Suite
 
 FRAGMENT_LIMIT = 2**14
@@ -77,6 +77,10 @@ class Protection:
     def next(self) -> Protection:
         """The protection that takes over after a KeyUpdate (RFC 9846 7.2)."""
         return Protection(self.suite, next_traffic_secret(self.suite, self._secret))
+
+    def finished_key(self) -> bytes:
+        """The key of a Finished that goes out under these keys, after the handshake (RFC 9846 4.5.3)."""
+        return finished_key(self.suite, self._secret)
 
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:
         """Return `data` in as many protected records as it needs.

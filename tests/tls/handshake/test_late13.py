@@ -1,0 +1,167 @@
+"""A certificate after the handshake: what is answered, over what, and who may not ask."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
+
+from bothways import ConfigError, Fault, PeerFault
+from bothways.iana import HandshakeType, SignatureScheme
+from bothways.tls.crypto.signing import CLIENT_CONTEXT, is_signature, proof_input
+from bothways.tls.events import Epoch, MessageSeen, Note
+from bothways.tls.handshake.late13 import REQUEST_LIMIT
+from bothways.tls.keys.schedule13 import finished_mac
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.flight import Message
+from bothways.tls.wire.hello import ClientHello
+from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify, Finished
+from pair import Pair, failure, received
+from tls.handshake.conversations import CONVERSATIONS, credentials, external
+
+SCHEMES = (SignatureScheme.ecdsa_secp256r1_sha256,)
+
+
+def request(context: bytes = b"later", *more: ext.Extension) -> CertificateRequest:
+    return CertificateRequest(context, (ext.SignatureAlgorithms(SCHEMES), *more))
+
+
+def established(notes: list[Note] | None = None, *, offers: bool = True, **client) -> Pair:
+    """A one-way connection with a client that has a certificate nobody asked for yet."""
+    terms = {"credentials": credentials("client.example"), "post_handshake_auth": offers} | client
+    talk = CONVERSATIONS["one-way"].pair(client=terms, client_notes=notes)
+    talk.exchange()
+    assert talk.client.peer is not None
+    return talk
+
+
+def ask(talk: Pair, message: CertificateRequest) -> None:
+    """Our server asks; it would not take the answer, which is looked at in the client's notes."""
+    talk.server._out.send_after_handshake(message)
+    talk.client_events += talk.client.receive(talk.server.data_to_send())
+
+
+def sent_late(notes: list[Note]) -> list[tuple[Message, bytes]]:
+    return [
+        (note.message, note.raw)
+        for note in notes
+        if isinstance(note, MessageSeen) and note.sent and note.epoch is Epoch.APPLICATION
+    ]
+
+
+def digest(notes: list[Note], upto: bytes) -> bytes:
+    """The hash of every message up to this one, by what passed."""
+    running = Hash(SHA256())
+    for note in notes:
+        if isinstance(note, MessageSeen):
+            running.update(note.raw)
+            if note.raw == upto:
+                break
+    return running.finalize()
+
+
+def test_an_answer_covers_the_handshake_the_request_and_itself():
+    """RFC 9846 4.5 and 4.7.2, reckoned from the bytes that passed and the server's own keys."""
+    notes: list[Note] = []
+    talk = established(notes)
+    ask(talk, request())
+    assert failure(talk.client_events) is None
+    (certificate, raw), (proof, signed), (finished, _) = sent_late(notes)
+    assert isinstance(certificate, Certificate) and isinstance(proof, CertificateVerify)
+    assert isinstance(finished, Finished)
+    mine = credentials("client.example")
+    assert certificate.certificate_request_context == b"later"
+    assert [entry.cert_data for entry in certificate.certificate_list] == list(mine.chain)
+    data = proof_input(CLIENT_CONTEXT, digest(notes, raw))
+    assert is_signature(proof.algorithm, mine.certificate, data, proof.signature)
+    keys = talk.server._hs.inbox.keys
+    assert finished.verify_data == finished_mac(keys.finished_key(), digest(notes, signed), keys.suite)
+
+
+def test_whom_nothing_of_ours_suits_gets_an_empty_certificate():
+    """No scheme that our key has, no authority of ours and several to choose from, or no credentials at all."""
+    rsa = CertificateRequest(b"c", (ext.SignatureAlgorithms((SignatureScheme.rsa_pss_rsae_sha256,)),))
+    for client, asked in (({}, rsa), ({"credentials": None}, request(b"c"))):
+        notes: list[Note] = []
+        talk = established(notes, **client)
+        ask(talk, asked)
+        (certificate, _), (finished, _) = sent_late(notes)
+        assert certificate == Certificate(b"c", ())
+        assert isinstance(finished, Finished)
+
+
+def test_data_goes_on_around_an_answer():
+    """What was sent before and after it arrives."""
+    talk = established()
+    talk.client.send(b"before ")
+    talk.server_events += talk.server.receive(talk.client.data_to_send())
+    ask(talk, request())
+    talk.server.send(b"and data for the client")
+    talk.client_events += talk.client.receive(talk.server.data_to_send())
+    assert received(talk.client_events) == b"and data for the client"
+    assert received(talk.server_events) == b"before "
+    assert talk.client.established
+
+
+@pytest.mark.parametrize("offers", [True, False])
+def test_who_did_not_offer_it_may_not_be_asked(offers: bool):
+    """RFC 9846 4.3.6: a server that asks all the same breaks the protocol."""
+    notes: list[Note] = []
+    talk = established(notes, offers=offers)
+    hello = next(note.message for note in notes if isinstance(note, MessageSeen))
+    assert isinstance(hello, ClientHello)
+    assert (ext.find(hello.extensions, ext.PostHandshakeAuth) is not None) is offers
+    ask(talk, request())
+    error = failure(talk.client_events)
+    if offers:
+        assert error is None
+        return
+    assert isinstance(error, PeerFault)
+    assert error.fault is Fault.UNEXPECTED_MESSAGE
+    assert not any(isinstance(message, Certificate) for message, _ in sent_late(notes))
+
+
+def test_a_server_may_ask_so_many_times_and_no_more():
+    """Each answer costs a signature and takes memory until it is read; data between them changes nothing."""
+    talk = established()
+    for count in range(REQUEST_LIMIT):
+        ask(talk, request(bytes([count])))
+        talk.server.send(b"x")
+        talk.client_events += talk.client.receive(talk.server.data_to_send())
+    assert failure(talk.client_events) is None
+    ask(talk, request(b"once more"))
+    assert isinstance(failure(talk.client_events), PeerFault)
+
+
+def test_who_has_closed_answers_no_more():
+    """RFC 9846 6.1: nothing goes out after close_notify."""
+    notes: list[Note] = []
+    talk = established(notes)
+    talk.client.close()
+    talk.client.data_to_send()
+    ask(talk, request())
+    assert sent_late(notes) == []
+    assert talk.client.data_to_send() == b""
+
+
+def test_a_request_without_schemes_is_refused():
+    """RFC 9846 4.4.2: signature_algorithms must be there."""
+    talk = established()
+    ask(talk, CertificateRequest(b"", (ext.CertificateAuthorities((b"0\x00",)),)))
+    error = failure(talk.client_events)
+    assert isinstance(error, PeerFault) and error.fault is Fault.MISSING_EXTENSION
+
+
+def test_a_key_that_is_elsewhere_cannot_be_offered():
+    """Nothing would wait for its signature."""
+    with pytest.raises(ConfigError, match="post_handshake_auth: a key that is held elsewhere"):
+        established(credentials=external("client.example"))
+
+
+def test_the_table_lets_a_request_come_to_an_open_connection_of_a_client_alone():
+    """RFC 9846 4.7.2."""
+    from bothways.tls.handshake.steps import LEGAL, Role, Step
+
+    asked = {
+        role for role in Role if HandshakeType.certificate_request in LEGAL[role][Step.CONNECTED].accepts
+    }
+    assert asked == {Role.CLIENT}
