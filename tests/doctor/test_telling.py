@@ -134,7 +134,16 @@ LATER = Request("after the handshake", (), 0, (), ())
             "whether it goes on without one is not known",
             "note",
         ),
-        (replace(LOOK, request=LATER), "it wants to negotiate anew (HelloRequest)", "warning"),
+        (
+            replace(LOOK, version="TLS 1.2", request=LATER),
+            "it wants to negotiate anew (HelloRequest)",
+            "warning",
+        ),
+        (
+            replace(LOOK, request=LATER, reply=FORBIDDEN),
+            'post-handshake authentication, and without one it answers "HTTP/1.1 403 Forbidden"',
+            "note",
+        ),
         (replace(LOOK, version=None, outcome="failed"), "no handshake came far enough to tell", "unknown"),
     ],
 )

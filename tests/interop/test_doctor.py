@@ -84,7 +84,7 @@ def test_openssl_that_is_old_and_lax(folder: Path):
     """Old versions, CBC, suites without encryption: each is told; no handshake of ours uses any of it."""
     options = ("-min_protocol", "TLSv1", "-cipher", "ALL:NULL:@SECLEVEL=0", "-www")
     with s_server(folder, *options) as (_, port):
-        found = report(port)
+        found = report(port, path="/")
     assert spoken(found) == {"TLS 1.3", "TLS 1.2", "TLS 1.1", "TLS 1.0"}
     assert set(found.server.dated) == {"CBC", "no protection"}
     assert text(found, "server.old") == "warning: TLS 1.1, TLS 1.0 are still answered"
@@ -103,7 +103,7 @@ def test_openssl_with_an_rsa_key_and_its_dated_suites(folder: Path):
     options = ("-tls1_2", "-cipher", "AES128-SHA:DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256", "-no_ticket",
                "-status_file", str(staple), "-www")  # fmt: skip
     with s_server(folder, *options, who=who) as (_, port):
-        found = report(port)
+        found = report(port, path="/")
     assert spoken(found) == {"TLS 1.2"}
     assert found.server.suites_12 == Choices(("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",), complete=True)
     assert set(found.server.dated) == {"finite-field DHE", "RSA key transport"}
@@ -126,16 +126,20 @@ def test_openssl_that_refuses_who_is_not_of_its_ca(version: str, folder: Path):
     assert causes[0]["cause"] == "ISSUER_NOT_NAMED"
 
 
-def test_openssl_that_asks_after_the_handshake(folder: Path):
-    """TLS 1.2: it wants to negotiate anew, to ask for a certificate then (typing R)."""
-    with s_server(folder, "-tls1_2") as (program, port):
-        config = ClientConfig(anchors=identities.anchors(), versions=("1.2",))
-        typing = threading.Thread(target=lambda: (program.until("CIPHER is"), program.say("R\n")))
+@pytest.mark.parametrize(("version", "key"), [("1.2", "R"), ("1.3", "c")])
+def test_openssl_that_asks_after_the_handshake(version: str, key: str, folder: Path):
+    """In TLS 1.2 it wants to negotiate anew (typing R), in TLS 1.3 it asks at once (typing c)."""
+    with s_server(folder, f"-tls1_{version[-1]}") as (program, port):
+        config = ClientConfig(anchors=identities.anchors(), versions=(version,), post_handshake_auth=True)
+        typing = threading.Thread(target=lambda: (program.until("CIPHER is"), program.say(f"{key}\n")))
         typing.start()
         look = attempt(caller(port, timeout=20), config, None)
         typing.join(20)
-    assert look.asked_again
-    assert look.facts().request.when == "after the handshake"
+    facts = look.facts()
+    assert facts.request.when == "after the handshake"
+    assert (look.asked_again, look.asked_late) == (version == "1.2", version == "1.3")
+    if version == "1.3":
+        assert facts.request.authorities == ("CN=Interop root",)
 
 
 def test_openssl_with_a_chain_that_lacks_its_intermediate(folder: Path):

@@ -9,12 +9,13 @@ import contextlib
 import email.utils
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from bothways.doctor.caller import Caller
-from bothways.doctor.report import Confirmed, Handshake, Reply, Request
+from bothways.doctor.report import Asked, Confirmed, Handshake, Reply, Request
 from bothways.errors import PeerAlert, TLSError
 from bothways.explain.causes import Explanation, Files, Witness, explain, facts_of
 from bothways.explain.causes.situation import UNNAMED
@@ -26,13 +27,15 @@ from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
 from bothways.net.channel import Channel, wrap
 from bothways.tls.connection import ClientConfig
-from bothways.tls.events import Judged, MessageSeen
+from bothways.tls.events import Epoch, Judged, MessageSeen
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ServerHello
 from bothways.trust.distinguished import spelled as spelled_name
 from bothways.trust.verdict import Verdict
+
+Asking = tls12.CertificateRequest | tls13.CertificateRequest
 
 WAIT_SECONDS = 1.5
 HEAD_LIMIT = 16 * 1024
@@ -76,10 +79,16 @@ class Attempt:
         return next((note.verdict for note in notes if isinstance(note, Judged)), None)
 
     @property
-    def request(self) -> tls12.CertificateRequest | tls13.CertificateRequest | None:
-        """What the server asked of our certificate in the handshake."""
-        kinds = (tls12.CertificateRequest, tls13.CertificateRequest)
-        return next((each for each in self.seen() if isinstance(each, kinds)), None)
+    def request(self) -> Asking | None:
+        """What the server asked of our certificate, in the handshake or else after it."""
+        return next((each for each, _ in self._requests()), None)
+
+    def _requests(self) -> Iterator[tuple[Asking, Asked]]:
+        for each in self.recorder.notes:
+            note = each.note
+            if isinstance(note, MessageSeen) and isinstance(note.message, Asking) and not note.sent:
+                late = note.epoch is Epoch.APPLICATION
+                yield note.message, "after the handshake" if late else "in the handshake"
 
     @property
     def scheme(self) -> int | None:
@@ -93,6 +102,11 @@ class Attempt:
     def chose(self) -> bool:
         """Whether the server got as far as a choice."""
         return any(isinstance(message, ServerHello) for message in self.seen())
+
+    @property
+    def asked_late(self) -> bool:
+        """Whether the server asked for our certificate after a handshake of TLS 1.3 (RFC 9846 4.7.2)."""
+        return any(when == "after the handshake" for _, when in self._requests())
 
     @property
     def asked_again(self) -> bool:
@@ -136,10 +150,9 @@ class Attempt:
         return False
 
     def _request(self) -> Request | None:
-        message = self.request
-        if message is None:
-            return None if not self.asked_again else Request("after the handshake", (), 0, (), ())
-        return request_facts(message)
+        for message, when in self._requests():
+            return request_facts(message, when)
+        return Request("after the handshake", (), 0, (), ()) if self.asked_again else None
 
 
 def failure_facts(error: Exception | None, explanation: Explanation | None) -> dict[str, Any] | None:
@@ -149,11 +162,11 @@ def failure_facts(error: Exception | None, explanation: Explanation | None) -> d
     return {**error_facts(error), "explanation": facts_of(explanation) if explanation is not None else None}
 
 
-def request_facts(message: tls12.CertificateRequest | tls13.CertificateRequest) -> Request:
+def request_facts(message: Asking, when: Asked) -> Request:
     """Return a request for our certificate in words."""
     authorities, schemes, types = parts_of(message)
     return Request(
-        when="in the handshake",
+        when=when,
         authorities=tuple(visible(spelled_name(each)) for each in authorities[:SHOWN_AUTHORITIES]),
         more_authorities=max(0, len(authorities) - SHOWN_AUTHORITIES),
         schemes=tuple(all_spelled(SignatureScheme, schemes)),
@@ -161,9 +174,7 @@ def request_facts(message: tls12.CertificateRequest | tls13.CertificateRequest) 
     )
 
 
-def parts_of(
-    message: tls12.CertificateRequest | tls13.CertificateRequest,
-) -> tuple[tuple[bytes, ...], tuple[int, ...], tuple[int, ...]]:
+def parts_of(message: Asking) -> tuple[tuple[bytes, ...], tuple[int, ...], tuple[int, ...]]:
     """Return the authorities (DER), schemes and, in TLS 1.2, certificate types of a request."""
     if isinstance(message, tls12.CertificateRequest):
         return (
@@ -225,7 +236,8 @@ def _talk(made: Attempt, channel: Channel, path: str | None, caller: Caller, dea
             path = "/"
         if path is not None:
             made.reply = ask_http(channel, path, caller, deadline)
-        made.confirmed = _confirmed(channel, min(WAIT_SECONDS, max(0.0, deadline - time.monotonic())))
+        wait = min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
+        made.confirmed = _confirmed(channel, wait, linger=made.reply is None)
     except (TLSError, OSError):
         if not spent.is_set():
             raise
@@ -233,14 +245,16 @@ def _talk(made: Attempt, channel: Channel, path: str | None, caller: Caller, dea
         timer.cancel()
 
 
-def _confirmed(channel: Channel, wait: float) -> Confirmed:
-    """Wait for what the server may still say: in TLS 1.3 whether we are accepted, else a HelloRequest."""
+def _confirmed(channel: Channel, wait: float, *, linger: bool) -> Confirmed:
+    """Wait for what the server may still say: whether we are accepted, and whether it asks for more."""
+    deadline = time.monotonic() + wait
     confirmed = channel.confirmed(wait)
     if confirmed == "refused":
         while channel.recv(READ):
             pass  # what came before the refusal is finite, and then it is raised
-    elif channel.version == "1.2" and wait > 0:
-        channel.settimeout(wait)
+    left = deadline - time.monotonic()
+    if linger and left > 0:
+        channel.settimeout(left)
         with contextlib.suppress(TimeoutError):
             channel.recv(READ)
     return confirmed

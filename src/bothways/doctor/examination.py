@@ -162,6 +162,7 @@ def _lookers(survey: Survey, config: ClientConfig) -> Iterator[ClientConfig]:
                 credentials=None,
                 versions=(version,),
                 alpn=config.alpn or HTTP,
+                post_handshake_auth=True,
                 revocation=_with_staples(config.revocation),
             )
 
@@ -174,9 +175,11 @@ def _with_staples(revocation: Revocation | None) -> Revocation:
 
 
 def _as_asked(config: ClientConfig, looks: Sequence[Attempt]) -> ClientConfig:
-    """Return what was given; HTTP is offered by its name to who is known to choose it."""
+    """Return what was given. HTTP is offered by its name to who is known to choose it, and a certificate after
+    the handshake to who was seen to ask for it then."""
     known = any(look.channel is not None and look.channel.alpn in HTTP for look in looks)
-    return replace(config, alpn=HTTP) if known and not config.alpn else config
+    late = any(look.asked_late for look in looks) and all(each.key is not None for each in config.own)
+    return replace(config, alpn=HTTP if known and not config.alpn else config.alpn, post_handshake_auth=late)
 
 
 # -- files alone -------------------------------------------------------------------------------------------

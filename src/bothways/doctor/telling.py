@@ -154,13 +154,15 @@ def request_rows(looks: Sequence[Handshake]) -> Iterator[Row]:
     in_handshake = [look for look in asking if look.request and look.request.when == "in the handshake"]
     if in_handshake:
         yield _required(in_handshake)
-        yield from _taken([look.request for look in in_handshake if look.request])
     elif asking:
         yield _afterwards(asking[0])
     elif any(look.version for look in looks):
         yield _not_asked(looks)
     elif looks:
         yield Row("request.when", "unknown", "asks for a certificate", "no handshake came far enough to tell")
+    requests = [look.request for look in (in_handshake or asking) if look.request and look.request.schemes]
+    if requests:
+        yield from _taken(requests)
 
 
 def _not_asked(looks: Sequence[Handshake]) -> Row:
@@ -173,9 +175,14 @@ def _not_asked(looks: Sequence[Handshake]) -> Row:
 
 
 def _afterwards(look: Handshake) -> Row:
-    text = f"after the handshake of {look.version or 'TLS 1.2'}: it wants to negotiate anew (HelloRequest)"
-    hint = "renegotiation is gone from TLS 1.3 and refused here: let the server ask in the handshake"
-    return Row("request.when", "warning", "asks for a certificate", text, hint)
+    reply = f', and without one it answers "{look.reply.line}"' if look.reply is not None else ""
+    if look.version == "TLS 1.2":
+        text = f"after the handshake of TLS 1.2: it wants to negotiate anew (HelloRequest){reply}"
+        hint = "renegotiation is gone from TLS 1.3 and refused here: let the server ask in the handshake"
+        return Row("request.when", "warning", "asks for a certificate", text, hint)
+    text = f"after the handshake of TLS 1.3, by a request for post-handshake authentication{reply}"
+    hint = "few clients answer that, and none over HTTP/2: let the server ask in the handshake, by a name of its own"
+    return Row("request.when", "note", "asks for a certificate", text, hint)
 
 
 def _required(looks: Sequence[Handshake]) -> Row:
