@@ -85,7 +85,7 @@ class AfterHandshake:
 
     def update_if_due(self) -> None:
         """Renew our keys if the peer asked for it, or before they have protected too much (5.5)."""
-        if self._owes or _protecting(self._out.keys).should_update:
+        if self._owes or self._out.keys.should_update:
             self.update_keys(ask=False)
 
 

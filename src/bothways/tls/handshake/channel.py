@@ -86,7 +86,7 @@ class Outbox:
 
     def data(self, data: bytes | bytearray | memoryview) -> None:
         """Send application data."""
-        self._seal(ContentType.application_data, data)
+        self._seal(_DATA, data)
 
     def alert(self, level: int, description: int) -> None:
         """Send an alert, after whatever is still in the flight."""
@@ -113,7 +113,7 @@ class Outbox:
         self._wire.clear()
         return wire
 
-    def _seal(self, content_type: ContentType, data: bytes | bytearray | memoryview) -> None:
+    def _seal(self, content_type: int, data: bytes | bytearray | memoryview) -> None:
         records = self.keys.seal(content_type, data, self._padding)
         self._wire.append(records)
         if self._observer is not None:
@@ -129,6 +129,7 @@ class Inbox:
         self._observer = observer
         self._empty_records = 0
         self._opened = False
+        self._is_clear = observer is None  # nothing waits here, and nobody watches
         self.keys: Sealing = Plaintext()
         self.epoch = Epoch.PLAINTEXT
         self.tls13 = True
@@ -142,6 +143,7 @@ class Inbox:
 
     def feed(self, data: bytes) -> None:
         """Take bytes off the wire; nothing is opened yet."""
+        self._is_clear = False
         self._framing.feed(data)
 
     def change_keys(self, keys: Protecting, epoch: Epoch) -> None:
@@ -159,17 +161,17 @@ class Inbox:
     def forget(self) -> None:
         """Let go of the keys and of everything that was not opened."""
         self.keys = Plaintext()
+        self._is_clear = False
         self._framing = Framing()
         self._flight = Flight(0)
 
     def open_data(self, data: bytes) -> bytes | None:
         """Return the content of `data` if it is one record of application data and nothing else waits.
 
-        This is the short way for bulk data; None says that it is to be fed, and changes nothing.
+        This is the short way for bulk data, with no observer to be told; None says that it is to be fed, and
+        changes nothing.
         """
-        if isinstance(self.keys, Plaintext) or self._observer is not None:
-            return None
-        if self._framing.buffered or not self._flight.empty or type(data) is not bytes:
+        if not self._is_clear or type(data) is not bytes:
             return None
         content = self.keys.open_data(data)
         if content:
@@ -203,6 +205,7 @@ class Inbox:
             elif not self._flight.empty:
                 blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
             return content_type, content
+        self._is_clear = self._observer is None and self._flight.empty and not self._framing.buffered
         return None
 
     def _open(self, header: bytes, body: memoryview) -> tuple[int, bytes] | None:

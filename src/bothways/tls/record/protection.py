@@ -45,6 +45,10 @@ class Plaintext:
         """Return content type and content."""
         return header[0], bytes(body)
 
+    def open_data(self, record: bytes) -> None:
+        """Return None: there is no application data without protection."""
+        del record
+
 
 class Protection:
     """One direction's records under one traffic secret (RFC 9846 5.2-5.5).
