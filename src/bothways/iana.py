@@ -6,6 +6,7 @@ What a peer sends stays an `int`, since it may send what no registry has: `name`
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 
 
 class ProtocolVersion(IntEnum):
@@ -316,6 +317,7 @@ class ECCurveType(IntEnum):
 NAMES_LIMIT = 64
 
 
+@lru_cache(maxsize=1024)
 def name(registry: type[IntEnum], value: int) -> str:
     """Return the registry's name of `value`, or say what kind of unknown number it is."""
     try:

@@ -1,4 +1,4 @@
-"""The identities of every stack in a benchmark: P-256 certificates directly under one CA, valid now."""
+"""The identities of every stack in a benchmark: certificates directly under one CA, valid now."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Identities:
         return str(path)
 
 
-def make() -> Identities:
+def make(server_key: str = "P-256", server_usage: tuple[str, ...] = ("digital_signature",)) -> Identities:
+    """P-256 for the CA and the client; the server's key is of the kind and for the usages given."""
     now = datetime.now(UTC).replace(microsecond=0)
     days = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=30)}
     ca = root("Benchmark CA", **days)
-    return Identities(
-        ca, leaf(ca, NAME, usage=("serverAuth",), **days), leaf(ca, "client", usage=("clientAuth",), **days)
-    )
+    server = leaf(ca, NAME, usage=("serverAuth",), key_kind=server_key, key_usage=server_usage, **days)
+    return Identities(ca, server, leaf(ca, "client", usage=("clientAuth",), **days))

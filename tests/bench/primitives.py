@@ -1,16 +1,16 @@
-"""The calls into `cryptography` that a mutual handshake of TLS 1.3 cannot do without, and no more.
+"""The calls into `cryptography` that a mutual handshake cannot do without, and no more.
 
-Counted for both sides together: P-256 certificates directly under one anchor, TLS_AES_128_GCM_SHA256.
+Counted for both sides together: certificates directly under one anchor, AES-128-GCM with SHA-256.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, padding, rsa, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
@@ -35,6 +35,13 @@ def handshake(identities: Identities, *, remembered: bool = False, hybrid: bool 
     calls = [*_x25519(), *_certificates(identities), *_signatures(identities, remembered)]
     calls += [*_transcript(), *_schedule(), *_records()]
     return [*_mlkem768(), *calls] if hybrid else calls
+
+
+def handshake12(identities: Identities, cipher: str) -> list[Calls]:
+    """Every call of one handshake of TLS 1.2, both sides authenticated, by the suite that OpenSSL calls `cipher`."""
+    transport = cipher.startswith("AES")
+    exchange = _transport(identities) if transport else [*_x25519(), *_exchange_proof(identities)]
+    return [*exchange, *_certificates(identities), *_client_proof(identities), *_transcript12(), *_prf()]
 
 
 def once(calls: list[Calls]) -> Callable[[], None]:
@@ -103,6 +110,76 @@ def _signatures(identities: Identities, remembered: bool) -> list[Calls]:
         Calls(2, "CertificateVerify checked", lambda: public.verify(signature, proof, ECDSA)),
     ]
     return calls if remembered else [*calls, Calls(2, "certificate's signature checked", check_certificate)]
+
+
+def _exchange_proof(identities: Identities) -> list[Calls]:
+    key, proof = identities.server.key, bytes(100)
+    arguments: tuple[Any, ...] = (ECDSA,)
+    if isinstance(key, rsa.RSAPrivateKey):
+        arguments = (padding.PSS(padding.MGF1(SHA256), padding.PSS.DIGEST_LENGTH), SHA256)
+    signature, public = key.sign(proof, *arguments), key.public_key()
+    kind = "RSA-PSS 2048" if len(arguments) == 2 else "ECDSA P-256"
+    return [
+        Calls(1, f"ServerKeyExchange signed ({kind})", lambda: key.sign(proof, *arguments)),
+        Calls(1, "ServerKeyExchange checked", lambda: public.verify(signature, proof, *arguments)),
+    ]
+
+
+def _transport(identities: Identities) -> list[Calls]:
+    key, secret = identities.server.key, bytes(48)
+    public, padded = key.public_key(), padding.PKCS1v15()
+    encrypted = public.encrypt(secret, padded)
+    return [
+        Calls(1, "premaster secret encrypted (RSA-2048)", lambda: public.encrypt(secret, padded)),
+        Calls(1, "premaster secret decrypted", lambda: key.decrypt(encrypted, padded)),
+    ]
+
+
+def _client_proof(identities: Identities) -> list[Calls]:
+    key, ca, certificate = (
+        identities.client.key,
+        identities.ca.key.public_key(),
+        identities.client.certificate,
+    )
+    public, messages = key.public_key(), bytes(2400)
+    signature = key.sign(messages, ECDSA)
+    signed, data = certificate.signature, certificate.tbs_certificate_bytes
+    return [
+        Calls(
+            1, "CertificateVerify signed (ECDSA P-256) over all messages", lambda: key.sign(messages, ECDSA)
+        ),
+        Calls(1, "CertificateVerify checked", lambda: public.verify(signature, messages, ECDSA)),
+        Calls(2, "certificate's signature checked", lambda: ca.verify(signed, data, ECDSA)),
+    ]
+
+
+def _transcript12() -> list[Calls]:
+    running, message = hashes.Hash(SHA256), bytes(200)
+    return [
+        Calls(2, "transcript begun", lambda: hashes.Hash(SHA256)),
+        Calls(20, "message hashed: 10 of 11, since nothing covers the last", lambda: running.update(message)),
+        Calls(6, "transcript's hash taken: 3 places a side", lambda: running.copy().finalize()),
+    ]
+
+
+def _prf() -> list[Calls]:
+    secret, seed = bytes(48), bytes(80)
+    keyed = HMAC(secret, SHA256)
+    aead, header, nonce, finished = AESGCM(bytes(16)), bytes(13), bytes(12), bytes(16)
+    sealed = aead.encrypt(nonce, finished, header)
+
+    def block() -> bytes:
+        running = keyed.copy()
+        running.update(seed)
+        return running.finalize()
+
+    return [
+        Calls(8, "PRF keyed: main secret, key block, 2 Finished a side", lambda: HMAC(secret, SHA256)),
+        Calls(24, "HMAC of the PRF: 4 for 48 bytes, 4 for 40, 2 for each Finished", block),
+        Calls(4, "AES-128-GCM key set: both directions a side", lambda: AESGCM(bytes(16))),
+        Calls(2, "Finished sealed", lambda: aead.encrypt(nonce, finished, header)),
+        Calls(2, "Finished opened", lambda: aead.decrypt(nonce, sealed, header)),
+    ]
 
 
 def _transcript() -> list[Calls]:

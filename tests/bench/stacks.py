@@ -1,19 +1,26 @@
-"""Every TLS stack of the benchmarks behind one face: a mutual TLS 1.3 handshake in memory, then data."""
+"""Every TLS stack of the benchmarks behind one face: a mutual handshake in memory, then data."""
 
 from __future__ import annotations
 
 import errno
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from OpenSSL import SSL
 
 from bench.identities import NAME, Identities
 from bothways import ClientConfig, Connection, Credentials, Data, ServerConfig, TrustStore
+from bothways.tls.events import Observer
 
 SUITE = "TLS_AES_128_GCM_SHA256"
+# Those of TLS 1.2 by the names of OpenSSL, and by those of IANA's registry.
+SUITES12 = {
+    "ECDHE-ECDSA-AES128-GCM-SHA256": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "AES128-GCM-SHA256": "TLS_RSA_WITH_AES_128_GCM_SHA256",
+}
 
 
 class Channel(Protocol):
@@ -46,15 +53,29 @@ class OurChannel:
 
 
 def bothways(
-    identities: Identities, group: str = "x25519", remember_paths: int = 0, *, mutual: bool = True
+    identities: Identities,
+    group: str = "x25519",
+    remember_paths: int = 0,
+    *,
+    mutual: bool = True,
+    observer: Callable[[], Observer | None] = lambda: None,
+    client_terms: Mapping[str, Any] | None = None,
+    server_terms: Mapping[str, Any] | None = None,
 ) -> Stack:
-    client, server = configs(identities, group, remember_paths, mutual=mutual)
+    """Our own stack. observer: makes one for each end; the terms are added to those of the two configs."""
+    client, server = configs(
+        identities, group, remember_paths, mutual=mutual, client_terms=client_terms, server_terms=server_terms
+    )
+    is_12 = client.versions == ("1.2",)
 
     def handshake() -> OurChannel:
-        one, other = client.connection(NAME), server.connection()
+        one = client.connection(NAME, observer=observer())
+        other = server.connection(observer=observer())
         other.receive(one.data_to_send())
         one.receive(other.data_to_send())
         other.receive(one.data_to_send())
+        if is_12:
+            one.receive(other.data_to_send())
         if not (one.established and other.established and one.peer and (other.peer or not mutual)):
             raise RuntimeError(f"no handshake: {one.failure} {other.failure}")
         return OurChannel(one, other)
@@ -62,8 +83,27 @@ def bothways(
     return handshake
 
 
+def bothways12(identities: Identities, cipher: str, remember_paths: int = 0) -> Stack:
+    """Our own stack in TLS 1.2, by the suite that OpenSSL calls `cipher`."""
+    suite = SUITES12[cipher]
+    terms: dict[str, Any] = {"versions": ("1.2",), "suites": (suite,)}
+    if suite.startswith("TLS_RSA"):
+        terms = {"versions": ("1.2",), "insecure_rsa_key_transport": True}
+    stack = bothways(identities, "x25519", remember_paths, client_terms=terms, server_terms=terms)
+    channel = stack()
+    if channel.client.suite != suite:  # type: ignore[attr-defined]
+        raise RuntimeError(f"{channel.client.suite} is no fair comparison")  # type: ignore[attr-defined]
+    return stack
+
+
 def configs(
-    identities: Identities, group: str = "x25519", remember_paths: int = 0, *, mutual: bool = True
+    identities: Identities,
+    group: str = "x25519",
+    remember_paths: int = 0,
+    *,
+    mutual: bool = True,
+    client_terms: Mapping[str, Any] | None = None,
+    server_terms: Mapping[str, Any] | None = None,
 ) -> tuple[ClientConfig, ServerConfig]:
     """Both sides' configurations; each has anchors, and so a memory, of its own."""
 
@@ -73,12 +113,16 @@ def configs(
     client, server = identities.client, identities.server
     return (
         ClientConfig(
-            anchors=anchors(), credentials=Credentials.from_pem(client.pem, client.key_pem), groups=(group,)
+            anchors=anchors(),
+            credentials=Credentials.from_pem(client.pem, client.key_pem),
+            groups=(group,),
+            **client_terms or {},
         ),
         ServerConfig(
             client_anchors=anchors() if mutual else None,
             credentials=Credentials.from_pem(server.pem, server.key_pem),
             groups=(group,),
+            **server_terms or {},
         ),
     )
 
@@ -99,10 +143,13 @@ class StandardChannel:
         return self.server.read(len(data))
 
 
-def standard_contexts(identities: Identities, tickets: int = 2) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def standard_contexts(
+    identities: Identities, tickets: int = 2, cipher: str | None = None
+) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Contexts that demand TLS 1.3 and a certificate of both sides; suite and group come from OPENSSL_CONF.
 
-    A server of OpenSSL sends two tickets unless it is told otherwise.
+    A server of OpenSSL sends two tickets unless it is told otherwise. With a `cipher` it is TLS 1.2, in
+    which there is at most one.
     """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -110,13 +157,18 @@ def standard_contexts(identities: Identities, tickets: int = 2) -> tuple[ssl.SSL
     server.num_tickets = tickets
     for context, own in ((client, identities.client), (server, identities.server)):
         context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if cipher is not None:
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers(cipher)
+            if not tickets:
+                context.options |= ssl.OP_NO_TICKET
         context.load_verify_locations(cadata=identities.ca.pem.decode())
         context.load_cert_chain(identities.file("own.pem", own.pem + own.key_pem))
     return client, server
 
 
-def standard(identities: Identities, tickets: int = 2) -> Stack:
-    client_context, server_context = standard_contexts(identities, tickets)
+def standard(identities: Identities, tickets: int = 2, cipher: str | None = None) -> Stack:
+    client_context, server_context = standard_contexts(identities, tickets, cipher)
 
     def handshake() -> StandardChannel:
         to_client, from_client = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -127,13 +179,19 @@ def standard(identities: Identities, tickets: int = 2) -> Stack:
         to_server.write(from_client.read())
         _expect_wait(server)
         to_client.write(from_server.read())
-        client.do_handshake()
+        if cipher is not None:
+            _expect_wait(client)
+        else:
+            client.do_handshake()
         to_server.write(from_client.read())
         server.do_handshake()
+        if cipher is not None:
+            to_client.write(from_server.read())
+            client.do_handshake()
         return StandardChannel(client, server, to_server, from_client)
 
     channel = handshake()
-    _check_same(channel.client.cipher()[0], channel.client.version())  # type: ignore[index]
+    _check_same(channel.client.cipher()[0], channel.client.version(), cipher)  # type: ignore[index]
     if not (channel.client.getpeercert() and channel.server.getpeercert()):
         raise RuntimeError("ssl did not authenticate both sides")
     return handshake
@@ -147,8 +205,8 @@ def _expect_wait(side: ssl.SSLObject) -> None:
     raise RuntimeError("a handshake that is over too soon")
 
 
-def _check_same(suite: str | None, version: str | None) -> None:
-    if suite != SUITE or version != "TLSv1.3":
+def _check_same(suite: str | None, version: str | None, cipher: str | None = None) -> None:
+    if (suite, version) != ((SUITE, "TLSv1.3") if cipher is None else (cipher, "TLSv1.2")):
         raise RuntimeError(f"{version} with {suite} is no fair comparison; is OPENSSL_CONF heeded?")
 
 
@@ -166,7 +224,7 @@ class PyOpenSSLChannel:
         return self.server.recv(len(data))
 
 
-def pyopenssl(identities: Identities, group: str = "x25519") -> Stack:
+def pyopenssl(identities: Identities, group: str = "x25519", cipher: str | None = None) -> Stack:
     contexts = []
     for own, method in (
         (identities.client, SSL.TLS_CLIENT_METHOD),
@@ -174,6 +232,11 @@ def pyopenssl(identities: Identities, group: str = "x25519") -> Stack:
     ):
         context = SSL.Context(method)
         context.set_min_proto_version(SSL.TLS1_3_VERSION)
+        if cipher is not None:
+            context.set_min_proto_version(SSL.TLS1_2_VERSION)
+            context.set_max_proto_version(SSL.TLS1_2_VERSION)
+            context.set_cipher_list(cipher.encode())
+            context.set_options(SSL.OP_NO_TICKET)
         context.use_certificate(own.certificate)
         context.use_privatekey(own.key)
         context.get_cert_store().add_cert(_pyopenssl_certificate(identities.ca.certificate))
@@ -191,14 +254,20 @@ def pyopenssl(identities: Identities, group: str = "x25519") -> Stack:
         server.bio_write(client.bio_read(32 * 1024))
         _pyopenssl_wait(server)
         client.bio_write(server.bio_read(32 * 1024))
-        client.do_handshake()
+        if cipher is not None:
+            _pyopenssl_wait(client)
+        else:
+            client.do_handshake()
         server.bio_write(client.bio_read(32 * 1024))
         server.do_handshake()
+        if cipher is not None:
+            client.bio_write(server.bio_read(32 * 1024))
+            client.do_handshake()
         return PyOpenSSLChannel(client, server)
 
     channel = handshake()
-    _check_same(channel.client.get_cipher_name(), channel.client.get_protocol_version_name())
-    if channel.client.get_group_name().lower() != group.lower():
+    _check_same(channel.client.get_cipher_name(), channel.client.get_protocol_version_name(), cipher)
+    if cipher is None and channel.client.get_group_name().lower() != group.lower():
         raise RuntimeError(f"group {channel.client.get_group_name()} is no fair comparison")
     if not (channel.client.get_peer_certificate() and channel.server.get_peer_certificate()):
         raise RuntimeError("pyOpenSSL did not authenticate both sides")
@@ -317,7 +386,7 @@ class TLSLiteChannel:
         return got
 
 
-def tlslite(identities: Identities) -> Stack:
+def tlslite(identities: Identities, cipher: str | None = None) -> Stack:
     from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
 
     settings = HandshakeSettings()
@@ -327,6 +396,11 @@ def tlslite(identities: Identities) -> Stack:
     settings.keyShares = ["x25519"]
     settings.dhGroups = []
     settings.ticket_count = 0
+    if cipher is not None:
+        settings.minVersion = settings.maxVersion = (3, 3)
+        settings.keyExchangeNames = [
+            "rsa" if cipher.startswith("AES") else "_".join(cipher.lower().split("-")[:2])
+        ]
     own = []
     for each in (identities.client, identities.server):
         chain = X509CertChain()

@@ -235,6 +235,12 @@ class Parsed:
         return (self._loaded or self.load()).not_after
 
     @property
+    def period(self) -> tuple[datetime, datetime]:
+        """The first and the last moment of validity."""
+        loaded = self._loaded or self.load()
+        return loaded.not_before, loaded.not_after
+
+    @property
     def subject_text(self) -> str:
         """The subject for a person; the alternative names stand in where it is empty."""
         text = spelled(self.subject)

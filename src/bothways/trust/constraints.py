@@ -79,12 +79,14 @@ def certificate_reasons(
 
 def is_signed_weakly(certificate: Parsed) -> bool:
     """Whether a certificate is signed by an algorithm that does not count."""
-    return any(fault in _SIGNATURE_FAULTS for fault, _ in flaws(certificate))
+    found = flaws(certificate)
+    return bool(found) and any(fault in _SIGNATURE_FAULTS for fault, _ in found)
 
 
 def has_weak_key(certificate: Parsed) -> bool:
     """Whether nothing that the certificate's key signed counts."""
-    return any(fault is Fault.WEAK_KEY for fault, _ in flaws(certificate))
+    found = flaws(certificate)
+    return bool(found) and any(fault is Fault.WEAK_KEY for fault, _ in found)
 
 
 def flaws(certificate: Parsed) -> tuple[Flaw, ...]:
@@ -106,17 +108,18 @@ def flaws(certificate: Parsed) -> tuple[Flaw, ...]:
 
 def _check_validity(reasons: list[Reason], position: int, certificate: Parsed, at: datetime) -> None:
     """Hold a certificate to its period, both ends included, with no tolerance (RFC 5280 4.1.2.5)."""
-    if at > certificate.not_after:
+    not_before, not_after = certificate.period
+    if at > not_after:
         reasons.append(
             Reason(
                 Fault.CERTIFICATE_EXPIRED,
                 position,
                 certificate.subject_text,
-                {"not_after": certificate.not_after, "now": at},
+                {"not_after": not_after, "now": at},
             )
         )
-    elif at < certificate.not_before:
-        facts = {"not_before": certificate.not_before, "now": at}
+    elif at < not_before:
+        facts = {"not_before": not_before, "now": at}
         reasons.append(Reason(Fault.CERTIFICATE_NOT_YET_VALID, position, certificate.subject_text, facts))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from bothways.faults import Check, Fault, Reason, blame
 from bothways.trust.anchors import Edge, TrustStore
@@ -164,8 +165,7 @@ def read_leaf(der: bytes, anchors: TrustStore) -> Parsed:
     return leaf
 
 
-@dataclass(frozen=True, slots=True)
-class _Terms:
+class _Terms(NamedTuple):
     purpose: Purpose | None
     wanted: ServerName | None
     at: datetime
@@ -406,18 +406,19 @@ def _wanting(path: Path, names: Names, reasons: list[Reason], status: Status) ->
 
 def _trusted(path: Path, names: Names, status: Status) -> Trusted:
     until = min([each.not_after for each in path])
-    count = (
-        "1 certificate, itself an anchor"
-        if len(path) == 1
-        else f"{len(path)} certificates, up to the anchor {path[-1].subject_text}"
-    )
-    findings = (
-        Finding("a", Outcome.PASSED, count),
-        _valid_until(until),
-        status.finding,
-    )
+    findings = (_leads_to(len(path), path[-1].subject_text), _valid_until(until), status.finding)
     lapses = until if status.until is None else min(until, status.until)
     return Trusted(tuple([each.x509 for each in path]), names, findings, lapses)
+
+
+@lru_cache(maxsize=256)
+def _leads_to(count: int, anchor: str) -> Finding:
+    text = (
+        "1 certificate, itself an anchor"
+        if count == 1
+        else f"{count} certificates, up to the anchor {anchor}"
+    )
+    return Finding("a", Outcome.PASSED, text)
 
 
 @lru_cache(maxsize=256)

@@ -8,14 +8,27 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 def prf(algorithm: HashAlgorithm, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
     """Return `length` bytes: PRF(secret, label, seed) with P_hash over `algorithm`."""
-    keyed = HMAC(secret, algorithm)
-    seed = label + seed
-    chained = _mac(keyed, seed)
-    out = _mac(keyed, chained + seed)
-    while len(out) < length:
-        chained = _mac(keyed, chained)
-        out += _mac(keyed, chained + seed)
-    return out[:length]
+    return Prf(algorithm, secret).expand(label, seed, length)
+
+
+class Prf:
+    """The function under one secret, for several labels: the key is set once."""
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, algorithm: HashAlgorithm, secret: bytes) -> None:
+        self._keyed = HMAC(secret, algorithm)
+
+    def expand(self, label: bytes, seed: bytes, length: int) -> bytes:
+        """Return `length` bytes."""
+        keyed = self._keyed
+        seed = label + seed
+        chained = _mac(keyed, seed)
+        out = _mac(keyed, chained + seed)
+        while len(out) < length:
+            chained = _mac(keyed, chained)
+            out += _mac(keyed, chained + seed)
+        return out[:length]
 
 
 def _mac(keyed: HMAC, data: bytes) -> bytes:

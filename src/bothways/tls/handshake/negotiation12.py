@@ -68,6 +68,9 @@ class Choice12:
     by_name: bool
 
 
+RSA_SCHEMES = frozenset(int(scheme) for scheme in SignatureScheme if scheme.name.startswith("rsa_"))
+
+
 def read_offer_12(hello: ClientHello) -> Offer12:
     """Check what RFC 5246 7.4.1.2, 5746 3.6 and 8422 5.1 ask of a ClientHello."""
     if CompressionMethod.null not in hello.legacy_compression_methods:
@@ -189,11 +192,12 @@ def choose_client_credentials_12(
     own: Sequence[Credentials], request: CertificateRequest, accepted: Sequence[int]
 ) -> ClientChoice:
     """Choose the client's certificate by what the server asked for (RFC 5246 7.4.4, RFC 8422 5.5)."""
-    types = request.certificate_types
+    with_rsa = ClientCertificateType.rsa_sign in request.certificate_types
+    with_others = ClientCertificateType.ecdsa_sign in request.certificate_types
     schemes = [
         scheme
         for scheme in request.supported_signature_algorithms
-        if (ClientCertificateType.rsa_sign if is_rsa(scheme) else ClientCertificateType.ecdsa_sign) in types
+        if (with_rsa if is_rsa(scheme) else with_others)
     ]
     return choose_client_credentials(own, schemes, request.certificate_authorities, accepted, tls13=False)
 
@@ -215,7 +219,7 @@ def schemes_12(schemes: Sequence[int]) -> tuple[int, ...]:
 
 def is_rsa(scheme: int) -> bool:
     """Whether a scheme signs with an RSA key."""
-    return spelled(SignatureScheme, scheme).startswith("rsa_")
+    return scheme in RSA_SCHEMES
 
 
 def marked_random(random: bytes, best_version: int) -> bytes:

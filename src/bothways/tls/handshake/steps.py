@@ -171,7 +171,7 @@ def law_of(role: Role, step: Step, version: int | None) -> Law:
 
 
 # The ids that a message fulfils, by its sender: what a ladder writes beside it.
-MESSAGE_IDS: Mapping[tuple[Role, HandshakeType], tuple[str, ...]] = {
+MESSAGE_IDS: Mapping[tuple[Role, int], tuple[str, ...]] = {
     (Role.CLIENT, _T.client_hello): ("1.1", "2.4"),
     (Role.SERVER, _T.server_hello): ("1.2", "2.4"),
     (Role.SERVER, _T.encrypted_extensions): ("1.2",),
@@ -189,7 +189,7 @@ MESSAGE_IDS: Mapping[tuple[Role, HandshakeType], tuple[str, ...]] = {
 }
 
 # Where TLS 1.2 differs: shares come later, and a server's Finished ends the handshake alone.
-MESSAGE_IDS12: Mapping[tuple[Role, HandshakeType], tuple[str, ...]] = {
+MESSAGE_IDS12: Mapping[tuple[Role, int], tuple[str, ...]] = {
     **MESSAGE_IDS,
     (Role.CLIENT, _T.client_hello): ("1.1",),
     (Role.SERVER, _T.server_hello): ("1.2",),
@@ -210,7 +210,7 @@ IDS_BY_FAULT: Mapping[Fault, str] = {
 
 def message_ids(sender: Role, code: int, *, tls13: bool = True) -> tuple[str, ...]:
     """Return the ids that a message of `sender` fulfils; after the handshake all belongs to 4.3."""
-    return (MESSAGE_IDS if tls13 else MESSAGE_IDS12).get((sender, HandshakeType(code)), ("4.3",))
+    return (MESSAGE_IDS if tls13 else MESSAGE_IDS12).get((sender, code), ("4.3",))
 
 
 def failed_check(role: Role, step: Step, fault: Fault, version: int | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bothways.tls.crypto.aead import TrafficKeys
-from bothways.tls.crypto.prf import prf
+from bothways.tls.crypto.prf import Prf, prf
 from bothways.tls.crypto.suites import Suite
 
 MAIN_SECRET_SIZE = 48
@@ -17,7 +17,7 @@ class MainSecret:
     up to ClientKeyExchange, for the extended main secret; None for a peer that lacks it.
     """
 
-    __slots__ = ("_client_keys", "_randoms", "_server_keys", "secret", "suite")
+    __slots__ = ("_client_keys", "_prf", "_randoms", "_server_keys", "secret", "suite")
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class MainSecret:
         else:
             label, seed = b"extended master secret", session_hash
         self.secret = prf(suite.hash, premaster, label, seed, MAIN_SECRET_SIZE)
+        self._prf = Prf(suite.hash, self.secret)
         self._client_keys, self._server_keys = self._expanded()
 
     @property
@@ -49,7 +50,7 @@ class MainSecret:
     def verify_data(self, role: str, transcript_hash: bytes) -> bytes:
         """What the Finished of `role`, "client" or "server", holds (RFC 5246 7.4.9)."""
         label = b"client finished" if role == "client" else b"server finished"
-        return prf(self.suite.hash, self.secret, label, transcript_hash, VERIFY_DATA_SIZE)
+        return self._prf.expand(label, transcript_hash, VERIFY_DATA_SIZE)
 
     def exporter(self, label: str, context: bytes | None, length: int) -> bytes:
         """Keying material for another protocol; None is another context than an empty one (RFC 5705 4)."""
@@ -57,14 +58,14 @@ class MainSecret:
         seed = client_random + server_random
         if context is not None:
             seed += len(context).to_bytes(2, "big") + context
-        return prf(self.suite.hash, self.secret, label.encode("ascii"), seed, length)
+        return self._prf.expand(label.encode("ascii"), seed, length)
 
     def _expanded(self) -> tuple[TrafficKeys, TrafficKeys]:
         """Cut the key block into keys and IVs; an AEAD needs no MAC keys (RFC 5246 6.3)."""
         client_random, server_random = self._randoms
         size, iv_size = self.suite.key_size, self.suite.iv_size
         seed = server_random + client_random
-        block = prf(self.suite.hash, self.secret, b"key expansion", seed, 2 * (size + iv_size))
+        block = self._prf.expand(b"key expansion", seed, 2 * (size + iv_size))
         ivs = block[2 * size :]
         client = TrafficKeys(block[:size], ivs[:iv_size])
         return client, TrafficKeys(block[size : 2 * size], ivs[iv_size:])
