@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 # In TLS 1.2 the groups stand for the curves of certificates as well (RFC 8422 5.1.1).
-GROUPS = {"hybrid": "X25519MLKEM768", "handshake12": "X25519:P-256"}
+GROUPS = {"hybrid": "X25519MLKEM768", "handshake12": "X25519:P-256", "data": "X25519:P-256"}
 ROWS = (
     "handshake",
     "handshake12",
