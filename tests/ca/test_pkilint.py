@@ -1,0 +1,158 @@
+"""What pkilint's linters of RFC 5280 and RFC 6960 find in all that an authority signs: nothing, or why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.ca.authority import Addresses, Authority
+from bothways.ca.crl import REASONS
+from bothways.ca.keys import KeyType, signature_hash
+from bothways.ca.ocsp import Answer, Question, Responder, Unanswerable, refusal
+from bothways.ca.office import Office
+from bothways.ca.profiles import Constraints, Delegation, Holder, Profile
+from bothways.ca.register import WHOLE, Series
+from ca.linting import findings
+from ca.ocsp_requests import ocsp, request
+from ca.offices import DAY, NOW, Clock, client, new_office
+
+URL = "http://ca.example.com"
+HOLDER = Holder(
+    "web",
+    ("www.example.com", "mail.example.com"),
+    ("192.0.2.1", "2001:db8::1"),
+    ("https://example.com/a",),
+    ("web@example.com",),
+)
+DOMAIN = "pkix.invalid_domain_name_syntax: Invalid domain name syntax"
+ADDRESS = "pkix.invalid_uri_syntax: Invalid URI syntax"
+FOUND = [
+    # A wildcard is no host name, and RFC 5280 4.2.1.6 leaves it to others; RFC 9525 6.3 says what it means.
+    (Holder(None, ("*.example.com",)), f'{DOMAIN}: "*.example.com"'),
+    # The linter knows the schemes of the web alone; RFC 3986 3.1 knows any, and SPIFFE-ID 2 this one.
+    (Holder(None, uri=("spiffe://example.com/web",)), f'{ADDRESS}: "spiffe://example.com/web"'),
+    # Hosts of one label are names of a local network, and 'localhost' of RFC 6761 6.3 is one.
+    (Holder(None, ("localhost",)), f'{DOMAIN}: "localhost"'),
+]
+
+
+@pytest.fixture
+def office(tmp_path: Path, clock: Clock) -> Iterator[Office]:
+    made = new_office(tmp_path / "ca", clock, url=URL, partition=2, path_length=1)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("profile", [each for each in Profile if each is not Profile.SUB_CA])
+def test_nothing_is_found_in_a_certificate_of_any_profile(
+    office: Office, profile: Profile, tmp_path: Path
+) -> None:
+    """RFC 5280 4, with names of every kind and every address."""
+    issued = office.issue(profile, HOLDER)
+    assert findings("certificate", der(issued.certificate)) == set()
+
+
+def test_nothing_is_found_where_names_are_few_or_long(office: Office, tmp_path: Path) -> None:
+    """RFC 5280 4.1.2.6 and 4.2.1.6: without a subject the alternative names are critical."""
+    long = ".".join(["x" * 60] * 4)
+    for profile, holder in (
+        (Profile.CLIENT, Holder("alice")),
+        (Profile.CLIENT, Holder("Ünïcødé 名前")),
+        (Profile.SERVER, Holder(None, (long,))),
+        (Profile.CLIENT, Holder(None, email=("x" * 64 + "@" + "y" * 60 + ".example",))),
+    ):
+        issued = office.issue(profile, holder)
+        assert findings("certificate", der(issued.certificate)) == set()
+
+
+def test_nothing_is_found_in_authorities(office: Office, tmp_path: Path) -> None:
+    limits = Constraints(("example.com",), ("secret.example.com",), ("192.0.2.0/24",), ("2001:db8::/32",))
+    below = office.issue(Profile.SUB_CA, Holder("Branch CA"), delegation=Delegation(0, limits))
+    for certificate in (office.authority.root, office.authority.certificate, below.certificate):
+        assert findings("certificate", der(certificate)) == set()
+
+
+@pytest.mark.parametrize("key_type", list(KeyType))
+def test_nothing_is_found_for_any_type_of_key(key_type: KeyType, tmp_path: Path) -> None:
+    addresses = Addresses((f"{URL}/crl",), (f"{URL}/ocsp",), (f"{URL}/ca.cer",))
+    authority = Authority.create("Test", key_type, addresses=addresses)
+    for certificate in (
+        authority.certificate,
+        authority.issue(Profile.PEER, dns=["www.example.com"], key_type=key_type).certificate,
+    ):
+        assert findings("certificate", der(certificate)) == set()
+
+
+@pytest.mark.parametrize(("holder", "found"), FOUND)
+def test_what_is_found_all_the_same_has_its_reason(office: Office, holder: Holder, found: str) -> None:
+    issued = office.issue(Profile.PEER, holder)
+    assert findings("certificate", der(issued.certificate)) == {found}
+
+
+def test_nothing_is_found_in_lists_of_any_kind(office: Office, tmp_path: Path) -> None:
+    """RFC 5280 5: whole, of a partition, deltas of both, with every reason, and the root's."""
+    serials = [client(office, name) for name in "abcdefghij"]
+    for serial, reason in zip(serials, REASONS, strict=False):
+        office.revoke(serial, reason)
+    series = [WHOLE, Series(0)]
+    for each in series:
+        assert findings("crl", der(office.crl(series=each))) == set()
+    held = client(office, "held")
+    office.revoke(held, "certificateHold")
+    office.crl()
+    office.release(held)
+    office.revoke(client(office, "k"), "keyCompromise")
+    for each in series:
+        delta = office.crl(series=Series(each.partition, delta=True))
+        assert findings("crl", der(delta)) == set()
+    root = x509.load_pem_x509_crl((office.path / "root-crl.pem").read_bytes())
+    assert findings("arl", der(root)) == set()
+
+
+def test_nothing_is_found_in_responses_of_any_kind(office: Office, tmp_path: Path) -> None:
+    """RFC 6960 4.2."""
+    alice, bob, carol = (client(office, name) for name in ("alice", "bob", "carol"))
+    office.revoke(bob, "keyCompromise")
+    office.revoke(carol)
+    responder = Responder(
+        office.authority.certificate,
+        lambda: office.issue(Profile.OCSP, Holder("OCSP signer")),
+        office.authority.now,
+    )
+    answers: list[Answer] = []
+    for serial in (alice, bob, carol, 42):
+        for nonce in (None, b"n" * 32):
+            question = responder.read(request(office, serial, nonce, algorithm=hashes.SHA256()))
+            answers.append(responder.sign(question, office.register.find(serial)))
+    assert [answer.status for answer in answers[::2]] == ["good", "revoked", "revoked", "unknown"]
+    with pytest.raises(Unanswerable) as refused:
+        responder.read(b"")
+    later = refusal(ocsp.OCSPResponseStatus.TRY_LATER)
+    for answer in (*answers, refused.value.answer, later):
+        assert findings("ocsp", answer.response) == set()
+
+
+def der(signed: x509.Certificate | x509.CertificateRevocationList) -> bytes:
+    return signed.public_bytes(Encoding.DER)
+
+
+def test_the_linters_do_find_what_is_wrong(office: Office) -> None:
+    """So that finding nothing says something."""
+    ca = office.authority
+    crl = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject)
+    bare = crl.last_update(NOW).next_update(NOW + DAY).sign(ca.key, signature_hash(ca.key))
+    assert findings("crl", der(bare))
+    question = Question(1, hashes.SHA256())
+    issued = office.issue(Profile.OCSP, Holder("OCSP signer"))
+    builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
+        bytes(32), bytes(32), question.serial, hashes.SHA256(), ocsp.OCSPCertStatus.REVOKED, NOW, NOW - DAY, NOW,
+        x509.ReasonFlags.remove_from_crl,
+    )  # fmt: skip
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, issued.certificate)
+    response = builder.sign(issued.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    assert findings("ocsp", response)
