@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from interop.peers import find
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -36,16 +38,34 @@ def test_python_on_a_page_runs_as_it_stands(
 def test_the_readmes_commands_run_as_they_stand(tmp_path: Path) -> None:
     """From nothing to a service that lets in two clients, and after a revocation only one."""
     (script,) = SHELL.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    command = tmp_path / "bin" / "bothways"
+    said = run_as_it_stands(script, tmp_path)
+    heard = [line for line in said.splitlines() if line.startswith(("hello", "alice is"))]
+    assert heard == ["hello from alice", "hello from bob", "hello from bob", "alice is not let in any more"]
+    assert "certificate_revoked" in said
+
+
+@pytest.mark.interop
+def test_the_commands_of_the_authoritys_guide_run_as_they_stand(tmp_path: Path) -> None:
+    """One block after the other, in one folder."""
+    find("openssl")
+    script = "\n".join(SHELL.findall((ROOT / "docs" / "authority.md").read_text(encoding="utf-8")))
+    said = run_as_it_stands(script, tmp_path)
+    assert "revoked api.example.com, serial " in said
+    assert "verify OK" in said
+
+
+def run_as_it_stands(script: str, folder: Path) -> str:
+    """Run a page's commands in a shell that ends at the first that fails; returns what they printed."""
+    command = folder / "bin" / "bothways"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m bothways.cli "$@"\n')
     command.chmod(0o755)
     path = os.pathsep.join((str(command.parent), os.environ["PATH"]))
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT / "src")}
-    output = tmp_path / "output"
+    output = folder / "output"
     with output.open("w") as file:
         shell = subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=environment,
+            ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env=environment,
             stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
         )  # fmt: skip
         try:
@@ -55,9 +75,7 @@ def test_the_readmes_commands_run_as_they_stand(tmp_path: Path) -> None:
                 os.killpg(shell.pid, signal.SIGKILL)
     said = output.read_text(encoding="utf-8")
     assert status == 0, said
-    heard = [line for line in said.splitlines() if line.startswith(("hello", "alice is"))]
-    assert heard == ["hello from alice", "hello from bob", "hello from bob", "alice is not let in any more"]
-    assert "certificate_revoked" in said
+    return said
 
 
 def test_the_readme_has_python_to_run() -> None:

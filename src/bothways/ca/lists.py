@@ -17,7 +17,7 @@ from bothways.ca.crl import build_crl
 from bothways.ca.register import Change, Lists, Published, Series
 from bothways.errors import ConfigError
 
-PARTITION_SIZE = 10_000  # some 400 KB, should all of them be revoked
+PARTITION_SIZE = 10_000  # half a megabyte, should all of them be revoked
 CRL_LIFETIME = timedelta(days=7)
 DELTA_LIFETIME = timedelta(days=1)
 # Until which size a list is made anew at once when something changed; a larger one once a day.
