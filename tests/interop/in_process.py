@@ -17,6 +17,7 @@ from interop.identities import Identity, client, server
 from pair import failure, received
 
 BOTH_ROLES = pytest.mark.parametrize("role", ["client", "server"])
+GROUPS = ("x25519", "secp256r1", "secp384r1", "secp521r1")
 
 # Suites of TLS 1.2, by the names that OpenSSL has for them.
 ECDSA = {

@@ -9,19 +9,15 @@ import ssl
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from bothways import (
     Alert,
-    Credentials,
     Established,
     Fault,
     PeerAlert,
     PeerClosed,
     PeerFault,
     ServerConfig,
-    SignatureWanted,
     Truncated,
     UsageError,
 )
@@ -29,7 +25,6 @@ from interop.identities import client, identity, server
 from interop.in_process import BOTH_ROLES, Meeting, StandardSSL, Theirs, mutual, our_client, our_server
 
 SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
-GROUPS = ("x25519", "secp256r1", "secp384r1", "secp521r1")
 SCHEMES = (
     ("P-256", "ecdsa_secp256r1_sha256"),
     ("P-384", "ecdsa_secp384r1_sha384"),
@@ -63,15 +58,6 @@ def test_openssl_speaks_every_suite_with_us(role: str, suite: str, theirs: Their
 
 
 @BOTH_ROLES
-@pytest.mark.parametrize("group", GROUPS)
-def test_openssl_agrees_on_every_group_with_us(role: str, group: str, theirs: Theirs) -> None:
-    """RFC 9846 4.3.7: where OpenSSL's first share is for another group, this takes a HelloRetryRequest."""
-    meeting = mutual(role, theirs, groups=(group,))
-    assert meeting.ours.group == group
-    meeting.talk()
-
-
-@BOTH_ROLES
 @pytest.mark.parametrize(("kind", "scheme"), SCHEMES)
 def test_openssl_and_we_prove_ourselves_by_every_scheme(
     role: str, kind: str, scheme: str, theirs: Theirs
@@ -79,12 +65,6 @@ def test_openssl_and_we_prove_ourselves_by_every_scheme(
     """RFC 9846 4.3.3: both sides sign, and check, by the one scheme that we allow."""
     allowed = {"schemes": (scheme,), "certificate_schemes": ("ecdsa_secp256r1_sha256",)}
     mutual(role, theirs, kind, **allowed).talk()
-
-
-@BOTH_ROLES
-def test_openssl_and_we_pass_much_data_in_many_records(role: str, theirs: Theirs) -> None:
-    """RFC 9846 5.1: 300,000 bytes each way."""
-    mutual(role, theirs).talk(b"o" * 300_000, b"t" * 300_000)
 
 
 @BOTH_ROLES
@@ -102,13 +82,6 @@ def test_openssl_and_we_show_certificates_of_several_records(role: str, theirs: 
     meeting.carry().talk()
     assert meeting.ours.peer is not None
     assert len(meeting.ours.peer.names.dns) == 1501
-
-
-@BOTH_ROLES
-@pytest.mark.parametrize("piece", [1, 7, 100])
-def test_openssl_reaches_us_in_bits_of_any_size(role: str, piece: int, theirs: Theirs) -> None:
-    """RFC 9846 5.1: where the wire cuts says nothing."""
-    mutual(role, theirs, piece=piece).talk()
 
 
 @BOTH_ROLES
@@ -182,24 +155,6 @@ def test_openssl_client_that_offers_later_authentication_is_not_asked_later(thei
     """RFC 9846 4.7.2: the offer of post_handshake_auth needs no answer."""
     other = theirs.client(client(), post_handshake_auth=True)
     Meeting(our_server(auth="require").connection(), other).carry().talk()
-
-
-@BOTH_ROLES
-def test_openssl_accepts_signatures_that_are_made_elsewhere(role: str, theirs: Theirs) -> None:
-    """Steps 2.2 and 3.2 with a signer that answers later."""
-    mine = client() if role == "client" else server()
-    external = Credentials.external(mine.chain)
-    if role == "client":
-        ours = our_client(credentials=external).connection("localhost")
-        meeting = Meeting(ours, theirs.server(asks=ssl.CERT_REQUIRED)).carry()
-    else:
-        meeting = Meeting(our_server(credentials=external).connection(), theirs.client()).carry()
-    wanted = meeting.events[-1]
-    assert isinstance(wanted, SignatureWanted)
-    key = mine.credentials.key
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    meeting.events += meeting.ours.provide(wanted, key.sign(wanted.data, ec.ECDSA(SHA256())))
-    meeting.carry().talk()
 
 
 # -- names and protocols -----------------------------------------------------------------------------

@@ -9,17 +9,13 @@ import ssl
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from bothways import (
     Alert,
-    Credentials,
     Fault,
     PeerAlert,
     PeerClosed,
     PeerFault,
-    SignatureWanted,
 )
 from bothways.tls.events import Caution, Warned
 from interop.identities import client, deciphering, server
@@ -145,28 +141,6 @@ def test_openssl_and_we_prove_ourselves_by_every_scheme(
     mutual(role, theirs, kind, **allowed).talk()
 
 
-@BOTH_ROLES
-@pytest.mark.parametrize("group", ["x25519", "secp256r1", "secp384r1", "secp521r1"])
-def test_openssl_agrees_on_every_group_with_us(role: str, group: str, theirs: Theirs) -> None:
-    """RFC 8422 5.1.1."""
-    meeting = mutual(role, theirs, "RSA", groups=(group,))
-    assert meeting.ours.group == group
-    meeting.talk()
-
-
-@BOTH_ROLES
-@pytest.mark.parametrize("piece", [1, 7, 100])
-def test_openssl_reaches_us_in_bits_of_any_size(role: str, piece: int, theirs: Theirs) -> None:
-    """RFC 5246 6.2.1: where the wire cuts says nothing."""
-    mutual(role, theirs, piece=piece).talk()
-
-
-@BOTH_ROLES
-def test_openssl_and_we_pass_much_data_in_many_records(role: str, theirs: Theirs) -> None:
-    """RFC 5246 6.2.1: 300,000 bytes each way."""
-    mutual(role, theirs).talk(b"o" * 300_000, b"t" * 300_000)
-
-
 # -- client authentication ---------------------------------------------------------------------------
 
 
@@ -250,24 +224,6 @@ def test_we_read_why_openssl_refuses_us(state: str, alert: Alert, step: str, the
     meeting = Meeting(our_client(client(state=state)).connection("localhost"), other).carry()
     assert isinstance(meeting.failure, PeerAlert)
     assert (meeting.failure.alert, meeting.failure.step) == (alert, step)
-
-
-@BOTH_ROLES
-def test_openssl_accepts_signatures_that_are_made_elsewhere(role: str, theirs: Theirs) -> None:
-    """Steps 2.2 and 3.2 with a signer that answers later."""
-    mine = client() if role == "client" else server()
-    external = Credentials.external(mine.chain)
-    if role == "client":
-        ours = our_client(credentials=external).connection("localhost")
-        meeting = Meeting(ours, theirs.server(server(), asks=ssl.CERT_REQUIRED)).carry()
-    else:
-        meeting = Meeting(our_server(credentials=external).connection(), theirs.client()).carry()
-    wanted = meeting.events[-1]
-    assert isinstance(wanted, SignatureWanted)
-    key = mine.credentials.key
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    meeting.events += meeting.ours.provide(wanted, key.sign(wanted.data, ec.ECDSA(SHA256())))
-    meeting.carry().talk()
 
 
 # -- names, protocols, versions ------------------------------------------------------------------------
