@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import httpcore
@@ -19,6 +20,9 @@ import httpcore
 from bothways.trust.evidence.asking import Form
 
 PIECE = 64 * 1024
+# httpcore's locks are anyio's, which loads this at its first use: that would be in a loop with others' handshakes.
+with contextlib.suppress(ImportError):
+    import_module("anyio._backends._asyncio")
 Looked = list[str] | OSError
 
 
