@@ -46,7 +46,7 @@ class Authority:
         names = ["DNS:localhost", "IP:127.0.0.1"]
         self.server = pki.leaf(self.middle, "server", alternatives=names, extra=extra, **skins.SPAN)
         usage = {"usage": ("clientAuth",), "alternatives": (), "extra": extra}
-        self.clients = [pki.leaf(self.middle, name, **usage, **skins.SPAN) for name in ("Ada", "Bea")]
+        self.clients = [pki.leaf(self.middle, name, **usage, **skins.SPAN) for name in ("Ada", "Bea", "Cleo")]
         self.people = [self.server, *self.clients]
 
 

@@ -26,11 +26,13 @@ from bothways.cli.terminal import headline, refuse, say
 from bothways.cli.watching import looking_after
 from bothways.errors import TLSError
 from bothways.explain.causes import Explanation, Files, Witness, explain
+from bothways.explain.escape import visible
 from bothways.explain.names import peer_name
 from bothways.explain.recorder import Recorder
 from bothways.net.channel import Channel, wrap
 from bothways.tls.connection import ServerConfig
 from bothways.trust.crl_files import CRLFiles
+from bothways.trust.verdict import Outcome
 
 Service = Callable[[Channel], None]
 
@@ -143,15 +145,22 @@ def _serve_one(
     witness = Witness(config, address=str(client), files=files, also=recorder)
     try:
         channel = _shake_hands(sock, config, witness, recorder, picture)
-        say(
-            f"{client} is {peer_name(channel.peer)} (TLS {channel.version}, {channel.suite}, {channel.group})"
-        )
+        agreed = f"TLS {channel.version}, {channel.suite}, {channel.group}"
+        say("\n".join([f"{client} is {peer_name(channel.peer)} ({agreed})", *_warnings(channel)]))
         channel.settimeout(idle_timeout)
         with channel:
             talk(channel)
     except (TLSError, OSError) as error:
         lines = explain(error, witness.situation()).lines()
         say("\n".join([f"{client} ended: {headline(error)}", *(f"    {line}" for line in lines)]))
+
+
+def _warnings(channel: Channel) -> list[str]:
+    """Say what should be known although the client was let in, and what kept us from knowing more."""
+    lines = [f"    warning: {each}" for each in channel.warnings]
+    findings = () if channel.peer is None else channel.peer.verdict.findings
+    unknown = [each.text for each in findings if each.outcome is Outcome.UNKNOWN]
+    return lines + [f"    3.3c {visible(text, 600)}" for text in unknown]
 
 
 def _shake_hands(
