@@ -31,8 +31,9 @@ class Authority:
             return reply(pki.crl(skins.root(), **TIMES))
         request = ocsp.load_der_ocsp_request(asked.body)
         about = next(each for each in self.people if each.certificate.serial_number == request.serial_number)
+        silent = self.silent
         self.asked.append(about.certificate.subject.rfc4514_string())
-        if self.silent:
+        if silent:
             self.responder.stall()
         status = "revoked" if about in self.revoked else "good"
         nonce = next(iter(request.extensions)).value.nonce

@@ -201,7 +201,7 @@ async def test_a_handshake_that_waits_for_evidence_holds_up_no_other() -> None:
     with authority() as ca:
         server = skins.server_config(credentials=credentials(ca.server), revocation=policy())
         async with serving(echo, server) as listening:
-            ada, bea = (skins.client_config(each) for each in ca.clients)
+            ada, bea = (skins.client_config(each) for each in ca.clients[:2])
             ca.silent = True
             first_reader, first_writer = await open_to(listening, ada)
             while "CN=Ada" not in ca.asked:
