@@ -41,7 +41,7 @@ while client.failure is None:
     client.receive(server.data_to_send())
 why = explain(client.failure, witness.situation())
 
-assert why.first.cause.name == "ISSUER_NOT_NAMED"
+assert why.first.cause.name == "CA_NOT_ACCEPTED"
 assert "Globex" in why.first.evidence and "Acme" in why.first.evidence
 print(why)
 ```

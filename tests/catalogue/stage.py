@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +28,7 @@ SECONDS = 8.0
 HOST = "localhost"
 REQUEST = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
 MOMENTS = {"$(date +%s -d '+1 year')": timedelta(days=365), "$(date +%s -d '-2 hours')": timedelta(hours=-2)}
-READY = {"openssl": "ACCEPT", "go-peer": "listening"}
+READY = {"openssl": "ACCEPT", "go-peer": "listening", "tlslite-peer": "listening"}
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Stage:
                 (self.folder / _file_of(command)).write_text(setup.replace("PORT", str(port)))
             program = Program(*words, folder=self.folder)
             self.running[name] = program, port
-            _await(program, port, READY.get(Path(words[0]).name))
+            _await(program, port, READY.get(command.split()[0]))
         return self.running[name][1]
 
     def words(self, command: str, port: int) -> list[str]:
@@ -56,6 +57,8 @@ class Stage:
         for written, moment in MOMENTS.items():
             command = command.replace(written, str(int((people.NOW + moment).timestamp())))
         words = shlex.split(command.replace("PORT", str(port)))
+        if words[0] == "tlslite-peer":
+            return [sys.executable, str(Path(__file__).with_name("tlslite_peer.py")), *words[1:]]
         words[0] = self.go() if words[0] == "go-peer" else peers.find(words[0])
         return words
 
@@ -148,7 +151,7 @@ def _asked(channel: Channel, request: bytes, witness: Witness) -> Explanation | 
 
 
 def as_server(
-    ours: Mapping[str, Any], caller: Callable[[int], AbstractContextManager[None]]
+    ours: Mapping[str, Any], caller: Callable[[int], AbstractContextManager[None]], patience: float = SECONDS
 ) -> Explanation | None:
     """Be called once, and have explained how that failed; None if it did not."""
     settings = {"credentials": people.person("server").credentials, **ours}
@@ -156,7 +159,7 @@ def as_server(
         settings = {"client_anchors": people.anchors()} | settings
     config = ServerConfig(**settings)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(SECONDS)
+        listener.settimeout(patience)
         with caller(listener.getsockname()[1]):
             return _serve(listener, config)
 

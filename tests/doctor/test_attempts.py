@@ -61,7 +61,7 @@ def test_a_certificate_that_is_accepted_says_so_and_one_that_is_refused_says_why
     assert (facts.outcome, facts.sent_certificate, facts.confirmed) == ("failed", True, "refused")
     assert facts.failure is not None
     assert (facts.failure["step"], facts.failure["alert"]) == ("3.3a", "unknown_ca")
-    assert facts.failure["explanation"]["causes"][0]["cause"] == "ISSUER_NOT_NAMED"
+    assert facts.failure["explanation"]["causes"][0]["cause"] == "CA_NOT_ACCEPTED"
     assert bad.explanation is not None and "me.pem" in bad.explanation.first.command
 
 

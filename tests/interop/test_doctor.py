@@ -123,7 +123,7 @@ def test_openssl_that_refuses_who_is_not_of_its_ca(version: str, folder: Path):
     assert text(found, "identity.issuer").startswith("warning: not among the one authority")
     assert found.row("outcome").subject == "failed at step 3.3a"
     causes = found.handshakes[-1].failure["explanation"]["causes"]
-    assert causes[0]["cause"] == "ISSUER_NOT_NAMED"
+    assert causes[0]["cause"] == "CA_NOT_ACCEPTED"
 
 
 @pytest.mark.parametrize(("version", "key"), [("1.2", "R"), ("1.3", "c")])

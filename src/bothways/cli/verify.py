@@ -11,6 +11,7 @@ import click
 from bothways.cli.options import FILE, Sources, load_anchors, sources_options
 from bothways.cli.terminal import DONE, FAILED, passphrase
 from bothways.errors import ConfigError
+from bothways.explain.causes import Explanation, Files, explain_verdict, facts_of
 from bothways.explain.escape import visible
 from bothways.explain.report import names_facts
 from bothways.faults import Reason, sentence
@@ -104,10 +105,16 @@ def command(
         from bothways.fetch import blocking  # HTTP is loaded only where something is to be fetched
 
         verdict = blocking.judged(judged, revocation.fetch, now)
+    why = None
+    if isinstance(verdict, Refused):
+        named = Files(cert=cert, ca=ca)
+        why = explain_verdict(
+            verdict, chain, anchors, purpose=PURPOSES[purpose], name=name, at=now, files=named
+        )
     if as_json:
-        sys.stdout.write(json.dumps(_facts(verdict)) + "\n")
+        sys.stdout.write(json.dumps(_facts(verdict, why)) + "\n")
     else:
-        sys.stdout.write("\n".join(_lines(cert, purpose, verdict)) + "\n")
+        sys.stdout.write("\n".join(_lines(cert, purpose, verdict, why)) + "\n")
     return DONE if isinstance(verdict, Trusted) else FAILED
 
 
@@ -122,7 +129,7 @@ def _chain(path: str, password_file: str | None) -> list[bytes]:
     return chain
 
 
-def _lines(path: str, purpose: str, verdict: Verdict) -> list[str]:
+def _lines(path: str, purpose: str, verdict: Verdict, why: Explanation | None) -> list[str]:
     who = visible(verdict.names.subject) if verdict.names is not None else "a certificate that cannot be read"
     found = "trusted" if isinstance(verdict, Trusted) else "refused"
     lines = [f"{path}: {found} as a {purpose}: {who}"]
@@ -138,14 +145,11 @@ def _lines(path: str, purpose: str, verdict: Verdict) -> list[str]:
             f"  path  {' < '.join(subjects)}",
             f"  until {verdict.valid_until:%Y-%m-%d %H:%M} UTC",
         ]
-    for reason in verdict.reasons:
-        lines.append(f"  because {reason} ({reason.fault.rule})")
-        hint = sentence(reason.fault.hint, reason.facts)
-        lines += [f"    Hint: {hint}."] if hint else []
-    return lines
+    lines += [f"  because {reason} ({reason.fault.rule})" for reason in verdict.reasons]
+    return lines + ([f"  {line}" for line in why.lines()] if why is not None else [])
 
 
-def _facts(verdict: Verdict) -> dict[str, object]:
+def _facts(verdict: Verdict, why: Explanation | None) -> dict[str, object]:
     facts: dict[str, object] = {
         "trusted": isinstance(verdict, Trusted),
         "names": names_facts(verdict.names) if verdict.names is not None else None,
@@ -155,7 +159,8 @@ def _facts(verdict: Verdict) -> dict[str, object]:
         ],
     }
     if isinstance(verdict, Refused):
-        return facts | {"reasons": [_reason_facts(reason) for reason in verdict.reasons]}
+        reasons = [_reason_facts(reason) for reason in verdict.reasons]
+        return facts | {"reasons": reasons, "explanation": facts_of(why) if why is not None else None}
     return facts | {
         "path": [visible(each.subject.rfc4514_string()) for each in verdict.path],
         "valid_until": verdict.valid_until.isoformat(),

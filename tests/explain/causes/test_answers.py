@@ -32,7 +32,7 @@ def test_a_client_without_a_certificate_is_told_that_one_is_wanted(answer: bytes
 def test_a_client_with_a_certificate_is_told_what_may_be_wrong_with_it() -> None:
     situation = talk(client(skins.stranger())).client.situation()
     found = explain_answer(WRONG, situation)
-    assert found is not None and first(found) == ("ISSUER_NOT_NAMED", "ours")
+    assert found is not None and first(found) == ("CA_NOT_ACCEPTED", "ours")
     for answer in (b"HTTP/1.1 403 Forbidden\r\n", FATAL % b'"trust" authentication failed for user "ada"'):
         found = explain_answer(answer, talk().client.situation())
         assert found is not None and first(found) == ("NOT_LET_IN", "ours")

@@ -5,17 +5,30 @@ from __future__ import annotations
 import socket
 from itertools import product
 from string import Formatter
+from typing import Any
 
 import pytest
 
 import skins
 from bothways.errors import InternalError, PeerAlert, PeerFault, Truncated
-from bothways.explain.causes import Cause, Explanation, Ours, Party, Seen, Situation, Weight, explain
+from bothways.explain.causes import (
+    Cause,
+    Explanation,
+    Ours,
+    Party,
+    Seen,
+    Situation,
+    Weight,
+    explain,
+    explain_verdict,
+)
 from bothways.explain.causes.situation import Request
 from bothways.faults import Fault
 from bothways.iana import Alert
 from bothways.tls.handshake.refusals import meaning_of, place_of
 from bothways.tls.handshake.steps import Role, Step
+from bothways.trust.path import judge
+from bothways.trust.verdict import Purpose, Refused
 from pair import NOON
 
 CHAIN = tuple(skins.client().chain)
@@ -120,9 +133,21 @@ def test_what_the_network_says_is_explained_in_every_place(error: Exception, rol
         check(explain(error, situation))
 
 
+def test_a_verdict_without_a_connection_is_explained_too() -> None:
+    """`bothways verify`."""
+    issued, anchors, now = skins.server(), skins.anchors(), skins.END + (skins.END - skins.START)
+    asked: dict[str, Any] = {"purpose": Purpose.CLIENT, "name": None, "at": now}
+    verdict = judge(issued.chain, anchors, **asked)
+    assert isinstance(verdict, Refused)
+    found = explain_verdict(verdict, issued.chain, anchors, **asked)
+    check(found)
+    assert "(step 3.3b; " in found.happened
+    assert {each.cause.name for each in found.causes} >= {"OUR_CLOCK", "EXPIRED"}
+
+
 def test_an_error_alone_is_explained_too() -> None:
     """Without a witness there is less to go by, and still an answer."""
     found = explain(PeerAlert(Alert.UNKNOWN_CA, step="3.3a", peer="server", state="CONNECTED"))
-    assert (found.first.cause, found.first.party) == (Cause.ISSUER_NOT_NAMED, Party.OURS)
+    assert (found.first.cause, found.first.party) == (Cause.CA_NOT_ACCEPTED, Party.OURS)
     found = explain(Truncated("server", step="1.2"))
     assert found.first.cause is Cause.SPEAKS_PLAIN

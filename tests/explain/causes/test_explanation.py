@@ -67,6 +67,11 @@ def test_several_causes_are_numbered_and_the_rest_is_left_out() -> None:
     assert all(len(line) <= 60 or "try:" in line for line in lines)
 
 
+def test_a_likely_cause_leaves_room_for_one_more() -> None:
+    causes = (likely(Cause.EXPIRED, Weight.LIKELY), *(likely(each) for each in list(Cause)[:5]))
+    assert len(Explanation("x", "", causes).told) == 2
+
+
 def test_a_certain_cause_leaves_no_room_for_guesses() -> None:
     causes = (likely(Cause.EXPIRED, Weight.CERTAIN), likely(Cause.OUR_CLOCK))
     assert "Cause:" in Explanation("x", "", causes).lines()
@@ -79,7 +84,7 @@ def test_a_peers_words_are_escaped_in_text() -> None:
 
 
 def test_a_command_holds_our_own_words_alone_and_quotes_them() -> None:
-    facts = {"cert": "$(id).pem", "ca": "a b", "address": "host;id:1", "host": "host;id", "issuer": "`id`"}
+    facts = {"cert": "$(id).pem", "ca": "a b", "target": "host;id:1", "host": "host;id", "issuer": "`id`"}
     for cause in Cause:
         for party in Party:
             command = likely(cause, party=party, **facts).command
@@ -90,7 +95,7 @@ def test_a_command_holds_our_own_words_alone_and_quotes_them() -> None:
 
 def test_a_command_that_would_lack_something_is_not_given() -> None:
     assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA").command == ""
-    assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA", address="a:1").command.startswith(
+    assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA", target="a:1").command.startswith(
         "bothways connect a:1 --ca CA"
     )
 

@@ -54,7 +54,7 @@ def test_the_port_tells_which_service_closed(port: str, cause: str) -> None:
 def test_a_cut_after_our_certificate_is_a_refusal_without_words() -> None:
     assert first(cut(skins.client_config(), 1, RESET)) == ("NO_CERTIFICATE", "ours")
     assert first(cut(client(holder(**LATE)), 1, RESET)) == ("EXPIRED", "ours")
-    assert first(cut(client(skins.stranger()), 1, RESET)) == ("ISSUER_NOT_NAMED", "ours")
+    assert first(cut(client(skins.stranger()), 1, RESET)) == ("CA_NOT_ACCEPTED", "ours")
     assert first(cut(client(), 1, RESET)) == ("NOT_LET_IN", "ours")
 
 

@@ -43,7 +43,7 @@ def refused_client(who: Any, **server: Any) -> Explanation:
 
 
 CLIENTS = [
-    ("ISSUER_NOT_NAMED", "ours", holder(skins.root("Another Root"))),
+    ("CA_NOT_ACCEPTED", "ours", holder(skins.root("Another Root"))),
     ("INTERMEDIATE_MISSING", "ours", alone(holder())),
     ("WRONG_ENVIRONMENT", "ours", holder(skins.root("Example Production CA"))),
     ("EXPIRED", "ours", holder(**LATE)),
@@ -93,7 +93,7 @@ SERVERS = [
     ("NO_ALTERNATIVE_NAME", host(alternatives=())),
     ("EXPIRED", host(**LATE)),
     ("WRONG_USE", host(usage=("clientAuth",))),
-    ("ISSUER_NOT_NAMED", host(skins.root("Another Root"))),
+    ("CA_NOT_ACCEPTED", host(skins.root("Another Root"))),
 ]
 
 

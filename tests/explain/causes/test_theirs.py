@@ -16,7 +16,7 @@ from explain.causes.test_ours import LATE, alone, holder, host
 from pair import FrozenClock
 
 SERVERS: list[tuple[str, Any]] = [
-    ("ISSUER_NOT_NAMED", host(skins.root("Another Root"))),
+    ("CA_NOT_ACCEPTED", host(skins.root("Another Root"))),
     ("INTERMEDIATE_MISSING", alone(host())),
     ("SELF_SIGNED", pki.leaf(None, "localhost", ca=None, **skins.SPAN)),
     ("EXPIRED", host(**LATE)),
@@ -67,7 +67,7 @@ def test_a_clock_by_which_all_is_out_of_date_is_called_wrong(years: int) -> None
 def test_a_server_says_what_is_wrong_with_the_client() -> None:
     assert first(talk(skins.client_config()).servers) == ("NO_CERTIFICATE", "the peer's")
     assert first(talk(client(holder(usage=("serverAuth",)))).servers) == ("WRONG_USE", "the peer's")
-    assert first(talk(client(skins.stranger())).servers) == ("ISSUER_NOT_NAMED", "the peer's")
+    assert first(talk(client(skins.stranger())).servers) == ("CA_NOT_ACCEPTED", "the peer's")
     only = {"versions": ("1.2",)}
     assert (
         talk(client(**only), skins.server_config(versions=("1.3",))).servers.first.cause.name
@@ -114,3 +114,9 @@ def test_a_client_that_speaks_no_tls_is_called_by_its_name(start: bytes, cause: 
     connection.receive(start)
     assert connection.failure is not None
     assert explain(connection.failure, witness.situation()).first.cause.name == cause
+
+
+def test_a_server_is_given_no_command_that_would_call_its_client() -> None:
+    """A client listens nowhere."""
+    made = talk(skins.client_config(None, credentials=alone(holder())))
+    assert all("50000" not in each.command for each in made.servers.causes)

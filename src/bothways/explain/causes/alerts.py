@@ -74,8 +74,9 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.CERTIFICATE_EXPIRED: (ours.flawed, ours.expired_by_alert),
     Alert.CERTIFICATE_UNKNOWN: (ours.absent, ours.flawed, ours.issuer, ours.status, *CERTIFICATE),
     Alert.ILLEGAL_PARAMETER: (device, _disagreement),
-    Alert.UNKNOWN_CA: (ours.absent, ours.issuer, ours.flawed, one(Cause.ISSUER_NOT_NAMED, OURS)),
-    Alert.ACCESS_DENIED: (ours.not_let_in, lets_not_in),
+    Alert.UNKNOWN_CA: (ours.absent, ours.issuer, ours.flawed, one(Cause.CA_NOT_ACCEPTED, OURS)),
+    # GnuTLS tells every certificate that it does not accept by this one.
+    Alert.ACCESS_DENIED: (ours.absent, ours.flawed, ours.not_let_in, ours.issuer, lets_not_in),
     Alert.DECODE_ERROR: (device, _disagreement),
     Alert.DECRYPT_ERROR: (ours.refused_signature, ours.key_mismatch, records),
     Alert.PROTOCOL_VERSION: (ours.versions,),

@@ -101,15 +101,15 @@ class Case:
         """Return a cause with the facts that every row may name."""
         ours = party is Party.OURS
         peer = self.role.peer
-        host, _, port = self.ours.address.rpartition(":")
+        host = self.ours.address.rpartition(":")[0]
         common: dict[str, object] = {
             "peer": peer,
             "whose": "our" if ours else f"the {peer}'s",
             "who": "we" if ours else f"the {peer}",
             "other": f"the {peer}" if ours else "our side",
             "address": self.ours.address or "that address",
-            "host": host.strip("[]"),
-            "port": port,
+            "target": self.ours.address if self.is_client else "",
+            "host": host.strip("[]") if self.is_client else "",
             "name": self.ours.server_name or "",
             "cert": self.ours.files.cert,
             "key": self.ours.files.key,
@@ -118,8 +118,6 @@ class Case:
             "detail": "",
             "subject": "our certificate" if ours else f"the {peer}'s certificate",
         }
-        if not self.ours.address:
-            common |= {"host": ""}
         return Likely(cause, party, weight, evidence, common | facts)
 
 

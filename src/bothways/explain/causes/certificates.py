@@ -80,7 +80,7 @@ COMMON_WORDS = frozenset(
 BY_FAULT: Mapping[Fault, Cause] = {
     Fault.BAD_ENCODING: Cause.UNREADABLE,
     Fault.CHAIN_TOO_LARGE: Cause.CHAIN_TOO_LARGE,
-    Fault.NO_PATH: Cause.ISSUER_NOT_NAMED,
+    Fault.NO_PATH: Cause.CA_NOT_ACCEPTED,
     Fault.PATH_SEARCH_EXHAUSTED: Cause.CHAIN_TOO_LARGE,
     Fault.PATH_TOO_LONG: Cause.PATH_TOO_LONG,
     Fault.BAD_CERTIFICATE_SIGNATURE: Cause.SIGNATURE_WRONG,
@@ -209,9 +209,19 @@ def listed_names(authorities: Sequence[bytes]) -> str:
     return listed([shown(spelled(each)) or "(empty)" for each in authorities])
 
 
+def described(chain: Sequence[Parsed]) -> str:
+    """Say what a chain is: how many, and who issued the last."""
+    if not chain:
+        return "no certificate"
+    issuer = chain[-1].issuer_text
+    if len(chain) == 1:
+        return f"one certificate alone, issued by {issuer}"
+    return f"{len(chain)} certificates, the last issued by {issuer}"
+
+
 def relative(issuer: str, others: Iterable[str]) -> str | None:
     """Return a name among others that seems to belong to the same CA as `issuer`: they share a telling word."""
-    telling = _telling(issuer)
+    telling = frozenset() if is_root(issuer) else _telling(issuer)
     return next((each for each in others if telling & _telling(each)), None)
 
 
@@ -221,6 +231,22 @@ def _telling(name: str) -> frozenset[str]:
     return frozenset(
         each for each in words if each not in COMMON_WORDS and not re.fullmatch(r"[a-z]?\d*", each)
     )
+
+
+def is_root(name: str) -> bool:
+    """Whether a CA calls itself a root, so that none stands above it."""
+    return "root" in re.findall(r"[a-z]+", name.lower())
+
+
+def mixed(ours: str, theirs: str) -> tuple[str, str] | None:
+    """Return the environments that two sides speak of, if they differ; `ours` and `theirs` name CAs.
+
+    Where one side says "test" and the other nothing, they have to be of the same owner.
+    """
+    one, other = environment(ours), environment(theirs)
+    if one == other or (None in (one, other) and not _telling(ours) & _telling(theirs)):
+        return None
+    return one or "production", other or "production"
 
 
 def environment(*names: str) -> str | None:

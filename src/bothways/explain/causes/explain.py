@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated
 from bothways.explain.causes import alerts, network, theirs
 from bothways.explain.causes.case import Case
 from bothways.explain.causes.explanation import Explanation, Likely, Weight, ranked
-from bothways.explain.causes.situation import Ours, Situation
+from bothways.explain.causes.situation import UNNAMED, Files, Ours, Seen, Situation
 from bothways.explain.causes.table import Cause, Party
 from bothways.faults import Check, Fault, shown
 from bothways.tls.handshake.refusals import Place, meaning_of
 from bothways.tls.handshake.steps import Role
+from bothways.trust.anchors import TrustStore
+from bothways.trust.verdict import Purpose, Refused
 
 
 def explain(error: Exception, situation: Situation | None = None) -> Explanation:
@@ -25,6 +28,28 @@ def explain(error: Exception, situation: Situation | None = None) -> Explanation
     case = Case(error, situation or _unwitnessed(error))
     causes = ranked(_causes(case)) or (case.likely(Cause.PEER_STOPPED),)
     return Explanation(_happened(case), _usually(case), causes)
+
+
+def explain_verdict(
+    verdict: Refused,
+    chain: Sequence[bytes],
+    anchors: TrustStore,
+    *,
+    purpose: Purpose,
+    name: str | None,
+    at: datetime,
+    files: Files = UNNAMED,
+) -> Explanation:
+    """Explain why a chain was refused where nobody is connected; the arguments are those that it was judged by."""
+    holder = Role.SERVER if purpose is Purpose.SERVER else Role.CLIENT
+    first = verdict.reasons[0]
+    letter = first.fault.check.letter if first.fault.check is not None else ""
+    step = ("2.3" if holder is Role.SERVER else "3.3") + letter
+    error = PeerFault(
+        first.fault, step=step, peer=holder.value, facts=first.facts, reasons=tuple(verdict.reasons)
+    )
+    ours = Ours(holder.other, anchors=anchors, server_name=name, files=files)
+    return explain(error, Situation(ours, Seen(chain=tuple(chain)), at))
 
 
 def _unwitnessed(error: Exception) -> Situation:

@@ -17,7 +17,7 @@ from bothways.faults import sentence
 
 SHOWN = 4
 WIDTH = 100
-OWN_FACTS = ("address", "host", "cert", "key", "ca", "profile")
+OWN_FACTS = ("target", "host", "cert", "key", "ca", "profile")
 _PLACEHOLDER = re.compile(r"[A-Z]+")
 
 
@@ -90,9 +90,13 @@ class Explanation:
 
     @property
     def told(self) -> tuple[Likely, ...]:
-        """The causes that a person needs: those that are certain, else the likeliest few."""
-        certain = tuple(each for each in self.causes if each.weight is Weight.CERTAIN)
-        return (certain or self.causes)[:SHOWN]
+        """The causes that a person needs: those that are certain; else those that something speaks for, and one
+        more; else the commonest few."""
+        for weight, more in ((Weight.CERTAIN, 0), (Weight.LIKELY, 1)):
+            count = sum(each.weight is weight for each in self.causes)
+            if count:
+                return self.causes[: min(count + more, SHOWN)]
+        return self.causes[:SHOWN]
 
     def lines(self, width: int = WIDTH) -> list[str]:
         """Return meaning and causes in lines of at most `width` characters, for a terminal or a log."""
@@ -100,12 +104,15 @@ class Explanation:
         told = self.told
         alone = len(told) == 1
         heading = "Cause" if self.first.weight is Weight.CERTAIN else "Likely cause"
+        seen = ""
         lines.append(f"{heading}:" if alone else f"{heading}s, the likeliest first:")
         for number, each in enumerate(told, 1):
             mark = "  " if alone else f"  {number}. "
             lines += _wrapped(mark, each.text, width)
             inner = " " * len(mark)
-            for name, text in (("seen: ", each.evidence), ("do:   ", each.remedy)):
+            evidence = "" if each.evidence == seen else each.evidence
+            seen = each.evidence or seen
+            for name, text in (("seen: ", evidence), ("do:   ", each.remedy)):
                 lines += _wrapped(inner + name, text, width) if text else []
             lines += [f"{inner}try:  {each.command}"] if each.command else []
         return lines

@@ -23,6 +23,13 @@ from bothways.trust.names import names_of
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 SOON_DAYS = 7
+# Alerts by which one stack or another tells that it does not know our CA.
+CERTIFICATE_ALERTS = (
+    Alert.UNKNOWN_CA,
+    Alert.BAD_CERTIFICATE,
+    Alert.CERTIFICATE_UNKNOWN,
+    Alert.HANDSHAKE_FAILURE,
+)
 # OpenSSL tells a certificate that is not yet valid by the first.
 CLOCK_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_EXPIRED)
 
@@ -94,7 +101,7 @@ def issuer(case: Case) -> Iterator[Likely]:
         )
         return
     named = case.request.authorities if case.request is not None else ()
-    sent = f"we sent {_count(len(chain))}; the last is issued by {name}"
+    sent = f"we sent {certs.described(chain)}"
     if not named:
         yield from _issuer_unnamed(case, sent)
     elif certs.is_named(chain, named):
@@ -103,25 +110,21 @@ def issuer(case: Case) -> Iterator[Likely]:
         yield from _issuer_not_named(case, sent, named)
 
 
-def _count(number: int) -> str:
-    return "our certificate alone" if number == 1 else f"{number} certificates"
-
-
 def _issuer_not_named(case: Case, sent: str, named: tuple[bytes, ...]) -> Iterator[Likely]:
     """The server says which CAs it accepts, and ours is none of them."""
     last = case.chain[-1]
     name, theirs = last.issuer_text, certs.listed_names(named)
     seen = f"{sent}; the server accepts {theirs}"
-    ours, wanted = certs.environment(name), certs.environment(theirs)
     detail = f"{name} is none of those that it names"
-    if ours is not None and wanted is not None and ours != wanted:
-        mixed = f"our certificate is of {ours}, the server of {wanted}"
+    if (found := certs.mixed(name, theirs)) is not None:
+        mixed = f"our certificate is of {found[0]}, the server of {found[1]}"
         yield case.likely(Cause.WRONG_ENVIRONMENT, OURS, LIKELY, seen, detail=mixed)
     elif (kin := _above(case, [spelled(each) for each in named])) is not None:
-        evidence = f"{seen}; {kin} stands above it"
+        evidence = f"{seen}; {kin} seems to stand above it"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
-    yield case.likely(Cause.ISSUER_NOT_NAMED, OURS, LIKELY, seen, detail=detail)
-    yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, POSSIBLE, issuer=name)
+    yield case.likely(Cause.CA_NOT_ACCEPTED, OURS, LIKELY, seen, detail=detail)
+    if not certs.is_root(name):
+        yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, POSSIBLE, issuer=name)
 
 
 def _above(case: Case, named: list[str]) -> str | None:
@@ -166,7 +169,8 @@ def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
         yield case.likely(
             Cause.INTERMEDIATE_MISSING, OURS, LIKELY, f"{sent}, an intermediate by its name", issuer=name
         )
-    yield case.likely(Cause.ISSUER_NOT_NAMED, OURS, LIKELY, sent, detail=detail)
+    weight = LIKELY if case.alert in CERTIFICATE_ALERTS else POSSIBLE
+    yield case.likely(Cause.CA_NOT_ACCEPTED, OURS, weight, sent, detail=detail)
     if len(case.chain) == 1:
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, POSSIBLE, issuer=name)
 

@@ -71,7 +71,7 @@ class Cause(Enum):
     SPEAKS_HTTP = Row(
         "the server speaks plain HTTP on this port",
         theirs="use its HTTPS port, often 443 or 8443",
-        their_command="curl -v http://{address}/",
+        their_command="curl -v http://{target}/",
     )
     HTTP_CLIENT = Row(
         "the client speaks plain HTTP to our TLS port", theirs="let it use https:// in the address"
@@ -80,12 +80,12 @@ class Cause(Enum):
     SPEAKS_MAIL = Row(
         "a mail or FTP server listens there, which begins in plain text and turns to TLS when asked (STARTTLS)",
         theirs="use its port for TLS from the start (465 SMTP, 993 IMAP, 995 POP3, 990 FTP)",
-        their_command="openssl s_client -connect {address} -starttls smtp",
+        their_command="openssl s_client -connect {target} -starttls smtp",
     )
     SPEAKS_DATABASE = Row(
         "a database listens there, which wants its own greeting before TLS",
         theirs="connect with that database's own client and its TLS options",
-        their_command="openssl s_client -connect {address} -starttls postgres",
+        their_command="openssl s_client -connect {target} -starttls postgres",
     )
     PROXY_HEADER = Row(
         "something before the TLS sends the header of the PROXY protocol",
@@ -110,7 +110,7 @@ class Cause(Enum):
         "no version of TLS is spoken by both: {detail}",
         ours="allow more versions on our side",
         theirs="have TLS 1.2 or 1.3 switched on at the {peer}",
-        their_command="openssl s_client -connect {address} -tls1_1 -cipher DEFAULT@SECLEVEL=0",
+        their_command="openssl s_client -connect {target} -tls1_1 -cipher DEFAULT@SECLEVEL=0",
     )
     NO_SHARED_SUITE = Row(
         "no cipher suite is accepted by both: {detail}",
@@ -121,7 +121,7 @@ class Cause(Enum):
         "the {peer} has only suites without forward secrecy (RSA key transport)",
         ours="allow them, knowing that who gets the server's key later can read all that was recorded",
         theirs="have ECDHE suites switched on at the {peer}",
-        our_command="bothways connect {address} --ca {ca} --tls 1.2 --classic",
+        our_command="bothways connect {target} --ca {ca} --tls 1.2 --classic",
     )
     NO_SHARED_GROUP = Row(
         "no key exchange group is accepted by both: {detail}",
@@ -137,18 +137,18 @@ class Cause(Enum):
         "no application protocol (ALPN) is spoken by both: {detail}",
         ours="offer what the {peer} speaks, often h2 or http/1.1",
         theirs="let the {peer} offer one of ours",
-        our_command="bothways connect {address} --ca {ca} --alpn http/1.1",
+        our_command="bothways connect {target} --ca {ca} --alpn http/1.1",
     )
     NAME_NOT_SERVED = Row(
         "{other} has no certificate for the name {name}",
         ours="connect by the name that the server knows itself by",
         theirs="have the name added at the server, or let the client ask for one that is served",
-        our_command="bothways connect {address} --ca {ca} --name NAME",
+        our_command="bothways connect {target} --ca {ca} --name NAME",
     )
     NO_NAME_SENT = Row(
         "we asked for no name, since {name} is an address, and the server chooses by name",
         ours="give the host name",
-        our_command="bothways connect {address} --ca {ca} --name NAME",
+        our_command="bothways connect {target} --ca {ca} --name NAME",
     )
     NO_EXTENDED_MAIN_SECRET = Row(
         "the {peer}'s TLS 1.2 does not bind keys to their handshake (extended main secret, RFC 7627)",
@@ -184,10 +184,10 @@ class Cause(Enum):
         "{who} sent no certificate, and one is needed: {detail}",
         ours="give a certificate and its key",
         theirs="give the client a certificate of a CA that we name, and its key",
-        our_command="bothways connect {address} --ca {ca} --cert CERT --key KEY",
+        our_command="bothways connect {target} --ca {ca} --cert CERT --key KEY",
     )
     CERTIFICATE_WITHHELD = Row(
-        "{who} have a certificate but sent none: {detail}",
+        "{whose} certificate was not sent: {detail}",
         ours="give exactly the certificate that belongs here, of a key that the server accepts",
         our_command=SHOW_OURS,
     )
@@ -195,7 +195,7 @@ class Cause(Enum):
         "the server did not ask for our certificate in the handshake, so it was not sent",
         theirs="have client certificates switched on for this host and path; until then ours cannot be sent",
     )
-    ISSUER_NOT_NAMED = Row(
+    CA_NOT_ACCEPTED = Row(
         "{whose} certificate comes from a CA that {other} does not accept: {detail}",
         ours="use a certificate of a CA that the {peer} accepts, or have our CA added there",
         theirs="let the {peer} use a certificate of a CA of ours, or add its CA to ours",
@@ -206,13 +206,14 @@ class Cause(Enum):
         ours="put its certificate behind our own in the file",
         theirs="have the {peer} send its whole chain: the certificate, then each intermediate",
         our_command="cat {cert} INTERMEDIATE > chain.pem",
-        their_command="openssl s_client -connect {address} -showcerts",
+        their_command="openssl s_client -connect {target} -showcerts",
     )
     SELF_SIGNED = Row(
         "{whose} certificate is self-signed, so no CA vouches for it",
         ours="have a CA issue one, or have the {peer} trust this very certificate",
-        theirs="if it is the one that you expect, trust the certificate itself: {ca} = the certificate",
+        theirs="if it is the one that you expect (compare its fingerprint), add the certificate itself to {ca}",
         our_command=SHOW_OURS,
+        their_command="openssl s_client -connect {target} < /dev/null | openssl x509 -noout -fingerprint -sha256",
     )
     ROOT_NOT_TRUSTED = Row(
         "{whose} chain ends at a root that {other} does not trust: {issuer}",
@@ -240,8 +241,8 @@ class Cause(Enum):
     )
     NOT_YET_VALID = Row(
         "{subject} is not valid before {date}",
-        ours="wait until then, or use the certificate before it",
-        theirs="wait until then, or have the {peer} use the certificate before it",
+        ours="wait until then, or go on with the certificate that it replaces",
+        theirs="wait until then, or have the {peer} go on with the certificate that it replaces",
         our_command=SHOW_OURS,
     )
     OUR_CLOCK = Row(
@@ -275,10 +276,10 @@ class Cause(Enum):
         theirs="have the {peer} staple the response of its own CA anew",
     )
     WRONG_USE = Row(
-        "{whose} certificate is not for {wanted}: it allows {got}",
+        "{whose} certificate is for {got}, and not for {wanted}",
         ours="have one issued with the extended key usage {usage}; public CAs have stopped issuing it for clients, so it takes a private CA",
         theirs="the {peer} needs a certificate with the extended key usage {usage}",
-        our_command="bothways ca issue DIR --profile {profile} --out NEW",
+        our_command="bothways ca issue DIR --profile {profile} --name NAME --out NEW",
     )
     WRONG_KEY_USAGE = Row(
         "the key usage of {whose} certificate lacks {wanted}",
@@ -291,7 +292,7 @@ class Cause(Enum):
         ours="have one issued for that name",
         theirs="connect by a name that it has, or have it issued for this one",
         our_command="bothways ca issue DIR --profile server --dns NAME --out NEW",
-        their_command="bothways connect {address} --ca {ca} --name NAME",
+        their_command="bothways connect {target} --ca {ca} --name NAME",
     )
     NO_ALTERNATIVE_NAME = Row(
         "{whose} certificate has only a common name; servers are known by subjectAltName alone since 2017",
@@ -400,7 +401,7 @@ class Cause(Enum):
     WE_BREAK_RULES = Row(
         "the {peer} and we read the protocol differently: {detail}",
         ours="report it with a recording of the handshake",
-        our_command="bothways connect {address} --ca {ca} --ladder handshake.html",
+        our_command="bothways connect {target} --ca {ca} --ladder handshake.html",
     )
     RECORDS_DIFFER = Row(
         "the keys of both sides differ, or what was sent was altered on the way",
@@ -413,7 +414,7 @@ class Cause(Enum):
     SLOW = Row(
         "the {peer}, or the way to it, is too slow for the time limit",
         ours="allow more time, or look at the {peer}'s load",
-        our_command="bothways connect {address} --ca {ca} --timeout 120",
+        our_command="bothways connect {target} --ca {ca} --timeout 120",
     )
     PRIVATE_ALERT = Row(
         "the {peer} used an alert that no standard knows; its maker or operator can say what it means",

@@ -9,7 +9,8 @@ from bothways.explain.causes.case import Case, Rule, one, parsed
 from bothways.explain.causes.explanation import Likely, Weight
 from bothways.explain.causes.situation import Chain
 from bothways.explain.causes.table import Cause, Party
-from bothways.faults import Fault, Reason, sentence
+from bothways.explain.messages import listed
+from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite
 from bothways.tls.handshake.refusals import Place
 from bothways.trust.names import names_of
@@ -74,7 +75,7 @@ def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
         evidence = f"we trust {anchor.subject_text}, and its key did not sign what the {case.role.peer} sent"
         yield case.likely(Cause.CA_REPLACED, PEERS, CERTAIN, evidence, issuer=issuer)
         return
-    sent = f"the {case.role.peer} sent {_count(len(chain))}; the last is issued by {issuer}; we trust {ours}"
+    sent = f"the {case.role.peer} sent {certs.described(chain)}; we trust {ours}"
     detail = f"{issuer} is none of ours"
     mixed = _mixed(case, issuer, ours)
     if mixed:
@@ -91,23 +92,23 @@ def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
             else f"{sent}; it says where that CA's certificate is"
         )
         yield case.likely(Cause.INTERMEDIATE_MISSING, PEERS, LIKELY, why, issuer=issuer)
-        yield case.likely(Cause.ISSUER_NOT_NAMED, PEERS, POSSIBLE, detail=detail)
+        yield case.likely(Cause.CA_NOT_ACCEPTED, PEERS, POSSIBLE, detail=detail)
         return
-    yield case.likely(Cause.ISSUER_NOT_NAMED, PEERS, LIKELY, sent, detail=detail)
-    yield case.likely(Cause.INTERMEDIATE_MISSING, PEERS, POSSIBLE, issuer=issuer)
-    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
-
-
-def _count(number: int) -> str:
-    return {0: "no certificate", 1: "its certificate alone"}.get(number, f"{number} certificates")
+    yield case.likely(Cause.CA_NOT_ACCEPTED, PEERS, LIKELY, sent, detail=detail)
+    if not certs.is_root(issuer):
+        yield case.likely(Cause.INTERMEDIATE_MISSING, PEERS, POSSIBLE, issuer=issuer)
+    if case.is_client and case.seen.received:
+        yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 
 def _mixed(case: Case, theirs: str, ours: str) -> str:
     """Say how environments are mixed, if they are: theirs is of one, what we go by of another."""
-    found, wanted = certs.environment(theirs), certs.environment(ours)
-    if found is None or wanted is None or found == wanted:
-        return ""
-    return f"the {case.role.peer}'s certificate is of {found}, what we trust is of {wanted}"
+    found = certs.mixed(theirs, ours)
+    return (
+        ""
+        if found is None
+        else f"the {case.role.peer}'s certificate is of {found[0]}, what we trust is of {found[1]}"
+    )
 
 
 def _period(case: Case, reason: Reason) -> Iterator[Likely]:
@@ -185,8 +186,15 @@ def _difference(case: Case) -> str:
     error = case.refusal
     facts = error.facts
     if "accepted" in facts:
-        return sentence("the {peer} has {offered}, we accept {accepted}", {**facts, "peer": error.peer})
-    return sentence("the {peer} chose {got}, we offered {offered}", {**facts, "peer": error.peer})
+        return f"the {error.peer} has {_few(facts.get('offered'))}; we accept {_few(facts.get('accepted'))}"
+    return f"the {error.peer} chose {_few(facts.get('got'))}; we offered {_few(facts.get('offered'))}"
+
+
+def _few(values: object) -> str:
+    """Return the first of several names, without what is only a signal."""
+    if isinstance(values, (list, tuple)):
+        return listed([shown(each) for each in values if not str(each).endswith("_SCSV")])
+    return shown(values)
 
 
 def _suites(case: Case) -> Iterator[Likely]:
