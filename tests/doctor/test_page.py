@@ -6,9 +6,11 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+import browser
 from bothways.doctor.page import CLASSES, ISLAND, SIGNS, STYLE, WORDS, as_page
 from bothways.doctor.report import Report, Row, Section
 from bothways.explain.colours import DARK, LIGHT
@@ -157,3 +159,12 @@ def test_the_pages_own_colours_can_be_read(scheme: dict[str, str]):
     ):
         light, dark = sorted((luminance(scheme[text]), luminance(scheme[ground])), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
+@pytest.mark.interop
+def test_a_browser_shows_it_without_a_word_of_complaint(tmp_path: Path):
+    """Nothing is blocked, since nothing is asked for, whatever a peer wrote."""
+    seen = browser.shown(as_page(poisoned(REPORT)), tmp_path)
+    assert not seen.complains
+    assert seen.dom.count('class="mark') == 6
+    assert "<img" not in seen.dom.partition(ISLAND)[0]

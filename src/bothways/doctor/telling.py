@@ -13,7 +13,7 @@ SKEW_SECONDS = 120.0
 HYBRIDS = "MLKEM"
 SHOWN = 8
 DATED: dict[str, tuple[Level, str]] = {
-    "finite-field DHE": ("note", "RFC 9325 4.2.1 asks for curves instead"),
+    "finite-field DHE": ("note", "RFC 9325 4.2 recommends suites with ECDHE alone"),
     "CBC": ("warning", "open to padding oracles where it is not done with care (RFC 7366, Lucky 13)"),
     "RSA key transport": ("warning", "no forward secrecy (RFC 9325 4.1)"),
     "3DES": ("problem", "blocks of 64 bits (Sweet32)"),
@@ -31,39 +31,35 @@ def server_rows(server: Server) -> Iterator[Row]:
         yield _no_tls(server)
         return
     yield from _versions(server)
-    for id_, version, choices in (
-        ("server.suites13", "TLS 1.3", server.suites_13),
-        ("server.suites12", "TLS 1.2", server.suites_12),
-    ):
-        if choices.names:
-            yield Row(id_, "good", f"suites of {version}", _listed(choices.names, choices.complete))
-        elif choices.complete:
-            text = "none with ECDHE and AES-GCM, CCM or ChaCha20-Poly1305"
-            yield Row(
-                id_, "problem", f"suites of {version}", text, "let the server allow them (RFC 9325 4.2)"
-            )
-    for what in server.dated:
-        level, why = DATED[what]
-        yield Row(
-            f"server.dated.{_id(what)}",
-            level,
-            "outdated suites",
-            f"it still answers to {what}: {why}",
-            "turn them off",
-        )
+    yield from _suites(server)
     if server.groups.names:
         yield Row("server.groups", "good", "groups", _listed(server.groups.names, server.groups.complete))
         yield _hybrid(server.groups.names)
     if server.cut_short:
-        yield Row(
-            "server.cut_short", "warning", "not all asked", visible(server.cut_short), "try again later"
-        )
+        text = visible(server.cut_short)
+        yield Row("server.cut_short", "warning", "not all asked", text, "try again later")
+
+
+def _suites(server: Server) -> Iterator[Row]:
+    for id_, subject, choices in (
+        ("server.suites13", "suites of TLS 1.3", server.suites_13),
+        ("server.suites12", "suites of TLS 1.2", server.suites_12),
+    ):
+        if choices.names:
+            yield Row(id_, "good", subject, _listed(choices.names, choices.complete))
+        elif choices.complete:
+            text = "none with ECDHE and AES-GCM, CCM or ChaCha20-Poly1305"
+            yield Row(id_, "problem", subject, text, "let the server allow them (RFC 9325 4.2)")
+    for what in server.dated:
+        level, why = DATED[what]
+        text = f"it still answers to {what}: {why}"
+        yield Row(f"server.dated.{_id(what)}", level, "outdated suites", text, "turn them off")
 
 
 def _no_tls(server: Server) -> Row:
     if server.speaks == "nothing":
         text = "it accepts connections and says nothing to a ClientHello, or closes them"
-        hint = "check the port; something between may hold the connection, and some protocols want STARTTLS first"
+        hint = "check the port; PostgreSQL, LDAP, mail and others want to be asked for TLS in their own words first"
     else:
         said = f': "{server.start}"' if server.start else ""
         text, hint = f"no TLS; it speaks {server.speaks}{said}", "check the port: another one may speak TLS"
@@ -78,7 +74,9 @@ def _versions(server: Server) -> Iterator[Row]:
     hint = "" if good else "let the server speak TLS 1.3 or 1.2; nothing older counts as secure (RFC 8996)"
     yield Row("server.versions", level, "versions", ", ".join(good) or "neither TLS 1.3 nor TLS 1.2", hint)
     if good == ["TLS 1.2"]:
-        yield Row("server.no13", "note", "TLS 1.3", "not spoken", "RFC 9325 3.1.1 asks for it beside TLS 1.2")
+        yield Row(
+            "server.no13", "note", "TLS 1.3", "not spoken", "let the server speak it too (RFC 9325 3.1.1)"
+        )
     if old:
         text = f"{', '.join(old)} {'is' if len(old) == 1 else 'are'} still answered"
         yield Row("server.old", "warning", "old versions", text, "turn them off (RFC 8996)")
