@@ -13,6 +13,9 @@ from functools import cache, partial
 from typing import Any
 
 from bothways import ConfigError, Credentials, Established, Failed, InternalError, TrustStore
+from bothways.doctor.answers import SHOWN, Ear
+from bothways.doctor.chain import cards, certificate_rows
+from bothways.doctor.hellos import GOOD_SUITES_12, Question, question
 from bothways.faults import Blame, Fault, sentence
 from bothways.iana import HandshakeType
 from bothways.tls.record.framing import Framing
@@ -31,6 +34,7 @@ from bothways.tls.wire.flight import (
     fields_of,
 )
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
+from bothways.trust.names import server_name
 from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Trusted
 from openssl_hello import client_hello
@@ -222,6 +226,26 @@ def read_credentials(data: bytes) -> bool:
         return False
 
 
+def answer_doctor(data: bytes) -> bool:
+    """Documented: nothing; whatever comes back to a question is some answer. The first byte says in which pieces."""
+    size, data = sum(data[:1]) + 1, data[1:]
+    ear = Ear(to_the_share=True)
+    pieces = (ear.hear(data[at : at + size]) for at in range(0, len(data), size))
+    answer = next((each for each in pieces if each is not None), None) or ear.end()
+    assert answer.start.isprintable() and len(answer.start) <= SHOWN
+    return answer.kind == "choice"
+
+
+def examine_chain(data: bytes) -> bool:
+    """Documented: nothing; what a certificate is like can always be told, in printable words."""
+    chain = [data, *identity("localhost").chain[1:]]
+    verdict = judge(chain, anchors(), purpose=Purpose.SERVER, name="localhost", at=NOON)
+    rows = list(certificate_rows(chain, verdict, anchors(), NOON))
+    told = [row.text for row in rows] + [card.title for card in cards("server", chain, NOON)]
+    assert rows and all(text.isprintable() for text in told)
+    return not any(row.level == "problem" for row in rows)
+
+
 # -- whole connections ------------------------------------------------------------------------------------
 
 
@@ -325,6 +349,14 @@ def records() -> list[bytes]:
     ]
 
 
+def answers() -> list[bytes]:
+    """What a server of TLS 1.2 says to a question, in pieces of three sizes; and an alert, and a banner."""
+    connection = server_config(versions=("1.2",)).connection()
+    connection.receive(question(server_name("localhost"), Question((0x0303,), GOOD_SUITES_12)))
+    said = (connection.data_to_send(), bytes.fromhex("15030300020228"), b"220 mail ESMTP\r\n")
+    return [bytes((size,)) + each for size in (0, 20, 255) for each in said]
+
+
 def places() -> list[bytes]:
     return edits((), ((0x8001, 3),), ((5, 0),), ((0x8040, 1), (0x0040, 1)))
 
@@ -355,6 +387,8 @@ TARGETS: dict[str, Target] = {
     "flight": Target(read_flight, flights),
     "records": Target(read_records, records),
     "certificate": Target(judge_leaf, lambda: [identity("localhost").der], count=500),
+    "answer to the doctor": Target(answer_doctor, answers),
+    "chain at the doctor": Target(examine_chain, lambda: [identity("localhost").der], count=500),
     "anchors": Target(read_anchors, lambda: [pem(), identity("localhost").der], count=500),
     "credentials": Target(read_credentials, lambda: [pem() + identity("localhost").key_pem], count=500),
     "connection": Target(talk_through, places, count=150),
