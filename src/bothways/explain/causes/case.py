@@ -10,9 +10,13 @@ from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.explain.causes.explanation import Likely, Weight
 from bothways.explain.causes.situation import Chain, Ours, Request, Seen, Situation
 from bothways.explain.causes.table import Cause, Party
+from bothways.explain.escape import visible
 from bothways.tls.handshake.refusals import Place, place_of, place_of_step
 from bothways.tls.handshake.steps import Role, Step
 from bothways.trust.certificate import Parsed
+
+EVIDENCE_LIMIT = 400
+CERTIFICATE_LIMIT = 16  # of a chain are looked at, as trust does
 
 Rule = Callable[["Case"], Iterator[Likely]]
 
@@ -118,7 +122,12 @@ class Case:
             "detail": "",
             "subject": "our certificate" if ours else f"the {peer}'s certificate",
         }
-        return Likely(cause, party, weight, evidence, common | facts)
+        return Likely(cause, party, weight, _plain(evidence), common | facts)
+
+
+def _plain(evidence: str) -> str:
+    """Return evidence, which may hold names that a peer chose, as short printable ASCII."""
+    return visible(evidence, EVIDENCE_LIMIT).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def one(cause: Cause, party: Party, weight: Weight = Weight.POSSIBLE) -> Rule:
@@ -133,7 +142,7 @@ def one(cause: Cause, party: Party, weight: Weight = Weight.POSSIBLE) -> Rule:
 def parsed(chain: Chain | Sequence[bytes]) -> tuple[Parsed, ...]:
     """Read the certificates of a chain as far as they can be read."""
     found = []
-    for der in chain:
+    for der in chain[:CERTIFICATE_LIMIT]:
         try:
             certificate = Parsed(der)
             certificate.load()
