@@ -6,6 +6,7 @@ from a peer or from a file, so whoever shows one escapes it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -189,6 +190,12 @@ class Ladder:
     steps: tuple[StepTaken, ...]
     rungs: tuple[Rung, ...]
     certificates: tuple[Card, ...]
+
+
+def heading(causes: Sequence[CauseTold]) -> str:
+    """Say what a list of causes is: certain or likely, one or several."""
+    word = "Cause" if causes[0].certain else "Likely cause"
+    return word if len(causes) == 1 else f"{word}s, the likeliest first"
 
 
 def other(side: Side) -> Side:

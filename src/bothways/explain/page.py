@@ -23,6 +23,7 @@ from bothways.explain.ladder import (
     Rung,
     Side,
     agreed,
+    heading,
     headline,
     other,
 )
@@ -256,8 +257,7 @@ def _failure(failure: Failure, *, told: bool = False) -> str:
 def _causes(failure: Failure) -> str:
     if not failure.causes:
         return ""
-    heading = "Cause" if failure.causes[0].certain else "Likely causes, the likeliest first"
-    return f"<h3>{heading}</h3><ol class=causes>{''.join(map(_cause, failure.causes))}</ol>"
+    return f"<h3>{heading(failure.causes)}</h3><ol class=causes>{''.join(map(_cause, failure.causes))}</ol>"
 
 
 def _cause(cause: CauseTold) -> str:

@@ -23,6 +23,7 @@ from bothways.explain.ladder import (
     Rung,
     Side,
     agreed,
+    heading,
     headline,
     other,
 )
@@ -200,12 +201,13 @@ def _failure(failure: Failure, x: int, y: int, width: int, body: Drawn) -> int:
         rows.append("; ".join(f"{name} {text}" for name, text in facts if text))
     for name, text in (("that means", failure.meaning), ("what to do", failure.hint)):
         rows += _wrapped(f"{name}: {text}", width // 7, 3) if text else []
-    for number, cause in enumerate(failure.causes, 1):
-        rows += _wrapped(f"{'cause' if cause.certain else 'likely'} {number}: {cause.text}", width // 7, 3)
+    rows += [f"{heading(failure.causes)}:"] if failure.causes else []
+    for cause in failure.causes:
+        rows += _wrapped(f"• {cause.text}", width // 7, 3)
         rows += [
             row
             for text in (cause.remedy, cause.command)
-            for row in _wrapped(f"- {text}", width // 7, 2)
+            for row in _wrapped(f"→ {text}", width // 7, 2)
             if text
         ]
     height = LINE * len(rows) + 16

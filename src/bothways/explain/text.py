@@ -89,9 +89,9 @@ def _remark(rung: CheckMade | ChoiceMade | KeysTaken, text: str, room: int) -> s
     return f" | {text.ljust(room) if rung.by == 'client' else text.rjust(room)} |"
 
 
-def _cause(number: int, cause: CauseTold) -> list[tuple[str, str]]:
+def _cause(cause: CauseTold) -> list[tuple[str, str]]:
     return [
-        (f"{'cause' if cause.certain else 'likely'} {number}", cause.text),
+        ("cause" if cause.certain else "likely", cause.text),
         ("  seen", cause.evidence),
         ("  do", cause.remedy),
         ("  try", cause.command),
@@ -107,7 +107,7 @@ def _failure(failure: Failure, width: int) -> list[str]:
         ("alert", failure.alert),
         ("means", failure.meaning),
         ("what to do", failure.hint),
-        *(row for number, each in enumerate(failure.causes, 1) for row in _cause(number, each)),
+        *(row for each in failure.causes for row in _cause(each)),
     ]
     lines: list[str] = []
     for name, text in rows:

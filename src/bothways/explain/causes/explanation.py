@@ -103,9 +103,9 @@ class Explanation:
         lines = _wrapped("That means: ", self.usually, width) if self.usually else []
         told = self.told
         alone = len(told) == 1
-        heading = "Cause" if self.first.weight is Weight.CERTAIN else "Likely cause"
+        word = "Cause" if self.first.weight is Weight.CERTAIN else "Likely cause"
         seen = ""
-        lines.append(f"{heading}:" if alone else f"{heading}s, the likeliest first:")
+        lines.append(f"{word}:" if alone else f"{word}s, the likeliest first:")
         for number, each in enumerate(told, 1):
             mark = "  " if alone else f"  {number}. "
             lines += _wrapped(mark, each.text, width)
