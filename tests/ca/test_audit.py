@@ -42,7 +42,7 @@ def test_the_log_says_who_did_what_and_when(register: Register) -> None:
         (5, "release", ONE),
     ]
     assert {(entry.actor, entry.at) for entry in entries} == {("tester", NOW)}
-    assert entries[2].details == {"reason": "certificateHold"}
+    assert entries[2].details == {"reason": "certificateHold", "after": 0}
     assert entries[3].details == {"entries": 0, "sha256": hashlib.sha256(b"crl 1").hexdigest()}
 
 
@@ -80,6 +80,9 @@ TAMPERED = [
     ("UPDATE certificates SET certificate = NULL WHERE name = 'bob'", f"{TWO}: it was altered"),
     (f"UPDATE certificates SET revoked_at = 1 WHERE serial = '{ONE}'", f"{ONE}: it was altered"),
     ("UPDATE certificates SET not_after = 0 WHERE name = 'bob'", f"{TWO}: it was altered"),
+    # which would keep it from the list of its partition, and from a delta
+    ("UPDATE certificates SET partition = 7 WHERE name = 'bob'", f"{TWO}: it was altered"),
+    (f"UPDATE certificates SET changed = NULL WHERE serial = '{ONE}'", f"{ONE}: it was altered"),
     ("DELETE FROM crls", "disagree about list number 1"),
     ("UPDATE crls SET number = 7", "disagree about list number 7"),
     ("UPDATE authorities SET crl_number = 0", "next list would have number 1, and number 1 was published"),
@@ -122,8 +125,8 @@ def test_a_log_cut_with_its_head_is_whole_in_itself_and_found_by_a_noted_head(
     noted = register.check_audit()
     entries = register.audit()[:4]
     execute(url, "DELETE FROM audit WHERE number = 5")
-    execute(url, f"UPDATE certificates SET revoked_at = {int(NOW.timestamp())}, reason = 'certificateHold' "
-                 f"WHERE serial = '{ONE}'")  # fmt: skip
+    undone = f"revoked_at = {int(NOW.timestamp())}, reason = 'certificateHold', changed = 0"
+    execute(url, f"UPDATE certificates SET {undone} WHERE serial = '{ONE}'")
     previous = "0" * 64
     for entry in entries:
         previous = chained(previous, _fields(entry))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -17,6 +18,10 @@ from bothways.ca.ocsp import ANSWER_LIFETIME, Answer, Responder, Unanswerable
 from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import ConfigError
+from bothways.trust.anchors import TrustStore
+from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.revocation import CRLStore, Revocation, judge
+from bothways.trust.verdict import Purpose, Trusted
 from ca.ocsp_requests import issuer_ids, read, request
 from ca.offices import NOW, Clock, client, new_office
 from fuzz.mutation import mutants
@@ -97,6 +102,36 @@ def test_issuers_of_every_key_type_are_recognised(key_type: KeyType, tmp_path, c
     office = new_office(tmp_path / "other", clock, key_type=key_type)
     answer = read(responder(office).answer(request(office, client(office, "alice"))).response)
     assert answer.certificate_status is ocsp.OCSPCertStatus.GOOD
+    office.close()
+
+
+@pytest.mark.parametrize("key_type", list(KeyType))
+def test_our_own_checking_takes_the_answers_and_refuses_the_unknown(
+    key_type: KeyType, tmp_path: Path, clock: Clock
+) -> None:
+    """RFC 6960 3.2, of the leaf; its issuer's status comes from the root's list."""
+    office = new_office(tmp_path / "other", clock, key_type=key_type)
+    answering = responder(office)
+    root = CRLStore.from_files(str(office.path / "root-crl.pem"))
+    alice, bob = (office.issue(Profile.CLIENT, Holder(name)) for name in ("alice", "bob"))
+    strange = office.authority.issue(Profile.CLIENT, "carol")  # by the same key, and in no register
+    office.revoke(bob.serial)
+
+    def trusted(issued: Issued, *, asked: bool = True) -> bool:
+        answer = answering.answer(request(office, issued.serial)).response
+        answers = OCSPStore([OCSPResponse(answer)]) if asked else None
+        verdict = judge(
+            [each.public_bytes(Encoding.DER) for each in (issued.certificate, *issued.intermediates)],
+            TrustStore.from_certificates([office.authority.root]),
+            purpose=Purpose.CLIENT, name=None, at=NOW,
+            revocation=Revocation(crls=root, ocsp=answers),
+        )  # fmt: skip
+        return isinstance(verdict, Trusted)
+
+    assert trusted(alice)
+    assert not trusted(alice, asked=False)
+    assert not trusted(bob)
+    assert not trusted(strange)
     office.close()
 
 

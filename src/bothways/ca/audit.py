@@ -115,11 +115,16 @@ def _check_end(connection: Connection, authority: str, found: Head, noted: Head 
 
 
 class _State(NamedTuple):
-    """What must be true of a certificate: the digest it was recorded with, and its revocation."""
+    """What must be true of a certificate: the digest it was recorded with, its revocation, where it is listed.
 
-    digest: object
-    revoked_at: object
-    reason: object
+    `changed` is None where the log does not tell after which list the last revocation or release came.
+    """
+
+    digest: object = None
+    revoked_at: object = None
+    reason: object = None
+    partition: object = None
+    changed: object = None
 
 
 def _check_certificates(connection: Connection, authority: str) -> None:
@@ -137,7 +142,7 @@ def _check_certificates(connection: Connection, authority: str) -> None:
                 raise ConfigError(
                     f"register and audit log disagree about the certificate {odd}: one lacks it"
                 )
-            if _state(row) != logged[1] or not _ends_as_it_says(row):
+            if _state(row, logged[1]) != logged[1] or not _ends_as_it_says(row):
                 raise ConfigError(
                     f"register and audit log disagree about the certificate {row.serial}: it was altered"
                 )
@@ -146,31 +151,38 @@ def _check_certificates(connection: Connection, authority: str) -> None:
 def _logged_states(entries: Iterable[Found[Any]]) -> Iterator[tuple[str, _State]]:
     """What the log says about each certificate, from its entries in the order of serial numbers."""
     for serial, rows in groupby(entries, key=lambda row: row.subject):
-        state = _State(None, None, None)
+        state = _State()
         for row in rows:
             details = json.loads(row.details)
             match row.action:
                 case "revoke":
-                    state = state._replace(revoked_at=details.get("at", row.at), reason=details.get("reason"))
+                    at, after = details.get("at", row.at), details.get("after")
+                    state = state._replace(revoked_at=at, reason=details.get("reason"), changed=after)
                 case "release":
-                    state = state._replace(revoked_at=None, reason=None)
+                    state = state._replace(revoked_at=None, reason=None, changed=details.get("after"))
                 case "import":
                     state = _imported(state, details)
                 case _:
-                    state = state._replace(digest=details.get("sha256"))
+                    partition = details.get("partition")
+                    state = state._replace(digest=details.get("sha256"), partition=partition)
         yield serial, state
 
 
 def _imported(before: _State, details: Mapping[str, object]) -> _State:
     """A certificate completes what a list said of it before, and a list what a certificate said."""
-    said = (details.get("at"), details.get("reason"))
-    revocation = said if before.reason is None else (before.revoked_at, before.reason)
-    return _State(details.get("sha256") or before.digest, *revocation)
+    after = before._replace(digest=details.get("sha256") or before.digest)
+    if before.reason is not None or details.get("reason") is None:
+        return after
+    return after._replace(
+        revoked_at=details.get("at"), reason=details.get("reason"), changed=details.get("after")
+    )
 
 
-def _state(row: Found[Any]) -> _State:
+def _state(row: Found[Any], logged: _State) -> _State:
+    """What the register says of a certificate, with `changed` only where the log tells it too."""
     digest = None if row.certificate is None else hashlib.sha256(row.certificate).hexdigest()
-    return _State(digest, row.revoked_at, row.reason)
+    changed = None if logged.changed is None else row.changed
+    return _State(digest, row.revoked_at, row.reason, row.partition, changed)
 
 
 def _ends_as_it_says(row: Found[Any]) -> bool:

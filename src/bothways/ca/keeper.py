@@ -22,6 +22,7 @@ from bothways.ca.register import WHOLE, Lists, Series
 from bothways.errors import ConfigError
 
 LISTS_INTERVAL = timedelta(seconds=2)  # how long a revocation waits for its list
+LOOK_INTERVAL = timedelta(minutes=1)  # and how often is looked for lists that end
 SHELF_LIMIT = 128 * 1024 * 1024  # bytes of lists in memory
 
 Tell = Callable[[str], None]
@@ -63,7 +64,9 @@ class Keeper:
         self._root_list = _roots(office)
         self._shelf: OrderedDict[Series, tuple[int, Document]] = OrderedDict()
         self._lists = Lists({}, {}, ())
-        self._lists_at: datetime | None = None
+        self._length = -1  # of the log, when the lists were looked at
+        self._asked_at: datetime | None = None
+        self._looked_at: datetime | None = None
         self.failures = 0
         self._failed = ""
         self._renew_lists()
@@ -133,10 +136,14 @@ class Keeper:
     def _renew_lists(self) -> None:
         """Publish what is due, and learn what others published."""
         now = self.now()
-        if self._lists_at is None or now >= self._lists_at + LISTS_INTERVAL:
+        if self._asked_at is not None and now < self._asked_at + LISTS_INTERVAL:
+            return
+        length = self._office.register.log_length()
+        if length != self._length or self._looked_at is None or now >= self._looked_at + LOOK_INTERVAL:
             self._office.publish_due()
             self._lists = self._office.register.lists(now)
-            self._lists_at = now
+            self._length, self._looked_at = length, now
+        self._asked_at = now
 
     def _put_on_shelf(self, series: Series, number: int, document: Document) -> None:
         self._shelf[series] = number, document

@@ -373,8 +373,10 @@ class Change:
         )
         if partition is not None:
             self._fill(partition, seconds(validity[1]))
-        digest = hashlib.sha256(certificate).hexdigest()
-        self._log(action, serial_text(serial), {"sha256": digest, **details})
+        noted: dict[str, object] = {"sha256": hashlib.sha256(certificate).hexdigest(), **details}
+        if partition is not None:
+            noted["partition"] = partition
+        self._log(action, serial_text(serial), noted)
 
     def adopt(self, found: Iterable[Adopted]) -> int:
         """Enter what was issued before, and return how many of it were news.
@@ -443,7 +445,11 @@ class Change:
         if each.certificate is not None:
             details["sha256"] = hashlib.sha256(each.certificate).hexdigest()
         if each.revoked_at is not None:
-            details |= {"at": seconds(each.revoked_at), "reason": each.reason}
+            details |= {
+                "at": seconds(each.revoked_at),
+                "reason": each.reason,
+                "after": self._crl_number,
+            }
         self._log(IMPORT, serial_text(each.serial), details)
 
     def continue_after(self, crl_number: int) -> None:
@@ -463,12 +469,12 @@ class Change:
     def revoke(self, serial: int, reason: str) -> None:
         """Mark a certificate as revoked, now."""
         self._set(serial, revoked_at=seconds(self._at), reason=reason, changed=self._crl_number)
-        self._log("revoke", serial_text(serial), {"reason": reason})
+        self._log("revoke", serial_text(serial), {"reason": reason, "after": self._crl_number})
 
     def release(self, serial: int) -> None:
         """Take back a revocation that was a hold."""
         self._set(serial, revoked_at=None, reason=None, changed=self._crl_number)
-        self._log("release", serial_text(serial), {})
+        self._log("release", serial_text(serial), {"after": self._crl_number})
 
     def revocation(self, serial: int) -> tuple[bool, str | None]:
         """Whether a certificate is in the register, and for which reason it is revoked, if it is."""
