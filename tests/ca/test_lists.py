@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Issued
-from bothways.ca.lists import CRL_LIFETIME, DELTA_LIFETIME, SMALL, due, list_address
+from bothways.ca.lists import CRL_LIFETIME, DELTA_LIFETIME, GIANT, SMALL, due, list_address
 from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register import WHOLE, Lists, Published, Series
@@ -167,7 +167,7 @@ def test_only_what_changed_is_published_anew(office: Office, clock: Clock) -> No
     office.audit()
 
 
-def test_a_large_list_is_made_anew_once_a_day_and_amended_meanwhile() -> None:
+def test_a_large_list_is_made_anew_once_a_day_and_a_giant_by_hand_alone() -> None:
     def published(series: Series, number: int, entries: int, base: int | None = None) -> Published:
         return Published(series, number, NOW, NOW + CRL_LIFETIME, entries, base)
 
@@ -178,6 +178,12 @@ def test_a_large_list_is_made_anew_once_a_day_and_amended_meanwhile() -> None:
         }
         return list(due(Lists(newest, {None: 2}, ()), at))
 
+    def asked_of_a_giant(partitions: tuple[int, ...]) -> list[Series]:
+        newest = {WHOLE: published(WHOLE, 1, GIANT + 1)}
+        return list(due(Lists(newest, {None: 2}, partitions), NOW + CRL_LIFETIME))
+
+    assert asked_of_a_giant(()) == [WHOLE]
+    assert asked_of_a_giant((7,)) == [Series(7)]  # which certificates name instead
     assert asked(SMALL, NOW + HOUR, 2) == [WHOLE]
     assert asked(SMALL + 1, NOW + HOUR, 2) == [DELTA]
     assert asked(SMALL + 1, NOW + HOUR, 3) == []

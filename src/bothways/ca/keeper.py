@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from bothways.ca.answers import Answers
+from bothways.ca.lists import kept_fresh
 from bothways.ca.ocsp import Responder
 from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
@@ -114,9 +115,7 @@ class Keeper:
         until = self._responder.signer_until
         if until is None or until < now:
             problems.append("there is no signer of OCSP answers")
-        whole = self._lists.newest.get(WHOLE)
-        ended = [each for each in self._lists.newest.values() if each.next_update < now]
-        if whole is None or any(each.series.partition in (None, *self._lists.partitions) for each in ended):
+        if any(self._has_ended(partition, now) for partition in kept_fresh(self._lists)):
             problems.append("a list has ended")
         if self._root_list is not None and self._root_list.next_update < now:
             problems.append("the root's list has ended")
@@ -132,6 +131,10 @@ class Keeper:
         """Until when the list of all certificates holds."""
         whole = self._lists.newest.get(WHOLE)
         return None if whole is None else whole.next_update
+
+    def _has_ended(self, partition: int | None, now: datetime) -> bool:
+        newest = self._lists.newest.get(Series(partition))
+        return newest is None or newest.next_update < now
 
     def _renew_lists(self) -> None:
         """Publish what is due, and learn what others published."""

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Authority
 from bothways.ca.crl import build_crl
-from bothways.ca.register import Change, Lists, Published, Series
+from bothways.ca.register import WHOLE, Change, Lists, Published, Series
 from bothways.errors import ConfigError
 
 PARTITION_SIZE = 10_000  # half a megabyte, should all of them be revoked
@@ -23,6 +23,9 @@ DELTA_LIFETIME = timedelta(days=1)
 # Until which size a list is made anew at once when something changed; a larger one once a day.
 SMALL = PARTITION_SIZE
 LARGE_INTERVAL = timedelta(days=1)
+# From which size on the list of all is left to `ca crl`, where certificates name those of their partitions: to sign it
+# takes seconds in which nobody else can issue.
+GIANT = 10 * SMALL
 
 
 def list_path(series: Series, name: str = "issuing") -> str:
@@ -78,7 +81,7 @@ def due(lists: Lists, now: datetime) -> Iterator[Series]:
 
     A list and its delta are never due together: the delta follows with the next question.
     """
-    for partition in (None, *lists.partitions):
+    for partition in kept_fresh(lists):
         whole, delta = Series(partition), Series(partition, delta=True)
         changed = lists.changed.get(partition, -1)
         list_, amendment = lists.newest.get(whole), lists.newest.get(delta)
@@ -86,6 +89,14 @@ def due(lists: Lists, now: datetime) -> Iterator[Series]:
             yield whole
         elif amendment is None or amendment.number < list_.number or _is_outdated(amendment, changed, now):
             yield delta
+
+
+def kept_fresh(lists: Lists) -> Iterator[int | None]:
+    """Of what there must be a list at any time: of each partition, and of all (None) while that is no giant."""
+    of_all = lists.newest.get(WHOLE)
+    if of_all is None or of_all.entries <= GIANT or not lists.partitions:
+        yield None
+    yield from lists.partitions
 
 
 def lifetime_of(series: Series) -> timedelta:
