@@ -152,6 +152,17 @@ def test_client_without_a_fitting_authority_is_warned(serve):
         assert channel.warnings == [Caution.NO_MATCHING_AUTHORITY]
 
 
+def test_an_observer_can_be_let_go(serve):
+    """It hears of the handshake, and of nothing after."""
+    heard = []
+    with open_to(serve(echo), server_name="localhost", observer=heard.append) as channel:
+        channel.stop_observing()
+        count = len(heard)
+        channel.sendall(b"there and back")
+        assert channel.recv(100) == b"there and back"
+        assert len(heard) == count > 0
+
+
 def test_server_name_is_checked_before_anything_is_connected():
     """A name that is none is a ConfigError."""
     with pytest.raises(ConfigError):

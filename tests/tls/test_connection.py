@@ -379,6 +379,26 @@ def test_observer_that_raises_hears_no_more_and_harms_nothing(caplog: pytest.Log
     assert caplog.text.count("hears no more") == 2
 
 
+def test_observer_hears_no_more_once_it_is_let_go() -> None:
+    """What follows passes as if nobody had watched."""
+    heard: list[object] = []
+    client = client_config().connection("localhost", observer=heard.append)
+    talk = Pair(client, server_config().connection())
+    talk.exchange()
+    assert heard
+    talk.client.stop_observing()
+    heard.clear()
+    for _ in range(3):
+        talk.client.send(b"out")
+        talk.server.send(b"in")
+        talk.exchange()
+    talk.client.update_keys()
+    talk.client.close()
+    talk.exchange()
+    assert heard == []
+    assert received(talk.client_events) == b"in" * 3 and received(talk.server_events) == b"out" * 3
+
+
 # -- a signature that comes later ------------------------------------------------------------------------
 
 

@@ -96,7 +96,7 @@ def command(
             else:
                 picture.write(client=recorder)
             _report(channel, recorder, address, as_json)
-            _copy(channel, witness)
+            _copy(channel, witness, watched=picture is not None)
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
@@ -122,11 +122,13 @@ def _report(channel: Channel, recorder: Recorder, address: Address, as_json: boo
         say("\n".join(report_lines(str(address), channel, recorder.notes)))
 
 
-def _copy(channel: Channel, witness: Witness) -> None:
+def _copy(channel: Channel, witness: Witness, *, watched: bool) -> None:
     """Copy both ways until the server closes (RFC 9846 6.1: each side ends its own way)."""
     threading.Thread(target=_send_input, args=(channel,), daemon=True).start()
     data = channel.recv(CHUNK)
     refusal = explain_answer(data, witness.situation())
+    if not watched:
+        channel.stop_observing()  # what ends it from here on is no handshake
     while data:
         try:
             sys.stdout.buffer.write(data)

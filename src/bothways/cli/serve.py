@@ -147,6 +147,7 @@ def _serve_one(
         channel = _shake_hands(sock, config, witness, recorder, picture)
         agreed = f"TLS {channel.version}, {channel.suite}, {channel.group}"
         say("\n".join([f"{client} is {peer_name(channel.peer)} ({agreed})", *_warnings(channel)]))
+        channel.stop_observing()  # what ends it from here on is no handshake
         channel.settimeout(idle_timeout)
         with channel:
             talk(channel)

@@ -281,6 +281,12 @@ class Connection:
             raise UsageError("update_keys: only on an established, open connection")
         self._after.update_keys(ask=ask)
 
+    def stop_observing(self) -> None:
+        """Tell the observer nothing more: data passes as fast from here on as if nobody had watched."""
+        self._hs.observer = None
+        self._out.stop_observing()
+        self._hs.inbox.stop_observing()
+
     def export(self, label: str, context: bytes | None, length: int) -> bytes:
         """Return keying material for another protocol, the same at both ends (RFC 9846 7.5, RFC 5705).
 

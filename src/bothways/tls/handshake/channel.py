@@ -113,6 +113,10 @@ class Outbox:
         self._wire.clear()
         return wire
 
+    def stop_observing(self) -> None:
+        """Tell the observer nothing more."""
+        self._observer = None
+
     def _seal(self, content_type: int, data: bytes | bytearray | memoryview) -> None:
         records = self.keys.seal(content_type, data, self._padding)
         self._wire.append(records)
@@ -135,6 +139,10 @@ class Inbox:
         self.tls13 = True
         self.ignores_change_cipher_spec = False
         self.early_data_left = 0
+
+    def stop_observing(self) -> None:
+        """Tell the observer nothing more; the short way opens with the next record."""
+        self._observer = None
 
     @property
     def buffered(self) -> int:
