@@ -26,6 +26,7 @@ PAST = {"not_before": NOW - 90 * DAY, "not_after": NOW - 2 * DAY}
 FUTURE = {"not_before": NOW + 20 * DAY, "not_after": NOW + 90 * DAY}
 FRESH = {"not_before": NOW - timedelta(hours=1), "not_after": NOW + 90 * DAY}
 CA = {"not_before": NOW - 300 * DAY, "not_after": NOW + 900 * DAY}
+STRANGE = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55555.1"), b"\x05\x00")
 MUST_STAPLE = x509.TLSFeature([x509.TLSFeatureType.status_request])
 
 
@@ -61,6 +62,18 @@ def shallow() -> Issued:
     """A CA below one that allows none below itself."""
     upper = pki.intermediate(root(), "Acme Shallow", path_length=0, **CA)
     return pki.intermediate(upper, "Acme Deep", **CA)
+
+
+@cache
+def outlived() -> Issued:
+    """A CA that has expired, below one that has not."""
+    return pki.intermediate(root(), "Acme Issuing 0", **PAST)
+
+
+@cache
+def holder() -> Issued:
+    """Somebody whom Acme certified, and who is no CA."""
+    return pki.leaf(root(), "Acme Employee", alternatives=(), usage=None, **CA)
 
 
 @cache
@@ -127,6 +140,10 @@ PEOPLE: dict[str, Callable[[], Person]] = {
     "server-must-staple": lambda: whole(server(extra=[(MUST_STAPLE, False)])),
     "server-deep": lambda: whole(server(shallow())),
     "server-outside": lambda: whole(server(narrow())),
+    "server-of-an-expired-ca": lambda: whole(server(outlived())),
+    "server-of-no-ca": lambda: whole(server(holder())),
+    "server-strange": lambda: whole(server(extra=[(STRANGE, True)])),
+    "server-for-agreement": lambda: whole(server(key_usage=("key_agreement",))),
     "server-revoked": lambda: whole(server(serial=0x7E70ED)),
     "server-altered": lambda: whole(server(broken=True)),
     "client": lambda: whole(client()),
@@ -140,6 +157,8 @@ PEOPLE: dict[str, Callable[[], Person]] = {
     "client-early": lambda: whole(client(**FUTURE)),
     "client-fresh": lambda: whole(client(**FRESH)),
     "client-for-servers": lambda: whole(client(usage=("serverAuth",))),
+    "client-sha1": lambda: whole(client(old_root(), digest="SHA1", key_kind="RSA-2048")),
+    "client-of-an-expired-ca": lambda: whole(client(outlived())),
     "client-weak": lambda: whole(client(key_kind="RSA-1024")),
     "client-ed25519": lambda: whole(client(key_kind="Ed25519")),
     "client-deep": lambda: whole(client(shallow())),
@@ -184,6 +203,7 @@ def write(folder: Path) -> None:
         (folder / f"{name}.key").chmod(0o600)
         (folder / f"{name}.both").write_bytes(someone.chain + someone.issued.key_pem)
     (folder / "root.pem").write_bytes(root().pem)
+    (folder / "old-root.pem").write_bytes(old_root().pem)
     (folder / "production.pem").write_bytes(root("Acme Production Root").pem)
     lists = [x509.load_der_x509_crl(each) for each in (crl(), root_crl())]
     (folder / "crl.pem").write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in lists))

@@ -18,7 +18,6 @@ from bothways.explain.causes import (
     Party,
     Seen,
     Situation,
-    Weight,
     explain,
     explain_verdict,
 )
@@ -63,7 +62,6 @@ def check(found: Explanation) -> None:
     """It says something: no blank is left open, and each cause tells what to do."""
     assert found.causes and found.happened and not found.happened.endswith(".")
     for each in found.causes:
-        assert each.weight is not Weight.AGAINST
         assert each.text and each.remedy and not each.text.endswith((":", ": ", "."))
         for text in (each.text, each.remedy, each.evidence, each.command):
             assert "?" not in text and "{" not in text and text.isascii(), text

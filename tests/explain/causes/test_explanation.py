@@ -21,7 +21,6 @@ def test_what_speaks_for_a_cause_decides_and_then_how_common_it_is() -> None:
             likely(Cause.EXPIRED, Weight.LIKELY),
             likely(Cause.REVOKED, Weight.LIKELY),
             likely(Cause.UNREADABLE, Weight.CERTAIN),
-            likely(Cause.POLICY, Weight.AGAINST),
         ]
     )
     assert [each.cause.name for each in found] == ["UNREADABLE", "EXPIRED", "REVOKED", "WEAK_KEY"]

@@ -24,7 +24,6 @@ _PLACEHOLDER = re.compile(r"[A-Z]+")
 class Weight(IntEnum):
     """How much speaks for a cause."""
 
-    AGAINST = 0  # what we know rules it out
     POSSIBLE = 1  # nothing speaks for it but that it is common there
     LIKELY = 2  # what we know speaks for it
     CERTAIN = 3  # what we know leaves no other
@@ -148,8 +147,7 @@ def ranked(found: Iterable[Likely]) -> tuple[Likely, ...]:
         key = (each.cause, each.party)
         if key not in first or first[key].weight < each.weight:
             first[key] = each
-    kept = [each for each in first.values() if each.weight is not Weight.AGAINST]
-    return tuple(sorted(kept, key=lambda each: -each.weight))
+    return tuple(sorted(first.values(), key=lambda each: -each.weight))
 
 
 def _wrapped(mark: str, text: str, width: int) -> list[str]:
