@@ -24,7 +24,15 @@ def test_a_block_without_its_end_is_none():
     assert blocks(ROOT.pem.replace(b"END CERTIFICATE", b"END PRIVATE KEY")) == []
 
 
-@pytest.mark.parametrize("data", [b"text", ROOT.pem.replace(b"MII", b"***")])
+def test_hyphens_around_a_block_hide_none_and_make_none():
+    """RFC 7468 3: five stand before and after BEGIN and END, and nowhere within."""
+    assert blocks(b"-" + ROOT.pem) == blocks(b"-----\n" + ROOT.pem) == blocks(ROOT.pem)
+    assert blocks(ROOT.pem[:-10] + ROOT.pem) == blocks(ROOT.pem)
+    assert blocks(ROOT.pem.replace(b"\n-----END", b"\n------END")) == []
+    assert blocks(ROOT.pem.replace(b"MII", b"-----")) == []
+
+
+@pytest.mark.parametrize("data", [b"text", b"-----\n" + ROOT.pem, ROOT.pem.replace(b"MII", b"***")])
 def test_what_is_not_base64_is_a_value_error(data):
     """RFC 7468 3."""
     with pytest.raises(ValueError, match=r"base64|no PEM"):

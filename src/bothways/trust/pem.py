@@ -5,25 +5,42 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from binascii import Error
+from collections.abc import Iterator
 
-# No five hyphens stand inside a block, so that a BEGIN without its END is not looked for to the end of the file.
-_BLOCK = re.compile(
-    rb"-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*+\r?\n([^-]*+(?:-(?!----)[^-]*+)*+)-----END \1-----"
-)
+# Possessive quantifiers would say this and the rest in one expression, but Python 3.11.2 gets them wrong.
+_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*\r?\n")
+_HYPHENS = b"-----"
 CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
 
 
 def blocks(data: bytes) -> list[tuple[str, bytes]]:
     """Return label and whole text of every PEM block, in order."""
-    return [(match[1].decode("ascii"), match[0] + b"\n") for match in _BLOCK.finditer(data)]
+    return [(label.decode("ascii"), block + b"\n") for label, block, _ in _found(data)]
 
 
 def body(block: bytes) -> bytes:
     """Return the bytes that a PEM block without headers holds, or raise ValueError."""
-    match = _BLOCK.match(block)
-    if match is None:
+    found = next(_found(block), None)
+    if found is None or not block.startswith(found[1]):
         raise ValueError("no PEM block")
     try:
-        return b64decode(b"".join(match[2].split()), validate=True)
+        return b64decode(b"".join(found[2].split()), validate=True)
     except Error:
         raise ValueError("what stands between its BEGIN and END lines is not base64") from None
+
+
+def _found(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield label, whole text and content of each block.
+
+    No five hyphens stand inside a block, so that a BEGIN without its END is not looked for to the end of the file.
+    """
+    at = 0
+    while (begin := _BEGIN.search(data, at)) is not None:
+        stop = data.find(_HYPHENS, begin.end())
+        if stop < 0:
+            return
+        end = b"-----END %b-----" % begin[1]
+        at = stop
+        if data.startswith(end, stop):
+            at = stop + len(end)
+            yield begin[1], data[begin.start() : at], data[begin.end() : stop]
