@@ -6,7 +6,6 @@ A peer is judged once in the handshake. Its certificate ends, evidence ages and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from bothways.tls.events import Caution, Event, EvidenceWanted, Peer, Warned
 from bothways.tls.handshake.config import Terms
@@ -37,7 +36,7 @@ class Standing:
         self._terms = terms
         self._clock = terms.clock
         self._may_fetch = question.gathered is not None
-        self._question = replace(question, gathered=None)  # what was fetched for the handshake is let go
+        self._question = question._replace(gathered=None)  # what was fetched for the handshake is let go
         self._script: Script[Peer] | None = None
         self._answer_by = 0.0
         self.peer = peer
@@ -74,7 +73,7 @@ class Standing:
         if self.request is not None:
             check_at_hand(self._hs, self._question)
             return []
-        self._question = replace(self._question, gathered=Gathered() if self._may_fetch else None)
+        self._question = self._question._replace(gathered=Gathered() if self._may_fetch else None)
         self._hs.deadline = self._clock.monotonic() + self._terms.handshake_timeout
         self._script = judge_with_fetching(self._hs, self._question)
         return self._go_on(None)
@@ -101,7 +100,7 @@ class Standing:
     def _judged(self, peer: Peer) -> list[Event]:
         """Keep the new verdict, and let go of what it was made from."""
         self._script = None
-        self._question = replace(self._question, gathered=None)
+        self._question = self._question._replace(gathered=None)
         before, self.peer = self.peer.verdict, peer
         news = peer.verdict.accepts_unknown and not before.accepts_unknown
         return [Warned(Caution.REVOCATION_UNKNOWN)] if news else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
@@ -28,8 +29,7 @@ from bothways.trust.credentials import Credentials
 from bothways.trust.path import read_leaf
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(NamedTuple):
     """The peer signed the conversation with the key of the certificate that it showed."""
 
     chain: tuple[bytes, ...]

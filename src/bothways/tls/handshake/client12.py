@@ -5,7 +5,7 @@ The server is judged before our ClientKeyExchange: one that is not trusted gets 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bothways.faults import Fault, blame
 from bothways.iana import CipherSuite, NamedGroup
@@ -58,8 +58,7 @@ from bothways.trust.names import ServerName
 from bothways.trust.verdict import Purpose
 
 
-@dataclass(frozen=True, slots=True)
-class Server12:
+class Server12(NamedTuple):
     """The server as it proved itself up to its ServerHelloDone.
 
     `signed` is None for RSA key transport, where its Finished is the proof that it holds the key.

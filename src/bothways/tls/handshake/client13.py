@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from bothways.faults import Fault, blame
 from bothways.iana import CipherSuite, NamedGroup
@@ -51,8 +52,7 @@ from bothways.trust.names import ServerName
 from bothways.trust.verdict import Purpose
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """The server as it proved itself: it cannot be built without the peer, the signature and the Finished."""
 
     peer: Peer

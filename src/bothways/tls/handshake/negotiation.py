@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from bothways.faults import Fault, blame
 from bothways.iana import (
@@ -65,8 +65,7 @@ def choose_version(hello: ClientHello, accepted: Sequence[int]) -> int:
     return max(shared)
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """A ClientHello for TLS 1.3 whose extensions stand where they may and are complete."""
 
     hello: ClientHello

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -40,8 +40,7 @@ from bothways.trust.credentials import Credentials
 FIRST_GROUPS = (NamedGroup.secp256r1, NamedGroup.secp384r1, NamedGroup.secp521r1)
 
 
-@dataclass(frozen=True, slots=True)
-class Offer12:
+class Offer12(NamedTuple):
     """A ClientHello as TLS 1.2 reads it."""
 
     hello: ClientHello
@@ -54,8 +53,7 @@ class Offer12:
     names_point_formats: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Choice12:
+class Choice12(NamedTuple):
     """What a server chose from a ClientHello; `group` and `scheme` are 0 for RSA key transport.
 
     `by_name`: the server name guided the choice.

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from bothways.faults import Blame
 from bothways.iana import SignatureScheme
@@ -61,8 +61,7 @@ Exporter = Callable[[str, bytes | None, int], bytes]
 Staples = tuple[bytes | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is asked of trust about a peer: once in the handshake, and again when the verdict has lapsed.
 
     chain: as the peer sent it.  staples: the OCSP responses that came with it, in its order.  gathered: what

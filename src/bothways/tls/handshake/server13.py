@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from bothways.faults import Fault, blame
 from bothways.iana import CipherSuite, CompressionMethod, NamedGroup, ProtocolVersion, SignatureScheme
@@ -56,8 +56,7 @@ from bothways.trust.verdict import Purpose
 AUTHORITIES_LIMIT = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What the server chose from a ClientHello; `by_name` if the server name guided it."""
 
     suite: Suite

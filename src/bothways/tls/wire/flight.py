@@ -166,18 +166,14 @@ def check_extensions(message: Message, offered: Collection[int]) -> None:
 
     offered: the code points of the extensions that we sent, which the peer may answer.
     """
-    for place, extensions in _BLOCKS.get(type(message), _no_blocks)(message):
-        if extensions:
-            check_placement(place, extensions, offered)
+    blocks_of = _BLOCKS.get(type(message))
+    if blocks_of is not None:
+        for place, extensions in blocks_of(message):
+            if extensions:
+                check_placement(place, extensions, offered)
 
 
 Blocks = Sequence[tuple[Place, Extensions | None]]
-
-
-def _no_blocks(message: Any) -> Blocks:
-    del message
-    return ()
-
 
 _BLOCKS: Mapping[type[Any], Callable[[Any], Blocks]] = {
     ClientHello: lambda message: ((Place.CH, message.extensions),),
