@@ -118,6 +118,7 @@ def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
     ("words", "said"),
     [
         (["--cert", "ada.pem", "--key", "ada.key", "--staple"], "CN=Ada names no OCSP responder"),
+        (["--staple", "--staple-file", "server.ocsp"], "give one of them"),
         (["--staple"], "a staple is about our own certificate: it needs --cert"),
         (["--cert", "ada.pem", "--key", "ada.key", "--staple-file", "gone"], "gone: cannot be read"),
         (

@@ -116,6 +116,17 @@ def test_nothing_more_is_sent_to_a_peer_that_is_revoked(talk):
         open_.other.recv(1)
 
 
+def test_a_peer_that_has_said_goodbye_and_listens_on_is_judged_too(talk):
+    """RFC 9846 6.1: one direction may go on, and so does revocation."""
+    open_ = talk()
+    open_.other.shutdown()
+    assert open_.judge.recv(1) == b""
+    open_.judge.sendall(b"before")
+    open_.revoke()
+    refusal(lambda: open_.judge.sendall(b"after"))
+    assert open_.other.recv(100) == b"before"
+
+
 @pytest.mark.parametrize("timeout", [None, 10])
 def test_a_peer_that_is_revoked_while_it_reads_nothing_ends_who_sends_to_it(talk, timeout):
     """The sender waits for room, and would wait for ever."""

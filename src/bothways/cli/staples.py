@@ -34,6 +34,8 @@ class Staples:
         """
         if not self.staple and not self.staple_file:
             return None
+        if self.staple and self.staple_file:
+            refuse("--staple fetches what --staple-file has: give one of them")
         if own is None:
             refuse("a staple is about our own certificate: it needs --cert")
         files = Watched(self.staple_file, responses_in)

@@ -379,7 +379,7 @@ class Channel:
 
     def _judge_if_due(self) -> None:
         """Judge the peer again if its verdict has lapsed or evidence changed, where that was asked for."""
-        if not self._judges_again or self._over():
+        if not self._judges_again or self._account.failure is not None or self._sock.fileno() < 0:
             return
         with self._engine:
             changed = self._connection.evidence_changed
