@@ -23,6 +23,7 @@ SCENES = (
     "expired certificate",
     "wrong server name",
     "a revoked certificate",
+    "revoked while it is connected",
     "an expired revocation list",
     "a responder that is down",
     "an altered staple",
@@ -64,7 +65,7 @@ def test_demo_shows_every_step_and_every_scene_in_a_pipe():
     assert "\x1b" not in done.stdout
     assert all(len(line) <= PIPE_WIDTH and line == line.rstrip() for line in done.stdout.splitlines())
     assert done.stdout.endswith(
-        "All 5 handshakes succeeded, and 11 of 11 scenes were refused as they should be.\n"
+        "All 5 handshakes succeeded, and 12 of 12 scenes were refused as they should be.\n"
     )
 
 

@@ -130,6 +130,13 @@ def revoked(people: Identities) -> Play:
     return play(_client(people), server)
 
 
+def revoked_meanwhile(people: Identities) -> Play:
+    """The client's certificate is revoked while the connection is open."""
+    lists = CRLStore(people.nobody_revoked)
+    server = replace(_server(people), revocation=Revocation(crls=lists), judge_again="change")
+    return play(_client(people), server, meanwhile=lambda: lists.replace(people.client_revoked))
+
+
 def expired_list(people: Identities) -> Play:
     """The server's revocation lists have expired, so that it cannot know."""
     server = replace(_server(people), revocation=Revocation(crls=people.expired_lists))
@@ -229,6 +236,11 @@ SCENES = (
         "server", "3.3c", Fault.REVOKED, Alert.CERTIFICATE_REVOKED, revoked,
     ),
     Scene(
+        "revoked while it is connected",
+        "the client was let in; its certificate is revoked while it talks, and its connection ends",
+        "server", "3.3c", Fault.REVOKED, Alert.CERTIFICATE_REVOKED, revoked_meanwhile,
+    ),
+    Scene(
         "an expired revocation list",
         "the server checks revocation, and its lists are past their time: unknown is not good",
         "server", "3.3c", Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, expired_list,
@@ -266,12 +278,18 @@ def play(
     server_config: ServerConfig,
     name: str = SERVER_NAME,
     alteration: Alteration | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Play:
-    """Let a client and a server talk over loopback, through a device if there is an alteration."""
+    """Let a client and a server talk over loopback, through a device if there is an alteration.
+
+    meanwhile: is done when the server has let the client in, and not heard it yet.
+    """
     client, server = Side(), Side()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(SECONDS)
-        serving = threading.Thread(target=_serve, args=(listener, server_config, server), daemon=True)
+        serving = threading.Thread(
+            target=_serve, args=(listener, server_config, server, meanwhile), daemon=True
+        )
         serving.start()
         address = listener.getsockname()
         device = Device(address, alteration) if alteration is not None else None
@@ -295,13 +313,14 @@ def _ask(address: tuple[str, int], config: ClientConfig, name: str, side: Side) 
         side.fail(error, witness)
 
 
-def _serve(listener: socket.socket, config: ServerConfig, side: Side) -> None:
+def _serve(listener: socket.socket, config: ServerConfig, side: Side, meanwhile: Callable[[], None]) -> None:
     witness = Witness(config, also=side.recorder)
     try:
         sock, _ = listener.accept()
         with wrap(sock, config, timeout=SECONDS, observer=witness) as channel:
             channel.settimeout(SECONDS)
             side.keep(channel)
+            meanwhile()
             while data := channel.recv(4096):
                 side.received += data
             channel.sendall(ANSWER)
