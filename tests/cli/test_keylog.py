@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import skins
+from bothways.cli import commands, terminal
 from bothways.net import connect
 from cli_scripting import Background, bothways, environment
 from cli_talk import IDENTITY, ada
@@ -65,27 +67,38 @@ def test_a_server_logs_the_same_lines_as_its_client(folder: Path, tmp_path: Path
     assert set(ours) < set(log.read_text().splitlines())
 
 
-def test_the_option_without_a_file_or_with_one_that_cannot_be_written_is_wrong_use(folder: Path):
-    """Nothing is connected."""
-    unset = run(folder, "connect", "127.0.0.1:1", *ADA, "--insecure-keylog", log=None)
-    assert (unset.returncode, unset.stderr.splitlines()) == (
-        2,
-        [
-            "bothways: --insecure-keylog: SSLKEYLOGFILE names no file",
-            "Hint: set it: SSLKEYLOGFILE=keys.log bothways ...",
-        ],
+def here(monkeypatch, folder: Path, log: Path | None, *words: str) -> int:
+    """Run the command in this process."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(
+        sys, "argv", ["bothways", "connect", "127.0.0.1:1", *ADA, "--insecure-keylog", *words]
     )
-    missing = run(folder, "connect", "127.0.0.1:1", *ADA, "--insecure-keylog", log=folder / "no" / "keys")
-    assert missing.returncode == 2
-    assert "No such file or directory" in missing.stderr
+    if log is None:
+        monkeypatch.delenv("SSLKEYLOGFILE", raising=False)
+    else:
+        monkeypatch.setenv("SSLKEYLOGFILE", str(log))
+    return terminal.run(commands.bothways)
 
 
-def test_a_file_that_others_may_read_is_warned_of_also_in_json(folder: Path, tmp_path: Path):
+def test_the_option_without_a_file_or_with_one_that_cannot_be_written_is_wrong_use(
+    folder, monkeypatch, capsys
+):
+    """Nothing is connected."""
+    assert here(monkeypatch, folder, None) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "bothways: --insecure-keylog: SSLKEYLOGFILE names no file",
+        "Hint: set it: SSLKEYLOGFILE=keys.log bothways ...",
+    ]
+    assert here(monkeypatch, folder, folder / "no" / "keys") == 2
+    assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_a_file_that_others_may_read_is_warned_of_also_in_json(folder, tmp_path, monkeypatch, capsys):
     """Its rights are left as they are: it may belong to other programs too."""
     log = tmp_path / "keys.log"
     log.touch(0o644)
-    done = run(folder, "connect", "127.0.0.1:1", *ADA, "--insecure-keylog", "--json", log=log)
-    reports = [json.loads(line) for line in done.stderr.splitlines()]
-    assert "who has" not in reports[0]["warning"]
+    assert here(monkeypatch, folder, log, "--json") == 1
+    reports = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert reports[0]["warning"].startswith(f"the keys of every connection go to {log}")
     assert reports[1] == {"warning": f"others than its owner may read {log}: chmod 600 it"}
     assert "error" in reports[2]
