@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from bothways.ca.authority import pem
+from bothways import ClientConfig, Credentials, ServerConfig, SignatureWanted, TrustStore
+from bothways.ca.authority import Authority, pem
 from bothways.ca.keys import KeyType
 from bothways.ca.ocsp import Responder
 from bothways.ca.office import Office, Terms
@@ -17,9 +18,10 @@ from bothways.ca.profiles import Holder, Profile
 from bothways.ca.takeover import read_existing, take_over
 from bothways.ca.token import KeyURI, TokenKey, find_key, find_or_make_key
 from bothways.errors import ConfigError
-from ca.offices import Clock, client
+from ca.offices import NOW, Clock, client
 from ca.tokens import PIN, Token, new_token
 from interop import peers
+from pair import FrozenClock, pair
 
 pytestmark = pytest.mark.interop
 
@@ -224,3 +226,25 @@ def test_an_address_that_is_none_is_told_without_its_pin(text: str, problem: str
     with pytest.raises(ConfigError, match=problem) as caught:
         KeyURI.parse(text)
     assert "1234" not in str(caught.value)
+
+
+def test_a_client_proves_itself_with_a_key_in_hardware(token: Token, clock: Clock) -> None:
+    """Step 3.2, with a signature that a token makes (RFC 9846 4.5.2)."""
+    authority = Authority.create("Test", now=clock)
+    key = find_or_make_key(KeyURI.parse(token.uri("client")), PIN, KeyType.P256)
+    leaf = authority.sign(Profile.CLIENT, Holder("alice"), key.public_key())
+    anchors = TrustStore.from_pem(authority.root_pem)
+    server = authority.issue(Profile.SERVER, dns=("localhost",)).credentials
+    ends = pair(
+        ClientConfig(anchors=anchors, credentials=Credentials.external(pem((leaf,))), clock=FrozenClock(NOW)),
+        ServerConfig(credentials=server, client_anchors=anchors, clock=FrozenClock(NOW)),
+    )
+    ends.exchange()
+    wanted = ends.client_events[-1]
+    assert isinstance(wanted, SignatureWanted)
+    ends.client.provide(wanted, key.sign(wanted.data))
+    ends.exchange()
+    key.close()
+    peer = ends.server.peer
+    assert peer is not None
+    assert peer.certificate == leaf
