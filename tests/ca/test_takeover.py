@@ -166,6 +166,8 @@ def test_what_the_authority_did_not_sign_is_not_entered(tmp_path: Path, clock: C
         for issuer in (other, root("Elsewhere")):
             with pytest.raises(ConfigError, match="x.crl: this list was not signed by this authority"):
                 read_earlier_list(crl(issuer, 1), "x.crl", office.authority)
+        with pytest.raises(ConfigError, match="certificate 1: is the authority itself"):
+            list(read_issued(old.root_pem, "x.pem", office.authority))
         with pytest.raises(ConfigError, match="is no revocation list that can be read"):
             read_earlier_list(b"nothing", "x.crl", office.authority)
         with pytest.raises(ConfigError, match="neither PEM nor DER"):

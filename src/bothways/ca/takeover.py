@@ -166,6 +166,8 @@ def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
         raise ConfigError(
             f"{source}: {'was not issued by this authority' if mismatch else f'cannot be read: {error}'}"
         ) from None
+    if certificate == authority.certificate:
+        raise ConfigError(f"{source}: is the authority itself, which is in no register of its own")
     kinds = {"dns": names.dns, "ip": names.ip, "uri": names.uri, "email": names.email}
     common = (names.common_name,) if names.common_name else ()
     return Adopted(
