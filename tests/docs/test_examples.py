@@ -69,7 +69,7 @@ def run_as_it_stands(script: str, folder: Path) -> str:
             stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
         )  # fmt: skip
         try:
-            status = shell.wait(120)
+            status = shell.wait(300)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
