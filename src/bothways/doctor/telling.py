@@ -8,7 +8,7 @@ from bothways.doctor.report import Handshake, Level, Request, Row, Server, count
 from bothways.explain.causes import Explanation, Weight
 from bothways.explain.escape import visible
 
-CAUSES_SHOWN = 4
+CAUSES = {Weight.CERTAIN: "cause", Weight.LIKELY: "likely cause", Weight.POSSIBLE: "possible cause"}
 SKEW_SECONDS = 120.0
 HYBRIDS = "MLKEM"
 SHOWN = 8
@@ -234,9 +234,8 @@ def unreachable_rows(explanation: Explanation) -> Iterator[Row]:
 
 def cause_rows(explanation: Explanation, prefix: str) -> Iterator[Row]:
     """Return what a failure may come from, the likeliest first; what is certain stands alone."""
-    certain = [each for each in explanation.causes if each.weight is Weight.CERTAIN]
-    for place, each in enumerate((certain or explanation.causes)[:CAUSES_SHOWN], 1):
-        subject = "cause" if certain else "likely cause" if each.weight is Weight.LIKELY else "possible cause"
+    for place, each in enumerate(explanation.told, 1):
+        subject = CAUSES[each.weight]
         text = f"{each.text}: {each.evidence}" if each.evidence else each.text
         level: Level = "problem" if place == 1 else "note"
         yield Row(f"{prefix}.cause.{place}", level, subject, text, each.remedy, each.command)

@@ -22,6 +22,12 @@ OURS, PEERS = Party.OURS, Party.PEERS
 _STATUS = re.compile(rb"HTTP/[\d.]+ (\d{3})([^\r\n]*)")
 
 
+MEANING = (
+    "TLS succeeded, and the service behind it says no: its own rules ask for more than the handshake did"
+)
+SILENCE = "TLS succeeded, and the service behind it closed without a word; some turn clients away so"
+
+
 class Answer(Exception):
     """What a service said instead of serving us. Never raised."""
 
@@ -39,10 +45,7 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
     if not rules:
         return None
     causes = ranked(each for rule in rules for each in rule(case))
-    meaning = (
-        "TLS succeeded, and the service behind it says no: its own rules ask for more than the handshake did"
-    )
-    return Explanation(f"the server answered: {said}", meaning, causes)
+    return Explanation(f"the server answered: {said}", MEANING if data else SILENCE, causes)
 
 
 SILENT: tuple[Rule, ...] = (ours.absent, ours.flawed, ours.not_let_in, one(Cause.PEER_STOPPED, PEERS))

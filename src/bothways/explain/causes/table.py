@@ -110,6 +110,7 @@ class Cause(Enum):
         "no version of TLS is spoken by both: {detail}",
         ours="allow more versions on our side",
         theirs="have TLS 1.2 or 1.3 switched on at the {peer}",
+        our_command="bothways connect {target} --ca {ca}",
         their_command="openssl s_client -connect {target} -tls1_1 -cipher DEFAULT@SECLEVEL=0",
     )
     NO_SHARED_SUITE = Row(
