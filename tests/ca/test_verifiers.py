@@ -192,8 +192,7 @@ def go(program: str, questions: list[dict[str, str]]) -> list[str]:
 WITH_P12 = [each for each in KeyType if each is not KeyType.MLDSA65]
 IN_JAVA = [
     KeyType.P256,
-    KeyType.ED25519,
-    *(pytest.param(each, marks=pytest.mark.full) for each in (KeyType.P384, KeyType.RSA3072)),
+    *(pytest.param(each, marks=pytest.mark.full) for each in WITH_P12 if each is not KeyType.P256),
 ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from bothways.cli.ca.options import directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
+from bothways.cli.listening import listen as listener
 from bothways.cli.options import ADDRESS, Address
 from bothways.cli.terminal import say
 
@@ -45,8 +45,7 @@ def command(path: Path, listen: Address, seal: Seal) -> None:
 
     with seal.open(path) as office:
         app = service(office, say)
-        family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-        with socket.create_server(listen, family=family) as own:
+        with listener(listen) as own:
             # What uvicorn does with a signal is to end, and then to raise it again.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: sys.exit(0))
