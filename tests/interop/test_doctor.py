@@ -259,6 +259,8 @@ def test_nginx_that_requires_one_says_so_only_over_http(nginx):
     assert text(without, "outcome.reply").startswith('warning: it answers "HTTP/1.1 400')
     assert text(stranger, "outcome.reply").startswith('warning: it answers "HTTP/1.1 400')
     assert text(stranger, "identity.issuer").startswith("warning")
+    assert "we sent no certificate" in text(without, "outcome.reply.cause.1")
+    assert "CA that the server does not accept" in text(stranger, "outcome.reply.cause.1")
 
 
 # -- stunnel --------------------------------------------------------------------------------------------------

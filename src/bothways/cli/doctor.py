@@ -133,7 +133,8 @@ def _server(
     named = Files(side.cert or "CERT", side.key or "KEY", ca or "CA")
     found = examine(place, config, files=named, path=path, timeout=timeout)
     if picture is not None and found.final is not None:
-        picture.write(client=found.final.recorder, client_error=found.final.error)
+        last = found.final
+        picture.write(client=last.recorder, client_error=last.error, client_causes=last.explanation)
     return found.report()
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from bothways.doctor.caller import Caller
 from bothways.doctor.report import Asked, Confirmed, Handshake, Reply, Request
 from bothways.errors import PeerAlert, TLSError
-from bothways.explain.causes import Explanation, Files, Witness, explain, facts_of
+from bothways.explain.causes import Explanation, Files, Witness, explain, explain_answer, facts_of
 from bothways.explain.causes.situation import UNNAMED
 from bothways.explain.escape import visible
 from bothways.explain.recorder import Recorder
@@ -54,6 +54,7 @@ class Attempt:
     confirmed: Confirmed = "unknown"
     reply: Reply | None = None
     explanation: Explanation | None = None
+    answer: Explanation | None = None
 
     # -- what was seen -----------------------------------------------------------------------------------
 
@@ -209,7 +210,7 @@ def attempt(caller: Caller, config: ClientConfig, path: str | None, files: Files
             channel = wrap(sock, config, name, timeout=left, observer=witness)
             made.channel = channel
             with channel:
-                _talk(made, channel, path, caller, deadline)
+                _talk(made, channel, path, caller, deadline, witness)
     except (TLSError, OSError) as error:
         made.error = error
         if isinstance(error, PeerAlert):
@@ -218,7 +219,9 @@ def attempt(caller: Caller, config: ClientConfig, path: str | None, files: Files
     return made
 
 
-def _talk(made: Attempt, channel: Channel, path: str | None, caller: Caller, deadline: float) -> None:
+def _talk(
+    made: Attempt, channel: Channel, path: str | None, caller: Caller, deadline: float, witness: Witness
+) -> None:
     """Learn what only follows a handshake: tickets, a late refusal, another request, an answer over HTTP.
 
     Time is kept by a second thread: a server that sends byte by byte would never be waited for too long.
@@ -235,7 +238,9 @@ def _talk(made: Attempt, channel: Channel, path: str | None, caller: Caller, dea
         if path is None and channel.alpn == "http/1.1":
             path = "/"
         if path is not None:
-            made.reply = ask_http(channel, path, caller, deadline)
+            head = ask_http(channel, path, caller, deadline)
+            made.reply = reply_in(head, datetime.now(UTC))
+            made.answer = explain_answer(head, witness.situation())
         wait = min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
         made.confirmed = _confirmed(channel, wait, linger=made.reply is None)
     except (TLSError, OSError):
@@ -260,8 +265,8 @@ def _confirmed(channel: Channel, wait: float, *, linger: bool) -> Confirmed:
     return confirmed
 
 
-def ask_http(channel: Channel, path: str, caller: Caller, deadline: float) -> Reply | None:
-    """Ask for a page by one request, and return how that was answered; None for what is no HTTP."""
+def ask_http(channel: Channel, path: str, caller: Caller, deadline: float) -> bytes:
+    """Ask for a page by one request, and return the beginning of what is answered, its head at least."""
     host = str(caller.place.name)
     request = (
         f"GET {path} HTTP/1.1\r\nHost: {f'[{host}]' if ':' in host else host}\r\n"
@@ -282,11 +287,11 @@ def ask_http(channel: Channel, path: str, caller: Caller, deadline: float) -> Re
         if not data:
             break
         head += data
-    return reply_in(bytes(head), datetime.now(UTC))
+    return bytes(head)
 
 
 def reply_in(head: bytes, now: datetime) -> Reply | None:
-    """Read the beginning of an HTTP answer."""
+    """Read the beginning of an HTTP answer; None for what is none."""
     line, _, rest = head.partition(b"\r\n")
     words = line.split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit() or len(words[1]) != 3:

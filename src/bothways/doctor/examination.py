@@ -100,7 +100,7 @@ class Examination:
             rows = identity_rows(config.own[0], config.anchors, tuple(self._wanted()), now)
             yield "identity", "Our certificate", tuple(rows)
         if self.final is not None:
-            rows = outcome_rows(self.final.facts(), self.final.explanation)
+            rows = outcome_rows(self.final.facts(), self.final.explanation, self.final.answer)
             yield "outcome", "The handshake with all that was given", tuple(rows)
 
     def _wanted(self) -> Iterator[Wanted]:

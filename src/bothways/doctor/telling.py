@@ -232,17 +232,21 @@ def unreachable_rows(explanation: Explanation) -> Iterator[Row]:
     yield from cause_rows(explanation, "server")
 
 
-def cause_rows(explanation: Explanation, prefix: str) -> Iterator[Row]:
+def cause_rows(explanation: Explanation, prefix: str, first: Level = "problem") -> Iterator[Row]:
     """Return what a failure may come from, the likeliest first; what is certain stands alone."""
     for place, each in enumerate(explanation.told, 1):
-        subject = CAUSES[each.weight]
         text = f"{each.text}: {each.evidence}" if each.evidence else each.text
-        level: Level = "problem" if place == 1 else "note"
-        yield Row(f"{prefix}.cause.{place}", level, subject, text, each.remedy, each.command)
+        level: Level = first if place == 1 else "note"
+        yield Row(f"{prefix}.cause.{place}", level, CAUSES[each.weight], text, each.remedy, each.command)
 
 
-def outcome_rows(made: Handshake, explanation: Explanation | None) -> Iterator[Row]:
-    """Say what the handshake with all that was given came to."""
+def outcome_rows(
+    made: Handshake, explanation: Explanation | None, answer: Explanation | None = None
+) -> Iterator[Row]:
+    """Say what the handshake with all that was given came to.
+
+    explanation: of its failure.  answer: of what a service said that turned us away over the open channel.
+    """
     if made.outcome == "succeeded":
         parts = ", ".join(filter(None, (made.version, made.suite, made.group)))
         yield Row("outcome", "good", "succeeded", parts)
@@ -256,6 +260,8 @@ def outcome_rows(made: Handshake, explanation: Explanation | None) -> Iterator[R
     if made.reply is not None:
         level: Level = "warning" if made.reply.status >= 400 else "good"
         yield Row("outcome.reply", level, "over HTTP", f'it answers "{made.reply.line}"')
+        if answer is not None:
+            yield from cause_rows(answer, "outcome.reply", "warning")
     for place, warning in enumerate(made.warnings):
         yield Row(f"outcome.warning.{place + 1}", "warning", "mind", warning)
 
