@@ -89,6 +89,28 @@ def test_a_connection_that_breaks_is_a_failure_and_no_error():
     assert isinstance(nobody.error, ConnectionRefusedError)
 
 
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_a_server_that_cuts_the_connection_after_its_answer_has_accepted_us(version: str):
+    """Many services of HTTP end so; before we are known to be accepted the same is a refusal without words."""
+
+    def rude(sock: socket.socket) -> None:
+        with wrap(sock, skins.server_config(versions=(version,)), timeout=20) as channel:
+            channel.recv(1000)
+            channel.sendall(OK)
+            sock.shutdown(socket.SHUT_RDWR)
+
+    look = made(rude, skins.client(), path="/").facts()
+    assert (look.outcome, look.confirmed, look.reply.status) == ("succeeded", "accepted", 200)
+
+    def silent(sock: socket.socket) -> None:
+        wrap(sock, skins.server_config(versions=("1.3",)), timeout=20)
+        sock.shutdown(socket.SHUT_RDWR)
+
+    cut = made(silent, skins.client())
+    assert cut.facts().outcome == "failed"
+    assert cut.facts().failure["step"] == "3"
+
+
 def test_an_answer_that_never_ends_is_read_to_the_end_of_its_head():
     """Whoever sends on and on is not listened to."""
 

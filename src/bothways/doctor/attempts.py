@@ -16,7 +16,7 @@ from typing import Any
 
 from bothways.doctor.caller import Caller
 from bothways.doctor.report import Asked, Confirmed, Handshake, Reply, Request
-from bothways.errors import PeerAlert, TLSError
+from bothways.errors import PeerAlert, TLSError, Truncated
 from bothways.explain.causes import Explanation, Files, Witness, explain, explain_answer, facts_of
 from bothways.explain.causes.situation import UNNAMED
 from bothways.explain.escape import visible
@@ -243,8 +243,10 @@ def _talk(
             made.answer = explain_answer(head, witness.situation())
         wait = min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
         made.confirmed = _confirmed(channel, wait, linger=made.reply is None)
-    except (TLSError, OSError):
-        if not spent.is_set():
+    except (Truncated, OSError):
+        # Once we are known to be accepted, how a connection ends is no failure of its handshake.
+        made.confirmed = channel.confirmed(0)
+        if made.confirmed != "accepted" and not spent.is_set():
             raise
     finally:
         timer.cancel()
@@ -267,9 +269,10 @@ def _confirmed(channel: Channel, wait: float, *, linger: bool) -> Confirmed:
 
 def ask_http(channel: Channel, path: str, caller: Caller, deadline: float) -> bytes:
     """Ask for a page by one request, and return the beginning of what is answered, its head at least."""
-    host = str(caller.place.name)
+    name = caller.place.name
+    host = f"[{name}]" if ":" in str(name) and name.kind == "ip" else str(name)
     request = (
-        f"GET {path} HTTP/1.1\r\nHost: {f'[{host}]' if ':' in host else host}\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\n"
         "User-Agent: bothways-doctor\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     )
     channel.settimeout(max(0.1, deadline - time.monotonic()))
