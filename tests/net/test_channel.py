@@ -413,6 +413,28 @@ def test_close_lets_the_last_words_arrive_though_the_peer_still_talks(serve):
         assert read_all(channel) == b"short answer"
 
 
+def test_a_peer_that_goes_on_in_small_pieces_after_its_refusal_reads_why():
+    """RFC 9846 6.2: what is thrown away is counted in bytes, however many reads they take."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # each piece is a read of its own
+    sent: list[int] = []
+
+    def babble() -> None:
+        for _ in range(100):
+            sent.append(theirs.send(b"GET / HTTP/1.1\r\n"))
+        theirs.shutdown(socket.SHUT_WR)
+
+    peer = threading.Thread(target=babble)
+    peer.start()
+    with ours, pytest.raises(PeerFault) as refused:
+        wrap(ours, skins.server_config())
+    peer.join(10)
+    assert refused.value.fault is Fault.NOT_TLS
+    assert len(sent) == 100
+    with theirs:
+        assert theirs.recv(100) == b"\x15\x03\x03\0\2\2" + bytes([Alert.UNEXPECTED_MESSAGE])
+        assert theirs.recv(100) == b""
+
+
 # -- late refusal --------------------------------------------------------------------------------------------
 
 

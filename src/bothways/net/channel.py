@@ -619,11 +619,13 @@ class Channel:
 
     def _discard(self, seconds: float) -> None:
         """Throw away what still comes until the peer ends, for a bounded time and number of bytes."""
-        deadline = time.monotonic() + seconds
+        deadline, discarded = time.monotonic() + seconds, 0
         with contextlib.suppress(OSError):
-            for _ in range(LINGER_BYTES // READ_SIZE):
-                if not _readable(self._sock, _left(deadline)) or not self._sock.recv(READ_SIZE):
+            while discarded < LINGER_BYTES and _readable(self._sock, _left(deadline)):
+                data = self._sock.recv(READ_SIZE)
+                if not data:
                     return
+                discarded += len(data)
 
     def _file_closed(self) -> None:
         self._files -= 1
