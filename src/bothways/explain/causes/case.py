@@ -8,12 +8,15 @@ from functools import cached_property
 
 from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.explain.causes.explanation import Likely, Weight
+from bothways.explain.causes.own import reasons_against
 from bothways.explain.causes.situation import Chain, Ours, Request, Seen, Situation
 from bothways.explain.causes.table import Cause, Party
 from bothways.explain.escape import visible
+from bothways.faults import Reason
 from bothways.tls.handshake.refusals import Place, place_of, place_of_step
 from bothways.tls.handshake.steps import Role, Step
 from bothways.trust.certificate import Parsed
+from bothways.trust.verdict import Purpose
 
 EVIDENCE_LIMIT = 400
 CERTIFICATE_LIMIT = 16  # of a chain are looked at, as trust does
@@ -88,6 +91,22 @@ class Case:
     def chain(self) -> tuple[Parsed, ...]:
         """Our chain as the peer saw it; empty where it saw none."""
         return parsed(self.situation.chain_for_peer or ())
+
+    @property
+    def purpose(self) -> Purpose:
+        """What our certificate has to be for."""
+        return Purpose.CLIENT if self.is_client else Purpose.SERVER
+
+    @property
+    def peers_purpose(self) -> Purpose:
+        """What the peer's certificate has to be for."""
+        return Purpose.SERVER if self.is_client else Purpose.CLIENT
+
+    @cached_property
+    def own_reasons(self) -> tuple[Reason, ...]:
+        """What our own trust would hold against our chain."""
+        asked = self.seen.offer.server_name if self.seen.offer is not None else None
+        return reasons_against(self.chain, self.purpose, asked, self.situation.now)
 
     @cached_property
     def their_chain(self) -> tuple[Parsed, ...]:

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from bothways.errors import ConfigError
 from bothways.explain.causes.case import Case
 from bothways.explain.causes.explanation import Likely, Weight
 from bothways.explain.causes.table import Cause, Party
@@ -19,12 +18,9 @@ from bothways.explain.messages import listed
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
-from bothways.trust.constraints import flaws
 from bothways.trust.distinguished import normal, spelled
-from bothways.trust.names import server_name
-from bothways.trust.path import judge
 from bothways.trust.signatures import is_signed_by
-from bothways.trust.verdict import Purpose, Refused
+from bothways.trust.verdict import Purpose
 
 SKEW = timedelta(hours=1)  # a certificate that begins so soon is no date but two clocks
 FRESH = timedelta(days=1)
@@ -126,7 +122,7 @@ def cause_of(
     facts = dict(reason.facts)
     detail = sentence(_DETAILS.get(reason.fault, "{problem}"), facts)
     date = facts.get("not_after") or facts.get("not_before")
-    purpose = _purpose(case, party)
+    purpose = case.purpose if party is Party.OURS else case.peers_purpose
     facts |= {
         "detail": detail,
         "subject": _subject(case, reason, party),
@@ -142,57 +138,6 @@ def _subject(case: Case, reason: Reason, party: Party) -> str:
     if not reason.position:
         return f"{whose} certificate"
     return f"the CA {shown(reason.subject)} in {whose} chain"
-
-
-def _purpose(case: Case, party: Party) -> Purpose:
-    is_client = case.is_client if party is Party.OURS else not case.is_client
-    return Purpose.CLIENT if is_client else Purpose.SERVER
-
-
-# -- our own chain -----------------------------------------------------------------------------------------
-
-
-def own_reasons(case: Case) -> tuple[Reason, ...]:
-    """Say what our own trust would hold against the chain that the peer judged, by our clock.
-
-    For a server the name is the one that the client asked for.
-    """
-    chain = case.chain
-    if not chain:
-        return ()
-    last = len(chain) - 1
-    store = TrustStore([chain[-1].der], remember_paths=0)
-    verdict = judge(
-        [each.der for each in chain],
-        store,
-        purpose=_purpose(case, Party.OURS),
-        name=None,
-        at=case.situation.now,
-        key_usage=None,
-    )
-    reasons = list(verdict.reasons) if isinstance(verdict, Refused) else []
-    known = {(each.fault, each.position) for each in reasons}
-    # Its own signature is not asked of an anchor, and the peer does not take it for one.
-    for fault, facts in flaws(chain[-1]):
-        if (fault, last) not in known and not chain[-1].is_self_issued:
-            reasons.append(Reason(fault, last, chain[-1].subject_text, facts))
-    return (*reasons, *_name_reasons(case, store))
-
-
-def _name_reasons(case: Case, store: TrustStore) -> tuple[Reason, ...]:
-    asked = case.seen.offer.server_name if case.seen.offer is not None else None
-    if case.is_client or asked is None:
-        return ()
-    try:
-        name = server_name(asked)
-    except ConfigError:
-        return ()
-    leaf = case.chain[0]
-    verdict = judge(
-        [leaf.der], store, purpose=Purpose.SERVER, name=name, at=case.situation.now, key_usage=None
-    )
-    reasons = verdict.reasons if isinstance(verdict, Refused) else ()
-    return tuple(each for each in reasons if each.fault in (Fault.NAME_MISMATCH, Fault.NO_SERVER_NAMES))
 
 
 # -- issuers -----------------------------------------------------------------------------------------------
@@ -260,6 +205,11 @@ def knows(anchors: TrustStore | None, certificate: Parsed) -> tuple[Parsed | Non
     found = list(anchors.issuers_of(certificate)) if anchors is not None else []
     signer = next((each for each in found if is_signed_by(certificate, each.key)), None)
     return signer or (found[0] if found else None), signer is not None
+
+
+def is_address(name: str | None) -> bool:
+    """Whether a name is an IP address, which no server_name extension carries."""
+    return name is not None and (":" in name or name.replace(".", "").isdigit())
 
 
 def tells_issuer(certificate: Parsed) -> bool:

@@ -35,7 +35,7 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
         case socket.gaierror():
             yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server knows it")
         case TimeoutError():
-            yield from _late(case)
+            yield from late(case)
         case _ if isinstance(error, CUTS):
             yield from cut(case)
         case _ if error.errno in NO_WAY:
@@ -46,7 +46,7 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
             yield case.likely(Cause.LOCAL_FAILURE, OURS, LIKELY, problem=problem)
 
 
-def _late(case: Case) -> Iterator[Likely]:
+def late(case: Case) -> Iterator[Likely]:
     """Time ran out: before a connection stood, or on the peer's answer."""
     if not case.seen.sent and case.is_client:
         yield case.likely(Cause.FILTERED, BETWEEN, LIKELY, "nothing came back, not even a refusal")

@@ -72,7 +72,7 @@ def unasked(case: Case) -> Iterator[Likely]:
 def flawed(case: Case) -> Iterator[Likely]:
     """What our own trust would refuse our chain for."""
     alert = case.alert
-    for reason in certs.own_reasons(case):
+    for reason in case.own_reasons:
         if reason.fault is Fault.NO_PATH:
             continue
         agrees = alert is not None and alert == reason.fault.alert
@@ -146,7 +146,7 @@ def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
         evidence = f"{seen}; the CA of that name that we trust did not sign it"
         yield case.likely(Cause.CA_REPLACED, OURS, LIKELY, evidence, issuer=name)
     elif case.alert == Alert.UNKNOWN_CA:
-        weight = POSSIBLE if certs.own_reasons(case) else LIKELY
+        weight = POSSIBLE if case.own_reasons else LIKELY
         detail = "it may lack the current revocation list of our CA, which OpenSSL tells by the same alert"
         yield case.likely(Cause.STATUS_UNKNOWN, PEERS, weight, seen, whose="our", detail=detail)
         yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, issuer=name)
@@ -165,7 +165,7 @@ def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
     elif len(case.chain) == 1 and certs.tells_issuer(last):
         evidence = f"{sent}; it says where that CA's certificate can be fetched, which few peers do"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
-    elif (len(case.chain) == 1 and "intermediate" in name.lower()) or "issuing" in name.lower():
+    elif any(word in name.lower() for word in ("intermediate", "issuing")):
         yield case.likely(
             Cause.INTERMEDIATE_MISSING, OURS, LIKELY, f"{sent}, an intermediate by its name", issuer=name
         )
@@ -213,18 +213,13 @@ def revoked(case: Case) -> Iterator[Likely]:
 
 def wrong_use(case: Case) -> Iterator[Likely]:
     """The peer says that our certificate is of the wrong kind."""
-    purpose = "client authentication" if case.is_client else "server authentication"
     usage = "clientAuth" if case.is_client else "serverAuth"
-    profile = "client" if case.is_client else "server"
-    leaf = case.chain[0] if case.chain else None
-    kind = f"; it accepts another kind of key than our {described(leaf.key)}" if leaf is not None else ""
-    yield case.likely(
-        Cause.WRONG_USE, OURS, POSSIBLE, wanted=purpose, usage=usage, profile=profile, got="something else"
-    )
+    profile = case.role.value
+    facts = {"wanted": usage, "usage": usage, "profile": profile, "got": "something else"}
+    yield case.likely(Cause.WRONG_USE, OURS, POSSIBLE, **facts)
     yield case.likely(Cause.WRONG_KEY_USAGE, OURS, POSSIBLE, wanted="digitalSignature")
-    yield case.likely(
-        Cause.NO_SHARED_SCHEME, OURS, POSSIBLE, detail=kind.removeprefix("; ") or "our key is of another kind"
-    )
+    kind = f"our {described(case.chain[0].key)}" if case.chain else "ours"
+    yield case.likely(Cause.NO_SHARED_SCHEME, OURS, POSSIBLE, detail=f"it accepts another kind than {kind}")
 
 
 def weak_key(case: Case) -> Iterator[Likely]:
@@ -293,7 +288,7 @@ def refused_signature(case: Case) -> Iterator[Likely]:
 
 def not_let_in(case: Case) -> Iterator[Likely]:
     """Our certificate is good, and its holder may not pass."""
-    if case.chain and not certs.own_reasons(case):
+    if case.chain and not case.own_reasons:
         named = case.request is not None and certs.is_named(case.chain, case.request.authorities)
         evidence = "our own check finds nothing wrong with it" + (
             ", and the server names its CA" if named else ""
@@ -377,7 +372,9 @@ def protocols(case: Case) -> Iterator[Likely]:
 def name(case: Case) -> Iterator[Likely]:
     """The name that we asked for, or that we asked for none."""
     asked = case.ours.server_name
-    if asked is not None and _is_address(asked):
+    if not case.is_client:
+        return
+    if certs.is_address(asked):
         yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY, name=asked)
     else:
         yield case.likely(Cause.NAME_NOT_SERVED, OURS, POSSIBLE, name=asked or "that we asked for")
@@ -389,10 +386,6 @@ def name_certainly(case: Case) -> Iterator[Likely]:
         yield case.likely(
             each.cause, each.party, CERTAIN, "that is what the alert says", name=each.facts["name"]
         )
-
-
-def _is_address(text: str) -> bool:
-    return ":" in text or text.replace(".", "").isdigit()
 
 
 def large_hello(case: Case) -> Iterator[Likely]:

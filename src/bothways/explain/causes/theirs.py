@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from bothways.explain.causes import certificates as certs
+from bothways.explain.causes import network
 from bothways.explain.causes.case import Case, Rule, one, parsed
 from bothways.explain.causes.explanation import Likely, Weight
 from bothways.explain.causes.situation import Chain
@@ -13,6 +15,7 @@ from bothways.explain.messages import listed
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite
 from bothways.tls.handshake.refusals import Place
+from bothways.trust.certificate import Parsed
 from bothways.trust.names import names_of
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
@@ -58,66 +61,61 @@ def _certificate(case: Case, reasons: tuple[Reason, ...]) -> Iterator[Likely]:
 def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
     chain = case.their_chain
     issuer = str(reason.facts.get("issuer", "?"))
-    anchors = case.ours.anchors
-    ours = case.trusted
     last = next((each for each in chain if each.subject_text == reason.subject), chain[0] if chain else None)
+    anchor = certs.knows(case.ours.anchors, last)[0] if last is not None else None
     if last is not None and last.is_self_issued and len(chain) == 1:
-        yield case.likely(
-            Cause.SELF_SIGNED,
-            PEERS,
-            CERTAIN,
-            f"its issuer and its subject are the same: {issuer}",
-            issuer=issuer,
-        )
-        return
-    anchor = certs.knows(anchors, last)[0] if last is not None else None
-    if anchor is not None:
+        evidence = f"its issuer and its subject are the same: {issuer}"
+        yield case.likely(Cause.SELF_SIGNED, PEERS, CERTAIN, evidence, issuer=issuer)
+    elif anchor is not None:
         evidence = f"we trust {anchor.subject_text}, and its key did not sign what the {case.role.peer} sent"
         yield case.likely(Cause.CA_REPLACED, PEERS, CERTAIN, evidence, issuer=issuer)
-        return
-    sent = f"the {case.role.peer} sent {certs.described(chain)}; we trust {ours}"
-    detail = f"{issuer} is none of ours"
-    mixed = _mixed(case, issuer, ours)
+    else:
+        yield from _unknown_issuer(case, issuer, last)
+
+
+def _unknown_issuer(case: Case, issuer: str, last: Parsed | None) -> Iterator[Likely]:
+    """Nothing that we trust has the name of who issued the end of the peer's chain."""
+    sent = f"the {case.role.peer} sent {certs.described(case.their_chain)}; we trust {case.trusted}"
+    mixed = _mixed(case, issuer, case.trusted)
     if mixed:
         yield case.likely(Cause.WRONG_ENVIRONMENT, BETWEEN, LIKELY, sent, detail=mixed)
     if last is not None and last.is_self_issued:
         yield case.likely(Cause.ROOT_NOT_TRUSTED, PEERS, LIKELY, sent, issuer=issuer)
         return
-    alone = len(chain) == 1
-    kin = certs.relative(issuer, anchors.names_for_people if anchors is not None else ())
-    if alone and not mixed and last is not None and (kin or certs.tells_issuer(last)):
-        why = (
-            f"{sent}; {kin} seems to stand above it"
-            if kin
-            else f"{sent}; it says where that CA's certificate is"
-        )
-        yield case.likely(Cause.INTERMEDIATE_MISSING, PEERS, LIKELY, why, issuer=issuer)
-        yield case.likely(Cause.CA_NOT_ACCEPTED, PEERS, POSSIBLE, detail=detail)
-        return
-    yield case.likely(Cause.CA_NOT_ACCEPTED, PEERS, LIKELY, sent, detail=detail)
-    if not certs.is_root(issuer):
+    above = "" if mixed or last is None or len(case.their_chain) > 1 else _above(case, issuer, last)
+    if above:
+        yield case.likely(Cause.INTERMEDIATE_MISSING, PEERS, LIKELY, f"{sent}; {above}", issuer=issuer)
+    weight = POSSIBLE if above else LIKELY
+    yield case.likely(Cause.CA_NOT_ACCEPTED, PEERS, weight, sent, detail=f"{issuer} is none of ours")
+    if not above and not certs.is_root(issuer):
         yield case.likely(Cause.INTERMEDIATE_MISSING, PEERS, POSSIBLE, issuer=issuer)
     if case.is_client and case.seen.received:
         yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 
+def _above(case: Case, issuer: str, leaf: Parsed) -> str:
+    """Say why an issuer seems to be an intermediate, if it does."""
+    anchors = case.ours.anchors
+    kin = certs.relative(issuer, anchors.names_for_people if anchors is not None else ())
+    if kin is not None:
+        return f"{kin} seems to stand above it"
+    return "it says where that CA's certificate is" if certs.tells_issuer(leaf) else ""
+
+
 def _mixed(case: Case, theirs: str, ours: str) -> str:
     """Say how environments are mixed, if they are: theirs is of one, what we go by of another."""
     found = certs.mixed(theirs, ours)
-    return (
-        ""
-        if found is None
-        else f"the {case.role.peer}'s certificate is of {found[0]}, what we trust is of {found[1]}"
-    )
+    if found is None:
+        return ""
+    return f"the {case.role.peer}'s certificate is of {found[0]}, what we trust is of {found[1]}"
 
 
 def _period(case: Case, reason: Reason) -> Iterator[Likely]:
     """A certificate outside of its time, or a clock that is wrong: what else is outside tells which."""
     expired = reason.fault is Fault.CERTIFICATE_EXPIRED
     others = list(certs.clock_witnesses(case, ahead=expired))
-    begins = reason.facts.get("not_before")
-    now = case.situation.now
-    soon = not expired and begins is not None and begins - now < certs.SKEW  # type: ignore[operator]
+    begins, now = reason.facts.get("not_before"), case.situation.now
+    soon = isinstance(begins, datetime) and begins - now < certs.SKEW
     says = f"our clock says {now:%Y-%m-%d %H:%M} UTC"
     if others:
         word = "expired" if expired else "not yet valid"
@@ -131,13 +129,8 @@ def _period(case: Case, reason: Reason) -> Iterator[Likely]:
 
 
 def _name(case: Case, reason: Reason) -> Iterator[Likely]:
-    evidence = ""
-    if (
-        case.ours.server_name
-        and ":" not in case.ours.server_name
-        and case.ours.server_name.replace(".", "").isdigit()
-    ):
-        evidence = "we connected by address, and the certificate is for names"
+    by_address = certs.is_address(case.ours.server_name)
+    evidence = "we connected by address, and the certificate is for names" if by_address else ""
     yield certs.cause_of(case, reason, PEERS, CERTAIN, evidence)
 
 
@@ -173,12 +166,8 @@ def _key_and_suite(case: Case) -> Iterator[Likely]:
 
 def _version(case: Case) -> Iterator[Likely]:
     detail = _difference(case)
-    party = OURS if _narrowed_versions(case) else PEERS
+    party = OURS if len(case.ours.versions) == 1 else PEERS
     yield case.likely(Cause.NO_SHARED_VERSION, party, CERTAIN, detail=detail)
-
-
-def _narrowed_versions(case: Case) -> bool:
-    return len(case.ours.versions) == 1
 
 
 def _difference(case: Case) -> str:
@@ -202,7 +191,7 @@ def _suites(case: Case) -> Iterator[Likely]:
     signals = {CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV, CipherSuite.TLS_FALLBACK_SCSV}
     real = [each for each in offered if each not in signals]
     detail = _difference(case)
-    if real and all(_is_key_transport(each) for each in real):
+    if real and KEY_TRANSPORT.issuperset(real):
         yield case.likely(
             Cause.ONLY_KEY_TRANSPORT, PEERS, CERTAIN, f"all that it offers are of that kind: {detail}"
         )
@@ -210,12 +199,7 @@ def _suites(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.NO_SHARED_SUITE, PEERS, CERTAIN, detail=detail)
 
 
-def _is_key_transport(code: int) -> bool:
-    """Whether a suite is one of RSA key transport (RFC 5246 A.5, RFC 5288)."""
-    return code in KEY_TRANSPORT
-
-
-# TLS_RSA_WITH_...: with RC4, 3DES, AES-CBC, Camellia, SEED, AES-GCM, CCM, by code point.
+# TLS_RSA_WITH_...: with RC4, 3DES, AES-CBC, Camellia, SEED, AES-GCM, CCM (RFC 5246 A.5, 5288, 6655, 4162, 5932).
 KEY_TRANSPORT = frozenset(
     (0x01, 0x02, 0x04, 0x05, 0x07, 0x09, 0x0A, 0x2F, 0x35, 0x3B, 0x3C, 0x3D, 0x41, 0x84, 0x96, 0x9C, 0x9D, 0xBA,
      0xC0, 0xC09C, 0xC09D, 0xC0A0, 0xC0A1)
@@ -330,16 +314,6 @@ def _early_data(case: Case) -> Iterator[Likely]:
     yield from _broken(case)
 
 
-def _late(case: Case) -> Iterator[Likely]:
-    silent = not case.seen.received
-    if silent and not case.is_client:
-        yield case.likely(Cause.PROBE, PEERS, LIKELY, "it connected and said nothing")
-    if silent and case.is_client:
-        yield case.likely(Cause.PEER_SILENT, PEERS, LIKELY, "it took our hello and said nothing")
-    yield case.likely(Cause.SLOW, BETWEEN, POSSIBLE)
-    yield case.likely(Cause.PEER_STOPPED, PEERS)
-
-
 RULES: Mapping[Fault, Rule] = {
     Fault.NOT_TLS: _not_tls,
     Fault.BAD_RECORD: _altered,
@@ -366,5 +340,5 @@ RULES: Mapping[Fault, Rule] = {
     Fault.BAD_CERTIFICATE_VERIFY: _wrong_proof,
     Fault.SCHEME_DOES_NOT_FIT_KEY: _wrong_proof,
     Fault.KEY_DOES_NOT_FIT_SUITE: _key_and_suite,
-    Fault.HANDSHAKE_TIMEOUT: _late,
+    Fault.HANDSHAKE_TIMEOUT: network.late,
 }

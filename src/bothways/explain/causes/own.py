@@ -1,0 +1,59 @@
+"""What our own trust would hold against our own chain, as the peer has to judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bothways.errors import ConfigError
+from bothways.faults import Fault, Reason
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.constraints import flaws
+from bothways.trust.names import server_name
+from bothways.trust.path import judge
+from bothways.trust.verdict import Purpose, Refused
+
+
+def reasons_against(
+    chain: Sequence[Parsed], purpose: Purpose, asked: str | None, at: datetime
+) -> tuple[Reason, ...]:
+    """Judge a chain with its own end as the anchor, since whom the peer trusts is not known.
+
+    asked: the name that a client asked for, in its own words, where `purpose` is a server's.
+    """
+    if not chain:
+        return ()
+    store = TrustStore([chain[-1].der], remember_paths=0)
+    whole = _reasons([each.der for each in chain], store, purpose, None, at)
+    return (*whole, *_end_reasons(chain, whole), *_name_reasons(chain[0], store, purpose, asked, at))
+
+
+def _reasons(
+    chain: list[bytes], store: TrustStore, purpose: Purpose, name: str | None, at: datetime
+) -> tuple[Reason, ...]:
+    verdict = judge(chain, store, purpose=purpose, name=name, at=at, key_usage=None)
+    return verdict.reasons if isinstance(verdict, Refused) else ()
+
+
+def _end_reasons(chain: Sequence[Parsed], known: Sequence[Reason]) -> tuple[Reason, ...]:
+    """An anchor is not asked for its own signature, and the peer does not take the end of our chain for one."""
+    end, place = chain[-1], len(chain) - 1
+    if end.is_self_issued:
+        return ()
+    said = {each.fault for each in known if each.position == place}
+    found = (Reason(fault, place, end.subject_text, facts) for fault, facts in flaws(end))
+    return tuple(each for each in found if each.fault not in said)
+
+
+def _name_reasons(
+    leaf: Parsed, store: TrustStore, purpose: Purpose, asked: str | None, at: datetime
+) -> tuple[Reason, ...]:
+    if purpose is Purpose.CLIENT or asked is None:
+        return ()
+    try:
+        name = server_name(asked).text
+    except ConfigError:
+        return ()
+    found = _reasons([leaf.der], store, purpose, name, at)
+    return tuple(each for each in found if each.fault in (Fault.NAME_MISMATCH, Fault.NO_SERVER_NAMES))
