@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from bothways.ca.authority import Authority, Issued
+from bothways.ca.der import sequence
 from bothways.ca.keys import KeyType
 from bothways.ca.ocsp import ANSWER_LIFETIME, Answer, Responder, Unanswerable
 from bothways.ca.office import Office
@@ -210,11 +211,6 @@ def test_a_request_about_two_certificates_is_refused(office: Office) -> None:
     answer = responder(office).answer(whole)
     assert read(answer.response).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
     assert read(responder(office).answer(sequence(sequence(sequence(single)))).response).serial_number == 42
-
-
-def sequence(content: bytes) -> bytes:
-    size = len(content)
-    return b"\x30" + (bytes([size]) if size < 128 else b"\x81" + bytes([size])) + content
 
 
 def test_nothing_but_a_response_comes_of_a_mutated_request(office: Office, full: bool) -> None:

@@ -22,6 +22,7 @@ from bothways.ca.crl import REASONS
 from bothways.ca.keys import PrivateKey, signature_hash
 from bothways.ca.register import Entry
 from bothways.errors import ConfigError
+from bothways.trust.der import BIT_STRING, SEQUENCE, expect_element
 
 REQUEST_LIMIT = 4096
 NONCE_SIZES = range(1, 129)  # RFC 9654 2.1
@@ -185,18 +186,7 @@ def _half_time(certificate: x509.Certificate) -> datetime:
 def _key_bits(certificate: x509.Certificate) -> bytes:
     """The bits of the public key alone, as a CertID hashes them: what its key identifier is made of too."""
     whole = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    _, inner, _ = _element(whole, 0)
-    _, _, after = _element(whole, inner)
-    tag, content, end = _element(whole, after)
-    if tag != 0x03:
-        raise ConfigError("the authority's public key is of a form that is not known")
-    return whole[content + 1 : end]
-
-
-def _element(data: bytes, at: int) -> tuple[int, int, int]:
-    """Tag, begin of the content and end of one DER element."""
-    size, begin = data[at + 1], at + 2
-    if size & 0x80:
-        octets = size & 0x7F
-        size, begin = int.from_bytes(data[begin : begin + octets]), begin + octets
-    return data[at], begin, begin + size
+    at, end = expect_element(whole, 0, len(whole), SEQUENCE, "SubjectPublicKeyInfo")
+    _, at = expect_element(whole, at, end, SEQUENCE, "algorithm")
+    first, last = expect_element(whole, at, end, BIT_STRING, "public key")
+    return whole[first + 1 : last]

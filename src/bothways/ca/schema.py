@@ -6,6 +6,7 @@ Serials are 40 hexadecimal digits and times are seconds since 1970: both sort an
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -69,37 +70,29 @@ CERTIFICATES = Rows(
     Index("certificates_by_end", "authority", "not_after"),
 )
 
-# Of many certificates few are revoked, and a list asks for these alone: the index holds all that it needs.
-_REVOKED = Index(
-    "certificates_revoked",
-    CERTIFICATES.c.authority,
-    CERTIFICATES.c.serial,
-    CERTIFICATES.c.revoked_at,
-    CERTIFICATES.c.not_after,
-    CERTIFICATES.c.reason,
-    sqlite_where=CERTIFICATES.c.revoked_at.is_not(None),
-    postgresql_where=CERTIFICATES.c.revoked_at.is_not(None),
-)
 
-# The same for the list of one partition, and for what changed since a list.
-_REVOKED_OF_A_PARTITION = Index(
-    "certificates_revoked_of_a_partition",
-    CERTIFICATES.c.authority,
-    CERTIFICATES.c.partition,
+def _index_of_some(name: str, decisive: Col[Any], *columns: Col[Any]) -> None:
+    """Index the certificates of which one column is set: few of many, with all that is asked of them."""
+    there = decisive.is_not(None)
+    Index(name, CERTIFICATES.c.authority, *columns, sqlite_where=there, postgresql_where=there)
+
+
+# What a list asks for: of all certificates, of one partition, and what changed since another list.
+_OF_A_LIST = (
     CERTIFICATES.c.serial,
     CERTIFICATES.c.revoked_at,
     CERTIFICATES.c.not_after,
     CERTIFICATES.c.reason,
-    sqlite_where=CERTIFICATES.c.revoked_at.is_not(None),
-    postgresql_where=CERTIFICATES.c.revoked_at.is_not(None),
 )
-_CHANGED = Index(
-    "certificates_changed",
-    CERTIFICATES.c.authority,
-    CERTIFICATES.c.changed,
+_index_of_some("certificates_revoked", CERTIFICATES.c.revoked_at, *_OF_A_LIST)
+_index_of_some(
+    "certificates_revoked_of_a_partition",
+    CERTIFICATES.c.revoked_at,
     CERTIFICATES.c.partition,
-    sqlite_where=CERTIFICATES.c.changed.is_not(None),
-    postgresql_where=CERTIFICATES.c.changed.is_not(None),
+    *_OF_A_LIST,
+)
+_index_of_some(
+    "certificates_changed", CERTIFICATES.c.changed, CERTIFICATES.c.changed, CERTIFICATES.c.partition
 )
 
 # Certificates in the order of their issue, a fixed number to each partition, so that no list of one outgrows it.
