@@ -14,6 +14,7 @@ ELSEWHERE = {
     "cli/ca/revoke.py": "cli/ca/test_which.py",
     "cli/ca/root.py": "cli/ca/test_init.py",
     "cli/ca/serve.py": "ca/test_service.py",
+    "ca/rows.py": "ca/test_register.py",
     "cli/commands.py": "cli/test_main.py",
     "cli/identities.py": "cli/test_scenes.py",
     "cli/interference.py": "cli/test_scenes.py",

@@ -25,11 +25,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from bothways.ca.answers import Answers
+from bothways.ca.change import Adopted, batched
+from bothways.ca.founding import Terms
 from bothways.ca.keys import KeyType, new_key, signature_hash
 from bothways.ca.ocsp import Responder
-from bothways.ca.office import Office, Terms
+from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
-from bothways.ca.register import Adopted, batched
 from bothways.ca.takeover import adopt
 from ca.stores import running_cluster
 

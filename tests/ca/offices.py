@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bothways.ca.office import Office, Terms
+from bothways.ca.founding import Terms
+from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -6,12 +6,12 @@ from datetime import datetime
 from functools import cache
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Authority
+from bothways.ca.change import Change
 from bothways.ca.keys import KeyType, new_key
 from bothways.ca.profiles import Holder, Profile
-from bothways.ca.register import Change, Register
+from bothways.ca.register import Register
 from ca.offices import NOW
 
 KEY = new_key(KeyType.P256).public_key()
@@ -38,8 +38,7 @@ def record(register: Register, serial: int, name: str = "alice", at: datetime = 
 def record_in(change: Change, serial: int, name: str = "alice") -> None:
     made = certificate(serial, name)
     change.reserve(serial, "client", name)
-    validity = (made.not_valid_before_utc, made.not_valid_after_utc)
-    change.record(serial, made.public_bytes(Encoding.DER), validity, {"cn": [name]}, "issue", {})
+    change.record(made, {"cn": [name]}, "issue", {})
 
 
 def revoke(register: Register, serial: int, reason: str = "superseded") -> None:

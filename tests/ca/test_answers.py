@@ -15,7 +15,8 @@ from bothways.ca.answers import FRESH, GRACE, Answers
 from bothways.ca.ocsp import ANSWER_LIFETIME, Answer, Responder
 from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
-from bothways.ca.register import Entry, Register
+from bothways.ca.register import Register
+from bothways.ca.rows import Entry
 from bothways.errors import ConfigError
 from ca.ocsp_requests import issuer_ids, read, request
 from ca.offices import NOW, Clock, client

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from bothways.ca.authority import Authority
-from bothways.ca.office import Office, Terms
+from bothways.ca.founding import Terms
+from bothways.ca.office import Office
 from bothways.ca.profiles import Constraints, Holder, Profile
 from bothways.ca.register import Register
 from bothways.cli.ca.handout import Handout

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from bothways.ca.office import Office, Terms
+from bothways.ca.founding import Terms
+from bothways.ca.office import Office
 
 LOOP = Path(__file__).with_name("issuing_loop.py")
 SOURCES = Path(__file__).resolve().parents[2] / "src"

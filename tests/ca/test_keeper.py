@@ -14,7 +14,8 @@ from bothways.ca import keeper
 from bothways.ca.keeper import LISTS_INTERVAL, Keeper
 from bothways.ca.lists import CRL_LIFETIME
 from bothways.ca.office import Office
-from bothways.ca.register import WHOLE, Register, Series
+from bothways.ca.register import Register
+from bothways.ca.rows import WHOLE, Series
 from bothways.errors import ConfigError
 from ca.ocsp_requests import request
 from ca.offices import DAY, NOW, Clock, client, new_office

@@ -15,7 +15,7 @@ from bothways.ca.authority import Issued
 from bothways.ca.lists import CRL_LIFETIME, DELTA_LIFETIME, GIANT, SMALL, due, list_address
 from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
-from bothways.ca.register import WHOLE, Lists, Published, Series
+from bothways.ca.rows import WHOLE, Lists, Published, Series
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.revocation import CRLStore, Revocation, judge

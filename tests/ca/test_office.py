@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from bothways.ca.authority import Authority, new_serial
 from bothways.ca.keys import KeyType, new_key, signature_hash
-from bothways.ca.office import Office, Terms
+from bothways.ca.office import Office
 from bothways.ca.profiles import Constraints, Delegation, Holder, Profile, constraints_of
 from bothways.errors import ConfigError
 from ca.offices import DAY, NOW, Clock, client, new_office
@@ -70,53 +70,6 @@ def test_an_office_opens_again_and_goes_on(office: Office, clock: Clock) -> None
     assert numbers == [1, 2]
     assert [entry.actor for entry in again.audit()] == ["tester", "tester", "another"]
     again.close()
-
-
-def test_keys_are_private_and_open_with_the_passphrase_alone(tmp_path: Path, clock: Clock) -> None:
-    path = tmp_path / "ca"
-    Office.create(path, Terms("Test"), b"secret", now=clock).close()
-    for name in ("root.key", "issuing.key"):
-        assert (path / name).stat().st_mode & 0o777 == 0o600
-        assert b"ENCRYPTED" in (path / name).read_bytes()
-    with pytest.raises(ConfigError, match=r"issuing\.key: does not open with this passphrase"):
-        Office.open(path, b"wrong", now=clock)
-    with pytest.raises(ConfigError, match="its passphrase is needed"):
-        Office.open(path, None, now=clock)
-    Office.open(path, b"secret", now=clock).close()
-
-
-def test_the_roots_key_is_not_needed_day_to_day(office: Office, clock: Clock) -> None:
-    (office.path / "root.key").unlink()
-    office.close()
-    again = Office.open(office.path, None, now=clock)
-    assert client(again, "alice")
-    again.close()
-
-
-def test_another_authoritys_key_is_refused(office: Office, clock: Clock) -> None:
-    (office.path / "issuing.key").write_bytes((office.path / "root.key").read_bytes())
-    with pytest.raises(ConfigError, match=r"is not the key of issuing\.pem"):
-        Office.open(office.path, None, now=clock)
-
-
-def test_nothing_is_issued_without_the_register(office: Office, clock: Clock) -> None:
-    office.close()
-    (office.path / "register.db").unlink()
-    with pytest.raises(ConfigError, match="nothing is issued without a register"):
-        Office.open(office.path, None, now=clock)
-
-
-def test_a_directory_in_use_is_not_overwritten(office: Office, clock: Clock) -> None:
-    before = {path.name: path.read_bytes() for path in office.path.iterdir()}
-    with pytest.raises(ConfigError, match="is there already and not empty"):
-        new_office(office.path, clock)
-    assert {path.name: path.read_bytes() for path in office.path.iterdir()} == before
-
-
-def test_a_failed_beginning_leaves_nothing_behind(tmp_path: Path, clock: Clock) -> None:
-    with pytest.raises(ConfigError, match="the store cannot be used"):
-        new_office(tmp_path / "ca", clock, store="nosuchdatabase://")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_revoked_certificate_stands_in_the_list_with_its_reason(office: Office) -> None:
@@ -302,18 +255,6 @@ def test_a_serial_number_is_drawn_again_if_it_is_in_use(office: Office, clock: C
     with pytest.raises(ConfigError, match="is the entropy sound"):
         client(dataclasses.replace(office, authority=broken), "carol")
     assert len(office.audit()) == 2
-
-
-def test_addresses_follow_the_url_and_the_root_has_no_ocsp(tmp_path: Path, clock: Clock) -> None:
-    office = new_office(tmp_path / "ca", clock, url="http://ca.example:8080/")
-    leaf = office.issue(Profile.CLIENT, Holder("alice"))
-    text = str(leaf.certificate.extensions)
-    for address in ("/crl/issuing/0.crl", "/ocsp", "/ca/issuing.cer"):
-        assert f"http://ca.example:8080{address}" in text
-    above = str(leaf.intermediates[0].extensions)
-    assert "http://ca.example:8080/crl/root.crl" in above
-    assert "ocsp" not in above.lower().replace("ocspnocheck", "")
-    office.close()
 
 
 def test_serials_are_drawn_from_the_system() -> None:

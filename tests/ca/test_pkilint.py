@@ -16,7 +16,7 @@ from bothways.ca.keys import KeyType, signature_hash
 from bothways.ca.ocsp import Answer, Question, Responder, Unanswerable, refusal
 from bothways.ca.office import Office
 from bothways.ca.profiles import Constraints, Delegation, Holder, Profile
-from bothways.ca.register import WHOLE, Series
+from bothways.ca.rows import WHOLE, Series
 from ca.linting import findings
 from ca.ocsp_requests import ocsp, request
 from ca.offices import DAY, NOW, Clock, client, new_office

@@ -31,7 +31,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 from bothways.ca.authority import Authority, Issued
-from bothways.ca.office import Office, Terms
+from bothways.ca.founding import Terms
+from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register import Register
 from bothways.ca.service import service

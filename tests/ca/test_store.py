@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from bothways.ca import store as stores
-from bothways.ca.register import Change, Register
+from bothways.ca.change import Change
+from bothways.ca.register import Register
 from bothways.ca.store import Store, has_password
 from bothways.errors import ConfigError
 from ca.offices import NOW

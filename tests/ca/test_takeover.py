@@ -16,8 +16,10 @@ from cryptography.x509.oid import NameOID
 
 from bothways.ca.authority import Authority, pem
 from bothways.ca.crl import Revoked, build_crl
+from bothways.ca.founding import Terms
 from bothways.ca.keys import KeyType, private_pem
-from bothways.ca.office import Office, Terms, root_register_of
+from bothways.ca.office import Office
+from bothways.ca.premises import root_register_of
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.takeover import (
     adopt,

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bothways import ClientConfig, Credentials, ServerConfig, SignatureWanted, TrustStore
 from bothways.ca.authority import Authority, pem
+from bothways.ca.founding import Terms
 from bothways.ca.keys import KeyType
 from bothways.ca.ocsp import Responder
-from bothways.ca.office import Office, Terms
+from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.takeover import read_existing, take_over
 from bothways.ca.token import KeyURI, TokenKey, find_key, find_or_make_key

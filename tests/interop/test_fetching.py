@@ -15,7 +15,8 @@ import pki
 import skins
 from bothways import Fault, PeerFault, TrustStore
 from bothways.ca.authority import Issued
-from bothways.ca.office import Office, Terms
+from bothways.ca.founding import Terms
+from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import TLSError
 from bothways.fetch import blocking

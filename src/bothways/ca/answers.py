@@ -25,7 +25,8 @@ from bothways.ca.ocsp import (
     Unanswerable,
     refusal,
 )
-from bothways.ca.register import Entry, Register
+from bothways.ca.register import Register
+from bothways.ca.rows import Entry
 from bothways.errors import ConfigError
 
 LIMIT = 50_000  # answers, some 60 MB

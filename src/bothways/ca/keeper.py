@@ -19,7 +19,7 @@ from bothways.ca.ocsp import Responder
 from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.publication import certificates, root_list
-from bothways.ca.register import WHOLE, Lists, Series
+from bothways.ca.rows import WHOLE, Lists, Series
 from bothways.errors import ConfigError
 
 LISTS_INTERVAL = timedelta(seconds=2)  # how long a revocation waits for its list

@@ -13,8 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Authority
+from bothways.ca.change import Change
 from bothways.ca.crl import build_crl
-from bothways.ca.register import WHOLE, Change, Lists, Published, Series
+from bothways.ca.rows import WHOLE, Lists, Published, Series
 from bothways.errors import ConfigError
 
 PARTITION_SIZE = 10_000  # half a megabyte, should all of them be revoked

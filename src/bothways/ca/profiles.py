@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -69,6 +70,23 @@ class Holder:
     ip: tuple[str, ...] = ()
     uri: tuple[str, ...] = ()
     email: tuple[str, ...] = ()
+
+    @classmethod
+    def from_names(cls, names: Mapping[str, Iterable[str]]) -> Holder:
+        """Read what `names` gave."""
+        kinds = {kind: tuple(names.get(kind, ())) for kind in ("dns", "ip", "uri", "email")}
+        return cls(next(iter(names.get("cn", ())), None), **kinds)
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """All names by their kinds, as the register keeps them."""
+        common = (self.common_name,) if self.common_name else ()
+        return {"cn": common, "dns": self.dns, "ip": self.ip, "uri": self.uri, "email": self.email}
+
+    @property
+    def shown_name(self) -> str:
+        """The name that people know the holder by."""
+        return self.common_name or next(iter((*self.dns, *self.email, *self.ip, *self.uri)), "")
 
 
 @dataclass(frozen=True, slots=True)

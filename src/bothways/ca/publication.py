@@ -8,8 +8,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.lists import list_path
-from bothways.ca.office import ROOT, Office
-from bothways.ca.register import WHOLE
+from bothways.ca.office import Office
+from bothways.ca.premises import ROOT
+from bothways.ca.rows import WHOLE
 
 
 def files(office: Office) -> Iterator[tuple[str, bytes]]:

@@ -26,7 +26,7 @@ from bothways.ca.keeper import Document, Keeper, Tell
 from bothways.ca.metrics import CONTENT_TYPE, Metrics
 from bothways.ca.ocsp import REQUEST_LIMIT, Answer
 from bothways.ca.office import Office
-from bothways.ca.register import Series
+from bothways.ca.rows import Series
 from bothways.errors import ConfigError
 
 OCSP_ANSWER, OCSP_REQUEST = "application/ocsp-response", "application/ocsp-request"

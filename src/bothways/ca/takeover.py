@@ -20,21 +20,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
 from bothways.ca import directory
 from bothways.ca.authority import Authority, Now, Random, utc_now
+from bothways.ca.change import Adopted, Change
 from bothways.ca.crl import REASONS
+from bothways.ca.founding import Terms, settings_of
 from bothways.ca.keys import KeyType, SigningKey, new_key, usable_key
-from bothways.ca.office import (
-    ISSUING,
-    ROOT,
-    Office,
-    Terms,
-    identifier_of,
-    own_store,
-    row_of,
-    settings_of,
-    write_authority,
-)
+from bothways.ca.office import Office
+from bothways.ca.premises import ISSUING, ROOT, identifier_of, own_store, row_of, write_authority
 from bothways.ca.profiles import EXTENDED_USAGES, Holder, Profile
-from bothways.ca.register import Adopted, Change, Register
+from bothways.ca.register import Register
 from bothways.errors import ConfigError
 from bothways.trust import files
 from bothways.trust.anchors import TrustStore, certificates_in
@@ -168,16 +161,9 @@ def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
         ) from None
     if certificate == authority.certificate:
         raise ConfigError(f"{source}: is the authority itself, which is in no register of its own")
-    kinds = {"dns": names.dns, "ip": names.ip, "uri": names.uri, "email": names.email}
-    common = (names.common_name,) if names.common_name else ()
-    return Adopted(
-        certificate.serial_number,
-        profile,
-        next(iter((*common, *names.dns, *names.email, *names.ip, *names.uri)), ""),
-        {"cn": common, **kinds},
-        (certificate.not_valid_before_utc, certificate.not_valid_after_utc),
-        der,
-    )
+    holder = Holder(names.common_name or None, names.dns, names.ip, names.uri, names.email)
+    validity = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    return Adopted(certificate.serial_number, profile, holder.shown_name, holder.names, validity, der)
 
 
 def profile_of(certificate: x509.Certificate) -> str:

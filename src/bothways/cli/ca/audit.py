@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bothways.ca.audit import AuditEntry, Head
-from bothways.ca.office import register_of, root_register_of
+from bothways.ca.premises import register_of, root_register_of
 from bothways.cli.ca.options import directory_argument, json_option
 from bothways.cli.terminal import DONE, FAILED, complain, counted, say
 from bothways.errors import ConfigError

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca import directory
 from bothways.ca.publication import files
-from bothways.ca.register import Series
+from bothways.ca.rows import Series
 from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.terminal import counted, refuse, say

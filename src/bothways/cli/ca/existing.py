@@ -9,8 +9,9 @@ import click
 
 from bothways.ca import directory
 from bothways.ca.authority import Authority, utc_now
+from bothways.ca.founding import Terms
 from bothways.ca.keys import SigningKey
-from bothways.ca.office import Office, Terms
+from bothways.ca.office import Office
 from bothways.ca.takeover import Existing, adopt_list, read_earlier_list, read_existing, take_over
 from bothways.ca.token import KeyURI, TokenKey, find_key
 from bothways.cli.ca.seal import Seal, actor

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 from cryptography import x509
 
+from bothways.ca.founding import Terms
 from bothways.ca.keys import KeyType
 from bothways.ca.lists import PARTITION_SIZE
-from bothways.ca.office import Office, Terms
+from bothways.ca.office import Office
 from bothways.ca.profiles import UNCONSTRAINED, Constraints
 from bothways.ca.store import has_password
 from bothways.cli.ca.existing import Source, source_options

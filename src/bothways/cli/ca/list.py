@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from bothways.ca.authority import utc_now
-from bothways.ca.office import register_of
-from bothways.ca.register import Entry
+from bothways.ca.premises import register_of
+from bothways.ca.rows import Entry
 from bothways.cli.ca.options import directory_argument, json_option
 from bothways.cli.ca.which import state
 from bothways.explain.escape import visible

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.ca import directory
 from bothways.ca.authority import utc_now
 from bothways.ca.crl import HOLD
-from bothways.ca.register import Entry, Register
+from bothways.ca.register import Register
+from bothways.ca.rows import Entry
 from bothways.cli.terminal import refuse
 from bothways.explain.escape import visible
 
