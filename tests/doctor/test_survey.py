@@ -8,6 +8,7 @@ import pytest
 
 import pki
 import skins
+from bothways.doctor.caller import SSL_REQUEST
 from bothways.doctor.report import Choices
 from bothways.doctor.survey import PLAN, Survey
 from bothways.tls.handshake.config import PREFERRED_GROUPS
@@ -85,7 +86,7 @@ def test_one_connection_is_enough_where_no_tls_is_spoken(said: bytes, speaks: st
     """Whoever closes at once is asked for each version: a device may dislike one of them."""
     survey, accepted = surveyed(saying(said) if said else saying())
     assert survey.server().speaks == speaks
-    assert accepted == (1 if said else 1 + 5)
+    assert accepted == (1 if said else 2 + 5)
 
 
 def test_a_silent_server_is_asked_once():
@@ -96,7 +97,7 @@ def test_a_silent_server_is_asked_once():
             pass
 
     survey, accepted = surveyed(silent, timeout=0.2)
-    assert (survey.server().speaks, accepted) == ("nothing", 1)
+    assert (survey.server().speaks, accepted) == ("nothing", 2)
 
 
 def test_a_server_that_stops_answering_is_left_alone():
@@ -137,3 +138,21 @@ def test_all_groups_that_we_speak_are_asked_for():
     """So that a server can show that it speaks what we prefer."""
     survey, _ = surveyed(ours(skins.server_config(groups=PREFERRED_GROUPS)))
     assert survey.server().groups.names == PREFERRED_GROUPS
+
+
+@pytest.mark.parametrize("answer", [b"S", b"N", b"X"])
+def test_postgresql_is_asked_for_tls_in_its_own_words(answer: bytes):
+    """And examined through that, each time anew."""
+    config = skins.server_config()
+
+    def database(sock: socket.socket) -> None:
+        if sock.recv(8) == SSL_REQUEST:
+            sock.sendall(answer)
+            if answer == b"S":
+                ours(config)(sock)
+
+    survey, _ = surveyed(database)
+    speaks = {b"S": "TLS", b"N": "PostgreSQL, and has TLS turned off", b"X": "nothing"}
+    assert survey.server().speaks == speaks[answer]
+    assert survey.server().through == ("PostgreSQL" if answer == b"S" else "")
+    assert survey.server().suites_13.complete is (answer == b"S")

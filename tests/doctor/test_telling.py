@@ -20,7 +20,7 @@ from bothways.explain.causes import explain
 
 NONE = Choices((), complete=False)
 SERVER = Server(
-    address="192.0.2.1:443", milliseconds=12.5, speaks="TLS", start="",
+    address="192.0.2.1:443", milliseconds=12.5, speaks="TLS", start="", through="",
     versions=tuple(Version(name, "spoken" if name[4:] in ("1.3", "1.2") else "refused") for name in VERSIONS.values()),
     suites_13=Choices(("TLS_AES_128_GCM_SHA256",), complete=True),
     suites_12=Choices(("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",), complete=False),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pki
-from bothways import ClientConfig
+from bothways import ClientConfig, TrustStore
 from bothways.doctor.attempts import attempt
 from bothways.doctor.report import Choices, Report
+from catalogue import people
+from catalogue.database import database
 from doctor_talk import caller, examined
 from interop import identities
 from interop.identities import Identity, client, server
@@ -284,3 +287,21 @@ def test_stunnel_that_verifies_its_clients(folder: Path, tmp_path: Path):
     assert ours.outcome == "succeeded"
     assert others.outcome == "failed"
     assert others.row("outcome").subject.startswith("failed at step 3")
+
+
+# -- PostgreSQL ----------------------------------------------------------------------------------------------
+
+
+def test_postgresql_is_examined_through_its_own_words_for_tls():
+    """It asks for a certificate whose name it goes by, and refuses who is not of its CA in the handshake."""
+    config = ClientConfig(anchors=TrustStore.from_pem(people.root().pem))
+    ada, stranger = people.person("client"), people.person("client-unknown")
+    with database() as port:
+        found = examined(port, replace(config, credentials=ada.credentials), timeout=20).report()
+        refused = examined(port, replace(config, credentials=stranger.credentials), timeout=20).report()
+    assert (found.server.speaks, found.server.through) == ("TLS", "PostgreSQL")
+    assert "TLS 1.3" in spoken(found)
+    assert "in the handshake of TLS 1.3 and TLS 1.2" in text(found, "request.when")
+    assert found.outcome == "succeeded"
+    assert refused.outcome == "failed"
+    assert refused.row("outcome").subject == "failed at step 3.3a"

@@ -12,6 +12,7 @@ from bothways.doctor.answers import LIMIT, Answer, Ear
 from bothways.doctor.hellos import Question, question
 from bothways.trust.names import ServerName
 
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # by which PostgreSQL is asked for TLS
 CLOSE_NOTIFY = bytes.fromhex("15030100020100")
 PIECE = 16 * 1024
 CUT = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
@@ -36,6 +37,7 @@ class Place:
 class Caller:
     """Calls one server. `made` counts the connections, `address` is the one that answered first.
 
+    `through_postgresql`: each connection asks for TLS in the words of PostgreSQL before it speaks it.
     timeout: seconds for each connection, from its beginning to its end.  limit: how many there may be.
     """
 
@@ -46,6 +48,7 @@ class Caller:
         self.made = 0
         self.address: tuple[str, int] | None = None
         self.seconds = 0.0
+        self.through_postgresql = False
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[tuple[socket.socket, float]]:
@@ -65,7 +68,16 @@ class Caller:
                 self.seconds = time.monotonic() - began
                 self.address = sock.getpeername()[:2]
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.through_postgresql and _answer_of_postgresql(sock) != b"S":
+                raise ConnectionAbortedError("PostgreSQL does not turn to TLS any more")
             yield sock, deadline
+
+    def ask_postgresql(self) -> bytes:
+        """Ask in the words of PostgreSQL whether it turns to TLS: b"S" or b"N", else that is not who is there."""
+        with self.connected() as (sock, _):
+            answer = _answer_of_postgresql(sock)
+        self.through_postgresql = answer == b"S"
+        return answer
 
     def ask(self, asked: Question, *, to_the_share: bool = False) -> Answer:
         """Ask what the server would choose, and go. Raises OSError where it cannot be reached, and Spent."""
@@ -101,3 +113,11 @@ class Caller:
             if answer is not None:
                 return answer
         return ear.end(late=True)
+
+
+def _answer_of_postgresql(sock: socket.socket) -> bytes:
+    try:
+        sock.sendall(SSL_REQUEST)
+        return sock.recv(1)
+    except (*CUT, TimeoutError):
+        return b""

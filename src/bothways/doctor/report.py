@@ -40,7 +40,8 @@ class Choices:
 class Server:
     """What a server showed without any handshake being finished.
 
-    speaks: "TLS" or what else, of which `start` is the beginning.  milliseconds: for the first connection.
+    speaks: "TLS" or what else, of which `start` is the beginning.  through: what TLS is asked of first, such as
+    "PostgreSQL", or "".  milliseconds: for the first connection.
     dated: which kinds of outdated suites it still answers to.  cut_short: why not everything was asked.
     """
 
@@ -48,6 +49,7 @@ class Server:
     milliseconds: float
     speaks: str
     start: str
+    through: str
     versions: tuple[Version, ...]
     suites_13: Choices
     suites_12: Choices

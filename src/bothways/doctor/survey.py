@@ -26,7 +26,7 @@ TLS13, TLS12 = ProtocolVersion.TLSv1_3, ProtocolVersion.TLSv1_2
 
 # What is asked, and the most connections that it takes.
 PLAN = {
-    "what speaks there": 1,
+    "what speaks there": 3,
     "versions": len(VERSIONS),
     "suites of TLS 1.3": 6,
     "suites of TLS 1.2": 8,
@@ -57,6 +57,8 @@ class Survey:
     def run(self) -> None:
         """Ask everything that makes sense. Raises OSError where the server cannot be reached at all."""
         answer = self.first = self._greet()
+        if answer.kind in ("closed", "silence"):
+            answer = self.first = self._greet_postgresql() or answer
         if answer.kind in ("foreign", "silence", "garbled"):
             return
         try:
@@ -92,6 +94,7 @@ class Survey:
             milliseconds=round(self.caller.seconds * 1000, 1),
             speaks=self.speaks,
             start=self.first.start if self.first is not None else "",
+            through="PostgreSQL" if self.caller.through_postgresql else "",
             versions=tuple(Version(VERSIONS[code], standing) for code, standing in self.spoken.items()),
             suites_13=self.suites_13,
             suites_12=self.suites_12,
@@ -116,6 +119,15 @@ class Survey:
 
     def _greet(self) -> Answer:
         return self._ask(Question((TLS13, TLS12), (*SUITES_13, *GOOD_SUITES_12)))
+
+    def _greet_postgresql(self) -> Answer | None:
+        """Ask once more in other words: PostgreSQL hangs up on whoever speaks TLS at once."""
+        match self.caller.ask_postgresql():
+            case b"S":
+                return self._greet()
+            case b"N":
+                return Answer("foreign", speaks="PostgreSQL, and has TLS turned off")
+        return None
 
     def _versions(self, greeted: Answer) -> None:
         """What the first question told needs no other: a server that chose TLS 1.2 speaks no TLS 1.3."""

@@ -30,6 +30,10 @@ def server_rows(server: Server) -> Iterator[Row]:
     if server.speaks != "TLS":
         yield _no_tls(server)
         return
+    if server.through:
+        yield Row(
+            "server.through", "note", "asked through", f"{server.through}, which turns to TLS when asked to"
+        )
     yield from _versions(server)
     yield from _suites(server)
     if server.groups.names:
@@ -59,7 +63,7 @@ def _suites(server: Server) -> Iterator[Row]:
 def _no_tls(server: Server) -> Row:
     if server.speaks == "nothing":
         text = "it accepts connections and says nothing to a ClientHello, or closes them"
-        hint = "check the port; PostgreSQL, LDAP, mail and others want to be asked for TLS in their own words first"
+        hint = "check the port; LDAP, mail and others want to be asked for TLS in their own words first"
     else:
         said = f': "{server.start}"' if server.start else ""
         text, hint = f"no TLS; it speaks {server.speaks}{said}", "check the port: another one may speak TLS"
