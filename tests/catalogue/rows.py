@@ -412,6 +412,8 @@ SERVED = (
     Row("caller-for-another-host", "the client asks for a host that we do not serve", SERVER,
         f"{S_CLIENT} -servername acme.example", Cause.NAME_NOT_SERVED, PEERS,
         with_(client_auth="none", unknown_server_name="refuse")),
+    Row("caller-that-renegotiates", "the client begins a second handshake on the same connection", SERVER,
+        f"{S_CLIENT} -tls1_2", Cause.WANTS_RENEGOTIATION, PEERS, with_(client_auth="none"), says="R\n"),
     Row("caller-in-plain-http", "the client speaks http:// to our https:// port", SERVER,
         "curl -s -S --max-time 5 http://localhost:PORT/", Cause.HTTP_CLIENT, PEERS),
     Row("caller-behind-a-proxy", "the load balancer sends the header of the PROXY protocol", SERVER,

@@ -63,11 +63,10 @@ class Stage:
         return words
 
     @contextmanager
-    def calling(self, command: str, setup: str, port: int) -> Iterator[None]:
-        """Run a client while the block lasts."""
-        if setup:
-            (self.folder / _file_of(command)).write_text(setup.replace("PORT", str(port)))
-        with running(*self.words(command, port), folder=self.folder):
+    def calling(self, command: str, says: str, port: int) -> Iterator[None]:
+        """Run a client while the block lasts; it is told at once what to say when it is connected."""
+        with running(*self.words(command, port), folder=self.folder) as program:
+            program.say(says)
             yield
 
     def say(self, command: str, setup: str, text: str) -> None:

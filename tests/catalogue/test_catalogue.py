@@ -61,7 +61,7 @@ def play(row: Row, stage: Stage) -> Explanation | None:
     """Produce a failure, and have it explained to us."""
     ours = row.ours()
     if row.role != CLIENT:
-        return as_server(ours, lambda port: stage.calling(row.command, row.setup, port), row.patience)
+        return as_server(ours, lambda port: stage.calling(row.command, row.says, port), row.patience)
     if row.program == "nobody":
         return as_client(free_port(), ours)
     port = stage.start(row.command, row.setup)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from string import Formatter
 
+import bothways.explain.causes
 from bothways.explain.causes import Cause, Explanation, Likely, Party, Weight, facts_of
-from bothways.explain.causes.explanation import ranked
+from bothways.explain.causes.explanation import OWN_FACTS, ranked
 
 OURS, PEERS = Party.OURS, Party.PEERS
 
@@ -104,3 +107,22 @@ def test_the_facts_fit_into_json() -> None:
         Explanation("it failed", "", (likely(Cause.EXPIRED, subject="our certificate", date="now"),))
     )
     assert json.loads(json.dumps(found))["causes"][0]["cause"] == "EXPIRED"
+
+
+def test_every_cause_is_named_by_some_rule() -> None:
+    """A row that nobody names is deleted."""
+    folder = Path(bothways.explain.causes.__file__).parent
+    rules = "".join(path.read_text("utf-8") for path in folder.glob("*.py") if path.name != "table.py")
+    assert [cause.name for cause in Cause if f"Cause.{cause.name}" not in rules] == []
+
+
+def test_every_blank_of_the_table_has_a_fact() -> None:
+    """Those that `Case.likely` gives to all, and those that a rule gives."""
+    known = {"peer", "whose", "who", "other", "address", "host", "target", "name", "cert", "key", "ca", "now"}
+    known |= {"detail", "subject", "date", "issuer", "got", "wanted", "usage", "profile", "problem"}
+    for cause in Cause:
+        row = cause.value
+        for text in row:
+            assert {name for _, name, _, _ in Formatter().parse(text) if name} <= known, cause.name
+        commands = {name for text in row[3:] for _, name, _, _ in Formatter().parse(text) if name}
+        assert commands <= set(OWN_FACTS), cause.name

@@ -36,11 +36,15 @@ def _private(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.PRIVATE_ALERT, PEERS, LIKELY, f"it is number {number}")
 
 
-def wants_later(case: Case) -> Iterator[Likely]:
-    """A server of TLS 1.2 asks for a second handshake when it wants a certificate for some pages alone."""
-    if case.is_client and "HelloRequest" in case.seen.received:
+def second_handshake(case: Case) -> Iterator[Likely]:
+    """In TLS 1.2 a handshake can follow on the first: a server asks for one when it wants a certificate later."""
+    received = case.seen.received
+    if case.is_client and "HelloRequest" in received:
+        evidence = "it asked for a second handshake (HelloRequest)"
+        yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, LIKELY, evidence)
+    if not case.is_client and "Finished" in received and received[-1] == "ClientHello":
         yield case.likely(
-            Cause.WANTS_CERTIFICATE_LATER, PEERS, LIKELY, "it asked for a second handshake (HelloRequest)"
+            Cause.WANTS_RENEGOTIATION, PEERS, LIKELY, "it sent a ClientHello after its Finished"
         )
 
 
@@ -62,11 +66,11 @@ HELLO_CLIENT: tuple[Rule, ...] = (
 
 # What an alert asks for wherever it comes, unless the place knows better.
 ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
-    Alert.CLOSE_NOTIFY: (wants_later, ours.absent, gave_up, stopped),
-    Alert.UNEXPECTED_MESSAGE: (wants_later, device, _disagreement),
+    Alert.CLOSE_NOTIFY: (second_handshake, ours.absent, gave_up, stopped),
+    Alert.UNEXPECTED_MESSAGE: (second_handshake, device, _disagreement),
     Alert.BAD_RECORD_MAC: (records, device),
     Alert.RECORD_OVERFLOW: (device, _disagreement),
-    Alert.HANDSHAKE_FAILURE: (ours.absent, wants_later, *CERTIFICATE, *HELLO_CLIENT),
+    Alert.HANDSHAKE_FAILURE: (ours.absent, second_handshake, *CERTIFICATE, *HELLO_CLIENT),
     Alert.NO_CERTIFICATE: (one(Cause.NO_CERTIFICATE, PEERS, LIKELY),),
     Alert.BAD_CERTIFICATE: (*CERTIFICATE, one(Cause.NOT_ACCEPTED, OURS)),
     Alert.UNSUPPORTED_CERTIFICATE: (ours.absent, ours.flawed, ours.wrong_use, ours.unsaid),
@@ -81,10 +85,10 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.DECRYPT_ERROR: (ours.refused_signature, ours.key_mismatch, records),
     Alert.PROTOCOL_VERSION: (ours.versions,),
     Alert.INSUFFICIENT_SECURITY: (ours.suites, ours.groups, ours.weak_key),
-    Alert.INTERNAL_ERROR: (wants_later, misconfigured, stopped),
+    Alert.INTERNAL_ERROR: (second_handshake, misconfigured, stopped),
     Alert.INAPPROPRIATE_FALLBACK: (one(Cause.FELL_BACK, OURS), device),
     Alert.USER_CANCELED: (gave_up,),
-    Alert.NO_RENEGOTIATION: (wants_later, one(Cause.WANTS_RENEGOTIATION, PEERS)),
+    Alert.NO_RENEGOTIATION: (second_handshake, one(Cause.WANTS_RENEGOTIATION, PEERS)),
     Alert.MISSING_EXTENSION: (device, _disagreement),
     Alert.UNSUPPORTED_EXTENSION: (device, _disagreement),
     Alert.CERTIFICATE_UNOBTAINABLE: (ours.absent, one(Cause.NOT_ACCEPTED, OURS)),
@@ -114,11 +118,11 @@ BY_PLACE: Mapping[Place, Mapping[int, tuple[Rule, ...]]] = {
         Alert.CLOSE_NOTIFY: (stopped, device),
     },
     Place.JUDGED: {
-        Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, wants_later, one(Cause.NO_SHARED_SUITE, PEERS)),
+        Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, one(Cause.NO_SHARED_SUITE, PEERS)),
         Alert.INTERNAL_ERROR: (*CERTIFICATE[:2], misconfigured, stopped),
         Alert.CLOSE_NOTIFY: (ours.absent, ours.flawed, ours.issuer, ours.wrong_name, gave_up, ours.not_let_in, stopped),
     },
     Place.OPEN: {
-        Alert.INTERNAL_ERROR: (wants_later, stopped, misconfigured),
+        Alert.INTERNAL_ERROR: (second_handshake, stopped, misconfigured),
     },
 }  # fmt: skip

@@ -60,7 +60,7 @@ def late(case: Case) -> Iterator[Likely]:
             yield from ours.large_hello(case)
         else:
             yield case.likely(Cause.PROBE, PEERS, LIKELY, word)
-    yield from alerts.wants_later(case)
+    yield from alerts.second_handshake(case)
     yield case.likely(Cause.SLOW, BETWEEN)
     yield case.likely(Cause.PEER_STOPPED, PEERS)
 
@@ -116,14 +116,14 @@ CUT_AT: Mapping[tuple[Role, Place], tuple[Rule, ...]] = {
     ),
     (Role.CLIENT, Place.CHOSEN): (alerts.stopped, alerts.device, network),
     (Role.CLIENT, Place.JUDGED): (
-        ours.absent, ours.flawed, ours.issuer, ours.not_let_in, _hung_up_on_us, ours.unasked, alerts.wants_later,
+        ours.absent, ours.flawed, ours.issuer, ours.not_let_in, _hung_up_on_us, ours.unasked, alerts.second_handshake,
         alerts.stopped, network,
     ),
-    (Role.CLIENT, Place.OPEN): (alerts.wants_later, _hung_up_before_a_word, alerts.stopped, network),
+    (Role.CLIENT, Place.OPEN): (alerts.second_handshake, _hung_up_before_a_word, alerts.stopped, network),
     (Role.SERVER, Place.HELLO): (probe, alerts.gave_up, network),
     (Role.SERVER, Place.JUDGED): (
         ours.flawed, ours.wrong_name, ours.issuer, _closed_while_judging, alerts.gave_up, network,
     ),
-    (Role.SERVER, Place.OPEN): (alerts.gave_up, alerts.stopped, network),
+    (Role.SERVER, Place.OPEN): (alerts.second_handshake, alerts.gave_up, alerts.stopped, network),
     (Role.SERVER, Place.CHOSEN): (alerts.gave_up, network),
 }  # fmt: skip
