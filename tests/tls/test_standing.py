@@ -32,7 +32,7 @@ from trust.evidence.wanting import access
 
 VERSIONS = ("1.3", "1.2")
 NAMES = {Role.CLIENT: "client.example", Role.SERVER: "localhost"}
-HOUR = timedelta(hours=1)
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 AHEAD = {"next_update": NOW + 2 * HOUR}
 
 
@@ -326,18 +326,32 @@ class Fetching(Talk):
 
 
 @each_way
-def test_evidence_is_wanted_anew_when_it_lapses_and_data_goes_on_meanwhile(judge: Role) -> None:
-    """Nothing is known against the peer; when the answer is there, it holds on."""
+def test_evidence_is_wanted_anew_before_it_lapses_and_data_goes_on_meanwhile(judge: Role) -> None:
+    """When between a half and three quarters of its time have gone by; the answer carries the peer on."""
     talk = Fetching(judge)
     for _ in range(3):
+        assert talk.judge.peer is not None
+        until, began = talk.judge.peer.verdict.valid_until, talk.clock.now()
         wanted = talk.lapse()
+        assert (until - began) / 2 <= talk.clock.now() - began <= (until - began) * 3 / 4 + SECOND
         assert talk.judge.is_awaited(wanted) and talk.judge.awaits_answer
         assert talk.judge.wants_data and talk.talks()
         assert talk.judge.judge_again() == [] and talk.judge.tick() == []
         assert talk.judge.provide(wanted, [talk.response()]) == []
         assert not talk.judge.awaits_answer and talk.talks()
         assert talk.judge.peer is not None
-        assert talk.judge.peer.verdict.valid_until == talk.clock.now() + 2 * HOUR + TOLERANCE
+        renewed = talk.judge.peer.verdict.valid_until - talk.clock.now()
+        assert 2 * HOUR + TOLERANCE - SECOND < renewed <= 2 * HOUR + TOLERANCE
+
+
+def test_connections_that_lapse_together_do_not_ask_together() -> None:
+    """The moment is drawn for each."""
+    moments = set()
+    for _ in range(8):
+        talk = Fetching(Role.SERVER)
+        talk.lapse()
+        moments.add(talk.clock.now())
+    assert len(moments) == 8
 
 
 @each_way
@@ -351,22 +365,36 @@ def test_evidence_that_says_revoked_ends_the_connection(judge: Role) -> None:
 
 @each_way
 @pytest.mark.parametrize("late", [False, True])
-def test_evidence_that_cannot_be_had_follows_the_policy(judge: Role, late: bool) -> None:
-    """What does not come in time is not there."""
+def test_evidence_that_cannot_be_had_is_asked_for_until_the_verdict_lapses(judge: Role, late: bool) -> None:
+    """What does not come in time is not there; only then does the policy decide."""
     for unknown, events in (("refuse", [Failed]), ("accept", [Warned])):
         talk = Fetching(judge, unknown=unknown)
-        wanted = talk.lapse()
-        if late:
-            assert talk.judge.next_deadline() == talk.clock.monotonic() + wanted.seconds
-            talk.clock.pass_time(wanted.seconds)
-            told = talk.judge.tick()
-        else:
-            told = talk.judge.provide(wanted, None)
-        assert [type(each) for each in told] == events
+        assert talk.judge.peer is not None
+        verdict, told, asked = talk.judge.peer.verdict, list[Event](), 0
+        while not told:
+            assert talk.judge.peer is not None and talk.judge.peer.verdict is verdict and talk.talks()
+            wanted, asked = talk.lapse(), asked + 1
+            if late:
+                assert talk.judge.next_deadline() == talk.clock.monotonic() + wanted.seconds
+                talk.clock.pass_time(wanted.seconds)
+                told = talk.judge.tick()
+            else:
+                told = talk.judge.provide(wanted, None)
+        assert [type(each) for each in told] == events and 2 < asked < 30
+        assert talk.clock.now() > verdict.valid_until
         assert not talk.judge.awaits_answer
         assert talk.judge.established is (unknown == "accept")
         with pytest.raises(UsageError, match="nothing waits"):
             talk.judge.provide(wanted, [talk.response()])
+
+
+def test_what_is_unknown_when_the_caller_asks_is_unknown_at_once() -> None:
+    """Only a renewal ahead of need takes nothing away."""
+    talk = Fetching(Role.SERVER)
+    [wanted] = talk.judge.judge_again()
+    assert isinstance(wanted, EvidenceWanted)
+    assert [type(each) for each in talk.judge.provide(wanted, None)] == [Failed]
+    assert talk.ended()[0] is Fault.REVOCATION_UNKNOWN
 
 
 def test_a_revocation_that_comes_to_hand_is_not_kept_waiting_by_a_fetch() -> None:

@@ -6,7 +6,9 @@ A peer is judged once in the handshake. Its certificate ends, evidence ages and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
+from bothways.faults import Blame, Fault
 from bothways.tls.events import Caution, Event, EvidenceWanted, Peer, Warned
 from bothways.tls.handshake.config import Terms
 from bothways.tls.handshake.script import (
@@ -22,6 +24,8 @@ from bothways.trust.evidence.gathered import Gathered
 
 # How long at most until the clock on the wall is looked at again: it may be set, or the machine may sleep.
 LOOK_SECONDS = 3600.0
+# A verdict with more time left than this is renewed ahead of its end, where evidence can be fetched for it.
+AHEAD = timedelta(minutes=4)
 
 
 class Standing:
@@ -39,8 +43,10 @@ class Standing:
         self._question = question._replace(gathered=None)  # what was fetched for the handshake is let go
         self._script: Script[Peer] | None = None
         self._answer_by = 0.0
+        self._ahead = False
         self.peer = peer
         self.request: EvidenceWanted | None = None
+        self._look_at = self._next_time()
 
     @property
     def evidence_changed(self) -> bool:
@@ -53,7 +59,8 @@ class Standing:
             return self._answer_by
         if self._terms.judge_again == "never":
             return None
-        wait = 0.0 if self.evidence_changed else max(self._left(), 0.0) + 1
+        left = (self._look_at - self._clock.now()).total_seconds()
+        wait = 0.0 if self.evidence_changed else max(left, 0.0) + 1
         return self._clock.monotonic() + min(wait, LOOK_SECONDS)
 
     def look(self) -> list[Event]:
@@ -61,18 +68,24 @@ class Standing:
         if self.request is not None and self._clock.monotonic() >= self._answer_by:
             late = f"no answer within {self.request.seconds:g} seconds"
             return self._go_on(evidence_found(self.request, None, late))
-        is_due = self.evidence_changed or (self._terms.judge_again != "never" and self._left() < 0)
-        return self.judge() if is_due else []
+        if self.evidence_changed:
+            return self.judge()
+        if self._terms.judge_again == "never" or self._clock.now() <= self._look_at:
+            return []
+        return self.judge(ahead=self._clock.now() <= self.peer.verdict.valid_until)
 
-    def judge(self) -> list[Event]:
+    def judge(self, *, ahead: bool = False) -> list[Event]:
         """Judge by the evidence and the clock of this moment, and blame the peer if it no longer passes.
 
         Returns what a user should know or has to provide. A judgement that waits goes on waiting, unless what
-        is at hand by now is enough to refuse.
+        is at hand by now is enough to refuse.  ahead: the verdict still holds, and is to be renewed in time;
+        evidence that cannot be had then takes nothing away from it.
         """
         if self.request is not None:
+            self._ahead = self._ahead and ahead
             check_at_hand(self._hs, self._question)
             return []
+        self._ahead = ahead
         self._question = self._question._replace(gathered=Gathered() if self._may_fetch else None)
         self._hs.deadline = self._clock.monotonic() + self._terms.handshake_timeout
         self._script = judge_with_fetching(self._hs, self._question)
@@ -90,6 +103,10 @@ class Standing:
             wait = self._script.send(value)
         except StopIteration as done:
             return self._judged(done.value)
+        except Blame as blame:
+            if not self._holds_on or {each.fault for each in blame.reasons} != {Fault.REVOCATION_UNKNOWN}:
+                raise
+            return self._judged(self.peer)
         request = getattr(wait, "request", None)
         if not isinstance(request, EvidenceWanted):
             raise TypeError("a judgement waits for evidence and nothing else")
@@ -101,10 +118,27 @@ class Standing:
         """Keep the new verdict, and let go of what it was made from."""
         self._script = None
         self._question = self._question._replace(gathered=None)
-        before, self.peer = self.peer.verdict, peer
+        before = self.peer.verdict
         news = peer.verdict.accepts_unknown and not before.accepts_unknown
-        return [Warned(Caution.REVOCATION_UNKNOWN)] if news else []
+        if not (news and self._holds_on):
+            self.peer = peer
+        self._look_at = self._next_time()
+        return [Warned(Caution.REVOCATION_UNKNOWN)] if self.peer is peer and news else []
 
-    def _left(self) -> float:
-        """Return for how many seconds the verdict holds; below zero where it has lapsed."""
-        return (self.peer.verdict.valid_until - self._clock.now()).total_seconds()
+    @property
+    def _holds_on(self) -> bool:
+        """Whether the verdict before this judgement holds as long as nothing is known against it."""
+        return self._ahead and self._clock.now() <= self.peer.verdict.valid_until
+
+    def _next_time(self) -> datetime:
+        """Return when the verdict is looked at: at its end, or ahead of it where evidence can be fetched.
+
+        Then when between a half and three quarters of its time have gone by. That is drawn, so that many
+        connections do not ask one responder at once, and a failure of it has time to pass.
+        """
+        now, until = self._clock.now(), self.peer.verdict.valid_until
+        left = until - now
+        if self._terms.judge_again == "never" or not self._may_fetch or left <= AHEAD:
+            return until
+        share = int.from_bytes(self._hs.draws.random(4), "big") / 2**32
+        return now + left / 2 + left / 4 * share
