@@ -109,7 +109,7 @@ class Explanation:
             mark = "  " if alone else f"  {number}. "
             lines += _wrapped(mark, each.text, width)
             inner = " " * len(mark)
-            evidence = "" if each.evidence == seen else each.evidence
+            evidence = "" if seen.startswith(each.evidence) else each.evidence
             seen = each.evidence or seen
             for name, text in (("seen: ", evidence), ("do:   ", each.remedy)):
                 lines += _wrapped(inner + name, text, width) if text else []

@@ -160,8 +160,9 @@ class Cause(Enum):
         theirs="update the server",
     )
     WANTS_CERTIFICATE_LATER = Row(
-        "the server asks for a certificate only after the handshake, which we do not speak",
-        theirs="have it ask in the handshake: nginx `ssl_verify_client on`, Apache `SSLVerifyClient require` for the whole host, IIS `clientCertNegotiation=enable`",
+        "the server asks for a certificate only after the handshake, if at all",
+        theirs="have it ask in the handshake: nginx `ssl_verify_client on`, Apache `SSLVerifyClient require` for the whole host, IIS `clientCertNegotiation=enable`; in TLS 1.3 some ask later if we let them",
+        their_command="bothways connect {target} --ca {ca} --cert {cert} --key {key} --post-handshake",
     )
     WANTS_RENEGOTIATION = Row(
         "the {peer} begins a second handshake on the same connection (renegotiation), which we do not speak",
