@@ -21,6 +21,7 @@ from bothways.tls.handshake.script import (
 )
 from bothways.trust.evidence.asking import Answer
 from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.evidence.renewal import ahead
 
 # How long at most until the clock on the wall is looked at again: it may be set, or the machine may sleep.
 LOOK_SECONDS = 3600.0
@@ -43,7 +44,7 @@ class Standing:
         self._question = question._replace(gathered=None)  # what was fetched for the handshake is let go
         self._script: Script[Peer] | None = None
         self._answer_by = 0.0
-        self._ahead = False
+        self._in_time = False
         self.peer = peer
         self.request: EvidenceWanted | None = None
         self._look_at = self._next_time()
@@ -72,20 +73,20 @@ class Standing:
             return self.judge()
         if self._terms.judge_again == "never" or self._clock.now() <= self._look_at:
             return []
-        return self.judge(ahead=self._clock.now() <= self.peer.verdict.valid_until)
+        return self.judge(in_time=self._clock.now() <= self.peer.verdict.valid_until)
 
-    def judge(self, *, ahead: bool = False) -> list[Event]:
+    def judge(self, *, in_time: bool = False) -> list[Event]:
         """Judge by the evidence and the clock of this moment, and blame the peer if it no longer passes.
 
         Returns what a user should know or has to provide. A judgement that waits goes on waiting, unless what
-        is at hand by now is enough to refuse.  ahead: the verdict still holds, and is to be renewed in time;
+        is at hand by now is enough to refuse.  in_time: the verdict still holds, and is to be renewed in time;
         evidence that cannot be had then takes nothing away from it.
         """
         if self.request is not None:
-            self._ahead = self._ahead and ahead
+            self._in_time = self._in_time and in_time
             check_at_hand(self._hs, self._question)
             return []
-        self._ahead = ahead
+        self._in_time = in_time
         self._question = self._question._replace(gathered=Gathered() if self._may_fetch else None)
         self._hs.deadline = self._clock.monotonic() + self._terms.handshake_timeout
         self._script = judge_with_fetching(self._hs, self._question)
@@ -128,17 +129,14 @@ class Standing:
     @property
     def _holds_on(self) -> bool:
         """Whether the verdict before this judgement holds as long as nothing is known against it."""
-        return self._ahead and self._clock.now() <= self.peer.verdict.valid_until
+        return self._in_time and self._clock.now() <= self.peer.verdict.valid_until
 
     def _next_time(self) -> datetime:
         """Return when the verdict is looked at: at its end, or ahead of it where evidence can be fetched.
 
-        Then when between a half and three quarters of its time have gone by. That is drawn, so that many
-        connections do not ask one responder at once, and a failure of it has time to pass.
+        Then many connections do not ask one responder at once, and a failure of it has time to pass.
         """
         now, until = self._clock.now(), self.peer.verdict.valid_until
-        left = until - now
-        if self._terms.judge_again == "never" or not self._may_fetch or left <= AHEAD:
+        if self._terms.judge_again == "never" or not self._may_fetch or until - now <= AHEAD:
             return until
-        share = int.from_bytes(self._hs.draws.random(4), "big") / 2**32
-        return now + left / 2 + left / 4 * share
+        return ahead(now, until, self._hs.draws.random)

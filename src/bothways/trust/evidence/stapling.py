@@ -5,7 +5,7 @@ A schedule without clock, sockets and waiting: whoever drives it asks what is du
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,6 +19,7 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.asking import TOLERANCE, Found, Missing
 from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.renewal import Random, after, ahead
 from bothways.trust.evidence.sources import response_wants
 from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, OCSPStore
 from bothways.trust.verdict import Want
@@ -56,7 +57,7 @@ class Stapling:
         self,
         credentials: Credentials | Sequence[Credentials],
         *,
-        random: Callable[[int], bytes],
+        random: Random,
         anchors: TrustStore | None = None,
         policy: Fetch | None = None,
         store: OCSPStore | None = None,
@@ -97,8 +98,7 @@ class Stapling:
         self.store.add(response)
         renewal.held, renewal.failures = answer, 0
         until = answer.until(MAX_AGE)
-        left = until - at
-        renewal.due = at + max(left / 2 + left / 4 * self._share(), SHORTEST)
+        renewal.due = max(ahead(at, until, self._random), at + SHORTEST)
         words = f"says {answer.state}" if is_new else f"is still the one that says {answer.state}"
         return f"{whose} {words}, until {until:%Y-%m-%d %H:%M}"
 
@@ -108,15 +108,11 @@ class Stapling:
         renewal.failures += 1
         until = None if renewal.held is None else renewal.held.until(MAX_AGE)
         if until is None or until <= at:
-            renewal.due = at + wait / 2 + wait / 2 * self._share()
+            renewal.due = after(at, wait, self._random)
             return "there is none that holds"
         wait = min(wait, max((until - at) / 2, SHORTEST))
-        renewal.due = at + wait / 2 + wait / 2 * self._share()
+        renewal.due = after(at, wait, self._random)
         return f"the one at hand holds until {until:%Y-%m-%d %H:%M}"
-
-    def _share(self) -> float:
-        """Draw a number from 0 to 1."""
-        return int.from_bytes(self._random(4), "big") / 2**32
 
 
 def _usable(want: Want, found: Found, held: Answer | None, at: datetime) -> tuple[OCSPResponse, Answer]:
