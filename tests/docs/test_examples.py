@@ -8,13 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bothways.ca import sealing
+from bothways.cli.commands import bothways
 from interop.peers import find
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,14 +48,32 @@ def test_the_readmes_commands_run_as_they_stand(tmp_path: Path) -> None:
     assert "certificate_revoked" in said
 
 
+GUIDE = SHELL.findall((ROOT / "docs" / "authority.md").read_text(encoding="utf-8"))
+
+
 @pytest.mark.interop
+@pytest.mark.full
 def test_the_commands_of_the_authoritys_guide_run_as_they_stand(tmp_path: Path) -> None:
     """One block after the other, in one folder."""
     find("openssl")
-    script = "\n".join(SHELL.findall((ROOT / "docs" / "authority.md").read_text(encoding="utf-8")))
-    said = run_as_it_stands(script, tmp_path)
+    said = run_as_it_stands("\n".join(GUIDE), tmp_path)
     assert "revoked api.example.com, serial " in said
     assert "verify OK" in said
+
+
+def test_the_authoritys_guide_begins_with_commands_that_do_what_they_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first block, in this process, whose modules are loaded, and with keys that are quick to open."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BOTHWAYS_CA_PASSPHRASE", "correct horse battery staple")
+    monkeypatch.setattr(sealing, "COST", 2)
+    for line in GUIDE[0].splitlines()[1:]:
+        words, _, file = line.partition(" > ")
+        result = CliRunner().invoke(bothways, shlex.split(words)[1:], catch_exceptions=False)
+        assert result.exit_code == 0, f"{line}: {result.output}"
+        if file:
+            Path(file).write_text(result.stdout, encoding="utf-8")
 
 
 def run_as_it_stands(script: str, folder: Path) -> str:
