@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import skins
-from bothways.explain.causes import explain_answer
+from bothways.explain.causes import Ours, Situation, explain_answer
+from bothways.tls.handshake.steps import Role
 from explain.causes.talks import client, first, talk
 
 UNSENT = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n<title>400 No required SSL certificate was sent</title>"
@@ -73,3 +74,12 @@ def test_what_the_service_says_is_escaped() -> None:
     found = explain_answer(b"HTTP/1.1 403 \x1b[31m\xff\r\n", talk().client.situation())
     assert found is not None
     assert "\x1b" not in str(found) and str(found).isascii()
+
+
+@pytest.mark.parametrize("status", [401, 403, 421, 495, 496])
+@pytest.mark.parametrize("role", Role)
+def test_a_refusal_has_a_cause_whatever_is_known_of_us(status: int, role: Role):
+    """Where nothing speaks for any other, the service itself is."""
+    found = explain_answer(f"HTTP/1.1 {status} x\r\n\r\n".encode(), Situation(Ours(role)))
+    assert found is not None
+    assert found.causes and str(found)

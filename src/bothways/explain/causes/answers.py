@@ -45,6 +45,7 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
     if not rules:
         return None
     causes = ranked(each for rule in rules for each in rule(case))
+    causes = causes or (case.likely(Cause.REFUSED_BY_SERVICE, PEERS),)
     return Explanation(f"the server answered: {said}", MEANING if data else SILENCE, causes)
 
 
