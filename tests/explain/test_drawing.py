@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import pytest
 
+import skins
 from bothways.cli.identities import issue_identities
 from bothways.cli.scenes import forged_finished
 from bothways.explain.drawing import WITHHELD, drawn
@@ -218,3 +219,14 @@ def test_bytes_that_are_no_certificate_and_errors_of_other_kinds_are_told():
     assert ladder.failures[0].text == "cut \\x1b[31m here"
     assert ladder.outcome == "failed"
     assert drawn([], [], NOON).outcome == "unfinished"
+
+
+def test_a_step_at_which_the_other_side_refused_is_failed_though_it_was_not_recorded():
+    """By its alert, which is all that one side alone can know."""
+    pair, ours, theirs = recorded(who=skins.stranger())
+    alone = drawn(ours.notes, [], NOON, client_error=pair.client_failure)
+    both = drawn(
+        ours.notes, theirs.notes, NOON, client_error=pair.client_failure, server_error=pair.server_failure
+    )
+    for ladder in (alone, both):
+        assert [each.id for each in ladder.steps if each.standing == "failed"] == ["3.3a"]

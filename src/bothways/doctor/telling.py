@@ -287,7 +287,7 @@ def _ours(made: Handshake) -> Row:
 
 
 def _first_line(text: str) -> str:
-    return text.partition("\n")[0].partition(". That means")[0]
+    return text.partition("\n")[0].partition(". That means")[0].removesuffix(".")
 
 
 def _listed(names: Sequence[str], complete: bool) -> str:

@@ -89,7 +89,7 @@ def drawn(
         outcome=outcome,
         **_agreed((*client, *server)),
         failures=failures,
-        steps=tuple(_steps(client, server, rungs, outcome)),
+        steps=tuple(_steps(client, server, rungs, outcome, failures)),
         rungs=tuple(rungs),
         certificates=tuple(cards.made),
     )
@@ -385,9 +385,15 @@ def _cause(likely: Likely) -> CauseTold:
 
 
 def _steps(
-    client: Sequence[Noted], server: Sequence[Noted], rungs: Sequence[Rung], outcome: str
+    client: Sequence[Noted],
+    server: Sequence[Noted],
+    rungs: Sequence[Rung],
+    outcome: str,
+    failures: Sequence[Failure],
 ) -> Iterator[StepTaken]:
     failed = {rung.step for rung in rungs if isinstance(rung, CheckMade) and rung.outcome == "failed"}
+    if not (client and server):  # what one side alone can know of the other's check is its alert
+        failed |= {each.step for each in failures if each.kind == "PeerAlert"}
     asked = any(isinstance(rung, Message) and rung.name == "CertificateRequest" for rung in rungs)
     silent = {side for side, notes in (("client", client), ("server", server)) if not notes}
     in_vain = all(rung.arrival == "lost" for rung in rungs if isinstance(rung, DataSent))
