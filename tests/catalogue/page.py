@@ -56,7 +56,7 @@ secret and no data.
 Each of these failures is produced in the tests with software that is not ours, and **its true cause has to be named
 first**. This page is made from them by `make failures`. The commands run in a directory with the identities that
 their names speak of (tests/catalogue/people.py) and the configurations of tests/catalogue/configurations.py;
-`go-peer` is tests/interop/go/peer.go. PORT is where the server listens.
+`go-peer` is tests/interop/go/peer.go, `tlslite-peer` tests/catalogue/tlslite_peer.py. PORT is where the server listens.
 """
 BLANKS = {
     "issuer": "ISSUER", "date": "DATE", "now": "NOW", "got": "WHAT IT IS", "wanted": "WHAT IS WANTED",

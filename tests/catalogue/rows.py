@@ -30,7 +30,7 @@ class Row:
     """One failure. `role` is ours; `ours` what we bring, made when it is played.
 
     setup: the configuration file that the command reads.  asked: the name that we ask for.  says: what is
-    typed into the server once we are connected.  patience: seconds that we wait.  cut: bytes after which a
+    typed into the server once we are connected.  patience: seconds that an answer may take.  cut: bytes after which a
     device between us cuts, to the server and to us.
     """
 
@@ -267,7 +267,7 @@ REFUSED_CLIENTS = (
     Row("certificate-wanted-by-renegotiation",
         "the server wants a certificate in a second handshake of TLS 1.2, then gives up", CLIENT,
         s_server("server", "-tls1_2 -CAfile root.pem").replace(" -www", ""), Cause.WANTS_CERTIFICATE_LATER,
-        PEERS, me("client"), says="R\n", patience=0.5),
+        PEERS, me("client"), says="R\n", patience=2.0),
     Row("postgresql-without-certificate", "the database requires a certificate, and we have none", CLIENT,
         "postgres -D data", Cause.NO_CERTIFICATE, OURS),
     Row("postgresql-of-another-name", "clientcert=verify-full: our certificate names bob, and we are ada",
@@ -316,7 +316,7 @@ WIRE = (
     Row("database", "PostgreSQL listens there, which wants its own greeting before TLS", CLIENT,
         "postgres -D data", Cause.SPEAKS_PLAIN, PEERS),
     Row("silent", "the service accepts and never answers", CLIENT,
-        "haproxy -f silent.cfg", Cause.PEER_SILENT, PEERS, setup=HAPROXY["silent"], patience=0.4),
+        "haproxy -f silent.cfg", Cause.PEER_SILENT, PEERS, with_(handshake_timeout=0.5), HAPROXY["silent"]),
     Row("cut-at-the-hello", "the line is cut when our hello comes", CLIENT,
         s_server(), Cause.SPEAKS_PLAIN, PEERS, cut=(1, 10 ** 9)),
     Row("cut-in-the-servers-flight", "the line is cut in the middle of the server's certificate", CLIENT,

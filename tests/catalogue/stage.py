@@ -43,14 +43,24 @@ class Stage:
         """Run a server, unless it runs, and return its port. setup: its configuration file."""
         name = f"{command}\n{setup}"
         if name not in self.running:
-            port = free_port()
-            words = self.words(command, port)
-            if setup:
-                (self.folder / _file_of(command)).write_text(setup.replace("PORT", str(port)))
-            program = Program(*words, folder=self.folder)
-            self.running[name] = program, port
-            _await(program, port, READY.get(command.split()[0]))
+            self.running[name] = self._start(command, setup)
         return self.running[name][1]
+
+    def _start(self, command: str, setup: str, attempts: int = 3) -> tuple[Program, int]:
+        """Run it on a free port; on another one if somebody took that meanwhile."""
+        port = free_port()
+        words = self.words(command, port)
+        if setup:
+            (self.folder / _file_of(command)).write_text(setup.replace("PORT", str(port)))
+        program = Program(*words, folder=self.folder)
+        try:
+            _await(program, port, READY.get(command.split()[0]))
+        except AssertionError:
+            program.end()
+            if attempts == 1:
+                raise
+            return self._start(command, setup, attempts - 1)
+        return program, port
 
     def words(self, command: str, port: int) -> list[str]:
         """A command as words, its program as it is found here."""
@@ -118,16 +128,17 @@ def as_client(
 ) -> Explanation | None:
     """Connect, ask, and have explained how that failed; None if it did not.
 
-    before: what is said on the socket before TLS.  then: what happens when we are connected.
+    before: what is said on the socket before TLS.  then: what happens when we are connected.  patience: seconds
+    that an answer may take.
     """
     config = ClientConfig(**{"anchors": people.anchors(), **ours})
     witness = Witness(config, name, address=f"{HOST}:{port}", files=FILES)
     try:
-        sock = socket.create_connection((HOST, port), patience)
+        sock = socket.create_connection((HOST, port), SECONDS)
         with sock:
             if before is not None:
                 before(sock)
-            with wrap(sock, config, name, timeout=patience, observer=witness) as channel:
+            with wrap(sock, config, name, timeout=SECONDS, observer=witness) as channel:
                 if then is not None:
                     then()
                 channel.settimeout(patience)
