@@ -156,3 +156,18 @@ def test_postgresql_is_asked_for_tls_in_its_own_words(answer: bytes):
     assert survey.server().speaks == speaks[answer]
     assert survey.server().through == ("PostgreSQL" if answer == b"S" else "")
     assert survey.server().suites_13.complete is (answer == b"S")
+
+
+def test_a_database_that_turns_to_tls_and_then_falls_silent_is_left_alone():
+    """Whatever stops answering, the survey ends."""
+
+    def database(sock: socket.socket) -> None:
+        if sock.recv(8) == SSL_REQUEST:
+            sock.sendall(b"S")
+        while sock.recv(65536):
+            pass
+
+    survey, accepted = surveyed(database, timeout=0.2)
+    assert survey.server().speaks == "nothing"
+    assert survey.server().cut_short == "the server stopped answering in time"
+    assert accepted == 3

@@ -270,13 +270,13 @@ def _confirmed(channel: Channel, wait: float, *, linger: bool) -> Confirmed:
 def ask_http(channel: Channel, path: str, caller: Caller, deadline: float) -> bytes:
     """Ask for a page by one request, and return the beginning of what is answered, its head at least."""
     name = caller.place.name
-    host = f"[{name}]" if ":" in str(name) and name.kind == "ip" else str(name)
+    host = caller.place.host if name.kind == "uri" else f"[{name}]" if ":" in str(name) else str(name)
     request = (
         f"GET {path} HTTP/1.1\r\nHost: {host}\r\n"
         "User-Agent: bothways-doctor\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     )
     channel.settimeout(max(0.1, deadline - time.monotonic()))
-    channel.sendall(request.encode("ascii"))
+    channel.sendall(request.encode("ascii", "replace"))
     head = bytearray()
     while b"\r\n\r\n" not in head and len(head) < HEAD_LIMIT:
         left = deadline - time.monotonic()

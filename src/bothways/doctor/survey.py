@@ -56,22 +56,24 @@ class Survey:
 
     def run(self) -> None:
         """Ask everything that makes sense. Raises OSError where the server cannot be reached at all."""
-        answer = self.first = self._greet()
-        if answer.kind in ("closed", "silence"):
-            answer = self.first = self._greet_postgresql() or answer
-        if answer.kind in ("foreign", "silence", "garbled"):
-            return
+        self.first = self._greet()
         try:
-            self._versions(answer)
-            self._suites()
-            self._dated()
-            self._groups()
+            self._go_on(self.first)
         except Spent:
             self.cut_short = "the connections that were allowed are used up"
         except OSError as error:
             self.cut_short = f"the server stopped answering: {error.strerror or error}"
         except _Silent:
             self.cut_short = "the server stopped answering in time"
+
+    def _go_on(self, answer: Answer) -> None:
+        if answer.kind in ("closed", "silence"):
+            answer = self.first = self._greet_postgresql() or answer
+        if answer.kind in ("choice", "alert", "closed"):
+            self._versions(answer)
+            self._suites()
+            self._dated()
+            self._groups()
 
     @property
     def speaks(self) -> str:
