@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.trust.crl_files import CRLFiles
 from pki import DAY, NOW, crl, intermediate, leaf, root
+from trust.test_watched import replace
 
 ROOT = root()
 CA = intermediate(ROOT)
@@ -30,13 +31,6 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "lists.pem"
     path.write_bytes(FIRST)
     return path
-
-
-def replace(path: Path, content: bytes) -> None:
-    """As tools do that never leave a part: write beside, then rename."""
-    beside = path.with_suffix(".new")
-    beside.write_bytes(content)
-    beside.replace(path)
 
 
 def numbers(files: CRLFiles) -> list[int]:
