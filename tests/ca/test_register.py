@@ -11,7 +11,7 @@ from cryptography import x509
 from bothways.ca.register import Register
 from bothways.errors import ConfigError
 from ca.offices import NOW
-from ca.records import KEY, certificate, new_register, publish, record
+from ca.records import KEY, certificate, new_register, publish, record, revoke
 
 
 @pytest.fixture
@@ -82,3 +82,16 @@ def test_what_is_recorded_comes_back_to_the_byte(register: Register) -> None:
     leaf = x509.load_der_x509_certificate(found.certificate)
     assert (leaf.serial_number, leaf.public_key()) == (7, KEY)
     assert len(register.audit()) == 1
+
+
+def test_what_every_list_has_is_no_news(register: Register) -> None:
+    record(register, 1)
+    assert register.lists(NOW).changed == {}
+    revoke(register, 1)
+    assert register.lists(NOW).changed == {None: 0}
+    publish(register)
+    assert register.lists(NOW).changed == {}
+    record(register, 2, "bob")
+    revoke(register, 2)
+    assert register.lists(NOW).changed == {None: 1}
+    assert {each.number for each in register.lists(NOW).newest.values()} == {1}

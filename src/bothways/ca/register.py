@@ -165,25 +165,29 @@ class Register:
         return crl
 
     def lists(self, at: datetime) -> Lists:
-        """How the lists stand at a moment; costs as much as there are partitions, not certificates."""
+        """How the lists stand at a moment; costs as much as there are partitions and changes that are news."""
         newest = select(CRLS).where(CRLS.c.authority == self.authority)
-        changed = (
-            select(CERTIFICATES.c.partition, func.max(CERTIFICATES.c.changed).label("number"))
-            .where(CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.changed.is_not(None))
-            .group_by(CERTIFICATES.c.partition)
-        )
         partitions = select(PARTITIONS.c.number).where(
             PARTITIONS.c.authority == self.authority, PARTITIONS.c.not_after >= seconds(at)
         )
         with self._store.reading() as connection:
             published = [published_from(row) for row in connection.execute(without_bodies(newest))]
-            numbers: dict[int | None, int] = {
-                row.partition: row.number for row in connection.execute(changed)
-            }
+            # What changed before the oldest of these stands in all of them: it is not looked at again.
+            oldest = min((each.number for each in published), default=0)
+            numbers = self._changed_since(connection, oldest)
             living = tuple(connection.scalars(partitions.order_by(PARTITIONS.c.number)))
         if numbers:
             numbers[None] = max(numbers.values())
         return Lists({each.series: each for each in published}, numbers, living)
+
+    def _changed_since(self, connection: Connection, number: int) -> dict[int | None, int]:
+        """For each partition after which list, not before one of this number, something in it last changed."""
+        query = (
+            select(CERTIFICATES.c.partition, func.max(CERTIFICATES.c.changed).label("number"))
+            .where(CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.changed >= number)
+            .group_by(CERTIFICATES.c.partition)
+        )
+        return {row.partition: row.number for row in connection.execute(query)}
 
     def crl_numbers(self) -> list[int]:
         """The numbers of all lists that were ever published, in the order of their publication."""

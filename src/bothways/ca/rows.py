@@ -64,7 +64,7 @@ class Lists:
     """How the lists of an authority stand.
 
     Attributes: `newest` of each series; `changed`: after which list something last changed in a partition
-    (None: among all certificates); `partitions` of which not all certificates have ended.
+    (None: among all certificates), where some list lacks it; `partitions` of which not all certificates have ended.
     """
 
     newest: Mapping[Series, Published]
