@@ -119,7 +119,7 @@ class Register:
         query = select(CERTIFICATES).where(
             CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.serial == serial_text(serial)
         )
-        with self._store.reading() as connection:
+        with self._store.asking() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else entry_from(row)
 
@@ -160,7 +160,7 @@ class Register:
     def newest_list(self, series: Series = WHOLE) -> bytes | None:
         """The newest list of a series, in DER."""
         query = select(CRLS.c.crl).where(*of_series(self.authority, series))
-        with self._store.reading() as connection:
+        with self._store.asking() as connection:
             crl: bytes | None = connection.scalar(query.order_by(CRLS.c.number.desc()).limit(1))
         return crl
 
@@ -192,7 +192,7 @@ class Register:
     def crl_numbers(self) -> list[int]:
         """The numbers of all lists that were ever published, in the order of their publication."""
         query = select(AUDIT.c.subject).where(AUDIT.c.authority == self.authority, AUDIT.c.action == CRL)
-        with self._store.reading() as connection:
+        with self._store.asking() as connection:
             return [int(number) for number in connection.scalars(query.order_by(AUDIT.c.number))]
 
     def log_since(self, number: int, limit: int) -> list[tuple[int, str, str]]:
@@ -200,14 +200,14 @@ class Register:
         query = select(AUDIT.c.number, AUDIT.c.action, AUDIT.c.subject).where(
             AUDIT.c.authority == self.authority, AUDIT.c.number > number
         )
-        with self._store.reading() as connection:
+        with self._store.asking() as connection:
             rows = connection.execute(query.order_by(AUDIT.c.number).limit(limit))
             return [(row.number, row.action, row.subject) for row in rows]
 
     def log_length(self) -> int:
         """How many entries the log has."""
         query = select(AUTHORITIES.c.audit_length).where(AUTHORITIES.c.id == self.authority)
-        with self._store.reading() as connection:
+        with self._store.asking() as connection:
             return int(connection.scalar(query) or 0)
 
     def audit(self) -> list[AuditEntry]:

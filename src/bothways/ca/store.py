@@ -48,8 +48,9 @@ class Store:
         self._words = f"the store {_public(parsed)}"
         with _told(self._words):
             self._engine = _engine(parsed)
-        self._readers = self._engine
+        self._readers = self._askers = self._engine
         if self._engine.dialect.name == "postgresql":
+            self._askers = self._engine.execution_options(isolation_level="AUTOCOMMIT")
             self._readers = self._engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
@@ -62,6 +63,12 @@ class Store:
     def reading(self) -> Iterator[Connection]:
         """Begin a transaction in which everything is seen as it was at one moment."""
         with _told(self._words), self._readers.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """Ask one thing, without the ways to and fro that a transaction takes."""
+        with _told(self._words), self._askers.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
