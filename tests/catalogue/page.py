@@ -48,8 +48,9 @@ print(why)
 
 `why.causes` are values: `cause` (a stable name), `party` (with whom it lies), `weight`, `text`, `evidence`, `remedy`,
 `command`. `explain` is pure: it asks no clock and no network. `explain_answer(data, situation)` does the same for a
-service that turns a client away inside a channel that stands, as nginx and PostgreSQL do. A `Witness` keeps no key, no
-secret and no data.
+service that turns a client away inside a channel that stands, as nginx and PostgreSQL do; `explain_verdict` for a chain
+that was judged without a connection. A `Witness` keeps no key, no secret and no data. With `--json`, `connect` and
+`verify` carry the same values under `explanation`.
 
 ## The catalogue
 
@@ -88,8 +89,9 @@ def section(cause: Cause, rows: list[Row]) -> Iterator[str]:
     yield "|---|---|---|"
     for row in rows:
         command = "(no program)" if row.program == "nobody" else f"`{row.command}`"
-        cut = ", and a device that cuts" if row.cut is not None else ""
-        yield f"| {_told(row)} | {row.peer} | {command}{cut} |".replace("nobody", "none")
+        more = ", and a device that cuts" if row.cut is not None else ""
+        more += f", into which `{row.says.strip()}` is typed" if row.says else ""
+        yield f"| {_told(row)} | {row.peer} | {command}{more} |".replace("nobody", "none")
 
 
 def _told(row: Row) -> str:
