@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -126,7 +127,12 @@ async def test_nothing_more_goes_to_a_peer_or_comes_from_it_once_there_is_news()
 @pytest.mark.network
 @run
 async def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_configured():
-    """And data goes on."""
+    """In the log too; and data goes on."""
+    told: list[str] = []
+    logger = logging.getLogger("bothways")
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())
+    logger.addHandler(handler)
     lists, judging = policy(unknown="accept")
     async with serving(echo) as server:
         reader, writer = await open_to(server, skins.client_config(skins.client(), **judging))
@@ -137,6 +143,9 @@ async def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_
         writer.write(b"on")
         assert await reader.readexactly(2) == b"on"
         await closed(writer)
+    logger.removeHandler(handler)
+    [line] = told
+    assert line.startswith("connection with ('127.0.0.1', ") and str(Caution.REVOCATION_UNKNOWN) in line
 
 
 @dataclass

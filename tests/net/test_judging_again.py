@@ -179,13 +179,14 @@ def test_a_channel_can_be_judged_at_any_time(talk):
     refusal(open_.judge.judge_again)
 
 
-def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_configured(talk):
-    """And data goes on."""
+def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_configured(talk, caplog):
+    """In the log too; and data goes on."""
     open_ = talk(unknown="accept")
     open_.lists.replace(CRLStore())
     open_.judge.sendall(b"on")
     assert open_.judge.warnings == [Caution.REVOCATION_UNKNOWN]
     assert open_.other.recv(10) == b"on"
+    assert str(Caution.REVOCATION_UNKNOWN) in caplog.text
 
 
 def test_a_time_limit_holds_while_looks_are_taken(talk):

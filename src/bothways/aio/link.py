@@ -234,8 +234,10 @@ class Link(asyncio.Protocol):
         self._wake()
 
     def _note(self, events: list[Event]) -> None:
-        was_open = self.account.established
+        was_open, known = self.account.established, len(self.account.warnings)
         request = self.account.take(events)
+        for warning in self.account.warnings[known:] if was_open else ():
+            logger.warning("connection with %s: %s", self.transport.get_extra_info("peername"), warning)
         if self.account.established and not was_open:
             self._watch.join(self._judge_if_due)
         if request is not None:

@@ -388,7 +388,10 @@ class Channel:
 
     def _heed(self, events: list[Event]) -> None:
         """Take what came of judging again; another thread that waits for the peer ends the connection itself."""
+        known = len(self._account.warnings)
         request = self._account.take(events)
+        for warning in self._account.warnings[known:]:
+            logger.warning("connection with %s: %s", self._address(), warning)
         if request is not None:
             threading.Thread(target=self._answer, args=(request,), daemon=True).start()
         try:
@@ -396,6 +399,12 @@ class Channel:
         finally:
             if self._account.failure is not None:
                 self._end_reading()
+
+    def _address(self) -> object:
+        try:
+            return self._sock.getpeername()
+        except OSError:
+            return "a peer that is gone"
 
     def _end_reading(self) -> None:
         """Close after a failure; where another thread waits for the peer, that does so when it wakes."""

@@ -89,8 +89,8 @@ class Revocation:
     @property
     def generation(self) -> int:
         """Rises whenever the lists or responses at hand change."""
-        stores = (self.crls, self.ocsp)
-        return sum(store.generation for store in stores if store is not None)
+        lists = 0 if self.crls is None else self.crls.generation
+        return lists if self.ocsp is None else lists + self.ocsp.generation
 
     @classmethod
     def preset(
