@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,14 @@ from bothways.trust.crl import CRL
 from bothways.trust.evidence.asking import Form, Missing
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.verdict import Want
 from fetch.responders import in_fake_time
 from fetch.worlds import INNER, OPEN, World, forever
-from pki import DAY, NOW, crl, ocsp_refusal, ocsp_response
+from pki import DAY, NOW, Issued, crl, intermediate, leaf, ocsp_refusal, ocsp_response
 from trust.evidence.wanting import CA, LISTS, OTHER, RESPONDER, ROOT, SERVER, want
 
 HOUR = timedelta(hours=1)
+STRANGER = leaf(intermediate(ROOT, "Another"), "stranger.example")
 GOOD, LIST = ocsp_response(SERVER), crl(CA)
 SECONDS = 5.0
 
@@ -345,21 +347,101 @@ async def test_a_responder_that_is_down_costs_its_time_once_in_a_while() -> None
 
 
 @in_fake_time
-async def test_so_many_are_fetched_at_once_and_others_wait_their_turn() -> None:
-    """A crowd with certificates of its own does not open a connection for each."""
-    going, most = 0, 0
+@pytest.mark.parametrize(("kind", "most"), [("ocsp", 32), ("crl", 8)])
+async def test_so_many_are_fetched_at_once_and_others_wait_their_turn(kind: str, most: int) -> None:
+    """A crowd with certificates of its own does not open a connection for each, and lists are large."""
+    going = {"a": 0, "b": 0}
+    seen = []
 
-    async def counted(*_: object) -> bytes:
-        nonlocal going, most
-        going += 1
-        most = max(most, going)
+    async def counted(form: Form, _: str) -> Reply:
+        whose = form.location.host[0]
+        going[whose] += 1
+        seen.append((going[whose], sum(going.values())))
         await asyncio.sleep(0.1)
-        going -= 1
+        going[whose] -= 1
+        return Reply(404)
+
+    def wants(host: str, of: Issued) -> list[Want]:
+        return [want(kind, of, f"http://{host}.example/{number}") for number in range(60)]
+
+    everybody = [*wants("a", SERVER), *wants("b", STRANGER)]
+    await Responder(counted).fetcher(seconds=60).fetch_all(everybody, NOW, 60)
+    assert len(seen) == 120
+    assert max(each for each, _ in seen) == most // 2 and max(each for _, each in seen) == most
+
+
+@in_fake_time
+async def test_peers_of_one_issuer_that_waste_all_places_keep_out_no_peer_of_another() -> None:
+    """Whoever may issue certificates can name silent responders without end."""
+    silent = [want("ocsp", STRANGER, f"http://silent.example/{number}") for number in range(200)]
+    world = Responder(GOOD)
+    world.names = {"silent.example": forever}
+    shared = world.fetcher()
+    crowd = asyncio.create_task(shared.fetch_all(silent, NOW, SECONDS))
+    await asyncio.sleep(0.1)
+    assert isinstance(await shared.fetch(want(), NOW), OCSPResponse) and seconds_passed() < 1
+    crowd.cancel()
+
+
+@in_fake_time
+async def test_a_failure_that_a_peer_of_another_issuer_causes_is_not_ours() -> None:
+    """It may name our list among silent places, so that there is little time for it; RFC 5280 4.2.1.13."""
+
+    async def slow(form: Form, _: str) -> bytes:
+        await asyncio.sleep(2 if str(form.location) == LISTS else 1e6)
         return LIST
 
-    wants = [want("crl", SERVER, f"http://crl.example/{number}") for number in range(100)]
-    found = await Responder(counted).fetcher().fetch_all(wants, NOW, SECONDS)
-    assert {type(each) for each in found} == {CRL} and most == 32
+    shared = Responder(slow).fetcher()
+    silent = [f"http://silent{number}.example/" for number in range(3)]
+    theirs, ours = await shared.fetch_all(
+        [want("crl", STRANGER, LISTS, *silent), want("crl")], NOW, 10 * SECONDS
+    )
+    assert isinstance(theirs, Missing) and isinstance(ours, CRL)
+    assert isinstance(await shared.fetch(want("crl"), NOW), CRL)
+
+
+@in_fake_time
+async def test_whoever_leaves_first_takes_nothing_from_those_who_wait_on() -> None:
+    """The fetch is everybody's, whoever began it."""
+
+    async def slow(*_: object) -> bytes:
+        await asyncio.sleep(1)
+        return GOOD
+
+    world = Responder(slow)
+    shared = world.fetcher()
+    first, second, third = (asyncio.create_task(shared.fetch(want(), NOW)) for _ in range(3))
+    await asyncio.sleep(0.1)
+    first.cancel()
+    await asyncio.sleep(0.1)
+    second.cancel()
+    assert isinstance(await third, OCSPResponse) and len(world.asked) == 1
+    assert first.cancelled() and second.cancelled()
+
+
+@in_fake_time
+async def test_what_a_responder_says_is_remembered_no_longer_than_it_is_of_use() -> None:
+    """Thousands of failures are kept, and the text of each is the network's."""
+    found = await fetched(Responder(ValueError("x" * 100_000)))
+    assert isinstance(found, Missing) and len(found.problem) < 400
+
+
+@in_fake_time
+async def test_a_defect_of_ours_is_missing_evidence_and_stands_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever waits must not fall over it."""
+    found = await fetched(Responder(ZeroDivisionError("ours")))
+    assert isinstance(found, Missing) and "a defect of ours" in found.problem
+    assert "ZeroDivisionError" in caplog.text
+
+
+@in_fake_time
+async def test_a_response_from_the_end_of_time_is_an_answer_like_any_other() -> None:
+    """Without nextUpdate it would hold for a day more, which no calendar has (RFC 6960 4.2.2.1)."""
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    found = await fetched(Responder(ocsp_response(SERVER, this_update=last, next_update=None)))
+    assert isinstance(found, OCSPResponse)
 
 
 # -- the directory ------------------------------------------------------------------------------------------

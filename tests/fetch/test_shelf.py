@@ -61,13 +61,71 @@ def test_a_disk_that_will_not_is_for_the_log(tmp_path: Path, caplog: pytest.LogC
     assert [each.name for each in tmp_path.iterdir()] == ["a.crl"]
 
 
-def test_the_files_written_longest_ago_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def keys(count: int) -> list[str]:
+    return [f"{number:064x}.crl" for number in range(count)]
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MOST_FILES", 2), ("MOST_BYTES", 20)])
+def test_the_files_written_longest_ago_make_room(
+    bound: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A directory is bounded too."""
-    monkeypatch.setattr(source, "MOST_FILES", 2)
+    monkeypatch.setattr(source, bound, most)
     shelf = Shelf(tmp_path)
-    for at, name in enumerate("abc"):
-        shelf.save(name, b"x")
-        if (tmp_path / name).exists():
-            os.utime(tmp_path / name, (at, at))
-    shelf.save("d", b"x")
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["c", "d"]
+    for at, name in enumerate(keys(4)):
+        shelf.save(name, b"0123456789")
+        os.utime(tmp_path / name, (at, at))
+    shelf.save(keys(5)[4], b"0123456789")
+    assert sorted(each.name for each in tmp_path.iterdir()) == keys(5)[3:]
+
+
+def test_files_of_others_in_the_directory_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may have named a directory that has other things in it."""
+    monkeypatch.setattr(source, "MOST_FILES", 1)
+    others = [tmp_path / name for name in ("thesis.txt", "ca.crl", ".new", "0.ocsp", "new-1")]
+    for each in others:
+        each.write_bytes(b"")
+        os.utime(each, (0, 0))
+    left = tmp_path / ".new-abcdef12"  # of a process that was killed while it wrote
+    left.write_bytes(b"")
+    os.utime(left, (0, 0))
+    for name in keys(2):
+        Shelf(tmp_path).save(name, b"x")
+        os.utime(tmp_path / name, (1, 1))
+    Shelf(tmp_path).save(keys(3)[2], b"x")
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / keys(3)[2]])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
+def test_what_is_no_file_holds_nobody_up(tmp_path: Path) -> None:
+    """A pipe would be waited for, a device has no end."""
+    shelf = Shelf(tmp_path)
+    os.mkfifo(tmp_path / "a.crl")
+    (tmp_path / "b.crl").symlink_to("/dev/zero")
+    (tmp_path / "c.crl").mkdir()
+    assert [shelf.load(name, 100) for name in ("a.crl", "b.crl", "c.crl")] == [None, None, None]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are of POSIX")
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o1777])
+def test_a_directory_to_which_others_may_write_is_refused(mode: int, tmp_path: Path) -> None:
+    """An older list in the place of a newer one would hide a revocation until the older one's end."""
+    tmp_path.chmod(mode)
+    with pytest.raises(ConfigError, match="others than its owner may write there: chmod 700 it"):
+        Shelf(tmp_path)
+    tmp_path.chmod(0o755)
+    Shelf(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are of POSIX")
+def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner may always write there."""
+    owner = tmp_path.stat().st_uid
+    if owner == 0:
+        os.chown(tmp_path, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(ConfigError, match="it belongs to somebody else"):
+        Shelf(tmp_path)

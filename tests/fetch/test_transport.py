@@ -12,7 +12,8 @@ import pytest
 
 import skins
 from bothways import TLSError
-from bothways.fetch.transport import Reply, exchange, resolve
+from bothways.fetch import transport
+from bothways.fetch.transport import HEAD_LIMIT, PIECE, Reply, exchange, resolve
 from bothways.net import wrap
 from bothways.trust.evidence.asking import Form
 from bothways.trust.evidence.locations import read_location
@@ -84,8 +85,8 @@ def chunked(pieces: int) -> bytes:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", "does not speak HTTP"),
         (b"SSH-2.0-OpenSSH_9\r\n", "does not speak HTTP"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "does not speak HTTP"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "does not speak HTTP"),
-        (b"HTTP/1.1 200 OK\r\nX: a\r\n" * 10_000, "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "does not begin within"),
+        (b"HTTP/1.1 200 OK\r\nX: a\r\n" * 10_000, "does not begin within"),
         (b"", "does not speak HTTP"),
     ],
     ids=lambda value: value[:40].decode(errors="replace") if isinstance(value, bytes) else "",
@@ -94,6 +95,55 @@ def test_a_reply_that_is_none_or_too_long_is_refused(answer: bytes, problem: str
     """However long it is, no more is read than is allowed."""
     with answering(lambda _: answer) as responder, pytest.raises(ValueError, match=problem):
         talk(responder)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (CHUNKED + b"1\r\nx\r\n" * 500_000, "comes in crumbs"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 50_000, "does not begin within"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 50_000, "does not begin within"),
+        (CHUNKED + b"1\r\nx\r\n0\r\n" + b"a: b\r\n" * 50_000, "Receive buffer too long"),
+        (CHUNKED + b"1;" + b"x" * 200_000, "Receive buffer too long"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+            "conflicting Content-Length",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", "bad Content-Length"),
+        (b"x" * 30_000 + b"\r\n\r\n", "illegal status line"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: " + b"x" * 30_000 + b"\r\n\r\n", "is compressed"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", ""),
+    ],
+    ids=["crumbs", "1xx", "headers", "trailers", "extension", "lengths", "digits", "status", "coding", "101"],
+)
+def test_an_endless_or_crooked_answer_is_left_soon_and_holds_up_nobody(answer: bytes, problem: str) -> None:
+    """Whatever it is made of; other connections have their turn meanwhile, and the words for it are few."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def ask(port: int) -> str:
+        waiting = asyncio.create_task(others())
+        form = Form("GET", read_location(f"http://ocsp.example:{port}/"), {})
+        try:
+            return str((await exchange(form, "127.0.0.1", 32 * 1024 * 1024)).status)
+        except ValueError as error:
+            return str(error)
+        finally:
+            waiting.cancel()
+
+    with answering(lambda _: answer) as responder:
+        said = asyncio.run(ask(responder.port))
+    assert problem in said and len(said) < 400
+    # Never more than a piece is looked at in one turn.
+    assert turns > min(len(answer), HEAD_LIMIT) // PIECE
 
 
 def test_a_body_without_length_ends_with_the_connection() -> None:
@@ -179,3 +229,38 @@ def test_a_resolver_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(TimeoutError):
         asyncio.run(impatient())
     over.set()
+
+
+def test_look_ups_that_hang_are_so_many_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger's certificates name hosts without end, and each look-up has a thread that may hang for long."""
+    over = threading.Event()
+    monkeypatch.setattr(transport, "_lookups", threading.BoundedSemaphore(3))
+    monkeypatch.setattr(transport, "_looked_up", lambda *_: over.wait(20) and ["8.8.8.8"])
+
+    async def many() -> list[object]:
+        asking = [asyncio.create_task(resolve(f"{number}.example", 80)) for number in range(5)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        over.set()
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    found = asyncio.run(many())
+    assert found[:3] == [["8.8.8.8"]] * 3
+    assert [str(each) for each in found[3:]] == ["too many names are being looked up already"] * 2
+    assert asyncio.run(resolve("later.example", 80)) == ["8.8.8.8"]
+
+
+def test_a_look_up_for_which_there_is_no_thread_is_an_error_of_the_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The machine is full: the responder cannot be asked, which is no defect."""
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(transport, "_lookups", threading.BoundedSemaphore(1))
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(OSError, match="no thread is left"):
+            asyncio.run(resolve("localhost", 80))
+    assert "127.0.0.1" in asyncio.run(resolve("localhost", 80))

@@ -6,12 +6,16 @@ Nothing that a responder or a network does raises an error: what cannot be had i
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from bothways.errors import ConfigError
+from bothways.faults import shown
 from bothways.fetch.shelf import Shelf
 from bothways.fetch.transport import Reply, exchange, resolve
 from bothways.tls.events import EvidenceWanted
@@ -31,12 +35,16 @@ from bothways.trust.evidence.locations import read_location, redirected
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.verdict import Want
 
+logger = logging.getLogger("bothways")
+
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 Exchange = Callable[[Form, str, int], Awaitable[Reply]]
 
-AT_ONCE = 32
+# So many at once, and half of them for the peers of one issuer; lists are large.
+AT_ONCE = {"ocsp": 32, "crl": 8}
 MOST_LOCATIONS = 4
 MOST_ADDRESSES = 4
+LONGEST_PROBLEM = 300
 _REDIRECTS = (301, 302, 307, 308)
 _SEE_OTHER = 303
 
@@ -54,7 +62,8 @@ class Fetcher:
         self._exchange = exchange
         self._shelf = None if policy.directory is None else Shelf(policy.directory)
         self._shared: dict[str, _Shared] = {}
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = {kind: asyncio.Semaphore(most) for kind, most in AT_ONCE.items()}
+        self._shares: WeakValueDictionary[tuple[str, bytes], asyncio.Semaphore] = WeakValueDictionary()
 
     async def fetch_all(self, wants: Sequence[Want], at: datetime, seconds: float) -> list[Found]:
         """Fetch several at once, each within so many seconds; what was found stands where it was wanted."""
@@ -96,7 +105,7 @@ class Fetcher:
 
     async def _obtain(self, key: str, location: str, want: Want, at: datetime) -> Found:
         """Take evidence from the shelf while it is not due, else from the network."""
-        async with self._places:
+        async with self._share(want), self._places[want.kind]:
             kept = await self._from_shelf(key, want, at)
             if kept is not None:
                 return kept
@@ -112,22 +121,36 @@ class Fetcher:
                 problem = str(error)
             except OSError as error:
                 problem = _network_words(error)
-            return self._policy.memory.fail(key, Missing(problem), at)
+            except Exception:
+                logger.exception("defect: what %s answered is not read", shown(location))
+                problem = "a defect of ours, which the log has, keeps it from being read"
+            return self._policy.memory.fail(key, Missing(problem[:LONGEST_PROBLEM]), at)
+
+    def _share(self, want: Want) -> asyncio.Semaphore:
+        """Return what the peers of one issuer have of the places: others are not kept out by theirs."""
+        key = want.kind, want.issuer.key_digest
+        found = self._shares.get(key)
+        if found is None:
+            found = self._shares[key] = asyncio.Semaphore(AT_ONCE[want.kind] // 2)
+        return found
 
     async def _from_shelf(self, key: str, want: Want, at: datetime) -> Found | None:
         shelf, memory = self._shelf, self._policy.memory
         if shelf is None or memory.still(key, at) is not None:
             return None
-        found = await asyncio.to_thread(shelf.load, key, self._policy.limit(want))
-        if found is None:
-            return None
-        data, since = found
-        try:
-            evidence = await asyncio.to_thread(read_kept, want, data, at)
-        except ValueError:
-            return None
-        memory.keep(key, want, evidence, since if since <= at else at - self._policy.keep, at)
+        await asyncio.to_thread(self._take_from, shelf, key, want, at)
         return memory.recall(key, at)
+
+    def _take_from(self, shelf: Shelf, key: str, want: Want, at: datetime) -> None:
+        found = shelf.load(key, self._policy.limit(want))
+        if found is None:
+            return
+        data, since = found
+        with contextlib.suppress(ValueError):
+            evidence = read_kept(want, data, at)
+            self._policy.memory.keep(
+                key, want, evidence, since if since <= at else at - self._policy.keep, at
+            )
 
     def _take(self, key: str, want: Want, data: bytes, at: datetime) -> Found:
         """Read what came, and keep it or what is newer; lists of a million entries take their time."""

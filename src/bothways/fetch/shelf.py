@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
+import stat
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +20,17 @@ from bothways.trust.files import FilePath
 logger = logging.getLogger("bothways")
 
 MOST_FILES = 1024
+MOST_BYTES = 512 * 1024 * 1024
+_OURS = re.compile(r"[0-9a-f]{64}\.(?:crl|ocsp)|\.new-\w+")
+_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class Shelf:
-    """A directory of evidence, for its owner alone. Raises ConfigError where it cannot be made."""
+    """A directory of evidence, for its owner alone.
+
+    Raises ConfigError where it cannot be made, or others may write to it: an older list in the place of a newer
+    one would hide a revocation.
+    """
 
     def __init__(self, directory: FilePath) -> None:
         self._path = Path(directory)
@@ -31,13 +40,28 @@ class Shelf:
             raise ConfigError(
                 f"{self._path}: cannot keep evidence there: {error.strerror or error}"
             ) from None
+        self._check_owner()
+
+    def _check_owner(self) -> None:
+        seen = self._path.stat()
+        if not hasattr(os, "geteuid"):
+            return
+        if seen.st_uid not in (os.geteuid(), 0):
+            raise ConfigError(
+                f"{self._path}: it belongs to somebody else; evidence needs a directory of its own"
+            )
+        if seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise ConfigError(f"{self._path}: others than its owner may write there: chmod 700 it")
 
     def load(self, key: str, limit: int) -> tuple[bytes, datetime] | None:
         """Return what was kept under a key, of at most `limit` bytes, and since when; None without it."""
         try:
-            with open(self._path / key, "rb") as file:
+            with open(self._path / key, "rb", opener=_open) as file:
+                seen = os.fstat(file.fileno())
+                if not stat.S_ISREG(seen.st_mode):
+                    return None
                 data = file.read(limit + 1)
-                since = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+                since = datetime.fromtimestamp(seen.st_mtime, UTC)
         except (OSError, OverflowError, ValueError):
             return None
         return (data, since) if len(data) <= limit else None
@@ -59,18 +83,25 @@ class Shelf:
             logger.warning("evidence cannot be kept in %s: %s", self._path, error.strerror or error)
 
     def _make_room(self) -> None:
-        """Drop the files that were written longest ago, beyond so many."""
-        files = list(self._path.iterdir())
-        if len(files) <= MOST_FILES:
-            return
-        by_time = sorted((_written(each), each) for each in files)
-        for _, each in by_time[: len(files) - MOST_FILES]:
-            with contextlib.suppress(OSError):
-                each.unlink()
+        """Drop the files of ours that were written longest ago, beyond so many or so much; no others."""
+        files = [(_seen(each), each) for each in self._path.iterdir() if _OURS.fullmatch(each.name)]
+        size = 0
+        for count, ((_, bytes_in_it), each) in enumerate(sorted(files, reverse=True), 1):
+            size += bytes_in_it
+            if count > MOST_FILES or size > MOST_BYTES:
+                with contextlib.suppress(OSError):
+                    each.unlink()
 
 
-def _written(path: Path) -> float:
+def _open(path: str, flags: int) -> int:
+    """Open without waiting for anybody, should it be no file."""
+    return os.open(path, flags | _WITHOUT_WAITING)
+
+
+def _seen(path: Path) -> tuple[float, int]:
+    """Return when a file was written, and its size."""
     try:
-        return path.stat().st_mtime
+        seen = path.stat()
     except OSError:
-        return 0.0
+        return 0.0, 0
+    return seen.st_mtime, seen.st_size

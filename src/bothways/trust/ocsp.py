@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from cryptography import x509
@@ -32,6 +32,7 @@ NONCE_SIZE = 32
 MAX_NONCE_SIZE = 128
 MAX_AGE = timedelta(days=1)
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _MAX_DELEGATES = 8
 _MAX_ANSWERS = 256
 _MAX_RESPONSES = 16
@@ -86,7 +87,9 @@ class Answer:
 
     def until(self, max_age: timedelta) -> datetime:
         """Until when it holds; without nextUpdate for `max_age` from thisUpdate (RFC 6960 4.2.2.1)."""
-        return self.this_update + max_age if self.next_update is None else self.next_update
+        if self.next_update is not None:
+            return self.next_update
+        return self.this_update + max_age if self.this_update < _NEVER - max_age else _NEVER
 
     def untimeliness(self, at: datetime, tolerance: timedelta, max_age: timedelta) -> str | None:
         """Say why it does not hold now, or None."""

@@ -117,3 +117,25 @@ def test_memory_is_bounded_by_number_and_by_size() -> None:
     memory = Memory(HOUR, most_bytes=1)
     memory.keep("a", want("crl"), LIST, NOW, NOW)
     assert memory.recall("a", NOW) is LIST
+
+
+def test_peers_of_one_issuer_push_out_their_own_evidence_and_not_that_of_others() -> None:
+    """Whoever may issue certificates can name lists without end, and sign them."""
+    memory = kept(LIST, memory=Memory(HOUR, most_entries=8))
+    for number in range(100):
+        memory.keep(f"{number}", want("crl", CA), CRL(crl(ROOT)), NOW, NOW)
+    assert memory.recall("k", NOW) is LIST
+    left = [number for number in range(100) if memory.recall(f"{number}", NOW) is not None]
+    assert left == [*range(93, 100)]
+
+
+def test_a_forged_list_never_replaces_one_that_the_issuer_signed() -> None:
+    """Somebody on the way may make one that is newer, but not sign it; it is asked for again soon."""
+    memory = kept(LIST)
+    forged = CRL(crl(CA, signed_by=ROOT.key, this_update=NOW, number=9))
+    later = NOW + HOUR
+    assert memory.keep("k", want("crl"), forged, later, later) is LIST
+    assert memory.recall("k", later) is LIST and memory.recall("k", later + BRIEF) is None
+    assert memory.still("k", NOW + 7 * DAY) is LIST
+    newer = CRL(crl(CA, this_update=NOW, number=2))
+    assert memory.keep("k", want("crl"), newer, later, later) is newer

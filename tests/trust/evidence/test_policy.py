@@ -37,6 +37,7 @@ def test_allowed_hosts_and_networks_are_told_apart() -> None:
         ({"allow": ("http://pki.inner/",)}, "no host and no network"),
         ({"allow": ("10.0.0.1/8",)}, "no host and no network"),
         ({"keep": timedelta(seconds=-1)}, "keep"),
+        ({"keep": timedelta.max}, "keep"),
         ({"seconds": 0}, "seconds"),
         ({"requests": 0}, "requests"),
         ({"max_list_bytes": 0}, "max_list_bytes"),

@@ -69,8 +69,12 @@ def form(want: Want, location: Location) -> Form:
 
 
 def key_of(want: Want, location: str) -> str:
-    """Return the name under which an answer is remembered: one for all who want the same from there."""
-    about = b"" if want.kind == "crl" else ocsp_request(want.certificate, want.issuer)
+    """Return the name under which an answer is remembered: one for all who want the same of one issuer from there.
+
+    What a peer of one issuer causes, such as a failure, is not met by the peers of another, whatever address it names.
+    """
+    is_list = want.kind == "crl"
+    about = want.issuer.key_digest if is_list else ocsp_request(want.certificate, want.issuer)
     return f"{hashlib.sha256(about + location.encode()).hexdigest()}.{want.kind}"
 
 
@@ -127,10 +131,15 @@ def _list(data: bytes) -> CRL:
 
 def is_sound(want: Want, evidence: Evidence, at: datetime) -> bool:
     """Whether evidence is worth keeping: signed by the issuer itself where that is seen, and holding now."""
-    if isinstance(evidence, CRL) and not evidence.is_signed_by(want.issuer):
+    if not is_signed(want, evidence):
         return False
     until = holds_until(want, evidence)
     return age(want, evidence) <= at + TOLERANCE and (until is None or at <= until)
+
+
+def is_signed(want: Want, evidence: Evidence) -> bool:
+    """Whether the issuer itself signed a list; a response was looked at when it was read."""
+    return not isinstance(evidence, CRL) or evidence.is_signed_by(want.issuer)
 
 
 def holds_until(want: Want, evidence: Evidence) -> datetime | None:

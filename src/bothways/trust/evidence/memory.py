@@ -6,10 +6,11 @@ judged anew each time. The dictionaries are used by single operations, so thread
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bothways.trust.evidence.asking import Evidence, Found, Missing, age, holds_until, is_sound
+from bothways.trust.evidence.asking import Evidence, Found, Missing, age, holds_until, is_signed, is_sound
 from bothways.trust.verdict import Want
 
 BRIEF = timedelta(seconds=30)
@@ -19,10 +20,14 @@ MOST_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
+    """Evidence, with whose peers it is kept for, and how much of the memory it takes."""
+
     evidence: Evidence
     since: datetime
     due: datetime
     until: datetime
+    issuer: bytes
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,9 @@ class Memory:
         self._keep = keep
         self._most_entries = most_entries
         self._most_bytes = most_bytes
+        self._least = (
+            most_bytes // most_entries
+        )  # what each entry counts at least, so that one bound is enough
         self._kept: dict[str, _Kept] = {}
         self._failed: dict[str, _Failed] = {}
 
@@ -62,18 +70,22 @@ class Memory:
     def keep(self, key: str, want: Want, evidence: Evidence, since: datetime, at: datetime) -> Evidence:
         """Keep what was fetched at `since`, and return it, or what is kept already where that is later.
 
-        What does not hold, or is signed by somebody whom only a judgement can know, is used but briefly.
+        What does not hold, or is signed by somebody whom only a judgement can know, is used but briefly, and
+        takes the place of nothing that the issuer signed.
         """
         before = self.still(key, at)
-        if before is not None and age(want, evidence) < age(want, before):
+        is_forged = before is not None and is_signed(want, before) and not is_signed(want, evidence)
+        if before is not None and (is_forged or age(want, evidence) < age(want, before)):
             evidence = before
         self._failed.pop(key, None)
         until = holds_until(want, evidence) or at
-        due = min(since + self._keep, until) if is_sound(want, evidence, at) else since + BRIEF
+        is_brief = is_forged or not is_sound(want, evidence, at)
+        due = since + BRIEF if is_brief else min(since + self._keep, until)
         if since == at:
             due = max(due, at + BRIEF)
         self._kept.pop(key, None)
-        self._kept[key] = _Kept(evidence, at, due, max(due, until))
+        size = max(len(evidence.der), self._least)
+        self._kept[key] = _Kept(evidence, at, due, max(due, until), want.issuer.key_digest, size)
         self._make_room()
         return evidence
 
@@ -89,15 +101,22 @@ class Memory:
         return missing if held is None else held
 
     def _make_room(self) -> None:
-        _drop_oldest(self._kept, self._most_entries)
-        size = sum(len(each.evidence.der) for each in list(self._kept.values()))
-        for key in list(self._kept)[:-1]:
-            if size <= self._most_bytes:
-                return
-            dropped = self._kept.pop(key, None)
-            size -= len(dropped.evidence.der) if dropped is not None else 0
+        """Drop the oldest entry of the issuer that takes most, until all have room.
+
+        So the peers of one issuer, however many they are and whatever they name, cost those of another little.
+        """
+        *older, (_, newest) = list(self._kept.items())
+        taken = Counter({newest.issuer: newest.size})
+        for _, each in older:
+            taken[each.issuer] += each.size
+        while older and taken.total() > self._most_bytes:
+            greediest = taken.most_common(1)[0][0]
+            place = next((at for at, (_, each) in enumerate(older) if each.issuer == greediest), 0)
+            key, dropped = older.pop(place)
+            taken[dropped.issuer] -= dropped.size
+            self._kept.pop(key, None)
 
 
-def _drop_oldest(entries: dict[str, _Kept] | dict[str, _Failed], most: int) -> None:
+def _drop_oldest(entries: dict[str, _Failed], most: int) -> None:
     for key in list(entries)[:-most]:
         entries.pop(key, None)

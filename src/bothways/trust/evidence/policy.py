@@ -22,6 +22,8 @@ from bothways.trust.verdict import Want
 
 Network = IPv4Network | IPv6Network
 
+LONGEST_KEEP = timedelta(days=3660)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fetch:
@@ -73,8 +75,8 @@ class Fetch:
             raise ConfigError(
                 f"allow: expected several hosts or networks, not the single text {self.allow!r}"
             )
-        if self.keep < timedelta(0):
-            raise ConfigError("keep: expected a time of zero or more")
+        if not timedelta(0) <= self.keep <= LONGEST_KEEP:
+            raise ConfigError(f"keep: expected a time of zero to {LONGEST_KEEP.days} days")
         for name in ("seconds", "requests", "max_list_bytes"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name}: expected a number above zero")
