@@ -86,6 +86,15 @@ def test_a_staple_is_at_hand_from_the_first_fetch_on_and_always_holds() -> None:
         assert 3 * HOUR <= after - before <= 9 * HOUR
 
 
+def test_a_response_that_holds_for_ever_is_renewed_once_a_day_at_least() -> None:
+    """Or a revocation of ours would be news to nobody."""
+    server = Server(Responder())
+    server.responder.life = 300 * DAY
+    server.run_until(NOW + 20 * DAY)
+    for before, after in pairwise(server.responder.asked):
+        assert DAY / 2 <= after - before <= DAY
+
+
 def test_servers_that_start_together_do_not_ask_together() -> None:
     """The jitter is drawn; the same draw gives the same times."""
     times = []

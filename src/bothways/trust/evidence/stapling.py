@@ -25,6 +25,7 @@ from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, OCSPStore
 from bothways.trust.verdict import Want
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=1)
+LEAST_OFTEN = timedelta(days=1)
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
@@ -49,8 +50,9 @@ class _Renewal:
 class Stapling:
     """Keeps `store` supplied, which is for `staples=` of a configuration.
 
-    A response is renewed when between a half and three quarters of its time are left behind, so that many servers
-    do not ask at once; a responder that fails, or has nothing newer, is asked again sooner. What holds is kept.
+    A response is renewed when between a half and three quarters of its time have gone by, and once a day at least;
+    the moment is drawn, so that many servers do not ask at once. A responder that fails, or has nothing newer, is
+    asked again sooner. What holds is kept.
     """
 
     def __init__(
@@ -98,7 +100,8 @@ class Stapling:
         self.store.add(response)
         renewal.held, renewal.failures = answer, 0
         until = answer.until(MAX_AGE)
-        renewal.due = max(ahead(at, until, self._random), at + SHORTEST)
+        soon = min(ahead(at, until, self._random), after(at, LEAST_OFTEN, self._random))
+        renewal.due = max(soon, at + SHORTEST)
         words = f"says {answer.state}" if is_new else f"is still the one that says {answer.state}"
         return f"{whose} {words}, until {until:%Y-%m-%d %H:%M}"
 
