@@ -98,6 +98,29 @@ def test_a_file_that_is_gone_keeps_what_it_had_and_may_come_back(path):
     assert looks(watched) == ([(str(path), ["three"])], [])
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [("pipe", "is no file"), ("device", "is no file"), ("directory", "cannot be read: Is a directory")],
+)
+def test_a_pipe_a_device_or_a_directory_in_its_place_holds_nobody_up(path, kind, problem):
+    """Whoever looks would wait for a writer for ever, and no file would be followed any more."""
+    other = path.with_name("other")
+    other.write_bytes(b"four end")
+    watched = Watched([path, str(other)], words)
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    replace(other, b"five end")
+    changes, problems = looks(watched)
+    assert changes == [(str(other), ["five"])] and len(problems) == 1 and problem in problems[0]
+    assert watched.items() == ["one", "two", "five"]
+
+
 def test_each_file_is_looked_at_by_itself(path):
     """One that cannot be read keeps no other from being taken."""
     other = path.with_name("other")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,16 +20,25 @@ SYSTEM_BUNDLES = (
 )
 
 
-def content(path: FilePath) -> bytes:
-    """Read a whole file of at most 64 MiB, or raise ConfigError that names it."""
+def content(path: FilePath, *, waits: bool = True) -> bytes:
+    """Read a whole file of at most 64 MiB, or raise ConfigError that names it.
+
+    waits: whether it may be a pipe, which is read when somebody writes to it.
+    """
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=None if waits else _open_at_once) as file:
+            if not waits and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigError(f"{os.fspath(path)}: is no file, but a pipe or a device")
             data = file.read(MAX_FILE + 1)
     except OSError as error:
         raise ConfigError(f"{os.fspath(path)}: cannot be read: {error.strerror or error}") from None
     if len(data) > MAX_FILE:
         raise ConfigError(f"{os.fspath(path)}: larger than {MAX_FILE} bytes, so it cannot be what is meant")
     return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class Watched(Generic[T]):
     def _take(self, path: str, problems: list[str]) -> bool:
         file = self._files[path]
         try:
-            items = self._read(files.content(path), path)
+            items = self._read(files.content(path, waits=False), path)
         except ConfigError as error:
             file.taken = file.seen
             problems.append(f"{error}; what it held before stays in use")
