@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from bothways.errors import ConfigError
 from bothways.faults import Fault
 from bothways.iana import Alert
+from bothways.trust import revocation as source
 from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
@@ -732,3 +734,23 @@ def test_a_policy_tells_that_its_evidence_changed():
     policy.ocsp.add(OCSPResponse(ocsp_response(SERVER)))
     seen.add(policy.generation)
     assert len(seen) == 3
+
+
+def test_keys_of_a_peers_own_making_are_not_held_against_a_large_list_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its chain may have a dozen certificates in the name of the list's CA; each would cost the hash of it all."""
+    strangers = [Parsed(root("Intermediate", own_key=key("P-256", at)).der) for at in range(10)]
+    chain = [SERVER.der, CA.der, *(each.der for each in strangers)]
+    for affordable, problem_said in (
+        (10, "is not signed by a key known"),
+        (4, "is too large to be held against"),
+    ):
+        forged = CRL(crl(CA, signed_by=ROOT.key))
+        monkeypatch.setattr(source, "CHECKED_BYTES", affordable * len(forged.der))
+        verdict = judge(
+            chain, ANCHORS, purpose=Purpose.SERVER, name=None, at=NOW,
+            revocation=Revocation(crls=CRLStore([forged]), covers="leaf"),
+        )  # fmt: skip
+        assert problem_said in problem(verdict)
+        assert sum(forged.has_met(each) for each in strangers) == affordable

@@ -220,6 +220,10 @@ class CRL:
         weak = algorithm_weakness(self._x509)
         return None if weak is None else weak[1]
 
+    def has_met(self, signer: Parsed) -> bool:
+        """Whether it is known already if the signer's key signed the list."""
+        return signer.key_digest in self._signed_by
+
     def is_signed_by(self, signer: Parsed) -> bool:
         """Whether the signer's key signed the list, by an algorithm that counts; checked once a key."""
         known = self._signed_by.get(signer.key_digest)

@@ -44,6 +44,8 @@ from bothways.trust.verdict import Finding, Outcome, Purpose, Verdict, Want
 _MAX_DEPTH = 3
 _MAX_LISTS = 64
 _MAX_POINTS = 32
+# A list may be large, and a peer sends certificates of its own making: so many bytes are held against their keys.
+CHECKED_BYTES = 128 * 1024 * 1024
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
 
@@ -158,6 +160,19 @@ def status_check(
     return partial(_path_status, _Sources(revocation, anchors, at, stapled, gathered))
 
 
+class _Work:
+    """How many bytes of lists may yet be held against other keys than that of the certificate's own issuer."""
+
+    def __init__(self) -> None:
+        self._left = CHECKED_BYTES
+
+    def affords(self, crl: CRL, signer: Parsed) -> bool:
+        """Take what it costs to look whether a key signed a list; False where too little is left."""
+        if not crl.has_met(signer):
+            self._left -= len(crl.der)
+        return self._left >= 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Sources:
     """What is at hand for one judgement, and by when and whose word it is judged."""
@@ -167,6 +182,7 @@ class _Sources:
     at: datetime
     stapled: Mapping[bytes, bytes]
     gathered: Gathered | None
+    work: _Work = field(default_factory=_Work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +282,7 @@ class _Inquiry:
     def __init__(self, sources: _Sources, path: Path, others: Sequence[Parsed]) -> None:
         self._revocation = sources.policy
         self._gathered = sources.gathered
+        self._work = sources.work
         self._crls = sources.policy.crls or CRLStore()
         self._anchors = sources.anchors
         self._at = sources.at
@@ -521,6 +538,8 @@ class _Inquiry:
             return f"the CRL of {crl.issuer_text} is signed with {weak}"
         refused = None
         for candidate in self._candidates(crl, issuer):
+            if candidate is not issuer and not self._work.affords(crl, candidate):
+                return f"the CRL of {crl.issuer_text} is too large to be held against every key in that CA's name"
             if crl.is_signed_by(candidate):
                 problem = self._unfit(candidate)
                 if problem is None:
