@@ -76,6 +76,7 @@ def test_a_server_that_resets_the_connection_has_closed_it():
     """Some devices answer a hello that they do not like so."""
 
     def talk(sock: socket.socket) -> None:
+        sock.recv(1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
 
     with listening(talk) as server:

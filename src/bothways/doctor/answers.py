@@ -12,6 +12,7 @@ from typing import Literal
 from bothways.explain.escape import visible
 from bothways.faults import Blame, Fault
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, ProtocolVersion
+from bothways.tls.record.foreign import Foreign, recognise
 from bothways.tls.record.framing import Framing
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Flight, decode_message
@@ -24,24 +25,7 @@ WARNINGS = 8
 
 Kind = Literal["choice", "alert", "closed", "silence", "foreign", "garbled"]
 
-# The first bytes of those who speak first, or answer a ClientHello in their own way, and who they are.
-GREETINGS: tuple[tuple[bytes, str], ...] = (
-    (b"HTTP/", "HTTP in the clear"),
-    (b"SSH-", "SSH"),
-    (b"+OK", "POP3, which may want STLS first"),
-    (b"* OK", "IMAP, which may want STARTTLS first"),
-    (b"* PREAUTH", "IMAP, which may want STARTTLS first"),
-    (b'"IMPLEMENTATION"', "ManageSieve, which may want STARTTLS first"),
-    (b"<?xml", "XMPP, which may want STARTTLS first"),
-    (b"<stream:", "XMPP, which may want STARTTLS first"),
-    (b"RFB ", "VNC"),
-    (b"AMQP", "AMQP in the clear"),
-    (b"-ERR", "Redis or POP3 in the clear"),
-    (b"@RSYNCD:", "rsync"),
-    (b"\x03\x00\x00", "RDP, which wants its own negotiation first"),
-)
 PROXIED = (b"proxy", b"squid", b"\r\nvia:")
-HTML = (b"<html", b"<!doctype")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,18 +169,12 @@ def foreign(start: bytes) -> Answer:
 def speaks(start: bytes) -> str:
     """Name the protocol that begins so."""
     lower = start.lower()
-    if start.startswith(b"HTTP/") and any(each in lower for each in PROXIED):
+    foreign = recognise(start) or recognise(start.lstrip())
+    if foreign is None:
+        return "something that is no TLS"
+    if foreign is Foreign.HTTP_ANSWER and any(each in lower for each in PROXIED):
         return "an HTTP proxy"
-    for beginning, what in GREETINGS:
-        if start.startswith(beginning):
-            return what
-    if start.startswith(b"220"):
-        return _mail_or_files(lower)
-    if any(lower.lstrip().startswith(each) for each in HTML):
-        return "HTTP in the clear"
-    if len(start) > 5 and start[3] == 0 and start[4] == 10:  # a MySQL handshake: number 0, version 10
-        return "MySQL, which wants its own negotiation first"
-    return "something that is no TLS"
+    return _mail_or_files(lower) if foreign is Foreign.MAIL_OR_FILES else str(foreign.value)
 
 
 _MAIL_OR_FILES: Mapping[bytes, str] = {
@@ -208,4 +186,4 @@ _MAIL_OR_FILES: Mapping[bytes, str] = {
 def _mail_or_files(lower: bytes) -> str:
     line = lower.partition(b"\n")[0]
     found = (what for word, what in _MAIL_OR_FILES.items() if word in line)
-    return next(found, "SMTP or FTP, which may want STARTTLS or AUTH TLS first")
+    return next(found, str(Foreign.MAIL_OR_FILES.value))

@@ -162,8 +162,8 @@ def test_the_version_of_later_records_is_ignored() -> None:
 STRANGERS = {
     b"GET / HTTP/1.1\r\n\r\n": "an HTTP request",
     b"OPTIONS * HTTP/1.1\r\n\r\n": "an HTTP request",
-    b"HTTP/1.1 400 Bad Request\r\n\r\n": "an HTTP server",
-    b"SSH-2.0-OpenSSH_9.6\r\n": "an SSH server",
+    b"HTTP/1.1 400 Bad Request\r\n\r\n": "HTTP in the clear",
+    b"SSH-2.0-OpenSSH_9.6\r\n": "SSH",
     b"220 mail.example ESMTP\r\n": "STARTTLS",
     b"+OK ready\r\n": "POP3",
     b"* OK IMAP4rev1\r\n": "IMAP",

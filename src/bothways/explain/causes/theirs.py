@@ -15,6 +15,7 @@ from bothways.explain.messages import listed
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite
 from bothways.tls.handshake.refusals import Place
+from bothways.tls.record.foreign import Foreign, recognise
 from bothways.trust.certificate import Parsed
 from bothways.trust.names import names_of
 
@@ -251,32 +252,33 @@ def _not_tls(case: Case) -> Iterator[Likely]:
     error = case.refusal
     start = error.facts.get("start")
     head = bytes(start) if isinstance(start, (bytes, bytearray)) else b""
-    saw = f"its first bytes are {head!r}"
-    for cause, beginnings in PLAIN_CLIENTS if not case.is_client else PLAIN_SERVERS:
-        if head.startswith(beginnings):
-            yield case.likely(cause, PEERS, CERTAIN, saw)
-            return
-    if len(head) > 2 and head[0] & 0x80 and head[2] == 1:
-        yield case.likely(Cause.OLD_SSL, PEERS, CERTAIN, saw)
-        return
-    if case.is_client and head[3:5] == b"\0\x0a":
-        yield case.likely(Cause.SPEAKS_DATABASE, PEERS, CERTAIN, f"{saw}, as MySQL greets")
+    foreign = recognise(head)
+    saw = f"its first bytes are {head!r}" + (f", as of {foreign.value}" if foreign is not None else "")
+    cause = (PLAIN_SERVERS if case.is_client else PLAIN_CLIENTS).get(foreign)
+    if cause is not None:
+        yield case.likely(cause, PEERS, CERTAIN, saw)
         return
     yield case.likely(Cause.SPEAKS_PLAIN if case.is_client else Cause.OUR_PLAIN_PORT, PEERS, LIKELY, saw)
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 
-PLAIN_SERVERS: tuple[tuple[Cause, tuple[bytes, ...]], ...] = (
-    (Cause.SPEAKS_HTTP, (b"HTTP/", b"<html", b"<!DOC", b"<HTML")),
-    (Cause.SPEAKS_SSH, (b"SSH-",)),
-    (Cause.SPEAKS_MAIL, (b"220", b"+OK", b"* OK", b"421", b"554", b"500 ", b"502 ")),
-    (Cause.SPEAKS_DATABASE, (b"E\0\0", b"N")),
-    (Cause.PROXY_HEADER, (b"PROXY", b"\r\n\r\n\0")),
-)
-PLAIN_CLIENTS: tuple[tuple[Cause, tuple[bytes, ...]], ...] = (
-    (Cause.HTTP_CLIENT, (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIO", b"CONNE", b"DELET", b"PATCH", b"PRI *")),
-    (Cause.PROXY_HEADER, (b"PROXY", b"\r\n\r\n\0")),
-)  # fmt: skip
+PLAIN_SERVERS: Mapping[Foreign | None, Cause] = {
+    Foreign.HTTP_ANSWER: Cause.SPEAKS_HTTP,
+    Foreign.SSH: Cause.SPEAKS_SSH,
+    Foreign.MAIL_OR_FILES: Cause.SPEAKS_MAIL,
+    Foreign.POP3: Cause.SPEAKS_MAIL,
+    Foreign.IMAP: Cause.SPEAKS_MAIL,
+    Foreign.MANAGE_SIEVE: Cause.SPEAKS_MAIL,
+    Foreign.MYSQL: Cause.SPEAKS_DATABASE,
+    Foreign.POSTGRESQL: Cause.SPEAKS_DATABASE,
+    Foreign.PROXY_HEADER: Cause.PROXY_HEADER,
+    Foreign.SSL2: Cause.OLD_SSL,
+}
+PLAIN_CLIENTS: Mapping[Foreign | None, Cause] = {
+    Foreign.HTTP_REQUEST: Cause.HTTP_CLIENT,
+    Foreign.PROXY_HEADER: Cause.PROXY_HEADER,
+    Foreign.SSL2: Cause.OLD_SSL,
+}
 
 
 def _altered(case: Case) -> Iterator[Likely]:

@@ -9,6 +9,7 @@ from struct import Struct
 
 from bothways.faults import Fault, blame
 from bothways.iana import ContentType, name
+from bothways.tls.record.foreign import recognise
 
 HEADER_SIZE = 5
 PLAINTEXT_LIMIT = 2**14
@@ -20,17 +21,6 @@ FIRST_TYPE = int(ContentType.change_cipher_spec)
 LAST_TYPE = DATA
 MAJOR_VERSION = 3
 _read_header = Struct(">BHH").unpack_from
-
-METHODS = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIO", b"CONNE", b"DELET", b"PRI *")
-GUESSES = (
-    (b"HTTP/", "it looks like an HTTP server that answers in plain text"),
-    (b"SSH-", "it looks like an SSH server"),
-    (b"220", "it looks like a mail or FTP server, which may want STARTTLS first"),
-    (b"+OK", "it looks like a POP3 server, which may want STLS first"),
-    (b"* OK", "it looks like an IMAP server, which may want STARTTLS first"),
-    (b"PROXY", "it looks like the header of the PROXY protocol"),
-    *((method, "it looks like an HTTP request in plain text") for method in METHODS),
-)
 
 
 class Framing:
@@ -114,9 +104,5 @@ class Framing:
 
 def guess(start: bytes) -> str:
     """Say in words what the first bytes of something that is no TLS look like."""
-    for beginning, what in GUESSES:
-        if start.startswith(beginning):
-            return what
-    if start[0] & 0x80 and start[2] == 1:
-        return "it looks like the hello of SSL 2, which nobody may speak any more"
-    return "it may be another service"
+    foreign = recognise(start)
+    return "it may be another service" if foreign is None else f"it looks like {foreign.value}"

@@ -1,0 +1,64 @@
+"""What bytes are that begin no TLS record: other protocols, told by how they begin.
+
+The five bytes of a record's header are enough; whoever has more may tell more by them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Foreign(Enum):
+    """What is no TLS, and what people call it."""
+
+    HTTP_ANSWER = "HTTP in the clear"
+    HTTP_REQUEST = "an HTTP request in the clear"
+    SSH = "SSH"
+    MAIL_OR_FILES = "SMTP or FTP, which may want STARTTLS or AUTH TLS first"
+    POP3 = "POP3, which may want STLS first"
+    IMAP = "IMAP, which may want STARTTLS first"
+    MANAGE_SIEVE = "ManageSieve, which may want STARTTLS first"
+    XMPP = "XMPP, which may want STARTTLS first"
+    MYSQL = "MySQL, which wants its own negotiation first"
+    POSTGRESQL = "PostgreSQL, which wants its own negotiation first"
+    RDP = "RDP, which wants its own negotiation first"
+    REDIS_OR_POP3 = "Redis or POP3 in the clear"
+    AMQP = "AMQP in the clear"
+    VNC = "VNC"
+    RSYNC = "rsync"
+    PROXY_HEADER = "the header of the PROXY protocol"
+    SSL2 = "the hello of SSL 2, which nobody may speak any more"
+
+
+_BEGINNINGS: tuple[tuple[Foreign, tuple[bytes, ...]], ...] = (
+    (Foreign.HTTP_ANSWER, (b"HTTP/", b"<html", b"<HTML", b"<!doc", b"<!DOC")),
+    (
+        Foreign.HTTP_REQUEST,
+        (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIO", b"CONNE", b"DELET", b"PATCH", b"PRI *"),
+    ),
+    (Foreign.SSH, (b"SSH-",)),
+    (Foreign.MAIL_OR_FILES, (b"220", b"421", b"500 ", b"502 ", b"554")),
+    (Foreign.POP3, (b"+OK",)),
+    (Foreign.IMAP, (b"* OK", b"* PRE")),
+    (Foreign.MANAGE_SIEVE, (b'"IMPL',)),
+    (Foreign.XMPP, (b"<?xml", b"<stre")),
+    (Foreign.POSTGRESQL, (b"E\0\0",)),
+    (Foreign.RDP, (b"\3\0\0",)),
+    (Foreign.REDIS_OR_POP3, (b"-ERR",)),
+    (Foreign.AMQP, (b"AMQP",)),
+    (Foreign.VNC, (b"RFB ",)),
+    (Foreign.RSYNC, (b"@RSYN",)),
+    (Foreign.PROXY_HEADER, (b"PROXY", b"\r\n\r\n\0")),
+)
+
+
+def recognise(start: bytes) -> Foreign | None:
+    """Say what begins with `start`; None for what is not known."""
+    for foreign, beginnings in _BEGINNINGS:
+        if start.startswith(beginnings):
+            return foreign
+    if start[3:5] == b"\0\x0a":  # the length and number of a packet, then version 10 of the greeting
+        return Foreign.MYSQL
+    if len(start) > 2 and start[0] & 0x80 and start[2] == 1:  # RFC 5246 E.2
+        return Foreign.SSL2
+    return None
