@@ -1,11 +1,12 @@
-"""A process that issues without end, telling each thing that it handed out; made to be killed.
+"""Processes that issue without end, telling each thing that they handed out; made to be killed.
 
-Run with the authority's directory. Each line of its output is `issued SERIAL`, `revoked SERIAL` or
-`crl NUMBER`, written when the call has returned.
+Run with the authority's directory, how many certificates each process issues, and how many processes. Each line of
+the output is `issued SERIAL`, `revoked SERIAL` or `crl NUMBER`, written in one piece when the call has returned.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,21 +16,40 @@ from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 
 
+def tell(line: str) -> None:
+    os.write(1, f"{line}\n".encode())
+
+
 def main(path: Path, count: int) -> None:
     office = Office.open(path, None, actor="loop")
-    print("ready", flush=True)
+    tell("ready")
     for number in range(count):
         serial = office.issue(Profile.CLIENT, Holder(f"client {number}")).serial
-        print(f"issued {serial}", flush=True)
+        tell(f"issued {serial}")
         if number % 3 == 1:
             office.revoke(serial, "superseded")
-            print(f"revoked {serial}", flush=True)
+            tell(f"revoked {serial}")
         if number % 4 == 3:
             crl = office.crl()
             number_of_list = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-            print(f"crl {number_of_list}", flush=True)
+            tell(f"crl {number_of_list}")
     office.close()
 
 
+def at_once(path: Path, count: int, issuers: int) -> int:
+    """Several processes, each with a connection of its own to the store; the worst of their statuses."""
+    children = []
+    for _ in range(issuers):
+        child = os.fork()
+        if not child:
+            main(path, count)
+            os._exit(0)
+        children.append(child)
+    return max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    where, each, processes = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    if processes > 1:
+        sys.exit(at_once(where, each, processes))
+    main(where, each)
