@@ -168,13 +168,19 @@ def test_what_the_authority_did_not_sign_is_not_entered(tmp_path: Path, clock: C
         for issuer in (other, root("Elsewhere")):
             with pytest.raises(ConfigError, match="x.crl: this list was not signed by this authority"):
                 read_earlier_list(crl(issuer, 1), "x.crl", office.authority)
-        with pytest.raises(ConfigError, match="certificate 1: is the authority itself"):
-            list(read_issued(old.root_pem, "x.pem", office.authority))
         with pytest.raises(ConfigError, match="is no revocation list that can be read"):
             read_earlier_list(b"nothing", "x.crl", office.authority)
         with pytest.raises(ConfigError, match="neither PEM nor DER"):
             list(read_issued(b"nothing", "x.pem", office.authority))
         assert list(office.register.all()) == []
+
+
+def test_the_chain_in_a_holders_file_is_passed_over(tmp_path: Path, clock: Clock) -> None:
+    old = root().intermediate("Old Issuing CA")
+    issued = old.issue(Profile.CLIENT, "alice")
+    with taken(tmp_path, old, clock) as office:
+        whole = issued.chain_pem + old.root_pem
+        assert [each.name for each in read_issued(whole, "alice.pem", office.authority)] == ["alice"]
 
 
 def test_a_delta_or_partial_list_is_refused(tmp_path: Path, clock: Clock) -> None:

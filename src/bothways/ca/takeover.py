@@ -139,9 +139,14 @@ def _check_issues(existing: Existing, source: str, now: Now) -> None:
 
 
 def read_issued(data: bytes, source: str, authority: Authority) -> Iterator[Adopted]:
-    """Read certificates in PEM or DER that an authority issued before; ConfigError for any that is not its own."""
+    """Read certificates in PEM or DER that an authority issued before; ConfigError for any that is not its own.
+
+    Its own certificate and those above it are passed over: holders keep them in one file with theirs.
+    """
+    chain = {each.public_bytes(Encoding.DER) for each in (authority.certificate, *authority.parents)}
     for number, der in enumerate(certificates_in(data, source), 1):
-        yield issued_before(der, authority, f"{source}: certificate {number}")
+        if der not in chain:
+            yield issued_before(der, authority, f"{source}: certificate {number}")
 
 
 def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
@@ -159,8 +164,6 @@ def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
         raise ConfigError(
             f"{source}: {'was not issued by this authority' if mismatch else f'cannot be read: {error}'}"
         ) from None
-    if certificate == authority.certificate:
-        raise ConfigError(f"{source}: is the authority itself, which is in no register of its own")
     holder = Holder(names.common_name or None, names.dns, names.ip, names.uri, names.email)
     validity = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     return Adopted(certificate.serial_number, profile, holder.shown_name, holder.names, validity, der)
