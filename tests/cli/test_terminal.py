@@ -67,3 +67,13 @@ def test_any_error_has_words():
     """Even one without a text."""
     assert terminal.described(OSError()) == "OSError"
     assert terminal.described(ValueError()) == "ValueError"
+
+
+def test_things_are_counted_in_words():
+    """One, or several."""
+    assert [terminal.counted(number, "entry") for number in (0, 1, 2)] == [
+        "0 entries",
+        "1 entry",
+        "2 entries",
+    ]
+    assert terminal.counted(2, "revoked certificate") == "2 revoked certificates"
