@@ -10,7 +10,9 @@ import pytest
 import pki
 import skins
 from bothways import Credentials, TrustStore
+from bothways.errors import PeerFault
 from bothways.explain.causes import Witness, explain
+from bothways.faults import Fault
 from explain.causes.talks import client, first, talk
 from explain.causes.test_ours import LATE, alone, holder, host
 from pair import FrozenClock
@@ -114,6 +116,19 @@ def test_a_client_that_speaks_no_tls_is_called_by_its_name(start: bytes, cause: 
     connection.receive(start)
     assert connection.failure is not None
     assert explain(connection.failure, witness.situation()).first.cause.name == cause
+
+
+def test_what_is_beyond_our_own_limits_is_not_called_a_breach_of_the_protocol() -> None:
+    """RFC 9846 4 allows messages of 16 MiB; that we read no such thing is our choice."""
+    config = skins.client_config()
+    witness = Witness(config, "localhost")
+    connection = config.connection("localhost", observer=witness)
+    connection.receive(bytes.fromhex("1603030004 02ffffff"))
+    assert isinstance(connection.failure, PeerFault)
+    assert connection.failure.fault is Fault.MESSAGE_TOO_LONG
+    first = explain(connection.failure, witness.situation()).first
+    assert first.cause.name == "BEYOND_OUR_LIMITS"
+    assert "16777215 bytes, more than our limit" in first.text
 
 
 def test_a_server_is_given_no_command_that_would_call_its_client() -> None:

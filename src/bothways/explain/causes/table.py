@@ -396,6 +396,11 @@ class Cause(Enum):
         "the {peer} could not work with its own configuration: often a certificate or key that it cannot load",
         theirs="look into the {peer}'s log at {now}",
     )
+    BEYOND_OUR_LIMITS = Row(
+        "the {peer} sends more than we accept from anybody: {detail}",
+        ours="check that it is meant to; a Certificate's limit is max_certificate_bytes, the others are fixed",
+        theirs="send less: fewer certificates, shorter messages, no floods of what carries no data",
+    )
     PEER_BREAKS_RULES = Row(
         "the {peer}'s TLS breaks the protocol: {detail}",
         theirs="update the {peer}, or report this to its maker",

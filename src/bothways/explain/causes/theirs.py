@@ -310,6 +310,13 @@ def _broken(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 
+def _too_much(case: Case) -> Iterator[Likely]:
+    """A bound of ours, within what the protocol allows."""
+    error = case.refusal
+    yield case.likely(Cause.BEYOND_OUR_LIMITS, PEERS, LIKELY, detail=error.sentence)
+    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+
+
 def _early_data(case: Case) -> Iterator[Likely]:
     error = case.refusal
     yield case.likely(Cause.RESUMPTION, PEERS, LIKELY, error.sentence)
@@ -326,6 +333,9 @@ RULES: Mapping[Fault, Rule] = {
     Fault.WRONG_COOKIE: _interference,
     Fault.WRONG_SESSION_ID: _interference,
     Fault.UNEXPECTED_MESSAGE: _unexpected,
+    Fault.MESSAGE_TOO_LONG: _too_much,
+    Fault.TOO_MANY_EMPTY_RECORDS: _too_much,
+    Fault.TOO_MANY_KEY_UPDATES: _too_much,
     Fault.EARLY_DATA: _early_data,
     Fault.RESUMED_UNKNOWN_SESSION: _early_data,
     Fault.UNSUPPORTED_VERSION: _version,
