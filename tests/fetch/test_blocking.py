@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,14 +15,17 @@ import pytest
 import skins
 from bothways.errors import ConfigError
 from bothways.fetch.blocking import fetch, find
+from bothways.fetch.fetcher import fetcher
 from bothways.tls.events import EvidenceWanted
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.asking import Missing
+from bothways.trust.evidence.asking import Found, Missing, with_nonces
 from bothways.trust.evidence.policy import Fetch
+from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.verdict import Want
+from fetch.authorities import Authority, authority
 from fetch.responders import Asked, Responder, answering, reply
-from pki import crl
+from pki import Issued, crl
 
 pytestmark = pytest.mark.network
 
@@ -65,6 +71,38 @@ def test_many_threads_share_one_fetch() -> None:
             each.join(20)
         assert len(responder.asked) == 1
     assert [type(each) for each in found] == [CRL] * 8
+
+
+def test_threads_and_loops_that_share_a_policy_get_each_their_own_answers() -> None:
+    """Nonces, certificates and event loops are never mixed up, while everything is always due."""
+    shared = policy(keep=timedelta(0))
+
+    def wants(people: list[Issued], url: str) -> tuple[Want, ...]:
+        about = [Want("ocsp", Parsed(each.der), Parsed(each.above[0].der), (url,)) for each in people]
+        return with_nonces(about, os.urandom)
+
+    def check(wanted: Sequence[Want], found: Sequence[Found]) -> None:
+        for want, each in zip(wanted, found, strict=True):
+            assert isinstance(each, OCSPResponse) and each.answer(want.certificate, want.issuer) is not None
+
+    async def in_a_loop(people: list[Issued], url: str) -> None:
+        several = [wants(people, url) for _ in range(3)]
+        fetching = [fetcher(shared).fetch_all(each, NOW, 5.0) for each in several]
+        for each, found in zip(several, await asyncio.gather(*fetching), strict=True):
+            check(each, found)
+
+    def work(number: int, made: Authority) -> None:
+        url = made.responder.url
+        for _ in range(3):
+            if number % 3 == 0:
+                asyncio.run(in_a_loop(made.people, url))
+            else:
+                wanted = wants(made.people, url)
+                check(wanted, fetch(shared, wanted, NOW, 5.0))
+
+    with authority() as made, ThreadPoolExecutor(16) as pool:
+        for done in [pool.submit(work, number, made) for number in range(16)]:
+            done.result(60)
 
 
 def test_a_responder_that_stalls_is_left_in_time() -> None:
