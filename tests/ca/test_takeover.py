@@ -22,6 +22,7 @@ from bothways.ca.office import Office
 from bothways.ca.premises import root_register_of
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.takeover import (
+    _check_serial,
     adopt,
     adopt_list,
     is_crl,
@@ -181,6 +182,48 @@ def test_the_chain_in_a_holders_file_is_passed_over(tmp_path: Path, clock: Clock
     with taken(tmp_path, old, clock) as office:
         whole = issued.chain_pem + old.root_pem
         assert [each.name for each in read_issued(whole, "alice.pem", office.authority)] == ["alice"]
+
+
+@pytest.mark.parametrize("key_type", list(KeyType))
+def test_every_type_of_key_goes_on(tmp_path: Path, clock: Clock, key_type: KeyType) -> None:
+    old = root(key_type=key_type)
+    issued = old.issue(Profile.SERVER, dns=("a.example",))
+    with taken(tmp_path, old, clock) as office:
+        assert adopt(office, list(read_issued(issued.chain_pem, "a.pem", office.authority))) == 1
+        earlier = read_earlier_list(crl(old, 3, issued.serial), "old.crl", office.authority)
+        assert adopt_list(office, earlier) == 1
+        assert client(office, "alice")
+        office.audit()
+
+
+def test_what_no_profile_made_is_entered_as_such(tmp_path: Path, clock: Clock) -> None:
+    old = root()
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old thing")])
+    plain_one = old._signed_builder(name, key.public_key(), NOW, NOW + DAY, 5).sign(old.key, hashes.SHA256())  # type: ignore[arg-type]
+    below = old.intermediate("Below").certificate
+    with taken(tmp_path, old, clock) as office:
+        adopt(office, list(read_issued(pem((plain_one, below)), "x.pem", office.authority)))
+        assert {entry.name: entry.profile for entry in office.register.all()} == {
+            "old thing": "other", "Below": "sub-ca",
+        }  # fmt: skip
+        office.revoke(5)
+
+
+def test_a_serial_number_of_more_than_20_bytes_is_told(tmp_path: Path, clock: Clock) -> None:
+    """RFC 5280 4.1.2.2."""
+    old = root()
+    entry = x509.RevokedCertificateBuilder().serial_number(2**159 - 1).revocation_date(NOW).build()
+    made = x509.CertificateRevocationListBuilder(revoked_certificates=[entry])
+    made = made.issuer_name(old.certificate.subject).last_update(NOW).next_update(NOW + DAY)
+    der = made.sign(old.key, hashes.SHA256()).public_bytes(Encoding.DER)  # type: ignore[arg-type]
+    with taken(tmp_path, old, clock) as office:
+        assert adopt_list(office, read_earlier_list(der, "x.crl", office.authority)) == 1
+        for serial in (0, -1, 2**160):
+            with pytest.raises(
+                ConfigError, match="x: has the serial number .*; it takes those of 1 to 20 bytes"
+            ):
+                _check_serial(serial, "x")
 
 
 def test_a_delta_or_partial_list_is_refused(tmp_path: Path, clock: Clock) -> None:

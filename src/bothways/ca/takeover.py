@@ -37,6 +37,7 @@ from bothways.trust.names import names_of
 from bothways.trust.path import judge
 from bothways.trust.verdict import Refused
 
+SERIALS = range(1, 2**160)  # RFC 5280 4.1.2.2
 OTHER = "other"  # the profile of what was issued for a purpose that no profile here has
 T = TypeVar("T", bound=x509.ExtensionType)
 
@@ -164,9 +165,15 @@ def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
         raise ConfigError(
             f"{source}: {'was not issued by this authority' if mismatch else f'cannot be read: {error}'}"
         ) from None
+    _check_serial(certificate.serial_number, source)
     holder = Holder(names.common_name or None, names.dns, names.ip, names.uri, names.email)
     validity = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     return Adopted(certificate.serial_number, profile, holder.shown_name, holder.names, validity, der)
+
+
+def _check_serial(serial: int, source: str) -> None:
+    if serial not in SERIALS:
+        raise ConfigError(f"{source}: has the serial number {serial:x}; it takes those of 1 to 20 bytes")
 
 
 def profile_of(certificate: x509.Certificate) -> str:
@@ -186,7 +193,14 @@ def profile_of(certificate: x509.Certificate) -> str:
 
 def read_earlier_list(data: bytes, source: str, authority: Authority) -> EarlierList:
     """Read a revocation list, PEM or DER, that an authority published before; ConfigError if it is not its own."""
-    crl = read_crl(data, source)
+    try:
+        return _read_list(data, source, authority)
+    except (ValueError, x509.DuplicateExtension) as error:
+        raise ConfigError(f"{source}: is no revocation list that can be read: {error}") from None
+
+
+def _read_list(data: bytes, source: str, authority: Authority) -> EarlierList:
+    crl = read_crl(data)
     if not _is_signed(crl, authority.certificate):
         raise ConfigError(f"{source}: this list was not signed by this authority")
     for kind, words in (
@@ -197,16 +211,13 @@ def read_earlier_list(data: bytes, source: str, authority: Authority) -> Earlier
             raise ConfigError(f"{source}: {words}")
     number = _extension(crl, x509.CRLNumber)
     end = authority.certificate.not_valid_after_utc
-    revoked = tuple(_revoked(each, crl.last_update_utc, end) for each in crl)
+    revoked = tuple(_revoked(each, crl.last_update_utc, end, source) for each in crl)
     return EarlierList(0 if number is None else number.crl_number, revoked)
 
 
-def read_crl(data: bytes, source: str) -> x509.CertificateRevocationList:
-    """Read a revocation list in PEM or DER, or raise ConfigError."""
-    try:
-        return x509.load_pem_x509_crl(data) if b"-----BEGIN" in data else x509.load_der_x509_crl(data)
-    except ValueError as error:
-        raise ConfigError(f"{source}: is no revocation list that can be read: {error}") from None
+def read_crl(data: bytes) -> x509.CertificateRevocationList:
+    """Read a revocation list in PEM or DER, or raise ValueError."""
+    return x509.load_pem_x509_crl(data) if b"-----BEGIN" in data else x509.load_der_x509_crl(data)
 
 
 def is_crl(data: bytes) -> bool:
@@ -214,7 +225,7 @@ def is_crl(data: bytes) -> bool:
     if b"-----BEGIN" in data:
         return b"-----BEGIN X509 CRL-----" in data
     try:
-        x509.load_der_x509_crl(data)
+        read_crl(data)
     except ValueError:
         return False
     return True
@@ -235,12 +246,13 @@ def _extension(crl: x509.CertificateRevocationList, kind: type[T]) -> T | None:
         return None
 
 
-def _revoked(each: x509.RevokedCertificate, listed: datetime, end: datetime) -> Adopted:
+def _revoked(each: x509.RevokedCertificate, listed: datetime, end: datetime, source: str) -> Adopted:
     """What a list says of a certificate that is not here: it stays listed as long as the authority lasts."""
     try:
         reason = each.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
     except x509.ExtensionNotFound:
         reason = "unspecified"
+    _check_serial(each.serial_number, source)
     at = each.revocation_date_utc
     word = reason if reason in REASONS else "unspecified"
     return Adopted(each.serial_number, OTHER, "", {}, (min(at, listed), end), None, at, word)
