@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from bothways.ca.founding import Terms
 from bothways.ca.office import Office
@@ -22,6 +24,7 @@ from bothways.ca.office import Office
 LOOP = Path(__file__).with_name("issuing_loop.py")
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 ENDLESS = 1_000_000
+PARTITION = 3
 
 
 def start(path: Path, count: int, issuers: int = 1) -> subprocess.Popen[str]:
@@ -53,11 +56,22 @@ def check(path: Path, lines: list[str]) -> None:
     assert set(numbers) <= set(published)
     office.audit()
     office.close()
+    lists = Counter(named_list(entry.certificate) for entry in entries.values())
+    assert max(lists.values()) <= PARTITION
+    assert sum(size < PARTITION for size in lists.values()) <= 1  # the last one alone has room
+
+
+def named_list(certificate: bytes) -> str:
+    """The list that a certificate names, which is that of its partition."""
+    extensions = x509.load_der_x509_certificate(certificate).extensions
+    (point,) = extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    return str((point.full_name or [])[0].value)
 
 
 @pytest.fixture
 def path(tmp_path: Path, url: str) -> Path:
-    Office.create(tmp_path / "ca", Terms("Test", store=url), None).close()
+    terms = Terms("Test", store=url, url="http://ca.example", partition=PARTITION)
+    Office.create(tmp_path / "ca", terms, None).close()
     return tmp_path / "ca"
 
 
