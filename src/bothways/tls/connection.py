@@ -44,6 +44,7 @@ from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.steps import Law, Role, Step, failed_check, law_of, message_ids
 from bothways.tls.keys.exporter import check_request
 from bothways.tls.keys.transcript import Transcript
+from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE
 from bothways.tls.standing import Standing
 from bothways.tls.wire.alert import AlertMessage, decode_alert
 from bothways.tls.wire.flight import check_extensions, decode_message
@@ -444,16 +445,16 @@ class Connection:
         if record is None:
             return False
         content_type, content = record
-        if content_type == ContentType.application_data:
+        if content_type == DATA:
             self._take_data(content, events)
-        elif content_type == ContentType.alert:
+        elif content_type == ALERT:
             self._take_alert(content, events)
-        elif content_type == ContentType.change_cipher_spec:
+        elif content_type == CHANGE:
             self._take_change(events)
-        elif content_type != ContentType.handshake:
+        elif content_type != HANDSHAKE:
             blame(Fault.UNEXPECTED_RECORD, got=spelled(ContentType, content_type))
         # An alert under application keys may be the very refusal that a client waits for.
-        if inbox.epoch is Epoch.APPLICATION and content_type != ContentType.alert:
+        if inbox.epoch is Epoch.APPLICATION and content_type != ALERT:
             self._confirmed = True
         return True
 

@@ -11,7 +11,7 @@ from bothways.iana import Alert, ContentType, name
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
 from bothways.tls.handshake.steps import Role, message_ids
 from bothways.tls.keys.transcript import Transcript
-from bothways.tls.record.framing import TLS12_LIMIT, Framing
+from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE, TLS12_LIMIT, Framing
 from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Flight, Message, encode_message
 
@@ -20,8 +20,7 @@ EMPTY_RECORD_LIMIT = 32
 EARLY_DATA_LIMIT = 2**16
 
 Protecting = Protection | Protection12
-_DATA = int(ContentType.application_data)
-_PROTECTED = frozenset({ContentType.application_data, ContentType.handshake, ContentType.alert})
+_PROTECTED = frozenset({DATA, HANDSHAKE, ALERT})
 
 Sealing = Plaintext | Protecting
 
@@ -72,9 +71,7 @@ class Outbox:
         self.flush()
         self._wire.append(CHANGE_CIPHER_SPEC)
         if self._observer is not None:
-            self._observer(
-                RecordSeen(True, ContentType.change_cipher_spec, len(CHANGE_CIPHER_SPEC), self.epoch)
-            )
+            self._observer(RecordSeen(True, CHANGE, len(CHANGE_CIPHER_SPEC), self.epoch))
 
     def change_keys(self, keys: Protecting, epoch: Epoch) -> None:
         """Protect all that follows with `keys`."""
@@ -86,12 +83,12 @@ class Outbox:
 
     def data(self, data: bytes | bytearray | memoryview) -> None:
         """Send application data."""
-        self._seal(_DATA, data)
+        self._seal(DATA, data)
 
     def alert(self, level: int, description: int) -> None:
         """Send an alert, after whatever is still in the flight."""
         self.flush()
-        self._seal(ContentType.alert, bytes((level, description)))
+        self._seal(ALERT, bytes((level, description)))
         self.closed = self.closed or description == Alert.CLOSE_NOTIFY
         if self._observer is not None:
             self._observer(AlertSeen(True, level, description, self.epoch))
@@ -100,7 +97,7 @@ class Outbox:
         """Put the messages gathered so far into records."""
         if self._messages:
             messages, self._messages = self._messages, bytearray()
-            self._seal(ContentType.handshake, messages)
+            self._seal(HANDSHAKE, messages)
 
     def forget(self) -> None:
         """Let go of the keys; records that are ready can still be taken."""
@@ -200,7 +197,7 @@ class Inbox:
             content_type, content = opened
             if self._observer is not None:
                 self._observer(RecordSeen(False, content_type, len(framed[1]) + 5, self.epoch))
-            if content_type == _DATA:
+            if content_type == DATA:
                 if not self._flight.empty:
                     blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
                 if content:
@@ -208,7 +205,7 @@ class Inbox:
                 return content_type, content
             if not content:
                 blame(Fault.EMPTY_FRAGMENT, content_type=name(ContentType, content_type))
-            if content_type == ContentType.handshake:
+            if content_type == HANDSHAKE:
                 self._flight.feed(content)
             elif not self._flight.empty:
                 blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
@@ -218,17 +215,17 @@ class Inbox:
 
     def _open(self, header: bytes, body: memoryview) -> tuple[int, bytes] | None:
         outer = header[0]
-        if outer == ContentType.change_cipher_spec and self.tls13:
+        if outer == CHANGE and self.tls13:
             self._check_change_cipher_spec(body)
             return None
         if not self.tls13:
             return self._open_12(header, body)
         if isinstance(self.keys, Plaintext):
-            if outer == ContentType.application_data and self.early_data_left:
+            if outer == DATA and self.early_data_left:
                 self._skip_early_data(len(body))
                 return None
             return outer, bytes(body)
-        if outer != ContentType.application_data:
+        if outer != DATA:
             return self._unprotected(outer, body)
         try:
             opened = self.keys.open(header, body)
@@ -246,13 +243,13 @@ class Inbox:
     def _open_12(self, header: bytes, body: memoryview) -> tuple[int, bytes]:
         """In TLS 1.2 types are not hidden, and ChangeCipherSpec means something (RFC 5246 6.2, 7.1)."""
         content_type, content = self.keys.open(header, body)
-        if content_type == ContentType.change_cipher_spec and content != b"\x01":
+        if content_type == CHANGE and content != b"\x01":
             blame(Fault.BAD_CHANGE_CIPHER_SPEC, problem="is not the single byte 1")
         return content_type, content
 
     def _unprotected(self, outer: int, body: memoryview) -> tuple[int, bytes]:
         """Accept only the alert of a peer that could not get as far as these keys: it can end, not lie."""
-        if outer == ContentType.alert and self.epoch is Epoch.HANDSHAKE and not self._opened:
+        if outer == ALERT and self.epoch is Epoch.HANDSHAKE and not self._opened:
             return outer, bytes(body)
         blame(Fault.UNPROTECTED_RECORD, got=name(ContentType, outer))
 

@@ -167,7 +167,10 @@ LEGAL12: Mapping[Role, Mapping[Step, Law]] = {
 
 def law_of(role: Role, step: Step, version: int | None) -> Law:
     """Return the row that holds at `step`: that of TLS 1.2 once it is chosen, else that of TLS 1.3."""
-    return (LEGAL12 if version == ProtocolVersion.TLSv1_2 else LEGAL)[role][step]
+    return _LEGAL_IN.get(version, LEGAL)[role][step]
+
+
+_LEGAL_IN: Mapping[int | None, Mapping[Role, Mapping[Step, Law]]] = {ProtocolVersion.TLSv1_2: LEGAL12}
 
 
 # The ids that a message fulfils, by its sender: what a ladder writes beside it.

@@ -16,8 +16,12 @@ PLAINTEXT_LIMIT = 2**14
 PROTECTED_LIMIT = PLAINTEXT_LIMIT + 256
 TLS12_LIMIT = PLAINTEXT_LIMIT + 2048
 
+# Plain numbers: they are compared for every record.
+CHANGE = int(ContentType.change_cipher_spec)
+ALERT = int(ContentType.alert)
+HANDSHAKE = int(ContentType.handshake)
 DATA = int(ContentType.application_data)
-FIRST_TYPE = int(ContentType.change_cipher_spec)
+FIRST_TYPE = CHANGE
 LAST_TYPE = DATA
 MAJOR_VERSION = 3
 _read_header = Struct(">BHH").unpack_from
@@ -97,7 +101,7 @@ class Framing:
             self._started = True
         if not known:
             blame(Fault.UNEXPECTED_RECORD, got=name(ContentType, header[0]))
-        limit = self.protected_limit if header[0] == ContentType.application_data else self.plain_limit
+        limit = self.protected_limit if header[0] == DATA else self.plain_limit
         if length > limit:
             blame(Fault.RECORD_TOO_LONG, length=length, limit=limit)
 
