@@ -8,7 +8,6 @@ whichever call meets it, as the failure of the handshake that it is.
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import select
 import socket
@@ -21,6 +20,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from bothways.errors import TLSError, UsageError
+from bothways.net.files import open_file
 from bothways.tls.account import Account, Answers, Request
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
 from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, SignatureWanted
@@ -245,17 +245,12 @@ class Channel:
     def makefile(self, mode: str = "r", buffering: int | None = None, **text: Any) -> Any:
         """Return a file as `socket.makefile` does; the channel stays open until the file is closed too."""
         self._check_open()
-        raw: Any = ChannelFile(self, mode)
         self._files += 1
-        if buffering == 0:
-            return raw
-        size = buffering if buffering and buffering > 0 else io.DEFAULT_BUFFER_SIZE
-        buffered: Any
-        if raw.readable() and raw.writable():
-            buffered = io.BufferedRWPair(raw, raw, size)
-        else:
-            buffered = io.BufferedReader(raw, size) if raw.readable() else io.BufferedWriter(raw, size)
-        return buffered if "b" in mode else io.TextIOWrapper(buffered, **text)
+        try:
+            return open_file(self, self._file_closed, mode, buffering, **text)
+        except UsageError:
+            self._files -= 1
+            raise
 
     # -- the end -----------------------------------------------------------------------------------------
 
@@ -653,41 +648,6 @@ class Channel:
     def _check_open(self) -> None:
         if self._sock.fileno() < 0 or (self._closed and not self._files):
             raise UsageError("the channel is closed")
-
-
-class ChannelFile(io.RawIOBase):
-    """The unbuffered file that `Channel.makefile` builds on."""
-
-    def __init__(self, channel: Channel, mode: str) -> None:
-        super().__init__()
-        if not set(mode) <= set("rwb"):
-            super().close()  # or the collector would, and with it a channel that never knew of this file
-            raise UsageError(f"makefile: {mode!r} is no mode; expected r, w, rw, with b for bytes")
-        self._channel = channel
-        self._reads = "r" in mode or "w" not in mode
-        self._writes = "w" in mode
-
-    def readable(self) -> bool:
-        """Whether the mode has reading."""
-        return self._reads
-
-    def writable(self) -> bool:
-        """Whether the mode has writing."""
-        return self._writes
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Receive into `buffer`."""
-        return self._channel.recv_into(buffer) if len(buffer) else 0
-
-    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
-        """Send all of `data`."""
-        return self._channel.send(data)
-
-    def close(self) -> None:
-        """Close the file, and the channel if that waited for it."""
-        if not self.closed:
-            super().close()
-            self._channel._file_closed()
 
 
 def _own_finder(config: ClientConfig | ServerConfig) -> Finder | None:
