@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from bothways.errors import ConfigError
+from bothways.fetch import fetcher as source
 from bothways.fetch.fetcher import Fetcher, fetcher
 from bothways.fetch.transport import Reply
 from bothways.trust.crl import CRL
@@ -442,6 +445,39 @@ async def test_a_response_from_the_end_of_time_is_an_answer_like_any_other() -> 
     last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     found = await fetched(Responder(ocsp_response(SERVER, this_update=last, next_update=None)))
     assert isinstance(found, OCSPResponse)
+
+
+def test_long_lists_are_read_two_at_a_time_and_short_answers_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Reading takes threads, of which there are few; a peer may name several lists of a million entries."""
+    long = crl(CA, extra=[(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), bytes(2000)), False)])
+    monkeypatch.setattr(source, "LONG", 2000)
+    go, going = threading.Event(), []
+    read = source.read_answer
+
+    def slow(want: Want, data: bytes, at: datetime, **options: bool) -> object:
+        if want.kind == "crl":
+            going.append(want)
+            go.wait(20)
+        return read(want, data, at, **options)
+
+    monkeypatch.setattr(source, "read_answer", slow)
+
+    async def either(form: Form, _: str) -> bytes:
+        return long if form.location.host == "crl.example" else GOOD
+
+    async def fetching() -> None:
+        shared = Responder(either).fetcher()
+        lists = [want("crl", SERVER, f"http://crl.example/{number}") for number in range(4)]
+        waiting = asyncio.create_task(shared.fetch_all(lists, NOW, 20))
+        while len(going) < 2:
+            await asyncio.sleep(0.001)
+        assert isinstance(await shared.fetch(want(), NOW), OCSPResponse) and len(going) == 2
+        go.set()
+        assert {type(each) for each in await waiting} == {CRL}
+
+    asyncio.run(fetching())
 
 
 # -- the directory ------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ Exchange = Callable[[Form, str, int], Awaitable[Reply]]
 
 # So many at once, and half of them for the peers of one issuer; lists are large.
 AT_ONCE = {"ocsp": 32, "crl": 8}
+LONG, LONG_AT_ONCE = 1024 * 1024, 2
 MOST_LOCATIONS = 4
 MOST_ADDRESSES = 4
 LONGEST_PROBLEM = 300
@@ -63,6 +64,7 @@ class Fetcher:
         self._shelf = None if policy.directory is None else Shelf(policy.directory)
         self._shared: dict[str, _Shared] = {}
         self._places = {kind: asyncio.Semaphore(most) for kind, most in AT_ONCE.items()}
+        self._reading_long = asyncio.Semaphore(LONG_AT_ONCE)
         self._shares: WeakValueDictionary[tuple[str, bytes], asyncio.Semaphore] = WeakValueDictionary()
 
     async def fetch_all(self, wants: Sequence[Want], at: datetime, seconds: float) -> list[Found]:
@@ -114,7 +116,7 @@ class Fetcher:
             try:
                 async with asyncio.timeout(seconds):
                     data = await self._download(location, want)
-                return await asyncio.to_thread(self._take, key, want, data, at)
+                return await self._taken(key, want, data, at)
             except TimeoutError:
                 problem = _late(seconds)
             except ValueError as error:
@@ -151,6 +153,11 @@ class Fetcher:
             self._policy.memory.keep(
                 key, want, evidence, since if since <= at else at - self._policy.keep, at
             )
+
+    async def _taken(self, key: str, want: Want, data: bytes, at: datetime) -> Found:
+        """Have what came read in a thread; few long ones at once, so that short ones find threads."""
+        async with self._reading_long if len(data) > LONG else contextlib.nullcontext():
+            return await asyncio.to_thread(self._take, key, want, data, at)
 
     def _take(self, key: str, want: Want, data: bytes, at: datetime) -> Found:
         """Read what came, and keep it or what is newer; lists of a million entries take their time."""

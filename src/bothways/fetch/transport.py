@@ -105,7 +105,8 @@ async def exchange(form: Form, address: str, limit: int) -> Reply:
     """
     location = form.location
     url = httpcore.URL(scheme=location.scheme, host=location.host, port=location.port, target=location.target)
-    context = ssl.create_default_context() if location.scheme == "https" else None
+    # It reads all anchors of the system, while others in the loop wait.
+    context = await asyncio.to_thread(ssl.create_default_context) if location.scheme == "https" else None
     backend = _Dial(address)
     try:
         async with (
