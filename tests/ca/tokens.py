@@ -5,7 +5,9 @@ SoftHSM2 reads its configuration once in a process, so all tests of one process 
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -53,6 +55,7 @@ def new_token(patch: pytest.MonkeyPatch) -> Token:
 @cache
 def _configuration() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="bothways-tokens-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "tokens").mkdir()
     configuration = folder / "softhsm2.conf"
     configuration.write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
