@@ -14,7 +14,7 @@ from cryptography import x509
 from bothways.errors import ConfigError
 from bothways.fetch import fetcher as source
 from bothways.fetch.fetcher import Fetcher, fetcher
-from bothways.fetch.transport import Reply
+from bothways.fetch.transport import Reply, resolve
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.asking import Form, Missing
 from bothways.trust.evidence.policy import Fetch
@@ -223,6 +223,74 @@ async def test_a_location_that_is_not_one_to_ask_is_not_asked(location: str, pro
 
 
 # -- redirects -----------------------------------------------------------------------------------------------
+
+
+INWARDS = [
+    "http://127.1/",
+    "http://127.0.0.1./",
+    "http://2130706433/",
+    "http://0x7f000001/",
+    "http://0x7f.1/",
+    "http://017700000001/",
+    "http://0177.0.0.1/",
+    "http://0/",
+    "http://[::1]/",
+    "http://[::]/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[::ffff:7f00:1]/",
+    "http://[::127.0.0.1]/",
+    "http://[64:ff9b::7f00:1]/",
+    "http://[2002:7f00:1::]/",
+    "http://[2002:a00:1::]/",
+    "http://[fe80::1%25lo]/",
+    "http://[fe80::1%lo]/",
+    "http://[::ffff:0:127.0.0.1]/",
+    "http://LOCALHOST./",
+    "http://8.8.8.8@127.0.0.1/",
+    "http://8.8.8.8\\@127.0.0.1/",
+    "http://127.0.0.1%00.example/",
+    "http://%31%32%37.0.0.1/",
+    "http:///127.0.0.1/",
+    "http:127.0.0.1/",
+    "//127.0.0.1/",
+    "http://[::1]x/",
+    "http://[::1",
+    "http://①②⑦.0.0.1/",
+    "http://127。0。0。1/",
+    "HTTP://127.0.0.1/",
+    "file:///etc/passwd",
+    "gopher://127.0.0.1/",
+    "ldap://127.0.0.1/",
+    "http://169.254.169.254/latest/",
+    "http://[fd00:ec2::254]/",
+    "http://100.100.100.200/",
+    "http://192.0.0.192/",
+    "http://8.8.8.8:22/",
+    "http://8.8.8.8:99999/",
+    "http://8.8.8.8:-1/",
+    "http://8.8.8.8:0x50/",
+    "http://8.8.8.8:８０/",
+]
+INJECTIONS = [
+    "http://8.8.8.8/\r\nX: y",
+    "http://8.8.8.8/ HTTP/1.1",
+    "http://8.8.8.8\r\n/",
+    "http://8.8.8.8/\t",
+    "http://8.8.8.8/\0",
+]
+
+
+@pytest.mark.network
+def test_no_way_of_writing_an_address_leads_inwards_or_says_more_than_an_address() -> None:
+    """By the resolver of this system, which reads octal, hexadecimal and short forms (RFC 6943 3.1.1)."""
+    world = World()
+    names = [*INWARDS, *INJECTIONS]
+
+    async def ask() -> list[object]:
+        asking = Fetcher(Fetch(nonce="none"), resolve=resolve, exchange=world.exchange)
+        return await asking.fetch_all([want("crl", SERVER, each) for each in names], NOW, SECONDS)
+
+    assert {type(each) for each in asyncio.run(ask())} == {Missing} and world.asked == []
 
 
 @in_fake_time

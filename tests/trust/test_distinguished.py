@@ -183,3 +183,11 @@ def test_identifiers_and_strings_are_told_whatever_they_hold():
     assert dotted(b"\x85") == "?"
     assert string(0x0C, "caf\u00e9".encode()) == "caf\u00e9"
     assert string(0x03, b"\x00\x01") == "0001"
+
+
+@pytest.mark.parametrize("size", [64, 3000, 60_000])
+def test_an_endless_identifier_is_told_by_its_length(size: int) -> None:
+    """Peers name authorities as they like, and a number of so many digits is an error to Python."""
+    kind = b"\x55" + b"\xff" * (size - 2) + b"\x01"
+    endless = encode(0x30, encode(0x31, encode(0x30, encode(6, kind) + encode(0x0C, b"x"))))
+    assert spelled(endless) == f"an identifier of {size} bytes=x"

@@ -36,14 +36,14 @@ class Shelf:
         self._path = Path(directory)
         try:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            seen = self._path.stat()
         except OSError as error:
             raise ConfigError(
                 f"{self._path}: cannot keep evidence there: {error.strerror or error}"
             ) from None
-        self._check_owner()
+        self._check_owner(seen)
 
-    def _check_owner(self) -> None:
-        seen = self._path.stat()
+    def _check_owner(self, seen: os.stat_result) -> None:
         if not hasattr(os, "geteuid"):
             return
         if seen.st_uid not in (os.geteuid(), 0):

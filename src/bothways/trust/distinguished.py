@@ -12,6 +12,7 @@ from functools import lru_cache
 from bothways.trust.der import SEQUENCE, SET, elements, expect_element
 
 _OID = 0x06
+_LONGEST_KIND = 63  # what parsers read at most; numbers of thousands of digits cannot be told
 _SHORT_NAME = 512  # longer names are worked out anew, so that the caches stay small
 # Unicode's equivalences take time that grows with the square of a string; RFC 5280 A.1 allows most of them 64.
 FOLDED_LIMIT = 256
@@ -130,7 +131,7 @@ _short_text = lru_cache(maxsize=1024)(_text)
 
 
 def _spelled(kind: bytes, tag: int, value: bytes) -> str:
-    number = dotted(kind)
+    number = dotted(kind) if len(kind) <= _LONGEST_KIND else f"an identifier of {len(kind)} bytes"
     encoding = _STRINGS.get(tag)
     text = "#" + value.hex() if encoding is None else value.decode(encoding, "replace")
     if encoding is not None:

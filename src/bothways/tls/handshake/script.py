@@ -236,7 +236,7 @@ def _concluded(hs: Handshake, verdict: Verdict) -> Peer:
     if isinstance(verdict, Refused):
         first = verdict.reasons[0]
         raise Blame(first.fault, first.facts, verdict.reasons)
-    if verdict.accepts_unknown:
+    if verdict.accepts_unknown and Caution.REVOCATION_UNKNOWN not in hs.warnings:
         hs.warnings.append(Caution.REVOCATION_UNKNOWN)
     return Peer(verdict)
 
