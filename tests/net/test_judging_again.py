@@ -295,6 +295,23 @@ def test_evidence_that_is_not_found_follows_the_policy(caplog, found):
         assert talk.server.warnings == [Caution.REVOCATION_UNKNOWN]
 
 
+def test_a_machine_without_a_thread_left_finds_nothing_and_the_policy_decides(caplog, monkeypatch):
+    """A crowd of connections that lapse together must not end in an error that nobody documents."""
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Fetching() as talk:
+        monkeypatch.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(PeerFault) as caught:
+            talk.server.judge_again()
+        monkeypatch.undo()
+        assert caught.value.fault is Fault.REVOCATION_UNKNOWN
+        assert "no thread is left" in caplog.text
+        with pytest.raises(PeerAlert):
+            talk.client.recv(1)
+
+
 def test_an_answer_that_comes_after_the_end_is_let_go(caplog):
     """The connection is over, and nobody waits for it."""
     with Fetching() as talk:

@@ -388,12 +388,20 @@ class Channel:
         for warning in self._account.warnings[known:]:
             logger.warning("connection with %s: %s", self._address(), warning)
         if request is not None:
-            threading.Thread(target=self._answer, args=(request,), daemon=True).start()
+            self._find(request)
         try:
             self._collect_and_flush()
         finally:
             if self._account.failure is not None:
                 self._end_reading()
+
+    def _find(self, request: Request) -> None:
+        """Have what a judgement wants looked for in a thread; where none is to be had, nothing is found."""
+        try:
+            threading.Thread(target=self._answer, args=(request,), daemon=True).start()
+        except RuntimeError as error:
+            logger.error("no thread is left to find evidence, so that nothing was found: %s", error)
+            self._heed(self._provide(request, None))
 
     def _address(self) -> object:
         try:
