@@ -19,7 +19,7 @@ from bothways.fetch.transport import Reply
 from bothways.trust.evidence.asking import Form
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.evidence.stapling import Stapling
-from fetch.responders import Asked, answering, in_fake_time, reply
+from fetch.responders import Asked, answering, in_fake_time, redirect, reply
 from pki import DAY, NOW, ocsp_response
 from trust.evidence.wanting import SERVER, access
 
@@ -123,6 +123,16 @@ def test_without_a_responder_the_body_begins_all_the_same() -> None:
     with blocking.renewing(Stapling(credentials, random=bytes), tell=said.append):
         assert "nothing listens there; there is none that holds" in said[0]
     assert threading.active_count() <= threads + 1
+
+
+@pytest.mark.network
+def test_a_responder_of_ours_that_redirects_leads_nowhere() -> None:
+    """Inner responders may be named by our certificate, over plain HTTP: who is on the way must not name others."""
+    with answering(b"") as inner, answering(lambda _: redirect(inner.url)) as responder:
+        said: list[str] = []
+        with blocking.renewing(Stapling(own(responder.url), random=bytes), tell=said.append):
+            assert "it redirects where nothing may be redirected" in said[0]
+        assert len(responder.asked) == 1 and inner.asked == []
 
 
 def test_a_policy_by_which_nothing_is_fetched_is_a_config_error() -> None:

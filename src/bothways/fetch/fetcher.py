@@ -181,7 +181,12 @@ class Fetcher:
                 raise ValueError("it redirects in a circle")
             seen.add(str(asked.location))
         else:
-            raise ValueError(f"it redirects more than {policy.redirects} times")
+            often = (
+                f"more than {policy.redirects} times"
+                if policy.redirects
+                else "where nothing may be redirected"
+            )
+            raise ValueError(f"it redirects {often}")
         if reply.status != 200:
             raise ValueError(f"it answered with HTTP status {reply.status}")
         return reply.body

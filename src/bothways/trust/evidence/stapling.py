@@ -32,9 +32,10 @@ _EVERYWHERE = ("0.0.0.0/0", "::/0")
 def own_responders() -> Fetch:
     """Make the policy for responders that our own certificates name: whoever installed them vouches for those.
 
-    They may be inner machines. Without nonces, since a staple is for everybody. Raises ConfigError without httpcore.
+    They may be inner machines, but nobody vouches for where a redirect leads. Without nonces, since a staple is for
+    everybody. Raises ConfigError without httpcore.
     """
-    return Fetch(crls=False, nonce="none", allow=_EVERYWHERE, keep=timedelta(0))
+    return Fetch(crls=False, nonce="none", allow=_EVERYWHERE, keep=timedelta(0), redirects=0)
 
 
 @dataclass(slots=True)
