@@ -51,7 +51,9 @@ class Shelf:
                 f"{self._path}: it belongs to somebody else; evidence needs a directory of its own"
             )
         if seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise ConfigError(f"{self._path}: others than its owner may write there: chmod 700 it")
+            raise ConfigError(
+                f"{self._path}: others than its owner may write there: chmod 700 it, or name a new one"
+            )
 
     def load(self, key: str, limit: int) -> tuple[bytes, datetime] | None:
         """Return what was kept under a key, of at most `limit` bytes, and since when; None without it."""
