@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pytest
 
 import skins
 from bothways.errors import ConfigError
+from bothways.fetch import blocking
 from bothways.fetch.blocking import fetch, find
 from bothways.fetch.fetcher import fetcher
 from bothways.tls.events import EvidenceWanted
@@ -137,11 +139,15 @@ def test_a_directory_that_cannot_be_used_is_a_config_error(tmp_path: Path) -> No
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_process_that_was_forked_has_a_loop_of_its_own() -> None:
-    """The thread of its parent's loop is not there."""
+    """The thread of its parent's loop is not there, nor is one that held a lock just then."""
     with answering(LIST) as responder:
         assert isinstance(fetch(policy(), [want(responder.url)], NOW, 5.0)[0], CRL)
+        held = blocking._lock
+        held.acquire()
         child = os.fork()
         if not child:
+            signal.alarm(10)
             found = fetch(policy(), [want(responder.url)], NOW, 5.0)
             os._exit(0 if isinstance(found[0], CRL) else 1)
+        held.release()
         assert os.waitpid(child, 0)[1] == 0

@@ -21,7 +21,7 @@ from bothways.trust.evidence.stapling import Stapling
 from bothways.trust.verdict import Verdict, Want
 
 _lock = threading.Lock()
-_running: tuple[int, asyncio.AbstractEventLoop] | None = None
+_running: asyncio.AbstractEventLoop | None = None
 
 
 def finder(policy: Fetch) -> Callable[[EvidenceWanted], list[Found]]:
@@ -82,11 +82,20 @@ def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger.info)
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the loop of this process; one that was inherited by a fork has no thread here."""
+    """Return the loop of this process."""
     global _running
     with _lock:
-        if _running is None or _running[0] != os.getpid():
-            loop = asyncio.new_event_loop()
-            threading.Thread(target=loop.run_forever, name="bothways-fetch", daemon=True).start()
-            _running = os.getpid(), loop
-        return _running[1]
+        if _running is None:
+            _running = asyncio.new_event_loop()
+            threading.Thread(target=_running.run_forever, name="bothways-fetch", daemon=True).start()
+        return _running
+
+
+def _begin_anew() -> None:
+    """In a process that was forked: the loop has no thread here, and whoever held the lock is not here either."""
+    global _lock, _running
+    _lock, _running = threading.Lock(), None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
