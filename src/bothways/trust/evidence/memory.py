@@ -105,9 +105,10 @@ class Memory:
 
         So the peers of one issuer, however many they are and whatever they name, cost those of another little.
         """
-        *older, (_, newest) = list(self._kept.items())
-        taken = Counter({newest.issuer: newest.size})
-        for _, each in older:
+        entries = list(self._kept.items())
+        older = entries[:-1]
+        taken = Counter[bytes]()
+        for _, each in entries:
             taken[each.issuer] += each.size
         while older and taken.total() > self._most_bytes:
             greediest = taken.most_common(1)[0][0]
