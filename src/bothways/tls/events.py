@@ -73,6 +73,7 @@ class Caution(Enum):
     NO_MATCHING_AUTHORITY_OF_SEVERAL = (
         "the server names no authority that leads to one of our certificates; none of them was sent"
     )
+    NO_USAGE_AS_ASKED = "the server asks for key usages that none of our certificates has; none was sent"
     NO_FITTING_SCHEME = "none of our certificates can sign by a scheme that the peer accepts; none was sent"
     KEY_SIGNS_AND_DECIPHERS = (
         "our RSA key both signs and deciphers premaster secrets; use one key for each (RFC 5246 F.1.1.2)"

@@ -29,8 +29,7 @@ from bothways.tls.handshake.negotiation import (
     check_encrypted_extensions,
     check_retry,
     check_server_hello,
-    choose_client_credentials,
-    request_schemes,
+    choose_for_request,
     server_share,
 )
 from bothways.tls.handshake.script import Handshake, Question, Script, expect, judge
@@ -172,10 +171,7 @@ def server_authentication(
 
 def client_authentication(hs: Handshake, terms: ClientTerms, request: CertificateRequest) -> Script[None]:
     """Send the certificate that suits the request and prove its key, or send none (RFC 9846 4.5.1.3)."""
-    schemes = request_schemes(request)
-    authorities = ext.find(request.extensions, ext.CertificateAuthorities)
-    named = authorities.authorities if authorities is not None else None
-    choice = choose_client_credentials(terms.own, schemes, named, terms.scheme_codes)
+    choice = choose_for_request(terms.own, request, terms.scheme_codes)
     if choice.warning is not None:
         hs.warnings.append(choice.warning)
     if choice.credentials is None:

@@ -11,7 +11,7 @@ from bothways.iana import HandshakeType
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, proof_input
 from bothways.tls.handshake.authentication13 import certificate_message
 from bothways.tls.handshake.config import ClientTerms
-from bothways.tls.handshake.negotiation import ClientChoice, choose_client_credentials, request_schemes
+from bothways.tls.handshake.negotiation import ClientChoice, choose_for_request
 from bothways.tls.handshake.script import Handshake
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.keys.transcript import Transcript
@@ -43,7 +43,7 @@ class LateAuthentication:
             )
         transcript = self._handshake.branch()
         transcript.add(encode_message(request))
-        choice = self._choice(request)
+        choice = choose_for_request(self._terms.own, request, self._terms.scheme_codes)
         messages = [*self._proof(request, choice, transcript)]
         keys = self._hs.out.keys
         if not isinstance(keys, Protection):
@@ -51,12 +51,6 @@ class LateAuthentication:
         messages.append(Finished(finished_mac(keys.finished_key(), transcript.digest(), keys.suite)))
         self._hs.out.send_after_handshake(*messages)
         return choice
-
-    def _choice(self, request: CertificateRequest) -> ClientChoice:
-        named = ext.find(request.extensions, ext.CertificateAuthorities)
-        authorities = named.authorities if named is not None else None
-        schemes = request_schemes(request)
-        return choose_client_credentials(self._terms.own, schemes, authorities, self._terms.scheme_codes)
 
     def _proof(
         self, request: CertificateRequest, choice: ClientChoice, transcript: Transcript

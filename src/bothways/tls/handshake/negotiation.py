@@ -26,6 +26,7 @@ from bothways.iana import names as all_spelled
 from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.events import Caution
+from bothways.tls.handshake.filters import holds
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import code, first_repeated, host_names
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
@@ -399,26 +400,45 @@ class ClientChoice:
     warning: Caution | None = None
 
 
+def choose_for_request(
+    own: Sequence[Credentials], request: CertificateRequest, accepted: Sequence[int]
+) -> ClientChoice:
+    """Choose the client's certificate by a request of TLS 1.3 (RFC 9846 4.4.2)."""
+    authorities = ext.find(request.extensions, ext.CertificateAuthorities)
+    asked = ext.find(request.extensions, ext.OidFilters)
+    return choose_client_credentials(
+        own,
+        request_schemes(request),
+        None if authorities is None else authorities.authorities,
+        accepted,
+        () if asked is None else asked.filters,
+    )
+
+
 def choose_client_credentials(
     own: Sequence[Credentials],
     schemes: Sequence[int],
     authorities: Sequence[bytes] | None,
     accepted: Sequence[int],
+    filters: Sequence[ext.OidFilter] = (),
     *,
     tls13: bool = True,
 ) -> ClientChoice:
-    """Choose the client's certificate by what the server asked for (RFC 9846 4.3.4, 4.5.1.3).
+    """Choose the client's certificate by what the server asked for (RFC 9846 4.3.4, 4.3.5, 4.5.1.3).
 
-    The first whose key fits and whose chain leads to an authority that the server named. When none leads
-    there, the only one there is goes all the same, since servers' lists are often incomplete, and
-    of several none, since a wrong identity would be shown.
+    The first that holds what it filters by, whose key fits and whose chain leads to an authority that it
+    named. When none leads there, the only one there is goes all the same, since servers' lists are often
+    incomplete, and of several none, since a wrong identity would be shown.
     """
     if not own:
         return ClientChoice(warning=Caution.NO_CREDENTIALS)
     asked = frozenset(schemes)
+    holding = [each for each in own if holds(each.certificate, filters)]
+    if not holding:
+        return ClientChoice(warning=Caution.NO_USAGE_AS_ASKED)
     fitting = [
         (each, scheme)
-        for each in own
+        for each in holding
         if (scheme := choose_scheme(each, asked, accepted, tls13=tls13)) is not None
     ]
     if not fitting:

@@ -1,0 +1,65 @@
+"""Which certificates of ours hold what a server asks for by oid_filters (RFC 9846 4.3.5).
+
+Key usage and extended key usage are known here; filters of other extensions are passed over, as the RFC has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
+
+from bothways.faults import Fault, blame
+from bothways.tls.wire.extensions import OidFilter
+from bothways.trust.der import BIT_STRING, SEQUENCE, elements, expect_element
+
+KEY_USAGE = bytes.fromhex("0603551d0f")
+EXTENDED_KEY_USAGE = bytes.fromhex("0603551d25")
+_KNOWN = {KEY_USAGE: ExtensionOID.KEY_USAGE, EXTENDED_KEY_USAGE: ExtensionOID.EXTENDED_KEY_USAGE}
+
+
+def holds(certificate: x509.Certificate, filters: Iterable[OidFilter]) -> bool:
+    """Whether a certificate has each extension asked for that we know, with all of the values.
+
+    Blames the server for one that stands there twice or cannot be read.
+    """
+    seen = set()
+    held = True
+    for each in filters:
+        if each.oid in seen:
+            blame(Fault.DUPLICATE_EXTENSION, extension=each.oid.hex(), message="oid_filters")
+        seen.add(each.oid)
+        if each.oid in _KNOWN:
+            asked, own = _asked(each), _own(certificate, each.oid)
+            held = held and own is not None and asked <= own
+    return held
+
+
+def _own(certificate: x509.Certificate, oid: bytes) -> frozenset[int | bytes] | None:
+    try:
+        found = certificate.extensions.get_extension_for_oid(_KNOWN[oid])
+    except x509.ExtensionNotFound:
+        return None
+    return _parts(oid, found.value.public_bytes())
+
+
+def _asked(asked: OidFilter) -> frozenset[int | bytes]:
+    if not asked.values:
+        return frozenset()
+    try:
+        return _parts(asked.oid, asked.values)
+    except ValueError as error:
+        blame(Fault.UNDECODABLE, place=f"oid_filters.{asked.oid.hex()}", problem=str(error))
+
+
+def _parts(oid: bytes, value: bytes) -> frozenset[int | bytes]:
+    """Take a value apart: the numbers of the bits that are set, or the purposes."""
+    tag, what = (BIT_STRING, "BIT STRING") if oid == KEY_USAGE else (SEQUENCE, "SEQUENCE")
+    start, end = expect_element(value, 0, len(value), tag, what)
+    if end != len(value):
+        raise ValueError(f"{len(value) - end} bytes follow the value")
+    if tag == BIT_STRING:
+        bits = value[start + 1 : end]
+        return frozenset(at for at in range(8 * len(bits)) if bits[at // 8] >> (7 - at % 8) & 1)
+    return frozenset(value[first:stop] for _, first, _, stop in elements(value, start, end))
