@@ -171,7 +171,7 @@ class Parsed:
     def extension(self, kind: type[T]) -> T | None:
         """Return the value of the extension of a kind, or None where it is absent."""
         found = (self._loaded or self.load()).extensions.get(kind.oid)
-        return found.value if found is not None and isinstance(found.value, kind) else None
+        return found.value if found is not None and type(found.value) is kind else None
 
     @property
     def digest(self) -> bytes:

@@ -12,6 +12,7 @@ from bothways.iana import ContentType, NamedGroup
 from bothways.tls.wire.fields import (
     Codec,
     DecodeError,
+    alike,
     alone,
     decode,
     definition,
@@ -175,3 +176,28 @@ def test_record_tells_its_definition() -> None:
 def test_field_has_the_notation_of_the_rfc(codec: Codec[object], notation: str) -> None:
     """RFC 9846 3.3 to 3.6."""
     assert codec.notation.format("x") == notation
+
+
+def test_what_comes_again_is_the_same_object_and_the_same_bytes() -> None:
+    codec = alike(PAIR)
+    assert decode(codec, b"\0\1\1a", "pair") is decode(codec, b"\0\1\1a", "pair")
+    assert encode(codec, Pair(1, b"a")) == encode(codec, Pair(1, b"a")) == encode(PAIR, Pair(1, b"a"))
+
+
+def test_what_is_long_is_not_kept() -> None:
+    data = encode(PAIR, Pair(1, bytes(255)))
+    codec = alike(PAIR)
+    assert decode(codec, data, "pair") == Pair(1, bytes(255))
+    assert decode(codec, data, "pair") is not decode(codec, data, "pair")
+
+
+def test_what_does_not_decode_is_blamed_each_time_by_its_place_in_the_message() -> None:
+    shelf = alone(Shelf, pairs=vector(alike(PAIR), 4, 2**16 - 1))
+    plain = alone(Shelf, pairs=vector(PAIR, 4, 2**16 - 1))
+    bad = bytes.fromhex("0004 0001 05 61")
+    with pytest.raises(DecodeError) as expected:
+        decode(plain, bad, "shelf")
+    for _ in range(2):
+        with pytest.raises(DecodeError) as blamed:
+            decode(shelf, bad, "shelf")
+        assert str(blamed.value) == str(expected.value)

@@ -68,8 +68,8 @@ class KeyOffer:
 def offer(group: int, draws: Draws) -> KeyOffer:
     """Draw private keys for `group` and offer the public ones (RFC 9846 4.3.8)."""
     parts = GROUPS[group].parts
-    keys = tuple(draws.private_key(part.code) for part in parts)
-    public = b"".join(part.write(key.public_key()) for part, key in zip(parts, keys, strict=True))
+    keys = tuple([draws.private_key(part.code) for part in parts])
+    public = b"".join([part.write(key.public_key()) for part, key in zip(parts, keys, strict=True)])
     return KeyOffer(group, public, keys)
 
 

@@ -190,13 +190,11 @@ def choose_client_credentials_12(
     own: Sequence[Credentials], request: CertificateRequest, accepted: Sequence[int]
 ) -> ClientChoice:
     """Choose the client's certificate by what the server asked for (RFC 5246 7.4.4, RFC 8422 5.5)."""
+    schemes = request.supported_signature_algorithms
     with_rsa = ClientCertificateType.rsa_sign in request.certificate_types
     with_others = ClientCertificateType.ecdsa_sign in request.certificate_types
-    schemes = [
-        scheme
-        for scheme in request.supported_signature_algorithms
-        if (with_rsa if is_rsa(scheme) else with_others)
-    ]
+    if not (with_rsa and with_others):
+        schemes = tuple([each for each in schemes if (with_rsa if is_rsa(each) else with_others)])
     return choose_client_credentials(own, schemes, request.certificate_authorities, accepted, tls13=False)
 
 

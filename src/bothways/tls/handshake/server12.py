@@ -100,7 +100,7 @@ def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     if anchors is not None:
         authorities = named_authorities(anchors) if terms.name_authorities else ()
         hs.out.send(*certificate_request(terms.scheme_codes, authorities))
-    hs.out.send(ServerHelloDone())
+    hs.out.send(*_DONE)
     chain = () if anchors is None else (yield from client_certificate(terms))
     exchange = yield from expect(Step.WAIT_CKE, ClientKeyExchange)
     premaster = agree(hs, hello, choice, share, exchange)
@@ -122,6 +122,9 @@ def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     send_finished_12(hs, secret)
     hs.exporter = secret.exporter if offer.extended_main_secret else None
     return peer
+
+
+_DONE = encoded(ServerHelloDone())
 
 
 def own_staple(hs: Handshake, credentials: Credentials, hello: ClientHello) -> bytes | None:

@@ -67,6 +67,7 @@ from bothways.tls.wire.fields import (
     Custom,
     DecodeError,
     Variants,
+    alike,
     alone,
     bad_length,
     bounds,
@@ -238,40 +239,50 @@ def _ocsp_answer() -> Codec[CertificateStatus]:
 
 
 CERTIFICATE_STATUS = _ocsp_answer()
-_SERVER_NAME = _server_name()
+_SERVER_NAME = alike(_server_name())
 _SERVER_NAME_ANSWER = _server_name_answer()
-_STATUS_REQUEST = _ocsp_request()
+_STATUS_REQUEST = alike(_ocsp_request())
 _EMPTY_STATUS_REQUEST = record(EmptyStatusRequest, title="Empty")
-_SUPPORTED_GROUPS = alone(
-    SupportedGroups,
-    title="NamedGroupList",
-    spelled="named_group_list",
-    groups=vector(uint(2, NamedGroup), 2, 2**16 - 1),
+_SUPPORTED_GROUPS = alike(
+    alone(
+        SupportedGroups,
+        title="NamedGroupList",
+        spelled="named_group_list",
+        groups=vector(uint(2, NamedGroup), 2, 2**16 - 1),
+    )
 )
-_EC_POINT_FORMATS = alone(
-    EcPointFormats,
-    title="ECPointFormatList",
-    spelled="ec_point_format_list",
-    formats=vector(uint(1, ECPointFormat), 1, 2**8 - 1),
+_EC_POINT_FORMATS = alike(
+    alone(
+        EcPointFormats,
+        title="ECPointFormatList",
+        spelled="ec_point_format_list",
+        formats=vector(uint(1, ECPointFormat), 1, 2**8 - 1),
+    )
 )
 _SCHEMES = vector(uint(2, SignatureScheme), 2, 2**16 - 2)
-_SIGNATURE_ALGORITHMS = alone(
-    SignatureAlgorithms,
-    title="SignatureSchemeList",
-    spelled="supported_signature_algorithms",
-    schemes=_SCHEMES,
+_SIGNATURE_ALGORITHMS = alike(
+    alone(
+        SignatureAlgorithms,
+        title="SignatureSchemeList",
+        spelled="supported_signature_algorithms",
+        schemes=_SCHEMES,
+    )
 )
-_SIGNATURE_ALGORITHMS_CERT = alone(
-    SignatureAlgorithmsCert,
-    title="SignatureSchemeList",
-    spelled="supported_signature_algorithms",
-    schemes=_SCHEMES,
+_SIGNATURE_ALGORITHMS_CERT = alike(
+    alone(
+        SignatureAlgorithmsCert,
+        title="SignatureSchemeList",
+        spelled="supported_signature_algorithms",
+        schemes=_SCHEMES,
+    )
 )
-_APPLICATION_PROTOCOLS = alone(
-    ApplicationProtocols,
-    title="ProtocolNameList",
-    spelled="protocol_name_list",
-    protocols=vector(opaque(1, 2**8 - 1, title="ProtocolName"), 2, 2**16 - 1),
+_APPLICATION_PROTOCOLS = alike(
+    alone(
+        ApplicationProtocols,
+        title="ProtocolNameList",
+        spelled="protocol_name_list",
+        protocols=vector(opaque(1, 2**8 - 1, title="ProtocolName"), 2, 2**16 - 1),
+    )
 )
 _TIMESTAMP_REQUEST = record(TimestampRequest, title="Empty")
 _TIMESTAMPS = alone(
@@ -304,7 +315,7 @@ _EARLY_DATA = record(EarlyDataIndication, title="Empty")
 _MAX_EARLY_DATA = alone(
     MaxEarlyData, title="EarlyDataIndication", spelled="max_early_data_size", size=uint(4)
 )
-_SUPPORTED_VERSIONS = alone(SupportedVersions, versions=vector(uint(2, ProtocolVersion), 2, 254))
+_SUPPORTED_VERSIONS = alike(alone(SupportedVersions, versions=vector(uint(2, ProtocolVersion), 2, 254)))
 _SELECTED_VERSION = alone(
     SelectedVersion, title="SupportedVersions", spelled="selected_version", version=uint(2, ProtocolVersion)
 )

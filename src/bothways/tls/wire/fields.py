@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from dataclasses import fields as fields_of_dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from bothways.faults import Blame, Fault
@@ -377,6 +378,41 @@ def optional(codec: Codec[T]) -> Codec[T | None]:
             write_inner(value, out)
 
     return Codec(read, write, codec.notation, Optional(codec))
+
+
+_ALIKE_LIMIT = 256
+
+
+def alike(codec: Codec[T]) -> Codec[T]:
+    """The same form for what says the same in many messages: as long as it is short, read and written once.
+
+    Not for anything fresh or secret.
+    """
+    read_inner, write_inner = codec.read, codec.write
+
+    @lru_cache(maxsize=64)
+    def read_once(data: bytes) -> tuple[T, int]:
+        return read_inner(data, 0, len(data))
+
+    @lru_cache(maxsize=64)
+    def written(value: T) -> bytes:
+        out = bytearray()
+        write_inner(value, out)
+        return bytes(out)
+
+    def read(data: bytes, at: int, end: int) -> tuple[T, int]:
+        if end - at > _ALIKE_LIMIT:
+            return read_inner(data, at, end)
+        try:
+            value, length = read_once(data[at:end])
+        except DecodeError:
+            return read_inner(data, at, end)  # blames it by its place in this message
+        return value, at + length
+
+    def write(value: T, out: bytearray) -> None:
+        out += written(value)
+
+    return codec._replace(read=read, write=write)
 
 
 def definition(codec: Codec[Any]) -> str:

@@ -106,7 +106,12 @@ _FORMS: Mapping[type[Any], tuple[int, Codec[Any]]] = {
 
 # What these say is alike in all handshakes with one peer, and nothing of it is fresh or secret.
 _ALIKE = frozenset(
-    {HandshakeType.encrypted_extensions, HandshakeType.certificate_request, HandshakeType.certificate}
+    {
+        HandshakeType.encrypted_extensions,
+        HandshakeType.certificate_request,
+        HandshakeType.certificate,
+        HandshakeType.server_hello_done,
+    }
 )
 _ALIKE_LIMIT = 4096
 
