@@ -6,6 +6,7 @@ Counted for both sides together: certificates directly under one anchor, AES-128
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from cryptography import x509
@@ -84,13 +85,14 @@ def _mlkem768() -> list[Calls]:
 
 
 def _certificates(identities: Identities) -> list[Calls]:
-    der = identities.server.der
-
-    def parse() -> object:
+    def parse(der: bytes) -> object:
         certificate = x509.load_der_x509_certificate(der)
         return certificate.public_key(), certificate.extensions
 
-    return [Calls(2, "certificate parsed, its key and extensions read", parse)]
+    return [
+        Calls(1, f"{whose} certificate parsed, its key and extensions read", partial(parse, own.der))
+        for whose, own in (("server's", identities.server), ("client's", identities.client))
+    ]
 
 
 def _signatures(identities: Identities, remembered: bool) -> list[Calls]:

@@ -144,12 +144,13 @@ class StandardChannel:
 
 
 def standard_contexts(
-    identities: Identities, tickets: int = 2, cipher: str | None = None
+    identities: Identities, tickets: int = 2, cipher: str | None = None, *, told_chain: bool = False
 ) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Contexts that demand TLS 1.3 and a certificate of both sides; suite and group come from OPENSSL_CONF.
 
     A server of OpenSSL sends two tickets unless it is told otherwise. With a `cipher` it is TLS 1.2, in
-    which there is at most one.
+    which there is at most one. told_chain: the CA's certificate stands behind their own in the file; where it
+    does not, OpenSSL builds that chain from its anchors in each handshake. It is sent in either case.
     """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -163,12 +164,15 @@ def standard_contexts(
             if not tickets:
                 context.options |= ssl.OP_NO_TICKET
         context.load_verify_locations(cadata=identities.ca.pem.decode())
-        context.load_cert_chain(identities.file("own.pem", own.pem + own.key_pem))
+        chain = own.pem + identities.ca.pem if told_chain else own.pem
+        context.load_cert_chain(identities.file("own.pem", chain + own.key_pem))
     return client, server
 
 
-def standard(identities: Identities, tickets: int = 2, cipher: str | None = None) -> Stack:
-    client_context, server_context = standard_contexts(identities, tickets, cipher)
+def standard(
+    identities: Identities, tickets: int = 2, cipher: str | None = None, *, told_chain: bool = False
+) -> Stack:
+    client_context, server_context = standard_contexts(identities, tickets, cipher, told_chain=told_chain)
 
     def handshake() -> StandardChannel:
         to_client, from_client = ssl.MemoryBIO(), ssl.MemoryBIO()

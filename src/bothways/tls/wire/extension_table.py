@@ -508,7 +508,7 @@ def extension_block(*places: Place, low: int = 0) -> Codec[Extensions]:
 
 def code(extension: Extension) -> int:
     """Return an extension's code point."""
-    if isinstance(extension, UnknownExtension):
+    if type(extension) is UnknownExtension:
         return extension.extension_type
     return CODES[type(extension)]
 
