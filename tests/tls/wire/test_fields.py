@@ -191,6 +191,21 @@ def test_what_is_long_is_not_kept() -> None:
     assert decode(codec, data, "pair") is not decode(codec, data, "pair")
 
 
+def test_what_is_long_is_written_anew_each_time_and_what_is_short_once() -> None:
+    written: list[Pair] = []
+
+    def write(value: Pair, out: bytearray) -> None:
+        written.append(value)
+        PAIR.write(value, out)
+
+    codec = alike(PAIR._replace(write=write))
+    long, short = Pair(1, bytes(255)), Pair(1, b"a")
+    for pair in (long, short, long, short):
+        assert encode(codec, pair) == encode(PAIR, pair)
+    assert written.count(short) == 1
+    assert written[-1] == long
+
+
 def test_what_does_not_decode_is_blamed_each_time_by_its_place_in_the_message() -> None:
     shelf = alone(Shelf, pairs=vector(alike(PAIR), 4, 2**16 - 1))
     plain = alone(Shelf, pairs=vector(PAIR, 4, 2**16 - 1))

@@ -383,6 +383,10 @@ def optional(codec: Codec[T]) -> Codec[T | None]:
 _ALIKE_LIMIT = 256
 
 
+class _TooLong(Exception):
+    """Nothing to keep."""
+
+
 def alike(codec: Codec[T]) -> Codec[T]:
     """The same form for what says the same in many messages: as long as it is short, read and written once.
 
@@ -398,6 +402,8 @@ def alike(codec: Codec[T]) -> Codec[T]:
     def written(value: T) -> bytes:
         out = bytearray()
         write_inner(value, out)
+        if len(out) > _ALIKE_LIMIT:
+            raise _TooLong  # what is raised is not kept
         return bytes(out)
 
     def read(data: bytes, at: int, end: int) -> tuple[T, int]:
@@ -410,7 +416,10 @@ def alike(codec: Codec[T]) -> Codec[T]:
         return value, at + length
 
     def write(value: T, out: bytearray) -> None:
-        out += written(value)
+        try:
+            out += written(value)
+        except _TooLong:
+            write_inner(value, out)
 
     return codec._replace(read=read, write=write)
 
