@@ -20,7 +20,6 @@ SETTINGS: dict[str, Any] = {
     "access_log": False,
     "proxy_headers": False,
     "server_header": False,
-    "http": "h11",  # what is read before a request is whole is bounded there, 64 KiB
     "ws": "none",
     "limit_concurrency": 512,
     "timeout_keep_alive": 5,
@@ -42,6 +41,7 @@ def command(path: Path, listen: Address, seal: Seal) -> None:
     import uvicorn
 
     from bothways.ca.service import service
+    from bothways.cli.ca.patience import Patience
 
     with seal.open(path) as office:
         app = service(office, say)
@@ -50,4 +50,5 @@ def command(path: Path, listen: Address, seal: Seal) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: sys.exit(0))
             say(f"listening on {Address(listen.host, own.getsockname()[1])}")
-            uvicorn.Server(uvicorn.Config(app, **SETTINGS)).run(sockets=[own])
+            # What is read before a request is whole is bounded by h11, 64 KiB.
+            uvicorn.Server(uvicorn.Config(app, http=Patience, **SETTINGS)).run(sockets=[own])
