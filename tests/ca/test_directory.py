@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,26 @@ def test_a_directory_without_an_authority_says_how_to_make_one(tmp_path: Path) -
     (tmp_path / directory.SETTINGS).mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):
         directory.read_settings(tmp_path)
+
+
+def test_a_link_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
+    """Who names /dev/null as root still has one afterwards."""
+    (tmp_path / "before").write_text("before")
+    (tmp_path / "link").symlink_to("before")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for name, problem in {
+        "link": "a symbolic link",
+        "dangling": "a symbolic link",
+        "pipe": "no file",
+    }.items():
+        kind = (tmp_path / name).lstat().st_mode
+        with pytest.raises(ConfigError, match=problem):
+            directory.write(tmp_path / name, b"x", directory.PUBLIC)
+        assert (tmp_path / name).lstat().st_mode == kind
+    with pytest.raises(ConfigError, match="no file; nothing was changed there"):
+        directory.check_place(Path("/dev/null"))
+    with pytest.raises(ConfigError, match="no name of a file"):
+        directory.check_place(Path("/"))
+    assert (tmp_path / "before").read_text() == "before"
+    assert not (tmp_path / "nowhere").exists()

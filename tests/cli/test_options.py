@@ -26,7 +26,8 @@ def test_addresses_are_read_and_written_alike(text, address):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "host", "host:", ":443", "host:x", "host:65536", "::1:1", "host:-1", "h:٣"]
+    "text",
+    ["", "host", "host:", ":443", "host:x", "host:65536", "::1:1", "host:-1", "h:٣", "h:" + "9" * 5000],
 )
 def test_other_texts_are_no_addresses(text):
     """Each says what was expected."""
@@ -102,6 +103,19 @@ def test_a_person_at_a_terminal_is_asked(monkeypatch, tmp_path):
     assert terminal.passphrase(str(tmp_path / "words"), "a.key") == "first"
 
 
+@pytest.mark.parametrize("host", ["a..b", "n" * 300, "a\udcff", "a." + "n" * 64])
+def test_a_host_that_python_would_ask_nobody_about_is_no_address(host):
+    """Python's own encoding of names raises neither of the errors of a network."""
+    with pytest.raises(click.BadParameter, match="this host can be no name and no address"):
+        ADDRESS.convert(f"{host}:443", None, None)
+
+
+def test_what_editors_add_is_no_part_of_a_passphrase(tmp_path):
+    """A mark before the text, and either end of the line."""
+    (tmp_path / "words").write_bytes(b"\xef\xbb\xbfp\xc3\xa4ss\r\nsecond")
+    assert terminal.passphrase(str(tmp_path / "words"), "a.key") == "päss"
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -109,6 +123,8 @@ def test_a_person_at_a_terminal_is_asked(monkeypatch, tmp_path):
         (b"", "first line is empty"),
         (b"\nx", "first line is empty"),
         (b"\xff\n", "no text in UTF-8"),
+        (b"\xef\xbb\xbf\n", "first line is empty"),
+        (b"a" * 1025, "longer than 1024 characters"),
     ],
 )
 def test_a_file_without_a_passphrase_is_told(tmp_path, content, problem):

@@ -83,6 +83,7 @@ def read_settings(directory: Path) -> Settings:
 
 def write(path: Path, data: bytes, mode: int) -> None:
     """Write a file that is either there whole or not there, and outlives a power cut."""
+    check_place(path)
     with told(path):
         handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
@@ -96,6 +97,16 @@ def write(path: Path, data: bytes, mode: int) -> None:
             Path(draft).unlink(missing_ok=True)
             raise
         _sync(path.parent)
+
+
+def check_place(path: Path) -> None:
+    """Raise ConfigError for what is no place for a file: writing would put one there instead of a device or link."""
+    if not path.name:
+        raise ConfigError(f"{path}: is no name of a file")
+    if path.is_symlink():
+        raise ConfigError(f"{path}: is a symbolic link; name the file that it leads to")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: is there already and no file; nothing was changed there")
 
 
 def check_writable(directory: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -45,8 +46,12 @@ class AddressType(click.ParamType[Address]):
         bracketed = host.startswith("[") and host.endswith("]")
         if ":" in host and not bracketed:
             self.fail(f"{value!r}: an IPv6 address stands in brackets, as in [::1]:8443", param, ctx)
-        if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            self.fail(f"{value!r} is no address; expected HOST:PORT with a port of 0 to 65535", param, ctx)
+        if not colon or not re.fullmatch(r"0*[0-9]{1,5}", port, re.ASCII) or int(port) > 65535:
+            self.fail(f"{value!a} is no address; expected HOST:PORT with a port of 0 to 65535", param, ctx)
+        try:
+            host.encode("idna")  # what the system is asked about, by Python
+        except UnicodeError:
+            self.fail(f"{value!a}: this host can be no name and no address", param, ctx)
         return Address(host[1:-1] if bracketed else host, int(port))
 
 

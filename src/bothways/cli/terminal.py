@@ -106,12 +106,16 @@ def passphrase(file: str | None, what: str) -> str | None:
 
 def _first_line(file: str) -> str:
     try:
-        with open(file, encoding="utf-8") as lines:
-            words = lines.readline(PASSPHRASE_LIMIT).rstrip("\r\n")
+        with open(
+            file, encoding="utf-8-sig"
+        ) as lines:  # what some editors put before a text is no part of it
+            words = lines.readline(PASSPHRASE_LIMIT + 1).rstrip("\r\n")
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: its first line is no text in UTF-8") from None
+    if len(words) > PASSPHRASE_LIMIT:
+        raise ConfigError(f"{file}: its first line is longer than {PASSPHRASE_LIMIT} characters")
     if not words:
         raise ConfigError(f"{file}: its first line is empty, and a passphrase was expected there")
     return words

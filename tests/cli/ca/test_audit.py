@@ -7,6 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from bothways.cli.ca import command
+from bothways.errors import ConfigError
 from ca.stores import execute
 from ca_commands import ca, client, init, rows
 
@@ -51,3 +52,10 @@ def test_what_was_altered_of_the_root_is_told_too(folder: Path) -> None:
     result = CliRunner().invoke(command, ["audit", "ca"], standalone_mode=False)
     assert result.return_value == 1
     assert "broken at entry 2" in result.stderr
+
+
+def test_a_directory_without_an_authority_is_wrong_use_and_no_altered_log(folder: Path) -> None:
+    """Whoever watches the exit status is not alarmed by a wrong path."""
+    (folder / "empty").mkdir()
+    result = CliRunner().invoke(command, ["audit", "empty", "--json"], standalone_mode=False)
+    assert (type(result.exception), result.stdout) == (ConfigError, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
@@ -40,3 +41,26 @@ def test_a_holders_name_does_not_lead_out_of_the_directory(folder: Path) -> None
     (folder / "renewed").mkdir()
     ca("renew", "ca", "--expiring", "91d", "--out", "renewed")
     assert sorted(path.suffix for path in (folder / "renewed").iterdir()) == [".key", ".pem"]
+
+
+@pytest.mark.parametrize("out", ["", "/", ".", "..", "folder/", "folder/.."])
+def test_what_names_no_file_is_refused_before_anything_is_issued(folder: Path, out: str) -> None:
+    """Else files are made that hide, .pem and .key."""
+    init()
+    (folder / "folder").mkdir()
+    ca("issue", "ca", "--profile", "client", "--name", "alice", "--out", out, error="names no file")
+    assert rows("list", "ca") == []
+
+
+def test_a_link_in_the_place_of_a_file_is_refused_before_anything_is_issued(folder: Path) -> None:
+    """A dangling one too, and with --force: who put it there chose where a key goes."""
+    init()
+    client("alice", out="old")
+    (folder / "alice.key").symlink_to("elsewhere")
+    (folder / "alice.pem").symlink_to("old.pem")
+    words = ("--profile", "client", "--name", "bob", "--out", "alice", "--force")
+    ca("issue", "ca", *words, error=": is a symbolic link")
+    ca("renew", "ca", "alice", "--out", "alice", error=": is a symbolic link")
+    ca("crl", "ca", "--out", "alice.pem", error=": is a symbolic link")
+    assert [row["name"] for row in rows("list", "ca")] == ["alice"]
+    assert not (folder / "elsewhere").exists()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bothways.ca.authority import Authority
 from bothways.ca.profiles import Profile
+from bothways.trust import files
 from ca_commands import ca, client, init, rows
 
 
@@ -20,3 +23,15 @@ def test_what_was_not_issued_here_is_refused_whole(folder: Path) -> None:
     ca("import", "ca", "nowhere.pem", error="nowhere.pem")
     ca("import", "ca", error="Missing argument")
     assert len(rows("audit", "ca")) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no /dev/zero here")
+def test_a_file_without_an_end_is_left_at_its_bound(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whichever command reads what others sent."""
+    monkeypatch.setattr(files, "MAX_FILE", 1000)
+    init()
+    (folder / "long").write_bytes(bytes(1001))
+    ca("import", "ca", "/dev/zero", error="/dev/zero: larger than 1000 bytes")
+    ca("revoke", "ca", "long", error="long: larger than 1000 bytes")
+    words = ("--from", "ca/root.pem", "--from-key", "ca/root.key", "--crl", "/dev/zero")
+    ca("init", "new", "--insecure-no-passphrase", *words, error="/dev/zero: larger than 1000 bytes")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from bothways.ca import directory
 from bothways.ca.audit import AuditEntry, Head
 from bothways.ca.premises import register_of, root_register_of
 from bothways.cli.ca.options import directory_argument, json_option
@@ -48,6 +49,7 @@ def command(path: Path, noted: Head | None, as_json: bool) -> int:
     The log is held against itself, and certificates and lists against the log. Who can write to the store could
     also write a whole new log: note the head that is told at the end elsewhere, and give it with --head.
     """
+    directory.read_settings(path)  # no authority at all is wrong use, and nothing that was altered
     show = _Array() if as_json else _Lines()
     try:
         with root_register_of(path) as root:

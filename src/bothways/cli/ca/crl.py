@@ -43,6 +43,8 @@ def command(
             refuse("--tree writes every list, each with its own length of life: it goes with no other option")
         _write_tree(path, tree, seal)
         return
+    if out is not None:
+        directory.check_place(Path(out))
     with seal.open(path) as office:
         if delta:
             text = office.crl(lifetime, Series(delta=True)).public_bytes(Encoding.PEM)

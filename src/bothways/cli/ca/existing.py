@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from bothways.ca import directory
 from bothways.ca.authority import Authority, utc_now
 from bothways.ca.founding import Terms
 from bothways.ca.keys import SigningKey
@@ -18,6 +17,7 @@ from bothways.cli.ca.seal import Seal, actor
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import counted, passphrase, refuse, say
 from bothways.errors import ConfigError
+from bothways.trust.files import content
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Source:
         key = find_key(KeyURI.parse(terms.key_uri), seal.pin()) if terms.key_uri else None
         existing = self._read(key)
         authority = Authority(existing.certificate, existing.key, existing.parents)
-        earlier = self.crl and read_earlier_list(directory.read(Path(self.crl)), self.crl, authority)
+        earlier = self.crl and read_earlier_list(content(self.crl), self.crl, authority)
         secret = seal.new() if key is None else None
         take_over(path, existing, terms, secret, after=self.crl_number, actor=actor())
         if isinstance(key, TokenKey):

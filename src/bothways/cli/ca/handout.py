@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,11 @@ class Handout:
         """Refuse what cannot be written, and ask for the password, before anything is issued."""
         if self.p12 and key_type is KeyType.MLDSA65:
             refuse(P12_MLDSA, "leave out --p12")
+        if suffixes:
+            self._check_name()
         suffixes += (".p12",) if self.p12 else ()
+        for suffix in suffixes:
+            directory.check_place(Path(self.out + suffix))
         taken = [self.out + suffix for suffix in suffixes if Path(self.out + suffix).exists()]
         if taken and not self.force:
             refuse(f"{taken[0]} is there already", "choose another --out, or give --force")
@@ -41,6 +46,10 @@ class Handout:
         if not self.p12:
             return self
         return replace(self, p12_password=passphrase(self.p12_password_file, f"{self.out}.p12"))
+
+    def _check_name(self) -> None:
+        if os.path.basename(self.out) in ("", ".", ".."):
+            refuse(f"--out {self.out!a} names no file", "give a name, such as --out alice")
 
     def write(self, issued: Issued) -> None:
         """Write what was issued; by now the register knows it."""

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from bothways.ca import directory
 from bothways.ca.office import Office
 from bothways.ca.takeover import adopt, adopt_list, is_crl, read_earlier_list, read_issued
 from bothways.cli.ca.options import directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.options import FILE
 from bothways.cli.terminal import counted, say
+from bothways.trust.files import content
 
 
 @click.command("import")
@@ -31,7 +31,7 @@ def command(path: Path, files: tuple[str, ...], seal: Seal) -> None:
 
 
 def _entered(office: Office, file: str) -> int:
-    data = directory.read(Path(file))
+    data = content(file)
     if is_crl(data):
         return adopt_list(office, read_earlier_list(data, file, office.authority))
     return adopt(office, list(read_issued(data, file, office.authority)))

@@ -43,13 +43,17 @@ def command(
         refuse("say which certificate to renew, or --expiring and a time")
     if which is None and not Path(handout.out).is_dir():
         refuse(f"{handout.out}: there is no such directory")
-    handout = handout.ready()
+    handout = handout.ready(*_suffixes(same_key) if which is not None else ())
     with seal.open(path) as office:
         if expiring is not None:
             return _renew_all(office, expiring, same_key, handout)
         entry = known(office.register, which or "")
         handout.write(office.renew(entry.serial, same_key=same_key))
         return DONE
+
+
+def _suffixes(same_key: bool) -> tuple[str, ...]:
+    return (".pem",) if same_key else (".pem", ".key")
 
 
 def _renew_all(office: Office, expiring: timedelta, same_key: bool, handout: Handout) -> int:

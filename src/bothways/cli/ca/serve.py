@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,9 @@ from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.listening import listen as listener
 from bothways.cli.options import ADDRESS, Address
 from bothways.cli.terminal import say
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 SETTINGS: dict[str, Any] = {
     "log_level": "warning",
@@ -38,10 +42,7 @@ def command(path: Path, listen: Address, seal: Seal) -> None:
     /health and /metrics. Prints `listening on HOST:PORT` on standard error when it is ready. SIGINT or SIGTERM
     end it.
     """
-    import uvicorn
-
     from bothways.ca.service import service
-    from bothways.cli.ca.patience import Patience
 
     with seal.open(path) as office:
         app = service(office, say)
@@ -49,6 +50,19 @@ def command(path: Path, listen: Address, seal: Seal) -> None:
             # What uvicorn does with a signal is to end, and then to raise it again.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: sys.exit(0))
-            say(f"listening on {Address(listen.host, own.getsockname()[1])}")
-            # What is read before a request is whole is bounded by h11, 64 KiB.
-            uvicorn.Server(uvicorn.Config(app, http=Patience, **SETTINGS)).run(sockets=[own])
+            _serve(app, own, f"listening on {Address(listen.host, own.getsockname()[1])}")
+
+
+def _serve(app: Starlette, own: socket.socket, words: str) -> None:
+    """Serve until a signal comes; say so when signals are in uvicorn's hands."""
+    import uvicorn
+
+    from bothways.cli.ca.patience import Patience
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            say(words)
+
+    # What is read before a request is whole is bounded by h11, 64 KiB.
+    Server(uvicorn.Config(app, http=Patience, **SETTINGS)).run(sockets=[own])

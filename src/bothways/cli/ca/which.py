@@ -9,13 +9,13 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.ca import directory
 from bothways.ca.authority import utc_now
 from bothways.ca.crl import HOLD
 from bothways.ca.register import Register
 from bothways.ca.rows import Entry
 from bothways.cli.terminal import refuse
 from bothways.explain.escape import visible
+from bothways.trust.files import content
 
 
 def known(register: Register, which: str, held: bool = False) -> Entry:
@@ -43,7 +43,7 @@ def state(entry: Entry, now: datetime) -> str:
 
 
 def _by_file(register: Register, file: str) -> Entry:
-    data = directory.read(Path(file))
+    data = content(file)
     try:
         if b"-----BEGIN" in data:
             certificate = x509.load_pem_x509_certificate(data)
