@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,9 +15,6 @@ from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.listening import listen as listener
 from bothways.cli.options import ADDRESS, Address
 from bothways.cli.terminal import say
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
 
 SETTINGS: dict[str, Any] = {
     "log_level": "warning",
@@ -53,7 +50,7 @@ def command(path: Path, listen: Address, seal: Seal) -> None:
             _serve(app, own, f"listening on {Address(listen.host, own.getsockname()[1])}")
 
 
-def _serve(app: Starlette, own: socket.socket, words: str) -> None:
+def _serve(app: Any, own: socket.socket, words: str) -> None:
     """Serve until a signal comes; say so when signals are in uvicorn's hands."""
     import uvicorn
 
