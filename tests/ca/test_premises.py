@@ -60,3 +60,20 @@ def test_an_authority_is_entered_under_the_digest_of_its_certificate(office: Off
     certificate = office.authority.certificate
     assert identifier_of(certificate) == certificate.fingerprint(hashes.SHA256()).hex()
     assert row_of(certificate)[0] == "CN=Test Issuing CA"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00garbage", b"-----BEGIN CERTIFICATE-----\nMAA=\n"])
+def test_a_damaged_file_is_named(office: Office, clock: Clock, content: bytes) -> None:
+    """Whatever a disk or a person left of it; nothing is signed meanwhile."""
+    (office.path / "root-crl.pem").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"root-crl\.pem: is damaged"):
+        office.crls_pem()
+    assert not office.register.lists(clock()).newest
+    (office.path / "root.pem").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"root\.pem: is damaged"):
+        root_pem(office.path)
+    with pytest.raises(ConfigError, match=r"root\.pem: is damaged"):
+        Office.open(office.path, None, now=clock)
+    (office.path / "issuing.pem").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"issuing\.pem: is damaged"):
+        register_of(office.path)

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.ca import directory, profiles
+from bothways.ca import directory, premises, profiles
 from bothways.ca.audit import AuditEntry
 from bothways.ca.authority import BACKDATE, Authority, Issued, Now, Random, new_serial, utc_now
 from bothways.ca.change import Change
@@ -233,13 +233,12 @@ class Office:
 
     def crls_pem(self, lifetime: timedelta | None = None) -> bytes:
         """A new list of this authority's, and with an intermediate the root's own, in one PEM."""
-        fresh = self.crl(lifetime).public_bytes(Encoding.PEM)
-        return fresh + (self.root_crl_pem() or b"")
+        above = self.root_crl_pem() or b""
+        return self.crl(lifetime).public_bytes(Encoding.PEM) + above
 
     def root_crl_pem(self) -> bytes | None:
         """The root's own list in PEM, where there is an intermediate and the list is here."""
-        path = self.path / "root-crl.pem"
-        return directory.read(path) if self.authority.parents and path.exists() else None
+        return premises.root_crl_pem(self.path) if self.authority.parents else None
 
     def publish_due(self) -> list[Series]:
         """Sign and record each list whose time has come; returns which."""

@@ -41,10 +41,10 @@ def authority_at(
 ) -> Authority:
     """Read who issues, with the key; raise ConfigError, as for a wrong passphrase or PIN."""
     name = _who_issues(path)
-    own, *between = x509.load_pem_x509_certificates(directory.read(path / f"{name}.pem"))
+    own, *between = _certificates(path / f"{name}.pem")
     parents = tuple(between)
     if name == ISSUING:
-        parents += tuple(x509.load_pem_x509_certificates(directory.read(path / f"{ROOT}.pem")))
+        parents += tuple(_certificates(path / f"{ROOT}.pem"))
     key = _open_key(path, settings, name, passphrase, pin)
     if key.public_key() != own.public_key():
         let_go(key)
@@ -85,14 +85,32 @@ def root_register_of(path: Path) -> Register:
 
 def _register_of(path: Path, name: str) -> Register:
     settings = directory.read_settings(path)
-    certificates = x509.load_pem_x509_certificates(directory.read(path / f"{name}.pem"))
-    return open_register(path, settings, certificates[0])
+    return open_register(path, settings, _certificates(path / f"{name}.pem")[0])
 
 
 def root_pem(path: Path) -> bytes:
     """The certificate that others take as their anchor, in PEM."""
     directory.read_settings(path)
-    return directory.read(path / f"{ROOT}.pem")
+    return pem(tuple(_certificates(path / f"{ROOT}.pem")))
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
+    """One certificate or more, as they were written there."""
+    try:
+        return x509.load_pem_x509_certificates(directory.read(path))
+    except ValueError:
+        raise ConfigError(f"{path}: is damaged: it holds no certificates in PEM") from None
+
+
+def root_crl_pem(path: Path) -> bytes | None:
+    """The list that the root signed when it was made, in PEM, where it is here."""
+    place = path / "root-crl.pem"
+    if not place.exists():
+        return None
+    try:
+        return x509.load_pem_x509_crl(directory.read(place)).public_bytes(Encoding.PEM)
+    except ValueError:
+        raise ConfigError(f"{place}: is damaged: it holds no revocation list in PEM") from None
 
 
 def _who_issues(path: Path) -> str:
