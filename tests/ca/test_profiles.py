@@ -153,3 +153,26 @@ def test_constraints_of_every_kind_become_subtrees() -> None:
     ]
     with pytest.raises(ConfigError, match="no network"):
         name_constraints(Constraints(permitted_ip=("10.0.0.1/8",)))
+
+
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        Constraints(permitted_dns=("*.example.com",)),
+        Constraints(permitted_dns=("b\xfccher.example",)),
+        Constraints(excluded_dns=("a\udcff",)),
+        Constraints(excluded_uri=("b\xfccher.example",)),
+        Constraints(permitted_email=("b\xfccher.example",)),
+        Constraints(permitted_ip=("10.0.0.0/99",)),
+        Constraints(permitted_ip=("10.0.0.1/8",)),
+    ],
+)
+def test_a_constraint_that_bounds_nothing_is_refused(constraints: Constraints) -> None:
+    with pytest.raises(ConfigError, match="bounds no names|is no network|no certificate can say"):
+        name_constraints(constraints)
+
+
+def test_an_address_of_one_interface_is_in_no_certificate() -> None:
+    """Its zone would be left out, and the certificate say less than was asked for (RFC 4007 11)."""
+    with pytest.raises(ConfigError, match="names an interface of one machine"):
+        alternative_names(Holder("x", ip=("fe80::1%eth0",)))

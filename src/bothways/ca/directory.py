@@ -103,9 +103,11 @@ def check_place(path: Path) -> None:
     """Raise ConfigError for what is no place for a file: writing would put one there instead of a device or link."""
     if not path.name:
         raise ConfigError(f"{path}: is no name of a file")
-    if path.is_symlink():
+    with told(path):
+        linked, taken = path.is_symlink(), path.exists() and not path.is_file()
+    if linked:
         raise ConfigError(f"{path}: is a symbolic link; name the file that it leads to")
-    if path.exists() and not path.is_file():
+    if taken:
         raise ConfigError(f"{path}: is there already and no file; nothing was changed there")
 
 

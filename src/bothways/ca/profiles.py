@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -181,10 +181,10 @@ def name_constraints(constraints: Constraints) -> x509.NameConstraints:
     """Make the extension that an issuing certificate carries."""
     permitted, excluded = (
         [
-            *(x509.DNSName(name.removeprefix(".")) for name in dns),
             *(x509.IPAddress(_network(name)) for name in ip),
-            *(x509.UniformResourceIdentifier(name) for name in uri),
-            *(x509.RFC822Name(name) for name in email),
+            *(_named(x509.DNSName, name.removeprefix(".")) for name in dns),
+            *(_named(x509.UniformResourceIdentifier, name) for name in uri),
+            *(_named(x509.RFC822Name, name) for name in email),
         ]
         for dns, ip, uri, email in (
             (
@@ -201,7 +201,10 @@ def name_constraints(constraints: Constraints) -> x509.NameConstraints:
             ),
         )
     )
-    return x509.NameConstraints(permitted or None, excluded or None)
+    try:
+        return x509.NameConstraints(permitted or None, excluded or None)
+    except ValueError as error:
+        raise ConfigError(f"a constraint that no certificate can say: {error}") from None
 
 
 def constraints_of(certificate: x509.Certificate) -> Constraints:
@@ -259,9 +262,21 @@ def _dns(name: str) -> str:
 
 def _ip(name: str) -> IPv4Address | IPv6Address:
     try:
-        return ip_address(name)
+        address = ip_address(name)
     except ValueError:
         raise ConfigError(f"{name!a} is no IP address") from None
+    if "%" in name:
+        raise ConfigError(f"{name!a} names an interface of one machine, which no certificate can say")
+    return address
+
+
+def _named(kind: Callable[[str], x509.GeneralName], name: str) -> x509.GeneralName:
+    try:
+        return kind(name)
+    except ValueError:
+        raise ConfigError(
+            f"{name!a} bounds no names; other scripts are written as A-labels (xn--...)"
+        ) from None
 
 
 def _network(name: str) -> IPv4Network | IPv6Network:

@@ -103,3 +103,22 @@ def test_openssl_reads_every_file(folder: Path) -> None:
     ):
         run = subprocess.run([openssl, *words.split()], capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://b\xfccher.example", "http://a\udcff", "http://a/\xfc", "http://a b", "http:///x", "ftp://a"],
+)
+def test_an_address_that_no_certificate_can_hold_is_refused(folder: Path, url: str) -> None:
+    """And nothing is left behind."""
+    ca(
+        "init",
+        "ca",
+        "--name",
+        "Example",
+        "--insecure-no-passphrase",
+        "--url",
+        url,
+        error="is no http:// address",
+    )
+    assert list(folder.iterdir()) == []

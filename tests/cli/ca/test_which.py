@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -44,3 +45,12 @@ def test_a_serial_is_read_with_colons_as_openssl_prints_it(folder: Path) -> None
     serial = f"{int(str(rows('list', 'ca')[0]['serial']), 16):032X}"
     ca("revoke", "ca", ":".join(serial[at : at + 2] for at in range(0, 32, 2)))
     assert states() == ["revoked"]
+
+
+@pytest.mark.parametrize("name", ["a\udcff", "a\0b", "a\x1b[31m", "", "x'); DROP TABLE certificates;--"])
+def test_what_can_be_no_name_is_the_name_of_nothing(folder: Path, name: str) -> None:
+    """Bytes of a command line that are no text among them."""
+    init()
+    client("alice")
+    ca("revoke", "ca", name, error="no file, serial number or name of what was issued here")
+    assert states() == ["good"]

@@ -72,8 +72,8 @@ def command(
     already. With --key-uri the issuing key is made in hardware, or the one that is there is taken; its driver is
     named by module-path= in the URI or by $PKCS11_MODULE.
     """
-    if url and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
-        refuse(f"--url: {visible(url)} is no http:// address")
+    if url and not re.fullmatch(r"https?://[!-.0-~]+(/[!-~]*)?", url):
+        refuse(f"--url: {visible(url)} is no http:// address", "other scripts are written as xn--... and %XX")
     terms = Terms(
         name or "",
         KeyType(key),

@@ -60,7 +60,8 @@ def _by_file(register: Register, file: str) -> Entry:
 def _by_name(register: Register, name: str, held: bool) -> Entry:
     now = utc_now()
     states = ("held",) if held else ("good", "held")
-    found = register.named(name)
+    # What no store can be asked for is the name of nothing: bytes that are no text, and NUL.
+    found = register.named(name) if re.search("[\0\ud800-\udfff]", name) is None else []
     good = [entry for entry in found if state(entry, now) in states]
     if len(good) == 1:
         return good[0]
