@@ -222,6 +222,30 @@ def test_a_post_that_is_no_request_is_answered_as_malformed(running: Service, da
     assert ocsp.load_der_ocsp_response(body).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
 
 
+@pytest.mark.parametrize(
+    "number", ["9" * 18, "9" * 19, "9" * 5000, "-1", "1.5", "%D9%A3", "00", "1-delta-delta"]
+)
+def test_a_partition_that_nobody_has_is_no_fault_of_the_service(running: Service, number: str) -> None:
+    """However it is written."""
+    assert running.read(f"/crl/issuing/{number}.crl")[0] == 404
+    assert running.read(f"/crl/issuing/{number}-delta.crl")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["nonsense", "GET /health HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket"],
+)
+def test_what_anybody_sends_makes_no_lines_in_the_log(tmp_path: Path, head: str) -> None:
+    """Which would fill a disk, or hide what matters."""
+    made = Service(tmp_path)
+    address = urlsplit(made.url)
+    with socket.create_connection((address.hostname or "", address.port or 0), 10) as client:
+        client.sendall(head.encode() + b"\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 ")
+    assert made.stop() == 0
+    assert made.said == ""
+
+
 def test_a_request_that_stays_halfway_keeps_nobody_else_waiting(running: Service) -> None:
     address = urlsplit(running.url)
     with socket.create_connection((address.hostname or "", address.port or 0), 10) as slow:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import hashlib
+import re
 from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -67,8 +68,8 @@ def service(office: Office, tell: Tell) -> Starlette:
             Route("/ocsp/{request:path}", desk.ocsp_get, methods=["GET"]),
             Route("/crl/issuing.crl", desk.list_of(delta=False)),
             Route("/crl/issuing-delta.crl", desk.list_of(delta=True)),
-            Route("/crl/issuing/{partition:int}.crl", desk.list_of(delta=False)),
-            Route("/crl/issuing/{partition:int}-delta.crl", desk.list_of(delta=True)),
+            Route("/crl/issuing/{partition}-delta.crl", desk.list_of(delta=True)),
+            Route("/crl/issuing/{partition}.crl", desk.list_of(delta=False)),
             Route("/crl/root.crl", desk.root_list),
             *(Route(f"/{path}", desk.certificate(der)) for path, der in keeper.certificates.items()),
             Route("/health", desk.health),
@@ -130,7 +131,10 @@ class _Desk:
         """The newest list of a series."""
 
         async def handed_out(request: Request) -> Response:
-            series = Series(request.path_params.get("partition"), delta)
+            number = request.path_params.get("partition")
+            if number is not None and not _PARTITION.fullmatch(number):
+                return self._list(request, None, KEPT)
+            series = Series(None if number is None else int(number), delta)
             try:
                 document = await run_in_threadpool(self._keeper.list_, series)
             except ConfigError:
@@ -177,6 +181,7 @@ class _Desk:
         return Response(document.content, media_type=kind, headers=headers)
 
 
+_PARTITION = re.compile("0|[1-9][0-9]{0,17}")
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
 

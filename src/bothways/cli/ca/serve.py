@@ -17,7 +17,7 @@ from bothways.cli.options import ADDRESS, Address
 from bothways.cli.terminal import say
 
 SETTINGS: dict[str, Any] = {
-    "log_level": "warning",
+    "log_level": "error",  # what is wrong with a request is its sender's to know, and no line of the log
     "access_log": False,
     "proxy_headers": False,
     "server_header": False,
