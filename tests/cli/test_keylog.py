@@ -102,3 +102,13 @@ def test_a_file_that_others_may_read_is_warned_of_also_in_json(folder, tmp_path,
     assert reports[0]["warning"].startswith(f"the keys of every connection go to {log}")
     assert reports[1] == {"warning": f"others than its owner may read {log}: chmod 600 it"}
     assert "error" in reports[2]
+
+
+def test_a_file_of_somebody_else_is_warned_of(folder, tmp_path, monkeypatch, capsys):
+    """Such as one that was laid ready where anybody may write."""
+    log = tmp_path / "keys.log"
+    log.touch(0o600)
+    owner = log.stat().st_uid
+    monkeypatch.setattr("bothways.cli.keylog.os.geteuid", lambda: owner + 1)
+    assert here(monkeypatch, folder, log) == 1
+    assert f"warning: {log} belongs to somebody else" in capsys.readouterr().err

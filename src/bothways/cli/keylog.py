@@ -18,6 +18,7 @@ from bothways.cli.terminal import complain, refuse, say, say_json
 VARIABLE = "SSLKEYLOGFILE"
 WARNING = "the keys of every connection go to {path}: whoever has that file reads all that is said"
 SHARED = "others than its owner may read {path}: chmod 600 it"
+FOREIGN = "{path} belongs to somebody else, who reads what is written there: name a file of your own"
 
 keylog_option = click.option(
     "--insecure-keylog",
@@ -43,7 +44,10 @@ def load_keylog(allowed: bool, *, as_json: bool = False) -> Callable[[str], None
     except OSError as error:
         refuse(f"{VARIABLE} {path}: {error.strerror or error}", "name a file that can be written")
     _warn(WARNING.format(path=path), as_json=as_json)
-    if os.fstat(file).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    seen = os.fstat(file)
+    if hasattr(os, "geteuid") and seen.st_uid != os.geteuid():
+        _warn(FOREIGN.format(path=path), as_json=as_json)
+    if seen.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         _warn(SHARED.format(path=path), as_json=as_json)
     return _Log(file, path)
 
