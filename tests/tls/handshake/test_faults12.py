@@ -491,7 +491,7 @@ EXCHANGES = (
         CLIENT,
         Fault.BAD_RECORD,
         Alert.BAD_RECORD_MAC,
-        changing(ClientKeyExchange, exchange_keys=lambda old: old[:1] + bytes([9]) + old[2:]),
+        changing(ClientKeyExchange, exchange_keys=lambda old: old[:1] + bytes([old[1] ^ 1]) + old[2:]),
         conversation="one-way",
         in_flight=True,
         step="4.1",
