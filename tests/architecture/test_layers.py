@@ -26,7 +26,7 @@ ROWS = (
 # The same inside two rooms. A row may hold modules or packages; a package's modules know one another.
 INSIDE = {
     "trust": (
-        ("der", "files"),
+        ("der", "files", "work"),
         ("pem", "distinguished", "watched"),
         ("certificate",),
         ("verdict",),

@@ -1,0 +1,117 @@
+"""How much one judgement may cost: a budget of processor time and memory that every check draws from.
+
+Nothing is timed: each kind of step has a price, and what a peer may cause grows with what it sent. The prices
+are measured anew by `make bench ARGS=amplification`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+# What a peer may cause for each byte that it sent before it is trusted.
+MICROSECONDS_A_BYTE = 2.0
+OCTETS_A_BYTE = 64
+# What a judgement may cost beside: the path, the evidence and the memory of an honest peer.
+FIXED_MICROSECONDS = 5_000.0
+FIXED_OCTETS = 64 * 1024
+# What it may cost at most, however much was sent: an event loop waits for it.
+MOST_MICROSECONDS = 20_000.0
+
+
+class Price(NamedTuple):
+    """What one step costs: processor time in microseconds, and memory in octets while the verdict is kept."""
+
+    microseconds: float
+    octets: int = 0
+
+
+class Step(Enum):
+    """A kind of work of which a peer decides how often it is done, and its price."""
+
+    CERTIFICATE = Price(40.0, 4096)  # take one apart and read it, its names and extensions apart
+    EXTENSION = Price(2.0, 256)
+    NAME = Price(2.0, 384)  # read, normalize and keep one name of a certificate
+    NAME_COMPARISON = Price(1.5)
+    CANDIDATE = Price(4.0, 64)  # look whether one certificate may have issued another
+    POLICY = Price(4.0, 256)  # keep one policy in the valid policy tree
+    REASON = Price(6.0, 512)
+    EVIDENCE = Price(20.0, 128)  # look whether one CRL or OCSP response speaks of a certificate
+    HASHED_KIB = Price(2.5)  # hash 1024 octets of what was signed
+    SIGNATURE_UNIT = Price(1.0)  # a microsecond of a signature check, by `signature_price`
+
+    @property
+    def price(self) -> Price:
+        """What the step costs."""
+        return self.value
+
+
+class OutOfWork(Exception):
+    """The budget of a judgement is used up; `step` is what it could not pay for."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.name)
+        self.step = step
+
+
+class WorkBudget:
+    """What one judgement may still cost. `spent` counts the steps that were paid for."""
+
+    __slots__ = ("granted", "left", "room", "spent")
+
+    def __init__(self, microseconds: float = FIXED_MICROSECONDS, octets: int = FIXED_OCTETS) -> None:
+        self.granted = self.left = microseconds
+        self.room = octets
+        self.spent: dict[Step, float] = {}
+
+    @classmethod
+    def for_bytes(cls, received: int) -> WorkBudget:
+        """Grant what may be done for so many bytes of a peer that is not trusted yet."""
+        return cls(
+            min(FIXED_MICROSECONDS + MICROSECONDS_A_BYTE * received, MOST_MICROSECONDS),
+            FIXED_OCTETS + OCTETS_A_BYTE * received,
+        )
+
+    def spend(self, step: Step, count: float = 1) -> None:
+        """Pay for `count` steps before they are taken, or raise OutOfWork."""
+        microseconds, octets = step.value
+        self.left -= microseconds * count
+        self.room -= int(octets * count)
+        self.spent[step] = self.spent.get(step, 0) + count
+        if self.left < 0 or self.room < 0:
+            raise OutOfWork(step)
+
+    def spend_signature(self, key: CertificatePublicKeyTypes, signed_octets: int) -> None:
+        """Pay for checking one signature of `key` over so many octets, or raise OutOfWork."""
+        self.spend(Step.SIGNATURE_UNIT, signature_price(key))
+        self.spend(Step.HASHED_KIB, signed_octets / 1024)
+
+
+_CURVE_PRICES = {"secp256r1": 60.0, "secp384r1": 400.0, "secp521r1": 400.0}
+_KEY_PRICES: dict[type, float] = {
+    ed25519.Ed25519PublicKey: 80.0,
+    ed448.Ed448PublicKey: 180.0,
+    mldsa.MLDSA44PublicKey: 110.0,
+    mldsa.MLDSA65PublicKey: 170.0,
+    mldsa.MLDSA87PublicKey: 260.0,
+}
+_UNKNOWN_KEY_PRICE = 1_000.0
+
+
+def signature_price(key: CertificatePublicKeyTypes) -> float:
+    """Return what one check of a signature by `key` costs, in microseconds.
+
+    That of RSA grows with the square of the modulus and with the length of the exponent, which its owner chose.
+    """
+    if isinstance(key, rsa.RSAPublicKey):
+        exponent_bits = key.public_numbers().e.bit_length()
+        return (key.key_size / 2048) ** 2 * (12.0 + 0.75 * exponent_bits)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return _CURVE_PRICES.get(key.curve.name, _UNKNOWN_KEY_PRICE)
+    for kind, price in _KEY_PRICES.items():
+        if isinstance(key, kind):
+            return price
+    return _UNKNOWN_KEY_PRICE

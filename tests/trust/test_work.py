@@ -1,0 +1,72 @@
+"""The budget of one judgement, and what checking a signature costs."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+from bothways.trust.work import (
+    FIXED_MICROSECONDS,
+    FIXED_OCTETS,
+    MOST_MICROSECONDS,
+    OutOfWork,
+    Step,
+    WorkBudget,
+    signature_price,
+)
+
+
+def test_a_budget_grows_with_what_the_peer_sent_up_to_what_an_event_loop_bears() -> None:
+    """Two microseconds and 64 octets for each byte received, beside a fixed part."""
+    assert WorkBudget.for_bytes(0).granted == FIXED_MICROSECONDS
+    assert WorkBudget.for_bytes(1000).granted == FIXED_MICROSECONDS + 2000
+    assert WorkBudget.for_bytes(1000).room == FIXED_OCTETS + 64_000
+    assert WorkBudget.for_bytes(10**9).granted == MOST_MICROSECONDS
+
+
+def test_a_step_that_cannot_be_paid_for_is_named() -> None:
+    """What is used up says at which kind of step."""
+    work = WorkBudget(microseconds=2.5 * Step.NAME_COMPARISON.price.microseconds)
+    work.spend(Step.NAME_COMPARISON)
+    work.spend(Step.NAME_COMPARISON)
+    with pytest.raises(OutOfWork) as raised:
+        work.spend(Step.NAME_COMPARISON)
+    assert raised.value.step is Step.NAME_COMPARISON
+    assert work.spent == {Step.NAME_COMPARISON: 3}
+
+
+def test_memory_runs_out_as_time_does() -> None:
+    """A step that keeps much ends a judgement however fast it is."""
+    work = WorkBudget(microseconds=1e9, octets=2 * Step.NAME.price.octets)
+    work.spend(Step.NAME, 2)
+    with pytest.raises(OutOfWork):
+        work.spend(Step.NAME)
+
+
+def _rsa(bits: int, exponent: int) -> rsa.RSAPublicKey:
+    return rsa.RSAPublicNumbers(exponent, (1 << bits) - 1).public_key()
+
+
+def test_signatures_are_paid_for_by_what_they_cost() -> None:
+    """Of RSA the modulus and the exponent count: whoever made the key chose both."""
+    ordinary = signature_price(_rsa(2048, 65537))
+    assert signature_price(_rsa(16384, 65537)) > 50 * ordinary
+    assert signature_price(_rsa(3072, (1 << 3070) | 1)) > 100 * ordinary
+    dearer: list[CertificatePublicKeyTypes] = [
+        ec.generate_private_key(curve).public_key() for curve in (ec.SECP256R1(), ec.SECP384R1())
+    ]
+    assert signature_price(dearer[0]) < signature_price(dearer[1])
+    assert signature_price(ec.generate_private_key(ec.SECP256K1()).public_key()) >= 1000
+    assert signature_price(ed25519.Ed25519PrivateKey.generate().public_key()) < 200
+    assert signature_price(mldsa.MLDSA87PrivateKey.generate().public_key()) < 500
+
+
+def test_a_large_signed_list_costs_more_than_its_signature() -> None:
+    """What was signed has to be hashed."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    small, large = WorkBudget(), WorkBudget(microseconds=1e9)
+    small.spend_signature(key, 1024)
+    large.spend_signature(key, 4 * 1024 * 1024)
+    assert large.spent[Step.HASHED_KIB] == 4096
+    assert small.left > FIXED_MICROSECONDS - 100
