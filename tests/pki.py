@@ -225,7 +225,7 @@ def _with_old_digest(certificate: x509.Certificate, signer: PrivateKeyTypes, dig
 def as_version_1(issued: Issued) -> Issued:
     """The same certificate without version and extensions, signed anew by its ECDSA issuer."""
     tbs = issued.certificate.tbs_certificate_bytes
-    fields = [tbs[at:end] for at, end in _parts(tbs)]
+    fields = [tbs[at:end] for at, end in parts(tbs)]
     old = der(0x30, b"".join(fields[1:7]))
     signer = issued.above[0].key if issued.above else issued.key
     signature = signer.sign(old, ec.ECDSA(hashes.SHA256()))
@@ -240,7 +240,7 @@ def der(tag: int, content: bytes) -> bytes:
     return bytes([tag]) + (bytes([size]) if size < 128 else bytes([128 + len(octets)]) + octets) + content
 
 
-def _parts(data: bytes) -> list[tuple[int, int]]:
+def parts(data: bytes) -> list[tuple[int, int]]:
     """Where the elements inside one DER element begin and end."""
 
     def head(at: int) -> tuple[int, int]:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from bothways.trust.certificate import Parsed
 from bothways.trust.der import element
+from bothways.trust.distinguished import dotted
 from pki import as_version_1, intermediate, leaf, name, root
 from pki import der as encode
+from raw_certificates import edited
 
 ROOT = root()
 CA = intermediate(ROOT)
@@ -224,3 +226,66 @@ def test_a_serial_number_of_more_than_20_octets_is_borne():
     parsed = Parsed(parts)
     parsed.load()
     parsed.load()
+
+
+ISSUER_UID, SUBJECT_UID = bytes.fromhex("81020001"), bytes.fromhex("82020001")
+ONE, TWO, FOUR = (bytes.fromhex(f"a0030201{number}") for number in ("00", "01", "03"))
+VERSIONS = [
+    ("v1", ["version", "extensions"], {}, None),
+    ("v3 with unique identifiers", [], {"uids": ISSUER_UID + SUBJECT_UID}, None),
+    ("v1 with unique identifiers", ["version", "extensions"], {"uids": ISSUER_UID}, "issuerUniqueID, which"),
+    ("v1 with its subject's", ["version", "extensions"], {"uids": SUBJECT_UID}, "subjectUniqueID, which"),
+    ("v1 said aloud", ["extensions"], {"version": ONE}, "EncodedDefault"),
+    ("v2", ["extensions"], {"version": TWO}, "is not a valid X509 version"),
+    ("v2 with extensions", [], {"version": TWO}, "it has extensions, which version 2 has not"),
+    ("v4", [], {"version": FOUR}, "a version that RFC 5280 does not know"),
+    ("a version of two octets", [], {"version": bytes.fromhex("a00402020002")}, "a version that"),
+    ("a negative version", [], {"version": bytes.fromhex("a0030201ff")}, "a version that"),
+    ("unique identifiers in the wrong order", [], {"uids": SUBJECT_UID + ISSUER_UID}, "out of order"),
+    ("a unique identifier twice", [], {"uids": ISSUER_UID * 2}, "out of order"),
+    ("a part that nobody knows", [], {"uids": bytes.fromhex("8400")}, "out of order, or nothing"),
+    ("extensions twice", [], {"uids": bytes.fromhex("a3023000")}, "out of order"),
+]
+
+
+@pytest.mark.parametrize(("what", "without", "changes", "problem"), VERSIONS, ids=lambda each: str(each)[:40])
+def test_a_version_has_the_parts_that_it_may_have(what, without, changes, problem):
+    """RFC 5280 4.1.2.1, 4.1.2.8 and 4.1.2.9."""
+
+    def read():
+        Parsed(edited(SERVER, *without, **changes).der).load()
+
+    if problem is None:
+        read()
+    else:
+        with pytest.raises(ValueError, match=problem):
+            read()
+
+
+def test_extensions_are_found_as_they_stand():
+    """RFC 5280 4.1: what the parser re-encodes or cannot read is read from these."""
+    found = Parsed(SERVER.der).raw_extensions
+    assert [dotted(oid) for oid in found] == [
+        each.oid.dotted_string for each in SERVER.certificate.extensions
+    ]
+    for each in SERVER.certificate.extensions:
+        assert (each.critical, each.value.public_bytes()) in found.values()
+    assert Parsed(edited(SERVER, "version", "extensions").der).raw_extensions == {}
+
+
+@pytest.mark.parametrize(
+    ("extensions", "problem"),
+    [
+        (encode(0x30, b"") + b"\x05\x00", "bytes follow the extensions"),
+        (encode(0x30, b"\x05\x00"), "no extension at byte"),
+        (encode(0x30, encode(0x30, b"\x06\x01\x29\x04\x00\x05\x00")), "bytes follow the extension's value"),
+        (encode(0x30, encode(0x30, b"\x06\x01\x29\x04\x00") * 2), "stands there twice"),
+        (encode(0x30, encode(0x30, encode(6, b"\x29" * 80) + b"\x04\x00") * 2), "of 80 bytes stands there"),
+        (b"\x05\x00", "no extensions"),
+    ],
+)
+def test_extensions_that_are_none_are_told(extensions, problem):
+    """RFC 5280 4.2."""
+    parsed = Parsed(edited(SERVER, extensions=encode(0xA3, extensions)).der)
+    with pytest.raises(ValueError, match=problem):
+        _ = parsed.raw_extensions

@@ -29,13 +29,20 @@ from cryptography.x509 import (
 )
 
 from bothways.faults import Fault
-from bothways.trust.der import BIT_STRING, SEQUENCE, element, expect_element
-from bothways.trust.distinguished import FOLDED_LIMIT, has_endless_text, normal, spelled
+from bothways.trust.der import BIT_STRING, SEQUENCE, element, elements, expect_element, extensions_in
+from bothways.trust.distinguished import FOLDED_LIMIT, has_endless_text, identifier_text, normal, spelled
 
 T = TypeVar("T", bound=ExtensionType)
 Extensions = Mapping[ObjectIdentifier, Extension[ExtensionType]]
 _INTEGER = 0x02
 _VERSION = 0xA0
+# What may follow the key, in this order (RFC 5280 4.1): tag, its name, and the first version that has it.
+_ISSUER_UNIQUE_ID, _SUBJECT_UNIQUE_ID, _EXTENSIONS = 0x81, 0x82, 0xA3
+_OPTIONAL = {
+    _ISSUER_UNIQUE_ID: ("an issuerUniqueID", 2),
+    _SUBJECT_UNIQUE_ID: ("a subjectUniqueID", 2),
+    _EXTENSIONS: ("extensions", 3),
+}
 EMPTY_NAME = b"\x30\x00"
 
 
@@ -61,9 +68,11 @@ class Parsed:
 
     __slots__ = (
         "_digest",
+        "_extensions_at",
         "_key_digest",
         "_loaded",
         "_names",
+        "_raw_extensions",
         "der",
         "flaws",
         "issuer",
@@ -85,6 +94,8 @@ class Parsed:
         self._digest: bytes | None = None
         self._key_digest: bytes | None = None
         self._names: tuple[bytes, bytes] | None = None
+        self._extensions_at = (0, 0)
+        self._raw_extensions: Mapping[bytes, tuple[bool, bytes]] | None = None
         self._take_apart()
 
     def _take_apart(self) -> None:
@@ -97,7 +108,7 @@ class Parsed:
         tag, first, stop = element(der, at, tbs_end)
         self.version = 1
         if tag == _VERSION:
-            self.version = der[stop - 1] + 1
+            self.version = self._version(first, stop)
             at = stop
             tag, first, stop = element(der, at, tbs_end)
         if tag != _INTEGER:
@@ -114,12 +125,31 @@ class Parsed:
         self.subject = der[at:stop]
         _, at = expect_element(der, stop, tbs_end, SEQUENCE, "subjectPublicKeyInfo")
         self.spki = der[stop:at]
+        self._take_optional(at, tbs_end)
         _, stop = expect_element(der, tbs_end, end, SEQUENCE, "signatureAlgorithm")
         if der[tbs_end:stop] != inner_algorithm:
             raise ValueError("the signature algorithm inside the signed part differs from the one outside")
         start, stop = expect_element(der, stop, end, BIT_STRING, "signatureValue")
         if stop != end or der[start:stop][:1] != b"\0":
             raise ValueError("its signature is no bit string of whole bytes that ends the certificate")
+
+    def _version(self, at: int, end: int) -> int:
+        start, stop = expect_element(self.der, at, end, _INTEGER, "version")
+        if stop != end or stop - start != 1 or self.der[start] > 2:
+            raise ValueError("a version that RFC 5280 does not know")
+        return self.der[start] + 1
+
+    def _take_optional(self, at: int, end: int) -> None:
+        last = 0
+        for tag, _, start, stop in elements(self.der, at, end):
+            what, version = _OPTIONAL.get(tag, ("", 0))
+            if tag <= last or not what:
+                raise ValueError("what follows the key is out of order, or nothing that belongs there")
+            if self.version < version:
+                raise ValueError(f"it has {what}, which version {self.version} has not")
+            if tag == _EXTENSIONS:
+                self._extensions_at = start, stop
+            last = tag
 
     def load(self) -> Loaded:
         """Read everything that judging needs, or raise ValueError: the one gate to the parser."""
@@ -145,8 +175,6 @@ class Parsed:
             raise ValueError(f"a key of a kind that we do not know: {error}") from None
         except (ValueError, TypeError, InvalidVersion, UnsupportedGeneralNameType) as error:
             raise ValueError(str(error)) from None
-        if extensions and self.version < 3:
-            raise ValueError(f"it has extensions, which version {self.version} has not")
         if self.issuer == EMPTY_NAME:
             raise ValueError("its issuer is empty")
         if has_endless_text(self.subject) or has_endless_text(self.issuer):
@@ -172,6 +200,30 @@ class Parsed:
         """Return the value of the extension of a kind, or None where it is absent."""
         found = (self._loaded or self.load()).extensions.get(kind.oid)
         return found.value if found is not None and type(found.value) is kind else None
+
+    @property
+    def raw_extensions(self) -> Mapping[bytes, tuple[bool, bytes]]:
+        """Criticality and value of each extension as they stand, by the content of its identifier.
+
+        ValueError for extensions that are no DER, or of which one stands there twice.
+        """
+        if self._raw_extensions is None:
+            self._raw_extensions = self._walk_extensions()
+        return self._raw_extensions
+
+    def _walk_extensions(self) -> Mapping[bytes, tuple[bool, bytes]]:
+        at, end = self._extensions_at
+        if at == end:
+            return {}
+        start, stop = expect_element(self.der, at, end, SEQUENCE, "extensions")
+        if stop != end:
+            raise ValueError(f"{end - stop} bytes follow the extensions")
+        found: dict[bytes, tuple[bool, bytes]] = {}
+        for oid, critical, value in extensions_in(self.der, start, stop):
+            if oid in found:
+                raise ValueError(f"the extension {identifier_text(oid)} stands there twice")
+            found[oid] = critical, value
+        return found
 
     @property
     def digest(self) -> bytes:

@@ -22,7 +22,7 @@ from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import pem
 from bothways.trust.certificate import Parsed
-from bothways.trust.der import SEQUENCE, element, elements, expect_element
+from bothways.trust.der import SEQUENCE, element, elements, expect_element, extensions_in
 from bothways.trust.distinguished import normal, normal_relatives, spelled
 from bothways.trust.signatures import algorithm_weakness, is_signature_of
 
@@ -36,7 +36,7 @@ ALL_REASONS = frozenset(
 _REMEMBERED_SIGNERS = 16
 PROGRESS_STEP = 50_000
 
-_INTEGER, _BOOLEAN, _OID, _OCTETS, _UTC_TIME, _GENERALIZED_TIME, _ENUMERATED = 2, 1, 6, 4, 0x17, 0x18, 10
+_INTEGER, _BOOLEAN, _UTC_TIME, _GENERALIZED_TIME, _ENUMERATED = 2, 1, 0x17, 0x18, 10
 _EXTENSIONS = 0xA0
 _BEGIN = b"-----BEGIN X509 CRL-----"
 _DIRECTORY_NAME = 0xA4
@@ -146,7 +146,7 @@ class CRL:
     def _heed_critical(self, at: int, rest: int, stop: int, names: list[tuple[int, bytes]]) -> None:
         """Note a change of the certificates' issuer (RFC 5280 5.3.3), and what may not be passed over."""
         extensions = expect_element(self.der, rest, stop, SEQUENCE, "extensions")
-        for oid, critical, value in _extensions(self.der, *extensions):
+        for oid, critical, value in extensions_in(self.der, *extensions):
             if oid == _ENTRY_ISSUER:
                 names.append((at, _certificate_issuer(value)))
             elif critical and oid not in (_ENTRY_REASON, _ENTRY_INVALIDITY):
@@ -207,7 +207,7 @@ class CRL:
             return _REASONS[0]
         if self.der[at : end - 1] == _REASON_ALONE:
             return _REASONS.get(self.der[end - 1], _REASONS[0])
-        for oid, _, value in _extensions(
+        for oid, _, value in extensions_in(
             self.der, *expect_element(self.der, at, end, SEQUENCE, "extensions")
         ):
             if oid == _ENTRY_REASON:
@@ -327,17 +327,6 @@ def _walk(der: bytes, at: int, end: int, progress: Progress | None) -> Iterator[
             progress((at - first) / (end - first))
     if progress is not None:
         progress(1.0)
-
-
-def _extensions(der: bytes, at: int, end: int) -> Iterator[tuple[bytes, bool, bytes]]:
-    for _, _, start, stop in elements(der, at, end):
-        first, last = expect_element(der, start, stop, _OID, "extension")
-        oid = der[first:last]
-        critical = der[last : last + 3] == _CRITICAL
-        value, value_end = expect_element(
-            der, last + 3 if critical else last, stop, _OCTETS, "extension value"
-        )
-        yield oid, critical, der[value:value_end]
 
 
 def _certificate_issuer(value: bytes) -> bytes:

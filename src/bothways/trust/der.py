@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 BIT_STRING = 0x03
+OCTET_STRING = 0x04
+OBJECT_IDENTIFIER = 0x06
 SEQUENCE = 0x30
 SET = 0x31
+_CRITICAL = bytes.fromhex("0101ff")
 
 
 def element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
@@ -48,3 +51,17 @@ def expect_element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple
     if got != tag:
         raise ValueError(f"no {what} at byte {at}")
     return start, stop
+
+
+def extensions_in(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bool, bytes]]:
+    """Walk over the extensions between `at` and `end`: identifier, criticality, value (RFC 5280 4.1)."""
+    for tag, begin, start, stop in elements(data, at, end):
+        if tag != SEQUENCE:
+            raise ValueError(f"no extension at byte {begin}")
+        first, last = expect_element(data, start, stop, OBJECT_IDENTIFIER, "extension")
+        critical = data[last : last + len(_CRITICAL)] == _CRITICAL
+        place = last + len(_CRITICAL) if critical else last
+        value, value_end = expect_element(data, place, stop, OCTET_STRING, "extension value")
+        if value_end != stop:
+            raise ValueError(f"bytes follow the extension's value at byte {value_end}")
+        yield data[first:last], critical, data[value:value_end]

@@ -9,9 +9,8 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-from bothways.trust.der import SEQUENCE, SET, elements, expect_element
+from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, SET, elements, expect_element
 
-_OID = 0x06
 _LONGEST_KIND = 63  # what parsers read at most; numbers of thousands of digits cannot be told
 _SHORT_NAME = 512  # longer names are worked out anew, so that the caches stay small
 # Unicode's equivalences take time that grows with the square of a string; RFC 5280 A.1 allows most of them 64.
@@ -46,7 +45,7 @@ def attributes(name: bytes) -> list[list[tuple[bytes, int, bytes]]]:
 
 
 def _attribute(name: bytes, at: int, end: int) -> tuple[bytes, int, bytes]:
-    start, stop = expect_element(name, at, end, _OID, "attribute type")
+    start, stop = expect_element(name, at, end, OBJECT_IDENTIFIER, "attribute type")
     values = list(elements(name, stop, end))
     if len(values) != 1:
         raise ValueError("an attribute has no single value")
@@ -131,12 +130,17 @@ _short_text = lru_cache(maxsize=1024)(_text)
 
 
 def _spelled(kind: bytes, tag: int, value: bytes) -> str:
-    number = dotted(kind) if len(kind) <= _LONGEST_KIND else f"an identifier of {len(kind)} bytes"
+    number = identifier_text(kind)
     encoding = _STRINGS.get(tag)
     text = "#" + value.hex() if encoding is None else value.decode(encoding, "replace")
     if encoding is not None:
         text = "".join("\\" + each if each in ',+"\\<>;' else each for each in text)
     return f"{_SHORT.get(number, number)}={text}"
+
+
+def identifier_text(kind: bytes) -> str:
+    """Return an object identifier for a person, at a cost that its length does not raise."""
+    return dotted(kind) if len(kind) <= _LONGEST_KIND else f"an identifier of {len(kind)} bytes"
 
 
 @lru_cache(maxsize=256)

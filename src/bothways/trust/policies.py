@@ -14,11 +14,10 @@ from cryptography.x509.oid import ExtensionOID
 
 from bothways.faults import Fault, Reason
 from bothways.trust.certificate import Parsed
-from bothways.trust.der import SEQUENCE, elements, expect_element
+from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, elements, expect_element
 from bothways.trust.distinguished import dotted
 
 ANY = "2.5.29.32.0"
-_OID = 0x06
 OID_LIMIT = 63  # as `cryptography` has it for all others; to spell one costs the square of its length
 
 
@@ -175,8 +174,8 @@ def _pairs(value: bytes) -> Iterator[tuple[str, str]]:
     for tag, _, start, stop in elements(value, at, end):
         if tag != SEQUENCE:
             raise ValueError("a mapping is no sequence")
-        first, middle = expect_element(value, start, stop, _OID, "policy")
-        second, last = expect_element(value, middle, stop, _OID, "policy")
+        first, middle = expect_element(value, start, stop, OBJECT_IDENTIFIER, "policy")
+        second, last = expect_element(value, middle, stop, OBJECT_IDENTIFIER, "policy")
         if max(middle - first, last - second) > OID_LIMIT:
             raise ValueError(f"a policy's identifier has more than {OID_LIMIT} bytes")
         yield dotted(value[first:middle]), dotted(value[second:last])
