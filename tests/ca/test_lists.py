@@ -18,7 +18,8 @@ from bothways.ca.profiles import Holder, Profile
 from bothways.ca.rows import WHOLE, Lists, Published, Series
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
-from bothways.trust.revocation import CRLStore, Revocation, judge
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation, judge
 from bothways.trust.verdict import Purpose, Trusted
 from ca.offices import DAY, NOW, Clock, client, new_office
 from interop import peers

@@ -20,8 +20,9 @@ from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
+from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
-from bothways.trust.revocation import CRLStore, Revocation, judge
+from bothways.trust.revocation import Revocation, judge
 from bothways.trust.verdict import Purpose, Trusted
 from ca.ocsp_requests import issuer_ids, read, request
 from ca.offices import NOW, Clock, client, new_office

@@ -16,9 +16,10 @@ from bothways.tls.handshake.steps import Role
 from bothways.tls.standing import LOOK_SECONDS
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.asking import TOLERANCE
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
-from bothways.trust.revocation import TOLERANCE, Revocation
+from bothways.trust.revocation import Revocation
 from pair import FrozenClock, Pair, received
 from pki import NOW
 from tls.handshake.conversations import (

@@ -1,0 +1,80 @@
+"""The evidence that is at hand for one judgement, and by when and whose word it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.crl import CRL
+from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.revocation.policy import Revocation
+from bothways.trust.revocation.status import Statement
+
+# A list may be large, and a peer sends certificates of its own making: so many bytes are held against their keys.
+CHECKED_BYTES = 128 * 1024 * 1024
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class _Work:
+    """How many bytes of lists may yet be held against other keys than that of the certificate's own issuer."""
+
+    def __init__(self) -> None:
+        self._left = CHECKED_BYTES
+
+    def affords(self, crl: CRL, signer: Parsed) -> bool:
+        """Take what it costs to look whether a key signed a list; False where too little is left."""
+        if not crl.has_met(signer):
+            self._left -= len(crl.der)
+        return self._left >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """What may be consulted: by the policy, what came stapled to certificates, and what was fetched."""
+
+    policy: Revocation
+    anchors: TrustStore
+    at: datetime
+    stapled: Mapping[bytes, bytes]
+    gathered: Gathered | None
+    work: _Work = field(default_factory=_Work)
+
+    def lists_of(self, normal_issuer: bytes) -> list[CRL]:
+        """Return the lists of an issuer, by its name in the form of RFC 5280 7.1."""
+        at_hand = () if self.policy.crls is None else self.policy.crls.of(normal_issuer)
+        fetched = () if self.gathered is None else self.gathered.lists(normal_issuer)
+        return [*at_hand, *fetched]
+
+    def responses_about(self, certificate: Parsed) -> list[OCSPResponse]:
+        """Return the OCSP responses about a certificate that nobody stapled to it."""
+        at_hand = () if self.policy.ocsp is None else self.policy.ocsp.of(certificate)
+        fetched = () if self.gathered is None else self.gathered.responses(certificate)
+        return [*at_hand, *fetched]
+
+    def staple(self, certificate: Parsed) -> bytes | None:
+        """Return the response that came with a certificate, where staples count."""
+        return None if self.policy.staples == "ignore" else self.stapled.get(certificate.der)
+
+    def lapse(self, end: datetime) -> datetime:
+        """Return until when evidence counts that says it holds until `end`."""
+        tolerance = self.policy.tolerance
+        return end + tolerance if end < _NEVER - tolerance else _NEVER
+
+
+class Asker(Protocol):
+    """Who asks about the status of certificates, those of the signers of evidence among them."""
+
+    @property
+    def asking(self) -> list[bytes]:
+        """The certificates that are being asked about, the one whose status depends on the next first."""
+
+    def status(self, certificate: Parsed, issuer: Parsed) -> Statement:
+        """Say of one certificate, issued by `issuer`, whether it is revoked."""
+
+    def may_ask_about(self, signer: Parsed) -> bool:
+        """Whether the status of a signer depends on nothing that is being asked about."""

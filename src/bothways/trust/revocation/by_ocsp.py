@@ -1,0 +1,85 @@
+"""What OCSP responses say of a certificate: those stapled to it, those at hand, those fetched (RFC 6960 3.2)."""
+
+from __future__ import annotations
+
+from bothways.trust.certificate import Parsed
+from bothways.trust.crl import HOLD
+from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, needs_no_check
+from bothways.trust.revocation.available import Asker, Available
+from bothways.trust.revocation.status import BadStaple, Good, Revoked, Statement, Unknown
+
+
+class ResponseSource:
+    """The OCSP responses that are available, for one path."""
+
+    def __init__(self, available: Available, asker: Asker) -> None:
+        self._available = available
+        self._asker = asker
+
+    def statements(self, certificate: Parsed, issuer: Parsed) -> list[Statement]:
+        """Return what each response says of a certificate."""
+        stapled = self.staple_statement(certificate, issuer)
+        others = self._available.responses_about(certificate)
+        said = [] if stapled is None else [stapled]
+        return said + [self._at_hand(each, certificate, issuer) for each in others]
+
+    def staple_statement(self, certificate: Parsed, issuer: Parsed) -> Statement | None:
+        """Return what the response says that came with a certificate; None where none did."""
+        staple = self._available.staple(certificate)
+        if staple is None:
+            return None
+        try:
+            response = OCSPResponse(staple)
+        except ValueError as error:
+            return BadStaple(f"it cannot be read: {error}")
+        return self._statement(response, certificate, issuer)
+
+    def _at_hand(self, response: OCSPResponse, certificate: Parsed, issuer: Parsed) -> Statement:
+        """Take what a response says that no peer sent: one that is none does no harm."""
+        said = self._statement(response, certificate, issuer)
+        return _unusable(said.problem) if isinstance(said, BadStaple) else said
+
+    def _statement(self, response: OCSPResponse, certificate: Parsed, issuer: Parsed) -> Statement:
+        """Take what one response says, if who signed it may and it holds now.
+
+        `BadStaple` says why it is no response of the issuer about the certificate at all.
+        """
+        if response.problem is not None:
+            return _unusable(response.problem)
+        signer = response.signer(issuer, self._available.at)
+        if isinstance(signer, str):
+            return BadStaple(signer)
+        answer = response.answer(certificate, issuer)
+        if answer is None:
+            return BadStaple("it is for another certificate")
+        vouched = self._status_of_signer(signer, issuer)
+        if isinstance(vouched, Unknown):
+            return vouched
+        return self._answered(answer, signer, vouched)
+
+    def _answered(self, answer: Answer, signer: Parsed, vouched: Good) -> Statement:
+        """Take an answer: good while it holds, revoked for good, and unknown is not good (RFC 6960 2.2)."""
+        available = self._available
+        untimely = answer.untimeliness(available.at, available.policy.tolerance, MAX_AGE)
+        if answer.state == "revoked" and not (untimely and answer.reason == HOLD):
+            return Revoked(answer.revoked_at or answer.this_update, answer.reason)
+        if untimely:
+            return Unknown(f"its OCSP response does not hold: {untimely}")
+        if answer.state == "good":
+            return Good(min(available.lapse(answer.until(MAX_AGE)), signer.not_after, vouched.until))
+        return Unknown("the OCSP responder does not know it")
+
+    def _status_of_signer(self, signer: Parsed, issuer: Parsed) -> Good | Unknown:
+        """Return until when a delegate may answer, or what keeps it from that (RFC 6960 4.2.2.2.1)."""
+        if signer is issuer or needs_no_check(signer):
+            return Good(signer.not_after)
+        if not self._asker.may_ask_about(signer):
+            return _unusable(f"it is signed by {signer.subject_text}, whose own status depends on it")
+        said = self._asker.status(signer, issuer)
+        if not isinstance(said, Good):
+            return _unusable(f"it is signed by {signer.subject_text}, whose own status is not good")
+        return said
+
+
+def _unusable(problem: str) -> Unknown:
+    return Unknown(f"its OCSP response cannot be used: {problem}")

@@ -1,0 +1,223 @@
+"""Whether the certificates of a path are revoked: every source states what it knows, and one fold decides.
+
+All evidence that applies is consulted, never just the first; lists must together speak of all reasons; revoked wins
+over good; unknown is not good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from cryptography import x509
+
+from bothways.faults import Fault, Reason
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.evidence.asking import Missing
+from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.evidence.sources import list_wants, response_wants
+from bothways.trust.names import ServerName
+from bothways.trust.path import LIMITS, Limits, Path, Status, StatusCheck
+from bothways.trust.path import judge as judge_path
+from bothways.trust.policies import NO_POLICY, Policies
+from bothways.trust.revocation.available import Available
+from bothways.trust.revocation.by_crl import CRLSource
+from bothways.trust.revocation.by_ocsp import ResponseSource
+from bothways.trust.revocation.policy import Revocation
+from bothways.trust.revocation.status import SILENCE, BadStaple, Good, Revoked, Statement, Unknown, fold
+from bothways.trust.verdict import Finding, Outcome, Purpose, Verdict, Want
+
+_MAX_DEPTH = 3
+_NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
+
+
+def judge(
+    chain: Sequence[bytes],
+    anchors: TrustStore,
+    *,
+    purpose: Purpose,
+    name: str | ServerName | None,
+    at: datetime,
+    revocation: Revocation | None,
+    key_usage: str | None = "digitalSignature",
+    policies: Policies = NO_POLICY,
+    limits: Limits = LIMITS,
+    leaf: Parsed | None = None,
+    staples: Sequence[bytes | None] = (),
+    gathered: Gathered | None = None,
+) -> Verdict:
+    """Judge a chain as `path.judge` does, and its revocation where a source is configured.
+
+    staples: the OCSP responses that came with the certificates of `chain`, in their order; None where none did.
+    gathered: what was fetched for this peer so far. The verdict's `wants` say what is missing, to be
+    fetched and judged with again; None where nothing is to be fetched.
+    """
+    stapled = {bytes(der): staple for der, staple in zip(chain, staples, strict=False) if staple is not None}
+    return judge_path(
+        chain, anchors,
+        purpose=purpose, name=name, at=at, key_usage=key_usage, policies=policies, limits=limits, leaf=leaf,
+        status=None if revocation is None else status_check(revocation, anchors, at, stapled, gathered),
+    )  # fmt: skip
+
+
+def status_check(
+    revocation: Revocation,
+    anchors: TrustStore,
+    at: datetime,
+    stapled: Mapping[bytes, bytes],
+    gathered: Gathered | None = None,
+) -> StatusCheck:
+    """Return the check of a path for `path.judge`; `stapled` has the responses by their certificates."""
+    return partial(_path_status, Available(revocation, anchors, at, stapled, gathered))
+
+
+def _path_status(available: Available, path: Path, others: Sequence[Parsed]) -> Status:
+    """Ask for every certificate below the anchor, or for the leaf alone (RFC 5280 6.1.3 a 3)."""
+    revocation = available.policy
+    covered = path[:-1] if revocation.covers == "path" else path[:-1][:1]
+    if not covered:
+        return Status(Finding("c", Outcome.NOT_CHECKED, "the certificate is itself an anchor"))
+    check = RevocationCheck(available, path, others)
+    reasons, unknown, until = [], [], []
+    for position, certificate in enumerate(covered):
+        said = check.status(certificate, path[position + 1])
+        subject = certificate.subject_text
+        if isinstance(said, Revoked):
+            facts: dict[str, object] = {"revoked_at": said.revoked_at, "reason": said.reason}
+            reasons.append(Reason(Fault.REVOKED, position, subject, facts))
+        elif isinstance(said, BadStaple):
+            reasons.append(Reason(Fault.BAD_STAPLE, position, subject, {"problem": said.problem}))
+        elif isinstance(said, Unknown):
+            unknown.append(f"certificate {position} ({subject}): {said.problem}")
+            if revocation.unknown == "refuse":
+                facts = {"problem": said.problem, "advice": _advice(certificate, revocation)}
+                reasons.append(Reason(Fault.REVOCATION_UNKNOWN, position, subject, facts))
+        else:
+            until.append(said.until)
+    reasons = check.staple_reasons() + reasons
+    lapses = min(until, default=None)
+    if unknown:
+        text = "unknown, and accepted as configured: " + "; ".join(unknown)
+        return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses, check.wants())
+    count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
+    text = f"{count} not revoked by {_named(available)}"
+    return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), lapses, check.wants())
+
+
+def _named(available: Available) -> str:
+    revocation, fetched = available.policy, str(available.gathered or "")
+    if fetched:
+        return f"the evidence (fetched: {fetched})"
+    alone = revocation.ocsp is None and revocation.staples == "ignore" and revocation.fetch is None
+    return "the lists at hand" if alone else "the evidence at hand"
+
+
+def _advice(certificate: Parsed, revocation: Revocation) -> str:
+    reach = (
+        "see that its responder or its list can be asked from here, " if revocation.fetch is not None else ""
+    )
+    return f"{reach}supply a current CRL of {certificate.issuer_text}, or say that unknown is accepted"
+
+
+class RevocationCheck:
+    """One path being asked about, with what is available to answer for it.
+
+    `asking` has the certificates that are being asked about: one, or the signers of evidence after it.
+    """
+
+    def __init__(self, available: Available, path: Path, others: Sequence[Parsed]) -> None:
+        self._available = available
+        self._path = path
+        self._responses = ResponseSource(available, self)
+        self._lists = CRLSource(available, path, others, self)
+        self._wants: list[Want] = []
+        self.asking: list[bytes] = []
+
+    def status(self, certificate: Parsed, issuer: Parsed) -> Statement:
+        """Say of one certificate, issued by `issuer`, whether it is revoked (RFC 5280 6.3.3)."""
+        self.asking.append(certificate.der)
+        try:
+            by_response = fold(self._responses.statements(certificate, issuer))
+            by_list = self._lists.statements(certificate, issuer)
+        finally:
+            self.asking.pop()
+        if not isinstance(by_response, Good):
+            self._wants += [want for each in by_list if isinstance(each, Good) for want in each.wants]
+        said = fold([*([] if by_response is SILENCE else [by_response]), *by_list])
+        if not isinstance(said, Unknown):
+            return said
+        if _has_no_revocation(certificate):
+            return Good(certificate.not_after)
+        unfetched = self._wish(certificate, issuer)
+        if said is not SILENCE:
+            return Unknown("; ".join([said.problem, *unfetched]))
+        return Unknown("; ".join(unfetched or [self._nothing_at_hand(certificate)]))
+
+    def may_ask_about(self, signer: Parsed) -> bool:
+        """Whether the status of a signer depends on nothing that is being asked about."""
+        return signer.der not in self.asking and len(self.asking) < _MAX_DEPTH
+
+    def _nothing_at_hand(self, certificate: Parsed) -> str:
+        policy = self._available.policy
+        what = "CRL" if policy.crls is not None and policy.fetch is None else "OCSP response or CRL"
+        return f"no {what} of {certificate.issuer_text} for it is at hand"
+
+    def wants(self) -> tuple[Want, ...]:
+        """Return what may be fetched to know more, as far as one peer may cause that."""
+        policy, gathered = self._available.policy.fetch, self._available.gathered
+        if policy is None or gathered is None:
+            return ()
+        left = max(policy.requests - len(gathered), 0)
+        return tuple(gathered.missing(self._wants)[:left])
+
+    def _wish(self, certificate: Parsed, issuer: Parsed) -> list[str]:
+        """Want what a certificate says may be fetched: its OCSP response, and lists where that was no help.
+
+        Returns why what could have been fetched is not there.
+        """
+        policy, gathered = self._available.policy.fetch, self._available.gathered
+        if policy is None:
+            return []
+        if gathered is None:
+            return ["nothing is fetched before the peer has proved that it holds the key"]
+        wishes = response_wants(certificate, issuer, policy), list_wants(certificate, issuer, policy)
+        if not any(wishes):
+            return ["no evidence about it is at hand, and it names no place to fetch any from"]
+        missing: list[str] = []
+        for wants in wishes:
+            answers = {want: gathered.answer(want) for want in wants}
+            missing += [each.problem for each in answers.values() if isinstance(each, Missing)]
+            new = [want for want, answer in answers.items() if answer is None]
+            if new:
+                self._wants += new
+                break
+        return missing
+
+    def staple_reasons(self) -> list[Reason]:
+        """Refuse a leaf without a good staple where its certificate (RFC 7633) or our configuration needs one."""
+        policy, leaf = self._available.policy.staples, self._path[0]
+        if policy == "ignore" or not (policy == "require" or _must_staple(leaf)):
+            return []
+        said = self._responses.staple_statement(leaf, self._path[1])
+        if said is not None and not isinstance(said, Unknown):
+            return []
+        problem = "it sent none" if said is None else said.problem
+        return [Reason(Fault.STAPLE_REQUIRED, 0, leaf.subject_text, {"problem": problem})]
+
+
+def _must_staple(certificate: Parsed) -> bool:
+    """Whether a certificate demands that its OCSP response comes with it (RFC 7633 4.2.3)."""
+    features = certificate.extension(x509.TLSFeature)
+    return features is not None and x509.TLSFeatureType.status_request in features
+
+
+def _has_no_revocation(certificate: Parsed) -> bool:
+    """Whether the CA says that it never revokes this end entity's certificate (RFC 9608 4)."""
+    basic = certificate.extension(x509.BasicConstraints)
+    return (
+        _NO_REVOCATION_AVAILABLE in certificate.extensions
+        and not (basic is not None and basic.ca)
+        and certificate.extension(x509.CRLDistributionPoints) is None
+    )

@@ -1,0 +1,84 @@
+"""How peers' certificates are to be checked for revocation: which evidence counts, and what unknown means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from bothways.errors import ConfigError
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.asking import TOLERANCE
+from bothways.trust.evidence.policy import Fetch
+from bothways.trust.ocsp import OCSPStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """How peers' certificates are checked for revocation.
+
+    crls, ocsp: the lists and responses at hand.  staples: what becomes of the responses that a peer sends
+    with its certificates: "ignore", "use", or "require" one for the leaf.  fetch: what may be fetched beside,
+    and from whom, where the evidence at hand does not settle it.  covers: "path" (every certificate
+    below the anchor) or "leaf".  unknown: "refuse" a peer whose status cannot be known, or "accept" it and
+    say so; a revoked one is refused always, and so is a missing staple that its certificate demands.
+    tolerance: how far clocks may differ where a list or a response begins and ends.
+    """
+
+    crls: CRLStore | None = None
+    ocsp: OCSPStore | None = None
+    staples: Literal["ignore", "use", "require"] = "ignore"
+    fetch: Fetch | None = None
+    covers: Literal["path", "leaf"] = "path"
+    unknown: Literal["refuse", "accept"] = "refuse"
+    tolerance: timedelta = TOLERANCE
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.crls, CRLStore | None):
+            raise ConfigError("crls: expected a CRLStore")
+        if not isinstance(self.ocsp, OCSPStore | None):
+            raise ConfigError("ocsp: expected an OCSPStore")
+        if self.staples not in ("ignore", "use", "require"):
+            raise ConfigError(f"staples: {self.staples!r} is none of ignore, use, require")
+        if not isinstance(self.fetch, Fetch | None):
+            raise ConfigError("fetch: expected a Fetch")
+        if self.crls is None and self.ocsp is None and self.staples == "ignore" and self.fetch is None:
+            raise ConfigError("revocation: it needs a source: crls, ocsp, staples or fetch")
+        if self.covers not in ("path", "leaf"):
+            raise ConfigError(f"covers: {self.covers!r} is neither path nor leaf")
+        if self.unknown not in ("refuse", "accept"):
+            raise ConfigError(f"unknown: {self.unknown!r} is neither refuse nor accept")
+        if self.tolerance < timedelta(0):
+            raise ConfigError("tolerance: expected a time of zero or more")
+
+    @property
+    def generation(self) -> int:
+        """Rises whenever the lists or responses at hand change."""
+        lists = 0 if self.crls is None else self.crls.generation
+        return lists if self.ocsp is None else lists + self.ocsp.generation
+
+    @classmethod
+    def preset(
+        cls,
+        name: str,
+        crls: CRLStore | None = None,
+        ocsp: OCSPStore | None = None,
+        fetch: Fetch | None = None,
+    ) -> Revocation:
+        """Make one of `PRESETS` by its name. Raises ConfigError."""
+        if name not in PRESETS:
+            raise ConfigError(f"revocation: {name!r} is no preset; expected {', '.join(PRESETS)}")
+        crls, ocsp = crls or None, ocsp or None
+        if crls is None and ocsp is None and fetch is None and not name.startswith("staple"):
+            raise ConfigError(f"revocation: {name} needs a source, such as a CRL or an OCSP response")
+        return cls(crls=crls, ocsp=ocsp, fetch=fetch, **PRESETS[name])
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "require": {},
+    "leaf": {"covers": "leaf"},
+    "tolerant": {"unknown": "accept"},
+    "staple": {"staples": "require"},
+    "staple-leaf": {"staples": "require", "covers": "leaf"},
+}

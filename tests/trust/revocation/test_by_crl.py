@@ -1,0 +1,220 @@
+"""What lists say of a certificate: who may sign them, which of two counts, what amends them (RFC 5280 6.3.3)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from bothways.trust.anchors import TrustStore
+from bothways.trust.verdict import Trusted
+from pki import (
+    DAY,
+    NOW,
+    crl,
+    intermediate,
+    issue,
+    issuing_point,
+    key,
+    leaf,
+    name,
+    points,
+    root,
+)
+from pki import der as encode
+from trust.revocation.judging import (
+    CA,
+    REVOKED,
+    ROOT,
+    SERVER,
+    SIGNS_LISTS,
+    UNKNOWN,
+    delegated,
+    indirect,
+    judged,
+    problem,
+    refusals,
+)
+
+
+def test_an_expired_list_is_unknown_and_says_when_it_expired():
+    """Never good."""
+    old = crl(CA, next_update=NOW - timedelta(hours=1))
+    assert problem(judged(crl(ROOT), old)) == "the CRL of CN=Intermediate expired on 2026-06-01 11:00"
+
+
+def test_an_expired_list_still_proves_a_revocation_but_not_a_hold():
+    """docs/defaults.md: a revocation is for good, a hold may have been lifted."""
+    expired = {"next_update": NOW - timedelta(hours=1)}
+    assert refusals(judged(crl(ROOT), crl(CA, (SERVER, "superseded"), **expired))) == REVOKED
+    assert refusals(judged(crl(ROOT), crl(CA, (SERVER, "certificate_hold"), **expired))) == UNKNOWN
+
+
+def test_a_list_from_the_future_is_unknown():
+    """RFC 5280 5.1.2.4."""
+    early = crl(CA, this_update=NOW + timedelta(hours=1))
+    assert "from the future" in problem(judged(crl(ROOT), early))
+
+
+def test_the_tolerance_of_times_is_five_minutes_unless_said_otherwise():
+    """docs/defaults.md: at either end of a list, never of a certificate."""
+    for edge in ({"next_update": NOW - timedelta(minutes=4)}, {"this_update": NOW + timedelta(minutes=4)}):
+        assert isinstance(judged(crl(ROOT), crl(CA, **edge)), Trusted)
+        assert refusals(judged(crl(ROOT), crl(CA, **edge), tolerance=timedelta(0))) == UNKNOWN
+
+
+def test_the_newer_of_two_lists_of_one_series_counts():
+    """An older list never replaces a newer one, in whatever order they come."""
+    older = crl(CA, (SERVER, "certificate_hold"), number=1, this_update=NOW - 3 * DAY)
+    newer = crl(CA, number=2)
+    for lists in ((older, newer), (newer, older)):
+        assert isinstance(judged(crl(ROOT), *lists), Trusted)
+    held = crl(CA, (SERVER, "certificate_hold"), number=3, this_update=NOW - timedelta(hours=1))
+    assert refusals(judged(crl(ROOT), newer, held)) == REVOKED
+
+
+def test_a_forged_newer_list_displaces_no_authentic_one():
+    """RFC 5280 6.3.3 g: signatures first."""
+    forged = crl(CA, number=99, signed_by=key("P-256", 3000), this_update=NOW)
+    assert refusals(judged(crl(ROOT), crl(CA, SERVER), forged)) == REVOKED
+    assert "not signed by a key known as that CA's" in problem(judged(crl(ROOT), forged))
+
+
+def test_a_list_signed_with_a_weak_hash_cannot_be_used():
+    """As for certificates."""
+    top = root("CRL RSA", key_kind="RSA-2048")
+    weak = crl(top).replace(bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105"))
+    verdict = judged(weak, chain=leaf(top).chain, anchors=TrustStore.from_pem(top.pem))
+    assert problem(verdict) == "the CRL of CN=CRL RSA is signed with SHA-1"
+
+
+def test_a_list_with_an_unknown_critical_extension_cannot_be_used():
+    """RFC 5280 5.2."""
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+    assert "cannot be used" in problem(judged(crl(ROOT), crl(CA, extra=[(unknown, True)])))
+
+
+def test_a_ca_whose_key_may_not_sign_lists_leaves_its_certificates_unknown():
+    """RFC 5280 6.3.3 f."""
+    ca = intermediate(ROOT, "No lists", key_usage=("key_cert_sign",))
+    verdict = judged(crl(ROOT), crl(ca), chain=leaf(ca).chain)
+    assert "usage lacks cRLSign" in problem(verdict)
+
+
+def test_lists_must_together_speak_of_all_reasons():
+    """RFC 5280 6.3.3 d, e and l."""
+    everything = [
+        each.name for each in x509.ReasonFlags if each.name not in ("unspecified", "remove_from_crl")
+    ]
+    some = crl(CA, point=issuing_point(reasons=everything[:2]))
+    rest = crl(CA, point=issuing_point(reasons=everything[2:]))
+    assert isinstance(judged(crl(ROOT), some, rest), Trusted)
+    assert "do not speak of" in problem(judged(crl(ROOT), some))
+    revoking = crl(CA, (SERVER, "key_compromise"), point=issuing_point(reasons=everything[:2]))
+    assert refusals(judged(crl(ROOT), revoking, rest)) == REVOKED
+
+
+def test_a_delta_adds_to_its_base_and_removes_from_it():
+    """RFC 5280 5.2.4, 6.3.3 c, i and k."""
+    clean, held = crl(CA, number=5), crl(CA, (SERVER, "certificate_hold"), number=5)
+    adds = crl(CA, (SERVER, "superseded"), number=7, base=5)
+    removes = crl(CA, (SERVER, "remove_from_crl"), number=7, base=4)
+    assert refusals(judged(crl(ROOT), clean, adds)) == REVOKED
+    assert isinstance(judged(crl(ROOT), held, removes), Trusted)
+    assert refusals(judged(crl(ROOT), held)) == REVOKED
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"number": 7, "base": 6},
+        {"number": 5, "base": 5},
+        {"number": 7, "base": 5, "next_update": NOW - DAY / 2},
+        {"number": 7, "base": 5, "signed_by": key("P-256", 3000)},
+        {"number": 7, "base": 5, "point": issuing_point(users=True)},
+    ],
+)
+def test_a_delta_that_does_not_fit_its_base_is_not_applied(unfit):
+    """RFC 5280 5.2.4."""
+    held = crl(CA, (SERVER, "certificate_hold"), number=5)
+    removes = crl(CA, (SERVER, "remove_from_crl"), **unfit)
+    assert refusals(judged(crl(ROOT), held, removes)) == REVOKED
+
+
+def test_a_delta_alone_says_nothing():
+    """RFC 5280 5.2.4: it needs its base."""
+    assert refusals(judged(crl(ROOT), crl(CA, number=7, base=5))) == UNKNOWN
+
+
+def test_an_indirect_list_counts_where_the_certificate_names_its_issuer():
+    """RFC 5280 6.3.3 b 1; its signer comes with the chain, and is asked about too."""
+    server, signer = delegated()
+    chain = [server.der, CA.der, signer.der]
+    lists = (crl(ROOT), crl(CA))
+    assert isinstance(judged(*lists, indirect(server, signer), chain=chain), Trusted)
+    assert refusals(judged(*lists, indirect(server, signer, server), chain=chain)) == REVOKED
+    unsent = [server.der, CA.der]
+    only = judged(crl(ROOT), indirect(server, signer), chain=unsent)
+    assert "not signed by a key known as that CA's" in problem(only)
+
+
+def test_a_signer_of_lists_must_be_good_itself():
+    """RFC 5280 6.3.3 f: its path, its usage, its own status."""
+    server, signer = delegated()
+    chain = [server.der, CA.der, signer.der]
+    revoked = judged(crl(ROOT), crl(CA, signer), indirect(server, signer), chain=chain)
+    assert isinstance(revoked, Trusted)  # the CA's own list covers the server as well
+    scoped = issuing_point(["DN:Elsewhere"])
+    alone = judged(crl(ROOT), crl(CA, signer, point=scoped), indirect(server, signer), chain=chain)
+    assert "whose own status is not good" in problem(alone)
+    server, expired = delegated(not_after=NOW - DAY)
+    stale = judged(crl(ROOT), indirect(server, expired), chain=[server.der, CA.der, expired.der])
+    assert "without a path to the same anchor" in problem(stale)
+
+
+def test_a_signer_that_vouches_for_the_leaf_that_it_is_counts_for_nothing():
+    """The leaf's own key never answers for the leaf."""
+    own = issue(
+        "Self", CA, key_usage=("digital_signature", "crl_sign"), extra=[points("DN:Self", issuer="Self")]
+    )
+    point = issuing_point(["DN:Self"], indirect=True)
+    verdict = judged(crl(ROOT), crl(own, point=point), chain=own.chain)
+    assert "own status depends on it" in problem(verdict)
+
+
+def test_a_list_that_does_not_say_until_when_it_holds_says_nothing():
+    """RFC 5280 5.1.2.5: nextUpdate must be there."""
+    der = crl(CA)
+    until = bytes.fromhex("170d") + b"260608120000Z"
+    tbs = x509.load_der_x509_crl(der).tbs_certlist_bytes
+    assert until in tbs
+    header = 2 + (tbs[1] - 128 if tbs[1] > 128 else 0)
+    shorter = encode(0x30, tbs[header:].replace(until, b""))
+    signature = CA.key.sign(shorter, ec.ECDSA(SHA256()))
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    whole = encode(0x30, shorter + algorithm + encode(0x03, b"\x00" + signature))
+    assert "does not say until when it holds" in problem(judged(crl(ROOT), whole))
+
+
+def test_a_signer_that_cannot_be_read_is_passed_over():
+    """RFC 5280 4.2: the same extension twice."""
+    server, signer = delegated()
+    broken = signer.der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
+    verdict = judged(crl(ROOT), indirect(server, signer), chain=[server.der, CA.der, broken])
+    assert "not signed by a key known as that CA's" in problem(verdict)
+
+
+def test_a_signer_above_the_path_is_asked_about_up_to_the_path():
+    """RFC 5280 6.3.3 f: who stands on the path is asked about there."""
+    below = intermediate(CA, "Below")
+    signer = issue("List signer", below, key_usage=SIGNS_LISTS)
+    server = leaf(below, extra=[points("DN:List signer", issuer="List signer")])
+    named = x509.CertificateIssuer([x509.DirectoryName(name("Below"))])
+    listing = crl(
+        signer, server, entry_extra=[(named, True)], point=issuing_point(["DN:List signer"], indirect=True)
+    )
+    chain = [server.der, below.der, CA.der, signer.der]
+    assert refusals(judged(crl(ROOT), crl(CA), crl(below), listing, chain=chain)) == REVOKED

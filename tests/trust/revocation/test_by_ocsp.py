@@ -1,0 +1,172 @@
+"""What OCSP responses say of a certificate: stapled, at hand, by whom (RFC 6960)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bothways.faults import Fault
+from bothways.iana import Alert
+from bothways.trust.evidence.asking import TOLERANCE
+from bothways.trust.verdict import Trusted
+from pki import (
+    DAY,
+    NOW,
+    crl,
+    intermediate,
+    issuing_point,
+    leaf,
+    ocsp_refusal,
+    ocsp_response,
+    responder,
+    root,
+)
+from trust.revocation.judging import (
+    CA,
+    CLEAN,
+    OTHER,
+    REVOKED,
+    ROOT,
+    SERVER,
+    UNKNOWN,
+    altered_response,
+    answered,
+    problem,
+    refusals,
+)
+
+
+def test_a_good_response_counts_until_its_next_update():
+    """RFC 6960 2.2, from the issuer itself."""
+    verdict = answered(ocsp_response(SERVER))
+    assert isinstance(verdict, Trusted)
+    assert verdict.valid_until == NOW + DAY + TOLERANCE
+    assert verdict.findings[2].text == "1 certificate not revoked by the evidence at hand"
+
+
+@pytest.mark.parametrize(
+    ("response", "sentence"),
+    [
+        (ocsp_response(SERVER, status="unknown"), "the OCSP responder does not know it"),
+        (
+            ocsp_response(SERVER, next_update=NOW - timedelta(hours=1)),
+            "its OCSP response does not hold: it expired on 2026-06-01 11:00",
+        ),
+        (
+            ocsp_response(SERVER, this_update=NOW + timedelta(hours=1)),
+            "its OCSP response does not hold: it is from the future",
+        ),
+        (
+            ocsp_response(SERVER, next_update=None, this_update=NOW - 2 * DAY),
+            "was too old from 2026-05-31 12:00 on",
+        ),
+        (ocsp_refusal("try_later"), "the responder answered: try later"),
+    ],
+)
+def test_a_response_that_does_not_count_is_named_as_what_it_is(response, sentence):
+    """RFC 6960 3.2: unknown is not good."""
+    verdict = answered(staples=[response])
+    assert refusals(verdict) == UNKNOWN
+    assert sentence in problem(verdict)
+    assert isinstance(answered(staples=[response], unknown="accept"), Trusted)
+    assert isinstance(answered(staples=[response], lists=CLEAN), Trusted)
+
+
+@pytest.mark.parametrize(
+    ("response", "sentence"),
+    [
+        (altered_response(ocsp_response(SERVER)), "does not verify under the key of CN=Intermediate"),
+        (
+            ocsp_response(SERVER, signer=root("Stranger")),
+            "by CN=Stranger, whom CN=Intermediate has not authorised",
+        ),
+        (ocsp_response(OTHER), "it is for another certificate"),
+        (b"garbage", "it cannot be read"),
+        (ocsp_response(SERVER)[:-1], "it cannot be read"),
+    ],
+)
+def test_a_staple_that_is_none_is_refused_whatever_else_is_known(response, sentence):
+    """RFC 6066 8: bad_certificate_status_response; with a list that says good, and where unknown is accepted."""
+    for verdict in (
+        answered(staples=[response]),
+        answered(staples=[response], lists=CLEAN),
+        answered(staples=[response], unknown="accept"),
+    ):
+        assert refusals(verdict) == [(Fault.BAD_STAPLE, 0)]
+        assert sentence in verdict.reasons[0].facts["problem"]
+        assert verdict.reasons[0].fault.alert is Alert.BAD_CERTIFICATE_STATUS_RESPONSE
+    revoked = answered(staples=[response], lists=[crl(CA, SERVER)])
+    assert refusals(revoked) == REVOKED
+
+
+def test_a_response_at_hand_that_is_none_does_no_harm():
+    """Whoever lays it there can take away the evidence, and no more."""
+    for response in (altered_response(ocsp_response(SERVER)), ocsp_response(SERVER, signer=root("Stranger"))):
+        assert isinstance(answered(response, lists=CLEAN), Trusted)
+        assert refusals(answered(response)) == UNKNOWN
+
+
+def test_a_response_without_a_next_update_counts_for_a_day():
+    """docs/defaults.md: RFC 6960 4.2.2.1 leaves it open."""
+    verdict = answered(ocsp_response(SERVER, next_update=None))
+    assert isinstance(verdict, Trusted)
+    assert verdict.valid_until == NOW + DAY / 2 + TOLERANCE
+
+
+def test_an_expired_response_still_proves_a_revocation_but_not_a_hold():
+    """docs/defaults.md: as with lists."""
+    old = {"status": "revoked", "next_update": NOW - timedelta(hours=1)}
+    assert refusals(answered(ocsp_response(SERVER, reason="superseded", **old))) == REVOKED
+    assert refusals(answered(ocsp_response(SERVER, reason="certificate_hold", **old))) == UNKNOWN
+
+
+def test_a_delegate_answers_when_the_ca_appointed_it():
+    """RFC 6960 4.2.2.2."""
+    for by_name in (False, True):
+        assert isinstance(answered(ocsp_response(SERVER, signer=responder(CA), by_name=by_name)), Trusted)
+    assert refusals(answered(ocsp_response(SERVER, status="revoked", signer=responder(CA)))) == REVOKED
+
+
+@pytest.mark.parametrize(
+    ("signer", "sentence"),
+    [
+        (responder(ROOT), "it did not issue that certificate"),
+        (responder(CA, usage=("serverAuth",)), "is not for OCSP signing"),
+        (responder(CA, usage=None), "is not for OCSP signing"),
+        (responder(CA, not_after=NOW - DAY), "outside its period of validity"),
+        (responder(CA, key_kind="RSA-1024"), "key is too weak: RSA of 1024 bits"),
+        (responder(CA, no_check=False), "own status is not good"),
+    ],
+)
+def test_a_delegate_that_may_not_answer_is_named(signer, sentence):
+    """RFC 6960 4.2.2.2: appointed by that CA, for that purpose, now, and not revoked itself."""
+    assert sentence in problem(answered(ocsp_response(SERVER, signer=signer)))
+
+
+def test_a_delegate_without_nocheck_is_asked_about_itself():
+    """RFC 6960 4.2.2.2.1; a delegate never answers for itself."""
+    mine = responder(CA, no_check=False)
+    response = ocsp_response(SERVER, signer=mine)
+    assert isinstance(answered(response, lists=[crl(CA)]), Trusted)
+    assert (
+        refusals(answered(response, lists=[crl(CA, mine, point=issuing_point(["DN:Elsewhere"]))])) == UNKNOWN
+    )
+    own = ocsp_response(mine, CA, signer=mine)
+    assert "own status is not good" in problem(answered(response, own))
+
+
+def test_a_delegate_that_cannot_be_read_is_passed_over():
+    """RFC 5280 4.2: the same extension twice."""
+    response = ocsp_response(SERVER, signer=responder(CA))
+    broken = response.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
+    assert "without a certificate that fits its signature" in problem(answered(broken))
+
+
+def test_a_response_signed_with_a_weak_hash_does_not_count():
+    """RFC 9325."""
+    top = intermediate(ROOT, "RSA", key_kind="RSA-2048")
+    server = leaf(top)
+    rsa = bytes.fromhex("2a864886f70d0101")
+    weak = ocsp_response(server).replace(rsa + b"\x0b", rsa + b"\x05")
+    assert "it is signed with SHA-1" in problem(answered(weak, chain=server.chain))

@@ -1,0 +1,265 @@
+"""Whether the certificates of a path are revoked: what sources say together, and until when (RFC 5280 6.3.3)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+
+from bothways.faults import Fault
+from bothways.iana import Alert
+from bothways.trust.anchors import TrustStore
+from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.asking import TOLERANCE
+from bothways.trust.revocation import Revocation, judge
+from bothways.trust.verdict import Outcome, Purpose, Refused, Trusted
+from pki import (
+    DAY,
+    NOW,
+    crl,
+    intermediate,
+    issuing_point,
+    leaf,
+    ocsp_response,
+    points,
+    responder,
+    root,
+)
+from trust.revocation.judging import (
+    ANCHORS,
+    CA,
+    CLEAN,
+    OTHER,
+    REVOKED,
+    ROOT,
+    SERVER,
+    UNKNOWN,
+    altered_response,
+    answered,
+    delegated,
+    indirect,
+    judged,
+    problem,
+    refusals,
+)
+
+
+def test_a_path_that_no_list_names_passes_and_says_until_when():
+    """RFC 5280 6.1.3 a 3: the verdict lapses with the first of the lists."""
+    verdict = judged(crl(ROOT, next_update=NOW + 3 * DAY), crl(CA, OTHER))
+    assert isinstance(verdict, Trusted)
+    assert verdict.findings[2].outcome is Outcome.PASSED
+    assert verdict.findings[2].text == "2 certificates not revoked by the lists at hand"
+    assert verdict.valid_until == NOW + 3 * DAY + TOLERANCE
+
+
+def test_a_revoked_leaf_is_refused_with_date_and_reason():
+    """RFC 5280 6.3.3 i and j."""
+    verdict = judged(crl(ROOT), crl(CA, (SERVER, "key_compromise")))
+    assert refusals(verdict) == REVOKED
+    assert verdict.reasons[0].facts == {"revoked_at": NOW - 2 * DAY, "reason": "key compromise"}
+    assert verdict.reasons[0].fault.alert is Alert.CERTIFICATE_REVOKED
+    assert verdict.findings[2].outcome is Outcome.FAILED
+
+
+def test_a_revoked_intermediate_is_refused_at_its_place():
+    """Every CA below the anchor is asked for."""
+    assert refusals(judged(crl(ROOT, CA), crl(CA))) == [(Fault.REVOKED, 1)]
+
+
+def test_without_a_source_nothing_is_asked_and_it_says_so():
+    """Revocation is asked for by naming a source."""
+    verdict = judge(SERVER.chain, ANCHORS, purpose=Purpose.SERVER, name=None, at=NOW, revocation=None)
+    assert verdict.findings[2].outcome is Outcome.NOT_CHECKED
+    assert verdict.findings[2].text == "no source configured"
+
+
+def test_a_certificate_without_a_list_is_unknown_and_refused():
+    """Unknown is not good; every certificate is told."""
+    verdict = judged(crl(ROOT))
+    assert refusals(verdict) == UNKNOWN
+    assert problem(verdict) == "no CRL of CN=Intermediate for it is at hand"
+    assert "supply a current CRL of CN=Intermediate" in verdict.reasons[0].facts["advice"]
+    assert refusals(judged()) == [(Fault.REVOCATION_UNKNOWN, 0), (Fault.REVOCATION_UNKNOWN, 1)]
+
+
+def test_unknown_is_accepted_only_when_configured_and_is_no_tick():
+    """Accepting unknown never overrides revoked."""
+    verdict = judged(crl(ROOT), unknown="accept")
+    assert isinstance(verdict, Trusted)
+    assert verdict.findings[2].outcome is Outcome.UNKNOWN and verdict.accepts_unknown
+    assert verdict.findings[2].text.startswith("unknown, and accepted as configured: ")
+    assert refusals(judged(crl(CA, SERVER), unknown="accept")) == REVOKED
+
+
+def test_the_leaf_alone_is_covered_when_configured():
+    """The intermediate's status is not asked for then."""
+    assert isinstance(judged(crl(CA), covers="leaf"), Trusted)
+    assert isinstance(judged(crl(CA), crl(ROOT, CA), covers="leaf"), Trusted)
+    assert refusals(judged(crl(CA, SERVER), covers="leaf")) == REVOKED
+
+
+def test_a_pinned_leaf_has_nobody_to_revoke_it():
+    """The anchor itself is not asked about."""
+    own = leaf(None, "dev.example")
+    verdict = judged(*CLEAN, chain=[own.der], anchors=TrustStore.from_pem(own.pem))
+    assert isinstance(verdict, Trusted)
+    assert verdict.findings[2].text == "the certificate is itself an anchor"
+
+
+def test_revocation_is_not_checked_where_there_is_no_path():
+    """A finding is never a tick without a check."""
+    verdict = judged(*CLEAN, anchors=TrustStore.from_pem(root("Elsewhere").pem))
+    assert verdict.findings[2].outcome is Outcome.NOT_CHECKED
+    assert verdict.findings[2].text == "there is no path to check"
+
+
+def test_other_reasons_stand_before_an_unknown_status_and_after_a_revoked_one():
+    """Revoked; expired; ... and what is not known last."""
+    old = leaf(CA, not_after=NOW - DAY)
+    assert refusals(judged(crl(ROOT), chain=old.chain)) == [
+        (Fault.CERTIFICATE_EXPIRED, 0),
+        (Fault.REVOCATION_UNKNOWN, 0),
+    ]
+    assert refusals(judged(crl(ROOT), crl(CA, old), chain=old.chain)) == [
+        (Fault.REVOKED, 0),
+        (Fault.CERTIFICATE_EXPIRED, 0),
+    ]
+
+
+def test_a_revoked_one_is_refused_whatever_else_is_good():
+    """Revoked from any valid source wins over good."""
+    revoked = ocsp_response(SERVER, status="revoked", reason="superseded")
+    assert refusals(answered(revoked)) == REVOKED
+    assert refusals(answered(revoked, ocsp_response(SERVER))) == REVOKED
+    assert refusals(answered(ocsp_response(SERVER), revoked)) == REVOKED
+    assert refusals(answered(revoked, lists=CLEAN)) == REVOKED
+    assert refusals(answered(ocsp_response(SERVER), lists=[crl(CA, SERVER)])) == REVOKED
+
+
+def test_each_certificate_of_a_path_may_have_its_own_evidence():
+    """TLS 1.3: one staple for every entry; lists for the rest."""
+    whole = {"covers": "path"}
+    staples = [ocsp_response(SERVER), ocsp_response(CA)]
+    assert isinstance(answered(staples=staples, **whole), Trusted)
+    assert isinstance(answered(staples=staples[:1], lists=CLEAN[:1], **whole), Trusted)
+    assert refusals(answered(staples=staples[:1], **whole)) == [(Fault.REVOCATION_UNKNOWN, 1)]
+    assert refusals(answered(staples=[staples[0], ocsp_response(CA, status="revoked")], **whole)) == [
+        (Fault.REVOKED, 1)
+    ]
+
+
+MUST_STAPLE = leaf(CA, extra=[(x509.TLSFeature([x509.TLSFeatureType.status_request]), False)])
+
+
+def test_a_certificate_that_demands_a_staple_is_refused_without_a_good_one():
+    """RFC 7633 4.2.3.1: no list, no acceptance of unknown stands in for it."""
+    chain, clean = MUST_STAPLE.chain, {"lists": CLEAN, "staples": [None]}
+    missing = answered(chain=chain, **clean)
+    assert refusals(missing) == [(Fault.STAPLE_REQUIRED, 0)]
+    assert missing.reasons[0].facts == {"problem": "it sent none"}
+    assert missing.reasons[0].fault.alert is Alert.BAD_CERTIFICATE_STATUS_RESPONSE
+    assert refusals(answered(chain=chain, unknown="accept", **clean)) == [(Fault.STAPLE_REQUIRED, 0)]
+    forged = altered_response(ocsp_response(MUST_STAPLE))
+    refused = answered(chain=chain, lists=CLEAN, staples=[forged])
+    assert refusals(refused) == [(Fault.BAD_STAPLE, 0)]
+    assert "does not verify under the key of CN=Intermediate" in refused.reasons[0].facts["problem"]
+    assert isinstance(answered(chain=chain, staples=[ocsp_response(MUST_STAPLE)]), Trusted)
+    assert isinstance(answered(chain=chain, lists=CLEAN), Trusted)  # staples were not asked for
+
+
+def test_a_staple_can_be_required_of_every_leaf():
+    """Policy per direction."""
+    required = {"staples": [None], "lists": CLEAN}
+    revocation = Revocation(crls=CRLStore(map(CRL, CLEAN)), staples="require")
+    asked = {"purpose": Purpose.SERVER, "name": None, "at": NOW, "revocation": revocation}
+    assert refusals(judge(SERVER.chain, ANCHORS, **asked)) == [(Fault.STAPLE_REQUIRED, 0)]
+    assert isinstance(judge(SERVER.chain, ANCHORS, staples=[ocsp_response(SERVER)], **asked), Trusted)
+    revoked = [ocsp_response(SERVER, status="revoked")]
+    assert refusals(judge(SERVER.chain, ANCHORS, staples=revoked, **asked)) == REVOKED
+    assert isinstance(answered(**required), Trusted)
+
+
+def test_a_staple_is_ignored_unless_it_is_asked_for():
+    """A peer's word counts only where the policy says so."""
+    verdict = judge(
+        SERVER.chain,
+        ANCHORS,
+        purpose=Purpose.SERVER,
+        name=None,
+        at=NOW,
+        revocation=Revocation(crls=CRLStore(), covers="leaf"),
+        staples=[ocsp_response(SERVER)],
+    )
+    assert refusals(verdict) == UNKNOWN
+
+
+def test_a_certificate_whose_ca_never_revokes_it_is_not_asked_about():
+    """RFC 9608 4: noRevAvail, in an end entity's certificate alone and beside no distribution point."""
+    never = (x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.56"), b"\x05\x00"), False)
+    short = leaf(CA, extra=[never])
+    assert isinstance(judged(crl(ROOT), chain=short.chain), Trusted)
+    assert refusals(judged(crl(ROOT), crl(CA, short), chain=short.chain)) == REVOKED
+    pointed = leaf(CA, extra=[never, points("URI:http://a.example/1")])
+    assert refusals(judged(crl(ROOT), chain=pointed.chain)) == UNKNOWN
+    authority = intermediate(ROOT, "Never", extra=[never])
+    assert refusals(judged(crl(authority), chain=leaf(authority).chain)) == [(Fault.REVOCATION_UNKNOWN, 1)]
+
+
+# -- until when a verdict holds
+
+SOON, LATER = NOW + timedelta(hours=3), {"next_update": NOW + 5 * DAY}
+SHORT_SERVER = leaf(CA, not_after=SOON)
+SHORT_RESPONDER = responder(CA, not_after=SOON)
+ASKED_RESPONDER = responder(CA, no_check=False)
+FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+def by_delegated_list(at):
+    server, signer = delegated(not_after=SOON, extra=[points("DN:Elsewhere")])
+    of_signers = crl(CA, point=issuing_point(["DN:Elsewhere"]), **LATER)
+    lists = (crl(ROOT, **LATER), of_signers, indirect(server, signer))
+    return judged(*lists, chain=[server.der, CA.der, signer.der], at=at)
+
+
+LAPSES = {
+    "the leaf ends": (lambda at: judged(*CLEAN, chain=SHORT_SERVER.chain, at=at), timedelta(0)),
+    "a list ends": (lambda at: judged(crl(ROOT), crl(CA, next_update=SOON), at=at), TOLERANCE),
+    "a list ends, without tolerance": (
+        lambda at: judged(crl(ROOT), crl(CA, next_update=SOON), at=at, tolerance=timedelta(0)), timedelta(0),
+    ),
+    "the certificate of a list's signer ends": (by_delegated_list, timedelta(0)),
+    "a response ends": (lambda at: answered(ocsp_response(SERVER, next_update=SOON), at=at), TOLERANCE),
+    "a staple ends": (lambda at: answered(staples=[ocsp_response(SERVER, next_update=SOON)], at=at), TOLERANCE),
+    "the certificate of a responder ends": (
+        lambda at: answered(ocsp_response(SERVER, signer=SHORT_RESPONDER, **LATER), at=at), timedelta(0),
+    ),
+    "what vouches for a responder ends": (
+        lambda at: answered(
+            ocsp_response(SERVER, signer=ASKED_RESPONDER, **LATER),
+            ocsp_response(ASKED_RESPONDER, CA, next_update=SOON),
+            at=at,
+        ),
+        TOLERANCE,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", LAPSES)
+def test_a_verdict_says_exactly_until_when_it_holds(what):
+    """It is the same up to that moment, and another a second later."""
+    judged_at, grace = LAPSES[what]
+    verdict = judged_at(NOW)
+    assert isinstance(verdict, Trusted)
+    assert verdict.valid_until == SOON + grace
+    assert isinstance(judged_at(verdict.valid_until), Trusted)
+    assert isinstance(judged_at(verdict.valid_until + timedelta(seconds=1)), Refused)
+
+
+def test_a_list_that_holds_for_ever_lapses_never():
+    """No calendar goes beyond the year 9999, whatever the tolerance."""
+    verdict = judged(crl(ROOT, next_update=FOREVER), crl(CA, next_update=FOREVER))
+    assert isinstance(verdict, Trusted)
+    assert verdict.valid_until == SERVER.certificate.not_valid_after_utc

@@ -1,0 +1,67 @@
+"""How revocation is to be checked: what cannot work is told when the policy is made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bothways.errors import ConfigError
+from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.revocation import PRESETS, Revocation
+from pki import (
+    NOW,
+    crl,
+    ocsp_response,
+)
+from trust.revocation.judging import (
+    CA,
+    CLEAN,
+    SERVER,
+)
+
+
+def test_an_impossible_policy_is_a_config_error():
+    """Said when the configuration is made."""
+    store = CRLStore(map(CRL, CLEAN))
+    for wrong in (
+        {"covers": "all"},
+        {"unknown": "ignore"},
+        {"tolerance": timedelta(-1)},
+        {"crls": [CLEAN[0]]},
+    ):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            Revocation(**{"crls": store} | wrong)
+    with pytest.raises(ConfigError, match="it needs a source"):
+        Revocation()
+
+
+def test_presets_have_names_and_need_a_source():
+    """--revocation require refuses without one."""
+    store = CRLStore(map(CRL, CLEAN))
+    assert Revocation.preset("require", store) == Revocation(crls=store)
+    assert Revocation.preset("leaf", store).covers == "leaf"
+    assert Revocation.preset("tolerant", store).unknown == "accept"
+    assert list(PRESETS) == ["require", "leaf", "tolerant", "staple", "staple-leaf"]
+    assert Revocation.preset("staple") == Revocation(staples="require")
+    assert Revocation.preset("staple-leaf", store) == Revocation(crls=store, staples="require", covers="leaf")
+    responses = OCSPStore([OCSPResponse(ocsp_response(SERVER))])
+    assert Revocation.preset("require", None, responses) == Revocation(ocsp=responses)
+    with pytest.raises(ConfigError, match="needs a source"):
+        Revocation.preset("require", CRLStore())
+    with pytest.raises(ConfigError, match="no preset"):
+        Revocation.preset("strict", store)
+
+
+def test_a_policy_tells_that_its_evidence_changed():
+    """Whoever judged before can see that there is news, from lists and from responses."""
+    policy = Revocation(crls=CRLStore(map(CRL, CLEAN)), ocsp=OCSPStore())
+    assert Revocation(staples="require").generation == 0
+    seen = {policy.generation}
+    policy.crls.add(CRL(crl(CA, SERVER, number=2, this_update=NOW)))
+    seen.add(policy.generation)
+    policy.ocsp.add(OCSPResponse(ocsp_response(SERVER)))
+    seen.add(policy.generation)
+    assert len(seen) == 3

@@ -1,0 +1,42 @@
+"""How statements about one certificate become one."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.x509 import ReasonFlags
+
+from bothways.trust.crl import ALL_REASONS
+from bothways.trust.revocation.status import SILENCE, BadStaple, Good, Revoked, Statement, Unknown, fold
+from pki import DAY, NOW
+
+GOOD, LATER = Good(NOW), Good(NOW + DAY)
+REVOKED, UNKNOWN, BAD = Revoked(NOW, "superseded"), Unknown("it expired"), BadStaple("it is for another")
+SOME = Good(NOW, frozenset({ReasonFlags.key_compromise}))
+REST = Good(NOW + DAY, ALL_REASONS - SOME.reasons)
+
+
+@pytest.mark.parametrize(
+    ("statements", "result"),
+    [
+        ([], SILENCE),
+        ([GOOD], GOOD),
+        ([LATER, GOOD], GOOD),
+        ([UNKNOWN, GOOD], GOOD),
+        ([GOOD, UNKNOWN, REVOKED], REVOKED),
+        ([BAD, REVOKED, GOOD], REVOKED),
+        ([GOOD, BAD], BAD),
+        ([UNKNOWN, Unknown("another")], UNKNOWN),
+        ([SOME, REST], GOOD),
+        ([SOME, UNKNOWN], UNKNOWN),
+        (
+            [REST],
+            Unknown("the CRLs at hand do not speak of keyCompromise"),
+        ),
+    ],
+)  # fmt: skip
+def test_revoked_wins_and_good_must_speak_of_all_reasons(
+    statements: list[Statement], result: Statement
+) -> None:
+    """RFC 5280 6.3.3 l; a false staple is refused whatever is known beside a revocation."""
+    assert fold(statements) == result
+    assert isinstance(fold(statements[::-1]), type(result))
