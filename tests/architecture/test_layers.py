@@ -28,6 +28,8 @@ INSIDE = {
     "trust": (
         ("der", "files", "work"),
         ("pem", "distinguished", "watched"),
+        ("parsing",),
+        ("extensions",),
         ("certificate",),
         ("verdict",),
         ("signatures", "names", "name_constraints", "policies"),

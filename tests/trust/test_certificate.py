@@ -151,14 +151,14 @@ def test_no_prefix_is_a_certificate(length):
 def test_an_extension_that_stands_twice_is_refused_by_name():
     """RFC 5280 4.2."""
     der = SERVER.der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
-    with pytest.raises(ValueError, match=r"2\.5\.29\.14 stands there twice"):
+    with pytest.raises(ValueError, match="extensions: subjectKeyIdentifier stands there twice"):
         Parsed(der).load()
 
 
 def test_a_key_of_an_unknown_kind_is_refused():
     """RFC 5280 4.1.2.7."""
     ec_public_key, nobodys = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209")
-    with pytest.raises(ValueError, match="a key of a kind that we do not know"):
+    with pytest.raises(ValueError, match="subjectPublicKeyInfo: a kind that is not known"):
         Parsed(SERVER.der.replace(ec_public_key, nobodys)).load()
 
 
@@ -209,7 +209,7 @@ def test_extensions_are_for_version_3():
 def test_an_issuer_has_a_name():
     """RFC 5280 4.1.2.4."""
     nameless = root(Name([]))
-    with pytest.raises(ValueError, match="its issuer is empty"):
+    with pytest.raises(ValueError, match="issuer: it is empty"):
         Parsed(nameless.der).load()
 
 
@@ -235,7 +235,7 @@ VERSIONS = [
     ("v3 with unique identifiers", [], {"uids": ISSUER_UID + SUBJECT_UID}, None),
     ("v1 with unique identifiers", ["version", "extensions"], {"uids": ISSUER_UID}, "issuerUniqueID, which"),
     ("v1 with its subject's", ["version", "extensions"], {"uids": SUBJECT_UID}, "subjectUniqueID, which"),
-    ("v1 said aloud", ["extensions"], {"version": ONE}, "EncodedDefault"),
+    ("v1 said aloud", ["extensions"], {"version": ONE}, "a default value is written out"),
     ("v2", ["extensions"], {"version": TWO}, "is not a valid X509 version"),
     ("v2 with extensions", [], {"version": TWO}, "it has extensions, which version 2 has not"),
     ("v4", [], {"version": FOUR}, "a version that RFC 5280 does not know"),

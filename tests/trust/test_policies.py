@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
@@ -66,15 +65,6 @@ def test_mapping_from_or_to_any_policy_is_refused_with_its_place():
         ca = intermediate(ROOT, "Maps", extra=[asserting(ONE), mapping(pair)])
         [reason, *_] = policy_reasons(path_of(leaf(ca, extra=[asserting(ONE)])))
         assert (reason.fault, reason.position) == (Fault.BAD_POLICY_MAPPING, 1)
-
-
-@pytest.mark.parametrize("value", [b"", b"\x30\x02\x05\x00", b"\x30\x04\x30\x02\x06\x00", b"\x02\x01\x00"])
-def test_mappings_that_cannot_be_read_are_a_reason(value):
-    """RFC 5280 4.2.1.5."""
-    extension = (x509.UnrecognizedExtension(ExtensionOID.POLICY_MAPPINGS, value), True)
-    ca = intermediate(ROOT, "Maps", extra=[asserting(ONE), extension])
-    [reason] = policy_reasons(path_of(leaf(ca, extra=[asserting(ONE)])))
-    assert (reason.fault, reason.position) == (Fault.BAD_ENCODING, 1)
 
 
 def test_a_policy_known_only_as_any_policy_can_be_mapped():

@@ -1,39 +1,48 @@
 """One certificate, taken apart once and only as far as it is needed.
 
-Knows where the parts lie (RFC 5280 4.1) and asks `cryptography` for what they mean. Judges nothing: what
-cannot be read is a ValueError whose text says why.
+Knows where the parts lie (RFC 5280 4.1) and asks `cryptography` for what they mean, through the gate of `parsing`.
+Judges nothing: what cannot be read is an EncodingError.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509 import (
     AuthorityKeyIdentifier,
     Certificate,
-    DuplicateExtension,
-    Extension,
     ExtensionType,
-    InvalidVersion,
     ObjectIdentifier,
     SubjectAlternativeName,
     SubjectKeyIdentifier,
-    UnsupportedGeneralNameType,
-    load_der_x509_certificate,
 )
 
 from bothways.faults import Fault
 from bothways.trust.der import BIT_STRING, SEQUENCE, element, elements, expect_element, extensions_in
-from bothways.trust.distinguished import FOLDED_LIMIT, has_endless_text, identifier_text, normal, spelled
+from bothways.trust.distinguished import (
+    FOLDED_LIMIT,
+    has_endless_text,
+    identifier_text,
+    is_readable,
+    normal,
+    spelled,
+)
+from bothways.trust.extensions import (
+    CONSULTED,
+    Extensions,
+    Place,
+    Read,
+    UnreadExtension,
+    name_of,
+    read_extensions,
+)
+from bothways.trust.parsing import EncodingError, attempt, open_certificate
 
 T = TypeVar("T", bound=ExtensionType)
-Extensions = Mapping[ObjectIdentifier, Extension[ExtensionType]]
 _INTEGER = 0x02
 _VERSION = 0xA0
 # What may follow the key, in this order (RFC 5280 4.1): tag, its name, and the first version that has it.
@@ -96,7 +105,7 @@ class Parsed:
         self._names: tuple[bytes, bytes] | None = None
         self._extensions_at = (0, 0)
         self._raw_extensions: Mapping[bytes, tuple[bool, bytes]] | None = None
-        self._take_apart()
+        attempt("", self._take_apart)
 
     def _take_apart(self) -> None:
         der = self.der
@@ -152,34 +161,34 @@ class Parsed:
             last = tag
 
     def load(self) -> Loaded:
-        """Read everything that judging needs, or raise ValueError: the one gate to the parser."""
+        """Read everything that judging needs, or raise EncodingError."""
         if self._loaded is None:
-            try:
-                self._loaded = self._read()
-            except Warning:
-                # The parser warns of what RFC 5280 asks to bear, and a program may turn warnings into errors.
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    self._loaded = self._read()
+            self._loaded = self._read()
         return self._loaded
 
     def _read(self) -> Loaded:
-        try:
-            certificate = load_der_x509_certificate(self.der)
-            extensions = {each.oid: each for each in certificate.extensions}
-            period = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-            loaded = Loaded(certificate, certificate.public_key(), extensions, *period)
-        except DuplicateExtension as error:
-            raise ValueError(f"the extension {error.oid.dotted_string} stands there twice") from None
-        except UnsupportedAlgorithm as error:
-            raise ValueError(f"a key of a kind that we do not know: {error}") from None
-        except (ValueError, TypeError, InvalidVersion, UnsupportedGeneralNameType) as error:
-            raise ValueError(str(error)) from None
+        certificate = open_certificate(self.der)
+        area = self.der[slice(*self._extensions_at)]
+        found = read_extensions(lambda: certificate.extensions, area, Place.CERTIFICATE) if area else ()
+        extensions = _by_identifier(found)
+        self._check_names()
+        return Loaded(
+            certificate,
+            attempt("subjectPublicKeyInfo", certificate.public_key),
+            extensions,
+            attempt("notBefore", lambda: certificate.not_valid_before_utc),
+            attempt("notAfter", lambda: certificate.not_valid_after_utc),
+        )
+
+    def _check_names(self) -> None:
+        """See that subject and issuer are names; `cryptography`'s own reading of them is not needed."""
         if self.issuer == EMPTY_NAME:
-            raise ValueError("its issuer is empty")
-        if has_endless_text(self.subject) or has_endless_text(self.issuer):
-            raise ValueError(f"a name in it has a string of more than {FOLDED_LIMIT} characters")
-        return loaded
+            raise EncodingError("issuer", "it is empty")
+        for place, name in (("subject", self.subject), ("issuer", self.issuer)):
+            if not is_readable(name):
+                raise EncodingError(place, "it is no distinguished name")
+            if has_endless_text(name):
+                raise EncodingError(place, f"it has a string of more than {FOLDED_LIMIT} characters")
 
     @property
     def x509(self) -> Certificate:
@@ -199,7 +208,7 @@ class Parsed:
     def extension(self, kind: type[T]) -> T | None:
         """Return the value of the extension of a kind, or None where it is absent."""
         found = (self._loaded or self.load()).extensions.get(kind.oid)
-        return found.value if found is not None and type(found.value) is kind else None
+        return found.value if found is not None and isinstance(found.value, kind) else None
 
     @property
     def raw_extensions(self) -> Mapping[bytes, tuple[bool, bytes]]:
@@ -308,3 +317,15 @@ class Parsed:
     def issuer_text(self) -> str:
         """The issuer for a person."""
         return spelled(self.issuer) or "(no name)"
+
+
+def _by_identifier(found: tuple[Read, ...]) -> Extensions:
+    """Return extensions by their identifiers; none twice, and none unread that some rule reads."""
+    extensions: dict[ObjectIdentifier, Read] = {}
+    for each in found:
+        if each.oid in extensions:
+            raise EncodingError("extensions", f"{name_of(each.oid)} stands there twice")
+        if isinstance(each.value, UnreadExtension) and each.oid in CONSULTED:
+            raise EncodingError(name_of(each.oid), each.value.problem)
+        extensions[each.oid] = each
+    return extensions

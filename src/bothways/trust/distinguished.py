@@ -15,6 +15,7 @@ _LONGEST_KIND = 63  # what parsers read at most; numbers of thousands of digits 
 _SHORT_NAME = 512  # longer names are worked out anew, so that the caches stay small
 # Unicode's equivalences take time that grows with the square of a string; RFC 5280 A.1 allows most of them 64.
 FOLDED_LIMIT = 256
+_UNREAD = b"?"  # no normal form begins so
 _STRINGS = {
     0x0C: "utf-8",  # UTF8String
     0x12: "ascii",  # NumericString
@@ -76,7 +77,12 @@ def _normal(name: bytes) -> bytes:
     try:
         return b"\n".join(normal_relatives(name))
     except ValueError:
-        return b"?" + name
+        return _UNREAD + name
+
+
+def is_readable(name: bytes) -> bool:
+    """Whether bytes are a distinguished name: sets of attributes, none of them empty (RFC 5280 4.1.2.4)."""
+    return not normal(name).startswith(_UNREAD)
 
 
 _short_relatives = lru_cache(maxsize=1024)(_relatives)

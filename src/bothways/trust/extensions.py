@@ -1,0 +1,410 @@
+"""Extensions one by one, so that one that cannot be read hides no other (RFC 5280 4.2, 5.2, 5.3; RFC 6960 4.4).
+
+`cryptography` reads all that a holder has or none: where it fails, each stands alone in a minimal holder made
+here, and is read there. What cannot be read even so is an `UnreadExtension`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtensionOID
+
+from bothways.trust.der import (
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    element,
+    elements,
+    expect_element,
+    extensions_in,
+)
+from bothways.trust.distinguished import dotted
+from bothways.trust.parsing import EncodingError, attempt, readable
+
+# An honest certificate has about ten; each costs whoever reads it more than the bytes that it takes.
+EXTENSIONS_LIMIT = 64
+_LEAST_EXTENSION = 7  # bytes: a sequence of an identifier of one byte and an empty value
+
+T = TypeVar("T", bound=x509.ExtensionType)
+Read = x509.Extension[x509.ExtensionType]
+Extensions = Mapping[x509.ObjectIdentifier, Read]
+Holder = (
+    x509.Certificate
+    | x509.CertificateSigningRequest
+    | x509.CertificateRevocationList
+    | x509.RevokedCertificate
+    | ocsp.OCSPRequest
+    | ocsp.OCSPResponse
+)
+
+_INTEGER, _NULL = 0x02, b"\x05\x00"
+_EXTENSION_REQUEST = bytes.fromhex("06092a864886f70d01090e")
+_NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
+NAMES = {
+    ExtensionOID.BASIC_CONSTRAINTS: "basicConstraints",
+    ExtensionOID.KEY_USAGE: "keyUsage",
+    ExtensionOID.EXTENDED_KEY_USAGE: "extKeyUsage",
+    ExtensionOID.SUBJECT_ALTERNATIVE_NAME: "subjectAltName",
+    ExtensionOID.ISSUER_ALTERNATIVE_NAME: "issuerAltName",
+    ExtensionOID.NAME_CONSTRAINTS: "nameConstraints",
+    ExtensionOID.CERTIFICATE_POLICIES: "certificatePolicies",
+    ExtensionOID.POLICY_MAPPINGS: "policyMappings",
+    ExtensionOID.POLICY_CONSTRAINTS: "policyConstraints",
+    ExtensionOID.INHIBIT_ANY_POLICY: "inhibitAnyPolicy",
+    ExtensionOID.CRL_DISTRIBUTION_POINTS: "cRLDistributionPoints",
+    ExtensionOID.FRESHEST_CRL: "freshestCRL",
+    ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authorityInfoAccess",
+    ExtensionOID.SUBJECT_INFORMATION_ACCESS: "subjectInfoAccess",
+    ExtensionOID.AUTHORITY_KEY_IDENTIFIER: "authorityKeyIdentifier",
+    ExtensionOID.SUBJECT_KEY_IDENTIFIER: "subjectKeyIdentifier",
+    ExtensionOID.TLS_FEATURE: "tlsFeature",
+    ExtensionOID.OCSP_NO_CHECK: "id-pkix-ocsp-nocheck",
+    _NO_REVOCATION_AVAILABLE: "noRevAvail",
+    ExtensionOID.ISSUING_DISTRIBUTION_POINT: "issuingDistributionPoint",
+    ExtensionOID.DELTA_CRL_INDICATOR: "deltaCRLIndicator",
+    ExtensionOID.CRL_NUMBER: "cRLNumber",
+}
+# What some rule of ours reads in a certificate: unreadable, each refuses it, critical or not.
+CONSULTED = frozenset(NAMES) - {
+    ExtensionOID.ISSUER_ALTERNATIVE_NAME,
+    ExtensionOID.SUBJECT_INFORMATION_ACCESS,
+    ExtensionOID.ISSUING_DISTRIBUTION_POINT,
+    ExtensionOID.DELTA_CRL_INDICATOR,
+    ExtensionOID.CRL_NUMBER,
+}
+
+
+class UnreadExtension(x509.ExtensionType):
+    """The value of an extension that cannot be read: its DER, and in words why it cannot."""
+
+    def __init__(self, oid: x509.ObjectIdentifier, value: bytes, problem: str) -> None:
+        self._oid = oid
+        self.value = value
+        self.problem = problem
+
+    @property
+    def oid(self) -> x509.ObjectIdentifier:  # type: ignore[override]
+        """Which extension it is."""
+        return self._oid
+
+    def __repr__(self) -> str:
+        return f"<UnreadExtension {name_of(self._oid)}: {self.problem}>"
+
+    def public_bytes(self) -> bytes:
+        """Return its DER as it stands."""
+        return self.value
+
+
+class TLSFeatures(x509.TLSFeature):
+    """A TLS feature extension (RFC 7633) with features that `cryptography` does not know, in `others`."""
+
+    def __init__(self, known: list[x509.TLSFeatureType], others: tuple[int, ...], value: bytes) -> None:
+        self._features = known
+        self.others = others
+        self._value = value
+
+    def public_bytes(self) -> bytes:
+        """Return its DER as it stands."""
+        return self._value
+
+
+class Place(Enum):
+    """Where extensions stand, which decides how each is read; the value encloses a list of them."""
+
+    CERTIFICATE = "certificate"
+    REQUEST = "signing request"
+    CRL = "CRL"
+    CRL_ENTRY = "CRL entry"
+    OCSP_REQUEST = "OCSP request"
+    OCSP_RESPONSE = "OCSP response"
+    OCSP_ANSWER = "OCSP single response"
+
+
+def name_of(oid: x509.ObjectIdentifier) -> str:
+    """Name an extension as its RFC does; its identifier where no rule of ours knows it."""
+    return NAMES.get(oid, oid.dotted_string)
+
+
+def extensions_of(holder: Holder) -> tuple[Read, ...]:
+    """Return all extensions of a holder that the gate handed out whole, in their order."""
+    return tuple(holder.extensions)
+
+
+def extension_of(holder: Holder, kind: type[T]) -> T | None:
+    """Return the value of the extension of a kind in a holder that the gate handed out whole, or None."""
+    return next((each.value for each in holder.extensions if isinstance(each.value, kind)), None)
+
+
+def all_extensions(der: bytes, place: Place) -> tuple[Read, ...]:
+    """Return all extensions of a document in DER in their order, each read or unread. Raises EncodingError.
+
+    place: which document it is; for CRL_ENTRY and OCSP_ANSWER `der` is that one entry or single response.
+    """
+    return one_by_one(area_in(der, place), place)
+
+
+def read_extensions(read: Callable[[], Iterable[Read]], area: bytes, place: Place) -> tuple[Read, ...]:
+    """Return the same as `all_extensions`, and sooner where `cryptography` can read them all.
+
+    read: how it does so, such as `lambda: certificate.extensions`. area: the DER of the list of extensions, empty
+    for none.  Raises EncodingError for more than `EXTENSIONS_LIMIT`, and for what is no list of extensions.
+    """
+    check_count(area)
+    found = readable("extensions", lambda: tuple(read()))
+    if found is None:
+        return one_by_one(area, place)
+    if any(each.oid in _OWN_CHECKS for each in found):
+        return tuple(_seen(each) if each.oid in _OWN_CHECKS else each for each in found)
+    return found
+
+
+def check_count(area: bytes) -> None:
+    """Raise EncodingError where a list of extensions has more than `EXTENSIONS_LIMIT`."""
+    if len(area) > EXTENSIONS_LIMIT * _LEAST_EXTENSION and sum(1 for _ in _elements(area)) > EXTENSIONS_LIMIT:
+        raise EncodingError("extensions", f"more than {EXTENSIONS_LIMIT} of them")
+
+
+def one_by_one(area: bytes, place: Place) -> tuple[Read, ...]:
+    """Read each extension of a list alone; one that stands there twice is there twice. Raises EncodingError."""
+    check_count(area)
+    return tuple(_alone(each, place) for each in _elements(area))
+
+
+def _elements(area: bytes) -> Iterator[bytes]:
+    """Yield the extensions in a list, each as its whole DER, and no more than one above the limit."""
+    if not area:
+        return
+    start, end = attempt("extensions", expect_element, area, 0, len(area), SEQUENCE, "list of extensions")
+    walk = elements(area, start, end)
+    for _ in range(EXTENSIONS_LIMIT + 1):
+        found = attempt("extensions", next, walk, None)
+        if found is None:
+            return
+        yield area[found[1] : found[3]]
+
+
+def _alone(der: bytes, place: Place) -> Read:
+    kind, critical, value = attempt("extensions", next, extensions_in(der, 0, len(der)))
+    oid = x509.ObjectIdentifier(dotted(kind))
+    if oid in _OWN_CHECKS:
+        return _seen(x509.Extension(oid, critical, x509.UnrecognizedExtension(oid, value)))
+    try:
+        return x509.Extension(oid, critical, _value(oid, der, value, place))
+    except EncodingError as error:
+        return x509.Extension(oid, critical, UnreadExtension(oid, value, error.problem))
+
+
+def _value(oid: x509.ObjectIdentifier, der: bytes, value: bytes, place: Place) -> x509.ExtensionType:
+    try:
+        (found,) = attempt(name_of(oid), _READERS[place], _sequence(der))
+    except EncodingError:
+        further = _FURTHER_READERS.get(oid)
+        if further is None:
+            raise
+        return attempt(name_of(oid), further, value)
+    return found.value
+
+
+def _seen(found: Read) -> Read:
+    """Return an extension that is checked here, unread if it does not pass."""
+    value = found.value.public_bytes()
+    try:
+        attempt(name_of(found.oid), _OWN_CHECKS[found.oid], value)
+    except EncodingError as error:
+        return x509.Extension(found.oid, found.critical, UnreadExtension(found.oid, value, error.problem))
+    return found
+
+
+# -- where they stand ------------------------------------------------------------------------------------
+
+
+def area_in(der: bytes, place: Place) -> bytes:
+    """Return the DER of the list of extensions in a document, empty where it has none. Raises EncodingError."""
+    return attempt("extensions", _AREAS[place], der)
+
+
+def _first(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """Return start and end of the content of the first element, whatever it is."""
+    return element(data, at, end)[1:]
+
+
+def _tagged(data: bytes, at: int, end: int, tag: int) -> bytes:
+    """Return the content of the last element that has a tag, empty for none."""
+    found = [data[start:stop] for each, _, start, stop in elements(data, at, end) if each == tag]
+    return found[-1] if found else b""
+
+
+def _signed_area(tag: int) -> Callable[[bytes], bytes]:
+    """How to find the extensions of what is signed, which stand under a tag."""
+    return lambda der: _tagged(der, *_first(der, *_first(der, 0, len(der))), tag)
+
+
+def _request_area(der: bytes) -> bytes:
+    attributes = _signed_area(0xA0)(der)
+    for _, _, start, stop in elements(attributes, 0, len(attributes)):
+        if attributes.startswith(_EXTENSION_REQUEST, start):
+            return attributes[slice(*_first(attributes, start + len(_EXTENSION_REQUEST), stop))]
+    return b""
+
+
+def _entry_area(der: bytes) -> bytes:
+    return b"".join(
+        der[at:stop] for tag, at, _, stop in elements(der, *_first(der, 0, len(der))) if tag == SEQUENCE
+    )
+
+
+def _response_area(der: bytes) -> bytes:
+    at, end = _first(der, 0, len(der))
+    body = _tagged(der, at, end, 0xA0)
+    octets = _tagged(body, *_first(body, 0, len(body)), OCTET_STRING)
+    return _signed_area(0xA1)(octets)
+
+
+_AREAS: dict[Place, Callable[[bytes], bytes]] = {
+    Place.CERTIFICATE: _signed_area(0xA3),
+    Place.REQUEST: _request_area,
+    Place.CRL: _signed_area(0xA0),
+    Place.CRL_ENTRY: _entry_area,
+    Place.OCSP_REQUEST: _signed_area(0xA2),
+    Place.OCSP_RESPONSE: _response_area,
+    Place.OCSP_ANSWER: lambda der: _tagged(der, *_first(der, 0, len(der)), 0xA1),
+}
+
+
+# -- what `cryptography` leaves to others ----------------------------------------------------------------
+
+
+def _check_policy_mappings(value: bytes) -> None:
+    """See that policy mappings are well-formed (RFC 5280 4.2.1.5); `policies` says what they mean."""
+    at, end = expect_element(value, 0, len(value), SEQUENCE, "list of mappings")
+    if end != len(value) or at == end:
+        raise ValueError("no list of mappings")
+    for tag, _, start, stop in elements(value, at, end):
+        kinds = [kind for kind, *_ in elements(value, start, stop)]
+        if tag != SEQUENCE or kinds != [OBJECT_IDENTIFIER, OBJECT_IDENTIFIER]:
+            raise ValueError("a mapping is no pair of policies")
+
+
+def _check_null(value: bytes) -> None:
+    """See that the value is NULL, as that of noRevAvail has to be (RFC 9608 2)."""
+    if value != _NULL:
+        raise ValueError("its value is not NULL")
+
+
+def _tls_features(value: bytes) -> x509.ExtensionType:
+    """Read the features of RFC 7633, of which `cryptography` knows two."""
+    at, end = expect_element(value, 0, len(value), SEQUENCE, "list of features")
+    numbers = []
+    for tag, _, start, stop in elements(value, at, end):
+        number = int.from_bytes(value[start:stop], "big", signed=True)
+        if tag != _INTEGER or not 1 <= stop - start <= 3 or not 0 <= number <= 0xFFFF:
+            raise ValueError("a feature is no number of an extension of TLS")
+        numbers.append(number)
+    if end != len(value) or not numbers:
+        raise ValueError("no list of features")
+    known = [each for each in x509.TLSFeatureType if each.value in numbers]
+    others = tuple(each for each in numbers if each not in {feature.value for feature in known})
+    return TLSFeatures(known, others, value)
+
+
+# Checked here, since `cryptography` takes any value for them ...
+_OWN_CHECKS: dict[x509.ObjectIdentifier, Callable[[bytes], None]] = {
+    ExtensionOID.POLICY_MAPPINGS: _check_policy_mappings,
+    _NO_REVOCATION_AVAILABLE: _check_null,
+}
+# ... and those that are read here where `cryptography` cannot, since it knows less than the RFC allows.
+_FURTHER_READERS: dict[x509.ObjectIdentifier, Callable[[bytes], x509.ExtensionType]] = {
+    ExtensionOID.TLS_FEATURE: _tls_features,
+}
+
+
+# -- the smallest holders --------------------------------------------------------------------------------
+
+
+def _element(tag: int, *content: bytes) -> bytes:
+    body = b"".join(content)
+    size = len(body)
+    if size < 0x80:
+        return bytes((tag, size)) + body
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + body
+
+
+def _sequence(*content: bytes) -> bytes:
+    return _element(SEQUENCE, *content)
+
+
+_ED25519 = _sequence(bytes.fromhex("06032b6570"))
+_SIGNED = _ED25519 + _element(0x03, bytes(65))
+_PUBLIC_KEY = _sequence(_ED25519, _element(0x03, bytes(33)))
+_EMPTY_NAME = _sequence()
+_ONE = bytes.fromhex("020101")
+_UTC_TIME = _element(0x17, b"250101000000Z")
+_TIME = _element(0x18, b"20250101000000Z")
+_CERT_ID = _sequence(
+    _sequence(bytes.fromhex("06052b0e03021a")),
+    _element(OCTET_STRING, bytes(20)),
+    _element(OCTET_STRING, bytes(20)),
+    _ONE,
+)
+_BASIC_RESPONSE = bytes.fromhex("06092b0601050507300101")
+
+
+def _in_certificate(area: bytes) -> Iterator[Read]:
+    head = (bytes.fromhex("a003020102"), _ONE, _ED25519, _EMPTY_NAME, _sequence(_UTC_TIME, _UTC_TIME))
+    signed = _sequence(*head, _EMPTY_NAME, _PUBLIC_KEY, _element(0xA3, area))
+    return iter(x509.load_der_x509_certificate(_sequence(signed, _SIGNED)).extensions)
+
+
+def _in_request(area: bytes) -> Iterator[Read]:
+    attribute = _sequence(_EXTENSION_REQUEST, _element(0x31, area))
+    signed = _sequence(b"\x02\x01\x00", _EMPTY_NAME, _PUBLIC_KEY, _element(0xA0, attribute))
+    return iter(x509.load_der_x509_csr(_sequence(signed, _SIGNED)).extensions)
+
+
+def _in_crl(area: bytes) -> Iterator[Read]:
+    signed = _sequence(_ONE, _ED25519, _EMPTY_NAME, _UTC_TIME, _element(0xA0, area))
+    return iter(x509.load_der_x509_crl(_sequence(signed, _SIGNED)).extensions)
+
+
+def _in_crl_entry(area: bytes) -> Iterator[Read]:
+    entry = _sequence(_ONE, _UTC_TIME, area)
+    signed = _sequence(_ONE, _ED25519, _EMPTY_NAME, _UTC_TIME, _sequence(entry))
+    return iter(x509.load_der_x509_crl(_sequence(signed, _SIGNED))[0].extensions)
+
+
+def _in_ocsp_request(area: bytes) -> Iterator[Read]:
+    signed = _sequence(_sequence(_sequence(_CERT_ID)), _element(0xA2, area))
+    return iter(ocsp.load_der_ocsp_request(_sequence(signed)).extensions)
+
+
+def _basic_response(single: bytes, whole: bytes) -> ocsp.OCSPResponse:
+    answer = _sequence(_CERT_ID, b"\x80\x00", _TIME, single)
+    responder = _element(0xA2, _element(OCTET_STRING, bytes(20)))
+    basic = _sequence(_sequence(responder, _TIME, _sequence(answer), whole), _SIGNED)
+    body = _element(0xA0, _sequence(_BASIC_RESPONSE, _element(OCTET_STRING, basic)))
+    return ocsp.load_der_ocsp_response(_sequence(b"\x0a\x01\x00", body))
+
+
+def _in_ocsp_response(area: bytes) -> Iterator[Read]:
+    return iter(_basic_response(b"", _element(0xA1, area)).extensions)
+
+
+def _in_ocsp_answer(area: bytes) -> Iterator[Read]:
+    return iter(_basic_response(_element(0xA1, area), b"").single_extensions)
+
+
+_READERS: dict[Place, Callable[[bytes], Iterator[Read]]] = {
+    Place.CERTIFICATE: _in_certificate,
+    Place.REQUEST: _in_request,
+    Place.CRL: _in_crl,
+    Place.CRL_ENTRY: _in_crl_entry,
+    Place.OCSP_REQUEST: _in_ocsp_request,
+    Place.OCSP_RESPONSE: _in_ocsp_response,
+    Place.OCSP_ANSWER: _in_ocsp_answer,
+}

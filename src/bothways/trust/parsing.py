@@ -1,0 +1,326 @@
+"""The one gate to `cryptography`'s parsers: whatever they raise becomes an EncodingError that says where.
+
+What `certificate`, `crl`, `signing_request`, `ocsp_request` and `ocsp_response` return was read whole, so that no
+attribute of it raises later. The `open_...` functions load and read nothing else: every attribute of what they
+return, and what `Parsed` hands out, is read by `attempt`.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+from cryptography.x509 import ocsp
+
+T = TypeVar("T")
+Signed = (
+    x509.Certificate | x509.CertificateRevocationList | x509.CertificateSigningRequest | ocsp.OCSPResponse
+)
+
+_PARSE_ERROR = re.compile(r"ParseError \{ kind: (\w+)(.*?)(?:, location: \[(.*?)\])? \}$", re.DOTALL)
+_KINDS = {
+    "InvalidValue": "a value that its type does not allow",
+    "InvalidTag": "a tag that is none",
+    "InvalidLength": "a length that is not strict DER",
+    "UnexpectedTag": "an element of another type than the one that belongs there",
+    "ShortData": "it is cut off",
+    "IntegerOverflow": "a number that is too large",
+    "ExtraData": "bytes follow where nothing may follow",
+    "InvalidSetOrdering": "a set whose elements are not in their order",
+    "EncodedDefault": "a default value is written out, which DER forbids",
+    "OidTooLong": "an object identifier that is too long",
+    "UnknownDefinedBy": "a type that is not known",
+}
+
+
+class EncodingError(ValueError):
+    """Something that cannot be read: `place` says which part of what, `problem` why."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}: {problem}" if place else problem)
+        self.place = place
+        self.problem = problem
+
+
+class PassphraseNeeded(EncodingError):
+    """A private key or PKCS#12 file is encrypted, and no passphrase was given."""
+
+
+class WrongPassphrase(EncodingError):
+    """A private key or PKCS#12 file is not opened by the passphrase, or is damaged."""
+
+
+class UnsupportedKind(EncodingError):
+    """It may be well-formed, but is of a kind that `cryptography` does not know."""
+
+
+def attempt(place: str, read: Callable[..., T], *arguments: object) -> T:
+    """Return what `read` returns for `arguments`; whatever it raises becomes an EncodingError for `place`.
+
+    KeyboardInterrupt, SystemExit and MemoryError are passed on. Warnings that a program turned into errors are
+    ignored, since `cryptography` warns of what RFC 5280 asks to bear.
+    """
+    try:
+        return read(*arguments)
+    except Warning:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return attempt(place, read, *arguments)
+    except (EncodingError, MemoryError):
+        raise
+    except UnsupportedAlgorithm as error:
+        raise UnsupportedKind(place, problem_of(error)) from None
+    except Exception as error:  # noqa: BLE001 - the parsers raise more kinds than they document
+        raise EncodingError(place, problem_of(error)) from None
+    except BaseException as error:
+        if _is_panic(error):
+            raise EncodingError(place, "the parser broke down over it") from None
+        raise
+
+
+def readable(place: str, read: Callable[..., T], *arguments: object) -> T | None:
+    """Return what `read` returns, or None where it cannot be read."""
+    try:
+        return attempt(place, read, *arguments)
+    except EncodingError:
+        return None
+
+
+def problem_of(error: BaseException) -> str:
+    """Say in words what a parser raised."""
+    if isinstance(error, x509.DuplicateExtension):
+        return f"the extension {error.oid.dotted_string} stands there twice"
+    if isinstance(error, UnsupportedAlgorithm):
+        return f"a kind that is not known: {error}"
+    if isinstance(error, KeyError):
+        return f"a value that is not known: {error}"
+    text = str(error.args[0] if len(error.args) > 1 else error)
+    found = _PARSE_ERROR.search(text)
+    return _in_words(found) if found is not None else text or type(error).__name__
+
+
+def _in_words(found: re.Match[str]) -> str:
+    kind, _, location = found.groups()
+    words = _KINDS.get(kind, kind)
+    steps = [
+        step.strip().strip('"').rpartition("::")[2] for step in (location or "").split(",") if step.strip()
+    ]
+    return f"{words} (at {'.'.join(steps)})" if steps else words
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Whether the Rust code of `cryptography` panicked: pyo3 raises a kind of its own that nobody can import."""
+    return type(error).__name__ == "PanicException" and type(error).__module__.startswith("pyo3_runtime")
+
+
+# -- loaded, and nothing else read -----------------------------------------------------------------------
+
+
+def open_certificate(der: bytes) -> x509.Certificate:
+    """Load a certificate from DER; what is in it is read by `attempt`. Raises EncodingError."""
+    return attempt("", x509.load_der_x509_certificate, der)
+
+
+def open_crl(der: bytes) -> x509.CertificateRevocationList:
+    """Load a CRL from DER; what is in it is read by `attempt`. Raises EncodingError."""
+    return attempt("", x509.load_der_x509_crl, der)
+
+
+def open_signing_request(der: bytes) -> x509.CertificateSigningRequest:
+    """Load a signing request from DER; what is in it is read by `attempt`. Raises EncodingError."""
+    return attempt("", x509.load_der_x509_csr, der)
+
+
+def open_ocsp_response(der: bytes) -> ocsp.OCSPResponse:
+    """Load an OCSP response from DER; what is in it is read by `attempt`. Raises EncodingError."""
+    return attempt("", ocsp.load_der_ocsp_response, der)
+
+
+# -- read whole ------------------------------------------------------------------------------------------
+
+_CERTIFICATE = (
+    "version", "serial_number", "issuer", "subject", "not_valid_before_utc", "not_valid_after_utc",
+    "signature_algorithm_oid", "signature", "tbs_certificate_bytes", "extensions",
+)  # fmt: skip
+_CRL = ("issuer", "last_update_utc", "next_update_utc", "signature_algorithm_oid", "signature", "extensions")
+_REVOKED = ("serial_number", "revocation_date_utc", "extensions")
+_REQUEST = ("subject", "signature_algorithm_oid", "signature", "is_signature_valid", "extensions")
+_OCSP_REQUEST = ("issuer_key_hash", "issuer_name_hash", "hash_algorithm", "serial_number", "extensions")
+_OCSP_RESPONSE = (
+    "responder_name", "responder_key_hash", "produced_at_utc", "signature_algorithm_oid", "signature",
+    "tbs_response_bytes", "certificates", "extensions",
+)  # fmt: skip
+_OCSP_ANSWER = (
+    "serial_number", "issuer_key_hash", "issuer_name_hash", "hash_algorithm", "certificate_status",
+    "this_update_utc", "next_update_utc", "revocation_time_utc", "revocation_reason",
+)  # fmt: skip
+
+
+def certificate(der: bytes) -> x509.Certificate:
+    """Read a certificate from DER, whole. Raises EncodingError."""
+    return whole_certificate(open_certificate(der))
+
+
+def certificates_from_pem(data: bytes) -> list[x509.Certificate]:
+    """Read all certificates of a PEM file, each whole. Raises EncodingError, also where there is none."""
+    return [whole_certificate(each) for each in attempt("", x509.load_pem_x509_certificates, data)]
+
+
+def whole_certificate(found: x509.Certificate) -> x509.Certificate:
+    """Return a certificate, if all that is in it can be read. Raises EncodingError."""
+    _read_all(found, _CERTIFICATE)
+    attempt("public_key", found.public_key)
+    return found
+
+
+def crl(data: bytes) -> x509.CertificateRevocationList:
+    """Read a CRL from PEM or DER, its entries apart: `revoked_in` yields them. Raises EncodingError."""
+    load = x509.load_pem_x509_crl if b"-----BEGIN" in data else x509.load_der_x509_crl
+    found = attempt("", load, data)
+    _read_all(found, _CRL)
+    return found
+
+
+def revoked_in(found: x509.CertificateRevocationList) -> Iterator[x509.RevokedCertificate]:
+    """Yield the entries of a CRL in their order, each read whole. Raises EncodingError."""
+    for number in range(attempt("entries", len, found)):
+        entry = attempt(f"entry {number + 1}", found.__getitem__, number)
+        _read_all(entry, _REVOKED, f"entry {number + 1}, ")
+        yield entry
+
+
+def signing_request(data: bytes) -> x509.CertificateSigningRequest:
+    """Read a signing request (RFC 2986) from PEM or DER, whole. Raises EncodingError."""
+    load = x509.load_pem_x509_csr if b"-----BEGIN" in data else x509.load_der_x509_csr
+    found = attempt("", load, data)
+    attempt("public_key", found.public_key)
+    _read_all(found, _REQUEST)
+    return found
+
+
+def ocsp_request(der: bytes) -> ocsp.OCSPRequest:
+    """Read an OCSP request from DER, whole. Raises EncodingError."""
+    found = attempt("", ocsp.load_der_ocsp_request, der)
+    _read_all(found, _OCSP_REQUEST)
+    return found
+
+
+def ocsp_response(der: bytes) -> ocsp.OCSPResponse:
+    """Read an OCSP response from DER; whole, if it has answers. Raises EncodingError."""
+    found = open_ocsp_response(der)
+    if found.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL:
+        _read_all(found, _OCSP_RESPONSE)
+        answers_in(found)
+    return found
+
+
+def answers_in(found: ocsp.OCSPResponse) -> Sequence[ocsp.OCSPSingleResponse]:
+    """Return what a successful OCSP response says of each certificate, read whole. Raises EncodingError."""
+    answers = attempt("responses", lambda: list(found.responses))
+    for number, answer in enumerate(answers, 1):
+        _read_all(answer, _OCSP_ANSWER, f"response {number}, ")
+    return answers
+
+
+def _read_all(holder: object, names: Sequence[str], place: str = "") -> None:
+    for name in names:
+        attempt(place + name, getattr, holder, name)
+
+
+# -- keys ------------------------------------------------------------------------------------------------
+
+
+class Pkcs12(NamedTuple):
+    """What a PKCS#12 file holds: a key, its certificate and others, both in DER."""
+
+    key: PrivateKeyTypes | None
+    certificate: bytes | None
+    others: tuple[bytes, ...]
+
+
+def public_key(der: bytes) -> PublicKeyTypes:
+    """Read a SubjectPublicKeyInfo from DER. Raises EncodingError."""
+    return attempt("", serialization.load_der_public_key, der)
+
+
+def private_key(data: bytes, password: bytes | None = None) -> PrivateKeyTypes:
+    """Read a private key from PEM or DER; a passphrase for a key that has none does no harm.
+
+    Raises EncodingError, of it PassphraseNeeded, WrongPassphrase and UnsupportedKind.
+    """
+    is_pem = b"-----BEGIN" in data
+    load = serialization.load_pem_private_key if is_pem else serialization.load_der_private_key
+    try:
+        return attempt("", _load_private_key, load, data, password)
+    except EncodingError as error:
+        if isinstance(error, PassphraseNeeded | UnsupportedKind):
+            raise
+        if (is_pem and b"ENCRYPTED" in data) or "password" in error.problem.lower():
+            raise WrongPassphrase(error.place, error.problem) from None
+        raise
+
+
+def _load_private_key(
+    load: Callable[[bytes, bytes | None], PrivateKeyTypes], data: bytes, password: bytes | None
+) -> PrivateKeyTypes:
+    try:
+        return load(data, password)
+    except TypeError:
+        if password is None:
+            raise PassphraseNeeded("", "it is encrypted, and no passphrase was given") from None
+        return load(data, None)
+
+
+def pkcs12_contents(data: bytes, password: bytes | None) -> Pkcs12:
+    """Open a PKCS#12 file (RFC 7292). Raises EncodingError, of it PassphraseNeeded and WrongPassphrase."""
+    try:
+        key, own, others = attempt("", pkcs12.load_key_and_certificates, data, password)
+        return Pkcs12(key, None if own is None else encoded(own), tuple(encoded(each) for each in others))
+    except EncodingError as error:
+        if isinstance(error, UnsupportedKind) or not re.search("password|mac", error.problem, re.IGNORECASE):
+            raise
+        kind = PassphraseNeeded if password is None else WrongPassphrase
+        raise kind(error.place, error.problem) from None
+
+
+# -- parts -----------------------------------------------------------------------------------------------
+
+
+def encoded(
+    found: x509.Certificate | x509.CertificateRevocationList | x509.CertificateSigningRequest,
+) -> bytes:
+    """Return the DER of what `cryptography` has parsed. Raises EncodingError."""
+    return attempt("", found.public_bytes, Encoding.DER)
+
+
+def name_der(name: x509.Name) -> bytes:
+    """Return a name in DER. Raises EncodingError."""
+    return attempt("name", name.public_bytes)
+
+
+def signature_hash(signed: Signed) -> hashes.HashAlgorithm | None:
+    """Return the hash algorithm of a signature; None where there is none or it is not known."""
+    return readable("signatureAlgorithm", lambda: signed.signature_hash_algorithm)
+
+
+def pss_padding(signed: Signed) -> padding.PSS | None:
+    """Return the parameters of an RSASSA-PSS signature, or None where they are none that can be used."""
+    found = readable("signatureAlgorithm", getattr, signed, "signature_algorithm_parameters")
+    return found if isinstance(found, padding.PSS) else None
+
+
+def is_issued_directly_by(child: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether `issuer` bears the name that `child` says, and its key signed it; all else is not asked."""
+    try:
+        attempt("signature", child.verify_directly_issued_by, issuer)
+    except (InvalidSignature, EncodingError):
+        return False
+    return True

@@ -1,0 +1,260 @@
+"""trust.extensions: each extension is read alone where not all can be read together."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID
+
+from bothways.trust.certificate import Parsed
+from bothways.trust.extensions import (
+    CONSULTED,
+    EXTENSIONS_LIMIT,
+    NAMES,
+    Place,
+    TLSFeatures,
+    UnreadExtension,
+    all_extensions,
+    area_in,
+    check_count,
+    extension_of,
+    extensions_of,
+    name_of,
+    one_by_one,
+    read_extensions,
+)
+from bothways.trust.parsing import EncodingError
+from pki import crl, der, issuing_point, key, leaf, ocsp_response, root
+
+ROOT = root()
+GARBAGE = b"\x30\x03\x02\x01"
+NO_REV_AVAIL = x509.ObjectIdentifier("2.5.29.56")
+UNKNOWN = x509.ObjectIdentifier("1.2.3.4")
+NONCE = bytes.fromhex("06092b0601050507300102")
+REASON = bytes.fromhex("300a0603551d1504030a0101")
+
+
+def with_value(oid: x509.ObjectIdentifier, value: bytes = GARBAGE, *, critical: bool = False):
+    return (x509.UnrecognizedExtension(oid, value), critical)
+
+
+def extension(oid: bytes, value: bytes, critical: bytes = b"") -> bytes:
+    return der(0x30, oid + critical + der(4, value))
+
+
+def request(*extra: x509.ExtensionType) -> bytes:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    for each in extra:
+        builder = builder.add_extension(each, critical=False)
+    return builder.sign(key(), hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+SOUND = leaf(ROOT, alternatives=("DNS:a.example", "IP:127.0.0.1"), usage=("serverAuth",))
+
+
+def test_one_by_one_they_are_the_same_as_all_together():
+    """RFC 5280 4.2."""
+    found = all_extensions(SOUND.der, Place.CERTIFICATE)
+    assert found == tuple(SOUND.certificate.extensions)
+    assert found == extensions_of(SOUND.certificate)
+
+
+@pytest.mark.parametrize(
+    ("place", "document", "kinds"),
+    [
+        (Place.REQUEST, request(x509.BasicConstraints(False, None)), [x509.BasicConstraints]),
+        (Place.REQUEST, request(), []),
+        (
+            Place.CRL,
+            crl(ROOT, point=issuing_point(["URI:http://a.example/crl"])),
+            [x509.AuthorityKeyIdentifier, x509.CRLNumber, x509.IssuingDistributionPoint],
+        ),
+        (Place.OCSP_RESPONSE, ocsp_response(SOUND, nonce=b"abcd"), [x509.OCSPNonce]),
+        (Place.OCSP_RESPONSE, ocsp_response(SOUND), []),
+        (
+            Place.CRL_ENTRY,
+            der(0x30, b"\x02\x01\x05" + der(0x17, b"250101000000Z") + der(0x30, REASON)),
+            [x509.CRLReason],
+        ),
+        (Place.CRL_ENTRY, der(0x30, b"\x02\x01\x05" + der(0x17, b"250101000000Z")), []),
+        (
+            Place.OCSP_REQUEST,
+            der(0x30, der(0x30, der(0x30, b"") + der(0xA2, der(0x30, extension(NONCE, b"\x04\x01a"))))),
+            [x509.OCSPNonce],
+        ),
+        (
+            Place.OCSP_ANSWER,
+            der(0x30, der(0x30, b"") + b"\x80\x00" + der(0xA1, der(0x30, REASON))),
+            [x509.CRLReason],
+        ),
+    ],
+)
+def test_they_are_found_and_read_as_what_they_are_where_they_stand(place, document, kinds):
+    """RFC 5280 5.2 and 5.3, RFC 2985 5.4.2, RFC 6960 4.1 and 4.2."""
+    assert [type(each.value) for each in all_extensions(document, place)] == kinds
+
+
+@pytest.mark.parametrize("place", Place)
+def test_what_has_no_place_for_them_is_an_encoding_error(place):
+    """Whatever stands there instead."""
+    with pytest.raises(EncodingError, match="^extensions: "):
+        area_in(b"\x30\x05\x30\x05\x00\x00\x00", place)
+
+
+def test_one_that_cannot_be_read_hides_no_other():
+    """It keeps its bytes and says why."""
+    bad = leaf(
+        ROOT, alternatives=("DNS:a.example",), extra=[with_value(ExtensionOID.ISSUER_ALTERNATIVE_NAME)]
+    )
+    sound = leaf(ROOT, alternatives=("DNS:a.example",))
+    *others, unread = all_extensions(bad.der, Place.CERTIFICATE)
+    assert [type(each.value) for each in others] == [
+        type(each.value) for each in extensions_of(sound.certificate)
+    ]
+    assert not any(isinstance(each.value, UnreadExtension) for each in others)
+    assert isinstance(unread.value, UnreadExtension)
+    assert (unread.oid, unread.critical) == (ExtensionOID.ISSUER_ALTERNATIVE_NAME, False)
+    assert unread.value.public_bytes() == GARBAGE
+    assert "cut off" in unread.value.problem
+    assert repr(unread.value) == f"<UnreadExtension issuerAltName: {unread.value.problem}>"
+
+
+def test_one_that_stands_twice_is_listed_twice_and_never_judged():
+    """RFC 5280 4.2."""
+    twice = SOUND.der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
+    named = [each.oid for each in all_extensions(twice, Place.CERTIFICATE)]
+    assert named.count(ExtensionOID.SUBJECT_KEY_IDENTIFIER) == 2
+    with pytest.raises(EncodingError, match="extensions: subjectKeyIdentifier stands there twice"):
+        Parsed(twice).load()
+
+
+@pytest.mark.parametrize("critical", [False, True])
+@pytest.mark.parametrize("oid", sorted(CONSULTED, key=lambda each: each.dotted_string))
+def test_one_that_a_rule_reads_refuses_its_certificate_by_its_name(oid, critical):
+    """Critical or not: nobody knows what it would have said."""
+    bare = {"ca": None, "usage": None, "key_usage": None, "key_identifiers": False, "alternatives": ()}
+    with pytest.raises(EncodingError) as caught:
+        Parsed(leaf(ROOT, **bare, extra=[with_value(oid, critical=critical)]).der).load()
+    assert caught.value.place == NAMES[oid] == name_of(oid)
+
+
+def test_one_that_no_rule_reads_is_passed_over_unread():
+    """An issuer's alternative name says nothing that is asked."""
+    parsed = Parsed(leaf(ROOT, extra=[with_value(ExtensionOID.ISSUER_ALTERNATIVE_NAME)]).der)
+    assert isinstance(parsed.extensions[ExtensionOID.ISSUER_ALTERNATIVE_NAME].value, UnreadExtension)
+    assert parsed.extension(x509.IssuerAlternativeName) is None
+
+
+@pytest.mark.parametrize("count", [EXTENSIONS_LIMIT, EXTENSIONS_LIMIT + 1, 4000])
+def test_their_number_is_bounded_before_any_is_read(count):
+    """Each costs whoever reads it more than the bytes that it takes."""
+    each = [
+        extension(b"\x06\x03\x2a" + bytes([0x80 | number >> 7, number & 127]), b"") for number in range(count)
+    ]
+    area = der(0x30, b"".join(each))
+
+    def read():
+        asked.append(True)
+        return []
+
+    asked: list[bool] = []
+    if count <= EXTENSIONS_LIMIT:
+        assert read_extensions(read, area, Place.CERTIFICATE) == ()
+        assert len(one_by_one(area, Place.CERTIFICATE)) == count
+        return
+    for refused in (check_count, lambda it: read_extensions(read, it, Place.CERTIFICATE)):
+        with pytest.raises(EncodingError, match=f"extensions: more than {EXTENSIONS_LIMIT} of them"):
+            refused(area)
+    assert not asked
+    with pytest.raises(EncodingError, match=f"extensions: more than {EXTENSIONS_LIMIT} of them"):
+        one_by_one(area, Place.CERTIFICATE)
+
+
+@pytest.mark.parametrize(
+    ("value", "features", "others"),
+    [
+        ("3003020105", [x509.TLSFeatureType.status_request], None),
+        ("3003020117", [], (23,)),
+        ("3006020105020117", [x509.TLSFeatureType.status_request], (23,)),
+        ("300702011702020100", [], (23, 256)),
+    ],
+)
+def test_a_tls_feature_that_the_parser_does_not_know_is_none_that_is_damaged(value, features, others):
+    """RFC 7633 4.1: any extension of TLS may be named."""
+    parsed = Parsed(leaf(ROOT, extra=[with_value(ExtensionOID.TLS_FEATURE, bytes.fromhex(value))]).der)
+    found = extension_of_parsed(parsed)
+    assert list(found) == features
+    assert found.public_bytes().hex() == value
+    assert getattr(found, "others", None) == others
+    assert isinstance(found, TLSFeatures) == (others is not None)
+
+
+def extension_of_parsed(parsed: Parsed) -> x509.TLSFeature:
+    found = parsed.extension(x509.TLSFeature)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "value", ["3000", "300302017f00", "3003020180", "300502030100ff", "3003040117", "020117", "300205"]
+)
+def test_tls_features_that_are_no_numbers_of_extensions_are_refused(value):
+    """RFC 7633 4.1."""
+    extra = [with_value(ExtensionOID.TLS_FEATURE, bytes.fromhex(value))]
+    with pytest.raises(EncodingError, match="^tlsFeature: "):
+        Parsed(leaf(ROOT, extra=extra).der).load()
+
+
+@pytest.mark.parametrize(
+    ("oid", "value", "is_read"),
+    [
+        (NO_REV_AVAIL, b"\x05\x00", True),
+        (NO_REV_AVAIL, b"", False),
+        (ExtensionOID.POLICY_MAPPINGS, bytes.fromhex("3008300606012a06012b"), True),
+        (ExtensionOID.POLICY_MAPPINGS, b"", False),
+        (ExtensionOID.POLICY_MAPPINGS, b"\x30\x00", False),
+        (ExtensionOID.POLICY_MAPPINGS, b"\x02\x01\x00", False),
+        (ExtensionOID.POLICY_MAPPINGS, bytes.fromhex("30020500"), False),
+        (ExtensionOID.POLICY_MAPPINGS, bytes.fromhex("3005300306012a"), False),
+        (ExtensionOID.POLICY_MAPPINGS, bytes.fromhex("3008300606012a06012b00"), False),
+    ],
+)
+def test_values_that_the_parser_never_looks_at_are_checked_here(oid, value, is_read):
+    """RFC 9608 2 and RFC 5280 4.2.1.5: both ways of reading agree."""
+    document = leaf(ROOT, extra=[with_value(oid, value)])
+    area = area_in(document.der, Place.CERTIFICATE)
+    together = read_extensions(lambda: document.certificate.extensions, area, Place.CERTIFICATE)
+    alone = one_by_one(area, Place.CERTIFICATE)
+    assert [isinstance(found[-1].value, UnreadExtension) for found in (together, alone)] == [not is_read] * 2
+
+
+@pytest.mark.parametrize(
+    "area",
+    [
+        "020100",  # no list
+        "30023000",  # an empty extension
+        "3007300506032a030405",  # no value
+        "300b300906032a030404000500",  # more after the value
+        "3003300104",  # cut off
+    ],
+)
+def test_what_is_no_list_of_extensions_is_an_encoding_error(area):
+    """RFC 5280 4.1."""
+    data = bytes.fromhex(area)
+    with pytest.raises(EncodingError, match="^extensions: "):
+        one_by_one(data, Place.CERTIFICATE)
+
+
+def test_an_extension_of_a_kind_is_found_in_what_was_read_whole():
+    """The common question."""
+    assert extension_of(SOUND.certificate, x509.ExtendedKeyUsage) is not None
+    assert extension_of(SOUND.certificate, x509.NameConstraints) is None
+
+
+def test_critical_is_told_of_each():
+    """RFC 5280 4.2."""
+    *_, found = all_extensions(leaf(ROOT, extra=[with_value(UNKNOWN, critical=True)]).der, Place.CERTIFICATE)
+    assert (found.oid, found.critical) == (UNKNOWN, True)
+    assert name_of(UNKNOWN) == "1.2.3.4"

@@ -1,0 +1,226 @@
+"""trust.parsing: whatever the parsers raise, it comes out as one kind of error that says where."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
+
+from bothways.trust import parsing
+from bothways.trust.parsing import EncodingError, PassphraseNeeded, UnsupportedKind, WrongPassphrase, attempt
+from pki import crl, der, key, leaf, ocsp_refusal, ocsp_response, root
+
+ROOT = root()
+LEAF = leaf(ROOT)
+CRL_DER = crl(ROOT, LEAF)
+RESPONSE_DER = ocsp_response(LEAF)
+REQUEST = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key(), hashes.SHA256())
+REQUEST_DER = REQUEST.public_bytes(Encoding.DER)
+
+
+class PanicException(BaseException):
+    """What pyo3 raises for a panic, by its name and module."""
+
+
+PanicException.__module__ = "pyo3_runtime"
+
+
+@pytest.mark.parametrize(
+    ("raised", "problem"),
+    [
+        (ValueError("odd"), "odd"),
+        (TypeError("bad type"), "bad type"),
+        (KeyError(23), "a value that is not known: 23"),
+        (OverflowError("too large"), "too large"),
+        (NotImplementedError(), "NotImplementedError"),
+        (RecursionError("deep"), "deep"),
+        (AttributeError("none"), "none"),
+        (x509.InvalidVersion("7 is not a valid X509 version", 7), "7 is not a valid X509 version"),
+        (x509.UnsupportedGeneralNameType("x400Address", 3), "x400Address"),
+        (
+            x509.DuplicateExtension("Duplicate", x509.ObjectIdentifier("2.5.29.17")),
+            "the extension 2.5.29.17 stands there twice",
+        ),
+        (PanicException("index out of range"), "the parser broke down over it"),
+    ],
+)
+def test_whatever_a_parser_raises_is_an_encoding_error_with_its_place(raised, problem):
+    """The kinds that `cryptography` raises, documented or not."""
+
+    def read():
+        raise raised
+
+    with pytest.raises(EncodingError) as caught:
+        attempt("subject", read)
+    assert (caught.value.place, caught.value.problem) == ("subject", problem)
+    assert str(caught.value) == f"subject: {problem}"
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, MemoryError, GeneratorExit])
+def test_what_no_encoding_causes_is_passed_on(raised):
+    """A program that is interrupted or out of memory is not told that a certificate is bad."""
+
+    def read():
+        raise raised
+
+    with pytest.raises(raised):
+        attempt("subject", read)
+
+
+def test_a_kind_that_is_not_known_is_told_from_what_is_damaged():
+    """A key may be well-formed and of no use."""
+
+    def read():
+        raise UnsupportedAlgorithm("SM2")
+
+    with pytest.raises(UnsupportedKind, match="key: a kind that is not known: SM2"):
+        attempt("key", read)
+
+
+def test_a_warning_that_a_program_made_an_error_refuses_nothing():
+    """RFC 5280 4.1.2.2: serial numbers that are not positive are to be borne; `cryptography` warns of them."""
+
+    def read():
+        warnings.warn("odd", UserWarning, stacklevel=1)
+        return "read"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert attempt("serial", read) == "read"
+
+
+def test_a_parser_s_own_notation_is_put_into_words():
+    """Rust's `ParseError { kind: ... }` says nothing to whoever reads RFCs."""
+    with pytest.raises(EncodingError) as caught:
+        parsing.certificate(LEAF.der[:-5])
+    assert "ParseError" not in str(caught.value)
+    assert "cut off" in caught.value.problem
+    text = (
+        'ParseError { kind: InvalidValue, location: [0, "Certificate::tbs_cert", "TbsCertificate::subject"] }'
+    )
+    assert (
+        parsing.problem_of(ValueError(text)) == "a value that its type does not allow (at 0.tbs_cert.subject)"
+    )
+    assert parsing.problem_of(ValueError("ParseError { kind: NewKind }")) == "NewKind"
+
+
+@pytest.mark.parametrize(
+    ("read", "data"),
+    [
+        (parsing.certificate, LEAF.der),
+        (parsing.open_certificate, LEAF.der),
+        (parsing.certificates_from_pem, LEAF.pem),
+        (parsing.crl, CRL_DER),
+        (parsing.open_crl, CRL_DER),
+        (parsing.signing_request, REQUEST_DER),
+        (parsing.signing_request, REQUEST.public_bytes(Encoding.PEM)),
+        (parsing.open_signing_request, REQUEST_DER),
+        (parsing.ocsp_response, RESPONSE_DER),
+        (parsing.ocsp_response, ocsp_refusal("TRY_LATER")),
+        (parsing.open_ocsp_response, RESPONSE_DER),
+    ],
+)
+def test_sound_documents_are_read_and_cut_off_ones_refused(read, data):
+    """RFC 5280 4.1 and 5.1, RFC 2986, RFC 6960."""
+    assert read(data) is not None
+    with pytest.raises(EncodingError):
+        read(data[: len(data) // 2])
+
+
+def test_a_certificate_is_refused_whole_for_a_name_that_cannot_be_read():
+    """What the gate hands out as whole can be read later without a thought."""
+    name = LEAF.certificate.subject.public_bytes()
+    renamed = LEAF.der.replace(name, name.replace(b"\x0c", b"\x02", 1))
+    assert parsing.open_certificate(renamed) is not None
+    with pytest.raises(EncodingError, match="^subject: "):
+        parsing.certificate(renamed)
+
+
+def test_the_entries_of_a_list_are_read_in_their_order():
+    """RFC 5280 5.1.2.6."""
+    found = parsing.crl(CRL_DER)
+    assert [each.serial_number for each in parsing.revoked_in(found)] == [LEAF.certificate.serial_number]
+
+
+def test_an_entry_that_cannot_be_read_is_named_by_its_place():
+    """RFC 5280 5.3: an entry with one extension twice."""
+    reason = bytes.fromhex("300a0603551d1504030a0101")
+    entry = der(0x30, b"\x02\x01\x05" + der(0x17, b"250101000000Z") + der(0x30, reason + reason))
+    tbs = b"\x02\x01\x01\x30\x05\x06\x03\x2b\x65\x70\x30\x00" + der(0x17, b"250101000000Z") + der(0x30, entry)
+    found = parsing.crl(der(0x30, der(0x30, tbs) + b"\x30\x05\x06\x03\x2b\x65\x70" + der(3, bytes(65))))
+    with pytest.raises(
+        EncodingError, match=r"entry 1, extensions: the extension 2\.5\.29\.21 stands there twice"
+    ):
+        list(parsing.revoked_in(found))
+
+
+def test_keys_are_opened_with_the_passphrase_that_they_need():
+    """A passphrase for a key that has none does no harm; one that is missing or wrong is said."""
+    plain = key().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    secret = key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"right"))
+    for data, password in ((plain, None), (plain, b"any"), (secret, b"right"), (LEAF.key_pem, None)):
+        assert parsing.private_key(data, password) is not None
+    with pytest.raises(PassphraseNeeded):
+        parsing.private_key(secret)
+    with pytest.raises(WrongPassphrase):
+        parsing.private_key(secret, b"wrong")
+    with pytest.raises(EncodingError) as caught:
+        parsing.private_key(plain[:-3])
+    assert type(caught.value) is EncodingError
+
+
+def test_pkcs12_is_opened_with_the_passphrase_that_it_needs():
+    """RFC 7292."""
+    found = parsing.pkcs12_contents(LEAF.p12(b"right"), b"right")
+    assert (found.certificate, found.others) == (LEAF.der, (ROOT.der,))
+    with pytest.raises(PassphraseNeeded):
+        parsing.pkcs12_contents(LEAF.p12(b"right"), None)
+    with pytest.raises(WrongPassphrase):
+        parsing.pkcs12_contents(LEAF.p12(b"right"), b"wrong")
+    with pytest.raises(EncodingError):
+        parsing.pkcs12_contents(LEAF.der, None)
+    empty = pkcs12.serialize_key_and_certificates(None, None, None, [LEAF.certificate], NoEncryption())
+    assert parsing.pkcs12_contents(empty, None) == (None, None, (LEAF.der,))
+
+
+def test_public_keys_are_read():
+    """RFC 5280 4.1.2.7."""
+    spki = LEAF.der[LEAF.der.index(bytes.fromhex("3059301306072a8648ce3d")) :][:91]
+    assert parsing.public_key(spki) == LEAF.certificate.public_key()
+    with pytest.raises(EncodingError):
+        parsing.public_key(spki[:40])
+
+
+def test_parameters_of_signatures_are_told_where_they_can_be_used():
+    """RFC 4055 3.1."""
+    signed = leaf(root(key_kind="RSA-2048"), pss=True).certificate
+    assert isinstance(parsing.signature_hash(signed), hashes.SHA256)
+    assert isinstance(parsing.pss_padding(signed), padding.PSS)
+    assert parsing.pss_padding(LEAF.certificate) is None
+    unknown = LEAF.der.replace(bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a8648ce3d04037f"))
+    assert parsing.signature_hash(parsing.open_certificate(unknown)) is None
+
+
+def test_who_issued_directly_is_told_by_name_and_signature():
+    """RFC 5280 6.1.3 a."""
+    assert parsing.is_issued_directly_by(LEAF.certificate, ROOT.certificate)
+    assert not parsing.is_issued_directly_by(LEAF.certificate, root("Other").certificate)
+    assert not parsing.is_issued_directly_by(LEAF.certificate, root(own_key=key("P-384", 9)).certificate)
+
+
+def test_names_and_documents_are_written_as_they_stand():
+    """`cryptography` builds them anew."""
+    assert parsing.encoded(LEAF.certificate) == LEAF.der
+    assert LEAF.der.count(parsing.name_der(LEAF.certificate.subject)) == 1
