@@ -23,8 +23,9 @@ class PeerFault(TLSError):
 
     Attributes: `fault` (the row, to match on), `alert` (that we sent), `rule`, `hint`, `step` (the id of the
     check that failed, such as "2.3b"), `state` (the name of the step in the handshake at which it happened),
-    `peer` ("client" or "server": who is at fault), `facts` (values by name), `reasons` (all of them,
-    where a certificate was refused; the first is `fault`).
+    `peer` ("client" or "server": who is at fault), `facts` (values by name), `reasons` (where a
+    certificate was refused: all of them, or of very many some of each kind; the first is `fault`), `left_out`
+    (how many more there are).
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class PeerFault(TLSError):
         state: str = "",
         facts: Mapping[str, object] | None = None,
         reasons: tuple[Reason, ...] = (),
+        left_out: int = 0,
         tls12: bool = False,
     ) -> None:
         row = fault.value
@@ -47,6 +49,7 @@ class PeerFault(TLSError):
         self.state = state
         self.peer = peer
         self.reasons = reasons
+        self.left_out = left_out
         super().__init__(fault, step)
 
     @property
@@ -58,6 +61,8 @@ class PeerFault(TLSError):
         where = f"step {self.step}; " if self.step else ""
         lines = [f"{self.sentence} ({where}{self.rule}; alert {self.alert.name.lower()})."]
         lines += [f"Also: {reason}." for reason in self.reasons[1:]]
+        if self.left_out:
+            lines.append(f"Also: {self.left_out} more reasons.")
         if self.hint:
             lines.append(f"Hint: {self.hint}.")
         return "\n".join(lines)

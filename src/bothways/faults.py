@@ -273,11 +273,18 @@ class Fault(Enum):
 class Blame(Exception):
     """A fault on its way to the connection, which adds step and party. Never leaves the engine."""
 
-    def __init__(self, fault: Fault, facts: Mapping[str, object], reasons: tuple[Reason, ...] = ()) -> None:
+    def __init__(
+        self,
+        fault: Fault,
+        facts: Mapping[str, object],
+        reasons: tuple[Reason, ...] = (),
+        left_out: int = 0,
+    ) -> None:
         super().__init__(fault.name)
         self.fault = fault
         self.facts = facts
         self.reasons = reasons
+        self.left_out = left_out
 
 
 def blame(fault: Fault, **facts: object) -> NoReturn:

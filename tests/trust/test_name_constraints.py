@@ -10,7 +10,8 @@ from cryptography.x509.oid import NameOID
 
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
-from bothways.trust.name_constraints import OutOfWork, Work, constraint_reasons
+from bothways.trust.name_constraints import NameConstraintCheck, constraint_reasons
+from bothways.trust.work import OutOfWork, Step, WorkBudget
 from pki import alternative, intermediate, issue, key, leaf, name, root
 
 
@@ -35,7 +36,7 @@ def path_of(issued) -> list[Parsed]:
 def outcome(alternatives, permitted=(), excluded=(), subject=None) -> list[Fault]:
     ca = root("CA", extra=[constrained(permitted, excluded)])
     bearer = issue(subject, ca, alternatives=alternatives, usage=None)
-    return [each.fault for each in constraint_reasons(path_of(bearer), Work())]
+    return [each.fault for each in constraint_reasons(path_of(bearer), WorkBudget())]
 
 
 PERMITTED: list[tuple[str, str, bool]] = [
@@ -140,21 +141,21 @@ def test_a_kind_of_name_that_cannot_be_compared_is_refused_where_it_is_constrain
     for kind in (number, other):
         ca = root("CA", extra=[(x509.NameConstraints([kind], None), True)])
         with_it = issue("me", ca, extra=[(x509.SubjectAlternativeName([kind]), False)])
-        assert [each.fault for each in constraint_reasons(path_of(with_it), Work())] == [
+        assert [each.fault for each in constraint_reasons(path_of(with_it), WorkBudget())] == [
             Fault.NAME_NOT_PERMITTED
         ]
-        assert constraint_reasons(path_of(leaf(ca)), Work()) == []
+        assert constraint_reasons(path_of(leaf(ca)), WorkBudget()) == []
 
 
 def test_constraints_of_every_ca_above_count_and_name_their_issuer():
     """RFC 5280 6.1.4 g: permitted subtrees intersect, excluded ones add up."""
     top = root("Top", extra=[constrained(permitted=["DNS:example"])])
     middle = intermediate(top, "Middle", extra=[constrained(permitted=["DNS:a.example", "DNS:other"])])
-    assert constraint_reasons(path_of(leaf(middle, "b.a.example")), Work()) == []
-    [reason] = constraint_reasons(path_of(leaf(middle, "b.other")), Work())
+    assert constraint_reasons(path_of(leaf(middle, "b.a.example")), WorkBudget()) == []
+    [reason] = constraint_reasons(path_of(leaf(middle, "b.other")), WorkBudget())
     assert (reason.fault, reason.position) == (Fault.NAME_NOT_PERMITTED, 0)
     assert reason.facts == {"name": "b.other", "issuer": "CN=Top"}
-    [reason] = constraint_reasons(path_of(leaf(middle, "b.example")), Work())
+    [reason] = constraint_reasons(path_of(leaf(middle, "b.example")), WorkBudget())
     assert reason.facts == {"name": "b.example", "issuer": "CN=Middle"}
 
 
@@ -162,12 +163,14 @@ def test_a_cas_own_names_are_constrained_and_a_self_issued_ones_are_not():
     """RFC 5280 6.1.3 b and c: only the last certificate is constrained though it is self-issued."""
     top = root("Top", extra=[constrained(excluded=["DN:O=Bad"])])
     bad = intermediate(top, name("Bad CA", O="Bad"))
-    [below] = constraint_reasons(path_of(issue(None, bad, alternatives=["DNS:a.example"])), Work())
+    [below] = constraint_reasons(path_of(issue(None, bad, alternatives=["DNS:a.example"])), WorkBudget())
     assert (below.fault, below.position) == (Fault.NAME_EXCLUDED, 1)
     selfish = root(name("Top", O="Bad"), extra=[constrained(excluded=["DN:O=Bad"])])
     rolled = intermediate(selfish, name("Top", O="Bad"), own_key=key("P-256", 1))
-    assert constraint_reasons(path_of(issue(None, rolled, alternatives=["DNS:a.example"])), Work()) == []
-    [last] = constraint_reasons(path_of(rolled), Work())
+    assert (
+        constraint_reasons(path_of(issue(None, rolled, alternatives=["DNS:a.example"])), WorkBudget()) == []
+    )
+    [last] = constraint_reasons(path_of(rolled), WorkBudget())
     assert (last.fault, last.position) == (Fault.NAME_EXCLUDED, 0)
 
 
@@ -175,11 +178,30 @@ def test_the_number_of_comparisons_is_bounded():
     """Names times subtrees is what a hostile CA could make large."""
     ca = root("CA", extra=[constrained(permitted=[f"DNS:h{each}.example" for each in range(20)])])
     many = issue(None, ca, alternatives=[f"DNS:n{each}.test" for each in range(20)])
-    with pytest.raises(OutOfWork):
-        constraint_reasons(path_of(many), Work(100))
-    work = Work(400)
-    assert len(constraint_reasons(path_of(many), work)) == 20
-    assert work.left == 0
+    with pytest.raises(OutOfWork) as raised:
+        constraint_reasons(path_of(many), WorkBudget(100 * Step.NAME_COMPARISON.price.microseconds))
+    assert raised.value.step is Step.NAME_COMPARISON
+    work = WorkBudget()
+    reasons = constraint_reasons(path_of(many), work)
+    assert [each.facts["name"] for each in reasons] == [
+        "n0.test",
+        "n1.test",
+        "n2.test",
+        "n3.test and 16 more",
+    ]
+    assert work.spent[Step.NAME_COMPARISON] == 20 * 20 + 20
+
+
+def test_no_pair_of_certificates_is_compared_twice_on_the_paths_of_one_judgement():
+    """A path that differs above brings the same CA and the same names again."""
+    ca = root("CA", extra=[constrained(permitted=["DNS:h.example"])])
+    bearer = path_of(issue(None, ca, alternatives=["DNS:n.test"]))
+    work = WorkBudget()
+    check = NameConstraintCheck(work)
+    first = check.reasons(bearer)
+    spent = dict(work.spent)
+    assert check.reasons(bearer) == first
+    assert work.spent == spent
 
 
 def test_a_mailbox_without_a_host_is_refused_either_way():
@@ -193,4 +215,4 @@ def test_other_kinds_of_names_are_free_where_nobody_constrains_them():
     """RFC 5280 4.2.1.10."""
     ca = root("CA", extra=[constrained(permitted=["DNS:example"])])
     number = x509.SubjectAlternativeName([x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))])
-    assert constraint_reasons(path_of(issue("me", ca, extra=[(number, False)])), Work()) == []
+    assert constraint_reasons(path_of(issue("me", ca, extra=[(number, False)])), WorkBudget()) == []

@@ -11,10 +11,13 @@ from cryptography import x509
 from bothways.errors import ConfigError
 from bothways.faults import Blame, Fault, Reason
 from bothways.iana import Alert
+from bothways.trust import path_search
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.path import Limits, Status, find_path, judge, read_leaf
+from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Finding, Outcome, Purpose, Refused, Trusted, Verdict
+from bothways.trust.work import Step
 from pki import DAY, NOW, Issued, altered, intermediate, issue, key, leaf, name, root
 
 ROOT = root()
@@ -33,6 +36,18 @@ def judged(
 def refusals(verdict: Verdict) -> list[tuple[Fault, int | None]]:
     assert isinstance(verdict, Refused), verdict
     return [(reason.fault, reason.position) for reason in verdict.reasons]
+
+
+def count_signatures(monkeypatch) -> list[bytes]:
+    """Return a list that grows by each certificate whose signature is checked."""
+    checked: list[bytes] = []
+
+    def counting(certificate, by):
+        checked.append(certificate.der)
+        return is_signed_by(certificate, by)
+
+    monkeypatch.setattr(path_search, "is_signed_by", counting)
+    return checked
 
 
 def store(*issued: Issued, remember_paths: int = 1024) -> TrustStore:
@@ -222,12 +237,14 @@ def test_the_search_stops_at_its_bound_of_signatures():
     """RFC 4158 5: thirteen CAs of one name and different keys cost no more than we grant."""
     same = [root("Many", own_key=key("P-256", 20 + each), key_identifiers=False) for each in range(14)]
     forged = leaf(same[0], signed_by=key("P-256", 5), key_identifiers=False)
-    verdict = judged([forged.der, *(each.der for each in same)], limits=Limits(signatures=8))
+    verdict = judged([forged.der, *(each.der for each in same)], limits=Limits(microseconds=1000))
     assert (Fault.PATH_SEARCH_EXHAUSTED, None) in refusals(verdict)
-    assert verdict.reasons[0].facts == {"unit": "signatures", "limit": 8}
+    facts = verdict.reasons[0].facts
+    assert facts["unit"] == "signatures"
+    assert 0 < facts["limit"] * Step.SIGNATURE.price.microseconds < 1000
 
 
-def test_the_search_stops_at_its_bound_of_candidates():
+def test_the_search_stops_at_its_bound_of_candidates(monkeypatch):
     """RFC 4158 5: CAs that all certify each other span more paths than anybody can walk."""
     names = [f"Mesh {each}" for each in range(6)]
     keys = {each: key("P-256", 40 + number) for number, each in enumerate(names)}
@@ -239,10 +256,12 @@ def test_the_search_stops_at_its_bound_of_candidates():
         if issuer != subject
     ]
     server = leaf(issuers["Mesh 0"])
-    limits = Limits(certificates=64, candidates=100, signatures=1000)
+    limits = Limits(certificates=64)
+    checked = count_signatures(monkeypatch)
     verdict = judged([server.der, *(each.der for each in mesh)], limits=limits)
     assert (Fault.PATH_SEARCH_EXHAUSTED, None) in refusals(verdict)
-    assert verdict.reasons[0].facts == {"unit": "candidates", "limit": 100}
+    assert verdict.reasons[0].facts["unit"] == "candidates"
+    assert len(checked) <= 31
 
 
 @pytest.mark.parametrize(
@@ -313,27 +332,26 @@ def test_an_anchors_own_constraints_are_enforced():
     assert refusals(verdict) == [(Fault.PATH_LENGTH_EXCEEDED, 2)]
 
 
-def test_memory_skips_a_signature_that_led_to_an_anchor_and_nothing_else():
+def test_memory_skips_a_signature_that_led_to_an_anchor_and_nothing_else(monkeypatch):
     """Edges alone; validity, usages and names are judged again."""
     anchors = store(ROOT)
-    no_signatures = Limits(signatures=0)
-    assert (Fault.PATH_SEARCH_EXHAUSTED, None) in refusals(
-        judged(SERVER.chain, anchors, limits=no_signatures)
-    )
+    checked = count_signatures(monkeypatch)
     assert isinstance(judged(SERVER.chain, anchors), Trusted)
-    assert isinstance(judged(SERVER.chain, anchors, limits=no_signatures), Trusted)
-    late = judged(SERVER.chain, anchors, limits=no_signatures, name="other.example", at=NOW + 900 * DAY)
+    assert len(checked) == 2
+    assert isinstance(judged(SERVER.chain, anchors), Trusted)
+    late = judged(SERVER.chain, anchors, name="other.example", at=NOW + 900 * DAY)
     assert refusals(late) == [(Fault.CERTIFICATE_EXPIRED, 0), (Fault.NAME_MISMATCH, 0)]
+    assert len(checked) == 2
 
 
-def test_memory_keeps_no_signature_whose_path_did_not_end_at_an_anchor():
+def test_memory_keeps_no_signature_whose_path_did_not_end_at_an_anchor(monkeypatch):
     """Nor any failure."""
     anchors = store(root("Elsewhere"))
     judged(SERVER.chain, anchors)
     judged([altered(SERVER).der, CA.der], anchors)
-    assert (Fault.PATH_SEARCH_EXHAUSTED, None) in refusals(
-        judged(SERVER.chain, anchors, limits=Limits(signatures=0))
-    )
+    checked = count_signatures(monkeypatch)
+    judged(SERVER.chain, anchors)
+    assert len(checked) == 1
 
 
 def test_memory_keeps_what_the_certificates_below_an_anchor_say():
@@ -354,17 +372,21 @@ def test_memory_keeps_no_certificate_that_led_to_no_anchor():
         assert read_leaf(SERVER.der, anchors) is not first
 
 
-def test_memory_of_one_store_is_unknown_to_another():
+def test_memory_of_one_store_is_unknown_to_another(monkeypatch):
     """An anchor of this very store."""
     warm = store(ROOT)
     judged(SERVER.chain, warm)
-    assert isinstance(judged(SERVER.chain, store(ROOT), limits=Limits(signatures=0)), Refused)
+    checked = count_signatures(monkeypatch)
+    judged(SERVER.chain, store(ROOT))
+    assert len(checked) == 2
 
 
-def test_memory_can_be_off():
+def test_memory_can_be_off(monkeypatch):
     anchors = store(ROOT, remember_paths=0)
     assert isinstance(judged(SERVER.chain, anchors), Trusted)
-    assert isinstance(judged(SERVER.chain, anchors, limits=Limits(signatures=0)), Refused)
+    checked = count_signatures(monkeypatch)
+    assert isinstance(judged(SERVER.chain, anchors), Trusted)
+    assert len(checked) == 2
 
 
 def test_an_altered_certificate_is_not_taken_for_the_one_remembered():
@@ -462,7 +484,7 @@ def test_a_path_with_weak_signatures_is_not_asked_about_further():
     assert (verdict.findings[2].outcome, asked) == (Outcome.NOT_CHECKED, [])
 
 
-def test_the_search_stops_at_its_bound_of_weak_signatures_too():
+def test_of_paths_with_weak_signatures_one_is_told_however_many_there_are(monkeypatch):
     """RFC 4158 5: they are followed unchecked, so that they alone would span any number of paths."""
     keys = [key("RSA-2048", 60 + each) for each in range(4)]
     top = root("Many", own_key=keys[0], key_identifiers=False)
@@ -470,9 +492,22 @@ def test_the_search_stops_at_its_bound_of_weak_signatures_too():
         intermediate(top, "Many", own_key=each, digest="SHA1", key_identifiers=False) for each in keys[1:]
     ]
     forged = leaf(top, digest="SHA1", key_identifiers=False)
-    limits = Limits(signatures=8)
-    verdict = judged([forged.der, *(each.der for each in same)], store(top), limits=limits)
-    assert (Fault.PATH_SEARCH_EXHAUSTED, None) in refusals(verdict)
+    checked = count_signatures(monkeypatch)
+    verdict = judged([forged.der, *(each.der for each in same)], store(top))
+    assert refusals(verdict) == [(Fault.WEAK_HASH, 0)]
+    assert checked == []
+
+
+def test_a_path_whose_signatures_count_is_found_behind_any_number_of_others():
+    """A cross-signed CA with a weak signature does not hide the one with a strong signature."""
+    own = key("RSA-2048", 6)
+    weak = [
+        intermediate(ROOT, "Cross", own_key=own, serial=each, signed_by=key("RSA-2048", 7), digest="SHA1")
+        for each in range(100, 110)
+    ]
+    strong = intermediate(ROOT, "Cross", own_key=own, serial=200)
+    server = leaf(strong)
+    assert isinstance(judged([server.der, *(each.der for each in weak), strong.der]), Trusted)
 
 
 def test_comparisons_of_names_are_bounded():
@@ -480,9 +515,30 @@ def test_comparisons_of_names_are_bounded():
     constraints = x509.NameConstraints([x509.DNSName(f"h{each}.example") for each in range(30)], None)
     ca = intermediate(ROOT, "Constrains", extra=[(constraints, True)])
     many = leaf(ca, alternatives=[f"DNS:n{each}.test" for each in range(30)])
-    verdict = judged(many.chain, name=None, limits=Limits(comparisons=100))
+    verdict = judged(many.chain, name=None, limits=Limits(microseconds=900.0))
     assert refusals(verdict) == [(Fault.PATH_SEARCH_EXHAUSTED, None)]
-    assert verdict.reasons[0].facts == {"unit": "comparisons of names", "limit": 100}
+    facts = verdict.reasons[0].facts
+    assert facts["unit"] == "comparisons of names"
+    assert 0 < facts["limit"] * Step.NAME_COMPARISON.price.microseconds < 900
+
+
+def test_reasons_are_few_however_many_there_are():
+    """One of each kind is told, and how many there are beside."""
+    constraints = x509.NameConstraints([x509.DNSName("h.example")], None)
+    above = ROOT
+    for depth in range(6):
+        above = intermediate(above, f"Level {depth}", extra=[(constraints, True)], not_after=NOW - DAY)
+    many = leaf(above, alternatives=[f"DNS:n{each}.test" for each in range(30)], not_after=NOW - DAY)
+    verdict = judged(many.chain)
+    assert len(verdict.reasons) == 16
+    assert {each.fault for each in verdict.reasons} == {
+        Fault.CERTIFICATE_EXPIRED,
+        Fault.NAME_NOT_PERMITTED,
+        Fault.NAME_MISMATCH,
+    }
+    assert verdict.left_out == 7 + 6 * 4 + 1 - 16
+    told = [each.facts["name"] for each in verdict.reasons if each.fault is Fault.NAME_NOT_PERMITTED]
+    assert told[:4] == ["n0.test", "n1.test", "n2.test", "n3.test and 26 more"]
 
 
 def test_a_further_check_has_its_say_on_every_whole_path():
@@ -492,7 +548,7 @@ def test_a_further_check_has_its_say_on_every_whole_path():
     renewed = intermediate(ROOT, "Cross", own_key=key("P-256", 6), serial=6)
     server = leaf(renewed)
 
-    def check(path, others):
+    def check(path, others, work):
         asked.append([each.subject_text for each in path])
         bad = Parsed(expired.der).serial == path[1].serial
         reasons = (Reason(Fault.REVOKED, 1, "", {}),) if bad else ()

@@ -1,21 +1,20 @@
-"""The order of reasons."""
+"""What a verdict says beside its fields."""
 
 from __future__ import annotations
 
-from bothways.faults import Fault, Reason
-from bothways.trust.verdict import by_precedence
+from bothways.trust.verdict import Finding, Names, Outcome, Trusted
+from pki import NOW
 
 
-def test_reasons_stand_by_precedence_and_then_from_the_leaf_upwards():
-    """Undecodable; no path; bad signature; revoked; expired; constraint; name."""
-    expected = [
-        Reason(Fault.BAD_ENCODING, 2),
-        Reason(Fault.NO_PATH, None),
-        Reason(Fault.NO_PATH, 1),
-        Reason(Fault.WEAK_HASH, 0),
-        Reason(Fault.CERTIFICATE_EXPIRED, 0),
-        Reason(Fault.CERTIFICATE_EXPIRED, 2),
-        Reason(Fault.NOT_A_CA, 1),
-        Reason(Fault.NAME_MISMATCH, 0),
-    ]
-    assert list(by_precedence(expected[::-1])) == expected
+def test_names_are_counted_over_all_their_kinds() -> None:
+    """The subject and its common name are no alternative names."""
+    names = Names("CN=a", "a", dns=("a", "b"), ip=("192.0.2.1",), uri=("x:y",), email=("a@b",))
+    assert names.count == 5
+    assert Names("CN=a", "a").count == 0
+
+
+def test_a_verdict_says_whether_an_unknown_status_was_accepted() -> None:
+    """As configured, and said so."""
+    for outcome, accepts in ((Outcome.UNKNOWN, True), (Outcome.PASSED, False), (Outcome.NOT_CHECKED, False)):
+        verdict = Trusted((), Names("CN=a"), (Finding("c", outcome, ""),), NOW)
+        assert verdict.accepts_unknown is accepts

@@ -33,7 +33,8 @@ def test_a_step_that_cannot_be_paid_for_is_named() -> None:
     with pytest.raises(OutOfWork) as raised:
         work.spend(Step.NAME_COMPARISON)
     assert raised.value.step is Step.NAME_COMPARISON
-    assert work.spent == {Step.NAME_COMPARISON: 3}
+    assert work.spent == {Step.NAME_COMPARISON: 2}
+    assert work.used == 2 * Step.NAME_COMPARISON.price.microseconds
 
 
 def test_memory_runs_out_as_time_does() -> None:
@@ -42,6 +43,14 @@ def test_memory_runs_out_as_time_does() -> None:
     work.spend(Step.NAME, 2)
     with pytest.raises(OutOfWork):
         work.spend(Step.NAME)
+
+
+def test_the_kind_of_step_that_cost_most_is_told() -> None:
+    """Not the one that happened to be the last."""
+    work = WorkBudget()
+    work.spend(Step.NAME_COMPARISON, 200)
+    work.spend(Step.CERTIFICATE, 2)
+    assert work.dearest() == (Step.NAME_COMPARISON, 200)
 
 
 def _rsa(bits: int, exponent: int) -> rsa.RSAPublicKey:

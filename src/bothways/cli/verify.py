@@ -27,7 +27,7 @@ from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
 PURPOSES = {"server": Purpose.SERVER, "client": Purpose.CLIENT}
 STEPS = {"server": "2.3", "client": "3.3"}
 # A file of certificates is no peer: it may hold a whole store of intermediates.
-OWN_FILES = Limits(certificates=256, octets=1024 * 1024, depth=LIMITS.depth)
+OWN_FILES = Limits(certificates=256, octets=1024 * 1024, depth=LIMITS.depth, microseconds=5_000_000.0)
 
 
 class TimeType(click.ParamType[datetime]):

@@ -360,7 +360,7 @@ class Connection:
         if self._deadline is None or self._terms.clock.monotonic() < self._deadline:
             return []
         if self._after is None:
-            return [self._blamed(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._terms.handshake_timeout}, ())]
+            return [self._blamed(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._terms.handshake_timeout})]
         if self._standing is None:
             return []
         return self._gated(partial(self._stand, self._standing.look))
@@ -417,12 +417,12 @@ class Connection:
     def _gated(self, work: Callable[[list[Event]], None]) -> list[Event]:
         """Do what may blame the peer, and return what follows: the one gate for what is raised."""
         events: list[Event] = []
-        blamed: tuple[Fault, dict[str, object], tuple[Reason, ...]] | None = None
+        blamed: tuple[Fault, dict[str, object], tuple[Reason, ...], int] | None = None
         defect: str | None = None
         try:
             work(events)
         except Blame as caught:
-            blamed = caught.fault, dict(caught.facts), caught.reasons
+            blamed = caught.fault, dict(caught.facts), caught.reasons, caught.left_out
         except Exception as caught:  # noqa: BLE001 - whatever else escapes is our defect, and fails closed
             defect = _place(caught)
         if blamed is not None:
@@ -609,7 +609,9 @@ class Connection:
     def _unconfirmed_step(self) -> str:
         return "4.3" if self._confirmed else "3"
 
-    def _blamed(self, fault: Fault, facts: dict[str, object], reasons: tuple[Reason, ...]) -> Failed:
+    def _blamed(
+        self, fault: Fault, facts: dict[str, object], reasons: tuple[Reason, ...] = (), left_out: int = 0
+    ) -> Failed:
         role = self._hs.role
         error = PeerFault(
             fault,
@@ -618,6 +620,7 @@ class Connection:
             state=self._step.name,
             facts=facts,
             reasons=reasons,
+            left_out=left_out,
             tls12=self._is_12,
         )
         return self._fail(error, error.alert)

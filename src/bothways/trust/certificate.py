@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -53,6 +54,8 @@ _OPTIONAL = {
     _EXTENSIONS: ("extensions", 3),
 }
 EMPTY_NAME = b"\x30\x00"
+TEXT_LIMIT = 1024  # characters of a name that are told
+ALTERNATIVES_TOLD = 8
 
 
 Flaw = tuple[Fault, Mapping[str, object]]
@@ -82,6 +85,7 @@ class Parsed:
         "_loaded",
         "_names",
         "_raw_extensions",
+        "_text",
         "der",
         "flaws",
         "issuer",
@@ -105,6 +109,7 @@ class Parsed:
         self._names: tuple[bytes, bytes] | None = None
         self._extensions_at = (0, 0)
         self._raw_extensions: Mapping[bytes, tuple[bool, bytes]] | None = None
+        self._text: str | None = None
         attempt("", self._take_apart)
 
     def _take_apart(self) -> None:
@@ -189,6 +194,11 @@ class Parsed:
                 raise EncodingError(place, "it is no distinguished name")
             if has_endless_text(name):
                 raise EncodingError(place, f"it has a string of more than {FOLDED_LIMIT} characters")
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether everything that judging needs was read."""
+        return self._loaded is not None
 
     @property
     def x509(self) -> Certificate:
@@ -304,19 +314,22 @@ class Parsed:
     @property
     def subject_text(self) -> str:
         """The subject for a person; the alternative names stand in where it is empty."""
-        text = spelled(self.subject)
-        if text:
-            return text
+        if self._text is None:
+            self._text = spelled(self.subject)[:TEXT_LIMIT] or self._alternatives_text() or "(no name)"
+        return self._text
+
+    def _alternatives_text(self) -> str:
         try:
-            other = self.extension(SubjectAlternativeName)
+            alternatives = self.extension(SubjectAlternativeName)
         except ValueError:
-            other = None
-        return ", ".join(str(getattr(each, "value", each)) for each in other or ()) or "(no name)"
+            return ""
+        few = islice(alternatives or (), ALTERNATIVES_TOLD)
+        return ", ".join(str(getattr(each, "value", each)) for each in few)[:TEXT_LIMIT]
 
     @property
     def issuer_text(self) -> str:
         """The issuer for a person."""
-        return spelled(self.issuer) or "(no name)"
+        return spelled(self.issuer)[:TEXT_LIMIT] or "(no name)"
 
 
 def _by_identifier(found: tuple[Read, ...]) -> Extensions:

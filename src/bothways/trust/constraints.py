@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from bothways.faults import Fault, Reason
 from bothways.trust.certificate import Flaw, Parsed
+from bothways.trust.reasons import few
 from bothways.trust.signatures import weakness
 from bothways.trust.verdict import Purpose
 
@@ -94,11 +95,12 @@ def flaws(certificate: Parsed) -> tuple[Flaw, ...]:
     if certificate.flaws is None:
         weak = key_weakness(certificate)
         found: list[Flaw] = [] if weak is None else [(Fault.WEAK_KEY, {"got": weak})]
-        found += [
-            (Fault.UNKNOWN_CRITICAL_EXTENSION, {"oid": oid.dotted_string})
+        unknown = (
+            (Fault.UNKNOWN_CRITICAL_EXTENSION, oid.dotted_string)
             for oid, extension in certificate.extensions.items()
             if extension.critical and oid not in KNOWN
-        ]
+        )
+        found += [(fault, {"oid": text}) for fault, text in few(unknown)]
         bad_signature = weakness(certificate)
         if bad_signature is not None:
             found.append((bad_signature[0], {"got": bad_signature[1]}))

@@ -17,6 +17,7 @@ from bothways.faults import Fault, Reason
 from bothways.trust.certificate import Parsed
 from bothways.trust.distinguished import common_name, spelled
 from bothways.trust.verdict import Names
+from bothways.trust.work import Step, WorkBudget
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # IDNA 2003 and 2008 map these to different labels
@@ -106,9 +107,14 @@ def _canonical_uri(uri: str) -> str:
     return f"{scheme.lower()}://{authority.lower()}{slash}{path}"
 
 
-def names_of(certificate: Parsed) -> Names:
-    """Return every name of a certificate's holder; collected once and kept with it."""
+def names_of(certificate: Parsed, work: WorkBudget | None = None) -> Names:
+    """Return every name of a certificate's holder; collected once and kept with it.
+
+    Raises OutOfWork where `work` does not last.
+    """
     names = certificate.names
+    if work is not None:
+        work.spend(Step.NAME, len(list(certificate.extension(x509.SubjectAlternativeName) or ())))
     if not isinstance(names, Names):
         certificate.names = names = _collected(certificate)
     return names

@@ -1,26 +1,26 @@
-"""Find a path from a chain as it was sent to an anchor of ours, and judge it (RFC 5280 6.1).
+"""Judge a chain as it was sent: find a path to an anchor of ours and hold it to every rule (RFC 5280 6.1).
 
-A depth-first search over issuers by name and signature, anchors first; the first path that passes every
-check is the answer. When none does, the one that came furthest explains the refusal. All work is bounded.
+The first path that passes every check is the answer. When none does, the one that came furthest explains the
+refusal. All that is done draws from one budget.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
 from bothways.faults import Check, Fault, Reason, blame
-from bothways.trust.anchors import Edge, TrustStore
+from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
-from bothways.trust.constraints import certificate_reasons, has_weak_key, is_signed_weakly
-from bothways.trust.name_constraints import COMPARISONS, OutOfWork, Work, constraint_reasons
+from bothways.trust.constraints import certificate_reasons
+from bothways.trust.name_constraints import NameConstraintCheck
 from bothways.trust.names import ServerName, name_reasons, names_of, server_name
+from bothways.trust.path_search import LIMITS, Limits, Path, PathSearch, search_reasons
 from bothways.trust.policies import NO_POLICY, Policies, policy_reasons
-from bothways.trust.signatures import is_signed_by
+from bothways.trust.reasons import most_telling
 from bothways.trust.verdict import (
     Finding,
     Names,
@@ -30,27 +30,10 @@ from bothways.trust.verdict import (
     Trusted,
     Verdict,
     Want,
-    by_precedence,
 )
+from bothways.trust.work import OutOfWork, Step, WorkBudget
 
-Path = tuple[Parsed, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much work one chain may cause.
-
-    certificates, octets: size of the chain as sent. depth: certificates in a path, leaf and anchor
-    included. candidates: issuers tried. signatures: signatures checked. comparisons: of names with
-    the subtrees of name constraints.
-    """
-
-    certificates: int = 16
-    octets: int = 128 * 1024
-    depth: int = 10
-    candidates: int = 256
-    signatures: int = 32
-    comparisons: int = COMPARISONS
+__all__ = ["LIMITS", "Limits", "Path", "Status", "StatusCheck", "find_path", "judge", "read_leaf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +49,16 @@ class Status:
     wants: tuple[Want, ...] = ()
 
 
-StatusCheck = Callable[[Path, Sequence[Parsed]], Status]
+StatusCheck = Callable[[Path, Sequence[Parsed], WorkBudget], Status]
 
-LIMITS = Limits()
 NO_REVOCATION = Finding("c", Outcome.NOT_CHECKED, "no source configured")
 UNASKED = Status(NO_REVOCATION)
 # A path with one of these holds signatures that nobody checked: no costly question is asked on its word.
 _UNSIGNED = frozenset({Fault.WEAK_HASH, Fault.UNSUPPORTED_SIGNATURE, Fault.WEAK_KEY})
 UNSIGNED_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "the path is not signed by keys that count"))
 NO_PATH_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "there is no path to check"))
+# What may be spent on saying what else is wrong with a chain that leads nowhere.
+_EXPLANATION_MICROSECONDS = 2_000.0
 
 
 def judge(
@@ -103,51 +87,38 @@ def judge(
     too_large = _check_size(chain, limits)
     if too_large is not None:
         return _refused([too_large], None)
+    work = limits.budget(sum(map(len, chain)))
     try:
+        work.spend(Step.CERTIFICATE)
         leaf = leaf or anchors.parsed(bytes(chain[0]))
         leaf.load()
-        names = names_of(leaf)
+        names = names_of(leaf, work)
     except ValueError as error:
         return _refused([Reason(Fault.BAD_ENCODING, 0, "", {"problem": error})], None)
-    search = _Search(chain, anchors, limits)
-    terms = _Terms(purpose, wanted, at, key_usage, policies, names, Work(limits.comparisons))
-    best: tuple[list[Reason], Status] | None = None
-    wanting: Verdict | None = None
-    for path in search.paths(leaf):
-        reasons = _walk(path, terms) + policy_reasons(path, policies)
-        if status is None:
-            found = UNASKED
-        elif any(each.fault in _UNSIGNED for each in reasons):
-            found = UNSIGNED_TO_ASK
-        else:
-            found = status(path, search.others())
-        reasons += found.reasons
-        if not reasons and not found.wants:
-            return _trusted(path, names, found)
-        if (
-            found.wants
-            and wanting is None
-            and all(each.fault is Fault.REVOCATION_UNKNOWN for each in reasons)
-        ):
-            wanting = _wanting(path, names, reasons, found)
-        if best is None or _severity(reasons) < _severity(best[0]):
-            best = reasons, found
-    if wanting is not None:
-        return wanting
-    reasons, found = best or (search.explain(leaf, terms), UNASKED if status is None else NO_PATH_TO_ASK)
-    if search.exhausted is not None:
-        reasons.append(search.exhausted)
-    return _refused(reasons, names, found.finding)
+    except OutOfWork:
+        return _refused([_exhausted(work)], None)
+    terms = _Terms(purpose, wanted, at, key_usage, policies, names, NameConstraintCheck(work), work)
+    return _Judgement(PathSearch(chain, anchors, limits, work), terms, status).verdict(leaf)
 
 
 def find_path(
-    certificate: Parsed, others: Sequence[Parsed], anchors: TrustStore, at: datetime
+    certificate: Parsed,
+    others: Sequence[Parsed],
+    anchors: TrustStore,
+    at: datetime,
+    work: WorkBudget | None = None,
 ) -> Path | None:
-    """Return a valid path from a certificate, whatever it is for, to an anchor: that of a CRL's signer."""
-    search = _Search([certificate.der, *(each.der for each in others)], anchors, LIMITS)
+    """Return a valid path from a certificate, whatever it is for, to an anchor: that of a CRL's signer.
+
+    Raises OutOfWork where `work` does not last.
+    """
+    work = work or LIMITS.budget(0)
+    search = PathSearch([certificate.der, *(each.der for each in others)], anchors, LIMITS, work)
+    constrained = NameConstraintCheck(work)
     for path in search.paths(certificate):
-        reasons = certificate_reasons(path, None, at, None) + policy_reasons(path)
-        if not reasons and not _constrained(path, Work()):
+        work.spend(Step.CHECK, len(path))
+        reasons = certificate_reasons(path, None, at, None) + policy_reasons(path, work=work)
+        if not reasons and not constrained.reasons(path):
             return path
     return None
 
@@ -172,7 +143,81 @@ class _Terms(NamedTuple):
     key_usage: str | None
     policies: Policies
     names: Names
-    work: Work
+    constrained: NameConstraintCheck
+    work: WorkBudget
+
+
+class _Judgement:
+    """One judgement: the paths that were looked at, and the best that can be said of them."""
+
+    def __init__(self, search: PathSearch, terms: _Terms, status: StatusCheck | None) -> None:
+        self._search = search
+        self._terms = terms
+        self._status = status
+        self._best: tuple[list[Reason], Status] | None = None
+        self._wanting: Verdict | None = None
+
+    def verdict(self, leaf: Parsed) -> Verdict:
+        """Return the first path that passes, or what is wrong with the best of them."""
+        exhausted: list[Reason] = []
+        try:
+            for path in self._search.paths(leaf):
+                trusted = self._try(path)
+                if trusted is not None:
+                    return trusted
+            weak = self._search.weak_path(leaf) if self._best is None else None
+            if weak is not None:
+                self._try(weak)
+        except OutOfWork:
+            exhausted = [_exhausted(self._terms.work)]
+        if self._wanting is not None:
+            return self._wanting
+        reasons, found = self._best or (
+            self._explained(leaf, bool(exhausted)),
+            UNASKED if self._status is None else NO_PATH_TO_ASK,
+        )
+        return _refused(reasons + exhausted, self._terms.names, found.finding)
+
+    def _try(self, path: Path) -> Trusted | None:
+        """Hold one path to every rule; what stands against it is kept where it is the least so far."""
+        terms = self._terms
+        reasons = _walk(path, terms) + policy_reasons(path, terms.policies, terms.work)
+        found = self._ask(path, reasons)
+        reasons += found.reasons
+        if not reasons and not found.wants:
+            return _trusted(path, terms.names, found)
+        if (
+            found.wants
+            and self._wanting is None
+            and all(each.fault is Fault.REVOCATION_UNKNOWN for each in reasons)
+        ):
+            self._wanting = _wanting(path, terms.names, reasons, found)
+        if self._best is None or _severity(reasons) < _severity(self._best[0]):
+            self._best = reasons, found
+        return None
+
+    def _ask(self, path: Path, reasons: Sequence[Reason]) -> Status:
+        if self._status is None:
+            return UNASKED
+        if any(each.fault in _UNSIGNED for each in reasons):
+            return UNSIGNED_TO_ASK
+        return self._status(path, self._search.others(), self._terms.work)
+
+    def _explained(self, leaf: Parsed, exhausted: bool) -> list[Reason]:
+        """Say why no path was found, and what else is wrong with the part of it that there is."""
+        end = self._search.end(leaf)
+        reasons = search_reasons(self._search, end, exhausted)
+        work = WorkBudget(_EXPLANATION_MICROSECONDS)
+        terms = self._terms._replace(constrained=NameConstraintCheck(work), work=work)
+        try:
+            return reasons + _walk(end.path, terms)
+        except OutOfWork:
+            return reasons if exhausted else [*reasons, _exhausted(work)]
+
+
+def _exhausted(work: WorkBudget) -> Reason:
+    step, count = work.dearest()
+    return Reason(Fault.PATH_SEARCH_EXHAUSTED, None, "", {"unit": step.unit, "limit": count})
 
 
 def _check_size(chain: Sequence[bytes], limits: Limits) -> Reason | None:
@@ -193,209 +238,18 @@ def _check_size(chain: Sequence[bytes], limits: Limits) -> Reason | None:
 
 def _walk(path: Path, terms: _Terms) -> list[Reason]:
     """Make every check that is not the search's on a path, whole or not."""
+    terms.work.spend(Step.CHECK, len(path))
     reasons = certificate_reasons(path, terms.purpose, terms.at, terms.key_usage)
-    reasons += _constrained(path, terms.work)
+    reasons += terms.constrained.reasons(path)
     if terms.wanted is not None:
+        terms.work.spend(Step.NAME_COMPARISON, terms.names.count)
         reasons += name_reasons(path[0], terms.names, terms.wanted)
     return reasons
-
-
-def _constrained(path: Path, work: Work) -> list[Reason]:
-    try:
-        return constraint_reasons(path, work)
-    except OutOfWork:
-        facts = {"unit": "comparisons of names", "limit": work.granted}
-        return [Reason(Fault.PATH_SEARCH_EXHAUSTED, None, "", facts)]
 
 
 def _severity(reasons: list[Reason]) -> tuple[int, int]:
     """Order failed paths: the one with the fewest reasons, then with the mildest, explains best."""
     return len(reasons), -min((reason.fault.check or Check.ENCODING).rank for reason in reasons)
-
-
-class _Search:
-    """One search for paths, with the bounds of its work and what it learned on the way."""
-
-    def __init__(self, chain: Sequence[bytes], anchors: TrustStore, limits: Limits) -> None:
-        self._anchors = anchors
-        self._limits = limits
-        self._chain = chain
-        self._pool: list[Parsed] | None = None
-        self._unreadable: list[Reason] = []
-        self._links: dict[tuple[bytes, bytes], bool] = {}
-        self._candidates = 0
-        self._signatures = 0
-        self._furthest: Path = ()
-        self._wrong_signer: Parsed | None = None
-        self.exhausted: Reason | None = None
-
-    def paths(self, leaf: Parsed) -> Iterator[Path]:
-        """Yield every path from the leaf to an anchor whose signatures hold, nearest anchors first."""
-        yield from self._extend((leaf,))
-
-    def _extend(self, path: Path) -> Iterator[Path]:
-        last = path[-1]
-        if self._anchors.own(last) is not None:
-            self._remember(path)
-            yield path
-        if len(path) >= self._limits.depth:
-            self._note_end(path, None)
-            return
-        extended = False
-        wrong = None
-        for issuer, is_anchor in self._issuers(path):
-            if self.exhausted is not None:
-                return
-            if not self._is_edge(last, issuer):
-                wrong = wrong or issuer
-                continue
-            extended = True
-            longer = (*path, issuer)
-            if is_anchor:
-                self._remember(longer)
-                yield longer
-            else:
-                yield from self._extend(longer)
-        if not extended:
-            self._note_end(path, wrong)
-
-    def _issuers(self, path: Path) -> Iterator[tuple[Parsed, bool]]:
-        """Yield the certificates named as the issuer, anchors first, none twice on a path (RFC 4158 5.2)."""
-        last = path[-1]
-        for anchor in self._anchors.issuers_of(last):
-            if self._take(path, anchor):
-                yield anchor, True
-        for other in self.others():
-            if (
-                other.is_named_issuer_of(last)
-                and self._anchors.own(other) is None
-                and self._take(path, other)
-            ):
-                yield other, False
-
-    def _take(self, path: Path, candidate: Parsed) -> bool:
-        if any(candidate.spki == each.spki and candidate.subject == each.subject for each in path):
-            return False
-        self._candidates += 1
-        if self._candidates > self._limits.candidates:
-            self._exhaust("candidates", self._limits.candidates)
-            return True
-        try:
-            candidate.load()
-        except ValueError as error:
-            position = len(path)
-            self._unreadable.append(
-                Reason(Fault.BAD_ENCODING, position, candidate.subject_text, {"problem": error})
-            )
-            return False
-        return True
-
-    def others(self) -> list[Parsed]:
-        """Return the chain without its leaf, repetitions and what cannot be read."""
-        if self._pool is None:
-            self._pool = []
-            seen = {bytes(self._chain[0])}
-            for position, der in enumerate(map(bytes, self._chain[1:]), 1):
-                if der in seen:
-                    continue
-                seen.add(der)
-                try:
-                    self._pool.append(self._anchors.parsed(der))
-                except ValueError as error:
-                    self._unreadable.append(Reason(Fault.BAD_ENCODING, position, "", {"problem": error}))
-        return self._pool
-
-    def _is_edge(self, child: Parsed, issuer: Parsed) -> bool:
-        """Whether the issuer's key signed the child; checked once, and not at all when remembered.
-
-        What is refused for its algorithm or for a weak key is not checked: the path is followed for what else
-        there is to say, and `certificate_reasons` refuses it. Anybody can make such paths, so each counts.
-        """
-        link = (child.der, issuer.spki)
-        known = self._links.get(link)
-        if known is not None:
-            return known
-        if self._anchors.remembers_paths and self._anchors.remembers(_edge(child, issuer)):
-            self._links[link] = True
-            return True
-        self._signatures += 1
-        if self._signatures > self._limits.signatures:
-            self._exhaust("signatures", self._limits.signatures)
-            return False
-        if is_signed_weakly(child) or has_weak_key(issuer):
-            return True
-        holds = is_signed_by(child, issuer.key)
-        self._links[link] = holds
-        return holds
-
-    def _exhaust(self, unit: str, limit: int) -> None:
-        self.exhausted = Reason(Fault.PATH_SEARCH_EXHAUSTED, None, "", {"unit": unit, "limit": limit})
-
-    def _remember(self, path: Path) -> None:
-        """Give the store what was verified on a path that ended at its anchor."""
-        if self._anchors.remembers_paths:
-            for child, issuer in pairwise(path):
-                if self._links.get((child.der, issuer.spki)):
-                    self._anchors.remember(_edge(child, issuer), child)
-
-    def _note_end(self, path: Path, wrong: Parsed | None) -> None:
-        """Keep the furthest place where the search ended; one with a signer that did not sign says more."""
-        if len(path) > len(self._furthest) or (wrong is not None and len(path) == len(self._furthest)):
-            self._furthest = path
-            self._wrong_signer = wrong
-
-    def explain(self, leaf: Parsed, terms: _Terms) -> list[Reason]:
-        """Say why no path was found, and what else is wrong with the part of it that there is."""
-        path = self._furthest or (leaf,)
-        last, position = path[-1], len(path) - 1
-        reasons = list(self._unreadable)
-        signer = self._wrong_signer
-        facts: dict[str, object] = {"issuer": last.issuer_text}
-        if len(path) >= self._limits.depth:
-            reasons.append(
-                Reason(Fault.PATH_TOO_LONG, position, last.subject_text, {"limit": self._limits.depth})
-            )
-        elif signer is not None and not _names_another_key(last, signer):
-            reasons.append(Reason(Fault.BAD_CERTIFICATE_SIGNATURE, position, last.subject_text, facts))
-        elif self.exhausted is None:
-            facts["advice"] = self._advice(path, signer)
-            reasons.append(Reason(Fault.NO_PATH, position, last.subject_text, facts))
-        return reasons + _walk(path, terms)
-
-    def _advice(self, path: Path, signer: Parsed | None) -> str:
-        last = path[-1]
-        if signer is not None:
-            return (
-                f"a CA named {last.issuer_text} is known here, but with another key: it was probably created "
-                "anew, so issue the certificate again or replace the anchor"
-            )
-        if last.is_self_issued:
-            if len(path) == 1:
-                return "the certificate is self-signed: if it is the one you expect, make it an anchor itself"
-            return (
-                f"the chain ends at the root {last.subject_text}, which is no anchor of ours: "
-                "add it to the anchors if it is to be trusted"
-            )
-        ours = ", ".join(self._anchors.names_for_people)
-        if len(path) == 1 and len(self._chain) == 1:
-            return (
-                f"the peer sent its certificate alone: let it send the intermediate {last.issuer_text} too, "
-                f"or make that CA an anchor (our anchors: {ours})"
-            )
-        return (
-            f"the chain stops at {last.issuer_text}: let the peer send that CA's certificate too, "
-            f"or make it an anchor (our anchors: {ours})"
-        )
-
-
-def _edge(child: Parsed, issuer: Parsed) -> Edge:
-    return child.digest, issuer.key_digest
-
-
-def _names_another_key(child: Parsed, signer: Parsed) -> bool:
-    """Whether the child names a key of its issuer that is not the signer's (RFC 5280 4.2.1.1)."""
-    wanted, has = child.authority_key_identifier, signer.subject_key_identifier
-    return wanted is not None and has is not None and wanted != has
 
 
 def _wanting(path: Path, names: Names, reasons: list[Reason], status: Status) -> Verdict:
@@ -428,14 +282,14 @@ def _valid_until(moment: datetime) -> Finding:
 
 
 def _refused(reasons: list[Reason], names: Names | None, revocation: Finding = NO_REVOCATION) -> Refused:
-    ordered = by_precedence(reasons)
+    ordered, left_out = most_telling(reasons)
     letters = {(reason.fault.check or Check.ENCODING).letter for reason in ordered}
     findings = (
         _finding("a", ordered, letters, "the chain holds"),
         _finding("b", ordered, letters, "within the period of every certificate seen"),
         _finding("c", ordered, letters, "") if "c" in letters else revocation,
     )
-    return Refused(ordered, names, findings)
+    return Refused(ordered, names, findings, left_out=left_out)
 
 
 def _finding(letter: str, reasons: tuple[Reason, ...], letters: set[str], passed: str) -> Finding:

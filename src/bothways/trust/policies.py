@@ -16,8 +16,10 @@ from bothways.faults import Fault, Reason
 from bothways.trust.certificate import Parsed
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, elements, expect_element
 from bothways.trust.distinguished import dotted
+from bothways.trust.work import Step, WorkBudget
 
 ANY = "2.5.29.32.0"
+_SHORTEST_PAIR = 8  # octets of a mapping
 OID_LIMIT = 63  # as `cryptography` has it for all others; to spell one costs the square of its length
 
 
@@ -61,11 +63,27 @@ class _State:
     reasons: list[Reason] = field(default_factory=list)
 
 
-def policy_reasons(path: Sequence[Parsed], wanted: Policies = NO_POLICY) -> list[Reason]:
-    """Say why the policies of a path, from the leaf to the anchor, will not do."""
+def policy_reasons(
+    path: Sequence[Parsed], wanted: Policies = NO_POLICY, work: WorkBudget | None = None
+) -> list[Reason]:
+    """Say why the policies of a path, from the leaf to the anchor, will not do.
+
+    Raises OutOfWork where `work` does not last.
+    """
     if not wanted.required and not any(map(_restricts, path[:-1])):
         return []
+    if work is not None:
+        work.spend(Step.POLICY, sum(map(_named_policies, path[:-1])))
     return valid_policies(path, wanted)[1]
+
+
+def _named_policies(certificate: Parsed) -> int:
+    """How many policies a certificate asserts or maps, at most."""
+    asserted = certificate.extension(x509.CertificatePolicies)
+    mapped = certificate.extensions.get(ExtensionOID.POLICY_MAPPINGS)
+    value = mapped.value if mapped is not None else None
+    pairs = len(value.value) // _SHORTEST_PAIR if isinstance(value, x509.UnrecognizedExtension) else 0
+    return len(asserted or ()) + pairs
 
 
 def _restricts(certificate: Parsed) -> bool:

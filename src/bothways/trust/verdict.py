@@ -12,7 +12,7 @@ from typing import Literal
 
 from cryptography import x509
 
-from bothways.faults import Check, Reason
+from bothways.faults import Reason
 from bothways.trust.certificate import Parsed
 
 
@@ -51,6 +51,11 @@ class Names:
     ip: tuple[str, ...] = ()
     uri: tuple[str, ...] = ()
     email: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many alternative names there are."""
+        return len(self.dns) + len(self.ip) + len(self.uri) + len(self.email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +98,17 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The chain was refused. `reasons` has all of them, the one that takes precedence first.
+    """The chain was refused. `reasons` has why, the one that takes precedence first.
 
-    `wants` is what may be fetched to judge again, where an unknown status is the only reason.
+    Of very many reasons there is one of each kind, and `left_out` counts those that are not told.  `wants` is
+    what may be fetched to judge again, where an unknown status is the only reason.
     """
 
     reasons: tuple[Reason, ...]
     names: Names | None
     findings: tuple[Finding, ...]
     wants: tuple[Want, ...] = ()
+    left_out: int = 0
 
 
 Verdict = Trusted | Refused
-
-
-def by_precedence(reasons: list[Reason]) -> tuple[Reason, ...]:
-    """Order reasons: the first decides the alert; equal ones stand from the leaf upwards."""
-
-    def key(reason: Reason) -> tuple[int, int]:
-        check = reason.fault.check or Check.ENCODING
-        return check.rank, -1 if reason.position is None else reason.position
-
-    return tuple(sorted(reasons, key=key))

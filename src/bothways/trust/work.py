@@ -26,31 +26,38 @@ class Price(NamedTuple):
     """What one step costs: processor time in microseconds, and memory in octets while the verdict is kept."""
 
     microseconds: float
-    octets: int = 0
+    octets: int
+    unit: str  # what is counted, for a person
 
 
 class Step(Enum):
     """A kind of work of which a peer decides how often it is done, and its price."""
 
-    CERTIFICATE = Price(40.0, 4096)  # take one apart and read it, its names and extensions apart
-    EXTENSION = Price(2.0, 256)
-    NAME = Price(2.0, 384)  # read, normalize and keep one name of a certificate
-    NAME_COMPARISON = Price(1.5)
-    CANDIDATE = Price(4.0, 64)  # look whether one certificate may have issued another
-    POLICY = Price(4.0, 256)  # keep one policy in the valid policy tree
-    REASON = Price(6.0, 512)
-    EVIDENCE = Price(20.0, 128)  # look whether one CRL or OCSP response speaks of a certificate
-    HASHED_KIB = Price(2.5)  # hash 1024 octets of what was signed
-    SIGNATURE_UNIT = Price(1.0)  # a microsecond of a signature check, by `signature_price`
+    CERTIFICATE = Price(40.0, 4096, "certificates")  # read one, its extensions and names apart
+    EXTENSION = Price(2.0, 256, "extensions")
+    NAME = Price(1.0, 256, "names")  # read and keep one name of a certificate
+    NAME_COMPARISON = Price(1.5, 0, "comparisons of names")
+    CANDIDATE = Price(4.0, 64, "candidates")  # look whether one certificate may have issued another
+    CHECK = Price(8.0, 0, "certificates on paths")  # hold one certificate to its place on one path
+    POLICY = Price(4.0, 256, "policies")
+    REASON = Price(6.0, 512, "reasons")
+    EVIDENCE = Price(20.0, 128, "CRLs and OCSP responses")  # look whether one speaks of a certificate
+    HASHED_KIB = Price(2.5, 0, "KiB of what was signed")
+    SIGNATURE = Price(60.0, 0, "signatures")  # that of P-256; `signature_price` has the others
 
     @property
     def price(self) -> Price:
         """What the step costs."""
         return self.value
 
+    @property
+    def unit(self) -> str:
+        """What is counted, for a person."""
+        return self.value.unit
+
 
 class OutOfWork(Exception):
-    """The budget of a judgement is used up; `step` is what it could not pay for."""
+    """The budget of a judgement is used up: `step` could not be paid for."""
 
     def __init__(self, step: Step) -> None:
         super().__init__(step.name)
@@ -64,7 +71,7 @@ class WorkBudget:
 
     def __init__(self, microseconds: float = FIXED_MICROSECONDS, octets: int = FIXED_OCTETS) -> None:
         self.granted = self.left = microseconds
-        self.room = octets
+        self.room: float = octets
         self.spent: dict[Step, float] = {}
 
     @classmethod
@@ -75,19 +82,32 @@ class WorkBudget:
             FIXED_OCTETS + OCTETS_A_BYTE * received,
         )
 
+    @property
+    def used(self) -> float:
+        """What was paid so far, in microseconds."""
+        return self.granted - self.left
+
+    def dearest(self) -> tuple[Step, int]:
+        """Return the kind of step on which most was spent, and how many there were."""
+        step = max(self.spent, key=lambda each: self.spent[each] * each.price.microseconds)
+        return step, int(self.spent[step])
+
     def spend(self, step: Step, count: float = 1) -> None:
         """Pay for `count` steps before they are taken, or raise OutOfWork."""
-        microseconds, octets = step.value
-        self.left -= microseconds * count
-        self.room -= int(octets * count)
-        self.spent[step] = self.spent.get(step, 0) + count
-        if self.left < 0 or self.room < 0:
-            raise OutOfWork(step)
+        microseconds, octets, _ = step.value
+        self._pay(step, count, microseconds * count, octets * count)
 
     def spend_signature(self, key: CertificatePublicKeyTypes, signed_octets: int) -> None:
         """Pay for checking one signature of `key` over so many octets, or raise OutOfWork."""
-        self.spend(Step.SIGNATURE_UNIT, signature_price(key))
+        self._pay(Step.SIGNATURE, 1, signature_price(key), 0)
         self.spend(Step.HASHED_KIB, signed_octets / 1024)
+
+    def _pay(self, step: Step, count: float, microseconds: float, octets: float) -> None:
+        if microseconds > self.left or octets > self.room:
+            raise OutOfWork(step)
+        self.left -= microseconds
+        self.room -= octets
+        self.spent[step] = self.spent.get(step, 0) + count
 
 
 _CURVE_PRICES = {"secp256r1": 60.0, "secp384r1": 400.0, "secp521r1": 400.0}

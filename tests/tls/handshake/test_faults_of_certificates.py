@@ -78,7 +78,7 @@ def too_deep(liar: Role) -> list[bytes]:
 
 def labyrinth(liar: Role) -> list[bytes]:
     """CAs of one name, each issued by the next: who looks for an issuer has to try them all."""
-    keys = [key("P-256", 700 + each) for each in range(14)]
+    keys = [key("P-384", 700 + each) for each in range(14)]
     halls = [
         root("Maze", own_key=mine, signed_by=next_key, key_identifiers=False)
         for mine, next_key in pairwise(keys)

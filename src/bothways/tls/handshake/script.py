@@ -235,7 +235,7 @@ def _concluded(hs: Handshake, verdict: Verdict) -> Peer:
         hs.observer(Judged(LEGAL[hs.role][Step.JUDGING].id, verdict))
     if isinstance(verdict, Refused):
         first = verdict.reasons[0]
-        raise Blame(first.fault, first.facts, verdict.reasons)
+        raise Blame(first.fault, first.facts, verdict.reasons, verdict.left_out)
     if verdict.accepts_unknown and Caution.REVOCATION_UNKNOWN not in hs.warnings:
         hs.warnings.append(Caution.REVOCATION_UNKNOWN)
     return Peer(verdict)

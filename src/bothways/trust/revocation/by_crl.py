@@ -15,6 +15,7 @@ from bothways.trust.revocation.available import Asker, Available
 from bothways.trust.revocation.distribution_points import Point, applies, points_of
 from bothways.trust.revocation.status import Good, Revoked, Statement, Unknown
 from bothways.trust.verdict import Want
+from bothways.trust.work import WorkBudget
 
 _MAX_LISTS = 64
 
@@ -22,7 +23,10 @@ _MAX_LISTS = 64
 class CRLSource:
     """The lists that are available, for one path."""
 
-    def __init__(self, available: Available, path: Path, others: Sequence[Parsed], asker: Asker) -> None:
+    def __init__(
+        self, available: Available, path: Path, others: Sequence[Parsed], asker: Asker, work: WorkBudget
+    ) -> None:
+        self._work = work
         self._available = available
         self._path = path
         self._others = others
@@ -162,7 +166,7 @@ class CRLSource:
         if not self._asker.may_ask_about(signer):
             return "a certificate whose own status depends on it"
         others = (*self._path[1:-1], *self._others)
-        path = find_path(signer, others, self._available.anchors, self._available.at)
+        path = find_path(signer, others, self._available.anchors, self._available.at, self._work)
         if path is None or path[-1].der != self._path[-1].der:
             return "a certificate without a path to the same anchor"
         until = [each.not_after for each in path]

@@ -28,6 +28,7 @@ from bothways.trust.revocation.by_ocsp import ResponseSource
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import SILENCE, BadStaple, Good, Revoked, Statement, Unknown, fold
 from bothways.trust.verdict import Finding, Outcome, Purpose, Verdict, Want
+from bothways.trust.work import WorkBudget
 
 _MAX_DEPTH = 3
 _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
@@ -73,13 +74,13 @@ def status_check(
     return partial(_path_status, Available(revocation, anchors, at, stapled, gathered))
 
 
-def _path_status(available: Available, path: Path, others: Sequence[Parsed]) -> Status:
+def _path_status(available: Available, path: Path, others: Sequence[Parsed], work: WorkBudget) -> Status:
     """Ask for every certificate below the anchor, or for the leaf alone (RFC 5280 6.1.3 a 3)."""
     revocation = available.policy
     covered = path[:-1] if revocation.covers == "path" else path[:-1][:1]
     if not covered:
         return Status(Finding("c", Outcome.NOT_CHECKED, "the certificate is itself an anchor"))
-    check = RevocationCheck(available, path, others)
+    check = RevocationCheck(available, path, others, work)
     reasons, unknown, until = [], [], []
     for position, certificate in enumerate(covered):
         said = check.status(certificate, path[position + 1])
@@ -127,11 +128,11 @@ class RevocationCheck:
     `asking` has the certificates that are being asked about: one, or the signers of evidence after it.
     """
 
-    def __init__(self, available: Available, path: Path, others: Sequence[Parsed]) -> None:
+    def __init__(self, available: Available, path: Path, others: Sequence[Parsed], work: WorkBudget) -> None:
         self._available = available
         self._path = path
         self._responses = ResponseSource(available, self)
-        self._lists = CRLSource(available, path, others, self)
+        self._lists = CRLSource(available, path, others, self, work)
         self._wants: list[Want] = []
         self.asking: list[bytes] = []
 

@@ -1,0 +1,242 @@
+"""Find the paths from a certificate to an anchor of ours: by names and signatures alone (RFC 5280 6.1, RFC 4158).
+
+A depth-first search over issuers, anchors first. What it costs is paid for from the budget of the judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from bothways.faults import Fault, Reason
+from bothways.trust.anchors import Edge, TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.constraints import has_weak_key, is_signed_weakly
+from bothways.trust.signatures import is_signed_by
+from bothways.trust.work import FIXED_OCTETS, OCTETS_A_BYTE, Step, WorkBudget
+
+Path = tuple[Parsed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one chain may be, and how much work it may cause.
+
+    certificates, octets: size of the chain as sent. depth: certificates in a path, leaf and anchor
+    included. microseconds: what judging it may cost by the prices of `work`; by default that grows with the
+    size of the chain.
+    """
+
+    certificates: int = 16
+    octets: int = 128 * 1024
+    depth: int = 10
+    microseconds: float | None = None
+
+    def budget(self, received: int) -> WorkBudget:
+        """Return the budget for judging so many octets."""
+        if self.microseconds is None:
+            return WorkBudget.for_bytes(received)
+        return WorkBudget(self.microseconds, FIXED_OCTETS + OCTETS_A_BYTE * received)
+
+
+LIMITS = Limits()
+
+
+class End(NamedTuple):
+    """Where a search that found nothing came furthest, and who bears the issuer's name there but did not sign."""
+
+    path: Path
+    wrong_signer: Parsed | None = None
+
+
+class PathSearch:
+    """One search for paths, and what it learned on the way. Each step raises OutOfWork where the budget ends.
+
+    Attributes: `anchors`, `chain`, `depth`; `unreadable` has a reason for each certificate that cannot be read.
+    """
+
+    def __init__(self, chain: Sequence[bytes], anchors: TrustStore, limits: Limits, work: WorkBudget) -> None:
+        self.anchors = anchors
+        self.chain = chain
+        self.depth = limits.depth
+        self.unreadable: list[Reason] = []
+        self._work = work
+        self._pool: list[Parsed] | None = None
+        self._bad: set[bytes] = set()
+        self._links: dict[tuple[bytes, bytes], bool] = {}
+        self._furthest: Path = ()
+        self._wrong_signer: Parsed | None = None
+        self._met_weak = False
+
+    def paths(self, leaf: Parsed) -> Iterator[Path]:
+        """Yield every path from the leaf to an anchor whose signatures hold, nearest anchors first."""
+        for path in self._extend((leaf,), weakly=False):
+            self._remember(path)
+            yield path
+
+    def weak_path(self, leaf: Parsed) -> Path | None:
+        """Return a path with signatures that do not count, for what there is to say of it, if there is one.
+
+        Anybody can make any number of such paths, so that one is enough.
+        """
+        return next(self._extend((leaf,), weakly=True), None) if self._met_weak else None
+
+    def end(self, leaf: Parsed) -> End:
+        """Return where the search came furthest."""
+        return End(self._furthest or (leaf,), self._wrong_signer)
+
+    def others(self) -> list[Parsed]:
+        """Return the chain without its leaf, repetitions and what cannot be read."""
+        if self._pool is None:
+            self._pool = []
+            seen = {bytes(self.chain[0])}
+            for position, der in enumerate(map(bytes, self.chain[1:]), 1):
+                if der in seen:
+                    continue
+                seen.add(der)
+                try:
+                    self._pool.append(self.anchors.parsed(der))
+                except ValueError as error:
+                    self.unreadable.append(Reason(Fault.BAD_ENCODING, position, "", {"problem": error}))
+        return self._pool
+
+    def _extend(self, path: Path, weakly: bool) -> Iterator[Path]:
+        last = path[-1]
+        if self.anchors.own(last) is not None:
+            yield path
+        if len(path) >= self.depth:
+            self._note_end(path, None)
+            return
+        extended = False
+        wrong = None
+        for issuer, is_anchor in self._issuers(path):
+            holds = self._is_edge(last, issuer, weakly)
+            if not holds:
+                wrong = issuer if wrong is None and holds is False else wrong
+                continue
+            extended = True
+            if is_anchor:
+                yield (*path, issuer)
+            else:
+                yield from self._extend((*path, issuer), weakly)
+        if not extended:
+            self._note_end(path, wrong)
+
+    def _issuers(self, path: Path) -> Iterator[tuple[Parsed, bool]]:
+        """Yield the certificates named as the issuer, anchors first, none twice on a path (RFC 4158 5.2)."""
+        last = path[-1]
+        for anchor in self.anchors.issuers_of(last):
+            if self._take(path, anchor):
+                yield anchor, True
+        for other in self.others():
+            self._work.spend(Step.CANDIDATE)
+            if other.is_named_issuer_of(last) and self.anchors.own(other) is None and self._take(path, other):
+                yield other, False
+
+    def _take(self, path: Path, candidate: Parsed) -> bool:
+        self._work.spend(Step.CANDIDATE)
+        if any(candidate.spki == each.spki and candidate.subject == each.subject for each in path):
+            return False
+        if candidate.der in self._bad:
+            return False
+        try:
+            if not candidate.is_loaded:
+                self._work.spend(Step.CERTIFICATE)
+            candidate.load()
+        except ValueError as error:
+            self._bad.add(candidate.der)
+            position = len(path)
+            self.unreadable.append(
+                Reason(Fault.BAD_ENCODING, position, candidate.subject_text, {"problem": error})
+            )
+            return False
+        return True
+
+    def _is_edge(self, child: Parsed, issuer: Parsed, weakly: bool) -> bool | None:
+        """Whether the issuer's key signed the child; checked once, and not at all when remembered.
+
+        None where the signature does not count, for its algorithm or for a weak key: it is not checked, and only
+        followed `weakly`.
+        """
+        link = (child.der, issuer.spki)
+        known = self._links.get(link)
+        if known is not None:
+            return known
+        if self.anchors.remembers_paths and self.anchors.remembers(_edge(child, issuer)):
+            self._links[link] = True
+            return True
+        if is_signed_weakly(child) or has_weak_key(issuer):
+            self._met_weak = True
+            return True if weakly else None
+        self._work.spend_signature(issuer.key, len(child.signed))
+        holds = is_signed_by(child, issuer.key)
+        self._links[link] = holds
+        return holds
+
+    def _remember(self, path: Path) -> None:
+        """Give the store what was verified on a path that ended at its anchor."""
+        if self.anchors.remembers_paths:
+            for child, issuer in pairwise(path):
+                if self._links.get((child.der, issuer.spki)):
+                    self.anchors.remember(_edge(child, issuer), child)
+
+    def _note_end(self, path: Path, wrong: Parsed | None) -> None:
+        """Keep the furthest place where the search ended; one with a signer that did not sign says more."""
+        if len(path) > len(self._furthest) or (wrong is not None and len(path) == len(self._furthest)):
+            self._furthest = path
+            self._wrong_signer = wrong
+
+
+def search_reasons(search: PathSearch, end: End, exhausted: bool) -> list[Reason]:
+    """Say why a search found no path. `exhausted`: it did not come to its end."""
+    path, signer = end
+    last, position = path[-1], len(path) - 1
+    reasons = list(search.unreadable)
+    facts: dict[str, object] = {"issuer": last.issuer_text}
+    if len(path) >= search.depth:
+        reasons.append(Reason(Fault.PATH_TOO_LONG, position, last.subject_text, {"limit": search.depth}))
+    elif signer is not None and not _names_another_key(last, signer):
+        reasons.append(Reason(Fault.BAD_CERTIFICATE_SIGNATURE, position, last.subject_text, facts))
+    elif not exhausted:
+        facts["advice"] = _advice(search, end)
+        reasons.append(Reason(Fault.NO_PATH, position, last.subject_text, facts))
+    return reasons
+
+
+def _advice(search: PathSearch, end: End) -> str:
+    path, signer = end
+    last = path[-1]
+    if signer is not None:
+        return (
+            f"a CA named {last.issuer_text} is known here, but with another key: it was probably created "
+            "anew, so issue the certificate again or replace the anchor"
+        )
+    if last.is_self_issued:
+        if len(path) == 1:
+            return "the certificate is self-signed: if it is the one you expect, make it an anchor itself"
+        return (
+            f"the chain ends at the root {last.subject_text}, which is no anchor of ours: "
+            "add it to the anchors if it is to be trusted"
+        )
+    ours = ", ".join(search.anchors.names_for_people)
+    if len(path) == 1 and len(search.chain) == 1:
+        return (
+            f"the peer sent its certificate alone: let it send the intermediate {last.issuer_text} too, "
+            f"or make that CA an anchor (our anchors: {ours})"
+        )
+    return (
+        f"the chain stops at {last.issuer_text}: let the peer send that CA's certificate too, "
+        f"or make it an anchor (our anchors: {ours})"
+    )
+
+
+def _edge(child: Parsed, issuer: Parsed) -> Edge:
+    return child.digest, issuer.key_digest
+
+
+def _names_another_key(child: Parsed, signer: Parsed) -> bool:
+    """Whether the child names a key of its issuer that is not the signer's (RFC 5280 4.2.1.1)."""
+    wanted, has = child.authority_key_identifier, signer.subject_key_identifier
+    return wanted is not None and has is not None and wanted != has
