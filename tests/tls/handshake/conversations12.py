@@ -73,8 +73,8 @@ def bound_to_pss(name: str) -> Credentials:
     """An RSA key whose certificate allows PSS alone, which `cryptography` does not issue (RFC 4055 1.2)."""
     plain = pki.leaf(authority(), name, key_kind="RSA-2048")
     tbs = plain.certificate.tbs_certificate_bytes
-    fields = [tbs[at:end] for at, end in pki._parts(tbs)]
-    _, bits = (fields[6][at:end] for at, end in pki._parts(fields[6]))
+    fields = [tbs[at:end] for at, end in pki.parts(tbs)]
+    _, bits = (fields[6][at:end] for at, end in pki.parts(fields[6]))
     pss = pki.der(0x30, bytes.fromhex("06092a864886f70d01010a"))
     fields[6] = pki.der(0x30, pss + bits)
     altered = pki.der(0x30, b"".join(fields))
