@@ -17,9 +17,9 @@ ROWS = (
     ("errors",),
     ("trust",),
     ("tls",),
-    ("explain", "ca", "fetch"),
+    ("explain", "ca", "fetch", "places"),
     ("net", "aio"),
-    ("doctor", "gateway", "http"),
+    ("doctor", "gateway", "http", "ca_server"),
     ("cli",),
 )
 
@@ -76,8 +76,9 @@ DRAWS_IN = "tls.crypto"
 # Distributions that a room may import beside the standard library. The base install has `cryptography` alone.
 BASE = {"cryptography"}
 EXTRAS = {
-    "cli": {"click", "rich", "uvicorn"},
+    "cli": {"click", "rich"},
     "ca": {"sqlalchemy", "starlette", "prometheus_client", "pkcs11"},
+    "ca_server": {"starlette", "uvicorn", "h11"},
     "fetch": {"httpcore"},
 }
 

@@ -72,13 +72,13 @@ def serving(app: Starlette) -> Iterator[str]:
 class Service:
     """`bothways ca serve` in a process of its own, over an office that this process changes meanwhile."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *words: str) -> None:
         self.folder = folder
         terms = Terms("Test", url="http://ca.example")
         self.office = Office.create(folder / "ca", terms, None, actor="tester")
         self.said = ""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bothways.cli", "ca", "serve", "ca", "--listen", "127.0.0.1:0"],
+            [sys.executable, "-m", "bothways.cli", "ca", "serve", "ca", "--listen", "127.0.0.1:0", *words],
             cwd=folder, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(SOURCES)},
         )  # fmt: skip
         assert self._process.stderr is not None
@@ -86,6 +86,10 @@ class Service:
         found = re.fullmatch(r"listening on (127\.0\.0\.1:\d+)\n", line)
         assert found, line + self._process.stderr.read()
         self.url = f"http://{found[1]}"
+
+    def line(self) -> str:
+        assert self._process.stderr is not None
+        return self._process.stderr.readline()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self._process.send_signal(number)
@@ -298,12 +302,49 @@ def test_certificates_are_handed_out(running: Service) -> None:
         assert x509.load_der_x509_certificate(body) == certificate
 
 
-def test_health_and_metrics_are_told(running: Service) -> None:
+def test_health_is_told(running: Service) -> None:
     assert running.read("/health")[:2] == (200, b'{"status":"ok"}')
-    status, body, headers = running.read("/metrics")
+
+
+def test_metrics_are_told_on_an_address_of_their_own_and_strangers_are_told_where(tmp_path: Path) -> None:
+    made = Service(tmp_path, "--metrics", "127.0.0.1:0")
+    assert made.read("/health")[0] == 200
+    for path in ("/metrics", "/metrics/", "/metrics/x"):
+        status, body, _ = made.read(path)
+        assert (status, b"--metrics HOST:PORT" in body) == (404, True)
+    found = re.fullmatch(r"metrics on (127\.0\.0\.1:\d+)\n", made.line())
+    assert found
+    status, body, headers = read(f"http://{found[1]}/metrics")
     assert (status, headers.get_content_type()) == (200, "text/plain")
     names = {family.name for family in text_string_to_metric_families(body.decode())}
     assert {"bothways_ca_ocsp_responses", "bothways_ca_list_end_timestamp_seconds"} <= names
+    assert read(f"http://{found[1]}/health")[0] == 404
+    assert made.stop() == 0
+
+
+def test_without_the_option_metrics_are_nowhere(running: Service) -> None:
+    status, body, _ = running.read("/metrics")
+    assert (status, body) == (
+        404, b"metrics are answered on the address of `ca serve --metrics HOST:PORT`\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("framing", ["Transfer-Encoding: chunked", "Content-Length: 6"])
+def test_a_length_that_is_doubtful_is_refused_and_the_connection_closed(
+    running: Service, framing: str
+) -> None:
+    """RFC 9112 6.1, 6.3 and 11.2: what stands behind it is no request."""
+    address = urlsplit(running.url)
+    with socket.create_connection((address.hostname or "", address.port or 0), 10) as client:
+        client.sendall(
+            f"POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n{framing}\r\n\r\n"
+            "0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        )
+        said = b""
+        while piece := client.recv(4096):
+            said += piece
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.count(b"HTTP/1.1") == 1
 
 
 def test_without_its_register_the_service_says_that_it_is_not_well(

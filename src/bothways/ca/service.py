@@ -1,4 +1,4 @@
-"""The authority's face to the world over HTTP: OCSP, revocation lists, certificates, health, metrics.
+"""The authority's face to the world over HTTP: OCSP, revocation lists, certificates, health; metrics apart.
 
 It hands out nothing secret and decides nothing: what is at hand is the keeper's, what is wrong with a request
 is the request's.
@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
@@ -36,18 +37,29 @@ CRL, CERTIFICATE = "application/pkix-crl", "application/pkix-cert"
 KEPT = timedelta(hours=1)
 DELTA_KEPT = timedelta(minutes=5)
 TICK = 1.0  # seconds
-BODY_TIME = 10.0  # seconds for the body of a request
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Faces(NamedTuple):
+    """What strangers are answered, and what the operator is."""
+
+    public: Starlette
+    operator: Starlette
 
 
 def service(office: Office, tell: Tell) -> Starlette:
     """Make the application that answers for an office; what it must have at hand is signed before it returns.
 
     Its paths are those that `--url` writes into certificates: /ocsp, /crl/issuing.crl and those of partitions
-    and deltas, /crl/root.crl, /ca/issuing.cer, /ca/root.cer; beside them /health and /metrics.
+    and deltas, /crl/root.crl, /ca/issuing.cer, /ca/root.cer; beside them /health.
     tell: is given a sentence when what is due cannot be done. Raises ConfigError if nothing can be signed.
     """
+    return faces(office, tell).public
+
+
+def faces(office: Office, tell: Tell) -> Faces:
+    """Make the application that `service` makes, and that for the operator, who alone is told /metrics."""
     keeper = Keeper(office, tell)
     desk = _Desk(keeper)
 
@@ -61,7 +73,7 @@ def service(office: Office, tell: Tell) -> Starlette:
             with suppress(asyncio.CancelledError):
                 await task
 
-    return Starlette(
+    public = Starlette(
         lifespan=lifespan,
         routes=[
             Route("/ocsp", desk.ocsp_post, methods=["POST"]),
@@ -73,9 +85,10 @@ def service(office: Office, tell: Tell) -> Starlette:
             Route("/crl/root.crl", desk.root_list),
             *(Route(f"/{path}", desk.certificate(der)) for path, der in keeper.certificates.items()),
             Route("/health", desk.health),
-            Route("/metrics", desk.metrics),
+            Route("/metrics{rest:path}", _metrics_apart),
         ],
     )
+    return Faces(public, Starlette(routes=[Route("/metrics", desk.metrics)]))
 
 
 async def _keep(keeper: Keeper) -> None:
@@ -83,6 +96,10 @@ async def _keep(keeper: Keeper) -> None:
     while True:
         more = await run_in_threadpool(keeper.tick)
         await asyncio.sleep(0 if more else TICK)
+
+
+async def _metrics_apart(_request: Request) -> Response:
+    return PlainTextResponse("metrics are answered on the address of `ca serve --metrics HOST:PORT`\n", 404)
 
 
 class _Desk:
@@ -97,10 +114,7 @@ class _Desk:
         if request.headers.get("content-type", "").lower() != OCSP_REQUEST:
             return PlainTextResponse(f"the content type of a request is {OCSP_REQUEST}\n", 415)
         try:
-            async with asyncio.timeout(BODY_TIME):
-                data = await _body(request)
-        except TimeoutError:
-            return PlainTextResponse("the request did not come in time\n", 408)
+            data = await _body(request)
         except ClientDisconnect:
             return Response(status_code=400)
         if data is None:

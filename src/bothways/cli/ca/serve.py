@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,50 +16,48 @@ from bothways.cli.listening import listen as listener
 from bothways.cli.options import ADDRESS, Address
 from bothways.cli.terminal import say
 
-SETTINGS: dict[str, Any] = {
-    "log_level": "error",  # what is wrong with a request is its sender's to know, and no line of the log
-    "access_log": False,
-    "proxy_headers": False,
-    "server_header": False,
-    "ws": "none",
-    "limit_concurrency": 512,
-    "timeout_keep_alive": 5,
-    "timeout_graceful_shutdown": 10,
-}
-
 
 @click.command("serve")
 @directory_argument
 @click.option("--listen", type=ADDRESS, default="127.0.0.1:8080", show_default=True, help="Where.")
+@click.option(
+    "--metrics", type=ADDRESS, help="Where /metrics is answered, for Prometheus; by default nowhere."
+)
+@click.option(
+    "--exempt-loopback",
+    is_flag=True,
+    help="Let 127.0.0.1 and ::1 hold more than a quarter of the connections, for a proxy on this machine.",
+)
 @seal_options
-def command(path: Path, listen: Address, seal: Seal) -> None:
+def command(path: Path, listen: Address, metrics: Address | None, exempt_loopback: bool, seal: Seal) -> None:
     """Answer over HTTP: OCSP, revocation lists, certificates.
 
     The paths are those that `ca init --url` writes into certificates: /ocsp, /crl/..., /ca/...; beside them
-    /health and /metrics. Prints `listening on HOST:PORT` on standard error when it is ready. SIGINT or SIGTERM
-    end it.
+    /health, and /metrics on an address of its own. Prints `listening on HOST:PORT` on standard error when it is
+    ready, and then `metrics on HOST:PORT`. SIGINT or SIGTERM end it.
     """
-    from bothways.ca.service import service
+    from bothways.ca.service import faces
+    from bothways.ca_server.server import serve
 
     with seal.open(path) as office:
-        app = service(office, say)
-        with listener(listen) as own:
+        public, figures = faces(office, say)
+        with contextlib.ExitStack() as sockets:
+            own = sockets.enter_context(listener(listen))
+            apart = sockets.enter_context(listener(metrics)) if metrics is not None else None
             # What uvicorn does with a signal is to end, and then to raise it again.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: sys.exit(0))
-            _serve(app, own, f"listening on {Address(listen.host, own.getsockname()[1])}")
+            words = [f"listening on {_bound(listen, own)}"]
+            if metrics is not None and apart is not None:
+                words.append(f"metrics on {_bound(metrics, apart)}")
+            serve(
+                public,
+                own,
+                operator=(figures, apart) if apart is not None else None,
+                exempt_loopback=exempt_loopback,
+                ready=lambda: say("\n".join(words)),
+            )
 
 
-def _serve(app: Any, own: socket.socket, words: str) -> None:
-    """Serve until a signal comes; say so when signals are in uvicorn's hands."""
-    import uvicorn
-
-    from bothways.cli.ca.patience import Patience
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            say(words)
-
-    # What is read before a request is whole is bounded by h11, 64 KiB.
-    Server(uvicorn.Config(app, http=Patience, **SETTINGS)).run(sockets=[own])
+def _bound(address: Address, own: socket.socket) -> Address:
+    return Address(address.host, own.getsockname()[1])

@@ -1,0 +1,366 @@
+"""Clients of the service that take their time, over real sockets."""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bothways.ca_server.server import Server, configured
+from bothways.ca_server.slow_clients import BoundedClient
+from bothways.places import Places
+
+pytestmark = pytest.mark.network
+
+LONG = 32 * 1024 * 1024  # bytes, more than what kernels keep for a client that does not read
+PLACES = 8
+GOOD = b"GET /short HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+BEGUN = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\nx"
+
+
+async def short(_request: Request) -> Response:
+    return Response("here you are")
+
+
+async def read(request: Request) -> Response:
+    try:
+        return Response(f"{len(await request.body())} bytes")
+    except ClientDisconnect:
+        return Response(status_code=400)
+
+
+async def long(_request: Request) -> Response:
+    return Response(bytes(LONG))
+
+
+class Hasty(BoundedClient):
+    request_seconds = free_seconds = 0.2
+    response_seconds = 0.4
+    look_seconds = 0.02
+
+
+class Slow(BoundedClient):
+    request_seconds = response_seconds = free_seconds = 600.0
+
+
+class Measured(Slow):
+    free_seconds = 0.2
+    look_seconds = 0.02
+
+
+@contextmanager
+def serving(client: type[BoundedClient], limit: int = PLACES, **settings: bool) -> Iterator[Server]:
+    """A server in a thread; its `places` are those of its connections."""
+    routes = [
+        Route("/short", short, methods=["GET", "POST"]),
+        Route("/read", read, methods=["POST"]),
+        Route("/long", long),
+    ]
+    places = Places(limit, **settings)
+    config = configured(Starlette(routes=routes), places, client)
+    config.timeout_keep_alive, config.timeout_graceful_shutdown = 600, 1
+    server = Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as own:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
+        server.address, server.places = own.getsockname(), places  # type: ignore[attr-defined]
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[tuple[str, int]]:
+    with serving(Hasty, 64, exempt_loopback=True) as server:
+        yield server.address
+
+
+def connected(server: Server, source: str = "127.0.0.1") -> socket.socket:
+    return socket.create_connection(server.address, 30, source_address=(source, 0))
+
+
+def everything(client: socket.socket) -> bytes:
+    """What comes until the connection ends, however it ends."""
+    data = b""
+    try:
+        while piece := client.recv(1 << 20):
+            data += piece
+    except ConnectionError:
+        pass
+    return data
+
+
+def answered(server: Server, source: str = "127.0.0.1") -> bool:
+    """Whether a client that does all at once gets its response."""
+    with connected(server, source) as client:
+        client.sendall(GOOD)
+        answer = everything(client)
+    return (answer[:12], answer[-12:]) == (b"HTTP/1.1 200", b"here you are")
+
+
+def soon(condition) -> bool:
+    deadline = time.monotonic() + 20
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return met
+
+
+# -- time ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET",
+        b"GET /short HTTP/1.1\r\nHost: x\r\n",
+        b"GET /short HTTP/1.1\r\nX: " + b"a" * 9000,
+        BEGUN,
+        b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    ],
+)
+def test_a_request_that_never_ends_is_waited_for_so_long_and_no_longer(
+    hasty: tuple[str, int], said: bytes
+) -> None:
+    with socket.create_connection(hasty, 30) as client:
+        client.sendall(said)
+        assert everything(client) == b""
+
+
+def test_a_client_that_has_its_answer_and_begins_another_request_is_left_too(hasty: tuple[str, int]) -> None:
+    with socket.create_connection(hasty, 30) as client:
+        client.sendall(b"GET /short HTTP/1.1\r\nHost: x\r\n\r\nGET /sh")
+        assert everything(client).endswith(b"here you are")
+
+
+@contextmanager
+def trickling(client: socket.socket, piece: bytes = b"a") -> Iterator[None]:
+    ended = threading.Event()
+
+    def trickle() -> None:
+        try:
+            while not ended.wait(0.02):
+                client.sendall(piece)
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(30)
+
+
+def test_a_body_that_goes_on_after_the_answer_holds_no_place(hasty: tuple[str, int]) -> None:
+    with socket.create_connection(hasty, 30) as client:
+        client.sendall(b"POST /short HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+        with trickling(client):
+            assert everything(client).endswith(b"here you are")
+
+
+@pytest.mark.parametrize("begun", [b"GET /short HTTP/1.1\r\nX: ", BEGUN, BEGUN.replace(b"read", b"short")])
+def test_a_request_in_crumbs_is_left_long_before_its_whole_time_is_over(begun: bytes) -> None:
+    """The least rate, in a head, in a body, and in a body that nobody reads."""
+    with serving(Measured) as server, connected(server) as client:
+        client.sendall(begun)
+        with trickling(client):
+            assert b"bytes" not in everything(client)
+
+
+def test_a_request_that_keeps_to_the_least_rate_is_taken_to_its_end() -> None:
+    with serving(Measured) as server, connected(server) as client:
+        client.sendall(BEGUN.replace(b"Host", b"Connection: close\r\nHost"))
+        for _ in range(40):
+            time.sleep(0.02)
+            client.sendall(b"a" * 99)
+        client.sendall(b"a" * 39)
+        assert everything(client).endswith(b"4000 bytes")
+
+
+def test_a_body_without_measure_is_cut() -> None:
+    """It is thrown away behind its refusal, but not for ever."""
+    with serving(Slow) as server, connected(server) as client:
+        client.sendall(b"POST /short HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
+        with pytest.raises(ConnectionError):
+            for _ in range(10_000):
+                client.sendall(bytes(65536))
+
+
+def test_an_answer_that_nobody_reads_is_cut(hasty: tuple[str, int]) -> None:
+    with socket.create_connection(hasty, 30) as idle:
+        idle.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+        for _ in range(4):  # others come and are left again meanwhile, one after the other
+            with socket.create_connection(hasty, 30) as other:
+                assert everything(other) == b""
+        assert len(everything(idle)) < LONG
+
+
+@pytest.mark.parametrize("behind", [b"", b"GET /short HTTP/1.1\r\nHost: x\r\n\r\n"])
+@pytest.mark.parametrize("fields", [b"", b"Connection: close\r\n"])
+def test_an_answer_that_is_read_in_crumbs_is_cut(behind: bytes, fields: bytes) -> None:
+    """Below the least rate, whether the connection stays or not, and whatever was asked next."""
+    with serving(Measured) as server, connected(server) as idle:
+        idle.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n" + behind)
+        assert soon(lambda: len(server.places) == 1)
+        assert soon(lambda: len(server.places) == 0)
+        assert len(everything(idle)) < LONG
+
+
+# -- places ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"GET /sh", BEGUN, b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n", GOOD.replace(b"close", b"x")]
+)
+@pytest.mark.parametrize("exempt", [False, True])
+def test_clients_of_one_address_that_hold_all_they_can_keep_nobody_out(said: bytes, exempt: bool) -> None:
+    """With nothing, half a head, half a body, an answer that they do not read, or one that they had.
+
+    Neither others nor a client of the same address.
+    """
+    with serving(Slow, exempt_loopback=exempt) as server, ExitStack() as stack:
+        held = []
+        for _ in range(3 * PLACES):
+            held.append(stack.enter_context(connected(server)))
+            with_luck(held[-1], said)
+        for _ in range(PLACES):
+            assert answered(server)
+            assert len(server.places) <= (PLACES if exempt else PLACES // 4)
+        assert soon(lambda: select.select([held[0]], [], [], 0)[0])
+
+
+def with_luck(client: socket.socket, said: bytes) -> None:
+    """Say something, unless the connection is among those that went."""
+    try:
+        client.sendall(said)
+    except ConnectionError:
+        pass
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
+
+
+@linux
+def test_an_address_holds_a_quarter_and_others_have_the_rest() -> None:
+    with serving(Slow) as server, ExitStack() as stack:
+        for _ in range(PLACES):
+            with_luck(stack.enter_context(connected(server)), BEGUN)
+        others = [stack.enter_context(connected(server, f"127.1.0.{number}")) for number in range(1, 4)]
+        assert soon(lambda: len(server.places) == PLACES // 4 + 3)
+        for each in others:
+            each.sendall(GOOD)
+            assert everything(each).endswith(b"here you are")
+
+
+@linux
+def test_a_hundred_prefixes_that_renew_begun_requests_cost_a_good_client_none_of_its_answers() -> None:
+    """Those that are ended come again at once; p50 and p99 of the good client's answers are printed."""
+    with serving(Slow, 200) as server:
+        crowd = Crowd(server.address, prefixes=100, connections=260)
+        thread = threading.Thread(target=crowd.run)
+        thread.start()
+        try:
+            assert soon(lambda: len(server.places) == 200)
+            times = []
+            for _ in range(200):
+                began = time.perf_counter()
+                assert answered(server, "127.200.0.1")
+                times.append(time.perf_counter() - began)
+        finally:
+            crowd.stop.set()
+            thread.join(30)
+    times.sort()
+    assert crowd.ended > 0
+    print(
+        f"\n{crowd.made} begun requests of 100 prefixes, {crowd.ended} ended by the server; of 200 good ones none; "
+        f"p50 {times[100] * 1000:.1f} ms, p99 {times[197] * 1000:.1f} ms"
+    )
+
+
+class Crowd:
+    """Clients from many prefixes, each of which begins a request and renews it when it is ended."""
+
+    def __init__(self, address: tuple[str, int], *, prefixes: int, connections: int) -> None:
+        self.stop = threading.Event()
+        self.made = self.ended = 0
+        self._address = address
+        self._sources = [f"127.{50 + number % prefixes}.0.1" for number in range(connections)]
+
+    def run(self) -> None:
+        poll, clients = select.poll(), {}
+
+        def begin(source: str) -> None:
+            client = socket.create_connection(self._address, 30, source_address=(source, 0))
+            self.made += 1
+            clients[client.fileno()] = client, source
+            with_luck(client, BEGUN)
+            poll.register(client, select.POLLIN)
+
+        for source in self._sources:
+            begin(source)
+        while not self.stop.is_set():
+            for number, _ in poll.poll(20):
+                client, source = clients.pop(number)
+                poll.unregister(client)
+                client.close()
+                self.ended += 1
+                begin(source)
+        for client, _ in clients.values():
+            client.close()
+
+
+# -- what is refused -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+        b"Content-Length: 5\r\nContent-Length: 6",
+        b"Content-Length: 5, 6",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+    ],
+)
+def test_a_request_whose_end_is_doubtful_is_refused_and_nothing_behind_it_is_read(
+    hasty: tuple[str, int], framing: bytes
+) -> None:
+    """RFC 9112 6.1 and 11.2: one 400, then the end."""
+    with socket.create_connection(hasty, 30) as client:
+        client.sendall(
+            b"POST /read HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n0\r\n\r\n"
+            b"GET /short HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        said = everything(client)
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" in said.lower()
+    assert said.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("path", [b"/short", b"/read", b"/nowhere"])
+@pytest.mark.parametrize("rest", [b"nonsense\r\n", b"5\r\nhello!!\r\n", b"-1\r\n", b"5" * 40])
+def test_a_chunk_that_is_none_ends_the_connection_and_is_no_event_for_the_log(
+    hasty: tuple[str, int], path: bytes, rest: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before an answer and after it."""
+    with caplog.at_level(logging.WARNING), socket.create_connection(hasty, 30) as client:
+        client.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        time.sleep(0.05)
+        with_luck(client, rest)
+        everything(client)
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
