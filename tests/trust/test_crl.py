@@ -278,7 +278,7 @@ def test_no_prefix_is_a_list(length):
 
 def test_an_extension_that_stands_twice_and_an_unknown_version_are_refused():
     """RFC 5280 5.1.2.1, 5.2."""
-    with pytest.raises(ValueError, match=r"2\.5\.29\.20 stands there twice"):
+    with pytest.raises(ValueError, match=r"cRLNumber stands there twice"):
         CRL(LIST.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d14")))
     with pytest.raises(ValueError, match=r".+"):
         CRL(LIST.replace(bytes.fromhex("020101300a"), bytes.fromhex("020105300a"), 1))

@@ -17,7 +17,6 @@ from cryptography.x509 import (
     AuthorityKeyIdentifier,
     Certificate,
     ExtensionType,
-    ObjectIdentifier,
     SubjectAlternativeName,
     SubjectKeyIdentifier,
 )
@@ -36,10 +35,9 @@ from bothways.trust.extensions import (
     CONSULTED,
     Extensions,
     Place,
-    Read,
-    UnreadExtension,
-    name_of,
+    by_identifier,
     read_extensions,
+    unread_in,
 )
 from bothways.trust.parsing import EncodingError, attempt, open_certificate
 
@@ -175,7 +173,10 @@ class Parsed:
         certificate = open_certificate(self.der)
         area = self.der[slice(*self._extensions_at)]
         found = read_extensions(lambda: certificate.extensions, area, Place.CERTIFICATE) if area else ()
-        extensions = _by_identifier(found)
+        extensions = by_identifier(found)
+        unread = unread_in(found, CONSULTED)
+        if unread is not None:
+            raise unread
         self._check_names()
         return Loaded(
             certificate,
@@ -330,15 +331,3 @@ class Parsed:
     def issuer_text(self) -> str:
         """The issuer for a person."""
         return spelled(self.issuer)[:TEXT_LIMIT] or "(no name)"
-
-
-def _by_identifier(found: tuple[Read, ...]) -> Extensions:
-    """Return extensions by their identifiers; none twice, and none unread that some rule reads."""
-    extensions: dict[ObjectIdentifier, Read] = {}
-    for each in found:
-        if each.oid in extensions:
-            raise EncodingError("extensions", f"{name_of(each.oid)} stands there twice")
-        if isinstance(each.value, UnreadExtension) and each.oid in CONSULTED:
-            raise EncodingError(name_of(each.oid), each.value.problem)
-        extensions[each.oid] = each
-    return extensions

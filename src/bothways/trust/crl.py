@@ -15,7 +15,6 @@ from typing import TypeVar
 from zlib import crc32
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtensionOID
 
 from bothways.errors import ConfigError
@@ -24,6 +23,8 @@ from bothways.trust import pem
 from bothways.trust.certificate import Parsed
 from bothways.trust.der import SEQUENCE, element, elements, expect_element, extensions_in
 from bothways.trust.distinguished import normal, normal_relatives, spelled
+from bothways.trust.extensions import Place, area_in, by_identifier, read_extensions, unread_in
+from bothways.trust.parsing import attempt, name_der, open_crl
 from bothways.trust.signatures import algorithm_weakness, is_signature_of
 
 T = TypeVar("T", bound=x509.ExtensionType)
@@ -82,27 +83,18 @@ class Scope:
 class CRL:
     """A revocation list, read once. `problem` says why it cannot be used at all, or is None.
 
+    `unread` says which extension of it cannot be read, or is None: such a list proves revocations and nothing else.
     Attributes: `issuer` (DER name), `this_update`, `next_update` (None: it does not say), `number`, `base`
     (the number of the list that a delta list amends, else None), `scope`, `scope_key` (equal for one scope),
     `freshest` (where its delta lists lie).
     """
 
     def __init__(self, der: bytes, progress: Progress | None = None) -> None:
-        """Read DER; `progress` is called with a share from 0 to 1 now and then. Raises ValueError."""
+        """Read DER; `progress` is called with a share from 0 to 1 now and then. Raises EncodingError."""
         self.der = der
         self._signed_by: dict[bytes, bool] = {}
-        try:
-            self._x509 = x509.load_der_x509_crl(der)
-            self._read(self._x509)
-        except (
-            TypeError,
-            x509.InvalidVersion,
-            x509.UnsupportedGeneralNameType,
-            UnsupportedAlgorithm,
-        ) as error:
-            raise ValueError(str(error)) from None
-        except x509.DuplicateExtension as error:
-            raise ValueError(f"the extension {error.oid.dotted_string} stands there twice") from None
+        self._x509 = open_crl(der)
+        attempt("", self._read, self._x509)
         self._index(progress)
 
     def _read(self, crl: x509.CertificateRevocationList) -> None:
@@ -110,7 +102,9 @@ class CRL:
         self.normal_issuer = normal(self.issuer)
         self.this_update = crl.last_update_utc
         self.next_update = crl.next_update_utc
-        extensions = {each.oid: each for each in crl.extensions}
+        found = read_extensions(lambda: crl.extensions, area_in(self.der, Place.CRL), Place.CRL)
+        extensions = by_identifier(found)
+        self.unread = unread_in(found)
         unknown = [
             each.oid.dotted_string for each in extensions.values() if each.critical and each.oid not in _KNOWN
         ]
@@ -258,7 +252,7 @@ def general_names(names: list[x509.GeneralName] | None) -> Names:
 
 def _general_name(name: x509.GeneralName) -> object:
     if isinstance(name, x509.DirectoryName):
-        return normal_relatives(name.value.public_bytes())
+        return normal_relatives(name_der(name.value))
     return name.value
 
 
@@ -267,7 +261,7 @@ def point_names(
 ) -> Names | None:
     """Return a distribution point's names; a relative one hangs below the issuer's (RFC 5280 4.2.1.13)."""
     if relative is not None:
-        last = normal_relatives(x509.Name([relative]).public_bytes())
+        last = normal_relatives(name_der(x509.Name([relative])))
         return frozenset({("DirectoryName", (*normal_relatives(issuer), *last))})
     return None if full is None else general_names(full)
 

@@ -6,7 +6,7 @@ here, and is read there. What cannot be read even so is an `UnreadExtension`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import TypeVar
 
@@ -146,6 +146,26 @@ def all_extensions(der: bytes, place: Place) -> tuple[Read, ...]:
     place: which document it is; for CRL_ENTRY and OCSP_ANSWER `der` is that one entry or single response.
     """
     return one_by_one(area_in(der, place), place)
+
+
+def by_identifier(found: Iterable[Read]) -> Extensions:
+    """Return extensions by their identifiers. Raises EncodingError for one that stands there twice."""
+    extensions: dict[x509.ObjectIdentifier, Read] = {}
+    for each in found:
+        if each.oid in extensions:
+            raise EncodingError("extensions", f"{name_of(each.oid)} stands there twice")
+        extensions[each.oid] = each
+    return extensions
+
+
+def unread_in(
+    found: Iterable[Read], among: Container[x509.ObjectIdentifier] | None = None
+) -> EncodingError | None:
+    """Return what keeps the first unread extension from being read, or None; of some kinds, or of all."""
+    for each in found:
+        if isinstance(each.value, UnreadExtension) and (among is None or each.oid in among):
+            return EncodingError(name_of(each.oid), each.value.problem)
+    return None
 
 
 def read_extensions(read: Callable[[], Iterable[Read]], area: bytes, place: Place) -> tuple[Read, ...]:

@@ -26,6 +26,8 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.constraints import KNOWN, key_weakness
 from bothways.trust.der import BIT_STRING, SEQUENCE, element, elements, expect_element
 from bothways.trust.distinguished import normal, spelled
+from bothways.trust.extensions import by_identifier, extensions_of
+from bothways.trust.parsing import attempt, encoded, name_der, open_ocsp_response, readable
 from bothways.trust.signatures import algorithm_weakness, is_signature_of, is_signed_by, weakness
 
 NONCE_SIZE = 32
@@ -110,35 +112,25 @@ class OCSPResponse:
     """
 
     def __init__(self, der: bytes) -> None:
-        """Read DER. Raises ValueError."""
+        """Read DER. Raises EncodingError."""
         self.der = der
         self.answers: tuple[Answer, ...] = ()
         self.nonce: bytes | None = None
         self.responder = "nobody"
         self.problem: str | None = None
-        try:
-            self._x509 = ocsp.load_der_ocsp_response(der)
-            if self._x509.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-                words = self._x509.response_status.name.lower().replace("_", " ")
-                self.problem = f"the responder answered: {words}"
-                return
-            self._read(self._x509)
-        except (
-            TypeError,
-            UnsupportedAlgorithm,
-            x509.InvalidVersion,
-            x509.UnsupportedGeneralNameType,
-        ) as error:
-            raise ValueError(str(error)) from None
-        except x509.DuplicateExtension as error:
-            raise ValueError(f"the extension {error.oid.dotted_string} stands there twice") from None
+        self._x509 = open_ocsp_response(der)
+        if self._x509.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+            words = self._x509.response_status.name.lower().replace("_", " ")
+            self.problem = f"the responder answered: {words}"
+            return
+        attempt("", self._read, self._x509)
 
     def _read(self, response: ocsp.OCSPResponse) -> None:
         name, self._key_hash = response.responder_name, response.responder_key_hash
-        self._name = None if name is None else normal(name.public_bytes())
+        self._name = None if name is None else normal(name_der(name))
         self.responder = _responder_text(name, self._key_hash)
         self.answers = tuple(_answers(response))
-        for extension in response.extensions:
+        for extension in by_identifier(extensions_of(response)).values():
             if isinstance(extension.value, x509.OCSPNonce):
                 self.nonce = extension.value.nonce
             elif extension.critical:
@@ -185,9 +177,9 @@ class OCSPResponse:
 
     def _delegates(self) -> Iterator[Parsed]:
         """Yield the certificates that came with the response and can be read."""
-        for each in self._x509.certificates[:_MAX_DELEGATES]:
+        for each in (readable("certificates", lambda: self._x509.certificates) or [])[:_MAX_DELEGATES]:
             try:
-                certificate = Parsed(each.public_bytes(Encoding.DER))
+                certificate = Parsed(encoded(each))
                 certificate.load()
             except ValueError:
                 continue
@@ -340,10 +332,7 @@ def _answers(response: ocsp.OCSPResponse) -> Iterator[Answer]:
     for count, each in enumerate(response.responses):
         if count == _MAX_ANSWERS:
             raise ValueError(f"it has more than {_MAX_ANSWERS} answers")
-        try:
-            hash_name = each.hash_algorithm.name
-        except UnsupportedAlgorithm:
-            continue
+        hash_name = _hash_name(each)
         if hash_name not in _HASHES:
             continue
         named = CertID(hash_name, each.issuer_name_hash, each.issuer_key_hash, each.serial_number)
@@ -356,6 +345,13 @@ def _answers(response: ocsp.OCSPResponse) -> Iterator[Answer]:
             yield Answer(named, "good" if good else "unknown", *times)
 
 
+def _hash_name(answer: ocsp.OCSPSingleResponse) -> str:
+    try:
+        return answer.hash_algorithm.name
+    except UnsupportedAlgorithm:
+        return ""
+
+
 def _reason_words(reason: x509.ReasonFlags | None) -> str:
     words = "unspecified" if reason is None else reason.name.replace("_", " ")
     return words.replace("ca comp", "CA comp").replace("aa comp", "AA comp")
@@ -363,7 +359,7 @@ def _reason_words(reason: x509.ReasonFlags | None) -> str:
 
 def _responder_text(name: x509.Name | None, key_hash: bytes | None) -> str:
     if name is not None:
-        return spelled(name.public_bytes()) or "(no name)"
+        return spelled(name_der(name)) or "(no name)"
     return f"the key {(key_hash or b'').hex()}"
 
 

@@ -18,6 +18,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID as Algorithm
 
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
+from bothways.trust.parsing import pss_padding, signature_hash
 
 Signed = Certificate | CertificateRevocationList | OCSPResponse
 
@@ -73,10 +74,7 @@ def algorithm_weakness(signed: Signed) -> tuple[Fault, str] | None:
 
 
 def _pss_weakness(signed: Certificate | CertificateRevocationList) -> tuple[Fault, str] | None:
-    try:
-        hash_algorithm = signed.signature_hash_algorithm
-    except (ValueError, UnsupportedAlgorithm):
-        hash_algorithm = None
+    hash_algorithm = signature_hash(signed)
     if isinstance(hash_algorithm, STRONG_HASHES):
         return None
     if isinstance(hash_algorithm, hashes.SHA1):
@@ -112,14 +110,12 @@ def _check_for(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> C
         return partial(key.verify, signature, data, with_hash)
     if isinstance(key, _PlainKey):
         return partial(key.verify, signature, data) if isinstance(key, _PLAIN.get(algorithm, ())) else None
-    digest = signed.signature_hash_algorithm
+    digest = signature_hash(signed)
     if digest is None:
         return None
     if isinstance(key, rsa.RSAPublicKey) and algorithm in _PKCS1:
         return partial(key.verify, signature, data, padding.PKCS1v15(), digest)
     if isinstance(key, rsa.RSAPublicKey) and not isinstance(signed, OCSPResponse):
-        chosen = signed.signature_algorithm_parameters
-        return (
-            partial(key.verify, signature, data, chosen, digest) if isinstance(chosen, padding.PSS) else None
-        )
+        chosen = pss_padding(signed)
+        return None if chosen is None else partial(key.verify, signature, data, chosen, digest)
     return None

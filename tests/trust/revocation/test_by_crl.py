@@ -218,3 +218,27 @@ def test_a_signer_above_the_path_is_asked_about_up_to_the_path():
     )
     chain = [server.der, below.der, CA.der, signer.der]
     assert refusals(judged(crl(ROOT), crl(CA), crl(below), listing, chain=chain)) == REVOKED
+
+
+UNREADABLE = [
+    (x509.UnrecognizedExtension(x509.FreshestCRL.oid, b"\x30\x03"), False),
+    (x509.UnrecognizedExtension(x509.IssuingDistributionPoint.oid, b"\x05\x00"), True),
+    (x509.UnrecognizedExtension(x509.IssuerAlternativeName.oid, b""), False),
+]
+
+
+@pytest.mark.parametrize("extension", UNREADABLE)
+def test_a_list_with_an_unreadable_extension_proves_a_revocation_and_nothing_else(extension):
+    """RFC 5280 5.2: what it would have said of its scope or of its deltas is not known."""
+    clean, bearing = (crl(CA, *revoked, extra=[extension]) for revoked in ((), (SERVER,)))
+    assert "the CRL of CN=Intermediate cannot be read whole: " in problem(judged(crl(ROOT), clean))
+    assert refusals(judged(crl(ROOT), bearing)) == REVOKED
+
+
+def test_a_delta_list_with_an_unreadable_extension_takes_no_certificate_off_hold():
+    """RFC 5280 5.2.4: it may revoke, but neither release nor confirm."""
+    base = crl(CA, (SERVER, "certificate_hold"), number=5)
+    released = crl(CA, (SERVER, "remove_from_crl"), number=6, base=5, extra=UNREADABLE[:1])
+    assert refusals(judged(crl(ROOT), base, released)) == REVOKED
+    silent = crl(CA, number=6, base=5, extra=UNREADABLE[:1])
+    assert "cannot be read whole: freshestCRL: " in problem(judged(crl(ROOT), crl(CA, number=5), silent))

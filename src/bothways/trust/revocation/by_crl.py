@@ -66,17 +66,20 @@ class CRLSource:
         """Return what one list, with its delta, says of a certificate (RFC 5280 6.3.3 c to l)."""
         deltas = self._deltas(crl, signer)
         problem = self._untimely(crl)
+        unread = next((each for each in (crl, *deltas) if each.unread is not None), None)
         names = (certificate.serial, certificate.normal_issuer)
         entry = next((said for delta in deltas if (said := delta.find(*names)) is not None), None)
         if entry is None:
             entry = crl.find(*names)
         elif entry.reason == REMOVED:
-            entry = None
+            entry = None if unread is None else crl.find(*names)
         if entry is not None and not (problem and entry.reason == HOLD):
             # A revocation is for good, so that even an expired list proves it.
             return Revoked(entry.revoked_at, entry.reason)
         if problem:
             return Unknown(problem)
+        if unread is not None:
+            return Unknown(f"the CRL of {crl.issuer_text} cannot be read whole: {unread.unread}")
         ends = [each.next_update for each in (crl, *deltas) if each.next_update is not None]
         vouched = self._vouched.get(signer.der, signer.not_after)
         until = min([*map(self._available.lapse, ends), vouched])
