@@ -201,12 +201,17 @@ def test_early_data_is_skipped_before_and_under_keys_up_to_its_limit() -> None:
         everything(limited)
 
 
-def test_empty_records_of_early_data_are_not_skipped_without_end() -> None:
-    """CPU: nothing else counts them."""
+@pytest.mark.parametrize("size", [0, 1, 16])
+def test_records_of_early_data_count_as_much_as_the_shortest_that_is_one(size: int) -> None:
+    """CPU: each is tried, whatever its size, and none is shorter than a content type and a tag."""
     box = inbox()
-    box.early_data_left = 10
-    box.feed(b"\x17\x03\x03\x00\x00" * 11)
-    assert len(everything(box)) == 1
+    box.early_data_left = 11 * 17 - 1
+    early = b"\x17\x03\x03\x00" + bytes((size,)) + bytes(size)
+    box.feed(early * 10)
+    assert everything(box) == []
+    box.feed(early)
+    with blames(Fault.EARLY_DATA):
+        everything(box)
 
 
 def test_inbox_that_forgets_keeps_nothing() -> None:

@@ -40,6 +40,8 @@ SIGNS, DECIPHERS = bytes.fromhex("03020780"), bytes.fromhex("03020520")
         (BARE, EXTENDED_KEY_USAGE, FOR_CLIENTS, False),
         (CLIENT, KEY_USAGE, SIGNS, True),
         (CLIENT, KEY_USAGE, DECIPHERS, False),
+        (CLIENT, KEY_USAGE, b"\x03\x82\x40\x00\x00\x80" + bytes(0x3FFE), True),
+        (CLIENT, KEY_USAGE, b"\x03\x82\x40\x00\x00\x80" + bytes(0x3FFD) + b"\1", False),
         (CLIENT, bytes.fromhex("06032a0304"), b"anything", True),
     ],
 )

@@ -128,6 +128,9 @@ def test_nothing_in_common_is_told_with_both_lists() -> None:
         choose_group((30,), (29,))
     with blames(Fault.NO_SHARED_APPLICATION_PROTOCOL, offered=["\\xff"], accepted=["h2"]):
         choose_protocol((b"\xff",), (b"h2",))
+    many = [*["a"] * 64, "936 more"]
+    with blames(Fault.NO_SHARED_APPLICATION_PROTOCOL, offered=many, accepted=["h2"]):
+        choose_protocol((b"a",) * 1000, (b"h2",))
 
 
 def test_no_protocol_is_chosen_where_one_side_has_none() -> None:

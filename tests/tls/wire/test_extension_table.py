@@ -327,6 +327,15 @@ def test_host_names_are_found_among_names_of_other_types(data: str, hosts: tuple
     assert host_names(bytes.fromhex(data)) == hosts
 
 
+def test_more_host_names_than_there_are_types_are_not_read() -> None:
+    """RFC 6066 3: one name of each type; whether as one list or behind a name of an unknown type."""
+    many = b"\0\0\1a" * 257
+    for names in (many, b"\1" + many[1:]):
+        data = len(names).to_bytes(2, "big") + names
+        with blames(Fault.UNDECODABLE, place="server_name.server_name_list[256]"):
+            host_names(data)
+
+
 def test_code_points_of_several_extensions() -> None:
     found = (ext.Cookie(b"c"), ext.PostHandshakeAuth())
     assert codes(found) == {ExtensionType.cookie, ExtensionType.post_handshake_auth}

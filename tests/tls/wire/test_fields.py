@@ -63,6 +63,7 @@ ACCEPTED = [
     (vector(uint(2), 0, 2**16 - 1), "0000", ()),
     (vector(uint(3), 3, 2**8 - 1), "06000001000002", (1, 2)),
     (vector(opaque(1, 255), 2, 2**16 - 1), "00050161026263", (b"a", b"bc")),
+    (vector(opaque(0, 255), 0, 255, most=2), "020000", (b"", b"")),
     (optional(uint(1)), "", None),
     (optional(uint(1)), "07", 7),
     (PAIR, "00010161", Pair(1, b"a")),
@@ -101,6 +102,7 @@ REFUSED = [
         "it.pairs[1].second",
         "length 3 runs past the end by 1 (offset 8)",
     ),
+    (vector(opaque(0, 255), 0, 255, most=2), "03000000", "it[2]", "more than 2 items stand here"),
     (record(Nothing), "00", "it", "1 bytes are left over (offset 0)"),
     (optional(uint(1)), "0000", "it", "1 bytes are left over (offset 1)"),
 ]

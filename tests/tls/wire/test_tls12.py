@@ -86,6 +86,7 @@ BROKEN: list[tuple[Codec[Any], str, str]] = [
     (tls12.SERVER_HELLO_DONE, "00", "it"),
     (tls12.CERTIFICATE, "000003 000000", "it.certificate_list[0]"),
     (tls12.CERTIFICATE, "000004 000002 61", "it.certificate_list[0]"),
+    (tls12.CERTIFICATE, "000404" + "00000161" * 257, "it.certificate_list[256]"),
     (tls12.SERVER_KEY_EXCHANGE, "01 001d 01 6b 0401 0000", "it"),  # explicit_prime
     (tls12.SERVER_KEY_EXCHANGE, "03 001d 00 0401 0000", "it.params.public"),
     (tls12.SERVER_KEY_EXCHANGE, "03 001d 01 6b 0401 0001", "it.signature"),

@@ -85,6 +85,7 @@ BROKEN: list[tuple[Codec[Any], str, str]] = [
     (tls13.ENCRYPTED_EXTENSIONS, "", "it.extensions"),
     (tls13.ENCRYPTED_EXTENSIONS, "0000 00", "it"),
     (tls13.CERTIFICATE_REQUEST, "02 63", "it.certificate_request_context"),
+    (tls13.CERTIFICATE, "00 000606" + "000001610000" * 257, "it.certificate_list[256]"),
     (tls13.CERTIFICATE, "00 000005 000000 0000", "it.certificate_list[0].cert_data"),
     (tls13.CERTIFICATE, "00 000004 000001 78", "it.certificate_list[0].extensions"),
     (tls13.CERTIFICATE, "00 00000c 000001 78 0006 0005 0002 01", "it.certificate_list"),

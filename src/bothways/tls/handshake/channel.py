@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import Alert, ContentType, name
+from bothways.tls.crypto.aead import TAG_SIZE
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
 from bothways.tls.handshake.steps import Role, message_ids
 from bothways.tls.keys.transcript import Transcript
@@ -270,8 +271,11 @@ class Inbox:
             blame(Fault.TOO_MANY_EMPTY_RECORDS, count=self._empty_records)
 
     def _skip_early_data(self, size: int) -> None:
-        """RFC 9846 4.3.10: early data that we did not accept is skipped, up to a limit; no record is free."""
-        size = max(size, 1)
+        """RFC 9846 4.3.10: early data that we did not accept is skipped, up to a limit.
+
+        No record is free: the shortest that is one has a content type and a tag.
+        """
+        size = max(size, TAG_SIZE + 1)
         if size > self.early_data_left:
             blame(Fault.EARLY_DATA, limit=EARLY_DATA_LIMIT)
         self.early_data_left -= size

@@ -16,6 +16,7 @@ from bothways.trust.der import BIT_STRING, SEQUENCE, elements, expect_element
 
 KEY_USAGE = bytes.fromhex("0603551d0f")
 EXTENDED_KEY_USAGE = bytes.fromhex("0603551d25")
+_USAGE_OCTETS = 2  # nine usages are defined (RFC 5280 4.2.1.3)
 _KNOWN = {KEY_USAGE: ExtensionOID.KEY_USAGE, EXTENDED_KEY_USAGE: ExtensionOID.EXTENDED_KEY_USAGE}
 
 
@@ -60,6 +61,12 @@ def _parts(oid: bytes, value: bytes) -> frozenset[int | bytes]:
     if end != len(value):
         raise ValueError(f"{len(value) - end} bytes follow the value")
     if tag == BIT_STRING:
-        bits = value[start + 1 : end]
-        return frozenset(at for at in range(8 * len(bits)) if bits[at // 8] >> (7 - at % 8) & 1)
+        return _bits_set(value[start + 1 : end])
     return frozenset(value[first:stop] for _, first, _, stop in elements(value, start, end))
+
+
+def _bits_set(bits: bytes) -> frozenset[int | bytes]:
+    """Number the bits that are set; those behind the last usage that there is count as one, which nobody has."""
+    known, others = bits[:_USAGE_OCTETS], bits[_USAGE_OCTETS:]
+    found = {at for at in range(8 * len(known)) if known[at // 8] >> (7 - at % 8) & 1}
+    return frozenset(found | {8 * _USAGE_OCTETS} if any(others) else found)

@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn
 
 from bothways.faults import Fault, blame
 from bothways.iana import (
+    NAMES_LIMIT,
     CipherSuite,
     CompressionMethod,
     ExtensionType,
@@ -456,4 +457,7 @@ def _missing(extension: ExtensionType, message: str) -> NoReturn:
 
 
 def _texts(protocols: Sequence[bytes]) -> list[str]:
-    return [protocol.decode("utf-8", "backslashreplace") for protocol in protocols]
+    """Return what a peer sent for a person: as many as anybody reads, and how many more there are."""
+    texts = [protocol.decode("utf-8", "backslashreplace") for protocol in protocols[:NAMES_LIMIT]]
+    more = len(protocols) - len(texts)
+    return [*texts, f"{more} more"] if more else texts

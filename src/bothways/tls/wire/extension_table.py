@@ -66,6 +66,7 @@ from bothways.tls.wire.fields import (
     Codec,
     Custom,
     DecodeError,
+    TooManyItems,
     Variants,
     alike,
     alone,
@@ -138,6 +139,7 @@ SERVER_NAME_LIST = alone(
         ),
         1,
         2**16 - 1,
+        most=2**8,  # one of each type at most (RFC 6066 3)
     ),
 )
 
@@ -167,9 +169,12 @@ def host_names(data: bytes) -> tuple[bytes, ...]:
     """Return the host names among the names that a server_name lists (RFC 6066 3).
 
     Types of names that are not defined begin with a length too; a list that does not fit that has none.
+    Raises `TooManyItems` for more names than there are types.
     """
     try:
         names = decode(SERVER_NAME_LIST, data, "server_name")
+    except TooManyItems:
+        raise
     except DecodeError:
         return ()
     return tuple(each.host_name for each in names.server_name_list if each.name_type == NameType.host_name)

@@ -43,6 +43,10 @@ class DecodeError(Blame):
         return f"{self.facts['place']}: {self.facts['problem']}"
 
 
+class TooManyItems(DecodeError):
+    """A vector has more items than anybody may need, and the rest of it was not read."""
+
+
 # -- what a codec is made of: for notation, ladders and tests, never needed to read or write --------------
 
 
@@ -241,8 +245,11 @@ def rest() -> Codec[bytes]:
     return Codec(read, write, "opaque {}[rest]", Rest())
 
 
-def vector(item: Codec[T], low: int, high: int) -> Codec[tuple[T, ...]]:
-    """Items that take between `low` and `high` bytes, behind that length (RFC 9846 3.4)."""
+def vector(item: Codec[T], low: int, high: int, most: int = 2**24) -> Codec[tuple[T, ...]]:
+    """Items that take between `low` and `high` bytes, behind that length (RFC 9846 3.4).
+
+    most: how many items are read; a vector of more raises `TooManyItems`.
+    """
     prefix = _prefix(high)
     shape = Vector(item, low, high)
     notation = item.notation + bounds(low, high)
@@ -262,6 +269,8 @@ def vector(item: Codec[T], low: int, high: int) -> Codec[tuple[T, ...]]:
         values: list[T] = []
         try:
             while start < stop:
+                if len(values) == most:
+                    raise TooManyItems(f"more than {most} items stand here")
                 value, start = read_item(data, start, stop)
                 values.append(value)
         except DecodeError as error:

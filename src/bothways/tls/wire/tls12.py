@@ -25,7 +25,7 @@ from bothways.tls.wire.fields import (
     uint,
     vector,
 )
-from bothways.tls.wire.tls13 import Finished
+from bothways.tls.wire.tls13 import MOST_CERTIFICATES, Finished
 
 VERIFY_DATA_LENGTH = 12
 
@@ -107,7 +107,8 @@ class _EncryptedSecret:
 
 HELLO_REQUEST = record(HelloRequest)
 CERTIFICATE = alone(
-    Certificate, certificate_list=vector(opaque(1, 2**24 - 1, title="ASN.1Cert"), 0, 2**24 - 1)
+    Certificate,
+    certificate_list=vector(opaque(1, 2**24 - 1, title="ASN.1Cert"), 0, 2**24 - 1, most=MOST_CERTIFICATES),
 )
 SERVER_KEY = record(
     _ServerKey,

@@ -9,6 +9,9 @@ from bothways.tls.wire.extension_table import Place, extension_block
 from bothways.tls.wire.extensions import Extensions
 from bothways.tls.wire.fields import alone, opaque, record, rest, uint, vector
 
+# How many certificates of a peer are read; fewer are judged, and more are refused for that.
+MOST_CERTIFICATES = 256
+
 
 @dataclass(frozen=True, slots=True)
 class EncryptedExtensions:
@@ -86,7 +89,7 @@ CERTIFICATE_ENTRY = record(
 CERTIFICATE = record(
     Certificate,
     certificate_request_context=opaque(0, 2**8 - 1),
-    certificate_list=vector(CERTIFICATE_ENTRY, 0, 2**24 - 1),
+    certificate_list=vector(CERTIFICATE_ENTRY, 0, 2**24 - 1, most=MOST_CERTIFICATES),
 )
 CERTIFICATE_VERIFY = record(
     CertificateVerify, algorithm=uint(2, SignatureScheme), signature=opaque(0, 2**16 - 1)
