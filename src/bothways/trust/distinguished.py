@@ -13,6 +13,8 @@ from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, SET, elements, expec
 
 _LONGEST_KIND = 63  # what parsers read at most; numbers of thousands of digits cannot be told
 _SHORT_NAME = 512  # longer names are worked out anew, so that the caches stay small
+# A name is taken apart several times in one judgement; those of real certificates have a dozen attributes.
+ATTRIBUTES_LIMIT = 256
 # Unicode's equivalences take time that grows with the square of a string; RFC 5280 A.1 allows most of them 64.
 FOLDED_LIMIT = 256
 _UNREAD = b"?"  # no normal form begins so
@@ -37,11 +39,15 @@ _SHORT = {
 def attributes(name: bytes) -> list[list[tuple[bytes, int, bytes]]]:
     """Take a name apart: for each relative name its attributes' type, tag and value (RFC 5280 4.1.2.4)."""
     at, end = expect_element(name, 0, len(name), SEQUENCE, "name")
-    relative = []
+    relative: list[list[tuple[bytes, int, bytes]]] = []
+    count = 0
     for tag, _, start, stop in elements(name, at, end):
         if tag != SET or start == stop:
             raise ValueError("a relative name is no set")
         relative.append([_attribute(name, inner, last) for _, _, inner, last in elements(name, start, stop)])
+        count += len(relative[-1])
+        if count > ATTRIBUTES_LIMIT:
+            raise ValueError(f"a name of more than {ATTRIBUTES_LIMIT} attributes")
     return relative
 
 
@@ -128,7 +134,7 @@ def _text(name: bytes) -> str:
     try:
         relatives = attributes(name)
     except ValueError:
-        return name.hex()
+        return name[:_SHORT_NAME].hex()
     return ",".join("+".join(_spelled(*each) for each in relative) for relative in reversed(relatives))
 
 
