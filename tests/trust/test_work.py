@@ -13,6 +13,7 @@ from bothways.trust.work import (
     OutOfWork,
     Step,
     WorkBudget,
+    has_long_exponent,
     signature_price,
 )
 
@@ -69,6 +70,12 @@ def test_signatures_are_paid_for_by_what_they_cost() -> None:
     assert signature_price(ec.generate_private_key(ec.SECP256K1()).public_key()) >= 1000
     assert signature_price(ed25519.Ed25519PrivateKey.generate().public_key()) < 200
     assert signature_price(mldsa.MLDSA87PrivateKey.generate().public_key()) < 500
+
+
+def test_exponents_that_nobody_needs_are_known_by_their_length() -> None:
+    """FIPS 186-5 A.1.1 has them below 2^256."""
+    assert not has_long_exponent(_rsa(2048, (1 << 256) - 1))
+    assert has_long_exponent(_rsa(2048, (1 << 256) + 1))
 
 
 def test_a_large_signed_list_costs_more_than_its_signature() -> None:

@@ -20,6 +20,8 @@ FIXED_MICROSECONDS = 5_000.0
 FIXED_OCTETS = 64 * 1024
 # What it may cost at most, however much was sent: an event loop waits for it.
 MOST_MICROSECONDS = 20_000.0
+# The longest exponent of an RSA key by which anything is checked, in bits (FIPS 186-5 A.1.1): the work grows with it.
+MAX_EXPONENT_BITS = 256
 
 
 class Price(NamedTuple):
@@ -119,6 +121,11 @@ _KEY_PRICES: dict[type, float] = {
     mldsa.MLDSA87PublicKey: 260.0,
 }
 _UNKNOWN_KEY_PRICE = 1_000.0
+
+
+def has_long_exponent(key: rsa.RSAPublicKey) -> bool:
+    """Whether an RSA key has an exponent that nobody needs, and that makes each check of a signature dear."""
+    return key.public_numbers().e.bit_length() > MAX_EXPONENT_BITS
 
 
 def signature_price(key: CertificatePublicKeyTypes) -> float:

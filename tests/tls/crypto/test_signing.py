@@ -169,6 +169,18 @@ def test_an_rsa_key_too_short_for_hash_and_salt_has_no_such_scheme(
     assert not is_signature(S.rsa_pss_rsae_sha512, private.public_key(), b"data", bytes(bits // 8))
 
 
+@pytest.mark.parametrize(("bits", "fits"), [(17, True), (256, True), (257, False), (2040, False)])
+def test_an_rsa_key_with_a_long_exponent_has_no_scheme(bits: int, fits: bool) -> None:
+    """FIPS 186-5 A.1.1: a check takes time that grows with it, on the word of a peer that is not trusted yet."""
+    public = rsa.RSAPublicNumbers(
+        1 << (bits - 1) | 1, key("RSA-2048").public_key().public_numbers().n
+    ).public_key()
+    assert bool(schemes_for(public)) is bool(schemes_for(public, tls13=False)) is fits
+    if not fits:
+        with blames(Fault.SCHEME_DOES_NOT_FIT_KEY, key="2048-bit RSA with an exponent of more than 256 bits"):
+            check_fits(S.rsa_pss_rsae_sha256, public)
+
+
 def test_a_curve_that_we_do_not_speak_has_no_scheme() -> None:
     """RFC 9846 4.3.3: there is no code point for it."""
     public = ec.generate_private_key(ec.SECP256K1()).public_key()

@@ -19,6 +19,7 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme, name
+from bothways.trust.work import MAX_EXPONENT_BITS, has_long_exponent
 
 PublicKey = Any
 PrivateKey = Any
@@ -107,10 +108,15 @@ def check_fits(scheme: int, holder: PublicKey | x509.Certificate, *, tls13: bool
 
 
 def schemes_for(holder: PublicKey | x509.Certificate, *, tls13: bool = True) -> tuple[int, ...]:
-    """The schemes by which the key of `holder` can sign, the preferred first; none for an unknown key."""
+    """The schemes by which the key of `holder` can sign, the preferred first; none for an unknown key.
+
+    Nor any for an RSA key with an exponent so long that a peer would make us work by it before we trust it.
+    """
     key = _key_of(holder)
     kind = _kind(key)
     if kind is Kind.RSA:
+        if has_long_exponent(key):
+            return ()
         return _rsa_schemes(key.key_size, _is_bound_to_pss(holder), tls13)
     if kind is Kind.ECDSA:
         return _ecdsa_schemes(key.curve.name, tls13)
@@ -121,10 +127,15 @@ def described(key: PublicKey | PrivateKey) -> str:
     """Say in words what kind of key this is, such as "secp256r1" or "2048-bit RSA"."""
     kind = _kind(key)
     if kind is Kind.RSA:
-        return f"{key.key_size}-bit RSA"
+        return f"{key.key_size}-bit RSA{_exponent(key)}"
     if kind is Kind.ECDSA:
         return str(key.curve.name)
     return kind.name if kind is not None else type(key).__name__
+
+
+def _exponent(key: PublicKey | PrivateKey) -> str:
+    public = key.public_key() if isinstance(key, rsa.RSAPrivateKey) else key
+    return f" with an exponent of more than {MAX_EXPONENT_BITS} bits" if has_long_exponent(public) else ""
 
 
 def _key_of(holder: PublicKey | x509.Certificate) -> PublicKey:
