@@ -11,17 +11,20 @@ import tracemalloc
 
 import pytest
 
+import pki
 import skins
 from aio_talk import closed, echo, open_to, port, quiet, run, serving
 from bothways import (
     Alert,
     Caution,
+    Data,
     Fault,
     PeerAlert,
     PeerFault,
     Truncated,
 )
 from bothways.aio import link as link_source
+from bothways.tls.connection import Connection
 
 pytestmark = pytest.mark.network
 
@@ -200,3 +203,71 @@ async def test_an_idle_connection_is_ended_and_told_so():
         with pytest.raises(TimeoutError, match=r"nothing was said for 0\.1 seconds"):
             await reader.read(1)
         await closed(writer)
+
+
+@run
+async def test_what_a_stranger_sends_is_taken_in_slices_between_which_others_have_their_turn():
+    """Bounded work: asyncio hands over a quarter of a megabyte at once."""
+    taken: list[tuple[int, int]] = []
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    receive = Connection.receive
+
+    def noting(self, data):
+        taken.append((len(data), turns))
+        return receive(self, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "receive", noting)
+        async with serving(echo) as server:
+            counting = asyncio.create_task(others())
+            with socket.create_connection(("127.0.0.1", port(server))) as stranger:
+                stranger.setblocking(False)
+                hello = b"\x01\x01\xf0\x00"  # a ClientHello of 126976 bytes, which never comes whole
+                records = b"".join(b"\x16\x03\x01\x00\x01" + hello[at : at + 1] for at in range(4))
+                await asyncio.get_running_loop().sock_sendall(
+                    stranger, records + b"\x16\x03\x01\x00\x01\x00" * 20_000
+                )
+                while sum(size for size, _ in taken) < 20_004 * 6:
+                    await asyncio.sleep(0.01)
+            counting.cancel()
+    assert max(size for size, _ in taken) <= link_source.SLICE
+    sliced = [turn for size, turn in taken if size == link_source.SLICE]
+    assert len(sliced) >= 20
+    assert len(set(sliced)) == len(sliced)
+
+
+@run
+async def test_a_long_flight_that_ends_in_data_and_an_end_arrives_whole():
+    """What stands behind a handshake in the same piece is neither lost nor turned round."""
+    long = pki.leaf(
+        skins.middle(),
+        "Long",
+        alternatives=[f"DNS:n{number}.example" for number in range(400)],
+        usage=("clientAuth",),
+        **skins.SPAN,
+    )
+    payload = bytes(range(256)) * 100
+    engine = skins.client_config(long).connection(server_name="localhost")
+    async with serving(echo) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port(server))
+        writer.write(engine.data_to_send())
+        while not engine.established:
+            engine.receive(await reader.read(65536))
+        engine.send(payload)
+        engine.close()
+        writer.write(engine.data_to_send())
+        writer.write_eof()
+        received = bytearray()
+        while data := await reader.read(65536):
+            received += b"".join(each.data for each in engine.receive(data) if isinstance(each, Data))
+        assert received == payload
+        assert server.refusals == []
+        writer.close()
+        await writer.wait_closed()

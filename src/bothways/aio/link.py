@@ -31,6 +31,8 @@ logger = logging.getLogger("bothways")
 BUFFER_LIMIT = 64 * 1024
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
+# What a peer that is not trusted yet sends is taken in slices: other connections have their turn between them.
+SLICE = 4096
 
 
 class Link(asyncio.Protocol):
@@ -63,6 +65,9 @@ class Link(asyncio.Protocol):
         self._reading_paused = False
         self._writing_paused = False
         self._discarded = 0
+        self._unfed = bytearray()
+        self._feeding: asyncio.Handle | None = None
+        self._eof_follows = False
         self._spoke = 0.0
         self._waiters: set[asyncio.Future[None]] = set()
         self._answering: asyncio.Task[None] | None = None
@@ -191,12 +196,20 @@ class Link(asyncio.Protocol):
                 self.transport.abort()
             return
         self._stir()
-        self._take(self.connection.receive(data))
+        if self._unfed or (len(data) > SLICE and not self.account.established):
+            self._unfed += data
+            self._feed_soon()
+            self._regulate()
+        else:
+            self._take(self.connection.receive(data))
 
     def eof_received(self) -> bool:
         """Tell an end from a cut (RFC 9846 6.1); our own direction may stay open."""
         if self._closing or self.account.failure is not None:
             return False
+        if self._unfed:
+            self._eof_follows = True
+            return True
         self._take(self.connection.receive_eof())
         return self.account.failure is None
 
@@ -204,8 +217,11 @@ class Link(asyncio.Protocol):
         """The transport is gone: whoever waits is told what that means."""
         self._lost = True
         if not self._closing and self.account.failure is None:
+            if self._unfed and self.connection.wants_data:
+                self._note(self.connection.receive(self._next_slice()))
             self._note(self.connection.receive_eof())
-        for timer in (self._deadline, self._idle, self._linger):
+        self._unfed.clear()
+        for timer in (self._deadline, self._idle, self._linger, self._feeding):
             if timer is not None:
                 timer.cancel()
         if self._answering is not None:
@@ -229,6 +245,7 @@ class Link(asyncio.Protocol):
         self._flush()
         if self.account.failure is not None:
             self._wind_up()
+        self._feed_soon()
         self._regulate()
         self._watch_deadline()
         self._wake()
@@ -279,6 +296,30 @@ class Link(asyncio.Protocol):
         if self._answering is not None and self._answering is not asyncio.current_task():
             self._answering.cancel()
 
+    # -- slices ----------------------------------------------------------------------------------------
+
+    def _feed_soon(self) -> None:
+        if self._feeding is None and self._unfed and self.connection.wants_data:
+            self._feeding = self._loop.call_soon(self._feed)
+
+    def _feed(self) -> None:
+        """Give the engine the next slice of what came, or all of it once the peer is trusted."""
+        self._feeding = None
+        if self.account.failure is not None or self._closing or self._lost:
+            self._unfed.clear()
+            return
+        if not self.connection.wants_data:
+            return
+        self._take(self.connection.receive(self._next_slice()))
+        if self._eof_follows and not self._unfed and not self.eof_received() and not self._lost:
+            self.transport.close()
+
+    def _next_slice(self) -> bytes:
+        size = len(self._unfed) if self.account.established else SLICE
+        data = bytes(self._unfed[:size])
+        del self._unfed[:size]
+        return data
+
     # -- flow ------------------------------------------------------------------------------------------
 
     def _flush(self) -> None:
@@ -296,7 +337,7 @@ class Link(asyncio.Protocol):
         ):
             return
         full = len(self.buffer) > (self._limit // 2 if self._reading_paused else self._limit)
-        stop = full or (not self.connection.wants_data and not self.account.peer_closed)
+        stop = full or bool(self._unfed) or (not self.connection.wants_data and not self.account.peer_closed)
         if stop and not self._reading_paused:
             self._transport.pause_reading()
         elif not stop and self._reading_paused:

@@ -19,7 +19,7 @@ OCTETS_A_BYTE = 64
 FIXED_MICROSECONDS = 5_000.0
 FIXED_OCTETS = 64 * 1024
 # What it may cost at most, however much was sent: an event loop waits for it.
-MOST_MICROSECONDS = 20_000.0
+MOST_MICROSECONDS = 12_000.0
 # The longest exponent of an RSA key by which anything is checked, in bits (FIPS 186-5 A.1.1): the work grows with it.
 MAX_EXPONENT_BITS = 256
 
