@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bothways.faults import Fault, Reason, sentence, shown
+from bothways.faults import Fault, Reason, rule_of, sentence, shown
 from bothways.iana import Alert, name
 
 
@@ -42,8 +42,9 @@ class PeerFault(TLSError):
     ) -> None:
         row = fault.value
         self.fault = fault
-        self.alert, self.rule = row.tls12 if tls12 and row.tls12 else (row.alert, row.rule)
         self.facts: Mapping[str, object] = MappingProxyType(dict(facts or {}))
+        self.alert = row.tls12[0] if tls12 and row.tls12 else row.alert
+        self.rule = rule_of(fault, self.facts, tls12=tls12)
         self.hint = sentence(row.hint, self.facts)
         self.step = step
         self.state = state

@@ -234,6 +234,8 @@ class Fault(Enum):
                           "issue all certificates of the path under one of the policies wanted: {wanted}", check=Check.CONSTRAINT)
     BAD_POLICY_MAPPING = Row(Alert.BAD_CERTIFICATE, "sent a certificate that maps a policy from or to anyPolicy", "RFC 5280 6.1.4",
                              check=Check.CONSTRAINT)
+    NOT_A_WEB_CERTIFICATE = Row(Alert.BAD_CERTIFICATE, "sent a certificate that breaks a rule of the web profile: {problem}", "CA/Browser Forum BR 7.1.2",
+                                "have it issued as public web certificates must be, or judge this server by the private profile", check=Check.CONSTRAINT)
     NAME_MISMATCH = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {got}, not for {wanted}", "RFC 9525 6.3",
                         "connect by a name that the certificate has, or issue it with {wanted}", check=Check.NAME)
     NO_SERVER_NAMES = Row(Alert.BAD_CERTIFICATE, "sent a certificate without subjectAltName, so it stands for no server: a common name does not count", "RFC 9525 6.3",
@@ -292,6 +294,14 @@ def blame(fault: Fault, **facts: object) -> NoReturn:
     raise Blame(fault, facts)
 
 
+def rule_of(fault: Fault, facts: Mapping[str, object], *, tls12: bool = False) -> str:
+    """Return the document and section that a fault is against: its row's, or the one its facts name as `source`."""
+    row = fault.value
+    if "source" in facts:
+        return shown(facts["source"])
+    return row.tls12[1] if tls12 and row.tls12 else row.rule
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One reason for which a certificate path was refused.
@@ -304,6 +314,11 @@ class Reason:
     position: int | None = None
     subject: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def rule(self) -> str:
+        """The document and section that says so."""
+        return rule_of(self.fault, self.facts)
 
     def __str__(self) -> str:
         subject = f" ({shown(self.subject)})" if self.subject else ""

@@ -34,6 +34,7 @@ INSIDE = {
         ("verdict", "reasons"),
         ("signatures", "names", "name_constraints", "policies"),
         ("anchors", "constraints"),
+        ("web_profile",),
         ("credentials", "path_search"),
         ("path", "crl", "ocsp"),
         ("crl_store", "evidence"),

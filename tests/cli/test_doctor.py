@@ -58,6 +58,18 @@ def test_a_server_that_refuses_us_is_status_1_and_json_says_why(start, folder):
 
 
 @pytest.mark.network
+def test_a_private_server_is_told_what_a_public_one_would_have_to_be(start, folder):
+    """--profile web: every rule that its certificate breaks, and by which profile it was judged."""
+    target = f"127.0.0.1:{start('--client-ca', 'ca.pem', '--echo').port}"
+    report = json.loads(run(folder, target, *ADA, "--profile", "web", "--json").stdout)
+    assert (report["profile"], report["outcome"]) == ("web", "failed")
+    rows = {row["id"]: row for section in report["sections"] for row in section["rows"]}
+    assert rows["certificate.profile"]["text"].startswith("the web profile")
+    assert "common name" in rows["certificate.not_a_web_certificate"]["text"]
+    assert "BR 7.1.4.3" in rows["certificate.not_a_web_certificate"]["text"]
+
+
+@pytest.mark.network
 def test_what_speaks_no_tls_is_named_escaped(folder):
     """A banner may hold what moves a cursor."""
     with listening(saying(b"220 \x1b[2J\xe2\x80\xaemail SMTP\r\n")) as server:
@@ -94,6 +106,8 @@ def test_files_alone_are_judged_before_anything_is_connected(folder, monkeypatch
         ([*ADA, "--name", "x"], "--name needs HOST:PORT"),
         ([*ADA, "--http", "/"], "--http needs HOST:PORT"),
         ([*ADA, "--ladder", "x.html"], "--ladder needs HOST:PORT"),
+        ([*ADA, "--profile", "web"], "--profile web needs HOST:PORT"),
+        (["localhost:443", *ADA, "--profile", "public"], "'public' is not one of"),
         (["localhost", *ADA], "is no address"),
         (["localhost:0", *ADA], "port 0"),
         (["localhost:443", *ADA, "--http", "a b"], "is no path"),

@@ -50,6 +50,15 @@ CASES = {
 }  # fmt: skip
 
 
+def test_who_is_judged_by_the_web_profile_is_told_so():
+    """And what breaks its rules is a problem like any other."""
+    web = TrustStore.from_pem(ROOT.pem, profile="web")
+    rows = rows_of(leaf(usage=None), anchors=web)
+    assert rows["certificate.profile"].level == "note"
+    assert rows["certificate.not_a_web_certificate"].level == "problem"
+    assert "certificate.profile" not in rows_of(SERVER.chain)
+
+
 @pytest.mark.parametrize(("chain", "expected"), CASES.values(), ids=CASES)
 def test_a_chain_is_told_by_what_is_wrong_with_it(chain: list[bytes], expected: dict[str, str]):
     """Every reason of the verdict, and what a verdict does not mind but others may."""

@@ -23,7 +23,7 @@ ROWS = tuple(
     Row(f"a.{level}", level, f"about {level}", f"text {level}", "hint", "bothways show X") for level in LEVELS
 )
 REPORT = Report(
-    "bothways-doctor", 1, "pay.example:443", "2026-06-01T12:00:00+00:00", "failed", 29, 38, None, (),
+    "bothways-doctor", 1, "pay.example:443", "2026-06-01T12:00:00+00:00", "private", "failed", 29, 38, None, (),
     (Card("server", 0, "pay.example", (("subject", "CN=pay.example"),)),),
     (Section("server", "What it speaks", ROWS), Section("outcome", "The handshake", (replace(ROWS[3], id="outcome"),))),
 )  # fmt: skip

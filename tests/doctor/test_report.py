@@ -14,7 +14,9 @@ from bothways.doctor import report as schema
 from bothways.doctor.report import Report, Row, Section, as_json, counted, moment, summary
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
-BLANK = Report("bothways-doctor", 1, None, "2026-06-01T12:00:00+00:00", "not tried", 0, 0, None, (), (), ())
+BLANK = Report(
+    "bothways-doctor", 1, None, "2026-06-01T12:00:00+00:00", "private", "not tried", 0, 0, None, (), (), ()
+)
 PROBLEM = Section("s", "S", (Row("a", "problem", "a", "b"), Row("w", "warning", "a", "b")))
 
 

@@ -17,6 +17,7 @@ from bothways.cli.options import (
     Address,
     Side,
     load_anchors,
+    profile_option,
     side_options,
 )
 from bothways.cli.pictures import LadderFile, ladder_option
@@ -28,6 +29,7 @@ from bothways.explain.recorder import Recorder
 from bothways.explain.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
 from bothways.tls.connection import ClientConfig
+from bothways.trust.verdict import Profile
 
 CHUNK = 64 * 1024
 
@@ -37,6 +39,7 @@ CHUNK = 64 * 1024
 @click.option(
     "--ca", required=True, type=FILE, metavar="FILE", help="Authorities that vouch for the server (PEM)."
 )
+@profile_option
 @side_options(cert_required=False, alpn_help="An application protocol to offer, the preferred one first.")
 @click.option("--name", metavar="NAME", help="Whom the server must prove to be; by default HOST.")
 @click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version.")
@@ -53,6 +56,7 @@ CHUNK = 64 * 1024
 def command(
     address: Address,
     ca: str,
+    profile: Profile,
     side: Side,
     name: str | None,
     tls: str | None,
@@ -69,7 +73,7 @@ def command(
     told so at once, and is listened to until it closes.
     """
     settings: dict[str, Any] = {"versions": (tls,)} if tls is not None else {}
-    anchors = load_anchors(ca)
+    anchors = load_anchors(ca, profile)
     settings |= side.settings()
     supply = staples.supply(settings["credentials"], anchors)
     config = ClientConfig(
@@ -95,14 +99,14 @@ def command(
                 recorder.stop()
             else:
                 picture.write(client=recorder)
-            _report(channel, recorder, address, as_json)
+            _report(channel, recorder, address, profile, as_json)
             _copy(channel, witness, watched=picture is not None)
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
         failure, why = error, explain(error, witness.situation())
         if as_json:
-            say_json({"address": str(address), "error": error_facts(error, why)})
+            say_json({"address": str(address), "profile": profile, "error": error_facts(error, why)})
         else:
             complain("\n".join([f"{address}: {headline(error)}", *why.lines()]))
     finally:
@@ -115,9 +119,9 @@ def _silent(_text: str) -> None:
     """Standard error has one JSON object, and what it says of the handshake tells the rest."""
 
 
-def _report(channel: Channel, recorder: Recorder, address: Address, as_json: bool) -> None:
+def _report(channel: Channel, recorder: Recorder, address: Address, profile: Profile, as_json: bool) -> None:
     if as_json:
-        say_json({"address": str(address), **report_facts(channel, recorder.notes)})
+        say_json({"address": str(address), "profile": profile, **report_facts(channel, recorder.notes)})
     else:
         say("\n".join(report_lines(str(address), channel, recorder.notes)))
 

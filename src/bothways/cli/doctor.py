@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bothways.cli.console import console, show
-from bothways.cli.options import ADDRESS, FILE, Address, Side, load_anchors, side_options
+from bothways.cli.options import ADDRESS, FILE, Address, Side, load_anchors, profile_option, side_options
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.terminal import DONE, FAILED, complain, refuse, say
 from bothways.doctor.caller import Place
@@ -26,6 +26,7 @@ from bothways.explain.causes import Files
 from bothways.tls.connection import ClientConfig
 from bothways.trust.anchors import TrustStore
 from bothways.trust.names import server_name
+from bothways.trust.verdict import Profile
 
 PLAIN = {"good": "ok", "note": "", "warning": "warning", "problem": "PROBLEM", "unknown": "unknown"}
 STYLES = {"good": "green", "note": "dim", "warning": "yellow", "problem": "bold red", "unknown": "yellow"}
@@ -50,6 +51,7 @@ class HttpPath(click.ParamType[str]):
     "--ca", type=FILE, metavar="FILE",
     help="Authorities that vouch for the server (PEM); by default those of this system.",
 )  # fmt: skip
+@profile_option
 @side_options(cert_required=False, alpn_help="An application protocol to offer, the preferred one first.")
 @click.option("--name", metavar="NAME", help="Whom the server must prove to be; by default HOST.")
 @click.option(
@@ -66,6 +68,7 @@ class HttpPath(click.ParamType[str]):
 def command(
     address: Address | None,
     ca: str | None,
+    profile: Profile,
     side: Side,
     name: str | None,
     path: str | None,
@@ -86,10 +89,10 @@ def command(
     if picture is not None:
         picture.check()
     if address is None:
-        report = _files(ca, side, name, path, picture)
+        report = _files(ca, side, name, path, picture, profile)
         status = FAILED if report.count("problem") else DONE
     else:
-        report = _server(address, ca, side, name, path, timeout, picture)
+        report = _server(address, _anchors(ca, profile), ca, side, name, path, timeout, picture)
         status = DONE if report.outcome == "succeeded" else FAILED
     if page is not None:
         _write(page, as_page(report))
@@ -103,9 +106,16 @@ def command(
 
 
 def _files(
-    ca: str | None, side: Side, name: str | None, path: str | None, picture: LadderFile | None
+    ca: str | None,
+    side: Side,
+    name: str | None,
+    path: str | None,
+    picture: LadderFile | None,
+    profile: Profile,
 ) -> Report:
-    for given, option in ((name, "--name"), (path, "--http"), (picture, "--ladder")):
+    web = None if profile == "private" else profile
+    options = ((name, "--name"), (path, "--http"), (picture, "--ladder"), (web, f"--profile {web}"))
+    for given, option in options:
         if given is not None:
             refuse(f"{option} needs HOST:PORT: without a server there are only files to examine")
     if ca is None and side.cert is None:
@@ -114,8 +124,13 @@ def _files(
     return examine_files(credentials, load_anchors(ca) if ca is not None else None, datetime.now(UTC))
 
 
+def _anchors(ca: str | None, profile: Profile) -> TrustStore:
+    return load_anchors(ca, profile) if ca is not None else TrustStore.system(profile=profile)
+
+
 def _server(
     address: Address,
+    anchors: TrustStore,
     ca: str | None,
     side: Side,
     name: str | None,
@@ -125,7 +140,6 @@ def _server(
 ) -> Report:
     if address.port == 0:
         refuse("port 0 is no server's", "say HOST:PORT, as in pay.example:443")
-    anchors = load_anchors(ca) if ca is not None else TrustStore.system()
     config = ClientConfig(anchors=anchors, **side.settings())
     place = Place(address.host, address.port, server_name(name if name is not None else address.host))
     say(f"examining {place} by at most {CONNECTION_LIMIT} connections, one after the other:")

@@ -19,6 +19,7 @@ from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.ocsp import OCSPStore
 from bothways.trust.revocation import PRESETS, Revocation
+from bothways.trust.verdict import PROFILES, Profile
 
 
 class Address(NamedTuple):
@@ -101,9 +102,18 @@ def load_identity(cert: str | None, key: str | None, password_file: str | None) 
         raise
 
 
-def load_anchors(path: str) -> TrustStore:
-    """Read the authorities that we trust."""
-    return TrustStore.from_file(path)
+def load_anchors(path: str, profile: Profile = "private") -> TrustStore:
+    """Read the authorities that we trust, and by which rules whom they vouch for is judged."""
+    return TrustStore.from_file(path, profile=profile)
+
+
+profile_option = click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default="private",
+    show_default=True,
+    help="Judge the server by RFC 5280, as private PKIs need it, or by what public web certificates must be too.",
+)
 
 
 @dataclass(frozen=True, slots=True)

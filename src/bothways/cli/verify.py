@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import click
 
-from bothways.cli.options import FILE, Sources, load_anchors, sources_options
-from bothways.cli.terminal import DONE, FAILED, passphrase
+from bothways.cli.options import FILE, Sources, load_anchors, profile_option, sources_options
+from bothways.cli.terminal import DONE, FAILED, passphrase, refuse
 from bothways.errors import ConfigError
 from bothways.explain.causes import Explanation, Files, explain_verdict, facts_of
 from bothways.explain.escape import visible
@@ -22,7 +22,7 @@ from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.path import LIMITS, Limits
 from bothways.trust.pem import blocks
 from bothways.trust.revocation import judge
-from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
+from bothways.trust.verdict import Profile, Purpose, Refused, Trusted, Verdict
 
 PURPOSES = {"server": Purpose.SERVER, "client": Purpose.CLIENT}
 STEPS = {"server": "2.3", "client": "3.3"}
@@ -60,6 +60,7 @@ class TimeType(click.ParamType[datetime]):
     show_default=True,
     help="What it stands for.",
 )
+@profile_option
 @click.option("--name", metavar="NAME", help="The DNS name, IP address or URI that it must have.")
 @sources_options
 @click.option(
@@ -72,6 +73,7 @@ def command(
     cert: str,
     ca: str,
     purpose: str,
+    profile: Profile,
     name: str | None,
     sources: Sources,
     ocsp: tuple[str, ...],
@@ -83,7 +85,10 @@ def command(
 
     CERT is PEM (the leaf first), DER or PKCS#12. The exit status is 0 if it is trusted, 1 if it is refused.
     """
-    chain, anchors, now = _chain(cert, password_file), load_anchors(ca), at or datetime.now(UTC)
+    if profile != "private" and purpose != "server":
+        refuse(f"--profile {profile} judges servers alone", "leave it away, or say --purpose server")
+    chain, anchors = _chain(cert, password_file), load_anchors(ca, profile)
+    now = at or datetime.now(UTC)
     revocation = sources.load(ocsp)
 
     def judged(gathered: Gathered | None = None) -> Verdict:
@@ -145,13 +150,14 @@ def _lines(path: str, purpose: str, verdict: Verdict, why: Explanation | None) -
             f"  path  {' < '.join(subjects)}",
             f"  until {verdict.valid_until:%Y-%m-%d %H:%M} UTC",
         ]
-    lines += [f"  because {reason} ({reason.fault.rule})" for reason in verdict.reasons]
+    lines += [f"  because {reason} ({reason.rule})" for reason in verdict.reasons]
     return lines + ([f"  {line}" for line in why.lines()] if why is not None else [])
 
 
 def _facts(verdict: Verdict, why: Explanation | None) -> dict[str, object]:
     facts: dict[str, object] = {
         "trusted": isinstance(verdict, Trusted),
+        "profile": verdict.profile,
         "names": names_facts(verdict.names) if verdict.names is not None else None,
         "checks": [
             {"check": each.letter, "outcome": each.outcome.value, "text": visible(each.text, 600)}
@@ -173,6 +179,6 @@ def _reason_facts(reason: Reason) -> dict[str, object]:
         "position": reason.position,
         "subject": visible(reason.subject),
         "text": str(reason),
-        "rule": reason.fault.rule,
+        "rule": reason.rule,
         "hint": sentence(reason.fault.hint, reason.facts),
     }

@@ -29,6 +29,7 @@ LEVELS: dict[Outcome, Level] = {
 }
 NAMES_SHOWN = 12
 CARDS = 16
+WEB_PROFILE = "the web profile: RFC 5280, and what public web certificates must be"
 SEND_THESE = "send the leaf and its intermediates, each once"
 
 
@@ -49,6 +50,8 @@ def certificate_rows(
     )
     yield Row("certificate.names", *_names(leaf))
     yield Row("certificate.key", "note", "its key", f"{key_words(leaf.key)}, signed with {signed_with(leaf)}")
+    if anchors.profile == "web":
+        yield Row("certificate.profile", "note", "judged by", WEB_PROFILE)
     if verdict is not None:
         yield from verdict_rows(verdict, "certificate", "2.3")
     yield from days_rows("certificate.days", sent, now)
@@ -102,7 +105,7 @@ def reason_rows(reasons: Sequence[Reason], prefix: str) -> Iterator[Row]:
         name = reason.fault.name.lower()
         times[name] += 1
         id_ = f"{prefix}.{name}" if times[name] == 1 else f"{prefix}.{name}.{times[name]}"
-        text = visible(f"{reason} ({reason.fault.rule})", TEXT_LIMIT)
+        text = visible(f"{reason} ({reason.rule})", TEXT_LIMIT)
         yield Row(id_, "problem", "refused", text, visible(sentence(reason.fault.hint, reason.facts)))
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from bothways.explain.ladder import Card
+from bothways.trust.verdict import Profile
 
 Level = Literal["good", "note", "warning", "problem", "unknown"]
 Standing = Literal["spoken", "refused", "not known"]
@@ -131,6 +132,7 @@ class Report:
     version: Literal[1]
     examined: str | None
     at: str
+    profile: Profile
     outcome: Outcome
     connections: int
     connection_limit: int

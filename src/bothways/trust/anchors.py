@@ -17,6 +17,7 @@ from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.certificate import Parsed
+from bothways.trust.verdict import PROFILES, Profile, Purpose
 
 REMEMBERED_PATHS = 1024
 REMEMBERED_CERTIFICATES = 256
@@ -58,7 +59,9 @@ class Recent(Generic[K, V]):
 class TrustStore:
     """The anchors of one side, immutable; share it between configurations to share its memory.
 
-    remember_paths: how many signature edges are remembered at most; 0 remembers none.
+    remember_paths: how many signature edges are remembered at most; 0 remembers none.  profile: "private"
+    judges by RFC 5280 with the tolerance that private PKIs need, "web" judges servers by what public web
+    certificates must be (docs/defaults.md); whom it judges as a client it judges by the private one.
     """
 
     def __init__(
@@ -66,9 +69,12 @@ class TrustStore:
         certificates: Iterable[bytes],
         *,
         remember_paths: int = REMEMBERED_PATHS,
+        profile: Profile = "private",
         source: str = "anchors",
     ) -> None:
         """Take anchors as DER; `source` names them in a ConfigError for one that cannot be read."""
+        if profile not in PROFILES:
+            raise ConfigError(f"profile: {profile!r} is no profile; expected {' or '.join(PROFILES)}")
         if remember_paths < 0:
             raise ConfigError("remember_paths: expected a number of signatures, or 0 to remember none")
         self._anchors: dict[bytes, Parsed] = {}
@@ -84,35 +90,50 @@ class TrustStore:
         self._by_der = {
             anchor.subject: self._by_name[anchor.normal_subject] for anchor in self._anchors.values()
         }
+        self.profile: Profile = profile
         self.remembers_paths = remember_paths > 0
         self._edges: Recent[Edge, bool] = Recent(remember_paths)
         self._certificates: Recent[bytes, Parsed] = Recent(min(remember_paths, REMEMBERED_CERTIFICATES))
 
     @classmethod
-    def from_file(cls, path: files.FilePath, *, remember_paths: int = REMEMBERED_PATHS) -> TrustStore:
+    def from_file(
+        cls, path: files.FilePath, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private"
+    ) -> TrustStore:
         """Read anchors from a file: any number of PEM certificates, or one in DER. Raises ConfigError."""
-        return cls._read(files.content(path), str(path), remember_paths)
+        return cls._read(files.content(path), str(path), remember_paths, profile)
 
     @classmethod
-    def from_pem(cls, data: bytes, *, remember_paths: int = REMEMBERED_PATHS) -> TrustStore:
+    def from_pem(
+        cls, data: bytes, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private"
+    ) -> TrustStore:
         """Take anchors from bytes: any number of PEM certificates, or one in DER. Raises ConfigError."""
-        return cls._read(data, "anchors", remember_paths)
+        return cls._read(data, "anchors", remember_paths, profile)
 
     @classmethod
     def from_certificates(
-        cls, certificates: Iterable[x509.Certificate], *, remember_paths: int = REMEMBERED_PATHS
+        cls,
+        certificates: Iterable[x509.Certificate],
+        *,
+        remember_paths: int = REMEMBERED_PATHS,
+        profile: Profile = "private",
     ) -> TrustStore:
-        """Take anchors that `cryptography` has parsed."""
-        return cls([each.public_bytes(Encoding.DER) for each in certificates], remember_paths=remember_paths)
+        """Take anchors that `cryptography` has parsed. Raises ConfigError."""
+        ders = [each.public_bytes(Encoding.DER) for each in certificates]
+        return cls(ders, remember_paths=remember_paths, profile=profile)
 
     @classmethod
-    def system(cls, *, remember_paths: int = REMEMBERED_PATHS) -> TrustStore:
+    def system(cls, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private") -> TrustStore:
         """Trust whom this system trusts: SSL_CERT_FILE if set, or its own file. Raises ConfigError."""
-        return cls.from_file(files.system_bundle(), remember_paths=remember_paths)
+        return cls.from_file(files.system_bundle(), remember_paths=remember_paths, profile=profile)
 
     @classmethod
-    def _read(cls, data: bytes, source: str, remember_paths: int) -> TrustStore:
-        return cls(certificates_in(data, source), remember_paths=remember_paths, source=source)
+    def _read(cls, data: bytes, source: str, remember_paths: int, profile: Profile) -> TrustStore:
+        ders = certificates_in(data, source)
+        return cls(ders, remember_paths=remember_paths, profile=profile, source=source)
+
+    def profile_for(self, purpose: Purpose | None) -> Profile:
+        """Return by which rules a certificate is judged for a purpose: the web profile is for servers alone."""
+        return self.profile if purpose is Purpose.SERVER else "private"
 
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:
@@ -134,7 +155,8 @@ class TrustStore:
         return len(self._anchors)
 
     def __repr__(self) -> str:
-        return f"<TrustStore of {len(self)}: {shown(self.names_for_people)}>"
+        by = "" if self.profile == "private" else f", {self.profile} profile"
+        return f"<TrustStore of {len(self)}{by}: {shown(self.names_for_people)}>"
 
     def issuers_of(self, certificate: Parsed) -> Sequence[Parsed]:
         """Return the anchors whose name is the certificate's issuer (RFC 5280 7.1)."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509 import (
@@ -120,6 +120,7 @@ class Parsed:
         "spki",
         "subject",
         "version",
+        "violations",
     )
 
     def __init__(self, der: bytes) -> None:
@@ -128,6 +129,7 @@ class Parsed:
             None  # what `constraints` found wrong with it wherever it stands
         )
         self.names: object = None  # the `Names` that `names` collected of it
+        self.violations: dict[tuple[bool, bool], Any] | None = None  # what `web_profile` found, by position
         self._loaded: Loaded | None = None
         self._digest: bytes | None = None
         self._key_digest: bytes | None = None

@@ -118,6 +118,7 @@ class CRL:
         freshest = _value(extensions, x509.FreshestCRL)
         self.freshest: tuple[x509.DistributionPoint, ...] = tuple(freshest or ())
         self.number = None if number is None else number.crl_number
+        self.has_critical_number = number is not None and extensions[x509.CRLNumber.oid].critical
         self.base = None if delta is None else delta.crl_number
         self.authority_key = None if key is None else key.key_identifier
         self.scope = Scope() if point is None else _scope(point, self.issuer)

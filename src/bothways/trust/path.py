@@ -25,12 +25,15 @@ from bothways.trust.verdict import (
     Finding,
     Names,
     Outcome,
+    Profile,
     Purpose,
     Refused,
     Trusted,
     Verdict,
     Want,
+    judged_by,
 )
+from bothways.trust.web_profile import web_reasons
 from bothways.trust.work import OutOfWork, Step, WorkBudget
 
 __all__ = ["LIMITS", "Limits", "Path", "Status", "StatusCheck", "find_path", "judge", "read_leaf"]
@@ -84,9 +87,10 @@ def judge(
     Raises ConfigError for a `name` that is none; never for what is in the chain.
     """
     wanted = server_name(name) if isinstance(name, str) else name
+    profile = anchors.profile_for(purpose)
     too_large = _check_size(chain, limits)
     if too_large is not None:
-        return _refused([too_large], None)
+        return judged_by(_refused([too_large], None), profile)
     work = limits.budget(sum(map(len, chain)))
     try:
         work.spend(Step.CERTIFICATE)
@@ -94,11 +98,14 @@ def judge(
         leaf.load()
         names = names_of(leaf, work)
     except ValueError as error:
-        return _refused([Reason(Fault.BAD_ENCODING, 0, "", {"problem": error})], None)
+        unread = Reason(Fault.BAD_ENCODING, 0, "", {"problem": error})
+        return judged_by(_refused([unread], None), profile)
     except OutOfWork:
-        return _refused([_exhausted(work)], None)
-    terms = _Terms(purpose, wanted, at, key_usage, policies, names, NameConstraintCheck(work), work)
-    return _Judgement(PathSearch(chain, anchors, limits, work), terms, status).verdict(leaf)
+        return judged_by(_refused([_exhausted(work)], None), profile)
+    constrained = NameConstraintCheck(work)
+    terms = _Terms(purpose, wanted, at, key_usage, policies, names, constrained, work, profile)
+    verdict = _Judgement(PathSearch(chain, anchors, limits, work), terms, status).verdict(leaf)
+    return judged_by(verdict, profile)
 
 
 def find_path(
@@ -145,6 +152,7 @@ class _Terms(NamedTuple):
     names: Names
     constrained: NameConstraintCheck
     work: WorkBudget
+    profile: Profile
 
 
 class _Judgement:
@@ -244,6 +252,8 @@ def _walk(path: Path, terms: _Terms) -> list[Reason]:
     if terms.wanted is not None:
         terms.work.spend(Step.NAME_COMPARISON, terms.names.count)
         reasons += name_reasons(path[0], terms.names, terms.wanted)
+    if terms.profile == "web":
+        reasons += web_reasons(path, reasons, terms.work)
     return reasons
 
 

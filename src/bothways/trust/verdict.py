@@ -5,7 +5,7 @@ A verdict is a value. Checks that were not made say so (`Outcome.NOT_CHECKED`), 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Literal
@@ -14,6 +14,9 @@ from cryptography import x509
 
 from bothways.faults import Reason
 from bothways.trust.certificate import Parsed
+
+Profile = Literal["private", "web"]
+PROFILES: tuple[Profile, ...] = ("private", "web")
 
 
 class Purpose(Enum):
@@ -81,7 +84,7 @@ class Trusted:
     `path` runs from the leaf to the anchor. `valid_until` is the last moment at which it holds: the
     first end among the certificates of the path and the evidence, with what tolerance clocks are given there.
     `wants` is what may yet be fetched, to judge again with more than was known: nothing, unless unknown was
-    accepted.
+    accepted. `profile` says by which rules it was judged.
     """
 
     path: tuple[x509.Certificate, ...]
@@ -89,6 +92,7 @@ class Trusted:
     findings: tuple[Finding, ...]
     valid_until: datetime
     wants: tuple[Want, ...] = ()
+    profile: Profile = "private"
 
     @property
     def accepts_unknown(self) -> bool:
@@ -101,7 +105,8 @@ class Refused:
     """The chain was refused. `reasons` has why, the one that takes precedence first.
 
     Of very many reasons there is one of each kind, and `left_out` counts those that are not told.  `wants` is
-    what may be fetched to judge again, where an unknown status is the only reason.
+    what may be fetched to judge again, where an unknown status is the only reason. `profile` says by which rules
+    it was judged.
     """
 
     reasons: tuple[Reason, ...]
@@ -109,6 +114,18 @@ class Refused:
     findings: tuple[Finding, ...]
     wants: tuple[Want, ...] = ()
     left_out: int = 0
+    profile: Profile = "private"
 
 
 Verdict = Trusted | Refused
+
+
+def judged_by(verdict: Verdict, profile: Profile) -> Verdict:
+    """Return a verdict that says by which profile it was found; of the private one no finding speaks."""
+    if profile == "private":
+        return verdict
+    findings = tuple(
+        replace(each, text=f"{each.text} (by the {profile} profile)") if each.letter == "a" else each
+        for each in verdict.findings
+    )
+    return replace(verdict, findings=findings, profile=profile)

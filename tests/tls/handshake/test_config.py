@@ -66,6 +66,10 @@ WRONG_SERVER: tuple[tuple[dict[str, Any], str], ...] = (
     ),
     ({"client_auth": "maybe"}, "client_auth: 'maybe' is no mode; expected none, request or require"),
     ({"client_anchors": "ca.pem"}, "client_anchors: expected a TrustStore"),
+    (
+        {"client_anchors": TrustStore.from_certificates(anchors().certificates, profile="web")},
+        "client_anchors: the web profile judges servers alone",
+    ),
     ({"client_auth": "none", "judge_again": "lapse"}, "judge_again: nobody is ever judged"),
     ({"unknown_server_name": "guess"}, "unknown_server_name: expected first or refuse"),
 )

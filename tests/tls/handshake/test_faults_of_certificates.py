@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from bothways import Established, Fault
+from bothways import Established, Fault, TrustStore
 from bothways.iana import Alert
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire.flight import Message
@@ -317,6 +317,15 @@ REFUSALS = (
         BAD,
         shows(Role.SERVER, under_root(alternatives=[])),
         step="2.3a",
+    ),
+    Refusal(
+        "no usage, to who judges by the web profile",
+        Role.SERVER,
+        Fault.NOT_A_WEB_CERTIFICATE,
+        BAD,
+        shows(Role.SERVER, under_root(usage=None)),
+        step="2.3a",
+        client={"anchors": TrustStore([authority().above[0].der], profile="web")},
     ),
 )
 

@@ -302,6 +302,13 @@ class Cause(Enum):
         theirs="the server needs a certificate with the subjectAltName {wanted}",
         our_command="bothways ca issue DIR --profile server --dns NAME --out NEW",
     )
+    NOT_A_WEB_CERTIFICATE = Row(
+        "{subject} is not as public web certificates must be: {detail}",
+        ours="have it issued as the Baseline Requirements of the CA/Browser Forum ask",
+        theirs="if this is a private server, judge it by the private profile; a public one needs a certificate "
+        "that follows the Baseline Requirements of the CA/Browser Forum",
+        our_command=SHOW_OURS,
+    )
     WEAK_KEY = Row(
         "the key of {subject} is too weak: {got}",
         ours="make a new key, P-256 or RSA of at least 2048 bits, and have it certified",

@@ -270,6 +270,11 @@ class ServerTerms(Terms):
             )
         else:
             _check_anchors("client_anchors", self.client_anchors)
+            if self.client_anchors.profile != "private":
+                raise ConfigError(
+                    f"client_anchors: the {self.client_anchors.profile} profile judges servers alone; make this "
+                    'TrustStore with profile="private", which is the default'
+                )
         if self.unknown_server_name not in ("first", "refuse"):
             raise ConfigError("unknown_server_name: expected first or refuse")
         self._set("refuses_unknown_name", self.unknown_server_name == "refuse")

@@ -14,6 +14,7 @@ from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import Statement
+from bothways.trust.verdict import Profile
 
 # A list may be large, and a peer sends certificates of its own making: so many bytes are held against their keys.
 CHECKED_BYTES = 128 * 1024 * 1024
@@ -35,13 +36,17 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """What may be consulted: by the policy, what came stapled to certificates, and what was fetched."""
+    """What may be consulted: by the policy, what came stapled to certificates, and what was fetched.
+
+    profile: by which lists have to be as those of public web CAs.
+    """
 
     policy: Revocation
     anchors: TrustStore
     at: datetime
     stapled: Mapping[bytes, bytes]
     gathered: Gathered | None
+    profile: Profile = "private"
     work: _Work = field(default_factory=_Work)
 
     def lists_of(self, normal_issuer: bytes) -> list[CRL]:

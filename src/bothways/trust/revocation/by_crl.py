@@ -15,6 +15,7 @@ from bothways.trust.revocation.available import Asker, Available
 from bothways.trust.revocation.distribution_points import Point, applies, points_of
 from bothways.trust.revocation.status import Good, Revoked, Statement, Unknown
 from bothways.trust.verdict import Want
+from bothways.trust.web_profile import crl_problem
 from bothways.trust.work import WorkBudget
 
 _MAX_LISTS = 64
@@ -65,7 +66,7 @@ class CRLSource:
     def _statement(self, crl: CRL, signer: Parsed, point: Point, certificate: Parsed) -> Statement:
         """Return what one list, with its delta, says of a certificate (RFC 5280 6.3.3 c to l)."""
         deltas = self._deltas(crl, signer)
-        problem = self._untimely(crl)
+        problem = self._untimely(crl) or self._unlike_public_lists(crl, *deltas)
         unread = next((each for each in (crl, *deltas) if each.unread is not None), None)
         names = (certificate.serial, certificate.normal_issuer)
         entry = next((said for delta in deltas if (said := delta.find(*names)) is not None), None)
@@ -107,6 +108,14 @@ class CRLSource:
             and each.is_signed_by(signer)
         ]
         return sorted(fitting, key=lambda each: each.age)[-1:]
+
+    def _unlike_public_lists(self, *crls: CRL) -> str | None:
+        """Say by what lists are not as those of public web CAs, where they have to be, or None."""
+        if self._available.profile == "private":
+            return None
+        problems = (crl_problem(each.number, critical=each.has_critical_number) for each in crls)
+        problem = next(filter(None, problems), None)
+        return problem if problem is None else f"the CRL of {crls[0].issuer_text} {problem}"
 
     def _untimely(self, crl: CRL) -> str | None:
         """Say why a list does not hold now, or None."""

@@ -27,7 +27,7 @@ from bothways.trust.revocation.by_crl import CRLSource
 from bothways.trust.revocation.by_ocsp import ResponseSource
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import SILENCE, BadStaple, Good, Revoked, Statement, Unknown, fold
-from bothways.trust.verdict import Finding, Outcome, Purpose, Verdict, Want
+from bothways.trust.verdict import Finding, Outcome, Profile, Purpose, Verdict, Want
 from bothways.trust.work import WorkBudget
 
 _MAX_DEPTH = 3
@@ -56,10 +56,14 @@ def judge(
     fetched and judged with again; None where nothing is to be fetched.
     """
     stapled = {bytes(der): staple for der, staple in zip(chain, staples, strict=False) if staple is not None}
+    profile = anchors.profile_for(purpose)
+    status = None
+    if revocation is not None:
+        status = status_check(revocation, anchors, at, stapled, gathered, profile)
     return judge_path(
         chain, anchors,
         purpose=purpose, name=name, at=at, key_usage=key_usage, policies=policies, limits=limits, leaf=leaf,
-        status=None if revocation is None else status_check(revocation, anchors, at, stapled, gathered),
+        status=status,
     )  # fmt: skip
 
 
@@ -69,9 +73,10 @@ def status_check(
     at: datetime,
     stapled: Mapping[bytes, bytes],
     gathered: Gathered | None = None,
+    profile: Profile = "private",
 ) -> StatusCheck:
     """Return the check of a path for `path.judge`; `stapled` has the responses by their certificates."""
-    return partial(_path_status, Available(revocation, anchors, at, stapled, gathered))
+    return partial(_path_status, Available(revocation, anchors, at, stapled, gathered, profile))
 
 
 def _path_status(available: Available, path: Path, others: Sequence[Parsed], work: WorkBudget) -> Status:

@@ -1,0 +1,437 @@
+"""What public web certificates must be beyond RFC 5280's rules for paths: the table behind `profile="web"`.
+
+Servers alone are held to it. BR are the CA/Browser Forum's Baseline Requirements for TLS server certificates,
+version 2.2. Roots that are older than a rule stand in every public store; each rule says from when they keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from bothways.faults import Fault, Reason, sentence
+from bothways.trust.certificate import EMPTY_NAME, Parsed
+from bothways.trust.constraints import CURVES, MIN_RSA_BITS
+from bothways.trust.der import SEQUENCE, expect_element
+from bothways.trust.distinguished import attributes, string
+from bothways.trust.names import names_of
+from bothways.trust.work import Step, WorkBudget
+
+MOST_REASONS = 8
+LONGEST_SERIAL = 20
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
+# When version 1.0 of the Baseline Requirements took effect.
+BASELINE = datetime(2012, 7, 1, tzinfo=UTC)
+
+_SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
+_ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+_COMMON_NAME = b"\x55\x04\x03"
+_NAMED_CURVES = frozenset(  # P-256, P-384, P-521, as BR 7.1.3.1.2 has them byte for byte
+    map(
+        bytes.fromhex,
+        (
+            "301306072a8648ce3d020106082a8648ce3d030107",
+            "301006072a8648ce3d020106052b81040022",
+            "301006072a8648ce3d020106052b81040023",
+        ),
+    )
+)
+_LEAST_ATTRIBUTE = 11  # bytes of a relative name with a common name of no character
+_NAMES_A_CHECK = 16  # so many names are looked at in the time of one check
+
+# Says what breaks a rule in a certificate (True where there is nothing to show), or None; the second argument is
+# whether the certificate is the path's anchor.
+Broken = Callable[[Parsed, bool], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its name for programs, its source, what is said of a certificate that breaks it.
+
+    binds: the leaf, the CAs above it, or all.  known: the fault by which every profile refuses the same; where
+    that stands already the rule adds nothing.  roots_since: an anchor above the leaf that is valid from an
+    earlier moment is not held to the rule.
+    """
+
+    name: str
+    source: str
+    sentence: str
+    binds: Literal["leaf", "CAs", "all"]
+    broken: Broken
+    known: Fault | None = None
+    roots_since: datetime = ALWAYS
+
+    def binds_at(self, certificate: Parsed, position: int, *, anchor: bool) -> bool:
+        """Whether a certificate is held to the rule at its position in a path."""
+        if self.binds == ("CAs" if position == 0 else "leaf"):
+            return False
+        return position == 0 or not anchor or certificate.not_before >= self.roots_since
+
+
+class Problem:
+    """What a certificate breaks a rule by, put into words when somebody reads them."""
+
+    __slots__ = ("_facts", "_sentence")
+
+    def __init__(self, rule: Rule, got: object) -> None:
+        self._sentence = rule.sentence
+        self._facts = {"got": got}
+
+    def __str__(self) -> str:
+        return sentence(self._sentence, self._facts)
+
+
+Violation = tuple[Rule, object]
+
+
+def web_reasons(
+    path: Sequence[Parsed], known: Collection[Reason] = (), work: WorkBudget | None = None
+) -> list[Reason]:
+    """Hold a path, from a server's leaf to the anchor, to the rules of the table; at most `MOST_REASONS` are told.
+
+    known: what stands against the path already.  work: what it may cost, or raise OutOfWork; a certificate is
+    held to the rules once and the outcome kept with it.
+    """
+    refused = {(each.fault, each.position) for each in known}
+    reasons: list[Reason] = []
+    for position, certificate in enumerate(path):
+        for rule, got in violations(certificate, position, anchor=position == len(path) - 1, work=work):
+            if (rule.known, position) in refused:
+                continue
+            if len(reasons) == MOST_REASONS:
+                return reasons
+            facts = {"rule": rule.name, "source": rule.source, "got": got, "problem": Problem(rule, got)}
+            reasons.append(Reason(Fault.NOT_A_WEB_CERTIFICATE, position, certificate.subject_text, facts))
+    return reasons
+
+
+def violations(
+    certificate: Parsed, position: int, *, anchor: bool, work: WorkBudget | None = None
+) -> tuple[Violation, ...]:
+    """Return the rules that a certificate breaks at its position in a path, and by what."""
+    kept = certificate.violations
+    if kept is None:
+        kept = certificate.violations = {}
+    found = kept.get((position > 0, anchor))
+    if found is None:
+        if work is not None:
+            names = names_of(certificate, work if position else None)
+            attributes_at_most = len(certificate.subject) // _LEAST_ATTRIBUTE
+            work.spend(Step.CHECK, 1 + (len(names.dns) + len(names.ip) + attributes_at_most) / _NAMES_A_CHECK)
+        found = kept[position > 0, anchor] = tuple(_violations(certificate, position, anchor))
+    return found
+
+
+def _violations(certificate: Parsed, position: int, anchor: bool) -> Iterator[Violation]:
+    for rule in RULES:
+        if rule.binds_at(certificate, position, anchor=anchor):
+            got = rule.broken(certificate, anchor)
+            if got is not None:
+                yield rule, got
+
+
+def crl_problem(number: int | None, *, critical: bool) -> str | None:
+    """Say what the web profile has against a CRL with this number (RFC 5280 5.2.3, BR 7.2.2), or None.
+
+    critical: whether the extension that holds the number is.
+    """
+    if number is None:
+        return "has no CRL number, which the web profile asks for (RFC 5280 5.2.3)"
+    return "has a critical CRL number, which the web profile refuses (RFC 5280 5.2.3)" if critical else None
+
+
+# -- what the rules look at --------------------------------------------------------------------------------
+
+
+def _critical(certificate: Parsed, kind: type[x509.ExtensionType]) -> bool | None:
+    """Whether the extension of a kind is critical; None where it is absent."""
+    found = certificate.extensions.get(kind.oid)
+    return None if found is None else found.critical
+
+
+def _is_critical(kind: type[x509.ExtensionType]) -> Broken:
+    return lambda certificate, _: _critical(certificate, kind) or None
+
+
+def _is_not_critical(kind: type[x509.ExtensionType]) -> Broken:
+    return lambda certificate, _: True if _critical(certificate, kind) is False else None
+
+
+def _no_alternative_name(certificate: Parsed, _: bool) -> object:
+    names = names_of(certificate)
+    return None if names.dns or names.ip else True
+
+
+def _common_name_alone(certificate: Parsed, _: bool) -> object:
+    names = names_of(certificate)
+    alternatives = frozenset(names.dns + names.ip)
+    return next((each for each in _common_names(certificate) if each not in alternatives), None)
+
+
+def _common_names(certificate: Parsed) -> Iterator[str]:
+    for relative in attributes(certificate.subject):
+        for kind, tag, value in relative:
+            if kind == _COMMON_NAME:
+                yield string(tag, value)
+
+
+def _no_server_auth(certificate: Parsed, _: bool) -> object:
+    usages = certificate.extension(x509.ExtendedKeyUsage)
+    return None if usages is not None and _SERVER_AUTH in usages else True
+
+
+def _any_usage(certificate: Parsed, _: bool) -> object:
+    usages = certificate.extension(x509.ExtendedKeyUsage)
+    return True if usages is not None and _ANY_USAGE in usages else None
+
+
+def _allows_no_servers(certificate: Parsed, _: bool) -> object:
+    usages = certificate.extension(x509.ExtendedKeyUsage)
+    return None if usages is None or _SERVER_AUTH in usages or _ANY_USAGE in usages else True
+
+
+def _rsa_size(certificate: Parsed, _: bool) -> object:
+    key = certificate.key
+    if not isinstance(key, rsa.RSAPublicKey) or (key.key_size >= MIN_RSA_BITS and key.key_size % 8 == 0):
+        return None
+    return key.key_size
+
+
+def _other_key(certificate: Parsed, _: bool) -> object:
+    key = certificate.key
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        if key.curve.name not in CURVES:
+            return key.curve.name
+        return (
+            None if _algorithm(certificate.spki) in _NAMED_CURVES else f"{key.curve.name} by its parameters"
+        )
+    return None if isinstance(key, rsa.RSAPublicKey) else type(key).__name__.removesuffix("PublicKey")
+
+
+def _algorithm(spki: bytes) -> bytes:
+    at, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
+    _, stop = expect_element(spki, at, end, SEQUENCE, "algorithm")
+    return spki[at:stop]
+
+
+def _no_authority_key(certificate: Parsed, anchor: bool) -> object:
+    if certificate.authority_key_identifier is not None:
+        return None
+    is_there = _critical(certificate, x509.AuthorityKeyIdentifier) is not None
+    return None if anchor and certificate.is_self_issued and not is_there else True
+
+
+def _no_subject_key(certificate: Parsed, _: bool) -> object:
+    return True if certificate.subject_key_identifier is None else None
+
+
+def _no_critical_basic_constraints(certificate: Parsed, _: bool) -> object:
+    basic = certificate.extension(x509.BasicConstraints)
+    return None if basic is not None and basic.ca and _critical(certificate, x509.BasicConstraints) else True
+
+
+def _is_ca(certificate: Parsed, _: bool) -> object:
+    basic = certificate.extension(x509.BasicConstraints)
+    return True if basic is not None and basic.ca else None
+
+
+def _may_not_sign(certificate: Parsed, _: bool) -> object:
+    usage = certificate.extension(x509.KeyUsage)
+    return None if usage is not None and usage.key_cert_sign else True
+
+
+def _may_sign(certificate: Parsed, _: bool) -> object:
+    usage = certificate.extension(x509.KeyUsage)
+    return True if usage is not None and usage.key_cert_sign else None
+
+
+def _constrains_names(certificate: Parsed, _: bool) -> object:
+    return None if _critical(certificate, x509.NameConstraints) is None else True
+
+
+def _critical_names_beside_subject(certificate: Parsed, _: bool) -> object:
+    beside = certificate.subject != EMPTY_NAME
+    return True if beside and _critical(certificate, x509.SubjectAlternativeName) else None
+
+
+def _names_instead_of_subject(certificate: Parsed, _: bool) -> object:
+    critical = _critical(certificate, x509.SubjectAlternativeName)
+    return True if certificate.subject == EMPTY_NAME and critical is False else None
+
+
+def _serial_is_not_positive(certificate: Parsed, _: bool) -> object:
+    number = int.from_bytes(certificate.serial[:1], "big", signed=True)
+    return None if number > 0 or (number == 0 and any(certificate.serial)) else True
+
+
+def _long_serial(certificate: Parsed, _: bool) -> object:
+    return len(certificate.serial) if len(certificate.serial) > LONGEST_SERIAL else None
+
+
+def _underscore(certificate: Parsed, _: bool) -> object:
+    return next((each for each in names_of(certificate).dns if "_" in each), None)
+
+
+def _odd_wildcard(certificate: Parsed, _: bool) -> object:
+    return next((each for each in names_of(certificate).dns if "*" in each and not _is_wildcard(each)), None)
+
+
+def _is_wildcard(name: str) -> bool:
+    """Whether a name is a wildcard over at least two labels (RFC 9525 6.3, BR 1.6.1)."""
+    first, _, rest = name.partition(".")
+    return first == "*" and "*" not in rest and "." in rest and all(rest.split("."))
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "alternative-name",
+        "BR 7.1.2.7.12; RFC 9525 6.3",
+        "it has no alternative name that is a DNS name or an IP address",
+        "leaf", _no_alternative_name, Fault.NO_SERVER_NAMES,
+    ),
+    Rule(
+        "common-name",
+        "BR 7.1.4.3",
+        "its common name {got} is none of its alternative names",
+        "leaf", _common_name_alone,
+    ),
+    Rule(
+        "server-auth",
+        "BR 7.1.2.7.10; RFC 5280 4.2.1.12",
+        "its extended key usage is absent or lacks serverAuth",
+        "leaf", _no_server_auth, Fault.WRONG_EXTENDED_KEY_USAGE,
+    ),
+    Rule(
+        "any-extended-key-usage",
+        "BR 7.1.2.7.10",
+        "its extended key usage has anyExtendedKeyUsage",
+        "leaf", _any_usage,
+    ),
+    Rule(
+        "ca-server-auth",
+        "BR 7.1.2.2.4, 7.1.2.10.6; RFC 5280 4.2.1.12",
+        "the extended key usage of this CA allows no servers",
+        "CAs", _allows_no_servers, Fault.WRONG_EXTENDED_KEY_USAGE,
+    ),
+    Rule(
+        "rsa-size",
+        "BR 6.1.5",
+        "its RSA key has {got} bits, where 2048 or more and a multiple of 8 are needed",
+        "all", _rsa_size, Fault.WEAK_KEY,
+    ),
+    Rule(
+        "key-kind",
+        "BR 6.1.5, 7.1.3.1; RFC 5480 2.1.1",
+        "its key is of the kind {got}, where RSA, P-256, P-384 or P-521 is needed",
+        "all", _other_key, Fault.WEAK_KEY,
+    ),
+    Rule(
+        "authority-key-identifier",
+        "BR 7.1.2.11.1; RFC 5280 4.2.1.1",
+        "it has no authority key identifier, or one without a key identifier",
+        "all", _no_authority_key,
+    ),
+    Rule(
+        "critical-authority-key-identifier",
+        "BR 7.1.2.7.6, 7.1.2.10; RFC 5280 4.2.1.1",
+        "its authority key identifier is critical",
+        "all", _is_critical(x509.AuthorityKeyIdentifier),
+    ),
+    Rule(
+        "subject-key-identifier",
+        "BR 7.1.2.6.1; RFC 5280 4.2.1.2",
+        "this CA has no subject key identifier",
+        "CAs", _no_subject_key, roots_since=BASELINE,
+    ),
+    Rule(
+        "critical-subject-key-identifier",
+        "BR 7.1.2.6.1; RFC 5280 4.2.1.2",
+        "the subject key identifier of this CA is critical",
+        "CAs", _is_critical(x509.SubjectKeyIdentifier),
+    ),
+    Rule(
+        "ca-basic-constraints",
+        "BR 7.1.2.6.1, 7.1.2.10.4; RFC 5280 4.2.1.9",
+        "this CA has no critical basic constraints that say it is one",
+        "CAs", _no_critical_basic_constraints, Fault.NOT_A_CA, roots_since=BASELINE,
+    ),
+    Rule(
+        "ca-as-leaf",
+        "BR 7.1.2.7.8",
+        "it is the certificate of a CA, which stands for no server",
+        "leaf", _is_ca,
+    ),
+    Rule(
+        "ca-key-usage",
+        "BR 7.1.2.10.7; RFC 5280 4.2.1.3",
+        "the key usage of this CA is absent or lacks keyCertSign",
+        "CAs", _may_not_sign, Fault.KEY_MAY_NOT_SIGN_CERTIFICATES, roots_since=NEVER,
+    ),
+    Rule(
+        "leaf-key-usage",
+        "BR 7.1.2.7.11; RFC 5280 4.2.1.9",
+        "its key usage has keyCertSign, which is for CAs",
+        "leaf", _may_sign,
+    ),
+    Rule(
+        "name-constraints",
+        "RFC 5280 4.2.1.10",
+        "the name constraints of this CA are not critical",
+        "CAs", _is_not_critical(x509.NameConstraints),
+    ),
+    Rule(
+        "name-constraints-in-leaf",
+        "BR 7.1.2.7.6; RFC 5280 4.2.1.10",
+        "it is no CA and has name constraints",
+        "leaf", _constrains_names,
+    ),
+    Rule(
+        "policy-constraints",
+        "RFC 5280 4.2.1.11",
+        "its policy constraints are not critical",
+        "all", _is_not_critical(x509.PolicyConstraints),
+    ),
+    Rule(
+        "critical-alternative-names",
+        "BR 7.1.2.7.12; RFC 5280 4.2.1.6",
+        "its alternative names are critical although it has a subject",
+        "all", _critical_names_beside_subject,
+    ),
+    Rule(
+        "alternative-names-without-subject",
+        "BR 7.1.2.7.12; RFC 5280 4.2.1.6",
+        "its alternative names are not critical although its subject is empty",
+        "all", _names_instead_of_subject,
+    ),
+    Rule(
+        "serial-number",
+        "BR 7.1.2.7; RFC 5280 4.1.2.2",
+        "its serial number is zero or negative",
+        "all", _serial_is_not_positive, roots_since=NEVER,
+    ),
+    Rule(
+        "long-serial-number",
+        "BR 7.1.2.7; RFC 5280 4.1.2.2",
+        "its serial number has {got} octets, more than 20",
+        "all", _long_serial, roots_since=NEVER,
+    ),
+    Rule(
+        "underscore",
+        "BR 7.1.2.7.12; RFC 5280 4.2.1.6",
+        "its DNS name {got} has an underscore",
+        "leaf", _underscore,
+    ),
+    Rule(
+        "wildcard",
+        "BR 1.6.1, 7.1.2.7.12; RFC 9525 6.3",
+        "its DNS name {got} has a wildcard that is not its whole first label, or that spans less than two labels",
+        "leaf", _odd_wildcard,
+    ),
+)  # fmt: skip
