@@ -336,6 +336,16 @@ def test_more_host_names_than_there_are_types_are_not_read() -> None:
             host_names(data)
 
 
+@pytest.mark.parametrize("place", [Place.CH, Place.SH, Place.EE, Place.CT, Place.CR, Place.NST])
+def test_more_extensions_than_anybody_sends_are_not_read(place: Place) -> None:
+    """Bounded work: one takes four bytes, and reading it longer than they are worth."""
+    block = extension_block(place)
+    many = b"".join((0x4000 + number).to_bytes(2, "big") + b"\0\0" for number in range(257))
+    assert len(decode(block, (len(many) - 4).to_bytes(2, "big") + many[:-4], "it")) == 256
+    with blames(Fault.UNDECODABLE, place="it[256]", problem="more than 256 items stand here"):
+        decode(block, len(many).to_bytes(2, "big") + many, "it")
+
+
 def test_code_points_of_several_extensions() -> None:
     found = (ext.Cookie(b"c"), ext.PostHandshakeAuth())
     assert codes(found) == {ExtensionType.cookie, ExtensionType.post_handshake_auth}

@@ -122,6 +122,15 @@ def test_error_reads_as_place_and_problem() -> None:
     assert str(caught.value) == "Shelf.pairs[0].first: 2 bytes must stand here and 1 do (offset 1)"
 
 
+def test_more_items_than_any_honest_message_has_are_not_read() -> None:
+    """Bounded work, also where nobody thought of a bound; numbers are read in one step."""
+    many = vector(opaque(0, 255), 0, 2**16 - 1)
+    assert len(decode(many, b"\x10\x00" + bytes(4096), "it")) == 4096
+    with blames(Fault.UNDECODABLE, place="it[4096]"):
+        decode(many, b"\x10\x01" + bytes(4097), "it")
+    assert len(decode(vector(uint(2), 0, 2**16 - 1), b"\xff\xfe" + bytes(2**16 - 2), "it")) == 2**15 - 1
+
+
 UNWRITABLE = [
     (uint(1), 256),
     (uint(2), -1),

@@ -80,9 +80,13 @@ from bothways.tls.wire.fields import (
     opaque,
     record,
     rest,
+    too_many,
     uint,
     vector,
 )
+
+# All that are registered, and as many again that are not: sixteen are of GREASE.
+MOST_EXTENSIONS = 256
 
 
 class Place(Enum):
@@ -464,6 +468,8 @@ def extension_block(*places: Place, low: int = 0) -> Codec[Extensions]:
         try:
             while at < stop:
                 extension_type = None
+                if len(found) == MOST_EXTENSIONS:
+                    too_many(MOST_EXTENSIONS)
                 body = at + 4
                 if body > stop:
                     cut(at, stop, 4)

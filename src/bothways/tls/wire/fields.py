@@ -19,6 +19,9 @@ from bothways.faults import Blame, Fault
 
 T = TypeVar("T")
 
+# Many more than any honest message has of anything; to read one takes longer than its bytes are worth.
+MOST_ITEMS = 4096
+
 Read = Callable[[bytes, int, int], tuple[T, int]]
 Write = Callable[[T, bytearray], None]
 
@@ -245,10 +248,11 @@ def rest() -> Codec[bytes]:
     return Codec(read, write, "opaque {}[rest]", Rest())
 
 
-def vector(item: Codec[T], low: int, high: int, most: int = 2**24) -> Codec[tuple[T, ...]]:
+def vector(item: Codec[T], low: int, high: int, most: int = MOST_ITEMS) -> Codec[tuple[T, ...]]:
     """Items that take between `low` and `high` bytes, behind that length (RFC 9846 3.4).
 
-    most: how many items are read; a vector of more raises `TooManyItems`.
+    most: how many items are read; a vector of more raises `TooManyItems`. Numbers of one or two bytes are read
+    in one step, however many there are.
     """
     prefix = _prefix(high)
     shape = Vector(item, low, high)
@@ -270,7 +274,7 @@ def vector(item: Codec[T], low: int, high: int, most: int = 2**24) -> Codec[tupl
         try:
             while start < stop:
                 if len(values) == most:
-                    raise TooManyItems(f"more than {most} items stand here")
+                    too_many(most)
                 value, start = read_item(data, start, stop)
                 values.append(value)
         except DecodeError as error:
@@ -481,6 +485,11 @@ def does_not_fit(length: int, low: int, high: int) -> NoReturn:
 def fail(problem: str) -> NoReturn:
     """Refuse the bytes; those who called add where."""
     raise DecodeError(problem)
+
+
+def too_many(most: int) -> NoReturn:
+    """Refuse to read on after so many items."""
+    raise TooManyItems(f"more than {most} items stand here")
 
 
 def cut(at: int, end: int, size: int) -> NoReturn:
