@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bothways.tls.connection import ClientConfig, Connection, ServerConfig
     from bothways.tls.events import (
         Caution,
+        ChecksWanted,
         Data,
         Established,
         Event,
@@ -40,7 +41,7 @@ else:
         "bothways.iana": "Alert",
         "bothways.tls.connection": "ClientConfig Connection ServerConfig",
         "bothways.tls.events": (
-            "Caution Data Established Event EvidenceWanted Failed Peer PeerClosed SignatureWanted Warned"
+            "Caution ChecksWanted Data Established Event EvidenceWanted Failed Peer PeerClosed SignatureWanted Warned"
         ),
         "bothways.trust.anchors": "TrustStore",
         "bothways.trust.credentials": "Credentials",
@@ -62,6 +63,7 @@ else:
 __all__ = [
     "Alert",
     "Caution",
+    "ChecksWanted",
     "ClientConfig",
     "ConfigError",
     "Connection",

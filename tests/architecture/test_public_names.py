@@ -25,6 +25,7 @@ PUBLIC = {
     "PeerClosed",
     "Warned",
     "Caution",
+    "ChecksWanted",
     "EvidenceWanted",
     "SignatureWanted",
     "Failed",

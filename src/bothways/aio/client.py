@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from bothways.aio.link import BUFFER_LIMIT, Finder, Link, Signer, own_finder
+from bothways.aio.answers import Finder, Signer, own_finder
+from bothways.aio.link import BUFFER_LIMIT, Link
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
 from bothways.errors import TLSError

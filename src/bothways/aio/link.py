@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Literal, cast
 
+from bothways.aio.answers import Finder, Found, Signer, answer_to
 from bothways.aio.watch import Watch
 from bothways.errors import UsageError
-from bothways.tls.account import Account, Answers, Request
+from bothways.tls.account import Account, Answers
 from bothways.tls.connection import Connection
-from bothways.tls.events import Event, EvidenceWanted, SignatureWanted
-from bothways.tls.handshake.config import Terms
-from bothways.trust.evidence.asking import Answer
+from bothways.tls.events import Event, Request
 
 Confirmation = Literal["accepted", "refused", "unknown"]
-Signer = Callable[[SignatureWanted], bytes | Awaitable[bytes]]
-Found = Sequence[Answer] | None
-Finder = Callable[[EvidenceWanted], Found | Awaitable[Found]]
 
 logger = logging.getLogger("bothways")
 
@@ -52,6 +47,7 @@ class Link(asyncio.Protocol):
         evidence: Finder | None = None,
     ) -> None:
         self.connection = connection
+        connection.defer_checks()
         self.buffer = bytearray()
         self.account = Account(self._keep)
         self._watch = watch
@@ -266,9 +262,7 @@ class Link(asyncio.Protocol):
 
     async def _answer(self, request: Request) -> None:
         try:
-            answer = self._answers.answer(request)
-            if inspect.isawaitable(answer):
-                answer = await answer
+            answer = await answer_to(self._answers, request)
             if not self.connection.is_awaited(request):
                 return
             events = self.connection.provide(request, answer)
@@ -437,13 +431,3 @@ class Link(asyncio.Protocol):
             self._wake()
             return
         self._idle = self._loop.call_later(left, self._watch_idleness)
-
-
-def own_finder(config: Terms) -> Finder | None:
-    """Return who fetches what a configuration allows; `ConfigError` where that cannot work."""
-    policy = config.fetch
-    if policy is None:
-        return None
-    from bothways.fetch import fetcher  # HTTP is loaded only where something is to be fetched
-
-    return fetcher.finder(policy)

@@ -21,9 +21,9 @@ from typing import Any, Literal, Self
 
 from bothways.errors import TLSError, UsageError
 from bothways.net.files import open_file
-from bothways.tls.account import Account, Answers, Request
+from bothways.tls.account import Account, Answers
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
-from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, SignatureWanted
+from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, Request, SignatureWanted
 from bothways.tls.handshake.config import Terms
 from bothways.trust.evidence.asking import Answer
 

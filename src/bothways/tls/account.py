@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from bothways.errors import PeerAlert, TLSError, Truncated, UsageError
 from bothways.tls.events import (
     Caution,
+    ChecksWanted,
     Data,
     Established,
     Event,
@@ -19,13 +20,13 @@ from bothways.tls.events import (
     Failed,
     Peer,
     PeerClosed,
+    Request,
     SignatureWanted,
     Warned,
 )
 
 S = TypeVar("S")
 E = TypeVar("E")
-Request = SignatureWanted | EvidenceWanted
 
 
 class Account:
@@ -60,7 +61,7 @@ class Account:
                     self.failure = error
                 case Warned(warning):
                     self.warnings.append(warning)
-                case SignatureWanted() | EvidenceWanted():
+                case SignatureWanted() | EvidenceWanted() | ChecksWanted():
                     request = event
         return request
 
@@ -93,6 +94,8 @@ class Answers(Generic[S, E]):
             if self.signer is None:
                 raise UsageError("the credentials' key is elsewhere: give a signer")
             return self.signer(request)
+        if isinstance(request, ChecksWanted):
+            raise UsageError("checks are run, not answered")
         if self.evidence is None:
             raise UsageError("revocation evidence is wanted: give an evidence finder")
         return self.evidence(request)

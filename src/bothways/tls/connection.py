@@ -20,6 +20,7 @@ from bothways.tls.after_handshake import AfterHandshake, AfterHandshake12
 from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import (
     AlertSeen,
+    ChecksWanted,
     Data,
     Epoch,
     Established,
@@ -31,7 +32,7 @@ from bothways.tls.events import (
     Observer,
     Peer,
     PeerClosed,
-    SignatureWanted,
+    Request,
     Warned,
 )
 from bothways.tls.handshake.channel import Inbox, Outbox
@@ -142,7 +143,7 @@ class Connection:
         self._hs = hs
         self._out = hs.out
         self._script: Script[Peer | None] | None = script
-        self._request: SignatureWanted | EvidenceWanted | None = None
+        self._request: Request | None = None
         self._answer_by: float | None = None
         self._step = Step.START
         self._after: AfterHandshake | AfterHandshake12 | None = None
@@ -314,22 +315,28 @@ class Connection:
         """Whether `provide` is waited for: by the handshake, or by `judge_again` beside the data that goes on."""
         return self._awaited is not None
 
-    def is_awaited(self, request: SignatureWanted | EvidenceWanted) -> bool:
+    def defer_checks(self) -> None:
+        """Leave checks that take long to the caller, who gets `ChecksWanted` for them: an event loop asks for this."""
+        self._hs.defers_checks = True
+
+    def is_awaited(self, request: Request) -> bool:
         """Whether the answer to this request is still waited for."""
         return self._awaited is request
 
-    def provide(
-        self, request: SignatureWanted | EvidenceWanted, answer: bytes | Sequence[Answer] | None
-    ) -> list[Event]:
+    def provide(self, request: Request, answer: bytes | Sequence[Answer] | None) -> list[Event]:
         """Answer an event that is waited for, and return what follows.
 
         answer: a signature, in bytes; or what was found for each of the wants of an `EvidenceWanted`, in their
-        order, None for what could not be had, or for all of it.
+        order, None for what could not be had, or for all of it; None for `ChecksWanted` that were run.
         Raises `UsageError` if nothing waits for this answer, it does not fit its request, or a signature is
         not by the certificate's key; the handshake then waits on.
         """
         if request is not self._awaited or request is None:
             raise UsageError("provide: nothing waits for this answer")
+        if isinstance(request, ChecksWanted):
+            if self._standing is not None:
+                return self._gated(partial(self._stand, partial(self._standing.provide, None)))
+            return self._run([])
         if isinstance(request, EvidenceWanted):
             found = _fitting(request, answer)
             if self._standing is not None:
@@ -393,7 +400,7 @@ class Connection:
         return law_of(self._hs.role, self._step, self._hs.version)
 
     @property
-    def _awaited(self) -> SignatureWanted | EvidenceWanted | None:
+    def _awaited(self) -> Request | None:
         return self._request if self._standing is None else self._standing.request
 
     @property
@@ -508,7 +515,7 @@ class Connection:
             return
         self._establish(peer, events)
 
-    def _await(self, request: SignatureWanted | EvidenceWanted) -> None:
+    def _await(self, request: Request) -> None:
         self._request = request
         if isinstance(request, EvidenceWanted):
             self._answer_by = self._terms.clock.monotonic() + request.seconds

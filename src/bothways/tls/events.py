@@ -123,6 +123,24 @@ class EvidenceWanted:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ChecksWanted:
+    """A judgement waits for checks that take long: `run` them in another thread, then `provide(request, None)`.
+
+    Comes only after `Connection.defer_checks()`. What is run keeps its results with the evidence.
+    """
+
+    checks: tuple[Callable[[], object], ...]
+
+    def run(self) -> None:
+        """Make the checks, one after another."""
+        for check in self.checks:
+            check()
+
+
+Request = SignatureWanted | EvidenceWanted | ChecksWanted
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The connection is over; the alert, if one is due, is in `data_to_send()`."""
@@ -130,7 +148,7 @@ class Failed:
     error: TLSError
 
 
-Event = Established | Data | PeerClosed | Warned | SignatureWanted | EvidenceWanted | Failed
+Event = Established | Data | PeerClosed | Warned | Request | Failed
 
 
 class Epoch(Enum):

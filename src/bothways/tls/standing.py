@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bothways.faults import Blame, Fault
-from bothways.tls.events import Caution, Event, EvidenceWanted, Peer, Warned
+from bothways.tls.events import Caution, ChecksWanted, Event, EvidenceWanted, Peer, Warned
 from bothways.tls.handshake.config import Terms
 from bothways.tls.handshake.script import (
     Handshake,
@@ -19,7 +19,7 @@ from bothways.tls.handshake.script import (
     evidence_found,
     judge_with_fetching,
 )
-from bothways.trust.evidence.asking import Answer
+from bothways.trust.evidence.asking import Answer, Found
 from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.evidence.renewal import ahead
 
@@ -32,7 +32,7 @@ AHEAD = timedelta(minutes=4)
 class Standing:
     """How a peer that passed once stands now. `peer` has the verdict of the last time that it was judged.
 
-    `request` is the evidence that a judgement waits for, None while it waits for none. Data goes on meanwhile:
+    `request` is what a judgement waits for, evidence or checks, None while there is nothing. Data goes on meanwhile:
     nothing is known against the peer yet, and the wait is no longer than a handshake may take.
     """
 
@@ -46,7 +46,7 @@ class Standing:
         self._answer_by = 0.0
         self._in_time = False
         self.peer = peer
-        self.request: EvidenceWanted | None = None
+        self.request: EvidenceWanted | ChecksWanted | None = None
         self._look_at = self._next_time()
 
     @property
@@ -67,8 +67,7 @@ class Standing:
     def look(self) -> list[Event]:
         """Judge where that is due; a judgement that waited long enough goes on with what it has."""
         if self.request is not None and self._clock.monotonic() >= self._answer_by:
-            late = f"no answer within {self.request.seconds:g} seconds"
-            return self._go_on(evidence_found(self.request, None, late))
+            return self._go_on(self._missing(self.request))
         if self.evidence_changed:
             return self.judge()
         if self._terms.judge_again == "never" or self._clock.now() <= self._look_at:
@@ -94,7 +93,17 @@ class Standing:
 
     def provide(self, answers: Sequence[Answer] | None) -> list[Event]:
         """Go on with what was found for `request`."""
-        return [] if self.request is None else self._go_on(evidence_found(self.request, answers))
+        if self.request is None:
+            return []
+        if isinstance(self.request, ChecksWanted):
+            return self._go_on(None)
+        return self._go_on(evidence_found(self.request, answers))
+
+    def _missing(self, request: EvidenceWanted | ChecksWanted) -> list[Found] | None:
+        """Return what stands in for an answer that is late; checks that were not made are wanted again."""
+        if isinstance(request, ChecksWanted):
+            return None
+        return evidence_found(request, None, f"no answer within {request.seconds:g} seconds")
 
     def _go_on(self, value: object) -> list[Event]:
         if self._script is None:
@@ -109,10 +118,11 @@ class Standing:
                 raise
             return self._judged(self.peer)
         request = getattr(wait, "request", None)
-        if not isinstance(request, EvidenceWanted):
-            raise TypeError("a judgement waits for evidence and nothing else")
+        if not isinstance(request, EvidenceWanted | ChecksWanted):
+            raise TypeError("a judgement waits for evidence and for checks alone")
         self.request = request
-        self._answer_by = self._clock.monotonic() + request.seconds
+        seconds = request.seconds if isinstance(request, EvidenceWanted) else self._terms.handshake_timeout
+        self._answer_by = self._clock.monotonic() + seconds
         return [request]
 
     def _judged(self, peer: Peer) -> list[Event]:

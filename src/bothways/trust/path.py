@@ -28,6 +28,7 @@ from bothways.trust.verdict import (
     Profile,
     Purpose,
     Refused,
+    SlowCheck,
     Trusted,
     Verdict,
     Want,
@@ -43,13 +44,14 @@ __all__ = ["LIMITS", "Limits", "Path", "Status", "StatusCheck", "find_path", "ju
 class Status:
     """What a further check found of a path: a finding, reasons against it, and until when that holds.
 
-    wants: evidence that could tell more.
+    wants: evidence that could tell more.  checks: those that have to be made first, where they are deferred.
     """
 
     finding: Finding
     reasons: tuple[Reason, ...] = ()
     until: datetime | None = None
     wants: tuple[Want, ...] = ()
+    checks: tuple[SlowCheck, ...] = ()
 
 
 StatusCheck = Callable[[Path, Sequence[Parsed], WorkBudget], Status]
@@ -170,9 +172,9 @@ class _Judgement:
         exhausted: list[Reason] = []
         try:
             for path in self._search.paths(leaf):
-                trusted = self._try(path)
-                if trusted is not None:
-                    return trusted
+                verdict = self._try(path)
+                if verdict is not None:
+                    return verdict
             weak = self._search.weak_path(leaf) if self._best is None else None
             if weak is not None:
                 self._try(weak)
@@ -186,11 +188,18 @@ class _Judgement:
         )
         return _refused(reasons + exhausted, self._terms.names, found.finding)
 
-    def _try(self, path: Path) -> Trusted | None:
-        """Hold one path to every rule; what stands against it is kept where it is the least so far."""
+    def _try(self, path: Path) -> Verdict | None:
+        """Hold one path to every rule; what stands against it is kept where it is the least so far.
+
+        Returns the verdict where there is no need to look at another path, or checks have to be made first.
+        """
         terms = self._terms
         reasons = _walk(path, terms) + policy_reasons(path, terms.policies, terms.work)
         found = self._ask(path, reasons)
+        if found.checks:
+            return replace(
+                _refused([*reasons, *found.reasons], terms.names, found.finding), checks=found.checks
+            )
         reasons += found.reasons
         if not reasons and not found.wants:
             return _trusted(path, terms.names, found)

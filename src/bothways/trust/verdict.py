@@ -5,6 +5,7 @@ A verdict is a value. Checks that were not made say so (`Outcome.NOT_CHECKED`), 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -77,6 +78,9 @@ class Want:
     nonce: bytes | None = None
 
 
+SlowCheck = Callable[[], object]  # may run in any thread, and keeps its result with the evidence
+
+
 @dataclass(frozen=True, slots=True)
 class Trusted:
     """The chain leads to an anchor and passed every check that was asked for.
@@ -95,6 +99,11 @@ class Trusted:
     profile: Profile = "private"
 
     @property
+    def checks(self) -> tuple[SlowCheck, ...]:
+        """Checks that were deferred: none, since they come before trust."""
+        return ()
+
+    @property
     def accepts_unknown(self) -> bool:
         """Whether revocation was to be checked, could not be known, and was accepted as configured."""
         return any(each.outcome is Outcome.UNKNOWN for each in self.findings)
@@ -105,8 +114,9 @@ class Refused:
     """The chain was refused. `reasons` has why, the one that takes precedence first.
 
     Of very many reasons there is one of each kind, and `left_out` counts those that are not told.  `wants` is
-    what may be fetched to judge again, where an unknown status is the only reason. `profile` says by which rules
-    it was judged.
+    what may be fetched to judge again, where an unknown status is the only reason.  `checks` are those that take
+    long and were deferred, as was asked for: this is no answer before they are made and it is judged again.
+    `profile` says by which rules it was judged.
     """
 
     reasons: tuple[Reason, ...]
@@ -115,6 +125,7 @@ class Refused:
     wants: tuple[Want, ...] = ()
     left_out: int = 0
     profile: Profile = "private"
+    checks: tuple[SlowCheck, ...] = ()
 
 
 Verdict = Trusted | Refused

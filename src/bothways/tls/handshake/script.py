@@ -16,7 +16,16 @@ from bothways.faults import Blame
 from bothways.iana import SignatureScheme
 from bothways.tls.crypto.draws import Draws
 from bothways.tls.crypto.suites import Suite
-from bothways.tls.events import Caution, EvidenceWanted, Judged, Observer, Peer, SignatureWanted
+from bothways.tls.events import (
+    Caution,
+    ChecksWanted,
+    EvidenceWanted,
+    Judged,
+    Observer,
+    Peer,
+    Request,
+    SignatureWanted,
+)
 from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.config import Clock
 from bothways.tls.handshake.steps import LEGAL, Role, Step
@@ -42,7 +51,7 @@ class Wait:
     """Where a script stands. With a `request`, it waits for the answer to that event; else for a message."""
 
     step: Step
-    request: SignatureWanted | EvidenceWanted | None = None
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +86,8 @@ class Question(NamedTuple):
     staples: Staples = ()
     gathered: Gathered | None = None
 
-    def verdict(self, at: datetime, revocation: Revocation | None) -> Verdict:
-        """Answer it by the evidence at hand and the time `at`."""
+    def verdict(self, at: datetime, revocation: Revocation | None, *, defer: bool = False) -> Verdict:
+        """Answer it by the evidence at hand and the time `at`; `defer` leaves checks that take long to the caller."""
         return judge_chain(
             self.chain,
             self.anchors,
@@ -90,8 +99,12 @@ class Question(NamedTuple):
             revocation=revocation,
             staples=self.staples,
             gathered=self.gathered,
+            defer=defer,
         )
 
+
+# Each round may find more to check, such as the CRL of a CRL's signer; what is left then is checked at once.
+CHECK_ROUNDS = 8
 
 _WAITS = {step: Wait(step) for step in Step}
 _JUDGING, _SIGNING = Enter(Step.JUDGING), Enter(Step.SIGNING)
@@ -105,7 +118,8 @@ class Handshake:
 
     `version`, `suite`, `group`, `alpn` are what was chosen, None until it is; `offered` has the codes of the
     extensions to which the peer may now answer. `question` is how the peer was judged, by evidence of the
-    generation `evidence_seen`. `deadline` is when the handshake must be done, on the monotonic clock.
+    generation `evidence_seen`. `defers_checks`: whoever drives us makes the checks that take long. `deadline` is
+    when the handshake must be done, on the monotonic clock.
     """
 
     role: Role
@@ -119,6 +133,7 @@ class Handshake:
     staples: OCSPStore | None = None
     question: Question | None = None
     evidence_seen: int = 0
+    defers_checks: bool = False
     deadline: float = math.inf
     warnings: list[Caution] = field(default_factory=list)
     offered: frozenset[int] = frozenset()
@@ -183,27 +198,37 @@ def judge(hs: Handshake, question: Question) -> Script[Peer]:
 
 def judge_with_fetching(hs: Handshake, question: Question) -> Script[Peer]:
     """Judge, and as long as evidence is wanted wait for it and judge again by all that there is then."""
-    verdict = _verdict(hs, question)
+    verdict = yield from _checked(hs, question)
     for _ in range(ROUNDS):
         if not verdict.wants or question.gathered is None:
             break
         wanted = _wanted(hs, verdict.wants)
         found: Sequence[Found] = yield Wait(Step.JUDGING, wanted)
         question.gathered.take(wanted.wants, found)
-        verdict = _verdict(hs, question)
+        verdict = yield from _checked(hs, question)
     return _concluded(hs, verdict)
+
+
+def _checked(hs: Handshake, question: Question) -> Script[Verdict]:
+    """Judge, after waiting for checks that take long where whoever drives us makes them."""
+    for _ in range(CHECK_ROUNDS if hs.defers_checks else 0):
+        verdict = _verdict(hs, question, defer=True)
+        if not verdict.checks:
+            return verdict
+        yield Wait(Step.JUDGING, ChecksWanted(verdict.checks))
+    return _verdict(hs, question)
 
 
 def check_at_hand(hs: Handshake, question: Question) -> None:
     """Blame the peer if it is refused by what is known already, whatever may yet be fetched."""
-    verdict = _verdict(hs, question)
-    if isinstance(verdict, Refused) and not verdict.wants:
+    verdict = _verdict(hs, question, defer=hs.defers_checks)
+    if isinstance(verdict, Refused) and not verdict.wants and not verdict.checks:
         _concluded(hs, verdict)
 
 
-def _verdict(hs: Handshake, question: Question) -> Verdict:
+def _verdict(hs: Handshake, question: Question, *, defer: bool = False) -> Verdict:
     hs.evidence_seen = hs.evidence_generation
-    return question.verdict(hs.clock.now(), hs.revocation)
+    return question.verdict(hs.clock.now(), hs.revocation, defer=defer)
 
 
 def _wanted(hs: Handshake, wants: Sequence[Want]) -> EvidenceWanted:

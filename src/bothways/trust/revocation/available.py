@@ -14,7 +14,7 @@ from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import Statement
-from bothways.trust.verdict import Profile
+from bothways.trust.verdict import Profile, SlowCheck
 
 # A list may be large, and a peer sends certificates of its own making: so many bytes are held against their keys.
 CHECKED_BYTES = 128 * 1024 * 1024
@@ -47,6 +47,8 @@ class Available:
     stapled: Mapping[bytes, bytes]
     gathered: Gathered | None
     profile: Profile = "private"
+    defers: bool = False
+    checks: list[SlowCheck] = field(default_factory=list)
     work: _Work = field(default_factory=_Work)
 
     def lists_of(self, normal_issuer: bytes) -> list[CRL]:

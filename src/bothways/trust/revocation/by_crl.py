@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from cryptography import x509
 
@@ -19,6 +20,8 @@ from bothways.trust.web_profile import crl_problem
 from bothways.trust.work import WorkBudget
 
 _MAX_LISTS = 64
+# A longer CRL is checked beside the event loop, where one waits for us.
+LONG_LIST = 256 * 1024
 
 
 class CRLSource:
@@ -105,7 +108,7 @@ class CRLSource:
             and each.base <= crl.number < (each.number or 0)
             and each.problem is None
             and self._untimely(each) is None
-            and each.is_signed_by(signer)
+            and self._is_signed(each, signer)
         ]
         return sorted(fitting, key=lambda each: each.age)[-1:]
 
@@ -146,7 +149,7 @@ class CRLSource:
         for candidate in self._candidates(crl, issuer):
             if candidate is not issuer and not self._available.work.affords(crl, candidate):
                 return f"the CRL of {crl.issuer_text} is too large to be held against every key in that CA's name"
-            if crl.is_signed_by(candidate):
+            if self._is_signed(crl, candidate):
                 problem = self._unfit(candidate)
                 if problem is None:
                     return candidate
@@ -191,3 +194,10 @@ class CRLSource:
             until.append(said.until)
         self._vouched[signer.der] = min(until)
         return None
+
+    def _is_signed(self, crl: CRL, signer: Parsed) -> bool:
+        """Whether a key signed a CRL; where that takes long and is deferred it is wanted, and no until then."""
+        if self._available.defers and len(crl.der) > LONG_LIST and not crl.has_met(signer):
+            self._available.checks.append(partial(crl.is_signed_by, signer))
+            return False
+        return crl.is_signed_by(signer)

@@ -48,18 +48,20 @@ def judge(
     leaf: Parsed | None = None,
     staples: Sequence[bytes | None] = (),
     gathered: Gathered | None = None,
+    defer: bool = False,
 ) -> Verdict:
     """Judge a chain as `path.judge` does, and its revocation where a source is configured.
 
     staples: the OCSP responses that came with the certificates of `chain`, in their order; None where none did.
     gathered: what was fetched for this peer so far. The verdict's `wants` say what is missing, to be
-    fetched and judged with again; None where nothing is to be fetched.
+    fetched and judged with again; None where nothing is to be fetched.  defer: leave checks that take long to the
+    caller: the verdict then has them, and is none before they are made and it is judged again.
     """
     stapled = {bytes(der): staple for der, staple in zip(chain, staples, strict=False) if staple is not None}
     profile = anchors.profile_for(purpose)
     status = None
     if revocation is not None:
-        status = status_check(revocation, anchors, at, stapled, gathered, profile)
+        status = status_check(revocation, anchors, at, stapled, gathered, profile, defer)
     return judge_path(
         chain, anchors,
         purpose=purpose, name=name, at=at, key_usage=key_usage, policies=policies, limits=limits, leaf=leaf,
@@ -74,9 +76,10 @@ def status_check(
     stapled: Mapping[bytes, bytes],
     gathered: Gathered | None = None,
     profile: Profile = "private",
+    defer: bool = False,
 ) -> StatusCheck:
     """Return the check of a path for `path.judge`; `stapled` has the responses by their certificates."""
-    return partial(_path_status, Available(revocation, anchors, at, stapled, gathered, profile))
+    return partial(_path_status, Available(revocation, anchors, at, stapled, gathered, profile, defer))
 
 
 def _path_status(available: Available, path: Path, others: Sequence[Parsed], work: WorkBudget) -> Status:
@@ -104,6 +107,9 @@ def _path_status(available: Available, path: Path, others: Sequence[Parsed], wor
             until.append(said.until)
     reasons = check.staple_reasons() + reasons
     lapses = min(until, default=None)
+    if available.checks:
+        finding = Finding("c", Outcome.UNKNOWN, "there are CRLs whose signatures are not checked yet")
+        return Status(finding, tuple(reasons), checks=tuple(available.checks))
     if unknown:
         text = "unknown, and accepted as configured: " + "; ".join(unknown)
         return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses, check.wants())

@@ -1,0 +1,56 @@
+"""What a connection waits for, answered without holding the event loop.
+
+Signatures and evidence come from whoever the caller named; checks that take long run in a few threads of this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from bothways.tls.account import Answers
+from bothways.tls.events import ChecksWanted, EvidenceWanted, Request, SignatureWanted
+from bothways.tls.handshake.config import Terms
+from bothways.trust.evidence.asking import Answer
+
+Signer = Callable[[SignatureWanted], bytes | Awaitable[bytes]]
+Found = Sequence[Answer] | None
+Finder = Callable[[EvidenceWanted], Found | Awaitable[Found]]
+
+THREADS = 2
+
+# By process: a fork has none of the threads of its parent.
+_executors: dict[int, ThreadPoolExecutor] = {}
+
+
+async def answer_to(
+    answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]], request: Request
+) -> bytes | Found:
+    """Return the answer to a request; what whoever answers raises is passed on."""
+    if isinstance(request, ChecksWanted):
+        await asyncio.get_running_loop().run_in_executor(_executor(), request.run)
+        return None
+    answer = answers.answer(request)
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+def own_finder(config: Terms) -> Finder | None:
+    """Return who fetches what a configuration allows; `ConfigError` where that cannot work."""
+    policy = config.fetch
+    if policy is None:
+        return None
+    from bothways.fetch import fetcher  # HTTP is loaded only where something is to be fetched
+
+    return fetcher.finder(policy)
+
+
+def _executor() -> ThreadPoolExecutor:
+    process = os.getpid()
+    executor = _executors.get(process)
+    if executor is None:
+        _executors.clear()
+        executor = _executors[process] = ThreadPoolExecutor(THREADS, thread_name_prefix="bothways-checks")
+    return executor
