@@ -236,7 +236,7 @@ def as_version_1(issued: Issued) -> Issued:
 def der(tag: int, content: bytes) -> bytes:
     """One DER element."""
     size = len(content)
-    octets = size.to_bytes(2, "big").lstrip(b"\0")
+    octets = size.to_bytes(4, "big").lstrip(b"\0")
     return bytes([tag]) + (bytes([size]) if size < 128 else bytes([128 + len(octets)]) + octets) + content
 
 

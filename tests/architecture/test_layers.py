@@ -28,8 +28,8 @@ INSIDE = {
     "trust": (
         ("der", "files", "work"),
         ("pem", "distinguished", "watched"),
-        ("parsing",),
-        ("extensions",),
+        ("parsing", "general_names"),
+        ("extensions", "subtrees"),
         ("certificate",),
         ("verdict", "reasons"),
         ("signatures", "names", "name_constraints", "policies"),

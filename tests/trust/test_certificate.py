@@ -17,7 +17,7 @@ from bothways.trust.der import element
 from bothways.trust.distinguished import dotted
 from pki import as_version_1, intermediate, leaf, name, root
 from pki import der as encode
-from raw_certificates import edited
+from raw_certificates import alternatives, edited, general_name, raw
 
 ROOT = root()
 CA = intermediate(ROOT)
@@ -324,3 +324,48 @@ def test_extensions_that_are_none_are_told(extensions, problem):
     parsed = Parsed(edited(SERVER, extensions=encode(0xA3, extensions)).der)
     with pytest.raises(ValueError, match=problem):
         _ = parsed.raw_extensions
+
+
+NAMES = {
+    "an X.400 address": general_name("X400", encode(0x30, b"")),
+    "an EDI party name": general_name("EDI", encode(0xA1, encode(0x0C, b"party"))),
+    "a DNS name that is not ASCII": general_name("DNS", b"\xfc.example"),
+    "an e-mail address that is not ASCII": general_name("EMAIL", b"\xfc@a.example"),
+    "a URI that is not ASCII": general_name("URI", b"http://\xfc/"),
+    "a directory name that is none": general_name("DN", encode(0x30, encode(0x31, b""))),
+}
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_alternative_names_that_the_parser_refuses_are_read(what):
+    """RFC 5280 4.2.1.6: each kind may be there, and a malformed name does not take the others away."""
+    parsed = Parsed(leaf(CA, alternatives=(), extra=[alternatives(NAMES[what], SERVER_NAME)]).der)
+    parsed.load()
+    assert [str(each) for each in parsed.alternative_names][1:] == ["server.example"]
+
+
+SERVER_NAME = general_name("DNS", b"server.example")
+
+
+@pytest.mark.parametrize(
+    ("extension", "problem"),
+    [
+        (alternatives(), "subjectAltName: the list of names is empty"),
+        (alternatives(general_name("IP", b"12345")), "subjectAltName: an IP address of 5 bytes"),
+        (alternatives(general_name("IP", b"12345"), critical=True), "an IP address of 5 bytes"),
+        (raw("2.5.29.17", b"\5\0"), "subjectAltName: no list of names"),
+        (raw("2.5.29.30", encode(0x30, b"")), "nameConstraints: name constraints that constrain nothing"),
+        (raw("2.5.29.30", b"\5\0", True), "nameConstraints: no name constraints"),
+    ],
+)
+def test_names_and_constraints_that_are_none_are_refused_critical_or_not(extension, problem):
+    """RFC 5280 4.2.1.6 and 4.2.1.10."""
+    with pytest.raises(ValueError, match=problem):
+        Parsed(leaf(CA, alternatives=(), extra=[extension]).der).load()
+
+
+def test_a_certificate_without_these_extensions_has_none():
+    """RFC 5280 4.2.1.6 and 4.2.1.10."""
+    parsed = Parsed(leaf(CA, alternatives=()).der)
+    assert parsed.alternative_names is None
+    assert parsed.name_constraints is None

@@ -10,14 +10,15 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.names import (
     ServerName,
     check_server_name,
-    is_dns_name,
     name_reasons,
     names_of,
     server_name,
     stands_for,
 )
 from bothways.trust.verdict import Names
+from pki import der as encode
 from pki import issue, leaf, root
+from raw_certificates import alternatives, general_name, sequence, smtp_utf8_mailbox
 
 ROOT = root()
 
@@ -88,6 +89,11 @@ def test_what_is_no_name_is_a_config_error_that_shows_it(text):
         ("xn--bcher-kva.example", "b\u00fccher.example", True),
         ("server.example", "other.example", False),
         ("server.example\x00.evil.example", "server.example", False),
+        ("\u212aerver.example", "kerver.example", False),
+        ("\u212aerver.example", "\u212aerver.example", False),
+        ("\u017ferver.example", "server.example", False),
+        ("SERVER.\uff45xample", "server.example", False),
+        ("*.\u212a.example", "a.k.example", False),
     ],
 )
 def test_dns_names_match_exactly_or_by_one_whole_left_most_label(presented, wanted, matches):
@@ -129,6 +135,47 @@ def test_every_kind_of_name_is_collected():
     assert names_of(Parsed(issue("Me", ROOT).der)) == Names("CN=Me", "Me")
 
 
+def presenting(*names: bytes) -> Names:
+    """What is collected of a certificate with these alternative names."""
+    return names_of(Parsed(leaf(ROOT, "me", alternatives=(), extra=[alternatives(*names)]).der))
+
+
+@pytest.mark.parametrize(
+    ("presented", "wanted"),
+    [
+        (general_name("DNS", "\u212a.example".encode()), "k.example"),
+        (general_name("DNS", "\u212a.example".encode()), "xn--k-zca.example"),
+        (general_name("DNS", b"\xfc.example"), "xn--tda.example"),
+        (general_name("DNS", "\u017f.example".encode()), "s.example"),
+        (general_name("URI", "http://\u212a.example/".encode()), "http://k.example/"),
+        (general_name("URI", "http://\u212a.example/".encode()), "http://\u212a.example/"),
+        (general_name("IP", bytes.fromhex("00000000000000000000ffff0a000001")), "10.0.0.1"),
+        (general_name("IP", bytes([10, 0, 0, 1])), "::ffff:10.0.0.1"),
+        (general_name("DNS", b"10.0.0.1"), "10.0.0.1"),
+        (smtp_utf8_mailbox("me@k.example"), "k.example"),
+    ],
+)
+def test_a_name_with_letters_beyond_ascii_or_of_another_kind_stands_for_nobody(presented, wanted):
+    """RFC 9525 6.3 and 6.4: only ASCII has a case, and addresses are compared octet by octet."""
+    names = presenting(presented, general_name("DNS", b"other.example"))
+    assert not stands_for(names, server_name(wanted))
+    assert stands_for(names, server_name("other.example"))
+
+
+def test_an_embedded_address_stands_for_itself():
+    """RFC 9525 6.4."""
+    names = presenting(general_name("IP", bytes.fromhex("00000000000000000000ffff0a000001")))
+    assert stands_for(names, server_name("::ffff:10.0.0.1"))
+
+
+def test_kinds_that_the_parser_refuses_hide_no_other():
+    """RFC 5280 4.2.1.6: an X.400 address and an EDI party name may stand beside what is wanted."""
+    others = [general_name("X400", sequence()), general_name("EDI", encode(0xA1, encode(0x0C, b"party")))]
+    names = presenting(*others, general_name("DNS", b"server.example"))
+    assert names.dns == ("server.example",)
+    assert stands_for(names, server_name("server.example"))
+
+
 def test_a_mismatch_says_what_there_is_and_what_was_wanted():
     """RFC 9525 6.3."""
     certificate = Parsed(leaf(ROOT, "a.example", alternatives=["DNS:a.example", "IP:10.0.0.1"]).der)
@@ -143,13 +190,6 @@ def test_a_common_name_never_stands_for_a_server():
     certificate = Parsed(issue("server.example", ROOT).der)
     [reason] = name_reasons(certificate, names_of(certificate), ServerName("ip", "10.0.0.1"))
     assert (reason.fault, reason.facts) == (Fault.NO_SERVER_NAMES, {"wanted": "IP:10.0.0.1"})
-
-
-def test_a_dns_name_is_told_from_an_address():
-    """RFC 1123 2.1: a final label of digits is none."""
-    assert is_dns_name("server.example")
-    assert not is_dns_name("10.0.0.1")
-    assert not is_dns_name("")
 
 
 def test_a_label_that_is_too_long_in_another_script_is_refused():

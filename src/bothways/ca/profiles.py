@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bothways.ca.keys import PublicKey
 from bothways.errors import ConfigError
-from bothways.trust.names import is_dns_name
+from bothways.trust.general_names import is_dns_name, lower_ascii
 
 COMMON_NAME_LIMIT = 64  # ub-common-name, RFC 5280 appendix A.1
 NAME_LIMIT = 100  # of alternative names
@@ -247,7 +247,7 @@ def key_usage(profile: Profile, key: PublicKey) -> x509.KeyUsage:
 
 
 def _dns(name: str) -> str:
-    lower = name.lower()
+    lower = lower_ascii(name)
     if (
         not is_dns_name(lower.removeprefix("*."))
         or lower == "*"
@@ -308,7 +308,7 @@ def _uri(name: str) -> str:
 def _email(name: str) -> str:
     local, _, domain = name.rpartition("@")
     sound = local and local.isascii() and local.isprintable() and not set(local) & set(' "(),:;<>@[\\]')
-    if not sound or not is_dns_name(domain.lower()):
+    if not sound or not is_dns_name(lower_ascii(domain)):
         raise ConfigError(f"{name!a} is no mail address")
     if len(local) > LOCAL_PART_LIMIT or len(name) > ADDRESS_LIMIT:
         raise ConfigError(

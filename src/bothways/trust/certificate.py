@@ -6,7 +6,7 @@ Judges nothing: what cannot be read is an EncodingError.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
@@ -17,6 +17,8 @@ from cryptography.x509 import (
     AuthorityKeyIdentifier,
     Certificate,
     ExtensionType,
+    NameConstraints,
+    ObjectIdentifier,
     SubjectAlternativeName,
     SubjectKeyIdentifier,
 )
@@ -45,12 +47,16 @@ from bothways.trust.extensions import (
     Extensions,
     Place,
     by_identifier,
+    name_of,
     read_extensions,
     unread_in,
 )
+from bothways.trust.general_names import GeneralName, general_names
 from bothways.trust.parsing import EncodingError, attempt, open_certificate
+from bothways.trust.subtrees import Subtree, subtrees_in
 
 T = TypeVar("T", bound=ExtensionType)
+V = TypeVar("V")
 _INTEGER = 0x02
 _VERSION = 0xA0
 # What may follow the key, in this order (RFC 5280 4.1): tag, its name, and the first version that has it.
@@ -61,7 +67,7 @@ _OPTIONAL = {
     _EXTENSIONS: ("extensions", 3),
 }
 EMPTY_NAME = b"\x30\x00"
-_ALTERNATIVE_NAMES = bytes.fromhex("551d11")
+_ALTERNATIVE_NAMES, _NAME_CONSTRAINTS = bytes.fromhex("551d11"), bytes.fromhex("551d1e")
 # From so many octets on, alternative names have on average so many octets at least: to read one takes 170.
 _MANY_OCTETS, _SHORTEST_NAME = 1024, 5
 # Whose keys are read. That of DSA is refused as weak, all others as unknown: Diffie-Hellman's costs milliseconds.
@@ -81,8 +87,15 @@ _KEY_ALGORITHMS = frozenset(
 )
 TEXT_LIMIT = 1024  # characters of a name that are told
 ALTERNATIVES_TOLD = 8
+# Extensions that are read by ourselves, whatever the parser makes of them: the content of their identifiers.
+_READ_HERE = {
+    SubjectAlternativeName.oid: _ALTERNATIVE_NAMES,
+    NameConstraints.oid: _NAME_CONSTRAINTS,
+}
+_READ_BY_PARSER = CONSULTED - _READ_HERE.keys()
 
 
+PermittedAndExcluded = tuple[tuple[Subtree, ...], tuple[Subtree, ...]]
 Flaw = tuple[Fault, Mapping[str, object]]
 
 
@@ -94,6 +107,8 @@ class Loaded(NamedTuple):
     extensions: Extensions
     not_before: datetime
     not_after: datetime
+    alternative_names: tuple[GeneralName, ...] | None
+    name_constraints: PermittedAndExcluded | None
 
 
 class Parsed:
@@ -206,7 +221,7 @@ class Parsed:
             attempt("extensions", _check_number_of_names, area)
         found = read_extensions(lambda: certificate.extensions, area, Place.CERTIFICATE) if area else ()
         extensions = by_identifier(found)
-        unread = unread_in(found, CONSULTED)
+        unread = unread_in(found, _READ_BY_PARSER)
         if unread is not None:
             raise unread
         self._check_names()
@@ -216,12 +231,23 @@ class Parsed:
             extensions,
             attempt("notBefore", lambda: certificate.not_valid_before_utc),
             attempt("notAfter", lambda: certificate.not_valid_after_utc),
+            self._own_reading(extensions, SubjectAlternativeName.oid, general_names),
+            self._own_reading(extensions, NameConstraints.oid, subtrees_in),
         )
 
     def _check_key_algorithm(self) -> None:
         """See that the key is of a kind that is read at all, before it is: to read some others takes long."""
         if attempt("subjectPublicKeyInfo", _algorithm_of, self.spki) not in _KEY_ALGORITHMS:
             raise EncodingError("subjectPublicKeyInfo", "a key of a kind that we do not know")
+
+    def _own_reading(
+        self, extensions: Extensions, oid: ObjectIdentifier, read: Callable[[bytes], V]
+    ) -> V | None:
+        """Read an extension of `_READ_HERE` from its bytes; None where it is absent."""
+        if oid not in extensions:
+            return None
+        _, value = attempt("extensions", self.raw_extensions.__getitem__, _READ_HERE[oid])
+        return attempt(name_of(oid), read, value)
 
     def _check_names(self) -> None:
         """See that subject and issuer are names; `cryptography`'s own reading of them is not needed."""
@@ -283,6 +309,16 @@ class Parsed:
                 raise ValueError(f"the extension {identifier_text(oid)} stands there twice")
             found[oid] = critical, value
         return found
+
+    @property
+    def alternative_names(self) -> tuple[GeneralName, ...] | None:
+        """The subject alternative names as they stand; None without that extension (RFC 5280 4.2.1.6)."""
+        return (self._loaded or self.load()).alternative_names
+
+    @property
+    def name_constraints(self) -> PermittedAndExcluded | None:
+        """The permitted and the excluded subtrees; None without that extension (RFC 5280 4.2.1.10)."""
+        return (self._loaded or self.load()).name_constraints
 
     @property
     def digest(self) -> bytes:
@@ -360,11 +396,10 @@ class Parsed:
 
     def _alternatives_text(self) -> str:
         try:
-            alternatives = self.extension(SubjectAlternativeName)
+            others = self.alternative_names
         except ValueError:
             return ""
-        few = islice(alternatives or (), ALTERNATIVES_TOLD)
-        return ", ".join(str(getattr(each, "value", each)) for each in few)[:TEXT_LIMIT]
+        return ", ".join(map(str, islice(others or (), ALTERNATIVES_TOLD)))[:TEXT_LIMIT]
 
     @property
     def issuer_text(self) -> str:

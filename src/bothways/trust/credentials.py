@@ -25,7 +25,8 @@ from bothways.trust import files, pem
 from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import Parsed
 from bothways.trust.distinguished import normal
-from bothways.trust.names import ServerName, is_dns_name, names_of
+from bothways.trust.general_names import is_dns_name, lower_ascii
+from bothways.trust.names import ServerName, names_of
 from bothways.trust.names import stands_for as names_stand_for
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Names
@@ -115,7 +116,7 @@ class Credentials:
 
     def stands_for(self, server_name_asked: str) -> bool:
         """Whether the leaf is for the DNS name that a client asks for (RFC 9525 6.3)."""
-        name = server_name_asked.lower()
+        name = lower_ascii(server_name_asked)
         return is_dns_name(name) and names_stand_for(self.names, ServerName("dns", name))
 
     def is_issued_by(self, authorities: Iterable[bytes]) -> bool:

@@ -6,20 +6,17 @@ A server is known by its subject alternative names alone; a common name is repor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import ip_address
 from typing import Literal
-
-from cryptography import x509
 
 from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
 from bothways.trust.certificate import Parsed
 from bothways.trust.distinguished import common_name, spelled
+from bothways.trust.general_names import Kind, is_dns_name, lower_ascii
 from bothways.trust.verdict import Names
 from bothways.trust.work import Step, WorkBudget
 
-_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # IDNA 2003 and 2008 map these to different labels
 NO_NAMES = Names("(unreadable)")
 
@@ -46,7 +43,7 @@ def server_name(text: str) -> ServerName:
     text: a DNS name (a final dot does not count; other scripts become A-labels), an IPv4 or IPv6 address
     (with or without brackets and zone), or a URI. Raises ConfigError for anything else.
     """
-    name = text.lower() if text.isascii() else _a_labels(text)
+    name = lower_ascii(text) if text.isascii() else _a_labels(text)
     if is_dns_name(name):
         return ServerName("dns", name)
     if "://" in text:
@@ -64,21 +61,6 @@ def server_name(text: str) -> ServerName:
 def check_server_name(text: str) -> str:
     """Return the name that a caller wants to reach in the form that is compared, or raise ConfigError."""
     return server_name(text).text
-
-
-def is_dns_name(name: str) -> bool:
-    """Whether `name` is a DNS name in lower case; underscores pass (RFC 1123 2.1)."""
-    return len(name) <= 253 and _has_labels(name)
-
-
-@lru_cache(maxsize=1024)
-def _has_labels(name: str) -> bool:
-    labels = name.split(".")
-    return all(map(_is_label, labels)) and not labels[-1].isdigit()
-
-
-def _is_label(label: str) -> bool:
-    return 0 < len(label) <= 63 and _LETTERS.issuperset(label) and label[0] != "-" and label[-1] != "-"
 
 
 def _a_labels(name: str) -> str:
@@ -104,7 +86,7 @@ def _canonical_uri(uri: str) -> str:
     """Return a URI with scheme and authority in lower case; the rest counts as it is (RFC 3986 6.2.2.1)."""
     scheme, _, rest = uri.partition("://")
     authority, slash, path = rest.partition("/")
-    return f"{scheme.lower()}://{authority.lower()}{slash}{path}"
+    return f"{lower_ascii(scheme)}://{lower_ascii(authority)}{slash}{path}"
 
 
 def names_of(certificate: Parsed, work: WorkBudget | None = None) -> Names:
@@ -114,20 +96,18 @@ def names_of(certificate: Parsed, work: WorkBudget | None = None) -> Names:
     """
     names = certificate.names
     if work is not None:
-        work.spend(Step.NAME, len(list(certificate.extension(x509.SubjectAlternativeName) or ())))
+        work.spend(Step.NAME, len(certificate.alternative_names or ()))
     if not isinstance(names, Names):
         certificate.names = names = _collected(certificate)
     return names
 
 
 def _collected(certificate: Parsed) -> Names:
-    kinds: dict[type[x509.GeneralName], list[str]] = {
-        x509.DNSName: [], x509.IPAddress: [], x509.UniformResourceIdentifier: [], x509.RFC822Name: []
-    }  # fmt: skip
-    for each in certificate.extension(x509.SubjectAlternativeName) or ():
-        found = kinds.get(type(each))
+    kinds: dict[Kind, list[str]] = {Kind.DNS: [], Kind.IP: [], Kind.URI: [], Kind.EMAIL: []}
+    for each in certificate.alternative_names or ():
+        found = kinds.get(each.kind)
         if found is not None:
-            found.append(str(each.value))
+            found.append(str(each))
     dns, ip, uri, email = map(tuple, kinds.values())
     return Names(spelled(certificate.subject), common_name(certificate.subject), dns, ip, uri, email)
 
@@ -138,7 +118,7 @@ def stands_for(names: Names, wanted: ServerName) -> bool:
         return wanted.text in names.ip
     if wanted.kind == "uri":
         return any(_canonical_uri(each) == wanted.text for each in names.uri)
-    return any(_dns_matches(each.lower(), wanted.text) for each in names.dns)
+    return any(_dns_matches(lower_ascii(each), wanted.text) for each in names.dns)
 
 
 def _dns_matches(presented: str, wanted: str) -> bool:
@@ -154,7 +134,7 @@ def name_reasons(certificate: Parsed, names: Names, wanted: ServerName) -> list[
     if stands_for(names, wanted):
         return []
     subject = certificate.subject_text
-    if certificate.extension(x509.SubjectAlternativeName) is None:
+    if certificate.alternative_names is None:
         kind = {"dns": "DNS", "ip": "IP", "uri": "URI"}[wanted.kind]
         return [Reason(Fault.NO_SERVER_NAMES, 0, subject, {"wanted": f"{kind}:{wanted.text}"})]
     presented = names.dns + names.ip + names.uri or names.email

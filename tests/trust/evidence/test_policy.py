@@ -35,6 +35,7 @@ def test_allowed_hosts_and_networks_are_told_apart() -> None:
         ({"ports": (0,)}, "1 to 65535"),
         ({"allow": "pki.inner"}, "single text"),
         ({"allow": ("http://pki.inner/",)}, "no host and no network"),
+        ({"allow": ("p\u212ai.inner",)}, "no host and no network"),
         ({"allow": ("10.0.0.1/8",)}, "no host and no network"),
         ({"keep": timedelta(seconds=-1)}, "keep"),
         ({"keep": timedelta.max}, "keep"),

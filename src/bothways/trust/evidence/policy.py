@@ -18,6 +18,7 @@ from bothways.trust import files
 from bothways.trust.evidence.asking import MAX_RESPONSE_BYTES
 from bothways.trust.evidence.locations import is_host
 from bothways.trust.evidence.memory import Memory
+from bothways.trust.general_names import lower_ascii
 from bothways.trust.verdict import Want
 
 Network = IPv4Network | IPv6Network
@@ -106,7 +107,7 @@ def _network(text: str) -> Network | None:
 
 
 def _host(text: str) -> str:
-    host = text.lower().rstrip(".")
+    host = lower_ascii(text).rstrip(".")
     if not is_host(host):
         raise ConfigError(
             f"allow: {text!r} is no host and no network; expected one like ocsp.example or 10.0.0.0/8"

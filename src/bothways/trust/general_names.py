@@ -1,0 +1,271 @@
+"""General names as they stand in a certificate (RFC 5280 4.2.1.6), and the form in which each kind is compared.
+
+Read from the DER by ourselves, since the parser refuses two kinds and knows no limits of subtrees. A name that is
+malformed in its kind is kept: it stands for nobody, and constraints refuse it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from functools import lru_cache
+from ipaddress import ip_address
+from itertools import pairwise
+from string import ascii_letters, ascii_lowercase, digits
+from typing import NamedTuple
+
+from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element
+from bothways.trust.distinguished import has_endless_text, identifier_text, normal_relatives, spelled
+
+_UTF8_STRING = 0x0C
+_VALUE = 0xA0
+# An honest certificate has a hundred names, of which few are directory names.
+NAMES_LIMIT = 4096
+_URI_LIMIT = 8192
+_IDENTIFIER_LIMIT = 63
+_SMTP_UTF8_MAILBOX = bytes.fromhex("2b06010505070809")
+_HOST_LIMIT = 253
+_LABEL_LIMIT = 63
+_HOST_LETTERS = frozenset(ascii_lowercase + digits + "-_")
+_LOCAL_LIMIT = 256  # RFC 5321 4.5.3.1.1 allows 64
+_ALPHANUMERIC = frozenset(ascii_letters + digits)
+_ATOM = _ALPHANUMERIC | frozenset("!#$%&'*+-/=?^_`{|}~")
+_URI_LETTERS = _ALPHANUMERIC | frozenset("-._~:/?#[]@!$&'()*+,;=%")
+_SCHEME = _ALPHANUMERIC | frozenset("+-.")
+_MAPPED = bytes(10) + b"\xff\xff"  # what precedes an IPv4 address in an IPv6 one (RFC 4291 2.5.5.2)
+
+
+class Kind(Enum):
+    """The kinds of general names, by their tags."""
+
+    OTHER = 0xA0
+    EMAIL = 0x81
+    DNS = 0x82
+    X400 = 0xA3
+    DIRECTORY = 0xA4
+    EDI = 0xA5
+    URI = 0x86
+    IP = 0x87
+    REGISTERED_ID = 0x88
+
+
+_KINDS = {kind.value: kind for kind in Kind}
+_TEXTS = (Kind.EMAIL, Kind.DNS, Kind.URI)
+
+
+class GeneralName(NamedTuple):
+    """One general name: the content of its element, of a directory name the whole name in DER."""
+
+    kind: Kind
+    value: bytes
+
+    @property
+    def text(self) -> str | None:
+        """An e-mail address, DNS name or URI; None for other kinds, and for what is not ASCII (IA5String)."""
+        return self.value.decode() if self.kind in _TEXTS and self.value.isascii() else None
+
+    @property
+    def utf8_mailbox(self) -> str | None:
+        """The mailbox of an otherName that is one (SmtpUTF8Mailbox, RFC 9598 3); "" for a malformed one."""
+        if self.kind is not Kind.OTHER:
+            return None
+        identifier, value = other_name(self.value)
+        return _utf8_string(value) if identifier == _SMTP_UTF8_MAILBOX else None
+
+    def __str__(self) -> str:
+        """The name for a person."""
+        if self.kind in _TEXTS:
+            return self.value.decode("ascii", "backslashreplace")
+        if self.kind is Kind.DIRECTORY:
+            return spelled(self.value)
+        if self.kind is Kind.IP:
+            return address_text(self.value)
+        if self.kind is Kind.REGISTERED_ID:
+            return identifier_text(self.value)
+        if self.kind is Kind.OTHER:
+            return self.utf8_mailbox or identifier_text(other_name(self.value)[0])
+        return {Kind.X400: "an X.400 address", Kind.EDI: "an EDI party name"}[self.kind]
+
+
+def general_names(der: bytes) -> tuple[GeneralName, ...]:
+    """Read a sequence of general names, such as the value of subjectAltName. Raises ValueError."""
+    at, end = expect_element(der, 0, len(der), SEQUENCE, "list of names")
+    if end != len(der):
+        raise ValueError(f"{len(der) - end} bytes follow the list of names")
+    names = tuple(names_between(der, at, end))
+    if not names:
+        raise ValueError("the list of names is empty")
+    return names
+
+
+def names_between(data: bytes, at: int, end: int) -> Iterator[GeneralName]:
+    """Read the general names between `at` and `end`. Raises ValueError."""
+    for number, (tag, _, start, stop) in enumerate(elements(data, at, end)):
+        if number == NAMES_LIMIT:
+            raise ValueError(f"more than {NAMES_LIMIT} names")
+        yield general_name(tag, data[start:stop])
+
+
+def general_name(tag: int, value: bytes, addresses: tuple[int, ...] = (4, 16)) -> GeneralName:
+    """Make a general name of the tag and the content of its element. Raises ValueError.
+
+    addresses: how many bytes an IP address may have; a subtree has twice as many.
+    """
+    kind = _KINDS.get(tag)
+    if kind is None:
+        raise ValueError(f"a name of a kind that is none: tag {tag:02x}")
+    if kind is Kind.IP and len(value) not in addresses:
+        raise ValueError(f"an IP address of {len(value)} bytes")
+    if kind is Kind.OTHER:
+        other_name(value)
+    if kind is Kind.REGISTERED_ID and not _is_identifier(value):
+        raise ValueError("a registered identifier that is none")
+    return GeneralName(kind, value)
+
+
+def steps_of(names: Iterable[GeneralName]) -> int:
+    """Return how many short names' work it is to compare these; a directory name costs most for its length."""
+    return sum(1 + len(name.value) // (3 if name.kind is Kind.DIRECTORY else 32) for name in names)
+
+
+def other_name(value: bytes) -> tuple[bytes, bytes]:
+    """Take an otherName apart: its identifier, and the DER of its value. Raises ValueError."""
+    start, stop = expect_element(value, 0, len(value), OBJECT_IDENTIFIER, "identifier of an otherName")
+    if not _is_identifier(value[start:stop]):
+        raise ValueError("the identifier of an otherName is none")
+    at, end = expect_element(value, stop, len(value), _VALUE, "value of an otherName")
+    if end != len(value) or at == end or element(value, at, end)[2] != end:
+        raise ValueError("an otherName without a single value")
+    return value[start:stop], value[at:end]
+
+
+def _is_identifier(value: bytes) -> bool:
+    """Whether bytes are the content of an object identifier (X.690 8.19)."""
+    if not 1 <= len(value) <= _IDENTIFIER_LIMIT or value[-1] >= 0x80:
+        return False
+    return value[0] != 0x80 and not any(first < 0x80 and second == 0x80 for first, second in pairwise(value))
+
+
+def _utf8_string(value: bytes) -> str:
+    try:
+        start, stop = expect_element(value, 0, len(value), _UTF8_STRING, "mailbox")
+        return value[start:stop].decode() if stop == len(value) else ""
+    except ValueError:
+        return ""
+
+
+def address_text(value: bytes) -> str:
+    """Return an IP address, or a subtree of them, for a person."""
+    half = len(value) // 2
+    if len(value) in (8, 32):
+        return f"{ip_address(value[:half])}/{ip_address(value[half:])}"
+    return str(ip_address(value))
+
+
+def embedded_ipv4(address: bytes) -> bytes | None:
+    """Return the IPv4 address that an IPv6 address stands for (RFC 4291 2.5.5.2)."""
+    return address[12:] if len(address) == 16 and address.startswith(_MAPPED) else None
+
+
+# -- the forms in which names are compared; None for what is malformed -----------------------------------
+
+
+def is_dns_name(name: str) -> bool:
+    """Whether `name` is a DNS name in lower case; underscores pass, a final label of digits does not (RFC 1123 2.1)."""
+    return len(name) <= _HOST_LIMIT and _has_labels(name)
+
+
+@lru_cache(maxsize=1024)
+def _has_labels(name: str) -> bool:
+    labels = name.split(".")
+    return all(map(_is_label, labels)) and not labels[-1].isdigit()
+
+
+def _is_label(label: str) -> bool:
+    return (
+        0 < len(label) <= _LABEL_LIMIT
+        and _HOST_LETTERS.issuperset(label)
+        and label[0] != "-"
+        and label[-1] != "-"
+    )
+
+
+def lower_ascii(text: str) -> str:
+    """Return ASCII in lower case, and whatever has another letter as it is: only ASCII has a case (RFC 9525 6.3)."""
+    return text.lower() if text.isascii() else text
+
+
+def host_form(text: str) -> str | None:
+    """Return a DNS name in lower case; with a final dot the same host is meant (RFC 1034 3.1)."""
+    host = lower_ascii(text).removesuffix(".")
+    return host if is_dns_name(host) else None
+
+
+def directory_form(name: bytes) -> tuple[bytes, ...] | None:
+    """Return the relative names of a directory name as RFC 5280 7.1 compares them; None where it is none.
+
+    So is one with a string that is too long to be compared by these rules.
+    """
+    try:
+        return None if has_endless_text(name) else normal_relatives(name)
+    except ValueError:
+        return None
+
+
+class Mailbox(NamedTuple):
+    """A mailbox: its local part without quotation, and its host in lower case."""
+
+    local: str
+    host: str
+
+
+def mailbox_form(text: str, *, ascii_only: bool = True) -> Mailbox | None:
+    """Return a mailbox as it is compared (RFC 5321 4.1.2): the local part exactly, but not how it is quoted."""
+    local, at, host = text.rpartition("@")
+    name = host_form(host)
+    if not at or name is None or len(local) > _LOCAL_LIMIT or (ascii_only and not local.isascii()):
+        return None
+    plain = _unquoted(local)
+    return None if plain is None else Mailbox(plain, name)
+
+
+def _unquoted(local: str) -> str | None:
+    """Return a local part without its quotation; None where it is none."""
+    if not local.startswith('"'):
+        atoms = local.split(".")
+        well = all(each and all(_is_atom_letter(letter) for letter in each) for each in atoms)
+        return local if well else None
+    if len(local) < 2 or not local.endswith('"'):
+        return None
+    plain = []
+    letters = iter(local[1:-1])
+    for letter in letters:
+        meant = next(letters, "") if letter == "\\" else letter
+        if not meant or (letter == '"') or ord(meant) < 0x20 or ord(meant) == 0x7F:
+            return None
+        plain.append(meant)
+    return "".join(plain)
+
+
+def _is_atom_letter(letter: str) -> bool:
+    return letter in _ATOM or ord(letter) > 0x9F
+
+
+def uri_host_form(uri: str) -> str | None:
+    """Return the DNS name that is the host of a URI, or None where it has none (RFC 3986 3.2, RFC 5280 4.2.1.10)."""
+    scheme, separator, rest = uri.partition("://")
+    if len(uri) > _URI_LIMIT or not separator:
+        return None
+    if not _is_scheme(scheme) or not _URI_LETTERS.issuperset(uri):
+        return None
+    authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
+    if authority.count("@") > 1:
+        return None
+    host, _, port = authority.rpartition("@")[2].partition(":")
+    if port and not (port.isascii() and port.isdigit()):
+        return None
+    return host_form(host)
+
+
+def _is_scheme(scheme: str) -> bool:
+    return scheme[:1].isalpha() and _SCHEME.issuperset(scheme)

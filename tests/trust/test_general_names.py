@@ -1,0 +1,244 @@
+"""General names as they stand in certificates, and the forms in which they are compared (RFC 5280 4.2.1.6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.trust.general_names import (
+    GeneralName,
+    Kind,
+    Mailbox,
+    address_text,
+    directory_form,
+    embedded_ipv4,
+    general_names,
+    host_form,
+    is_dns_name,
+    lower_ascii,
+    mailbox_form,
+    other_name,
+    steps_of,
+    uri_host_form,
+)
+from pki import der, name
+from raw_certificates import general_name, sequence, smtp_utf8_mailbox
+
+OID = der(0x06, b"\x2a\x03")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "meant", "text"),
+    [
+        ("EMAIL", b"me@a.example", Kind.EMAIL, "me@a.example"),
+        ("DNS", b"a.example", Kind.DNS, "a.example"),
+        ("DNS", "\u212a.example".encode(), Kind.DNS, r"\xe2\x84\xaa.example"),
+        ("DNS", b"\xfc.example", Kind.DNS, r"\xfc.example"),
+        ("DNS", b"", Kind.DNS, ""),
+        ("URI", b"urn:a", Kind.URI, "urn:a"),
+        ("IP", bytes([10, 0, 0, 1]), Kind.IP, "10.0.0.1"),
+        ("IP", bytes(15) + b"\1", Kind.IP, "::1"),
+        ("RID", b"\x2a\x03", Kind.REGISTERED_ID, "1.2.3"),
+        ("X400", sequence(), Kind.X400, "an X.400 address"),
+        ("EDI", der(0xA1, der(0x0C, b"party")), Kind.EDI, "an EDI party name"),
+        ("DN", name("me", O="Here").public_bytes(), Kind.DIRECTORY, "CN=me,O=Here"),
+        ("DN", sequence(), Kind.DIRECTORY, ""),
+        ("OTHER", OID + der(0xA0, der(0x05, b"")), Kind.OTHER, "1.2.3"),
+    ],
+)
+def test_every_kind_is_read(kind, value, meant, text):
+    """RFC 5280 4.2.1.6; what is not ASCII is shown so that nobody takes it for letters."""
+    [found] = general_names(sequence(general_name(kind, value)))
+    assert (found, str(found)) == (GeneralName(meant, value), text)
+
+
+@pytest.mark.parametrize(
+    ("der_of_names", "problem"),
+    [
+        (sequence(), "is empty"),
+        (sequence(general_name("DNS", b"a")) + b"\0", "1 bytes follow"),
+        (general_name("DNS", b"a"), "no list of names"),
+        (sequence(b"\x82\x05a"), "runs past the end"),
+        (sequence(der(0x89, b"x")), "a kind that is none"),
+        (sequence(der(0x0C, b"x")), "a kind that is none"),
+        (sequence(der(0xA2, der(0x16, b"x"))), "a kind that is none"),
+        (sequence(general_name("IP", b"12345")), "an IP address of 5 bytes"),
+        (sequence(general_name("IP", b"")), "an IP address of 0 bytes"),
+        (sequence(general_name("IP", bytes(8))), "an IP address of 8 bytes"),
+        (sequence(*[general_name("DNS", b"a")] * 4097), "more than 4096 names"),
+        (sequence(general_name("RID", b"")), "registered identifier"),
+        (sequence(general_name("RID", b"\x80")), "registered identifier"),
+        (sequence(general_name("RID", b"\x2a\x80\x01")), "registered identifier"),
+        (sequence(general_name("OTHER", OID)), "cut off"),
+        (sequence(general_name("OTHER", OID + der(0xA0, b""))), "without a single value"),
+        (sequence(general_name("OTHER", OID + der(0xA0, b"\5\0\5\0"))), "without a single value"),
+        (sequence(general_name("OTHER", OID + der(0xA0, b"\5\0") + b"\5\0")), "without a single value"),
+        (sequence(general_name("OTHER", der(6, b"") + der(0xA0, b"\5\0"))), "is none"),
+        (sequence(general_name("RID", b"\x2a" * 64)), "registered identifier"),
+    ],
+)
+def test_what_is_no_list_of_names_is_told(der_of_names, problem):
+    """RFC 5280 A.2: GeneralNames is a sequence of one or more, each by its kind."""
+    with pytest.raises(ValueError, match=problem):
+        general_names(der_of_names)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("Host.Example", "host.example"),
+        ("host.example.", "host.example"),
+        ("_srv.example", "_srv.example"),
+        ("localhost", "localhost"),
+        ("\u212aelvin.example", None),
+        ("stra\u00dfe.example", None),
+        ("", None),
+        (".", None),
+        (".example", None),
+        ("a..example", None),
+        ("a example", None),
+        ("a\0.example", None),
+        ("-a.example", None),
+        ("a-.example", None),
+        ("10.0.0.1", None),
+        ("x" * 64 + ".example", None),
+        ("a." * 127 + "a", None),
+        ("a." * 126 + "a", "a." * 126 + "a"),
+    ],
+)
+def test_a_host_has_one_form(text, form):
+    """RFC 1034 3.5, RFC 1123 2.1: letters of ASCII alone have a case."""
+    assert host_form(text) == form
+    assert is_dns_name(text) is (form == text)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("me@Host.Example", ("me", "host.example")),
+        ("Me@host.example", ("Me", "host.example")),
+        ('"me"@host.example', ("me", "host.example")),
+        (r'"m\e"@host.example', ("me", "host.example")),
+        ('"a@b"@host.example', ("a@b", "host.example")),
+        ('"a b"@host.example', ("a b", "host.example")),
+        (r'"a\"b"@host.example', ('a"b', "host.example")),
+        ("a.b@host.example", ("a.b", "host.example")),
+        ("a..b@host.example", None),
+        (".a@host.example", None),
+        ("a b@host.example", None),
+        ("a@b@host.example", None),
+        ('"a"b"@host.example', None),
+        ('"a\\"@host.example', None),
+        ('"a\n"@host.example', None),
+        ('"@host.example', None),
+        ("@host.example", None),
+        ("host.example", None),
+        ("me@", None),
+        ("me@[10.0.0.1]", None),
+        ("me@ho\u212a.example", None),
+        ("m\u00fc@host.example", None),
+        ("x" * 257 + "@host.example", None),
+    ],
+)
+def test_a_mailbox_has_one_form_however_it_is_quoted(text, form):
+    """RFC 5321 4.1.2: quotation marks are no part of the local part, whose case counts."""
+    assert mailbox_form(text) == (None if form is None else Mailbox(*form))
+
+
+def test_a_mailbox_of_utf8_may_have_other_letters_in_its_local_part_alone():
+    """RFC 9598 3: the host is in A-labels."""
+    assert mailbox_form("m\u00fc@Host.example", ascii_only=False) == Mailbox("m\u00fc", "host.example")
+    assert mailbox_form("m\u00fc@b\u00fccher.example", ascii_only=False) is None
+    assert mailbox_form("m\u0085@host.example", ascii_only=False) is None
+
+
+@pytest.mark.parametrize(
+    ("name_der", "mailbox"),
+    [
+        (smtp_utf8_mailbox("m\u00fc@host.example"), "m\u00fc@host.example"),
+        (general_name("OTHER", bytes.fromhex("06082b06010505070809a0021600")), ""),
+        (general_name("OTHER", bytes.fromhex("06082b06010505070809a0030c01ff")), ""),
+        (general_name("OTHER", OID + der(0xA0, der(0x0C, b"me@a"))), None),
+        (general_name("EMAIL", b"me@a"), None),
+    ],
+)
+def test_a_mailbox_of_utf8_is_found_in_its_othername(name_der, mailbox):
+    """RFC 9598 3: a UTF8String, and nothing else."""
+    [found] = general_names(sequence(name_der))
+    assert found.utf8_mailbox == mailbox
+    assert str(found)
+
+
+@pytest.mark.parametrize(
+    ("uri", "host"),
+    [
+        ("https://Host.Example/path", "host.example"),
+        ("https://user:word@host.example:8443?q#f", "host.example"),
+        ("spiffe://example.org/ns/a", "example.org"),
+        ("x://host.example./", "host.example"),
+        ("https://host.example:/", "host.example"),
+        ("https://[2001:db8::1]/", None),
+        ("https://10.0.0.1/", None),
+        ("https://host.example:80x/", None),
+        ("https://a@b@host.example/", None),
+        ("https://ho%73t.example/", None),
+        ("https://good.example\\@bad.example/", None),
+        ("https://good.example /", None),
+        ("https://ho\u212at.example/", None),
+        ("https:///path", None),
+        ("https:host.example", None),
+        ("https://host.example/" + "x" * 8192, None),
+        ("urn:uuid:1", None),
+        ("1x://host.example/", None),
+        ("://host.example/", None),
+    ],
+)
+def test_the_host_of_a_uri_is_a_dns_name_or_none(uri, host):
+    """RFC 5280 4.2.1.10, RFC 3986 3.2: what others may read otherwise has none."""
+    assert uri_host_form(uri) == host
+
+
+def test_addresses_and_networks_are_told():
+    """RFC 5280 4.2.1.10."""
+    assert address_text(bytes([10, 0, 0, 0, 255, 0, 0, 0])) == "10.0.0.0/255.0.0.0"
+    assert address_text(bytes(32)) == "::/::"
+
+
+def test_an_ipv6_address_may_stand_for_one_of_ipv4():
+    """RFC 4291 2.5.5.2."""
+    assert embedded_ipv4(bytes.fromhex("00000000000000000000ffff0a000001")) == bytes([10, 0, 0, 1])
+    assert embedded_ipv4(bytes.fromhex("20010db800000000000000000a000001")) is None
+    assert embedded_ipv4(bytes([10, 0, 0, 1])) is None
+
+
+def test_letters_beyond_ascii_keep_their_case():
+    """RFC 9525 6.3: a Kelvin sign is no k."""
+    assert lower_ascii("HOST") == "host"
+    assert lower_ascii("\u212aHOST") == "\u212aHOST"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"\5\0",
+        sequence(der(0x31, b"")),
+        sequence(der(0x31, sequence(OID, der(0x0C, "\u00e9".encode() * 257)))),
+    ],
+)
+def test_a_directory_name_that_is_none_has_no_form(value):
+    """RFC 5280 4.1.2.4: nor has one that is too long to be compared by its rules."""
+    [found] = general_names(sequence(general_name("DN", value)))
+    assert directory_form(found.value) is None
+    assert str(found) in (value.hex(), "1.2.3=" + "\u00e9" * 257)
+
+
+def test_what_a_name_costs_to_compare_is_said():
+    """A name may be as long as its certificate."""
+    names = [GeneralName(Kind.DNS, b"x" * 20), GeneralName(Kind.DNS, b"x" * 64)]
+    assert steps_of(names) == 1 + 3
+    assert steps_of([GeneralName(Kind.DIRECTORY, bytes(300))]) == 101
+
+
+def test_an_othername_is_taken_apart():
+    """RFC 5280 4.2.1.6."""
+    assert other_name(OID + der(0xA0, b"\5\0")) == (b"\x2a\x03", b"\5\0")
