@@ -90,6 +90,7 @@ def dns(*names: str) -> dict[str, Any]:
 PERMITTED = x509.NameConstraints([x509.DNSName("example")], None)
 POLICIES = x509.PolicyConstraints(None, 0)
 CA_USAGE = ("digital_signature", "key_cert_sign")
+BACKDATED = {"not_before": datetime(1970, 1, 1, tzinfo=UTC)}
 OLD = {"not_before": BASELINE - timedelta(days=1)}
 YOUNG = {"not_before": BASELINE}
 
@@ -131,6 +132,8 @@ BROKEN: list[tuple[str, int, Options]] = [
     ("ca-basic-constraints", 1, {"middle": basic(True, False)}),
     ("ca-basic-constraints", 1, {"middle": {"ca": False}}),
     ("ca-basic-constraints", 2, {"top": basic(True, False) | YOUNG}),
+    ("subject-key-identifier", 2, {"top": identifiers("top", None, False) | BACKDATED}),
+    ("ca-basic-constraints", 2, {"top": basic(True, False) | BACKDATED}),
     ("ca-as-leaf", 0, {"ca": True}),
     ("ca-as-leaf", 0, basic(True, False)),
     ("ca-key-usage", 1, {"middle": {"key_usage": None}}),

@@ -27,6 +27,8 @@ MOST_REASONS = 8
 LONGEST_SERIAL = 20
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
+# A root with extensions that says it is older than these was made later.
+X509_VERSION_3 = datetime(1996, 1, 1, tzinfo=UTC)
 # When version 1.0 of the Baseline Requirements took effect.
 BASELINE = datetime(2012, 7, 1, tzinfo=UTC)
 
@@ -72,7 +74,10 @@ class Rule:
         """Whether a certificate is held to the rule at its position in a path."""
         if self.binds == ("CAs" if position == 0 else "leaf"):
             return False
-        return position == 0 or not anchor or certificate.not_before >= self.roots_since
+        if position == 0 or not anchor:
+            return True
+        is_old = X509_VERSION_3 <= certificate.not_before < self.roots_since
+        return self.roots_since != NEVER and not is_old
 
 
 class Problem:
