@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from itertools import groupby, zip_longest
 from typing import Any, NamedTuple
 
-from cryptography import x509
 from sqlalchemy import Connection, select
 from sqlalchemy.engine import Row as Found
 
 from bothways.ca.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS, GENESIS
 from bothways.ca.store import streamed
 from bothways.errors import ConfigError
+from bothways.trust import parsing
 
 CRL, IMPORT = "crl", "import"
 CHANGING = ("issue", "renew", "sign", IMPORT, "revoke", "release")
@@ -190,8 +190,8 @@ def _ends_as_it_says(row: Found[Any]) -> bool:
     if row.certificate is None:
         return True
     try:
-        end = x509.load_der_x509_certificate(row.certificate).not_valid_after_utc
-    except ValueError:
+        end = parsing.certificate(row.certificate).not_valid_after_utc
+    except parsing.EncodingError:
         return False
     return bool(int(end.timestamp()) == row.not_after)
 

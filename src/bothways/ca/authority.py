@@ -22,6 +22,7 @@ from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
 from bothways.ca.signing import sign_certificate
 from bothways.errors import ConfigError
 from bothways.trust.credentials import Credentials
+from bothways.trust.extensions import extension_of
 
 BACKDATE = timedelta(hours=1)  # clocks of those who judge may run behind ours
 SERIAL_BYTES = 16
@@ -190,9 +191,8 @@ class Authority:
     @property
     def key_identifier(self) -> x509.AuthorityKeyIdentifier:
         """What its certificates and lists call its key: as its own certificate does, if it does."""
-        try:
-            own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-        except x509.ExtensionNotFound:
+        own = extension_of(self.certificate, x509.SubjectKeyIdentifier)
+        if own is None:
             own = _subject_key_identifier(self.key.public_key())
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
@@ -265,7 +265,7 @@ class Authority:
         return sign_certificate(builder, self.key)
 
     def _check_room_below(self, path_length: int | None) -> None:
-        basic = self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        basic = extension_of(self.certificate, x509.BasicConstraints) or x509.BasicConstraints(True, None)
         if basic.path_length is not None and (path_length is None or path_length >= basic.path_length):
             raise ConfigError(
                 f"this authority may have {basic.path_length} authorities below it, "

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cryptography import x509
-
 from bothways.ca.answers import Answers
 from bothways.ca.lists import kept_fresh
 from bothways.ca.ocsp import Responder
@@ -21,6 +19,7 @@ from bothways.ca.profiles import Holder, Profile
 from bothways.ca.publication import certificates, root_list
 from bothways.ca.rows import WHOLE, Lists, Series
 from bothways.errors import ConfigError
+from bothways.trust import parsing
 
 LISTS_INTERVAL = timedelta(seconds=2)  # how long a revocation waits for its list
 LOOK_INTERVAL = timedelta(minutes=1)  # and how often is looked for lists that end
@@ -161,6 +160,6 @@ def _roots(office: Office) -> Document | None:
     der = root_list(office)
     if der is None:
         return None
-    crl = x509.load_der_x509_crl(der)
+    crl = parsing.crl(der)
     end = crl.next_update_utc or office.authority.root.not_valid_after_utc
     return Document(der, crl.last_update_utc, end)

@@ -31,7 +31,9 @@ from bothways.ca.register import Register
 from bothways.ca.requests import read_request
 from bothways.ca.rows import WHOLE, Entry, Series
 from bothways.errors import ConfigError
+from bothways.trust import parsing
 from bothways.trust.anchors import TrustStore
+from bothways.trust.extensions import extension_of
 from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Refused
 
@@ -181,7 +183,7 @@ class Office:
             raise ConfigError(
                 f"{entry.name or f'{serial:x}'}: was issued elsewhere, by no profile of here; issue another one"
             )
-        old = x509.load_der_x509_certificate(entry.certificate)
+        old = _recorded_certificate(entry.certificate, entry.name)
         key = None if same_key else new_key(key_type or _type_of(old.public_key()))
         public = _certifiable(old.public_key()) if key is None else key.public_key()
         lifetime = entry.not_after - entry.not_before - BACKDATE
@@ -314,9 +316,16 @@ class Office:
                 raise ConfigError(f"nothing was issued, since nobody would accept it: {verdict.reasons[0]}")
 
 
+def _recorded_certificate(der: bytes, name: str) -> x509.Certificate:
+    try:
+        return parsing.certificate(der)
+    except parsing.EncodingError as error:
+        raise ConfigError(f"{name}: its certificate in the register cannot be read: {error}") from None
+
+
 def _delegation(certificate: x509.Certificate) -> Delegation:
-    basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    return Delegation(basic.path_length, profiles.constraints_of(certificate))
+    basic = extension_of(certificate, x509.BasicConstraints)
+    return Delegation(None if basic is None else basic.path_length, profiles.constraints_of(certificate))
 
 
 def _type_of(key: object) -> KeyType:

@@ -17,6 +17,7 @@ from bothways.ca.rows import WHOLE
 from bothways.ca.sealing import opened, sealed
 from bothways.ca.token import KeyURI, find_key
 from bothways.errors import ConfigError
+from bothways.trust import parsing
 
 ROOT, ISSUING = "root", "issuing"
 
@@ -97,8 +98,8 @@ def root_pem(path: Path) -> bytes:
 def _certificates(path: Path) -> list[x509.Certificate]:
     """One certificate or more, as they were written there."""
     try:
-        return x509.load_pem_x509_certificates(directory.read(path))
-    except ValueError:
+        return parsing.certificates_from_pem(directory.read(path))
+    except parsing.EncodingError:
         raise ConfigError(f"{path}: is damaged: it holds no certificates in PEM") from None
 
 
@@ -108,8 +109,8 @@ def root_crl_pem(path: Path) -> bytes | None:
     if not place.exists():
         return None
     try:
-        return x509.load_pem_x509_crl(directory.read(place)).public_bytes(Encoding.PEM)
-    except ValueError:
+        return parsing.crl(directory.read(place)).public_bytes(Encoding.PEM)
+    except parsing.EncodingError:
         raise ConfigError(f"{place}: is damaged: it holds no revocation list in PEM") from None
 
 
@@ -129,7 +130,7 @@ def identifier_of(certificate: x509.Certificate) -> str:
 
 def row_of(certificate: x509.Certificate) -> tuple[str, bytes]:
     """What a register says of an authority: its name and its certificate."""
-    return certificate.subject.rfc4514_string(), certificate.public_bytes(Encoding.DER)
+    return parsing.name_text(certificate.subject), certificate.public_bytes(Encoding.DER)
 
 
 def addresses_of(url: str, name: str) -> Addresses:

@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bothways.ca.keys import PublicKey
 from bothways.errors import ConfigError
+from bothways.trust.extensions import extension_of
 from bothways.trust.general_names import is_dns_name, lower_ascii
 
 COMMON_NAME_LIMIT = 64  # ub-common-name, RFC 5280 appendix A.1
@@ -209,9 +210,8 @@ def name_constraints(constraints: Constraints) -> x509.NameConstraints:
 
 def constraints_of(certificate: x509.Certificate) -> Constraints:
     """Read back what `name_constraints` made."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
-    except x509.ExtensionNotFound:
+    found = extension_of(certificate, x509.NameConstraints)
+    if found is None:
         return UNCONSTRAINED
     values: dict[str, tuple[str, ...]] = {}
     for word, subtrees in (("permitted", found.permitted_subtrees), ("excluded", found.excluded_subtrees)):

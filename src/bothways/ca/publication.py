@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.lists import list_path
 from bothways.ca.office import Office
 from bothways.ca.premises import ROOT
 from bothways.ca.rows import WHOLE
+from bothways.trust import parsing
 
 
 def files(office: Office) -> Iterator[tuple[str, bytes]]:
@@ -37,4 +37,4 @@ def certificates(office: Office) -> dict[str, bytes]:
 def root_list(office: Office) -> bytes | None:
     """The list that the root signed before it went offline, where there is an authority below it."""
     text = office.root_crl_pem()
-    return None if text is None else x509.load_pem_x509_crl(text).public_bytes(Encoding.DER)
+    return None if text is None else parsing.encoded(parsing.crl(text))

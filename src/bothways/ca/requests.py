@@ -9,13 +9,14 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.x509.oid import NameOID
 
 from bothways.ca.keys import PublicKey
 from bothways.ca.profiles import NAME_LIMIT, Holder
 from bothways.errors import ConfigError
+from bothways.trust import parsing
+from bothways.trust.extensions import extension_of
 
 SIZE_LIMIT = 64 * 1024
 RSA_BITS = range(2048, 8193)
@@ -31,26 +32,13 @@ def read_request(data: bytes, source: str) -> tuple[PublicKey, Holder]:
     if len(data) > SIZE_LIMIT:
         raise ConfigError(f"{source}: is larger than {SIZE_LIMIT} bytes, so it is no request")
     try:
-        if b"-----BEGIN" in data:
-            request = x509.load_pem_x509_csr(data)
-        else:
-            request = x509.load_der_x509_csr(data)
-        key = _usable(request.public_key(), source)
-        proved = request.is_signature_valid
-        holder = _holder(request, source)
-    except (
-        ValueError,
-        TypeError,
-        UnsupportedAlgorithm,
-        x509.DuplicateExtension,
-        x509.InvalidVersion,
-    ) as error:
-        raise ConfigError(f"{source}: is no request that can be read: {str(error) or 'malformed'}") from None
-    except x509.UnsupportedGeneralNameType as error:
-        raise ConfigError(f"{source}: asks for a name of a kind that is not known: {error}") from None
-    if not proved:
+        request = parsing.signing_request(data)
+    except parsing.EncodingError as error:
+        raise ConfigError(f"{source}: is no request that can be read: {error}") from None
+    key = _usable(request.public_key(), source)
+    if not parsing.proves_its_key(request):
         raise ConfigError(f"{source}: its signature does not prove that the sender holds the key")
-    return key, holder
+    return key, _holder(request, source)
 
 
 def _usable(key: object, source: str) -> PublicKey:
@@ -73,7 +61,7 @@ def _usable(key: object, source: str) -> PublicKey:
 
 
 def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
-    common = [each.value for each in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    common = [each.value for each in request.subject if each.oid == NameOID.COMMON_NAME]
     words = [each for each in common if isinstance(each, str)]
     if words != common:
         raise ConfigError(f"{source}: asks for a common name that is no text")
@@ -99,7 +87,4 @@ def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
 
 
 def _alternative_names(request: x509.CertificateSigningRequest) -> list[x509.GeneralName]:
-    try:
-        return list(request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
-    except x509.ExtensionNotFound:
-        return []
+    return list(extension_of(request, x509.SubjectAlternativeName) or ())

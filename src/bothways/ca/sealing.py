@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import Callable
 from textwrap import wrap
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
@@ -20,12 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    load_pem_private_key,
 )
 
 from bothways.ca.der import OCTET_STRING, integer, sequence, tagged
 from bothways.ca.keys import PrivateKey, usable_key
 from bothways.errors import ConfigError
+from bothways.trust import parsing
 
 # 16 MiB for one guess, five times over: what OWASP asks for, within the memory that OpenSSL allows.
 COST, BLOCK_SIZE, PARALLEL = 2**14, 8, 5
@@ -57,16 +56,13 @@ def sealed(key: PrivateKey, passphrase: bytes | None, random: Random) -> bytes:
 
 def opened(data: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
     """Read a key that `sealed` wrote, or raise ConfigError that tells a wrong passphrase from none."""
+    if passphrase is not None and b"ENCRYPTED" not in data:
+        raise ConfigError(f"{source}: is not encrypted, so it needs no passphrase")
     try:
-        key = load_pem_private_key(data, passphrase)
-    except TypeError:
-        needed = passphrase is None
-        raise ConfigError(
-            f"{source}: is encrypted; its passphrase is needed"
-            if needed
-            else f"{source}: is not encrypted, so it needs no passphrase"
-        ) from None
-    except (ValueError, UnsupportedAlgorithm):
+        key = parsing.private_key(data, passphrase)
+    except parsing.PassphraseNeeded:
+        raise ConfigError(f"{source}: is encrypted; its passphrase is needed") from None
+    except parsing.EncodingError:
         wrong = "does not open with this passphrase" if passphrase else "holds no private key"
         raise ConfigError(f"{source}: {wrong}") from None
     return usable_key(key, source)

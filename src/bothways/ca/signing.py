@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.ca.der import BIT_STRING, SEQUENCE, sequence, tagged
 from bothways.ca.keys import HeldKey, PrivateKey, PublicKey, SigningKey, signature_hash
 from bothways.errors import ConfigError
+from bothways.trust import parsing
 from bothways.trust.der import elements, expect_element
 
 
@@ -25,7 +26,7 @@ def sign_certificate(builder: x509.CertificateBuilder, key: SigningKey) -> x509.
         return builder.sign(key, signature_hash(key))
     stand_in = _stand_in_for(key.public_key())
     built = builder.sign(stand_in, signature_hash(stand_in))
-    return x509.load_der_x509_certificate(_signed_again(built.public_bytes(Encoding.DER), key))
+    return parsing.certificate(_signed_again(built.public_bytes(Encoding.DER), key))
 
 
 def sign_crl(
@@ -36,7 +37,7 @@ def sign_crl(
         return builder.sign(key, signature_hash(key))
     stand_in = _stand_in_for(key.public_key())
     built = builder.sign(stand_in, signature_hash(stand_in))
-    return x509.load_der_x509_crl(_signed_again(built.public_bytes(Encoding.DER), key))
+    return parsing.crl(_signed_again(built.public_bytes(Encoding.DER), key))
 
 
 def _signed_again(der: bytes, key: HeldKey) -> bytes:

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca import directory
 from bothways.ca.authority import Authority, Now, Random, utc_now
@@ -29,11 +28,14 @@ from bothways.ca.premises import ISSUING, ROOT, identifier_of, own_store, row_of
 from bothways.ca.profiles import EXTENDED_USAGES, Holder, Profile
 from bothways.ca.register import Register
 from bothways.errors import ConfigError
-from bothways.trust import files
+from bothways.faults import shown
+from bothways.trust import files, parsing
 from bothways.trust.anchors import TrustStore, certificates_in
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials, is_pkcs12
+from bothways.trust.extensions import extension_of
 from bothways.trust.names import names_of
+from bothways.trust.ocsp import serial_number
 from bothways.trust.path import judge
 from bothways.trust.verdict import Refused
 
@@ -79,7 +81,7 @@ def read_existing(
         signer: SigningKey = usable_key(own.key, str(key or cert))
     else:
         own, signer = Credentials.external(data), held
-    certificate = own.certificate
+    certificate = _whole(own.certificate, source)
     if certificate.public_key() != signer.public_key():
         raise ConfigError(f"{source}: the key is not that of its certificate")
     _check_is_authority(certificate, source)
@@ -90,34 +92,52 @@ def read_existing(
 
 def _all_certificates(data: bytes, source: str, password: bytes | None) -> list[x509.Certificate]:
     if is_pkcs12(data):
-        return [each.certificate for each in pkcs12.load_pkcs12(data, password).additional_certs]
-    return [x509.load_der_x509_certificate(der) for der in certificates_in(data, source)]
+        found: Sequence[bytes] = _opened(data, source, password).others
+    else:
+        found = certificates_in(data, source)
+    return [_read(der, source) for der in found]
+
+
+def _opened(data: bytes, source: str, password: bytes | None) -> parsing.Pkcs12:
+    try:
+        return parsing.pkcs12_contents(data, password)
+    except parsing.EncodingError as error:
+        raise ConfigError(f"{source}: no PKCS#12 file: {shown(error)}") from None
+
+
+def _read(der: bytes, source: str) -> x509.Certificate:
+    try:
+        return parsing.certificate(der)
+    except parsing.EncodingError as error:
+        raise ConfigError(f"{source}: a certificate in it cannot be read: {shown(error)}") from None
+
+
+def _whole(certificate: x509.Certificate, source: str) -> x509.Certificate:
+    return _read(certificate.public_bytes(Encoding.DER), source)
 
 
 def _parents(own: Credentials, found: list[x509.Certificate], source: str) -> tuple[x509.Certificate, ...]:
     """The certificates above an authority, up to and with the root; the credentials leave the root out."""
-    between = own.certificates[1:]
-    top = own.certificates[-1]
+    between = tuple(_whole(each, source) for each in own.certificates[1:])
+    top = _whole(own.certificates[-1], source)
     if top.issuer == top.subject:
         return between
     root = next((each for each in found if each.subject == top.issuer and each.issuer == each.subject), None)
     if root is None:
         raise ConfigError(
-            f"{source}: the root {top.issuer.rfc4514_string()!a} is missing; put its certificate into this file too"
+            f"{source}: the root {parsing.name_text(top.issuer)!a} is missing; put its certificate into this file too"
         )
     return (*between, root)
 
 
 def _check_is_authority(certificate: x509.Certificate, source: str) -> None:
-    extensions = certificate.extensions
-    try:
-        if not extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-            raise ConfigError(f"{source}: is no authority's certificate: its basicConstraints say so")
-    except x509.ExtensionNotFound:
-        raise ConfigError(f"{source}: is no authority's certificate: it has no basicConstraints") from None
-    try:
-        usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
+    basic = extension_of(certificate, x509.BasicConstraints)
+    if basic is None:
+        raise ConfigError(f"{source}: is no authority's certificate: it has no basicConstraints")
+    if not basic.ca:
+        raise ConfigError(f"{source}: is no authority's certificate: its basicConstraints say so")
+    usage = extension_of(certificate, x509.KeyUsage)
+    if usage is None:
         return
     missing = [name for name in ("key_cert_sign", "crl_sign") if not getattr(usage, name)]
     if missing:
@@ -155,20 +175,16 @@ def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
     try:
         parsed = Parsed(der)
         certificate = parsed.x509
-        certificate.verify_directly_issued_by(authority.certificate)
         names = names_of(parsed)
-        profile = profile_of(certificate)
-    except (InvalidSignature, TypeError, UnsupportedAlgorithm):
-        raise ConfigError(f"{source}: was not issued by this authority") from None
     except ValueError as error:
-        mismatch = "Issuer" in str(error)
-        raise ConfigError(
-            f"{source}: {'was not issued by this authority' if mismatch else f'cannot be read: {error}'}"
-        ) from None
-    _check_serial(certificate.serial_number, source)
+        raise ConfigError(f"{source}: cannot be read: {shown(error)}") from None
+    if not parsing.is_issued_directly_by(certificate, authority.certificate):
+        raise ConfigError(f"{source}: was not issued by this authority")
+    profile = profile_of(certificate)
+    serial = serial_number(parsed)
+    _check_serial(serial, source)
     holder = Holder(names.common_name or None, names.dns, names.ip, names.uri, names.email)
-    validity = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
-    return Adopted(certificate.serial_number, profile, holder.shown_name, holder.names, validity, der)
+    return Adopted(serial, profile, holder.shown_name, holder.names, parsed.period, der)
 
 
 def _check_serial(serial: int, source: str) -> None:
@@ -178,16 +194,13 @@ def _check_serial(serial: int, source: str) -> None:
 
 def profile_of(certificate: x509.Certificate) -> str:
     """The profile that gives what a certificate may be used for, or `other`."""
-    extensions = certificate.extensions
-    try:
-        if extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-            return Profile.SUB_CA.value
-    except x509.ExtensionNotFound:
-        pass
-    try:
-        usages = set(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
-    except x509.ExtensionNotFound:
+    basic = extension_of(certificate, x509.BasicConstraints)
+    if basic is not None and basic.ca:
+        return Profile.SUB_CA.value
+    asked = extension_of(certificate, x509.ExtendedKeyUsage)
+    if asked is None:
         return OTHER
+    usages = set(asked)
     return next((profile.value for profile, given in EXTENDED_USAGES.items() if set(given) == usages), OTHER)
 
 
@@ -195,63 +208,37 @@ def read_earlier_list(data: bytes, source: str, authority: Authority) -> Earlier
     """Read a revocation list, PEM or DER, that an authority published before; ConfigError if it is not its own."""
     try:
         return _read_list(data, source, authority)
-    except (ValueError, x509.DuplicateExtension) as error:
-        raise ConfigError(f"{source}: is no revocation list that can be read: {error}") from None
+    except parsing.EncodingError as error:
+        raise ConfigError(f"{source}: is no revocation list that can be read: {shown(error)}") from None
 
 
 def _read_list(data: bytes, source: str, authority: Authority) -> EarlierList:
-    crl = read_crl(data)
-    if not _is_signed(crl, authority.certificate):
+    crl = parsing.crl(data)
+    if not parsing.is_crl_signed_by(crl, authority.certificate):
         raise ConfigError(f"{source}: this list was not signed by this authority")
     for kind, words in (
         (x509.DeltaCRLIndicator, "is a delta list; the full one is needed"),
         (x509.IssuingDistributionPoint, "is a part of a list, or about others' certificates"),
     ):
-        if _extension(crl, kind) is not None:
+        if extension_of(crl, kind) is not None:
             raise ConfigError(f"{source}: {words}")
-    number = _extension(crl, x509.CRLNumber)
+    number = extension_of(crl, x509.CRLNumber)
     end = authority.certificate.not_valid_after_utc
-    revoked = tuple(_revoked(each, crl.last_update_utc, end, source) for each in crl)
+    revoked = tuple(_revoked(each, crl.last_update_utc, end, source) for each in parsing.revoked_in(crl))
     return EarlierList(0 if number is None else number.crl_number, revoked)
-
-
-def read_crl(data: bytes) -> x509.CertificateRevocationList:
-    """Read a revocation list in PEM or DER, or raise ValueError."""
-    return x509.load_pem_x509_crl(data) if b"-----BEGIN" in data else x509.load_der_x509_crl(data)
 
 
 def is_crl(data: bytes) -> bool:
     """Whether bytes are a revocation list rather than certificates."""
     if b"-----BEGIN" in data:
         return b"-----BEGIN X509 CRL-----" in data
-    try:
-        read_crl(data)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_signed(crl: x509.CertificateRevocationList, by: x509.Certificate) -> bool:
-    key = by.public_key()
-    try:
-        return crl.issuer == by.subject and crl.is_signature_valid(key)  # type: ignore[arg-type]
-    except (TypeError, UnsupportedAlgorithm):
-        return False
-
-
-def _extension(crl: x509.CertificateRevocationList, kind: type[T]) -> T | None:
-    try:
-        return crl.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
+    return parsing.readable("", parsing.open_crl, data) is not None
 
 
 def _revoked(each: x509.RevokedCertificate, listed: datetime, end: datetime, source: str) -> Adopted:
     """What a list says of a certificate that is not here: it stays listed as long as the authority lasts."""
-    try:
-        reason = each.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
-    except x509.ExtensionNotFound:
-        reason = "unspecified"
+    found = extension_of(each, x509.CRLReason)
+    reason = "unspecified" if found is None else found.reason.value
     _check_serial(each.serial_number, source)
     at = each.revocation_date_utc
     word = reason if reason in REASONS else "unspecified"
@@ -285,13 +272,13 @@ def take_over(
         certificate = existing.certificate
         with Register.create(store, identifier_of(certificate), *row_of(certificate)) as register:
             register.transact(actor, now(), lambda change: _begin(change, certificate, after))
-        name = terms.name or certificate.subject.rfc4514_string()
+        name = terms.name or parsing.name_text(certificate.subject)
         directory.write_settings(draft, settings_of(replace(terms, name=name)))
 
 
 def _begin(change: Change, certificate: x509.Certificate, after: int) -> None:
     digest = certificate.fingerprint(hashes.SHA256()).hex()
-    change.note("take over", certificate.subject.rfc4514_string(), {"sha256": digest})
+    change.note("take over", parsing.name_text(certificate.subject), {"sha256": digest})
     change.continue_after(after)
 
 

@@ -18,10 +18,10 @@ from urllib.parse import unquote, unquote_to_bytes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import Hash
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from bothways.ca.keys import HeldKey, KeyType, PublicKey, signature_hash
 from bothways.errors import ConfigError
+from bothways.trust import parsing
 
 if TYPE_CHECKING:
     import pkcs11
@@ -211,7 +211,7 @@ def _found(session: Any, uri: KeyURI) -> tuple[Any, PublicKey] | None:
         return None
     public = session.get_key(object_class=ObjectClass.PUBLIC_KEY, id=private[Attribute.ID])
     encode = encode_rsa_public_key if private.key_type == KeyType.RSA else encode_ec_public_key
-    key = load_der_public_key(encode(public))
+    key = parsing.public_key(encode(public))
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise ConfigError(f"the token {uri.token!a}: the key {_object(uri)} is neither ECDSA nor RSA")
     return private, key

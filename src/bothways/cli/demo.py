@@ -39,6 +39,7 @@ from bothways.explain.steps import PHASES, STEPS
 from bothways.explain.story import Line, StepView, story
 from bothways.explain.text import ladder
 from bothways.tls.events import MessageSeen
+from bothways.trust.certificate import issuer_of, subject_of
 
 VERBS = {
     "sent": "sends",
@@ -158,14 +159,10 @@ def _show(
 def _opening(people: Identities) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     for name, certificate in people.everyone():
-        issuer = (
-            visible(certificate.issuer.rfc4514_string())
-            if certificate.issuer != certificate.subject
-            else "itself"
-        )
+        issuer = visible(issuer_of(certificate)) if certificate.issuer != certificate.subject else "itself"
         rows.add_row(
             Text(name, style=STYLES.get(name, "")),
-            f"{visible(certificate.subject.rfc4514_string())}, {key_words(certificate.public_key())}",
+            f"{visible(subject_of(certificate))}, {key_words(certificate.public_key())}",
             Text(f"vouched for by {issuer}", style="dim"),
         )
     return Group(

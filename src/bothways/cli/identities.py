@@ -15,6 +15,7 @@ from bothways.ca.authority import Addresses, Authority, Issued, utc_now
 from bothways.ca.crl import Revoked, build_crl
 from bothways.ca.keys import KeyType, PrivateKey, new_key, signature_hash
 from bothways.ca.profiles import Profile
+from bothways.trust import parsing
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl_store import CRLStore
@@ -132,7 +133,7 @@ def _responses(response: bytes) -> OCSPStore:
 
 def _with_a_bit_turned(response: bytes) -> bytes:
     """The same response with the last bit of its signature turned."""
-    signature = ocsp.load_der_ocsp_response(response).signature
+    signature = parsing.ocsp_response(response).signature
     return response.replace(signature, signature[:-1] + bytes((signature[-1] ^ 1,)))
 
 

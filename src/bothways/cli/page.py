@@ -5,6 +5,7 @@ from __future__ import annotations
 from bothways.explain.escape import markup
 from bothways.explain.names import every_name, known_as
 from bothways.net.channel import Channel
+from bothways.trust.certificate import subject_of
 
 REQUEST_LIMIT = 64 * 1024
 LINGER_SECONDS = 2.0
@@ -55,7 +56,7 @@ def page(channel: Channel) -> str:
         sentence = "You and this server have proved to each other who you are."
         facts += [
             ("You", every_name(peer.names)),
-            ("Vouched for by", ", ".join(each.subject.rfc4514_string() for each in peer.path[1:])),
+            ("Vouched for by", ", ".join(subject_of(each) for each in peer.path[1:])),
             ("Valid until", f"{peer.verdict.valid_until:%Y-%m-%d %H:%M} UTC"),
         ]
     rows = "".join(f"<dt>{markup(name)}</dt><dd>{markup(value, 2000)}</dd>" for name, value in facts)

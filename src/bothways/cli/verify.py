@@ -17,6 +17,7 @@ from bothways.explain.report import names_facts
 from bothways.faults import Reason, sentence
 from bothways.trust import files
 from bothways.trust.anchors import certificates_in
+from bothways.trust.certificate import subject_of
 from bothways.trust.credentials import Credentials, is_pkcs12
 from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.path import LIMITS, Limits
@@ -144,7 +145,7 @@ def _lines(path: str, purpose: str, verdict: Verdict, why: Explanation | None) -
         for each in verdict.findings
     ]
     if isinstance(verdict, Trusted):
-        subjects = [visible(each.subject.rfc4514_string()) for each in verdict.path]
+        subjects = [visible(subject_of(each)) for each in verdict.path]
         return [
             *lines,
             f"  path  {' < '.join(subjects)}",
@@ -168,7 +169,7 @@ def _facts(verdict: Verdict, why: Explanation | None) -> dict[str, object]:
         reasons = [_reason_facts(reason) for reason in verdict.reasons]
         return facts | {"reasons": reasons, "explanation": facts_of(why) if why is not None else None}
     return facts | {
-        "path": [visible(each.subject.rfc4514_string()) for each in verdict.path],
+        "path": [visible(subject_of(each)) for each in verdict.path],
         "valid_until": verdict.valid_until.isoformat(),
     }
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
-from cryptography import x509
-
 from bothways.explain.documents import key_words
 from bothways.explain.escape import visible
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme, is_grease, name
@@ -23,6 +21,10 @@ from bothways.tls.wire.tls13 import (
     KeyUpdate,
     NewSessionTicket,
 )
+from bothways.trust import parsing
+from bothways.trust.certificate import Parsed
+from bothways.trust.distinguished import is_readable, spelled
+from bothways.trust.parsing import attempt
 
 LISTED = 4
 
@@ -153,18 +155,15 @@ def _chain(certificate: Certificate) -> str:
 
 def _certificate(der: bytes) -> str:
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        subject = visible(certificate.subject.rfc4514_string()) or "(empty subject)"
-        return f"{subject} with a key: {key_words(certificate.public_key())}"
-    except Exception:  # noqa: BLE001 - a picture of what came must not fail where judging it does
+        parsed = Parsed(der)
+        key = attempt("key", parsing.open_certificate(der).public_key)
+    except ValueError:
         return f"{len(der)} bytes that are no certificate"
+    return f"{visible(spelled(parsed.subject)) or '(empty subject)'} with a key: {key_words(key)}"
 
 
 def _authority(der: bytes) -> str:
-    try:
-        return visible(x509.Name.from_bytes(der).rfc4514_string())
-    except ValueError:
-        return "a name that cannot be parsed"
+    return visible(spelled(der)) if is_readable(der) else "a name that cannot be parsed"
 
 
 def _protocol(protocols: ext.ApplicationProtocols) -> str:

@@ -11,6 +11,7 @@ from bothways.explain.escape import visible
 from bothways.explain.names import ANONYMOUS, every_name
 from bothways.explain.recorder import Noted
 from bothways.tls.events import Caution, Judged, MessageSeen, Peer, Proved
+from bothways.trust.certificate import subject_of
 from bothways.trust.verdict import Names
 
 Check = dict[str, str]
@@ -135,7 +136,7 @@ def peer_facts(peer: Peer | None) -> dict[str, object] | None:
         return None
     return {
         **names_facts(peer.names),
-        "path": [visible(each.subject.rfc4514_string()) for each in peer.path],
+        "path": [visible(subject_of(each)) for each in peer.path],
         "valid_until": peer.verdict.valid_until.isoformat(),
     }
 

@@ -52,7 +52,7 @@ from bothways.trust.extensions import (
     unread_in,
 )
 from bothways.trust.general_names import GeneralName, general_names
-from bothways.trust.parsing import EncodingError, attempt, open_certificate
+from bothways.trust.parsing import EncodingError, attempt, encoded, open_certificate
 from bothways.trust.subtrees import Subtree, subtrees_in
 
 T = TypeVar("T", bound=ExtensionType)
@@ -424,3 +424,13 @@ def _check_number_of_names(area: bytes) -> None:
             count = sum(1 for _ in elements(value, first, last))
             if count * _SHORTEST_NAME > len(value):
                 raise EncodingError("subjectAltName", f"it has {count} names in {len(value)} bytes")
+
+
+def subject_of(certificate: Certificate) -> str:
+    """Return the subject of what `cryptography` has parsed for a person, whether it can read that name or not."""
+    return Parsed(encoded(certificate)).subject_text
+
+
+def issuer_of(certificate: Certificate) -> str:
+    """Return the issuer of what `cryptography` has parsed for a person, whether it can read that name or not."""
+    return Parsed(encoded(certificate)).issuer_text

@@ -9,15 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_private_key,
-    load_pem_private_key,
-    pkcs12,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
@@ -28,6 +21,14 @@ from bothways.trust.distinguished import normal
 from bothways.trust.general_names import is_dns_name, lower_ascii
 from bothways.trust.names import ServerName, names_of
 from bothways.trust.names import stands_for as names_stand_for
+from bothways.trust.parsing import (
+    EncodingError,
+    PassphraseNeeded,
+    UnsupportedKind,
+    WrongPassphrase,
+    pkcs12_contents,
+    private_key,
+)
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Names
 
@@ -148,20 +149,18 @@ def is_pkcs12(data: bytes) -> bool:
 
 def _from_pkcs12(data: bytes, source: str, password: Password) -> Credentials:
     try:
-        key, leaf, others = pkcs12.load_key_and_certificates(data, _password_bytes(password))
-    except UnsupportedAlgorithm as error:
+        key, leaf, others = pkcs12_contents(data, _password_bytes(password))
+    except UnsupportedKind as error:
         raise ConfigError(f"{source}: encrypted by a method that is not supported: {shown(error)}") from None
-    except (ValueError, TypeError) as error:
-        if "password" in str(error).lower():
-            raise ConfigError(f"{source}: {_password_problem(password)}") from None
+    except (PassphraseNeeded, WrongPassphrase):
+        raise ConfigError(f"{source}: {_password_problem(password)}") from None
+    except EncodingError as error:
         raise ConfigError(f"{source}: no PKCS#12 file: {shown(error)}") from None
     if key is None:
         raise ConfigError(f"{source}: no private key in it; export the certificate together with its key")
     if leaf is None:
         raise ConfigError(f"{source}: no certificate in it that belongs to its key")
-    return _assembled(
-        [each.public_bytes(Encoding.DER) for each in (leaf, *others)], source, _usable(key, source), source
-    )
+    return _assembled([leaf, *others], source, _usable(key, source), source)
 
 
 def _private_key(data: bytes, source: str, password: Password) -> PrivateKey:
@@ -179,18 +178,13 @@ def _private_key(data: bytes, source: str, password: Password) -> PrivateKey:
         raise ConfigError(
             f"{source}: neither PEM nor DER; expected a private key (-----BEGIN PRIVATE KEY-----)"
         )
-    secret = _password_bytes(password)
     try:
-        key = load_pem_private_key(keys[0], secret) if keys else load_der_private_key(data, secret)
-    except TypeError:
-        if secret is not None:
-            return _private_key(data, source, None)  # a password for a key that has none does no harm
-        raise ConfigError(f"{source}: {_password_problem(None)}") from None
-    except UnsupportedAlgorithm as error:
+        key = private_key(keys[0] if keys else data, _password_bytes(password))
+    except UnsupportedKind as error:
         raise ConfigError(f"{source}: a key of a kind that is not supported: {shown(error)}") from None
-    except ValueError as error:
-        if (keys and b"ENCRYPTED" in keys[0]) or "password" in str(error).lower():
-            raise ConfigError(f"{source}: {_password_problem(password)}") from None
+    except (PassphraseNeeded, WrongPassphrase):
+        raise ConfigError(f"{source}: {_password_problem(password)}") from None
+    except EncodingError as error:
         raise ConfigError(f"{source}: no private key that can be read: {shown(error)}") from None
     return _usable(key, source)
 

@@ -24,7 +24,7 @@ from bothways.trust.der import (
     extensions_in,
 )
 from bothways.trust.distinguished import dotted
-from bothways.trust.parsing import EncodingError, attempt, readable
+from bothways.trust.parsing import EncodingError, attempt, encoded, readable
 
 # An honest certificate has about ten; each costs whoever reads it more than the bytes that it takes.
 EXTENSIONS_LIMIT = 64
@@ -131,13 +131,19 @@ def name_of(oid: x509.ObjectIdentifier) -> str:
 
 
 def extensions_of(holder: Holder) -> tuple[Read, ...]:
-    """Return all extensions of a holder that the gate handed out whole, in their order."""
-    return tuple(holder.extensions)
+    """Return all extensions of what `cryptography` has parsed, in their order, each read or unread.
+
+    Raises EncodingError for a holder other than a certificate whose extensions cannot all be read.
+    """
+    if isinstance(holder, x509.Certificate):
+        found = readable("extensions", lambda: tuple(holder.extensions))
+        return all_extensions(encoded(holder), Place.CERTIFICATE) if found is None else found
+    return attempt("extensions", lambda: tuple(holder.extensions))
 
 
 def extension_of(holder: Holder, kind: type[T]) -> T | None:
-    """Return the value of the extension of a kind in a holder that the gate handed out whole, or None."""
-    return next((each.value for each in holder.extensions if isinstance(each.value, kind)), None)
+    """Return the value of the extension of a kind, or None where it is absent or unread. Raises EncodingError."""
+    return next((each.value for each in extensions_of(holder) if isinstance(each.value, kind)), None)
 
 
 def all_extensions(der: bytes, place: Place) -> tuple[Read, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -152,7 +152,7 @@ _CERTIFICATE = (
 )  # fmt: skip
 _CRL = ("issuer", "last_update_utc", "next_update_utc", "signature_algorithm_oid", "signature", "extensions")
 _REVOKED = ("serial_number", "revocation_date_utc", "extensions")
-_REQUEST = ("subject", "signature_algorithm_oid", "signature", "is_signature_valid", "extensions")
+_REQUEST = ("subject", "signature_algorithm_oid", "signature", "extensions")
 _OCSP_REQUEST = ("issuer_key_hash", "issuer_name_hash", "hash_algorithm", "serial_number", "extensions")
 _OCSP_RESPONSE = (
     "responder_name", "responder_key_hash", "produced_at_utc", "signature_algorithm_oid", "signature",
@@ -301,6 +301,11 @@ def encoded(
     return attempt("", found.public_bytes, Encoding.DER)
 
 
+def name_text(name: x509.Name) -> str:
+    """Return a name for a person (RFC 4514). Raises EncodingError."""
+    return attempt("name", name.rfc4514_string)
+
+
 def name_der(name: x509.Name) -> bytes:
     """Return a name in DER. Raises EncodingError."""
     return attempt("name", name.public_bytes)
@@ -321,6 +326,21 @@ def is_issued_directly_by(child: x509.Certificate, issuer: x509.Certificate) -> 
     """Whether `issuer` bears the name that `child` says, and its key signed it; all else is not asked."""
     try:
         attempt("signature", child.verify_directly_issued_by, issuer)
-    except (InvalidSignature, EncodingError):
+    except EncodingError:
         return False
     return True
+
+
+def proves_its_key(request: x509.CertificateSigningRequest) -> bool:
+    """Whether a signing request is signed by the key that it names (RFC 2986 4.2)."""
+    return readable("signature", lambda: request.is_signature_valid) is True
+
+
+def is_crl_signed_by(found: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    """Whether `issuer` bears the name of a CRL's issuer, and its key signed it; all else is not asked."""
+    return bool(
+        readable(
+            "signature",
+            lambda: found.issuer == issuer.subject and found.is_signature_valid(issuer.public_key()),  # type: ignore[arg-type]
+        )
+    )

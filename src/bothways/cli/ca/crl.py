@@ -16,6 +16,8 @@ from bothways.ca.rows import Series
 from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.terminal import counted, refuse, say
+from bothways.trust import parsing
+from bothways.trust.extensions import extension_of
 
 
 @click.command("crl")
@@ -54,8 +56,9 @@ def command(
         sys.stdout.write(text.decode())
         return
     directory.write(Path(out), text, directory.PUBLIC)
-    newest = x509.load_pem_x509_crl(text)
-    number = newest.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    newest = parsing.crl(text)
+    numbered = extension_of(newest, x509.CRLNumber)
+    number = 0 if numbered is None else numbered.crl_number
     what = "change" if delta else "revoked certificate"
     say(f"wrote {out}: {'delta' if delta else 'list'} number {number} of {counted(len(newest), what)}")
 

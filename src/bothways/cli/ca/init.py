@@ -19,6 +19,7 @@ from bothways.cli.ca.options import constraints_options, directory_argument, key
 from bothways.cli.ca.seal import Seal, actor, seal_options
 from bothways.cli.terminal import refuse, say
 from bothways.explain.escape import visible
+from bothways.trust.certificate import subject_of
 
 
 @click.command("init")
@@ -124,4 +125,4 @@ def _take_over(path: Path, terms: Terms, source: Source, seal: Seal) -> None:
 
 
 def _subject(certificate: x509.Certificate) -> str:
-    return visible(certificate.subject.rfc4514_string())
+    return visible(subject_of(certificate))

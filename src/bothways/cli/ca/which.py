@@ -6,16 +6,17 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from bothways.ca.authority import utc_now
 from bothways.ca.crl import HOLD
 from bothways.ca.register import Register
 from bothways.ca.rows import Entry
 from bothways.cli.terminal import refuse
+from bothways.errors import ConfigError
 from bothways.explain.escape import visible
+from bothways.trust.anchors import certificates_in
+from bothways.trust.certificate import Parsed
 from bothways.trust.files import content
+from bothways.trust.ocsp import serial_number
 
 
 def known(register: Register, which: str, held: bool = False) -> Entry:
@@ -45,14 +46,11 @@ def state(entry: Entry, now: datetime) -> str:
 def _by_file(register: Register, file: str) -> Entry:
     data = content(file)
     try:
-        if b"-----BEGIN" in data:
-            certificate = x509.load_pem_x509_certificate(data)
-        else:
-            certificate = x509.load_der_x509_certificate(data)
-    except ValueError:
+        certificate = Parsed(next(iter(certificates_in(data, file)), b""))
+    except (ConfigError, ValueError):
         refuse(f"{file}: holds no certificate")
-    entry = register.find(certificate.serial_number)
-    if entry is None or entry.certificate != certificate.public_bytes(Encoding.DER):
+    entry = register.find(serial_number(certificate))
+    if entry is None or entry.certificate != certificate.der:
         refuse(f"{file}: this certificate was not issued here")
     return entry
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cryptography import x509
-from cryptography.x509.oid import ExtensionOID
 
 from bothways.faults import Fault, blame
 from bothways.tls.wire.extensions import OidFilter
 from bothways.trust.der import BIT_STRING, SEQUENCE, elements, expect_element
+from bothways.trust.extensions import extension_of
 
 KEY_USAGE = bytes.fromhex("0603551d0f")
 EXTENDED_KEY_USAGE = bytes.fromhex("0603551d25")
 _USAGE_OCTETS = 2  # nine usages are defined (RFC 5280 4.2.1.3)
-_KNOWN = {KEY_USAGE: ExtensionOID.KEY_USAGE, EXTENDED_KEY_USAGE: ExtensionOID.EXTENDED_KEY_USAGE}
+_KNOWN: dict[bytes, type[x509.ExtensionType]] = {
+    KEY_USAGE: x509.KeyUsage,
+    EXTENDED_KEY_USAGE: x509.ExtendedKeyUsage,
+}
 
 
 def holds(certificate: x509.Certificate, filters: Iterable[OidFilter]) -> bool:
@@ -38,11 +41,8 @@ def holds(certificate: x509.Certificate, filters: Iterable[OidFilter]) -> bool:
 
 
 def _own(certificate: x509.Certificate, oid: bytes) -> frozenset[int | bytes] | None:
-    try:
-        found = certificate.extensions.get_extension_for_oid(_KNOWN[oid])
-    except x509.ExtensionNotFound:
-        return None
-    return _parts(oid, found.value.public_bytes())
+    found = extension_of(certificate, _KNOWN[oid])
+    return None if found is None else _parts(oid, found.public_bytes())
 
 
 def _asked(asked: OidFilter) -> frozenset[int | bytes]:
