@@ -8,14 +8,19 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_files import CRLFiles
-from pki import DAY, NOW, crl, intermediate, leaf, root
+from bothways.trust.revocation import Revocation, judge
+from bothways.trust.verdict import Purpose, Trusted
+from pki import DAY, NOW, crl, intermediate, issuing_point, key, leaf, root
 from trust.test_watched import replace
 
 ROOT = root()
 CA = intermediate(ROOT)
 SERVER = leaf(CA)
 OLDER = NOW - 3 * DAY
+ANCHORS = TrustStore.from_pem(ROOT.pem)
+FORGER = key("P-256", 4300)
 
 
 def pem(*ders: bytes) -> bytes:
@@ -41,9 +46,22 @@ def looks(files: CRLFiles, count: int = 2) -> list[str]:
     return [line for _ in range(count) for line in files.look()]
 
 
+def in_use(path: Path) -> CRLFiles:
+    """The lists of a file by which somebody was judged."""
+    files = CRLFiles([path])
+    assert passes(files)
+    return files
+
+
+def passes(files: CRLFiles) -> bool:
+    policy = Revocation(crls=files.store, unknown="accept")
+    asked = {"purpose": Purpose.SERVER, "name": None, "at": NOW}
+    return isinstance(judge(SERVER.chain, ANCHORS, revocation=policy, **asked), Trusted)
+
+
 def test_a_file_that_is_replaced_is_read_again_and_the_store_follows(path):
     """A change is taken when the file looks the same in two looks."""
-    files = CRLFiles([path])
+    files = in_use(path)
     store, seen = files.store, files.store.generation
     assert looks(files) == [] and store.generation == seen
     replace(path, SECOND)
@@ -59,7 +77,7 @@ def test_a_file_that_is_replaced_is_read_again_and_the_store_follows(path):
 @pytest.mark.parametrize("cut", [0, 10, 100, -40, -2])
 def test_a_file_that_is_cut_keeps_what_was_read_before_and_says_so_once(path, cut):
     """Truncated while being replaced: no list is lost, and the whole file is taken when it is there."""
-    files = CRLFiles([path])
+    files = in_use(path)
     seen = files.store.generation
     path.write_bytes(SECOND[:cut])
     [line] = looks(files, 3)
@@ -71,8 +89,58 @@ def test_a_file_that_is_cut_keeps_what_was_read_before_and_says_so_once(path, cu
 
 def test_an_older_list_does_not_take_the_place_of_a_newer_one(path):
     """Somebody put back a file of last week, or replays it."""
-    files = CRLFiles([path])
+    files = in_use(path)
     replace(path, pem(crl(ROOT), crl(CA, number=0, this_update=OLDER)))
     lines = looks(files)
     assert lines[1] == f"{path}: its list of CN=Intermediate is older than the one in use, which stays"
     assert numbers(files) == [1, 1]
+
+
+NOT_THE_CAS = {
+    "newer": ({}, "is not signed by who signed the one in use, which stays"),
+    "from the future": (
+        {"this_update": NOW + 3650 * DAY, "next_update": NOW + 3660 * DAY},
+        "is not signed by who signed the one in use, which stays",
+    ),
+    "from the future, by the CA itself": (
+        {"this_update": NOW + 3650 * DAY, "next_update": NOW + 3660 * DAY, "signed_by": CA.key},
+        "is from the future, 2036-05-29 12:00, unlike the one in use, which stays",
+    ),
+    "of another scope": ({"point": issuing_point(["URI:http://a.example/"])}, None),
+}
+
+
+@pytest.mark.parametrize("what", NOT_THE_CAS)
+def test_a_list_that_does_not_displace_the_one_in_use_is_told_and_the_cas_next_one_counts(path, what):
+    """Whoever writes to the file, or is on the way of a download, takes back no revocation."""
+    path.write_bytes(SECOND)
+    files = CRLFiles([path])
+    assert not passes(files)
+    options, words = NOT_THE_CAS[what]
+    replace(path, pem(crl(CA, **{"number": 99, "this_update": NOW, "signed_by": FORGER} | options)))
+    lines = [line for _ in range(2) for line in files.look(NOW)]
+    told = words or "read again: a list of CN=Intermediate with 0 entries, of 2026-06-01 12:00"
+    assert lines[0] == f"{path}: {'its list of CN=Intermediate ' if words else ''}{told}"
+    gone = f"{path}: its list of CN=Root is no longer there; the one in use stays"
+    assert lines[1:] == [gone] if words else len(lines) == 3
+    assert not passes(files)
+    replace(path, pem(crl(ROOT), crl(CA, SERVER, number=3, this_update=NOW)))
+    assert "read again: a list of CN=Intermediate with 1 entry" in looks(files)[1]
+    assert not passes(files)
+    replace(path, pem(crl(ROOT), crl(CA, number=4, this_update=NOW)))
+    looks(files)
+    assert passes(files)
+
+
+def test_a_file_that_no_longer_has_a_list_takes_none_away(path):
+    """Of a CA whose list is gone nothing new is known; what was known stays until it ends."""
+    path.write_bytes(SECOND)
+    files = CRLFiles([path])
+    assert not passes(files)
+    replace(path, pem(crl(root("Somebody"))))
+    lines = looks(files)
+    assert sorted(lines[1:]) == [
+        f"{path}: its list of CN={each} is no longer there; the one in use stays"
+        for each in ("Intermediate", "Root")
+    ]
+    assert looks(files) == [] and not passes(files)

@@ -14,10 +14,10 @@ from bothways.iana import Alert
 from bothways.trust import path_search
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
-from bothways.trust.path import Limits, Status, find_path, judge, read_leaf
+from bothways.trust.path import Limits, Status, judge, path_through, read_leaf
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Finding, Outcome, Purpose, Refused, Trusted, Verdict
-from bothways.trust.work import Step
+from bothways.trust.work import OutOfWork, Step, WorkBudget
 from pki import DAY, NOW, Issued, altered, intermediate, issue, key, leaf, name, root
 
 ROOT = root()
@@ -565,7 +565,10 @@ def test_a_further_check_has_its_say_on_every_whole_path():
 def test_the_path_of_a_signer_is_found_whatever_it_is_for():
     """RFC 5280 6.3.3 f."""
     signer = Parsed(issue("Signer", CA, key_usage=("crl_sign",), usage=("codeSigning",)).der)
-    found = find_path(signer, [Parsed(CA.der)], ANCHORS, NOW)
+    above = (Parsed(CA.der), Parsed(ROOT.der))
+    found = path_through(signer, above, NOW, WorkBudget())
     assert [each.der for each in found] == [signer.der, CA.der, ROOT.der]
-    assert find_path(signer, [], ANCHORS, NOW) is None
-    assert find_path(signer, [Parsed(CA.der)], ANCHORS, NOW + 9999 * DAY) is None
+    assert path_through(signer, above[1:], NOW, WorkBudget()) is None
+    assert path_through(signer, above, NOW + 9999 * DAY, WorkBudget()) is None
+    with pytest.raises(OutOfWork):
+        path_through(signer, above, NOW, WorkBudget(50.0))

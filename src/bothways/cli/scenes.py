@@ -134,7 +134,11 @@ def revoked_meanwhile(people: Identities) -> Play:
     """The client's certificate is revoked while the connection is open."""
     lists = CRLStore(people.nobody_revoked)
     server = replace(_server(people), revocation=Revocation(crls=lists), judge_again="change")
-    return play(_client(people), server, meanwhile=lambda: lists.replace(people.client_revoked))
+
+    def revoke() -> None:
+        lists.replace(people.client_revoked)
+
+    return play(_client(people), server, meanwhile=revoke)
 
 
 def expired_list(people: Identities) -> Play:

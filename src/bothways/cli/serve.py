@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import click
 
@@ -109,7 +110,7 @@ def command(
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", client_ca or "CA")
     if picture is not None:
         picture.check()
-    looks = [lists.look] if side.sources.crl else []
+    looks = [lambda: lists.look(datetime.now(UTC))] if side.sources.crl else []
     if supply is not None and staples.staple_file:
         looks.append(supply.look)
     with (

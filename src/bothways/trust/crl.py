@@ -86,12 +86,13 @@ class CRL:
     `unread` says which extension of it cannot be read, or is None: such a list proves revocations and nothing else.
     Attributes: `issuer` (DER name), `this_update`, `next_update` (None: it does not say), `number`, `base`
     (the number of the list that a delta list amends, else None), `scope`, `scope_key` (equal for one scope),
-    `freshest` (where its delta lists lie).
+    `freshest` (where its delta lists lie), `signer` (whose key is known to have signed it, else None).
     """
 
     def __init__(self, der: bytes, progress: Progress | None = None) -> None:
         """Read DER; `progress` is called with a share from 0 to 1 now and then. Raises EncodingError."""
         self.der = der
+        self.signer: Parsed | None = None
         self._signed_by: dict[bytes, bool] = {}
         self._x509 = open_crl(der)
         attempt("", self._read, self._x509)
@@ -163,8 +164,8 @@ class CRL:
 
     @property
     def series(self) -> tuple[object, ...]:
-        """Equal for lists of which a newer one takes the place of an older: of one issuer, scope, key and kind."""
-        return (*self.scope_key, self.authority_key, self.base is not None)
+        """Equal for lists of one name, scope and kind: of those that one key signed, the newest counts."""
+        return (*self.scope_key, self.base is not None)
 
     @property
     def age(self) -> tuple[datetime, int]:
@@ -227,7 +228,14 @@ class CRL:
             known = self.weakness() is None and is_signature_of(self._x509, data, signer.key)
             if known or len(self._signed_by) < _REMEMBERED_SIGNERS:  # strangers' keys do not keep out its own
                 self._signed_by[signer.key_digest] = known
+            if known:
+                self.signer = signer
         return known
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the list was held against keys that may sign it, and none of them did."""
+        return self.signer is None and bool(self._signed_by)
 
 
 def crls_in(data: bytes, source: str, progress: Progress | None = None) -> list[CRL]:

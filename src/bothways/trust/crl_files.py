@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from bothways.faults import shown
 from bothways.trust import files
 from bothways.trust.crl import CRL, Progress, crls_in
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.asking import TOLERANCE
 from bothways.trust.watched import Watched
 
 
 class CRLFiles:
     """Files of lists and what they hold; `store` is for a `Revocation`, and follows them with each `look`.
 
-    An older list never takes the place of a newer one.
+    A list that was used to judge stays until its own signer signed a newer one, whatever its file holds by then.
     """
 
     def __init__(self, paths: Iterable[files.FilePath], progress: Progress | None = None) -> None:
@@ -22,20 +24,35 @@ class CRLFiles:
         self._watched = Watched(paths, lambda data, path: crls_in(data, path, progress))
         self.store = CRLStore(self._watched.items())
 
-    def look(self) -> list[str]:
+    def look(self, at: datetime | None = None) -> list[str]:
         """Take what has changed since the last look, and return what a person should know, in sentences.
 
-        May read whole files, so an event loop has it done in a thread; one look at a time.
+        at: the time, by default that of the last judgement.  May read whole files, so an event loop has it done in a
+        thread; one look at a time.
         """
         news: list[str] = []
+        before = {each.der for each in self._watched.items()}
         changed = self._watched.look(news)
-        news += [f"{path}: {self._told(crl)}" for path, crls in changed for crl in crls]
         if changed:
-            self.store.replace(CRLStore(self._watched.items()))
+            latest = None if at is None else at + TOLERANCE
+            told = [(path, crl, self.store.objection(crl, latest)) for path, crls in changed for crl in crls]
+            stay = self.store.replace(CRLStore(self._watched.items()), at, withdraws=False)
+            news += [f"{path}: {_told(crl, objection)}" for path, crl, objection in told]
+            series = {crl.series for _, crl, _ in told}
+            gone = [each for each in stay if each.der in before and each.series not in series]
+            paths = ", ".join(path for path, _ in changed)
+            news += [f"{paths}: {_whose(each)} is no longer there; the one in use stays" for each in gone]
         return news
 
-    def _told(self, crl: CRL) -> str:
-        of, entries = shown(crl.issuer_text), "1 entry" if len(crl) == 1 else f"{len(crl)} entries"
-        if any(each.series == crl.series and each.age > crl.age for each in self.store.of(crl.normal_issuer)):
-            return f"its list of {of} is older than the one in use, which stays"
-        return f"read again: a list of {of} with {entries}, of {crl.this_update:%Y-%m-%d %H:%M}"
+
+def _told(crl: CRL, objection: str | None) -> str:
+    if objection is not None:
+        return f"{_whose(crl)} {objection}, which stays"
+    entries = "1 entry" if len(crl) == 1 else f"{len(crl)} entries"
+    return (
+        f"read again: a list of {shown(crl.issuer_text)} with {entries}, of {crl.this_update:%Y-%m-%d %H:%M}"
+    )
+
+
+def _whose(crl: CRL) -> str:
+    return f"its list of {shown(crl.issuer_text)}"

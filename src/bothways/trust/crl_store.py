@@ -1,29 +1,36 @@
-"""The revocation lists at hand: from where they come, which of two replaces the other, and by whose name they lie.
+"""The revocation lists at hand: from where they come, by whose name they lie, and which of two replaces the other.
 
-Judges nothing: which list counts for a certificate, and what it says, `revocation` asks.
+Judges no certificate. A list takes the place of another only if the key that is known to have signed that one
+signed it too: of what is at hand otherwise nothing is lost, and a judgement chooses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain
 
 from bothways.trust import files
-from bothways.trust.crl import CRL, Progress, crls_in
+from bothways.trust.crl import CRL, Names, Progress, crls_in
+
+# Lists of one series of which nobody knows who signed them; they are kept beside those of which it is known.
+MOST_UNPROVEN = 16
+
+_Place = tuple[bytes, object]
 
 
 class CRLStore:
     """The revocation lists at hand, shared by configurations; what is added counts from the next judgement.
 
     They lie in a dictionary that is replaced whole, so that handshakes go on while lists are renewed; one
-    thread at a time renews them. `generation` rises with every change, so that whoever judged before sees it.
+    thread at a time renews them, and takes the time to see who signed a long one. `generation` rises with every
+    change, so that whoever judged before sees it.
     """
 
     def __init__(self, crls: Iterable[CRL] = ()) -> None:
         self.generation = 0
-        self._by_issuer: dict[bytes, tuple[CRL, ...]] = {}
-        for crl in crls:
-            same = self._by_issuer.get(crl.normal_issuer, ())
-            self._by_issuer[crl.normal_issuer] = (*same, crl)
+        self._time: datetime | None = None
+        self._by_place = _by_place(crls)
 
     @classmethod
     def from_files(cls, *paths: files.FilePath, progress: Progress | None = None) -> CRLStore:
@@ -35,41 +42,153 @@ class CRLStore:
         """Take lists from PEM (any number) or one from DER. Raises ConfigError."""
         return cls(crls_in(data, "CRL", progress))
 
-    def add(self, crl: CRL) -> bool:
-        """Take a list in the place of an older one of its issuer, key and scope; False if ours is newer."""
-        same = self._by_issuer.get(crl.normal_issuer, ())
-        twins = [each for each in same if each.series == crl.series]
-        if any(each.age > crl.age for each in twins):
+    def add(self, crl: CRL, at: datetime | None = None) -> bool:
+        """Take a list in; False if one that the same key signed is newer, and not from the future.
+
+        It takes the place of what it supersedes: older lists of its scope that the same key is known to have
+        signed. One that is from the future supersedes nothing yet.  at: the time, by default that of the last
+        judgement.
+        """
+        self._time = at or self._time
+        rivals = self._series(crl)
+        if any(each.der == crl.der for each in rivals):
+            return True
+        if any(self._supersedes(each, crl) for each in rivals):
             return False
-        kept = tuple(each for each in same if each not in twins)
-        self._by_issuer = {**self._by_issuer, crl.normal_issuer: (*kept, crl)}
-        if all(each.der != crl.der for each in twins):
-            self.generation += 1
+        gone = [each for each in rivals if self._supersedes(crl, each)]
+        gone += _surplus([*(each for each in rivals if each not in gone), crl])
+        self._change([crl], gone)
         return True
 
-    def replace(self, other: CRLStore) -> None:
-        """Take the lists of another store in the place of all of ours, but keep ours where they are newer."""
-        ours = {each.der: each for each in self}  # they remember who signed them
-        renewed = CRLStore(ours.get(each.der, each) for each in other)
-        for crl in self:
-            if any(
-                each.series == crl.series and each.age < crl.age for each in renewed.of(crl.normal_issuer)
-            ):
-                renewed.add(crl)
-        changed = ours.keys() != {each.der for each in renewed}
-        self._by_issuer = renewed._by_issuer
-        self.generation += changed
+    def replace(self, other: CRLStore, at: datetime | None = None, *, withdraws: bool = True) -> list[CRL]:
+        """Take the lists of another store in the place of all of ours, and return those of ours that stay.
+
+        One stays beside others of its name and scope until one supersedes it that its own signer signed; of lists
+        of which nobody knows who signed them, the first stays.  at: the time, by default that of the last
+        judgement.  withdraws: whether ours go of which there are no others in that store; else they stay too.
+        """
+        self._time = at or self._time
+        ours = list(self)
+        known = {each.der: each for each in ours}  # they remember who signed them
+        theirs = [known.get(each.der, each) for each in other]
+        new, by_series = {each.der for each in theirs}, _by_series(theirs)
+        stay = [
+            each
+            for each in ours
+            if each.der not in new
+            and (each.series in by_series or not withdraws)
+            and self._stays(each, by_series.get(each.series, ()))
+        ]
+        staying = _by_series(stay)
+        taken = [
+            each
+            for each in theirs
+            if not any(self._supersedes(held, each) for held in staying.get(each.series, ()))
+        ]
+        self._by_place = _by_place([*stay, *taken])
+        self.generation += known.keys() != {each.der for each in self}
+        return stay
+
+    def _stays(self, crl: CRL, rivals: Sequence[CRL]) -> bool:
+        if crl.signer is not None:
+            return not any(self._supersedes(each, crl) for each in rivals)
+        held = self._series(crl)
+        return held[0] is crl and all(each.signer is None for each in held)
+
+    def objection(self, crl: CRL, latest: datetime | None = None) -> str | None:
+        """Say why a list does not take the place of one that is in use, or None.
+
+        latest: what is dated later is from the future; None where the time is not known.
+        """
+        proven = [(each, each.signer) for each in self._series(crl) if each.signer and each.der != crl.der]
+        same = [each for each, signer in proven if crl.is_signed_by(signer)]
+        if proven and not same:
+            return "is not signed by who signed the one in use"
+        if any(each.age > crl.age and not self._is_early(each) for each in same):
+            return "is older than the one in use"
+        if same and latest is not None and crl.this_update > latest:
+            return f"is from the future, {crl.this_update:%Y-%m-%d %H:%M}, unlike the one in use"
+        return None
+
+    def _supersedes(self, new: CRL, old: CRL) -> bool:
+        """Whether `new` stands for all that `old` says: the key that signed that signed it, and it is not older."""
+        signer = old.signer or new.signer
+        return (
+            signer is not None
+            and new.age >= old.age
+            and not self._is_early(new)
+            and old.is_signed_by(signer)
+            and new.is_signed_by(signer)
+        )
+
+    def _is_early(self, crl: CRL) -> bool:
+        """Whether a list is from the future, as far as the time is known."""
+        return self._time is None or crl.this_update > self._time
+
+    def _change(self, new: Sequence[CRL], gone: Sequence[CRL]) -> None:
+        changed = dict(self._by_place)
+        for place in {place for each in (*new, *gone) for place in _places(each)}:
+            kept = [each for each in changed.get(place, ()) if not any(each is lost for lost in gone)]
+            changed[place] = (*kept, *(each for each in new if place in _places(each)))
+        self._by_place = changed
+        self.generation += 1
+
+    def _series(self, crl: CRL) -> list[CRL]:
+        """Return the lists of the name, scope and kind of one, in the order in which they came."""
+        held = self._by_place.get(_places(crl)[0], ())
+        return [each for each in held if each.series == crl.series]
+
+    def about(self, normal_issuer: bytes, names: Names, at: datetime) -> list[CRL]:
+        """Return the lists of an issuer that speak of a distribution point with one of these names, or of all.
+
+        normal_issuer: its name in the form of RFC 5280 7.1.  at: the time of the judgement that asks.
+        """
+        self._time = at
+        places: list[_Place] = [(normal_issuer, None), *((normal_issuer, name) for name in names)]
+        found = {id(each): each for place in places for each in self._by_place.get(place, ())}
+        return list(found.values())
 
     def of(self, normal_issuer: bytes) -> tuple[CRL, ...]:
         """Return the lists of an issuer, by its name in the form of RFC 5280 7.1."""
-        return self._by_issuer.get(normal_issuer, ())
+        return tuple(each for each in self if each.normal_issuer == normal_issuer)
 
     def __iter__(self) -> Iterator[CRL]:
-        for crls in self._by_issuer.values():
-            yield from crls
+        yield from {id(each): each for each in chain.from_iterable(self._by_place.values())}.values()
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_issuer.values()))
+        return sum(1 for _ in self)
 
     def __repr__(self) -> str:
         return f"<CRLStore of {len(self)} lists>"
+
+
+def _by_series(crls: Iterable[CRL]) -> dict[object, list[CRL]]:
+    found: dict[object, list[CRL]] = {}
+    for crl in crls:
+        found.setdefault(crl.series, []).append(crl)
+    return found
+
+
+def _by_place(crls: Iterable[CRL]) -> dict[_Place, tuple[CRL, ...]]:
+    found: dict[_Place, list[CRL]] = {}
+    for crl in crls:
+        for place in _places(crl):
+            found.setdefault(place, []).append(crl)
+    return {place: tuple(each) for place, each in found.items()}
+
+
+def _places(crl: CRL) -> list[_Place]:
+    """Return under what a list is found: its issuer with each name of its distribution point."""
+    names = (None,) if crl.scope.names is None else crl.scope.names or ("",)
+    return [(crl.normal_issuer, name) for name in names]
+
+
+def _surplus(series: Sequence[CRL]) -> list[CRL]:
+    """Return the lists of a series that are too many: of those that nobody is known to have signed.
+
+    Those that were held against a key in vain go first. The first and the last that came stay.
+    """
+    unproven = [each for each in series if each.signer is None]
+    refused = [each for each in unproven[1:-1] if each.was_refused]
+    others = [each for each in unproven[1:-1] if not each.was_refused]
+    return [*refused, *others][: max(len(unproven) - MOST_UNPROVEN, 0)]

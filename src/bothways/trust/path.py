@@ -15,12 +15,13 @@ from typing import NamedTuple
 from bothways.faults import Check, Fault, Reason, blame
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
-from bothways.trust.constraints import certificate_reasons
+from bothways.trust.constraints import certificate_reasons, is_signed_weakly
 from bothways.trust.name_constraints import NameConstraintCheck
 from bothways.trust.names import ServerName, name_reasons, names_of, server_name
 from bothways.trust.path_search import LIMITS, Limits, Path, PathSearch, search_reasons
 from bothways.trust.policies import NO_POLICY, Policies, policy_reasons
 from bothways.trust.reasons import most_telling
+from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import (
     Finding,
     Names,
@@ -37,7 +38,7 @@ from bothways.trust.verdict import (
 from bothways.trust.web_profile import web_reasons
 from bothways.trust.work import OutOfWork, Step, WorkBudget
 
-__all__ = ["LIMITS", "Limits", "Path", "Status", "StatusCheck", "find_path", "judge", "read_leaf"]
+__all__ = ["LIMITS", "Limits", "Path", "Status", "StatusCheck", "judge", "path_through", "read_leaf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +111,20 @@ def judge(
     return judged_by(verdict, profile)
 
 
-def find_path(
-    certificate: Parsed,
-    others: Sequence[Parsed],
-    anchors: TrustStore,
-    at: datetime,
-    work: WorkBudget | None = None,
-) -> Path | None:
-    """Return a valid path from a certificate, whatever it is for, to an anchor: that of a CRL's signer.
+def path_through(certificate: Parsed, above: Path, at: datetime, work: WorkBudget) -> Path | None:
+    """Return the valid path from a certificate, whatever it is for, through the one of `above` that signed it.
 
-    Raises OutOfWork where `work` does not last.
+    above: the certificates of a path that was found, up to its anchor.  Raises OutOfWork where `work` does not last.
     """
-    work = work or LIMITS.budget(0)
-    search = PathSearch([certificate.der, *(each.der for each in others)], anchors, LIMITS, work)
     constrained = NameConstraintCheck(work)
-    for path in search.paths(certificate):
+    for place, issuer in enumerate(above):
+        work.spend(Step.CANDIDATE)
+        if not issuer.is_named_issuer_of(certificate) or is_signed_weakly(certificate):
+            continue
+        work.spend_signature(issuer.key, len(certificate.signed))
+        if not is_signed_by(certificate, issuer.key):
+            continue
+        path = (certificate, *above[place:])
         work.spend(Step.CHECK, len(path))
         reasons = certificate_reasons(path, None, at, None) + policy_reasons(path, work=work)
         if not reasons and not constrained.reasons(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography import x509
 
 import pki
 from bothways import Caution, Fault, PeerAlert, PeerFault, UsageError
@@ -24,9 +25,13 @@ def every_list_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_crl, "LONG_LIST", 0)
 
 
-def lists(*revoked: pki.Issued, number: int = 1) -> CRLStore:
+def lists(*revoked: pki.Issued, scope: x509.IssuingDistributionPoint | None = None) -> CRLStore:
     top = authority().above[0]
-    return CRLStore([CRL(pki.crl(top)), CRL(pki.crl(authority(), *revoked, number=number))])
+    return CRLStore([CRL(pki.crl(top)), CRL(pki.crl(authority(), *revoked, point=scope))])
+
+
+# A list of another scope, of which a store does not know yet who signed it.
+OTHER_SCOPE = pki.issuing_point(users=True)
 
 
 def talk(
@@ -149,7 +154,7 @@ def test_an_open_connection_is_judged_again_by_checks_that_are_deferred(role: Ro
     make_checks(both, role)
     engine, events = side(both, role)
     other_engine, _ = side(both, role.other)
-    store.replace(lists(identity(NAMES[role.other], "P-256"), number=2))
+    store.replace(lists(identity(NAMES[role.other], "P-256"), scope=OTHER_SCOPE))
     events += engine.judge_again()
     assert isinstance(events[-1], ChecksWanted)
     other_engine.send(b"meanwhile")
@@ -167,7 +172,7 @@ def test_checks_of_an_open_connection_that_are_late_are_wanted_again() -> None:
     store, clock = lists(), FrozenClock()
     both = talk(Role.CLIENT, "1.3", store, clock=clock)
     make_checks(both, Role.CLIENT)
-    store.replace(lists(number=2))
+    store.replace(lists(scope=OTHER_SCOPE))
     [first] = both.client.judge_again()
     clock.pass_time(60)
     [second] = both.client.tick()

@@ -1,44 +1,60 @@
-"""How much evidence may cost."""
+"""What is at hand for one judgement: lists by issuer and distribution point, responses, staples."""
 
 from __future__ import annotations
 
-import pytest
+from datetime import UTC, datetime, timedelta
 
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation import Revocation, available, judge
-from bothways.trust.verdict import Purpose
-from pki import (
-    NOW,
-    crl,
-    key,
-    root,
-)
-from trust.revocation.judging import (
-    ANCHORS,
-    CA,
-    ROOT,
-    SERVER,
-    problem,
-)
+from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.revocation.available import Available
+from bothways.trust.revocation.policy import Revocation
+from bothways.trust.verdict import Want
+from pki import NOW, crl, issuing_point, ocsp_response
+from trust.revocation.judging import ANCHORS, CA, SERVER
+
+PARTS = [CRL(crl(CA, point=issuing_point([f"URI:http://a.example/{each}"]))) for each in range(4)]
+WHOLE = CRL(crl(CA))
+LEAF, ISSUER = Parsed(SERVER.der), Parsed(CA.der)
+RESPONSE = ocsp_response(SERVER)
 
 
-def test_keys_of_a_peers_own_making_are_not_held_against_a_large_list_without_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Its chain may have a dozen certificates in the name of the list's CA; each would cost the hash of it all."""
-    strangers = [Parsed(root("Intermediate", own_key=key("P-256", at)).der) for at in range(10)]
-    chain = [SERVER.der, CA.der, *(each.der for each in strangers)]
-    for affordable, problem_said in (
-        (10, "is not signed by a key known"),
-        (4, "is too large to be held against"),
-    ):
-        forged = CRL(crl(CA, signed_by=ROOT.key))
-        monkeypatch.setattr(available, "CHECKED_BYTES", affordable * len(forged.der))
-        verdict = judge(
-            chain, ANCHORS, purpose=Purpose.SERVER, name=None, at=NOW,
-            revocation=Revocation(crls=CRLStore([forged]), covers="leaf"),
-        )  # fmt: skip
-        assert problem_said in problem(verdict)
-        assert sum(forged.has_met(each) for each in strangers) == affordable
+def available(*lists: CRL, fetched: tuple[object, ...] = (), **options: object) -> Available:
+    gathered = Gathered()
+    for each in fetched:
+        kind = "crl" if isinstance(each, CRL) else "ocsp"
+        gathered.take([Want(kind, LEAF, ISSUER, (str(id(each)),), None)], [each])
+    policy = Revocation(**{"crls": CRLStore(lists)} | options)
+    return Available(policy, ANCHORS, NOW, {SERVER.der: RESPONSE}, gathered)
+
+
+def test_lists_are_those_at_hand_and_those_fetched_that_speak_of_a_point() -> None:
+    """RFC 5280 6.3.3 a: the store's and what came for this peer."""
+    found = available(PARTS[0], PARTS[1], WHOLE, fetched=(PARTS[2], PARTS[3]))
+    names = (PARTS[1].scope.names or frozenset()) | (PARTS[2].scope.names or frozenset())
+    assert set(found.lists_about(WHOLE.normal_issuer, names)) == {WHOLE, PARTS[1], PARTS[2]}
+    assert found.lists_about(WHOLE.normal_issuer, frozenset()) == [WHOLE]
+    assert found.lists_about(b"another", names) == []
+
+
+def test_responses_are_those_at_hand_and_those_fetched() -> None:
+    """RFC 6960."""
+    one, other = OCSPResponse(RESPONSE), OCSPResponse(ocsp_response(SERVER, status="revoked"))
+    found = available(fetched=(other,), ocsp=OCSPStore([one]))
+    assert found.responses_about(LEAF) == [one, other]
+    assert available().responses_about(LEAF) == []
+
+
+def test_a_staple_is_there_only_where_staples_count() -> None:
+    """A peer's word counts only where the policy says so."""
+    assert available().staple(LEAF) is None
+    assert available(staples="use").staple(LEAF) == RESPONSE
+    assert available(staples="use").staple(ISSUER) is None
+
+
+def test_evidence_lapses_with_its_tolerance_and_no_calendar_ends_early() -> None:
+    """docs/defaults.md."""
+    assert available(tolerance=timedelta(minutes=1)).lapse(NOW) == NOW + timedelta(minutes=1)
+    assert available().lapse(datetime.max.replace(tzinfo=UTC)) == datetime.max.replace(tzinfo=UTC)

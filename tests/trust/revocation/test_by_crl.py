@@ -144,6 +144,21 @@ def test_a_delta_that_does_not_fit_its_base_is_not_applied(unfit):
     assert refusals(judged(crl(ROOT), held, removes)) == REVOKED
 
 
+def test_what_a_complete_list_removes_is_not_revoked():
+    """RFC 5280 6.3.3 k, whatever 5.3.1 says of the lists in which that reason may stand."""
+    assert isinstance(judged(crl(ROOT), crl(CA, (SERVER, "remove_from_crl"))), Trusted)
+    other = crl(CA, SERVER, point=issuing_point(["DN:Intermediate"]))
+    assert refusals(judged(crl(ROOT), crl(CA, (SERVER, "remove_from_crl")), other)) == REVOKED
+
+
+def test_a_list_from_the_future_displaces_none_of_now_and_still_revokes():
+    """RFC 5280 5.1.2.4: our clock may be the one that is wrong."""
+    early = {"this_update": NOW + DAY, "number": 9}
+    assert isinstance(judged(crl(ROOT), crl(CA), crl(CA, **early)), Trusted)
+    assert refusals(judged(crl(ROOT), crl(CA, SERVER), crl(CA, **early))) == REVOKED
+    assert refusals(judged(crl(ROOT), crl(CA), crl(CA, SERVER, **early))) == REVOKED
+
+
 def test_a_delta_alone_says_nothing():
     """RFC 5280 5.2.4: it needs its base."""
     assert refusals(judged(crl(ROOT), crl(CA, number=7, base=5))) == UNKNOWN
@@ -172,7 +187,7 @@ def test_a_signer_of_lists_must_be_good_itself():
     assert "whose own status is not good" in problem(alone)
     server, expired = delegated(not_after=NOW - DAY)
     stale = judged(crl(ROOT), indirect(server, expired), chain=[server.der, CA.der, expired.der])
-    assert "without a path to the same anchor" in problem(stale)
+    assert "without a valid path through the CAs above it" in problem(stale)
 
 
 def test_a_signer_that_vouches_for_the_leaf_that_it_is_counts_for_nothing():

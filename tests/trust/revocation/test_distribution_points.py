@@ -5,16 +5,23 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 
-from bothways.trust.verdict import Trusted
+from bothways.faults import Fault
+from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation, judge
+from bothways.trust.verdict import Purpose, Trusted
 from pki import (
+    NOW,
     crl,
     issue,
     issuing_point,
+    key,
     leaf,
     name,
     points,
 )
 from trust.revocation.judging import (
+    ANCHORS,
     CA,
     REVOKED,
     ROOT,
@@ -25,6 +32,8 @@ from trust.revocation.judging import (
     judged,
     refusals,
 )
+
+EXHAUSTED = [(Fault.PATH_SEARCH_EXHAUSTED, None)]
 
 
 def test_every_list_that_applies_is_consulted_not_just_the_first():
@@ -71,3 +80,65 @@ def test_a_point_of_which_only_the_issuer_is_named_matches_that_issuers_scope():
         chain=[server.der, CA.der, signer.der],
     )  # fmt: skip
     assert refusals(verdict) == REVOKED
+
+
+@pytest.mark.parametrize("place", [0, 10, 63, 64, 99])
+@pytest.mark.parametrize("unknown", ["refuse", "accept"])
+def test_however_many_lists_there_are_the_one_that_speaks_of_a_certificate_counts(place, unknown):
+    """A CA with a hundred partitions: what is bounded is bounded by what a certificate names."""
+    parts = [f"URI:http://a.example/{each}" for each in range(100)]
+    server = leaf(CA, extra=[points(parts[place])])
+    lists = [
+        crl(CA, *([server] if each == place else []), point=issuing_point([part]))
+        for each, part in enumerate(parts)
+    ]
+    asked = {"chain": server.chain, "unknown": unknown}
+    assert refusals(judged(crl(ROOT), *lists, **asked)) == REVOKED
+    lists[place] = crl(CA, point=issuing_point([parts[place]]))
+    assert isinstance(judged(crl(ROOT), *lists, **asked), Trusted)
+
+
+@pytest.mark.parametrize("place", [0, 31, 32, 79])
+@pytest.mark.parametrize("unknown", ["refuse", "accept"])
+def test_however_many_points_a_certificate_names_each_is_looked_at(place, unknown):
+    """RFC 5280 4.2.1.13: a list that speaks at the last of them may revoke too."""
+    parts = [f"URI:http://a.example/{each}" for each in range(80)]
+    server = leaf(CA, extra=[points(*parts)])
+    revoking = crl(CA, server, point=issuing_point([parts[place]]))
+    asked = {"chain": server.chain, "unknown": unknown}
+    assert refusals(judged(crl(ROOT), crl(CA), revoking, **asked)) == REVOKED
+    assert isinstance(judged(crl(ROOT), crl(CA), **asked), Trusted)
+
+
+@pytest.mark.parametrize("count", [1, 20, 200])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_however_many_lists_in_a_cas_name_nobody_signed_its_own_counts(count, is_first):
+    """They are told apart by their signatures alone; here all are newer and of the same scope.
+
+    What is looked at is bounded by work and not by number: a peer is refused for what was not looked at, even where
+    unknown is accepted, and what was looked at is not looked at again.
+    """
+    forged = [
+        crl(CA, number=each + 2, this_update=NOW, signed_by=key("P-256", 4400)) for each in range(count)
+    ]
+    store = CRLStore(map(CRL, [crl(CA, SERVER), *forged] if is_first else [*forged, crl(CA, SERVER)]))
+    results = [
+        refusals(
+            judge(
+                SERVER.chain, ANCHORS, purpose=Purpose.SERVER, name=None, at=NOW,
+                revocation=Revocation(crls=store, covers="leaf", unknown="accept"),
+            )
+        )
+        for _ in range(6)
+    ]  # fmt: skip
+    assert results[0] == (REVOKED if count < 200 else EXHAUSTED)
+    assert results[-1] == REVOKED
+    assert all(each in (REVOKED, EXHAUSTED) for each in results)
+
+
+def test_a_scope_without_a_name_speaks_of_nothing():
+    """RFC 5280 5.2.5: the names of a distribution point are one or more."""
+    empty = x509.UnrecognizedExtension(x509.IssuingDistributionPoint.oid, bytes.fromhex("3007a002a0008101ff"))
+    listed = crl(CA, extra=[(empty, True)])
+    assert CRL(listed).scope.names == frozenset()
+    assert refusals(judged(crl(ROOT), listed)) == UNKNOWN

@@ -9,29 +9,14 @@ from typing import Protocol
 
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
-from bothways.trust.crl import CRL
+from bothways.trust.crl import CRL, Names
 from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import Statement
 from bothways.trust.verdict import Profile, SlowCheck
 
-# A list may be large, and a peer sends certificates of its own making: so many bytes are held against their keys.
-CHECKED_BYTES = 128 * 1024 * 1024
 _NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-class _Work:
-    """How many bytes of lists may yet be held against other keys than that of the certificate's own issuer."""
-
-    def __init__(self) -> None:
-        self._left = CHECKED_BYTES
-
-    def affords(self, crl: CRL, signer: Parsed) -> bool:
-        """Take what it costs to look whether a key signed a list; False where too little is left."""
-        if not crl.has_met(signer):
-            self._left -= len(crl.der)
-        return self._left >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +34,18 @@ class Available:
     profile: Profile = "private"
     defers: bool = False
     checks: list[SlowCheck] = field(default_factory=list)
-    work: _Work = field(default_factory=_Work)
 
-    def lists_of(self, normal_issuer: bytes) -> list[CRL]:
-        """Return the lists of an issuer, by its name in the form of RFC 5280 7.1."""
-        at_hand = () if self.policy.crls is None else self.policy.crls.of(normal_issuer)
-        fetched = () if self.gathered is None else self.gathered.lists(normal_issuer)
-        return [*at_hand, *fetched]
+    def lists_about(self, normal_issuer: bytes, names: Names) -> list[CRL]:
+        """Return the lists of an issuer that speak of a distribution point with one of these names, or of all.
+
+        normal_issuer: its name in the form of RFC 5280 7.1.
+        """
+        crls = self.policy.crls
+        at_hand = [] if crls is None else crls.about(normal_issuer, names, self.at)
+        fetched = [] if self.gathered is None else self.gathered.lists(normal_issuer)
+        return at_hand + [
+            each for each in fetched if each.scope.names is None or not names.isdisjoint(each.scope.names)
+        ]
 
     def responses_about(self, certificate: Parsed) -> list[OCSPResponse]:
         """Return the OCSP responses about a certificate that nobody stapled to it."""

@@ -9,8 +9,7 @@ from cryptography import x509
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import ALL_REASONS, CRL, Names, general_names, point_names
 from bothways.trust.distinguished import normal, normal_relatives
-
-_MAX_POINTS = 32
+from bothways.trust.work import Step, WorkBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +21,21 @@ class Point:
     named_issuers: Names | None
     reasons: frozenset[x509.ReasonFlags]
 
+    @property
+    def matched_names(self) -> Names:
+        """What the names of a list's distribution point are held against (RFC 5280 6.3.3 b 2 i)."""
+        return (self.names if self.names is not None else self.named_issuers) or frozenset()
 
-def points_of(certificate: Parsed) -> list[Point]:
-    """Return a certificate's distribution points; its issuer is always one (RFC 5280 6.3.3)."""
+
+def points_of(certificate: Parsed, work: WorkBudget) -> list[Point]:
+    """Return a certificate's distribution points; its issuer is always one (RFC 5280 6.3.3).
+
+    Raises OutOfWork where `work` does not last.
+    """
     issuer = certificate.normal_issuer
     points = []
-    for each in list(certificate.extension(x509.CRLDistributionPoints) or ())[:_MAX_POINTS]:
+    for each in certificate.extension(x509.CRLDistributionPoints) or ():
+        work.spend(Step.NAME, 1 + len(each.full_name or ()) + len(each.crl_issuer or ()))
         named = None if each.crl_issuer is None else general_names(each.crl_issuer)
         issuers = _directory_names(each.crl_issuer) or (certificate.issuer,)
         names = point_names(each.full_name, each.relative_name, issuers[0])
@@ -35,7 +43,7 @@ def points_of(certificate: Parsed) -> list[Point]:
         points.append(Point(names, tuple(map(normal, issuers)), named, reasons))
     own = frozenset({("DirectoryName", normal_relatives(certificate.issuer))})
     points.append(Point(own, (issuer,), None, ALL_REASONS))
-    return points
+    return list(dict.fromkeys(points))
 
 
 def _directory_names(names: list[x509.GeneralName] | None) -> tuple[bytes, ...]:
@@ -47,10 +55,8 @@ def applies(crl: CRL, point: Point, certificate: Parsed) -> bool:
     scope = crl.scope
     if point.named_issuers is not None and not scope.indirect:
         return False
-    if scope.names is not None:
-        names = point.names if point.names is not None else point.named_issuers
-        if names is None or scope.names.isdisjoint(names):
-            return False
+    if scope.names is not None and scope.names.isdisjoint(point.matched_names):
+        return False
     basic = certificate.extension(x509.BasicConstraints)
     is_ca = basic is not None and basic.ca
     return not scope.attributes_only and (scope.ca_certificates if is_ca else scope.user_certificates)
