@@ -169,6 +169,22 @@ def test_what_is_no_name_is_a_value_error(garbage):
         attributes(data)
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_name_of_more_attributes_than_anybody_has_is_not_read_to_its_end(together: bool):
+    """Bounded work, whether they stand in one relative name or each in its own."""
+    one = encode(0x30, bytes.fromhex("06012a0c00"))
+    cut = encode(0x30, b"\x06")
+    for last, message in ((b"", None), (one + cut, "a name of more than 256 attributes")):
+        body = one * 256 + last
+        parts = [body] if together else [one] * 256 + ([one, cut] if last else [])
+        name = encode(0x30, b"".join(encode(0x31, each) for each in parts))
+        if message is None:
+            assert sum(map(len, attributes(name))) == 256
+        else:
+            with pytest.raises(ValueError, match=message):
+                attributes(name)
+
+
 def test_an_attribute_has_exactly_one_value():
     """RFC 5280 4.1.2.4."""
     with pytest.raises(ValueError, match="no single value"):

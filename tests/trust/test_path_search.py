@@ -78,6 +78,8 @@ def test_each_step_of_a_search_is_paid_for() -> None:
     assert len(list(search.paths(certificate))) == 1
     assert work.spent[Step.SIGNATURE] == 2
     assert work.spent[Step.CANDIDATE] >= 2
+    ca = Parsed(CA.der)
+    assert work.spent[Step.READ_KIB] == (ca.names_octets + ca.extensions_octets) / 1024
     search, certificate = search_for([SERVER, CA], work=WorkBudget(70.0))
     with pytest.raises(OutOfWork):
         list(search.paths(certificate))

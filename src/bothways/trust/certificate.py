@@ -85,6 +85,7 @@ _KEY_ALGORITHMS = frozenset(
         "608648016503040313",  # id-ml-dsa-87
     )
 )
+_TIMES_READ = 3
 TEXT_LIMIT = 1024  # characters of a name that are told
 ALTERNATIVES_TOLD = 8
 # Extensions that are read by ourselves, whatever the parser makes of them: the content of their identifiers.
@@ -265,6 +266,17 @@ class Parsed:
     def is_loaded(self) -> bool:
         """Whether everything that judging needs was read."""
         return self._loaded is not None
+
+    @property
+    def names_octets(self) -> int:
+        """How much its own names count where reading is paid for: each is gone through several times."""
+        return _TIMES_READ * (len(self.subject) + len(self.issuer))
+
+    @property
+    def extensions_octets(self) -> int:
+        """How much its extensions count where reading is paid for."""
+        start, stop = self._extensions_at
+        return stop - start
 
     @property
     def x509(self) -> Certificate:

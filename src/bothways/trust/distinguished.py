@@ -44,10 +44,12 @@ def attributes(name: bytes) -> list[list[tuple[bytes, int, bytes]]]:
     for tag, _, start, stop in elements(name, at, end):
         if tag != SET or start == stop:
             raise ValueError("a relative name is no set")
-        relative.append([_attribute(name, inner, last) for _, _, inner, last in elements(name, start, stop)])
-        count += len(relative[-1])
-        if count > ATTRIBUTES_LIMIT:
-            raise ValueError(f"a name of more than {ATTRIBUTES_LIMIT} attributes")
+        relative.append([])
+        for _, _, inner, last in elements(name, start, stop):
+            count += 1
+            if count > ATTRIBUTES_LIMIT:
+                raise ValueError(f"a name of more than {ATTRIBUTES_LIMIT} attributes")
+            relative[-1].append(_attribute(name, inner, last))
     return relative
 
 

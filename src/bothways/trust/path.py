@@ -98,6 +98,7 @@ def judge(
     try:
         work.spend(Step.CERTIFICATE)
         leaf = leaf or anchors.parsed(bytes(chain[0]))
+        work.spend(Step.READ_KIB, (leaf.names_octets + leaf.extensions_octets) / 1024)
         leaf.load()
         names = names_of(leaf, work)
     except ValueError as error:

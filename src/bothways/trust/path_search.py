@@ -97,9 +97,13 @@ class PathSearch:
                     continue
                 seen.add(der)
                 try:
-                    self._pool.append(self.anchors.parsed(der))
+                    other = self.anchors.parsed(der)
                 except ValueError as error:
                     self.unreadable.append(Reason(Fault.BAD_ENCODING, position, "", {"problem": error}))
+                    continue
+                if not other.is_loaded:
+                    self._work.spend(Step.READ_KIB, other.names_octets / 1024)
+                self._pool.append(other)
         return self._pool
 
     def _extend(self, path: Path, weakly: bool) -> Iterator[Path]:
@@ -144,6 +148,7 @@ class PathSearch:
         try:
             if not candidate.is_loaded:
                 self._work.spend(Step.CERTIFICATE)
+                self._work.spend(Step.READ_KIB, candidate.extensions_octets / 1024)
             candidate.load()
         except ValueError as error:
             self._bad.add(candidate.der)
