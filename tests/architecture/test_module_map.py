@@ -18,7 +18,6 @@ ELSEWHERE = {
     "cli/commands.py": "cli/test_main.py",
     "cli/identities.py": "cli/test_scenes.py",
     "cli/interference.py": "cli/test_scenes.py",
-    "cli/show.py": "cli/test_scripts.py",
     "cli/verify.py": "cli/test_scripts.py",
     "explain/causes/alerts.py": "explain/causes/test_explain.py",
     "explain/causes/case.py": "explain/causes/test_explain.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.trust.der import element, elements, expect_element
+from bothways.trust.der import element, elements, encoded, expect_element
 
 
 def test_short_and_long_lengths_are_read():
@@ -49,3 +49,10 @@ def test_an_unexpected_tag_is_named():
     assert expect_element(b"\x30\x00", 0, 2, 0x30, "name") == (2, 2)
     with pytest.raises(ValueError, match="no name at byte 0"):
         expect_element(b"\x31\x00", 0, 2, 0x30, "name")
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 65_535, 65_536, 100_000])
+def test_what_is_encoded_is_read_again(size):
+    """X.690 10.1: the length stands in as few bytes as it needs."""
+    data = encoded(0x04, bytes(size))
+    assert element(data, 0, len(data)) == (0x04, len(data) - size, len(data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import NoReturn
 
 MISSING = """bothways: the command line needs packages that are not installed
@@ -18,6 +19,8 @@ def main() -> NoReturn:
     except ImportError:
         sys.stderr.write(MISSING)
         sys.exit(2)
+    # What parsers warn of in other people's certificates is told in words where it matters.
+    warnings.filterwarnings("ignore", module=r"bothways\.trust\.")
     from bothways.cli.commands import bothways
     from bothways.cli.terminal import run
 

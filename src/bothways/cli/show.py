@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from datetime import UTC, datetime
 
@@ -9,13 +11,17 @@ import click
 
 from bothways.cli.options import FILE
 from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.terminal import MISUSED, complain, passphrase
+from bothways.cli.terminal import DONE, MISUSED, complain, passphrase
 from bothways.explain.documents import Document, Unreadable, documents
+from bothways.explain.escape import visible
 from bothways.explain.ladder import Ladder
 from bothways.explain.reopen import from_json, from_page
 from bothways.explain.text import as_text
+from bothways.trust.parsing import PassphraseNeeded
 
 SIZE_LIMIT = 64 * 1024 * 1024
+_PATH_SHOWN = 1000
+_RECORDED = re.compile(rb'\s*(?:\{|<!doctype html>.*id="handshake")', re.IGNORECASE | re.DOTALL)
 
 
 @click.command("show")
@@ -27,74 +33,94 @@ SIZE_LIMIT = 64 * 1024 * 1024
 )
 @ladder_option("A recorded handshake among FILEs, in another form,")
 def command(files: tuple[str, ...], password_file: str | None, picture: LadderFile | None) -> int:
-    """Say in words what is in FILEs: certificates, keys, requests, CRLs, OCSP responses, PKCS#12; PEM or DER.
+    """Say in words what is in FILEs: certificates, keys, requests, CRLs, OCSP, PKCS#12 and PKCS#7; PEM or DER.
 
     A handshake that --ladder recorded as .json or .html is drawn again. Private keys are named, never shown.
     Things that belong together are marked by the same key.
     """
     password = passphrase(password_file, "") if password_file is not None else None
-    owners: dict[str, str] = {}
-    status, drawn = 0, False
-    for path in files:
-        try:
-            data = _read(path)
-            ladder = _recorded(data)
-            if ladder is not None:
-                sys.stdout.write(as_text(ladder))
-                drawn = True
-                if picture is not None:
-                    picture.check()
-                    picture.keep(ladder)
-                continue
-            for document in _documents(path, data, password):
-                sys.stdout.write(_words(path, document, owners) + "\n")
-        except (Unreadable, OSError) as error:
-            words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            complain(
-                f"{path}: {words}", "give --password-file" if "passphrase is needed" in str(error) else ""
-            )
-            status = max(status, MISUSED)
-    if picture is not None and not drawn:
+    page = _Page(password.encode() if password else None, picture)
+    status = max([page.show(path) for path in files])
+    if picture is not None and not page.drawn:
         complain(
             "--ladder: no recorded handshake is among the files", "name one that --ladder wrote as .json"
         )
-        status = max(status, MISUSED)
+        return MISUSED
     return status
 
 
+class _Page:
+    """What is written about one file after the other, and who owns which key so far."""
+
+    def __init__(self, password: bytes | None, picture: LadderFile | None) -> None:
+        self._password = password
+        self._picture = picture
+        self._owners: dict[str, str] = {}
+        self.drawn = False
+
+    def show(self, path: str) -> int:
+        """Write what is in a file; return the exit status that it asks for."""
+        shown = visible(path, _PATH_SHOWN)
+        try:
+            return self._show(path, shown)
+        except PassphraseNeeded:
+            complain(f"{shown}: what is in it is encrypted: a passphrase is needed", "give --password-file")
+        except Unreadable as error:
+            complain(f"{shown}: {error}", error.hint.replace("FILE", shlex.quote(shown)))
+        return MISUSED
+
+    def _show(self, path: str, shown: str) -> int:
+        data = _read(path)
+        if _RECORDED.match(data):
+            self._draw(
+                from_json(data)
+                if data.lstrip().startswith(b"{")
+                else from_page(data.decode("utf-8", "replace"))
+            )
+            return DONE
+        status = DONE
+        now = datetime.now(UTC)
+        for document in documents(data, now, self._password or (lambda: _asked(shown))):
+            sys.stdout.write(self._words(shown, document) + "\n")
+            if document.damaged:
+                hint = document.hint.replace("FILE", shlex.quote(shown))
+                complain(f"{shown}: the {document.kind} cannot be read: {document.damaged}", hint)
+                status = MISUSED
+        return status
+
+    def _draw(self, ladder: Ladder) -> None:
+        sys.stdout.write(as_text(ladder))
+        self.drawn = True
+        if self._picture is not None:
+            self._picture.check()
+            self._picture.keep(ladder)
+
+    def _words(self, path: str, document: Document) -> str:
+        facts = [*document.facts, *self._twin(path, document)]
+        width = max((len(name) for name, _ in facts), default=0)
+        rows = [f"  {name:<{width}}  {text}" for name, text in facts]
+        return "\n".join([f"{path}: {document.kind}: {document.title}", *rows, ""])
+
+    def _twin(self, path: str, document: Document) -> list[tuple[str, str]]:
+        """Say to which document before it one belongs, if their keys are the same."""
+        if document.key_id is None:
+            return []
+        here = f"{document.kind} {document.title!r} in {path}"
+        owner = self._owners.setdefault(document.key_id, here)
+        return [("same key as", f"the {owner}")] if owner != here else []
+
+
 def _read(path: str) -> bytes:
-    with click.open_file(path, "rb") as file:
-        data: bytes = file.read(SIZE_LIMIT + 1)
+    try:
+        with click.open_file(path, "rb") as file:
+            data: bytes = file.read(SIZE_LIMIT + 1)
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from None
     if len(data) > SIZE_LIMIT:
-        raise Unreadable("the file is too large")
+        raise Unreadable(f"the file is larger than {SIZE_LIMIT // 1024**2} MiB")
     return data
 
 
-def _recorded(data: bytes) -> Ladder | None:
-    """Return the recorded handshake in a file; None for a file of another kind."""
-    start = data[:64].lstrip().lower()
-    if start.startswith(b"{"):
-        return from_json(data)
-    return from_page(data.decode("utf-8", "replace")) if start.startswith(b"<!doctype") else None
-
-
-def _documents(path: str, data: bytes, password: str | None) -> list[Document]:
-    now = datetime.now(UTC)
-    try:
-        return documents(data, now, password.encode() if password else None)
-    except Unreadable as error:
-        asked = passphrase(None, path) if "passphrase is needed" in str(error) else None
-        if asked is None:
-            raise
-        return documents(data, now, asked.encode())
-
-
-def _words(path: str, document: Document, owners: dict[str, str]) -> str:
-    lines = [f"{path}: {document.kind}: {document.title}"]
-    width = max((len(name) for name, _ in document.facts), default=0)
-    lines += [f"  {name:<{width}}  {text}" for name, text in document.facts]
-    if document.key_id is not None:
-        twin = owners.setdefault(document.key_id, f"{document.kind} {document.title!r} in {path}")
-        if twin != f"{document.kind} {document.title!r} in {path}":
-            lines.append(f"  {'same key as':<{width}}  the {twin}")
-    return "\n".join(lines) + "\n"
+def _asked(path: str) -> bytes | None:
+    found = passphrase(None, path)
+    return found.encode() if found else None

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from cryptography import x509
-
 from bothways.doctor.report import Level, Row, counted
 from bothways.explain.documents import certificate_document, key_words, signature_words
 from bothways.explain.escape import visible
@@ -74,9 +72,8 @@ def readable(chain: Sequence[bytes]) -> list[Parsed]:
 def cards(by: Side, chain: Sequence[bytes], now: datetime) -> Iterator[Card]:
     """Return every certificate of a chain in words."""
     for place, der in enumerate(chain[:CARDS]):
-        try:
-            document = certificate_document(x509.load_der_x509_certificate(der), now)
-        except Exception:  # noqa: BLE001 - a report of what came must not fail where judging it does
+        document = certificate_document(der, now)
+        if document.damaged:
             yield Card(by, place, f"{len(der)} bytes that are no certificate", ())
         else:
             yield Card(by, place, document.title, document.facts)
@@ -180,7 +177,7 @@ def is_self_signed(certificate: Parsed) -> bool:
 
 def signed_with(certificate: Parsed) -> str:
     """Name the algorithm of a certificate's signature."""
-    return signature_words(certificate.x509)
+    return signature_words(certificate)
 
 
 def _none(chain: Sequence[bytes]) -> str:

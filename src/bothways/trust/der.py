@@ -65,3 +65,12 @@ def extensions_in(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bool,
         if value_end != stop:
             raise ValueError(f"bytes follow the extension's value at byte {value_end}")
         yield data[first:last], critical, data[value:value_end]
+
+
+def encoded(tag: int, content: bytes) -> bytes:
+    """Return the element of a tag and a content, its length in as few bytes as it needs (X.690 10.1)."""
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + content

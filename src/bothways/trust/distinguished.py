@@ -9,7 +9,8 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, SET, elements, expect_element
+from bothways.oids import ATTRIBUTES
+from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, SET, elements, encoded, expect_element
 
 _LONGEST_KIND = 63  # what parsers read at most; numbers of thousands of digits cannot be told
 _SHORT_NAME = 512  # longer names are worked out anew, so that the caches stay small
@@ -28,12 +29,6 @@ _STRINGS = {
     0x1E: "utf-16-be",  # BMPString
 }
 _UNSEEN = {"\u00ad", "\u1806", "\u034f", "\u180b", "\u180c", "\u180d", "\ufffc", "\u200b"}
-_SHORT = {
-    "2.5.4.3": "CN", "2.5.4.4": "SN", "2.5.4.5": "serialNumber", "2.5.4.6": "C", "2.5.4.7": "L",
-    "2.5.4.8": "ST", "2.5.4.9": "street", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.12": "title",
-    "2.5.4.42": "GN", "0.9.2342.19200300.100.1.1": "UID", "0.9.2342.19200300.100.1.25": "DC",
-    "1.2.840.113549.1.9.1": "emailAddress",
-}  # fmt: skip
 
 
 def attributes(name: bytes) -> list[list[tuple[bytes, int, bytes]]]:
@@ -145,16 +140,26 @@ _short_text = lru_cache(maxsize=1024)(_text)
 
 def _spelled(kind: bytes, tag: int, value: bytes) -> str:
     number = identifier_text(kind)
-    encoding = _STRINGS.get(tag)
-    text = "#" + value.hex() if encoding is None else value.decode(encoding, "replace")
-    if encoding is not None:
-        text = "".join("\\" + each if each in ',+"\\<>;' else each for each in text)
-    return f"{_SHORT.get(number, number)}={text}"
+    return f"{ATTRIBUTES.get(number, number)}={_escaped(tag, value)}"
 
 
 def identifier_text(kind: bytes) -> str:
     """Return an object identifier for a person, at a cost that its length does not raise."""
     return dotted(kind) if len(kind) <= _LONGEST_KIND else f"an identifier of {len(kind)} bytes"
+
+
+def _escaped(tag: int, value: bytes) -> str:
+    """Return a value as RFC 4514 2.4 writes it; what is no string stands encoded and in hexadecimal."""
+    text = text_of(tag, value)
+    if text is None:
+        return "#" + encoded(tag, value).hex()
+    last = len(text) - 1
+    return "".join(
+        "\\" + each
+        if each in ',+"\\<>;' or (each == " " and place in (0, last)) or (each == "#" and place == 0)
+        else each
+        for place, each in enumerate(text)
+    )
 
 
 @lru_cache(maxsize=256)
@@ -175,8 +180,14 @@ def dotted(kind: bytes) -> str:
 
 def string(tag: int, value: bytes) -> str:
     """Return a string of a name for comparison or a person; what is none stands in hexadecimal."""
+    text = text_of(tag, value)
+    return value.hex() if text is None else text
+
+
+def text_of(tag: int, value: bytes) -> str | None:
+    """Return the text of a string of one of the kinds that names have; None for what is no string."""
     encoding = _STRINGS.get(tag)
-    return value.hex() if encoding is None else value.decode(encoding, "replace")
+    return None if encoding is None else value.decode(encoding, "replace")
 
 
 def common_name(name: bytes) -> str | None:

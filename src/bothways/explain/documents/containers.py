@@ -1,0 +1,70 @@
+"""Files that hold several documents: PKCS#12 (RFC 7292) and PKCS#7 (RFC 2315, RFC 5652)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from bothways.explain.documents.asn1 import INTEGER, OID, SEQUENCE, SET, Fields, first, oid
+from bothways.explain.documents.certificate import certificate_document
+from bothways.explain.documents.crl import crl_document
+from bothways.explain.documents.document import Document, Unreadable, damaged
+from bothways.explain.documents.keys import named_private_key
+from bothways.explain.escape import visible
+from bothways.oids import NAMES
+from bothways.trust import parsing
+
+_SIGNED_DATA = "1.2.840.113549.1.7.2"
+_INTO_PEM = "openssl pkcs7 -in FILE -print_certs -out FILE.pem, with -inform DER for a file in DER"
+
+
+def pkcs12_documents(data: bytes, now: datetime, password: bytes | None) -> Iterator[Document]:
+    """Yield the key and the certificates of a PKCS#12 file; raise PassphraseNeeded or Unreadable."""
+    try:
+        box = parsing.pkcs12_contents(data, password)
+    except parsing.PassphraseNeeded:
+        raise
+    except parsing.WrongPassphrase:
+        raise Unreadable("this is PKCS#12, and the passphrase is wrong, or the file is damaged") from None
+    except parsing.EncodingError as error:
+        raise Unreadable(f"this is PKCS#12, which cannot be read: {visible(str(error))}") from None
+    if box.key is not None:
+        yield named_private_key(box.key)
+    for der in (box.certificate, *box.others):
+        if der is not None:
+            yield certificate_document(der, now)
+
+
+def pkcs7_documents(data: bytes, now: datetime) -> Iterator[Document]:
+    """Yield what a PKCS#7 file is, then its certificates and CRLs."""
+    try:
+        outer = Fields(first(data, "PKCS#7"))
+        kind = oid(outer.take(OID, "type of PKCS#7"))
+        if kind != _SIGNED_DATA:
+            yield Document(
+                "PKCS#7", NAMES.get(kind, kind), (("certificates", "none: it holds no signed data"),)
+            )
+            return
+        inner = Fields(outer.take(0xA0, "signed data").only(SEQUENCE, "signed data"))
+        inner.take(INTEGER, "version")
+        inner.take(SET, "digest algorithms")
+        inner.take(SEQUENCE, "content")
+        certificates, lists = inner.optional(0xA0), inner.optional(0xA1)
+    except ValueError as error:
+        yield damaged("PKCS#7", error)
+        return
+    found = [] if certificates is None else list(certificates.children())
+    crls = [] if lists is None else list(lists.children())
+    what = f"{_count(len(found), 'certificate')} and {_count(len(crls), 'CRL')}"
+    yield Document("PKCS#7", what, (("for other commands", _INTO_PEM),))
+    for each in found:
+        if each.tag == SEQUENCE:
+            yield certificate_document(each.encoded, now)
+        else:
+            yield Document("certificate", f"of a kind of its own (tag {each.tag:02x})", ())
+    for each in crls:
+        yield crl_document(each.encoded, now)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,59 @@
+"""PKCS#12 and PKCS#7 in words."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+import pki
+from bothways.explain.documents import Unreadable, documents
+from bothways.trust.parsing import PassphraseNeeded
+from told import der, facts, oid, one, sequence
+
+SIGNED = oid("1.2.840.113549.1.7.2")
+
+
+def signed_data(*fields: bytes) -> bytes:
+    head = der(0x02, b"\1") + der(0x31, b"") + sequence(oid("1.2.840.113549.1.7.1"))
+    return sequence(SIGNED, der(0xA0, sequence(head, *fields)))
+
+
+def test_pkcs12_is_opened_with_its_passphrase():
+    """Key, certificate and the others; a wrong passphrase and none are told apart."""
+    box = pki.leaf(pki.root()).p12(b"sesame")
+    assert [each.kind for each in documents(box, pki.NOW, b"sesame")] == [
+        "private key", "certificate", "certificate",
+    ]  # fmt: skip
+    with pytest.raises(PassphraseNeeded):
+        list(documents(box, pki.NOW))
+    with pytest.raises(Unreadable, match="this is PKCS#12, and the passphrase is wrong"):
+        list(documents(box, pki.NOW, b"other"))
+    with pytest.raises(Unreadable, match="this is PKCS#12, which cannot be read"):
+        list(documents(sequence(der(0x02, b"\3"), sequence()), pki.NOW))
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_pkcs7_gives_up_its_certificates(encoding):
+    """With the command that makes a file of them that every other command reads."""
+    root = pki.root()
+    data = pkcs7.serialize_certificates([root.certificate, pki.leaf(root).certificate], encoding)
+    container, *certificates = documents(data, pki.NOW)
+    assert (container.kind, container.title) == ("PKCS#7", "2 certificates and 0 CRLs")
+    assert "openssl pkcs7 -in FILE -print_certs" in facts(container)["for other commands"]
+    assert sorted(each.title for each in certificates) == ["Root", "server.example"]
+
+
+def test_pkcs7_gives_up_its_crls_and_what_is_no_certificate():
+    """RFC 2315 9.1: certificates of other kinds are named by their tag."""
+    data = signed_data(der(0xA0, der(0xA1, b"old")), der(0xA1, pki.crl(pki.root())))
+    container, odd, crl = documents(data, pki.NOW)
+    assert container.title == "1 certificate and 1 CRL"
+    assert odd.title == "of a kind of its own (tag a1)"
+    assert (crl.kind, crl.title) == ("CRL", "Root")
+
+
+def test_pkcs7_without_certificates_says_what_it_is():
+    """Or where it is broken."""
+    enveloped = sequence(oid("1.2.840.113549.1.7.3"), der(0xA0, sequence()))
+    assert one(enveloped).title == "enveloped data"
+    assert "no signed data at byte" in one(sequence(SIGNED)).damaged
