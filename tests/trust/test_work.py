@@ -52,6 +52,7 @@ def test_the_kind_of_step_that_cost_most_is_told() -> None:
     work.spend(Step.NAME_COMPARISON, 200)
     work.spend(Step.CERTIFICATE, 2)
     assert work.dearest() == (Step.NAME_COMPARISON, 200)
+    assert WorkBudget(microseconds=0.0).dearest() == (Step.CERTIFICATE, 0)
 
 
 def _rsa(bits: int, exponent: int) -> rsa.RSAPublicKey:

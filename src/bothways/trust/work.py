@@ -49,15 +49,13 @@ class Step(Enum):
     HASHED_KIB = Price(2.5, 0, "KiB of what was signed")
     SIGNATURE = Price(60.0, 0, "signatures")  # that of P-256; `signature_price` has the others
 
-    @property
-    def price(self) -> Price:
-        """What the step costs."""
-        return self.value
+    def __init__(self, microseconds: float, octets: int, unit: str) -> None:
+        self.price = Price(microseconds, octets, unit)
+        self.unit = unit
 
-    @property
-    def unit(self) -> str:
-        """What is counted, for a person."""
-        return self.value.unit
+    __hash__ = (
+        object.__hash__
+    )  # that of `Enum` takes ten times as long, and there are a dozen steps a judgement
 
 
 class OutOfWork(Exception):
@@ -93,12 +91,13 @@ class WorkBudget:
 
     def dearest(self) -> tuple[Step, int]:
         """Return the kind of step on which most was spent, and how many there were."""
-        step = max(self.spent, key=lambda each: self.spent[each] * each.price.microseconds)
-        return step, int(self.spent[step])
+        costs = {step: count * step.price.microseconds for step, count in self.spent.items()}
+        step = max(costs, key=costs.__getitem__, default=Step.CERTIFICATE)
+        return step, int(self.spent.get(step, 0))
 
     def spend(self, step: Step, count: float = 1) -> None:
         """Pay for `count` steps before they are taken, or raise OutOfWork."""
-        microseconds, octets, _ = step.value
+        microseconds, octets, _ = step.price
         self._pay(step, count, microseconds * count, octets * count)
 
     def spend_signature(self, key: CertificatePublicKeyTypes, signed_octets: int) -> None:
