@@ -12,6 +12,7 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.path_search import LIMITS, Limits, PathSearch, search_reasons
 from bothways.trust.work import OutOfWork, Step, WorkBudget
 from pki import Issued, intermediate, key, leaf, root
+from raw_certificates import raw
 
 ROOT = root()
 CA = intermediate(ROOT)
@@ -89,3 +90,84 @@ def test_limits_grant_by_the_size_of_a_chain_unless_they_say_how_much() -> None:
     """Two microseconds for each octet of what a stranger sent."""
     assert LIMITS.budget(2000).granted - LIMITS.budget(1000).granted == 2000
     assert Limits(microseconds=7.0).budget(1000).granted == 7.0
+
+
+def namesakes(count: int) -> list[Issued]:
+    """Roots of one name, each with a key of its own."""
+    return [root("Crowd", own_key=key("P-256", 300 + each)) for each in range(count)]
+
+
+def test_among_a_hundred_anchors_of_one_name_the_one_whose_key_is_named_is_asked_alone() -> None:
+    """RFC 5280 4.2.1.1: no other signature is checked, and no other candidate is paid for."""
+    crowd = namesakes(100)
+    for chosen in (crowd[0], crowd[57], crowd[99]):
+        work = LIMITS.budget(0)
+        search, certificate = search_for([leaf(chosen)], *crowd, work=work)
+        assert [path[1].der for path in search.paths(certificate)] == [chosen.der]
+        assert work.spent[Step.SIGNATURE] == 1
+        assert work.spent[Step.CANDIDATE] == 1
+
+
+def test_a_forged_certificate_that_names_one_of_many_anchors_costs_one_signature() -> None:
+    """Whoever makes certificates decides whose key they name."""
+    crowd = namesakes(100)
+    work = LIMITS.budget(0)
+    search, certificate = search_for([leaf(crowd[7], broken=True)], *crowd, work=work)
+    assert list(search.paths(certificate)) == []
+    assert work.spent[Step.SIGNATURE] == 1
+
+
+def test_a_certificate_that_names_no_key_is_held_to_every_anchor_of_its_issuers_name() -> None:
+    """RFC 5280 6.1 asks for no key identifier."""
+    crowd = namesakes(20)
+    search, certificate = search_for([leaf(crowd[19], key_identifiers=False)], *crowd)
+    assert [path[1].der for path in search.paths(certificate)] == [crowd[19].der]
+
+
+def test_a_certificate_that_names_a_key_by_an_older_name_is_held_to_every_anchor_too() -> None:
+    """RFC 5280 4.2.1.1: the name of a key helps to find it, and is not what is checked."""
+    renamed = [
+        root(
+            "Crowd",
+            own_key=key("P-256", 300 + each),
+            key_identifiers=False,
+            extra=[raw("2.5.29.14", b"\4\1a")],
+        )
+        for each in range(3)
+    ]
+    search, certificate = search_for([leaf(root("Crowd", own_key=key("P-256", 302)))], *renamed)
+    assert [path[1].der for path in search.paths(certificate)] == [renamed[2].der]
+
+
+def test_among_many_intermediates_of_one_name_the_one_whose_key_is_named_is_asked_alone() -> None:
+    """The order in which a peer sends them does not matter."""
+    crowd = [intermediate(ROOT, "Crowd", own_key=key("P-256", 300 + each)) for each in range(12)]
+    work = LIMITS.budget(0)
+    search, certificate = search_for([leaf(crowd[11]), *crowd], work=work)
+    assert [path[1].der for path in search.paths(certificate)] == [crowd[11].der]
+    assert work.spent[Step.SIGNATURE] == 2
+
+
+def rolled(times: int) -> list[Issued]:
+    """A leaf below a CA that certified so many new keys of its own, the leaf first."""
+    above = intermediate(ROOT, "Rolls")
+    chain = [above]
+    for number in range(times):
+        above = intermediate(above, "Rolls", own_key=key("P-256", 400 + number))
+        chain.insert(0, above)
+    return [leaf(above), *chain]
+
+
+def test_self_issued_certificates_do_not_count_in_the_depth() -> None:
+    """RFC 5280 6.1.4 l: as in the length of a path."""
+    chain = rolled(9)
+    search, certificate = search_for(chain)
+    [path] = search.paths(certificate)
+    assert len(path) == 12
+    short = Limits(depth=3)
+    search, certificate = search_for(chain, limits=short)
+    assert len(list(search.paths(certificate))) == 1
+    search, certificate = search_for(chain, limits=Limits(depth=2))
+    assert list(search.paths(certificate)) == []
+    [reason] = search_reasons(search, search.end(certificate), exhausted=False)
+    assert (reason.fault, reason.facts) == (Fault.PATH_TOO_LONG, {"limit": 2})

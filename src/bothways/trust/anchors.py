@@ -17,6 +17,7 @@ from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.certificate import Parsed
+from bothways.trust.issuers import Namesakes
 from bothways.trust.verdict import PROFILES, Profile, Purpose
 
 REMEMBERED_PATHS = 1024
@@ -84,9 +85,9 @@ class TrustStore:
             raise ConfigError(
                 f"{source}: no certificate in it; expected the certificates of CAs, as PEM or DER"
             )
-        self._by_name: dict[bytes, list[Parsed]] = {}
+        self._by_name: dict[bytes, Namesakes] = {}
         for anchor in self._anchors.values():
-            self._by_name.setdefault(anchor.normal_subject, []).append(anchor)
+            self._by_name.setdefault(anchor.normal_subject, Namesakes()).add(anchor)
         self._by_der = {
             anchor.subject: self._by_name[anchor.normal_subject] for anchor in self._anchors.values()
         }
@@ -159,9 +160,12 @@ class TrustStore:
         return f"<TrustStore of {len(self)}{by}: {shown(self.names_for_people)}>"
 
     def issuers_of(self, certificate: Parsed) -> Sequence[Parsed]:
-        """Return the anchors whose name is the certificate's issuer (RFC 5280 7.1)."""
-        found = self._by_der.get(certificate.issuer)
-        return found if found is not None else self._by_name.get(certificate.normal_issuer, ())
+        """Return the anchors whose name is the certificate's issuer (RFC 5280 7.1), the likeliest first.
+
+        Of several, those whose key it does not name are left out where it names the key of another (4.2.1.1).
+        """
+        found = self._by_der.get(certificate.issuer) or self._by_name.get(certificate.normal_issuer)
+        return () if found is None else found.issuers_of(certificate)
 
     def own(self, certificate: Parsed) -> Parsed | None:
         """Return the anchor that is this very certificate."""

@@ -14,13 +14,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509 import (
-    AuthorityKeyIdentifier,
     Certificate,
     ExtensionType,
     NameConstraints,
     ObjectIdentifier,
     SubjectAlternativeName,
-    SubjectKeyIdentifier,
 )
 
 from bothways.faults import Fault
@@ -52,6 +50,13 @@ from bothways.trust.extensions import (
     unread_in,
 )
 from bothways.trust.general_names import GeneralName, general_names
+from bothways.trust.key_identifiers import (
+    AUTHORITY_KEY,
+    SUBJECT_KEY,
+    AuthorityKey,
+    authority_key,
+    subject_key,
+)
 from bothways.trust.parsing import EncodingError, attempt, encoded, open_certificate
 from bothways.trust.subtrees import Subtree, subtrees_in
 
@@ -347,16 +352,26 @@ class Parsed:
         return self._key_digest
 
     @property
+    def authority_key(self) -> AuthorityKey:
+        """Which key of the issuer signed, or which certificate of its, as far as that is said (RFC 5280 4.2.1.1)."""
+        return authority_key(self._raw_value(AUTHORITY_KEY))
+
+    @property
     def authority_key_identifier(self) -> bytes | None:
-        """Which key of the issuer signed, if that is said (RFC 5280 4.2.1.1)."""
-        found = self.extension(AuthorityKeyIdentifier)
-        return None if found is None else found.key_identifier
+        """The name of the issuer's key, if that is said."""
+        return self.authority_key.key
 
     @property
     def subject_key_identifier(self) -> bytes | None:
         """The name of our key, if it has one (RFC 5280 4.2.1.2)."""
-        found = self.extension(SubjectKeyIdentifier)
-        return None if found is None else found.digest
+        return subject_key(self._raw_value(SUBJECT_KEY))
+
+    def _raw_value(self, identifier: bytes) -> bytes:
+        """Return the value of an extension as it stands, and read no other; empty where it is not there."""
+        try:
+            return self.raw_extensions.get(identifier, (False, b""))[1]
+        except ValueError:
+            return b""
 
     @property
     def normal_subject(self) -> bytes:

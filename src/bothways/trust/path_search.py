@@ -14,6 +14,7 @@ from bothways.faults import Fault, Reason
 from bothways.trust.anchors import Edge, TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.constraints import has_weak_key, is_signed_weakly
+from bothways.trust.issuers import likeliest_first
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.work import FIXED_OCTETS, OCTETS_A_BYTE, Step, WorkBudget
 
@@ -25,8 +26,8 @@ class Limits:
     """How much one chain may be, and how much work it may cause.
 
     certificates, octets: size of the chain as sent. depth: certificates in a path, leaf and anchor
-    included. microseconds: what judging it may cost by the prices of `work`; by default that grows with the
-    size of the chain.
+    included, self-issued ones between them apart. microseconds: what judging it may cost by the prices of
+    `work`; by default that grows with the size of the chain.
     """
 
     certificates: int = 16
@@ -110,7 +111,7 @@ class PathSearch:
         last = path[-1]
         if self.anchors.own(last) is not None:
             yield path
-        if len(path) >= self.depth:
+        if depth_of(path) >= self.depth:
             self._note_end(path, None)
             return
         extended = False
@@ -134,10 +135,18 @@ class PathSearch:
         for anchor in self.anchors.issuers_of(last):
             if self._take(path, anchor):
                 yield anchor, True
-        for other in self.others():
-            self._work.spend(Step.CANDIDATE)
-            if other.is_named_issuer_of(last) and self.anchors.own(other) is None and self._take(path, other):
+        for other in likeliest_first(last, self._named_issuers(last)):
+            if self._take(path, other):
                 yield other, False
+
+    def _named_issuers(self, child: Parsed) -> list[Parsed]:
+        """Return the certificates of the chain that bear the name of the child's issuer, but anchors."""
+        self._work.spend(Step.CANDIDATE, len(self.others()))
+        return [
+            each
+            for each in self.others()
+            if each.is_named_issuer_of(child) and self.anchors.own(each) is None
+        ]
 
     def _take(self, path: Path, candidate: Parsed) -> bool:
         self._work.spend(Step.CANDIDATE)
@@ -194,13 +203,18 @@ class PathSearch:
             self._wrong_signer = wrong
 
 
+def depth_of(path: Path) -> int:
+    """Return how many certificates of a path below its anchor count: self-issued CAs do not (RFC 5280 6.1.4 l)."""
+    return 1 + sum(not each.is_self_issued for each in path[1:])
+
+
 def search_reasons(search: PathSearch, end: End, exhausted: bool) -> list[Reason]:
     """Say why a search found no path. `exhausted`: it did not come to its end."""
     path, signer = end
     last, position = path[-1], len(path) - 1
     reasons = list(search.unreadable)
     facts: dict[str, object] = {"issuer": last.issuer_text}
-    if len(path) >= search.depth:
+    if depth_of(path) >= search.depth:
         reasons.append(Reason(Fault.PATH_TOO_LONG, position, last.subject_text, {"limit": search.depth}))
     elif signer is not None and not _names_another_key(last, signer):
         reasons.append(Reason(Fault.BAD_CERTIFICATE_SIGNATURE, position, last.subject_text, facts))
