@@ -40,6 +40,7 @@ INSIDE = {
         ("crl_store", "evidence"),
         ("crl_files",),
         ("revocation",),
+        ("verification",),
     ),
     "tls": (
         ("wire", "crypto"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 
 import pytest
 
 import bothways
-from architecture.sources import SOURCE
+from architecture.sources import SOURCE, modules
+from bothways import trust
 
 PUBLIC = {
     # what a handshake is made from
@@ -41,6 +43,29 @@ PUBLIC = {
     "UsageError",
 }
 
+# what judges without TLS, by `bothways.trust`
+JUDGING = {
+    "verify",
+    "certificates_in",
+    "TrustStore",
+    # what is asked
+    "Purpose",
+    "Policies",
+    "Limits",
+    # by which evidence
+    "Revocation",
+    "CRLStore",
+    "OCSPStore",
+    "Fetch",
+    # and what comes of it
+    "Verdict",
+    "Trusted",
+    "Refused",
+    "Finding",
+    "Outcome",
+    "Names",
+}
+
 
 def test_the_root_exports_the_public_names_and_nothing_else() -> None:
     """A name is public because somebody decided so; programs are written against it, so it stays."""
@@ -68,6 +93,30 @@ def test_the_root_loads_a_module_when_a_name_of_it_is_asked_for() -> None:
         assert name in dir(bothways)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = bothways.Nothing
+
+
+def test_trust_exports_what_judging_needs_and_loads_it_when_it_is_asked_for() -> None:
+    """docs/verifying.md; the engine loads modules of trust by their full path, and none that it does not need."""
+    assert set(trust.__all__) == JUDGING
+    assert all(hasattr(trust, name) and name in dir(trust) for name in JUDGING)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = trust.Nothing
+    assert "bothways.trust.path" not in loaded_by("import bothways.trust")
+    assert not loaded_by("from bothways.trust import verify") & {"asyncio", "httpcore", "bothways.tls"}
+
+
+def test_whoever_judges_outside_the_engine_does_so_by_verify() -> None:
+    """One way in: what is checked of a caller's arguments, and what never raises, stands once."""
+    wrong = [
+        f"{name}:{node.lineno} imports {alias.name} of {node.module}"
+        for name, tree in modules().items()
+        if not name.startswith(("bothways.trust", "bothways.tls"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bothways.trust")
+        for alias in node.names
+        if alias.name in ("judge", "status_check")
+    ]
+    assert wrong == []
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -34,8 +34,8 @@ from bothways.errors import ConfigError
 from bothways.trust import parsing
 from bothways.trust.anchors import TrustStore
 from bothways.trust.extensions import extension_of
-from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Refused
+from bothways.trust.verification import verify
 
 T = TypeVar("T")
 
@@ -304,7 +304,7 @@ class Office:
         chain = [each.public_bytes(Encoding.DER) for each in (certificate, *self.authority.chain)]
         usage = None if profile is Profile.SUB_CA else "digitalSignature"
         for purpose in PURPOSES[profile]:
-            verdict = judge(
+            verdict = verify(
                 chain,
                 self._anchors,
                 purpose=purpose,

@@ -36,8 +36,8 @@ from bothways.trust.credentials import Credentials, is_pkcs12
 from bothways.trust.extensions import extension_of
 from bothways.trust.names import names_of
 from bothways.trust.ocsp import serial_number
-from bothways.trust.path import judge
 from bothways.trust.verdict import Refused
+from bothways.trust.verification import verify
 
 SERIALS = range(1, 2**160)  # RFC 5280 4.1.2.2
 OTHER = "other"  # the profile of what was issued for a purpose that no profile here has
@@ -154,7 +154,7 @@ def _check_issues(existing: Existing, source: str, now: Now) -> None:
     trial = authority.sign(Profile.CLIENT, Holder("trial"), public)
     chain = [each.public_bytes(Encoding.DER) for each in (trial, *authority.chain)]
     anchors = TrustStore.from_certificates([authority.root])
-    verdict = judge(chain, anchors, purpose=None, name=None, at=now())
+    verdict = verify(chain, anchors, purpose=None, name=None, at=now())
     if isinstance(verdict, Refused):
         raise ConfigError(f"{source}: nobody would accept what it issues: {verdict.reasons[0]}")
 

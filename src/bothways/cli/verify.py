@@ -22,8 +22,8 @@ from bothways.trust.credentials import Credentials, is_pkcs12
 from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.path import LIMITS, Limits
 from bothways.trust.pem import blocks
-from bothways.trust.revocation import judge
 from bothways.trust.verdict import Profile, Purpose, Refused, Trusted, Verdict
+from bothways.trust.verification import verify
 
 PURPOSES = {"server": Purpose.SERVER, "client": Purpose.CLIENT}
 STEPS = {"server": "2.3", "client": "3.3"}
@@ -93,7 +93,7 @@ def command(
     revocation = sources.load(ocsp)
 
     def judged(gathered: Gathered | None = None) -> Verdict:
-        return judge(
+        return verify(
             chain,
             anchors,
             purpose=PURPOSES[purpose],
@@ -102,7 +102,7 @@ def command(
             revocation=revocation,
             key_usage=None,
             limits=OWN_FILES,
-            gathered=gathered,
+            fetched=gathered,
         )
 
     if revocation is None or revocation.fetch is None:

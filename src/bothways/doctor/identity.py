@@ -18,8 +18,8 @@ from bothways.tls.handshake.negotiation12 import is_rsa
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
-from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Refused
+from bothways.trust.verification import verify
 
 STRONG_RSA_BITS = 3072
 LISTED = 4
@@ -69,7 +69,7 @@ def _key(leaf: Parsed) -> Row:
 def _judged(chain: Sequence[Parsed], now: datetime) -> Iterator[Row]:
     """Judge ourselves as every server will, but for whom it trusts: our topmost certificate is the anchor."""
     top = linked_from(chain[0], chain[1:])[-1]
-    verdict = judge(
+    verdict = verify(
         [each.der for each in chain], TrustStore([top.der]), purpose=Purpose.CLIENT, name=None, at=now
     )
     reasons = verdict.reasons if isinstance(verdict, Refused) else ()

@@ -11,8 +11,8 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.constraints import flaws
 from bothways.trust.names import server_name
-from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Refused
+from bothways.trust.verification import verify
 
 
 def reasons_against(
@@ -32,7 +32,7 @@ def reasons_against(
 def _reasons(
     chain: list[bytes], store: TrustStore, purpose: Purpose, name: str | None, at: datetime
 ) -> tuple[Reason, ...]:
-    verdict = judge(chain, store, purpose=purpose, name=name, at=at, key_usage=None)
+    verdict = verify(chain, store, purpose=purpose, name=name, at=at, key_usage=None)
     return verdict.reasons if isinstance(verdict, Refused) else ()
 
 

@@ -38,7 +38,7 @@ def judge(
     chain: Sequence[bytes],
     anchors: TrustStore,
     *,
-    purpose: Purpose,
+    purpose: Purpose | None,
     name: str | ServerName | None,
     at: datetime,
     revocation: Revocation | None,

@@ -1,0 +1,62 @@
+"""Judging certificates, without TLS: may this chain speak for that name, now?
+
+Each name is imported when it is first asked for, as in `bothways` itself. docs/verifying.md is the guide.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bothways.trust.anchors import TrustStore, certificates_in
+    from bothways.trust.crl_store import CRLStore
+    from bothways.trust.evidence.policy import Fetch
+    from bothways.trust.ocsp import OCSPStore
+    from bothways.trust.path import Limits
+    from bothways.trust.policies import Policies
+    from bothways.trust.revocation.policy import Revocation
+    from bothways.trust.verdict import Finding, Names, Outcome, Purpose, Refused, Trusted, Verdict
+    from bothways.trust.verification import verify
+else:
+    _HOMES = {
+        "anchors": "TrustStore certificates_in",
+        "crl_store": "CRLStore",
+        "evidence.policy": "Fetch",
+        "ocsp": "OCSPStore",
+        "path": "Limits",
+        "policies": "Policies",
+        "revocation.policy": "Revocation",
+        "verdict": "Finding Names Outcome Purpose Refused Trusted Verdict",
+        "verification": "verify",
+    }
+    _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names.split()}
+
+    def __getattr__(name):
+        """Import a public name from the module where it is made (PEP 562)."""
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
+        return value
+
+    def __dir__():
+        """The public names too, before they were asked for."""
+        return sorted({*globals(), *__all__})
+
+
+__all__ = [
+    "CRLStore",
+    "Fetch",
+    "Finding",
+    "Limits",
+    "Names",
+    "OCSPStore",
+    "Outcome",
+    "Policies",
+    "Purpose",
+    "Refused",
+    "Revocation",
+    "TrustStore",
+    "Trusted",
+    "Verdict",
+    "certificates_in",
+    "verify",
+]

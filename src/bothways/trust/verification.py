@@ -1,0 +1,101 @@
+"""The one way into judging from outside: may this chain speak for that name, for that purpose, at that time?
+
+What the caller gives is checked here, and only that raises; whatever stands in a chain or in evidence makes a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bothways.errors import ConfigError
+from bothways.trust.anchors import TrustStore
+from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.names import ServerName
+from bothways.trust.path import LIMITS, Limits
+from bothways.trust.policies import NO_POLICY, Policies
+from bothways.trust.revocation.check import judge
+from bothways.trust.revocation.policy import Revocation
+from bothways.trust.verdict import Purpose, Verdict
+
+Octets = bytes | bytearray | memoryview
+KEY_USAGES = ("digitalSignature", "keyEncipherment")
+
+
+def verify(
+    chain: Sequence[Octets],
+    anchors: TrustStore,
+    *,
+    purpose: Purpose | None,
+    name: str | ServerName | None,
+    at: datetime,
+    revocation: Revocation | None = None,
+    key_usage: str | None = "digitalSignature",
+    policies: Policies = NO_POLICY,
+    staples: Sequence[Octets | None] = (),
+    limits: Limits = LIMITS,
+    fetched: Gathered | None = None,
+) -> Verdict:
+    """Judge a chain of certificates by RFC 5280 6, for a purpose, a name and a time, each as it is given.
+
+    chain: DER, the leaf first, the rest in any order.  anchors: whom you trust; their `profile` says by which
+    rules servers are judged.  purpose: what the leaf is shown for; None asks for none.  name: whom it must stand
+    for, a DNS name, an IP address or a URI (RFC 9525); None asks for nobody, as of clients.  at: the time, with
+    its zone.  revocation: which evidence counts, and what becomes of an unknown status; None checks nothing, and
+    the verdict says so.  key_usage: what the leaf's key does, "digitalSignature", "keyEncipherment", or None for
+    either.  policies: the certificate policies that are wanted.  staples: the OCSP response that came with each
+    certificate of `chain`, in its order, None where none did.  limits: how much a chain may hold and cause.
+    fetched: what was fetched so far; the verdict's `wants` say what may be fetched to judge again with more.
+
+    Returns Trusted or Refused, and never raises for what is in the chain, the staples or the evidence. Raises
+    ConfigError for arguments that are wrong in themselves: a time without its zone, a name that is none.
+    """
+    _check(anchors, TrustStore, "anchors: expected a TrustStore")
+    _check(purpose, Purpose | None, "purpose: expected Purpose.SERVER, Purpose.CLIENT or None")
+    _check(revocation, Revocation | None, "revocation: expected a Revocation, or None to check nothing")
+    _check(
+        name, str | ServerName | None, "name: expected a DNS name, an IP address or a URI as text, or None"
+    )
+    _check(policies, Policies, "policies: expected Policies")
+    _check(limits, Limits, "limits: expected Limits")
+    _check(fetched, Gathered | None, "fetched: expected what was fetched, or None")
+    if key_usage is not None and key_usage not in KEY_USAGES:
+        raise ConfigError(f"key_usage: {key_usage!r} is none of {', '.join(KEY_USAGES)}, or None")
+    _check_time(at)
+    responses = [each if each is None else _octets(each, "staples") for each in _several(staples, "staples")]
+    return judge(
+        [_octets(each, "chain") for each in _several(chain, "chain")],
+        anchors,
+        purpose=purpose,
+        name=name,
+        at=at,
+        revocation=revocation,
+        key_usage=key_usage,
+        policies=policies,
+        limits=limits,
+        staples=responses,
+        gathered=fetched,
+    )
+
+
+def _check(value: object, kind: object, expected: str) -> None:
+    if not isinstance(value, kind):  # type: ignore[arg-type]
+        raise ConfigError(expected)
+
+
+def _check_time(at: object) -> None:
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        raise ConfigError("at: expected a time with its zone, such as datetime.now(UTC)")
+
+
+def _several(values: object, what: str) -> Sequence[object]:
+    if isinstance(values, Octets | str) or not isinstance(values, Sequence):
+        raise ConfigError(f"{what}: expected a list, even of one")
+    return values
+
+
+def _octets(value: object, what: str) -> bytes:
+    """Return bytes as they are; what is none might be turned into bytes that nobody meant."""
+    if not isinstance(value, Octets):
+        raise ConfigError(f"{what}: expected DER as bytes, not {type(value).__name__}")
+    return bytes(value)
