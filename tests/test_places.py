@@ -158,6 +158,35 @@ def test_progress_begins_at_the_least_rate_and_a_new_phase_begins_anew() -> None
     assert (progress(one, NOW + 9), one.moved, one.waits) == (law.LEAST_RATE, 0, False)
 
 
+def test_places_that_are_worth_more_are_taken_only_from_who_holds_more_than_the_newcomer_would() -> None:
+    many = [place("192.0.2.1", age=age) for age in (9.0, 5.0, 7.0)]
+    two = [place("192.0.2.2"), place("192.0.2.2")]
+    ones = [place(f"198.51.100.{number}", age=60.0) for number in range(7)]
+    places = filled(*many, *two, *ones, only_from_larger=True)
+    assert places.has_room_for("192.0.2.3")
+    assert not places.has_room_for("192.0.2.1")
+    assert places.has_room_for("198.51.100.1")
+    assert places.enter(place("192.0.2.3"), NOW) is many[0]
+    assert not places.has_room_for("198.51.100.1")
+    newcomer = place("198.51.100.1")
+    assert places.enter(newcomer, NOW) is newcomer
+    assert places.enter(place("192.0.2.4"), NOW) in [*many, *two]
+    assert places.enter(place("192.0.2.5"), NOW) in [*many, *two]
+    assert not places.has_room_for("192.0.2.6")
+    newcomer = place("192.0.2.6")
+    assert places.enter(newcomer, NOW) is newcomer
+    assert len(places) == 12
+
+
+def test_who_has_its_share_of_them_waits_for_one_of_its_own_to_end() -> None:
+    places = filled(*(place("192.0.2.1") for _ in range(3)), limit=12, only_from_larger=True)
+    newcomer = place("192.0.2.1")
+    assert not places.has_room_for("192.0.2.1")
+    assert places.enter(newcomer, NOW) is newcomer
+    assert places.has_room_for("192.0.2.2")
+    assert Places(1).has_room_for("192.0.2.1")
+
+
 @pytest.mark.parametrize("prefixes", [1, 3, 100, 500])
 def test_renewed_beginnings_from_many_prefixes_never_cost_a_client_its_place(prefixes: int) -> None:
     """Each /64 renews its begun requests for ever; a client that needs three round trips is never ended."""

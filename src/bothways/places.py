@@ -43,13 +43,16 @@ class Places:
 
     limit: how many there are.  exempt_loopback: addresses of this machine may hold more than a quarter, since
     behind a local proxy all clients come from there; they still give way first when they hold most.
+    only_from_larger: a place is taken only from a source that holds more than the newcomer's would then, and not
+    from the newcomer's own: for connections that are worth more than one that comes.
     Not safe for several threads at once.
     """
 
-    def __init__(self, limit: int, *, exempt_loopback: bool = False) -> None:
+    def __init__(self, limit: int, *, exempt_loopback: bool = False, only_from_larger: bool = False) -> None:
         self.limit = limit
         self.share = max(1, limit // SHARE)
         self._exempt_loopback = exempt_loopback
+        self._only_from_larger = only_from_larger
         self._held: dict[str, dict[Place, None]] = {}
         self._levels: dict[int, dict[str, None]] = {}  # sources by how many places they hold
         self._most = 0
@@ -66,6 +69,17 @@ class Places:
         """Whether a newcomer from `source` would need the place of another."""
         return self._taken >= self.limit or self._is_at_its_share(source)
 
+    def has_room_for(self, source: str, coming: int = 0) -> bool:
+        """Whether a newcomer from `source` may hope for a place, be it that of another.
+
+        coming: how many of the same source may come before it.
+        """
+        if not self._only_from_larger:
+            return True
+        held = self.held_by(source) + coming
+        is_free = self._taken + coming < self.limit or self._most > held + 1
+        return is_free and not self._is_at_its_share(source, coming)
+
     def enter(self, place: Place, now: float) -> Place | None:
         """Take a place, and return which connection must be ended for it: none, another, or the newcomer itself.
 
@@ -75,7 +89,9 @@ class Places:
         """
         at_its_share = self._is_at_its_share(place.source)
         self._add(place)
-        if at_its_share:
+        if at_its_share and self._only_from_larger:
+            loser = place
+        elif at_its_share:
             loser = _least(self._held[place.source], place, now) or place
         elif self._taken > self.limit:
             loser = self._least_of_the_largest(place, now)
@@ -111,14 +127,14 @@ class Places:
         if after > self._most or self._most not in self._levels:
             self._most = after
 
-    def _is_at_its_share(self, source: str) -> bool:
+    def _is_at_its_share(self, source: str, coming: int = 0) -> bool:
         exempt = self._exempt_loopback and is_loopback(source)
-        return not exempt and self.held_by(source) >= self.share
+        return not exempt and self.held_by(source) + coming >= self.share
 
     def _least_of_the_largest(self, newcomer: Place, now: float) -> Place:
         """Return whose place the newcomer gets; itself where no larger or equal source has one that waits."""
-        looked_at = 0
-        for level in range(self._most, self.held_by(newcomer.source) - 1, -1):
+        looked_at, held = 0, self.held_by(newcomer.source)
+        for level in range(self._most, held if self._only_from_larger else held - 1, -1):
             if level in self._levels and looked_at < LOOKED_AT:
                 least = _least(self._places_at(level), newcomer, now)
                 if least is not None:

@@ -6,10 +6,14 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
+import threading
+import time
 
 import pytest
 
 import skins
+from bothways.cli.listening import allow_descriptors
 from bothways.net import connect
 from cli_scripting import bothways, environment
 from cli_talk import IDENTITY, ada
@@ -74,3 +78,165 @@ def test_a_flood_that_takes_every_descriptor_ends_no_server(start):
     with ada(server) as channel:
         channel.sendall(b"still there")
         assert channel.recv(100) == b"still there"
+
+
+def until_said(server, words: str) -> None:
+    given_up = time.monotonic() + 30
+    while words not in server.said and time.monotonic() < given_up:
+        time.sleep(0.02)
+    assert words in server.said
+
+
+BEGUN = {
+    "nothing": b"",
+    "a piece of a header": b"\x16\x03",
+    "a piece of a hello": bytes.fromhex("1603010200010001fc0303"),
+    "a hello": skins.client_config().connection("localhost").data_to_send(),
+}
+
+
+class Flood:
+    """Connections that begin and do not go on, each renewed as soon as it is ended."""
+
+    def __init__(self, port: int, begun: bytes, sources: int, connections: int) -> None:
+        self.ended = 0
+        self._address, self._begun = ("127.0.0.1", port), begun
+        self._sources = [f"127.{70 + number % sources}.0.1" for number in range(connections)]
+        self._over = threading.Event()
+        self._full = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Flood:
+        self._thread.start()
+        assert self._full.wait(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(30)
+
+    def _begin(self, source: str) -> socket.socket:
+        client = socket.create_connection(self._address, 30, source_address=(source, 0))
+        try:
+            client.sendall(self._begun)
+        except ConnectionError:  # is among those that were ended at once
+            pass
+        client.setblocking(False)
+        return client
+
+    def _run(self) -> None:
+        clients = [self._begin(source) for source in self._sources]
+        self._full.set()
+        while not self._over.wait(0.01):
+            for number, client in enumerate(clients):
+                if self._is_over(client):
+                    self.ended += 1
+                    client.close()
+                    clients[number] = self._begin(self._sources[number])
+        for client in clients:
+            client.close()
+
+    @staticmethod
+    def _is_over(client: socket.socket) -> bool:
+        try:
+            return not client.recv(65536)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
+@pytest.mark.parametrize("sources", [1, 100])
+@pytest.mark.parametrize("begun", BEGUN.values(), ids=BEGUN)
+def test_a_flood_of_begun_handshakes_keeps_out_neither_who_is_in_nor_who_comes(start, begun, sources):
+    """More connections than there are places; p50 and p99 of the good handshakes are printed."""
+    server = start("--echo")
+    with ada(server) as friend:
+        with Flood(int(server.port), begun, sources, 300) as flood:
+            times = []
+            for _ in range(30):
+                began = time.perf_counter()
+                with ada(server) as channel:
+                    channel.sendall(b"x")
+                    assert channel.recv(1) == b"x"
+                times.append(time.perf_counter() - began)
+            friend.sendall(b"still here")
+            assert friend.recv(100) == b"still here"
+        assert flood.ended > 0
+    times.sort()
+    print(
+        f"\n{flood.ended} ended; good handshakes p50 {times[15] * 1e3:.0f} ms, p99 {times[29] * 1e3:.0f} ms"
+    )
+    assert server.end() == 0
+    assert len(server.said.splitlines()) < 400
+
+
+def test_a_client_that_says_nothing_is_left_after_its_time(start):
+    """Before it costs a thread."""
+    server = start("--echo", "--handshake-timeout", "0.2")
+    with socket.create_connection(("127.0.0.1", int(server.port)), 20) as client:
+        assert client.recv(1) == b""
+    with socket.create_connection(("127.0.0.1", int(server.port)), 20) as client:
+        client.sendall(BEGUN["a piece of a hello"])
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    with ada(server) as channel:
+        channel.sendall(b"x")
+        assert channel.recv(1) == b"x"
+    assert server.end() == 0
+    assert server.said.count("ended: the client sent no ClientHello within 0.2 seconds\n") == 2
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"\x16", BEGUN["a piece of a hello"], b"GET / HTTP/1.0\r\n\r\n", b"\x80\x2e\x01"]
+)
+def test_a_client_that_leaves_early_or_speaks_no_tls_is_told_of_at_once(start, said):
+    """Nobody waits for the rest of what cannot come."""
+    server = start("--echo")
+    with socket.create_connection(("127.0.0.1", int(server.port)), 20) as client:
+        client.sendall(said)
+        client.shutdown(socket.SHUT_WR)
+        until_said(server, " ended: ")
+    assert server.end() == 0
+
+
+def test_a_hello_in_crumbs_is_heard(start):
+    """Whole records wake us, however they come."""
+    server = start("--echo")
+    connection = skins.client_config().connection("localhost")
+    with socket.create_connection(("127.0.0.1", int(server.port)), 20) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in connection.data_to_send():
+            client.sendall(bytes([byte]))
+        while not connection.established:
+            connection.receive(client.recv(65536))
+            client.sendall(connection.data_to_send())
+
+
+def test_clients_that_fail_on_purpose_fill_no_log(start):
+    """So many of one address are told, and the rest are counted."""
+    server = start("--client-ca", "ca.pem", "--echo")
+    for _ in range(60):
+        with socket.create_connection(("127.0.0.1", int(server.port)), 20) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            while client.recv(1000):
+                pass
+    with ada(server) as channel:
+        channel.sendall(b"x")
+        assert channel.recv(1) == b"x"
+        channel.abort()
+        until_said(server, "before this")
+    assert server.end() == 0
+    assert server.said.count(" ended: the client ") == 21
+    assert "before this 40 connections ended of which nothing is told" in server.said
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process is Linux's to set")
+def test_as_many_descriptors_are_allowed_as_the_connections_need(monkeypatch):
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: asked.append(limits))
+    for limits in ((1024, 4096), (1024, resource.RLIM_INFINITY), (1_000_000, 1_000_000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda kind, limits=limits: limits)
+        allow_descriptors(5000)
+    assert asked == [(4096, 4096), (5128, resource.RLIM_INFINITY)]

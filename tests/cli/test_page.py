@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from cli_talk import ada, read_all
@@ -44,3 +46,46 @@ def test_page_answers_head_without_a_body_and_a_silent_client_not_at_all(start):
     with ada(server) as channel:
         channel.shutdown()
         assert read_all(channel) == b""
+
+
+@pytest.mark.parametrize(
+    ("request_text", "status"),
+    [
+        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", b"400 "),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", b"400 "),
+        (b"POST / HTTP/1.1\ncontent-LENGTH: 0\ntransfer-ENCODING: chunked\n\n", b"400 "),
+        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", b"400 "),
+        (b"POST / HTTP/1.1\r\nContent-Length: 5, 6\r\n\r\n", b"400 "),
+        (b"POST / HTTP/1.1\r\nContent-Length: +5\r\n\r\n", b"400 "),
+        (b"POST / HTTP/1.1\r\nContent-Length : 5\r\n\r\n", b"400 "),
+        (b"POST / HTTP/1.1\r\nX: a\r\n Content-Length: 5\r\n\r\n", b"400 "),
+        (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", b"400 "),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", b"400 "),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n", b"400 "),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", b"400 "),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000, b"431 "),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000 + b"\r\n\r\n", b"431 "),
+        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", b"200 "),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n", b"200 "),
+    ],
+)
+def test_a_request_whose_length_is_in_doubt_or_whose_head_has_none_is_refused(start, request_text, status):
+    """RFC 9112 5.1, 5.2, 6.1, 6.3; RFC 6585 5."""
+    server = start("--client-ca", "ca.pem", "--page")
+    with ada(server) as channel:
+        channel.sendall(request_text)
+        channel.shutdown()
+        said = read_all(channel)
+    assert said.startswith(b"HTTP/1.1 " + status)
+    assert b"Connection: close\r\n" in said
+
+
+def test_a_request_that_does_not_come_to_its_end_is_left(start):
+    """Though a byte of it comes now and then."""
+    server = start("--client-ca", "ca.pem", "--page", "--idle-timeout", "0.5")
+    with ada(server) as channel, pytest.raises(OSError):
+        for _ in range(1000):
+            channel.sendall(b"a")
+            time.sleep(0.02)
+    assert server.end() == 0
+    assert "ended: the connection timed out: no request in 0.5 seconds" in server.said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -189,3 +190,55 @@ def test_a_service_that_is_not_there_is_told_in_the_log(start):
         time.sleep(0.02)
     assert server.end() == 0
     assert "ended: connection refused: nothing listens there" in server.said
+
+
+def silent(sock: socket.socket) -> None:
+    """Reads what comes, says nothing, and never ends by itself."""
+    time.sleep(60)
+
+
+def until_said(server, words: str) -> None:
+    given_up = time.monotonic() + 30
+    while words not in server.said and time.monotonic() < given_up:
+        time.sleep(0.02)
+    assert words in server.said
+
+
+@pytest.mark.parametrize("half_closed", [False, True])
+def test_a_relay_that_is_silent_both_ways_is_cut(start, backend, half_closed):
+    """Half closed or not; neither side takes it for a good end."""
+    server = start("--client-ca", "ca.pem", "--forward", backend(silent).address, "--idle-timeout", "0.3")
+    with ada(server) as channel:
+        channel.sendall(b"question")
+        if half_closed:
+            channel.shutdown()
+        with pytest.raises((Truncated, ConnectionError)):
+            channel.recv(1)
+    until_said(server, "ended: the connection timed out: nothing passed for 0.3 seconds")
+
+
+def test_a_relay_lives_as_long_as_one_way_does(start, backend):
+    """A client that only downloads is not silent."""
+
+    def trickle(sock: socket.socket) -> None:
+        for number in range(10):
+            time.sleep(0.1)
+            sock.sendall(str(number).encode())
+
+    server = start("--client-ca", "ca.pem", "--forward", backend(trickle).address, "--idle-timeout", "0.5")
+    with ada(server) as channel:
+        assert read_all(channel) == b"0123456789"
+
+
+def test_a_client_that_takes_nothing_is_no_reason_to_wait_for_ever(start, backend):
+    """The other way of the relay: the answers go nowhere."""
+
+    def pour(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock.sendall(bytes(65536))
+
+    server = start("--client-ca", "ca.pem", "--forward", backend(pour).address, "--idle-timeout", "0.5")
+    with ada(server) as channel:
+        channel.sendall(b"give")
+        until_said(server, "ended: the connection timed out: nothing passed for 0.5 seconds")

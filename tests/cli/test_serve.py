@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
 import skins
-from bothways import PeerAlert
-from bothways.net import connect
+from bothways import PeerAlert, Truncated
+from bothways.cli.options import Address
+from bothways.cli.serve import idle_limit
+from bothways.net import Channel, connect, wrap
+from cli_scripting import bothways, environment
+from cli_talk import IDENTITY
+
+HERE = Address("127.0.0.1", 80)
 
 pytestmark = pytest.mark.network
 
@@ -22,6 +32,59 @@ def test_silent_connections_are_ended(start):
     while "timed out" not in server.said and time.monotonic() < deadline:
         time.sleep(0.01)
     assert "ended: the connection timed out" in server.said
+
+
+@pytest.mark.parametrize(
+    ("given", "forward", "limit"),
+    [
+        (None, None, 600.0),
+        (None, HERE, 3600.0),
+        (5.0, None, 5.0),
+        (5.0, HERE, 5.0),
+        (0.0, None, None),
+        (0.0, HERE, None),
+    ],
+)
+def test_silence_has_a_limit_by_default_in_every_mode(given, forward, limit):
+    """600 seconds, 3600 where something is forwarded, and 0 for none."""
+    assert idle_limit(given, forward) == limit
+
+
+def test_a_limit_that_is_none_is_refused(folder):
+    done = subprocess.run(
+        bothways("serve", "127.0.0.1:0", *IDENTITY, "--echo", "--idle-timeout", "-1"),
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
+def test_when_all_are_in_the_address_that_holds_most_gives_way_and_that_is_told(start):
+    server = start("--echo", "--connections", "8")
+
+    def from_(source: str) -> Channel:
+        sock = socket.create_connection(("127.0.0.1", int(server.port)), 20, source_address=(source, 0))
+        channel = wrap(sock, skins.client_config(), "localhost")
+        channel.settimeout(20)
+        channel.sendall(b"x")
+        assert channel.recv(1) == b"x"
+        return channel
+
+    with contextlib.ExitStack() as stack:
+        two = [stack.enter_context(from_("127.0.0.1")) for _ in range(2)]
+        for number in range(6):
+            stack.enter_context(from_(f"127.1.0.{number + 1}"))
+        two[0].sendall(b"y")
+        assert two[0].recv(1) == b"y"
+        stack.enter_context(from_("127.2.0.1"))
+        with pytest.raises((Truncated, OSError)):
+            two[1].recv(1)
+        two[0].sendall(b"z")
+        assert two[0].recv(1) == b"z"
+        deadline = time.monotonic() + 10
+        while "ended" not in server.said and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert "ended: its place was given to an address that held fewer" in server.said
 
 
 def test_client_auth_request_lets_the_anonymous_in_and_refuses_the_bad(start):

@@ -77,3 +77,10 @@ def test_things_are_counted_in_words():
         "2 entries",
     ]
     assert terminal.counted(2, "revoked certificate") == "2 revoked certificates"
+
+
+def test_what_is_said_of_a_peer_is_cut_in_lines_and_length() -> None:
+    """Nothing that it sends makes it longer."""
+    assert terminal.bounded(["short", "x" * 600]) == ["short", "x" * 600]
+    long = terminal.bounded("y" * (600 + number) for number in range(1_000_000))
+    assert (len(long), long[0], long[1], long[-1]) == (41, "y" * 600, "y" * 597 + "...", "    ...")

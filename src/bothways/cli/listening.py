@@ -1,22 +1,30 @@
-"""A listener that gives every connection a thread of its own, and never more threads than allowed."""
+"""A listener whose connections have a thread each once they have spoken, and never more threads than allowed."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import selectors
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from types import FrameType
 
+from bothways.cli.admission import Admission, Visitor, reset
 from bothways.cli.options import Address
+from bothways.iana import ContentType
 
-Conversation = Callable[[socket.socket, Address], None]
+Conversation = Callable[[Visitor], None]
 
-BACKLOG = 128
+BACKLOG = 1024
 ACCEPT_AGAIN_SECONDS = 0.1
+ACCEPTED_AT_ONCE = 64  # so that what a client sent is read before many others come
+HEADER_LENGTH, RECORD_LIMIT = 5, 5 + 2**14  # RFC 9846 5.1
+SPARE_DESCRIPTORS = 128
+SPARE_THREADS = 64  # for connections that were ended and are not gone yet
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _ENDS = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 
@@ -41,47 +49,173 @@ def listen(address: Address) -> socket.socket:
     return listener
 
 
-def converse(listener: socket.socket, conversation: Conversation, limit: int) -> None:
-    """Accept connections until `Stop`; at the limit newcomers wait in the backlog."""
-    free = threading.BoundedSemaphore(limit)
-    while True:
-        free.acquire()
-        try:
-            sock, address = _accept(listener)
-        except BaseException:
-            free.release()
-            raise
-        try:
-            threading.Thread(target=_one, args=(conversation, sock, address, free), daemon=True).start()
-        except RuntimeError:  # no thread is to be had: this client is turned away, the server stays
-            sock.close()
-            free.release()
-            time.sleep(ACCEPT_AGAIN_SECONDS)
+def allow_descriptors(count: int) -> None:
+    """Let this process open so many sockets beside its files, as far as the system lets it."""
+    try:
+        import resource
+    except ImportError:  # a system without such limits
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = (
+        count + SPARE_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(count + SPARE_DESCRIPTORS, hard)
+    )
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _accept(listener: socket.socket) -> tuple[socket.socket, Address]:
-    while True:
-        try:
-            sock, name = listener.accept()
-        except OSError as error:
-            if error.errno in _ENDS:
-                raise
-            # A client that is gone already; or no descriptors are left, and those who come must not end us.
-            time.sleep(ACCEPT_AGAIN_SECONDS if error.errno in _SHORTAGES else 0)
-            continue
+class Acceptor:
+    """Accepts connections, and gives each a thread when its first record is there: until then it costs a socket.
+
+    conversation: what is done in the thread.  hello_seconds: how long a client may take to send a ClientHello.
+    unheard: is called with whoever sent none, and with what it did instead.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        conversation: Conversation,
+        admission: Admission,
+        hello_seconds: float,
+        unheard: Callable[[Visitor, str], None],
+    ) -> None:
+        self._listener = listener
+        self._conversation = conversation
+        self._admission = admission
+        self._hello_seconds = hello_seconds
+        self._unheard = unheard
+        self._threads = threading.BoundedSemaphore(admission.limit + SPARE_THREADS)
+        self._selector = selectors.DefaultSelector()
+        self._waiting: dict[Visitor, float] = {}  # until when, in the order of arrival
+
+    def run(self) -> None:
+        """Accept until `Stop`."""
+        self._listener.setblocking(False)
+        with self._selector:
+            self._selector.register(self._listener, selectors.EVENT_READ)
+            try:
+                while True:
+                    self._turn()
+            finally:
+                for visitor in list(self._waiting):
+                    self._close(visitor)
+
+    def _turn(self) -> None:
+        first = next(iter(self._waiting.values()), None)
+        left = None if first is None else max(first - time.monotonic(), 0.0)
+        for key, _ in self._selector.select(left):
+            if key.data is None:
+                self._accept_several()
+            else:
+                self._hear(key.data)
+        self._leave_the_silent()
+
+    def _accept_several(self) -> None:
+        """Accept no more at once than leaves time to read what those before them sent."""
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                sock, name = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _ENDS:
+                    raise
+                # A client that is gone already; or no descriptors are left, and those who come must not end us.
+                time.sleep(ACCEPT_AGAIN_SECONDS if error.errno in _SHORTAGES else 0)
+                return
+            self._arrive(sock, Address(name[0], name[1]))
+
+    def _arrive(self, sock: socket.socket, address: Address) -> None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock, Address(name[0], name[1])
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setblocking(False)
+        visitor = self._admission.arrive(sock, address)
+        if visitor is None:
+            reset(sock)
+            sock.close()
+            return
+        _wake_at(sock, HEADER_LENGTH)
+        self._selector.register(sock, selectors.EVENT_READ, visitor)
+        self._waiting[visitor] = time.monotonic() + self._hello_seconds
+
+    def _hear(self, visitor: Visitor) -> None:
+        """Begin the conversation when a whole record is there, or what can become none."""
+        try:
+            header = visitor.sock.recv(HEADER_LENGTH, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            header = b""
+        if visitor.ended or not header:
+            self._drop(visitor, "the client left before it said anything")
+            return
+        heard_before, visitor.place.moved = visitor.place.moved, len(header)
+        if not heard_before and _is_awaited(visitor.sock, header):
+            return
+        self._stop_waiting(visitor)
+        _wake_at(visitor.sock, 1)
+        visitor.sock.setblocking(True)
+        self._begin(visitor)
+
+    def _begin(self, visitor: Visitor) -> None:
+        if self._threads.acquire(timeout=ACCEPT_AGAIN_SECONDS):
+            try:
+                threading.Thread(target=self._converse, args=(visitor,), daemon=True).start()
+            except RuntimeError:  # no thread is to be had: this client is turned away, the server stays
+                self._threads.release()
+            else:
+                return
+        self._close(visitor)
+
+    def _converse(self, visitor: Visitor) -> None:
+        try:
+            with visitor.sock:
+                self._conversation(visitor)
+        finally:
+            visitor.leave()
+            self._threads.release()
+
+    def _leave_the_silent(self) -> None:
+        now = time.monotonic()
+        for visitor, until in list(islice(self._waiting.items(), ACCEPTED_AT_ONCE)):
+            if until > now:
+                return
+            self._drop(visitor, f"the client sent no ClientHello within {self._hello_seconds:g} seconds")
+
+    def _drop(self, visitor: Visitor, words: str) -> None:
+        self._stop_waiting(visitor)
+        self._unheard(visitor, words)
+        self._close(visitor)
+
+    def _stop_waiting(self, visitor: Visitor) -> None:
+        del self._waiting[visitor]
+        self._selector.unregister(visitor.sock)
+
+    def _close(self, visitor: Visitor) -> None:
+        visitor.leave()
+        visitor.sock.close()
 
 
-def _one(
-    conversation: Conversation, sock: socket.socket, address: Address, free: threading.BoundedSemaphore
-) -> None:
+def _is_awaited(sock: socket.socket, header: bytes) -> bool:
+    """Whether the rest of a first record is still to come, and wakes us when it is there.
+
+    Nothing is waited for where the end has come already, or what begins there is no handshake record.
+    """
+    length = HEADER_LENGTH + int.from_bytes(header[3:])
+    if len(header) < HEADER_LENGTH or header[0] != ContentType.handshake or length > RECORD_LIMIT:
+        return False
+    with contextlib.suppress(OSError):
+        return len(sock.recv(length, socket.MSG_PEEK)) < length and _wake_at(sock, length)
+    return False
+
+
+def _wake_at(sock: socket.socket, count: int) -> bool:
+    """Ask the system to wake us only when so many bytes are there (where it knows how to)."""
     try:
-        with sock:
-            conversation(sock, address)
-    finally:
-        free.release()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
+from bothways.cli.activity import Activity
 from bothways.explain.escape import markup
 from bothways.explain.names import every_name, known_as
 from bothways.net.channel import Channel
 from bothways.trust.certificate import subject_of
 
-REQUEST_LIMIT = 64 * 1024
+HEAD_LIMIT = 16 * 1024
+REQUEST_SECONDS = 30.0  # for a whole request
 LINGER_SECONDS = 2.0
+ENDS = (b"\r\n\r\n", b"\n\n")
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -27,19 +32,46 @@ PAGE = """<!doctype html>
 """
 
 
-def greet(channel: Channel) -> None:
+def greet(channel: Channel, activity: Activity) -> None:
     """Read one request, answer it in one record, and close (RFC 9112 9.6)."""
-    request = _request(channel)
+    seconds = min(REQUEST_SECONDS, activity.limit or REQUEST_SECONDS)
+    request = _request(channel, seconds)
     if request is None:
         return
-    body = page(channel).encode()
+    status = refusal(request)
+    if status:
+        kind, body = "text/plain; charset=utf-8", f"{status}\n".encode()
+    else:
+        kind, body = "text/html; charset=utf-8", page(channel).encode()
     head = (
-        "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n"
+        f"HTTP/1.1 {status or '200 OK'}\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\n"
         "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
         f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     ).encode()
+    channel.settimeout(seconds)
     channel.sendall(head if request.startswith(b"HEAD ") else head + body)
     channel.close(linger=LINGER_SECONDS)
+
+
+def refusal(request: bytes) -> str:
+    """Return the status by which a request is refused: its head is too long or cut off, or its length in doubt."""
+    end = min((at for each in ENDS if (at := request.find(each)) >= 0), default=None)
+    if len(request) > HEAD_LIMIT and (end is None or end > HEAD_LIMIT):
+        return "431 Request Header Fields Too Large"
+    return "" if end is not None and has_clear_length(request[:end]) else "400 Bad Request"
+
+
+def has_clear_length(head: bytes) -> bool:
+    """Whether nobody can read the end of a request's body in two ways (RFC 9112 5.1, 5.2, 6.1, 6.3, 11.2)."""
+    first, *lines = head.split(b"\n")
+    fields = [(name.lower(), value.strip()) for name, _, value in (each.partition(b":") for each in lines)]
+    codings = [value.lower() for name, value in fields if name == b"transfer-encoding"]
+    lengths = [value for name, value in fields if name == b"content-length"]
+    if any(name != name.strip() for name, _ in fields) or (codings and first.rstrip().endswith(b"HTTP/1.0")):
+        return False
+    return codings in ([], [b"chunked"]) and (
+        not lengths or (not codings and len(set(lengths)) == 1 and lengths[0].isdigit())
+    )
 
 
 def page(channel: Channel) -> str:
@@ -63,12 +95,24 @@ def page(channel: Channel) -> str:
     return PAGE.format(title=markup(title), sentence=markup(sentence), facts=rows)
 
 
-def _request(channel: Channel) -> bytes | None:
-    """Return what came up to the end of a request's head; None where the client left before one word."""
-    request = b""
-    while b"\r\n\r\n" not in request and b"\n\n" not in request and len(request) < REQUEST_LIMIT:
-        data = channel.recv(REQUEST_LIMIT)
+def _request(channel: Channel, seconds: float) -> bytes | None:
+    """Return what came up to the end of a request's head, whole or not; None where the client said not one word."""
+    request, looked_at, ends = bytearray(), 0, time.monotonic() + seconds
+    while len(request) <= HEAD_LIMIT and not any(request.find(each, looked_at) >= 0 for each in ENDS):
+        looked_at = max(0, len(request) - len(ENDS[0]))
+        try:
+            data = _received_by(channel, ends)
+        except TimeoutError:
+            raise TimeoutError(f"the connection timed out: no request in {seconds:g} seconds") from None
         if not data:
             break
         request += data
-    return request or None
+    return bytes(request) or None
+
+
+def _received_by(channel: Channel, end: float) -> bytes:
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    channel.settimeout(left)
+    return channel.recv(HEAD_LIMIT)

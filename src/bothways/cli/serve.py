@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import socket
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
 
+from bothways.cli.activity import Activity
+from bothways.cli.admission import Admission, Visitor
 from bothways.cli.keylog import keylog_option, load_keylog
-from bothways.cli.listening import converse, listen, until_stopped
+from bothways.cli.listening import Acceptor, allow_descriptors, listen, until_stopped
 from bothways.cli.options import (
     ADDRESS,
     FILE,
@@ -22,8 +25,9 @@ from bothways.cli.options import (
 from bothways.cli.page import greet
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.relay import relay
+from bothways.cli.reports import Reports
 from bothways.cli.staples import Staples, staples_options
-from bothways.cli.terminal import headline, refuse, say
+from bothways.cli.terminal import bounded, headline, refuse, say
 from bothways.cli.watching import looking_after
 from bothways.errors import TLSError
 from bothways.explain.causes import Explanation, Files, Witness, explain
@@ -32,10 +36,15 @@ from bothways.explain.names import peer_name
 from bothways.explain.recorder import Recorder
 from bothways.net.channel import Channel, wrap
 from bothways.tls.connection import ServerConfig
+from bothways.tls.events import Note
 from bothways.trust.crl_files import CRLFiles
 from bothways.trust.verdict import Outcome
 
-Service = Callable[[Channel], None]
+Service = Callable[[Channel, Activity], None]
+
+HELLO_SECONDS = 10.0  # for a client to say what it wants; the handshake's own time begins with that
+IDLE_SECONDS = 600.0
+FORWARD_IDLE_SECONDS = 3600.0
 
 MODES = click.Choice(["none", "request", "require"])
 
@@ -50,13 +59,25 @@ MODES = click.Choice(["none", "request", "require"])
     help="Ask clients for a certificate? `require` with --client-ca, else `none`.",
 )
 @click.option(
-    "--connections", default=256, show_default=True, type=click.IntRange(1, 4096), help="How many at once."
+    "--connections",
+    default=256,
+    show_default=True,
+    type=click.IntRange(1, 4096),
+    help="How many at once; one address, or one /64 of IPv6, has at most a quarter.",
+)
+@click.option(
+    "--exempt-loopback",
+    is_flag=True,
+    help="Let 127.0.0.1 and ::1 hold more than a quarter, for a proxy on this machine.",
 )
 @click.option(
     "--handshake-timeout", default=30.0, show_default=True, metavar="SECONDS", help="For each handshake."
 )
 @click.option(
-    "--idle-timeout", default=None, type=float, metavar="SECONDS", help="End connections that stay silent."
+    "--idle-timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="End connections that stay silent both ways; 600, with --forward 3600, and 0 for never.",
 )
 @staples_options
 @keylog_option
@@ -74,6 +95,7 @@ def command(
     client_ca: str | None,
     client_auth: str | None,
     connections: int,
+    exempt_loopback: bool,
     handshake_timeout: float,
     idle_timeout: float | None,
     service: str | None,
@@ -120,41 +142,81 @@ def command(
         looking_after(looks),
     ):
         say(f"listening on {Address(address.host, listener.getsockname()[1])}")
-        converse(
-            listener,
-            lambda sock, client: _serve_one(sock, client, config, idle_timeout, talk, picture, files),
-            connections,
-        )
+        serving = Serving(config, files, talk, idle_limit(idle_timeout, forward), picture, Reports())
+        admission = Admission(connections, exempt_loopback=exempt_loopback)
+        allow_descriptors(admission.limit + connections)  # each may be forwarded
+        hello_seconds = min(HELLO_SECONDS, handshake_timeout)
+        Acceptor(listener, serving.serve, admission, hello_seconds, serving.unheard).run()
 
 
 def _service(service: str | None, forward: Address | None) -> Service:
     if forward is not None:
-        return lambda channel: relay(channel, forward)
+        return functools.partial(relay, backend=forward)
     return echo if service == "echo" else greet
 
 
-def _serve_one(
-    sock: socket.socket,
-    client: Address,
-    config: ServerConfig,
-    idle_timeout: float | None,
-    talk: Service,
-    picture: LadderFile | None,
-    files: Files,
-) -> None:
-    recorder = Recorder() if picture is not None else None
-    witness = Witness(config, address=str(client), files=files, also=recorder)
-    try:
-        channel = _shake_hands(sock, config, witness, recorder, picture)
-        agreed = f"TLS {channel.version}, {channel.suite}, {channel.group}"
-        say("\n".join([f"{client} is {peer_name(channel.peer)} ({agreed})", *_warnings(channel)]))
-        channel.stop_observing()  # what ends it from here on is no handshake
-        channel.settimeout(idle_timeout)
-        with channel:
-            talk(channel)
-    except (TLSError, OSError) as error:
-        lines = explain(error, witness.situation()).lines()
-        say("\n".join([f"{client} ended: {headline(error)}", *(f"    {line}" for line in lines)]))
+def idle_limit(seconds: float | None, forward: Address | None) -> float | None:
+    """Return after how many seconds of silence a connection ends, None for never."""
+    if seconds is None:
+        return IDLE_SECONDS if forward is None else FORWARD_IDLE_SECONDS
+    return seconds if seconds > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What every connection is served by."""
+
+    config: ServerConfig
+    files: Files
+    talk: Service
+    idle_limit: float | None
+    picture: LadderFile | None
+    reports: Reports
+
+    def unheard(self, visitor: Visitor, words: str) -> None:
+        """Tell of a client that sent no ClientHello."""
+        if visitor.ended:
+            self.reports.untold()
+        else:
+            self.reports.failed(visitor.address.host, lambda: [f"{visitor.address} ended: {words}"])
+
+    def serve(self, visitor: Visitor) -> None:
+        """Shake hands with a client and talk to it; whatever ends that is told."""
+        client, recorder = visitor.address, Recorder() if self.picture is not None else None
+        witness = Witness(self.config, address=str(client), files=self.files, also=recorder)
+        known = False
+        try:
+            if not visitor.may_shake_hands(self.config.handshake_timeout):
+                self.reports.untold()
+                return
+            channel = _shake_hands(visitor, self.config, witness, recorder, self.picture)
+            with channel:
+                if not visitor.establish(self.config.handshake_timeout):
+                    channel.abort()
+                    self.reports.untold()
+                    return
+                agreed = f"TLS {channel.version}, {channel.suite}, {channel.group}"
+                name = f"{client} is {peer_name(channel.peer)} ({agreed})"
+                say("\n".join(bounded([name, *_warnings(channel)])))
+                known = channel.peer is not None
+                channel.stop_observing()  # what ends it from here on is no handshake
+                activity = Activity(self.idle_limit, visitor.stir)
+                activity.watch(channel)
+                self.talk(channel, activity)
+        except (TLSError, OSError) as error:
+            if visitor.ended and not visitor.established:
+                self.reports.untold()
+            else:
+                told = functools.partial(_failure, visitor, error, witness)
+                self.reports.failed(client.host, told, known=known)
+
+
+def _failure(visitor: Visitor, error: Exception, witness: Witness) -> list[str]:
+    """Say what ended a connection, and what that may come from."""
+    if visitor.ended:
+        return [f"{visitor.address} ended: its place was given to an address that held fewer"]
+    causes = explain(error, witness.situation()).lines()
+    return [f"{visitor.address} ended: {headline(error)}", *(f"    {line}" for line in causes)]
 
 
 def _warnings(channel: Channel) -> list[str]:
@@ -166,7 +228,7 @@ def _warnings(channel: Channel) -> list[str]:
 
 
 def _shake_hands(
-    sock: socket.socket,
+    visitor: Visitor,
     config: ServerConfig,
     witness: Witness,
     recorder: Recorder | None,
@@ -175,8 +237,13 @@ def _shake_hands(
     """Make the handshake, and draw its ladder where one is wanted, whatever became of it."""
     failure: Exception | None = None
     why: Explanation | None = None
+
+    def observe(note: Note) -> None:
+        visitor(note)
+        witness(note)
+
     try:
-        return wrap(sock, config, observer=witness)
+        return wrap(visitor.sock, config, observer=observe)
     except (TLSError, OSError) as error:
         failure, why = error, explain(error, witness.situation())
         raise
@@ -186,9 +253,9 @@ def _shake_hands(
             picture.write(server=recorder, server_error=failure, server_causes=why)
 
 
-def echo(channel: Channel) -> None:
+def echo(channel: Channel, activity: Activity) -> None:
     """Send back what comes until the client is done, then say so (RFC 9846 6.1)."""
-    while data := channel.recv(64 * 1024):
-        channel.sendall(data)
+    while data := activity.receive(channel):
+        activity.send(channel, data)
     with contextlib.suppress(OSError):
         channel.shutdown()

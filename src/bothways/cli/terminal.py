@@ -13,7 +13,8 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import NoReturn
 
 import click
@@ -22,6 +23,7 @@ from bothways.errors import ConfigError, TLSError, UsageError
 
 DONE, FAILED, MISUSED = 0, 1, 2
 PASSPHRASE_LIMIT = 1024
+LINES_LIMIT, LINE_LIMIT = 40, 600  # of what is said of a peer: lines, and characters in each
 
 _one_at_a_time = threading.Lock()
 
@@ -67,6 +69,15 @@ def refuse(text: str, hint: str = "") -> NoReturn:
     """End the command for wrong use or an unreadable file (status 2)."""
     complain(text, hint)
     sys.exit(MISUSED)
+
+
+def bounded(lines: Iterable[str]) -> list[str]:
+    """Return what is said of a peer in so many lines of such a length that nothing it sends makes it longer."""
+    kept = list(islice(lines, LINES_LIMIT + 1))
+    shown = [
+        each if len(each) <= LINE_LIMIT else each[: LINE_LIMIT - 3] + "..." for each in kept[:LINES_LIMIT]
+    ]
+    return [*shown, "    ..."] if len(kept) > LINES_LIMIT else shown
 
 
 def say_json(report: Mapping[str, object]) -> None:

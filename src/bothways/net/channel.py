@@ -222,13 +222,17 @@ class Channel:
         return len(memoryview(data).cast("B"))
 
     def sendall(self, data: bytes | bytearray | memoryview, flags: int = 0) -> None:
-        """Send all of `data`; returns when the network has taken it."""
+        """Send all of `data`; returns when the network has taken it.
+
+        After a `TimeoutError` the first 64 KiB of `data` are not lost: they go out with what is sent next, be it b"".
+        """
         if flags:
             raise UsageError("send: flags mean nothing above TLS")
         view = memoryview(data).cast("B")
         for start in range(0, len(view), SEND_SIZE):
-            self._look()
-            self._judge_if_due()
+            with contextlib.suppress(TimeoutError):  # what takes too long to go out does so below, too
+                self._look()
+                self._judge_if_due()
             with self._writing:
                 self._account.raise_failure()
                 self._check_open()

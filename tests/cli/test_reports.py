@@ -1,0 +1,67 @@
+"""What a log takes of clients that fail on purpose."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.cli import reports as source
+from bothways.cli.reports import Allowance, Reports
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_an_allowance_is_taken_at_once_and_comes_back_by_and_by() -> None:
+    allowance = Allowance(3, 10.0)
+    assert [allowance.take(100.0) for _ in range(5)] == [True, True, True, False, False]
+    assert [allowance.take(at) for at in (109.9, 110.0, 110.1, 120.0)] == [False, True, False, True]
+    assert [allowance.take(1000.0) for _ in range(4)] == [True, True, True, False]
+
+
+def test_one_address_has_its_share_of_the_log_and_the_rest_is_counted(clock: Clock) -> None:
+    """By /64 in IPv6; what is not told is not even made."""
+    told: list[str] = []
+    made: list[int] = []
+    reports = Reports(told.append, clock)
+    for number in range(100):
+        reports.failed(f"2001:db8::{number:x}", lambda: made.append(1) or ["he failed"])
+    assert told == ["he failed"] * source.AT_ONCE
+    assert len(made) == source.AT_ONCE
+    reports.untold()
+    reports.failed("192.0.2.1", lambda: ["somebody else failed"])
+    assert told[-1] == "somebody else failed\n    before this 81 connections ended of which nothing is told"
+    clock.now += source.EVERY_SECONDS
+    reports.failed("2001:db8::1", lambda: ["he failed again"])
+    assert told[-1] == "he failed again"
+
+
+def test_all_addresses_together_have_theirs(clock: Clock) -> None:
+    told: list[str] = []
+    reports = Reports(told.append, clock)
+    for number in range(5000):
+        reports.failed(f"192.0.{number // 250}.{number % 250}", lambda: ["failed"])
+    assert len(told) == source.ALL_AT_ONCE
+    assert len(reports._each) == source.SOURCES
+
+
+def test_who_has_proved_its_name_is_told_of_however_often(clock: Clock) -> None:
+    told: list[str] = []
+    reports = Reports(told.append, clock)
+    for _ in range(500):
+        reports.failed("192.0.2.1", lambda: ["ended"], known=True)
+    assert len(told) == 500
+
+
+def test_a_report_is_cut_in_length_and_in_lines(clock: Clock) -> None:
+    told: list[str] = []
+    Reports(told.append, clock).failed("192.0.2.1", lambda: ["x" * 1_000_000] * 1000)
+    assert len(told[0]) < 41 * 601
