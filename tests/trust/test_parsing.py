@@ -154,6 +154,14 @@ def test_the_entries_of_a_list_are_read_in_their_order():
     assert [each.serial_number for each in parsing.revoked_in(found)] == [LEAF.certificate.serial_number]
 
 
+def test_a_list_is_told_from_what_is_none():
+    """One that has parts which cannot be read is a list all the same."""
+    damaged = crl(ROOT, extra=[(x509.UnrecognizedExtension(x509.FreshestCRL.oid, b""), False)])
+    assert parsing.is_crl(CRL_DER)
+    assert parsing.is_crl(damaged)
+    assert not parsing.is_crl(LEAF.der)
+
+
 def test_an_entry_that_cannot_be_read_is_named_by_its_place():
     """RFC 5280 5.3: an entry with one extension twice."""
     reason = bytes.fromhex("300a0603551d1504030a0101")

@@ -61,7 +61,8 @@ def _usable(key: object, source: str) -> PublicKey:
 
 
 def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
-    common = [each.value for each in request.subject if each.oid == NameOID.COMMON_NAME]
+    subject = parsing.attempt("subject", lambda: request.subject)  # each reading may warn anew
+    common = [each.value for each in subject if each.oid == NameOID.COMMON_NAME]
     words = [each for each in common if isinstance(each, str)]
     if words != common:
         raise ConfigError(f"{source}: asks for a common name that is no text")

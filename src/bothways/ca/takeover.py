@@ -232,7 +232,7 @@ def is_crl(data: bytes) -> bool:
     """Whether bytes are a revocation list rather than certificates."""
     if b"-----BEGIN" in data:
         return b"-----BEGIN X509 CRL-----" in data
-    return parsing.readable("", parsing.open_crl, data) is not None
+    return parsing.is_crl(data)
 
 
 def _revoked(each: x509.RevokedCertificate, listed: datetime, end: datetime, source: str) -> Adopted:

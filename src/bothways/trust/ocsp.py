@@ -136,7 +136,8 @@ class OCSPResponse:
             elif extension.critical:
                 oid = extension.oid.dotted_string
                 self.problem = f"it has the critical extension {oid}, which we do not know"
-        if _has_critical_single_extension(response.tbs_response_bytes):
+        self._signed = response.tbs_response_bytes
+        if _has_critical_single_extension(self._signed):
             self.problem = "an answer has a critical extension, which we do not know"
 
     def __repr__(self) -> str:
@@ -167,8 +168,7 @@ class OCSPResponse:
 
     def _is_signed_by(self, candidate: Parsed) -> bool:
         """Whether the candidate is the responder that is named, and its key signed."""
-        data = self._x509.tbs_response_bytes
-        return self._names(candidate) and is_signature_of(self._x509, data, candidate.key)
+        return self._names(candidate) and is_signature_of(self._x509, self._signed, candidate.key)
 
     def _names(self, candidate: Parsed) -> bool:
         if self._name is not None:
@@ -225,12 +225,13 @@ class OCSPStore:
         return tuple(self._staple(each, at) for each in chain)
 
     def _staple(self, certificate: x509.Certificate, at: datetime) -> bytes | None:
-        serial = certificate.serial_number
-        for response in self._by_serial.get(serial, ()):
+        found = self._by_serial.get(certificate.serial_number, ())
+        issuer = Parsed(encoded(certificate)).issuer if found else b""
+        for response in found:
             for answer in response.answers:
                 named = answer.certificate
-                name_hash = _digest(named.hash_name, certificate.issuer.public_bytes())
-                fits = (named.serial, named.name_hash) == (serial, name_hash)
+                name_hash = _digest(named.hash_name, issuer)
+                fits = (named.serial, named.name_hash) == (certificate.serial_number, name_hash)
                 if fits and answer.untimeliness(at, timedelta(0), MAX_AGE) is None:
                     return response.der
         return None

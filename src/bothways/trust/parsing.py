@@ -189,6 +189,11 @@ def crl(data: bytes) -> x509.CertificateRevocationList:
     return found
 
 
+def is_crl(der: bytes) -> bool:
+    """Whether bytes are a CRL in DER, be it that not all in it can be read."""
+    return readable("", open_crl, der) is not None
+
+
 def revoked_in(found: x509.CertificateRevocationList) -> Iterator[x509.RevokedCertificate]:
     """Yield the entries of a CRL in their order, each read whole. Raises EncodingError."""
     for number in range(attempt("entries", len, found)):

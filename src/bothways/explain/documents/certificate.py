@@ -177,10 +177,10 @@ def _by_whom(parts: Parts) -> str:
     if certificate is None:
         return ""
     try:
-        parsing.attempt("", certificate.verify_directly_issued_by, certificate)
+        parsing.attempt("", lambda: certificate.verify_directly_issued_by(certificate))
     except parsing.UnsupportedKind:
         return ""
-    except ValueError:
+    except parsing.EncodingError:
         return ", not by its own key"
     return ", by its own key"
 
