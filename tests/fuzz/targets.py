@@ -35,8 +35,8 @@ from bothways.tls.wire.flight import (
 )
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
 from bothways.trust.names import server_name
-from bothways.trust.path import judge
-from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verdict import Purpose, Refused, Trusted
+from bothways.trust.verification import verify
 from openssl_hello import client_hello
 from pair import NOON, Pair, pair, received
 from tls.handshake.conversations import anchors, client_config, identity, server_config
@@ -196,12 +196,16 @@ def records_in(data: bytes, size: int) -> tuple[list[bytes], Fault | None]:
 
 # -- trust -----------------------------------------------------------------------------------------------
 
+WEB = TrustStore.from_certificates(anchors().certificates, profile="web")
+
 
 def judge_leaf(data: bytes) -> bool:
     """Documented: nothing; the answer is a verdict. Never a trusted one, for nobody signed the mutant."""
-    verdict = judge(
-        [data, *identity("localhost").chain[1:]], anchors(), purpose=Purpose.SERVER, name="localhost", at=NOON
-    )
+    chain = [data, *identity("localhost").chain[1:]]
+    verdict = verify(chain, anchors(), purpose=Purpose.SERVER, name="localhost", at=NOON)
+    by_web = verify(chain, WEB, purpose=Purpose.SERVER, name="localhost", at=NOON)
+    assert isinstance(by_web, Refused) or isinstance(verdict, Trusted)
+    assert all(str(reason).isascii() for reason in getattr(by_web, "reasons", ()))
     trusted = isinstance(verdict, Trusted)
     assert not trusted or data == identity("localhost").der
     assert trusted or all(str(reason).isascii() for reason in verdict.reasons)
@@ -239,7 +243,7 @@ def answer_doctor(data: bytes) -> bool:
 def examine_chain(data: bytes) -> bool:
     """Documented: nothing; what a certificate is like can always be told, in printable words."""
     chain = [data, *identity("localhost").chain[1:]]
-    verdict = judge(chain, anchors(), purpose=Purpose.SERVER, name="localhost", at=NOON)
+    verdict = verify(chain, anchors(), purpose=Purpose.SERVER, name="localhost", at=NOON)
     rows = list(certificate_rows(chain, verdict, anchors(), NOON))
     told = [row.text for row in rows] + [card.title for card in cards("server", chain, NOON)]
     assert rows and all(text.isprintable() for text in told)

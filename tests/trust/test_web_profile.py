@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -348,8 +349,10 @@ def everything_wrong() -> tuple[Issued, Issued, Issued]:
 
 def test_no_more_reasons_are_told_than_a_person_reads() -> None:
     """A stranger decides how many rules he breaks, not how much is said."""
-    path = parsed(everything_wrong())
-    assert len(web_reasons(path)) == MOST_REASONS
+    reasons = web_reasons(parsed(everything_wrong()))
+    assert len(reasons) == MOST_REASONS
+    assert [" more rules are broken" in str(each) for each in reasons] == [False] * 7 + [True]
+    assert re.search(r", and \d+ more rules are broken$", str(reasons[-1]))
 
 
 def test_a_certificate_is_held_to_the_rules_once() -> None:

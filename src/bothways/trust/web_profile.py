@@ -27,7 +27,7 @@ MOST_REASONS = 8
 LONGEST_SERIAL = 20
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
-# A root with extensions that says it is older than these was made later.
+# A root that says it is older than extensions are was made later.
 X509_VERSION_3 = datetime(1996, 1, 1, tzinfo=UTC)
 # When version 1.0 of the Baseline Requirements took effect.
 BASELINE = datetime(2012, 7, 1, tzinfo=UTC)
@@ -35,15 +35,10 @@ BASELINE = datetime(2012, 7, 1, tzinfo=UTC)
 _SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
 _ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 _COMMON_NAME = b"\x55\x04\x03"
-_NAMED_CURVES = frozenset(  # P-256, P-384, P-521, as BR 7.1.3.1.2 has them byte for byte
-    map(
-        bytes.fromhex,
-        (
-            "301306072a8648ce3d020106082a8648ce3d030107",
-            "301006072a8648ce3d020106052b81040022",
-            "301006072a8648ce3d020106052b81040023",
-        ),
-    )
+_NAMED_CURVES = (  # P-256, P-384, P-521, byte for byte as BR 7.1.3.1.2 has them
+    bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107"),
+    bytes.fromhex("301006072a8648ce3d020106052b81040022"),
+    bytes.fromhex("301006072a8648ce3d020106052b81040023"),
 )
 _LEAST_ATTRIBUTE = 11  # bytes of a relative name with a common name of no character
 _NAMES_A_CHECK = 16  # so many names are looked at in the time of one check
@@ -83,14 +78,17 @@ class Rule:
 class Problem:
     """What a certificate breaks a rule by, put into words when somebody reads them."""
 
-    __slots__ = ("_facts", "_sentence")
+    __slots__ = ("_got", "_more", "_sentence")
 
-    def __init__(self, rule: Rule, got: object) -> None:
-        self._sentence = rule.sentence
-        self._facts = {"got": got}
+    def __init__(self, text: str, got: object, more: int = 0) -> None:
+        """Take the sentence of a rule and what breaks it; `more` rules are broken that are not told."""
+        self._sentence = text
+        self._got = got
+        self._more = more
 
     def __str__(self) -> str:
-        return sentence(self._sentence, self._facts)
+        more = f", and {self._more} more rules are broken" if self._more else ""
+        return sentence(self._sentence, {"got": self._got}) + more
 
 
 Violation = tuple[Rule, object]
@@ -99,21 +97,28 @@ Violation = tuple[Rule, object]
 def web_reasons(
     path: Sequence[Parsed], known: Collection[Reason] = (), work: WorkBudget | None = None
 ) -> list[Reason]:
-    """Hold a path, from a server's leaf to the anchor, to the rules of the table; at most `MOST_REASONS` are told.
+    """Hold a path, from a server's leaf to the anchor, to the rules of the table.
 
-    known: what stands against the path already.  work: what it may cost, or raise OutOfWork; a certificate is
-    held to the rules once and the outcome kept with it.
+    At most `MOST_REASONS` are told, and the last of them counts the rest.  known: what stands against the path
+    already.  work: what it may cost, or raise OutOfWork; a certificate is held to the rules once.
     """
     refused = {(each.fault, each.position) for each in known}
+    last = len(path) - 1
+    broken = [
+        (position, rule, got)
+        for position, certificate in enumerate(path)
+        for rule, got in violations(certificate, position, anchor=position == last, work=work)
+        if (rule.known, position) not in refused
+    ]
+    told = broken[:MOST_REASONS]
+    if work is not None:
+        work.spend(Step.REASON, len(told))
     reasons: list[Reason] = []
-    for position, certificate in enumerate(path):
-        for rule, got in violations(certificate, position, anchor=position == len(path) - 1, work=work):
-            if (rule.known, position) in refused:
-                continue
-            if len(reasons) == MOST_REASONS:
-                return reasons
-            facts = {"rule": rule.name, "source": rule.source, "got": got, "problem": Problem(rule, got)}
-            reasons.append(Reason(Fault.NOT_A_WEB_CERTIFICATE, position, certificate.subject_text, facts))
+    for position, rule, got in told:
+        more = len(broken) - len(told) if len(reasons) == MOST_REASONS - 1 else 0
+        problem = Problem(rule.sentence, got, more)
+        facts = {"rule": rule.name, "source": rule.source, "got": got, "problem": problem}
+        reasons.append(Reason(Fault.NOT_A_WEB_CERTIFICATE, position, path[position].subject_text, facts))
     return reasons
 
 
