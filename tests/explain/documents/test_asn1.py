@@ -51,7 +51,7 @@ def test_times_are_told_with_what_is_odd_about_them(tag, text, words):
 def test_numbers_of_any_length_are_told():
     """In decimal where that is short; Python tells no number of ten thousand digits in decimal."""
     assert number_words(element(0x02, b"\xff\x7f")) == "-129"
-    assert number_words(element(0x02, b"\x7f" * 9)) == "7f" * 9
+    assert number_words(element(0x02, b"\x7f" * 17)) == "7f" * 17
     assert len(number_words(element(0x02, b"\x7f" * 9_000))) == 200
 
 
@@ -150,4 +150,4 @@ def test_strings_are_quoted_and_escaped():
     """Whatever their kind and their bytes."""
     assert string(element(0x1E, "hé".encode("utf-16-be"))) == '"hé"'
     assert string(element(0x1A, b"a\xff\n")) == '"a\\xff\\n"'
-    assert len(string(element(0x0C, b"x" * 10_000))) == 202
+    assert len(string(element(0x0C, b"x" * 10_000))) == 1002

@@ -122,6 +122,7 @@ def test_an_unknown_algorithm_is_told_by_its_numbers():
 
 
 EC = oid("1.2.840.10045.2.1")
+DSA = oid("1.2.840.10040.4.1")
 BITS = der(0x03, b"\0\4\1\1")
 
 
@@ -137,6 +138,9 @@ BITS = der(0x03, b"\0\4\1\1")
         (sequence(sequence(EC), BITS), "id-ecPublicKey"),
         (sequence(sequence(oid("1.2.643.2.2.19")), BITS), "GOST R 34.10-2001"),
         (sequence(sequence(oid("1.2.3.4")), BITS), "1.2.3.4, 3 bytes"),
+        (sequence(sequence(DSA), BITS), "DSA, by the parameters of its issuer's key"),
+        (sequence(sequence(DSA, sequence(der(0x02, b"\0\xff"))), BITS), "DSA, 8 bits"),
+        (sequence(sequence(oid("1.2.840.10046.2.1"), sequence(der(0x02, b"\x7f"))), BITS), "DH, 7 bits"),
         (sequence(sequence(oid("1.2.840.113549.1.1.1")), BITS), "cannot be read: "),
         (sequence(sequence(oid("1.2.840.113549.1.1.1"))), "cannot be read: no key at byte 15"),
         (sequence(), "cannot be read: no algorithm of the key at byte 2"),

@@ -70,7 +70,34 @@ TOOLS = sequence(der(0x0C, b"a"), der(0x0C, b"b"), der(0x0C, b"c"), der(0x0C, b"
             "proxy certificate",
             "any number of proxies, policy language 1.2.3",
         ),
-        ("1.3.36.8.3.3", sequence(sequence(der(0x13, b"Arzt"))), "admissions", '{"Arzt"}'),
+        (
+            "1.3.36.8.3.3",
+            sequence(
+                der(0x82, b"chamber.example"),
+                sequence(
+                    sequence(
+                        der(0xA0, der(0x88, oid("1.2.3")[2:])),
+                        der(0xA1, sequence(oid("1.2.4"), der(0x16, b"http://a"), der(0x0C, b"Chamber"))),
+                        sequence(
+                            sequence(
+                                der(0xA0, sequence(oid("1.2.5"))),
+                                sequence(der(0x13, b"Doctor")),
+                                sequence(oid("1.2.6")),
+                                der(0x13, b"9-9"),
+                            )
+                        ),
+                    ),
+                    sequence(),
+                ),
+            ),
+            "admissions",
+            (
+                "admitted by DNS chamber.example\n"
+                'admitted by registered identifier 1.2.3; named by 1.2.4, "http://a", "Chamber"; named by 1.2.5; '
+                '"Doctor"; 1.2.6; "9-9"\n'
+                "one that cannot be read (no professions at byte 91): 3000"
+            ),
+        ),
         ("1.3.101.1.4.1", sequence(der(0x02, b"\0")), "strong extranet", "version and zones: {0}"),
         ("1.2.643.100.111", der(0x0C, b"tool"), "signing tool", '"tool"'),
         (

@@ -22,8 +22,10 @@ SEQUENCE, SET = 0x30, 0x31
 TIMES = (UTC_TIME, GENERALIZED_TIME)
 
 BYTES_SHOWN = 32
-TEXT_SHOWN = 200
+TEXT_SHOWN = 1000
+_DIGITS_SHOWN = 200
 _OID_LIMIT = 63
+_DECIMAL_BYTES = 16
 _DEPTH, _PARTS = 8, 60
 _MOMENT = re.compile(
     rb"(\d\d|\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?:[.,]\d{1,9})?(?:Z|([+-])(\d\d)(\d\d))?", re.ASCII
@@ -138,14 +140,14 @@ def integer(found: Element) -> int:
 def number_words(found: Element) -> str:
     """Return a number in decimal, a long one in hexadecimal."""
     number = integer(found)
-    return str(number) if found.stop - found.start <= 8 else serial_words(number)
+    return str(number) if found.stop - found.start <= _DECIMAL_BYTES else serial_words(number)
 
 
 def serial_words(number: int) -> str:
     """Return a serial number in hexadecimal, in whole bytes; one of hundreds of digits is cut."""
     digits = f"{abs(number):x}"
     text = ("-" if number < 0 else "") + digits.zfill(len(digits) + len(digits) % 2)
-    return visible(text, TEXT_SHOWN)
+    return visible(text, _DIGITS_SHOWN)
 
 
 def boolean(found: Element) -> bool:

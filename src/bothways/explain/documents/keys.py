@@ -134,8 +134,8 @@ def _public_key(algorithm: Element, key: bytes) -> str:
             return _rsa(whole(key, "RSA key")) + only
         case "1.2.840.10045.2.1" if parameters is not None:
             return f"ECDSA {_parameters(identifier, parameters)}"
-        case "1.2.840.10040.4.1" if parameters is not None:
-            return f"DSA, {_bits(parameters)} bits"
+        case "1.2.840.10040.4.1":
+            return _dsa(parameters)
         case "1.2.840.113549.1.3.1" | "1.2.840.10046.2.1" if parameters is not None:
             return f"DH, {_bits(parameters)} bits"
     words = algorithm_words(algorithm)
@@ -144,10 +144,17 @@ def _public_key(algorithm: Element, key: bytes) -> str:
 
 def _rsa(found: Element) -> str:
     fields = Fields(found)
-    modulus, exponent = (abs(integer(fields.take(INTEGER, what))) for what in ("modulus", "exponent"))
+    parts = [fields.take(INTEGER, what).content for what in ("modulus", "exponent")]
+    modulus, exponent = (int.from_bytes(part, "big") for part in parts)
     size = exponent.bit_length()
     words = f"exponent {exponent}" if size <= 64 else f"an exponent of {size} bits"
     return f"RSA, {modulus.bit_length()} bits, {words}"
+
+
+def _dsa(parameters: Element | None) -> str:
+    if parameters is None or parameters.tag == NULL:
+        return "DSA, by the parameters of its issuer's key"
+    return f"DSA, {_bits(parameters)} bits"
 
 
 def _bits(parameters: Element) -> int:

@@ -89,7 +89,7 @@ def _text(found: Element) -> str:
 
 def _unmistakable(text: str) -> str:
     """Return text that cannot be taken for two names: whatever has a comma or a space is quoted."""
-    return quoted(text) if not text or _SEPARATORS & set(text) else visible(text)
+    return quoted(text) if not text or _SEPARATORS & set(text) else visible(text, NAME_SHOWN)
 
 
 def _other(found: Element) -> str:

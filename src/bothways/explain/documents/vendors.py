@@ -22,6 +22,7 @@ from bothways.explain.documents.asn1 import (
     told_each,
 )
 from bothways.explain.documents.extensions import Table, Words
+from bothways.explain.documents.names import general_name
 from bothways.oids import PURPOSES
 
 _NETSCAPE_TYPES = (
@@ -157,8 +158,49 @@ _PROXY_LANGUAGES = {
 
 
 def _admissions(found: Element) -> list[str]:
-    """Tell to which professions somebody is admitted (Common PKI 2.0, part 1, 3.1)."""
-    return [outline(each.encoded) for each in found.children()]
+    """Tell to which professions somebody is admitted, and by whom (Common PKI 2.0, part 1, 3.1)."""
+    fields, told = Fields(found), []
+    authority = (
+        None
+        if (first := next(found.children(), None)) is None or first.tag == SEQUENCE
+        else fields.any("name")
+    )
+    if authority is not None:
+        told.append(f"admitted by {general_name(authority)}")
+    for each in fields.take(SEQUENCE, "admissions").children():
+        told += told_each([each], lambda one: "; ".join(_admission(one)))
+    return told
+
+
+def _admission(found: Element) -> Iterator[str]:
+    fields = Fields(found.expect(SEQUENCE, "admission"))
+    authority, naming = fields.optional(0xA0), fields.optional(0xA1)
+    if authority is not None:
+        yield f"admitted by {general_name(Fields(authority).any('name of an authority'))}"
+    if naming is not None:
+        yield _naming(naming)
+    for each in fields.take(SEQUENCE, "professions").children():
+        yield from _profession(each)
+
+
+def _naming(found: Element) -> str:
+    return (
+        f"named by {', '.join(_shown(each) for each in found.only(SEQUENCE, 'naming authority').children())}"
+    )
+
+
+def _profession(found: Element) -> Iterator[str]:
+    fields = Fields(found)
+    naming = fields.optional(0xA0)
+    if naming is not None:
+        yield _naming(naming)
+    for each in fields.rest():
+        inner = each.children() if each.tag == SEQUENCE else [each]
+        yield ", ".join(_shown(one) for one in inner) or "no profession"
+
+
+def _shown(found: Element) -> str:
+    return oid(found) if found.tag == OID else string(found)
 
 
 def _strong_extranet(found: Element) -> list[str]:
