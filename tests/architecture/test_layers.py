@@ -32,7 +32,7 @@ INSIDE = {
         ("extensions", "subtrees", "key_identifiers"),
         ("certificate",),
         ("verdict", "reasons", "issuers"),
-        ("signatures", "names", "name_constraints", "policies"),
+        ("signatures", "names", "name_constraints", "policies", "crl_entries"),
         ("anchors", "constraints"),
         ("web_profile",),
         ("credentials", "path_search"),

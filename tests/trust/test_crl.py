@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from zlib import crc32
-
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
@@ -14,7 +12,8 @@ from hypothesis import strategies as st
 
 from bothways.errors import ConfigError
 from bothways.trust.certificate import Parsed
-from bothways.trust.crl import ALL_REASONS, CRL, Entry, crls_in, point_names
+from bothways.trust.crl import ALL_REASONS, CRL, MAX_HEADER, crls_in, point_names
+from bothways.trust.der import encoded, expect_element
 from pki import DAY, NOW, crl, issue, issuing_point, key, leaf, name, root
 from pki import der as encode
 
@@ -37,62 +36,6 @@ def test_a_list_tells_its_issuer_times_number_and_entries():
     assert (found.number, found.base, found.problem, len(found)) == (7, None, None, 2)
     assert repr(found) == "<CRL of CN=Root, 2 entries, 2026-05-31 12:00>"
     assert "delta CRL" in repr(CRL(crl(ROOT, base=1, number=2)))
-
-
-def test_an_entry_is_found_with_its_date_and_reason():
-    """RFC 5280 5.1.2.6, 5.3.1."""
-    found = CRL(LIST)
-    assert ask(found, ONE).reason == "unspecified"
-    assert ask(found, TWO).reason == "key compromise"
-    assert ask(found, TWO).revoked_at == NOW - 2 * DAY
-    assert ask(found, THREE) is None
-    assert found.find(Parsed(ONE.der).serial, b"another issuer") is None
-
-
-def test_every_entry_of_a_long_list_is_found_and_nothing_else():
-    """The index answers as the list itself does."""
-    found = CRL(BIG)
-    reference = x509.load_der_x509_crl(BIG)
-    issuer = Parsed(ONE.der).normal_issuer
-    for serial in range(1, 1000):
-        content = serial.to_bytes(serial.bit_length() // 8 + 1, "big")
-        there = reference.get_revoked_certificate_by_serial_number(serial) is not None
-        assert (found.find(content, issuer) is not None) is there
-
-
-def test_serial_numbers_of_one_checksum_are_told_apart():
-    """The index holds checksums of 32 bits; these two serial numbers have the same."""
-    one, other = bytes.fromhex("01020304"), bytes.fromhex("0102030500000000")
-    other = other[:4] + _same_checksum(one, other[:4])
-    first = issue("first", ROOT, serial=int.from_bytes(one, "big"))
-    second = issue("second", ROOT, serial=int.from_bytes(other, "big"))
-    assert crc32(Parsed(first.der).serial) == crc32(Parsed(second.der).serial)
-    assert ask(CRL(crl(ROOT, first)), second) is None
-    both = CRL(crl(ROOT, first, (second, "superseded")))
-    assert (ask(both, first).reason, ask(both, second).reason) == ("unspecified", "superseded")
-
-
-def _same_checksum(wanted: bytes, start: bytes) -> bytes:
-    """Four bytes that after `start` give the checksum of `wanted`; CRC-32 is linear."""
-    target = crc32(wanted) ^ crc32(start + bytes(4))
-    rows = [
-        (crc32(start + (1 << bit).to_bytes(4, "big")) ^ crc32(start + bytes(4)), 1 << bit)
-        for bit in range(32)
-    ]
-    answer = 0
-    for place in range(32):
-        pivot = next(row for row in rows if row[0] >> place & 1)
-        rows.remove(pivot)
-        rows = [(a ^ pivot[0], b ^ pivot[1]) if a >> place & 1 else (a, b) for a, b in rows]
-        if target >> place & 1:
-            target, answer = target ^ pivot[0], answer ^ pivot[1]
-    return answer.to_bytes(4, "big")
-
-
-def test_an_empty_list_has_no_entries():
-    """RFC 5280 5.1.2.6: revokedCertificates is absent then."""
-    assert len(CRL(crl(ROOT))) == 0
-    assert ask(CRL(crl(ROOT)), ONE) is None
 
 
 def test_the_scope_is_that_of_the_issuing_distribution_point():
@@ -169,37 +112,55 @@ def test_a_critical_extension_that_we_do_not_know_makes_a_list_useless():
     unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
     assert "1.3.6.1.4.1.99999.1" in CRL(crl(ROOT, extra=[(unknown, True)])).problem
     assert CRL(crl(ROOT, extra=[(unknown, False)])).problem is None
-    assert "an entry has a critical extension" in CRL(crl(ROOT, ONE, entry_extra=[(unknown, True)])).problem
-    assert CRL(crl(ROOT, ONE, entry_extra=[(unknown, False)])).problem is None
+    for critical in (True, False):
+        found = CRL(crl(ROOT, ONE, entry_extra=[(unknown, critical)]))
+        assert found.problem is None and ask(found, ONE) is not None
+        assert ("an entry has a critical extension" in str(found.problem)) is critical
 
 
-def test_entries_of_an_indirect_list_belong_to_the_issuer_last_named():
-    """RFC 5280 5.3.3."""
-    other = root("Other")
-    theirs = leaf(other, "theirs.example")
-    named = x509.CertificateIssuer([x509.DirectoryName(name("other"))])
-    found = CRL(crl(ROOT, theirs, entry_extra=[(named, True)], point=issuing_point(indirect=True)))
-    assert ask(found, theirs) is not None
-    assert found.find(Parsed(theirs.der).serial, Parsed(ONE.der).normal_issuer) is None
-    unnamed = x509.CertificateIssuer([x509.DNSName("other.example")])
-    with pytest.raises(ValueError, match="no directory name"):
-        CRL(crl(ROOT, theirs, entry_extra=[(unnamed, True)]))
+def damaged(signed: bool = True) -> bytes:
+    """A list with an entry that is none, which its CA signed all the same, or nobody did."""
+    der = LIST.replace(bytes.fromhex("170d") + b"260530120000Z", bytes.fromhex("1b0d") + b"260530120000Z")
+    assert der != LIST
+    if not signed:
+        return der
+    tbs = encoded(0x30, der[slice(*expect_element(der, 4, len(der), 0x30, "tbs"))])
+    signature = ROOT.key.sign(tbs, ec.ECDSA(SHA256()))
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    return encoded(0x30, tbs, algorithm, encoded(0x03, b"\x00", signature))
 
 
-def test_reading_a_long_list_tells_its_progress():
-    """A list of a million loads off the event loop, with progress."""
-    shares: list[float] = []
-    CRL(BIG, shares.append)
-    assert shares == [1.0]
+def test_entries_are_not_looked_at_before_the_signature(monkeypatch):
+    """CPU: whoever is on the way of a download could else have anything of millions of entries read."""
+    signer, stranger = Parsed(ROOT.der), Parsed(root("Stranger").der)
+    monkeypatch.setattr("bothways.trust.crl.Entries", lambda *_: pytest.fail("read before it was checked"))
+    for der in (LIST, damaged(), damaged(signed=False)):
+        found = CRL(der)
+        assert (found.number, found.issuer_text) == (7, "CN=Root")
+        assert found.needs_preparing(stranger) and not found.prepare(stranger)
+        assert not found.needs_preparing(stranger) and found.needs_preparing(signer)
+    assert not found.prepare(signer)
+    monkeypatch.undo()
+    found = CRL(LIST)
+    assert found.needs_preparing(signer) and found.prepare(signer) and not found.needs_preparing(signer)
 
 
-def test_progress_grows_to_one(monkeypatch):
-    """A share of what is read."""
-    monkeypatch.setattr("bothways.trust.crl.PROGRESS_STEP", 50)
-    shares: list[float] = []
-    CRL(BIG, shares.append)
-    assert shares == sorted(shares)
-    assert (len(shares), shares[-1]) == (7, 1.0)
+def test_a_signed_list_whose_entries_cannot_be_read_says_so_and_is_found_in_no_file():
+    """RFC 5280 5.1.2.6: it proves nobody good."""
+    found = CRL(damaged())
+    assert found.prepare(Parsed(ROOT.der))
+    assert "its entries cannot be read" in found.problem
+    assert ask(found, ONE) is None and len(found) == 0
+    with pytest.raises(ConfigError, match="file: CRL 1 cannot be read: .*revoked_certificates"):
+        crls_in(damaged(), "file")
+
+
+def test_what_a_list_has_beside_its_entries_is_bounded():
+    """It is read before anybody is known to have signed it."""
+    room = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), bytes(MAX_HEADER))
+    with pytest.raises(ValueError, match="more than 65536 bytes beside its entries"):
+        CRL(crl(ROOT, extra=[(room, False)]))
+    assert len(BIG) > 4096 and len(CRL(BIG)) == 300
 
 
 def test_lists_are_taken_from_pem_and_der():
@@ -227,34 +188,12 @@ def test_what_is_no_list_is_a_config_error(data, sentence):
         crls_in(data, "file")
 
 
-LATE = datetime(2051, 2, 3, 4, 5, 6, tzinfo=NOW.tzinfo)
-
-
-def dated_2051() -> bytes:
-    """A list whose only entry is of the year 2051."""
-    builder = x509.RevokedCertificateBuilder().serial_number(5).revocation_date(LATE)
-    return (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(ROOT.certificate.subject)
-        .last_update(NOW)
-        .next_update(NOW + DAY)
-        .add_revoked_certificate(builder.build())
-        .sign(ROOT.key, SHA256())
-        .public_bytes(Encoding.DER)
-    )
-
-
 def test_a_file_that_is_cut_off_within_a_list_is_a_config_error():
     """The lists before it would else pass for the whole."""
     pem = x509.load_der_x509_crl(LIST).public_bytes(Encoding.PEM)
     for cut in (pem[:-3], pem + pem[:100], pem + pem[:-20]):
         with pytest.raises(ConfigError, match="a.pem: it is cut off"):
             crls_in(cut, "a.pem")
-
-
-def test_times_of_both_kinds_are_read():
-    """RFC 5280 5.1.2.4: UTCTime until 2049, GeneralizedTime after."""
-    assert CRL(dated_2051()).find(b"\x05", Parsed(ONE.der).normal_issuer).revoked_at == LATE
 
 
 @given(st.integers(0, len(LIST) - 1), st.integers(1, 255))
@@ -264,6 +203,7 @@ def test_an_altered_byte_gives_a_list_or_a_value_error(place, change):
     der[place] ^= change
     try:
         found = CRL(bytes(der))
+        found.read_entries()
     except ValueError:
         return
     ask(found, ONE)
@@ -293,25 +233,3 @@ def test_a_list_of_version_1_is_read():
     tbs = encode(0x30, inner)
     whole = encode(0x30, tbs + bytes.fromhex("300a06082a8648ce3d040302") + b"\x03\x01\x00")
     assert ask(CRL(whole), ONE) is not None
-
-
-def test_an_entry_of_many_bytes_is_read():
-    """X.690 8.1.3: lengths in more than one byte."""
-    long = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x04\x7f" + bytes(127))
-    assert ask(CRL(crl(ROOT, ONE, entry_extra=[(long, False)])), ONE) is not None
-
-
-def test_dates_of_the_last_century_are_read():
-    """RFC 5280 5.1.2.4."""
-    der = LIST.replace(b"260530120000Z", b"990530120000Z")
-    assert ask(CRL(der), ONE).revoked_at.year == 1999
-
-
-def test_an_entry_whose_date_or_reason_cannot_be_read_is_a_revocation_all_the_same():
-    """RFC 5280 5.3.1: nothing raises where a handshake asks."""
-    unreasoned = CRL(
-        LIST.replace(bytes.fromhex("0603551d1504030a0101"), bytes.fromhex("0603551d150403040101"))
-    )
-    assert ask(unreasoned, TWO) == Entry(unreasoned.this_update, "unspecified")
-    year_0 = CRL(dated_2051().replace(b"20510203040506Z", b"00000203040506Z", 1))
-    assert year_0.find(b"\x05", Parsed(ONE.der).normal_issuer) == Entry(year_0.this_update, "unspecified")

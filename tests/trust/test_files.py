@@ -27,6 +27,9 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"content")
     with pytest.raises(ConfigError, match="larger than 3 bytes"):
         files.content(tmp_path / "a")
+    assert files.content(tmp_path / "a", most=7) == b"content"
+    with pytest.raises(ConfigError, match="larger than 6 bytes, the most that is read of it"):
+        files.content(tmp_path / "a", most=6)
 
 
 def test_a_stamp_tells_when_there_is_another_file_or_other_content(tmp_path):

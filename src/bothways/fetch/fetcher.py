@@ -19,6 +19,7 @@ from bothways.faults import shown
 from bothways.fetch.shelf import Shelf
 from bothways.fetch.transport import Reply, exchange, resolve
 from bothways.tls.events import EvidenceWanted
+from bothways.trust.crl import CRL
 from bothways.trust.evidence.addresses import refusal
 from bothways.trust.evidence.asking import (
     Evidence,
@@ -91,7 +92,7 @@ class Fetcher:
                 problems.append(f"{location}: {found.problem}")
             elif is_sound(want, found, at):
                 return found
-            else:
+            elif unsound is None or (isinstance(found, CRL) and found.signer is not None):
                 unsound = found
         return Missing("; ".join(problems)) if unsound is None else unsound
 

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from bothways.faults import shown
 from bothways.trust import files
-from bothways.trust.crl import CRL, Progress, crls_in
+from bothways.trust.crl import CRL, crls_in
+from bothways.trust.crl_entries import Progress
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.asking import TOLERANCE
 from bothways.trust.watched import Watched
@@ -21,7 +22,7 @@ class CRLFiles:
 
     def __init__(self, paths: Iterable[files.FilePath], progress: Progress | None = None) -> None:
         """Read all of them, as `CRLStore.from_files` does. Raises ConfigError."""
-        self._watched = Watched(paths, lambda data, path: crls_in(data, path, progress))
+        self._watched = Watched(paths, lambda data, path: crls_in(data, path, progress), files.MAX_CRL_FILE)
         self.store = CRLStore(self._watched.items())
 
     def look(self, at: datetime | None = None) -> list[str]:

@@ -11,7 +11,8 @@ from datetime import datetime
 from itertools import chain
 
 from bothways.trust import files
-from bothways.trust.crl import CRL, Names, Progress, crls_in
+from bothways.trust.crl import CRL, Names, crls_in
+from bothways.trust.crl_entries import Progress
 
 # Lists of one series of which nobody knows who signed them; they are kept beside those of which it is known.
 MOST_UNPROVEN = 16
@@ -34,8 +35,9 @@ class CRLStore:
 
     @classmethod
     def from_files(cls, *paths: files.FilePath, progress: Progress | None = None) -> CRLStore:
-        """Read lists from files of PEM (any number in each) or DER. Raises ConfigError."""
-        return cls([crl for path in paths for crl in crls_in(files.content(path), str(path), progress)])
+        """Read lists from files of PEM (any number in each) or DER, each of at most 256 MiB. Raises ConfigError."""
+        read = ((files.content(path, most=files.MAX_CRL_FILE), str(path)) for path in paths)
+        return cls([crl for data, source in read for crl in crls_in(data, source, progress)])
 
     @classmethod
     def from_pem(cls, data: bytes, *, progress: Progress | None = None) -> CRLStore:

@@ -67,10 +67,11 @@ def extensions_in(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bool,
         yield data[first:last], critical, data[value:value_end]
 
 
-def encoded(tag: int, content: bytes) -> bytes:
-    """Return the element of a tag and a content, its length in as few bytes as it needs (X.690 10.1)."""
-    size = len(content)
+def encoded(tag: int, *content: bytes) -> bytes:
+    """Return the element of a tag and a content in parts, its length in as few bytes as it needs (X.690 10.1)."""
+    body = b"".join(content)
+    size = len(body)
     if size < 0x80:
-        return bytes((tag, size)) + content
+        return bytes((tag, size)) + body
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(length))) + length + content
+    return bytes((tag, 0x80 | len(length))) + length + body

@@ -14,17 +14,19 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtensionOID
 
+from bothways.trust import parsing
 from bothways.trust.der import (
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
     element,
     elements,
+    encoded,
     expect_element,
     extensions_in,
 )
 from bothways.trust.distinguished import dotted
-from bothways.trust.parsing import EncodingError, attempt, encoded, readable
+from bothways.trust.parsing import EncodingError, attempt, readable
 
 # An honest certificate has about ten; each costs whoever reads it more than the bytes that it takes.
 EXTENSIONS_LIMIT = 64
@@ -137,7 +139,7 @@ def extensions_of(holder: Holder) -> tuple[Read, ...]:
     """
     if isinstance(holder, x509.Certificate):
         found = readable("extensions", lambda: tuple(holder.extensions))
-        return all_extensions(encoded(holder), Place.CERTIFICATE) if found is None else found
+        return all_extensions(parsing.encoded(holder), Place.CERTIFICATE) if found is None else found
     return attempt("extensions", lambda: tuple(holder.extensions))
 
 
@@ -352,30 +354,21 @@ _FURTHER_READERS: dict[x509.ObjectIdentifier, Callable[[bytes], x509.ExtensionTy
 # -- the smallest holders --------------------------------------------------------------------------------
 
 
-def _element(tag: int, *content: bytes) -> bytes:
-    body = b"".join(content)
-    size = len(body)
-    if size < 0x80:
-        return bytes((tag, size)) + body
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(length))) + length + body
-
-
 def _sequence(*content: bytes) -> bytes:
-    return _element(SEQUENCE, *content)
+    return encoded(SEQUENCE, *content)
 
 
 _ED25519 = _sequence(bytes.fromhex("06032b6570"))
-_SIGNED = _ED25519 + _element(0x03, bytes(65))
-_PUBLIC_KEY = _sequence(_ED25519, _element(0x03, bytes(33)))
+_SIGNED = _ED25519 + encoded(0x03, bytes(65))
+_PUBLIC_KEY = _sequence(_ED25519, encoded(0x03, bytes(33)))
 _EMPTY_NAME = _sequence()
 _ONE = bytes.fromhex("020101")
-_UTC_TIME = _element(0x17, b"250101000000Z")
-_TIME = _element(0x18, b"20250101000000Z")
+_UTC_TIME = encoded(0x17, b"250101000000Z")
+_TIME = encoded(0x18, b"20250101000000Z")
 _CERT_ID = _sequence(
     _sequence(bytes.fromhex("06052b0e03021a")),
-    _element(OCTET_STRING, bytes(20)),
-    _element(OCTET_STRING, bytes(20)),
+    encoded(OCTET_STRING, bytes(20)),
+    encoded(OCTET_STRING, bytes(20)),
     _ONE,
 )
 _BASIC_RESPONSE = bytes.fromhex("06092b0601050507300101")
@@ -383,18 +376,18 @@ _BASIC_RESPONSE = bytes.fromhex("06092b0601050507300101")
 
 def _in_certificate(area: bytes) -> Iterator[Read]:
     head = (bytes.fromhex("a003020102"), _ONE, _ED25519, _EMPTY_NAME, _sequence(_UTC_TIME, _UTC_TIME))
-    signed = _sequence(*head, _EMPTY_NAME, _PUBLIC_KEY, _element(0xA3, area))
+    signed = _sequence(*head, _EMPTY_NAME, _PUBLIC_KEY, encoded(0xA3, area))
     return iter(x509.load_der_x509_certificate(_sequence(signed, _SIGNED)).extensions)
 
 
 def _in_request(area: bytes) -> Iterator[Read]:
-    attribute = _sequence(_EXTENSION_REQUEST, _element(0x31, area))
-    signed = _sequence(b"\x02\x01\x00", _EMPTY_NAME, _PUBLIC_KEY, _element(0xA0, attribute))
+    attribute = _sequence(_EXTENSION_REQUEST, encoded(0x31, area))
+    signed = _sequence(b"\x02\x01\x00", _EMPTY_NAME, _PUBLIC_KEY, encoded(0xA0, attribute))
     return iter(x509.load_der_x509_csr(_sequence(signed, _SIGNED)).extensions)
 
 
 def _in_crl(area: bytes) -> Iterator[Read]:
-    signed = _sequence(_ONE, _ED25519, _EMPTY_NAME, _UTC_TIME, _element(0xA0, area))
+    signed = _sequence(_ONE, _ED25519, _EMPTY_NAME, _UTC_TIME, encoded(0xA0, area))
     return iter(x509.load_der_x509_crl(_sequence(signed, _SIGNED)).extensions)
 
 
@@ -405,24 +398,24 @@ def _in_crl_entry(area: bytes) -> Iterator[Read]:
 
 
 def _in_ocsp_request(area: bytes) -> Iterator[Read]:
-    signed = _sequence(_sequence(_sequence(_CERT_ID)), _element(0xA2, area))
+    signed = _sequence(_sequence(_sequence(_CERT_ID)), encoded(0xA2, area))
     return iter(ocsp.load_der_ocsp_request(_sequence(signed)).extensions)
 
 
 def _basic_response(single: bytes, whole: bytes) -> ocsp.OCSPResponse:
     answer = _sequence(_CERT_ID, b"\x80\x00", _TIME, single)
-    responder = _element(0xA2, _element(OCTET_STRING, bytes(20)))
+    responder = encoded(0xA2, encoded(OCTET_STRING, bytes(20)))
     basic = _sequence(_sequence(responder, _TIME, _sequence(answer), whole), _SIGNED)
-    body = _element(0xA0, _sequence(_BASIC_RESPONSE, _element(OCTET_STRING, basic)))
+    body = encoded(0xA0, _sequence(_BASIC_RESPONSE, encoded(OCTET_STRING, basic)))
     return ocsp.load_der_ocsp_response(_sequence(b"\x0a\x01\x00", body))
 
 
 def _in_ocsp_response(area: bytes) -> Iterator[Read]:
-    return iter(_basic_response(b"", _element(0xA1, area)).extensions)
+    return iter(_basic_response(b"", encoded(0xA1, area)).extensions)
 
 
 def _in_ocsp_answer(area: bytes) -> Iterator[Read]:
-    return iter(_basic_response(_element(0xA1, area), b"").single_extensions)
+    return iter(_basic_response(encoded(0xA1, area), b"").single_extensions)
 
 
 _READERS: dict[Place, Callable[[bytes], Iterator[Read]]] = {

@@ -12,6 +12,7 @@ from bothways.errors import ConfigError
 FilePath = str | os.PathLike[str]
 
 MAX_FILE = 64 * 1024 * 1024
+MAX_CRL_FILE = 256 * 1024 * 1024
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
@@ -20,20 +21,21 @@ SYSTEM_BUNDLES = (
 )
 
 
-def content(path: FilePath, *, waits: bool = True) -> bytes:
-    """Read a whole file of at most 64 MiB, or raise ConfigError that names it.
+def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> bytes:
+    """Read a whole file, or raise ConfigError that names it.
 
-    waits: whether it may be a pipe, which is read when somebody writes to it.
+    waits: whether it may be a pipe, which is read when somebody writes to it.  most: so many bytes, by default 64 MiB.
     """
+    most = MAX_FILE if most is None else most
     try:
         with open(path, "rb", opener=None if waits else _open_at_once) as file:
             if not waits and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ConfigError(f"{os.fspath(path)}: is no file, but a pipe or a device")
-            data = file.read(MAX_FILE + 1)
+            data = file.read(most + 1)
     except OSError as error:
         raise ConfigError(f"{os.fspath(path)}: cannot be read: {error.strerror or error}") from None
-    if len(data) > MAX_FILE:
-        raise ConfigError(f"{os.fspath(path)}: larger than {MAX_FILE} bytes, so it cannot be what is meant")
+    if len(data) > most:
+        raise ConfigError(f"{os.fspath(path)}: larger than {most} bytes, the most that is read of it")
     return data
 
 

@@ -27,13 +27,22 @@ class _File(Generic[T]):
 class Watched(Generic[T]):
     """Files and what they hold. One that is gone, is being written or cannot be read keeps what it had."""
 
-    def __init__(self, paths: Iterable[files.FilePath], read: Callable[[bytes, str], list[T]]) -> None:
-        """Read all of them; `read` gets content and path. Raises ConfigError, as `read` does."""
+    def __init__(
+        self,
+        paths: Iterable[files.FilePath],
+        read: Callable[[bytes, str], list[T]],
+        most: int | None = None,
+    ) -> None:
+        """Read all of them; `read` gets content and path. Raises ConfigError, as `read` does.
+
+        most: bytes of a file, as for `files.content`.
+        """
         self._read = read
+        self._most = most
         self._files: dict[str, _File[T]] = {}
         for path in map(str, paths):
             stamp = files.stamp(path)
-            self._files[path] = _File(read(files.content(path), path), stamp, stamp)
+            self._files[path] = _File(read(files.content(path, most=most), path), stamp, stamp)
 
     def items(self) -> list[T]:
         """Return what all files hold."""
@@ -55,7 +64,7 @@ class Watched(Generic[T]):
     def _take(self, path: str, problems: list[str]) -> bool:
         file = self._files[path]
         try:
-            items = self._read(files.content(path, waits=False), path)
+            items = self._read(files.content(path, waits=False, most=self._most), path)
         except ConfigError as error:
             file.taken = file.seen
             problems.append(f"{error}; what it held before stays in use")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.asking import Missing
 from bothways.trust.evidence.memory import BRIEF, Memory
 from bothways.trust.ocsp import OCSPResponse
-from pki import DAY, NOW, crl, ocsp_response
+from pki import DAY, NOW, crl, issue, key, ocsp_response, responder
 from trust.evidence.wanting import CA, ROOT, SERVER, want
 
 HOUR = timedelta(hours=1)
@@ -139,3 +142,53 @@ def test_a_forged_list_never_replaces_one_that_the_issuer_signed() -> None:
     assert memory.still("k", NOW + 7 * DAY) is LIST
     newer = CRL(crl(CA, this_update=NOW, number=2))
     assert memory.keep("k", want("crl"), newer, later, later) is newer
+
+
+DELEGATE = issue("Intermediate", ROOT, own_key=key("P-256", 4500), key_usage=("crl_sign",))
+FUTURE = {"this_update": NOW + 3650 * DAY, "next_update": NOW + 3660 * DAY}
+SIGNERS = {"the issuer": CA, "a delegate that a judgement found": DELEGATE}
+
+
+@pytest.mark.parametrize("who", SIGNERS)
+@pytest.mark.parametrize(
+    "displacing",
+    [
+        {"signed_by": ROOT.key},
+        {"signed_by": ROOT.key} | FUTURE,
+        FUTURE,
+        {"this_update": NOW - 3 * DAY, "number": 0},
+    ],
+    ids=["by another key", "by another key, from the future", "from the future", "older"],
+)
+def test_nothing_takes_the_place_of_a_list_but_its_own_signers_next_one(who: str, displacing: dict) -> None:
+    """What somebody serves once keeps nothing out that the CA publishes afterwards."""
+    signer = SIGNERS[who]
+    first = CRL(crl(signer, SERVER))
+    first.is_signed_by(Parsed(signer.der))
+    memory = kept(first)
+    later = NOW + HOUR
+    assert memory.keep("k", want("crl"), CRL(crl(signer, **displacing)), later, later) is first
+    assert memory.recall("k", later + BRIEF / 2) is first and memory.recall("k", later + BRIEF) is None
+    newer = CRL(crl(signer, SERVER, this_update=NOW + HOUR, number=2))
+    assert memory.keep("k", want("crl"), newer, later + HOUR, later + HOUR) is newer
+
+
+def test_a_list_that_nobody_is_known_to_have_signed_holds_no_place() -> None:
+    """Whatever it is dated."""
+    memory = kept(CRL(crl(CA, signed_by=ROOT.key, **FUTURE)))
+    own = CRL(crl(CA, this_update=NOW - 3 * DAY))
+    assert memory.keep("k", want("crl"), own, NOW, NOW) is own
+    early = kept(CRL(crl(CA, **FUTURE)))
+    assert early.keep("k", want("crl"), own, NOW, NOW) is own
+
+
+@pytest.mark.parametrize(
+    "when", [{"this_update": NOW + DAY, "next_update": NOW + 2 * DAY}, {"this_update": NOW - DAY}]
+)
+def test_a_response_from_the_future_or_the_past_takes_no_place(when: dict) -> None:
+    """Who signs responses for the issuer may change from one to the next, so that keys say nothing here."""
+    memory = kept(OCSPResponse(ocsp_response(SERVER, status="revoked")), "ocsp")
+    other = OCSPResponse(ocsp_response(SERVER, **when))
+    assert memory.keep("k", want("ocsp"), other, NOW, NOW) is not other
+    delegated = OCSPResponse(ocsp_response(SERVER, signer=responder(CA), this_update=NOW))
+    assert memory.keep("k", want("ocsp"), delegated, NOW, NOW) is delegated

@@ -17,6 +17,7 @@ def test_by_default_responders_and_lists_are_asked_on_the_open_internet() -> Non
     fetch = Fetch()
     assert (fetch.ocsp, fetch.crls, fetch.nonce, fetch.https) == (True, True, "use", False)
     assert (fetch.hosts, fetch.networks, fetch.directory) == (frozenset(), (), None)
+    assert fetch.max_list_bytes == 4 * 1024 * 1024
 
 
 def test_allowed_hosts_and_networks_are_told_apart() -> None:

@@ -27,6 +27,7 @@ from pki import (
 from pki import der as encode
 from trust.revocation.judging import (
     CA,
+    OTHER,
     REVOKED,
     ROOT,
     SERVER,
@@ -38,6 +39,8 @@ from trust.revocation.judging import (
     problem,
     refusals,
 )
+
+OF_CA = issuing_point(["DN:Intermediate"])
 
 
 def test_an_expired_list_is_unknown_and_says_when_it_expired():
@@ -95,6 +98,32 @@ def test_a_list_with_an_unknown_critical_extension_cannot_be_used():
     """RFC 5280 5.2."""
     unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
     assert "cannot be used" in problem(judged(crl(ROOT), crl(CA, extra=[(unknown, True)])))
+
+
+UNKNOWN_EXTENSION = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+NO_ISSUER = x509.UnrecognizedExtension(x509.CertificateIssuer.oid, b"\x30\x00")
+IN_DOUBT = {
+    "a critical extension": {"extra": [(UNKNOWN_EXTENSION, True)]},
+    "a critical extension of an entry": {"entry_extra": [(UNKNOWN_EXTENSION, True)]},
+}
+
+
+@pytest.mark.parametrize("what", IN_DOUBT)
+def test_what_a_list_may_still_prove_that_has_something_we_cannot_process(what):
+    """X.509 7.3: to take such a list for good would be wrong, and so would it be to pass over what it revokes."""
+    doubtful = IN_DOUBT[what]
+    assert "cannot be used" in problem(judged(crl(ROOT), crl(CA, OTHER, **doubtful)))
+    assert refusals(judged(crl(ROOT), crl(CA, SERVER, **doubtful), unknown="accept")) == REVOKED
+    assert refusals(judged(crl(ROOT), crl(CA), crl(CA, SERVER, point=OF_CA, **doubtful))) == REVOKED
+    held = crl(CA, (SERVER, "certificate_hold"), number=5)
+    removes = crl(CA, (SERVER, "remove_from_crl"), number=7, base=5, **doubtful)
+    assert refusals(judged(crl(ROOT), held, removes)) == REVOKED
+
+
+def test_an_entry_of_nobody_knows_whom_leaves_the_list_in_doubt():
+    """RFC 5280 5.3.3."""
+    verdict = judged(crl(ROOT), crl(CA, OTHER, entry_extra=[(NO_ISSUER, False)]))
+    assert "the certificate issuer of an entry cannot be read" in problem(verdict)
 
 
 def test_a_ca_whose_key_may_not_sign_lists_leaves_its_certificates_unknown():

@@ -138,8 +138,23 @@ def is_sound(want: Want, evidence: Evidence, at: datetime) -> bool:
 
 
 def is_signed(want: Want, evidence: Evidence) -> bool:
-    """Whether the issuer itself signed a list; a response was looked at when it was read."""
-    return not isinstance(evidence, CRL) or evidence.is_signed_by(want.issuer)
+    """Whether the issuer itself signed a list, of which the entries are then read; a response was looked at before."""
+    return not isinstance(evidence, CRL) or evidence.prepare(want.issuer)
+
+
+def supersedes(want: Want, new: Evidence, old: Evidence, at: datetime) -> bool:
+    """Whether evidence takes the place of what was had before: not older, nor from the future, nor by another key.
+
+    A list that nobody is known to have signed holds no place; responses were all signed by the issuer's leave.
+    """
+    if isinstance(old, CRL):
+        signer = want.issuer if is_signed(want, old) else old.signer
+        if signer is None:
+            return True
+        if not isinstance(new, CRL) or not new.prepare(signer):
+            return False
+    latest = at + TOLERANCE
+    return age(want, old) > latest or age(want, old) <= age(want, new) <= latest
 
 
 def holds_until(want: Want, evidence: Evidence) -> datetime | None:

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bothways.trust.evidence.asking import Evidence, Found, Missing, age, holds_until, is_signed, is_sound
+from bothways.trust.evidence.asking import Evidence, Found, Missing, holds_until, is_sound, supersedes
 from bothways.trust.verdict import Want
 
 BRIEF = timedelta(seconds=30)
@@ -70,16 +70,16 @@ class Memory:
     def keep(self, key: str, want: Want, evidence: Evidence, since: datetime, at: datetime) -> Evidence:
         """Keep what was fetched at `since`, and return it, or what is kept already where that is later.
 
-        What does not hold, or is signed by somebody whom only a judgement can know, is used but briefly, and
-        takes the place of nothing that the issuer signed.
+        What does not hold, or is signed by somebody whom only a judgement can know, is used but briefly. It takes
+        the place of nothing that the issuer signed, or whoever a judgement found to sign for it.
         """
         before = self.still(key, at)
-        is_forged = before is not None and is_signed(want, before) and not is_signed(want, evidence)
-        if before is not None and (is_forged or age(want, evidence) < age(want, before)):
+        is_refused = before is not None and not supersedes(want, evidence, before, at)
+        if before is not None and is_refused:
             evidence = before
         self._failed.pop(key, None)
         until = holds_until(want, evidence) or at
-        is_brief = is_forged or not is_sound(want, evidence, at)
+        is_brief = is_refused or not is_sound(want, evidence, at)
         due = since + BRIEF if is_brief else min(since + self._keep, until)
         if since == at:
             due = max(due, at + BRIEF)

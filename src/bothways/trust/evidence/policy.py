@@ -39,7 +39,7 @@ class Fetch:
     asked although they are inner ones or listen elsewhere.  directory: where evidence outlives the process.
     keep: how long evidence is used before it is asked for anew; never beyond its own end.
     seconds: for each round of a judgement that waits.  requests: for one peer.  redirects: in a row.
-    max_list_bytes: the largest list that is read.  by_caller: whoever drives the connection answers
+    max_list_bytes: the largest list that is read, on a peer's word.  by_caller: whoever drives the connection answers
     `EvidenceWanted` itself, so that httpcore is not needed.
     """
 
@@ -54,7 +54,7 @@ class Fetch:
     seconds: float = 5.0
     requests: int = 8
     redirects: int = 3
-    max_list_bytes: int = 32 * 1024 * 1024
+    max_list_bytes: int = 4 * 1024 * 1024
     by_caller: bool = False
 
     hosts: frozenset[str] = field(init=False, repr=False)

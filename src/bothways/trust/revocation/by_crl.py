@@ -10,7 +10,8 @@ from typing import NamedTuple
 from cryptography import x509
 
 from bothways.trust.certificate import Parsed
-from bothways.trust.crl import CRL, HOLD, REMOVED
+from bothways.trust.crl import CRL
+from bothways.trust.crl_entries import HOLD, REMOVED
 from bothways.trust.evidence.sources import delta_wants
 from bothways.trust.path import Path
 from bothways.trust.revocation.available import Asker, Available
@@ -84,21 +85,19 @@ class CRLSource:
         """Return what one list, with its delta, says of a certificate (RFC 5280 6.3.3 c to l)."""
         crl, signer, vouched = signed
         deltas = self._deltas(crl, signer)
+        doubt = next(filter(None, map(_doubt, (crl, *deltas))), None)
         problem = self._untimely(crl) or self._unlike_public_lists(crl, *deltas)
-        unread = next((each for each in (crl, *deltas) if each.unread is not None), None)
         names = (certificate.serial, certificate.normal_issuer)
         entry = next((said for delta in deltas if (said := delta.find(*names)) is not None), None)
-        if entry is None or (entry.reason == REMOVED and unread is not None):
+        if entry is None or (entry.reason == REMOVED and doubt is not None):
             entry = crl.find(*names)
         if entry is not None and entry.reason == REMOVED:
             entry = None  # in a complete list too (6.3.3 k)
         if entry is not None and not (problem and entry.reason == HOLD):
             # A revocation is for good, so that even an expired list proves it.
             return Revoked(entry.revoked_at, entry.reason)
-        if problem:
-            return Unknown(problem)
-        if unread is not None:
-            return Unknown(f"the CRL of {crl.issuer_text} cannot be read whole: {unread.unread}")
+        if problem or doubt:
+            return Unknown(problem or f"the CRL of {crl.issuer_text} {doubt}")
         ends = [each.next_update for each in (crl, *deltas) if each.next_update is not None]
         until = min([*map(self._available.lapse, ends), vouched])
         return Good(until, crl.scope.reasons & reasons, self._amending(crl, signer, certificate))
@@ -120,7 +119,6 @@ class CRLSource:
             and each.authority_key == crl.authority_key
             and crl.number is not None
             and each.base <= crl.number < (each.number or 0)
-            and each.problem is None
             and self._untimely(each) is None
             and self._is_signed(each, signer)
         ]
@@ -158,8 +156,6 @@ class CRLSource:
     def _find_signer(self, crl: CRL, issuer: Parsed) -> _Signed | str:
         """Return who signed a list and may, or say why it cannot be used (RFC 5280 6.3.3 f and g)."""
         whose = f"the CRL of {crl.issuer_text}"
-        if crl.problem is not None:
-            return f"{whose} cannot be used: {crl.problem}"
         weak = crl.weakness()
         if weak is not None:
             return f"{whose} is signed with {weak}"
@@ -180,10 +176,18 @@ class CRLSource:
 
         Where it takes long and is deferred it is wanted, and no until then.
         """
-        if not crl.has_met(signer):
+        if crl.needs_preparing(signer):
             is_long = len(crl.der) > LONG_LIST
-            self._work.spend_signature(signer.key, 0 if is_long else len(crl.der))
             if is_long and self._available.defers:
-                self._available.checks.append(partial(crl.is_signed_by, signer))
+                self._available.checks.append(partial(crl.prepare, signer))
                 return False
-        return crl.is_signed_by(signer)
+            if not crl.has_met(signer):
+                self._work.spend_signature(signer.key, 0 if is_long else len(crl.der))
+        return crl.prepare(signer)
+
+
+def _doubt(crl: CRL) -> str | None:
+    """Say what keeps a list from proving that anybody is good, or None."""
+    if crl.unread is not None:
+        return f"cannot be read whole: {crl.unread}"
+    return None if crl.problem is None else f"cannot be used: {crl.problem}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bothways.trust.certificate import Parsed
-from bothways.trust.crl import HOLD
+from bothways.trust.crl_entries import HOLD
 from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, needs_no_check
 from bothways.trust.revocation.available import Asker, Available
 from bothways.trust.revocation.status import BadStaple, Good, Revoked, Statement, Unknown

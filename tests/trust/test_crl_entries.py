@@ -1,0 +1,226 @@
+"""The entries of a list: found through an index, by serial number and issuer (RFC 5280 5.3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zlib import crc32
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.trust.certificate import Parsed
+from bothways.trust.crl import CRL
+from bothways.trust.crl_entries import Entry
+from bothways.trust.der import elements, encoded, expect_element
+from pki import DAY, NOW, crl, issue, issuing_point, leaf, name, root
+
+ROOT = root()
+ONE, TWO, THREE = (leaf(ROOT, f"{each}.example") for each in ("one", "two", "three"))
+LIST = crl(ROOT, ONE, (TWO, "key_compromise"), number=7)
+BIG = crl(ROOT, *[issue(f"c{each}", ROOT, serial=each + 1) for each in range(300)])
+
+
+def ask(found: CRL, issued) -> object:
+    parsed = Parsed(issued.der)
+    return found.find(parsed.serial, parsed.normal_issuer)
+
+
+def test_an_entry_is_found_with_its_date_and_reason():
+    """RFC 5280 5.1.2.6, 5.3.1."""
+    found = CRL(LIST)
+    assert ask(found, ONE).reason == "unspecified"
+    assert ask(found, TWO).reason == "key compromise"
+    assert ask(found, TWO).revoked_at == NOW - 2 * DAY
+    assert ask(found, THREE) is None
+    assert found.find(Parsed(ONE.der).serial, b"another issuer") is None
+
+
+def test_every_entry_of_a_long_list_is_found_and_nothing_else():
+    """The index answers as the list itself does."""
+    found = CRL(BIG)
+    reference = x509.load_der_x509_crl(BIG)
+    issuer = Parsed(ONE.der).normal_issuer
+    for serial in range(1, 1000):
+        content = serial.to_bytes(serial.bit_length() // 8 + 1, "big")
+        there = reference.get_revoked_certificate_by_serial_number(serial) is not None
+        assert (found.find(content, issuer) is not None) is there
+
+
+def test_serial_numbers_of_one_checksum_are_told_apart():
+    """The index holds checksums of 32 bits; these two serial numbers have the same."""
+    one, other = bytes.fromhex("01020304"), bytes.fromhex("0102030500000000")
+    other = other[:4] + _same_checksum(one, other[:4])
+    first = issue("first", ROOT, serial=int.from_bytes(one, "big"))
+    second = issue("second", ROOT, serial=int.from_bytes(other, "big"))
+    assert crc32(Parsed(first.der).serial) == crc32(Parsed(second.der).serial)
+    assert ask(CRL(crl(ROOT, first)), second) is None
+    both = CRL(crl(ROOT, first, (second, "superseded")))
+    assert (ask(both, first).reason, ask(both, second).reason) == ("unspecified", "superseded")
+
+
+def _same_checksum(wanted: bytes, start: bytes) -> bytes:
+    """Four bytes that after `start` give the checksum of `wanted`; CRC-32 is linear."""
+    target = crc32(wanted) ^ crc32(start + bytes(4))
+    rows = [
+        (crc32(start + (1 << bit).to_bytes(4, "big")) ^ crc32(start + bytes(4)), 1 << bit)
+        for bit in range(32)
+    ]
+    answer = 0
+    for place in range(32):
+        pivot = next(row for row in rows if row[0] >> place & 1)
+        rows.remove(pivot)
+        rows = [(a ^ pivot[0], b ^ pivot[1]) if a >> place & 1 else (a, b) for a, b in rows]
+        if target >> place & 1:
+            target, answer = target ^ pivot[0], answer ^ pivot[1]
+    return answer.to_bytes(4, "big")
+
+
+def test_an_empty_list_has_no_entries():
+    """RFC 5280 5.1.2.6: revokedCertificates is absent then."""
+    assert len(CRL(crl(ROOT))) == 0
+    assert ask(CRL(crl(ROOT)), ONE) is None
+
+
+def test_entries_of_an_indirect_list_belong_to_the_issuer_last_named():
+    """RFC 5280 5.3.3."""
+    other = root("Other")
+    theirs = leaf(other, "theirs.example")
+    named = x509.CertificateIssuer([x509.DirectoryName(name("other"))])
+    found = CRL(crl(ROOT, theirs, entry_extra=[(named, True)], point=issuing_point(indirect=True)))
+    assert ask(found, theirs) is not None
+    assert found.find(Parsed(theirs.der).serial, Parsed(ONE.der).normal_issuer) is None
+
+
+OTHERS = [x509.DirectoryName(name(each)) for each in ("other", "Another")]
+MAIL = x509.RFC822Name("ca@other.example")
+
+
+@pytest.mark.parametrize("critical", [True, False])
+@pytest.mark.parametrize(
+    ("names", "issuers"),
+    [
+        ([OTHERS[0]], {"Other"}),
+        (OTHERS, {"Other", "Another"}),
+        ([MAIL, OTHERS[1]], {"Another"}),
+        ([OTHERS[1], MAIL, OTHERS[0]], {"Other", "Another"}),
+    ],
+)
+def test_the_issuer_of_an_entry_is_whoever_is_named_whatever_stands_beside(critical, names, issuers):
+    """RFC 5280 5.3.3: general names; what is not marked as critical is heeded as well."""
+    first, later = leaf(ROOT, "first.example"), leaf(ROOT, "later.example")
+    point = issuing_point(indirect=True)
+    with_issuer = crl(ROOT, first, entry_extra=[(x509.CertificateIssuer(names), critical)], point=point)
+    found = CRL(with_entry(with_issuer, crl(ROOT, later)))
+    assert found.problem is None
+    for subject in ("Root", "Other", "Another"):
+        by = Parsed(root(subject).der).normal_subject
+        for each in (first, later):  # what follows is of the same issuer
+            assert (found.find(Parsed(each.der).serial, by) is not None) is (subject in issuers)
+
+
+def with_entry(der: bytes, other: bytes) -> bytes:
+    """A list with the one entry of another list after its own; its signature no longer fits."""
+    (entries, start, stop), (_, first, last) = (entries_of(each) for each in (der, other))
+    grown = encoded(0x30, der[start:stop], other[first:last])
+    at, end = expect_element(der, 0, len(der), 0x30, "list")
+    tbs, tbs_end = expect_element(der, at, end, 0x30, "tbs")
+    return encoded(0x30, encoded(0x30, der[tbs:entries], grown, der[stop:tbs_end]), der[tbs_end:end])
+
+
+def entries_of(der: bytes) -> tuple[int, int, int]:
+    """Where the entries of a list of version 2 begin, with their header and without, and where they end."""
+    at, end = expect_element(der, 0, len(der), 0x30, "list")
+    at, end = expect_element(der, at, end, 0x30, "tbs")
+    return [(begin, start, stop) for tag, begin, start, stop in elements(der, at, end) if tag == 0x30][2]
+
+
+@pytest.mark.parametrize("value", [b"\x30\x00", b"\x05\x00", b"", b"\x30\x03\x82\x01a", b"\x30\x80\x00\x00"])
+def test_an_issuer_that_cannot_be_read_leaves_the_list_in_doubt(value):
+    """Whom the entry is about, nobody knows; that the list names nobody else is not known either."""
+    unreadable = x509.UnrecognizedExtension(x509.CertificateIssuer.oid, value)
+    found = CRL(with_entry(crl(ROOT, TWO), crl(ROOT, ONE, entry_extra=[(unreadable, False)])))
+    assert ask(found, TWO) is not None and ask(found, ONE) is None
+    assert "the certificate issuer of an entry cannot be read" in found.problem
+
+
+HELD, GONE, LOST = "certificate_hold", "remove_from_crl", "key_compromise"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "counts"),
+    [
+        ((LOST, GONE), "key compromise"),
+        ((HELD, GONE), "certificate hold"),
+        ((HELD, LOST), "key compromise"),
+        ((GONE, GONE), "removed from the list"),
+        ((None, GONE), "unspecified"),
+        ((None, HELD), "unspecified"),
+    ],
+)
+def test_of_two_entries_about_one_certificate_the_worse_counts(reasons, counts):
+    """RFC 5280 5.1.2.6 knows one; whoever wrote two did not say that the other is void."""
+    one, other = (crl(ROOT, ONE if each is None else (ONE, each)) for each in reasons)
+    for found in (CRL(with_entry(one, other)), CRL(with_entry(other, one))):
+        assert ask(found, ONE).reason == counts
+
+
+def test_reading_a_long_list_tells_its_progress():
+    """A list of a million loads off the event loop, with progress."""
+    shares: list[float] = []
+    CRL(BIG).read_entries(shares.append)
+    assert shares == [1.0]
+
+
+def test_progress_grows_to_one(monkeypatch):
+    """A share of what is read."""
+    monkeypatch.setattr("bothways.trust.crl_entries.PROGRESS_STEP", 50)
+    shares: list[float] = []
+    CRL(BIG).read_entries(shares.append)
+    assert shares == sorted(shares)
+    assert (len(shares), shares[-1]) == (7, 1.0)
+
+
+LATE = datetime(2051, 2, 3, 4, 5, 6, tzinfo=NOW.tzinfo)
+
+
+def dated_2051() -> bytes:
+    """A list whose only entry is of the year 2051."""
+    builder = x509.RevokedCertificateBuilder().serial_number(5).revocation_date(LATE)
+    return (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(ROOT.certificate.subject)
+        .last_update(NOW)
+        .next_update(NOW + DAY)
+        .add_revoked_certificate(builder.build())
+        .sign(ROOT.key, SHA256())
+        .public_bytes(Encoding.DER)
+    )
+
+
+def test_times_of_both_kinds_are_read():
+    """RFC 5280 5.1.2.4: UTCTime until 2049, GeneralizedTime after."""
+    assert CRL(dated_2051()).find(b"\x05", Parsed(ONE.der).normal_issuer).revoked_at == LATE
+
+
+def test_an_entry_of_many_bytes_is_read():
+    """X.690 8.1.3: lengths in more than one byte."""
+    long = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x04\x7f" + bytes(127))
+    assert ask(CRL(crl(ROOT, ONE, entry_extra=[(long, False)])), ONE) is not None
+
+
+def test_dates_of_the_last_century_are_read():
+    """RFC 5280 5.1.2.4."""
+    der = LIST.replace(b"260530120000Z", b"990530120000Z")
+    assert ask(CRL(der), ONE).revoked_at.year == 1999
+
+
+def test_an_entry_whose_date_or_reason_cannot_be_read_is_a_revocation_all_the_same():
+    """RFC 5280 5.3.1: nothing raises where a handshake asks."""
+    unreasoned = CRL(
+        LIST.replace(bytes.fromhex("0603551d1504030a0101"), bytes.fromhex("0603551d150403040101"))
+    )
+    assert ask(unreasoned, TWO) == Entry(unreasoned.this_update, "unspecified")
+    year_0 = CRL(dated_2051().replace(b"20510203040506Z", b"00000203040506Z", 1))
+    assert year_0.find(b"\x05", Parsed(ONE.der).normal_issuer) == Entry(year_0.this_update, "unspecified")
