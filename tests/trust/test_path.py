@@ -527,7 +527,7 @@ def test_comparisons_of_names_are_bounded():
     constraints = x509.NameConstraints([x509.DNSName(f"h{each}.example") for each in range(30)], None)
     ca = intermediate(ROOT, "Constrains", extra=[(constraints, True)])
     many = leaf(ca, alternatives=[f"DNS:n{each}.test" for each in range(400)])
-    verdict = judged(many.chain, name=None, limits=Limits(microseconds=3250.0))
+    verdict = judged(many.chain, name=None, limits=Limits(microseconds=3000.0))
     assert refusals(verdict) == [(Fault.PATH_SEARCH_EXHAUSTED, None)]
     facts = verdict.reasons[0].facts
     assert facts["unit"] == "comparisons of names"

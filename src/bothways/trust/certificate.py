@@ -24,7 +24,6 @@ from cryptography.x509 import (
 from bothways.faults import Fault
 from bothways.trust.der import (
     BIT_STRING,
-    OBJECT_IDENTIFIER,
     SEQUENCE,
     element,
     elements,
@@ -58,6 +57,12 @@ from bothways.trust.key_identifiers import (
     subject_key,
 )
 from bothways.trust.parsing import EncodingError, attempt, encoded, open_certificate
+from bothways.trust.precheck import (
+    ALTERNATIVE_NAMES,
+    check_key_algorithm,
+    check_number_of_names,
+    octets_to_read,
+)
 from bothways.trust.subtrees import Subtree, subtrees_in
 
 T = TypeVar("T", bound=ExtensionType)
@@ -72,30 +77,13 @@ _OPTIONAL = {
     _EXTENSIONS: ("extensions", 3),
 }
 EMPTY_NAME = b"\x30\x00"
-_ALTERNATIVE_NAMES, _NAME_CONSTRAINTS = bytes.fromhex("551d11"), bytes.fromhex("551d1e")
-# From so many octets on, alternative names have on average so many octets at least: to read one takes 170.
-_MANY_OCTETS, _SHORTEST_NAME = 1024, 5
-# Whose keys are read. That of DSA is refused as weak, all others as unknown: Diffie-Hellman's costs milliseconds.
-_KEY_ALGORITHMS = frozenset(
-    bytes.fromhex(each)
-    for each in (
-        "2a864886f70d010101",  # rsaEncryption
-        "2a864886f70d01010a",  # id-RSASSA-PSS
-        "2a8648ce3d0201",  # id-ecPublicKey
-        "2a8648ce380401",  # id-dsa
-        "2b6570",  # id-Ed25519
-        "2b6571",  # id-Ed448
-        "608648016503040311",  # id-ml-dsa-44
-        "608648016503040312",  # id-ml-dsa-65
-        "608648016503040313",  # id-ml-dsa-87
-    )
-)
+_NAME_CONSTRAINTS = bytes.fromhex("551d1e")
 _TIMES_READ = 3
 TEXT_LIMIT = 1024  # characters of a name that are told
 ALTERNATIVES_TOLD = 8
 # Extensions that are read by ourselves, whatever the parser makes of them: the content of their identifiers.
 _READ_HERE = {
-    SubjectAlternativeName.oid: _ALTERNATIVE_NAMES,
+    SubjectAlternativeName.oid: ALTERNATIVE_NAMES,
     NameConstraints.oid: _NAME_CONSTRAINTS,
 }
 _READ_BY_PARSER = CONSULTED - _READ_HERE.keys()
@@ -220,11 +208,10 @@ class Parsed:
         return self._loaded
 
     def _read(self) -> Loaded:
-        self._check_key_algorithm()
+        attempt("subjectPublicKeyInfo", check_key_algorithm, self.spki)
         certificate = open_certificate(self.der)
         area = self.der[slice(*self._extensions_at)]
-        if len(area) >= _MANY_OCTETS:
-            attempt("extensions", _check_number_of_names, area)
+        attempt("extensions", check_number_of_names, area)
         found = read_extensions(lambda: certificate.extensions, area, Place.CERTIFICATE) if area else ()
         extensions = by_identifier(found)
         unread = unread_in(found, _READ_BY_PARSER)
@@ -240,11 +227,6 @@ class Parsed:
             self._own_reading(extensions, SubjectAlternativeName.oid, general_names),
             self._own_reading(extensions, NameConstraints.oid, subtrees_in),
         )
-
-    def _check_key_algorithm(self) -> None:
-        """See that the key is of a kind that is read at all, before it is: to read some others takes long."""
-        if attempt("subjectPublicKeyInfo", _algorithm_of, self.spki) not in _KEY_ALGORITHMS:
-            raise EncodingError("subjectPublicKeyInfo", "a key of a kind that we do not know")
 
     def _own_reading(
         self, extensions: Extensions, oid: ObjectIdentifier, read: Callable[[bytes], V]
@@ -279,9 +261,8 @@ class Parsed:
 
     @property
     def extensions_octets(self) -> int:
-        """How much its extensions count where reading is paid for."""
-        start, stop = self._extensions_at
-        return stop - start
+        """How much its extensions count where reading is paid for, see `precheck.octets_to_read`."""
+        return octets_to_read(self.der[slice(*self._extensions_at)])
 
     @property
     def x509(self) -> Certificate:
@@ -432,25 +413,6 @@ class Parsed:
     def issuer_text(self) -> str:
         """The issuer for a person."""
         return spelled(self.issuer)[:TEXT_LIMIT] or "(no name)"
-
-
-def _algorithm_of(spki: bytes) -> bytes:
-    """Return the content of the identifier of a key's algorithm (RFC 5280 4.1.2.7)."""
-    start, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
-    start, end = expect_element(spki, start, end, SEQUENCE, "algorithm")
-    start, end = expect_element(spki, start, end, OBJECT_IDENTIFIER, "algorithm")
-    return spki[start:end]
-
-
-def _check_number_of_names(area: bytes) -> None:
-    """See that alternative names are not so many and so short that to keep them takes many times their size."""
-    start, end = expect_element(area, 0, len(area), SEQUENCE, "extensions")
-    for identifier, _, value in extensions_in(area, start, end):
-        if identifier == _ALTERNATIVE_NAMES and len(value) >= _MANY_OCTETS:
-            first, last = expect_element(value, 0, len(value), SEQUENCE, "names")
-            count = sum(1 for _ in elements(value, first, last))
-            if count * _SHORTEST_NAME > len(value):
-                raise EncodingError("subjectAltName", f"it has {count} names in {len(value)} bytes")
 
 
 def subject_of(certificate: Certificate) -> str:

@@ -1,0 +1,77 @@
+"""What is refused before a parser reads it, and what reading is paid for."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.trust import certificate as source
+from bothways.trust.certificate import Parsed
+from bothways.trust.precheck import octets_to_read
+from pki import der as encode
+from pki import intermediate, leaf, root
+from raw_certificates import edited
+
+SERVER = leaf(intermediate(root()))
+ADDRESS, IDENTIFIER = bytes.fromhex("8704c0000201"), bytes.fromhex("88012b")
+
+
+def area(names: bytes) -> bytes:
+    """A list of extensions with alternative names alone."""
+    inner = encode(0x30, bytes.fromhex("0603551d11") + encode(0x04, encode(0x30, names)))
+    return encode(0x30, inner)
+
+
+def with_names(one: bytes, count: int) -> Parsed:
+    return Parsed(edited(SERVER, extensions=encode(0xA3, area(one * count))).der)
+
+
+def test_a_key_that_takes_long_to_read_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X9.42 Diffie-Hellman: OpenSSL checks its parameters, which takes seconds for a large prime."""
+    prime = encode(0x02, b"\0" + b"\xff" * 4096)
+    parameters = encode(0x30, prime + encode(0x02, b"\2") + encode(0x02, b"\3"))
+    algorithm = encode(0x30, encode(0x06, bytes.fromhex("2a8648ce3e0201")) + parameters)
+    spki = encode(0x30, algorithm + encode(0x03, b"\0" + encode(0x02, b"\5")))
+    monkeypatch.setattr(source, "open_certificate", lambda _: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match="subjectPublicKeyInfo: a key of a kind that we do not know"):
+        Parsed(edited(SERVER, key=spki).der).load()
+
+
+def test_alternative_names_so_short_and_many_that_they_are_none_are_refused_unread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To keep a name takes far more memory than a registered identifier of three octets has."""
+    with_names(IDENTIFIER, 100).load()
+    with_names(ADDRESS, 2000).load()
+    monkeypatch.setattr(source, "read_extensions", lambda *_: pytest.fail("they were read"))
+    with pytest.raises(ValueError, match="subjectAltName: it has 2000 names in 6004 bytes"):
+        with_names(IDENTIFIER, 2000).load()
+
+
+@pytest.mark.parametrize(
+    ("one", "share"),
+    [
+        (encode(0x82, b"a" * 38), 0.3),
+        (ADDRESS, 1.0),
+        (encode(0xA4, encode(0x30, encode(0x31, b"") * 10)), 1.0),
+    ],
+    ids=["long names", "short names", "directory names"],
+)
+def test_reading_is_paid_for_by_the_names_and_not_by_their_letters(one: bytes, share: float) -> None:
+    """A certificate of 1500 host names is honest, and read in three milliseconds."""
+    many = area(one * 1000)
+    assert octets_to_read(many) == pytest.approx(len(many) * share, rel=0.1)
+    assert octets_to_read(area(one)) == len(area(one))
+
+
+def test_what_is_no_list_of_extensions_counts_whole() -> None:
+    """It is refused when it is read."""
+    for garbage in (b"", b"\x30", b"\xff" * 3000, area(ADDRESS * 1000)[:-1]):
+        assert octets_to_read(garbage) == len(garbage)
+
+
+def test_a_certificate_of_many_names_is_judged_within_the_budget() -> None:
+    """Two thousand host names fill a Certificate message of the default size."""
+    many = leaf(
+        intermediate(root()), alternatives=[f"DNS:host-{each:05}.example.com" for each in range(2000)]
+    )
+    assert Parsed(many.der).extensions_octets < len(many.der) / 2
