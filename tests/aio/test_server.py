@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
+import sys
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import skins
 from aio_talk import closed, echo, open_to, port, quiet, run, serving
 from bothways import (
     Alert,
+    Credentials,
     Fault,
     PeerAlert,
+    SignatureWanted,
     Truncated,
 )
 from bothways.aio import server as server_source
@@ -155,3 +161,122 @@ async def test_what_came_before_a_failure_still_has_its_sender():
     async with serving(listen) as server:
         await asyncio.to_thread(client)
         assert await heard == ("Ada", b"last words")
+
+
+class Crowd:
+    """Connections that begin a handshake, say something and no more."""
+
+    def __init__(self, server) -> None:
+        self._address = ("127.0.0.1", port(server))
+        self.clients: list[socket.socket] = []
+
+    async def grow(self, *sources: str, said: bytes = b"") -> None:
+        for source in sources:
+            await asyncio.to_thread(self._begin, source, said)
+
+    def _begin(self, source: str, said: bytes) -> None:
+        client = socket.socket()
+        self.clients.append(client)
+        client.settimeout(20)
+        client.bind((source, 0))
+        with contextlib.suppress(ConnectionError):  # is among those that were ended at once
+            client.connect(self._address)
+            client.sendall(said)
+
+    def is_over(self, number: int) -> bool:
+        self.clients[number].setblocking(False)
+        try:
+            return not self.clients[number].recv(65536)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+
+    async def __aenter__(self) -> Crowd:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for client in self.clients:
+            client.close()
+        await asyncio.sleep(0.05)  # a connection that is just being accepted is nobody's yet to close
+
+
+HELLO = skins.client_config().connection("localhost").data_to_send()
+
+
+async def served(server) -> None:
+    reader, writer = await open_to(server)
+    writer.write(b"x")
+    assert await reader.read(1) == b"x"
+    await closed(writer)
+
+
+@pytest.mark.parametrize("said", [b"", HELLO[:20], HELLO], ids=["nothing", "a piece", "a hello"])
+def test_handshakes_of_one_address_that_are_only_begun_keep_nobody_out(said):
+    """Neither who is in nor who comes, be it from that address; a quarter of the places is all it has."""
+
+    async def test() -> None:
+        async with serving(echo, handshakes=16) as server:
+            reader, friend = await open_to(server)
+            async with Crowd(server) as crowd:
+                await crowd.grow(*["127.0.0.1"] * 40, said=said)
+                assert len(server._handshakes) == 4
+                for _ in range(5):
+                    await served(server)
+                friend.write(b"!")
+                assert await reader.read(1) == b"!"
+                assert server.refusals == []
+            await closed(friend)
+
+    run(test)()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
+@run
+async def test_a_hundred_prefixes_with_begun_handshakes_keep_nobody_out():
+    async with serving(echo, handshakes=128) as server, Crowd(server) as crowd:
+        sources = [f"127.90.{number}.1" for number in range(100)]
+        await crowd.grow(*sources, *sources, said=HELLO[:20])
+        for number in range(10):
+            await crowd.grow(*sources[10 * number : 10 * number + 10], said=HELLO[:20])
+            await served(server)
+        assert 120 <= len(server._handshakes) <= 128
+        assert sum(crowd.is_over(number) for number in range(len(crowd.clients))) > 100
+
+
+@run
+async def test_a_handshake_that_waits_for_our_own_side_gives_no_place_away():
+    """Else a signer that is slow would cost who has proved most."""
+    go = asyncio.Event()
+
+    async def sign(request: SignatureWanted) -> bytes:
+        await go.wait()
+        return skins.server().key.sign(request.data, ec.ECDSA(hashes.SHA256()))
+
+    config = skins.server_config(credentials=Credentials.external(skins.server().chain_pem))
+    async with serving(echo, config, handshakes=4, signer=sign) as server:
+        task = asyncio.create_task(open_to(server))
+        while all(place.waits for place in server._handshakes._held.get("127.0.0.1", ())):
+            await asyncio.sleep(0.01)
+        async with Crowd(server) as crowd:
+            await crowd.grow("127.0.0.1")
+            while not crowd.is_over(0):
+                await asyncio.sleep(0.01)
+        go.set()
+        _, writer = await task
+        await closed(writer)
+
+
+def test_room_that_was_made_is_told_once_in_a_while(caplog):
+    """However many are ended for it; nobody is told of each."""
+
+    async def flood() -> None:
+        async with serving(echo, handshakes=4) as server, Crowd(server) as crowd:
+            await crowd.grow(*["127.0.0.1"] * 50)
+            assert server.refusals == []
+
+    with caplog.at_level(logging.INFO, "bothways"):
+        asyncio.run(flood())
+    assert [each.getMessage() for each in caplog.records if each.name == "bothways"] == [
+        "1 handshakes were ended because too many had begun"
+    ]

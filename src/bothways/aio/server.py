@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
@@ -14,14 +17,18 @@ from bothways.aio.link import BUFFER_LIMIT, Link
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
 from bothways.errors import TLSError
-from bothways.tls.connection import ServerConfig
-from bothways.tls.events import Observer
+from bothways.places import Place, Places, source_of
+from bothways.tls.connection import Connection, ServerConfig
+from bothways.tls.events import Event, Observer
 
 logger = logging.getLogger("bothways")
 
 Handler = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 Refusal = Callable[[Exception, object], None]
 LINGER_SECONDS = 1.0
+HANDSHAKES = 512
+WAITING = 1024  # connections that wait in the system to be accepted
+TOLD_SECONDS = 60.0  # how often it is logged at most that handshakes were ended to make room
 
 
 async def start_server(
@@ -32,6 +39,7 @@ async def start_server(
     *,
     limit: int = BUFFER_LIMIT,
     backlog: int = 100,
+    handshakes: int = HANDSHAKES,
     idle_timeout: float | None = None,
     signer: Signer | None = None,
     evidence: Finder | None = None,
@@ -42,34 +50,94 @@ async def start_server(
 
     The connection is closed when the handler returns.  refused: is called with the error and the client's
     address where a handshake fails; by default that is logged.  observer: makes an observer for each
-    connection.  The rest is as for `connect`. A handshake has the time that the configuration allows.
+    connection.  handshakes: how many clients at once may not have finished theirs, a quarter of them from one
+    address or /64 of IPv6 at the most; where more come, those are ended that made least progress, first of the
+    address that has most. It bounds no connection that was established; how many of those there may be is for
+    the handler to say.  The rest is as for `connect`. A handshake has the time that the configuration allows.
     """
-    server = Server(handler, refused or _log_refusal)
+    server = Server(handler, refused or _log_refusal, handshakes)
     watch = Watch(config)
     finder = evidence or own_finder(config)
 
     def made() -> Link:
         connection = config.connection(observer=observer() if observer is not None else None)
         link = ServerLink(
-            connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder
+            connection,
+            watch,
+            server,
+            limit=limit,
+            idle_timeout=idle_timeout,
+            signer=signer,
+            evidence=finder,
         )
-        link.begin = lambda: server.serve(link, limit)
         return link
 
     loop = asyncio.get_running_loop()
     server.listening = await loop.create_server(made, host, port, backlog=backlog)
+    for each in server.sockets:
+        _let_wait(each, max(backlog, WAITING))
     return server
 
 
 class ServerLink(Link):
-    """A link that says when its client is there."""
+    """A link that has a place among those in a handshake, and says when its client is there."""
 
-    begin: Callable[[], None]
+    def __init__(
+        self,
+        connection: Connection,
+        watch: Watch,
+        server: Server,
+        *,
+        limit: int,
+        idle_timeout: float | None,
+        signer: Signer | None,
+        evidence: Finder | None,
+    ) -> None:
+        super().__init__(
+            connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=evidence
+        )
+        self._server = server
+        self.limit = limit
+        self.place = Place("", self.make_room, 0.0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the handshake, and the task that waits for its end."""
         super().connection_made(transport)
-        self.begin()
+        name = transport.get_extra_info("peername")
+        self.place.source = source_of(name[0]) if isinstance(name, tuple) else ""
+        self.place.since = asyncio.get_running_loop().time()
+        self._server.arrived(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what came as progress."""
+        self.place.moved += len(data)
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place back."""
+        super().connection_lost(exc)
+        self._server.left(self)
+
+    def make_room(self) -> None:
+        """End for another, and leave nothing to the system."""
+        if self.account.failure is None:
+            self.account.failure = MadeRoom("its place was given to another handshake")
+        own = self.transport.get_extra_info("socket")
+        if own is not None:
+            with contextlib.suppress(OSError):
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+        self._wake()
+
+    def _take(self, events: list[Event]) -> None:
+        super()._take(events)
+        self.place.waits = self.connection.wants_data
+        if self.account.established:
+            self._server.left(self)
+
+
+class MadeRoom(ConnectionAbortedError):
+    """A handshake was ended because others had more right to its place."""
 
 
 class Server:
@@ -77,9 +145,12 @@ class Server:
 
     listening: asyncio.Server
 
-    def __init__(self, handler: Handler, refused: Refusal) -> None:
+    def __init__(self, handler: Handler, refused: Refusal, handshakes: int = HANDSHAKES) -> None:
         self._handler = handler
         self._refused = refused
+        self._handshakes = Places(handshakes)
+        self._made_room = 0
+        self._told_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -124,23 +195,40 @@ class Server:
         self.close_clients()
         await self.wait_closed()
 
-    def serve(self, link: Link, limit: int) -> None:
-        """Start the task of one connection; called by its link."""
-        task = asyncio.get_running_loop().create_task(self._converse(link, limit))
+    def arrived(self, link: ServerLink) -> None:
+        """Start the task of one connection, for which another may be ended, or that one itself; for its link."""
+        loser = self._handshakes.enter(link.place, link.place.since)
+        if loser is not None:
+            loser.end()
+            self._tell_of_room_made(link.place.since)
+        task = asyncio.get_running_loop().create_task(self._converse(link))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _converse(self, link: Link, limit: int) -> None:
+    def left(self, link: ServerLink) -> None:
+        """Note that a handshake is over; for its link."""
+        self._handshakes.leave(link.place)
+
+    def _tell_of_room_made(self, now: float) -> None:
+        self._made_room += 1
+        if self._told_at is None or now >= self._told_at + TOLD_SECONDS:
+            logger.warning("%d handshakes were ended because too many had begun", self._made_room)
+            self._told_at, self._made_room = now, 0
+
+    async def _converse(self, link: ServerLink) -> None:
         address = link.transport.get_extra_info("peername")
         writer = StreamWriter(link)
         try:
             try:
                 await link.until_established()
+            except MadeRoom:
+                await link.until_lost()
+                return
             except (TLSError, OSError) as error:
                 self._refused(error, address)
                 await link.until_lost()
                 return
-            await self._handler(StreamReader(link, limit), writer)
+            await self._handler(StreamReader(link, link.limit), writer)
             writer.close(linger=LINGER_SECONDS)
             await link.until_lost()
         except asyncio.CancelledError:
@@ -153,6 +241,12 @@ class Server:
             link.abort()
             context = {"message": "a handler failed", "exception": error, "transport": link.transport}
             asyncio.get_running_loop().call_exception_handler(context)
+
+
+def _let_wait(listener: socket.socket, count: int) -> None:
+    """Let so many connections wait in the system; asyncio would accept as many in one turn of its loop."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(listener.fileno())) as same:
+        same.listen(count)
 
 
 def _log_refusal(error: Exception, address: object) -> None:
