@@ -522,7 +522,11 @@ RULES = (
         r"CA:(TRUE|FALSE)(?:, pathlen:(\d+))?",
         lambda _, match: [
             Want("CA", "yes" if match[1] == "TRUE" else "no"),
-            *([Want("CA", f"at most {match[2]} CA")] if match[2] else []),
+            *(
+                [Want("CA", f"at most {match[2]} CA" if match[2] != "0" else "no CA below it")]
+                if match[2]
+                else []
+            ),
         ],
     ),
     Rule(r"Subject Key Identifier:(?: critical)?$", f"({_HEX})", within(octets)),

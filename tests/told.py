@@ -18,11 +18,12 @@ def one(data: bytes, now=pki.NOW, password: bytes | None = None) -> Document:
 
 
 def facts(document: Document) -> dict[str, str]:
-    """The facts of a document; what goes on over several rows is joined by newlines."""
+    """The facts of a document; rows are joined by newlines, and what only goes on in the next one by a blank."""
     found: dict[str, str] = {}
     name = ""
     for each, text in document.facts:
-        name, text = (name, f"{found[name]}\n{text}") if not each else (each, text)
+        between = " " if text.startswith("  ") else "\n"
+        name, text = (name, f"{found[name]}{between}{text.strip()}") if not each else (each, text)
         found[name] = text
     return found
 

@@ -42,7 +42,7 @@ def test_whoever_reads_only_the_beginning_ends_it_quietly(folder):
         ("\ufeff-----BEGIN".encode("utf-16-le"), "this is text in UTF-16", "iconv -f UTF-16 -t UTF-8 'a file' >"),
         (b"{}", 'no recorded handshake: "format" is not "bothways-handshake"', None),
         (b"<!doctype html><p>", "this is an HTML or XML document", "see in a text editor"),
-        (b"0\x82\x10\0", "DER that cannot be read: a length of 4096 at byte 0 runs past the end", "the file may be"),
+        (b"0\x82\x10\0", "DER that cannot be read: a length of 4096 at byte 0 runs past the end", "see whether"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_told_with_what_to_do(folder, content, what, hint):
@@ -77,7 +77,7 @@ def test_certificates_in_pkcs7_are_shown(folder):
     (folder / "chain.p7b").write_bytes(pkcs7.serialize_certificates(certificates, Encoding.DER))
     done = show(folder, "chain.p7b")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "chain.p7b: PKCS#7: 2 certificates and 0 CRLs" in done.stdout
+    assert "chain.p7b: PKCS#7: 2 certificates" in done.stdout
     assert "chain.p7b: certificate: Ada" in done.stdout
 
 

@@ -244,7 +244,7 @@ VERSIONS = [
     ("v1 with unique identifiers", ["version", "extensions"], {"uids": ISSUER_UID}, "issuerUniqueID, which"),
     ("v1 with its subject's", ["version", "extensions"], {"uids": SUBJECT_UID}, "subjectUniqueID, which"),
     ("v1 said aloud", ["extensions"], {"version": ONE}, "a default value is written out"),
-    ("v2", ["extensions"], {"version": TWO}, "is not a valid X509 version"),
+    ("v2", ["extensions"], {"version": TWO}, "version 2, which is none that is known"),
     ("v2 with extensions", [], {"version": TWO}, "it has extensions, which version 2 has not"),
     ("v4", [], {"version": FOUR}, "a version that RFC 5280 does not know"),
     ("a version of two octets", [], {"version": bytes.fromhex("a00402020002")}, "a version that"),

@@ -46,7 +46,24 @@ PanicException.__module__ = "pyo3_runtime"
         (NotImplementedError(), "NotImplementedError"),
         (RecursionError("deep"), "deep"),
         (AttributeError("none"), "none"),
-        (x509.InvalidVersion("7 is not a valid X509 version", 7), "7 is not a valid X509 version"),
+        (x509.InvalidVersion("7 is not a valid X509 version", 7), "version 8, which is none that is known"),
+        (ValueError("path_length must be None when ca is False"), "a length of path where there is no CA"),
+        (
+            ValueError("ParseError { kind: InvalidSize { min: 1, max: 9, actual: 0 } }"),
+            "a list that is empty or too long",
+        ),
+        (ValueError("1 is not a valid OCSP response version"), "an unknown OCSP response version"),
+        (
+            ValueError("CpsUri ASN.1 structure found but OID did not match"),
+            "a policy qualifier of another kind than it says",
+        ),
+        (
+            ValueError(
+                "Could not deserialize key data. The data may be in an incorrect format, ... Details: x"
+            ),
+            "it is no key of a kind that is known",
+        ),
+        (ValueError("too short. Please file an issue at https://example.com"), "too short"),
         (x509.UnsupportedGeneralNameType("x400Address", 3), "x400Address"),
         (
             x509.DuplicateExtension("Duplicate", x509.ObjectIdentifier("2.5.29.17")),

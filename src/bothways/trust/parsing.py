@@ -17,7 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
 from cryptography.x509 import ocsp
 
 T = TypeVar("T")
@@ -36,9 +36,22 @@ _KINDS = {
     "ExtraData": "bytes follow where nothing may follow",
     "InvalidSetOrdering": "a set whose elements are not in their order",
     "EncodedDefault": "a default value is written out, which DER forbids",
+    "InvalidSize": "a list that is empty or too long",
     "OidTooLong": "an object identifier that is too long",
     "UnknownDefinedBy": "a type that is not known",
 }
+# What parsers say of their own functions and types, in words that say something to whoever made the file.
+_SAID = (
+    (r"path_length must be None when ca is False", "a length of path where there is no CA"),
+    (
+        r"x400Address/EDIPartyName are not supported types",
+        "a name of a kind that is not supported: x400Address or ediPartyName",
+    ),
+    (r"(?:CpsUri|UserNotice) ASN.1 structure found.*", "a policy qualifier of another kind than it says"),
+    (r"\d+ is not a valid (.*) version", r"an unknown \1 version"),
+    (r"Could not deserialize key data\..*", "it is no key of a kind that is known"),
+    (r"(.*?)\.? Please file an issue .*", r"\1"),
+)
 
 
 class EncodingError(ValueError):
@@ -102,7 +115,11 @@ def problem_of(error: BaseException) -> str:
         return f"a kind that is not known: {error}"
     if isinstance(error, KeyError):
         return f"a value that is not known: {error}"
+    if isinstance(error, x509.InvalidVersion):
+        return f"version {error.parsed_version + 1}, which is none that is known"
     text = str(error.args[0] if len(error.args) > 1 else error)
+    for pattern, words in _SAID:
+        text = re.sub(pattern, words, text, count=1, flags=re.DOTALL)
     found = _PARSE_ERROR.search(text)
     return _in_words(found) if found is not None else text or type(error).__name__
 
@@ -294,6 +311,11 @@ def pkcs12_contents(data: bytes, password: bytes | None) -> Pkcs12:
             raise
         kind = PassphraseNeeded if password is None else WrongPassphrase
         raise kind(error.place, error.problem) from None
+
+
+def pkcs7_certificates(data: bytes) -> list[bytes]:
+    """Return the certificates of a PKCS#7 file (RFC 2315), BER or DER, in DER. Raises EncodingError."""
+    return [encoded(each) for each in attempt("", pkcs7.load_der_pkcs7_certificates, data)]
 
 
 # -- parts -----------------------------------------------------------------------------------------------

@@ -117,6 +117,7 @@ def test_one_part_that_cannot_be_read_hides_no_other():
     [
         (sequence(der(0x02, b"\x05"), der(0x01, b"\xff"), der(0x05, b"")), "{5, true, null}"),
         (sequence(encoded_oid("2.5.4.3"), encoded_oid("1.2.3.4")), "{CN (2.5.4.3), 1.2.3.4}"),
+        (der(0x1B, b"general"), '"general"'),
         (der(0xA1, der(0x0C, "ä".encode())), '[1] {"ä"}'),
         (der(0x82, b"a.example"), '[2] "a.example"'),
         (der(0x82, b"\xff"), "[2] ff"),

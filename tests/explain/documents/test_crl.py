@@ -91,8 +91,8 @@ def test_an_indirect_crl_says_whose_each_certificate_is(root):
         one(builder.next_update(pki.NOW + pki.DAY).sign(root.key, hashes.SHA256()).public_bytes(DER))
     )
     _, first_, second = told["revoked"].split("\n")
-    assert first_.endswith("on 2026-05-30 12:00:00 UTC, issued by name CN=Other CA")
-    assert second.endswith("on 2026-05-30 12:00:00 UTC, superseded, issued by name CN=Other CA")
+    assert first_.endswith("on 2026-05-30 12:00:00 UTC, issued by CN=Other CA")
+    assert second.endswith("on 2026-05-30 12:00:00 UTC, superseded, issued by CN=Other CA")
 
 
 @pytest.mark.parametrize(
@@ -182,3 +182,14 @@ def test_a_list_of_entries_that_breaks_off_is_told_up_to_there(root):
 def test_what_has_no_parts_is_a_damaged_document():
     """Nothing is raised."""
     assert "no tbsCertList" in crl_document(b"\x30\0", pki.NOW).damaged
+
+
+def test_what_judging_makes_of_an_odd_crl_is_told(root):
+    """Refused whole, or good for its revocations alone."""
+    critical = [(extension("1.2.3.4", b"?"), True)]
+    told = facts(one(pki.crl(root, extra=critical)))
+    assert told["problem"].startswith("refused wherever it is judged: it has the critical extension 1.2.3.4")
+    unread = [(extension("2.5.29.46", b"?"), False)]
+    told = facts(one(pki.crl(root, number=None, extra=unread)))
+    assert told["problem"].startswith("only its revocations count where it is judged: freshestCRL: ")
+    assert "problem" not in facts(one(pki.crl(root)))

@@ -20,7 +20,7 @@ def test_a_distribution_point_is_told_with_its_reasons_and_its_issuer():
     told = told_of(POINTS, sequence(full, relative, sequence()))["CRL distribution points"].split("\n")
     assert told == [
         "URI http://a.example/1.crl; for keyCompromise, certificateHold",
-        "relative to the issuer's name: CN=part; issued by name CN=Other CA",
+        "relative to the issuer's name: CN=part; issued by CN=Other CA",
         "a point without a name",
     ]
 

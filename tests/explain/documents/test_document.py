@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bothways.explain.documents.document import Unreadable, bounded, damaged, first_of, packed, rows
+from bothways.explain.documents.document import Unreadable, bounded, broken, damaged, first_of, packed, rows
 
 
 def test_a_page_has_a_bounded_number_of_rows():
@@ -27,6 +27,17 @@ def test_items_share_a_row_as_far_as_it_reaches():
         ("", "c" * 60),
     ]
     assert rows("names", ["a", "b"]) == [("names", "a"), ("", "b")]
+
+
+def test_an_item_that_is_too_wide_goes_on_in_rows_of_its_own():
+    """A policy with its notices."""
+    assert broken("policies", ["1.2.3", "a" * 90 + "; " + "b" * 20 + "; c", "d" * 200]) == [
+        ("policies", "1.2.3"),
+        ("", "a" * 90 + ";"),
+        ("", "  " + "b" * 20 + ";"),
+        ("", "  c"),
+        ("", "d" * 200),
+    ]
 
 
 def test_a_damaged_document_says_why_and_what_to_do():

@@ -186,6 +186,9 @@ def test_extensions_of_a_response_are_told(leaf):
     assert told["service locator"] == "issuer CN=Root"
     assert told["extended revoke"].startswith("yes: ")
     assert told["extension 1.2.3.4"] == "1 byte: 3f (critical)"
+    assert told["problem"] == (
+        "refused wherever it is judged: it has the critical extension 1.2.3.4, which we do not know"
+    )
 
 
 def test_a_request_is_told_too(leaf):

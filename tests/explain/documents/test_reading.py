@@ -98,7 +98,7 @@ def test_the_shape_of_der_tells_its_kind(root, make, kind):
         (b"hello", "neither PEM nor DER"),
         (b"0\x03\x02\x01\x01", "cannot be parsed as a key"),
         (b"0", "DER that cannot be read: an element is cut off at byte 0"),
-        (b"0\x80\0\0", "no definite length at byte 1"),
+        (b"0\x80\0\0", "BER, but neither PKCS#12 nor PKCS#7"),
         (sequence(sequence(), b"\x0c\0"), "DER, but no certificate"),
         (sequence(), "DER, but no certificate"),
     ],

@@ -24,6 +24,7 @@ TIMES = (UTC_TIME, GENERALIZED_TIME)
 BYTES_SHOWN = 32
 TEXT_SHOWN = 1000
 _DIGITS_SHOWN = 200
+_OTHER_STRINGS = (0x19, 0x1A, 0x1B)  # GraphicString, VisibleString, GeneralString
 _OID_LIMIT = 63
 _DECIMAL_BYTES = 16
 _DEPTH, _PARTS = 8, 60
@@ -268,7 +269,7 @@ def _outline(found: Element, depth: int, left: list[int]) -> str:
             return moment_words(found)
         case 0x04:
             return _inner(found.content, depth, left)
-        case tag if text_of(tag, found.content) is not None:
+        case tag if tag in _OTHER_STRINGS or text_of(tag, found.content) is not None:
             return string(found)
     mark = f"[{found.tag & 0x1F}] " if found.tag & 0xC0 == 0x80 else ""
     text = found.content

@@ -69,12 +69,14 @@ def _basic_constraints(found: Element) -> list[str]:
     fields.end()
     told = ["yes" if flag is not None and boolean(flag) else "no"]
     if length is not None:
-        told.append(f"at most {_cas(number_words(length))} below it")
+        told.append(_below(number_words(length)))
     return told
 
 
-def _cas(number: str) -> str:
-    return "1 CA" if number == "1" else f"{number} CAs"
+def _below(number: str) -> str:
+    if number == "0":
+        return "no CA below it"
+    return f"at most {number} CA{'s' if number != '1' else ''} below it"
 
 
 def _purposes(found: Element) -> list[str]:

@@ -15,7 +15,7 @@ from bothways.oids import NAMES
 from bothways.trust import parsing
 
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
-_INTO_PEM = "openssl pkcs7 -in FILE -print_certs -out FILE.pem, with -inform DER for a file in DER"
+_INTO_PEM = "openssl pkcs7 -inform {} -in FILE -print_certs -out FILE.pem"
 
 
 def pkcs12_documents(data: bytes, now: datetime, password: bytes | None) -> Iterator[Document]:
@@ -35,8 +35,8 @@ def pkcs12_documents(data: bytes, now: datetime, password: bytes | None) -> Iter
             yield certificate_document(der, now)
 
 
-def pkcs7_documents(data: bytes, now: datetime) -> Iterator[Document]:
-    """Yield what a PKCS#7 file is, then its certificates and CRLs."""
+def pkcs7_documents(data: bytes, now: datetime, form: str) -> Iterator[Document]:
+    """Yield what a PKCS#7 file is, then its certificates and CRLs. form: PEM or DER, as the file has it."""
     try:
         outer = Fields(first(data, "PKCS#7"))
         kind = oid(outer.take(OID, "type of PKCS#7"))
@@ -51,12 +51,12 @@ def pkcs7_documents(data: bytes, now: datetime) -> Iterator[Document]:
         inner.take(SEQUENCE, "content")
         certificates, lists = inner.optional(0xA0), inner.optional(0xA1)
     except ValueError as error:
-        yield damaged("PKCS#7", error)
+        yield from _as_ber(data, now, form, error)
         return
     found = [] if certificates is None else list(certificates.children())
     crls = [] if lists is None else list(lists.children())
-    what = f"{_count(len(found), 'certificate')} and {_count(len(crls), 'CRL')}"
-    yield Document("PKCS#7", what, (("for other commands", _INTO_PEM),))
+    what = _count(len(found), "certificate") + (f" and {_count(len(crls), 'CRL')}" if crls else "")
+    yield Document("PKCS#7", what, (("for other commands", _INTO_PEM.format(form)),))
     for each in found:
         if each.tag == SEQUENCE:
             yield certificate_document(each.encoded, now)
@@ -64,6 +64,20 @@ def pkcs7_documents(data: bytes, now: datetime) -> Iterator[Document]:
             yield Document("certificate", f"of a kind of its own (tag {each.tag:02x})", ())
     for each in crls:
         yield crl_document(each.encoded, now)
+
+
+def _as_ber(data: bytes, now: datetime, form: str, error: ValueError) -> Iterator[Document]:
+    """Read what is no DER as `cryptography` does, which takes BER too."""
+    try:
+        found = parsing.pkcs7_certificates(data)
+    except parsing.EncodingError:
+        yield damaged("PKCS#7", error)
+        return
+    yield Document(
+        "PKCS#7", _count(len(found), "certificate"), (("for other commands", _INTO_PEM.format(form)),)
+    )
+    for each in found:
+        yield certificate_document(each, now)
 
 
 def _count(number: int, what: str) -> str:

@@ -23,20 +23,22 @@ from bothways.explain.documents.asn1 import (
     serial_words,
     short_hex,
 )
-from bothways.explain.documents.certificate import problem_words, version_words
+from bothways.explain.documents.certificate import version_words
 from bothways.explain.documents.certificate_extensions import (
     CERTIFICATE_EXTENSIONS,
 )
-from bothways.explain.documents.distribution_points import REASONS, issuing_distribution_point
+from bothways.explain.documents.distribution_points import REASONS, issuers, issuing_distribution_point
 from bothways.explain.documents.document import Document, Facts, bounded, damaged
 from bothways.explain.documents.extensions import Table, Told, Words, facts_of, told
 from bothways.explain.documents.keys import algorithm_words
-from bothways.explain.documents.names import general_names, name_words, title_of
+from bothways.explain.documents.names import name_words, title_of
 from bothways.explain.documents.times import since_words, until_words
+from bothways.explain.escape import visible
 from bothways.oids import OTHERS
-from bothways.trust import parsing
+from bothways.trust.crl import CRL
 
 REVOKED_SHOWN = 20
+_READ_WHOLE = 1024 * 1024
 _ENTRY_REASONS = (*REASONS[:7], None, "removeFromCRL", "privilegeWithdrawn", "aACompromise")
 _ISSUER, _SCOPE, _BASE, _NUMBER = "2.5.29.29", "2.5.29.28", "2.5.29.27", "2.5.29.20"
 _FOREMOST = (_NUMBER, _BASE, _SCOPE)
@@ -61,7 +63,7 @@ def _hold(found: Element) -> list[str]:
 
 
 def _other_issuer(found: Element) -> list[str]:
-    return [f"issued by {each}" for each in general_names(found)]
+    return [f"issued by {each}" for each in issuers(found)]
 
 
 ENTRY_EXTENSIONS: Table = {
@@ -123,7 +125,7 @@ def _document(outer: Element, size: int, now: datetime) -> Document:
         ("issuer", name_words(issuer.encoded)),
         ("this update", since_words(this, now)),
         ("next update", until_words(following, now) if following is not None else "not said"),
-        *problem_words(lambda: parsing.crl(outer.encoded)),
+        *_problem(outer.encoded),
         *[fact for key in _FOREMOST for each in extensions if each.identifier == key for fact in each.facts],
         *_revoked(revoked),
         ("signed with", words),
@@ -133,6 +135,21 @@ def _document(outer: Element, size: int, now: datetime) -> Document:
         ("SHA-256", sha256(outer.encoded).hexdigest()),
     ]
     return Document("CRL", title_of(issuer.encoded), bounded(facts))
+
+
+def _problem(der: bytes) -> Facts:
+    """Return what judging makes of a CRL that it cannot read or use. The entries of a long one are not read for it."""
+    try:
+        crl = CRL(der)
+        if len(der) <= _READ_WHOLE:
+            crl.read_entries()
+    except ValueError as error:
+        return [("problem", f"refused wherever it is judged: {visible(str(error))}")]
+    if crl.problem is not None:
+        return [("problem", f"refused wherever it is judged: {visible(crl.problem)}")]
+    if crl.unread is not None:
+        return [("problem", f"only its revocations count where it is judged: {visible(str(crl.unread))}")]
+    return []
 
 
 def _extensions(found: Element | None) -> list[Told]:

@@ -47,8 +47,13 @@ def _point(found: Element) -> Iterator[str]:
         yield f"for {', '.join(reasons_of(covered))}"
     issuer = fields.optional(0xA2)
     if issuer is not None:
-        yield f"issued by {', '.join(general_names(issuer))}"
+        yield f"issued by {', '.join(issuers(issuer))}"
     fields.end()
+
+
+def issuers(found: Element) -> list[str]:
+    """Return the names of who issues a CRL or a certificate, which are distinguished names as a rule."""
+    return [each.removeprefix("name ") for each in general_names(found)]
 
 
 def _named(found: Element | None) -> list[str]:

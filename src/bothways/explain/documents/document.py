@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+from bothways.explain.escape import visible
 
 Facts = list[tuple[str, str]]
 
@@ -39,7 +41,8 @@ class Document:
 def damaged(kind: str, error: Exception | str) -> Document:
     """Return a document that cannot be read, with the reason."""
     hint = error.hint if isinstance(error, Unreadable) else ""
-    return Document(kind, "cannot be read", (("problem", str(error)),), damaged=str(error), hint=hint)
+    problem = visible(str(error))
+    return Document(kind, "cannot be read", (("problem", problem),), damaged=problem, hint=hint)
 
 
 def bounded(facts: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -58,6 +61,21 @@ def first_of(items: Sequence[str], limit: int = ITEMS_SHOWN) -> list[str]:
 def rows(name: str, items: Iterable[str]) -> Facts:
     """Return one row for each item, the first of them named."""
     return [(name if place == 0 else "", each) for place, each in enumerate(items)]
+
+
+def broken(name: str, items: Iterable[str]) -> Facts:
+    """Return a row for each item; one that is wider than a page goes on in rows of its own, at a semicolon."""
+    return rows(name, (part for each in items for part in _parts(each)))
+
+
+def _parts(item: str) -> Iterator[str]:
+    if len(item) <= _WIDTH:
+        yield item
+        return
+    start, *rest = item.split("; ")
+    yield start + (";" if rest else "")
+    yield from (f"  {part};" for part in rest[:-1])
+    yield from (f"  {part}" for part in rest[-1:])
 
 
 def packed(name: str, items: Sequence[str]) -> Facts:

@@ -21,7 +21,7 @@ from bothways.explain.documents.asn1 import (
     short_hex,
     whole,
 )
-from bothways.explain.documents.document import Facts, first_of, packed, rows
+from bothways.explain.documents.document import Facts, broken, first_of, packed
 
 EXTENSIONS_SHOWN = 64
 
@@ -100,7 +100,7 @@ def facts_of_value(identifier: str, value: bytes, known: Table) -> Facts:
         items = first_of(words.tell(whole(value, "value", words.tag)))
     except ValueError as error:
         return [(words.name, f"cannot be read ({error}): {short_hex(value)}")]
-    return (rows if words.a_row_each else packed)(words.name, items or ["empty"])
+    return (broken if words.a_row_each else packed)(words.name, items or ["empty"])
 
 
 def unknown(value: bytes) -> str:

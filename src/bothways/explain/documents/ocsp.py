@@ -41,7 +41,7 @@ from bothways.explain.documents.names import general_name, name_words
 from bothways.explain.documents.times import since_words, until_words
 from bothways.explain.documents.timestamps import timestamps
 from bothways.oids import NAMES
-from bothways.trust import parsing
+from bothways.trust.ocsp import OCSPResponse
 
 ANSWERS_SHOWN = 20
 CERTIFICATES_SHOWN = 8
@@ -148,7 +148,7 @@ def _answered(der: bytes, body: Element, now: datetime) -> list[Document]:
     facts = [
         ("responder", readable(_responder, responder)),
         ("produced at", since_words(produced, now)),
-        *problem_words(lambda: parsing.ocsp_response(der)),
+        *problem_words(lambda: _usable(der)),
         *_answers(answers, now),
         *(
             facts_of(told(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
@@ -161,6 +161,13 @@ def _answered(der: bytes, body: Element, now: datetime) -> list[Document]:
     ]
     documents = [certificate_document(each.encoded, now) for each in carried[:CERTIFICATES_SHOWN]]
     return [Document("OCSP response", _title(answers), bounded(facts)), *documents]
+
+
+def _usable(der: bytes) -> None:
+    """Raise ValueError for a response that judging cannot read or use."""
+    response = OCSPResponse(der)
+    if response.problem is not None:
+        raise ValueError(response.problem)
 
 
 def _responder(found: Element) -> str:

@@ -39,6 +39,7 @@ Passphrase = bytes | Callable[[], bytes | None] | None
 
 _LINE = re.compile(rb"-----(BEGIN|END) ([A-Z0-9][A-Z0-9 #]{0,63})-----")
 _PARTS = 8
+_PKCS12_VERSION = bytes((INTEGER, 1, 3))
 _KINDS = {
     "CERTIFICATE": "certificate",
     "X509 CERTIFICATE": "certificate",
@@ -105,16 +106,26 @@ class _Reader:
         """Yield what is in a file of DER, which its shape tells."""
         if data[:1] != b"\x30":
             raise foreign(data)
+        if data[1:2] == b"\x80":
+            yield from self._from_ber(data)
+            return
         try:
             parts = _beginning(first(data, "document"))
         except ValueError as error:
-            raise Unreadable(
-                f"DER that cannot be read: {error}", "the file may be cut off, or be BER"
-            ) from None
+            raise Unreadable(f"DER that cannot be read: {error}", "see whether the file is cut off") from None
         read = self._by_shape(parts, data)
         if read is None:
             raise Unreadable("DER, but no certificate, key, request, CRL, OCSP response or PKCS#12")
         yield from read
+
+    def _from_ber(self, data: bytes) -> Iterator[Document]:
+        """Yield what is in a file with lengths that stand at the end, as some programs write containers."""
+        if data[2:5] == _PKCS12_VERSION:
+            yield from self._opened(lambda password: pkcs12_documents(data, self._now, password))
+        elif data[2:3] == bytes((OID,)):
+            yield from pkcs7_documents(data, self._now, "DER")
+        else:
+            raise Unreadable("BER, but neither PKCS#12 nor PKCS#7")
 
     def _by_label(self, block: _Block) -> Iterator[Document]:
         label, der = block.label, block.der
@@ -130,7 +141,7 @@ class _Reader:
         elif kind == "PKCS#12":
             yield from self._opened(lambda password: pkcs12_documents(der, self._now, password))
         elif kind == "PKCS#7":
-            yield from pkcs7_documents(der, self._now)
+            yield from pkcs7_documents(der, self._now, "PEM")
         elif (unreadable := by_label(label)) is not None:
             raise unreadable
         elif label.endswith("PRIVATE KEY"):
@@ -144,7 +155,7 @@ class _Reader:
             case [tag, *_] if tag == ENUMERATED:
                 return iter(response_documents(data, self._now))
             case [tag, *_] if tag == OID:
-                return pkcs7_documents(data, self._now)
+                return pkcs7_documents(data, self._now, "DER")
             case [tag, second, *_] if tag == INTEGER and second == SEQUENCE and integer(parts[0]) == 3:
                 return self._opened(lambda password: pkcs12_documents(data, self._now, password))
             case [tag, *_] if tag == INTEGER:
