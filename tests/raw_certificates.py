@@ -42,39 +42,39 @@ class Raw:
         return b"-----BEGIN CERTIFICATE-----\n" + body + b"-----END CERTIFICATE-----\n"
 
 
-def edited(
-    issued: Issued | Raw, *leave_out: str, signer: PrivateKeyTypes | None = None, **changes: bytes
-) -> Raw:
-    """The same certificate with other parts, or without some, signed anew by its issuer's key.
-
-    `uids` stand before the extensions.
-    """
-    _, tbs_end = parts(issued.der)[0]
-    tbs = issued.der[parts(issued.der)[0][0] : tbs_end]
-    found = dict(zip(PARTS, (tbs[at:end] for at, end in parts(tbs)), strict=False))
-    extensions = found.pop("extensions", b"")
-    found |= {"uids": b"", "extensions": extensions} | changes
-    for each in leave_out:
-        found[each] = b""
-    return signed(b"".join(found.values()), found["algorithm"], issued, signer)
-
-
-def signed(
-    content: bytes, algorithm: bytes, issued: Issued | Raw, signer: PrivateKeyTypes | None = None
-) -> Raw:
-    """Sign the content of a TBSCertificate by the issuer of `issued`, or by `signer`."""
-    tbs = der(0x30, content)
-    by = signer or (issued.above[0].key if issued.above else issued.key)
-    signature = der(0x03, b"\0" + signature_of(by, tbs))
-    return Raw(der(0x30, tbs + algorithm + signature), issued.key, issued.above)
-
-
 def signature_of(signer: PrivateKeyTypes, data: bytes) -> bytes:
     """A signature with SHA-256, PKCS#1 v1.5 for RSA."""
     if isinstance(signer, ec.EllipticCurvePrivateKey):
         return signer.sign(data, ec.ECDSA(hashes.SHA256()))
     assert isinstance(signer, rsa.RSAPrivateKey)
     return signer.sign(data, padding.PKCS1v15(), hashes.SHA256())
+
+
+Sign = Callable[[PrivateKeyTypes, bytes], bytes]
+
+
+def edited(
+    issued: Issued | Raw,
+    *leave_out: str,
+    signer: PrivateKeyTypes | None = None,
+    sign: Sign = signature_of,
+    **changes: bytes,
+) -> Raw:
+    """The same certificate with other parts, or without some, signed anew by its issuer's key.
+
+    `uids` stand before the extensions. signer: a key that is not the issuer's. sign: how it signs.
+    """
+    start, end = parts(issued.der)[0]
+    tbs = issued.der[start:end]
+    found = dict(zip(PARTS, (tbs[at:stop] for at, stop in parts(tbs)), strict=False))
+    extensions = found.pop("extensions", b"")
+    found |= {"uids": b"", "extensions": extensions} | changes
+    for each in leave_out:
+        found[each] = b""
+    content = der(0x30, b"".join(found.values()))
+    by = signer or (issued.above[0].key if issued.above else issued.key)
+    signature = der(0x03, b"\0" + sign(by, content))
+    return Raw(der(0x30, content + found["algorithm"] + signature), issued.key, issued.above)
 
 
 def with_extensions(edit: Callable[[list[bytes]], list[bytes]]) -> Callable[[Issued], Raw]:

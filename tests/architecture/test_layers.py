@@ -29,7 +29,7 @@ INSIDE = {
         ("der", "files", "work"),
         ("pem", "distinguished", "watched"),
         ("parsing", "general_names"),
-        ("extensions", "subtrees", "key_identifiers", "precheck"),
+        ("extensions", "subtrees", "key_identifiers", "precheck", "public_keys"),
         ("certificate",),
         ("verdict", "reasons", "issuers"),
         ("signatures", "names", "name_constraints", "policies", "crl_entries"),

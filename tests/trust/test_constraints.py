@@ -10,6 +10,8 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.constraints import certificate_reasons, flaws, key_weakness
 from bothways.trust.verdict import Purpose
 from pki import DAY, NOW, Issued, as_version_1, intermediate, issue, key, leaf, root
+from raw_certificates import edited
+from raw_keys import rsa_key
 
 ROOT = root()
 
@@ -106,6 +108,31 @@ def test_a_weak_key_is_refused_wherever_it_stands(kind, weakness):
     assert [(each.fault, each.facts) for each in reasons(weak)] == (
         [(Fault.WEAK_KEY, {"got": weakness})] if weakness else []
     )
+
+
+@pytest.mark.parametrize(
+    ("bits", "exponent", "weakness"),
+    [
+        (2048, 3, None),
+        (2048, 2**255 + 1, None),
+        (2048, 2**256 + 1, "RSA of 2048 bits with an exponent of 257"),
+        (4096, 2**63 + 1, None),
+        (4096, 2**64 + 1, "RSA of 4096 bits with an exponent of 65"),
+    ],
+)
+def test_an_rsa_key_with_a_long_exponent_is_refused(bits, exponent, weakness):
+    """FIPS 186-5 A.1.1; OpenSSL checks nothing by a large modulus with a longer one."""
+    modulus = key(f"RSA-{bits}").public_key().public_numbers().n
+    odd = edited(leaf(ROOT), key=rsa_key(modulus, exponent))
+    assert key_weakness(Parsed(odd.der)) == weakness
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 4, 65536])
+def test_an_rsa_key_with_an_exponent_that_is_none_is_not_read(exponent):
+    """RFC 8017 3.1: an odd number of 3 or more."""
+    modulus = key("RSA-2048").public_key().public_numbers().n
+    with pytest.raises(ValueError, match="subjectPublicKeyInfo: e must be"):
+        Parsed(edited(leaf(ROOT), key=rsa_key(modulus, exponent)).der).load()
 
 
 def test_a_weak_key_of_an_anchor_is_refused():

@@ -10,11 +10,20 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
+from bothways.trust.crl import CRL
+from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.pem import body
 from bothways.trust.signatures import is_signed_by, weakness
-from pki import altered, key, leaf, root
+from pki import NOW, altered, crl, der, key, leaf, ocsp_response, root
+from raw_certificates import edited, sequence, signature_of
+from raw_keys import NULL, PSS, RSA, of_algorithm, pss_parameters, signing_by_pss
 
 KINDS = ["P-256", "P-384", "P-521", "RSA-2048", "Ed25519", "Ed448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]
+
+
+def holder(kind: str) -> Parsed:
+    """A certificate with a key of a kind."""
+    return Parsed(root(f"Root {kind}", key_kind=kind).der)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -23,10 +32,10 @@ def test_a_signature_holds_under_its_own_key_alone(kind):
     top = root(f"Root {kind}", key_kind=kind)
     child = leaf(top)
     assert weakness(Parsed(child.der)) is None
-    assert is_signed_by(Parsed(child.der), top.key.public_key())
-    assert not is_signed_by(Parsed(altered(child).der), top.key.public_key())
-    others = [key(other) for other in KINDS if other != kind]
-    assert not any(is_signed_by(Parsed(child.der), other.public_key()) for other in others)
+    assert is_signed_by(Parsed(child.der), Parsed(top.der))
+    assert not is_signed_by(Parsed(altered(child).der), Parsed(top.der))
+    others = [holder(other) for other in KINDS if other != kind]
+    assert not any(is_signed_by(Parsed(child.der), other) for other in others)
 
 
 @pytest.mark.parametrize("digest", ["SHA256", "SHA384", "SHA512"])
@@ -35,7 +44,7 @@ def test_rsa_signatures_hold_with_either_padding_and_any_strong_hash(digest, pss
     """RFC 4055."""
     child = Parsed(leaf(root("RSA", key_kind="RSA-2048"), digest=digest, pss=pss).der)
     assert weakness(child) is None
-    assert is_signed_by(child, root("RSA", key_kind="RSA-2048").key.public_key())
+    assert is_signed_by(child, Parsed(root("RSA", key_kind="RSA-2048").der))
 
 
 @pytest.mark.parametrize(("digest", "named"), [("SHA1", "SHA-1"), ("MD5", "MD5")])
@@ -53,7 +62,7 @@ def test_an_algorithm_that_we_do_not_accept_is_named():
     assert weakness(sha224) == (Fault.UNSUPPORTED_SIGNATURE, "sha224WithRSAEncryption")
     nobodys = Parsed(der.replace(rsa + last, rsa + b"\x7f"))
     assert weakness(nobodys) == (Fault.UNSUPPORTED_SIGNATURE, "1.2.840.113549.1.1.127")
-    assert not is_signed_by(sha224, key("Ed25519").public_key())
+    assert not is_signed_by(sha224, holder("Ed25519"))
     assert SignatureAlgorithmOID.RSA_WITH_SHA224.dotted_string == "1.2.840.113549.1.1.14"
 
 
@@ -63,7 +72,7 @@ def test_rsa_pss_with_an_unknown_hash_in_its_mask_is_a_plain_no():
     mask = bytes.fromhex("06092a864886f70d010108300d0609608648016503040201")
     unknown = Parsed(leaf(top, pss=True).der.replace(mask, mask[:-1] + b"\x7f"))
     assert weakness(unknown) is None
-    assert not is_signed_by(unknown, Parsed(top.der).key)
+    assert not is_signed_by(unknown, Parsed(top.der))
 
 
 def test_rsa_pss_with_a_weak_or_unknown_hash_does_not_count():
@@ -81,5 +90,56 @@ def test_rsa_pss_with_a_weak_or_unknown_hash_does_not_count():
 def test_a_key_of_another_kind_never_fits():
     """RFC 5280 6.1.3 a 1: an RSA signature says nothing of an EC key."""
     child = Parsed(leaf(root("RSA", key_kind="RSA-2048")).der)
-    assert not is_signed_by(child, key("P-256").public_key())
-    assert not is_signed_by(child, key("DSA").public_key())
+    assert not is_signed_by(child, holder("P-256"))
+    assert not is_signed_by(child, Parsed(leaf(root(), own_key=key("DSA")).der))
+
+
+RSA_CA = root("RSA", key_kind="RSA-2048")
+BOUND = {
+    "unbound": of_algorithm(RSA_CA.key, RSA, NULL),
+    "to PSS": of_algorithm(RSA_CA.key, PSS),
+    "to PSS with SHA-256 and 32": of_algorithm(RSA_CA.key, PSS, pss_parameters("SHA256", 32)),
+    "to PSS with SHA-256 and 20": of_algorithm(RSA_CA.key, PSS, pss_parameters("SHA256", 20)),
+    "to PSS with SHA-384 and 48": of_algorithm(RSA_CA.key, PSS, pss_parameters("SHA384", 48)),
+    "to PSS with SHA-1 and 20": of_algorithm(RSA_CA.key, PSS, sequence()),
+}
+PKCS1_SHA256 = sequence(der(0x06, bytes.fromhex("2a864886f70d01010b")), NULL)
+SIGNED = {
+    "PKCS#1": (PKCS1_SHA256, signature_of),
+    "SHA-256, 32": (sequence(PSS, pss_parameters("SHA256", 32)), signing_by_pss("SHA256", 32)),
+    "SHA-256, 20": (sequence(PSS, pss_parameters("SHA256", 20)), signing_by_pss("SHA256", 20)),
+    "SHA-384, 48": (sequence(PSS, pss_parameters("SHA384", 48)), signing_by_pss("SHA384", 48)),
+}
+HOLDS = {
+    "unbound": {"PKCS#1", "SHA-256, 32", "SHA-256, 20", "SHA-384, 48"},
+    "to PSS": {"SHA-256, 32", "SHA-256, 20", "SHA-384, 48"},
+    "to PSS with SHA-256 and 32": {"SHA-256, 32"},
+    "to PSS with SHA-256 and 20": {"SHA-256, 32", "SHA-256, 20"},
+    "to PSS with SHA-384 and 48": {"SHA-384, 48"},
+    "to PSS with SHA-1 and 20": set(),
+}
+
+
+@pytest.mark.parametrize("signed", SIGNED)
+@pytest.mark.parametrize("bound", BOUND)
+def test_a_key_that_is_bound_to_pss_verifies_no_other_signature(bound, signed):
+    """RFC 4055 1.2 and 3.3: nor one with another hash or a shorter salt."""
+    signer = Parsed(edited(RSA_CA, key=BOUND[bound]).der)
+    algorithm, sign = SIGNED[signed]
+    child = Parsed(edited(leaf(RSA_CA), algorithm=algorithm, sign=sign).der)
+    assert weakness(child) is None
+    assert is_signed_by(child, signer) is (signed in HOLDS[bound])
+
+
+def test_a_list_of_a_key_that_is_bound_to_pss_is_held_to_it_too():
+    """RFC 4055 1.2."""
+    assert CRL(crl(RSA_CA)).is_signed_by(Parsed(RSA_CA.der))
+    assert not CRL(crl(RSA_CA)).is_signed_by(Parsed(edited(RSA_CA, key=BOUND["to PSS"]).der))
+
+
+def test_an_ocsp_response_of_a_key_that_is_bound_to_pss_is_held_to_it_too():
+    """RFC 4055 1.2."""
+    end = leaf(RSA_CA)
+    response = OCSPResponse(ocsp_response(end))
+    assert isinstance(response.signer(Parsed(RSA_CA.der), NOW), Parsed)
+    assert isinstance(response.signer(Parsed(edited(RSA_CA, key=BOUND["to PSS"]).der), NOW), str)

@@ -77,6 +77,9 @@ def test_exponents_that_nobody_needs_are_known_by_their_length() -> None:
     """FIPS 186-5 A.1.1 has them below 2^256."""
     assert not has_long_exponent(_rsa(2048, (1 << 256) - 1))
     assert has_long_exponent(_rsa(2048, (1 << 256) + 1))
+    assert not has_long_exponent(_rsa(3072, (1 << 64) + 1))
+    assert not has_long_exponent(_rsa(4096, (1 << 63) + 1))
+    assert has_long_exponent(_rsa(4096, (1 << 64) + 1))
 
 
 def test_a_large_signed_list_costs_more_than_its_signature() -> None:

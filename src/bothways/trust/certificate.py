@@ -59,10 +59,10 @@ from bothways.trust.key_identifiers import (
 from bothways.trust.parsing import EncodingError, attempt, encoded, open_certificate
 from bothways.trust.precheck import (
     ALTERNATIVE_NAMES,
-    check_key_algorithm,
     check_number_of_names,
     octets_to_read,
 )
+from bothways.trust.public_keys import check_key_algorithm
 from bothways.trust.subtrees import Subtree, subtrees_in
 
 T = TypeVar("T", bound=ExtensionType)

@@ -18,6 +18,7 @@ from bothways.trust.certificate import Flaw, Parsed
 from bothways.trust.reasons import few
 from bothways.trust.signatures import weakness
 from bothways.trust.verdict import Purpose
+from bothways.trust.work import has_long_exponent
 
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 16384
@@ -131,10 +132,18 @@ def key_weakness(certificate: Parsed) -> str | None:
     if isinstance(key, ec.EllipticCurvePublicKey):
         return None if key.curve.name in CURVES else f"elliptic curve {key.curve.name}"
     if isinstance(key, rsa.RSAPublicKey):
-        return None if MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS else f"RSA of {key.key_size} bits"
+        return _rsa_weakness(key)
     if isinstance(key, dsa.DSAPublicKey):
         return f"DSA of {key.key_size} bits"
     return None if isinstance(key, _MODERN) else f"a {type(key).__name__}"
+
+
+def _rsa_weakness(key: rsa.RSAPublicKey) -> str | None:
+    if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
+        return f"RSA of {key.key_size} bits"
+    if has_long_exponent(key):
+        return f"RSA of {key.key_size} bits with an exponent of {key.public_numbers().e.bit_length()}"
+    return None
 
 
 def _check_extended_usage(

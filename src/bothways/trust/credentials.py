@@ -251,11 +251,7 @@ def _in_order(leaf: Parsed, others: list[Parsed], source: str) -> list[Parsed]:
     rest = list(others)
     while rest and not chain[-1].is_self_issued:
         issuer = next(
-            (
-                each
-                for each in rest
-                if each.is_named_issuer_of(chain[-1]) and is_signed_by(chain[-1], each.key)
-            ),
+            (each for each in rest if each.is_named_issuer_of(chain[-1]) and is_signed_by(chain[-1], each)),
             None,
         )
         if issuer is None:

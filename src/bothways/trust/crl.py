@@ -190,7 +190,7 @@ class CRL:
         known = self._signed_by.get(signer.key_digest)
         if known is None:
             data = self.der[self._parts.signed]
-            known = self.weakness() is None and is_signature_of(self._x509, data, signer.key)
+            known = self.weakness() is None and is_signature_of(self._x509, data, signer)
             if known or len(self._signed_by) < _REMEMBERED_SIGNERS:
                 self._signed_by[signer.key_digest] = known
             if known:

@@ -168,7 +168,7 @@ class OCSPResponse:
 
     def _is_signed_by(self, candidate: Parsed) -> bool:
         """Whether the candidate is the responder that is named, and its key signed."""
-        return self._names(candidate) and is_signature_of(self._x509, self._signed, candidate.key)
+        return self._names(candidate) and is_signature_of(self._x509, self._signed, candidate)
 
     def _names(self, candidate: Parsed) -> bool:
         if self._name is not None:
@@ -325,7 +325,7 @@ def _unfit(delegate: Parsed, issuer: Parsed, at: datetime) -> str | None:
 
 
 def _has_issued(issuer: Parsed, delegate: Parsed) -> bool:
-    return weakness(delegate) is None and is_signed_by(delegate, issuer.key)
+    return weakness(delegate) is None and is_signed_by(delegate, issuer)
 
 
 def _answers(response: ocsp.OCSPResponse) -> Iterator[Answer]:

@@ -123,7 +123,7 @@ def path_through(certificate: Parsed, above: Path, at: datetime, work: WorkBudge
         if not issuer.is_named_issuer_of(certificate) or is_signed_weakly(certificate):
             continue
         work.spend_signature(issuer.key, len(certificate.signed))
-        if not is_signed_by(certificate, issuer.key):
+        if not is_signed_by(certificate, issuer):
             continue
         path = (certificate, *above[place:])
         work.spend(Step.CHECK, len(path))

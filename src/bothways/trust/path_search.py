@@ -185,7 +185,7 @@ class PathSearch:
             self._met_weak = True
             return True if weakly else None
         self._work.spend_signature(issuer.key, len(child.signed))
-        holds = is_signed_by(child, issuer.key)
+        holds = is_signed_by(child, issuer)
         self._links[link] = holds
         return holds
 

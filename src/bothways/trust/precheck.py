@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, elements, expect_element, extensions_in
+from bothways.trust.der import SEQUENCE, elements, expect_element, extensions_in
 from bothways.trust.parsing import EncodingError
 
 ALTERNATIVE_NAMES = bytes.fromhex("551d11")
@@ -16,30 +16,6 @@ _DIRECTORY_NAME = 0xA4
 _MANY_OCTETS, _SHORTEST_NAME = 1024, 5
 # Of an alternative name that is no directory name, what is longer than this counts for an eighth.
 _OCTETS_A_NAME = 8
-# Whose keys are read. That of DSA is refused as weak, all others as unknown: Diffie-Hellman's costs milliseconds.
-_KEY_ALGORITHMS = frozenset(
-    bytes.fromhex(each)
-    for each in (
-        "2a864886f70d010101",  # rsaEncryption
-        "2a864886f70d01010a",  # id-RSASSA-PSS
-        "2a8648ce3d0201",  # id-ecPublicKey
-        "2a8648ce380401",  # id-dsa
-        "2b6570",  # id-Ed25519
-        "2b6571",  # id-Ed448
-        "608648016503040311",  # id-ml-dsa-44
-        "608648016503040312",  # id-ml-dsa-65
-        "608648016503040313",  # id-ml-dsa-87
-    )
-)
-
-
-def check_key_algorithm(spki: bytes) -> None:
-    """See that a key is of a kind that is read at all, before it is. Raises EncodingError, or ValueError for no DER."""
-    start, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
-    start, end = expect_element(spki, start, end, SEQUENCE, "algorithm")
-    start, end = expect_element(spki, start, end, OBJECT_IDENTIFIER, "algorithm")
-    if spki[start:end] not in _KEY_ALGORITHMS:
-        raise EncodingError("subjectPublicKeyInfo", "a key of a kind that we do not know")
 
 
 def check_number_of_names(area: bytes) -> None:

@@ -11,7 +11,6 @@ from functools import partial
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509 import Certificate, CertificateRevocationList, ObjectIdentifier
 from cryptography.x509.ocsp import OCSPResponse
 from cryptography.x509.oid import SignatureAlgorithmOID as Algorithm
@@ -19,6 +18,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID as Algorithm
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
 from bothways.trust.parsing import pss_padding, signature_hash
+from bothways.trust.public_keys import PSSBinding, pss_binding
 
 Signed = Certificate | CertificateRevocationList | OCSPResponse
 
@@ -82,15 +82,15 @@ def _pss_weakness(signed: Certificate | CertificateRevocationList) -> tuple[Faul
     return Fault.UNSUPPORTED_SIGNATURE, "RSASSA-PSS with unknown parameters"
 
 
-def is_signed_by(certificate: Parsed, key: CertificatePublicKeyTypes) -> bool:
-    """Whether `key` signed `certificate`, by an algorithm that `weakness` lets pass."""
-    return is_signature_of(certificate.x509, certificate.signed, key)
+def is_signed_by(certificate: Parsed, signer: Parsed) -> bool:
+    """Whether the signer's key signed `certificate`, by an algorithm that `weakness` lets pass."""
+    return is_signature_of(certificate.x509, certificate.signed, signer)
 
 
-def is_signature_of(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> bool:
-    """Whether the signature in `signed` is one of `key` over `data`, by an algorithm that counts."""
+def is_signature_of(signed: Signed, data: bytes, signer: Parsed) -> bool:
+    """Whether the signature in `signed` is one of the signer's key over `data`, by an algorithm that counts."""
     try:
-        check = _check_for(signed, data, key)
+        check = _check_for(signed, data, signer)
         if check is None:
             return False
         check()
@@ -99,10 +99,11 @@ def is_signature_of(signed: Signed, data: bytes, key: CertificatePublicKeyTypes)
     return True
 
 
-def _check_for(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> Callable[[], None] | None:
-    """Return the check that the algorithm asks for, or None if the key is of another kind."""
+def _check_for(signed: Signed, data: bytes, signer: Parsed) -> Callable[[], None] | None:
+    """Return the check that the algorithm asks for, or None if the key is of another kind, or bound to another."""
     algorithm = signed.signature_algorithm_oid
     signature = signed.signature
+    key = signer.key
     with_hash = _ECDSA.get(algorithm)
     if with_hash is not None:
         if not isinstance(key, ec.EllipticCurvePublicKey):
@@ -110,12 +111,22 @@ def _check_for(signed: Signed, data: bytes, key: CertificatePublicKeyTypes) -> C
         return partial(key.verify, signature, data, with_hash)
     if isinstance(key, _PlainKey):
         return partial(key.verify, signature, data) if isinstance(key, _PLAIN.get(algorithm, ())) else None
+    if not isinstance(key, rsa.RSAPublicKey):
+        return None
+    chosen = _rsa_padding(signed, pss_binding(signer.spki))
+    return None if chosen is None else partial(key.verify, signature, data, *chosen)
+
+
+def _rsa_padding(
+    signed: Signed, binding: PSSBinding | None
+) -> tuple[padding.PKCS1v15 | padding.PSS, hashes.HashAlgorithm] | None:
+    """Return padding and hash of a signature; None for what a key that is bound so does not make (RFC 4055 1.2)."""
     digest = signature_hash(signed)
     if digest is None:
         return None
-    if isinstance(key, rsa.RSAPublicKey) and algorithm in _PKCS1:
-        return partial(key.verify, signature, data, padding.PKCS1v15(), digest)
-    if isinstance(key, rsa.RSAPublicKey) and not isinstance(signed, OCSPResponse):
-        chosen = pss_padding(signed)
-        return None if chosen is None else partial(key.verify, signature, data, chosen, digest)
-    return None
+    if signed.signature_algorithm_oid in _PKCS1:
+        return (padding.PKCS1v15(), digest) if binding is None else None
+    chosen = None if isinstance(signed, OCSPResponse) else pss_padding(signed)
+    if chosen is None or (binding is not None and not binding.allows(chosen, digest)):
+        return None
+    return chosen, digest

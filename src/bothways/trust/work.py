@@ -22,6 +22,8 @@ FIXED_OCTETS = 64 * 1024
 MOST_MICROSECONDS = 12_000.0
 # The longest exponent of an RSA key by which anything is checked, in bits (FIPS 186-5 A.1.1): the work grows with it.
 MAX_EXPONENT_BITS = 256
+# ... and of a large modulus, by which OpenSSL, and so `cryptography`, checks nothing otherwise.
+LARGE_MODULUS_BITS, MAX_EXPONENT_BITS_OF_LARGE = 3072, 64
 
 
 class Price(NamedTuple):
@@ -126,7 +128,8 @@ _UNKNOWN_KEY_PRICE = 1_000.0
 
 def has_long_exponent(key: rsa.RSAPublicKey) -> bool:
     """Whether an RSA key has an exponent that nobody needs, and that makes each check of a signature dear."""
-    return key.public_numbers().e.bit_length() > MAX_EXPONENT_BITS
+    limit = MAX_EXPONENT_BITS_OF_LARGE if key.key_size > LARGE_MODULUS_BITS else MAX_EXPONENT_BITS
+    return key.public_numbers().e.bit_length() > limit
 
 
 def signature_price(key: CertificatePublicKeyTypes) -> float:

@@ -23,6 +23,9 @@ from bothways.tls.crypto.signing import (
     sign,
 )
 from pki import key, leaf
+from raw_certificates import edited
+from raw_keys import PSS as PSS_KEY
+from raw_keys import of_algorithm, pss_parameters
 
 S = SignatureScheme
 RSA13 = (S.rsa_pss_rsae_sha256, S.rsa_pss_rsae_sha384, S.rsa_pss_rsae_sha512)
@@ -149,6 +152,26 @@ def test_a_key_bound_to_pss_signs_by_the_pss_schemes_alone() -> None:
         check_signature(S.rsa_pss_pss_sha256, certificate, b"data", bytes(256))
 
 
+@pytest.mark.parametrize(
+    ("digest", "salt", "schemes"),
+    [
+        ("SHA256", 32, (S.rsa_pss_pss_sha256,)),
+        ("SHA384", 48, (S.rsa_pss_pss_sha384,)),
+        ("SHA512", 64, (S.rsa_pss_pss_sha512,)),
+        ("SHA256", 20, ()),
+        ("SHA1", 20, ()),
+    ],
+)
+def test_a_key_bound_to_parameters_of_pss_signs_by_the_scheme_that_has_them(
+    digest: str, salt: int, schemes: tuple[int, ...]
+) -> None:
+    """RFC 9846 4.3.3: the parameters in the signature are identical to those in the public key."""
+    own = leaf(None, own_key=key("RSA-2048"))
+    bound = edited(own, key=of_algorithm(own.key, PSS_KEY, pss_parameters(digest, salt))).certificate
+    assert schemes_for(bound) == schemes
+    assert schemes_for(bound, tls13=False) == schemes
+
+
 @pytest.mark.parametrize("scheme", PSS, ids=lambda scheme: scheme.name)
 def test_a_pss_scheme_signs_with_a_salt_as_long_as_its_hash(scheme: SignatureScheme) -> None:
     """RFC 9846 4.3.3: the same signature verifies by the rsae scheme of that hash, the keys being alike."""
@@ -177,7 +200,7 @@ def test_an_rsa_key_with_a_long_exponent_has_no_scheme(bits: int, fits: bool) ->
     ).public_key()
     assert bool(schemes_for(public)) is bool(schemes_for(public, tls13=False)) is fits
     if not fits:
-        with blames(Fault.SCHEME_DOES_NOT_FIT_KEY, key="2048-bit RSA with an exponent of more than 256 bits"):
+        with blames(Fault.SCHEME_DOES_NOT_FIT_KEY, key=f"2048-bit RSA with an exponent of {bits} bits"):
             check_fits(S.rsa_pss_rsae_sha256, public)
 
 

@@ -204,7 +204,7 @@ def environment(*names: str) -> str | None:
 def knows(anchors: TrustStore | None, certificate: Parsed) -> tuple[Parsed | None, bool]:
     """Return our anchor of the name that issued a certificate, and whether its key did so."""
     found = list(anchors.issuers_of(certificate)) if anchors is not None else []
-    signer = next((each for each in found if is_signed_by(certificate, each.key)), None)
+    signer = next((each for each in found if is_signed_by(certificate, each)), None)
     return signer or (found[0] if found else None), signer is not None
 
 

@@ -19,7 +19,10 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme, name
-from bothways.trust.work import MAX_EXPONENT_BITS, has_long_exponent
+from bothways.trust.certificate import Parsed
+from bothways.trust.parsing import encoded
+from bothways.trust.public_keys import PSSBinding, pss_binding
+from bothways.trust.work import has_long_exponent
 
 PublicKey = Any
 PrivateKey = Any
@@ -117,7 +120,7 @@ def schemes_for(holder: PublicKey | x509.Certificate, *, tls13: bool = True) -> 
     if kind is Kind.RSA:
         if has_long_exponent(key):
             return ()
-        return _rsa_schemes(key.key_size, _is_bound_to_pss(holder), tls13)
+        return _rsa_schemes(key.key_size, _pss_binding(holder), tls13)
     if kind is Kind.ECDSA:
         return _ecdsa_schemes(key.curve.name, tls13)
     return _plain_schemes(kind, tls13)
@@ -135,27 +138,29 @@ def described(key: PublicKey | PrivateKey) -> str:
 
 def _exponent(key: PublicKey | PrivateKey) -> str:
     public = key.public_key() if isinstance(key, rsa.RSAPrivateKey) else key
-    return f" with an exponent of more than {MAX_EXPONENT_BITS} bits" if has_long_exponent(public) else ""
+    bits = public.public_numbers().e.bit_length()
+    return f" with an exponent of {bits} bits" if has_long_exponent(public) else ""
 
 
 def _key_of(holder: PublicKey | x509.Certificate) -> PublicKey:
     return holder.public_key() if type(holder) is x509.Certificate else holder
 
 
-def _is_bound_to_pss(holder: PublicKey | x509.Certificate) -> bool:
-    return (
-        type(holder) is x509.Certificate
-        and holder.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
-    )
+def _pss_binding(holder: PublicKey | x509.Certificate) -> PSSBinding | None:
+    if type(holder) is not x509.Certificate:
+        return None
+    if holder.public_key_algorithm_oid != PublicKeyAlgorithmOID.RSASSA_PSS:
+        return None
+    return pss_binding(Parsed(encoded(holder)).spki)
 
 
 @lru_cache(maxsize=64)
-def _rsa_schemes(bits: int, pss_key: bool, tls13: bool) -> tuple[int, ...]:
+def _rsa_schemes(bits: int, binding: PSSBinding | None, tls13: bool) -> tuple[int, ...]:
     return tuple(
         row.code
         for row in TABLE.values()
         if row.kind is Kind.RSA
-        and row.pss_key == pss_key
+        and (not row.pss_key if binding is None else row.pss_key and binding.is_for(row.arguments[1]))
         and bits >= row.minimum_bits
         and (row.tls13 if tls13 else row.tls12)
     )

@@ -1,0 +1,133 @@
+"""What a certificate says of its key beside the key: of which algorithm it is, and what it is bound to.
+
+The parser tells neither explicit curves from named ones (RFC 5480 2.1.1) nor a key that is bound to RSASSA-PSS from
+another (RFC 4055 1.2).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+
+from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element
+
+_INTEGER = 0x02
+_RSA = bytes.fromhex("2a864886f70d010101")
+_PSS = bytes.fromhex("2a864886f70d01010a")
+_MGF1 = bytes.fromhex("2a864886f70d010108")
+_EC = bytes.fromhex("2a8648ce3d0201")
+# Whose keys are read. That of DSA is refused as weak, all others as unknown: Diffie-Hellman's costs milliseconds.
+_ALGORITHMS = frozenset(
+    {
+        _RSA,
+        _PSS,
+        _EC,
+        bytes.fromhex("2a8648ce380401"),  # id-dsa
+        bytes.fromhex("2b6570"),  # id-Ed25519
+        bytes.fromhex("2b6571"),  # id-Ed448
+        bytes.fromhex("608648016503040311"),  # id-ml-dsa-44
+        bytes.fromhex("608648016503040312"),  # id-ml-dsa-65
+        bytes.fromhex("608648016503040313"),  # id-ml-dsa-87
+    }
+)
+_SHA1 = bytes.fromhex("2b0e03021a")
+_HASHES = {
+    "sha1": _SHA1,
+    "sha256": bytes.fromhex("608648016503040201"),
+    "sha384": bytes.fromhex("608648016503040202"),
+    "sha512": bytes.fromhex("608648016503040203"),
+    "sha224": bytes.fromhex("608648016503040204"),
+}
+_SALT, _TRAILER = 20, 1
+
+
+class PSSBinding(NamedTuple):
+    """What signatures a key bound to RSASSA-PSS makes: hash and mask by the content of their identifiers.
+
+    All are None for a key that is bound to the padding alone.
+    """
+
+    digest: bytes | None = None
+    mask: bytes | None = None
+    least_salt: int | None = None
+
+    def allows(self, chosen: padding.PSS, digest: hashes.HashAlgorithm) -> bool:
+        """Whether the key makes signatures with these parameters; their salt may be longer than the key's says."""
+        if self.least_salt is None:
+            return True
+        mask, salt = chosen.mgf._algorithm, chosen._salt_length
+        return (
+            _HASHES.get(digest.name) == self.digest
+            and _HASHES.get(mask.name) == self.mask
+            and isinstance(salt, int)
+            and salt >= self.least_salt
+        )
+
+    def is_for(self, digest: hashes.HashAlgorithm) -> bool:
+        """Whether a scheme of TLS with this hash has just these parameters (RFC 9846 4.3.3)."""
+        wanted = _HASHES.get(digest.name)
+        return self.least_salt is None or self == PSSBinding(wanted, wanted, digest.digest_size)
+
+
+def check_key_algorithm(spki: bytes) -> None:
+    """Raise ValueError for a key of a kind that is not read, before it is, or on a curve without a name."""
+    algorithm, parameters = _algorithm(spki)
+    if algorithm not in _ALGORITHMS:
+        raise ValueError("a key of a kind that we do not know")
+    if algorithm == _EC and parameters[:1] != bytes([OBJECT_IDENTIFIER]):
+        raise ValueError("an elliptic curve that is not given by its name")
+
+
+def pss_binding(spki: bytes) -> PSSBinding | None:
+    """Return what a key is bound to; None for one that is not bound to RSASSA-PSS. Raises ValueError.
+
+    spki: the DER of a SubjectPublicKeyInfo.
+    """
+    algorithm, parameters = _algorithm(spki)
+    if algorithm != _PSS:
+        return None
+    return _pss_parameters(parameters) if parameters else PSSBinding()
+
+
+def _algorithm(spki: bytes) -> tuple[bytes, bytes]:
+    """Return the content of the identifier of a key's algorithm, and the DER of its parameters (RFC 5280 4.1.2.7)."""
+    start, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
+    return _identifier(spki, start, end)
+
+
+def _identifier(data: bytes, at: int, end: int) -> tuple[bytes, bytes]:
+    start, stop = expect_element(data, at, end, SEQUENCE, "algorithm")
+    first, last = expect_element(data, start, stop, OBJECT_IDENTIFIER, "algorithm")
+    return data[first:last], data[last:stop]
+
+
+def _pss_parameters(der: bytes) -> PSSBinding:
+    """Read RSASSA-PSS-params (RFC 4055 3.1)."""
+    at, end = expect_element(der, 0, len(der), SEQUENCE, "parameters of RSASSA-PSS")
+    parts = {tag: der[start:stop] for tag, _, start, stop in elements(der, at, end)}
+    digest, mask = parts.get(0xA0), parts.get(0xA1)
+    if _number(parts.get(0xA3), _TRAILER) != _TRAILER:
+        raise ValueError("a trailer of RSASSA-PSS that is not 1")
+    return PSSBinding(
+        _SHA1 if digest is None else _identifier(digest, 0, len(digest))[0],
+        _SHA1 if mask is None else _mask_hash(mask),
+        _number(parts.get(0xA2), _SALT),
+    )
+
+
+def _mask_hash(mask: bytes) -> bytes:
+    kind, digest = _identifier(mask, 0, len(mask))
+    if kind != _MGF1:
+        raise ValueError("a mask of RSASSA-PSS that is not MGF1")
+    return _identifier(digest, 0, len(digest))[0]
+
+
+def _number(value: bytes | None, default: int) -> int:
+    if value is None:
+        return default
+    tag, start, stop = element(value, 0, len(value))
+    if tag != _INTEGER or stop != len(value) or not 1 <= stop - start <= 4:
+        raise ValueError("a number in the parameters of RSASSA-PSS that is none")
+    return int.from_bytes(value[start:stop], "big", signed=True)
