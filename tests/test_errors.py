@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bothways.errors import (
+    LOG_LIMIT,
     ConfigError,
     InternalError,
     PeerAlert,
@@ -14,6 +15,7 @@ from bothways.errors import (
     TLSError,
     Truncated,
     UsageError,
+    logged,
 )
 from bothways.faults import Fault, Reason
 from bothways.iana import Alert
@@ -82,3 +84,10 @@ def test_a_truncation_says_that_data_may_be_missing() -> None:
 def test_an_error_of_ours_is_told_in_words() -> None:
     assert str(ConfigError("no key")) == "no key"
     assert str(InternalError())
+
+
+def test_an_error_takes_a_bounded_part_of_a_log() -> None:
+    """Whatever a peer sent."""
+    assert logged(UsageError("short")) == "short"
+    long = logged(UsageError("x" * 1_000_000))
+    assert (len(long), long[-4:]) == (LOG_LIMIT, "x...")

@@ -13,6 +13,8 @@ from types import MappingProxyType
 from bothways.faults import Fault, Reason, rule_of, sentence, shown
 from bothways.iana import Alert, name
 
+LOG_LIMIT = 2000  # characters of an error in a log
+
 
 class TLSError(Exception):
     """Base of every error that bothways raises on purpose."""
@@ -126,3 +128,9 @@ class InternalError(TLSError):
 
     def __str__(self) -> str:
         return "something failed inside bothways that is not the peer's fault; see the log."
+
+
+def logged(error: object) -> str:
+    """Return an error, or a warning, as a log may hold it: no longer than `LOG_LIMIT`, whatever a peer sent."""
+    text = str(error)
+    return text if len(text) <= LOG_LIMIT else text[: LOG_LIMIT - 3] + "..."

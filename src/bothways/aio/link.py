@@ -14,7 +14,7 @@ from typing import Literal, cast
 
 from bothways.aio.answers import Finder, Found, Signer, answer_to
 from bothways.aio.watch import Watch
-from bothways.errors import UsageError
+from bothways.errors import UsageError, logged
 from bothways.tls.account import Account, Answers
 from bothways.tls.connection import Connection
 from bothways.tls.events import Event, Request
@@ -250,7 +250,9 @@ class Link(asyncio.Protocol):
         was_open, known = self.account.established, len(self.account.warnings)
         request = self.account.take(events)
         for warning in self.account.warnings[known:] if was_open else ():
-            logger.warning("connection with %s: %s", self.transport.get_extra_info("peername"), warning)
+            logger.warning(
+                "connection with %s: %s", self.transport.get_extra_info("peername"), logged(warning)
+            )
         if self.account.established and not was_open:
             self._watch.join(self._judge_if_due)
         if request is not None:

@@ -16,7 +16,7 @@ from bothways.aio.answers import Finder, Signer, own_finder
 from bothways.aio.link import BUFFER_LIMIT, Link
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
-from bothways.errors import TLSError
+from bothways.errors import TLSError, logged
 from bothways.places import Place, Places, source_of
 from bothways.tls.connection import Connection, ServerConfig
 from bothways.tls.events import Event, Observer
@@ -235,7 +235,7 @@ class Server:
             writer.close()
             raise
         except (TLSError, OSError) as error:
-            logger.info("connection of %s ended: %s", address, error)
+            logger.info("connection of %s ended: %s", address, logged(error))
             link.abort()
         except Exception as error:  # noqa: BLE001 - a handler's mistake ends its own connection, not the server
             link.abort()
@@ -250,4 +250,4 @@ def _let_wait(listener: socket.socket, count: int) -> None:
 
 
 def _log_refusal(error: Exception, address: object) -> None:
-    logger.info("handshake with %s failed: %s", address, error)
+    logger.info("handshake with %s failed: %s", address, logged(error))

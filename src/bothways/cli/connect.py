@@ -22,7 +22,7 @@ from bothways.cli.options import (
 )
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.staples import Staples, staples_options
-from bothways.cli.terminal import FAILED, complain, headline, output_is_gone, say, say_json
+from bothways.cli.terminal import FAILED, bounded, complain, headline, output_is_gone, say, say_json
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.explain.causes import Explanation, Files, Witness, explain, explain_answer
 from bothways.explain.recorder import Recorder
@@ -108,7 +108,7 @@ def command(
         if as_json:
             say_json({"address": str(address), "profile": profile, "error": error_facts(error, why)})
         else:
-            complain("\n".join([f"{address}: {headline(error)}", *why.lines()]))
+            complain("\n".join(bounded([f"{address}: {headline(error)}", *why.lines()])))
     finally:
         if picture is not None:
             picture.write(client=recorder, client_error=failure, client_causes=why)
@@ -123,7 +123,7 @@ def _report(channel: Channel, recorder: Recorder, address: Address, profile: Pro
     if as_json:
         say_json({"address": str(address), "profile": profile, **report_facts(channel, recorder.notes)})
     else:
-        say("\n".join(report_lines(str(address), channel, recorder.notes)))
+        say("\n".join(bounded(report_lines(str(address), channel, recorder.notes))))
 
 
 def _copy(channel: Channel, witness: Witness, *, watched: bool) -> None:
@@ -141,7 +141,7 @@ def _copy(channel: Channel, witness: Witness, *, watched: bool) -> None:
             output_is_gone()
         data = channel.recv(CHUNK)
     if refusal is not None:
-        say(str(refusal))
+        say("\n".join(bounded(str(refusal).splitlines())))
 
 
 def _send_input(channel: Channel) -> None:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from bothways.errors import TLSError, UsageError
+from bothways.errors import TLSError, UsageError, logged
 from bothways.net.files import open_file
 from bothways.tls.account import Account, Answers
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
@@ -390,7 +390,7 @@ class Channel:
         known = len(self._account.warnings)
         request = self._account.take(events)
         for warning in self._account.warnings[known:]:
-            logger.warning("connection with %s: %s", self._address(), warning)
+            logger.warning("connection with %s: %s", self._address(), logged(warning))
         if request is not None:
             self._find(request)
         try:
