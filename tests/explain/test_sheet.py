@@ -41,6 +41,13 @@ def test_cards_are_numbered_by_their_place_and_say_whose_they_are():
     assert not list(card_parts((), "Certificates"))
 
 
+def test_a_fact_over_several_rows_has_one_name():
+    """A screen reader hears it once."""
+    facts = (("names", "a,"), ("", "b"))
+    shown = "".join(card_parts((Card("server", 0, "t", facts),), "Certificates"))
+    assert "<dt>names</dt><dd>a,</dd><dd>b</dd>" in shown
+
+
 def test_texts_are_escaped_and_cut():
     """Whoever they are from."""
     assert escaped("<\x1b") == "&lt;\\x1b"

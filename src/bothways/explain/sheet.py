@@ -44,12 +44,13 @@ border-radius:.5rem;background:var(--card);font-size:.9rem}
 .card p{margin:0 0 .5rem;color:var(--soft)}
 .card dl{display:grid;grid-template-columns:8.5rem 1fr;gap:.15rem 1rem;margin:0}
 .card dt{color:var(--soft)}
+.card dd{grid-column:2}
 .card h3{font-size:1.05rem}
 @media (max-width:40rem){
 body{padding:1rem .6rem 2rem}
 h1{font-size:1.35rem}
 .card dl{grid-template-columns:1fr;gap:0}
-.card dd{margin-bottom:.3rem}
+.card dd{grid-column:1;margin-bottom:.3rem}
 }
 @media print{
 body{max-width:none;padding:0;font-size:10pt;background:none}
@@ -97,7 +98,10 @@ def card_parts(cards: Sequence[Card], title: str) -> Iterator[str]:
 
 
 def _card(card: Card, place: int) -> str:
-    facts = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(words)}</dd>" for name, words in card.facts)
+    facts = "".join(
+        (f"<dt>{escaped(name)}</dt>" if name else "") + f"<dd>{escaped(words)}</dd>"
+        for name, words in card.facts
+    )
     what = f"the {card.by}'s own" if card.place == 0 else f"sent by the {card.by}, {card.place} above its own"
     return (
         f'<article class="card" id="certificate-{place}"><h3>{escaped(card.title)}</h3><p>{what}</p>'

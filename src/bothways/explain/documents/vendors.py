@@ -168,7 +168,7 @@ def _admissions(found: Element) -> list[str]:
     if authority is not None:
         told.append(f"admitted by {general_name(authority)}")
     for each in fields.take(SEQUENCE, "admissions").children():
-        told += told_each([each], lambda one: "; ".join(_admission(one)))
+        told += told_each([each], lambda one: "; ".join(_admission(one)) or "nothing")
     return told
 
 
@@ -184,9 +184,8 @@ def _admission(found: Element) -> Iterator[str]:
 
 
 def _naming(found: Element) -> str:
-    return (
-        f"named by {', '.join(_shown(each) for each in found.only(SEQUENCE, 'naming authority').children())}"
-    )
+    shown = [_shown(each) for each in found.only(SEQUENCE, "naming authority").children()]
+    return f"named by {', '.join(shown) or 'nobody'}"
 
 
 def _profession(found: Element) -> Iterator[str]:
