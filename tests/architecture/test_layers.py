@@ -28,7 +28,7 @@ INSIDE = {
     "trust": (
         ("der", "files", "work"),
         ("pem", "distinguished", "watched"),
-        ("parsing", "general_names"),
+        ("parsing", "general_names", "extension_readers"),
         ("extensions", "subtrees", "key_identifiers", "precheck", "public_keys"),
         ("certificate",),
         ("verdict", "reasons", "issuers"),

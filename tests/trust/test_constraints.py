@@ -8,9 +8,10 @@ from cryptography import x509
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
 from bothways.trust.constraints import certificate_reasons, flaws, key_weakness
+from bothways.trust.policies import Policies, policy_reasons
 from bothways.trust.verdict import Purpose
-from pki import DAY, NOW, Issued, as_version_1, intermediate, issue, key, leaf, root
-from raw_certificates import edited
+from pki import DAY, NOW, Issued, as_version_1, der, intermediate, issue, key, leaf, root
+from raw_certificates import edited, raw, sequence
 from raw_keys import rsa_key
 
 ROOT = root()
@@ -186,3 +187,50 @@ def test_what_is_wrong_with_a_certificate_everywhere_is_found_once():
     """Issuers on remembered paths keep it."""
     weak = Parsed(leaf(ROOT, key_kind="RSA-1024").der)
     assert flaws(weak) is flaws(weak)
+
+
+POLICY = der(0x06, bytes.fromhex("2a0304"))
+NOBODYS = sequence(der(0x06, bytes.fromhex("2a0305")), b"\5\0")
+NOBODYS_TEXT = sequence(der(0x06, bytes.fromhex("2a0305")), der(0x16, b"http://a/"))
+CPS = sequence(der(0x06, bytes.fromhex("2b06010505070201")), der(0x16, b"http://a/"))
+CPS_IN_UTF8 = sequence(der(0x06, bytes.fromhex("2b06010505070201")), der(0x0C, b"http://a/"))
+QUALIFIED = [(CPS, False), (CPS_IN_UTF8, True), (NOBODYS, True), (NOBODYS_TEXT, True)]
+
+
+@pytest.mark.parametrize("critical", [True, False])
+@pytest.mark.parametrize(("qualifier", "unknown"), QUALIFIED)
+def test_a_policy_qualifier_that_cannot_be_interpreted_refuses_where_policies_are_critical(
+    qualifier, unknown, critical
+):
+    """RFC 5280 4.2.1.4: "including the optional qualifier"."""
+    policies = raw("2.5.29.32", sequence(sequence(POLICY, sequence(qualifier))), critical)
+    found = [(each.fault, each.facts) for each in reasons(leaf(ROOT, extra=[policies]))]
+    what = {"oid": "2.5.29.32 with a policy qualifier"}
+    assert found == ([(Fault.UNKNOWN_CRITICAL_EXTENSION, what)] if unknown and critical else [])
+
+
+def test_a_policy_with_an_unknown_qualifier_counts():
+    """RFC 5280 4.2.1.4: the qualifier is ignored, and the policy is not."""
+    policies = raw("2.5.29.32", sequence(sequence(POLICY, sequence(NOBODYS))))
+    top = Parsed(ROOT.der)
+    path = [Parsed(leaf(ROOT, extra=[policies]).der), top]
+    assert policy_reasons(path, Policies(frozenset({"1.2.3.4"}), required=True)) == []
+    [reason] = policy_reasons(path, Policies(frozenset({"1.2.3.5"}), required=True))
+    assert reason.fault is Fault.NO_VALID_POLICY
+
+
+@pytest.mark.parametrize(
+    ("value", "leaf_faults", "issuer_faults"),
+    [
+        ("3000", [], [Fault.NOT_A_CA]),
+        ("3003010100", [], [Fault.NOT_A_CA]),
+        ("30030101ff", [], []),
+    ],
+)
+def test_ca_false_may_be_written_out(value, leaf_faults, issuer_faults):
+    """RFC 5280 4.2.1.9: that DER leaves a default out is borne, and it makes no CA."""
+    basic = raw("2.5.29.19", bytes.fromhex(value), critical=True)
+    end = issue("server.example", ROOT, extra=[basic], alternatives=["DNS:server.example"])
+    assert [each.fault for each in reasons(end)] == leaf_faults
+    below = leaf(issue("Odd", ROOT, key_usage=("key_cert_sign",), extra=[basic]))
+    assert [each.fault for each in reasons(below)] == issuer_faults

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from bothways.faults import Fault, Reason
 from bothways.trust.certificate import Flaw, Parsed
+from bothways.trust.extension_readers import PoliciesAlone, has_unknown_qualifier
 from bothways.trust.reasons import few
 from bothways.trust.signatures import weakness
 from bothways.trust.verdict import Purpose
@@ -36,6 +37,8 @@ _MODERN = (
     mldsa.MLDSA87PublicKey,
 )
 
+_POLICIES = bytes.fromhex("551d20")
+_UNKNOWN_QUALIFIER = "2.5.29.32 with a policy qualifier"
 _SIGNATURE_FAULTS = (Fault.WEAK_HASH, Fault.UNSUPPORTED_SIGNATURE)
 
 KNOWN = frozenset(
@@ -52,13 +55,17 @@ KNOWN = frozenset(
     }
 )
 
+# ... and what is known where lists are consulted.
+_KNOWN_IN_A_PATH = KNOWN | {ExtensionOID.CRL_DISTRIBUTION_POINTS}
+
 
 def certificate_reasons(
-    path: Sequence[Parsed], purpose: Purpose | None, at: datetime, key_usage: str | None
+    path: Sequence[Parsed], purpose: Purpose | None, at: datetime, key_usage: str | None, listed: int = 0
 ) -> list[Reason]:
     """Hold each certificate of a path, from the leaf to the anchor, to itself and to its place.
 
-    Without a purpose or a key usage, what the leaf's key is for is not asked.
+    Without a purpose or a key usage, what the leaf's key is for is not asked.  listed: for how many certificates
+    from the leaf on lists are consulted; their distribution points may be critical, and those of an anchor with them.
     """
     reasons: list[Reason] = []
     below = 0
@@ -68,6 +75,8 @@ def certificate_reasons(
         for fault, facts in flaws(certificate):
             if position < last or fault not in _SIGNATURE_FAULTS:
                 reasons.append(Reason(fault, position, certificate.subject_text, facts))
+        if position >= listed and not (position == last and listed):
+            _check_distribution_points(reasons, position, certificate)
         if purpose is not None:
             _check_extended_usage(reasons, position, certificate, purpose)
         if position:
@@ -99,14 +108,36 @@ def flaws(certificate: Parsed) -> tuple[Flaw, ...]:
         unknown = (
             (Fault.UNKNOWN_CRITICAL_EXTENSION, oid.dotted_string)
             for oid, extension in certificate.extensions.items()
-            if extension.critical and oid not in KNOWN
+            if extension.critical and oid not in _KNOWN_IN_A_PATH
         )
         found += [(fault, {"oid": text}) for fault, text in few(unknown)]
+        if _has_unknown_qualifier(certificate):
+            found.append((Fault.UNKNOWN_CRITICAL_EXTENSION, {"oid": _UNKNOWN_QUALIFIER}))
         bad_signature = weakness(certificate)
         if bad_signature is not None:
             found.append((bad_signature[0], {"got": bad_signature[1]}))
         certificate.flaws = tuple(found)
     return certificate.flaws
+
+
+def _has_unknown_qualifier(certificate: Parsed) -> bool:
+    """Whether policies that are critical have a qualifier that cannot be interpreted (RFC 5280 4.2.1.4)."""
+    policies = certificate.extensions.get(ExtensionOID.CERTIFICATE_POLICIES)
+    if policies is None or not policies.critical:
+        return False
+    try:
+        unknown = has_unknown_qualifier(certificate.raw_extensions[_POLICIES][1])
+    except ValueError:
+        return True
+    return unknown or isinstance(policies.value, PoliciesAlone)
+
+
+def _check_distribution_points(reasons: list[Reason], position: int, certificate: Parsed) -> None:
+    """Refuse critical distribution points where nobody looks at lists (RFC 5280 4.2)."""
+    points = certificate.extensions.get(ExtensionOID.CRL_DISTRIBUTION_POINTS)
+    if points is not None and points.critical:
+        facts = {"oid": ExtensionOID.CRL_DISTRIBUTION_POINTS.dotted_string}
+        reasons.append(Reason(Fault.UNKNOWN_CRITICAL_EXTENSION, position, certificate.subject_text, facts))
 
 
 def _check_validity(reasons: list[Reason], position: int, certificate: Parsed, at: datetime) -> None:

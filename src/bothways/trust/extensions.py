@@ -26,6 +26,7 @@ from bothways.trust.der import (
     extensions_in,
 )
 from bothways.trust.distinguished import dotted
+from bothways.trust.extension_readers import basic_constraints, certificate_policies
 from bothways.trust.parsing import EncodingError, attempt, readable
 
 # An honest certificate has about ten; each costs whoever reads it more than the bytes that it takes.
@@ -348,6 +349,8 @@ _OWN_CHECKS: dict[x509.ObjectIdentifier, Callable[[bytes], None]] = {
 # ... and those that are read here where `cryptography` cannot, since it knows less than the RFC allows.
 _FURTHER_READERS: dict[x509.ObjectIdentifier, Callable[[bytes], x509.ExtensionType]] = {
     ExtensionOID.TLS_FEATURE: _tls_features,
+    ExtensionOID.BASIC_CONSTRAINTS: basic_constraints,
+    ExtensionOID.CERTIFICATE_POLICIES: certificate_policies,
 }
 
 

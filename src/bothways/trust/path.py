@@ -79,6 +79,7 @@ def judge(
     limits: Limits = LIMITS,
     leaf: Parsed | None = None,
     status: StatusCheck | None = None,
+    listed: int = 0,
 ) -> Verdict:
     """Judge a certificate for a purpose, and for a name, each where it is given.
 
@@ -86,7 +87,8 @@ def judge(
     name: whom the certificate must stand for, None where that is not asked (clients).  at: the time, with
     its zone.  key_usage: what the leaf's key is used for, "digitalSignature", "keyEncipherment", or None for
     either.  policies: the certificate policies wanted.  leaf: the first of `chain`, if `read_leaf` read it.
-    status: what more is asked of a path, such as revocation.
+    status: what more is asked of a path, such as revocation.  listed: for how many certificates from the leaf on it
+    consults CRLs.
     Raises ConfigError for a `name` that is none; never for what is in the chain.
     """
     wanted = server_name(name) if isinstance(name, str) else name
@@ -107,7 +109,7 @@ def judge(
     except OutOfWork:
         return judged_by(_refused([_exhausted(work)], None), profile)
     constrained = NameConstraintCheck(work)
-    terms = _Terms(purpose, wanted, at, key_usage, policies, names, constrained, work, profile)
+    terms = _Terms(purpose, wanted, at, key_usage, policies, names, constrained, work, profile, listed)
     verdict = _Judgement(PathSearch(chain, anchors, limits, work), terms, status).verdict(leaf)
     return judged_by(verdict, profile)
 
@@ -127,7 +129,7 @@ def path_through(certificate: Parsed, above: Path, at: datetime, work: WorkBudge
             continue
         path = (certificate, *above[place:])
         work.spend(Step.CHECK, len(path))
-        reasons = certificate_reasons(path, None, at, None) + policy_reasons(path, work=work)
+        reasons = certificate_reasons(path, None, at, None, len(path)) + policy_reasons(path, work=work)
         if not reasons and not constrained.reasons(path):
             return path
     return None
@@ -156,6 +158,7 @@ class _Terms(NamedTuple):
     constrained: NameConstraintCheck
     work: WorkBudget
     profile: Profile
+    listed: int
 
 
 class _Judgement:
@@ -257,7 +260,7 @@ def _check_size(chain: Sequence[bytes], limits: Limits) -> Reason | None:
 def _walk(path: Path, terms: _Terms) -> list[Reason]:
     """Make every check that is not the search's on a path, whole or not."""
     terms.work.spend(Step.CHECK, len(path))
-    reasons = certificate_reasons(path, terms.purpose, terms.at, terms.key_usage)
+    reasons = certificate_reasons(path, terms.purpose, terms.at, terms.key_usage, terms.listed)
     reasons += terms.constrained.reasons(path)
     if terms.wanted is not None:
         terms.work.spend(Step.NAME_COMPARISON, terms.names.count)

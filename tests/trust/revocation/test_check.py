@@ -13,6 +13,7 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.asking import TOLERANCE
+from bothways.trust.evidence.policy import Fetch
 from bothways.trust.revocation import Revocation, judge
 from bothways.trust.verdict import Outcome, Purpose, Refused, Trusted
 from pki import (
@@ -263,3 +264,54 @@ def test_a_list_that_holds_for_ever_lapses_never():
     verdict = judged(crl(ROOT, next_update=FOREVER), crl(CA, next_update=FOREVER))
     assert isinstance(verdict, Trusted)
     assert verdict.valid_until == SERVER.certificate.not_valid_after_utc
+
+
+CRITICAL_POINTS = (points("URI:http://a.example/list")[0], True)
+TOP_WITH_POINTS = root("Points", extra=[CRITICAL_POINTS])
+CA_WITH_POINTS = intermediate(TOP_WITH_POINTS, "Points CA", extra=[CRITICAL_POINTS])
+LEAF_WITH_POINTS = leaf(CA_WITH_POINTS, extra=[CRITICAL_POINTS])
+
+
+@pytest.mark.parametrize(
+    ("policy", "refused_at"),
+    [
+        ({"crls": True}, []),
+        ({"crls": True, "covers": "leaf"}, [1]),
+        ({"fetch": {"ocsp": False}}, []),
+        ({"fetch": {"crls": False}}, [0, 1, 2]),
+        ({"staples": "use"}, [0, 1, 2]),
+        (None, [0, 1, 2]),
+    ],
+)
+def test_critical_distribution_points_are_processed_where_lists_are_consulted(policy, refused_at):
+    """RFC 5280 4.2.1.13: an application that supports CRLs uses them, one that does not refuses."""
+    lists = CRLStore(map(CRL, (crl(TOP_WITH_POINTS), crl(CA_WITH_POINTS))))
+    revocation = None
+    if policy is not None:
+        sources = {"unknown": "accept"} | policy
+        if "crls" in sources:
+            sources["crls"] = lists
+        if "fetch" in sources:
+            sources["fetch"] = Fetch(by_caller=True, **sources["fetch"])
+        revocation = Revocation(**sources)
+    anchors = TrustStore.from_pem(TOP_WITH_POINTS.pem)
+    verdict = judge(
+        LEAF_WITH_POINTS.chain, anchors, purpose=Purpose.SERVER, name=None, at=NOW, revocation=revocation
+    )
+    if not refused_at:
+        assert isinstance(verdict, Trusted)
+        return
+    assert isinstance(verdict, Refused)
+    unknown = [each for each in verdict.reasons if each.fault is Fault.UNKNOWN_CRITICAL_EXTENSION]
+    assert [each.position for each in unknown] == refused_at
+    assert {each.facts["oid"] for each in unknown} == {"2.5.29.31"}
+
+
+def test_a_revocation_counts_though_distribution_points_are_critical():
+    """RFC 5280 6.3.3."""
+    lists = CRLStore(map(CRL, (crl(TOP_WITH_POINTS), crl(CA_WITH_POINTS, LEAF_WITH_POINTS))))
+    verdict = judge(
+        LEAF_WITH_POINTS.chain, TrustStore.from_pem(TOP_WITH_POINTS.pem),
+        purpose=Purpose.SERVER, name=None, at=NOW, revocation=Revocation(crls=lists),
+    )  # fmt: skip
+    assert refusals(verdict) == REVOKED

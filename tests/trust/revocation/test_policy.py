@@ -9,6 +9,7 @@ import pytest
 from bothways.errors import ConfigError
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.policy import Fetch
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
 from bothways.trust.revocation import PRESETS, Revocation
 from pki import (
@@ -65,3 +66,20 @@ def test_a_policy_tells_that_its_evidence_changed():
     policy.ocsp.add(OCSPResponse(ocsp_response(SERVER)))
     seen.add(policy.generation)
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "listed"),
+    [
+        ({"crls": True}, True),
+        ({"fetch": Fetch(by_caller=True)}, True),
+        ({"fetch": Fetch(by_caller=True, crls=False)}, False),
+        ({"staples": "use"}, False),
+    ],
+)
+def test_a_policy_tells_for_which_certificates_lists_are_consulted(options, listed):
+    """RFC 5280 4.2.1.13: their distribution points may be critical."""
+    if "crls" in options:
+        options = {"crls": CRLStore(map(CRL, CLEAN))}
+    assert bool(Revocation(**options).listed) is listed
+    assert Revocation(covers="leaf", **options).listed == int(listed)

@@ -65,7 +65,7 @@ def judge(
     return judge_path(
         chain, anchors,
         purpose=purpose, name=name, at=at, key_usage=key_usage, policies=policies, limits=limits, leaf=leaf,
-        status=status,
+        status=status, listed=0 if revocation is None else revocation.listed,
     )  # fmt: skip
 
 

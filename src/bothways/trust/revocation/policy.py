@@ -13,6 +13,8 @@ from bothways.trust.evidence.asking import TOLERANCE
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.ocsp import OCSPStore
 
+_WHOLE_PATH = 1_000_000  # certificates
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
@@ -51,6 +53,13 @@ class Revocation:
             raise ConfigError(f"unknown: {self.unknown!r} is neither refuse nor accept")
         if self.tolerance < timedelta(0):
             raise ConfigError("tolerance: expected a time of zero or more")
+
+    @property
+    def listed(self) -> int:
+        """For how many certificates of a path from the leaf on CRLs are consulted."""
+        if self.crls is None and not (self.fetch is not None and self.fetch.crls):
+            return 0
+        return _WHOLE_PATH if self.covers == "path" else 1
 
     @property
     def generation(self) -> int:

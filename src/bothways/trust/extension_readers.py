@@ -1,0 +1,89 @@
+"""Extensions that RFC 5280 lets be and `cryptography` does not read: they are read here from their DER.
+
+A default value that is written out is borne where others bear it, and a qualifier that nobody knows hides no policy.
+"""
+
+from __future__ import annotations
+
+from cryptography import x509
+
+from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element
+from bothways.trust.distinguished import dotted
+
+_BOOLEAN, _INTEGER = 0x01, 0x02
+_FALSE, _TRUE = b"\x00", b"\xff"
+_IDENTIFIER_LIMIT = 63
+_POLICIES_LIMIT = 1024
+_QUALIFIERS = {
+    bytes.fromhex("2b06010505070201"),
+    bytes.fromhex("2b06010505070202"),
+}  # id-qt-cps, id-qt-unotice
+
+
+class PoliciesAlone(x509.CertificatePolicies):
+    """Certificate policies whose qualifiers cannot be read."""
+
+
+def basic_constraints(value: bytes) -> x509.BasicConstraints:
+    """Read basicConstraints (RFC 5280 4.2.1.9), where cA may be written out as FALSE. Raises ValueError."""
+    at, end = expect_element(value, 0, len(value), SEQUENCE, "basic constraints")
+    authority, length = False, None
+    if at < end and value[at] == _BOOLEAN:
+        start, at = expect_element(value, at, end, _BOOLEAN, "cA")
+        if value[start:at] not in (_FALSE, _TRUE):
+            raise ValueError("cA is neither true nor false")
+        authority = value[start:at] == _TRUE
+    if at < end:
+        start, at = expect_element(value, at, end, _INTEGER, "pathLenConstraint")
+        if not 1 <= at - start <= 8 or value[start] >= 0x80:
+            raise ValueError("pathLenConstraint is no number of CAs")
+        length = int.from_bytes(value[start:at], "big")
+    if at != end or end != len(value):
+        raise ValueError("bytes follow the basic constraints")
+    return x509.BasicConstraints(authority, length)
+
+
+def certificate_policies(value: bytes) -> PoliciesAlone:
+    """Read the policies of certificatePolicies without their qualifiers (RFC 5280 4.2.1.4). Raises ValueError."""
+    found = [
+        x509.PolicyInformation(x509.ObjectIdentifier(dotted(policy)), None) for policy, _ in _policies(value)
+    ]
+    return PoliciesAlone(found)
+
+
+def has_unknown_qualifier(value: bytes) -> bool:
+    """Whether a policy has a qualifier that RFC 5280 does not define; ValueError for what is no certificatePolicies."""
+    return any(not qualifiers <= _QUALIFIERS for _, qualifiers in _policies(value))
+
+
+def _policies(value: bytes) -> list[tuple[bytes, set[bytes]]]:
+    """Return each policy with the identifiers of its qualifiers."""
+    at, end = expect_element(value, 0, len(value), SEQUENCE, "list of policies")
+    if end != len(value):
+        raise ValueError("bytes follow the list of policies")
+    found = []
+    for number, (tag, _, start, stop) in enumerate(elements(value, at, end)):
+        if tag != SEQUENCE or number == _POLICIES_LIMIT:
+            raise ValueError(f"no list of at most {_POLICIES_LIMIT} policies")
+        first, last = expect_element(value, start, stop, OBJECT_IDENTIFIER, "policy")
+        if not 1 <= last - first <= _IDENTIFIER_LIMIT:
+            raise ValueError("a policy without an identifier that can be read")
+        found.append((value[first:last], _qualifiers(value, last, stop)))
+    return found
+
+
+def _qualifiers(value: bytes, at: int, end: int) -> set[bytes]:
+    if at == end:
+        return set()
+    start, stop = expect_element(value, at, end, SEQUENCE, "list of qualifiers")
+    if stop != end:
+        raise ValueError("bytes follow the qualifiers of a policy")
+    found = set()
+    for tag, _, first, last in elements(value, start, stop):
+        if tag != SEQUENCE:
+            raise ValueError("a qualifier is no sequence")
+        begin, middle = expect_element(value, first, last, OBJECT_IDENTIFIER, "qualifier")
+        if element(value, middle, last)[2] != last:
+            raise ValueError("bytes follow a qualifier")
+        found.add(value[begin:middle])
+    return found
