@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import random
 import socket
 import subprocess
 import threading
@@ -122,11 +124,15 @@ def running(
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses, for programs that cannot choose one themselves."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port that nobody uses, for programs that cannot choose one themselves.
+
+    It lies below those that a system gives to clients, so that no connection of another test takes it meanwhile.
+    """
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("", port))
+            return port
 
 
 Talk = Callable[[Channel], None]
