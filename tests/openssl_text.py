@@ -230,6 +230,9 @@ EXTENSIONS = {
     "Acceptable OCSP Responses": "acceptable responses",
     "Netscape Cert Type": "Netscape type",
     "Netscape Comment": "Netscape comment",
+    "Proxy Certificate Information": "proxy certificate",
+    "sbgp-ipAddrBlock": "delegated addresses",
+    "sbgp-autonomousSysNum": "delegated AS numbers",
     "Professional Information or basis for Admission": "admissions",
     "Signing Tool of Issuer": "issuer's signing tools",
     "Signing Tool of Subject": "signing tool",
@@ -263,6 +266,7 @@ PURPOSES = {
     "Microsoft Smartcard Login": "Microsoft smart card logon",
     "Microsoft Commercial Code Signing": "Microsoft commercial code signing",
     "Microsoft Individual Code Signing": "Microsoft individual code signing",
+    "ipsec Internet Key Exchange": "IKE for IPsec",
     "Signing KDC Response": "Kerberos key distribution centre (PKINIT)",
     "Microsoft Encrypted File System": "Microsoft encrypted file system",
     "Netscape Server Gated Crypto": "Netscape server gated cryptography",
@@ -291,7 +295,12 @@ KEYS = {
 }
 CURVES = {"prime256v1": "secp256r1", "prime192v1": "secp192r1"}
 POLICIES = {"X509v3 Any Policy": "any policy"}
-METHODS = {"CA Issuers": "issuer's certificate", "CA Repository": "CA repository", "OCSP": "OCSP responder"}
+METHODS = {
+    "CA Issuers": "issuer's certificate",
+    "CA Repository": "CA repository",
+    "OCSP": "OCSP responder",
+    "AD Time Stamping": "time stamping",
+}
 STATUSES = {"successful": "", "unauthorized": "unauthorized", "trylater": "tryLater"}
 
 
@@ -340,7 +349,7 @@ def distinguished(where: str) -> Callable[[Line, re.Match[str]], Answer]:
     """A rule for a whole name; `openssl ocsp` has no options for those and writes `C=US, O=Org`."""
 
     def tell(_: Line, match: re.Match[str]) -> Answer:
-        text = re.sub(r"#[0-9A-F]+", lambda found: found[0].lower(), match[1])
+        text = re.sub(r"=#(?:[0-9A-F]{2})+(?=[,+]|$)", lambda found: found[0].lower(), match[1])
         return [
             Want(where, each) for each in re.split(r"(?:, |(?<!\\)/)(?=[A-Za-z0-9.]+=)", text or "(empty)")
         ]
@@ -655,9 +664,17 @@ RULES = (
     Rule(
         r"Netscape Cert Type:",
         r"(.*)",
-        within(lambda each: each.replace("Server", "server").replace("Client", "client")),
+        within(lambda each: re.sub("Server|Client|Object Signing", lambda found: found[0].lower(), each)),
     ),
     Rule(r"Netscape Comment:", r"(.*)", within()),
+    Rule(r"ipAddrBlock:", r"(IPv[46]): inherit", within(after=": inherited")),
+    Rule(r"ipAddrBlock:", r"IPv[46](?: \(\w+\))?:", HEADING),
+    Rule(r"ipAddrBlock:", r"(.*)", within()),
+    Rule(r"autonomousSysNum:", r"Autonomous System Numbers:|Routing Domain Identifiers:", HEADING),
+    Rule(r"autonomousSysNum:", r"inherit", [Want("delegated AS numbers", "inherited")]),
+    Rule(r"autonomousSysNum:", r"(.*)", within()),
+    Rule(r"Proxy Certificate", r"Path Length Constraint: 0?(\d+)", within(before="at most ")),
+    Rule(r"Proxy Certificate", r"Policy Language: (.*)", within(str.lower, "policy language ")),
     Rule(r"Admission:", r".*(?:0\.\.|\.\.U|\.\(E).*", TWICE),
     Rule(
         r"Admission:",

@@ -10,6 +10,7 @@ from pathlib import Path
 import cryptography_vectors
 import pytest
 
+import pki
 from bothways.explain.documents import Document, Unreadable, documents
 from interop import peers
 from openssl_text import CUT, NAME_OPTIONS, answer, lines, plain
@@ -117,3 +118,112 @@ def test_whatever_is_left_out_is_found():
         assert not missing(text, facts)
         for left_out in facts.keys() - alone:
             assert missing(text, {each: words for each, words in facts.items() if each != left_out}), left_out
+
+
+# Extensions that few public files have, as OpenSSL's configuration writes them.
+DRAWN = (
+    "keyUsage=critical,keyAgreement,encipherOnly,decipherOnly",
+    "extendedKeyUsage=critical,serverAuth,anyExtendedKeyUsage,ipsecIKE,1.2.3.4,msSmartcardLogin",
+    "basicConstraints=critical,CA:TRUE,pathlen:0",
+    "subjectAltName=critical,DNS:a.example,IP:2001:db8::1,IP:10.0.0.1,URI:https://a.example/?q=1&r=2,email:a@b.example",
+    "subjectAltName=RID:1.2.3.4,otherName:1.3.6.1.4.1.311.20.2.3;UTF8:you@b,otherName:1.2.3.4;UTF8:text,dirName:dn",
+    "nameConstraints=critical,permitted;IP:10.0.0.0/255.0.0.0,permitted;DNS:.example,excluded;IP:2001:db8::/ffff:ffff::",
+    "nameConstraints=critical,excluded;email:b.example,excluded;URI:.c.example,permitted;dirName:dn",
+    "certificatePolicies=anyPolicy,1.2.3.4,2.23.140.1.2.1,@policy",
+    "policyMappings=critical,1.2.3:1.2.4,1.2.5:1.2.6",
+    "policyConstraints=critical,requireExplicitPolicy:3,inhibitPolicyMapping:0",
+    "inhibitAnyPolicy=critical,2",
+    "crlDistributionPoints=point,other",
+    "freshestCRL=point",
+    "authorityInfoAccess=OCSP;URI:http://o.example,caIssuers;URI:http://i.example,1.2.3.4;DNS:d.example",
+    "subjectInfoAccess=caRepository;URI:http://r.example,ad_timestamping;URI:http://t.example",
+    "tlsfeature=status_request,status_request_v2,99",
+    "noCheck=ignored",
+    "nsCertType=client,server,email,objsign,sslCA,emailCA,objCA",
+    "nsComment=made by hand",
+    "sbgp-ipAddrBlock=critical,IPv4:10.0.0.0/8,IPv4:192.0.2.0-192.0.2.77,IPv6:inherit,IPv6-SAFI:2:2001:db8::/32",
+    "sbgp-autonomousSysNum=critical,AS:64500,AS:64510-64520,RDI:inherit",
+    "proxyCertInfo=critical,language:id-ppl-anyLanguage,pathlen:1",
+    "1.2.3.4.5=critical,ASN1:UTF8String:something else",
+    "issuerAltName=URI:http://i.example",
+)
+CONFIGURATION = """
+[req]
+distinguished_name=dn
+prompt=no
+[dn]
+C=DE
+O=An Organization, with a comma
+0.OU=First
+1.OU=Second + more
+CN=drawn.example
+serialNumber=42
+businessCategory=Private Organization
+jurisdictionC=DE
+organizationIdentifier=VATDE-1
+emailAddress=a@b.example
+unstructuredName=none
+DC=example
+UID=u
+title=Dr
+pseudonym=p
+[policy]
+policyIdentifier=1.2.3.5
+CPS.1=http://cps.example/a
+CPS.2=http://cps.example/b
+userNotice.1=@notice
+[notice]
+explicitText=UTF8:What is said, and "quoted"
+organization=Org
+noticeNumbers=1,2
+[point]
+fullname=URI:http://p.example/1.crl,URI:http://p.example/2.crl
+CRLissuer=dirName:dn
+reasons=keyCompromise,CACompromise
+[other]
+relativename=part
+[part]
+CN=part
+"""
+
+
+@pytest.mark.parametrize("signature", ["SHA256", "PSS"])
+def test_a_request_that_openssl_makes_is_told_as_it_tells_it(signature, tmp_path):
+    """Its attributes, and the parameters of RSASSA-PSS."""
+    options = (
+        ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:17"] if signature == "PSS" else []
+    )
+    asked = CONFIGURATION.replace("[dn]", "attributes=asked\n[asked]\nchallengePassword=sesame\n[dn]", 1)
+    (tmp_path / "own.cnf").write_text(
+        f"{asked}[own]\nsubjectAltName=DNS:a.example\nkeyUsage=keyEncipherment\n"
+    )
+    (tmp_path / "key.pem").write_bytes(pki.root(key_kind="RSA-2048").key_pem)
+    subprocess.run(
+        [peers.find("openssl"), "req", "-new", "-key", "key.pem", "-config", "own.cnf", "-reqexts", "own",
+         "-out", "made.pem", *options],
+        cwd=tmp_path, capture_output=True, check=True,
+    )  # fmt: skip
+    path = tmp_path / "made.pem"
+    found = list(documents(path.read_bytes(), NOW))
+    facts = told(found)
+    assert facts["challengePassword"] == " sesame"
+    assert not missing(printed(path, path.read_bytes(), "certificate request"), facts)
+
+
+@pytest.mark.parametrize("extension", DRAWN, ids=lambda each: each.partition("=")[0])
+def test_what_openssl_makes_is_told_as_openssl_tells_it(extension, tmp_path):
+    """Each extension of its configuration, under a name with all that names have."""
+    openssl = peers.find("openssl")
+    (tmp_path / "own.cnf").write_text(f"{CONFIGURATION}[own]\n{extension}\n")
+    (tmp_path / "key.pem").write_bytes(pki.root().key_pem)
+    made = subprocess.run(
+        [openssl, "req", "-x509", "-new", "-key", "key.pem", "-config", "own.cnf", "-extensions", "own",
+         "-out", "made.pem", "-days", "30", "-utf8"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    if made.returncode and "unknown extension" in made.stderr:
+        pytest.skip(f"this OpenSSL does not know {extension.partition('=')[0]}")
+    assert made.returncode == 0, made.stderr
+    path = tmp_path / "made.pem"
+    found = list(documents(path.read_bytes(), datetime.now(UTC)))
+    assert not missing(printed(path, path.read_bytes(), "certificate"), told(found))
