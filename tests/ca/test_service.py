@@ -32,6 +32,7 @@ from starlette.applications import Starlette
 
 from bothways.ca.authority import Authority, Issued
 from bothways.ca.founding import Terms
+from bothways.ca.keeper import Keeper
 from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register import Register
@@ -304,6 +305,34 @@ def test_certificates_are_handed_out(running: Service) -> None:
 
 def test_health_is_told(running: Service) -> None:
     assert running.read("/health")[:2] == (200, b'{"status":"ok"}')
+
+
+def test_many_who_ask_for_health_at_once_share_one_look(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A register that is slow is not asked by a thread for each of them."""
+    looks: list[threading.Thread] = []
+    go = threading.Event()
+    health = Keeper.health
+
+    def slow(self: Keeper) -> object:
+        looks.append(threading.current_thread())
+        assert go.wait(30)
+        return health(self)
+
+    monkeypatch.setattr(Keeper, "health", slow)
+    told: list[int] = []
+    with serving(service(office, lambda _: None)) as url:
+        threads = [threading.Thread(target=lambda: told.append(read(f"{url}/health")[0])) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        assert soon(lambda: bool(looks))
+        time.sleep(0.2)
+        go.set()
+        for thread in threads:
+            thread.join(30)
+    assert told == [200] * 20
+    assert len(looks) < 10
 
 
 def test_metrics_are_told_on_an_address_of_their_own_and_strangers_are_told_where(tmp_path: Path) -> None:

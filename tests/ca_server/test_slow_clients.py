@@ -221,6 +221,18 @@ def test_an_answer_that_is_read_in_crumbs_is_cut(behind: bytes, fields: bytes) -
         assert len(everything(idle)) < LONG
 
 
+def test_the_end_of_the_service_waits_for_no_request_that_only_began(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nor does that make a line in the log."""
+    with caplog.at_level(logging.WARNING), serving(Slow) as server, connected(server) as client:
+        client.sendall(BEGUN)
+        assert soon(lambda: any(place.moved for place in server.places._held.get("127.0.0.1", ())))
+        server.should_exit = True
+        assert everything(client) == b""
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
 # -- places ----------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bothways.ca.keeper import Document, Keeper, Tell
+from bothways.ca.keeper import Document, Health, Keeper, Tell
 from bothways.ca.metrics import CONTENT_TYPE, Metrics
 from bothways.ca.ocsp import REQUEST_LIMIT, Answer
 from bothways.ca.office import Office
@@ -108,6 +108,7 @@ class _Desk:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._metrics = Metrics(keeper)
+        self._health: asyncio.Future[Health] | None = None
 
     async def ocsp_post(self, request: Request) -> Response:
         """RFC 6960 A.1, with POST."""
@@ -177,8 +178,10 @@ class _Desk:
         return handed_out
 
     async def health(self, _request: Request) -> Response:
-        """Whether the register answers, and what must not have ended has not."""
-        health = await run_in_threadpool(self._keeper.health)
+        """Whether the register answers, and what must not have ended has not; many who ask at once share one look."""
+        if self._health is None or self._health.done():
+            self._health = asyncio.ensure_future(run_in_threadpool(self._keeper.health))
+        health = await asyncio.shield(self._health)
         if health.problems:
             return JSONResponse({"status": "failing", "problems": health.problems}, 503)
         return JSONResponse({"status": "ok"})

@@ -109,6 +109,13 @@ class BoundedClient(H11Protocol):
         else:
             self.transport.close()
 
+    def shutdown(self) -> None:
+        """The service ends: a request that has begun is not waited for."""
+        if self._phase is Phase.RECEIVING and self._place is not None and self._place.moved:
+            self.end()
+        else:
+            super().shutdown()
+
     def end(self) -> None:
         """End at once, whatever is still to be sent, and leave nothing of it to the system."""
         if self._place is not None:

@@ -15,7 +15,7 @@ from bothways.cli.terminal import bounded, counted, say
 from bothways.places import source_of
 
 AT_ONCE, EVERY_SECONDS = 20, 10.0  # reports of one address, and how soon it has one more
-ALL_AT_ONCE, ALL_EVERY_SECONDS = 200, 1.0  # the same of all addresses together
+ALL_AT_ONCE, ALL_EVERY_SECONDS = 100, 5.0  # the same of all addresses together
 SOURCES = 1024  # addresses that are remembered
 
 
