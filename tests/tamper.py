@@ -19,9 +19,9 @@ import pytest
 from bothways import ClientConfig, Connection, PeerAlert, PeerFault, ServerConfig
 from bothways.faults import Fault, sentence
 from bothways.iana import Alert, ContentType
+from bothways.roles import Role
 from bothways.tls.events import AlertSeen, Note
 from bothways.tls.handshake.channel import Outbox
-from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
 from pair import Pair, Tamper, pair, untouched

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from bothways.explain.causes import Cause, Ours, Party, Situation
 from bothways.explain.causes.case import Case
-from bothways.tls.handshake.steps import Role
+from bothways.roles import Role
 from catalogue.rows import CATALOGUE, Row
 
 INTRODUCTION = """\

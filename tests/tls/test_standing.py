@@ -11,8 +11,8 @@ import pytest
 import pki
 from bothways import Caution, Credentials, Event, Fault, PeerAlert, PeerFault, UsageError, Warned
 from bothways.iana import Alert
+from bothways.roles import Role
 from bothways.tls.events import Established, EvidenceWanted, Failed, Judged, Note
-from bothways.tls.handshake.steps import Role
 from bothways.tls.standing import LOOK_SECONDS
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore

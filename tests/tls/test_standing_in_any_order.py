@@ -10,8 +10,8 @@ import pytest
 import pki
 from bothways import Event, UsageError
 from bothways.errors import InternalError
+from bothways.roles import Role
 from bothways.tls.events import EvidenceWanted, Failed
-from bothways.tls.handshake.steps import Role
 from bothways.trust.evidence.policy import Fetch
 from pki import NOW
 from tls.test_standing import HOUR, Fetching, lists

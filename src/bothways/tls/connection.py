@@ -16,6 +16,7 @@ from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Trunc
 from bothways.faults import Blame, Fault, Reason, blame
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup, ProtocolVersion
 from bothways.iana import name as spelled
+from bothways.roles import Role
 from bothways.tls.after_handshake import AfterHandshake, AfterHandshake12
 from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import (
@@ -42,7 +43,7 @@ from bothways.tls.handshake.late13 import LateAuthentication
 from bothways.tls.handshake.refusals import meaning_of, place_of, refused_step
 from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script, evidence_found
 from bothways.tls.handshake.server import server_handshake
-from bothways.tls.handshake.steps import Law, Role, Step, failed_check, law_of, message_ids
+from bothways.tls.handshake.steps import Law, Step, failed_check, law_of, message_ids
 from bothways.tls.keys.exporter import check_request
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE

@@ -6,7 +6,7 @@ import pytest
 
 import skins
 from bothways.explain.causes import Ours, Situation, explain_answer
-from bothways.tls.handshake.steps import Role
+from bothways.roles import Role
 from explain.causes.talks import client, first, talk
 
 UNSENT = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n<title>400 No required SSL certificate was sent</title>"

@@ -24,8 +24,9 @@ from bothways.explain.causes import (
 from bothways.explain.causes.situation import Request
 from bothways.faults import Fault
 from bothways.iana import Alert
+from bothways.roles import Role
 from bothways.tls.handshake.refusals import meaning_of, place_of
-from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.handshake.steps import Step
 from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Refused
 from pair import NOON

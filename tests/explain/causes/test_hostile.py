@@ -14,7 +14,7 @@ from bothways.errors import PeerAlert, PeerFault
 from bothways.explain.causes import Explanation, Ours, Seen, Situation, explain, explain_answer
 from bothways.explain.causes.situation import Offer, Request
 from bothways.faults import Fault, Reason
-from bothways.tls.handshake.steps import Role
+from bothways.roles import Role
 from explain.causes.talks import talk
 
 EVIL = "\x1b[2J\u202eevil\u0000\n`id`;$(id)'\"<script>" + "A" * 2000

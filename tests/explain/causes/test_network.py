@@ -9,7 +9,7 @@ import pytest
 import skins
 from bothways.errors import Truncated
 from bothways.explain.causes import Ours, Situation, Witness, explain
-from bothways.tls.handshake.steps import Role
+from bothways.roles import Role
 from explain.causes.talks import client, first, talk
 from explain.causes.test_ours import LATE, holder
 from pair import Pair

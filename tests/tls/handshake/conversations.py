@@ -13,7 +13,8 @@ import pytest
 import pki
 from bothways import ClientConfig, Connection, Credentials, Event, ServerConfig, TrustStore
 from bothways.iana import HandshakeType
-from bothways.tls.handshake.steps import Role, Step
+from bothways.roles import Role
+from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello

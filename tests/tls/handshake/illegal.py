@@ -12,9 +12,10 @@ import pytest
 
 from bothways import Connection, Event, Fault, PeerFault
 from bothways.iana import Alert
+from bothways.roles import Role
 from bothways.tls.events import Note
 from bothways.tls.handshake.channel import Outbox
-from bothways.tls.handshake.steps import Law, Role, Step, law_of
+from bothways.tls.handshake.steps import Law, Step, law_of
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.tls13 import Finished
 from pair import Pair

@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any
 
 from bothways import PeerAlert, PeerFault, Truncated
+from bothways.roles import Role
 from bothways.tls.events import MessageSeen, Note
-from bothways.tls.handshake.steps import Role
 from bothways.tls.wire.flight import Message, encode_message
 from pair import Pair
 from tamper import Edit, Outgoing, lying

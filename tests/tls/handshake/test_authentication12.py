@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from blaming import blames
 from bothways import Fault
 from bothways.iana import CipherSuite, NamedGroup, SignatureScheme
+from bothways.roles import Role
 from bothways.tls.crypto.signing import sign
 from bothways.tls.crypto.suites import SUITES12
 from bothways.tls.events import MessageSeen, Note, Proved
@@ -21,7 +22,6 @@ from bothways.tls.handshake.authentication12 import (
     send_finished_12,
 )
 from bothways.tls.handshake.script import Handshake
-from bothways.tls.handshake.steps import Role
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire.tls12 import ServerKeyExchange
 from bothways.tls.wire.tls13 import CertificateVerify, Finished

@@ -9,9 +9,10 @@ import pytest
 import pki
 from bothways import Credentials, Fault, PeerFault, SignatureWanted, TrustStore, UsageError
 from bothways.iana import Alert, CipherSuite, ExtensionType
+from bothways.roles import Role
 from bothways.tls.crypto.signing import sign
 from bothways.tls.events import Caution, Chosen, Judged, MessageSeen, Note, Proved, Warned
-from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import codes as extension_codes
 from bothways.tls.wire.hello import ClientHello, ServerHello

@@ -8,8 +8,8 @@ import pytest
 
 import pki
 from bothways import Credentials, Established, TrustStore, Warned
+from bothways.roles import Role
 from bothways.tls.events import Caution, MessageSeen, Note
-from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify

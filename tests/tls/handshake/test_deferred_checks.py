@@ -7,8 +7,9 @@ from cryptography import x509
 
 import pki
 from bothways import Caution, Fault, PeerAlert, PeerFault, UsageError
+from bothways.roles import Role
 from bothways.tls.events import ChecksWanted, Established, Event
-from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.handshake.steps import Step
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation, by_crl

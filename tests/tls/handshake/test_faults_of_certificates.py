@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from bothways import Established, Fault, TrustStore
 from bothways.iana import Alert
-from bothways.tls.handshake.steps import Role
+from bothways.roles import Role
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry
 from bothways.trust.crl import crls_in

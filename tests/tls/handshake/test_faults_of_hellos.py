@@ -10,8 +10,8 @@ import pytest
 
 from bothways import Fault, PeerFault
 from bothways.iana import Alert, CipherSuite, ExtensionType, NamedGroup, SignatureScheme
+from bothways.roles import Role
 from bothways.tls.events import Note
-from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
 from bothways.tls.wire.tls13 import (

@@ -6,8 +6,9 @@ import pytest
 
 from bothways import Fault, PeerFault, SignatureWanted
 from bothways.iana import HandshakeType
+from bothways.roles import Role
 from bothways.tls.crypto.signing import sign
-from bothways.tls.handshake.steps import LEGAL, Role, Step
+from bothways.tls.handshake.steps import LEGAL, Step
 from tls.handshake.conversations import CONVERSATIONS, EXAMPLES, RETRY_EXAMPLE, external, identity
 from tls.handshake.illegal import finished_again, lies, places, refuse, say, steps, sweep
 

@@ -159,7 +159,8 @@ def test_a_key_that_is_elsewhere_cannot_be_offered():
 
 def test_the_table_lets_a_request_come_to_an_open_connection_of_a_client_alone():
     """RFC 9846 4.7.2."""
-    from bothways.tls.handshake.steps import LEGAL, Role, Step
+    from bothways.roles import Role
+    from bothways.tls.handshake.steps import LEGAL, Step
 
     asked = {
         role for role in Role if HandshakeType.certificate_request in LEGAL[role][Step.CONNECTED].accepts

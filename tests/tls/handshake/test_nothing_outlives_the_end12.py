@@ -10,8 +10,8 @@ import pytest
 
 from bothways import Connection
 from bothways.iana import Alert
+from bothways.roles import Role
 from bothways.tls.handshake import client12, server12
-from bothways.tls.handshake.steps import Role
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.record.protection import Protection12
 from bothways.tls.wire.tls12 import ClientKeyExchange, ServerKeyExchange

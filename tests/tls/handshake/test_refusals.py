@@ -10,8 +10,9 @@ import pki
 from bothways import Connection, PeerAlert
 from bothways.faults import Fault
 from bothways.iana import Alert
+from bothways.roles import Role
 from bothways.tls.handshake.refusals import meaning_of, refused_step
-from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.handshake.steps import Step
 from pair import pair
 from tls.handshake.conversations import (
     authority,

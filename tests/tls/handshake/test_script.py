@@ -9,6 +9,7 @@ import pytest
 from blaming import blames
 from bothways import SignatureWanted
 from bothways.faults import Blame, Fault
+from bothways.roles import Role
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.defaults import DRAWS
 from bothways.tls.events import Judged, Note, Peer, Proved
@@ -21,7 +22,7 @@ from bothways.tls.handshake.authentication13 import (
 )
 from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.script import Enter, Handshake, Question, Wait, expect, judge, sign_with
-from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.handshake.steps import Step
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
 from bothways.trust.names import server_name

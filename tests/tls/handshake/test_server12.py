@@ -10,9 +10,9 @@ import pytest
 import pki
 from bothways import Fault, PeerFault, TrustStore
 from bothways.iana import Alert, CipherSuite, SignatureScheme
+from bothways.roles import Role
 from bothways.tls.events import Caution, Chosen, MessageSeen, Note, Warned
 from bothways.tls.handshake.negotiation import DOWNGRADE_TO_12
-from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello

@@ -13,8 +13,8 @@ import pytest
 
 from bothways import ConfigError, Fault
 from bothways.iana import Alert
+from bothways.roles import Role
 from bothways.tls.events import MessageSeen, Note
-from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12
 from bothways.tls.wire.flight import Message

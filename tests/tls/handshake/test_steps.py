@@ -8,7 +8,8 @@ import pytest
 
 from bothways.faults import Check, Fault
 from bothways.iana import HandshakeType
-from bothways.tls.handshake.steps import LEGAL, MESSAGE_IDS, Role, Step, failed_check, message_ids
+from bothways.roles import Role
+from bothways.tls.handshake.steps import LEGAL, MESSAGE_IDS, Step, failed_check, message_ids
 
 ID = re.compile(r"[1-4]\.[1-5][abc]?")
 

@@ -11,7 +11,8 @@ import pytest
 
 from bothways import Connection, Established
 from bothways.iana import HandshakeType
-from bothways.tls.handshake.steps import LEGAL, Role, Step
+from bothways.roles import Role
+from bothways.tls.handshake.steps import LEGAL, Step
 from bothways.tls.wire.flight import decode_message
 from bothways.tls.wire.hello import ServerHello, is_retry
 from tls.handshake.conversations import CONVERSATIONS, client_config, server_config, steps_taken

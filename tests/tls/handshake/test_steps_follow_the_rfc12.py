@@ -9,8 +9,9 @@ import pytest
 
 from bothways import Connection
 from bothways.iana import HandshakeType
+from bothways.roles import Role
 from bothways.tls.events import Epoch, MessageSeen, Note, RecordSeen
-from bothways.tls.handshake.steps import LEGAL12, Role, Step
+from bothways.tls.handshake.steps import LEGAL12, Step
 from bothways.tls.wire.extensions import CertificateStatus
 from tamper import instead_of, lying
 from tls.handshake.conversations import steps_taken

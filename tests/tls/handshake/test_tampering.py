@@ -16,8 +16,8 @@ import pytest
 
 from bothways import Fault, PeerAlert, PeerFault
 from bothways.iana import ExtensionType
+from bothways.roles import Role
 from bothways.tls.events import Epoch, MessageSeen, Note
-from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
 from pair import pair, received

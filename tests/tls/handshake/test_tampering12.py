@@ -10,7 +10,7 @@ import random
 import pytest
 
 from bothways import PeerFault
-from bothways.tls.handshake.steps import Role
+from bothways.roles import Role
 from bothways.tls.record.protection import Plaintext
 from tamper import lying
 from tls.handshake.conversations import Conversation

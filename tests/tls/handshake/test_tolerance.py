@@ -10,9 +10,9 @@ import pytest
 
 from bothways import PeerFault
 from bothways.iana import Alert, ContentType, ExtensionType
+from bothways.roles import Role
 from bothways.tls.events import Note, RecordSeen
 from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC
-from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello

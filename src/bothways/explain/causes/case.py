@@ -13,8 +13,9 @@ from bothways.explain.causes.situation import Chain, Ours, Request, Seen, Situat
 from bothways.explain.causes.table import Cause, Party
 from bothways.explain.escape import visible
 from bothways.faults import Reason
+from bothways.roles import Role
 from bothways.tls.handshake.refusals import Place, place_of, place_of_step
-from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.handshake.steps import Step
 from bothways.trust.certificate import Parsed
 from bothways.trust.verdict import Purpose
 

@@ -12,8 +12,8 @@ from bothways.explain.causes.explanation import Explanation, Likely, Weight, ran
 from bothways.explain.causes.situation import UNNAMED, Files, Ours, Seen, Situation
 from bothways.explain.causes.table import Cause, Party
 from bothways.faults import Check, Fault, shown
+from bothways.roles import Role
 from bothways.tls.handshake.refusals import Place, meaning_of
-from bothways.tls.handshake.steps import Role
 from bothways.trust.anchors import TrustStore
 from bothways.trust.verdict import Purpose, Refused
 

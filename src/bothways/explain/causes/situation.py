@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from bothways.roles import Role
 from bothways.tls.connection import ClientConfig, ServerConfig
-from bothways.tls.handshake.steps import Role
 from bothways.trust.anchors import TrustStore
 
 Chain = tuple[bytes, ...]  # DER, the leaf first

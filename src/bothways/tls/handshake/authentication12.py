@@ -8,12 +8,12 @@ from functools import lru_cache
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
 from bothways.iana import name as spelled
+from bothways.roles import Role
 from bothways.tls.crypto.signing import check_signature
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
 from bothways.tls.handshake.authentication13 import Finish, Signed
 from bothways.tls.handshake.script import Handshake
-from bothways.tls.handshake.steps import Role
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.keys.schedule13 import same_secret
 from bothways.tls.record.protection import Protection12

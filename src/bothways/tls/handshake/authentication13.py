@@ -14,11 +14,11 @@ from typing import NamedTuple
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
 from bothways.iana import name as spelled
+from bothways.roles import Role
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
 from bothways.tls.handshake.script import Handshake, Script, Staples, sign_with
-from bothways.tls.handshake.steps import Role
 from bothways.tls.keys.schedule13 import finished_mac, same_secret
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Encoded, encoded

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import Alert, ContentType, name
+from bothways.roles import Role
 from bothways.tls.crypto.aead import TAG_SIZE
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
-from bothways.tls.handshake.steps import Role, message_ids
+from bothways.tls.handshake.steps import message_ids
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE, TLS12_LIMIT, Framing
 from bothways.tls.record.protection import Plaintext, Protection, Protection12

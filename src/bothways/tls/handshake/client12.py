@@ -11,6 +11,7 @@ from bothways.faults import Fault, blame
 from bothways.iana import CipherSuite, NamedGroup
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
+from bothways.roles import Role
 from bothways.tls.crypto.groups import CLASSIC_GROUPS, finish, offer
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.crypto.transport import encrypt_premaster
@@ -38,7 +39,7 @@ from bothways.tls.handshake.script import (
     judge,
     sign_with,
 )
-from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.handshake.steps import Step
 from bothways.tls.keys.keylog import main_lines
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire import extensions as ext

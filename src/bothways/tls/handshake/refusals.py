@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from enum import Enum
 
 from bothways.iana import Alert
-from bothways.tls.handshake.steps import Role, Step
+from bothways.roles import Role
+from bothways.tls.handshake.steps import Step
 
 # The check of step 3 that a server refuses a client for, by its alert.
 _CLIENT_CHECKS: Mapping[int, str] = {

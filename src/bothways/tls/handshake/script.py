@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from bothways.faults import Blame
 from bothways.iana import SignatureScheme
+from bothways.roles import Role
 from bothways.tls.crypto.draws import Draws
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import (
@@ -28,7 +29,7 @@ from bothways.tls.events import (
 )
 from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.config import Clock
-from bothways.tls.handshake.steps import LEGAL, Role, Step
+from bothways.tls.handshake.steps import LEGAL, Step
 from bothways.tls.keys.transcript import Transcript
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed

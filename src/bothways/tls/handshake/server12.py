@@ -19,6 +19,7 @@ from bothways.iana import (
 )
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
+from bothways.roles import Role
 from bothways.tls.crypto.groups import KeyOffer, finish
 from bothways.tls.crypto.groups import offer as offer_share
 from bothways.tls.crypto.transport import decrypt_premaster
@@ -53,7 +54,7 @@ from bothways.tls.handshake.script import (
     sign_with,
 )
 from bothways.tls.handshake.server13 import named_authorities
-from bothways.tls.handshake.steps import Role, Step
+from bothways.tls.handshake.steps import Step
 from bothways.tls.keys.keylog import main_lines
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire import extensions as ext

@@ -13,25 +13,7 @@ from enum import Enum
 
 from bothways.faults import Fault
 from bothways.iana import HandshakeType, ProtocolVersion
-
-
-class Role(Enum):
-    """Which side of the connection we are."""
-
-    CLIENT = "client"
-    SERVER = "server"
-
-    __hash__ = object.__hash__  # Enum's own is a call in Python, and the law is looked up for every message
-
-    @property
-    def peer(self) -> str:
-        """The other side, as errors name it."""
-        return self.other.value
-
-    @property
-    def other(self) -> Role:
-        """The role of the other side."""
-        return Role.SERVER if self is Role.CLIENT else Role.CLIENT
+from bothways.roles import Role
 
 
 class Step(Enum):
