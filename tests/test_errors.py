@@ -19,6 +19,7 @@ from bothways.errors import (
 )
 from bothways.faults import Fault, Reason
 from bothways.iana import Alert
+from bothways.roles import Version
 
 EXPIRED = datetime(2026, 1, 3, tzinfo=UTC)
 
@@ -53,7 +54,10 @@ def test_a_peers_fault_tells_every_reason_and_each_once() -> None:
 
 def test_a_row_with_another_alert_in_tls_1_2_gives_it_there() -> None:
     fault = next(fault for fault in Fault if fault.value.tls12 is not None)
-    new, old = (PeerFault(fault, step="", peer="client", tls12=tls12) for tls12 in (False, True))
+    new, old = (
+        PeerFault(fault, step="", peer="client", version=version)
+        for version in (Version.TLS13, Version.TLS12)
+    )
     assert (new.alert, new.rule) == (fault.value.alert, fault.value.rule)
     assert (old.alert, old.rule) == fault.value.tls12
 

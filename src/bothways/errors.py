@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bothways.faults import Fault, Reason, rule_of, sentence, shown
+from bothways.faults import Fault, Reason, alert_of, rule_of, sentence, shown
 from bothways.iana import Alert, name
+from bothways.roles import Version
 
 LOG_LIMIT = 2000  # characters of an error in a log
 
@@ -40,14 +41,13 @@ class PeerFault(TLSError):
         facts: Mapping[str, object] | None = None,
         reasons: tuple[Reason, ...] = (),
         left_out: int = 0,
-        tls12: bool = False,
+        version: Version | None = None,
     ) -> None:
-        row = fault.value
         self.fault = fault
         self.facts: Mapping[str, object] = MappingProxyType(dict(facts or {}))
-        self.alert = row.tls12[0] if tls12 and row.tls12 else row.alert
-        self.rule = rule_of(fault, self.facts, tls12=tls12)
-        self.hint = sentence(row.hint, self.facts)
+        self.alert = alert_of(fault, version)
+        self.rule = rule_of(fault, self.facts, version)
+        self.hint = sentence(fault.hint, self.facts)
         self.step = step
         self.state = state
         self.peer = peer

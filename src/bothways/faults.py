@@ -15,6 +15,7 @@ from itertools import islice
 from typing import NamedTuple, NoReturn
 
 from bothways.iana import Alert
+from bothways.roles import Version
 
 FACT_LIMIT = 240
 
@@ -294,12 +295,18 @@ def blame(fault: Fault, **facts: object) -> NoReturn:
     raise Blame(fault, facts)
 
 
-def rule_of(fault: Fault, facts: Mapping[str, object], *, tls12: bool = False) -> str:
+def alert_of(fault: Fault, version: Version | None = None) -> Alert:
+    """Return the alert that a fault is answered with: as TLS 1.3 has it, unless TLS 1.2 was chosen and differs."""
+    row = fault.value
+    return row.tls12[0] if version is Version.TLS12 and row.tls12 else row.alert
+
+
+def rule_of(fault: Fault, facts: Mapping[str, object], version: Version | None = None) -> str:
     """Return the document and section that a fault is against: its row's, or the one its facts name as `source`."""
     row = fault.value
     if "source" in facts:
         return shown(facts["source"])
-    return row.tls12[1] if tls12 and row.tls12 else row.rule
+    return row.tls12[1] if version is Version.TLS12 and row.tls12 else row.rule
 
 
 @dataclass(frozen=True, slots=True)

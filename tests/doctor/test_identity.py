@@ -9,6 +9,7 @@ from bothways import Credentials
 from bothways.doctor.identity import Wanted, identity_rows
 from bothways.doctor.report import Row
 from bothways.iana import ClientCertificateType, SignatureScheme
+from bothways.roles import Version
 from bothways.trust.anchors import TrustStore
 from pki import DAY, NOW, Issued
 
@@ -20,9 +21,9 @@ SCHEMES = (SignatureScheme.ecdsa_secp256r1_sha256, SignatureScheme.rsa_pss_rsae_
 TYPES = (ClientCertificateType.ecdsa_sign, ClientCertificateType.rsa_sign)
 
 
-def wanted(*authorities: Issued, schemes=SCHEMES, types=None, tls13=True) -> Wanted:
+def wanted(*authorities: Issued, schemes=SCHEMES, types=None, version=Version.TLS13) -> Wanted:
     names = tuple(each.certificate.subject.public_bytes() for each in authorities)
-    return Wanted(names, tuple(map(int, schemes)), types, tls13)
+    return Wanted(names, tuple(map(int, schemes)), types, version)
 
 
 def rows_of(
@@ -39,7 +40,7 @@ def ada(by: Issued = MIDDLE, **options) -> Issued:
 
 def test_a_sound_identity_has_nothing_against_it():
     """Whole, valid, for clients, by a CA that the server names, with a key that signs by what it takes."""
-    rows = rows_of(ada(), wanted(ROOT), wanted(ROOT, types=TYPES, tls13=False))
+    rows = rows_of(ada(), wanted(ROOT), wanted(ROOT, types=TYPES, version=Version.TLS12))
     assert {row.level for id_, row in rows.items() if id_ != "subject"} == {"good"}
     assert {"pair", "key", "days", "usage", "chain", "issuer", "scheme.13", "scheme.12"} <= set(rows)
     assert "CN=Ada" in rows["subject"].text
@@ -90,6 +91,6 @@ def test_a_key_that_signs_by_nothing_that_the_server_takes_is_a_problem():
     rsa_alone = (SignatureScheme.rsa_pss_rsae_sha256, SignatureScheme.rsa_pkcs1_sha256)
     assert rows_of(ada(), wanted(ROOT, schemes=rsa_alone))["scheme.13"].level == "problem"
     assert "ecdsa_secp256r1_sha256" in rows_of(ada(), wanted(ROOT, schemes=rsa_alone))["scheme.13"].text
-    only_rsa = wanted(ROOT, types=(ClientCertificateType.rsa_sign,), tls13=False)
+    only_rsa = wanted(ROOT, types=(ClientCertificateType.rsa_sign,), version=Version.TLS12)
     assert rows_of(ada(), only_rsa)["scheme.12"].level == "problem"
     assert rows_of(ada(key_kind="RSA-2048"), only_rsa)["scheme.12"].level == "good"

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bothways.faults import Blame
 from bothways.iana import ContentType, HandshakeType, NamedGroup, SignatureScheme
+from bothways.roles import Version
 from bothways.tls.crypto.groups import answer, finish, offer
 from bothways.tls.crypto.hkdf import derive_secret, extract, finished_key, traffic_keys
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input, sign
@@ -317,7 +318,9 @@ def test_every_signature_covers_the_transcript_before_it(number: str, proofs: in
     for sender, certificate, proof, transcript_hash in seen:
         leaf = x509.load_der_x509_certificate(certificate.certificate_list[0].cert_data)
         context = SERVER_CONTEXT if sender == "server" else CLIENT_CONTEXT
-        check_signature(proof.algorithm, leaf, proof_input(context, transcript_hash), proof.signature)
+        check_signature(
+            proof.algorithm, leaf, proof_input(context, transcript_hash), proof.signature, Version.TLS13
+        )
 
 
 def test_the_server_key_of_the_rfc_signs_for_its_certificate() -> None:
@@ -340,7 +343,7 @@ def test_the_server_key_of_the_rfc_signs_for_its_certificate() -> None:
         assert leaf.public_key() == key.public_key()
         assert proof.algorithm == SignatureScheme.rsa_pss_rsae_sha256
         data = proof_input(SERVER_CONTEXT, transcript_hash)
-        check_signature(proof.algorithm, leaf, data, sign(proof.algorithm, key, data))
+        check_signature(proof.algorithm, leaf, data, sign(proof.algorithm, key, data), Version.TLS13)
 
 
 def test_the_binder_of_the_resumed_hello_is_the_one_that_we_compute() -> None:

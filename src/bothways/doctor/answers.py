@@ -12,6 +12,7 @@ from typing import Literal
 from bothways.explain.escape import visible
 from bothways.faults import Blame, Fault
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, ProtocolVersion
+from bothways.roles import Version
 from bothways.tls.record.foreign import Foreign, recognise
 from bothways.tls.record.framing import Framing
 from bothways.tls.wire import extensions as ext
@@ -128,7 +129,7 @@ class Ear:
         return None
 
     def _with_group(self, raw: bytes) -> Answer | None:
-        exchange = decode_message(raw[0], raw[4:], tls13=False)
+        exchange = decode_message(raw[0], raw[4:], Version.TLS12)
         known = self._chosen
         if known is None or not isinstance(exchange, ServerKeyExchange):
             return known

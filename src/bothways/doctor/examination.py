@@ -24,6 +24,7 @@ from bothways.doctor.telling import (
 from bothways.explain.causes import Explanation, Files, Witness, explain
 from bothways.explain.causes.situation import UNNAMED
 from bothways.explain.ladder import Card
+from bothways.roles import Version
 from bothways.tls.connection import ClientConfig
 from bothways.tls.handshake.config import VERSIONS
 from bothways.tls.wire import tls12
@@ -113,7 +114,8 @@ class Examination:
                 known.add(type(request))
                 authorities, schemes, types = parts_of(request)
                 is_12 = isinstance(request, tls12.CertificateRequest)
-                yield Wanted(authorities, schemes, types if is_12 else None, tls13=not is_12)
+                version = Version.TLS12 if is_12 else Version.TLS13
+                yield Wanted(authorities, schemes, types if is_12 else None, version)
 
     def _cards(self) -> Iterator[Card]:
         if self._seen is not None:

@@ -13,6 +13,7 @@ from bothways.explain.names import every_name
 from bothways.faults import Fault
 from bothways.iana import ClientCertificateType, SignatureScheme
 from bothways.iana import names as all_spelled
+from bothways.roles import Version
 from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.handshake.negotiation12 import is_rsa
 from bothways.trust.anchors import TrustStore
@@ -32,7 +33,7 @@ class Wanted:
     authorities: tuple[bytes, ...]
     schemes: tuple[int, ...]
     types: tuple[int, ...] | None
-    tls13: bool
+    version: Version
 
 
 def identity_rows(
@@ -118,10 +119,10 @@ def _counted(authorities: int) -> str:
 def _scheme(credentials: Credentials, wanted: Sequence[Wanted]) -> Iterator[Row]:
     """For each version: by which scheme would our key sign what the server accepts (RFC 9846 4.3.3)?"""
     for each in wanted:
-        fitting = schemes_for(credentials.certificate, tls13=each.tls13)
+        fitting = schemes_for(credentials.certificate, each.version)
         usable = [scheme for scheme in fitting if scheme in each.schemes and _is_of_type(scheme, each.types)]
-        version = "TLS 1.3" if each.tls13 else "TLS 1.2"
-        id_ = f"identity.scheme.{'13' if each.tls13 else '12'}"
+        version = f"TLS {each.version.text}"
+        id_ = f"identity.scheme.{each.version.text.replace('.', '')}"
         level: Level = "good" if usable else "problem"
         if usable:
             yield Row(

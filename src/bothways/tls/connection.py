@@ -14,9 +14,9 @@ from functools import partial
 
 from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated, UsageError
 from bothways.faults import Blame, Fault, Reason, blame
-from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup, ProtocolVersion
+from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup
 from bothways.iana import name as spelled
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.after_handshake import AfterHandshake, AfterHandshake12
 from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import (
@@ -183,7 +183,7 @@ class Connection:
     @property
     def version(self) -> str | None:
         """The TLS version chosen, "1.3"; None until it is."""
-        return {0x0304: "1.3", 0x0303: "1.2"}.get(self._hs.version or 0)
+        return None if self._hs.version is None else self._hs.version.text
 
     @property
     def suite(self) -> str | None:
@@ -394,7 +394,7 @@ class Connection:
 
     @property
     def _is_12(self) -> bool:
-        return self._hs.version == ProtocolVersion.TLSv1_2
+        return self._hs.version is Version.TLS12
 
     @property
     def _law(self) -> Law:
@@ -471,16 +471,16 @@ class Connection:
         law = law_of(hs.role, self._step, hs.version)
         if code not in law.accepts:
             if code == HandshakeType.hello_request and self._is_12 and hs.role is Role.CLIENT:
-                request = decode_message(code, raw[4:], tls13=False)
+                request = decode_message(code, raw[4:], Version.TLS12)
                 if hs.observer is not None:
-                    ids = message_ids(Role.SERVER, code, tls13=False)
+                    ids = message_ids(Role.SERVER, code, Version.TLS12)
                     hs.observer(MessageSeen(False, request, raw, hs.inbox.epoch, ids))
                 hs.inbox.count_empty()
                 return
             blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=law.expected)
-        message = decode_message(code, raw[4:], tls13=not self._is_12)
+        message = decode_message(code, raw[4:], hs.version or Version.TLS13)
         if hs.observer is not None:
-            ids = message_ids(hs.role.other, code, tls13=not self._is_12)
+            ids = message_ids(hs.role.other, code, hs.version)
             hs.observer(MessageSeen(False, message, raw, hs.inbox.epoch, ids))
         check_extensions(message, hs.offered)
         if self._after is not None:
@@ -611,7 +611,7 @@ class Connection:
         if self._is_12:
             return is_warning and alert.description != Alert.CLOSE_NOTIFY
         if alert.description == Alert.UNRECOGNIZED_NAME and self._step is Step.WAIT_SH:
-            return is_warning and ProtocolVersion.TLSv1_2 in self._terms.version_codes
+            return is_warning and Version.TLS12 in self._terms.version_codes
         return alert.description == Alert.USER_CANCELED
 
     def _unconfirmed_step(self) -> str:
@@ -629,7 +629,7 @@ class Connection:
             facts=facts,
             reasons=reasons,
             left_out=left_out,
-            tls12=self._is_12,
+            version=self._hs.version,
         )
         return self._fail(error, error.alert)
 

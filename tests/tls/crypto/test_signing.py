@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import SignatureScheme, name
+from bothways.roles import Version
 from bothways.tls.crypto import signing
 from bothways.tls.crypto.signing import (
     CLIENT_CONTEXT,
@@ -75,12 +76,17 @@ v1FK0zU=
 """
 
 
+def version_for(kind: str, scheme: int) -> Version:
+    """The newest version in which a key of that kind signs by `scheme`."""
+    return Version.TLS13 if scheme in FITTING[kind][0] else Version.TLS12
+
+
 @every_pair
 def test_what_was_signed_checks(kind: str, scheme: SignatureScheme) -> None:
     """RFC 9846 4.3.3: by every scheme, with a key that fits."""
     signature = sign(scheme, key(kind), b"data")
     assert is_signature(scheme, key(kind).public_key(), b"data", signature)
-    check_signature(scheme, key(kind).public_key(), b"data", signature, tls13=scheme in FITTING[kind][0])
+    check_signature(scheme, key(kind).public_key(), b"data", signature, version_for(kind, scheme))
 
 
 @every_pair
@@ -99,21 +105,21 @@ def test_an_altered_signature_is_refused(kind: str, scheme: SignatureScheme) -> 
         b"\x30" * 70000,
     ):
         with blames(Fault.BAD_CERTIFICATE_VERIFY):
-            check_signature(scheme, public, b"data", wrong, tls13=scheme in FITTING[kind][0])
+            check_signature(scheme, public, b"data", wrong, version_for(kind, scheme))
     with blames(Fault.BAD_CERTIFICATE_VERIFY):
-        check_signature(scheme, public, b"date", signature, tls13=scheme in FITTING[kind][0])
+        check_signature(scheme, public, b"date", signature, version_for(kind, scheme))
     other = key(kind, 1).public_key()
     with blames(Fault.BAD_CERTIFICATE_VERIFY):
-        check_signature(scheme, other, b"data", signature, tls13=scheme in FITTING[kind][0])
+        check_signature(scheme, other, b"data", signature, version_for(kind, scheme))
 
 
 @every_kind
 def test_the_schemes_of_a_key_are_those_of_the_rfc(kind: str) -> None:
     """RFC 9846 4.3.3: curve-bound ECDSA and PSS alone in TLS 1.3; RFC 5246 7.4.1.4.1 and RFC 8422 in 1.2."""
     public = key(kind).public_key()
-    assert schemes_for(public) == FITTING[kind][0]
-    assert set(schemes_for(public, tls13=False)) == set(FITTING[kind][1])
-    assert schemes_for(leaf(None, own_key=key(kind)).certificate) == FITTING[kind][0]
+    assert schemes_for(public, Version.TLS13) == FITTING[kind][0]
+    assert set(schemes_for(public, Version.TLS12)) == set(FITTING[kind][1])
+    assert schemes_for(leaf(None, own_key=key(kind)).certificate, Version.TLS13) == FITTING[kind][0]
 
 
 @every_kind
@@ -121,14 +127,14 @@ def test_a_scheme_that_does_not_fit_the_key_is_refused(kind: str) -> None:
     """RFC 9846 4.5.2: the algorithm of a CertificateVerify is one for the key of the certificate."""
     public = key(kind).public_key()
     for scheme in (*S, 0x0A0A, 0xFFFF):
-        for tls13, fitting in zip((True, False), FITTING[kind], strict=True):
+        for version, fitting in zip((Version.TLS13, Version.TLS12), FITTING[kind], strict=True):
             if scheme in fitting:
-                check_fits(scheme, public, tls13=tls13)
+                check_fits(scheme, public, version)
                 continue
             with blames(Fault.SCHEME_DOES_NOT_FIT_KEY, got=name(S, scheme), key=described(public)):
-                check_fits(scheme, public, tls13=tls13)
+                check_fits(scheme, public, version)
             with blames(Fault.SCHEME_DOES_NOT_FIT_KEY):
-                check_signature(scheme, public, b"data", b"signature", tls13=tls13)
+                check_signature(scheme, public, b"data", b"signature", version)
 
 
 @every_kind
@@ -141,15 +147,15 @@ def test_no_key_checks_by_a_scheme_of_another_kind(kind: str) -> None:
 def test_a_key_bound_to_pss_signs_by_the_pss_schemes_alone() -> None:
     """RFC 9846 4.3.3: rsa_pss_pss is for keys with the OID of RSASSA-PSS, rsa_pss_rsae for all others."""
     certificate = x509.load_pem_x509_certificate(PSS_CERTIFICATE)
-    assert schemes_for(certificate) == PSS
-    assert schemes_for(certificate, tls13=False) == PSS
+    assert schemes_for(certificate, Version.TLS13) == PSS
+    assert schemes_for(certificate, Version.TLS12) == PSS
     with blames(Fault.SCHEME_DOES_NOT_FIT_KEY, got="rsa_pss_rsae_sha256", key="2048-bit RSA"):
-        check_fits(S.rsa_pss_rsae_sha256, certificate)
+        check_fits(S.rsa_pss_rsae_sha256, certificate, Version.TLS13)
     plain = leaf(None, own_key=key("RSA-2048")).certificate
     with blames(Fault.SCHEME_DOES_NOT_FIT_KEY, got="rsa_pss_pss_sha256"):
-        check_fits(S.rsa_pss_pss_sha256, plain)
+        check_fits(S.rsa_pss_pss_sha256, plain, Version.TLS13)
     with blames(Fault.BAD_CERTIFICATE_VERIFY):
-        check_signature(S.rsa_pss_pss_sha256, certificate, b"data", bytes(256))
+        check_signature(S.rsa_pss_pss_sha256, certificate, b"data", bytes(256), Version.TLS13)
 
 
 @pytest.mark.parametrize(
@@ -168,8 +174,8 @@ def test_a_key_bound_to_parameters_of_pss_signs_by_the_scheme_that_has_them(
     """RFC 9846 4.3.3: the parameters in the signature are identical to those in the public key."""
     own = leaf(None, own_key=key("RSA-2048"))
     bound = edited(own, key=of_algorithm(own.key, PSS_KEY, pss_parameters(digest, salt))).certificate
-    assert schemes_for(bound) == schemes
-    assert schemes_for(bound, tls13=False) == schemes
+    assert schemes_for(bound, Version.TLS13) == schemes
+    assert schemes_for(bound, Version.TLS12) == schemes
 
 
 @pytest.mark.parametrize("scheme", PSS, ids=lambda scheme: scheme.name)
@@ -186,7 +192,7 @@ def test_an_rsa_key_too_short_for_hash_and_salt_has_no_such_scheme(
 ) -> None:
     """RFC 8017 9.1.1: the encoded message holds hash and salt; its strength is asked by trust."""
     private = rsa.generate_private_key(65537, bits)
-    assert schemes_for(private.public_key()) == schemes
+    assert schemes_for(private.public_key(), Version.TLS13) == schemes
     for scheme in schemes:
         assert is_signature(scheme, private.public_key(), b"data", sign(scheme, private, b"data"))
     assert not is_signature(S.rsa_pss_rsae_sha512, private.public_key(), b"data", bytes(bits // 8))
@@ -198,26 +204,26 @@ def test_an_rsa_key_with_a_long_exponent_has_no_scheme(bits: int, fits: bool) ->
     public = rsa.RSAPublicNumbers(
         1 << (bits - 1) | 1, key("RSA-2048").public_key().public_numbers().n
     ).public_key()
-    assert bool(schemes_for(public)) is bool(schemes_for(public, tls13=False)) is fits
+    assert bool(schemes_for(public, Version.TLS13)) is bool(schemes_for(public, Version.TLS12)) is fits
     if not fits:
         with blames(Fault.SCHEME_DOES_NOT_FIT_KEY, key=f"2048-bit RSA with an exponent of {bits} bits"):
-            check_fits(S.rsa_pss_rsae_sha256, public)
+            check_fits(S.rsa_pss_rsae_sha256, public, Version.TLS13)
 
 
 def test_a_curve_that_we_do_not_speak_has_no_scheme() -> None:
     """RFC 9846 4.3.3: there is no code point for it."""
     public = ec.generate_private_key(ec.SECP256K1()).public_key()
-    assert schemes_for(public) == ()
-    assert schemes_for(public, tls13=False) == ()
+    assert schemes_for(public, Version.TLS13) == ()
+    assert schemes_for(public, Version.TLS12) == ()
     with blames(Fault.SCHEME_DOES_NOT_FIT_KEY, key="secp256k1"):
-        check_fits(S.ecdsa_secp256r1_sha256, public)
+        check_fits(S.ecdsa_secp256r1_sha256, public, Version.TLS13)
 
 
 def test_a_key_of_an_unknown_kind_has_no_scheme() -> None:
     """Whatever `cryptography` may load besides."""
-    assert schemes_for(key("DSA").public_key()) == ()
+    assert schemes_for(key("DSA").public_key(), Version.TLS13) == ()
     with blames(Fault.SCHEME_DOES_NOT_FIT_KEY, key="DSAPublicKey"):
-        check_fits(S.ed25519, key("DSA").public_key())
+        check_fits(S.ed25519, key("DSA").public_key(), Version.TLS13)
 
 
 def test_we_never_sign_with_a_key_that_does_not_fit() -> None:

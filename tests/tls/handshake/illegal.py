@@ -12,7 +12,7 @@ import pytest
 
 from bothways import Connection, Event, Fault, PeerFault
 from bothways.iana import Alert
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.events import Note
 from bothways.tls.handshake.channel import Outbox
 from bothways.tls.handshake.steps import Law, Step, law_of
@@ -92,7 +92,7 @@ class Liar:
         return self._next(message)
 
     def change(self, out: Outbox, honest: Act) -> None:
-        if out._role is not self._role or out.tls13:
+        if out._role is not self._role or out.version is Version.TLS13:
             honest(out)
             return
         for each in self._next(honest):

@@ -9,7 +9,7 @@ import pytest
 from blaming import blames
 from bothways import SignatureWanted
 from bothways.faults import Blame, Fault
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.defaults import DRAWS
 from bothways.tls.events import Judged, Note, Peer, Proved
@@ -176,8 +176,8 @@ def test_certificate_answers_the_request_that_was_made() -> None:
 def test_handshake_that_forgets_keeps_what_was_chosen() -> None:
     """Secrets go; version, suite and group may still be asked for."""
     hs = handshake(Role.CLIENT)
-    hs.suite, hs.group, hs.version = SUITE, 29, 0x0304
+    hs.suite, hs.group, hs.version = SUITE, 29, Version.TLS13
     hs.forget()
-    assert (hs.suite, hs.group, hs.version) == (SUITE, 29, 0x0304)
+    assert (hs.suite, hs.group, hs.version) == (SUITE, 29, Version.TLS13)
     with pytest.raises(ValueError, match="not chosen"):
         hs.transcript.digest()

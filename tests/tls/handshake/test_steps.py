@@ -14,13 +14,6 @@ from bothways.tls.handshake.steps import LEGAL, MESSAGE_IDS, Step, failed_check,
 ID = re.compile(r"[1-4]\.[1-5][abc]?")
 
 
-def test_each_role_has_the_other() -> None:
-    """Both peers prove who they are."""
-    for role in Role:
-        assert role.other is not role and role.other.other is role
-        assert role.peer == role.other.value
-
-
 @pytest.mark.parametrize("role", Role)
 def test_every_fault_at_every_step_has_an_id(role: Role) -> None:
     """An error names the check that failed."""

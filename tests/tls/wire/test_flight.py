@@ -12,6 +12,7 @@ import drawn
 from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import HandshakeType
+from bothways.roles import Version
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import flight, tls13
 from bothways.tls.wire.extension_table import Place
@@ -19,8 +20,7 @@ from bothways.tls.wire.flight import (
     CLIENT_HELLO_LIMIT,
     HEADER,
     MESSAGE_LIMIT,
-    MESSAGES_12,
-    MESSAGES_13,
+    MESSAGES_IN,
     Flight,
     Message,
     check_extensions,
@@ -37,22 +37,20 @@ def server_hello(*extensions: ext.Extension, random: bytes = RANDOM) -> ServerHe
     return ServerHello(0x0303, random, b"", 0x1301, 0, extensions)
 
 
-EVERY_MESSAGE = [(True, each) for each in sorted(MESSAGES_13)] + [
-    (False, each) for each in sorted(MESSAGES_12)
-]
+EVERY_MESSAGE = [(version, each) for version in Version for each in sorted(MESSAGES_IN[version])]
 
 
 @drawn.SAMPLE
 @given(st.data())
-@pytest.mark.parametrize(("is_13", "message_type"), EVERY_MESSAGE)
-def test_message_has_its_header(is_13: bool, message_type: HandshakeType, data: st.DataObject) -> None:
+@pytest.mark.parametrize(("version", "message_type"), EVERY_MESSAGE)
+def test_message_has_its_header(version: Version, message_type: HandshakeType, data: st.DataObject) -> None:
     """RFC 9846 4, RFC 5246 7.4: one byte of type, three of length."""
-    cls, codec = (MESSAGES_13 if is_13 else MESSAGES_12)[message_type]
+    cls, codec = MESSAGES_IN[version][message_type]
     message = data.draw(drawn.values(codec))
     raw = encode_message(message)
     assert raw[0] == message_type
     assert int.from_bytes(raw[1:4], "big") == len(raw) - 4
-    assert decode_message(raw[0], raw[4:], is_13) == message
+    assert decode_message(raw[0], raw[4:], version) == message
     assert isinstance(message, cls)
 
 
@@ -77,20 +75,20 @@ def test_error_names_the_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_13", "message_type", "place"),
+    ("version", "message_type", "place"),
     [
-        (True, HandshakeType.end_of_early_data, "end_of_early_data"),
-        (True, HandshakeType.server_hello_done, "server_hello_done"),
-        (True, 99, "HandshakeType 99"),
-        (False, HandshakeType.key_update, "key_update"),
-        (False, HandshakeType.encrypted_extensions, "encrypted_extensions"),
+        (Version.TLS13, HandshakeType.end_of_early_data, "end_of_early_data"),
+        (Version.TLS13, HandshakeType.server_hello_done, "server_hello_done"),
+        (Version.TLS13, 99, "HandshakeType 99"),
+        (Version.TLS12, HandshakeType.key_update, "key_update"),
+        (Version.TLS12, HandshakeType.encrypted_extensions, "encrypted_extensions"),
     ],
 )
 def test_message_that_a_version_does_not_have_cannot_be_decoded(
-    is_13: bool, message_type: int, place: str
+    version: Version, message_type: int, place: str
 ) -> None:
     with blames(Fault.UNDECODABLE, place=place, problem="this version of TLS has no such message"):
-        decode_message(message_type, b"", is_13)
+        decode_message(message_type, b"", version)
 
 
 def test_message_that_does_not_fit_is_our_own_bug() -> None:
@@ -269,11 +267,11 @@ def test_extension_out_of_its_place_is_blamed(
 
 @drawn.SAMPLE
 @given(st.data())
-@pytest.mark.parametrize(("is_13", "message_type"), EVERY_MESSAGE)
+@pytest.mark.parametrize(("version", "message_type"), EVERY_MESSAGE)
 def test_every_message_tells_its_fields_in_printable_words(
-    is_13: bool, message_type: int, data: st.DataObject
+    version: Version, message_type: int, data: st.DataObject
 ) -> None:
-    cls, codec = (MESSAGES_13 if is_13 else MESSAGES_12)[message_type]
+    cls, codec = MESSAGES_IN[version][message_type]
     message: Any = data.draw(drawn.values(codec))
     seen = fields_of(message)
     assert [each.name for each in seen] == list(cls.__slots__)

@@ -14,6 +14,7 @@ import drawn
 from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import ExtensionType, HandshakeType
+from bothways.roles import Version
 from bothways.tls.crypto.signing import check_signature
 from bothways.tls.wire import tls12
 from bothways.tls.wire.extension_table import CERTIFICATE_STATUS, codes
@@ -162,7 +163,7 @@ def test_openssl_handshake_is_read_and_written_byte_for_byte(
         T.certificate_verify,
         T.new_session_ticket,
     ]
-    read = [decode_message(message_type, raw[4:], tls13=False) for message_type, raw in found]
+    read = [decode_message(message_type, raw[4:], Version.TLS12) for message_type, raw in found]
     assert [encode_message(each) for each in read] == [raw for _, raw in found]
     hello, answer = read[0], read[1]
     check_extensions(hello, ())
@@ -182,4 +183,4 @@ def check_key_exchange(read: list[Any], randoms: bytes) -> None:
     (key,) = signed
     assert len(tls12.ecdh_public(keys)) == len(key.public)
     data = randoms + tls12.signed_params(key.named_curve, key.public)
-    check_signature(key.algorithm, leaf, data, key.signature)
+    check_signature(key.algorithm, leaf, data, key.signature, Version.TLS12)

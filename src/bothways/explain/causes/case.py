@@ -13,7 +13,7 @@ from bothways.explain.causes.situation import Chain, Ours, Request, Seen, Situat
 from bothways.explain.causes.table import Cause, Party
 from bothways.explain.escape import visible
 from bothways.faults import Reason
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.handshake.refusals import Place, place_of, place_of_step
 from bothways.tls.handshake.steps import Step
 from bothways.trust.certificate import Parsed
@@ -186,6 +186,6 @@ def _place_by_messages(role: Role, seen: Seen) -> Place:
 
 def _is_open(seen: Seen) -> bool:
     """Whether the server's acceptance is known: in TLS 1.2 by its Finished, in TLS 1.3 by its first record."""
-    if seen.version == 0x0303:
+    if seen.version == Version.TLS12:
         return "Finished" in seen.received
     return seen.data or "NewSessionTicket" in seen.received

@@ -13,7 +13,8 @@ from bothways.explain.causes.explanation import Likely, Weight
 from bothways.explain.causes.table import Cause, Party
 from bothways.explain.messages import listed, version
 from bothways.faults import Fault, shown
-from bothways.iana import Alert, CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme, names
+from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, names
+from bothways.roles import Version
 from bothways.tls.crypto.signing import SCHEMES, described, schemes_for
 from bothways.tls.handshake.config import PREFERRED_GROUPS, SUITES, VERSIONS
 from bothways.trust.certificate import Parsed
@@ -49,8 +50,8 @@ def absent(case: Case) -> Iterator[Likely]:
         return
     leaves = [Parsed(chain[0]) for chain in case.ours.own]
     kinds = listed([described(each.key) for each in leaves])
-    tls13 = seen.version == ProtocolVersion.TLSv1_3
-    if not any(set(schemes_for(each.x509, tls13=tls13)) & set(request.schemes) for each in leaves):
+    version = Version.TLS13 if seen.version == Version.TLS13 else Version.TLS12
+    if not any(set(schemes_for(each.x509, version)) & set(request.schemes) for each in leaves):
         accepts = listed(names(SignatureScheme, request.schemes))
         detail = f"our key is {kinds}, the server accepts {accepts}"
         yield case.likely(Cause.NO_SHARED_SCHEME, OURS, CERTAIN, "so none of ours was sent", detail=detail)
@@ -333,9 +334,7 @@ def suites(case: Case) -> Iterator[Likely]:
 def _leaves_out(case: Case, offered: list[str]) -> bool:
     """Whether suites are left out of a version that we speak."""
     versions = {
-        ProtocolVersion.TLSv1_2 if "_WITH_" in each else ProtocolVersion.TLSv1_3
-        for each in SUITES
-        if each not in offered
+        Version.TLS12 if "_WITH_" in each else Version.TLS13 for each in SUITES if each not in offered
     }
     return any(each in case.ours.versions for each in versions)
 

@@ -19,6 +19,7 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme, name
+from bothways.roles import Version
 from bothways.trust.certificate import Parsed
 from bothways.trust.parsing import encoded
 from bothways.trust.public_keys import PSSBinding, pss_binding
@@ -50,7 +51,7 @@ class Scheme:
     """One signature scheme: the kind of key that it needs, and the arguments of its `sign` and `verify`.
 
     `curve` binds ECDSA to one curve in TLS 1.3. `pss_key` asks for a key that is bound to PSS.
-    `minimum_bits` keeps out RSA keys that are too short for hash and salt.
+    `minimum_bits` keeps out RSA keys that are too short for hash and salt. `versions` may sign a handshake by it.
     """
 
     code: int
@@ -60,8 +61,7 @@ class Scheme:
     curve: str | None = None
     pss_key: bool = False
     minimum_bits: int = 0
-    tls12: bool = True
-    tls13: bool = True
+    versions: tuple[Version, ...] = tuple(Version)
 
 
 def proof_input(context: bytes, transcript_hash: bytes) -> bytes:
@@ -79,10 +79,10 @@ def sign(scheme: int, private_key: PrivateKey, data: bytes) -> bytes:
 
 
 def check_signature(
-    scheme: int, holder: PublicKey | x509.Certificate, data: bytes, signature: bytes, *, tls13: bool = True
+    scheme: int, holder: PublicKey | x509.Certificate, data: bytes, signature: bytes, version: Version
 ) -> None:
     """Check that `signature` is one of `data` by the key of `holder`, or blame the peer for it."""
-    check_fits(scheme, holder, tls13=tls13)
+    check_fits(scheme, holder, version)
     if not is_signature(scheme, holder, data, signature):
         blame(Fault.BAD_CERTIFICATE_VERIFY)
 
@@ -100,9 +100,9 @@ def is_signature(scheme: int, holder: PublicKey | x509.Certificate, data: bytes,
     return True
 
 
-def check_fits(scheme: int, holder: PublicKey | x509.Certificate, *, tls13: bool = True) -> None:
+def check_fits(scheme: int, holder: PublicKey | x509.Certificate, version: Version) -> None:
     """Check that the peer's key can sign by `scheme` at all (RFC 9846 4.5.2)."""
-    if scheme not in schemes_for(holder, tls13=tls13):
+    if scheme not in schemes_for(holder, version):
         blame(
             Fault.SCHEME_DOES_NOT_FIT_KEY,
             got=name(SignatureScheme, scheme),
@@ -110,8 +110,8 @@ def check_fits(scheme: int, holder: PublicKey | x509.Certificate, *, tls13: bool
         )
 
 
-def schemes_for(holder: PublicKey | x509.Certificate, *, tls13: bool = True) -> tuple[int, ...]:
-    """The schemes by which the key of `holder` can sign, the preferred first; none for an unknown key.
+def schemes_for(holder: PublicKey | x509.Certificate, version: Version) -> tuple[int, ...]:
+    """The schemes by which the key of `holder` can sign a handshake, the preferred first; none for an unknown key.
 
     Nor any for an RSA key with an exponent so long that a peer would make us work by it before we trust it.
     """
@@ -120,10 +120,10 @@ def schemes_for(holder: PublicKey | x509.Certificate, *, tls13: bool = True) -> 
     if kind is Kind.RSA:
         if has_long_exponent(key):
             return ()
-        return _rsa_schemes(key.key_size, _pss_binding(holder), tls13)
+        return _rsa_schemes(key.key_size, _pss_binding(holder), version)
     if kind is Kind.ECDSA:
-        return _ecdsa_schemes(key.curve.name, tls13)
-    return _plain_schemes(kind, tls13)
+        return _ecdsa_schemes(key.curve.name, version)
+    return _plain_schemes(kind, version)
 
 
 def described(key: PublicKey | PrivateKey) -> str:
@@ -155,31 +155,29 @@ def _pss_binding(holder: PublicKey | x509.Certificate) -> PSSBinding | None:
 
 
 @lru_cache(maxsize=64)
-def _rsa_schemes(bits: int, binding: PSSBinding | None, tls13: bool) -> tuple[int, ...]:
+def _rsa_schemes(bits: int, binding: PSSBinding | None, version: Version) -> tuple[int, ...]:
     return tuple(
         row.code
         for row in TABLE.values()
         if row.kind is Kind.RSA
         and (not row.pss_key if binding is None else row.pss_key and binding.is_for(row.arguments[1]))
         and bits >= row.minimum_bits
-        and (row.tls13 if tls13 else row.tls12)
+        and version in row.versions
     )
 
 
 @lru_cache(maxsize=64)
-def _ecdsa_schemes(curve: str, tls13: bool) -> tuple[int, ...]:
+def _ecdsa_schemes(curve: str, version: Version) -> tuple[int, ...]:
     """In TLS 1.2 a scheme names a hash, and any curve that we speak goes with it (RFC 9846 4.3.3)."""
     rows = [row for row in TABLE.values() if row.kind is Kind.ECDSA]
     if curve not in {row.curve for row in rows}:
         return ()
-    return tuple(row.code for row in rows if row.curve == curve or not tls13)
+    return tuple(row.code for row in rows if row.curve == curve or version is Version.TLS12)
 
 
 @lru_cache(maxsize=64)
-def _plain_schemes(kind: Kind | None, tls13: bool) -> tuple[int, ...]:
-    return tuple(
-        row.code for row in TABLE.values() if row.kind is kind and (row.tls13 if tls13 else row.tls12)
-    )
+def _plain_schemes(kind: Kind | None, version: Version) -> tuple[int, ...]:
+    return tuple(row.code for row in TABLE.values() if row.kind is kind and version in row.versions)
 
 
 def _kind(key: object) -> Kind | None:
@@ -200,25 +198,24 @@ def _pss(code: SignatureScheme, algorithm: HashAlgorithm, *, pss_key: bool) -> S
 
 def _pkcs1(code: SignatureScheme, algorithm: HashAlgorithm) -> Scheme:
     bits = 8 * (algorithm.digest_size + 30)
-    return Scheme(
-        int(code), code.name, Kind.RSA, (padding.PKCS1v15(), algorithm), minimum_bits=bits, tls13=False
-    )
+    arguments = (padding.PKCS1v15(), algorithm)
+    return Scheme(int(code), code.name, Kind.RSA, arguments, minimum_bits=bits, versions=(Version.TLS12,))
 
 
 def _ecdsa(code: SignatureScheme, algorithm: HashAlgorithm, curve: ec.EllipticCurve) -> Scheme:
     return Scheme(int(code), code.name, Kind.ECDSA, (ec.ECDSA(algorithm),), curve=curve.name)
 
 
-def _plain(code: SignatureScheme, kind: Kind, *, tls12: bool = True) -> Scheme:
-    return Scheme(int(code), code.name, kind, tls12=tls12)
+def _plain(code: SignatureScheme, kind: Kind, versions: tuple[Version, ...] = tuple(Version)) -> Scheme:
+    return Scheme(int(code), code.name, kind, versions=versions)
 
 
 TABLE: dict[int, Scheme] = {
     row.code: row
     for row in (
-        _plain(SignatureScheme.mldsa65, Kind.MLDSA65, tls12=False),
-        _plain(SignatureScheme.mldsa87, Kind.MLDSA87, tls12=False),
-        _plain(SignatureScheme.mldsa44, Kind.MLDSA44, tls12=False),
+        _plain(SignatureScheme.mldsa65, Kind.MLDSA65, (Version.TLS13,)),
+        _plain(SignatureScheme.mldsa87, Kind.MLDSA87, (Version.TLS13,)),
+        _plain(SignatureScheme.mldsa44, Kind.MLDSA44, (Version.TLS13,)),
         _ecdsa(SignatureScheme.ecdsa_secp256r1_sha256, SHA256(), ec.SECP256R1()),
         _plain(SignatureScheme.ed25519, Kind.ED25519),
         _ecdsa(SignatureScheme.ecdsa_secp384r1_sha384, SHA384(), ec.SECP384R1()),

@@ -8,7 +8,7 @@ from functools import lru_cache
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
 from bothways.iana import name as spelled
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.crypto.signing import check_signature
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
@@ -52,7 +52,7 @@ def check_exchange(
         )
     data = exchange_input(*randoms, exchange.named_curve, exchange.public)
     leaf = read_leaf(chain[0], anchors)
-    check_signature(exchange.algorithm, leaf.x509, data, exchange.signature, tls13=False)
+    check_signature(exchange.algorithm, leaf.x509, data, exchange.signature, Version.TLS12)
     return _proved(hs, "2.2", Signed(chain, exchange.algorithm, leaf))
 
 
@@ -71,7 +71,7 @@ def check_client_proof(
         blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, proof.algorithm))
     leaf = read_leaf(chain[0], anchors)
     data = hs.transcript.messages_before()
-    check_signature(proof.algorithm, leaf.x509, data, proof.signature, tls13=False)
+    check_signature(proof.algorithm, leaf.x509, data, proof.signature, Version.TLS12)
     return _proved(hs, "3.4", Signed(chain, proof.algorithm, leaf))
 
 

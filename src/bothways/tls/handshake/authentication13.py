@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
 from bothways.iana import name as spelled
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
@@ -67,7 +67,8 @@ def check_proof(
         blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, proof.algorithm))
     leaf = read_leaf(chain[0], anchors)
     context, step = (SERVER_CONTEXT, "2.2") if hs.role is Role.CLIENT else (CLIENT_CONTEXT, "3.4")
-    check_signature(proof.algorithm, leaf.x509, proof_input(context, hs.transcript.before()), proof.signature)
+    data = proof_input(context, hs.transcript.before())
+    check_signature(proof.algorithm, leaf.x509, data, proof.signature, Version.TLS13)
     if hs.observer is not None:
         scheme = spelled(SignatureScheme, proof.algorithm)
         hs.observer(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import Alert, ContentType, name
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.crypto.aead import TAG_SIZE
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
 from bothways.tls.handshake.steps import message_ids
@@ -40,7 +40,7 @@ class Outbox:
         self._padding = padding
         self._messages = bytearray()
         self._wire: list[bytes] = []
-        self.tls13 = True
+        self.version = Version.TLS13  # as which messages and records are written and read
         self._changed_cipher_spec = False
         self.closed = False
         self.epoch = Epoch.PLAINTEXT
@@ -61,7 +61,7 @@ class Outbox:
         self._messages += raw
         if self._observer is not None:
             self._observer(
-                MessageSeen(True, message, raw, self.epoch, message_ids(self._role, raw[0], tls13=self.tls13))
+                MessageSeen(True, message, raw, self.epoch, message_ids(self._role, raw[0], self.version))
             )
         return raw
 
@@ -135,7 +135,7 @@ class Inbox:
         self._is_clear = observer is None  # nothing waits here, and nobody watches
         self.keys: Sealing = Plaintext()
         self.epoch = Epoch.PLAINTEXT
-        self.tls13 = True
+        self.version = Version.TLS13  # as which messages and records are written and read
         self.ignores_change_cipher_spec = False
         self.early_data_left = 0
 
@@ -217,10 +217,10 @@ class Inbox:
 
     def _open(self, header: bytes, body: memoryview) -> tuple[int, bytes] | None:
         outer = header[0]
-        if outer == CHANGE and self.tls13:
+        if outer == CHANGE and self.version is Version.TLS13:
             self._check_change_cipher_spec(body)
             return None
-        if not self.tls13:
+        if self.version is Version.TLS12:
             return self._open_12(header, body)
         if isinstance(self.keys, Plaintext):
             if outer == DATA and self.early_data_left:

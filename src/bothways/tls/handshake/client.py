@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bothways.iana import CompressionMethod, ProtocolVersion
+from bothways.roles import Version
 from bothways.tls.crypto.groups import KeyOffer, offer
 from bothways.tls.events import Peer
 from bothways.tls.handshake.client12 import client_handshake_12
@@ -21,16 +22,16 @@ from bothways.trust.names import ServerName
 
 def client_handshake(hs: Handshake, terms: ClientTerms, target: ServerName) -> Script[Peer]:
     """ClientHello, then as the version chosen has it (RFC 9846 2)."""
-    speaks_13 = ProtocolVersion.TLSv1_3 in terms.version_codes
+    speaks_13 = Version.TLS13 in terms.version_codes
     offers = tuple(offer(group, hs.draws) for group in terms.share_codes) if speaks_13 else ()
     hello = client_hello(hs, terms, target, offers)
     hs.offered = codes(hello.extensions)
-    hs.out.tls13 = speaks_13
+    hs.out.version = max(terms.version_codes)
     hs.out.send(hello)
     hs.inbox.ignores_change_cipher_spec = speaks_13
     answer = yield from expect(Step.WAIT_SH, ServerHello)
     hs.version = check_server_version(hello, answer)
-    if hs.version == ProtocolVersion.TLSv1_2:
+    if hs.version is Version.TLS12:
         return (yield from client_handshake_12(hs, terms, target, hello, answer))
     return (yield from client_handshake_13(hs, terms, target, hello, offers, answer))
 
@@ -42,7 +43,7 @@ def client_hello(
 
     The session ID is drawn though TLS 1.3 has no use for it: middleboxes of TLS 1.2 expect one (E.4).
     """
-    speaks_13 = ProtocolVersion.TLSv1_3 in terms.version_codes
+    speaks_13 = Version.TLS13 in terms.version_codes
     extensions = terms.hello_extensions
     if target.sni is not None:
         extensions = (ext.ServerName(target.sni), *extensions)

@@ -11,7 +11,7 @@ from bothways.faults import Fault, blame
 from bothways.iana import CipherSuite, NamedGroup
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.crypto.groups import CLASSIC_GROUPS, finish, offer
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.crypto.transport import encrypt_premaster
@@ -76,7 +76,7 @@ def client_handshake_12(
     hs: Handshake, terms: ClientTerms, target: ServerName, hello: ClientHello, answer: ServerHello
 ) -> Script[Peer]:
     """Go on from a ServerHello of TLS 1.2 (RFC 5246 7.3)."""
-    hs.inbox.tls13 = hs.out.tls13 = False
+    hs.inbox.version = hs.out.version = Version.TLS12
     suite = check_server_hello_12(
         hello, answer, needs_extended_main_secret=not terms.insecure_without_extended_main_secret
     )

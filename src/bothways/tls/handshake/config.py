@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 from bothways.errors import ConfigError
 from bothways.iana import CipherSuite, ECPointFormat, NamedGroup, ProtocolVersion, SignatureScheme
 from bothways.iana import name as spelled
+from bothways.roles import Version
 from bothways.tls.crypto.draws import Draws
 from bothways.tls.crypto.groups import GROUPS
 from bothways.tls.crypto.signing import SCHEMES, schemes_for
@@ -32,7 +33,7 @@ from bothways.trust.revocation import Revocation
 ClientAuth = Literal["none", "request", "require"]
 JudgeAgain = Literal["never", "lapse", "change"]
 
-VERSIONS = {"1.3": ProtocolVersion.TLSv1_3, "1.2": ProtocolVersion.TLSv1_2}
+VERSIONS = {each.text: each for each in (Version.TLS13, Version.TLS12)}
 _BY_VERSION = {"1.3": SUITES13, "1.2": SUITES12}
 SUITES = tuple(
     suite.name for table in _BY_VERSION.values() for suite in table.values() if not suite.is_key_transport
@@ -95,7 +96,7 @@ class Terms:
     clock: Clock = field(default=CLOCK, repr=False)
     draws: Draws = field(default=DRAWS, repr=False)
 
-    version_codes: tuple[int, ...] = field(init=False, repr=False)
+    version_codes: tuple[Version, ...] = field(init=False, repr=False)
     suite_codes: tuple[int, ...] = field(init=False, repr=False)
     suite_codes_13: tuple[int, ...] = field(init=False, repr=False)
     group_codes: tuple[int, ...] = field(init=False, repr=False)
@@ -204,11 +205,11 @@ class ClientTerms(Terms):
             yield ext.ApplicationProtocols(self.protocols)
         if self.revocation is not None and self.revocation.staples != "ignore":
             yield ext.StatusRequest()
-        if ProtocolVersion.TLSv1_2 in self.version_codes:
+        if Version.TLS12 in self.version_codes:
             yield ext.EcPointFormats((ECPointFormat.uncompressed,))
             yield ext.ExtendedMainSecret()
             yield ext.RenegotiationInfo(b"")
-        if ProtocolVersion.TLSv1_3 in self.version_codes:
+        if Version.TLS13 in self.version_codes:
             yield ext.SupportedVersions(self.version_codes)
             if self.post_handshake_auth:
                 yield ext.PostHandshakeAuth()
@@ -335,13 +336,11 @@ def _check_anchors(what: str, anchors: object) -> None:
         raise ConfigError(f"{what}: expected a TrustStore, since without anchors every peer would be refused")
 
 
-def _check_usable(own: tuple[Credentials, ...], schemes: tuple[int, ...], versions: tuple[int, ...]) -> None:
+def _check_usable(
+    own: tuple[Credentials, ...], schemes: tuple[int, ...], versions: tuple[Version, ...]
+) -> None:
     for credentials in own:
-        fitting = {
-            scheme
-            for version in versions
-            for scheme in schemes_for(credentials.certificate, tls13=version == ProtocolVersion.TLSv1_3)
-        }
+        fitting = {scheme for version in versions for scheme in schemes_for(credentials.certificate, version)}
         if not fitting & set(schemes):
             raise ConfigError(
                 f"credentials: no scheme in `schemes` fits the key of {credentials.names.subject}"

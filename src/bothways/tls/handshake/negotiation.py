@@ -24,6 +24,7 @@ from bothways.iana import (
 )
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
+from bothways.roles import Version
 from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.events import Caution
@@ -50,7 +51,7 @@ def client_versions(hello: ClientHello) -> tuple[int, ...]:
     return (min(hello.legacy_version, ProtocolVersion.TLSv1_2),)
 
 
-def choose_version(hello: ClientHello, accepted: Sequence[int]) -> int:
+def choose_version(hello: ClientHello, accepted: Sequence[Version]) -> Version:
     """Choose the highest version that both sides speak (RFC 9846 4.3.1; RFC 7507 3)."""
     offered = client_versions(hello)
     if CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
@@ -203,7 +204,7 @@ def choose_server_credentials(
         scheme = choose_scheme(credentials, asked, accepted)
         if scheme is not None:
             return credentials, scheme
-    makeable = {scheme for each in named for scheme in schemes_for(each.certificate)}
+    makeable = {scheme for each in named for scheme in schemes_for(each.certificate, Version.TLS13)}
     blame(
         Fault.NO_SHARED_SCHEME,
         offered=all_spelled(SignatureScheme, tuple(offered)),
@@ -222,13 +223,16 @@ def credentials_for(
 
 
 def choose_scheme(
-    credentials: Credentials, offered: Collection[int], accepted: Sequence[int], *, tls13: bool = True
+    credentials: Credentials,
+    offered: Collection[int],
+    accepted: Sequence[int],
+    version: Version = Version.TLS13,
 ) -> int | None:
     """Choose the first scheme of ours that the peer offers and that fits the key (RFC 9846 4.3.3).
 
     offered: best a set, since a peer may offer many thousands, and some servers have many credentials.
     """
-    fitting = schemes_for(credentials.certificate, tls13=tls13)
+    fitting = schemes_for(credentials.certificate, version)
     return next((scheme for scheme in accepted if scheme in offered and scheme in fitting), None)
 
 
@@ -279,7 +283,7 @@ def _check_unchanged(first: Sequence[ext.Extension], second: Sequence[ext.Extens
 # -- what a client does with the answers ----------------------------------------------------------------
 
 
-def check_server_version(hello: ClientHello, answer: ServerHello) -> int:
+def check_server_version(hello: ClientHello, answer: ServerHello) -> Version:
     """Return the version that the server chose; refuse one that we did not offer, and a forged downgrade.
 
     RFC 9846 4.2.3, 4.3.1 and 9.2.
@@ -302,7 +306,7 @@ def check_server_version(hello: ClientHello, answer: ServerHello) -> int:
             got=spelled(ProtocolVersion, version),
             offered=all_spelled(ProtocolVersion, offered),
         )
-    return version
+    return Version(version)
 
 
 def check_server_hello(hello: ClientHello, answer: ServerHello) -> None:
@@ -423,7 +427,7 @@ def choose_client_credentials(
     accepted: Sequence[int],
     filters: Sequence[ext.OidFilter] = (),
     *,
-    tls13: bool = True,
+    version: Version = Version.TLS13,
 ) -> ClientChoice:
     """Choose the client's certificate by what the server asked for (RFC 9846 4.3.4, 4.3.5, 4.5.1.3).
 
@@ -440,7 +444,7 @@ def choose_client_credentials(
     fitting = [
         (each, scheme)
         for each in holding
-        if (scheme := choose_scheme(each, asked, accepted, tls13=tls13)) is not None
+        if (scheme := choose_scheme(each, asked, accepted, version)) is not None
     ]
     if not fitting:
         return ClientChoice(warning=Caution.NO_FITTING_SCHEME)

@@ -19,6 +19,7 @@ from bothways.iana import (
 )
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
+from bothways.roles import Version
 from bothways.tls.crypto.groups import CLASSIC_GROUPS
 from bothways.tls.crypto.signing import TABLE, schemes_for
 from bothways.tls.crypto.suites import SUITES12, Suite
@@ -132,7 +133,7 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
             accepted=all_spelled(NamedGroup, groups),
         )
     makeable = {
-        scheme for each in named if may_sign(each) for scheme in schemes_for(each.certificate, tls13=False)
+        scheme for each in named if may_sign(each) for scheme in schemes_for(each.certificate, Version.TLS12)
     }
     blame(
         Fault.NO_SHARED_SCHEME,
@@ -150,7 +151,7 @@ def choose_scheme_12(
     """
     if not may_sign(credentials):
         return None
-    fitting = schemes_for(credentials.certificate, tls13=False)
+    fitting = schemes_for(credentials.certificate, Version.TLS12)
     return next(
         (each for each in accepted if each in offered and each in fitting and suite.is_signed_by(each)), None
     )
@@ -195,7 +196,8 @@ def choose_client_credentials_12(
     with_others = ClientCertificateType.ecdsa_sign in request.certificate_types
     if not (with_rsa and with_others):
         schemes = tuple([each for each in schemes if (with_rsa if is_rsa(each) else with_others)])
-    return choose_client_credentials(own, schemes, request.certificate_authorities, accepted, tls13=False)
+    authorities = request.certificate_authorities
+    return choose_client_credentials(own, schemes, authorities, accepted, version=Version.TLS12)
 
 
 def may_decipher(credentials: Credentials) -> bool:
@@ -210,7 +212,7 @@ def may_sign(credentials: Credentials) -> bool:
 
 def schemes_12(schemes: Sequence[int]) -> tuple[int, ...]:
     """Those of our schemes that TLS 1.2 has: never ML-DSA."""
-    return tuple(scheme for scheme in schemes if TABLE[scheme].tls12)
+    return tuple(scheme for scheme in schemes if Version.TLS12 in TABLE[scheme].versions)
 
 
 def is_rsa(scheme: int) -> bool:

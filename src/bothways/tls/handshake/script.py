@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from bothways.faults import Blame
 from bothways.iana import SignatureScheme
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.crypto.draws import Draws
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import (
@@ -138,7 +138,7 @@ class Handshake:
     deadline: float = math.inf
     warnings: list[Caution] = field(default_factory=list)
     offered: frozenset[int] = frozenset()
-    version: int | None = None
+    version: Version | None = None
     suite: Suite | None = None
     group: int | None = None
     alpn: bytes | None = None

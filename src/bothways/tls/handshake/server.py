@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bothways.iana import ProtocolVersion
+from bothways.roles import Version
 from bothways.tls.events import Peer
 from bothways.tls.handshake.config import ServerTerms
 from bothways.tls.handshake.negotiation import choose_version
@@ -17,6 +17,6 @@ def server_handshake(hs: Handshake, terms: ServerTerms) -> Script[Peer | None]:
     """Await the ClientHello, then go on as the version chosen has it (RFC 9846 2)."""
     hello = yield from expect(Step.WAIT_CH, ClientHello)
     hs.version = choose_version(hello, terms.version_codes)
-    if hs.version == ProtocolVersion.TLSv1_2:
+    if hs.version is Version.TLS12:
         return (yield from server_handshake_12(hs, terms, hello))
     return (yield from server_handshake_13(hs, terms, hello))

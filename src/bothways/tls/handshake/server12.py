@@ -19,7 +19,7 @@ from bothways.iana import (
 )
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.crypto.groups import KeyOffer, finish
 from bothways.tls.crypto.groups import offer as offer_share
 from bothways.tls.crypto.transport import decrypt_premaster
@@ -78,7 +78,7 @@ from bothways.trust.verdict import Purpose
 
 def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -> Script[Peer | None]:
     """Go on from a ClientHello that offers no more than TLS 1.2 (RFC 5246 7.3)."""
-    hs.inbox.tls13 = hs.out.tls13 = False
+    hs.inbox.version = hs.out.version = Version.TLS12
     offer = read_offer_12(hello)
     if not offer.extended_main_secret and not terms.insecure_without_extended_main_secret:
         blame(Fault.NO_EXTENDED_MAIN_SECRET)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bothways.faults import Fault
-from bothways.iana import HandshakeType, ProtocolVersion
-from bothways.roles import Role
+from bothways.iana import HandshakeType
+from bothways.roles import Role, Version
 
 
 class Step(Enum):
@@ -147,12 +147,12 @@ LEGAL12: Mapping[Role, Mapping[Step, Law]] = {
 }
 
 
-def law_of(role: Role, step: Step, version: int | None) -> Law:
+def law_of(role: Role, step: Step, version: Version | None) -> Law:
     """Return the row that holds at `step`: that of TLS 1.2 once it is chosen, else that of TLS 1.3."""
     return _LEGAL_IN.get(version, LEGAL)[role][step]
 
 
-_LEGAL_IN: Mapping[int | None, Mapping[Role, Mapping[Step, Law]]] = {ProtocolVersion.TLSv1_2: LEGAL12}
+_LEGAL_IN: Mapping[Version | None, Mapping[Role, Mapping[Step, Law]]] = {Version.TLS12: LEGAL12}
 
 
 # The ids that a message fulfils, by its sender: what a ladder writes beside it.
@@ -193,12 +193,12 @@ IDS_BY_FAULT: Mapping[Fault, str] = {
 }
 
 
-def message_ids(sender: Role, code: int, *, tls13: bool = True) -> tuple[str, ...]:
+def message_ids(sender: Role, code: int, version: Version | None = None) -> tuple[str, ...]:
     """Return the ids that a message of `sender` fulfils; after the handshake all belongs to 4.3."""
-    return (MESSAGE_IDS if tls13 else MESSAGE_IDS12).get((sender, code), ("4.3",))
+    return (MESSAGE_IDS12 if version is Version.TLS12 else MESSAGE_IDS).get((sender, code), ("4.3",))
 
 
-def failed_check(role: Role, step: Step, fault: Fault, version: int | None = None) -> str:
+def failed_check(role: Role, step: Step, fault: Fault, version: Version | None = None) -> str:
     """Return the id of the check that failed: more exact than the step when the fault tells it."""
     if fault.check is not None:
         return LEGAL[role][Step.JUDGING].id + fault.check.letter

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from bothways.faults import Fault, blame
 from bothways.iana import HandshakeType, name
+from bothways.roles import Version
 from bothways.tls.wire import tls12
 from bothways.tls.wire.extension_table import CERTIFICATE_STATUS, Place, check_placement
 from bothways.tls.wire.extensions import CertificateStatus, Extensions, SelectedVersion, find
@@ -96,11 +97,16 @@ MESSAGES_12: Mapping[int, tuple[type[Any], Codec[Any]]] = {
     HandshakeType.certificate_status: (CertificateStatus, CERTIFICATE_STATUS),
 }
 
+MESSAGES_IN: Mapping[Version, Mapping[int, tuple[type[Any], Codec[Any]]]] = {
+    Version.TLS12: MESSAGES_12,
+    Version.TLS13: MESSAGES_13,
+}
+
 # Classes that both versions share are written in the same form by both.
 _FORMS: Mapping[type[Any], tuple[int, Codec[Any]]] = {
     cls: (int(message_type), codec)
-    for version in (MESSAGES_12, MESSAGES_13)
-    for message_type, (cls, codec) in version.items()
+    for messages in MESSAGES_IN.values()
+    for message_type, (cls, codec) in messages.items()
 }
 
 
@@ -116,19 +122,19 @@ _ALIKE = frozenset(
 _ALIKE_LIMIT = 4096
 
 
-def decode_message(message_type: int, body: bytes, tls13: bool = True) -> Message:
-    """Return the message in `body`, which has no header any more, as TLS 1.3 or 1.2 has it.
+def decode_message(message_type: int, body: bytes, version: Version = Version.TLS13) -> Message:
+    """Return the message in `body`, which has no header any more, as a version of TLS has it.
 
     Messages that come again and again are decoded once, as long as they are short.
     Raises `DecodeError` for bytes that are no message of that type.
     """
     if message_type in _ALIKE and len(body) <= _ALIKE_LIMIT:
-        return _decode_once(message_type, body, tls13)
-    return _decode(message_type, body, tls13)
+        return _decode_once(message_type, body, version)
+    return _decode(message_type, body, version)
 
 
-def _decode(message_type: int, body: bytes, tls13: bool) -> Message:
-    row = (MESSAGES_13 if tls13 else MESSAGES_12).get(message_type)
+def _decode(message_type: int, body: bytes, version: Version) -> Message:
+    row = MESSAGES_IN[version].get(message_type)
     if row is None:
         error = DecodeError("this version of TLS has no such message")
         error.within(name(HandshakeType, message_type))
