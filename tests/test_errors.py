@@ -19,7 +19,7 @@ from bothways.errors import (
 )
 from bothways.faults import Fault, Reason
 from bothways.iana import Alert
-from bothways.roles import Version
+from bothways.roles import StepId, Version
 
 EXPIRED = datetime(2026, 1, 3, tzinfo=UTC)
 
@@ -30,7 +30,9 @@ def test_everything_that_is_raised_on_purpose_is_a_tls_error() -> None:
 
 
 def test_a_peers_fault_says_who_did_what_where_by_which_rule_and_what_to_do() -> None:
-    error = PeerFault(Fault.CERTIFICATE_EXPIRED, step="2.3b", peer="server", facts={"not_after": EXPIRED})
+    error = PeerFault(
+        Fault.CERTIFICATE_EXPIRED, step=StepId("2.3b"), peer="server", facts={"not_after": EXPIRED}
+    )
     told = str(error)
     assert told.startswith("the server sent a certificate that expired on 2026-01-03")
     assert "(step 2.3b; RFC 5280 6.1.3; alert certificate_expired)." in told
@@ -45,7 +47,7 @@ def test_a_peers_fault_tells_every_reason_and_each_once() -> None:
         Reason(Fault.CERTIFICATE_EXPIRED, 1, "CN=b", {"not_after": EXPIRED}),
     )
     error = PeerFault(
-        Fault.CERTIFICATE_EXPIRED, step="2.3b", peer="server", facts=reasons[0].facts, reasons=reasons
+        Fault.CERTIFICATE_EXPIRED, step=StepId("2.3b"), peer="server", facts=reasons[0].facts, reasons=reasons
     )
     assert error.reasons == reasons
     assert str(error).count("Also: certificate 1 (CN=b)") == 1
@@ -55,7 +57,7 @@ def test_a_peers_fault_tells_every_reason_and_each_once() -> None:
 def test_a_row_with_another_alert_in_tls_1_2_gives_it_there() -> None:
     fault = next(fault for fault in Fault if fault.value.tls12 is not None)
     new, old = (
-        PeerFault(fault, step="", peer="client", version=version)
+        PeerFault(fault, step=None, peer="client", version=version)
         for version in (Version.TLS13, Version.TLS12)
     )
     assert (new.alert, new.rule) == (fault.value.alert, fault.value.rule)
@@ -63,26 +65,26 @@ def test_a_row_with_another_alert_in_tls_1_2_gives_it_there() -> None:
 
 
 def test_facts_cannot_be_changed() -> None:
-    error = PeerFault(Fault.NOT_TLS, step="1.1", peer="client", facts={"start": b"GET"})
+    error = PeerFault(Fault.NOT_TLS, step=StepId("1.1"), peer="client", facts={"start": b"GET"})
     with pytest.raises(TypeError):
         error.facts["start"] = b""  # type: ignore[index]
 
 
 def test_an_alert_says_its_name_what_it_means_and_what_to_do() -> None:
     error = PeerAlert(
-        Alert.UNKNOWN_CA, step="3.3a", peer="server", meaning="it does not know our CA", hint="ask"
+        Alert.UNKNOWN_CA, step=StepId("3.3a"), peer="server", meaning="it does not know our CA", hint="ask"
     )
     assert error.name == "unknown_ca"
     assert str(error) == (
         "the server refused the connection at step 3.3a with alert unknown_ca.\n"
         "That means: it does not know our CA.\nHint: ask."
     )
-    assert PeerAlert(250, step="", peer="client").name == "250"
+    assert PeerAlert(250, step=None, peer="client").name == "250"
 
 
 def test_a_truncation_says_that_data_may_be_missing() -> None:
     assert "without close_notify" in str(Truncated("server"))
-    assert "at step 2.1" in str(Truncated("client", step="2.1"))
+    assert "at step 2.1" in str(Truncated("client", step=StepId("2.1")))
 
 
 def test_an_error_of_ours_is_told_in_words() -> None:

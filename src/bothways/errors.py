@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from bothways.faults import Fault, Reason, alert_of, rule_of, sentence, shown
 from bothways.iana import Alert, name
-from bothways.roles import Version
+from bothways.roles import StepId, Version
 
 LOG_LIMIT = 2000  # characters of an error in a log
 
@@ -35,7 +35,7 @@ class PeerFault(TLSError):
         self,
         fault: Fault,
         *,
-        step: str,
+        step: StepId | None,
         peer: str,
         state: str = "",
         facts: Mapping[str, object] | None = None,
@@ -75,7 +75,14 @@ class PeerAlert(TLSError):
     """The peer refused us with a fatal alert. `alert` is its code, `step` the id of what it ended."""
 
     def __init__(
-        self, alert: int, *, step: str, peer: str, state: str = "", meaning: str = "", hint: str = ""
+        self,
+        alert: int,
+        *,
+        step: StepId | None,
+        peer: str,
+        state: str = "",
+        meaning: str = "",
+        hint: str = "",
     ) -> None:
         self.alert = alert
         self.step = step
@@ -103,7 +110,7 @@ class PeerAlert(TLSError):
 class Truncated(TLSError):
     """The connection ended without close_notify: data may be missing at its end (RFC 9846 6.1)."""
 
-    def __init__(self, peer: str, *, step: str = "") -> None:
+    def __init__(self, peer: str, *, step: StepId | None = None) -> None:
         self.peer = peer
         self.step = step
         super().__init__(peer, step)

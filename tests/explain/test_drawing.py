@@ -14,6 +14,7 @@ from bothways.explain.ladder import AlertSent, CheckMade, ChoiceMade, DataSent, 
 from bothways.explain.recorder import Noted
 from bothways.explain.reopen import as_json
 from bothways.explain.steps import STEPS
+from bothways.roles import StepId
 from bothways.tls.events import Epoch, MessageSeen
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.extensions import PreSharedKeys, PskIdentity, ServerName, SessionTicket
@@ -201,7 +202,7 @@ TICKET = b"whoever has this may resume"
 )
 def test_tickets_are_withheld(message):
     """Whoever has one may be able to resume: neither its field nor the bytes around it are shown."""
-    note = MessageSeen(True, message, encode_message(message), Epoch.PLAINTEXT, ("4.3",))
+    note = MessageSeen(True, message, encode_message(message), Epoch.PLAINTEXT, (StepId("4.3"),))
     ladder = drawn([Noted(0.0, note)], [], NOON)
     (shown,) = messages(ladder)
     assert shown.bytes is None
@@ -213,7 +214,7 @@ def test_tickets_are_withheld(message):
 def test_bytes_that_are_no_certificate_and_errors_of_other_kinds_are_told():
     """A picture of what came must not fail where judging it does."""
     bad = tls12.Certificate((b"no certificate",))
-    note = MessageSeen(False, bad, encode_message(bad), Epoch.PLAINTEXT, ("2.1",))
+    note = MessageSeen(False, bad, encode_message(bad), Epoch.PLAINTEXT, (StepId("2.1"),))
     ladder = drawn([Noted(0.0, note)], [], NOON, client_error=OSError("cut \x1b[31m here"))
     assert ladder.certificates[0].title == "14 bytes that are no certificate"
     assert ladder.failures[0].text == "cut \\x1b[31m here"

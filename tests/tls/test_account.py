@@ -7,6 +7,7 @@ import pytest
 from bothways import Caution, PeerAlert, SignatureWanted, Truncated, UsageError
 from bothways.errors import TLSError
 from bothways.iana import Alert, SignatureScheme
+from bothways.roles import StepId
 from bothways.tls.account import Account, Answers
 from bothways.tls.events import Data, Established, EvidenceWanted, Failed, PeerClosed, Warned
 from bothways.trust.evidence.policy import Fetch
@@ -18,7 +19,7 @@ REQUEST = SignatureWanted(SignatureScheme.ed25519, b"data", credentials("localho
 WANTED = EvidenceWanted((), Fetch(by_caller=True), NOON, 1.0)
 
 
-def alert(step: str) -> PeerAlert:
+def alert(step: StepId) -> PeerAlert:
     return PeerAlert(Alert.UNKNOWN_CA, step=step, peer="server", state="", meaning="", hint="")
 
 
@@ -51,10 +52,10 @@ def test_a_request_among_events_is_handed_back_and_nothing_before_it_is_lost() -
 @pytest.mark.parametrize(
     ("error", "ended_by_peer", "refused"),
     [
-        (alert("3"), True, True),
-        (alert("2.1"), True, False),
-        (Truncated("server", step="3"), True, True),
-        (Truncated("server", step="4.3"), True, False),
+        (alert(StepId("3")), True, True),
+        (alert(StepId("2.1")), True, False),
+        (Truncated("server", step=StepId("3")), True, True),
+        (Truncated("server", step=StepId("4.3")), True, False),
         (UsageError("ours"), False, False),
     ],
 )

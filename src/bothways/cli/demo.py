@@ -38,6 +38,7 @@ from bothways.explain.report import error_facts
 from bothways.explain.steps import PHASES, STEPS
 from bothways.explain.story import Line, StepView, story
 from bothways.explain.text import ladder
+from bothways.roles import StepId
 from bothways.tls.events import MessageSeen
 from bothways.trust.certificate import issuer_of, subject_of
 
@@ -185,7 +186,7 @@ def _mutual(play: Play) -> RenderableType:
         ),
     ]
     views = story(play.client.recorder.notes, play.server.recorder.notes)
-    for number, steps in groupby(views, key=lambda view: view.name.id[0]):
+    for number, steps in groupby(views, key=lambda view: view.name.id.phase):
         parts += ["", Text(f"{number}  {PHASES[number]}", style="bold underline")]
         parts += [_step(view) for view in steps]
     parts += [_error(side, error) for side, error in _errors(play)]
@@ -275,7 +276,7 @@ def _beside(both: Play, server_only: Play) -> RenderableType:
     return Group("", heading, rows, *failures)
 
 
-STAPLED_STEPS = ("2.3c", "3.3c")
+STAPLED_STEPS = (StepId.SERVER_REVOCATION, StepId.CLIENT_REVOCATION)
 DATED = (
     ("no forward secrecy", "whoever gets the server's key later opens every recorded connection"),
     (
@@ -310,7 +311,7 @@ def _tolerated(play: Play) -> RenderableType:
         "It was told to accept that; by default it refuses, as below."
     )
     views = story(play.client.recorder.notes, play.server.recorder.notes)
-    steps = [_step(view) for view in views if view.name.id == "3.3c"]
+    steps = [_step(view) for view in views if view.name.id is StepId.CLIENT_REVOCATION]
     warned = [Text(f"the server is warned: {each}", style="yellow") for each in play.server.warnings]
     return Group("", rule, told, *steps, *warned, *(_error(side, error) for side, error in _errors(play)))
 
@@ -412,7 +413,9 @@ def _is_told(why: Explanation) -> Text:
     return text
 
 
-def _step_words(id_: str) -> str:
+def _step_words(id_: StepId | None) -> str:
+    if id_ is None:
+        return "that is not known"
     step = STEPS.get(id_)
     return f"{id_} ({step.actor} {step.title})" if step is not None and step.actor != "both" else id_
 

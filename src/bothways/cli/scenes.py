@@ -26,6 +26,7 @@ from bothways.explain.recorder import Recorder
 from bothways.faults import Fault
 from bothways.iana import Alert, NamedGroup
 from bothways.net.channel import Channel, connect, wrap
+from bothways.roles import StepId
 from bothways.tls.connection import ClientConfig, ServerConfig
 from bothways.tls.handshake.config import KEY_TRANSPORT_SUITES
 from bothways.trust.crl_store import CRLStore
@@ -79,7 +80,7 @@ class Scene:
     title: str
     story: str
     refused_by: str
-    step: str
+    step: StepId
     fault: Fault
     alert: Alert
     run: Callable[[Identities], Play]
@@ -93,7 +94,7 @@ class Scene:
             isinstance(refusing.error, PeerFault)
             and isinstance(refused.error, PeerAlert)
             and refusing.error.fault is self.fault
-            and refusing.error.step == self.step
+            and refusing.error.step is self.step
             and refusing.error.alert is self.alert
             and refused.error.alert == self.alert
         )
@@ -217,62 +218,64 @@ SCENES = (
     Scene(
         "no client certificate",
         "the server requires a certificate, and the client has none",
-        "server", "3.1", Fault.NO_CERTIFICATE, Alert.CERTIFICATE_REQUIRED, no_certificate,
+        "server", StepId.CLIENT_CERTIFICATE, Fault.NO_CERTIFICATE, Alert.CERTIFICATE_REQUIRED, no_certificate,
     ),
     Scene(
         "unknown CA",
         "the client's certificate was issued by an authority that the server does not trust",
-        "server", "3.3a", Fault.NO_PATH, Alert.UNKNOWN_CA, unknown_ca,
+        "server", StepId.CLIENT_PATH, Fault.NO_PATH, Alert.UNKNOWN_CA, unknown_ca,
     ),
     Scene(
         "expired certificate",
         "the server's certificate is past its period of validity",
-        "client", "2.3b", Fault.CERTIFICATE_EXPIRED, Alert.CERTIFICATE_EXPIRED, expired,
+        "client", StepId.SERVER_VALIDITY, Fault.CERTIFICATE_EXPIRED, Alert.CERTIFICATE_EXPIRED, expired,
     ),
     Scene(
         "wrong server name",
         "the client wants vault.example, and this server is bank.example",
-        "client", "2.3a", Fault.NAME_MISMATCH, Alert.BAD_CERTIFICATE, wrong_name,
+        "client", StepId.SERVER_PATH, Fault.NAME_MISMATCH, Alert.BAD_CERTIFICATE, wrong_name,
     ),
     Scene(
         "a revoked certificate",
         "the client was let in once; then its key was stolen, its certificate revoked, and it comes again",
-        "server", "3.3c", Fault.REVOKED, Alert.CERTIFICATE_REVOKED, revoked,
+        "server", StepId.CLIENT_REVOCATION, Fault.REVOKED, Alert.CERTIFICATE_REVOKED, revoked,
     ),
     Scene(
         "revoked while it is connected",
         "the client was let in; its certificate is revoked while it talks, and its connection ends",
-        "server", "3.3c", Fault.REVOKED, Alert.CERTIFICATE_REVOKED, revoked_meanwhile,
+        "server", StepId.CLIENT_REVOCATION, Fault.REVOKED, Alert.CERTIFICATE_REVOKED, revoked_meanwhile,
     ),
     Scene(
         "an expired revocation list",
         "the server checks revocation, and its lists are past their time: unknown is not good",
-        "server", "3.3c", Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, expired_list,
+        "server", StepId.CLIENT_REVOCATION, Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, expired_list,
     ),
     Scene(
         "a responder that is down",
         "the server asks the responder that the client's certificate names, and nobody answers there",
-        "server", "3.3c", Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, silent_responder,
+        "server", StepId.CLIENT_REVOCATION, Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, silent_responder,
     ),
     Scene(
         "an altered staple",
         "the server sends its revocation status along, and somebody has turned a bit of that",
-        "client", "2.3c", Fault.BAD_STAPLE, Alert.BAD_CERTIFICATE_STATUS_RESPONSE, altered_staple,
+        "client", StepId.SERVER_REVOCATION, Fault.BAD_STAPLE, Alert.BAD_CERTIFICATE_STATUS_RESPONSE,
+        altered_staple,
     ),
     Scene(
         "a certificate without its key",
         "the client shows somebody else's certificate and signs with a key of its own",
-        "server", "3.4", Fault.BAD_CERTIFICATE_VERIFY, Alert.DECRYPT_ERROR, borrowed_certificate,
+        "server", StepId.CLIENT_SIGNATURE_CHECK, Fault.BAD_CERTIFICATE_VERIFY, Alert.DECRYPT_ERROR,
+        borrowed_certificate,
     ),
     Scene(
         "an altered message",
         "a device on the way that has stolen the handshake keys turns a bit of the server's Finished",
-        "client", "4.2", Fault.BAD_FINISHED, Alert.DECRYPT_ERROR, forged_finished,
+        "client", StepId.SERVER_FINISHED, Fault.BAD_FINISHED, Alert.DECRYPT_ERROR, forged_finished,
     ),
     Scene(
         "an altered record",
         "a device on the way that has no keys turns a bit of what the server sends under them",
-        "client", "1.2", Fault.BAD_RECORD, Alert.BAD_RECORD_MAC, altered_record,
+        "client", StepId.SERVER_HELLO, Fault.BAD_RECORD, Alert.BAD_RECORD_MAC, altered_record,
     ),
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from bothways.explain.causes import Explanation, Files, explain_verdict, facts_o
 from bothways.explain.escape import visible
 from bothways.explain.report import names_facts
 from bothways.faults import Reason, sentence
+from bothways.roles import StepId
 from bothways.trust import files
 from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import subject_of
@@ -26,7 +27,7 @@ from bothways.trust.verdict import Profile, Purpose, Refused, Trusted, Verdict
 from bothways.trust.verification import verify
 
 PURPOSES = {"server": Purpose.SERVER, "client": Purpose.CLIENT}
-STEPS = {"server": "2.3", "client": "3.3"}
+STEPS = {"server": StepId.SERVER_VERDICT, "client": StepId.CLIENT_VERDICT}
 # A file of certificates is no peer: it may hold a whole store of intermediates.
 OWN_FILES = Limits(certificates=256, octets=1024 * 1024, depth=LIMITS.depth, microseconds=5_000_000.0)
 
@@ -141,7 +142,7 @@ def _lines(path: str, purpose: str, verdict: Verdict, why: Explanation | None) -
     lines = [f"{path}: {found} as a {purpose}: {who}"]
     width = max((len(each.outcome.value) for each in verdict.findings), default=0)
     lines += [
-        f"  {STEPS[purpose]}{each.letter}  {each.outcome.value:<{width}}  {visible(each.text, 600)}"
+        f"  {STEPS[purpose].part(each.letter)}  {each.outcome.value:<{width}}  {visible(each.text, 600)}"
         for each in verdict.findings
     ]
     if isinstance(verdict, Trusted):

@@ -11,6 +11,7 @@ from bothways.explain.documents import certificate_document, key_words, signatur
 from bothways.explain.escape import visible
 from bothways.explain.ladder import Card, Side
 from bothways.faults import Reason, sentence
+from bothways.roles import StepId
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.names import names_of
@@ -51,7 +52,7 @@ def certificate_rows(
     if anchors.profile == "web":
         yield Row("certificate.profile", "note", "judged by", WEB_PROFILE)
     if verdict is not None:
-        yield from verdict_rows(verdict, "certificate", "2.3")
+        yield from verdict_rows(verdict, "certificate", StepId.SERVER_VERDICT)
     yield from days_rows("certificate.days", sent, now)
     yield from chain_rows(sent, verdict, anchors)
 
@@ -84,13 +85,13 @@ def shown(text: str) -> str:
     return visible(text) or "(empty)"
 
 
-def verdict_rows(verdict: Verdict, prefix: str, step: str) -> Iterator[Row]:
+def verdict_rows(verdict: Verdict, prefix: str, step: StepId) -> Iterator[Row]:
     """Return the checks a, b and c of a verdict, and every reason for a refusal."""
     for finding in verdict.findings:
         id_, what = CHECKS[finding.letter]
         text = visible(finding.text, TEXT_LIMIT)
         if finding.outcome is not Outcome.FAILED:
-            yield Row(f"{prefix}.{id_}", LEVELS[finding.outcome], f"{step}{finding.letter} {what}", text)
+            yield Row(f"{prefix}.{id_}", LEVELS[finding.outcome], f"{step.part(finding.letter)} {what}", text)
     if not isinstance(verdict, Trusted):
         yield from reason_rows(verdict.reasons, prefix)
 

@@ -29,7 +29,6 @@ from bothways.explain.ladder import (
     KeysTaken,
     Ladder,
     Message,
-    Phase,
     Rung,
     Side,
     Standing,
@@ -42,6 +41,7 @@ from bothways.explain.steps import STEPS
 from bothways.explain.story import story
 from bothways.faults import shown
 from bothways.iana import Alert, CipherSuite, ContentType, name
+from bothways.roles import Phase, StepId
 from bothways.tls.events import AlertSeen, Chosen, Judged, KeysChanged, MessageSeen, Proved, RecordSeen
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import flight, tls12, tls13
@@ -110,7 +110,7 @@ def _rungs(
                     arrived -= size
                     arrival: Arrival = "unknown" if not others else "whole" if arrived >= 0 else "lost"
                     by = side if sent else other(side)
-                    yield DataSent("data", "4", at, by, size, cast(Any, epoch.value), arrival)
+                    yield DataSent("data", Phase.OPEN, at, by, size, cast(Any, epoch.value), arrival)
             case MessageSeen(sent) | AlertSeen(sent):
                 copies = known[sent]
                 whole = copies[_same(each)] > 0
@@ -156,13 +156,13 @@ def _arrow(by: Side, noted: Noted, at: float, arrival: Arrival, cards: _Cards) -
     note = noted.note
     if isinstance(note, AlertSeen):
         text = name(Alert, note.description).lower()
-        return AlertSent("alert", "1", at, by, text, cast(Any, note.epoch.value), arrival)
+        return AlertSent("alert", Phase.HELLO, at, by, text, cast(Any, note.epoch.value), arrival)
     if not isinstance(note, MessageSeen):
         raise TypeError(f"{type(note).__name__} is no arrow")
     secret = _holds_ticket(note.message)
     return Message(
         kind="message",
-        phase="1",
+        phase=Phase.HELLO,
         at=at,
         by=by,
         name=title(note.message),
@@ -180,16 +180,16 @@ def _arrow(by: Side, noted: Noted, at: float, arrival: Arrival, cards: _Cards) -
 def _remarks(side: Side, noted: Noted, at: float, *, alone: bool) -> Iterator[Rung]:
     match noted.note:
         case Proved(step, text):
-            yield CheckMade("check", "1", at, side, step, "passed", visible(text, TEXT_LIMIT))
+            yield CheckMade("check", Phase.HELLO, at, side, step, "passed", visible(text, TEXT_LIMIT))
         case Judged(step, verdict):
             for each in verdict.findings:
                 text = visible(each.text, TEXT_LIMIT)
                 outcome: Any = each.outcome.value
-                yield CheckMade("check", "1", at, side, step + each.letter, outcome, text)
+                yield CheckMade("check", Phase.HELLO, at, side, step.part(each.letter), outcome, text)
         case Chosen(what, offered, chosen, by) if by == side or alone:
-            yield ChoiceMade("choice", "1", at, cast(Side, by), what, offered, shown(chosen))
+            yield ChoiceMade("choice", Phase.HELLO, at, cast(Side, by), what, offered, shown(chosen))
         case KeysChanged(sent, epoch, suite) if sent or alone:
-            yield KeysTaken("keys", "1", at, side, sent, cast(Any, epoch.value), suite)
+            yield KeysTaken("keys", Phase.HELLO, at, side, sent, cast(Any, epoch.value), suite)
 
 
 # -- messages --------------------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ def _with_failures(rungs: list[Rung], failures: Iterable[Failure]) -> list[Rung]
     """Put in each failed check that no verdict told of, before the alert that told the peer."""
     for each in failures:
         told = any(_is_failed(rung, each) for rung in rungs)
-        if each.kind != "PeerFault" or each.step not in STEPS or told:
+        if each.kind != "PeerFault" or not each.step or each.step not in STEPS or told:
             continue
         places = (
             place
@@ -288,7 +288,7 @@ def _with_failures(rungs: list[Rung], failures: Iterable[Failure]) -> list[Rung]
         )
         place = next(places, len(rungs))
         at = rungs[place].at if place < len(rungs) else rungs[-1].at if rungs else 0.0
-        rungs.insert(place, CheckMade("check", "1", at, each.side, each.step, "failed", each.text))
+        rungs.insert(place, CheckMade("check", Phase.HELLO, at, each.side, each.step, "failed", each.text))
     return rungs
 
 
@@ -304,25 +304,26 @@ def _in_phases(rungs: Sequence[Rung]) -> list[Rung]:
     """Give each rung its phase. Phases come one after the other; what belongs to the last one but stands
     before the end of an earlier one, as the server's Finished of TLS 1.3 does, is drawn where it stands."""
     placed: list[Rung] = []
-    last = max((at for at, rung in enumerate(rungs) if "1" <= _own_phase(rung) < "4"), default=-1)
-    phase = "1"
-    for at, rung in enumerate(rungs):
-        own = _own_phase(rung)
-        if own > phase and (own < "4" or at > last):
+    phases = [_own_phase(rung) for rung in rungs]
+    last = max((at for at, own in enumerate(phases) if own not in (None, Phase.OPEN)), default=-1)
+    phase = Phase.HELLO
+    for at, (rung, own) in enumerate(zip(rungs, phases, strict=True)):
+        if own is not None and own > phase and (own is not Phase.OPEN or at > last):
             phase = own
-        placed.append(replace(rung, phase=cast(Phase, phase)))
+        placed.append(replace(rung, phase=phase))
     return placed
 
 
-def _own_phase(rung: Rung) -> str:
+def _own_phase(rung: Rung) -> Phase | None:
+    """Return the phase that a rung belongs to by itself, if it does."""
     match rung:
         case Message(steps=(first, *_)):
-            return first[0]
-        case CheckMade(step=step, outcome=outcome) if step < "4" or outcome == "passed":
-            return step[0]
+            return first.phase
+        case CheckMade(step=step, outcome=outcome) if step.phase is not Phase.OPEN or outcome == "passed":
+            return step.phase
         case DataSent():
-            return "4"
-    return ""
+            return Phase.OPEN
+    return None
 
 
 def _agreed(notes: Iterable[Noted]) -> dict[str, Any]:
@@ -352,7 +353,7 @@ def _failure(side: Side, error: Exception, why: Explanation | None) -> Failure:
         case PeerFault():
             return replace(
                 blank,
-                step=error.step,
+                step=error.step or "",
                 text=error.sentence,
                 also=tuple(str(reason) for reason in error.reasons[1:]),
                 rule=error.rule,
@@ -363,9 +364,11 @@ def _failure(side: Side, error: Exception, why: Explanation | None) -> Failure:
             text = f"the {error.peer} refused the connection with alert {error.name}"
             meaning = blank.meaning or visible(error.meaning, TEXT_LIMIT)
             hint = "" if causes else visible(error.hint, TEXT_LIMIT)
-            return replace(blank, step=error.step, text=text, alert=error.name, meaning=meaning, hint=hint)
+            return replace(
+                blank, step=error.step or "", text=text, alert=error.name, meaning=meaning, hint=hint
+            )
         case Truncated():
-            return replace(blank, step=error.step)
+            return replace(blank, step=error.step or "")
     return blank
 
 
@@ -390,17 +393,17 @@ def _steps(
 ) -> Iterator[StepTaken]:
     failed = {rung.step for rung in rungs if isinstance(rung, CheckMade) and rung.outcome == "failed"}
     if not (client and server):  # what one side alone can know of the other's check is its alert
-        failed |= {each.step for each in failures if each.kind == "PeerAlert"}
+        failed |= {each.step for each in failures if each.step and each.kind == "PeerAlert"}
     asked = any(isinstance(rung, Message) and rung.name == "CertificateRequest" for rung in rungs)
     silent = {side for side, notes in (("client", client), ("server", server)) if not notes}
     in_vain = all(rung.arrival == "lost" for rung in rungs if isinstance(rung, DataSent))
     for view in story(client, server):
         id_, actor = view.name.id, view.name.actor
         standing: Standing = "failed" if id_ in failed else view.standing
-        if id_ == "4.3" and in_vain and outcome != "succeeded":
+        if id_ is StepId.APPLICATION_DATA and in_vain and outcome != "succeeded":
             standing = "not reached"
         if standing == "not reached" and outcome == "succeeded":
-            one_way = id_.startswith("3") and not asked
-            unseen = actor in silent or id_ == "4.3"
+            one_way = id_.phase is Phase.CLIENT_AUTHENTICATION and not asked
+            unseen = actor in silent or id_ is StepId.APPLICATION_DATA
             standing = "not part of it" if one_way else "not seen" if unseen else standing
         yield StepTaken(id_, cast(Any, actor), view.name.title, standing)

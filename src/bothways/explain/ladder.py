@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from bothways.roles import Phase, StepId
+
 Side = Literal["client", "server"]
-Phase = Literal["1", "2", "3", "4"]
 Keys = Literal["plaintext", "handshake keys", "application keys"]
 Arrival = Literal["whole", "lost", "altered", "unknown"]
 Outcome = Literal["passed", "failed", "not checked", "unknown"]
 Standing = Literal["done", "failed", "not checked", "not part of it", "not reached", "not seen"]
 Hex = Annotated[str, "hex"]
-StepId = Annotated[str, "step"]
+NoStep = Literal[""]
 Moment = Annotated[str, "moment"]
 
 
@@ -154,7 +155,7 @@ class Failure:
 
     side: Side
     kind: str
-    step: str
+    step: StepId | NoStep
     text: str
     also: tuple[str, ...]
     rule: str
@@ -211,7 +212,7 @@ def headline(ladder: Ladder) -> str:
         return f"A handshake that failed{where}"
     if ladder.outcome == "unfinished":
         return "A handshake that did not finish"
-    mutual = any(each.id == "3.1" and each.standing == "done" for each in ladder.steps)
+    mutual = any(each.id is StepId.CLIENT_CERTIFICATE and each.standing == "done" for each in ladder.steps)
     return "A mutual handshake" if mutual else "A one-way handshake"
 
 

@@ -8,6 +8,7 @@ from enum import IntEnum
 from bothways.explain.documents import key_words
 from bothways.explain.escape import visible
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme, is_grease, name
+from bothways.roles import StepId
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12
 from bothways.tls.wire.flight import Message
@@ -47,13 +48,13 @@ def title(message: Message) -> str:
     return type(message).__name__
 
 
-def summary(message: Message, step: str = "") -> str:
+def summary(message: Message, step: StepId | None = None) -> str:
     """Say what a message carries; at step 2.4 of a hello, only its part in the key exchange."""
     match message:
         case ClientHello():
-            return _shares(message) if step == "2.4" else _client_hello(message)
+            return _shares(message) if step is StepId.KEY_EXCHANGE else _client_hello(message)
         case ServerHello():
-            return _server_share(message) if step == "2.4" else _server_hello(message)
+            return _server_share(message) if step is StepId.KEY_EXCHANGE else _server_hello(message)
         case EncryptedExtensions():
             protocols = ext.find(message.extensions, ext.ApplicationProtocols)
             return f"application protocol {_protocol(protocols)}" if protocols else "no further choices"

@@ -20,6 +20,7 @@ from bothways.explain.ladder import (
     KeysTaken,
     Ladder,
     Message,
+    NoStep,
     Rung,
     Side,
     agreed,
@@ -30,6 +31,7 @@ from bothways.explain.ladder import (
 from bothways.explain.reopen import ISLAND, as_json
 from bothways.explain.sheet import BASE, card_parts, document, escaped
 from bothways.explain.steps import PHASES, STEPS
+from bothways.roles import Phase, StepId
 
 BYTES_IN_LINE = 16
 STANDINGS = {"done": "✓", "failed": "✗", "not checked": "–"}
@@ -214,7 +216,7 @@ def _witnesses(ladder: Ladder) -> str:
 def _strip(ladder: Ladder) -> Iterator[str]:
     """The steps in one line or two: what became of each, and where it is told."""
     yield '<nav aria-label="Steps"><ul class="strip">'
-    for phase, steps in groupby(ladder.steps, key=lambda step: step.id[0]):
+    for phase, steps in groupby(ladder.steps, key=lambda step: step.id.phase):
         yield f"<li><span>{escaped(PHASES[phase])}</span><ol>"
         for step in steps:
             sign = STANDINGS.get(step.standing, "")
@@ -232,10 +234,7 @@ def _standing_class(standing: str) -> str:
 
 def _failure(failure: Failure, *, told: bool = False) -> str:
     rows = (
-        (
-            "at step",
-            f"{failure.step}: {_step_words(failure.step)}" if failure.step in STEPS else failure.step,
-        ),
+        ("at step", _step_line(failure.step)),
         *(("also", each) for each in failure.also),
         ("rule", failure.rule),
         ("alert", failure.alert),
@@ -269,10 +268,12 @@ def _cause(cause: CauseTold) -> str:
     return f"<li>{escaped(cause.text)}{''.join(row for row, text in rows if text)}</li>"
 
 
-def _step_words(step: str) -> str:
-    return "{}{}".format(
-        "" if STEPS[step].actor == "both" else f"the {STEPS[step].actor} ", STEPS[step].title
-    )
+def _step_line(step: StepId | NoStep) -> str:
+    """Say what a step is, as far as one is told and known."""
+    if not step or step not in STEPS:
+        return step
+    actor = "" if STEPS[step].actor == "both" else f"the {STEPS[step].actor} "
+    return f"{step}: {actor}{STEPS[step].title}"
 
 
 # -- the ladder ------------------------------------------------------------------------------------------
@@ -302,14 +303,14 @@ def _who(ladder: Ladder, side: str) -> str:
     return leaf.title if leaf is not None else "sent no certificate"
 
 
-def _why_empty(ladder: Ladder, phase: str) -> str:
-    standings = {step.standing for step in ladder.steps if step.id.startswith(phase)}
+def _why_empty(ladder: Ladder, phase: Phase) -> str:
+    standings = {step.standing for step in ladder.steps if step.id.phase is phase}
     if standings == {"not part of it"}:
         return ": not part of it"
     return ": not seen" if ladder.outcome == "succeeded" else ": not reached"
 
 
-def _rung(rung: Rung, ladder: Ladder, told: dict[tuple[Side, str], Failure]) -> str:
+def _rung(rung: Rung, ladder: Ladder, told: dict[tuple[Side, StepId | NoStep], Failure]) -> str:
     match rung:
         case Message():
             return _message(rung, ladder)
@@ -435,7 +436,7 @@ def _remark(side: Side, at: float, mark: str, sign: str, body: str, extra: str =
 
 def _steps(ladder: Ladder) -> Iterator[str]:
     yield '<section class="after" aria-labelledby="steps"><h2 id="steps">Every step</h2><div class="steps"><ol>'
-    for phase, steps in groupby(ladder.steps, key=lambda step: step.id[0]):
+    for phase, steps in groupby(ladder.steps, key=lambda step: step.id.phase):
         yield f"<li><h3>{phase} {escaped(PHASES[phase])}</h3><ol>"
         for step in steps:
             actor = "both sides" if step.actor == "both" else f"the {step.actor}"

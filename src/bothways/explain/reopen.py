@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -18,6 +19,7 @@ from bothways.explain.documents import Unreadable
 from bothways.explain.escape import visible
 from bothways.explain.ladder import Ladder, Message
 from bothways.explain.steps import STEPS
+from bothways.roles import StepId
 
 SIZE_LIMIT = 16 * 1024 * 1024
 TEXT_LIMIT = 512 * 1024  # the bytes of a message of 128 KiB in hex, twice
@@ -84,6 +86,8 @@ def _read(form: Any, value: Any, place: str) -> Any:
     if is_dataclass(form):
         return _read_class(form, value, place)
     origin, arguments = get_origin(form), get_args(form)
+    if isinstance(form, type) and issubclass(form, StrEnum):
+        return _read_member(form, STEPS if form is StepId else tuple(form), value, place)
     if origin is Annotated:
         return _read_marked(arguments[0], arguments[1], value, place)
     if origin is Literal:
@@ -123,7 +127,17 @@ def _read_list(arguments: tuple[Any, ...], value: Any, place: str) -> tuple[Any,
     return tuple(_read(form, each, f"{place}[{at}]") for at, (form, each) in enumerate(pairs))
 
 
+def _read_member(form: type[StrEnum], known: Collection[object], value: Any, place: str) -> StrEnum:
+    if type(value) is not str or value not in known:
+        _refuse(
+            place, "the id of a step" if form is StepId else " or ".join(f'"{each}"' for each in known), value
+        )
+    return form(value)
+
+
 def _read_union(arguments: tuple[Any, ...], value: Any, place: str) -> Any:
+    if StepId in arguments:  # of a failure, which may have none, or one of which no part is known
+        return "" if value == "" else _read_member(StepId, tuple(StepId), value, place)
     if type(None) in arguments:
         return None if value is None else _read(arguments[0], value, place)
     kinds = {get_args(_hints(each)["kind"])[0]: each for each in arguments}
@@ -163,7 +177,6 @@ def _is_moment(text: str) -> bool:
 
 MARKS: Mapping[str, tuple[str, Callable[[str], bool]]] = {
     "hex": ("bytes in hex", lambda text: re.fullmatch("([0-9a-f]{2})*", text) is not None),
-    "step": ("the id of a step", lambda text: text in STEPS),
     "moment": ("a date and time with its zone", _is_moment),
 }
 

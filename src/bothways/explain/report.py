@@ -10,6 +10,7 @@ from bothways.explain.causes import Explanation, facts_of
 from bothways.explain.escape import visible
 from bothways.explain.names import ANONYMOUS, every_name
 from bothways.explain.recorder import Noted
+from bothways.roles import StepId
 from bothways.tls.events import Caution, Judged, MessageSeen, Peer, Proved
 from bothways.trust.certificate import subject_of
 from bothways.trust.verdict import Names
@@ -62,13 +63,11 @@ def checks(notes: Sequence[Noted]) -> list[Check]:
     for each in notes:
         match each.note:
             case Proved(step, text):
-                found.append({"id": step, "outcome": "passed", "text": text})
+                found.append(_row(step, "passed", text))
             case Judged(step, verdict):
                 for finding in verdict.findings:
-                    outcome = finding.outcome.value
-                    found.append(
-                        {"id": step + finding.letter, "outcome": outcome, "text": visible(finding.text, 600)}
-                    )
+                    id_, text = step.part(finding.letter), visible(finding.text, 600)
+                    found.append(_row(id_, finding.outcome.value, text))
     return sorted(found, key=lambda check: check["id"])
 
 
@@ -77,14 +76,15 @@ def own_part(notes: Sequence[Noted]) -> Check:
     asked = any(_is(each, "CertificateRequest") and not each.note.sent for each in notes)  # type: ignore[union-attr]
     sent = [each.note.message for each in notes if _is(each, "Certificate") and each.note.sent]  # type: ignore[union-attr]
     if not asked:
-        return {"id": "3.1", "outcome": "not asked", "text": "the server asked for no certificate of ours"}
+        return _row(StepId.CLIENT_CERTIFICATE, "not asked", "the server asked for no certificate of ours")
     if not sent or not sent[0].certificate_list:  # type: ignore[union-attr]
-        return {
-            "id": "3.1",
-            "outcome": "none sent",
-            "text": "the server asked for a certificate and we sent none",
-        }
-    return {"id": "3.1", "outcome": "sent", "text": "our certificate was sent, and its key proved"}
+        text = "the server asked for a certificate and we sent none"
+        return _row(StepId.CLIENT_CERTIFICATE, "none sent", text)
+    return _row(StepId.CLIENT_CERTIFICATE, "sent", "our certificate was sent, and its key proved")
+
+
+def _row(step: StepId, outcome: str, text: str) -> Check:
+    return {"id": step, "outcome": outcome, "text": text}
 
 
 def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> list[str]:
@@ -107,12 +107,8 @@ def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> 
 def _verdict_on_us(version: str | None) -> Check:
     """Say what a client knows of step 3.3: in TLS 1.2 the server's Finished comes after its verdict."""
     if version == "1.2":
-        return {
-            "id": "3.3",
-            "outcome": "accepted",
-            "text": "the server's Finished came after it had judged us",
-        }
-    return {"id": "3.3", "outcome": "not known yet", "text": "in TLS 1.3 the server's first words will tell"}
+        return _row(StepId.CLIENT_VERDICT, "accepted", "the server's Finished came after it had judged us")
+    return _row(StepId.CLIENT_VERDICT, "not known yet", "in TLS 1.3 the server's first words will tell")
 
 
 def report_facts(connection: Reported, notes: Sequence[Noted]) -> dict[str, object]:

@@ -6,14 +6,17 @@ first flight. Titles speak of TLS 1.3, and of the flows of TLS 1.2 where they di
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-PHASES = {
-    "1": "hello",
-    "2": "the client judges the server",
-    "3": "the server judges the client",
-    "4": "the channel opens",
+from bothways.roles import Phase, StepId
+
+PHASES: Mapping[Phase, str] = {
+    Phase.HELLO: "hello",
+    Phase.SERVER_AUTHENTICATION: "the client judges the server",
+    Phase.CLIENT_AUTHENTICATION: "the server judges the client",
+    Phase.OPEN: "the channel opens",
 }
 
 
@@ -21,18 +24,18 @@ PHASES = {
 class StepName:
     """One step: its id, who does it ("client", "server" or "both"), and what they do."""
 
-    id: str
+    id: StepId
     actor: str
     title: str
 
     @property
     def phase(self) -> str:
         """The title of the phase that the step belongs to."""
-        return PHASES[self.id[0]]
+        return PHASES[self.id.phase]
 
 
-STEPS = {
-    key: StepName(key, actor, title)
+STEPS: Mapping[StepId, StepName] = {
+    StepId(key): StepName(StepId(key), actor, title)
     for key, actor, title in (
         ("1.1", "client", "offers versions, cipher suites and groups, the preferred ones first"),
         (
@@ -69,31 +72,26 @@ class Flow(Enum):
 
 
 _TITLES_12 = {
-    "2.2": "signs its key share with its private key, and says that its hello is done",
-    "4.2": "sends its Finished likewise, when it has judged the client",
+    StepId.SERVER_SIGNATURE: "signs its key share with its private key, and says that its hello is done",
+    StepId.SERVER_FINISHED: "sends its Finished likewise, when it has judged the client",
 }
-TITLES: dict[Flow, dict[str, str]] = {
+TITLES: Mapping[Flow, Mapping[StepId, str]] = {
     Flow.TLS13: {},
     Flow.ECDHE: _TITLES_12,
     Flow.KEY_TRANSPORT: {
         **_TITLES_12,
-        "2.2": "says that its hello is done",
-        "2.4": "sends a random secret that only the server's private key opens",
-        "2.5": "derive the same session keys from it, once the server has opened it",
+        StepId.SERVER_SIGNATURE: "says that its hello is done",
+        StepId.KEY_EXCHANGE: "sends a random secret that only the server's private key opens",
+        StepId.SESSION_KEYS: "derive the same session keys from it, once the server has opened it",
     },
 }
 
 
-def named(flow: Flow, step: str) -> StepName:
+def named(flow: Flow, step: StepId) -> StepName:
     """Return a step with the title that it has in a flow."""
     found = STEPS[step]
     title = TITLES[flow].get(step)
     if title is None:
         return found
-    actor = "client" if flow is Flow.KEY_TRANSPORT and step == "2.4" else found.actor
+    actor = "client" if flow is Flow.KEY_TRANSPORT and step is StepId.KEY_EXCHANGE else found.actor
     return replace(found, actor=actor, title=title)
-
-
-def phase_of(step: str) -> str:
-    """Return the title of the phase of a step id, as far as the id is known."""
-    return PHASES.get(step[:1], "")

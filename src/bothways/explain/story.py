@@ -15,6 +15,7 @@ from bothways.explain.messages import listed, summary, title
 from bothways.explain.recorder import Noted
 from bothways.explain.steps import STEPS, Flow, StepName, named
 from bothways.iana import Alert, ContentType
+from bothways.roles import Phase, StepId
 from bothways.tls.events import AlertSeen, Chosen, Epoch, Judged, KeysChanged, MessageSeen, Proved, RecordSeen
 from bothways.trust.verdict import Outcome
 
@@ -53,28 +54,30 @@ class StepView:
     keys: tuple[KeyFact, ...]
 
 
-KEYS: dict[str, tuple[KeyFact, ...]] = {
-    "2.1": (KeyFact("public", "the server's, in its certificate: anybody may have it"),),
-    "2.2": (KeyFact("private", "the server's: it signs and never leaves the server"),),
-    "2.4": (
+KEYS: dict[StepId, tuple[KeyFact, ...]] = {
+    StepId.SERVER_CERTIFICATE: (KeyFact("public", "the server's, in its certificate: anybody may have it"),),
+    StepId.SERVER_SIGNATURE: (KeyFact("private", "the server's: it signs and never leaves the server"),),
+    StepId.KEY_EXCHANGE: (
         KeyFact("public", "one share from each side, made for this connection alone"),
         KeyFact("private", "the other half of each share: kept by its maker and forgotten after use"),
     ),
-    "2.5": (KeyFact("session", "symmetric, the same on both sides, one for each direction; never sent"),),
-    "3.1": (KeyFact("public", "the client's, in its certificate: anybody may have it"),),
-    "3.2": (KeyFact("private", "the client's: it signs and never leaves the client"),),
-    "3.4": (KeyFact("public", "the client's, out of its certificate"),),
-    "4.3": (KeyFact("session", "the application keys: only these two peers have them"),),
+    StepId.SESSION_KEYS: (
+        KeyFact("session", "symmetric, the same on both sides, one for each direction; never sent"),
+    ),
+    StepId.CLIENT_CERTIFICATE: (KeyFact("public", "the client's, in its certificate: anybody may have it"),),
+    StepId.CLIENT_SIGNATURE: (KeyFact("private", "the client's: it signs and never leaves the client"),),
+    StepId.CLIENT_SIGNATURE_CHECK: (KeyFact("public", "the client's, out of its certificate"),),
+    StepId.APPLICATION_DATA: (KeyFact("session", "the application keys: only these two peers have them"),),
 }
 
 
-TRANSPORT_KEYS: dict[str, tuple[KeyFact, ...]] = {
-    "2.2": (),
-    "2.4": (
+TRANSPORT_KEYS: dict[StepId, tuple[KeyFact, ...]] = {
+    StepId.SERVER_SIGNATURE: (),
+    StepId.KEY_EXCHANGE: (
         KeyFact("public", "the server's, out of its certificate: it locks the secret"),
         KeyFact("session", "the premaster secret, drawn by the client; all session keys come from it"),
     ),
-    "2.5": (
+    StepId.SESSION_KEYS: (
         KeyFact("private", "the server's: it alone unlocks the secret"),
         KeyFact("session", "symmetric, the same on both sides, one for each direction; never sent"),
     ),
@@ -84,7 +87,7 @@ TRANSPORT_KEYS: dict[str, tuple[KeyFact, ...]] = {
 def story(client: Sequence[Noted], server: Sequence[Noted]) -> list[StepView]:
     """Tell the steps in the order of their ids, from what the two sides noted."""
     start = min((each.at for each in (*client, *server)), default=0.0)
-    lines: dict[str, list[Line]] = {step: [] for step in STEPS}
+    lines: dict[StepId, list[Line]] = {step: [] for step in STEPS}
     for side, notes in (("client", client), ("server", server)):
         for step, line in (*_steps_of(side, notes, start), *_application_data(side, notes, start)):
             if step in lines:
@@ -104,12 +107,12 @@ def _flow(notes: Iterable[Noted]) -> Flow:
     return Flow.ECDHE if any(suite.startswith("TLS_ECDHE_") for suite in suites) else Flow.TLS13
 
 
-def _view(flow: Flow, step: str, lines: Sequence[Line], one_way: bool) -> StepView:
+def _view(flow: Flow, step: StepId, lines: Sequence[Line], one_way: bool) -> StepView:
     keys = TRANSPORT_KEYS.get(step, KEYS.get(step, ())) if flow is Flow.KEY_TRANSPORT else KEYS.get(step, ())
     return StepView(named(flow, step), _standing(step, lines, one_way), tuple(lines), keys if lines else ())
 
 
-def _standing(step: str, lines: Sequence[Line], one_way: bool) -> Standing:
+def _standing(step: StepId, lines: Sequence[Line], one_way: bool) -> Standing:
     acts = {line.act for line in lines}
     if "failed" in acts:
         return "failed"
@@ -117,7 +120,7 @@ def _standing(step: str, lines: Sequence[Line], one_way: bool) -> Standing:
         return "not checked"
     if lines:
         return "done"
-    return "not part of it" if one_way and step.startswith("3") else "not reached"
+    return "not part of it" if one_way and step.phase is Phase.CLIENT_AUTHENTICATION else "not reached"
 
 
 def _one_way(server: Iterable[Noted]) -> bool:
@@ -127,7 +130,7 @@ def _one_way(server: Iterable[Noted]) -> bool:
     return "Finished" in sent and "CertificateRequest" not in sent
 
 
-def _steps_of(side: str, notes: Iterable[Noted], start: float) -> Iterator[tuple[str, Line]]:
+def _steps_of(side: str, notes: Iterable[Noted], start: float) -> Iterator[tuple[StepId, Line]]:
     keys: set[Epoch] = set()
     for each in notes:
         at = (each.at - start) * 1000
@@ -138,24 +141,27 @@ def _steps_of(side: str, notes: Iterable[Noted], start: float) -> Iterator[tuple
                     act: Act = "sent" if sent else "received"
                     yield step, Line(side, act, title(message) + under, at, len(raw), summary(message, step))
             case Chosen(what, offered, chosen, by) if by == side:
-                yield "1.2", Line(side, "chose", f"{what} {chosen}", at, detail=f"of {listed(offered)}")
+                yield (
+                    StepId.SERVER_HELLO,
+                    Line(side, "chose", f"{what} {chosen}", at, detail=f"of {listed(offered)}"),
+                )
             case Proved(step, text):
                 yield step, Line(side, "passed", text, at)
             case Judged(step, verdict):
                 for finding in verdict.findings:
                     yield (
-                        step + finding.letter,
+                        step.part(finding.letter),
                         Line(side, _act(finding.outcome), visible(finding.text, 600), at),
                     )
             case AlertSeen(sent, _, description) if description == Alert.CLOSE_NOTIFY:
                 what = "close_notify: nothing more will come this way"
-                yield "4.3", Line(side, "sent" if sent else "received", what, at)
+                yield StepId.APPLICATION_DATA, Line(side, "sent" if sent else "received", what, at)
             case KeysChanged(_, epoch, suite) if epoch not in keys:
                 keys.add(epoch)
-                yield "2.5", Line(side, "keys", f"{epoch.value} derived for {suite}", at)
+                yield StepId.SESSION_KEYS, Line(side, "keys", f"{epoch.value} derived for {suite}", at)
 
 
-def _application_data(side: str, notes: Iterable[Noted], start: float) -> Iterator[tuple[str, Line]]:
+def _application_data(side: str, notes: Iterable[Noted], start: float) -> Iterator[tuple[StepId, Line]]:
     """One line for each direction in which application data went, however many records it took."""
     data = [
         each
@@ -168,7 +174,10 @@ def _application_data(side: str, notes: Iterable[Noted], start: float) -> Iterat
             size = sum(each.note.size for each in several if isinstance(each.note, RecordSeen))
             count = f"{len(several)} record" + ("s" if len(several) != 1 else "")
             at = (several[0].at - start) * 1000
-            yield "4.3", Line(side, "sent" if sent else "received", f"application data in {count}", at, size)
+            yield (
+                StepId.APPLICATION_DATA,
+                Line(side, "sent" if sent else "received", f"application data in {count}", at, size),
+            )
 
 
 def _act(outcome: Outcome) -> Act:

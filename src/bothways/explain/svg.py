@@ -28,6 +28,7 @@ from bothways.explain.ladder import (
     other,
 )
 from bothways.explain.steps import PHASES
+from bothways.roles import Phase
 
 WIDTH, LEFT, RIGHT = 960, 80, 880
 MARGIN = 20
@@ -71,7 +72,7 @@ def as_svg(ladder: Ladder) -> str:
         for rung in found:
             y += _rung(rung, ladder, y, body)
         y += 8
-        if phase in "24":
+        if phase in (Phase.SERVER_AUTHENTICATION, Phase.OPEN):
             bands.append(f'<rect class="band" x="0" y="{start}" width="{WIDTH}" height="{y - start}"/>')
     lives = [f'<path class="life" d="M{x} {top}V{y}"/>' for x in (LEFT, RIGHT)]
     y += MARGIN

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from bothways.errors import PeerAlert, TLSError, Truncated, UsageError
+from bothways.roles import Phase
 from bothways.tls.events import (
     Caution,
     ChecksWanted,
@@ -73,7 +74,12 @@ class Account:
     @property
     def refused(self) -> bool:
         """Whether what ended the connection is the peer's refusal of us (step 3)."""
-        return isinstance(self.failure, (PeerAlert, Truncated)) and self.failure.step.startswith("3")
+        error = self.failure
+        return (
+            isinstance(error, (PeerAlert, Truncated))
+            and error.step is not None
+            and error.step.phase is Phase.CLIENT_AUTHENTICATION
+        )
 
     def raise_failure(self) -> None:
         """Raise what ended the connection, if anything did."""

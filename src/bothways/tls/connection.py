@@ -16,7 +16,7 @@ from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Trunc
 from bothways.faults import Blame, Fault, Reason, blame
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup
 from bothways.iana import name as spelled
-from bothways.roles import Role, Version
+from bothways.roles import Role, StepId, Version
 from bothways.tls.after_handshake import AfterHandshake, AfterHandshake12
 from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import (
@@ -614,8 +614,8 @@ class Connection:
             return is_warning and Version.TLS12 in self._terms.version_codes
         return alert.description == Alert.USER_CANCELED
 
-    def _unconfirmed_step(self) -> str:
-        return "4.3" if self._confirmed else "3"
+    def _unconfirmed_step(self) -> StepId:
+        return StepId.APPLICATION_DATA if self._confirmed else StepId.CLIENT_AUTHENTICATION
 
     def _blamed(
         self, fault: Fault, facts: dict[str, object], reasons: tuple[Reason, ...] = (), left_out: int = 0

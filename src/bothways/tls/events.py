@@ -16,6 +16,7 @@ from cryptography import x509
 
 from bothways.errors import TLSError
 from bothways.iana import SignatureScheme
+from bothways.roles import StepId
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.verdict import Names, Trusted, Verdict, Want
 
@@ -167,7 +168,7 @@ class MessageSeen:
     message: Message
     raw: bytes
     epoch: Epoch
-    steps: tuple[str, ...]
+    steps: tuple[StepId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ class Chosen:
 class Proved:
     """A check of step `step` passed, in words."""
 
-    step: str
+    step: StepId
     text: str
 
 
@@ -212,7 +213,7 @@ class Proved:
 class Judged:
     """The peer's certificates were judged; findings a, b, c belong to steps `step` + letter."""
 
-    step: str
+    step: StepId
     verdict: Verdict
 
 

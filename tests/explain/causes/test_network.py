@@ -9,7 +9,7 @@ import pytest
 import skins
 from bothways.errors import Truncated
 from bothways.explain.causes import Ours, Situation, Witness, explain
-from bothways.roles import Role
+from bothways.roles import Role, StepId
 from explain.causes.talks import client, first, talk
 from explain.causes.test_ours import LATE, holder
 from pair import Pair
@@ -34,7 +34,7 @@ def cut(config, flights: int, error: Exception, role: str = "client"):
     return explain(error, witness.situation())
 
 
-@pytest.mark.parametrize("error", [Truncated("server", step="1.2"), RESET], ids=repr)
+@pytest.mark.parametrize("error", [Truncated("server", step=StepId("1.2")), RESET], ids=repr)
 def test_a_cut_at_the_hello_says_that_no_tls_is_spoken_there(error: Exception) -> None:
     found = cut(client(), 0, error)
     assert first(found) == ("SPEAKS_PLAIN", "the peer's")
@@ -59,7 +59,7 @@ def test_a_cut_after_our_certificate_is_a_refusal_without_words() -> None:
 
 
 def test_a_client_that_leaves_before_its_hello_was_a_probe() -> None:
-    found = cut(client(), 0, Truncated("client", step="1.1"), "server")
+    found = cut(client(), 0, Truncated("client", step=StepId("1.1")), "server")
     assert first(found) == ("PROBE", "the peer's")
 
 

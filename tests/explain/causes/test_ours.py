@@ -13,6 +13,7 @@ from bothways import Credentials, TrustStore
 from bothways.errors import PeerAlert
 from bothways.explain.causes import Explanation, Files, Witness, explain
 from bothways.iana import Alert
+from bothways.roles import StepId
 from explain.causes.talks import client, first, talk
 from pair import FrozenClock
 
@@ -152,6 +153,6 @@ def test_commands_name_the_files_that_were_given() -> None:
     config = skins.client_config(skins.client())
     witness = Witness(config, "localhost", address="localhost:1", files=Files("me.pem", "me.key", "ca.pem"))
     config.connection("localhost", observer=witness)
-    error = PeerAlert(Alert.HANDSHAKE_FAILURE, step="1.2", peer="server", state="WAIT_SH")
+    error = PeerAlert(Alert.HANDSHAKE_FAILURE, step=StepId("1.2"), peer="server", state="WAIT_SH")
     commands = [each.command for each in explain(error, witness.situation()).causes]
     assert "bothways connect localhost:1 --ca ca.pem --tls 1.2 --classic" in commands

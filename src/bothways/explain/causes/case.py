@@ -13,7 +13,7 @@ from bothways.explain.causes.situation import Chain, Ours, Request, Seen, Situat
 from bothways.explain.causes.table import Cause, Party
 from bothways.explain.escape import visible
 from bothways.faults import Reason
-from bothways.roles import Role, Version
+from bothways.roles import Phase, Role, Version
 from bothways.tls.handshake.refusals import Place, place_of, place_of_step
 from bothways.tls.handshake.steps import Step
 from bothways.trust.certificate import Parsed
@@ -59,7 +59,9 @@ class Case:
             return _place_by_messages(self.role, self.seen)
         match self.error:
             case PeerAlert() | PeerFault() if self.error.state in Step.__members__:
-                late = self.error.step.startswith("3") and self.error.state == "CONNECTED"
+                step = self.error.step
+                late = step is not None and step.phase is Phase.CLIENT_AUTHENTICATION
+                late = late and self.error.state == Step.CONNECTED.name
                 return place_of(self.role, Step[self.error.state], unconfirmed=late)
             case PeerAlert() | PeerFault() | Truncated():
                 return place_of_step(self.role, self.error.step)

@@ -12,7 +12,7 @@ from bothways.explain.causes.explanation import Explanation, Likely, Weight, ran
 from bothways.explain.causes.situation import UNNAMED, Files, Ours, Seen, Situation
 from bothways.explain.causes.table import Cause, Party
 from bothways.faults import Check, Fault, shown
-from bothways.roles import Role
+from bothways.roles import Role, StepId
 from bothways.tls.handshake.refusals import Place, meaning_of
 from bothways.trust.anchors import TrustStore
 from bothways.trust.verdict import Purpose, Refused
@@ -44,7 +44,7 @@ def explain_verdict(
     holder = Role.SERVER if purpose is Purpose.SERVER else Role.CLIENT
     first = verdict.reasons[0]
     letter = first.fault.check.letter if first.fault.check is not None else ""
-    step = ("2.3" if holder is Role.SERVER else "3.3") + letter
+    step = (StepId.SERVER_VERDICT if holder is Role.SERVER else StepId.CLIENT_VERDICT).part(letter)
     error = PeerFault(
         first.fault, step=step, peer=holder.value, facts=first.facts, reasons=tuple(verdict.reasons)
     )

@@ -8,7 +8,7 @@ from functools import lru_cache
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
 from bothways.iana import name as spelled
-from bothways.roles import Role, Version
+from bothways.roles import Role, StepId, Version
 from bothways.tls.crypto.signing import check_signature
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
@@ -53,7 +53,7 @@ def check_exchange(
     data = exchange_input(*randoms, exchange.named_curve, exchange.public)
     leaf = read_leaf(chain[0], anchors)
     check_signature(exchange.algorithm, leaf.x509, data, exchange.signature, Version.TLS12)
-    return _proved(hs, "2.2", Signed(chain, exchange.algorithm, leaf))
+    return _proved(hs, StepId.SERVER_SIGNATURE, Signed(chain, exchange.algorithm, leaf))
 
 
 def check_client_proof(
@@ -72,10 +72,10 @@ def check_client_proof(
     leaf = read_leaf(chain[0], anchors)
     data = hs.transcript.messages_before()
     check_signature(proof.algorithm, leaf.x509, data, proof.signature, Version.TLS12)
-    return _proved(hs, "3.4", Signed(chain, proof.algorithm, leaf))
+    return _proved(hs, StepId.CLIENT_SIGNATURE_CHECK, Signed(chain, proof.algorithm, leaf))
 
 
-def _proved(hs: Handshake, step: str, signed: Signed) -> Signed:
+def _proved(hs: Handshake, step: StepId, signed: Signed) -> Signed:
     if hs.observer is not None:
         name = spelled(SignatureScheme, signed.scheme)
         hs.observer(
@@ -107,6 +107,6 @@ def check_finished_12(hs: Handshake, secret: MainSecret, finished: Finished) -> 
     if not same_secret(finished.verify_data, expected):
         blame(Fault.BAD_FINISHED)
     if hs.observer is not None:
-        step = "4.2" if hs.role is Role.CLIENT else "4.1"
+        step = StepId.SERVER_FINISHED if hs.role is Role.CLIENT else StepId.CLIENT_FINISHED
         hs.observer(Proved(step, f"the {hs.role.peer}'s Finished covers every message as we saw it"))
     return Finish(finished.verify_data)

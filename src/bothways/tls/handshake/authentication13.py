@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
 from bothways.iana import name as spelled
-from bothways.roles import Role, Version
+from bothways.roles import Role, StepId, Version
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
@@ -27,6 +27,12 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
 from bothways.trust.path import read_leaf
+
+# What the signature of a party is made for, and the id of its check.
+_PROOFS = {
+    Role.SERVER: (SERVER_CONTEXT, StepId.SERVER_SIGNATURE),
+    Role.CLIENT: (CLIENT_CONTEXT, StepId.CLIENT_SIGNATURE_CHECK),
+}
 
 
 class Signed(NamedTuple):
@@ -66,7 +72,7 @@ def check_proof(
     if proof.algorithm not in offered:
         blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, proof.algorithm))
     leaf = read_leaf(chain[0], anchors)
-    context, step = (SERVER_CONTEXT, "2.2") if hs.role is Role.CLIENT else (CLIENT_CONTEXT, "3.4")
+    context, step = _PROOFS[hs.role.other]
     data = proof_input(context, hs.transcript.before())
     check_signature(proof.algorithm, leaf.x509, data, proof.signature, Version.TLS13)
     if hs.observer is not None:
@@ -126,6 +132,6 @@ def check_finished(hs: Handshake, suite: Suite, key: bytes, finished: Finished) 
         blame(Fault.BAD_FINISHED)
     hs.inbox.ignores_change_cipher_spec = False
     if hs.observer is not None:
-        step = "4.2" if hs.role is Role.CLIENT else "4.1"
+        step = StepId.SERVER_FINISHED if hs.role is Role.CLIENT else StepId.CLIENT_FINISHED
         hs.observer(Proved(step, f"the {hs.role.peer}'s Finished covers every message as we saw it"))
     return Finish(finished.verify_data)

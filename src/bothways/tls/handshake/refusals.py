@@ -6,33 +6,33 @@ from collections.abc import Mapping
 from enum import Enum
 
 from bothways.iana import Alert
-from bothways.roles import Role
+from bothways.roles import Phase, Role, StepId
 from bothways.tls.handshake.steps import Step
 
 # The check of step 3 that a server refuses a client for, by its alert.
-_CLIENT_CHECKS: Mapping[int, str] = {
-    Alert.CERTIFICATE_REQUIRED: "3.1",
-    Alert.DECRYPT_ERROR: "3.4",
-    Alert.CERTIFICATE_EXPIRED: "3.3b",
-    Alert.CERTIFICATE_REVOKED: "3.3c",
-    Alert.BAD_CERTIFICATE_STATUS_RESPONSE: "3.3c",
-    Alert.UNKNOWN_CA: "3.3a",
-    Alert.BAD_CERTIFICATE: "3.3a",
-    Alert.UNSUPPORTED_CERTIFICATE: "3.3a",
-    Alert.CERTIFICATE_UNKNOWN: "3.3",
-    Alert.ACCESS_DENIED: "3.3",
+_CLIENT_CHECKS: Mapping[int, StepId] = {
+    Alert.CERTIFICATE_REQUIRED: StepId.CLIENT_CERTIFICATE,
+    Alert.DECRYPT_ERROR: StepId.CLIENT_SIGNATURE_CHECK,
+    Alert.CERTIFICATE_EXPIRED: StepId.CLIENT_VALIDITY,
+    Alert.CERTIFICATE_REVOKED: StepId.CLIENT_REVOCATION,
+    Alert.BAD_CERTIFICATE_STATUS_RESPONSE: StepId.CLIENT_REVOCATION,
+    Alert.UNKNOWN_CA: StepId.CLIENT_PATH,
+    Alert.BAD_CERTIFICATE: StepId.CLIENT_PATH,
+    Alert.UNSUPPORTED_CERTIFICATE: StepId.CLIENT_PATH,
+    Alert.CERTIFICATE_UNKNOWN: StepId.CLIENT_VERDICT,
+    Alert.ACCESS_DENIED: StepId.CLIENT_VERDICT,
 }
 
 # The check of step 2 that a client refuses a server for.
-_SERVER_CHECKS: Mapping[int, str] = {
-    Alert.DECRYPT_ERROR: "2.2",
-    Alert.CERTIFICATE_EXPIRED: "2.3b",
-    Alert.CERTIFICATE_REVOKED: "2.3c",
-    Alert.BAD_CERTIFICATE_STATUS_RESPONSE: "2.3c",
-    Alert.UNKNOWN_CA: "2.3a",
-    Alert.BAD_CERTIFICATE: "2.3a",
-    Alert.UNSUPPORTED_CERTIFICATE: "2.3a",
-    Alert.CERTIFICATE_UNKNOWN: "2.3",
+_SERVER_CHECKS: Mapping[int, StepId] = {
+    Alert.DECRYPT_ERROR: StepId.SERVER_SIGNATURE,
+    Alert.CERTIFICATE_EXPIRED: StepId.SERVER_VALIDITY,
+    Alert.CERTIFICATE_REVOKED: StepId.SERVER_REVOCATION,
+    Alert.BAD_CERTIFICATE_STATUS_RESPONSE: StepId.SERVER_REVOCATION,
+    Alert.UNKNOWN_CA: StepId.SERVER_PATH,
+    Alert.BAD_CERTIFICATE: StepId.SERVER_PATH,
+    Alert.UNSUPPORTED_CERTIFICATE: StepId.SERVER_PATH,
+    Alert.CERTIFICATE_UNKNOWN: StepId.SERVER_VERDICT,
 }
 
 # What may become of a certificate that was accepted, so that an open connection ends by it.
@@ -204,18 +204,21 @@ def place_of(role: Role, step: Step, *, unconfirmed: bool) -> Place:
     return Place.JUDGED
 
 
-def place_of_step(role: Role, check: str) -> Place:
+def place_of_step(role: Role, check: StepId | None) -> Place:
     """Return the same by the id of a check, where nothing more is known."""
-    if check == "4.3":
+    if check is None:
+        return Place.HELLO
+    if check is StepId.APPLICATION_DATA:
         return Place.OPEN
     if role is Role.CLIENT:
-        return Place.HELLO if check < "2" else Place.CHOSEN if check < "3" else Place.JUDGED
-    return Place.HELLO if check < "1.2" else Place.JUDGED
+        by_phase = {Phase.HELLO: Place.HELLO, Phase.SERVER_AUTHENTICATION: Place.CHOSEN}
+        return by_phase.get(check.phase, Place.JUDGED)
+    return Place.HELLO if check is StepId.CLIENT_HELLO else Place.JUDGED
 
 
 def refused_step(
     role: Role, step: Step, alert: int, *, unconfirmed: bool, asked_later: bool = False
-) -> str | None:
+) -> StepId | None:
     """Return the id of the check by which the peer refused us, as far as its alert and the moment tell.
 
     In TLS 1.3 a server refuses a client's certificate only after the client's handshake was done; and a peer
@@ -224,7 +227,7 @@ def refused_step(
     """
     if role is Role.CLIENT:
         if step is Step.CONNECTED and unconfirmed:
-            return _CLIENT_CHECKS.get(alert, "3")
+            return _CLIENT_CHECKS.get(alert, StepId.CLIENT_AUTHENTICATION)
         if step is Step.CONNECTED and (alert in _LATER or asked_later):
             return _CLIENT_CHECKS.get(alert)
         if step is Step.WAIT_SERVER_CCS:

@@ -13,7 +13,7 @@ from enum import Enum
 
 from bothways.faults import Fault
 from bothways.iana import HandshakeType
-from bothways.roles import Role, Version
+from bothways.roles import Role, StepId, Version
 
 
 class Step(Enum):
@@ -56,7 +56,7 @@ class Law:
     `accepts_change`: a ChangeCipherSpec is what is awaited (TLS 1.2).
     """
 
-    id: str
+    id: StepId
     accepts: frozenset[HandshakeType]
     follow: frozenset[Step]
     accepts_change: bool = False
@@ -70,11 +70,11 @@ class Law:
 
 
 def _row(step_id: str, accepts: set[HandshakeType], *follow: Step) -> Law:
-    return Law(step_id, frozenset(accepts), frozenset(follow))
+    return Law(StepId(step_id), frozenset(accepts), frozenset(follow))
 
 
 def _change(step_id: str, *follow: Step) -> Law:
-    return Law(step_id, frozenset(), frozenset(follow), accepts_change=True)
+    return Law(StepId(step_id), frozenset(), frozenset(follow), accepts_change=True)
 
 
 _T = HandshakeType
@@ -156,50 +156,52 @@ _LEGAL_IN: Mapping[Version | None, Mapping[Role, Mapping[Step, Law]]] = {Version
 
 
 # The ids that a message fulfils, by its sender: what a ladder writes beside it.
-MESSAGE_IDS: Mapping[tuple[Role, int], tuple[str, ...]] = {
-    (Role.CLIENT, _T.client_hello): ("1.1", "2.4"),
-    (Role.SERVER, _T.server_hello): ("1.2", "2.4"),
-    (Role.SERVER, _T.encrypted_extensions): ("1.2",),
-    (Role.SERVER, _T.certificate_request): ("1.2",),
-    (Role.SERVER, _T.certificate): ("2.1",),
-    (Role.SERVER, _T.certificate_status): ("2.1",),
-    (Role.SERVER, _T.certificate_verify): ("2.2",),
-    (Role.SERVER, _T.server_key_exchange): ("2.2", "2.4"),
-    (Role.SERVER, _T.server_hello_done): ("2.2",),
-    (Role.CLIENT, _T.client_key_exchange): ("2.4",),
-    (Role.SERVER, _T.finished): ("2.2", "4.2"),
-    (Role.CLIENT, _T.certificate): ("3.1",),
-    (Role.CLIENT, _T.certificate_verify): ("3.2",),
-    (Role.CLIENT, _T.finished): ("4.1",),
+MESSAGE_IDS: Mapping[tuple[Role, int], tuple[StepId, ...]] = {
+    (Role.CLIENT, _T.client_hello): (StepId.CLIENT_HELLO, StepId.KEY_EXCHANGE),
+    (Role.SERVER, _T.server_hello): (StepId.SERVER_HELLO, StepId.KEY_EXCHANGE),
+    (Role.SERVER, _T.encrypted_extensions): (StepId.SERVER_HELLO,),
+    (Role.SERVER, _T.certificate_request): (StepId.SERVER_HELLO,),
+    (Role.SERVER, _T.certificate): (StepId.SERVER_CERTIFICATE,),
+    (Role.SERVER, _T.certificate_status): (StepId.SERVER_CERTIFICATE,),
+    (Role.SERVER, _T.certificate_verify): (StepId.SERVER_SIGNATURE,),
+    (Role.SERVER, _T.server_key_exchange): (StepId.SERVER_SIGNATURE, StepId.KEY_EXCHANGE),
+    (Role.SERVER, _T.server_hello_done): (StepId.SERVER_SIGNATURE,),
+    (Role.CLIENT, _T.client_key_exchange): (StepId.KEY_EXCHANGE,),
+    (Role.SERVER, _T.finished): (StepId.SERVER_SIGNATURE, StepId.SERVER_FINISHED),
+    (Role.CLIENT, _T.certificate): (StepId.CLIENT_CERTIFICATE,),
+    (Role.CLIENT, _T.certificate_verify): (StepId.CLIENT_SIGNATURE,),
+    (Role.CLIENT, _T.finished): (StepId.CLIENT_FINISHED,),
 }
 
 # Where TLS 1.2 differs: shares come later, and a server's Finished ends the handshake alone.
-MESSAGE_IDS12: Mapping[tuple[Role, int], tuple[str, ...]] = {
+MESSAGE_IDS12: Mapping[tuple[Role, int], tuple[StepId, ...]] = {
     **MESSAGE_IDS,
-    (Role.CLIENT, _T.client_hello): ("1.1",),
-    (Role.SERVER, _T.server_hello): ("1.2",),
-    (Role.SERVER, _T.finished): ("4.2",),
+    (Role.CLIENT, _T.client_hello): (StepId.CLIENT_HELLO,),
+    (Role.SERVER, _T.server_hello): (StepId.SERVER_HELLO,),
+    (Role.SERVER, _T.finished): (StepId.SERVER_FINISHED,),
 }
 
-IDS_BY_FAULT: Mapping[Fault, str] = {
-    Fault.UNSUPPORTED_VERSION: "1.2",
-    Fault.NO_SHARED_CIPHER_SUITE: "1.2",
-    Fault.NO_SHARED_GROUP: "1.2",
-    Fault.NO_SHARED_SCHEME: "1.2",
-    Fault.NO_SHARED_APPLICATION_PROTOCOL: "1.2",
-    Fault.UNKNOWN_SERVER_NAME: "1.2",
-    Fault.BAD_SHARE: "2.4",
-    Fault.KEY_DOES_NOT_FIT_SUITE: "2.4",
+IDS_BY_FAULT: Mapping[Fault, StepId] = {
+    Fault.UNSUPPORTED_VERSION: StepId.SERVER_HELLO,
+    Fault.NO_SHARED_CIPHER_SUITE: StepId.SERVER_HELLO,
+    Fault.NO_SHARED_GROUP: StepId.SERVER_HELLO,
+    Fault.NO_SHARED_SCHEME: StepId.SERVER_HELLO,
+    Fault.NO_SHARED_APPLICATION_PROTOCOL: StepId.SERVER_HELLO,
+    Fault.UNKNOWN_SERVER_NAME: StepId.SERVER_HELLO,
+    Fault.BAD_SHARE: StepId.KEY_EXCHANGE,
+    Fault.KEY_DOES_NOT_FIT_SUITE: StepId.KEY_EXCHANGE,
 }
 
 
-def message_ids(sender: Role, code: int, version: Version | None = None) -> tuple[str, ...]:
+def message_ids(sender: Role, code: int, version: Version | None = None) -> tuple[StepId, ...]:
     """Return the ids that a message of `sender` fulfils; after the handshake all belongs to 4.3."""
-    return (MESSAGE_IDS12 if version is Version.TLS12 else MESSAGE_IDS).get((sender, code), ("4.3",))
+    return (MESSAGE_IDS12 if version is Version.TLS12 else MESSAGE_IDS).get(
+        (sender, code), (StepId.APPLICATION_DATA,)
+    )
 
 
-def failed_check(role: Role, step: Step, fault: Fault, version: Version | None = None) -> str:
+def failed_check(role: Role, step: Step, fault: Fault, version: Version | None = None) -> StepId:
     """Return the id of the check that failed: more exact than the step when the fault tells it."""
     if fault.check is not None:
-        return LEGAL[role][Step.JUDGING].id + fault.check.letter
+        return LEGAL[role][Step.JUDGING].id.part(fault.check.letter)
     return IDS_BY_FAULT.get(fault, law_of(role, step, version).id)
