@@ -25,7 +25,7 @@ from bothways.explain.causes.situation import Request
 from bothways.faults import Fault
 from bothways.iana import Alert
 from bothways.roles import Role, StepId
-from bothways.tls.handshake.refusals import meaning_of, place_of
+from bothways.tls.handshake.alert_meanings import meaning_of, place_of
 from bothways.tls.handshake.steps import Step
 from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Refused

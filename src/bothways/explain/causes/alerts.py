@@ -13,7 +13,7 @@ from bothways.explain.causes.case import Case, Rule, one
 from bothways.explain.causes.explanation import Likely, Weight
 from bothways.explain.causes.table import Cause, Party
 from bothways.iana import Alert
-from bothways.tls.handshake.refusals import Place
+from bothways.tls.handshake.alert_meanings import Place
 
 LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN

@@ -14,7 +14,7 @@ from bothways.explain.causes.table import Cause, Party
 from bothways.explain.escape import visible
 from bothways.faults import Reason
 from bothways.roles import Phase, Role, Version
-from bothways.tls.handshake.refusals import Place, place_of, place_of_step
+from bothways.tls.handshake.alert_meanings import Place, place_of, place_of_step
 from bothways.tls.handshake.steps import Step
 from bothways.trust.certificate import Parsed
 from bothways.trust.verdict import Purpose

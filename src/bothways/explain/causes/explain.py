@@ -13,7 +13,7 @@ from bothways.explain.causes.situation import UNNAMED, Files, Ours, Seen, Situat
 from bothways.explain.causes.table import Cause, Party
 from bothways.faults import Check, Fault, shown
 from bothways.roles import Role, StepId
-from bothways.tls.handshake.refusals import Place, meaning_of
+from bothways.tls.handshake.alert_meanings import Place, meaning_of
 from bothways.trust.anchors import TrustStore
 from bothways.trust.verdict import Purpose, Refused
 

@@ -11,7 +11,7 @@ from bothways.explain.causes.case import Case, Rule, one
 from bothways.explain.causes.explanation import Likely, Weight
 from bothways.explain.causes.table import Cause, Party
 from bothways.roles import Role
-from bothways.tls.handshake.refusals import Place
+from bothways.tls.handshake.alert_meanings import Place
 
 LIKELY, POSSIBLE, CERTAIN = Weight.LIKELY, Weight.POSSIBLE, Weight.CERTAIN
 PEERS, BETWEEN, OURS = Party.PEERS, Party.BETWEEN, Party.OURS

@@ -14,7 +14,7 @@ from bothways.explain.causes.table import Cause, Party
 from bothways.explain.messages import listed
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite
-from bothways.tls.handshake.refusals import Place
+from bothways.tls.handshake.alert_meanings import Place
 from bothways.tls.record.foreign import Foreign, recognise
 from bothways.trust.certificate import Parsed
 from bothways.trust.names import names_of

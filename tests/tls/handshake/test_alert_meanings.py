@@ -11,7 +11,7 @@ from bothways import Connection, PeerAlert
 from bothways.faults import Fault
 from bothways.iana import Alert
 from bothways.roles import Role
-from bothways.tls.handshake.refusals import meaning_of, refused_step
+from bothways.tls.handshake.alert_meanings import meaning_of, refused_step
 from bothways.tls.handshake.steps import Step
 from pair import pair
 from tls.handshake.conversations import (
