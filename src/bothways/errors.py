@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from bothways.faults import Fault, Reason, alert_of, rule_of, sentence, shown
 from bothways.iana import Alert, name
-from bothways.roles import StepId, Version
+from bothways.roles import Progress, StepId, Version
 
 LOG_LIMIT = 2000  # characters of an error in a log
 
@@ -26,9 +26,9 @@ class PeerFault(TLSError):
 
     Attributes: `fault` (the row, to match on), `alert` (that we sent), `rule`, `hint`, `step` (the id of the
     check that failed, such as "2.3b"), `state` (the name of the step in the handshake at which it happened),
-    `peer` ("client" or "server": who is at fault), `facts` (values by name), `reasons` (where a
-    certificate was refused: all of them, or of very many some of each kind; the first is `fault`), `left_out`
-    (how many more there are).
+    `progress` (how far the connection had come), `peer` ("client" or "server": who is at fault), `facts` (values
+    by name), `reasons` (where a certificate was refused: all of them, or of very many some of each kind; the
+    first is `fault`), `left_out` (how many more there are).
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class PeerFault(TLSError):
         reasons: tuple[Reason, ...] = (),
         left_out: int = 0,
         version: Version | None = None,
+        progress: Progress = Progress.HELLO,
     ) -> None:
         self.fault = fault
         self.facts: Mapping[str, object] = MappingProxyType(dict(facts or {}))
@@ -50,6 +51,7 @@ class PeerFault(TLSError):
         self.hint = sentence(fault.hint, self.facts)
         self.step = step
         self.state = state
+        self.progress = progress
         self.peer = peer
         self.reasons = reasons
         self.left_out = left_out
@@ -72,7 +74,10 @@ class PeerFault(TLSError):
 
 
 class PeerAlert(TLSError):
-    """The peer refused us with a fatal alert. `alert` is its code, `step` the id of what it ended."""
+    """The peer refused us with a fatal alert.
+
+    `alert` is its code, `step` the id of what it ended, `progress` how far the connection had come.
+    """
 
     def __init__(
         self,
@@ -81,12 +86,14 @@ class PeerAlert(TLSError):
         step: StepId | None,
         peer: str,
         state: str = "",
+        progress: Progress = Progress.HELLO,
         meaning: str = "",
         hint: str = "",
     ) -> None:
         self.alert = alert
         self.step = step
         self.state = state
+        self.progress = progress
         self.peer = peer
         self.meaning = meaning
         self.hint = hint
@@ -108,11 +115,15 @@ class PeerAlert(TLSError):
 
 
 class Truncated(TLSError):
-    """The connection ended without close_notify: data may be missing at its end (RFC 9846 6.1)."""
+    """The connection ended without close_notify: data may be missing at its end (RFC 9846 6.1).
 
-    def __init__(self, peer: str, *, step: StepId | None = None) -> None:
+    `step` and `progress` say how far it had come.
+    """
+
+    def __init__(self, peer: str, *, step: StepId | None = None, progress: Progress = Progress.HELLO) -> None:
         self.peer = peer
         self.step = step
+        self.progress = progress
         super().__init__(peer, step)
 
     def __str__(self) -> str:

@@ -84,3 +84,14 @@ class StepId(StrEnum):
     def part(self, letter: str) -> StepId:
         """Return a part of a verdict: a (path and name), b (validity) or c (revocation)."""
         return StepId(self + letter)
+
+
+class Progress(Enum):
+    """How far a connection has come, by what the peer can object to."""
+
+    HELLO = "the peer has our hello at most"
+    CHOSEN = "the server has answered the hello, and we, a client, have shown nothing of ourselves yet"
+    JUDGED = "the peer has our certificate, or knows that we sent none"
+    ACCEPTED = "the peer has accepted us"
+
+    __hash__ = object.__hash__

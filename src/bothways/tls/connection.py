@@ -16,7 +16,7 @@ from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Trunc
 from bothways.faults import Blame, Fault, Reason, blame
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup
 from bothways.iana import name as spelled
-from bothways.roles import Role, StepId, Version
+from bothways.roles import Progress, Role, StepId, Version
 from bothways.tls.after_handshake import AfterHandshake, AfterHandshake12
 from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import (
@@ -33,17 +33,18 @@ from bothways.tls.events import (
     Observer,
     Peer,
     PeerClosed,
+    Progressed,
     Request,
     Warned,
 )
-from bothways.tls.handshake.alert_meanings import meaning_of, place_of, refused_step
+from bothways.tls.handshake.alert_meanings import meaning_of, refused_step
 from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
 from bothways.tls.handshake.late13 import LateAuthentication
 from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script, evidence_found
 from bothways.tls.handshake.server import server_handshake
-from bothways.tls.handshake.steps import Law, Step, failed_check, law_of, message_ids
+from bothways.tls.handshake.steps import Law, Step, failed_check, law_of, message_ids, progress_of
 from bothways.tls.keys.exporter import check_request
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE
@@ -155,6 +156,7 @@ class Connection:
         self._closed = False
         self._peer_closed = False
         self._confirmed = False
+        self._told = Progress.HELLO
         hs.deadline = terms.clock.monotonic() + terms.handshake_timeout
         self._deadline: float | None = hs.deadline
         self._run(begin=True)
@@ -211,6 +213,11 @@ class Connection:
         return self._step
 
     @property
+    def progress(self) -> Progress:
+        """How far the connection has come, by what the peer can object to."""
+        return progress_of(self._hs.role, self._step, confirmed=self._confirmed)
+
+    @property
     def failure(self) -> TLSError | None:
         """What ended the connection, None while it lives or closed in order."""
         return self._failure
@@ -226,7 +233,8 @@ class Connection:
             return []
         if self._after is not None and (content := self._hs.inbox.open_data(data)) is not None:
             self._after.data_came()
-            self._confirmed = True
+            if not self._confirmed:
+                self._confirm()
             return [Data(content)]
         if not self.wants_data and self._hs.inbox.buffered + len(data) > UNOPENED_LIMIT:
             raise UsageError("receive: the connection waits for an answer; see wants_data")
@@ -243,7 +251,7 @@ class Connection:
                 self._let_go()
             return [PeerClosed()]
         step = self._unconfirmed_step() if self.established else self._law.id
-        return [self._fail(Truncated(self._hs.role.peer, step=step), None)]
+        return [self._fail(Truncated(self._hs.role.peer, step=step, progress=self.progress), None)]
 
     def data_to_send(self) -> bytes:
         """Return the bytes that are ready for the peer, once."""
@@ -462,8 +470,8 @@ class Connection:
         elif content_type != HANDSHAKE:
             blame(Fault.UNEXPECTED_RECORD, got=spelled(ContentType, content_type))
         # An alert under application keys may be the very refusal that a client waits for.
-        if inbox.epoch is Epoch.APPLICATION and content_type != ALERT:
-            self._confirmed = True
+        if not self._confirmed and inbox.epoch is Epoch.APPLICATION and content_type != ALERT:
+            self._confirm()
         return True
 
     def _take_message(self, code: int, raw: bytes, events: list[Event]) -> None:
@@ -526,8 +534,20 @@ class Connection:
         if step not in law_of(hs.role, self._step, hs.version).follow:
             raise TypeError(f"{step.name} may not follow {self._step.name}")
         self._step = step
+        self._tell_progress()
+
+    def _confirm(self) -> None:
+        """Know from here on that the peer has accepted us."""
+        self._confirmed = True
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        if self._hs.observer is not None and self.progress is not self._told:
+            self._told = self.progress
+            self._hs.observer(Progressed(self._told))
 
     def _establish(self, peer: Peer | None, events: list[Event]) -> None:
+        self._confirmed = self._hs.role is Role.SERVER or self._is_12
         self._enter(Step.CONNECTED)
         self._script = None
         self._peer = peer
@@ -535,7 +555,6 @@ class Connection:
         if peer is not None and self._hs.question is not None:
             self._standing = Standing(self._hs, self._terms, peer, self._hs.question)
             self._deadline = self._standing.next_look()
-        self._confirmed = self._hs.role is Role.SERVER or self._is_12
         if self._is_12:
             self._after = AfterHandshake12(self._out)
         else:
@@ -590,13 +609,14 @@ class Connection:
             role, self._step, alert.description, unconfirmed=unconfirmed, asked_later=later
         )
         step = refused or self._law.id
-        place = place_of(role, self._step, unconfirmed=unconfirmed)
-        meaning, hint = meaning_of(alert.description, role, place)
+        progress = self.progress
+        meaning, hint = meaning_of(alert.description, role, progress)
         error = PeerAlert(
             alert.description,
             step=step,
             peer=role.peer,
             state=self._step.name,
+            progress=progress,
             meaning=meaning,
             hint=hint,
         )
@@ -630,6 +650,7 @@ class Connection:
             reasons=reasons,
             left_out=left_out,
             version=self._hs.version,
+            progress=self.progress,
         )
         return self._fail(error, error.alert)
 

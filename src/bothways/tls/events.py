@@ -16,7 +16,7 @@ from cryptography import x509
 
 from bothways.errors import TLSError
 from bothways.iana import SignatureScheme
-from bothways.roles import StepId
+from bothways.roles import Progress, StepId
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.verdict import Names, Trusted, Verdict, Want
 
@@ -226,5 +226,12 @@ class KeysChanged:
     suite: str
 
 
-Note = MessageSeen | AlertSeen | RecordSeen | Chosen | Proved | Judged | KeysChanged
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """The connection has come further: what the peer may object to from here on is told by `progress`."""
+
+    progress: Progress
+
+
+Note = Progressed | MessageSeen | AlertSeen | RecordSeen | Chosen | Proved | Judged | KeysChanged
 Observer = Callable[[Note], None]

@@ -24,39 +24,58 @@ from bothways.explain.causes import (
 from bothways.explain.causes.situation import Request
 from bothways.faults import Fault
 from bothways.iana import Alert
-from bothways.roles import Role, StepId
-from bothways.tls.handshake.alert_meanings import meaning_of, place_of
-from bothways.tls.handshake.steps import Step
+from bothways.roles import Progress, Role, StepId
+from bothways.tls.handshake.alert_meanings import meaning_of
 from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Refused
 from pair import NOON
 
 CHAIN = tuple(skins.client().chain)
+HELLO, CHOSEN, JUDGED, ACCEPTED = Progress
+# A server has shown its certificate when it has chosen.
+POSSIBLE = {Role.CLIENT: tuple(Progress), Role.SERVER: (HELLO, JUDGED, ACCEPTED)}
 # How far a conversation can have come: what was sent and received by then.
 SEEN = {
     Role.CLIENT: (
         Seen(),
         Seen(sent=("ClientHello",)),
-        Seen(sent=("ClientHello",), received=("ServerHello",), version=0x0304),
-        Seen(sent=("ClientHello", "Certificate"), received=("ServerHello",), request=Request(), shown=()),
-        Seen(sent=("ClientHello", "Certificate"), received=("ServerHello",), request=Request(), shown=CHAIN),
-        Seen(sent=("ClientHello", "Finished"), received=("ServerHello",), data=True),
+        Seen(sent=("ClientHello",), received=("ServerHello",), version=0x0304, progress=CHOSEN),
+        Seen(
+            sent=("ClientHello", "Certificate"),
+            received=("ServerHello",),
+            request=Request(),
+            shown=(),
+            progress=JUDGED,
+        ),
+        Seen(
+            sent=("ClientHello", "Certificate"),
+            received=("ServerHello",),
+            request=Request(),
+            shown=CHAIN,
+            progress=JUDGED,
+        ),
+        Seen(sent=("ClientHello", "Finished"), received=("ServerHello",), data=True, progress=ACCEPTED),
     ),
     Role.SERVER: (
         Seen(),
         Seen(received=("ClientHello",)),
-        Seen(received=("ClientHello",), sent=("ServerHello", "Certificate"), shown=CHAIN),
-        Seen(received=("ClientHello", "Finished"), sent=("ServerHello", "Certificate"), shown=CHAIN),
+        Seen(received=("ClientHello",), sent=("ServerHello", "Certificate"), shown=CHAIN, progress=JUDGED),
+        Seen(
+            received=("ClientHello", "Finished"),
+            sent=("ServerHello", "Certificate"),
+            shown=CHAIN,
+            progress=ACCEPTED,
+        ),
     ),
 }
 
 
-def situations(role: Role) -> list[tuple[Situation, Step]]:
-    """A side that brought something, at each place, and one of which nothing is known, at each step."""
+def situations(role: Role) -> list[tuple[Situation, Progress]]:
+    """A side that brought something, and one of which nothing is known, each as far as one can have come."""
     config = skins.client_config(skins.client()) if role is Role.CLIENT else skins.server_config()
     full, bare = Ours.of(config, "localhost", address="localhost:8443"), Ours(role)
-    seen = [(Situation(full, each), Step.START) for each in SEEN[role]]
-    return seen + [(Situation(bare), step) for step in Step]
+    seen = [(Situation(full, each), each.progress) for each in SEEN[role]]
+    return seen + [(Situation(bare), progress) for progress in POSSIBLE[role]]
 
 
 def check(found: Explanation) -> None:
@@ -78,22 +97,19 @@ def facts_of(fault: Fault) -> dict[str, object]:
 
 @pytest.mark.parametrize("role", Role)
 def test_every_fault_is_explained_in_every_place(role: Role) -> None:
-    for (situation, step), fault in product(situations(role), Fault):
-        error = PeerFault(fault, step=StepId("1.2"), peer=role.peer, state=step.name, facts=facts_of(fault))
+    for (situation, progress), fault in product(situations(role), Fault):
+        error = PeerFault(fault, step=StepId("1.2"), peer=role.peer, progress=progress, facts=facts_of(fault))
         check(explain(error, situation))
 
 
 @pytest.mark.parametrize("role", Role)
 def test_every_alert_is_explained_in_every_place(role: Role) -> None:
-    for (situation, step), alert in product(situations(role), Alert):
-        for unconfirmed in (True, False):
-            place = place_of(role, step, unconfirmed=unconfirmed)
-            error = PeerAlert(alert, step=StepId("3"), peer=role.peer, state=step.name)
-            found = explain(error, situation)
-            check(found)
-            assert found.first.cause is not Cause.PRIVATE_ALERT
-            assert found.usually
-            assert meaning_of(alert, role, place)[0]
+    for (situation, progress), alert in product(situations(role), Alert):
+        error = PeerAlert(alert, step=StepId("3"), peer=role.peer, progress=progress)
+        found = explain(error, situation)
+        check(found)
+        assert found.first.cause is not Cause.PRIVATE_ALERT
+        assert found.usually == meaning_of(alert, role, progress)[0] != ""
 
 
 def test_an_alert_that_no_standard_knows_is_called_so() -> None:
@@ -105,12 +121,11 @@ def test_an_alert_that_no_standard_knows_is_called_so() -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_a_cut_is_explained_in_every_place(role: Role) -> None:
-    for situation, _ in situations(role):
-        for step in (None, *StepId):
-            for error in (Truncated(role.peer, step=step), ConnectionResetError(104, "reset")):
-                found = explain(error, situation)
-                check(found)
-                assert found.usually
+    for situation, progress in situations(role):
+        for error in (Truncated(role.peer, progress=progress), ConnectionResetError(104, "reset")):
+            found = explain(error, situation)
+            check(found)
+            assert found.usually
 
 
 @pytest.mark.parametrize("role", Role)
@@ -146,7 +161,7 @@ def test_a_verdict_without_a_connection_is_explained_too() -> None:
 
 def test_an_error_alone_is_explained_too() -> None:
     """Without a witness there is less to go by, and still an answer."""
-    found = explain(PeerAlert(Alert.UNKNOWN_CA, step=StepId("3.3a"), peer="server", state="CONNECTED"))
+    found = explain(PeerAlert(Alert.UNKNOWN_CA, step=StepId("3.3a"), peer="server", progress=JUDGED))
     assert (found.first.cause, found.first.party) == (Cause.CA_NOT_ACCEPTED, Party.OURS)
     found = explain(Truncated("server", step=StepId("1.2")))
     assert found.first.cause is Cause.SPEAKS_PLAIN

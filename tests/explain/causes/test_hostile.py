@@ -14,7 +14,7 @@ from bothways.errors import PeerAlert, PeerFault
 from bothways.explain.causes import Explanation, Ours, Seen, Situation, explain, explain_answer
 from bothways.explain.causes.situation import Offer, Request
 from bothways.faults import Fault, Reason
-from bothways.roles import Role, StepId
+from bothways.roles import Progress, Role, StepId
 from explain.causes.talks import talk
 
 EVIL = "\x1b[2J\u202eevil\u0000\n`id`;$(id)'\"<script>" + "A" * 2000
@@ -69,6 +69,7 @@ seen = st.builds(
     shown=st.none() | st.just(tuple(skins.client().chain)) | st.just(()),
     chain=st.none() | chains,
     data=st.booleans(),
+    progress=st.sampled_from(Progress),
 )
 sides = st.sampled_from(
     [
@@ -78,15 +79,15 @@ sides = st.sampled_from(
         Ours(Role.SERVER),
     ]
 )
-states = st.sampled_from(["", "WAIT_SH", "CONNECTED", "WAIT_CERT", "JUDGING"])
+progresses = st.sampled_from(Progress)
 steps = st.sampled_from([None, *StepId])
 
 
-@given(sides, seen, st.integers(0, 255), steps, states)
+@given(sides, seen, st.integers(0, 255), steps, progresses)
 def test_no_alert_in_no_situation_is_too_much(
-    ours: Ours, what: Seen, alert: int, step: StepId | None, state: str
+    ours: Ours, what: Seen, alert: int, step: StepId | None, progress: Progress
 ) -> None:
-    error = PeerAlert(alert, step=step, peer=ours.role.peer, state=state)
+    error = PeerAlert(alert, step=step, peer=ours.role.peer, progress=progress)
     harmless(explain(error, Situation(ours, what)))
 
 
@@ -96,12 +97,18 @@ facts = st.fixed_dictionaries({}, optional=dict.fromkeys(
 ))  # fmt: skip
 
 
-@given(sides, seen, st.sampled_from(Fault), facts, steps, states, texts)
+@given(sides, seen, st.sampled_from(Fault), facts, steps, progresses, texts)
 def test_no_fault_in_no_situation_is_too_much(
-    ours: Ours, what: Seen, fault: Fault, found: dict[str, Any], step: StepId | None, state: str, subject: str
+    ours: Ours,
+    what: Seen,
+    fault: Fault,
+    found: dict[str, Any],
+    step: StepId | None,
+    progress: Progress,
+    subject: str,
 ) -> None:
     reasons = (Reason(fault, 0, subject, found),) if fault.check is not None else ()
-    error = PeerFault(fault, step=step, peer=ours.role.peer, state=state, facts=found, reasons=reasons)
+    error = PeerFault(fault, step=step, peer=ours.role.peer, progress=progress, facts=found, reasons=reasons)
     harmless(explain(error, Situation(ours, what)))
 
 

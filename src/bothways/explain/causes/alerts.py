@@ -1,4 +1,4 @@
-"""Which rules to ask for an alert of the peer, by role and place; and the same where it cut the connection.
+"""Which rules to ask for an alert of the peer, or where it cut the connection, by how far that had come.
 
 Rules stand in the order of what is commonest; `ranked` puts those first for which something speaks.
 """
@@ -13,7 +13,7 @@ from bothways.explain.causes.case import Case, Rule, one
 from bothways.explain.causes.explanation import Likely, Weight
 from bothways.explain.causes.table import Cause, Party
 from bothways.iana import Alert
-from bothways.tls.handshake.alert_meanings import Place
+from bothways.roles import Progress
 
 LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
@@ -21,7 +21,7 @@ OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 
 def alerted(case: Case, alert: int) -> Iterator[Likely]:
     """Return the causes of the peer's refusal by an alert."""
-    for rule in BY_PLACE.get(case.place, {}).get(alert) or ANYWHERE.get(alert) or (_private,):
+    for rule in BY_PROGRESS.get(case.progress, {}).get(alert) or ANYWHERE.get(alert) or (_private,):
         yield from rule(case)
 
 
@@ -64,7 +64,7 @@ HELLO_CLIENT: tuple[Rule, ...] = (
     ours.suites, ours.groups, ours.schemes, ours.versions, ours.name, misconfigured, lets_not_in,
 )  # fmt: skip
 
-# What an alert asks for wherever it comes, unless the place knows better.
+# What an alert asks for whenever it comes, unless the next table knows better.
 ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.CLOSE_NOTIFY: (second_handshake, ours.absent, gave_up, stopped),
     Alert.UNEXPECTED_MESSAGE: (second_handshake, device, _disagreement),
@@ -102,8 +102,8 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.ECH_REQUIRED: (ours.name, _disagreement),
 }  # fmt: skip
 
-BY_PLACE: Mapping[Place, Mapping[int, tuple[Rule, ...]]] = {
-    Place.HELLO: {
+BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
+    Progress.HELLO: {
         Alert.HANDSHAKE_FAILURE: (*HELLO_CLIENT, ours.large_hello),
         Alert.INTERNAL_ERROR: (misconfigured, ours.name, ours.large_hello),
         Alert.UNEXPECTED_MESSAGE: (one(Cause.SPEAKS_PLAIN, PEERS), ours.large_hello, device),
@@ -113,16 +113,16 @@ BY_PLACE: Mapping[Place, Mapping[int, tuple[Rule, ...]]] = {
         Alert.ACCESS_DENIED: (lets_not_in, ours.name),
         Alert.INSUFFICIENT_SECURITY: (ours.suites, ours.groups, ours.versions),
     },
-    Place.CHOSEN: {
+    Progress.CHOSEN: {
         Alert.HANDSHAKE_FAILURE: (ours.groups, ours.schemes, misconfigured),
         Alert.CLOSE_NOTIFY: (stopped, device),
     },
-    Place.JUDGED: {
+    Progress.JUDGED: {
         Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, one(Cause.NO_SHARED_SUITE, PEERS)),
         Alert.INTERNAL_ERROR: (*CERTIFICATE[:2], misconfigured, stopped),
         Alert.CLOSE_NOTIFY: (ours.absent, ours.flawed, ours.issuer, ours.wrong_name, gave_up, ours.not_let_in, stopped),
     },
-    Place.OPEN: {
+    Progress.ACCEPTED: {
         Alert.INTERNAL_ERROR: (second_handshake, stopped, misconfigured),
     },
 }  # fmt: skip

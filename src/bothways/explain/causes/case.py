@@ -13,9 +13,7 @@ from bothways.explain.causes.situation import Chain, Ours, Request, Seen, Situat
 from bothways.explain.causes.table import Cause, Party
 from bothways.explain.escape import visible
 from bothways.faults import Reason
-from bothways.roles import Phase, Role, Version
-from bothways.tls.handshake.alert_meanings import Place, place_of, place_of_step
-from bothways.tls.handshake.steps import Step
+from bothways.roles import Progress, Role
 from bothways.trust.certificate import Parsed
 from bothways.trust.verdict import Purpose
 
@@ -52,20 +50,12 @@ class Case:
         """Whether we are the client."""
         return self.role is Role.CLIENT
 
-    @cached_property
-    def place(self) -> Place:
-        """Where in the conversation it happened: by the messages that passed, else by what the error says."""
-        if self.seen.sent or self.seen.received:
-            return _place_by_messages(self.role, self.seen)
-        match self.error:
-            case PeerAlert() | PeerFault() if self.error.state in Step.__members__:
-                step = self.error.step
-                late = step is not None and step.phase is Phase.CLIENT_AUTHENTICATION
-                late = late and self.error.state == Step.CONNECTED.name
-                return place_of(self.role, Step[self.error.state], unconfirmed=late)
-            case PeerAlert() | PeerFault() | Truncated():
-                return place_of_step(self.role, self.error.step)
-        return Place.HELLO
+    @property
+    def progress(self) -> Progress:
+        """How far the connection had come: as the error has it, or for one of the network as it was seen."""
+        if isinstance(self.error, (PeerAlert, PeerFault, Truncated)):
+            return self.error.progress
+        return self.seen.progress
 
     @property
     def trusted(self) -> str:
@@ -172,22 +162,3 @@ def parsed(chain: Chain | Sequence[bytes]) -> tuple[Parsed, ...]:
             break
         found.append(certificate)
     return tuple(found)
-
-
-def _place_by_messages(role: Role, seen: Seen) -> Place:
-    if role is Role.CLIENT:
-        if "ServerHello" not in seen.received:
-            return Place.HELLO
-        if "Finished" not in seen.sent and "Certificate" not in seen.sent:
-            return Place.CHOSEN
-        return Place.OPEN if _is_open(seen) else Place.JUDGED
-    if "ServerHello" not in seen.sent:
-        return Place.HELLO
-    return Place.OPEN if "Finished" in seen.received else Place.JUDGED
-
-
-def _is_open(seen: Seen) -> bool:
-    """Whether the server's acceptance is known: in TLS 1.2 by its Finished, in TLS 1.3 by its first record."""
-    if seen.version == Version.TLS12:
-        return "Finished" in seen.received
-    return seen.data or "NewSessionTicket" in seen.received

@@ -12,8 +12,8 @@ from bothways.explain.causes.explanation import Explanation, Likely, Weight, ran
 from bothways.explain.causes.situation import UNNAMED, Files, Ours, Seen, Situation
 from bothways.explain.causes.table import Cause, Party
 from bothways.faults import Check, Fault, shown
-from bothways.roles import Role, StepId
-from bothways.tls.handshake.alert_meanings import Place, meaning_of
+from bothways.roles import Progress, Role, StepId
+from bothways.tls.handshake.alert_meanings import meaning_of
 from bothways.trust.anchors import TrustStore
 from bothways.trust.verdict import Purpose, Refused
 
@@ -86,20 +86,23 @@ def _happened(case: Case) -> str:
 CUT_MEANS = {
     (
         Role.CLIENT,
-        Place.HELLO,
+        Progress.HELLO,
     ): "whoever listens there closed when our hello came, before anything of TLS was said",
-    (Role.CLIENT, Place.CHOSEN): "the connection broke in the middle of the server's part of the handshake",
     (
         Role.CLIENT,
-        Place.JUDGED,
+        Progress.CHOSEN,
+    ): "the connection broke in the middle of the server's part of the handshake",
+    (
+        Role.CLIENT,
+        Progress.JUDGED,
     ): "the server closed instead of saying whether it accepts us",
-    (Role.CLIENT, Place.OPEN): "the handshake had succeeded; data may be missing at the end",
-    (Role.SERVER, Place.HELLO): "somebody connected and left before anything of TLS was said",
+    (Role.CLIENT, Progress.ACCEPTED): "the handshake had succeeded; data may be missing at the end",
+    (Role.SERVER, Progress.HELLO): "somebody connected and left before anything of TLS was said",
     (
         Role.SERVER,
-        Place.JUDGED,
+        Progress.JUDGED,
     ): "the client closed when it had our certificate; some do so in place of an alert",
-    (Role.SERVER, Place.OPEN): "the handshake had succeeded; data may be missing at the end",
+    (Role.SERVER, Progress.ACCEPTED): "the handshake had succeeded; data may be missing at the end",
 }
 
 
@@ -137,13 +140,13 @@ BREACH = "no sound TLS implementation sends this: it has a defect, or something 
 def _usually(case: Case) -> str:
     match case.error:
         case PeerAlert():
-            meaning = meaning_of(case.error.alert, case.role, case.place)[0]
+            meaning = meaning_of(case.error.alert, case.role, case.progress)[0]
             return meaning or "it is one that stands in no standard that we know"
         case PeerFault():
             check = case.error.fault.check
             return CHECK_MEANS[check] if check is not None else FAULT_MEANS.get(case.error.fault, BREACH)
         case Truncated():
-            return CUT_MEANS.get((case.role, case.place), "")
+            return CUT_MEANS.get((case.role, case.progress), "")
         case OSError() if isinstance(case.error, network.CUTS):
-            return CUT_MEANS.get((case.role, case.place), "")
+            return CUT_MEANS.get((case.role, case.progress), "")
     return ""

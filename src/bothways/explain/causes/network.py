@@ -1,4 +1,4 @@
-"""Causes of what the network or its end tells: refused, unreachable, silent, cut; by the place where it came."""
+"""Causes of what the network or its end tells: refused, unreachable, silent, cut; by how far all had come."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from bothways.explain.causes import alerts, ours
 from bothways.explain.causes.case import Case, Rule, one
 from bothways.explain.causes.explanation import Likely, Weight
 from bothways.explain.causes.table import Cause, Party
-from bothways.roles import Role
-from bothways.tls.handshake.alert_meanings import Place
+from bothways.roles import Progress, Role
 
 LIKELY, POSSIBLE, CERTAIN = Weight.LIKELY, Weight.POSSIBLE, Weight.CERTAIN
 PEERS, BETWEEN, OURS = Party.PEERS, Party.BETWEEN, Party.OURS
@@ -67,7 +66,7 @@ def late(case: Case) -> Iterator[Likely]:
 
 def cut(case: Case) -> Iterator[Likely]:
     """The connection ended without a word of TLS: what that means depends on what had been said."""
-    for rule in CUT_AT[case.role, case.place]:
+    for rule in CUT_AT[case.role, case.progress]:
         yield from rule(case)
 
 
@@ -110,20 +109,20 @@ def _closed_while_judging(case: Case) -> Iterator[Likely]:
 probe = one(Cause.PROBE, PEERS, LIKELY)
 network = one(Cause.CUT, BETWEEN)
 
-CUT_AT: Mapping[tuple[Role, Place], tuple[Rule, ...]] = {
-    (Role.CLIENT, Place.HELLO): (
+CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
+    (Role.CLIENT, Progress.HELLO): (
         _by_port, _hung_up_at_hello, alerts.lets_not_in, ours.versions, ours.name, ours.large_hello, alerts.stopped,
     ),
-    (Role.CLIENT, Place.CHOSEN): (alerts.stopped, alerts.device, network),
-    (Role.CLIENT, Place.JUDGED): (
+    (Role.CLIENT, Progress.CHOSEN): (alerts.stopped, alerts.device, network),
+    (Role.CLIENT, Progress.JUDGED): (
         ours.absent, ours.flawed, ours.issuer, ours.not_let_in, _hung_up_on_us, ours.unasked, alerts.second_handshake,
         alerts.stopped, network,
     ),
-    (Role.CLIENT, Place.OPEN): (alerts.second_handshake, _hung_up_before_a_word, alerts.stopped, network),
-    (Role.SERVER, Place.HELLO): (probe, alerts.gave_up, network),
-    (Role.SERVER, Place.JUDGED): (
+    (Role.CLIENT, Progress.ACCEPTED): (alerts.second_handshake, _hung_up_before_a_word, alerts.stopped, network),
+    (Role.SERVER, Progress.HELLO): (probe, alerts.gave_up, network),
+    (Role.SERVER, Progress.JUDGED): (
         ours.flawed, ours.wrong_name, ours.issuer, _closed_while_judging, alerts.gave_up, network,
     ),
-    (Role.SERVER, Place.OPEN): (alerts.second_handshake, alerts.gave_up, alerts.stopped, network),
-    (Role.SERVER, Place.CHOSEN): (alerts.gave_up, network),
+    (Role.SERVER, Progress.ACCEPTED): (alerts.second_handshake, alerts.gave_up, alerts.stopped, network),
+    (Role.SERVER, Progress.CHOSEN): (alerts.gave_up, network),
 }  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bothways.roles import Role
+from bothways.roles import Progress, Role
 from bothways.tls.connection import ClientConfig, ServerConfig
 from bothways.trust.anchors import TrustStore
 
@@ -103,7 +103,7 @@ class Seen:
 
     sent, received: the names of messages in order.  version: the one chosen.  shown: the chain that we sent,
     () for an empty Certificate, None where none was sent.  chain: the peer's.  data, said: application data
-    came, and went.
+    came, and went.  progress: how far the connection had come.
     """
 
     sent: tuple[str, ...] = ()
@@ -115,6 +115,7 @@ class Seen:
     chain: Chain | None = None
     data: bool = False
     said: bool = False
+    progress: Progress = Progress.HELLO
 
 
 @dataclass(frozen=True, slots=True)

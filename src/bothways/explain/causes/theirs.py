@@ -14,7 +14,7 @@ from bothways.explain.causes.table import Cause, Party
 from bothways.explain.messages import listed
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite
-from bothways.tls.handshake.alert_meanings import Place
+from bothways.roles import Progress
 from bothways.tls.record.foreign import Foreign, recognise
 from bothways.trust.certificate import Parsed
 from bothways.trust.names import names_of
@@ -291,12 +291,12 @@ def _altered(case: Case) -> Iterator[Likely]:
 def _unexpected(case: Case) -> Iterator[Likely]:
     error = case.refusal
     got = error.facts.get("got")
-    if case.place in (Place.OPEN, Place.JUDGED) and got == "certificate_request":
+    if case.progress in (Progress.ACCEPTED, Progress.JUDGED) and got == "certificate_request":
         yield case.likely(
             Cause.WANTS_CERTIFICATE_LATER, PEERS, CERTAIN, "it sent a CertificateRequest after its Finished"
         )
         return
-    if not case.is_client and case.place is Place.OPEN and got == "client_hello":
+    if not case.is_client and case.progress is Progress.ACCEPTED and got == "client_hello":
         yield case.likely(Cause.WANTS_RENEGOTIATION, PEERS, CERTAIN, "it sent a second ClientHello")
         return
     yield from _broken(case)

@@ -8,7 +8,7 @@ from bothways.explain.causes.situation import UNNAMED, Chain, Files, Offer, Ours
 from bothways.explain.messages import title
 from bothways.iana import ContentType
 from bothways.tls.connection import ClientConfig, ServerConfig
-from bothways.tls.events import Epoch, MessageSeen, Note, Observer, RecordSeen
+from bothways.tls.events import Epoch, MessageSeen, Note, Observer, Progressed, RecordSeen
 from bothways.tls.handshake.negotiation import client_versions
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
@@ -42,6 +42,8 @@ class Witness:
     def __call__(self, note: Note) -> None:
         """Keep what tells something."""
         match note:
+            case Progressed(progress):
+                self._seen = replace(self._seen, progress=progress)
             case MessageSeen(sent, message):
                 self._message(sent, message)
             case RecordSeen(sent, ContentType.application_data, _, Epoch.APPLICATION):

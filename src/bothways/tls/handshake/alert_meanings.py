@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 
 from bothways.iana import Alert
-from bothways.roles import Phase, Role, StepId
+from bothways.roles import Progress, Role, StepId
 from bothways.tls.handshake.steps import Step
 
 # The check of step 3 that a server refuses a client for, by its alert.
@@ -48,17 +47,6 @@ _LATER = frozenset(
 # Where a server waits while the client judges it.
 _JUDGED_BY_CLIENT = (Step.WAIT_CERT, Step.WAIT_FINISHED, Step.WAIT_CLIENT_CERT, Step.WAIT_CKE)
 
-
-class Place(Enum):
-    """How far a handshake has come, by what the peer can object to."""
-
-    HELLO = "the peer has our hello at most"
-    CHOSEN = "the server has answered the hello, and we, a client, have shown nothing of ourselves yet"
-    JUDGED = "the peer has our certificate, or knows that we sent none"
-    OPEN = "both have accepted the other"
-
-
-_HELLO_STEPS = (Step.START, Step.WAIT_SH, Step.WAIT_SH_AFTER_RETRY, Step.WAIT_CH, Step.WAIT_CH_AFTER_RETRY)
 
 _MEANINGS: Mapping[int, tuple[str, str]] = {
     Alert.CLOSE_NOTIFY: ("it closed the connection before the handshake was done", ""),
@@ -142,9 +130,9 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
 }
 
 
-# Where the same alert means something else than in general, by role and place.
-_MEANINGS_AT: Mapping[tuple[Role, Place], Mapping[int, tuple[str, str]]] = {
-    (Role.CLIENT, Place.HELLO): {
+# Where the same alert means something else than in general, by role and progress.
+_MEANINGS_AT: Mapping[tuple[Role, Progress], Mapping[int, tuple[str, str]]] = {
+    (Role.CLIENT, Progress.HELLO): {
         Alert.HANDSHAKE_FAILURE: (
             (
                 "it finds nothing in our hello that it accepts too: no suite, group or signature scheme, or no "
@@ -164,7 +152,7 @@ _MEANINGS_AT: Mapping[tuple[Role, Place], Mapping[int, tuple[str, str]]] = {
             "look into its log",
         ),
     },
-    (Role.CLIENT, Place.JUDGED): {
+    (Role.CLIENT, Progress.JUDGED): {
         Alert.HANDSHAKE_FAILURE: (
             "it does not accept our certificate, or wants one and got none; its alert does not say which",
             "look at our certificate",
@@ -176,10 +164,10 @@ _MEANINGS_AT: Mapping[tuple[Role, Place], Mapping[int, tuple[str, str]]] = {
         Alert.CLOSE_NOTIFY: ("it closed instead of saying whether it accepts us", ""),
         Alert.INTERNAL_ERROR: ("something failed on its side while it judged us", "look into its log"),
     },
-    (Role.SERVER, Place.HELLO): {
+    (Role.SERVER, Progress.HELLO): {
         Alert.HANDSHAKE_FAILURE: ("it gave up before we had answered its hello", ""),
     },
-    (Role.SERVER, Place.JUDGED): {
+    (Role.SERVER, Progress.JUDGED): {
         Alert.HANDSHAKE_FAILURE: ("it does not accept our certificate, or something that we chose", ""),
         Alert.CLOSE_NOTIFY: (
             "it closed when it had seen our certificate, or while somebody was asked about it",
@@ -191,29 +179,6 @@ _MEANINGS_AT: Mapping[tuple[Role, Place], Mapping[int, tuple[str, str]]] = {
         ),
     },
 }
-
-
-def place_of(role: Role, step: Step, *, unconfirmed: bool) -> Place:
-    """Return how far the handshake has come at a step; unconfirmed: whether the server accepts us is not known."""
-    if step in _HELLO_STEPS:
-        return Place.HELLO
-    if step is Step.CONNECTED:
-        return Place.JUDGED if unconfirmed else Place.OPEN
-    if role is Role.CLIENT and step not in (Step.WAIT_SERVER_CCS, Step.WAIT_SERVER_FINISHED):
-        return Place.CHOSEN
-    return Place.JUDGED
-
-
-def place_of_step(role: Role, check: StepId | None) -> Place:
-    """Return the same by the id of a check, where nothing more is known."""
-    if check is None:
-        return Place.HELLO
-    if check is StepId.APPLICATION_DATA:
-        return Place.OPEN
-    if role is Role.CLIENT:
-        by_phase = {Phase.HELLO: Place.HELLO, Phase.SERVER_AUTHENTICATION: Place.CHOSEN}
-        return by_phase.get(check.phase, Place.JUDGED)
-    return Place.HELLO if check is StepId.CLIENT_HELLO else Place.JUDGED
 
 
 def refused_step(
@@ -237,7 +202,9 @@ def refused_step(
     return None
 
 
-def meaning_of(alert: int, role: Role | None = None, place: Place = Place.OPEN) -> tuple[str, str]:
-    """Return what an alert usually means in this place for us in this role, and what to do."""
-    here = _MEANINGS_AT.get((role, place), {}) if role is not None else {}
+def meaning_of(
+    alert: int, role: Role | None = None, progress: Progress = Progress.ACCEPTED
+) -> tuple[str, str]:
+    """Return what an alert usually means for us in this role, when the connection has come so far, and what to do."""
+    here = _MEANINGS_AT.get((role, progress), {}) if role is not None else {}
     return here.get(alert) or _MEANINGS.get(alert, ("", ""))

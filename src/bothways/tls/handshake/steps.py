@@ -13,7 +13,7 @@ from enum import Enum
 
 from bothways.faults import Fault
 from bothways.iana import HandshakeType
-from bothways.roles import Role, StepId, Version
+from bothways.roles import Progress, Role, StepId, Version
 
 
 class Step(Enum):
@@ -151,6 +151,23 @@ def law_of(role: Role, step: Step, version: Version | None) -> Law:
     """Return the row that holds at `step`: that of TLS 1.2 once it is chosen, else that of TLS 1.3."""
     return _LEGAL_IN.get(version, LEGAL)[role][step]
 
+
+def progress_of(role: Role, step: Step, *, confirmed: bool) -> Progress:
+    """Return how far a connection has come at a step; confirmed: the peer is known to have accepted us."""
+    if step in _HELLO_STEPS:
+        return Progress.HELLO
+    if step is Step.CONNECTED:
+        return Progress.ACCEPTED if confirmed else Progress.JUDGED
+    if role is Role.SERVER:  # it judges last, when the client has accepted it by its Finished
+        return Progress.ACCEPTED if step is Step.JUDGING else Progress.JUDGED
+    return Progress.JUDGED if step in _SHOWN_STEPS else Progress.CHOSEN
+
+
+_HELLO_STEPS = frozenset(
+    {Step.START, Step.WAIT_SH, Step.WAIT_SH_AFTER_RETRY, Step.WAIT_CH, Step.WAIT_CH_AFTER_RETRY}
+)
+# Where a client has sent its certificate, or that it has none.
+_SHOWN_STEPS = frozenset({Step.SIGNING, Step.WAIT_SERVER_CCS, Step.WAIT_SERVER_FINISHED})
 
 _LEGAL_IN: Mapping[Version | None, Mapping[Role, Mapping[Step, Law]]] = {Version.TLS12: LEGAL12}
 
