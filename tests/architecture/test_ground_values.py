@@ -7,7 +7,8 @@ import re
 
 from architecture.sources import modules
 
-ID = re.compile(r"[1-4](\.([1-5][abc]?)?)?")
+ID = re.compile(r"[1-4]\.[1-5][abc]?")
+BEGINNING = re.compile(r"[1-4](\.([1-5][abc]?)?)?")
 SLICED = {"startswith", "removeprefix"}
 
 
@@ -40,14 +41,19 @@ def _compares_text(node: ast.AST) -> bool:
         return False
     sides = [node.left, *node.comparators]
     is_of_version = any(_called(side) == "version" for side in sides)
-    return any(_is_id(side) for side in sides) and not is_of_version
+    form = (
+        ID
+        if all(isinstance(each, ast.Eq | ast.NotEq | ast.In | ast.NotIn) for each in node.ops)
+        else BEGINNING
+    )
+    return any(_is_text_of(form, side) for side in sides) and not is_of_version
 
 
 def _reads_letters(node: ast.AST) -> bool:
     return (
         isinstance(node, ast.Call)
         and _called(node.func) in SLICED
-        and any(_is_id(argument) for argument in node.args)
+        and any(_is_text_of(BEGINNING, argument) for argument in node.args)
     )
 
 
@@ -55,9 +61,9 @@ def _called(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def _is_id(node: ast.AST) -> bool:
+def _is_text_of(form: re.Pattern[str], node: ast.AST) -> bool:
     return (
         isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and ID.fullmatch(node.value) is not None
+        and form.fullmatch(node.value) is not None
     )
