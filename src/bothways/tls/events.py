@@ -7,7 +7,7 @@ made; without one they are never built. Neither carries a secret.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -104,7 +104,7 @@ class SignatureWanted:
 
     scheme: SignatureScheme
     data: bytes
-    certificate: x509.Certificate
+    certificate: x509.Certificate = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

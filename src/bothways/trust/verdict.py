@@ -6,7 +6,7 @@ A verdict is a value. Checks that were not made say so (`Outcome.NOT_CHECKED`), 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Literal
@@ -91,7 +91,7 @@ class Trusted:
     accepted. `profile` says by which rules it was judged.
     """
 
-    path: tuple[x509.Certificate, ...]
+    path: tuple[x509.Certificate, ...] = field(repr=False)  # to tell one reads names that may not be readable
     names: Names
     findings: tuple[Finding, ...]
     valid_until: datetime
