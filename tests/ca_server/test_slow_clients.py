@@ -88,6 +88,12 @@ def hasty() -> Iterator[tuple[str, int]]:
         yield server.address
 
 
+@pytest.fixture(scope="module")
+def patient() -> Iterator[Server]:
+    with serving(Slow, 64, exempt_loopback=True) as server:
+        yield server
+
+
 def connected(server: Server, source: str = "127.0.0.1") -> socket.socket:
     return socket.create_connection(server.address, 30, source_address=(source, 0))
 
@@ -184,12 +190,13 @@ def test_a_request_in_crumbs_is_left_long_before_its_whole_time_is_over(begun: b
 
 def test_a_request_that_keeps_to_the_least_rate_is_taken_to_its_end() -> None:
     with serving(Measured) as server, connected(server) as client:
-        client.sendall(BEGUN.replace(b"Host", b"Connection: close\r\nHost"))
+        client.sendall(
+            b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 400000\r\n\r\n"
+        )
         for _ in range(40):
             time.sleep(0.02)
-            client.sendall(b"a" * 99)
-        client.sendall(b"a" * 39)
-        assert everything(client).endswith(b"4000 bytes")
+            client.sendall(b"a" * 10_000)
+        assert everything(client).endswith(b"400000 bytes")
 
 
 def test_a_body_without_measure_is_cut() -> None:
@@ -350,10 +357,10 @@ class Crowd:
     ],
 )
 def test_a_request_whose_end_is_doubtful_is_refused_and_nothing_behind_it_is_read(
-    hasty: tuple[str, int], framing: bytes
+    patient: Server, framing: bytes
 ) -> None:
     """RFC 9112 6.1 and 11.2: one 400, then the end."""
-    with socket.create_connection(hasty, 30) as client:
+    with connected(patient) as client:
         client.sendall(
             b"POST /read HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n0\r\n\r\n"
             b"GET /short HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -53,12 +53,12 @@ def test_silence_both_ways_ends_the_wait(pair) -> None:
 def test_what_passes_the_other_way_keeps_the_wait_alive(pair) -> None:
     """Whoever downloads says nothing himself."""
     stirs: list[int] = []
-    activity = Activity(0.4, lambda: stirs.append(1))
+    activity = Activity(1.5, lambda: stirs.append(1))
     activity.watch(*pair)
 
     def download() -> None:
         for _ in range(8):
-            time.sleep(0.1)
+            time.sleep(0.2)
             activity.send(pair[0], b"data")
 
     thread = threading.Thread(target=download)
@@ -67,7 +67,7 @@ def test_what_passes_the_other_way_keeps_the_wait_alive(pair) -> None:
     with pytest.raises(TimeoutError):
         activity.receive(pair[0])
     thread.join()
-    assert time.monotonic() - began >= 0.8
+    assert time.monotonic() - began >= 3.1
     assert len(stirs) == 8
 
 

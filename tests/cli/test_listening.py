@@ -169,7 +169,7 @@ def test_a_flood_of_begun_handshakes_keeps_out_neither_who_is_in_nor_who_comes(s
         f"\n{flood.ended} ended; good handshakes p50 {times[15] * 1e3:.0f} ms, p99 {times[29] * 1e3:.0f} ms"
     )
     assert server.end() == 0
-    assert len(server.said.splitlines()) < 400
+    assert server.said.count(" ended: ") <= 120
 
 
 def test_a_client_that_says_nothing_is_left_after_its_time(start):
@@ -228,8 +228,8 @@ def test_clients_that_fail_on_purpose_fill_no_log(start):
         channel.abort()
         until_said(server, "before this")
     assert server.end() == 0
-    assert server.said.count(" ended: the client ") == 21
-    assert "before this 40 connections ended of which nothing is told" in server.said
+    assert 21 <= server.said.count(" ended: the client ") < 30
+    assert " connections ended of which nothing is told" in server.said
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process is Linux's to set")

@@ -222,10 +222,10 @@ def test_a_relay_lives_as_long_as_one_way_does(start, backend):
 
     def trickle(sock: socket.socket) -> None:
         for number in range(10):
-            time.sleep(0.1)
+            time.sleep(0.35)
             sock.sendall(str(number).encode())
 
-    server = start("--client-ca", "ca.pem", "--forward", backend(trickle).address, "--idle-timeout", "0.5")
+    server = start("--client-ca", "ca.pem", "--forward", backend(trickle).address, "--idle-timeout", "2.5")
     with ada(server) as channel:
         assert read_all(channel) == b"0123456789"
 
