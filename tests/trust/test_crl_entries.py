@@ -136,7 +136,14 @@ def entries_of(der: bytes) -> tuple[int, int, int]:
     return [(begin, start, stop) for tag, begin, start, stop in elements(der, at, end) if tag == 0x30][2]
 
 
-@pytest.mark.parametrize("value", [b"\x30\x00", b"\x05\x00", b"", b"\x30\x03\x82\x01a", b"\x30\x80\x00\x00"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b"\x30\x00", b"\x05\x00", b"", b"\x30\x03\x82\x01a", b"\x30\x80\x00\x00"),
+        encoded(0x30, encoded(0xA4, name("Root").public_bytes()[2:])),  # without the sequence of a name
+        encoded(0x30, encoded(0xA4, name("Root").public_bytes(), b"\x05\x00")),
+    ],
+)
 def test_an_issuer_that_cannot_be_read_leaves_the_list_in_doubt(value):
     """Whom the entry is about, nobody knows; that the list names nobody else is not known either."""
     unreadable = x509.UnrecognizedExtension(x509.CertificateIssuer.oid, value)
@@ -164,6 +171,48 @@ def test_of_two_entries_about_one_certificate_the_worse_counts(reasons, counts):
     one, other = (crl(ROOT, ONE if each is None else (ONE, each)) for each in reasons)
     for found in (CRL(with_entry(one, other)), CRL(with_entry(other, one))):
         assert ask(found, ONE).reason == counts
+
+
+REASON, OTHER_KIND = x509.CRLReason.oid, x509.ObjectIdentifier("2.5.29.127")
+REMOVES, REVOKES = b"\x0a\x01\x08", b"\x0a\x01\x01"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (b"\x0a\x01\x08\x00",),  # something follows
+        (b"\x0a\x02\x00\x08",),  # more octets than it needs
+        (b"\x02\x01\x08",),  # a number
+        (b"\x0a\x81\x01\x08",),  # a length that is no DER
+        (b"\x0a\x00",),
+        (b"",),
+        (REMOVES, REVOKES),
+        (REVOKES, REMOVES),
+        (REMOVES, REMOVES),
+    ],
+)
+def test_a_reason_that_is_none_or_stands_there_twice_removes_nothing_from_a_list(values):
+    """RFC 5280 5.3.1: an ENUMERATED, once; what else there is leaves the certificate revoked."""
+    extra = [
+        (x509.UnrecognizedExtension(kind, value), False)
+        for kind, value in zip((REASON, OTHER_KIND), values, strict=False)
+    ]
+    twice = crl(ROOT, ONE, entry_extra=extra).replace(b"\x55\x1d\x7f", b"\x55\x1d\x15")
+    assert ask(CRL(twice), ONE).reason == "unspecified"
+    alone = crl(ROOT, ONE, entry_extra=[(x509.UnrecognizedExtension(REASON, REMOVES), False)])
+    assert ask(CRL(alone), ONE).reason == "removed from the list"
+
+
+def test_an_entry_that_names_its_issuer_twice_is_about_both_and_the_list_is_in_doubt():
+    """RFC 5280 4.2: no extension stands there twice."""
+    other, another = (x509.CertificateIssuer([each]) for each in OTHERS)
+    extra = [(other, True), (x509.UnrecognizedExtension(OTHER_KIND, another.public_bytes()), True)]
+    der = crl(ROOT, ONE, entry_extra=extra, point=issuing_point(indirect=True))
+    found = CRL(der.replace(b"\x55\x1d\x7f", b"\x55\x1d\x1d"))
+    for subject, counts in (("Root", False), ("Other", True), ("Another", True)):
+        by = Parsed(root(subject).der).normal_subject
+        assert (found.find(Parsed(ONE.der).serial, by) is not None) is counts
+    assert found.problem == "an entry names the certificate issuer twice"
 
 
 def test_reading_a_long_list_tells_its_progress():
@@ -221,6 +270,6 @@ def test_an_entry_whose_date_or_reason_cannot_be_read_is_a_revocation_all_the_sa
     unreasoned = CRL(
         LIST.replace(bytes.fromhex("0603551d1504030a0101"), bytes.fromhex("0603551d150403040101"))
     )
-    assert ask(unreasoned, TWO) == Entry(unreasoned.this_update, "unspecified")
+    assert ask(unreasoned, TWO) == Entry(NOW - 2 * DAY, "unspecified")
     year_0 = CRL(dated_2051().replace(b"20510203040506Z", b"00000203040506Z", 1))
     assert year_0.find(b"\x05", Parsed(ONE.der).normal_issuer) == Entry(year_0.this_update, "unspecified")

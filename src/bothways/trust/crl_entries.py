@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from zlib import crc32
 
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element, extensions_in
-from bothways.trust.distinguished import normal
+from bothways.trust.distinguished import is_readable, normal
 
 Progress = Callable[[float], None]
 
@@ -85,14 +85,19 @@ class Entries:
 
     def _heed_extensions(self, at: int, rest: int, stop: int) -> None:
         """Note a change of the certificates' issuer (RFC 5280 5.3.3), and what may not be passed over."""
+        named: list[frozenset[bytes]] = []
         for oid, critical, value in extensions_in(
             self._der, *expect_element(self._der, rest, stop, SEQUENCE, "extensions")
         ):
             if oid == _ENTRY_ISSUER:
-                self._issuers_from.append(at)
-                self._issuers.append(self._certificate_issuer(value))
+                named.append(self._certificate_issuer(value))
             elif critical and oid not in (_ENTRY_REASON, _ENTRY_INVALIDITY):
                 self.problem = self.problem or "an entry has a critical extension that we do not know"
+        if named:
+            self._issuers_from.append(at)
+            self._issuers.append(frozenset[bytes]().union(*named))
+        if len(named) > 1:
+            self.problem = self.problem or "an entry names the certificate issuer twice"
 
     def _certificate_issuer(self, value: bytes) -> frozenset[bytes]:
         """Return the directory names of an entry's certificate issuer, any of which may be meant."""
@@ -139,11 +144,15 @@ class Entries:
             return _REASONS[0]
         if der[at : end - 1] == _REASON_ALONE:
             return _REASONS.get(der[end - 1], _REASONS[0])
-        for oid, _, value in extensions_in(der, *expect_element(der, at, end, SEQUENCE, "extensions")):
-            if oid == _ENTRY_REASON:
-                first, last = expect_element(value, 0, len(value), _ENUMERATED, "reason")
-                return _REASONS.get(int.from_bytes(value[first:last], "big"), _REASONS[0])
-        return _REASONS[0]
+        extensions = extensions_in(der, *expect_element(der, at, end, SEQUENCE, "extensions"))
+        values = [value for oid, _, value in extensions if oid == _ENTRY_REASON]
+        return _reason_in(values[0]) if len(values) == 1 else _REASONS[0]
+
+
+def _reason_in(value: bytes) -> str:
+    """Read a reason; one that is not the DER of a reason is none, so that it removes nothing from a list."""
+    is_one = len(value) == 3 and value[:2] == bytes([_ENUMERATED, 1])
+    return _REASONS.get(value[2], _REASONS[0]) if is_one else _REASONS[0]
 
 
 def _severity(entry: Entry) -> int:
@@ -181,6 +190,8 @@ def _directory_names(value: bytes) -> Iterator[bytes]:
     for tag, _, start, stop in elements(value, at, end):
         if tag == _DIRECTORY_NAME:
             count += 1
+            if not is_readable(value[start:stop]):
+                raise ValueError("a directory name in it is none")
             yield normal(value[start:stop])
     if not count:
         raise ValueError("it is no directory name")

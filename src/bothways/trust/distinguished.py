@@ -34,13 +34,17 @@ _UNSEEN = {"\u00ad", "\u1806", "\u034f", "\u180b", "\u180c", "\u180d", "\ufffc",
 def attributes(name: bytes) -> list[list[tuple[bytes, int, bytes]]]:
     """Take a name apart: for each relative name its attributes' type, tag and value (RFC 5280 4.1.2.4)."""
     at, end = expect_element(name, 0, len(name), SEQUENCE, "name")
+    if end != len(name):
+        raise ValueError("bytes follow the name")
     relative: list[list[tuple[bytes, int, bytes]]] = []
     count = 0
     for tag, _, start, stop in elements(name, at, end):
         if tag != SET or start == stop:
             raise ValueError("a relative name is no set")
         relative.append([])
-        for _, _, inner, last in elements(name, start, stop):
+        for kind, _, inner, last in elements(name, start, stop):
+            if kind != SEQUENCE:
+                raise ValueError("an attribute is no sequence")
             count += 1
             if count > ATTRIBUTES_LIMIT:
                 raise ValueError(f"a name of more than {ATTRIBUTES_LIMIT} attributes")
