@@ -342,3 +342,70 @@ def test_a_certificate_without_these_extensions_has_none():
     parsed = Parsed(leaf(CA, alternatives=()).der)
     assert parsed.alternative_names is None
     assert parsed.name_constraints is None
+
+
+def period(tag: int, text: str) -> bytes:
+    """A period of validity that ends so."""
+    return encode(0x30, encode(0x17, b"260501120000Z") + encode(tag, text.encode()))
+
+
+UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "end"),
+    [
+        (UTC_TIME, "270501120000Z", datetime(2027, 5, 1, 12, tzinfo=UTC)),
+        (UTC_TIME, "491231235959Z", datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (UTC_TIME, "500101000000Z", datetime(1950, 1, 1, tzinfo=UTC)),
+        (GENERALIZED_TIME, "20270501120000Z", datetime(2027, 5, 1, 12, tzinfo=UTC)),
+        (GENERALIZED_TIME, "20500101000000Z", datetime(2050, 1, 1, tzinfo=UTC)),
+        (GENERALIZED_TIME, "99991231235959Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_times_are_read_in_either_form(tag, text, end):
+    """RFC 5280 4.1.2.5: two digits are 1950 to 2049, and four may name those years too."""
+    assert Parsed(edited(SERVER, validity=period(tag, text)).der).not_after == end
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        (GENERALIZED_TIME, "20270501120000.5Z"),
+        (GENERALIZED_TIME, "20270501120000.0Z"),
+        (GENERALIZED_TIME, "20270501120000+0100"),
+        (GENERALIZED_TIME, "20270501120000"),
+        (GENERALIZED_TIME, "202705011200Z"),
+        (GENERALIZED_TIME, "2027050112Z"),
+        (GENERALIZED_TIME, "00000101000000Z"),
+        (UTC_TIME, "270501120000+0000"),
+        (UTC_TIME, "2705011200Z"),
+        (UTC_TIME, "270501120000"),
+        (UTC_TIME, "270501120060Z"),
+        (UTC_TIME, "270501240000Z"),
+        (UTC_TIME, "270230120000Z"),
+        (UTC_TIME, "2705011200000Z"),
+        (UTC_TIME, ""),
+        (0x1A, "270501120000Z"),
+    ],
+)
+def test_a_time_in_no_form_of_the_rfc_is_refused(tag, text):
+    """RFC 5280 4.1.2.5.1 and 4.1.2.5.2: Zulu, with seconds, without fractions."""
+    with pytest.raises(ValueError, match=r".+"):
+        Parsed(edited(SERVER, validity=period(tag, text)).der).load()
+
+
+@pytest.mark.parametrize("serial", ["00", "ff", "0080", "8000", "14" * 20, "14" * 21, "14" * 200, "91" * 20])
+def test_any_serial_number_is_borne(serial):
+    """RFC 5280 4.1.2.2: what CAs may not make, users handle gracefully."""
+    number = bytes.fromhex(serial)
+    parsed = Parsed(edited(SERVER, serial=encode(0x02, number)).der)
+    parsed.load()
+    assert parsed.serial == number
+
+
+@pytest.mark.parametrize("serial", ["", "0001", "ff80"])
+def test_a_serial_number_that_is_no_integer_of_der_is_refused(serial):
+    """X.690 8.3.2."""
+    with pytest.raises(ValueError, match="serial"):
+        Parsed(edited(SERVER, serial=encode(0x02, bytes.fromhex(serial))).der).load()
