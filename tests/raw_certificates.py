@@ -9,10 +9,11 @@ from __future__ import annotations
 from base64 import encodebytes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from warnings import catch_warnings, simplefilter
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from pki import Issued, der, parts
@@ -34,7 +35,9 @@ class Raw:
 
     @property
     def certificate(self) -> x509.Certificate:
-        return x509.load_der_x509_certificate(self.der)
+        with catch_warnings():
+            simplefilter("ignore")  # of a serial number that is not positive
+            return x509.load_der_x509_certificate(self.der)
 
     @property
     def pem(self) -> bytes:
@@ -46,6 +49,8 @@ def signature_of(signer: PrivateKeyTypes, data: bytes) -> bytes:
     """A signature with SHA-256, PKCS#1 v1.5 for RSA."""
     if isinstance(signer, ec.EllipticCurvePrivateKey):
         return signer.sign(data, ec.ECDSA(hashes.SHA256()))
+    if isinstance(signer, ed25519.Ed25519PrivateKey):
+        return signer.sign(data)
     assert isinstance(signer, rsa.RSAPrivateKey)
     return signer.sign(data, padding.PKCS1v15(), hashes.SHA256())
 

@@ -65,6 +65,9 @@ def test_every_kind_is_read(kind, value, meant, text):
         (sequence(general_name("IP", b"")), "an IP address of 0 bytes"),
         (sequence(general_name("IP", bytes(8))), "an IP address of 8 bytes"),
         (sequence(*[general_name("DNS", b"a")] * 4097), "more than 4096 names"),
+        (sequence(general_name("DN", b"")), "cut off"),
+        (sequence(general_name("DN", b"\5\0")), "no name"),
+        (sequence(general_name("DN", sequence() + b"\5\0")), "bytes follow a directory name"),
         (sequence(general_name("RID", b"")), "registered identifier"),
         (sequence(general_name("RID", b"\x80")), "registered identifier"),
         (sequence(general_name("RID", b"\x2a\x80\x01")), "registered identifier"),
@@ -219,8 +222,7 @@ def test_letters_beyond_ascii_keep_their_case():
 @pytest.mark.parametrize(
     "value",
     [
-        b"",
-        b"\5\0",
+        sequence(b"\5\0"),
         sequence(der(0x31, b"")),
         sequence(der(0x31, sequence(OID, der(0x0C, "\u00e9".encode() * 257)))),
     ],

@@ -346,7 +346,7 @@ MALFORMED = [
         general_name("DN", sequence(encode(0x31, b""))),
         general_name("DN", name(None, O="Here").public_bytes()),
     ),
-    (general_name("DN", b""), general_name("DN", sequence())),
+    (general_name("DN", sequence(b"\5\0")), general_name("DN", sequence())),
     (MAPPED, TEN),
     (MAPPED, general_name("IP", bytes(32))),
 ]

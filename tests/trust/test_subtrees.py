@@ -89,7 +89,7 @@ def kind_of(base: bytes) -> Kind | bytes:
         general_name("URI", b"https://host.example"),
         general_name("URI", b""),
         general_name("URI", b"\xfc"),
-        general_name("DN", b"\5\0"),
+        general_name("DN", sequence(b"\5\0")),
     ],
 )
 def test_a_malformed_subtree_permits_nothing_and_excludes_its_kind(base):

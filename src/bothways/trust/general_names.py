@@ -116,6 +116,8 @@ def general_name(tag: int, value: bytes, addresses: tuple[int, ...] = (4, 16)) -
         raise ValueError(f"a name of a kind that is none: tag {tag:02x}")
     if kind is Kind.IP and len(value) not in addresses:
         raise ValueError(f"an IP address of {len(value)} bytes")
+    if kind is Kind.DIRECTORY and expect_element(value, 0, len(value), SEQUENCE, "name")[1] != len(value):
+        raise ValueError("bytes follow a directory name")
     if kind is Kind.OTHER:
         other_name(value)
     if kind is Kind.REGISTERED_ID and not _is_identifier(value):
