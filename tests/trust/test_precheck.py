@@ -42,19 +42,65 @@ def test_alternative_names_so_short_and_many_that_they_are_none_are_refused_unre
     """To keep a name takes far more memory than a registered identifier of three octets has."""
     with_names(IDENTIFIER, 100).load()
     with_names(ADDRESS, 2000).load()
+    with_names(encode(0x82, b"a.bc"), 2000).load()
     monkeypatch.setattr(source, "read_extensions", lambda *_: pytest.fail("they were read"))
-    with pytest.raises(ValueError, match="subjectAltName: it has 2000 names in 6004 bytes"):
+    with pytest.raises(ValueError, match="extensions: too many elements in 6004 bytes"):
         with_names(IDENTIFIER, 2000).load()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "value"),
+    [
+        ("0603551d1f", encode(0x30, bytes.fromhex("300a81020780a204a4023000") * 400)),
+        (
+            "0603551d23",
+            encode(0x30, b"\x80\1k" + encode(0xA1, bytes.fromhex("a4023000") * 1000) + b"\x82\1\1"),
+        ),
+        ("0603551d25", encode(0x30, bytes.fromhex("06012a") * 1500)),
+        ("0603551d20", encode(0x30, bytes.fromhex("300306012a") * 1000)),
+        ("06082b06010505070101", encode(0x30, bytes.fromhex("300806022a03860161") * 500)),
+    ],
+    ids=["distribution points", "names of an authority", "usages", "policies", "addresses"],
+)
+def test_extensions_of_many_short_elements_are_refused_unread(
+    identifier: str, value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the parser makes of an element takes 150 octets or more; those of honest certificates have ten."""
+    one = encode(0x30, bytes.fromhex(identifier) + encode(0x04, value))
+    many = Parsed(edited(SERVER, extensions=encode(0xA3, encode(0x30, one))).der)
+    monkeypatch.setattr(source, "read_extensions", lambda *_: pytest.fail("they were read"))
+    with pytest.raises(ValueError, match=r"extensions: too many elements in \d+ bytes"):
+        many.load()
+
+
+def test_what_is_long_makes_room_for_no_more_than_its_own_octets_of_short_elements() -> None:
+    """All extensions are held to the measure together, each counted to its end."""
+    short = bytes.fromhex("0603551d1f") + encode(0x04, encode(0x30, bytes.fromhex("a4023000") * 5000))
+    for octets, fits in ((21_000, True), (2_000, False)):
+        uri = encode(0x30, encode(0x30, bytes.fromhex("06022a03") + encode(0x86, b"a" * octets)))
+        long = bytes.fromhex("06082b06010505070101") + encode(0x04, uri)
+        both = encode(0x30, encode(0x30, short) + encode(0x30, long))
+        many = Parsed(edited(SERVER, extensions=encode(0xA3, both)).der)
+        problem = "CRLDistributionPoints" if fits else "too many elements"
+        with pytest.raises(ValueError, match=f"(?i){problem}"):
+            many.load()
+
+
+def test_what_is_kept_whole_may_be_as_it_is() -> None:
+    """An extension that nobody knows is not taken apart, and need not even be DER."""
+    one = encode(0x30, bytes.fromhex("06042a030405") + encode(0x04, bytes(5000)))
+    Parsed(edited(SERVER, extensions=encode(0xA3, encode(0x30, one))).der).load()
 
 
 @pytest.mark.parametrize(
     ("one", "share"),
     [
         (encode(0x82, b"a" * 38), 0.3),
-        (ADDRESS, 1.0),
+        (ADDRESS, 5.0),
+        (encode(0x82, b"abcd"), 1.0),
         (encode(0xA4, encode(0x30, encode(0x31, b"") * 10)), 1.0),
     ],
-    ids=["long names", "short names", "directory names"],
+    ids=["long names", "addresses", "short names", "directory names"],
 )
 def test_reading_is_paid_for_by_the_names_and_not_by_their_letters(one: bytes, share: float) -> None:
     """A certificate of 1500 host names is honest, and read in three milliseconds."""

@@ -59,7 +59,7 @@ from bothways.trust.key_identifiers import (
 from bothways.trust.parsing import EncodingError, attempt, encoded, open_certificate
 from bothways.trust.precheck import (
     ALTERNATIVE_NAMES,
-    check_number_of_names,
+    check_number_of_elements,
     octets_to_read,
 )
 from bothways.trust.public_keys import check_key_algorithm
@@ -211,7 +211,7 @@ class Parsed:
         attempt("subjectPublicKeyInfo", check_key_algorithm, self.spki)
         certificate = open_certificate(self.der)
         area = self.der[slice(*self._extensions_at)]
-        attempt("extensions", check_number_of_names, area)
+        attempt("extensions", check_number_of_elements, area)
         found = read_extensions(lambda: certificate.extensions, area, Place.CERTIFICATE) if area else ()
         extensions = by_identifier(found)
         unread = unread_in(found, _READ_BY_PARSER)

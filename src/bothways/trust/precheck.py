@@ -6,39 +6,115 @@ Whoever connects chooses the certificate, so each look is one walk over the octe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from bothways.trust.der import SEQUENCE, elements, expect_element, extensions_in
+from bothways.trust.der import SEQUENCE, element, elements, expect_element, extensions_in
 from bothways.trust.parsing import EncodingError
 
 ALTERNATIVE_NAMES = bytes.fromhex("551d11")
-_DIRECTORY_NAME = 0xA4
-# From so many octets on, alternative names have on average so many octets at least: to read one takes 170.
-_MANY_OCTETS, _SHORTEST_NAME = 1024, 5
+_DIRECTORY_NAME, _ADDRESS = 0xA4, 0x87
+_CONSTRUCTED, _LONG = 0x20, 0x80
+# What the parser takes apart into objects of Python, which take some 150 octets an element. Others are kept whole.
+_TAKEN_APART = frozenset(
+    bytes.fromhex(each)
+    for each in (
+        "551d11",  # subjectAltName
+        "551d12",  # issuerAltName
+        "551d1c",  # issuingDistributionPoint
+        "551d1e",  # nameConstraints
+        "551d1f",  # cRLDistributionPoints
+        "551d20",  # certificatePolicies
+        "551d21",  # policyMappings
+        "551d23",  # authorityKeyIdentifier
+        "551d25",  # extKeyUsage
+        "551d2e",  # freshestCRL
+        "2b06010505070101",  # authorityInfoAccess
+        "2b0601050507010b",  # subjectInfoAccess
+        "2b06010505070118",  # tlsFeature
+        "2b24080303",  # admission
+    )
+)
+# From so many octets on, elements have on average so many octets at least; those of honest certificates have ten.
+_MANY_OCTETS, _OCTETS_AN_ELEMENT = 1024, 4
 # Of an alternative name that is no directory name, what is longer than this counts for an eighth.
 _OCTETS_A_NAME = 8
+# An IP address, or a network of them, is read by `ipaddress`, which takes microseconds.
+_OCTETS_AN_ADDRESS = 24
 
 
-def check_number_of_names(area: bytes) -> None:
-    """See that alternative names are not so many and so short that to keep them takes many times their size.
+def check_number_of_elements(area: bytes) -> None:
+    """See that what extensions hold is not so much and so short that to keep it takes many times its size.
 
-    area: the DER of a list of extensions.  Raises EncodingError, or ValueError for what is no DER.
+    area: the DER of a list of extensions.  Raises EncodingError, or ValueError for what is no such list.
     """
-    for value in _alternative_names(area):
-        count = sum(1 for _ in _elements(value))
-        if count * _SHORTEST_NAME > len(value):
-            raise EncodingError("subjectAltName", f"it has {count} names in {len(value)} bytes")
+    if len(area) < _MANY_OCTETS:
+        return
+    size, count = 0, 0.0
+    for identifier, value in _values(area):
+        size += len(value)
+        count += _count(value, len(area)).elements
+        if count * _OCTETS_AN_ELEMENT <= size + _MANY_OCTETS and identifier == ALTERNATIVE_NAMES:
+            count += sum(1 for _ in _elements(value)) / 2  # read twice, by the parser and by ourselves
+    if count * _OCTETS_AN_ELEMENT > size + _MANY_OCTETS:
+        raise EncodingError("extensions", f"too many elements in {size} bytes")
 
 
 def octets_to_read(area: bytes) -> int:
     """Return for how many octets a list of extensions counts where reading is paid for.
 
-    It is their length, but that long alternative names take hardly more time than short ones. What is no DER
-    counts whole: it is refused when it is read.
+    It is their length, but that long alternative names take hardly more time than short ones, and addresses take
+    more than they are long. What will be refused when it is read counts whole.
     """
+    octets = len(area)
+    if octets < _MANY_OCTETS:
+        return octets
     try:
-        return len(area) - sum(map(_surplus, _alternative_names(area)))
+        for identifier, value in _values(area):
+            found = _count(value, len(area))
+            if found.elements * _OCTETS_AN_ELEMENT > len(value) + _MANY_OCTETS:
+                return len(area)
+            octets += _OCTETS_AN_ADDRESS * found.addresses
+            if identifier == ALTERNATIVE_NAMES and len(value) >= _MANY_OCTETS:
+                octets -= _surplus(value)
     except ValueError:
         return len(area)
+    return octets
+
+
+def _values(area: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield identifier and value of each extension that is taken apart."""
+    start, end = expect_element(area, 0, len(area), SEQUENCE, "extensions")
+    for identifier, _, value in extensions_in(area, start, end):
+        if identifier in _TAKEN_APART:
+            yield identifier, value
+
+
+class _Count(NamedTuple):
+    elements: int
+    addresses: int
+
+
+def _count(value: bytes, area: int) -> _Count:
+    """Count elements, those inside of others too, and IP addresses among them.
+
+    It ends where there are too many for all extensions together, of `area` octets, and where the DER ends: its
+    parser refuses that.
+    """
+    elements = addresses = at = 0
+    end = len(value)
+    most = (area + _MANY_OCTETS) // _OCTETS_AN_ELEMENT
+    try:
+        while at < end and elements <= most:
+            tag, length = value[at], value[at + 1]
+            start, stop = at + 2, at + 2 + length
+            if length >= _LONG:
+                _, start, stop = element(value, at, end)
+            at = start if tag & _CONSTRUCTED else stop
+            elements += 1
+            addresses += tag == _ADDRESS
+    except (ValueError, IndexError):
+        pass
+    return _Count(elements, addresses)
 
 
 def _surplus(names: bytes) -> int:
@@ -48,16 +124,6 @@ def _surplus(names: bytes) -> int:
         for tag, at, _, stop in _elements(names)
         if tag != _DIRECTORY_NAME
     )
-
-
-def _alternative_names(area: bytes) -> Iterator[bytes]:
-    """Yield the value of each subjectAltName that is long; there should be one at most."""
-    if len(area) < _MANY_OCTETS:
-        return
-    start, end = expect_element(area, 0, len(area), SEQUENCE, "extensions")
-    for identifier, _, value in extensions_in(area, start, end):
-        if identifier == ALTERNATIVE_NAMES and len(value) >= _MANY_OCTETS:
-            yield value
 
 
 def _elements(value: bytes) -> Iterator[tuple[int, int, int, int]]:

@@ -103,6 +103,7 @@ REFUSED = [
         "length 3 runs past the end by 1 (offset 8)",
     ),
     (vector(opaque(0, 255), 0, 255, most=2), "03000000", "it[2]", "more than 2 items stand here"),
+    (vector(uint(2), 0, 255, most=2), "06000100020003", "it", "more than 2 items stand here"),
     (record(Nothing), "00", "it", "1 bytes are left over (offset 0)"),
     (optional(uint(1)), "0000", "it", "1 bytes are left over (offset 1)"),
 ]

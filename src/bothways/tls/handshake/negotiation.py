@@ -199,7 +199,7 @@ def choose_server_credentials(
 
     RFC 9846 4.5.1.2.
     """
-    asked = frozenset(offered)
+    asked = frozenset(accepted).intersection(offered)
     for credentials in named:
         scheme = choose_scheme(credentials, asked, accepted)
         if scheme is not None:
@@ -437,7 +437,7 @@ def choose_client_credentials(
     """
     if not own:
         return ClientChoice(warning=Caution.NO_CREDENTIALS)
-    asked = frozenset(schemes)
+    asked = frozenset(accepted).intersection(schemes)
     holding = [each for each in own if holds(each.certificate, filters)]
     if not holding:
         return ClientChoice(warning=Caution.NO_USAGE_AS_ASKED)

@@ -114,7 +114,7 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
         )
     groups = [group for group in terms.group_codes if group in CLASSIC_GROUPS]
     group = next((group for group in groups if group in offer.groups), None)
-    asked = frozenset(offer.schemes)
+    asked = frozenset(terms.scheme_codes).intersection(offer.schemes)
     signable = False
     for suite in shared:
         for credentials in named:

@@ -63,6 +63,7 @@ from bothways.tls.wire.extensions import (
     UnknownExtension,
 )
 from bothways.tls.wire.fields import (
+    MOST_ITEMS,
     Codec,
     Custom,
     DecodeError,
@@ -257,7 +258,7 @@ _SUPPORTED_GROUPS = alike(
         SupportedGroups,
         title="NamedGroupList",
         spelled="named_group_list",
-        groups=vector(uint(2, NamedGroup), 2, 2**16 - 1),
+        groups=vector(uint(2, NamedGroup), 2, 2**16 - 1, most=MOST_ITEMS),  # held against each other
     )
 )
 _EC_POINT_FORMATS = alike(

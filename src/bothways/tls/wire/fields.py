@@ -248,18 +248,19 @@ def rest() -> Codec[bytes]:
     return Codec(read, write, "opaque {}[rest]", Rest())
 
 
-def vector(item: Codec[T], low: int, high: int, most: int = MOST_ITEMS) -> Codec[tuple[T, ...]]:
+def vector(item: Codec[T], low: int, high: int, most: int | None = None) -> Codec[tuple[T, ...]]:
     """Items that take between `low` and `high` bytes, behind that length (RFC 9846 3.4).
 
-    most: how many items are read; a vector of more raises `TooManyItems`. Numbers of one or two bytes are read
-    in one step, however many there are.
+    most: how many items are read; a vector of more raises `TooManyItems`. By default `MOST_ITEMS`, but all numbers
+    of one or two bytes, which are read in one step.
     """
     prefix = _prefix(high)
     shape = Vector(item, low, high)
     notation = item.notation + bounds(low, high)
     if isinstance(item.shape, Uint) and item.shape.size in (1, 2):
-        numbers: Codec[Any] = _numbers(item.shape.size, prefix, shape, notation)
+        numbers: Codec[Any] = _numbers(item.shape.size, prefix, shape, notation, most or high)
         return numbers
+    limit = most or MOST_ITEMS
     read_item, write_item = item.read, item.write
     unpack = int.from_bytes
 
@@ -273,8 +274,8 @@ def vector(item: Codec[T], low: int, high: int, most: int = MOST_ITEMS) -> Codec
         values: list[T] = []
         try:
             while start < stop:
-                if len(values) == most:
-                    too_many(most)
+                if len(values) == limit:
+                    too_many(limit)
                 value, start = read_item(data, start, stop)
                 values.append(value)
         except DecodeError as error:
@@ -292,7 +293,7 @@ def vector(item: Codec[T], low: int, high: int, most: int = MOST_ITEMS) -> Codec
     return Codec(read, write, notation, shape)
 
 
-def _numbers(size: int, prefix: int, shape: Vector, notation: str) -> Codec[tuple[int, ...]]:
+def _numbers(size: int, prefix: int, shape: Vector, notation: str, most: int) -> Codec[tuple[int, ...]]:
     """A vector of numbers of one or two bytes, unpacked in one call."""
     low, high = shape.low, shape.high
     letter = {1: "B", 2: "H"}[size]
@@ -308,6 +309,8 @@ def _numbers(size: int, prefix: int, shape: Vector, notation: str) -> Codec[tupl
             bad_length(at, start, stop, end, low, high)
         if length % size:
             fail(f"length {length} is no multiple of {size} (offset {at})")
+        if length > size * most:
+            too_many(most)
         return unpack_from(f">{length // size}{letter}", data, start), stop
 
     def write(values: tuple[int, ...], out: bytearray) -> None:
