@@ -40,6 +40,7 @@ INSIDE = {
         ("crl_store", "evidence"),
         ("crl_files",),
         ("revocation",),
+        ("request",),
         ("verification",),
     ),
     "tls": (

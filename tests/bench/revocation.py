@@ -16,8 +16,9 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose
+from bothways.trust.verification import verify as judge
 from pki import NOW, Issued, crl, der, intermediate, leaf, ocsp_response, root
 
 ENTRIES = 1_000_000

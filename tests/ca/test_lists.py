@@ -19,8 +19,9 @@ from bothways.ca.rows import WHOLE, Lists, Published, Series
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verification import verify as judge
 from ca.offices import DAY, NOW, Clock, client, new_office
 from interop import peers
 

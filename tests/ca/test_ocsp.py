@@ -22,8 +22,9 @@ from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verification import verify as judge
 from ca.ocsp_requests import issuer_ids, read, request
 from ca.offices import NOW, Clock, client, new_office
 from fuzz.mutation import mutants

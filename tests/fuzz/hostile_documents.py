@@ -43,8 +43,8 @@ from bothways.trust.parsing import EncodingError, PassphraseNeeded
 from bothways.trust.path import judge, read_leaf
 from bothways.trust.policies import Policies
 from bothways.trust.revocation import Revocation
-from bothways.trust.revocation import judge as judge_by_evidence
 from bothways.trust.verdict import Purpose, Refused, Verdict
+from bothways.trust.verification import verify as judge_by_evidence
 from fuzz.der_mutation import mutant, parse
 from pair import NOON, pair
 from pki import (
@@ -242,7 +242,7 @@ def judge_revocation(chain: list[bytes], lists: bytes = LIST, responses: bytes =
                 at=NOON,
                 revocation=revocation,
                 staples=(responses,),
-                gathered=Gathered(),
+                fetched=Gathered(),
             )
         )
 

@@ -22,8 +22,9 @@ from bothways.errors import TLSError
 from bothways.fetch import blocking
 from bothways.net import connect, wrap
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
+from bothways.trust.verification import verify as judge
 from cli_scripting import bothways, environment
 from interop.peers import find
 from interop.programs import free_port, running
@@ -44,7 +45,7 @@ def fetched(chain: list[bytes], **options) -> Verdict:
     revocation = Revocation(fetch=policy, covers="leaf")
     asked = {"purpose": Purpose.CLIENT, "name": None, "at": now, "revocation": revocation}
     anchors = skins.anchors()
-    return blocking.judged(lambda gathered: judge(chain, anchors, gathered=gathered, **asked), policy, now)
+    return blocking.judged(lambda gathered: judge(chain, anchors, fetched=gathered, **asked), policy, now)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_files import CRLFiles
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verification import verify as judge
 from pki import DAY, NOW, crl, intermediate, issuing_point, key, leaf, root
 from trust.test_watched import replace
 

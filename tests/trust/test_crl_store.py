@@ -14,8 +14,9 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import MOST_UNPROVEN, CRLStore
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verification import verify as judge
 from pki import DAY, NOW, crl, intermediate, issuing_point, key, leaf, root
 
 ROOT = root()

@@ -22,8 +22,9 @@ from bothways.faults import Fault
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
+from bothways.trust.verification import verify as judge
 from interop.peers import find
 from pki import DAY, NOW, Issued, alternative, crl, intermediate, issuing_point, key, leaf, root
 

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives import hashes
 from bothways.faults import Fault
 from bothways.trust.anchors import TrustStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted
+from bothways.trust.verification import verify as judge
 from interop.peers import find
 from pki import DAY, Issued, intermediate, key, leaf, ocsp_response, responder, root
 

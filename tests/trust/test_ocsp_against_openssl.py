@@ -18,8 +18,9 @@ from bothways.faults import Fault
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.ocsp import OCSPResponse, OCSPStore, request
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted
+from bothways.trust.verification import verify as judge
 from interop.peers import find
 from pki import DAY, NOW, Issued, intermediate, key, leaf, ocsp_response, responder, root
 

@@ -18,8 +18,9 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.policies import ANY, Policies, valid_policies
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verification import verify as judge
 
 ROWS = json.loads((Path(__file__).parent.parent / "vectors" / "pkits.json").read_text("utf-8"))["tests"]
 DATA = Path(cryptography_vectors.__file__).parent / "x509" / "PKITS_data"

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verification import verify as judge
 from interop.peers import find
 from pki import DAY, NOW, Issued, crl, intermediate, issuing_point, key, leaf, points, root
 

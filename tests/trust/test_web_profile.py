@@ -19,9 +19,9 @@ from bothways.trust.anchors import TrustStore, certificates_in
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import crls_in
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation.check import judge
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
+from bothways.trust.verification import verify as judge
 from bothways.trust.web_profile import BASELINE, MOST_REASONS, RULES, Rule, crl_problem, web_reasons
 from bothways.trust.work import OutOfWork, WorkBudget
 from pki import NOW, Issued, crl, intermediate, issue, key, leaf, name, root

@@ -16,8 +16,8 @@ from cryptography import x509
 from cryptography.x509 import verification
 
 from bothways.trust.anchors import TrustStore
-from bothways.trust.revocation.check import judge
 from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verification import verify as judge
 from generated_chains import Made as Generated
 from generated_chains import make, sample
 from interop.peers import find

@@ -552,8 +552,8 @@ class Connection:
         self._script = None
         self._peer = peer
         self._deadline = None
-        if peer is not None and self._hs.question is not None:
-            self._standing = Standing(self._hs, self._terms, peer, self._hs.question)
+        if peer is not None and self._hs.request is not None:
+            self._standing = Standing(self._hs, self._terms, peer, self._hs.request)
             self._deadline = self._standing.next_look()
         if self._is_12:
             self._after = AfterHandshake12(self._out)

@@ -13,15 +13,14 @@ from bothways.tls.events import Caution, ChecksWanted, Event, EvidenceWanted, Pe
 from bothways.tls.handshake.config import Terms
 from bothways.tls.handshake.script import (
     Handshake,
-    Question,
     Script,
     check_at_hand,
     evidence_found,
     judge_with_fetching,
 )
 from bothways.trust.evidence.asking import Answer, Found
-from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.evidence.renewal import ahead
+from bothways.trust.request import VerificationRequest
 
 # How long at most until the clock on the wall is looked at again: it may be set, or the machine may sleep.
 LOOK_SECONDS = 3600.0
@@ -36,12 +35,11 @@ class Standing:
     nothing is known against the peer yet, and the wait is no longer than a handshake may take.
     """
 
-    def __init__(self, hs: Handshake, terms: Terms, peer: Peer, question: Question) -> None:
+    def __init__(self, hs: Handshake, terms: Terms, peer: Peer, asked: VerificationRequest) -> None:
         self._hs = hs
         self._terms = terms
         self._clock = terms.clock
-        self._may_fetch = question.gathered is not None
-        self._question = question._replace(gathered=None)  # what was fetched for the handshake is let go
+        self._asked = asked
         self._script: Script[Peer] | None = None
         self._answer_by = 0.0
         self._in_time = False
@@ -83,12 +81,11 @@ class Standing:
         """
         if self.request is not None:
             self._in_time = self._in_time and in_time
-            check_at_hand(self._hs, self._question)
+            check_at_hand(self._hs, self._asked)
             return []
         self._in_time = in_time
-        self._question = self._question._replace(gathered=Gathered() if self._may_fetch else None)
         self._hs.deadline = self._clock.monotonic() + self._terms.handshake_timeout
-        self._script = judge_with_fetching(self._hs, self._question)
+        self._script = judge_with_fetching(self._hs, self._asked)
         return self._go_on(None)
 
     def provide(self, answers: Sequence[Answer] | None) -> list[Event]:
@@ -128,7 +125,6 @@ class Standing:
     def _judged(self, peer: Peer) -> list[Event]:
         """Keep the new verdict, and let go of what it was made from."""
         self._script = None
-        self._question = self._question._replace(gathered=None)
         before = self.peer.verdict
         news = peer.verdict.accepts_unknown and not before.accepts_unknown
         if not (news and self._holds_on):
@@ -147,6 +143,6 @@ class Standing:
         Then many connections do not ask one responder at once, and a failure of it has time to pass.
         """
         now, until = self._clock.now(), self.peer.verdict.valid_until
-        if self._terms.judge_again == "never" or not self._may_fetch or until - now <= AHEAD:
+        if self._terms.judge_again == "never" or not self._asked.may_fetch or until - now <= AHEAD:
             return until
         return ahead(now, until, self._hs.draws.random)

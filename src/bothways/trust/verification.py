@@ -14,7 +14,7 @@ from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.names import ServerName
 from bothways.trust.path import LIMITS, Limits
 from bothways.trust.policies import NO_POLICY, Policies
-from bothways.trust.revocation.check import judge
+from bothways.trust.request import VerificationRequest
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.verdict import Purpose, Verdict
 
@@ -63,19 +63,18 @@ def verify(
         raise ConfigError(f"key_usage: {key_usage!r} is none of {', '.join(KEY_USAGES)}, or None")
     _check_time(at)
     responses = [each if each is None else _octets(each, "staples") for each in _several(staples, "staples")]
-    return judge(
-        [_octets(each, "chain") for each in _several(chain, "chain")],
-        anchors,
+    request = VerificationRequest(
+        chain=[_octets(each, "chain") for each in _several(chain, "chain")],
+        anchors=anchors,
         purpose=purpose,
         name=name,
-        at=at,
         revocation=revocation,
         key_usage=key_usage,
         policies=policies,
         limits=limits,
         staples=responses,
-        gathered=fetched,
     )
+    return request.verify(at, fetched)
 
 
 def _check(value: object, kind: object, expected: str) -> None:

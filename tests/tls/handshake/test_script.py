@@ -21,11 +21,11 @@ from bothways.tls.handshake.authentication13 import (
     send_finished,
 )
 from bothways.tls.handshake.channel import Inbox, Outbox
-from bothways.tls.handshake.script import Enter, Handshake, Question, Wait, expect, judge, sign_with
+from bothways.tls.handshake.script import Enter, Handshake, Wait, expect, judge, sign_with
 from bothways.tls.handshake.steps import Step
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
-from bothways.trust.names import server_name
+from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 from pair import FrozenClock
 from tls.handshake.conversations import anchors, credentials, external
@@ -94,16 +94,20 @@ def test_signature_of_a_key_elsewhere_is_waited_for() -> None:
     assert done.value.value == b"signature"
 
 
+def asked(chain: tuple[bytes, ...], name: str) -> VerificationRequest:
+    return VerificationRequest(chain=chain, anchors=anchors(), purpose=Purpose.SERVER, name=name)
+
+
 def test_judging_gives_a_peer_or_every_reason() -> None:
     """A Peer can only be had from a verdict that trusts it."""
     notes: list[Note] = []
     hs = handshake(Role.CLIENT, notes)
     chain = credentials("localhost").chain
-    peer = finish(judge(hs, Question(chain, anchors(), Purpose.SERVER, server_name("localhost"))))
+    peer = finish(judge(hs, asked(chain, "localhost")))
     assert isinstance(peer, Peer) and peer.names.dns == ("localhost",)
     assert peer.certificate == peer.path[0] and len(peer.path) == 3
     with pytest.raises(Blame) as caught:
-        finish(judge(hs, Question(chain[:1], anchors(), Purpose.SERVER, server_name("a.example"))))
+        finish(judge(hs, asked(chain[:1], "a.example")))
     assert [reason.fault for reason in caught.value.reasons] == [Fault.NO_PATH, Fault.NAME_MISMATCH]
     assert [note.step for note in notes if isinstance(note, Judged)] == ["2.3", "2.3"]
 

@@ -9,8 +9,9 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, OCSPStore
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused
+from bothways.trust.verification import verify as judge
 from pki import (
     NOW,
     crl,

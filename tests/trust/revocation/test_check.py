@@ -14,8 +14,9 @@ from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.asking import TOLERANCE
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Outcome, Purpose, Refused, Trusted
+from bothways.trust.verification import verify as judge
 from pki import (
     DAY,
     NOW,

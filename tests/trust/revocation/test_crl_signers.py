@@ -10,8 +10,9 @@ from cryptography import x509
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
+from bothways.trust.verification import verify as judge
 from pki import DAY, NOW, Issued, crl, intermediate, issue, key, leaf, name, points, root
 from trust.revocation.judging import ANCHORS, CA, CLEAN, REVOKED, ROOT, SERVER, UNKNOWN, problem, refusals
 

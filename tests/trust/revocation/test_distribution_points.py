@@ -8,8 +8,9 @@ from cryptography import x509
 from bothways.faults import Fault
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation import Revocation, judge
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verification import verify as judge
 from pki import (
     NOW,
     crl,

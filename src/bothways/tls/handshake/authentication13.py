@@ -18,7 +18,7 @@ from bothways.roles import Role, StepId, Version
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
-from bothways.tls.handshake.script import Handshake, Script, Staples, sign_with
+from bothways.tls.handshake.script import Handshake, Script, sign_with
 from bothways.tls.keys.schedule13 import finished_mac, same_secret
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Encoded, encoded
@@ -41,7 +41,7 @@ class Signed(NamedTuple):
     chain: tuple[bytes, ...]
     scheme: int
     leaf: Parsed
-    staples: Staples = ()
+    staples: tuple[bytes | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def check_proof(
     return Signed(chain, proof.algorithm, leaf, stapled(certificate))
 
 
-def stapled(certificate: Certificate) -> Staples:
+def stapled(certificate: Certificate) -> tuple[bytes | None, ...]:
     """Return the OCSP response that came with each certificate, or None (RFC 9846 4.5.1.1)."""
     found = (ext.find(entry.extensions, ext.CertificateStatus) for entry in certificate.certificate_list)
     return tuple(None if status is None else status.response for status in found)
@@ -103,12 +103,14 @@ def prove(hs: Handshake, credentials: Credentials, scheme: int, *, with_status: 
 
 
 @lru_cache(maxsize=64)
-def own_certificate(chain: tuple[bytes, ...], staples: Staples) -> Encoded:
+def own_certificate(chain: tuple[bytes, ...], staples: tuple[bytes | None, ...]) -> Encoded:
     """Return the message that shows our chain."""
     return encoded(certificate_message(chain, staples, b""))
 
 
-def certificate_message(chain: tuple[bytes, ...], staples: Staples, context: bytes) -> Certificate:
+def certificate_message(
+    chain: tuple[bytes, ...], staples: tuple[bytes | None, ...], context: bytes
+) -> Certificate:
     """Return a chain with the OCSP responses that go with it, in answer to the request of that context."""
     entries = (
         CertificateEntry(der, () if staple is None else (ext.CertificateStatus(staple),))

@@ -33,7 +33,6 @@ from bothways.tls.handshake.negotiation12 import (
 from bothways.tls.handshake.script import (
     ChangeCipherSpec,
     Handshake,
-    Question,
     Script,
     expect,
     judge,
@@ -54,8 +53,8 @@ from bothways.tls.wire.tls12 import (
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
 from bothways.trust.credentials import Credentials
-from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.names import ServerName
+from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
 
@@ -142,17 +141,18 @@ def server_authentication(
         request = message
         yield from expect(Step.WAIT_SHD, ServerHelloDone)
     usage = "keyEncipherment" if suite.is_key_transport else "digitalSignature"
-    question = Question(
-        chain,
-        terms.anchors,
-        Purpose.SERVER,
-        target,
+    asked = VerificationRequest(
+        chain=chain,
+        anchors=terms.anchors,
+        purpose=Purpose.SERVER,
+        name=target,
+        revocation=terms.revocation,
         key_usage=usage,
         leaf=None if signed is None else signed.leaf,
         staples=(staple,),
-        gathered=None if signed is None else Gathered(),
+        may_fetch=signed is not None,
     )
-    peer = yield from judge(hs, question)
+    peer = yield from judge(hs, asked)
     return Server12(peer, chain, signed, exchange, request)
 
 

@@ -32,7 +32,7 @@ from bothways.tls.handshake.negotiation import (
     choose_for_request,
     server_share,
 )
-from bothways.tls.handshake.script import Handshake, Question, Script, expect, judge
+from bothways.tls.handshake.script import Handshake, Script, expect, judge
 from bothways.tls.handshake.steps import Step
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
@@ -46,8 +46,8 @@ from bothways.tls.wire.tls13 import (
     EncryptedExtensions,
     Finished,
 )
-from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.names import ServerName
+from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
 
@@ -156,16 +156,16 @@ def server_authentication(
     signed = check_proof(hs, certificate, proof, terms.scheme_codes, terms.anchors)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server_finished, finished)
-    question = Question(
-        signed.chain,
-        terms.anchors,
-        Purpose.SERVER,
-        target,
+    asked = VerificationRequest(
+        chain=signed.chain,
+        anchors=terms.anchors,
+        purpose=Purpose.SERVER,
+        name=target,
+        revocation=terms.revocation,
         leaf=signed.leaf,
         staples=signed.staples,
-        gathered=Gathered(),
     )
-    peer = yield from judge(hs, question)
+    peer = yield from judge(hs, asked)
     return Server(peer, signed, finish, request)
 
 

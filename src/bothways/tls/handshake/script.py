@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from bothways.faults import Blame
 from bothways.iana import SignatureScheme
@@ -31,16 +30,13 @@ from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.config import Clock
 from bothways.tls.handshake.steps import LEGAL, Step
 from bothways.tls.keys.transcript import Transcript
-from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.asking import Answer, Found, Missing, read_given, with_nonces
 from bothways.trust.evidence.gathered import ROUNDS, Gathered
-from bothways.trust.names import ServerName
 from bothways.trust.ocsp import OCSPStore
+from bothways.trust.request import VerificationRequest
 from bothways.trust.revocation import Revocation
-from bothways.trust.revocation import judge as judge_chain
-from bothways.trust.verdict import Purpose, Refused, Verdict, Want
+from bothways.trust.verdict import Refused, Verdict, Want
 
 M = TypeVar("M")
 N = TypeVar("N")
@@ -68,41 +64,6 @@ class ChangeCipherSpec:
 
 
 Exporter = Callable[[str, bytes | None, int], bytes]
-Staples = tuple[bytes | None, ...]
-
-
-class Question(NamedTuple):
-    """What is asked of trust about a peer: once in the handshake, and again when the verdict has lapsed.
-
-    chain: as the peer sent it.  staples: the OCSP responses that came with it, in its order.  gathered: what
-    is fetched for it; None where nothing may be on this peer's word, as it has not proved its key.
-    """
-
-    chain: Sequence[bytes]
-    anchors: TrustStore
-    purpose: Purpose
-    name: ServerName | None
-    key_usage: str = "digitalSignature"
-    leaf: Parsed | None = None
-    staples: Staples = ()
-    gathered: Gathered | None = None
-
-    def verdict(self, at: datetime, revocation: Revocation | None, *, defer: bool = False) -> Verdict:
-        """Answer it by the evidence at hand and the time `at`; `defer` leaves checks that take long to the caller."""
-        return judge_chain(
-            self.chain,
-            self.anchors,
-            purpose=self.purpose,
-            name=self.name,
-            at=at,
-            key_usage=self.key_usage,
-            leaf=self.leaf,
-            revocation=revocation,
-            staples=self.staples,
-            gathered=self.gathered,
-            defer=defer,
-        )
-
 
 # Each round may find more to check, such as the CRL of a CRL's signer; what is left then is checked at once.
 CHECK_ROUNDS = 8
@@ -118,7 +79,7 @@ class Handshake:
     """What every script of one connection works with; it learns, in the order of the conversation.
 
     `version`, `suite`, `group`, `alpn` are what was chosen, None until it is; `offered` has the codes of the
-    extensions to which the peer may now answer. `question` is how the peer was judged, by evidence of the
+    extensions to which the peer may now answer. `request` is how the peer was judged, by evidence of the
     generation `evidence_seen`. `defers_checks`: whoever drives us makes the checks that take long. `deadline` is
     when the handshake must be done, on the monotonic clock.
     """
@@ -132,7 +93,7 @@ class Handshake:
     observer: Observer | None
     revocation: Revocation | None = None
     staples: OCSPStore | None = None
-    question: Question | None = None
+    request: VerificationRequest | None = None
     evidence_seen: int = 0
     defers_checks: bool = False
     deadline: float = math.inf
@@ -155,7 +116,7 @@ class Handshake:
         """Rises whenever there is new evidence about peers."""
         return 0 if self.revocation is None else self.revocation.generation
 
-    def own_staples(self, credentials: Credentials) -> Staples:
+    def own_staples(self, credentials: Credentials) -> tuple[bytes | None, ...]:
         """Return for each certificate of ours the OCSP response that goes with it, while it holds."""
         if self.staples is None:
             return ()
@@ -173,7 +134,7 @@ class Handshake:
         self.out.forget()
         self.transcript.forget()
         self.exporter = None
-        self.question = None
+        self.request = None
 
 
 @overload
@@ -190,46 +151,50 @@ def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
     return message
 
 
-def judge(hs: Handshake, question: Question) -> Script[Peer]:
+def judge(hs: Handshake, request: VerificationRequest) -> Script[Peer]:
     """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3)."""
     yield _JUDGING
-    hs.question = question
-    return (yield from judge_with_fetching(hs, question))
+    hs.request = request
+    return (yield from judge_with_fetching(hs, request))
 
 
-def judge_with_fetching(hs: Handshake, question: Question) -> Script[Peer]:
+def judge_with_fetching(hs: Handshake, request: VerificationRequest) -> Script[Peer]:
     """Judge, and as long as evidence is wanted wait for it and judge again by all that there is then."""
-    verdict = yield from _checked(hs, question)
+    fetched = Gathered() if request.may_fetch else None
+    verdict = yield from _checked(hs, request, fetched)
     for _ in range(ROUNDS):
-        if not verdict.wants or question.gathered is None:
+        if not verdict.wants or fetched is None:
             break
         wanted = _wanted(hs, verdict.wants)
         found: Sequence[Found] = yield Wait(Step.JUDGING, wanted)
-        question.gathered.take(wanted.wants, found)
-        verdict = yield from _checked(hs, question)
+        fetched.take(wanted.wants, found)
+        verdict = yield from _checked(hs, request, fetched)
     return _concluded(hs, verdict)
 
 
-def _checked(hs: Handshake, question: Question) -> Script[Verdict]:
+def _checked(hs: Handshake, request: VerificationRequest, fetched: Gathered | None) -> Script[Verdict]:
     """Judge, after waiting for checks that take long where whoever drives us makes them."""
     for _ in range(CHECK_ROUNDS if hs.defers_checks else 0):
-        verdict = _verdict(hs, question, defer=True)
+        verdict = _verdict(hs, request, fetched, defer=True)
         if not verdict.checks:
             return verdict
         yield Wait(Step.JUDGING, ChecksWanted(verdict.checks))
-    return _verdict(hs, question)
+    return _verdict(hs, request, fetched)
 
 
-def check_at_hand(hs: Handshake, question: Question) -> None:
+def check_at_hand(hs: Handshake, request: VerificationRequest) -> None:
     """Blame the peer if it is refused by what is known already, whatever may yet be fetched."""
-    verdict = _verdict(hs, question, defer=hs.defers_checks)
+    fetched = Gathered() if request.may_fetch else None
+    verdict = _verdict(hs, request, fetched, defer=hs.defers_checks)
     if isinstance(verdict, Refused) and not verdict.wants and not verdict.checks:
         _concluded(hs, verdict)
 
 
-def _verdict(hs: Handshake, question: Question, *, defer: bool = False) -> Verdict:
+def _verdict(
+    hs: Handshake, request: VerificationRequest, fetched: Gathered | None, *, defer: bool = False
+) -> Verdict:
     hs.evidence_seen = hs.evidence_generation
-    return question.verdict(hs.clock.now(), hs.revocation, defer=defer)
+    return request.verify(hs.clock.now(), fetched, defer=defer)
 
 
 def _wanted(hs: Handshake, wants: Sequence[Want]) -> EvidenceWanted:

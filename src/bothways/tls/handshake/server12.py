@@ -47,7 +47,6 @@ from bothways.tls.handshake.negotiation12 import (
 from bothways.tls.handshake.script import (
     ChangeCipherSpec,
     Handshake,
-    Question,
     Script,
     expect,
     judge,
@@ -70,9 +69,8 @@ from bothways.tls.wire.tls12 import (
     encrypted_premaster,
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
-from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
-from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
 
@@ -117,7 +115,7 @@ def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     hs.inbox.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
     finished = yield from expect(Step.WAIT_CLIENT_FINISHED, Finished)
     check_finished_12(hs, secret, finished)
-    peer = yield from judge_client(hs, anchors, signed)
+    peer = yield from judge_client(hs, terms, signed)
     hs.out.change_cipher_spec()
     hs.out.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
     send_finished_12(hs, secret)
@@ -198,12 +196,18 @@ def agree(
     )
 
 
-def judge_client(hs: Handshake, anchors: TrustStore | None, signed: Signed | None) -> Script[Peer | None]:
+def judge_client(hs: Handshake, terms: ServerTerms, signed: Signed | None) -> Script[Peer | None]:
     """Judge a client that proved its key; one that showed no certificate stays anonymous."""
-    if signed is None or anchors is None:
+    if signed is None or terms.client_anchors is None:
         return None
-    question = Question(signed.chain, anchors, Purpose.CLIENT, None, leaf=signed.leaf, gathered=Gathered())
-    return (yield from judge(hs, question))
+    asked = VerificationRequest(
+        chain=signed.chain,
+        anchors=terms.client_anchors,
+        purpose=Purpose.CLIENT,
+        revocation=terms.revocation,
+        leaf=signed.leaf,
+    )
+    return (yield from judge(hs, asked))
 
 
 def _note_choices(observer: Observer, offer: Offer12, choice: Choice12) -> None:

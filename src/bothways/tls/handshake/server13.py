@@ -32,7 +32,7 @@ from bothways.tls.handshake.negotiation import (
     credentials_for,
     read_offer,
 )
-from bothways.tls.handshake.script import Handshake, Question, Script, expect, judge
+from bothways.tls.handshake.script import Handshake, Script, expect, judge
 from bothways.tls.handshake.steps import Step
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
@@ -50,7 +50,7 @@ from bothways.tls.wire.tls13 import (
 )
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
-from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
 AUTHORITIES_LIMIT = 16 * 1024
@@ -80,8 +80,8 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     secrets = agree(hs, offer, choice, share)
     anchors = terms.client_anchors
     server_parameters(hs, terms, choice, anchors)
-    asked = ext.find(offer.hello.extensions or (), ext.StatusRequest) is not None
-    yield from prove(hs, choice.credentials, choice.scheme, with_status=asked)
+    with_status = ext.find(offer.hello.extensions or (), ext.StatusRequest) is not None
+    yield from prove(hs, choice.credentials, choice.scheme, with_status=with_status)
     send_finished(hs, choice.suite, secrets.server_finished)
     application = secrets.application(hs.transcript.digest())
     hs.log_keys(application_lines, hello.random, application)
@@ -96,16 +96,15 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     hs.exporter = partial(exporter, application.exporter, suite=choice.suite)
     if signed is None or anchors is None:
         return None
-    question = Question(
-        signed.chain,
-        anchors,
-        Purpose.CLIENT,
-        None,
+    asked = VerificationRequest(
+        chain=signed.chain,
+        anchors=anchors,
+        purpose=Purpose.CLIENT,
+        revocation=terms.revocation,
         leaf=signed.leaf,
         staples=signed.staples,
-        gathered=Gathered(),
     )
-    return (yield from judge(hs, question))
+    return (yield from judge(hs, asked))
 
 
 def choose(terms: ServerTerms, offer: Offer) -> Choice:
