@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bothways.cli.admission import Admission, Visitor
+from bothways.cli.admission import Admission, Client
 from bothways.cli.options import Address
 from bothways.tls.events import Epoch, RecordSeen
 
@@ -23,22 +23,22 @@ class Door:
         self.sockets: list[socket.socket] = []
         self._port = 1000
 
-    def comes(self, host: str) -> Visitor | None:
+    def comes(self, host: str) -> Client | None:
         ours, theirs = socket.socketpair()
         self.sockets += [ours, theirs]
         self._port += 1
         return self.admission.arrive(ours, Address(host, self._port))
 
-    def enters(self, host: str) -> Visitor:
-        visitor = self.comes(host)
-        assert visitor is not None
-        return visitor
+    def enters(self, host: str) -> Client:
+        client = self.comes(host)
+        assert client is not None
+        return client
 
-    def settles(self, host: str) -> Visitor:
-        visitor = self.enters(host)
-        assert visitor.may_shake_hands(0)
-        assert visitor.establish(0)
-        return visitor
+    def settles(self, host: str) -> Client:
+        client = self.enters(host)
+        assert client.may_begin(0)
+        assert client.establish(0)
+        return client
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ def test_whole_records_that_came_are_progress(door) -> None:
     good, idle = here.enters("192.0.2.1"), here.enters("192.0.2.1")
     good(RecordSeen(False, 22, 500, Epoch.PLAINTEXT))
     idle(RecordSeen(True, 22, 5000, Epoch.PLAINTEXT))
-    for visitor in (good, idle):
-        visitor.place.since -= 5
+    for client in (good, idle):
+        client.place.since -= 5
     assert good.place.moved == 500
     here.enters("192.0.2.1")
     assert (good.ended, idle.ended) == (False, True)
@@ -93,12 +93,12 @@ def test_an_address_settles_in_a_quarter_of_the_places_and_then_waits(door) -> N
     here = door(8)
     first, second = here.settles("192.0.2.1"), here.settles("192.0.2.1")
     third = here.enters("192.0.2.1")
-    assert not third.may_shake_hands(0.01)
+    assert not third.may_begin(0.01)
     assert not third.establish(0.01)
     here.settles("192.0.2.2")
     timer = threading.Timer(0.05, first.leave)
     timer.start()
-    assert third.may_shake_hands(20)
+    assert third.may_begin(20)
     assert third.establish(0)
     timer.join()
     assert not second.ended
@@ -117,13 +117,13 @@ def test_when_all_places_are_settled_who_holds_most_and_was_silent_for_longest_g
     here = door(8)
     talking, silent = here.settles("192.0.2.1"), here.settles("192.0.2.1")
     ones = [here.settles(f"192.0.2.{number}") for number in range(2, 8)]
-    for visitor in (talking, silent, *ones):
-        visitor.place.since -= 60
-    talking.stir()
+    for client in (talking, silent, *ones):
+        client.place.since -= 60
+    talking.note_activity()
     newcomer = here.settles("198.51.100.1")
     assert silent.ended
     assert not any(each.ended for each in (talking, newcomer, *ones))
-    assert not here.enters("198.51.100.2").may_shake_hands(0.01)
+    assert not here.enters("198.51.100.2").may_begin(0.01)
 
 
 def test_who_waits_for_a_place_and_is_ended_waits_no_longer(door) -> None:
@@ -132,7 +132,7 @@ def test_who_waits_for_a_place_and_is_ended_waits_no_longer(door) -> None:
     waiting = here.enters("192.0.2.1")
     timer = threading.Timer(0.05, here.comes, ["192.0.2.1"])
     timer.start()
-    assert not waiting.may_shake_hands(60)
+    assert not waiting.may_begin(60)
     assert waiting.ended
     assert not waiting.establish(60)
     timer.join()
@@ -140,10 +140,10 @@ def test_who_waits_for_a_place_and_is_ended_waits_no_longer(door) -> None:
 
 def test_leaving_gives_every_place_back(door) -> None:
     here = door(8)
-    visitors = [here.settles("192.0.2.1"), here.enters("192.0.2.1")]
-    for visitor in visitors:
-        visitor.leave()
-        visitor.leave()
+    clients = [here.settles("192.0.2.1"), here.enters("192.0.2.1")]
+    for client in clients:
+        client.leave()
+        client.leave()
     assert here.admission.taken() == (0, 0)
 
 

@@ -98,7 +98,7 @@ class ServerLink(Link):
         )
         self._server = server
         self.limit = limit
-        self.place = Place("", self.make_room, 0.0)
+        self.place = Place("", self.evict, 0.0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the handshake, and the task that waits for its end."""
@@ -118,10 +118,10 @@ class ServerLink(Link):
         super().connection_lost(exc)
         self._server.left(self)
 
-    def make_room(self) -> None:
+    def evict(self) -> None:
         """End for another, and leave nothing to the system."""
         if self.account.failure is None:
-            self.account.failure = MadeRoom("its place was given to another handshake")
+            self.account.failure = Evicted("its place was given to another handshake")
         own = self.transport.get_extra_info("socket")
         if own is not None:
             with contextlib.suppress(OSError):
@@ -136,7 +136,7 @@ class ServerLink(Link):
             self._server.left(self)
 
 
-class MadeRoom(ConnectionAbortedError):
+class Evicted(ConnectionAbortedError):
     """A handshake was ended because others had more right to its place."""
 
 
@@ -149,7 +149,7 @@ class Server:
         self._handler = handler
         self._refused = refused
         self._handshakes = Places(handshakes)
-        self._made_room = 0
+        self._evicted = 0
         self._told_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -200,7 +200,7 @@ class Server:
         loser = self._handshakes.enter(link.place, link.place.since)
         if loser is not None:
             loser.end()
-            self._tell_of_room_made(link.place.since)
+            self._tell_of_evictions(link.place.since)
         task = asyncio.get_running_loop().create_task(self._converse(link))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -209,11 +209,11 @@ class Server:
         """Note that a handshake is over; for its link."""
         self._handshakes.leave(link.place)
 
-    def _tell_of_room_made(self, now: float) -> None:
-        self._made_room += 1
+    def _tell_of_evictions(self, now: float) -> None:
+        self._evicted += 1
         if self._told_at is None or now >= self._told_at + TOLD_SECONDS:
-            logger.warning("%d handshakes were ended because too many had begun", self._made_room)
-            self._told_at, self._made_room = now, 0
+            logger.warning("%d handshakes were ended because too many had begun", self._evicted)
+            self._told_at, self._evicted = now, 0
 
     async def _converse(self, link: ServerLink) -> None:
         address = link.transport.get_extra_info("peername")
@@ -221,7 +221,7 @@ class Server:
         try:
             try:
                 await link.until_established()
-            except MadeRoom:
+            except Evicted:
                 await link.until_lost()
                 return
             except (TLSError, OSError) as error:

@@ -41,7 +41,7 @@ TICK = 1.0  # seconds
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Faces(NamedTuple):
+class Applications(NamedTuple):
     """What strangers are answered, and what the operator is."""
 
     public: Starlette
@@ -55,10 +55,10 @@ def service(office: Office, tell: Tell) -> Starlette:
     and deltas, /crl/root.crl, /ca/issuing.cer, /ca/root.cer; beside them /health.
     tell: is given a sentence when what is due cannot be done. Raises ConfigError if nothing can be signed.
     """
-    return faces(office, tell).public
+    return applications(office, tell).public
 
 
-def faces(office: Office, tell: Tell) -> Faces:
+def applications(office: Office, tell: Tell) -> Applications:
     """Make the application that `service` makes, and that for the operator, who alone is told /metrics."""
     keeper = Keeper(office, tell)
     desk = _Desk(keeper)
@@ -88,7 +88,7 @@ def faces(office: Office, tell: Tell) -> Faces:
             Route("/metrics{rest:path}", _metrics_apart),
         ],
     )
-    return Faces(public, Starlette(routes=[Route("/metrics", desk.metrics)]))
+    return Applications(public, Starlette(routes=[Route("/metrics", desk.metrics)]))
 
 
 async def _keep(keeper: Keeper) -> None:

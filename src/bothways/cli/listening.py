@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from types import FrameType
 
-from bothways.cli.admission import Admission, Visitor, reset
+from bothways.cli.admission import Admission, Client, reset
 from bothways.cli.options import Address
 from bothways.iana import ContentType
 
-Conversation = Callable[[Visitor], None]
+Conversation = Callable[[Client], None]
 
 BACKLOG = 1024
 ACCEPT_AGAIN_SECONDS = 0.1
@@ -76,7 +76,7 @@ class Acceptor:
         conversation: Conversation,
         admission: Admission,
         hello_seconds: float,
-        unheard: Callable[[Visitor, str], None],
+        unheard: Callable[[Client, str], None],
     ) -> None:
         self._listener = listener
         self._conversation = conversation
@@ -85,7 +85,7 @@ class Acceptor:
         self._unheard = unheard
         self._threads = threading.BoundedSemaphore(admission.limit + SPARE_THREADS)
         self._selector = selectors.DefaultSelector()
-        self._waiting: dict[Visitor, float] = {}  # until when, in the order of arrival
+        self._waiting: dict[Client, float] = {}  # until when, in the order of arrival
 
     def run(self) -> None:
         """Accept until `Stop`."""
@@ -96,8 +96,8 @@ class Acceptor:
                 while True:
                     self._turn()
             finally:
-                for visitor in list(self._waiting):
-                    self._close(visitor)
+                for client in list(self._waiting):
+                    self._close(client)
 
     def _turn(self) -> None:
         first = next(iter(self._waiting.values()), None)
@@ -129,71 +129,71 @@ class Acceptor:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setblocking(False)
-        visitor = self._admission.arrive(sock, address)
-        if visitor is None:
+        client = self._admission.arrive(sock, address)
+        if client is None:
             reset(sock)
             sock.close()
             return
         _wake_at(sock, HEADER_LENGTH)
-        self._selector.register(sock, selectors.EVENT_READ, visitor)
-        self._waiting[visitor] = time.monotonic() + self._hello_seconds
+        self._selector.register(sock, selectors.EVENT_READ, client)
+        self._waiting[client] = time.monotonic() + self._hello_seconds
 
-    def _hear(self, visitor: Visitor) -> None:
+    def _hear(self, client: Client) -> None:
         """Begin the conversation when a whole record is there, or what can become none."""
         try:
-            header = visitor.sock.recv(HEADER_LENGTH, socket.MSG_PEEK)
+            header = client.sock.recv(HEADER_LENGTH, socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
             header = b""
-        if visitor.ended or not header:
-            self._drop(visitor, "the client left before it said anything")
+        if client.ended or not header:
+            self._drop(client, "the client left before it said anything")
             return
-        heard_before, visitor.place.moved = visitor.place.moved, len(header)
-        if not heard_before and _is_awaited(visitor.sock, header):
+        heard_before, client.place.moved = client.place.moved, len(header)
+        if not heard_before and _is_awaited(client.sock, header):
             return
-        self._stop_waiting(visitor)
-        _wake_at(visitor.sock, 1)
-        visitor.sock.setblocking(True)
-        self._begin(visitor)
+        self._stop_waiting(client)
+        _wake_at(client.sock, 1)
+        client.sock.setblocking(True)
+        self._begin(client)
 
-    def _begin(self, visitor: Visitor) -> None:
+    def _begin(self, client: Client) -> None:
         if self._threads.acquire(timeout=ACCEPT_AGAIN_SECONDS):
             try:
-                threading.Thread(target=self._converse, args=(visitor,), daemon=True).start()
+                threading.Thread(target=self._converse, args=(client,), daemon=True).start()
             except RuntimeError:  # no thread is to be had: this client is turned away, the server stays
                 self._threads.release()
             else:
                 return
-        self._close(visitor)
+        self._close(client)
 
-    def _converse(self, visitor: Visitor) -> None:
+    def _converse(self, client: Client) -> None:
         try:
-            with visitor.sock:
-                self._conversation(visitor)
+            with client.sock:
+                self._conversation(client)
         finally:
-            visitor.leave()
+            client.leave()
             self._threads.release()
 
     def _leave_the_silent(self) -> None:
         now = time.monotonic()
-        for visitor, until in list(islice(self._waiting.items(), ACCEPTED_AT_ONCE)):
+        for client, until in list(islice(self._waiting.items(), ACCEPTED_AT_ONCE)):
             if until > now:
                 return
-            self._drop(visitor, f"the client sent no ClientHello within {self._hello_seconds:g} seconds")
+            self._drop(client, f"the client sent no ClientHello within {self._hello_seconds:g} seconds")
 
-    def _drop(self, visitor: Visitor, words: str) -> None:
-        self._stop_waiting(visitor)
-        self._unheard(visitor, words)
-        self._close(visitor)
+    def _drop(self, client: Client, words: str) -> None:
+        self._stop_waiting(client)
+        self._unheard(client, words)
+        self._close(client)
 
-    def _stop_waiting(self, visitor: Visitor) -> None:
-        del self._waiting[visitor]
-        self._selector.unregister(visitor.sock)
+    def _stop_waiting(self, client: Client) -> None:
+        del self._waiting[client]
+        self._selector.unregister(client.sock)
 
-    def _close(self, visitor: Visitor) -> None:
-        visitor.leave()
-        visitor.sock.close()
+    def _close(self, client: Client) -> None:
+        client.leave()
+        client.sock.close()
 
 
 def _is_awaited(sock: socket.socket, header: bytes) -> bool:

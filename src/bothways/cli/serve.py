@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import click
 
 from bothways.cli.activity import Activity
-from bothways.cli.admission import Admission, Visitor
+from bothways.cli.admission import Admission, Client
 from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.listening import Acceptor, allow_descriptors, listen, until_stopped
 from bothways.cli.options import (
@@ -173,50 +173,50 @@ class Serving:
     picture: LadderFile | None
     reports: Reports
 
-    def unheard(self, visitor: Visitor, words: str) -> None:
+    def unheard(self, client: Client, words: str) -> None:
         """Tell of a client that sent no ClientHello."""
-        if visitor.ended:
+        if client.ended:
             self.reports.untold()
         else:
-            self.reports.failed(visitor.address.host, lambda: [f"{visitor.address} ended: {words}"])
+            self.reports.failed(client.address.host, lambda: [f"{client.address} ended: {words}"])
 
-    def serve(self, visitor: Visitor) -> None:
+    def serve(self, client: Client) -> None:
         """Shake hands with a client and talk to it; whatever ends that is told."""
-        client, recorder = visitor.address, Recorder() if self.picture is not None else None
-        witness = Witness(self.config, address=str(client), files=self.files, also=recorder)
+        recorder = Recorder() if self.picture is not None else None
+        witness = Witness(self.config, address=str(client.address), files=self.files, also=recorder)
         known = False
         try:
-            if not visitor.may_shake_hands(self.config.handshake_timeout):
+            if not client.may_begin(self.config.handshake_timeout):
                 self.reports.untold()
                 return
-            channel = _shake_hands(visitor, self.config, witness, recorder, self.picture)
+            channel = _shake_hands(client, self.config, witness, recorder, self.picture)
             with channel:
-                if not visitor.establish(self.config.handshake_timeout):
+                if not client.establish(self.config.handshake_timeout):
                     channel.abort()
                     self.reports.untold()
                     return
                 agreed = f"TLS {channel.version}, {channel.suite}, {channel.group}"
-                name = f"{client} is {peer_name(channel.peer)} ({agreed})"
+                name = f"{client.address} is {peer_name(channel.peer)} ({agreed})"
                 say("\n".join(bounded([name, *_warnings(channel)])))
                 known = channel.peer is not None
                 channel.stop_observing()  # what ends it from here on is no handshake
-                activity = Activity(self.idle_limit, visitor.stir)
+                activity = Activity(self.idle_limit, client.note_activity)
                 activity.watch(channel)
                 self.talk(channel, activity)
         except (TLSError, OSError) as error:
-            if visitor.ended and not visitor.established:
+            if client.ended and not client.established:
                 self.reports.untold()
             else:
-                told = functools.partial(_failure, visitor, error, witness)
-                self.reports.failed(client.host, told, known=known)
+                told = functools.partial(_failure, client, error, witness)
+                self.reports.failed(client.address.host, told, known=known)
 
 
-def _failure(visitor: Visitor, error: Exception, witness: Witness) -> list[str]:
+def _failure(client: Client, error: Exception, witness: Witness) -> list[str]:
     """Say what ended a connection, and what that may come from."""
-    if visitor.ended:
-        return [f"{visitor.address} ended: its place was given to an address that held fewer"]
+    if client.ended:
+        return [f"{client.address} ended: its place was given to an address that held fewer"]
     causes = explain(error, witness.situation()).lines()
-    return [f"{visitor.address} ended: {headline(error)}", *(f"    {line}" for line in causes)]
+    return [f"{client.address} ended: {headline(error)}", *(f"    {line}" for line in causes)]
 
 
 def _warnings(channel: Channel) -> list[str]:
@@ -228,7 +228,7 @@ def _warnings(channel: Channel) -> list[str]:
 
 
 def _shake_hands(
-    visitor: Visitor,
+    client: Client,
     config: ServerConfig,
     witness: Witness,
     recorder: Recorder | None,
@@ -239,11 +239,11 @@ def _shake_hands(
     why: Explanation | None = None
 
     def observe(note: Note) -> None:
-        visitor(note)
+        client(note)
         witness(note)
 
     try:
-        return wrap(visitor.sock, config, observer=observe)
+        return wrap(client.sock, config, observer=observe)
     except (TLSError, OSError) as error:
         failure, why = error, explain(error, witness.situation())
         raise
