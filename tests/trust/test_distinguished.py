@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 from bothways.trust.distinguished import (
     FOLDED_LIMIT,
     attributes,
+    can_be_compared,
     common_name,
     dotted,
     has_endless_text,
@@ -56,6 +57,15 @@ def cn(value: str, kind: _ASN1Type = UTF8) -> bytes:
         (cn("Stra\u00dfe"), cn("STRASSE")),
         (cn("caf\u00e9"), cn("CAFE\u0301")),
         (cn("so\u00adft"), cn("soft")),
+        (cn("so\u0001ft"), cn("soft")),
+        (cn("so\u001fft"), cn("soft")),
+        (cn("so\u0085ft"), cn("so ft")),
+        (cn("so\tft"), cn("so ft")),
+        (cn("so\u00a0ft"), cn("so ft")),
+        (cn("so\u3000 ft"), cn("so ft")),
+        (cn("\u202esoft"), cn("soft")),
+        (cn("\ufeffs\u200doft\ufe0f"), cn("soft")),
+        (cn("\u212aelvin"), cn("kelvin")),
     ],
 )
 def test_names_that_differ_in_case_spaces_composition_or_string_type_are_the_same(one, other):
@@ -129,6 +139,28 @@ def test_strings_that_do_not_decode_are_compared_as_bytes():
     bits = der((NameOID.X500_UNIQUE_IDENTIFIER, "ab", UTF8)).replace(b"\x0c\x02", b"\x03\x02")
     assert spelled(bits) == "x500UniqueIdentifier=#03026162"
     assert normal(bits) == normal(bits)
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "comparable"),
+    [
+        (0x0C, "caf\u00e9".encode(), True),
+        (0x0C, b"caf\xe9", False),
+        (0x13, b"cafe", True),
+        (0x13, b"caf\xe9", False),
+        (0x14, b"caf\xe9", True),
+        (0x1E, b"\0c\0a", True),
+        (0x1E, b"\0c\0", False),
+        (0x1C, b"\0\0\0c", True),
+        (0x1C, b"\0c", False),
+        (0x03, b"\0\xff", True),
+        (0x0C, "\u00e9".encode() * 257, False),
+    ],
+)
+def test_a_name_can_be_compared_if_its_strings_are_of_their_types(tag, value, comparable):
+    """RFC 5280 7.1: what is none may look like another name, and escape its constraints."""
+    attribute = encode(0x30, b"\x06\x03\x55\x04\x0a" + encode(tag, value))
+    assert can_be_compared(encode(0x30, encode(0x31, attribute))) is comparable
 
 
 def test_a_name_is_told_with_its_most_particular_part_first():

@@ -14,7 +14,7 @@ from bothways.trust.name_constraints import NameConstraintCheck, constraint_reas
 from bothways.trust.work import OutOfWork, Step, WorkBudget
 from pki import alternative, intermediate, issue, key, leaf, name, root
 from pki import der as encode
-from raw_certificates import alternatives, general_name, raw, sequence, smtp_utf8_mailbox
+from raw_certificates import alternatives, edited, general_name, raw, sequence, smtp_utf8_mailbox
 
 
 def subtree(text: str) -> x509.GeneralName:
@@ -399,6 +399,27 @@ def test_a_common_name_of_a_ca_is_not_taken_for_an_identity():
     assert constraint_reasons(path_of(below), WorkBudget()) == []
     [reason] = constraint_reasons(path_of(below)[1:], WorkBudget())
     assert (reason.fault, reason.facts["name"]) == (Fault.NAME_NOT_PERMITTED, "ca.other.example")
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "fault"),
+    [
+        (0x0C, "b\u00e4d".encode(), Fault.NAME_EXCLUDED),
+        (0x14, b"b\xe4d", Fault.NAME_EXCLUDED),
+        (0x1B, b"b\xe4d", Fault.NAME_EXCLUDED),
+        (0x0C, "b\u00e4\u0001d".encode(), Fault.NAME_EXCLUDED),
+        (0x0C, b"b\xe4d", Fault.NAME_EXCLUDED),
+        (0x0C, "g\u00f6\u00f6d".encode(), None),
+    ],
+)
+def test_a_subject_escapes_no_subtree_by_the_type_of_its_string(tag, value, fault):
+    """RFC 5280 7.1: nor by octets that its type does not allow, which some show as other letters."""
+    excluded = general_name("DN", name(None, O="B\u00c4D").public_bytes())
+    ca = root("CA", extra=[raw("2.5.29.30", sequence(encode(0xA1, sequence(excluded))), True)])
+    subject = sequence(encode(0x31, sequence(bytes.fromhex("060355040a"), encode(tag, value))))
+    bearer = edited(issue("me", ca), subject=subject)
+    found = [each.fault for each in constraint_reasons([Parsed(bearer.der), Parsed(ca.der)], WorkBudget())]
+    assert found == ([] if fault is None else [fault])
 
 
 def test_every_common_name_and_address_of_a_subject_counts():

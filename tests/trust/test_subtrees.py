@@ -194,7 +194,18 @@ def test_directory_names_lie_below_what_they_begin_with(common, others, base_com
     assert not found.has(Kind.DIRECTORY, "CN=me")
 
 
-STRINGS = {0x0C: "utf-8", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}
+STRINGS = {
+    0x0C: "utf-8",
+    0x13: "ascii",
+    0x14: "latin-1",
+    0x15: "latin-1",
+    0x16: "ascii",
+    0x19: "latin-1",
+    0x1A: "ascii",
+    0x1B: "latin-1",
+    0x1C: "utf-32-be",
+    0x1E: "utf-16-be",
+}
 
 
 @pytest.mark.parametrize("outer", STRINGS)

@@ -28,7 +28,20 @@ _STRINGS = {
     0x1C: "utf-32-be",  # UniversalString
     0x1E: "utf-16-be",  # BMPString
 }
-_UNSEEN = {"\u00ad", "\u1806", "\u034f", "\u180b", "\u180c", "\u180d", "\ufffc", "\u200b"}
+# Other strings are none of a name's (RFC 5280 4.1.2.4), but whoever reads them takes them for the same text:
+# VideotexString, GraphicString, VisibleString, GeneralString.
+_COMPARED = _STRINGS | {0x15: "latin-1", 0x19: "latin-1", 0x1A: "ascii", 0x1B: "latin-1"}
+# What counts for nothing in a comparison (RFC 4518 2.2); tabs and ends of lines count for spaces.
+_UNSEEN = dict.fromkeys(
+    each
+    for first, last in (
+        (0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F), (0xAD, 0xAD), (0x34F, 0x34F), (0x6DD, 0x6DD),
+        (0x70F, 0x70F), (0x1806, 0x1806), (0x180B, 0x180E), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x2063),
+        (0x206A, 0x206F), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFC), (0x1D173, 0x1D17A),
+        (0xE0001, 0xE0001), (0xE0020, 0xE007F),
+    )
+    for each in range(first, last + 1)
+)  # fmt: skip
 
 
 def attributes(name: bytes) -> list[list[tuple[bytes, int, bytes]]]:
@@ -98,7 +111,7 @@ _short_normal = lru_cache(maxsize=1024)(_normal)
 
 def _prepared(tag: int, value: bytes) -> tuple[int, str | bytes]:
     """Prepare a string for comparison: case, composition and spaces do not count (RFC 4518 2)."""
-    encoding = _STRINGS.get(tag)
+    encoding = _COMPARED.get(tag)
     if encoding is None:
         return tag, value
     try:
@@ -107,8 +120,9 @@ def _prepared(tag: int, value: bytes) -> tuple[int, str | bytes]:
         return tag, value
     if _is_too_long_to_fold(text):
         return tag, value
+    if not (text.isascii() and text.isprintable()):
+        text = text.translate(_UNSEEN)
     if not text.isascii():
-        text = "".join(each for each in text if each not in _UNSEEN and not "\ufe00" <= each <= "\ufe0f")
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return 0, " ".join(text.lower().split())
 
@@ -120,10 +134,28 @@ def _is_too_long_to_fold(text: str) -> bool:
 def has_endless_text(name: bytes) -> bool:
     """Whether a string in a name is so long that it is compared as it stands, and may so escape a rule."""
     return len(name) > FOLDED_LIMIT and any(
-        tag in _STRINGS and _is_too_long_to_fold(value.decode(_STRINGS[tag], "replace"))
+        tag in _COMPARED and _is_too_long_to_fold(value.decode(_COMPARED[tag], "replace"))
         for relative in attributes(name)
         for _, tag, value in relative
     )
+
+
+def can_be_compared(name: bytes) -> bool:
+    """Whether all strings in a name can be compared by their characters; ValueError for what is no name."""
+    return not has_endless_text(name) and all(
+        _decodes(value, _COMPARED[tag])
+        for relative in attributes(name)
+        for _, tag, value in relative
+        if tag in _COMPARED
+    )
+
+
+def _decodes(value: bytes, encoding: str) -> bool:
+    try:
+        value.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def spelled(name: bytes) -> str:

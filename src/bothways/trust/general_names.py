@@ -15,7 +15,7 @@ from string import ascii_letters, ascii_lowercase, digits
 from typing import NamedTuple
 
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element
-from bothways.trust.distinguished import has_endless_text, identifier_text, normal_relatives, spelled
+from bothways.trust.distinguished import can_be_compared, identifier_text, normal_relatives, spelled
 
 _UTF8_STRING = 0x0C
 _VALUE = 0xA0
@@ -206,10 +206,10 @@ def host_form(text: str) -> str | None:
 def directory_form(name: bytes) -> tuple[bytes, ...] | None:
     """Return the relative names of a directory name as RFC 5280 7.1 compares them; None where it is none.
 
-    So is one with a string that is too long to be compared by these rules.
+    So is one with a string that cannot be compared by these rules: one that its type does not allow, or too long.
     """
     try:
-        return None if has_endless_text(name) else normal_relatives(name)
+        return normal_relatives(name) if can_be_compared(name) else None
     except ValueError:
         return None
 
