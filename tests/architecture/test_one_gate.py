@@ -192,7 +192,7 @@ def _unguarded(tree: ast.Module) -> Iterator[tuple[ast.Attribute, str]]:
         id(inner)
         for call in ast.walk(tree)
         if isinstance(call, ast.Call)
-        and ast.unparse(call.func).rpartition(".")[2] in CARRIERS | {"read_extensions"}
+        and ast.unparse(call.func).rpartition(".")[2] in CARRIERS | {"read_needed", "read_extensions"}
         for argument in call.args
         for inner in ast.walk(argument)
     }

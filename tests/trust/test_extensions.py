@@ -9,12 +9,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
 from bothways.trust.certificate import Parsed
+from bothways.trust.extension_readers import TLSFeatures
 from bothways.trust.extensions import (
     CONSULTED,
     EXTENSIONS_LIMIT,
     NAMES,
     Place,
-    TLSFeatures,
     UnreadExtension,
     all_extensions,
     area_in,
@@ -24,6 +24,7 @@ from bothways.trust.extensions import (
     name_of,
     one_by_one,
     read_extensions,
+    read_needed,
 )
 from bothways.trust.parsing import EncodingError
 from pki import crl, der, issuing_point, key, leaf, ocsp_response, root
@@ -147,6 +148,31 @@ def test_one_that_no_rule_reads_is_passed_over_unread():
     assert parsed.extension(x509.IssuerAlternativeName) is None
 
 
+def refused_reading():
+    raise ValueError("one of them cannot be read")
+
+
+def test_where_not_all_can_be_read_only_those_are_tried_that_a_rule_reads():
+    """To fail costs more than to read, and a stranger could have all but one fail."""
+    usage = extension(bytes.fromhex("0603551d0f"), b"\x03\x02\x05\xa0")
+    stamps = extension(bytes.fromhex("060a2b06010401d679020402"), GARBAGE)
+    area = der(0x30, stamps + usage)
+    found = read_needed(refused_reading, area, Place.CERTIFICATE, CONSULTED)
+    unread, read = found.values()
+    assert unread.value.problem == "it was not read"
+    assert read.value.digital_signature
+    with pytest.raises(EncodingError, match="keyUsage: it is cut off"):
+        area = der(0x30, extension(bytes.fromhex("0603551d0f"), GARBAGE) + stamps)
+        read_needed(refused_reading, area, Place.CERTIFICATE, CONSULTED)
+
+
+def test_one_that_stands_twice_is_refused():
+    """RFC 5280 4.2."""
+    usage = extension(bytes.fromhex("0603551d0f"), b"\x03\x02\x05\xa0")
+    with pytest.raises(EncodingError, match="extensions: keyUsage stands there twice"):
+        read_needed(refused_reading, der(0x30, usage * 3), Place.CERTIFICATE, CONSULTED)
+
+
 @pytest.mark.parametrize("count", [EXTENSIONS_LIMIT, EXTENSIONS_LIMIT + 1, 4000])
 def test_their_number_is_bounded_before_any_is_read(count):
     """Each costs whoever reads it more than the bytes that it takes."""
@@ -161,10 +187,10 @@ def test_their_number_is_bounded_before_any_is_read(count):
 
     asked: list[bool] = []
     if count <= EXTENSIONS_LIMIT:
-        assert read_extensions(read, area, Place.CERTIFICATE) == ()
+        assert read_needed(read, area, Place.CERTIFICATE, CONSULTED) == {}
         assert len(one_by_one(area, Place.CERTIFICATE)) == count
         return
-    for refused in (check_count, lambda it: read_extensions(read, it, Place.CERTIFICATE)):
+    for refused in (check_count, lambda it: read_needed(read, it, Place.CERTIFICATE, CONSULTED)):
         with pytest.raises(EncodingError, match=f"extensions: more than {EXTENSIONS_LIMIT} of them"):
             refused(area)
     assert not asked

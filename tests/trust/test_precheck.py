@@ -43,7 +43,7 @@ def test_alternative_names_so_short_and_many_that_they_are_none_are_refused_unre
     with_names(IDENTIFIER, 100).load()
     with_names(ADDRESS, 2000).load()
     with_names(encode(0x82, b"a.bc"), 2000).load()
-    monkeypatch.setattr(source, "read_extensions", lambda *_: pytest.fail("they were read"))
+    monkeypatch.setattr(source, "read_needed", lambda *_: pytest.fail("they were read"))
     with pytest.raises(ValueError, match="extensions: too many elements in 6004 bytes"):
         with_names(IDENTIFIER, 2000).load()
 

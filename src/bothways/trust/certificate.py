@@ -43,10 +43,8 @@ from bothways.trust.extensions import (
     CONSULTED,
     Extensions,
     Place,
-    by_identifier,
     name_of,
-    read_extensions,
-    unread_in,
+    read_needed,
 )
 from bothways.trust.general_names import GeneralName, general_names
 from bothways.trust.key_identifiers import (
@@ -212,11 +210,10 @@ class Parsed:
         certificate = open_certificate(self.der)
         area = self.der[slice(*self._extensions_at)]
         attempt("extensions", check_number_of_elements, area)
-        found = read_extensions(lambda: certificate.extensions, area, Place.CERTIFICATE) if area else ()
-        extensions = by_identifier(found)
-        unread = unread_in(found, _READ_BY_PARSER)
-        if unread is not None:
-            raise unread
+        extensions: Extensions = {}
+        if area:
+            place = Place.CERTIFICATE
+            extensions = read_needed(lambda: certificate.extensions, area, place, _READ_BY_PARSER)
         self._check_names()
         return Loaded(
             certificate,

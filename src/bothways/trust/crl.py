@@ -92,7 +92,8 @@ class CRL:
         self.normal_issuer = normal(self.issuer)
         self.this_update = crl.last_update_utc
         self.next_update = crl.next_update_utc
-        found = read_extensions(lambda: crl.extensions, area_in(self._parts.header, Place.CRL), Place.CRL)
+        area = area_in(self._parts.header, Place.CRL)
+        found = read_extensions(lambda: crl.extensions, area, Place.CRL)
         extensions = by_identifier(found)
         self.unread = unread_in(found)
         unknown = [

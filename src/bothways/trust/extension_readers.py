@@ -11,6 +11,7 @@ from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, e
 from bothways.trust.distinguished import dotted
 
 _BOOLEAN, _INTEGER = 0x01, 0x02
+_NULL = b"\x05\x00"
 _FALSE, _TRUE = b"\x00", b"\xff"
 _IDENTIFIER_LIMIT = 63
 _POLICIES_LIMIT = 1024
@@ -22,6 +23,19 @@ _QUALIFIERS = {
 
 class PoliciesAlone(x509.CertificatePolicies):
     """Certificate policies whose qualifiers cannot be read."""
+
+
+class TLSFeatures(x509.TLSFeature):
+    """A TLS feature extension (RFC 7633) with features that `cryptography` does not know, in `others`."""
+
+    def __init__(self, known: list[x509.TLSFeatureType], others: tuple[int, ...], value: bytes) -> None:
+        self._features = known
+        self.others = others
+        self._value = value
+
+    def public_bytes(self) -> bytes:
+        """Return its DER as it stands."""
+        return self._value
 
 
 def basic_constraints(value: bytes) -> x509.BasicConstraints:
@@ -87,3 +101,36 @@ def _qualifiers(value: bytes, at: int, end: int) -> set[bytes]:
             raise ValueError("bytes follow a qualifier")
         found.add(value[begin:middle])
     return found
+
+
+def check_policy_mappings(value: bytes) -> None:
+    """See that policy mappings are well-formed (RFC 5280 4.2.1.5); `policies` says what they mean. Raises ValueError."""
+    at, end = expect_element(value, 0, len(value), SEQUENCE, "list of mappings")
+    if end != len(value) or at == end:
+        raise ValueError("no list of mappings")
+    for tag, _, start, stop in elements(value, at, end):
+        kinds = [kind for kind, *_ in elements(value, start, stop)]
+        if tag != SEQUENCE or kinds != [OBJECT_IDENTIFIER, OBJECT_IDENTIFIER]:
+            raise ValueError("a mapping is no pair of policies")
+
+
+def check_null(value: bytes) -> None:
+    """See that the value is NULL, as that of noRevAvail has to be (RFC 9608 2). Raises ValueError."""
+    if value != _NULL:
+        raise ValueError("its value is not NULL")
+
+
+def tls_features(value: bytes) -> TLSFeatures:
+    """Read the features of RFC 7633, of which `cryptography` knows two. Raises ValueError."""
+    at, end = expect_element(value, 0, len(value), SEQUENCE, "list of features")
+    numbers = []
+    for tag, _, start, stop in elements(value, at, end):
+        number = int.from_bytes(value[start:stop], "big", signed=True)
+        if tag != _INTEGER or not 1 <= stop - start <= 3 or not 0 <= number <= 0xFFFF:
+            raise ValueError("a feature is no number of an extension of TLS")
+        numbers.append(number)
+    if end != len(value) or not numbers:
+        raise ValueError("no list of features")
+    known = [each for each in x509.TLSFeatureType if each.value in numbers]
+    others = tuple(each for each in numbers if each not in {feature.value for feature in known})
+    return TLSFeatures(known, others, value)

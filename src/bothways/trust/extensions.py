@@ -16,7 +16,6 @@ from cryptography.x509.oid import ExtensionOID
 
 from bothways.trust import parsing
 from bothways.trust.der import (
-    OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
     element,
@@ -26,7 +25,13 @@ from bothways.trust.der import (
     extensions_in,
 )
 from bothways.trust.distinguished import dotted
-from bothways.trust.extension_readers import basic_constraints, certificate_policies
+from bothways.trust.extension_readers import (
+    basic_constraints,
+    certificate_policies,
+    check_null,
+    check_policy_mappings,
+    tls_features,
+)
 from bothways.trust.parsing import EncodingError, attempt, readable
 
 # An honest certificate has about ten; each costs whoever reads it more than the bytes that it takes.
@@ -45,7 +50,6 @@ Holder = (
     | ocsp.OCSPResponse
 )
 
-_INTEGER, _NULL = 0x02, b"\x05\x00"
 _EXTENSION_REQUEST = bytes.fromhex("06092a864886f70d01090e")
 _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
 NAMES = {
@@ -103,19 +107,6 @@ class UnreadExtension(x509.ExtensionType):
         return self.value
 
 
-class TLSFeatures(x509.TLSFeature):
-    """A TLS feature extension (RFC 7633) with features that `cryptography` does not know, in `others`."""
-
-    def __init__(self, known: list[x509.TLSFeatureType], others: tuple[int, ...], value: bytes) -> None:
-        self._features = known
-        self.others = others
-        self._value = value
-
-    def public_bytes(self) -> bytes:
-        """Return its DER as it stands."""
-        return self._value
-
-
 class Place(Enum):
     """Where extensions stand, which decides how each is read; the value encloses a list of them."""
 
@@ -167,12 +158,10 @@ def by_identifier(found: Iterable[Read]) -> Extensions:
     return extensions
 
 
-def unread_in(
-    found: Iterable[Read], among: Container[x509.ObjectIdentifier] | None = None
-) -> EncodingError | None:
-    """Return what keeps the first unread extension from being read, or None; of some kinds, or of all."""
+def unread_in(found: Iterable[Read]) -> EncodingError | None:
+    """Return what keeps the first unread extension from being read, or None."""
     for each in found:
-        if isinstance(each.value, UnreadExtension) and (among is None or each.oid in among):
+        if isinstance(each.value, UnreadExtension):
             return EncodingError(name_of(each.oid), each.value.problem)
     return None
 
@@ -180,16 +169,50 @@ def unread_in(
 def read_extensions(read: Callable[[], Iterable[Read]], area: bytes, place: Place) -> tuple[Read, ...]:
     """Return the same as `all_extensions`, and sooner where `cryptography` can read them all.
 
-    read: how it does so, such as `lambda: certificate.extensions`. area: the DER of the list of extensions, empty
-    for none.  Raises EncodingError for more than `EXTENSIONS_LIMIT`, and for what is no list of extensions.
+    read: how it does so, such as `lambda: crl.extensions`. area: the DER of the list of extensions, empty for
+    none.  Raises EncodingError for more than `EXTENSIONS_LIMIT`, and for what is no list of extensions.
     """
+    found = _together(read, area)
+    return one_by_one(area, place) if found is None else found
+
+
+def read_needed(
+    read: Callable[[], Iterable[Read]], area: bytes, place: Place, needed: Container[x509.ObjectIdentifier]
+) -> Extensions:
+    """Return all extensions by their identifiers, of which those that are `needed` can be read.
+
+    Others are not tried one by one: nobody asks for them, and to fail costs more than to read. Arguments are those
+    of `read_extensions`.  Raises EncodingError, also for one that stands there twice.
+    """
+    found = _together(read, area)
+    return by_identifier(_needed_alone(area, place, needed) if found is None else _readable(found, needed))
+
+
+def _together(read: Callable[[], Iterable[Read]], area: bytes) -> tuple[Read, ...] | None:
     check_count(area)
     found = readable("extensions", lambda: tuple(read()))
-    if found is None:
-        return one_by_one(area, place)
-    if any(each.oid in _OWN_CHECKS for each in found):
-        return tuple(_seen(each) if each.oid in _OWN_CHECKS else each for each in found)
-    return found
+    if found is None or not any(each.oid in _OWN_CHECKS for each in found):
+        return found
+    return tuple(_seen(each) if each.oid in _OWN_CHECKS else each for each in found)
+
+
+def _needed_alone(area: bytes, place: Place, needed: Container[x509.ObjectIdentifier]) -> Iterator[Read]:
+    taken_apart = [(each, *_parts(each)) for each in _elements(area)]
+    by_identifier(_untried(*parts[1:]) for parts in taken_apart)
+    for der, oid, critical, value in taken_apart:
+        found = _alone(der, place) if oid in needed else _untried(oid, critical, value)
+        yield from _readable([found], needed)
+
+
+def _untried(oid: x509.ObjectIdentifier, critical: bool, value: bytes) -> Read:
+    return x509.Extension(oid, critical, UnreadExtension(oid, value, "it was not read"))
+
+
+def _readable(found: Iterable[Read], needed: Container[x509.ObjectIdentifier]) -> Iterator[Read]:
+    for each in found:
+        if isinstance(each.value, UnreadExtension) and each.oid in needed:
+            raise EncodingError(name_of(each.oid), each.value.problem)
+        yield each
 
 
 def check_count(area: bytes) -> None:
@@ -217,9 +240,13 @@ def _elements(area: bytes) -> Iterator[bytes]:
         yield area[found[1] : found[3]]
 
 
-def _alone(der: bytes, place: Place) -> Read:
+def _parts(der: bytes) -> tuple[x509.ObjectIdentifier, bool, bytes]:
     kind, critical, value = attempt("extensions", next, extensions_in(der, 0, len(der)))
-    oid = x509.ObjectIdentifier(dotted(kind))
+    return x509.ObjectIdentifier(dotted(kind)), critical, value
+
+
+def _alone(der: bytes, place: Place) -> Read:
+    oid, critical, value = _parts(der)
     if oid in _OWN_CHECKS:
         return _seen(x509.Extension(oid, critical, x509.UnrecognizedExtension(oid, value)))
     try:
@@ -308,47 +335,14 @@ _AREAS: dict[Place, Callable[[bytes], bytes]] = {
 # -- what `cryptography` leaves to others ----------------------------------------------------------------
 
 
-def _check_policy_mappings(value: bytes) -> None:
-    """See that policy mappings are well-formed (RFC 5280 4.2.1.5); `policies` says what they mean."""
-    at, end = expect_element(value, 0, len(value), SEQUENCE, "list of mappings")
-    if end != len(value) or at == end:
-        raise ValueError("no list of mappings")
-    for tag, _, start, stop in elements(value, at, end):
-        kinds = [kind for kind, *_ in elements(value, start, stop)]
-        if tag != SEQUENCE or kinds != [OBJECT_IDENTIFIER, OBJECT_IDENTIFIER]:
-            raise ValueError("a mapping is no pair of policies")
-
-
-def _check_null(value: bytes) -> None:
-    """See that the value is NULL, as that of noRevAvail has to be (RFC 9608 2)."""
-    if value != _NULL:
-        raise ValueError("its value is not NULL")
-
-
-def _tls_features(value: bytes) -> x509.ExtensionType:
-    """Read the features of RFC 7633, of which `cryptography` knows two."""
-    at, end = expect_element(value, 0, len(value), SEQUENCE, "list of features")
-    numbers = []
-    for tag, _, start, stop in elements(value, at, end):
-        number = int.from_bytes(value[start:stop], "big", signed=True)
-        if tag != _INTEGER or not 1 <= stop - start <= 3 or not 0 <= number <= 0xFFFF:
-            raise ValueError("a feature is no number of an extension of TLS")
-        numbers.append(number)
-    if end != len(value) or not numbers:
-        raise ValueError("no list of features")
-    known = [each for each in x509.TLSFeatureType if each.value in numbers]
-    others = tuple(each for each in numbers if each not in {feature.value for feature in known})
-    return TLSFeatures(known, others, value)
-
-
 # Checked here, since `cryptography` takes any value for them ...
 _OWN_CHECKS: dict[x509.ObjectIdentifier, Callable[[bytes], None]] = {
-    ExtensionOID.POLICY_MAPPINGS: _check_policy_mappings,
-    _NO_REVOCATION_AVAILABLE: _check_null,
+    ExtensionOID.POLICY_MAPPINGS: check_policy_mappings,
+    _NO_REVOCATION_AVAILABLE: check_null,
 }
 # ... and those that are read here where `cryptography` cannot, since it knows less than the RFC allows.
 _FURTHER_READERS: dict[x509.ObjectIdentifier, Callable[[bytes], x509.ExtensionType]] = {
-    ExtensionOID.TLS_FEATURE: _tls_features,
+    ExtensionOID.TLS_FEATURE: tls_features,
     ExtensionOID.BASIC_CONSTRAINTS: basic_constraints,
     ExtensionOID.CERTIFICATE_POLICIES: certificate_policies,
 }

@@ -29,7 +29,7 @@ from bothways.explain.escape import visible
 from bothways.trust import parsing
 from bothways.trust.certificate import Parsed
 from bothways.trust.der import encoded
-from bothways.trust.extensions import unread_in
+from bothways.trust.extensions import CONSULTED, Place, all_extensions, unread_in
 
 P = TypeVar("P")
 _EMPTY = encoded(SEQUENCE, b"")
@@ -137,10 +137,10 @@ def _foremost(extensions: Sequence[Told]) -> Facts:
 def _problem(der: bytes) -> Facts:
     """Return what judging makes of a certificate that it cannot read, or of an extension that it passes over."""
     try:
-        extensions = Parsed(der).load().extensions
+        Parsed(der).load()
     except ValueError as error:
         return [("problem", f"refused wherever it is judged: {visible(str(error))}")]
-    unread = unread_in(extensions.values())
+    unread = unread_in(each for each in all_extensions(der, Place.CERTIFICATE) if each.oid not in CONSULTED)
     if unread is None:
         return []
     return [("problem", f"not read where it is judged, since no rule needs it: {visible(str(unread))}")]
