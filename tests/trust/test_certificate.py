@@ -11,7 +11,7 @@ from cryptography.x509 import BasicConstraints, Name
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import Parsed, issuer_of, subject_of
 from bothways.trust.der import element
 from bothways.trust.distinguished import dotted
 from pki import as_version_1, intermediate, leaf, name, root
@@ -409,3 +409,46 @@ def test_a_serial_number_that_is_no_integer_of_der_is_refused(serial):
     """X.690 8.3.2."""
     with pytest.raises(ValueError, match="serial"):
         Parsed(edited(SERVER, serial=encode(0x02, bytes.fromhex(serial))).der).load()
+
+
+def attribute(tag: int, value: bytes) -> bytes:
+    return encode(0x30, b"\x06\x03\x55\x04\x03" + encode(tag, value))
+
+
+NO_NAMES = {
+    "an empty relative name": encode(0x31, b""),
+    "a relative name that is no set": attribute(0x0C, b"a"),
+    "an attribute without a value": encode(0x31, encode(0x30, b"\x06\x03\x55\x04\x03")),
+    "an attribute with two values": encode(0x31, encode(0x30, b"\x06\x03\x55\x04\x03\x0c\x01a\x0c\x01b")),
+    "an attribute without a type": encode(0x31, encode(0x30, b"\x0c\x01a")),
+    "what is cut off": b"\x31\x05\x30",
+}
+
+
+@pytest.mark.parametrize("place", ["subject", "issuer"])
+@pytest.mark.parametrize("what", NO_NAMES)
+def test_a_name_that_is_none_is_refused_by_its_place(what: str, place: str) -> None:
+    """RFC 5280 4.1.2.4."""
+    named = edited(SERVER, **{place: encode(0x30, NO_NAMES[what])})
+    with pytest.raises(ValueError, match=place):
+        Parsed(named.der).load()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        encode(0x31, attribute(0x02, b"\x05")),
+        encode(0x31, attribute(0x14, b"K\xf6zjegyz\xf5")),
+        encode(0x31, attribute(0x02, b"\x05") + attribute(0x0C, b"a")),
+        encode(0x31, attribute(0x03, b"\x00a") + attribute(0x03, b"\x00b")),
+        encode(0x31, attribute(0x0C, b"\xff\xfe")),
+    ],
+)
+def test_a_name_of_odd_strings_can_be_compared_and_told(name: bytes) -> None:
+    """The parser of X.509 refuses most of these; public roots have TeletexString in Latin letters."""
+    parsed = Parsed(edited(SERVER, subject=encode(0x30, name)).der)
+    assert parsed.load().x509.serial_number > 0
+    assert parsed.normal_subject
+    assert subject_of(parsed.x509) == parsed.subject_text
+    assert "CN=" in parsed.subject_text
+    assert issuer_of(parsed.x509) == parsed.issuer_text

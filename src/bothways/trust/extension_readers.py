@@ -104,7 +104,7 @@ def _qualifiers(value: bytes, at: int, end: int) -> set[bytes]:
 
 
 def check_policy_mappings(value: bytes) -> None:
-    """See that policy mappings are well-formed (RFC 5280 4.2.1.5); `policies` says what they mean. Raises ValueError."""
+    """See that policy mappings are well-formed, whatever they mean (RFC 5280 4.2.1.5). Raises ValueError."""
     at, end = expect_element(value, 0, len(value), SEQUENCE, "list of mappings")
     if end != len(value) or at == end:
         raise ValueError("no list of mappings")
