@@ -290,6 +290,10 @@ def test_extensions_are_found_as_they_stand():
         (encode(0x30, encode(0x30, b"\x06\x01\x29\x04\x00") * 2), "stands there twice"),
         (encode(0x30, encode(0x30, encode(6, b"\x29" * 80) + b"\x04\x00") * 2), "of 80 bytes stands there"),
         (b"\x05\x00", "no extensions"),
+        (
+            encode(0x30, b"".join(encode(0x30, bytes((6, 1, each, 4, 0))) for each in range(65))),
+            "more than 64 extensions",
+        ),
     ],
 )
 def test_extensions_that_are_none_are_told(extensions, problem):

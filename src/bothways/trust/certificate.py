@@ -41,6 +41,7 @@ from bothways.trust.distinguished import (
 )
 from bothways.trust.extensions import (
     CONSULTED,
+    EXTENSIONS_LIMIT,
     Extensions,
     Place,
     name_of,
@@ -300,6 +301,8 @@ class Parsed:
             raise ValueError(f"{end - stop} bytes follow the extensions")
         found: dict[bytes, tuple[bool, bytes]] = {}
         for oid, critical, value in extensions_in(self.der, start, stop):
+            if len(found) == EXTENSIONS_LIMIT:
+                raise ValueError(f"more than {EXTENSIONS_LIMIT} extensions")
             if oid in found:
                 raise ValueError(f"the extension {identifier_text(oid)} stands there twice")
             found[oid] = critical, value

@@ -79,13 +79,33 @@ def normal_relatives(name: bytes) -> tuple[bytes, ...]:
     return _short_relatives(name) if len(name) <= _SHORT_NAME else _relatives(name)
 
 
+Prepared = tuple[bytes, int, str | bytes]
+
+
 def _relatives(name: bytes) -> tuple[bytes, ...]:
-    return tuple(
-        repr(sorted((kind, *_prepared(tag, value)) for kind, tag, value in relative)).encode(
-            "utf-8", "backslashreplace"
-        )
-        for relative in attributes(name)
-    )
+    return tuple(map(_form, _prepared_relatives(name)))
+
+
+def _prepared_relatives(name: bytes) -> list[list[Prepared]]:
+    return [
+        [(kind, *_prepared(tag, value)) for kind, tag, value in relative] for relative in attributes(name)
+    ]
+
+
+def _form(relative: list[Prepared]) -> bytes:
+    return repr(sorted(relative)).encode("utf-8", "backslashreplace")
+
+
+def comparable_relatives(name: bytes) -> tuple[bytes, ...] | None:
+    """Return what `normal_relatives` returns, but None where a string in the name is compared as it stands.
+
+    It is so where its type does not allow its octets, or where it is too long: it may look like another, and
+    escape a rule.  Raises ValueError for what is no name.
+    """
+    relatives = _prepared_relatives(name)
+    if any(tag in _COMPARED for relative in relatives for _, tag, _ in relative):
+        return None
+    return tuple(map(_form, relatives))
 
 
 def normal(name: bytes) -> bytes:
@@ -138,24 +158,6 @@ def has_endless_text(name: bytes) -> bool:
         for relative in attributes(name)
         for _, tag, value in relative
     )
-
-
-def can_be_compared(name: bytes) -> bool:
-    """Whether all strings in a name can be compared by their characters; ValueError for what is no name."""
-    return not has_endless_text(name) and all(
-        _decodes(value, _COMPARED[tag])
-        for relative in attributes(name)
-        for _, tag, value in relative
-        if tag in _COMPARED
-    )
-
-
-def _decodes(value: bytes, encoding: str) -> bool:
-    try:
-        value.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def spelled(name: bytes) -> str:

@@ -15,7 +15,7 @@ from string import ascii_letters, ascii_lowercase, digits
 from typing import NamedTuple
 
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element
-from bothways.trust.distinguished import can_be_compared, identifier_text, normal_relatives, spelled
+from bothways.trust.distinguished import comparable_relatives, identifier_text, spelled
 
 _UTF8_STRING = 0x0C
 _VALUE = 0xA0
@@ -125,9 +125,15 @@ def general_name(tag: int, value: bytes, addresses: tuple[int, ...] = (4, 16)) -
     return GeneralName(kind, value)
 
 
-def steps_of(names: Iterable[GeneralName]) -> int:
-    """Return how many short names' work it is to compare these; a directory name costs most for its length."""
-    return sum(1 + len(name.value) // (3 if name.kind is Kind.DIRECTORY else 32) for name in names)
+def further_work(names: Iterable[GeneralName]) -> int:
+    """Return how many comparisons' work it is to read these for comparison, beside one short name's each."""
+    return sum(map(_further_work, names))
+
+
+def _further_work(name: GeneralName) -> int:
+    if name.kind is Kind.DIRECTORY:
+        return len(name.value) // 3
+    return (6 if name.kind is Kind.OTHER else 0) + len(name.value) // 32
 
 
 def other_name(value: bytes) -> tuple[bytes, bytes]:
@@ -209,7 +215,7 @@ def directory_form(name: bytes) -> tuple[bytes, ...] | None:
     So is one with a string that cannot be compared by these rules: one that its type does not allow, or too long.
     """
     try:
-        return normal_relatives(name) if can_be_compared(name) else None
+        return comparable_relatives(name)
     except ValueError:
         return None
 

@@ -17,8 +17,8 @@ from bothways.trust.general_names import (
     GeneralName,
     Kind,
     directory_form,
+    further_work,
     mailbox_form,
-    steps_of,
     uri_host_form,
 )
 from bothways.trust.reasons import few
@@ -93,14 +93,16 @@ def _both_subtrees(issuer: Parsed, work: WorkBudget) -> tuple[Subtrees, Subtrees
 
 
 def _subtrees(found: Sequence[Subtree], excluding: bool, work: WorkBudget) -> Subtrees:
-    work.spend(Step.NAME, steps_of(each.base for each in found))
+    work.spend(Step.NAME, len(found))
+    work.spend(Step.NAME_COMPARISON, further_work(each.base for each in found))
     return Subtrees(found, excluding=excluding)
 
 
 def names_to_constrain(certificate: Parsed, work: WorkBudget, is_leaf: bool) -> list[Name]:
     """Collect the subject, the identities in it, and the alternative names (RFC 5280 4.2.1.10)."""
     alternatives = certificate.alternative_names or ()
-    work.spend(Step.NAME, steps_of(alternatives))
+    work.spend(Step.NAME, 1 + len(alternatives))
+    work.spend(Step.NAME_COMPARISON, further_work(alternatives))
     names = [Name(form_of(each), value_of(each), each) for each in alternatives]
     names += [
         Name(Kind.EMAIL, mailbox_form(each.utf8_mailbox, ascii_only=False), each)
@@ -109,39 +111,32 @@ def names_to_constrain(certificate: Parsed, work: WorkBudget, is_leaf: bool) -> 
     ]
     if certificate.subject == EMPTY_NAME:
         return names
-    own = Name(Kind.DIRECTORY, directory_form(certificate.subject), certificate.subject_text)
+    own = GeneralName(Kind.DIRECTORY, certificate.subject)
+    work.spend(Step.NAME_COMPARISON, 2 * further_work([own]))
+    names.append(Name(Kind.DIRECTORY, directory_form(own.value), certificate.subject_text))
     kinds = {each.kind for each in alternatives}
-    in_subject = _addresses(certificate.subject)
-    if is_leaf:
-        in_subject += _identities(certificate.subject)
-    return [*names, own, *(each for each in in_subject if each.form not in kinds)]
+    return names + [each for each in _in_subject(own.value, is_leaf) if each.form not in kinds]
 
 
-def _strings(subject: bytes, wanted: bytes) -> list[str]:
-    return [
-        string(tag, value)
-        for relative in attributes(subject)
-        for kind, tag, value in relative
-        if kind == wanted
-    ]
+def _in_subject(subject: bytes, is_leaf: bool) -> Iterator[Name]:
+    """Yield the names that stand in a subject, which count where no alternative name is of their kind.
 
-
-def _addresses(subject: bytes) -> list[Name]:
-    """Return the e-mail addresses of a subject, which count where no alternative name is one."""
-    return [Name(Kind.EMAIL, mailbox_form(each), each) for each in _strings(subject, _EMAIL)]
-
-
-def _identities(subject: bytes) -> list[Name]:
-    """Return the common names of a subject that can be taken for names of another kind.
-
-    RFC 5280 does not constrain them, but whoever reads an identity from a common name would be deceived.
+    They are e-mail addresses, and in a leaf what its common names can be taken for. RFC 5280 does not constrain
+    those, but whoever reads an identity from a common name would be deceived.
     """
-    found = (_identity(each) for each in _strings(subject, _COMMON_NAME))
-    return [each for each in found if each is not None]
+    for relative in attributes(subject):
+        for kind, tag, value in relative:
+            if kind == _EMAIL:
+                text = string(tag, value)
+                yield Name(Kind.EMAIL, mailbox_form(text), text)
+            elif kind == _COMMON_NAME and is_leaf:
+                found = _identity(string(tag, value))
+                if found is not None:
+                    yield found
 
 
 def _identity(text: str) -> Name | None:
-    """Return the name that a common name can be taken for; a single label is no DNS name here."""
+    """Return the name that a common name can be taken for, if any; a single label is no DNS name here."""
     candidates: list[tuple[Kind, Value]] = [
         (Kind.EMAIL, mailbox_form(text)),
         (Kind.URI, uri_host_form(text)),

@@ -135,17 +135,16 @@ class PathSearch:
         for anchor in self.anchors.issuers_of(last):
             if self._take(path, anchor):
                 yield anchor, True
-        for other in likeliest_first(last, self._named_issuers(last)):
-            if self._take(path, other):
-                yield other, False
+        for other in likeliest_first(last, self._named_issuers(path)):
+            yield other, False
 
-    def _named_issuers(self, child: Parsed) -> list[Parsed]:
-        """Return the certificates of the chain that bear the name of the child's issuer, but anchors."""
+    def _named_issuers(self, path: Path) -> list[Parsed]:
+        """Return the certificates of the chain that bear the name of the last one's issuer, but anchors."""
         self._work.spend(Step.CANDIDATE, len(self.others()))
         return [
             each
             for each in self.others()
-            if each.is_named_issuer_of(child) and self.anchors.own(each) is None
+            if each.is_named_issuer_of(path[-1]) and self.anchors.own(each) is None and self._take(path, each)
         ]
 
     def _take(self, path: Path, candidate: Parsed) -> bool:
