@@ -64,9 +64,11 @@ def drawn_chain(kind: str, size: int, seed: int) -> chains.Chain:
     return chains.ended(chains.KINDS[kind](chance, size), chance.choice(chains.ENDS))
 
 
-def hold_calls(what: str, calls: int, paid: float, received: int) -> None:
-    """What takes calls was paid for, but for a small part."""
-    allowed = paid + UNPAID_MICROSECONDS_A_BYTE * received
+def hold_calls(
+    what: str, calls: int, paid: float, received: int, a_byte: float = UNPAID_MICROSECONDS_A_BYTE
+) -> None:
+    """What takes calls was paid for, but for a small part of each byte."""
+    allowed = paid + a_byte * received
     assert calls / CALLS_A_MICROSECOND <= allowed, (
         f"{what}: {calls} calls for {received} bytes, {paid} us paid"
     )

@@ -46,7 +46,7 @@ from bothways.tls.events import AlertSeen, Chosen, Judged, KeysChanged, MessageS
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import flight, tls12, tls13
 from bothways.tls.wire.hello import HELLO_RETRY_REQUEST, ServerHello, is_retry
-from bothways.tls.wire.words import words
+from bothways.tls.wire.words import ITEMS_SHOWN, words
 
 TEXT_LIMIT = 600
 WITHHELD = "withheld: whoever has a ticket may be able to resume with it"
@@ -206,8 +206,9 @@ def _fields(message: flight.Message) -> Iterator[Field]:
         if ticket and field.startswith("ticket") and isinstance(value, bytes):
             yield Field(field, WITHHELD, ())
         elif isinstance(value, tuple) and len(value) > 1 and field in forms:
-            items = tuple(_item(forms[field], each) for each in value)
-            yield Field(field, f"{len(items)} items" if len(text) > 80 else text, items)
+            items = tuple(_item(forms[field], each) for each in value[:ITEMS_SHOWN])
+            more = (f"and {len(value) - ITEMS_SHOWN} more",) if len(value) > ITEMS_SHOWN else ()
+            yield Field(field, f"{len(value)} items" if len(text) > 80 else text, items + more)
         elif isinstance(value, tuple) and any(isinstance(each, TICKETS) for each in value):
             yield Field(field, WITHHELD, ())
         else:

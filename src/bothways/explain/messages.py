@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
+from functools import partial
+from typing import TypeVar
 
 from bothways.explain.documents import key_words
 from bothways.explain.escape import visible
@@ -27,6 +29,8 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.distinguished import is_readable, spelled
 from bothways.trust.parsing import attempt
 
+T = TypeVar("T")
+
 LISTED = 4
 
 
@@ -37,8 +41,13 @@ def version(code: int) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """Return the first of several names, and how many more there are."""
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more if names else "none"
+    return _first_of(names, str)
+
+
+def _first_of(values: Sequence[T], told: Callable[[T], str]) -> str:
+    """Return the first of several in words, and how many more there are: a peer chose how many."""
+    more = f" and {len(values) - LISTED} more" if len(values) > LISTED else ""
+    return ", ".join(map(told, values[:LISTED])) + more if values else "none"
 
 
 def title(message: Message) -> str:
@@ -174,8 +183,8 @@ def _protocol(protocols: ext.ApplicationProtocols) -> str:
 
 
 def _listed(registry: type[IntEnum], codes: Iterable[int]) -> str:
-    return listed([name(registry, code) for code in codes if not is_grease(code)])
+    return _first_of([code for code in codes if not is_grease(code)], partial(name, registry))
 
 
 def _versions(codes: Iterable[int]) -> str:
-    return listed([version(code) for code in codes if not is_grease(code)])
+    return _first_of([code for code in codes if not is_grease(code)], version)

@@ -7,6 +7,7 @@ from cryptography import x509
 
 from bothways.explain.documents.asn1 import whole
 from bothways.explain.documents.names import (
+    alternative_names,
     general_name,
     general_names,
     name_words,
@@ -126,6 +127,13 @@ def test_one_name_that_cannot_be_read_hides_no_other():
         "DNS b.example",
     ]
     assert general_names(whole(sequence(), "names")) == ["none"]
+
+
+def test_of_more_names_than_are_shown_the_words_are_not_looked_for():
+    """A stranger chooses how many there are, and a picture tells a hundred."""
+    found = whole(sequence(der(0x82, b"a.example") * 101), "names")
+    assert alternative_names(found) == ["DNS a.example"] * 100 + [""]
+    assert alternative_names(whole(sequence(), "names")) == ["none"]
 
 
 @pytest.mark.parametrize(

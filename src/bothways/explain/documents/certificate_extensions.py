@@ -31,7 +31,12 @@ from bothways.explain.documents.asn1 import (
 )
 from bothways.explain.documents.distribution_points import distribution_points
 from bothways.explain.documents.extensions import Table, Words
-from bothways.explain.documents.names import general_name, general_names, subtree_name
+from bothways.explain.documents.names import (
+    alternative_names,
+    general_name,
+    general_names,
+    subtree_name,
+)
 from bothways.explain.documents.timestamps import precertificate, timestamps
 from bothways.explain.documents.vendors import VENDORS
 from bothways.oids import ACCESS_METHODS, ATTRIBUTES, POLICIES, PURPOSES
@@ -256,8 +261,8 @@ CERTIFICATE_EXTENSIONS: Table = {
     "2.5.29.14": Words("subject key identifier", _key_identifier, OCTET_STRING),
     "2.5.29.15": Words("key usage", _key_usage, BIT_STRING),
     "2.5.29.16": Words("private key usage", _usage_period),
-    "2.5.29.17": Words("alternative names", general_names),
-    "2.5.29.18": Words("issuer alternative names", general_names),
+    "2.5.29.17": Words("alternative names", alternative_names),
+    "2.5.29.18": Words("issuer alternative names", alternative_names),
     "2.5.29.19": Words("CA", _basic_constraints),
     "2.5.29.30": Words("name constraints", _name_constraints),
     "2.5.29.31": Words("CRL distribution points", distribution_points, a_row_each=True),

@@ -18,6 +18,7 @@ from bothways.explain.documents.asn1 import (
     short_hex,
     whole,
 )
+from bothways.explain.documents.document import ITEMS_SHOWN
 from bothways.explain.escape import visible
 from bothways.oids import OTHER_NAMES
 from bothways.trust.der import encoded
@@ -47,6 +48,12 @@ def relative_words(found: Element) -> str:
 def general_names(found: Element) -> list[str]:
     """Return each of GeneralNames in words; one that cannot be read is told where it stands."""
     return [general_name(each) for each in found.children()] or ["none"]
+
+
+def alternative_names(found: Element) -> list[str]:
+    """Return the same for a list that may be long: behind as many as are shown, the others are empty."""
+    names = [general_name(each) if place < ITEMS_SHOWN else "" for place, each in enumerate(found.children())]
+    return names or ["none"]
 
 
 def general_name(found: Element) -> str:

@@ -5,6 +5,8 @@ Whatever a peer put into a field, the words are printable ASCII of bounded lengt
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from bothways.faults import shown
@@ -47,10 +49,10 @@ def words(codec: Codec[Any], value: Any) -> str:
         case Uint():
             return str(value) if shape.registry is None else name(shape.registry, value)
         case Variants():
-            return _listed([_extension_words(shape, each) for each in value], "; ")
+            return _listed(value, "; ", partial(_extension_words, shape))
         case Vector():
             separator = ", " if isinstance(shape.item.shape, Uint) else "; "
-            return _listed([words(shape.item, each) for each in value], separator)
+            return _listed(value, separator, partial(words, shape.item))
         case Record():
             return ", ".join(f"{field} {text}" for field, _, text in fields_in(codec, value))
         case _:
@@ -66,9 +68,10 @@ def _extension_words(shape: Variants, extension: Any) -> str:
     return " ".join([title, *seen])
 
 
-def _listed(texts: list[str], separator: str) -> str:
-    if len(texts) > ITEMS_SHOWN:
-        texts = [*texts[:ITEMS_SHOWN], f"and {len(texts) - ITEMS_SHOWN} more"]
+def _listed(values: Sequence[Any], separator: str, tell: Callable[[Any], str]) -> str:
+    texts = [tell(each) for each in values[:ITEMS_SHOWN]]
+    if len(values) > ITEMS_SHOWN:
+        texts.append(f"and {len(values) - ITEMS_SHOWN} more")
     return separator.join(texts) or "none"
 
 
