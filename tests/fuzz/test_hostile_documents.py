@@ -41,6 +41,7 @@ from pair import NOON
 
 COUNT = 200
 FILES = 300
+TIMES = 20  # as many in `make test-all`
 
 
 @pytest.mark.parametrize("document", [LEAF.der, CA.der, LIST, REQUEST, *RESPONSES, QUESTION])
@@ -50,7 +51,7 @@ def test_mutation_starts_from_the_document_itself(document: bytes) -> None:
 
 @pytest.mark.parametrize("title", TARGETS)
 def test_mutants_raise_nothing_but_what_is_documented(title: str, full: bool) -> None:
-    assert TARGETS[title].sweep(COUNT * (100 if full else 1), title) > 0
+    assert TARGETS[title].sweep(COUNT * (TIMES if full else 1), title) > 0
 
 
 def test_mutants_are_judged_far_beyond_their_encoding() -> None:
@@ -87,7 +88,7 @@ def test_commands_end_with_a_status(title: str, tmp_path: Path, full: bool) -> N
     made, words = COMMANDS[title]
     places = {"ROOT": str(tmp_path / "root.pem"), "LEAF": str(tmp_path / "leaf.pem")}
     draws = random.Random(title)
-    for _ in range(COUNT // 3 * (100 if full else 1)):
+    for _ in range(COUNT // 3 * (TIMES if full else 1)):
         data = MAKERS[made](draws)
         assert command(tuple(places.get(word, word) for word in words), data, tmp_path) in (0, 1, 2)
 
@@ -194,7 +195,7 @@ def _whole(full: bool):
         ("question", parsing.ocsp_request),
         ("response", parsing.ocsp_response),
     ):
-        mutants = [MAKERS[made](draws) for _ in range(COUNT * (100 if full else 1))]
+        mutants = [MAKERS[made](draws) for _ in range(COUNT * (TIMES if full else 1))]
         for each in data + mutants:
             found = parsing.readable("", read, each)
             if found is not None and getattr(found, "response_status", None) in (None, _SUCCESSFUL):
@@ -204,7 +205,7 @@ def _whole(full: bool):
 def test_what_trust_takes_apart_keeps_what_it_says_of_itself(full: bool) -> None:
     """`Parsed.x509` goes to programs: its numbers, dates and key were read when it was loaded."""
     draws = random.Random("parsed")
-    for _ in range(COUNT * (100 if full else 5)):
+    for _ in range(COUNT * (TIMES if full else 1)):
         parsed = parsing.readable("", Parsed, MAKERS["leaf"](draws))
         if parsed is not None and parsing.readable("", parsed.load) is not None:
             found = parsed.x509
