@@ -27,7 +27,7 @@ from raw_certificates import (
     smtp_utf8_mailbox,
     with_extensions,
 )
-from raw_keys import EC, PSS, explicit_p256, of_algorithm, pss_parameters, rsa_key
+from raw_keys import EC, NULL, PSS, explicit_p256, of_algorithm, pss_parameters, rsa_key
 
 Certificate = Issued | Raw
 
@@ -140,6 +140,7 @@ NOBODYS_QUALIFIER = sequence(
 POINTS = x509.CRLDistributionPoints(
     [x509.DistributionPoint([x509.UniformResourceIdentifier("http://a.example/list")], None, None, None)]
 )
+ECDSA_SHA256 = der(0x06, bytes.fromhex("2a8648ce3d040302"))
 RSA_KEY, EC_KEY = key("RSA-2048", 901), key("P-256", 901)
 
 
@@ -280,6 +281,7 @@ CHANGES: dict[str, tuple[Callable[[Plan], None], bool]] = {
     "leaf with an exponent of 3": (exponent(3), True),
     "leaf with an even exponent": (exponent(65536), False),
     "leaf with a long exponent": (exponent(2**256 + 1), False),
+    "leaf signed by ECDSA with parameters": (edit("end", algorithm=sequence(ECDSA_SHA256, NULL)), False),
     # versions, serial numbers, times
     "leaf of version 2": (edit("end", version=bytes.fromhex("a003020101")), False),
     "leaf of version 4": (edit("end", version=bytes.fromhex("a003020103")), False),

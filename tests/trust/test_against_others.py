@@ -55,6 +55,7 @@ QUALIFIER = "it ignores what RFC 5280 4.2.1.4 asks to interpret where it is crit
 POINTS = "it takes them for known; RFC 5280 4.2.1.13 asks to process them, and here are no lists"
 HINT = "it takes a key identifier for a condition, RFC 5280 4.2.1.1 for a hint"
 PERMITS_NOTHING = "it refuses the whole; we hold that such a subtree permits nothing"
+PARAMETERS = "it does not look at what follows the algorithm of a signature, which RFC 5758 3.2 forbids"
 UNUSED = "it does not look at the numbers of a key that signs nothing here"
 
 # (who, change) -> why they see it otherwise
@@ -117,6 +118,7 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ): "at security level 2 it takes 112 bits, which P-224 has; TLS 1.3 has no scheme for it",
     ("openssl", "leaf with an even exponent"): UNUSED,
     ("openssl", "leaf with a long exponent"): UNUSED,
+    ("openssl", "leaf signed by ECDSA with parameters"): PARAMETERS,
     ("openssl", "leaf of version 4"): "it looks at versions only for whether they have extensions",
     ("openssl", "leaf with an address of five octets"): "it compares octets, and these match nothing",
     ("openssl", "excluded mailbox in quotation marks"): QUOTED,
@@ -142,6 +144,7 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("go", "intermediate with weak RSA"): KEYS,
     ("go", "intermediate bound to PSS, and signs so"): PADDING,
     ("go", "intermediate bound to PSS with SHA-256, and signs so"): PADDING,
+    ("go", "leaf signed by ECDSA with parameters"): PARAMETERS,
     ("go", "leaf with an even exponent"): UNUSED,
     ("go", "leaf with a negative serial number"): "it refuses them, as RFC 5280 4.1.2.2 lets it",
     ("go", "leaf without seconds"): "it reads them, which RFC 5280 4.1.2.5.1 does not allow",

@@ -154,3 +154,11 @@ def test_a_certificate_without_policies_ends_them():
     """RFC 5280 6.1.3 e."""
     ca = intermediate(intermediate(ROOT, "None"), "P1", extra=[asserting(ONE)])
     assert valid_policies(path_of(leaf(ca, extra=[asserting(ONE)])))[0] == frozenset()
+
+
+def test_a_policy_that_stands_twice_counts_once():
+    """RFC 5280 4.2.1.4 forbids it to CAs; whoever reads it may bear it."""
+    value = sequence(sequence(_der_oid(ONE)) * 2)
+    twice = x509.UnrecognizedExtension(ExtensionOID.CERTIFICATE_POLICIES, value)
+    path = path_of(leaf(root(), extra=[(twice, False)]))
+    assert valid_policies(path, REQUIRED) == (frozenset({ONE}), [])

@@ -143,3 +143,32 @@ def test_an_ocsp_response_of_a_key_that_is_bound_to_pss_is_held_to_it_too():
     response = OCSPResponse(ocsp_response(end))
     assert isinstance(response.signer(Parsed(RSA_CA.der), NOW), Parsed)
     assert isinstance(response.signer(Parsed(edited(RSA_CA, key=BOUND["to PSS"]).der), NOW), str)
+
+
+def identifier(text: str) -> bytes:
+    return der(0x06, bytes.fromhex(text))
+
+
+SHA256_RSA, SHA256_ECDSA, ED25519 = map(identifier, ("2a864886f70d01010b", "2a8648ce3d040302", "2b6570"))
+PARAMETERS = [
+    ("RSA-2048", sequence(SHA256_RSA, NULL), True),
+    ("RSA-2048", sequence(SHA256_RSA), True),
+    ("RSA-2048", sequence(SHA256_RSA, sequence()), False),
+    ("P-256", sequence(SHA256_ECDSA), True),
+    ("P-256", sequence(SHA256_ECDSA, NULL), False),
+    ("P-256", sequence(SHA256_ECDSA, sequence()), False),
+    ("Ed25519", sequence(ED25519), True),
+    ("Ed25519", sequence(ED25519, NULL), False),
+]
+
+
+@pytest.mark.parametrize(("kind", "algorithm", "holds"), PARAMETERS)
+def test_an_algorithm_has_the_parameters_that_it_may_have(kind, algorithm, holds):
+    """RFC 4055 5, RFC 5758 3.2, RFC 8410 3: NULL, or none; that RSA lacks its NULL is borne."""
+    top = root(f"Root {kind}", key_kind=kind)
+    child = Parsed(edited(leaf(top), algorithm=algorithm).der)
+    if holds:
+        assert is_signed_by(child, Parsed(top.der))
+    else:
+        with pytest.raises(ValueError, match="bytes follow"):
+            is_signed_by(child, Parsed(top.der))
