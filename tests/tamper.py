@@ -21,7 +21,7 @@ from bothways.faults import Fault, sentence
 from bothways.iana import Alert, ContentType
 from bothways.roles import Role
 from bothways.tls.events import AlertSeen, Note
-from bothways.tls.handshake.channel import Outbox
+from bothways.tls.handshake.message_io import Outbox
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
 from pair import Pair, Tamper, pair, untouched

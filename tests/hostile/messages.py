@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bothways.iana import ExtensionType
-from bothways.tls.handshake.channel import Outbox
+from bothways.tls.handshake.message_io import Outbox
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13

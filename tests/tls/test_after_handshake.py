@@ -8,7 +8,7 @@ from bothways import Established, Fault, PeerFault, UsageError
 from bothways.iana import HandshakeType
 from bothways.tls.after_handshake import IDLE_MESSAGE_LIMIT, AfterHandshake
 from bothways.tls.events import Epoch, KeysChanged, MessageSeen, Note, RecordSeen
-from bothways.tls.handshake.channel import Inbox
+from bothways.tls.handshake.message_io import Inbox
 from bothways.tls.record.protection import Plaintext
 from bothways.tls.wire.tls13 import Finished, KeyUpdate
 from pair import Pair, received

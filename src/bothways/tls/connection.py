@@ -38,10 +38,10 @@ from bothways.tls.events import (
     Warned,
 )
 from bothways.tls.handshake.alert_meanings import meaning_of, refused_step
-from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
 from bothways.tls.handshake.late13 import LateAuthentication
+from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script, evidence_found
 from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.steps import Law, Step, failed_check, law_of, message_ids, progress_of

@@ -14,7 +14,7 @@ from bothways import Connection, Event, Fault, PeerFault
 from bothways.iana import Alert
 from bothways.roles import Role, Version
 from bothways.tls.events import Note
-from bothways.tls.handshake.channel import Outbox
+from bothways.tls.handshake.message_io import Outbox
 from bothways.tls.handshake.steps import Law, Step, law_of
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.tls13 import Finished

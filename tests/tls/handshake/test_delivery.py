@@ -12,7 +12,7 @@ import pytest
 from bothways import Connection, Event, Fault, PeerAlert, PeerFault
 from bothways.iana import HandshakeType
 from bothways.roles import Role
-from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
+from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import CLIENT_HELLO_LIMIT, Message, encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello

@@ -13,7 +13,7 @@ from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme
 from bothways.roles import Role
 from bothways.tls.crypto.signing import sign
 from bothways.tls.handshake.authentication12 import exchange_input
-from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
+from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello

@@ -14,7 +14,7 @@ from bothways.roles import Role
 from bothways.tls.after_handshake import IDLE_MESSAGE_LIMIT
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, proof_input, sign
 from bothways.tls.events import Note
-from bothways.tls.handshake.channel import Outbox
+from bothways.tls.handshake.message_io import Outbox
 from bothways.tls.wire.tls13 import (
     Certificate,
     CertificateRequest,

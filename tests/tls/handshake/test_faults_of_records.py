@@ -7,7 +7,7 @@ import pytest
 from bothways import Connection, Fault
 from bothways.iana import Alert, HandshakeType
 from bothways.roles import Role
-from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
+from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello

@@ -9,7 +9,7 @@ import pytest
 from bothways import Fault, PeerFault
 from bothways.iana import Alert, ContentType, HandshakeType
 from bothways.roles import Role
-from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, Outbox
+from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, Outbox
 from bothways.tls.handshake.steps import LEGAL12, Step
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls12 import ServerHelloDone

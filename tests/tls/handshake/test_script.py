@@ -20,7 +20,7 @@ from bothways.tls.handshake.authentication13 import (
     prove,
     send_finished,
 )
-from bothways.tls.handshake.channel import Inbox, Outbox
+from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.script import Enter, Handshake, Wait, expect, judge, sign_with
 from bothways.tls.handshake.steps import Step
 from bothways.tls.keys.transcript import Transcript

@@ -12,7 +12,7 @@ from bothways import PeerFault
 from bothways.iana import Alert, ContentType, ExtensionType
 from bothways.roles import Role
 from bothways.tls.events import Note, RecordSeen
-from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC
+from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello

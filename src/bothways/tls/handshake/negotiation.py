@@ -28,7 +28,7 @@ from bothways.roles import Version
 from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.events import Caution
-from bothways.tls.handshake.filters import holds
+from bothways.tls.handshake.oid_filters import holds
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import code, first_repeated, host_names
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry

@@ -26,8 +26,8 @@ from bothways.tls.events import (
     Request,
     SignatureWanted,
 )
-from bothways.tls.handshake.channel import Inbox, Outbox
 from bothways.tls.handshake.config import Clock
+from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.steps import LEGAL, Step
 from bothways.tls.keys.transcript import Transcript
 from bothways.trust.credentials import Credentials

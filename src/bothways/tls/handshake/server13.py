@@ -20,8 +20,8 @@ from bothways.tls.handshake.authentication13 import (
     prove,
     send_finished,
 )
-from bothways.tls.handshake.channel import EARLY_DATA_LIMIT
 from bothways.tls.handshake.config import ServerTerms
+from bothways.tls.handshake.message_io import EARLY_DATA_LIMIT
 from bothways.tls.handshake.negotiation import (
     Offer,
     check_second_hello,

@@ -10,7 +10,7 @@ from bothways.iana import ContentType
 from bothways.roles import Role
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Note, RecordSeen
-from bothways.tls.handshake.channel import CHANGE_CIPHER_SPEC, EARLY_DATA_LIMIT, Inbox, Outbox
+from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, EARLY_DATA_LIMIT, Inbox, Outbox
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.protection import Plaintext, Protection
 from bothways.tls.wire.flight import encode_message
