@@ -10,7 +10,10 @@ from blaming import blames
 from bothways.faults import Fault
 from bothways.roles import Role
 from bothways.tls.events import Caution
-from bothways.tls.handshake.negotiation import ClientChoice, choose_client_credentials
+from bothways.tls.handshake.credentials import (
+    ClientChoice,
+    choose_client_credentials,
+)
 from bothways.tls.handshake.oid_filters import EXTENDED_KEY_USAGE, KEY_USAGE, holds
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest

@@ -24,12 +24,12 @@ from bothways.tls.handshake.authentication13 import (
     send_finished,
 )
 from bothways.tls.handshake.config import ClientTerms
+from bothways.tls.handshake.credentials import choose_for_request
 from bothways.tls.handshake.negotiation import (
     check_after_retry,
     check_encrypted_extensions,
     check_retry,
     check_server_hello,
-    choose_for_request,
     server_share,
 )
 from bothways.tls.handshake.script import Handshake, Script, expect, judge

@@ -11,7 +11,10 @@ from bothways.iana import HandshakeType
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, proof_input
 from bothways.tls.handshake.authentication13 import certificate_message
 from bothways.tls.handshake.config import ClientTerms
-from bothways.tls.handshake.negotiation import ClientChoice, choose_for_request
+from bothways.tls.handshake.credentials import (
+    ClientChoice,
+    choose_for_request,
+)
 from bothways.tls.handshake.script import Handshake
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.keys.transcript import Transcript

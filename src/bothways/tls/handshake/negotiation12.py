@@ -24,13 +24,15 @@ from bothways.tls.crypto.groups import CLASSIC_GROUPS
 from bothways.tls.crypto.signing import TABLE, schemes_for
 from bothways.tls.crypto.suites import SUITES12, Suite
 from bothways.tls.handshake.config import ServerTerms
-from bothways.tls.handshake.negotiation import (
-    DOWNGRADE_TO_12,
+from bothways.tls.handshake.credentials import (
     ClientChoice,
-    asked_name,
-    check_protocol,
     choose_client_credentials,
     credentials_for,
+)
+from bothways.tls.handshake.negotiation import (
+    DOWNGRADE_TO_12,
+    asked_name,
+    check_protocol,
 )
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello

@@ -21,15 +21,17 @@ from bothways.tls.handshake.authentication13 import (
     send_finished,
 )
 from bothways.tls.handshake.config import ServerTerms
+from bothways.tls.handshake.credentials import (
+    choose_server_credentials,
+    credentials_for,
+)
 from bothways.tls.handshake.message_io import EARLY_DATA_LIMIT
 from bothways.tls.handshake.negotiation import (
     Offer,
     check_second_hello,
     choose_group,
     choose_protocol,
-    choose_server_credentials,
     choose_suite,
-    credentials_for,
     read_offer,
 )
 from bothways.tls.handshake.script import Handshake, Script, expect, judge
