@@ -40,11 +40,14 @@ from bothways.tls.events import (
 from bothways.tls.handshake.alert_meanings import meaning_of, refused_step
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.late13 import LateAuthentication
 from bothways.tls.handshake.message_io import Inbox, Outbox
-from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Handshake, Script, evidence_found
+from bothways.tls.handshake.outcome import Exporter, HandshakeResult, Negotiated
+from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Script, Wait
 from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.steps import Law, Step, failed_check, law_of, message_ids, progress_of
+from bothways.tls.handshake.verification import evidence_found
 from bothways.tls.keys.exporter import check_request
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE
@@ -72,7 +75,7 @@ class ClientConfig(ClientTerms):
         Raises `ConfigError` without a usable server name.
         """
         target = self.target(server_name)
-        hs = _handshake(Role.CLIENT, self, observer)
+        hs = _context(Role.CLIENT, self, observer)
         return Connection(self, hs, client_handshake(hs, self, target))
 
 
@@ -82,21 +85,26 @@ class ServerConfig(ServerTerms):
 
     def connection(self, *, observer: Observer | None = None) -> Connection:
         """Start the server's side of one connection; `observer` as for a client."""
-        hs = _handshake(Role.SERVER, self, observer)
+        hs = _context(Role.SERVER, self, observer)
         return Connection(self, hs, server_handshake(hs, self))
 
 
-def _handshake(role: Role, terms: Terms, observer: Observer | None) -> Handshake:
+def _context(role: Role, terms: Terms, observer: Observer | None) -> HandshakeContext:
     if observer is not None:
         observer = _heard(observer)
     transcript = Transcript()
-    out = Outbox(role, transcript, observer, terms.record_padding)
-    inbox = Inbox(observer, terms.max_certificate_bytes)
-    judging, own = terms.revocation, terms.staples
-    hs = Handshake(role, terms.draws, terms.clock, transcript, out, inbox, observer, judging, own)
-    if terms.insecure_keylog is not None:
-        hs.keylog = _logged(terms.insecure_keylog)
-    return hs
+    return HandshakeContext(
+        role,
+        terms.draws,
+        terms.clock,
+        transcript,
+        Outbox(role, transcript, observer, terms.record_padding),
+        Inbox(observer, terms.max_certificate_bytes),
+        terms.clock.monotonic() + terms.handshake_timeout,
+        observer,
+        terms.staples,
+        None if terms.insecure_keylog is None else _logged(terms.insecure_keylog),
+    )
 
 
 def _heard(observer: Observer) -> Observer:
@@ -140,11 +148,13 @@ class Connection:
     that it is over. Not safe for several threads at once.
     """
 
-    def __init__(self, terms: Terms, hs: Handshake, script: Script[Peer | None]) -> None:
+    def __init__(self, terms: Terms, hs: HandshakeContext, script: Script[HandshakeResult]) -> None:
         self._terms = terms
         self._hs = hs
         self._out = hs.out
-        self._script: Script[Peer | None] | None = script
+        self._script: Script[HandshakeResult] | None = script
+        self._negotiated: Negotiated | None = None
+        self._exporter: Exporter | None = None
         self._request: Request | None = None
         self._answer_by: float | None = None
         self._step = Step.START
@@ -157,7 +167,6 @@ class Connection:
         self._peer_closed = False
         self._confirmed = False
         self._told = Progress.HELLO
-        hs.deadline = terms.clock.monotonic() + terms.handshake_timeout
         self._deadline: float | None = hs.deadline
         self._run(begin=True)
 
@@ -185,22 +194,25 @@ class Connection:
     @property
     def version(self) -> str | None:
         """The TLS version chosen, "1.3"; None until it is."""
-        return None if self._hs.version is None else self._hs.version.text
+        return None if self._negotiated is None else self._negotiated.version.text
 
     @property
     def suite(self) -> str | None:
         """The cipher suite chosen, by its IANA name."""
-        return self._hs.suite.name if self._hs.suite is not None else None
+        suite = None if self._negotiated is None else self._negotiated.suite
+        return None if suite is None else suite.name
 
     @property
     def group(self) -> str | None:
         """The key exchange group chosen, by its IANA name."""
-        return spelled(NamedGroup, self._hs.group) if self._hs.group is not None else None
+        group = None if self._negotiated is None else self._negotiated.group
+        return None if group is None else spelled(NamedGroup, group)
 
     @property
     def alpn(self) -> str | None:
         """The application protocol chosen."""
-        return self._hs.alpn.decode() if self._hs.alpn is not None else None
+        protocol = None if self._negotiated is None else self._negotiated.alpn
+        return None if protocol is None else protocol.decode()
 
     @property
     def resumed(self) -> bool:
@@ -294,9 +306,7 @@ class Connection:
 
     def stop_observing(self) -> None:
         """Tell the observer nothing more: data passes as fast from here on as if nobody had watched."""
-        self._hs.observer = None
-        self._out.stop_observing()
-        self._hs.inbox.stop_observing()
+        self._hs.stop_observing()
 
     def export(self, label: str, context: bytes | None, length: int) -> bytes:
         """Return keying material for another protocol, the same at both ends (RFC 9846 7.5, RFC 5705).
@@ -306,13 +316,13 @@ class Connection:
         Raises `UsageError` before `Established` and after the end, for what cannot be asked for, and on a
         connection of TLS 1.2 without the extended main secret (RFC 7627 5.4).
         """
-        hs = self._hs
-        if self._after is None or hs.suite is None or (self._peer_closed and self._closed):
+        suite = None if self._negotiated is None else self._negotiated.suite
+        if self._after is None or suite is None or (self._peer_closed and self._closed):
             raise UsageError("export: only on an established connection")
-        check_request(label, context, length, hs.suite)
-        if hs.exporter is None:
+        check_request(label, context, length, suite)
+        if self._exporter is None:
             raise UsageError("export: without the extended main secret, keys may belong to somebody else")
-        return hs.exporter(label, context, length)
+        return self._exporter(label, context, length)
 
     @property
     def wants_data(self) -> bool:
@@ -402,11 +412,15 @@ class Connection:
 
     @property
     def _is_12(self) -> bool:
-        return self._hs.version is Version.TLS12
+        return self._version is Version.TLS12
+
+    @property
+    def _version(self) -> Version | None:
+        return None if self._negotiated is None else self._negotiated.version
 
     @property
     def _law(self) -> Law:
-        return law_of(self._hs.role, self._step, self._hs.version)
+        return law_of(self._hs.role, self._step, self._version)
 
     @property
     def _awaited(self) -> Request | None:
@@ -476,7 +490,7 @@ class Connection:
 
     def _take_message(self, code: int, raw: bytes, events: list[Event]) -> None:
         hs = self._hs
-        law = law_of(hs.role, self._step, hs.version)
+        law = law_of(hs.role, self._step, self._version)
         if code not in law.accepts:
             if code == HandshakeType.hello_request and self._is_12 and hs.role is Role.CLIENT:
                 request = decode_message(code, raw[4:], Version.TLS12)
@@ -486,11 +500,11 @@ class Connection:
                 hs.inbox.count_empty()
                 return
             blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=law.expected)
-        message = decode_message(code, raw[4:], hs.version or Version.TLS13)
+        message = decode_message(code, raw[4:], hs.inbox.version)
         if hs.observer is not None:
-            ids = message_ids(hs.role.other, code, hs.version)
+            ids = message_ids(hs.role.other, code, hs.inbox.version)
             hs.observer(MessageSeen(False, message, raw, hs.inbox.epoch, ids))
-        check_extensions(message, hs.offered)
+        check_extensions(message, hs.inbox.offered)
         if self._after is not None:
             self._after.take(message)
             return
@@ -510,11 +524,14 @@ class Connection:
         self._request = self._answer_by = None
         try:
             wait = self._script.send(value)
-            while isinstance(wait, Enter):
-                self._enter(wait.step)
+            while not isinstance(wait, Wait):
+                if isinstance(wait, Enter):
+                    self._enter(wait.step)
+                else:
+                    self._negotiated = wait.negotiated
                 wait = self._script.send(None)
         except StopIteration as done:
-            peer: Peer | None = done.value
+            result: HandshakeResult = done.value
         else:
             if wait.step is not self._step or wait.request is None:
                 self._enter(wait.step)
@@ -522,7 +539,7 @@ class Connection:
                 self._await(wait.request)
                 events.append(wait.request)
             return
-        self._establish(peer, events)
+        self._establish(result, events)
 
     def _await(self, request: Request) -> None:
         self._request = request
@@ -531,7 +548,7 @@ class Connection:
 
     def _enter(self, step: Step) -> None:
         hs = self._hs
-        if step not in law_of(hs.role, self._step, hs.version).follow:
+        if step not in law_of(hs.role, self._step, self._version).follow:
             raise TypeError(f"{step.name} may not follow {self._step.name}")
         self._step = step
         self._tell_progress()
@@ -546,22 +563,22 @@ class Connection:
             self._told = self.progress
             self._hs.observer(Progressed(self._told))
 
-    def _establish(self, peer: Peer | None, events: list[Event]) -> None:
+    def _establish(self, result: HandshakeResult, events: list[Event]) -> None:
         self._confirmed = self._hs.role is Role.SERVER or self._is_12
         self._enter(Step.CONNECTED)
         self._script = None
-        self._peer = peer
+        self._negotiated, self._exporter, self._peer = result.negotiated, result.exporter, result.peer
         self._deadline = None
-        if peer is not None and self._hs.request is not None:
-            self._standing = Standing(self._hs, self._terms, peer, self._hs.request)
+        if result.verified is not None:
+            self._standing = Standing(self._hs, self._terms, result.verified)
             self._deadline = self._standing.next_look()
         if self._is_12:
             self._after = AfterHandshake12(self._out)
         else:
             self._after = AfterHandshake(self._hs.inbox, self._out, self._late_authentication())
         self._hs.transcript.forget()
-        events.extend(Warned(warning) for warning in self._hs.warnings)
-        events.append(Established(peer))
+        events.extend(Warned(warning) for warning in result.warnings)
+        events.append(Established(result.peer))
         if self._queue:
             queue, self._queue = self._queue, bytearray()
             self._out.flush()
@@ -643,13 +660,13 @@ class Connection:
         role = self._hs.role
         error = PeerFault(
             fault,
-            step=failed_check(role, self._step, fault, self._hs.version),
+            step=failed_check(role, self._step, fault, self._version),
             peer=role.peer,
             state=self._step.name,
             facts=facts,
             reasons=reasons,
             left_out=left_out,
-            version=self._hs.version,
+            version=self._version,
             progress=self.progress,
         )
         return self._fail(error, error.alert)
@@ -675,6 +692,7 @@ class Connection:
             self._script.close()
             self._script = None
         self._queue.clear()
+        self._exporter = None
         self._hs.forget()
 
     def _send_alert(self, level: AlertLevel, alert: Alert) -> None:

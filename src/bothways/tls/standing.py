@@ -8,19 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bothways.faults import Blame, Fault
-from bothways.tls.events import Caution, ChecksWanted, Event, EvidenceWanted, Peer, Warned
+from bothways.faults import Fault
+from bothways.tls.events import Caution, ChecksWanted, Event, EvidenceWanted, Warned
 from bothways.tls.handshake.config import Terms
-from bothways.tls.handshake.script import (
-    Handshake,
-    Script,
+from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.outcome import Verified
+from bothways.tls.handshake.script import Script, Wait
+from bothways.tls.handshake.verification import (
+    Judgement,
     check_at_hand,
+    conclude,
     evidence_found,
-    judge_with_fetching,
+    reach_verdict,
 )
 from bothways.trust.evidence.asking import Answer, Found
 from bothways.trust.evidence.renewal import ahead
-from bothways.trust.request import VerificationRequest
+from bothways.trust.verdict import Refused
 
 # How long at most until the clock on the wall is looked at again: it may be set, or the machine may sleep.
 LOOK_SECONDS = 3600.0
@@ -35,22 +38,23 @@ class Standing:
     nothing is known against the peer yet, and the wait is no longer than a handshake may take.
     """
 
-    def __init__(self, hs: Handshake, terms: Terms, peer: Peer, asked: VerificationRequest) -> None:
+    def __init__(self, hs: HandshakeContext, terms: Terms, verified: Verified) -> None:
         self._hs = hs
         self._terms = terms
         self._clock = terms.clock
-        self._asked = asked
-        self._script: Script[Peer] | None = None
+        self._asked = verified.request
+        self._generation = verified.generation
+        self._script: Script[Judgement] | None = None
         self._answer_by = 0.0
         self._in_time = False
-        self.peer = peer
+        self.peer = verified.peer
         self.request: EvidenceWanted | ChecksWanted | None = None
         self._look_at = self._next_time()
 
     @property
     def evidence_changed(self) -> bool:
         """Whether there is other evidence than the peer was judged by, where that is heeded."""
-        return self._terms.judge_again == "change" and self._hs.evidence_seen != self._hs.evidence_generation
+        return self._terms.judge_again == "change" and self._generation != self._asked.generation
 
     def next_look(self) -> float | None:
         """Return when to `look`, on the scale of the monotonic clock; None for never."""
@@ -81,11 +85,11 @@ class Standing:
         """
         if self.request is not None:
             self._in_time = self._in_time and in_time
-            check_at_hand(self._hs, self._asked)
+            self._generation = check_at_hand(self._hs, self._asked)
             return []
         self._in_time = in_time
-        self._hs.deadline = self._clock.monotonic() + self._terms.handshake_timeout
-        self._script = judge_with_fetching(self._hs, self._asked)
+        deadline = self._clock.monotonic() + self._terms.handshake_timeout
+        self._script = reach_verdict(self._hs, self._asked, deadline)
         return self._go_on(None)
 
     def provide(self, answers: Sequence[Answer] | None) -> list[Event]:
@@ -110,11 +114,7 @@ class Standing:
             wait = self._script.send(value)
         except StopIteration as done:
             return self._judged(done.value)
-        except Blame as blame:
-            if not self._holds_on or {each.fault for each in blame.reasons} != {Fault.REVOCATION_UNKNOWN}:
-                raise
-            return self._judged(self.peer)
-        request = getattr(wait, "request", None)
+        request = wait.request if isinstance(wait, Wait) else None
         if not isinstance(request, EvidenceWanted | ChecksWanted):
             raise TypeError("a judgement waits for evidence and for checks alone")
         self.request = request
@@ -122,9 +122,14 @@ class Standing:
         self._answer_by = self._clock.monotonic() + seconds
         return [request]
 
-    def _judged(self, peer: Peer) -> list[Event]:
+    def _judged(self, judgement: Judgement) -> list[Event]:
         """Keep the new verdict, and let go of what it was made from."""
         self._script = None
+        self._generation = judgement.generation
+        verdict = judgement.verdict
+        faults = {each.fault for each in verdict.reasons} if isinstance(verdict, Refused) else set()
+        nothing_known = self._holds_on and faults == {Fault.REVOCATION_UNKNOWN}
+        peer = self.peer if nothing_known else conclude(self._asked, judgement).peer
         before = self.peer.verdict
         news = peer.verdict.accepts_unknown and not before.accepts_unknown
         if not (news and self._holds_on):

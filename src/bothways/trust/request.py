@@ -43,6 +43,11 @@ class VerificationRequest:
     leaf: Parsed | None = None
     may_fetch: bool = True
 
+    @property
+    def generation(self) -> int:
+        """Rises whenever there is new evidence that the answer may depend on."""
+        return 0 if self.revocation is None else self.revocation.generation
+
     def verify(self, at: datetime, fetched: Gathered | None = None, *, defer: bool = False) -> Verdict:
         """Answer it by the evidence at hand, with what was fetched for it so far, at the time `at`.
 

@@ -31,7 +31,7 @@ class Place:
     def __init__(self, number: int, connection: Connection) -> None:
         self.number = number
         self.step = connection.step
-        self.law: Law = law_of(connection._hs.role, connection.step, connection._hs.version)
+        self.law: Law = law_of(connection._hs.role, connection.step, connection._hs.inbox.version)
 
     def __repr__(self) -> str:
         return f"{self.step.name} ({self.number})"

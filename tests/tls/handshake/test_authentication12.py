@@ -21,7 +21,7 @@ from bothways.tls.handshake.authentication12 import (
     protection,
     send_finished_12,
 )
-from bothways.tls.handshake.script import Handshake
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire.tls12 import ServerKeyExchange
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
@@ -43,7 +43,7 @@ OFFERED = client_config().scheme_codes
 ANCHORS = client_config().anchors
 
 
-def handshake(role: Role, notes: list[Note] | None = None) -> Handshake:
+def handshake(role: Role, notes: list[Note] | None = None) -> HandshakeContext:
     """What the scripts of one side work with, at the start of a conversation."""
     observer = None if notes is None else notes.append
     if role is Role.CLIENT:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from blaming import blames
 from bothways import SignatureWanted
-from bothways.faults import Blame, Fault
-from bothways.roles import Role, Version
-from bothways.tls.crypto.suites import SUITES13
-from bothways.tls.defaults import DRAWS
-from bothways.tls.events import Judged, Note, Peer, Proved
+from bothways.faults import Fault
+from bothways.roles import Role
+from bothways.tls.events import Note, Proved
 from bothways.tls.handshake.authentication13 import (
     check_context,
     check_finished,
@@ -20,39 +16,14 @@ from bothways.tls.handshake.authentication13 import (
     prove,
     send_finished,
 )
-from bothways.tls.handshake.message_io import Inbox, Outbox
-from bothways.tls.handshake.script import Enter, Handshake, Wait, expect, judge, sign_with
+from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.script import Enter, Wait, expect, sign_with
 from bothways.tls.handshake.steps import Step
-from bothways.tls.keys.transcript import Transcript
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
-from bothways.trust.request import VerificationRequest
-from bothways.trust.verdict import Purpose
-from pair import FrozenClock
+from tls.handshake.contexts import SUITE, context, finish
 from tls.handshake.conversations import anchors, credentials, external
 
-SUITE = SUITES13[0x1301]
 ECDSA = 0x0403
-
-
-def handshake(role: Role, notes: list[Note] | None = None) -> Handshake:
-    """What a script works with, in the middle of a conversation of which both sides have the same transcript."""
-    transcript = Transcript()
-    transcript.choose(SUITE.hash)
-    transcript.add(b"\x01\x00\x00\x01x")
-    observer = None if notes is None else notes.append
-    out = Outbox(role, transcript, observer, 0)
-    return Handshake(role, DRAWS, FrozenClock(), transcript, out, Inbox(observer, 2**16), observer)
-
-
-def finish(script: Any) -> Any:
-    """Run a script that waits for nothing."""
-    try:
-        step = next(script)
-        while isinstance(step, Enter):
-            step = script.send(None)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError(f"it waits at {step}")
 
 
 def test_expect_waits_at_its_step_and_hands_over_the_message() -> None:
@@ -74,7 +45,7 @@ def test_message_that_the_script_does_not_expect_is_our_own_defect() -> None:
 
 def test_signature_of_our_own_key_is_made_at_once() -> None:
     """The step is entered, so that what fails there is named by it."""
-    hs = handshake(Role.SERVER)
+    hs = context(Role.SERVER)
     script = sign_with(hs, credentials("localhost"), ECDSA, b"data")
     assert next(script) == Enter(Step.SIGNING)
     with pytest.raises(StopIteration) as done:
@@ -84,7 +55,7 @@ def test_signature_of_our_own_key_is_made_at_once() -> None:
 
 def test_signature_of_a_key_elsewhere_is_waited_for() -> None:
     """With what to sign, and by which scheme."""
-    script = sign_with(handshake(Role.SERVER), external("localhost"), ECDSA, b"data")
+    script = sign_with(context(Role.SERVER), external("localhost"), ECDSA, b"data")
     wait = next(script)
     assert isinstance(wait, Wait) and wait.step is Step.SIGNING
     assert isinstance(wait.request, SignatureWanted)
@@ -94,27 +65,9 @@ def test_signature_of_a_key_elsewhere_is_waited_for() -> None:
     assert done.value.value == b"signature"
 
 
-def asked(chain: tuple[bytes, ...], name: str) -> VerificationRequest:
-    return VerificationRequest(chain=chain, anchors=anchors(), purpose=Purpose.SERVER, name=name)
-
-
-def test_judging_gives_a_peer_or_every_reason() -> None:
-    """A Peer can only be had from a verdict that trusts it."""
-    notes: list[Note] = []
-    hs = handshake(Role.CLIENT, notes)
-    chain = credentials("localhost").chain
-    peer = finish(judge(hs, asked(chain, "localhost")))
-    assert isinstance(peer, Peer) and peer.names.dns == ("localhost",)
-    assert peer.certificate == peer.path[0] and len(peer.path) == 3
-    with pytest.raises(Blame) as caught:
-        finish(judge(hs, asked(chain[:1], "a.example")))
-    assert [reason.fault for reason in caught.value.reasons] == [Fault.NO_PATH, Fault.NAME_MISMATCH]
-    assert [note.step for note in notes if isinstance(note, Judged)] == ["2.3", "2.3"]
-
-
-def both_sides() -> tuple[Handshake, Handshake, Certificate, CertificateVerify]:
+def both_sides() -> tuple[HandshakeContext, HandshakeContext, Certificate, CertificateVerify]:
     """A server that has proved itself, and a client that has got everything but its CertificateVerify."""
-    server, client = handshake(Role.SERVER), handshake(Role.CLIENT, [])
+    server, client = context(Role.SERVER), context(Role.CLIENT, [])
     finish(prove(server, credentials("localhost"), ECDSA, with_status=False))
     entries = tuple(CertificateEntry(der, ()) for der in credentials("localhost").chain)
     raw = bytes(server.out._messages)
@@ -155,7 +108,7 @@ def test_proof_is_refused_by_scheme_before_it_is_checked() -> None:
 def test_finished_covers_the_conversation_before_it() -> None:
     """RFC 9846 4.5.3: the same secret and the same messages, or no connection."""
     secret = bytes(32)
-    server, client = handshake(Role.SERVER), handshake(Role.CLIENT)
+    server, client = context(Role.SERVER), context(Role.CLIENT)
     send_finished(server, SUITE, secret)
     raw = bytes(server.out._messages)
     client.transcript.receive(raw)
@@ -175,13 +128,3 @@ def test_certificate_answers_the_request_that_was_made() -> None:
     check_context(Certificate(b"", ()), b"")
     with blames(Fault.WRONG_REQUEST_CONTEXT):
         check_context(Certificate(b"x", ()), b"")
-
-
-def test_handshake_that_forgets_keeps_what_was_chosen() -> None:
-    """Secrets go; version, suite and group may still be asked for."""
-    hs = handshake(Role.CLIENT)
-    hs.suite, hs.group, hs.version = SUITE, 29, Version.TLS13
-    hs.forget()
-    assert (hs.suite, hs.group, hs.version) == (SUITE, 29, Version.TLS13)
-    with pytest.raises(ValueError, match="not chosen"):
-        hs.transcript.digest()

@@ -13,7 +13,7 @@ from bothways.tls.crypto.signing import check_signature
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
 from bothways.tls.handshake.authentication13 import Finish, Signed
-from bothways.tls.handshake.script import Handshake
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.keys.schedule13 import same_secret
 from bothways.tls.record.protection import Protection12
@@ -30,7 +30,7 @@ def exchange_input(client_random: bytes, server_random: bytes, group: int, publi
 
 
 def check_exchange(
-    hs: Handshake,
+    hs: HandshakeContext,
     suite: Suite,
     chain: tuple[bytes, ...],
     exchange: ServerKeyExchange,
@@ -57,7 +57,7 @@ def check_exchange(
 
 
 def check_client_proof(
-    hs: Handshake,
+    hs: HandshakeContext,
     chain: tuple[bytes, ...],
     proof: CertificateVerify,
     offered: Sequence[int],
@@ -75,7 +75,7 @@ def check_client_proof(
     return _proved(hs, StepId.CLIENT_SIGNATURE_CHECK, Signed(chain, proof.algorithm, leaf))
 
 
-def _proved(hs: Handshake, step: StepId, signed: Signed) -> Signed:
+def _proved(hs: HandshakeContext, step: StepId, signed: Signed) -> Signed:
     if hs.observer is not None:
         name = spelled(SignatureScheme, signed.scheme)
         hs.observer(
@@ -96,12 +96,12 @@ def protection(secret: MainSecret, sender: Role) -> Protection12:
     return Protection12(secret.suite, keys.key, keys.iv)
 
 
-def send_finished_12(hs: Handshake, secret: MainSecret) -> None:
+def send_finished_12(hs: HandshakeContext, secret: MainSecret) -> None:
     """Send the proof that we hold the main secret and saw the same conversation (RFC 5246 7.4.9)."""
     hs.out.send(Finished(secret.verify_data(hs.role.value, hs.transcript.digest())))
 
 
-def check_finished_12(hs: Handshake, secret: MainSecret, finished: Finished) -> Finish:
+def check_finished_12(hs: HandshakeContext, secret: MainSecret, finished: Finished) -> Finish:
     """Compare the peer's verify_data with ours over the conversation before it (RFC 5246 7.4.9)."""
     expected = secret.verify_data(hs.role.peer, hs.transcript.before())
     if not same_secret(finished.verify_data, expected):

@@ -18,7 +18,8 @@ from bothways.roles import Role, StepId, Version
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
-from bothways.tls.handshake.script import Handshake, Script, sign_with
+from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.script import Script, sign_with
 from bothways.tls.keys.schedule13 import finished_mac, same_secret
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Encoded, encoded
@@ -58,7 +59,7 @@ def check_context(certificate: Certificate, context: bytes) -> None:
 
 
 def check_proof(
-    hs: Handshake,
+    hs: HandshakeContext,
     certificate: Certificate,
     proof: CertificateVerify,
     offered: Sequence[int],
@@ -89,7 +90,7 @@ def stapled(certificate: Certificate) -> tuple[bytes | None, ...]:
     return tuple(None if status is None else status.response for status in found)
 
 
-def prove(hs: Handshake, credentials: Credentials, scheme: int, *, with_status: bool) -> Script[None]:
+def prove(hs: HandshakeContext, credentials: Credentials, scheme: int, *, with_status: bool) -> Script[None]:
     """Send our certificate chain, and sign the conversation with its key (RFC 9846 4.5.1, 4.5.2).
 
     with_status: the peer asked for the OCSP responses that go with it.
@@ -119,13 +120,13 @@ def certificate_message(
     return Certificate(context, tuple(entries))
 
 
-def send_finished(hs: Handshake, suite: Suite, key: bytes) -> None:
+def send_finished(hs: HandshakeContext, suite: Suite, key: bytes) -> None:
     """Send the MAC over the whole conversation (steps 4.1 and 4.2; RFC 9846 4.5.3)."""
     mac = finished_mac(key, hs.transcript.digest(), suite)
     hs.out.send(Finished(mac))
 
 
-def check_finished(hs: Handshake, suite: Suite, key: bytes, finished: Finished) -> Finish:
+def check_finished(hs: HandshakeContext, suite: Suite, key: bytes, finished: Finished) -> Finish:
     """Compare the peer's MAC with ours over the conversation before it (RFC 9846 4.5.3)."""
     if len(finished.verify_data) != suite.hash_size:
         problem = f"{len(finished.verify_data)} bytes stand where {suite.hash_size} must"

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from bothways.iana import CompressionMethod, ProtocolVersion
 from bothways.roles import Version
 from bothways.tls.crypto.groups import KeyOffer, offer
-from bothways.tls.events import Peer
 from bothways.tls.handshake.client12 import client_handshake_12
 from bothways.tls.handshake.client13 import client_handshake_13
 from bothways.tls.handshake.config import ClientTerms
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import check_server_version
-from bothways.tls.handshake.script import Handshake, Script, expect
+from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
+from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import codes
@@ -20,24 +21,25 @@ from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.trust.names import ServerName
 
 
-def client_handshake(hs: Handshake, terms: ClientTerms, target: ServerName) -> Script[Peer]:
+def client_handshake(hs: HandshakeContext, terms: ClientTerms, target: ServerName) -> Script[HandshakeResult]:
     """ClientHello, then as the version chosen has it (RFC 9846 2)."""
     speaks_13 = Version.TLS13 in terms.version_codes
     offers = tuple(offer(group, hs.draws) for group in terms.share_codes) if speaks_13 else ()
     hello = client_hello(hs, terms, target, offers)
-    hs.offered = codes(hello.extensions)
+    hs.inbox.offered = codes(hello.extensions)
     hs.out.version = max(terms.version_codes)
     hs.out.send(hello)
     hs.inbox.ignores_change_cipher_spec = speaks_13
     answer = yield from expect(Step.WAIT_SH, ServerHello)
-    hs.version = check_server_version(hello, answer)
-    if hs.version is Version.TLS12:
+    version = check_server_version(hello, answer)
+    yield Agreed(Negotiated(version))
+    if version is Version.TLS12:
         return (yield from client_handshake_12(hs, terms, target, hello, answer))
     return (yield from client_handshake_13(hs, terms, target, hello, offers, answer))
 
 
 def client_hello(
-    hs: Handshake, terms: ClientTerms, target: ServerName, offers: Sequence[KeyOffer]
+    hs: HandshakeContext, terms: ClientTerms, target: ServerName, offers: Sequence[KeyOffer]
 ) -> ClientHello:
     """Offer everything that we accept, the preferred first (RFC 9846 4.2.2).
 

@@ -15,7 +15,7 @@ from bothways.roles import Role, Version
 from bothways.tls.crypto.groups import CLASSIC_GROUPS, finish, offer
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.crypto.transport import encrypt_premaster
-from bothways.tls.events import Chosen, Epoch, Observer, Peer
+from bothways.tls.events import Chosen, Epoch, Observer
 from bothways.tls.handshake.authentication12 import (
     check_exchange,
     check_finished_12,
@@ -25,20 +25,17 @@ from bothways.tls.handshake.authentication12 import (
 )
 from bothways.tls.handshake.authentication13 import Signed
 from bothways.tls.handshake.config import ClientTerms
+from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.credentials import ClientChoice
 from bothways.tls.handshake.negotiation12 import (
     check_server_hello_12,
     choose_client_credentials_12,
     chosen_protocol_12,
 )
-from bothways.tls.handshake.script import (
-    ChangeCipherSpec,
-    Handshake,
-    Script,
-    expect,
-    judge,
-    sign_with,
-)
+from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
+from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
 from bothways.tls.handshake.steps import Step
+from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import main_lines
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire import extensions as ext
@@ -52,7 +49,6 @@ from bothways.tls.wire.tls12 import (
     rsa_key_exchange,
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
-from bothways.trust.credentials import Credentials
 from bothways.trust.names import ServerName
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
@@ -64,7 +60,7 @@ class Server12(NamedTuple):
     `signed` is None for RSA key transport, where its Finished is the proof that it holds the key.
     """
 
-    peer: Peer
+    verified: Verified
     chain: tuple[bytes, ...]
     signed: Signed | None
     exchange: ServerKeyExchange | None
@@ -72,44 +68,45 @@ class Server12(NamedTuple):
 
 
 def client_handshake_12(
-    hs: Handshake, terms: ClientTerms, target: ServerName, hello: ClientHello, answer: ServerHello
-) -> Script[Peer]:
+    hs: HandshakeContext, terms: ClientTerms, target: ServerName, hello: ClientHello, answer: ServerHello
+) -> Script[HandshakeResult]:
     """Go on from a ServerHello of TLS 1.2 (RFC 5246 7.3)."""
-    hs.inbox.version = hs.out.version = Version.TLS12
-    suite = check_server_hello_12(
-        hello, answer, needs_extended_main_secret=not terms.insecure_without_extended_main_secret
-    )
-    hs.transcript.choose(suite.hash, keep_messages=True)
-    hs.suite = suite
-    hs.alpn = chosen_protocol_12(hello, answer)
-    if hs.observer is not None:
-        _note_suite(hs.observer, hello, suite)
+    negotiated, suite = check_choices(hs, terms, hello, answer)
+    yield Agreed(negotiated)
     randoms = (hello.random, answer.random)
     promised = ext.find(answer.extensions or (), ext.EmptyStatusRequest) is not None
     server = yield from server_authentication(hs, terms, target, suite, randoms, promised=promised)
+    if server.exchange is not None:
+        negotiated = negotiated._replace(group=server.exchange.named_curve, scheme=server.exchange.algorithm)
+        yield Agreed(negotiated)
     own = send_certificate(hs, terms, server.request)
     premaster = send_key_exchange(hs, server)
     extended = ext.find(answer.extensions or (), ext.ExtendedMainSecret) is not None
     secret = MainSecret(suite, premaster, hs.transcript.digest() if extended else None, *randoms)
     hs.log_keys(main_lines, hello.random, secret)
-    if own is not None:
-        credentials, scheme = own
-        signature = yield from sign_with(hs, credentials, scheme, hs.transcript.messages())
-        hs.out.send(CertificateVerify(scheme, signature))
-    hs.transcript.forget_messages()
-    hs.out.change_cipher_spec()
-    hs.out.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
-    send_finished_12(hs, secret)
-    yield from expect(Step.WAIT_SERVER_CCS, ChangeCipherSpec)
-    hs.inbox.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
-    finished = yield from expect(Step.WAIT_SERVER_FINISHED, Finished)
-    check_finished_12(hs, secret, finished)
-    hs.exporter = secret.exporter if extended else None
-    return server.peer
+    yield from send_proof(hs, own)
+    yield from exchange_finished(hs, secret)
+    exporter = secret.exporter if extended else None
+    return HandshakeResult(negotiated, exporter, server.verified, own.cautions)
+
+
+def check_choices(
+    hs: HandshakeContext, terms: ClientTerms, hello: ClientHello, answer: ServerHello
+) -> tuple[Negotiated, Suite]:
+    """Check what the server chose, and hash and read as it has it from here on (step 1.2; RFC 5246 7.4.1.3)."""
+    hs.inbox.version = hs.out.version = Version.TLS12
+    suite = check_server_hello_12(
+        hello, answer, needs_extended_main_secret=not terms.insecure_without_extended_main_secret
+    )
+    hs.transcript.choose(suite.hash, keep_messages=True)
+    protocol = chosen_protocol_12(hello, answer)
+    if hs.observer is not None:
+        _note_suite(hs.observer, hello, suite)
+    return Negotiated(Version.TLS12, suite, alpn=protocol), suite
 
 
 def server_authentication(
-    hs: Handshake,
+    hs: HandshakeContext,
     terms: ClientTerms,
     target: ServerName,
     suite: Suite,
@@ -131,7 +128,6 @@ def server_authentication(
         if exchange.named_curve not in terms.group_codes or exchange.named_curve not in CLASSIC_GROUPS:
             blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, exchange.named_curve))
         signed = check_exchange(hs, suite, chain, exchange, randoms, terms.scheme_codes, terms.anchors)
-        hs.group = exchange.named_curve
     request = None
     if promised and suite.is_key_transport:
         staple, message = yield from request_or_done()
@@ -152,8 +148,8 @@ def server_authentication(
         staples=(staple,),
         may_fetch=signed is not None,
     )
-    peer = yield from judge(hs, asked)
-    return Server12(peer, chain, signed, exchange, request)
+    verified = yield from judge(hs, asked)
+    return Server12(verified, chain, signed, exchange, request)
 
 
 def key_exchange(*, promised: bool) -> Script[tuple[bytes | None, ServerKeyExchange]]:
@@ -177,25 +173,42 @@ def request_or_done() -> Script[tuple[bytes | None, CertificateRequest | ServerH
 
 
 def send_certificate(
-    hs: Handshake, terms: ClientTerms, request: CertificateRequest | None
-) -> tuple[Credentials, int] | None:
-    """Send the certificate that suits the request, or none; return what has to be proved (RFC 5246 7.4.6)."""
+    hs: HandshakeContext, terms: ClientTerms, request: CertificateRequest | None
+) -> ClientChoice:
+    """Send the certificate that suits the request, or none; return what was chosen (RFC 5246 7.4.6)."""
     if request is None:
-        return None
+        return ClientChoice()
     choice = choose_client_credentials_12(terms.own, request, terms.scheme_codes)
-    if choice.warning is not None:
-        hs.warnings.append(choice.warning)
     if choice.credentials is None:
         hs.out.send(Certificate(()))
-        return None
-    hs.out.send(*own_certificate_12(choice.credentials.chain))
-    return choice.credentials, choice.scheme
+    else:
+        hs.out.send(*own_certificate_12(choice.credentials.chain))
+    return choice
 
 
-def send_key_exchange(hs: Handshake, server: Server12) -> bytes:
+def send_proof(hs: HandshakeContext, own: ClientChoice) -> Script[None]:
+    """Sign the conversation with the key of the certificate that was sent, if one was (RFC 5246 7.4.8)."""
+    if own.credentials is not None:
+        signature = yield from sign_with(hs, own.credentials, own.scheme, hs.transcript.messages())
+        hs.out.send(CertificateVerify(own.scheme, signature))
+    hs.transcript.forget_messages()
+
+
+def exchange_finished(hs: HandshakeContext, secret: MainSecret) -> Script[None]:
+    """Finish under the new keys, and await the same of the server (steps 4.1 and 4.2; RFC 5246 7.4.9)."""
+    hs.out.change_cipher_spec()
+    hs.out.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
+    send_finished_12(hs, secret)
+    yield from expect(Step.WAIT_SERVER_CCS, ChangeCipherSpec)
+    hs.inbox.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
+    finished = yield from expect(Step.WAIT_SERVER_FINISHED, Finished)
+    check_finished_12(hs, secret, finished)
+
+
+def send_key_exchange(hs: HandshakeContext, server: Server12) -> bytes:
     """Send our part of the key exchange and return the premaster secret (steps 2.4, 2.5; RFC 5246 7.4.7)."""
     if server.exchange is None:
-        premaster, encrypted = encrypt_premaster(server.peer.certificate, hs.draws)
+        premaster, encrypted = encrypt_premaster(server.verified.peer.certificate, hs.draws)
         hs.out.send(rsa_key_exchange(encrypted))
         return premaster
     ours = offer(server.exchange.named_curve, hs.draws)

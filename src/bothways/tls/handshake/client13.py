@@ -11,9 +11,10 @@ from bothways.faults import Fault, blame
 from bothways.iana import CipherSuite, NamedGroup
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
+from bothways.roles import Version
 from bothways.tls.crypto.groups import KeyOffer, finish, offer
 from bothways.tls.crypto.suites import SUITES13, Suite
-from bothways.tls.events import Chosen, Epoch, Observer, Peer
+from bothways.tls.events import Caution, Chosen, Epoch, Observer
 from bothways.tls.handshake.authentication13 import (
     Finish,
     Signed,
@@ -24,6 +25,7 @@ from bothways.tls.handshake.authentication13 import (
     send_finished,
 )
 from bothways.tls.handshake.config import ClientTerms
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import choose_for_request
 from bothways.tls.handshake.negotiation import (
     check_after_retry,
@@ -32,8 +34,10 @@ from bothways.tls.handshake.negotiation import (
     check_server_hello,
     server_share,
 )
-from bothways.tls.handshake.script import Handshake, Script, expect, judge
+from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
+from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.steps import Step
+from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
@@ -54,44 +58,52 @@ from bothways.trust.verdict import Purpose
 class Server(NamedTuple):
     """The server as it proved itself: it cannot be built without the peer, the signature and the Finished."""
 
-    peer: Peer
+    verified: Verified
     signed: Signed
     finish: Finish
     request: CertificateRequest | None
 
 
 def client_handshake_13(
-    hs: Handshake,
+    hs: HandshakeContext,
     terms: ClientTerms,
     target: ServerName,
     hello: ClientHello,
     offers: Sequence[KeyOffer],
     answer: ServerHello,
-) -> Script[Peer]:
+) -> Script[HandshakeResult]:
     """Go on from the first ServerHello: agree on keys, judge the server, prove ourselves (RFC 9846 2)."""
     check_server_hello(hello, answer)
     suite = SUITES13[answer.cipher_suite]
     hs.transcript.choose(suite.hash)
     if is_retry(answer):
         hello, offers, answer = yield from second_hello(hs, hello, offers, answer)
-    secrets = agree(hs, suite, hello, offers, answer)
+    group, secrets = agree(hs, suite, hello, offers, answer)
+    negotiated = Negotiated(Version.TLS13, suite, group)
+    yield Agreed(negotiated)
     encrypted = yield from expect(Step.WAIT_EE, EncryptedExtensions)
-    hs.alpn = check_encrypted_extensions(hello, encrypted)
+    negotiated = negotiated._replace(alpn=check_encrypted_extensions(hello, encrypted))
+    yield Agreed(negotiated)
     server = yield from server_authentication(hs, terms, target, secrets)
     application = secrets.application(hs.transcript.digest())
     hs.log_keys(application_lines, hello.random, application)
     theirs, ours = Protection(suite, application.server), Protection(suite, application.client)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
+    cautions: tuple[Caution, ...] = ()
     if server.request is not None:
-        yield from client_authentication(hs, terms, server.request)
+        cautions = yield from client_authentication(hs, terms, server.request)
     send_finished(hs, suite, secrets.client_finished)
     hs.out.change_keys(ours, Epoch.APPLICATION)
-    hs.exporter = partial(exporter, application.exporter, suite=suite)
-    return server.peer
+    return HandshakeResult(
+        negotiated._replace(scheme=server.signed.scheme),
+        partial(exporter, application.exporter, suite=suite),
+        server.verified,
+        cautions,
+    )
 
 
 def second_hello(
-    hs: Handshake, hello: ClientHello, offers: Sequence[KeyOffer], retry: ServerHello
+    hs: HandshakeContext, hello: ClientHello, offers: Sequence[KeyOffer], retry: ServerHello
 ) -> Script[tuple[ClientHello, Sequence[KeyOffer], ServerHello]]:
     """Answer a HelloRetryRequest with the share and the cookie that it asks for (RFC 9846 4.2.4)."""
     group = check_retry(hello, retry)
@@ -119,15 +131,13 @@ def _extensions_after(
 
 
 def agree(
-    hs: Handshake, suite: Suite, hello: ClientHello, offers: Sequence[KeyOffer], answer: ServerHello
-) -> HandshakeSecrets:
-    """Derive the handshake keys from the server's share and ours (steps 2.4 and 2.5; RFC 9846 7.1)."""
+    hs: HandshakeContext, suite: Suite, hello: ClientHello, offers: Sequence[KeyOffer], answer: ServerHello
+) -> tuple[int, HandshakeSecrets]:
+    """Return the group and the handshake keys, made of both shares (steps 2.4 and 2.5; RFC 9846 7.1)."""
     share = server_share(answer)
     ours = next((each for each in offers if each.group == share.group), None)
     if ours is None:
         blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, share.group))
-    hs.suite = suite
-    hs.group = share.group
     if hs.observer is not None:
         _note_choices(hs.observer, hello, suite, share.group)
     secrets = EarlySecret(suite).handshake(finish(ours, share.key_exchange), hs.transcript.digest())
@@ -135,11 +145,11 @@ def agree(
     hs.out.change_cipher_spec()
     hs.out.change_keys(Protection(suite, secrets.client), Epoch.HANDSHAKE)
     hs.inbox.change_keys(Protection(suite, secrets.server), Epoch.HANDSHAKE)
-    return secrets
+    return share.group, secrets
 
 
 def server_authentication(
-    hs: Handshake, terms: ClientTerms, target: ServerName, secrets: HandshakeSecrets
+    hs: HandshakeContext, terms: ClientTerms, target: ServerName, secrets: HandshakeSecrets
 ) -> Script[Server]:
     """Certificate, CertificateVerify, Finished, after an optional request; then judge (RFC 9846 4.5)."""
     request = None
@@ -165,20 +175,24 @@ def server_authentication(
         leaf=signed.leaf,
         staples=signed.staples,
     )
-    peer = yield from judge(hs, asked)
-    return Server(peer, signed, finish, request)
+    verified = yield from judge(hs, asked)
+    return Server(verified, signed, finish, request)
 
 
-def client_authentication(hs: Handshake, terms: ClientTerms, request: CertificateRequest) -> Script[None]:
-    """Send the certificate that suits the request and prove its key, or send none (RFC 9846 4.5.1.3)."""
+def client_authentication(
+    hs: HandshakeContext, terms: ClientTerms, request: CertificateRequest
+) -> Script[tuple[Caution, ...]]:
+    """Send the certificate that suits the request and prove its key, or send none (RFC 9846 4.5.1.3).
+
+    Returns what our user should know of the choice.
+    """
     choice = choose_for_request(terms.own, request, terms.scheme_codes)
-    if choice.warning is not None:
-        hs.warnings.append(choice.warning)
     if choice.credentials is None:
         hs.out.send(Certificate(b"", ()))
-        return
+        return choice.cautions
     asked = ext.find(request.extensions, ext.EmptyStatusRequest) is not None
     yield from prove(hs, choice.credentials, choice.scheme, with_status=asked)
+    return choice.cautions
 
 
 def _note_choices(observer: Observer, hello: ClientHello, suite: Suite, group: int) -> None:

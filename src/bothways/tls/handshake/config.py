@@ -39,6 +39,7 @@ SUITES = tuple(
     suite.name for table in _BY_VERSION.values() for suite in table.values() if not suite.is_key_transport
 )
 KEY_TRANSPORT_SUITES = tuple(suite.name for suite in SUITES12.values() if suite.is_key_transport)
+AUTHORITIES_LIMIT = 16 * 1024
 PREFERRED_GROUPS = ("X25519MLKEM768", "x25519", "secp256r1", "secp384r1", "secp521r1")
 
 
@@ -141,6 +142,11 @@ class Terms:
             raise ConfigError("max_certificate_bytes: expected 1024 to 16777215 bytes")
 
     @property
+    def asks_status(self) -> bool:
+        """Whether the peer is to send the revocation status of its certificates along with them."""
+        return self.revocation is not None and self.revocation.staples != "ignore"
+
+    @property
     def fetch(self) -> Fetch | None:
         """What may be fetched to judge peers, if anything."""
         return None if self.revocation is None else self.revocation.fetch
@@ -203,7 +209,7 @@ class ClientTerms(Terms):
             yield ext.SignatureAlgorithmsCert(self.certificate_scheme_codes)
         if self.protocols:
             yield ext.ApplicationProtocols(self.protocols)
-        if self.revocation is not None and self.revocation.staples != "ignore":
+        if self.asks_status:
             yield ext.StatusRequest()
         if Version.TLS12 in self.version_codes:
             yield ext.EcPointFormats((ECPointFormat.uncompressed,))
@@ -280,6 +286,14 @@ class ServerTerms(Terms):
             raise ConfigError("unknown_server_name: expected first or refuse")
         self._set("refuses_unknown_name", self.unknown_server_name == "refuse")
         self._set("requires_client", mode == "require")
+
+    @property
+    def authorities(self) -> tuple[bytes, ...]:
+        """The anchors as they are named to clients, unless they are so many that no client would read them."""
+        if self.client_anchors is None or not self.name_authorities:
+            return ()
+        names = self.client_anchors.subjects
+        return names if sum(map(len, names)) <= AUTHORITIES_LIMIT else ()
 
 
 def _texts(what: str, values: Iterable[str]) -> tuple[str, ...]:

@@ -70,6 +70,11 @@ class ClientChoice:
     scheme: int = 0
     warning: Caution | None = None
 
+    @property
+    def cautions(self) -> tuple[Caution, ...]:
+        """The warning, if there is one."""
+        return () if self.warning is None else (self.warning,)
+
 
 def choose_for_request(
     own: Sequence[Credentials], request: CertificateRequest, accepted: Sequence[int]

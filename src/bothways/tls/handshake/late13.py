@@ -11,11 +11,11 @@ from bothways.iana import HandshakeType
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, proof_input
 from bothways.tls.handshake.authentication13 import certificate_message
 from bothways.tls.handshake.config import ClientTerms
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import (
     ClientChoice,
     choose_for_request,
 )
-from bothways.tls.handshake.script import Handshake
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.protection import Protection
@@ -29,7 +29,7 @@ REQUEST_LIMIT = 32
 class LateAuthentication:
     """Answers requests on one established connection; `asked` counts them. Made when the handshake is done."""
 
-    def __init__(self, hs: Handshake, terms: ClientTerms) -> None:
+    def __init__(self, hs: HandshakeContext, terms: ClientTerms) -> None:
         self._hs = hs
         self._terms = terms
         self._handshake = hs.transcript.branch()

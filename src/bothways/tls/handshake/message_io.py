@@ -136,6 +136,7 @@ class Inbox:
         self.keys: Sealing = Plaintext()
         self.epoch = Epoch.PLAINTEXT
         self.version = Version.TLS13  # as which messages and records are written and read
+        self.offered: frozenset[int] = frozenset()  # codes of extensions to which the peer may answer
         self.ignores_change_cipher_spec = False
         self.early_data_left = 0
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from bothways.roles import Version
-from bothways.tls.events import Peer
 from bothways.tls.handshake.config import ServerTerms
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import choose_version
-from bothways.tls.handshake.script import Handshake, Script, expect
+from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
+from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server12 import server_handshake_12
 from bothways.tls.handshake.server13 import server_handshake_13
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire.hello import ClientHello
 
 
-def server_handshake(hs: Handshake, terms: ServerTerms) -> Script[Peer | None]:
+def server_handshake(hs: HandshakeContext, terms: ServerTerms) -> Script[HandshakeResult]:
     """Await the ClientHello, then go on as the version chosen has it (RFC 9846 2)."""
     hello = yield from expect(Step.WAIT_CH, ClientHello)
-    hs.version = choose_version(hello, terms.version_codes)
-    if hs.version is Version.TLS12:
+    version = choose_version(hello, terms.version_codes)
+    yield Agreed(Negotiated(version))
+    if version is Version.TLS12:
         return (yield from server_handshake_12(hs, terms, hello))
     return (yield from server_handshake_13(hs, terms, hello))

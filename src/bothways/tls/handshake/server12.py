@@ -23,7 +23,7 @@ from bothways.roles import Role, Version
 from bothways.tls.crypto.groups import KeyOffer, finish
 from bothways.tls.crypto.groups import offer as offer_share
 from bothways.tls.crypto.transport import decrypt_premaster
-from bothways.tls.events import Caution, Chosen, Epoch, Observer, Peer
+from bothways.tls.events import Caution, Chosen, Epoch, Observer
 from bothways.tls.handshake.authentication12 import (
     check_client_proof,
     check_finished_12,
@@ -34,6 +34,7 @@ from bothways.tls.handshake.authentication12 import (
 )
 from bothways.tls.handshake.authentication13 import Signed
 from bothways.tls.handshake.config import ServerTerms
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import choose_protocol
 from bothways.tls.handshake.negotiation12 import (
     Choice12,
@@ -44,16 +45,10 @@ from bothways.tls.handshake.negotiation12 import (
     read_offer_12,
     schemes_12,
 )
-from bothways.tls.handshake.script import (
-    ChangeCipherSpec,
-    Handshake,
-    Script,
-    expect,
-    judge,
-    sign_with,
-)
-from bothways.tls.handshake.server13 import named_authorities
+from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
+from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
 from bothways.tls.handshake.steps import Step
+from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import main_lines
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire import extensions as ext
@@ -74,7 +69,9 @@ from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
 
-def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -> Script[Peer | None]:
+def server_handshake_12(
+    hs: HandshakeContext, terms: ServerTerms, hello: ClientHello
+) -> Script[HandshakeResult]:
     """Go on from a ClientHello that offers no more than TLS 1.2 (RFC 5246 7.3)."""
     hs.inbox.version = hs.out.version = Version.TLS12
     offer = read_offer_12(hello)
@@ -82,51 +79,55 @@ def server_handshake_12(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
         blame(Fault.NO_EXTENDED_MAIN_SECRET)
     choice = choose_12(terms, offer)
     hs.transcript.choose(choice.suite.hash, keep_messages=True)
-    hs.suite = choice.suite
-    if choice.suite.is_key_transport and may_sign(choice.credentials):
-        hs.warnings.append(Caution.KEY_SIGNS_AND_DECIPHERS)
-    hs.alpn = choose_protocol(offer.protocols, terms.protocols)
+    negotiated = agreed_12(choice, choose_protocol(offer.protocols, terms.protocols))
+    yield Agreed(negotiated)
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice)
     randoms = (hello.random, marked_random(hs.draws.random(32), max(terms.version_codes)))
-    staple = own_staple(hs, choice.credentials, hello)
-    hs.out.send(server_hello(hs, offer, choice, randoms[1], stapling=staple is not None))
-    hs.out.send(*own_certificate_12(choice.credentials.chain))
-    if staple is not None:
-        hs.out.send(ext.CertificateStatus(staple))
+    send_identity(hs, offer, choice, randoms[1], negotiated.alpn)
     share = yield from send_exchange(hs, choice, randoms)
-    anchors = terms.client_anchors
-    if anchors is not None:
-        authorities = named_authorities(anchors) if terms.name_authorities else ()
-        hs.out.send(*certificate_request(terms.scheme_codes, authorities))
+    if terms.client_anchors is not None:
+        hs.out.send(*certificate_request(terms.scheme_codes, terms.authorities))
     hs.out.send(*_DONE)
-    chain = () if anchors is None else (yield from client_certificate(terms))
+    chain = () if terms.client_anchors is None else (yield from client_certificate(terms))
     exchange = yield from expect(Step.WAIT_CKE, ClientKeyExchange)
     premaster = agree(hs, hello, choice, share, exchange)
     session_hash = hs.transcript.digest() if offer.extended_main_secret else None
     secret = MainSecret(choice.suite, premaster, session_hash, *randoms)
     hs.log_keys(main_lines, hello.random, secret)
-    signed = None
-    if chain and anchors is not None:
-        proof = yield from expect(Step.WAIT_CLIENT_CV, CertificateVerify)
-        signed = check_client_proof(hs, chain, proof, terms.scheme_codes, anchors)
-    hs.transcript.forget_messages()
-    yield from expect(Step.WAIT_CLIENT_CCS, ChangeCipherSpec)
-    hs.inbox.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
-    finished = yield from expect(Step.WAIT_CLIENT_FINISHED, Finished)
-    check_finished_12(hs, secret, finished)
-    peer = yield from judge_client(hs, terms, signed)
-    hs.out.change_cipher_spec()
-    hs.out.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
-    send_finished_12(hs, secret)
-    hs.exporter = secret.exporter if offer.extended_main_secret else None
-    return peer
+    signed = yield from client_proof(hs, terms, chain)
+    verified = yield from exchange_finished(hs, terms, secret, signed)
+    exporter = secret.exporter if offer.extended_main_secret else None
+    return HandshakeResult(negotiated, exporter, verified, cautions_12(choice))
+
+
+def agreed_12(choice: Choice12, protocol: bytes | None) -> Negotiated:
+    """Return what is agreed on; where RSA carries the key there is no group, and nothing is signed."""
+    return Negotiated(Version.TLS12, choice.suite, choice.group or None, protocol, choice.scheme or None)
+
+
+def cautions_12(choice: Choice12) -> tuple[Caution, ...]:
+    """Return what our user should know of our choice (RFC 5246 F.1.1.2)."""
+    if choice.suite.is_key_transport and may_sign(choice.credentials):
+        return (Caution.KEY_SIGNS_AND_DECIPHERS,)
+    return ()
+
+
+def send_identity(
+    hs: HandshakeContext, offer: Offer12, choice: Choice12, random: bytes, protocol: bytes | None
+) -> None:
+    """Send ServerHello, our chain, and its status where the client asks (steps 1.2 and 2.1; RFC 5246 7.4.2)."""
+    staple = own_staple(hs, choice.credentials, offer.hello)
+    hs.out.send(server_hello(hs, offer, choice, random, protocol, stapling=staple is not None))
+    hs.out.send(*own_certificate_12(choice.credentials.chain))
+    if staple is not None:
+        hs.out.send(ext.CertificateStatus(staple))
 
 
 _DONE = encoded(ServerHelloDone())
 
 
-def own_staple(hs: Handshake, credentials: Credentials, hello: ClientHello) -> bytes | None:
+def own_staple(hs: HandshakeContext, credentials: Credentials, hello: ClientHello) -> bytes | None:
     """Return the OCSP response for our leaf, if the client asked for it and there is one (RFC 6066 8)."""
     if ext.find(hello.extensions or (), ext.StatusRequest) is None:
         return None
@@ -134,7 +135,13 @@ def own_staple(hs: Handshake, credentials: Credentials, hello: ClientHello) -> b
 
 
 def server_hello(
-    hs: Handshake, offer: Offer12, choice: Choice12, random: bytes, *, stapling: bool
+    hs: HandshakeContext,
+    offer: Offer12,
+    choice: Choice12,
+    random: bytes,
+    protocol: bytes | None,
+    *,
+    stapling: bool,
 ) -> ServerHello:
     """Answer a ClientHello; the session ID is new, since no session is resumed (RFC 5246 7.4.1.3)."""
     extensions: list[ext.Extension] = [ext.ServerName()] if choice.by_name else []
@@ -144,8 +151,8 @@ def server_hello(
         extensions.append(ext.ExtendedMainSecret())
     if offer.names_point_formats and not choice.suite.is_key_transport:
         extensions.append(ext.EcPointFormats((ECPointFormat.uncompressed,)))
-    if hs.alpn is not None:
-        extensions.append(ext.ApplicationProtocols((hs.alpn,)))
+    if protocol is not None:
+        extensions.append(ext.ApplicationProtocols((protocol,)))
     if stapling:
         extensions.append(ext.EmptyStatusRequest())
     return ServerHello(
@@ -158,11 +165,12 @@ def server_hello(
     )
 
 
-def send_exchange(hs: Handshake, choice: Choice12, randoms: tuple[bytes, bytes]) -> Script[KeyOffer | None]:
+def send_exchange(
+    hs: HandshakeContext, choice: Choice12, randoms: tuple[bytes, bytes]
+) -> Script[KeyOffer | None]:
     """Send our share, signed with both randoms; nothing for RSA key transport (RFC 8422 5.4)."""
     if choice.suite.is_key_transport:
         return None
-    hs.group = choice.group
     share = offer_share(choice.group, hs.draws)
     data = exchange_input(*randoms, choice.group, share.public)
     signature = yield from sign_with(hs, choice.credentials, choice.scheme, data)
@@ -186,7 +194,11 @@ def client_certificate(terms: ServerTerms) -> Script[tuple[bytes, ...]]:
 
 
 def agree(
-    hs: Handshake, hello: ClientHello, choice: Choice12, share: KeyOffer | None, exchange: ClientKeyExchange
+    hs: HandshakeContext,
+    hello: ClientHello,
+    choice: Choice12,
+    share: KeyOffer | None,
+    exchange: ClientKeyExchange,
 ) -> bytes:
     """Return the premaster secret: from both shares, or opened with our RSA key (step 2.5)."""
     if share is not None:
@@ -196,7 +208,32 @@ def agree(
     )
 
 
-def judge_client(hs: Handshake, terms: ServerTerms, signed: Signed | None) -> Script[Peer | None]:
+def client_proof(hs: HandshakeContext, terms: ServerTerms, chain: tuple[bytes, ...]) -> Script[Signed | None]:
+    """Check that the client holds the key of the chain that it showed, if it showed one (RFC 5246 7.4.8)."""
+    signed = None
+    if chain and terms.client_anchors is not None:
+        proof = yield from expect(Step.WAIT_CLIENT_CV, CertificateVerify)
+        signed = check_client_proof(hs, chain, proof, terms.scheme_codes, terms.client_anchors)
+    hs.transcript.forget_messages()
+    return signed
+
+
+def exchange_finished(
+    hs: HandshakeContext, terms: ServerTerms, secret: MainSecret, signed: Signed | None
+) -> Script[Verified | None]:
+    """Await the client's Finished, judge the client, and only then send ours (steps 4.1, 3.3, 4.2)."""
+    yield from expect(Step.WAIT_CLIENT_CCS, ChangeCipherSpec)
+    hs.inbox.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
+    finished = yield from expect(Step.WAIT_CLIENT_FINISHED, Finished)
+    check_finished_12(hs, secret, finished)
+    verified = yield from judge_client(hs, terms, signed)
+    hs.out.change_cipher_spec()
+    hs.out.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
+    send_finished_12(hs, secret)
+    return verified
+
+
+def judge_client(hs: HandshakeContext, terms: ServerTerms, signed: Signed | None) -> Script[Verified | None]:
     """Judge a client that proved its key; one that showed no certificate stays anonymous."""
     if signed is None or terms.client_anchors is None:
         return None

@@ -9,9 +9,10 @@ from bothways.faults import Fault, blame
 from bothways.iana import CipherSuite, CompressionMethod, NamedGroup, ProtocolVersion, SignatureScheme
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
+from bothways.roles import Version
 from bothways.tls.crypto.groups import answer as answer_share
 from bothways.tls.crypto.suites import SUITES13, Suite
-from bothways.tls.events import Chosen, Epoch, Observer, Peer
+from bothways.tls.events import Chosen, Epoch, Observer
 from bothways.tls.handshake.authentication13 import (
     Signed,
     check_context,
@@ -21,6 +22,7 @@ from bothways.tls.handshake.authentication13 import (
     send_finished,
 )
 from bothways.tls.handshake.config import ServerTerms
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import (
     choose_server_credentials,
     credentials_for,
@@ -34,8 +36,10 @@ from bothways.tls.handshake.negotiation import (
     choose_suite,
     read_offer,
 )
-from bothways.tls.handshake.script import Handshake, Script, expect, judge
+from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
+from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.steps import Step
+from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
@@ -55,8 +59,6 @@ from bothways.trust.credentials import Credentials
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
-AUTHORITIES_LIMIT = 16 * 1024
-
 
 class Choice(NamedTuple):
     """What the server chose from a ClientHello; `by_name` if the server name guided it."""
@@ -69,7 +71,9 @@ class Choice(NamedTuple):
     by_name: bool
 
 
-def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -> Script[Peer | None]:
+def server_handshake_13(
+    hs: HandshakeContext, terms: ServerTerms, hello: ClientHello
+) -> Script[HandshakeResult]:
     """Go on from the first ClientHello: agree on keys, prove ourselves, judge the client (RFC 9846 2)."""
     offer = read_offer(hello)
     choice = choose(terms, offer)
@@ -80,8 +84,10 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     if share is None:
         offer, share = yield from retry(hs, terms, offer, choice)
     secrets = agree(hs, offer, choice, share)
+    negotiated = Negotiated(Version.TLS13, choice.suite, choice.group, choice.alpn, choice.scheme)
+    yield Agreed(negotiated)
     anchors = terms.client_anchors
-    server_parameters(hs, terms, choice, anchors)
+    server_parameters(hs, terms, choice)
     with_status = ext.find(offer.hello.extensions or (), ext.StatusRequest) is not None
     yield from prove(hs, choice.credentials, choice.scheme, with_status=with_status)
     send_finished(hs, choice.suite, secrets.server_finished)
@@ -95,18 +101,18 @@ def server_handshake_13(hs: Handshake, terms: ServerTerms, hello: ClientHello) -
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     check_finished(hs, choice.suite, secrets.client_finished, finished)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
-    hs.exporter = partial(exporter, application.exporter, suite=choice.suite)
-    if signed is None or anchors is None:
-        return None
-    asked = VerificationRequest(
-        chain=signed.chain,
-        anchors=anchors,
-        purpose=Purpose.CLIENT,
-        revocation=terms.revocation,
-        leaf=signed.leaf,
-        staples=signed.staples,
-    )
-    return (yield from judge(hs, asked))
+    verified = None
+    if signed is not None and anchors is not None:
+        asked = VerificationRequest(
+            chain=signed.chain,
+            anchors=anchors,
+            purpose=Purpose.CLIENT,
+            revocation=terms.revocation,
+            leaf=signed.leaf,
+            staples=signed.staples,
+        )
+        verified = yield from judge(hs, asked)
+    return HandshakeResult(negotiated, partial(exporter, application.exporter, suite=choice.suite), verified)
 
 
 def choose(terms: ServerTerms, offer: Offer) -> Choice:
@@ -119,7 +125,9 @@ def choose(terms: ServerTerms, offer: Offer) -> Choice:
     return Choice(suite, group, credentials, scheme, alpn, named is not terms.own)
 
 
-def retry(hs: Handshake, terms: ServerTerms, offer: Offer, choice: Choice) -> Script[tuple[Offer, bytes]]:
+def retry(
+    hs: HandshakeContext, terms: ServerTerms, offer: Offer, choice: Choice
+) -> Script[tuple[Offer, bytes]]:
     """Ask for a ClientHello with a share for the chosen group (RFC 9846 4.2.4)."""
     cookie = hs.draws.random(32) if terms.retry_cookie else None
     extensions: tuple[ext.Extension, ...] = (
@@ -141,7 +149,7 @@ def retry(hs: Handshake, terms: ServerTerms, offer: Offer, choice: Choice) -> Sc
     return repeated, share
 
 
-def agree(hs: Handshake, offer: Offer, choice: Choice, peer_share: bytes) -> HandshakeSecrets:
+def agree(hs: HandshakeContext, offer: Offer, choice: Choice, peer_share: bytes) -> HandshakeSecrets:
     """Answer the client's share and derive the handshake keys (steps 1.2, 2.4, 2.5; RFC 9846 4.2.3, 7.1)."""
     share, shared_secret = answer_share(choice.group, peer_share, hs.draws)
     extensions = (
@@ -150,9 +158,6 @@ def agree(hs: Handshake, offer: Offer, choice: Choice, peer_share: bytes) -> Han
     )
     hs.out.send(_server_hello(offer.hello, choice.suite, hs.draws.random(32), extensions))
     _hide_from_middleboxes(hs, offer.hello)
-    hs.suite = choice.suite
-    hs.group = choice.group
-    hs.alpn = choice.alpn
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice)
     secrets = EarlySecret(choice.suite).handshake(shared_secret, hs.transcript.digest())
@@ -162,13 +167,12 @@ def agree(hs: Handshake, offer: Offer, choice: Choice, peer_share: bytes) -> Han
     return secrets
 
 
-def server_parameters(hs: Handshake, terms: ServerTerms, choice: Choice, anchors: TrustStore | None) -> None:
+def server_parameters(hs: HandshakeContext, terms: ServerTerms, choice: Choice) -> None:
     """Send EncryptedExtensions and, where clients are judged, CertificateRequest (RFC 9846 4.4)."""
     hs.out.send(*encrypted_extensions(choice.by_name, choice.alpn))
-    if anchors is not None:
-        authorities = named_authorities(anchors) if terms.name_authorities else ()
+    if terms.client_anchors is not None:
         schemes = terms.scheme_codes, terms.certificate_scheme_codes
-        request, hs.offered = certificate_request(*schemes, authorities, hs.asks_status)
+        request, hs.inbox.offered = certificate_request(*schemes, terms.authorities, terms.asks_status)
         hs.out.send(*request)
 
 
@@ -201,7 +205,9 @@ def certificate_request(
     return encoded(CertificateRequest(b"", tuple(extensions))), codes(extensions)
 
 
-def client_authentication(hs: Handshake, terms: ServerTerms, anchors: TrustStore) -> Script[Signed | None]:
+def client_authentication(
+    hs: HandshakeContext, terms: ServerTerms, anchors: TrustStore
+) -> Script[Signed | None]:
     """Certificate and CertificateVerify of the client, or an empty Certificate where that may pass."""
     certificate = yield from expect(Step.WAIT_CERT, Certificate)
     check_context(certificate, b"")
@@ -211,11 +217,6 @@ def client_authentication(hs: Handshake, terms: ServerTerms, anchors: TrustStore
         return None
     proof = yield from expect(Step.WAIT_CV, CertificateVerify)
     return check_proof(hs, certificate, proof, terms.scheme_codes, anchors)
-
-
-def named_authorities(anchors: TrustStore) -> tuple[bytes, ...]:
-    """Name the anchors to the client, unless they are so many that no client would read them."""
-    return anchors.subjects if sum(map(len, anchors.subjects)) <= AUTHORITIES_LIMIT else ()
 
 
 def _server_hello(
@@ -231,7 +232,7 @@ def _server_hello(
     )
 
 
-def _hide_from_middleboxes(hs: Handshake, hello: ClientHello) -> None:
+def _hide_from_middleboxes(hs: HandshakeContext, hello: ClientHello) -> None:
     if hello.legacy_session_id:
         hs.out.change_cipher_spec()
 
