@@ -10,7 +10,8 @@ from bench.identities import Identities, make
 from bench.measure import Contender, by_turns, show
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from pki import Issued, crl, ocsp_response
 

@@ -21,7 +21,8 @@ from bothways.ca.profiles import Holder, Profile
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
 from bothways.trust.verification import verify as judge

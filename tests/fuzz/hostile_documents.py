@@ -41,7 +41,8 @@ from bothways.trust.crl import crls_in
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.ocsp import OCSPStore, responses_in
+from bothways.trust.ocsp import responses_in
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.parsing import EncodingError, PassphraseNeeded
 from bothways.trust.path import judge, read_leaf
 from bothways.trust.policies import Policies

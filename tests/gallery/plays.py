@@ -14,7 +14,8 @@ from bothways.explain.causes import Witness, explain
 from bothways.explain.drawing import drawn
 from bothways.explain.ladder import Ladder
 from bothways.explain.recorder import Recorder
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from pair import NOON, FrozenClock, Pair, untouched
 

@@ -20,7 +20,8 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from interop import identities, libgnutls
 from interop.identities import NOW, client, issuer, server

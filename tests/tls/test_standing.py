@@ -18,7 +18,8 @@ from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.asking import TOLERANCE
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from pair import FrozenClock, Pair, received
 from pki import NOW

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import hashes
 
 from bothways.faults import Fault
 from bothways.trust.anchors import TrustStore
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted
 from bothways.trust.verification import verify as judge

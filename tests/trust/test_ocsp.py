@@ -17,13 +17,15 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.ocsp import (
     MAX_AGE,
     OCSPResponse,
-    OCSPStore,
     needs_no_check,
     nonce_problem,
     request,
     responses_in,
 )
-from pki import DAY, NOW, crl, der, issue, key, leaf, ocsp_refusal, ocsp_response, responder, root
+from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.work import OutOfWork, Step, WorkBudget
+from pki import DAY, NOW, altered, crl, der, issue, key, leaf, ocsp_refusal, ocsp_response, responder, root
+from trust.responses import by_pss, together
 
 ROOT = root()
 ISSUER = Parsed(ROOT.der)
@@ -169,6 +171,118 @@ def test_a_weak_signature_does_not_count():
     assert OCSPResponse(weak).signer(Parsed(top.der), NOW) == "it is signed with SHA-1"
 
 
+STRONG_PSS = [
+    (hashes.SHA256(), hashes.SHA256()),
+    (hashes.SHA384(), hashes.SHA384()),
+    (hashes.SHA256(), hashes.SHA384()),
+]
+
+
+@pytest.mark.parametrize(("digest", "mask"), STRONG_PSS)
+def test_rsassa_pss_counts_by_the_same_rules_as_in_certificates(digest, mask):
+    """RFC 4055 3.1, by the issuer and by a delegate."""
+    top = root("OCSP RSA-2048", key_kind="RSA-2048")
+    issuer, one = Parsed(top.der), leaf(top)
+    by_issuer = by_pss(ocsp_response(one), top, digest, mask)
+    assert OCSPResponse(by_issuer).signer(issuer, NOW) is issuer
+    mine = responder(top, key_kind="RSA-2048")
+    found = OCSPResponse(by_pss(ocsp_response(one, signer=mine), mine, digest, mask)).signer(issuer, NOW)
+    assert not isinstance(found, str) and found.der == mine.der
+    forged = by_pss(ocsp_response(one), responder(top, key_kind="RSA-2048"), digest, mask)
+    assert (
+        OCSPResponse(forged).signer(issuer, NOW)
+        == "its signature does not verify under the key of CN=OCSP RSA-2048"
+    )
+
+
+@pytest.mark.parametrize(
+    ("digest", "mask", "trailer", "words"),
+    [
+        (hashes.SHA1(), hashes.SHA1(), None, "SHA-1"),
+        (hashes.SHA256(), hashes.SHA1(), None, "RSASSA-PSS with a mask of sha1"),
+        (hashes.SHA256(), hashes.SHA256(), 2, "RSASSA-PSS with unknown parameters"),
+    ],
+)
+def test_rsassa_pss_with_weak_parameters_does_not_count(digest, mask, trailer, words):
+    """RFC 4055 3.1: the trailer is 1, and a mask or a digest of SHA-1 is none of today's."""
+    top = root("OCSP RSA-2048", key_kind="RSA-2048")
+    weak = by_pss(ocsp_response(leaf(top)), top, digest, mask, trailer)
+    assert OCSPResponse(weak).signer(Parsed(top.der), NOW) == f"it is signed with {words}"
+
+
+REVOKED, HELD, UNSURE = (
+    ocsp_response(ONE, status="revoked", reason="superseded"),
+    ocsp_response(ONE, status="revoked", reason="certificate_hold"),
+    ocsp_response(ONE, status="unknown"),
+)
+
+
+@pytest.mark.parametrize(
+    ("responses", "worst"),
+    [
+        ((GOOD, UNSURE), ("unknown", "")),
+        ((GOOD, REVOKED), ("revoked", "superseded")),
+        ((UNSURE, REVOKED), ("revoked", "superseded")),
+        ((HELD, UNSURE), ("revoked", "certificate hold")),
+        ((HELD, REVOKED), ("revoked", "superseded")),
+        ((GOOD, ocsp_response(ONE, status="revoked", digest=hashes.SHA256())), ("revoked", "unspecified")),
+    ],
+)
+def test_of_several_answers_about_one_certificate_the_worst_counts(responses, worst):
+    """RFC 6960 4.2.2.3 knows one for each certificate; whichever comes first, and by whichever hash."""
+    for order in (responses, responses[::-1]):
+        found = OCSPResponse(together([*order, ocsp_response(TWO)], ROOT))
+        answer = found.answer(Parsed(ONE.der), ISSUER)
+        assert (answer.state, answer.reason) == worst
+        assert len(found.answers_about(Parsed(ONE.der), ISSUER)) == 2
+
+
+def test_a_revocation_for_a_reason_that_nobody_knows_is_a_revocation():
+    """RFC 5280 5.3.1: seven is no reason."""
+    odd = REVOKED.replace(b"\xa0\x03\x0a\x01\x04", b"\xa0\x03\x0a\x01\x07")
+    assert odd != REVOKED
+    answer = asked(odd)
+    assert (answer.state, answer.reason) == ("revoked", "unspecified")
+
+
+def test_an_answer_that_ends_before_it_begins_holds_at_no_time():
+    """RFC 6960 4.2.2.1, however far clocks may differ."""
+    answer = asked(ocsp_response(ONE, this_update=NOW, next_update=NOW - timedelta(minutes=1)))
+    assert "ends before it begins" in answer.untimeliness(NOW, timedelta(minutes=5), MAX_AGE)
+
+
+def test_of_several_certificates_of_one_responder_any_may_do():
+    """RFC 6960 4.2.2.2: an expired, a forged, and a stranger's one beside it prove nothing against it."""
+    mine = responder(ROOT)
+    others = [
+        responder(ROOT, own_key=mine.key, not_after=NOW - DAY),
+        responder(STRANGER, own_key=mine.key),
+        altered(responder(ROOT, own_key=mine.key)),
+    ]
+    for by_name in (False, True):
+        for along in ([*others, mine], [mine, *others]):
+            response = ocsp_response(ONE, signer=mine, delegates=along, by_name=by_name)
+            found = OCSPResponse(response).signer(ISSUER, NOW)
+            assert not isinstance(found, str) and found.der == mine.der
+
+
+def test_who_signed_is_found_out_once_and_paid_for():
+    """Bounded work: a key is held against a response once, and whoever is asked again pays nothing."""
+    found = OCSPResponse(ocsp_response(ONE, signer=responder(ROOT)))
+    assert found.leave is None and not found.was_refused
+    work = WorkBudget()
+    found.signer(ISSUER, NOW, work)
+    assert work.spent[Step.SIGNATURE] == 2  # the delegate by the issuer, the response by the delegate
+    assert found.leave == ISSUER.key_digest
+    stranger = OCSPResponse(ocsp_response(ONE, signer=STRANGER, delegates=[]))
+    stranger.signer(Parsed(STRANGER.der), NOW)
+    again = WorkBudget()
+    stranger.signer(Parsed(STRANGER.der), NOW, again)
+    assert Step.SIGNATURE not in again.spent
+    with pytest.raises(OutOfWork):
+        OCSPResponse(GOOD).signer(ISSUER, NOW, WorkBudget(microseconds=1.0))
+
+
 def test_a_refusal_has_no_answer_and_says_why():
     """RFC 6960 4.2.1: OCSPResponseStatus."""
     found = OCSPResponse(ocsp_refusal("try_later"))
@@ -176,10 +290,10 @@ def test_a_refusal_has_no_answer_and_says_why():
     assert found.answers == ()
 
 
-def test_a_critical_extension_makes_a_response_useless():
+def test_a_critical_extension_leaves_a_response_in_doubt():
     """RFC 6960 4.4: what we cannot process."""
-    assert "1.3.6.1.4.1.99999.1" in OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, True)])).problem
-    assert OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, False)])).problem is None
+    assert "1.3.6.1.4.1.99999.1" in OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, True)])).doubt
+    assert OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, False)])).doubt is None
 
 
 def with_single_extension(critical: bool) -> bytes:
@@ -216,10 +330,10 @@ def _elements(content: bytes) -> list[bytes]:
     return found
 
 
-def test_a_critical_extension_of_one_answer_makes_a_response_useless():
+def test_a_critical_extension_of_one_answer_leaves_a_response_in_doubt():
     """RFC 6960 4.4: seen for every answer, not only where there is but one."""
-    assert OCSPResponse(with_single_extension(critical=False)).problem is None
-    assert "an answer has a critical extension" in OCSPResponse(with_single_extension(critical=True)).problem
+    assert OCSPResponse(with_single_extension(critical=False)).doubt is None
+    assert "an answer has a critical extension" in OCSPResponse(with_single_extension(critical=True)).doubt
 
 
 def test_a_request_asks_for_one_certificate():
@@ -256,44 +370,6 @@ def test_the_nonce_of_a_response_must_be_ours():
     for size in (0, 129):
         found = OCSPResponse(ocsp_response(ONE, nonce=b"n" * size))
         assert "where 1 to 128 may stand" in nonce_problem(found, ours)
-
-
-def test_a_store_finds_responses_by_their_certificates():
-    """The newest first; at most so many are kept."""
-    older, newer = ocsp_response(ONE, this_update=NOW - DAY), ocsp_response(ONE, this_update=NOW - HOUR)
-    store = OCSPStore([OCSPResponse(newer), OCSPResponse(older), OCSPResponse(older)])
-    assert [each.der for each in store.of(Parsed(ONE.der))] == [newer, older]
-    assert store.of(Parsed(TWO.der)) == ()
-    assert len(store) == 2
-    assert repr(store) == "<OCSPStore of 2 responses>"
-    for minutes in range(20):
-        store.add(OCSPResponse(ocsp_response(ONE, this_update=NOW - timedelta(minutes=minutes))))
-    assert len(store.of(Parsed(ONE.der))) == 16
-
-
-def test_a_store_tells_by_its_generation_that_a_response_is_new():
-    """What was there already is no news."""
-    store = OCSPStore([OCSPResponse(GOOD)])
-    seen = store.generation
-    store.add(OCSPResponse(GOOD))
-    assert store.generation == seen
-    store.add(OCSPResponse(ocsp_response(ONE, status="revoked")))
-    assert store.generation != seen
-
-
-def test_a_store_staples_what_holds_to_our_own_chain():
-    """RFC 9846 4.5.1.1: one for each certificate for which there is one; never one that lapsed."""
-    ca = root("Staple CA")
-    mine = leaf(ca)
-    chain = (mine.certificate, ca.certificate)
-    response = ocsp_response(mine)
-    store = OCSPStore([OCSPResponse(response), OCSPResponse(GOOD)])
-    assert store.staples(chain, NOW) == (response, None)
-    assert store.staples(chain, NOW + 2 * DAY) == (None, None)
-    renewed = ocsp_response(mine, this_update=NOW + DAY, next_update=NOW + 3 * DAY)
-    store.add(OCSPResponse(renewed))
-    assert store.staples(chain, NOW) == (response, None)
-    assert store.staples(chain, NOW + 2 * DAY) == (renewed, None)
 
 
 def test_responses_are_read_from_files(tmp_path):

@@ -19,7 +19,8 @@ from bothways.trust import parsing
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 
 SERVER_NAME = "bank.example"
 CLIENT_NAME, CLIENT_EMAIL = "Ada Lovelace", ("ada@shop.example",)

@@ -16,7 +16,8 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.stapling import Stapling
-from bothways.trust.ocsp import OCSPResponse, OCSPStore, responses_in
+from bothways.trust.ocsp import OCSPResponse, responses_in
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.watched import Watched
 
 
@@ -62,7 +63,7 @@ class Supply:
         """Refuse a file that has nothing about any certificate of ours, and tell of one that does not hold."""
         held = OCSPStore.from_files(path)
         certificates = [Parsed(der) for der in own.chain]
-        if not any(held.of(each) for each in certificates):
+        if not any(held.speaks_of(each) for each in certificates):
             whose = shown(certificates[0].subject_text)
             refuse(f"{path}: it has no OCSP response about the certificate of {whose} or those above it")
         if not any(held.staples(own.certificates, CLOCK.now())):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bothways.trust.anchors import TrustStore, certificates_in
     from bothways.trust.crl_store import CRLStore
     from bothways.trust.evidence.policy import Fetch
-    from bothways.trust.ocsp import OCSPStore
+    from bothways.trust.ocsp_store import OCSPStore
     from bothways.trust.path import Limits
     from bothways.trust.policies import Policies
     from bothways.trust.revocation.policy import Revocation
@@ -21,7 +21,7 @@ else:
         "anchors": "TrustStore certificates_in",
         "crl_store": "CRLStore",
         "evidence.policy": "Fetch",
-        "ocsp": "OCSPStore",
+        "ocsp_store": "OCSPStore",
         "path": "Limits",
         "policies": "Policies",
         "revocation.policy": "Revocation",

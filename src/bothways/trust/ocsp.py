@@ -7,7 +7,7 @@ A response that is signed by anybody but the issuer or a delegate of the issuer'
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -21,14 +21,22 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
-from bothways.trust import files, pem
+from bothways.trust import pem
 from bothways.trust.certificate import Parsed
 from bothways.trust.constraints import KNOWN, key_weakness
+from bothways.trust.crl_entries import HOLD
 from bothways.trust.der import BIT_STRING, SEQUENCE, element, elements, expect_element
 from bothways.trust.distinguished import normal, spelled
 from bothways.trust.extensions import by_identifier, extensions_of
 from bothways.trust.parsing import attempt, encoded, name_der, open_ocsp_response, readable
-from bothways.trust.signatures import algorithm_weakness, is_signature_of, is_signed_by, weakness
+from bothways.trust.signatures import (
+    algorithm_weakness,
+    is_signature_of,
+    is_signed_by,
+    weakness,
+    with_signature_parameters,
+)
+from bothways.trust.work import Step, WorkBudget
 
 NONCE_SIZE = 32
 MAX_NONCE_SIZE = 128
@@ -37,7 +45,9 @@ MAX_AGE = timedelta(days=1)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _MAX_DELEGATES = 8
 _MAX_ANSWERS = 256
-_MAX_RESPONSES = 16
+_REMEMBERED_KEYS = 16
+# Of several answers about one certificate the worst counts: a revocation for good, a hold, unknown.
+_MILDNESS = {"revoked": 1, "unknown": 2, "good": 3}
 _GENERALIZED_TIME, _SINGLE_EXTENSIONS = 0x18, 0xA1
 _CRITICAL = b"\x01\x01\xff"
 # A CertID is a name, not a proof: SHA-1 is still what most responders are asked by (RFC 5019 2.1.1).
@@ -67,6 +77,10 @@ class CertID:
     key_hash: bytes
     serial: int
 
+    def digest(self, data: bytes) -> bytes:
+        """Return the hash of something, as this names it."""
+        return _digest(self.hash_name, data)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -79,13 +93,10 @@ class Answer:
     revoked_at: datetime | None = None
     reason: str = ""
 
-    def is_about(self, certificate: Parsed, issuer: Parsed) -> bool:
-        """Whether this is about a certificate as that issuer issued it, under whichever hash it is named."""
-        named = self.certificate
-        if named.serial != serial_number(certificate):
-            return False
-        names = {_digest(named.hash_name, each) for each in (certificate.issuer, issuer.subject)}
-        return named.name_hash in names and named.key_hash == _digest(named.hash_name, _key_bits(issuer))
+    @property
+    def revokes_for_good(self) -> bool:
+        """Whether it says that the certificate is revoked, and not merely put on hold."""
+        return self.state == "revoked" and self.reason != HOLD
 
     def until(self, max_age: timedelta) -> datetime:
         """Until when it holds; without nextUpdate for `max_age` from thisUpdate (RFC 6960 4.2.2.1)."""
@@ -97,6 +108,8 @@ class Answer:
         """Say why it does not hold now, or None."""
         if self.this_update > at + tolerance:
             return f"it is from the future: {self.this_update:%Y-%m-%d %H:%M}"
+        if self.until(max_age) < self.this_update:
+            return f"it ends before it begins, on {self.until(max_age):%Y-%m-%d %H:%M}"
         if self.until(max_age) < at - tolerance:
             ended = f"{self.until(max_age):%Y-%m-%d %H:%M}"
             if self.next_update is None:
@@ -108,7 +121,9 @@ class Answer:
 class OCSPResponse:
     """A response, read once. `problem` says why it cannot be used at all, or is None.
 
-    Attributes: `der`, `answers`, `nonce` (None where there is none), `responder` (for a person).
+    `doubt` says what of it cannot be processed, so that it proves revocations and nothing else, or is None.
+    Attributes: `der`, `answers`, `nonce` (None where there is none), `responder` (for a person), `leave` (the
+    digest of the issuer's key by whose leave it is known to be signed, else None).
     """
 
     def __init__(self, der: bytes) -> None:
@@ -118,6 +133,9 @@ class OCSPResponse:
         self.nonce: bytes | None = None
         self.responder = "nobody"
         self.problem: str | None = None
+        self.doubt: str | None = None
+        self.leave: bytes | None = None
+        self._signed_by: dict[bytes, bool] = {}
         self._x509 = open_ocsp_response(der)
         if self._x509.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             words = self._x509.response_status.name.lower().replace("_", " ")
@@ -135,112 +153,106 @@ class OCSPResponse:
                 self.nonce = extension.value.nonce
             elif extension.critical:
                 oid = extension.oid.dotted_string
-                self.problem = f"it has the critical extension {oid}, which we do not know"
+                self.doubt = f"it has the critical extension {oid}, which we do not know"
         self._signed = response.tbs_response_bytes
         if _has_critical_single_extension(self._signed):
-            self.problem = "an answer has a critical extension, which we do not know"
+            self.doubt = "an answer has a critical extension, which we do not know"
+        self._signature = with_signature_parameters(response, self.der)
 
     def __repr__(self) -> str:
         return f"<OCSPResponse of {shown(self.responder)}, {len(self.answers)} answers>"
 
-    def answer(self, certificate: Parsed, issuer: Parsed) -> Answer | None:
-        """Return what it says of a certificate; the newest, should it speak twice."""
-        found = [each for each in self.answers if each.is_about(certificate, issuer)]
-        return max(found, key=lambda each: each.this_update, default=None)
+    @property
+    def named(self) -> frozenset[CertID]:
+        """The certificates that it speaks of, as it names them."""
+        return frozenset(each.certificate for each in self.answers)
 
-    def signer(self, issuer: Parsed, at: datetime) -> Parsed | str:
-        """Return who signed and may: the issuer or a delegate; else say what it is (RFC 6960 4.2.2.2)."""
-        weak = algorithm_weakness(self._x509)
+    @property
+    def was_refused(self) -> bool:
+        """Whether it was held against an issuer, and is not signed by the leave of any."""
+        return self.leave is None and bool(self._signed_by)
+
+    def answers_to(self, named: CertID) -> list[Answer]:
+        """Return all that it says of a certificate by one of its names."""
+        return [each for each in self.answers if each.certificate == named]
+
+    def age(self, named: CertID) -> datetime:
+        """Return from when it speaks of a certificate."""
+        return max(each.this_update for each in self.answers_to(named))
+
+    def revokes(self, named: CertID) -> bool:
+        """Whether it says that a certificate is revoked for good."""
+        return any(each.revokes_for_good for each in self.answers_to(named))
+
+    def answers_about(self, certificate: Parsed, issuer: Parsed) -> list[Answer]:
+        """Return all that it says of a certificate as that issuer issued it, the worst first (RFC 6960 2.2)."""
+        hash_names = {each.certificate.hash_name for each in self.answers}
+        named = names_of_certificate(certificate, issuer, hash_names)
+        return sorted((each for each in self.answers if each.certificate in named), key=_mildness)
+
+    def answer(self, certificate: Parsed, issuer: Parsed) -> Answer | None:
+        """Return what it says of a certificate; the worst, should it speak twice."""
+        return next(iter(self.answers_about(certificate, issuer)), None)
+
+    def signer(self, issuer: Parsed, at: datetime, work: WorkBudget | None = None) -> Parsed | str:
+        """Return who signed and may: the issuer or a delegate; else say what it is (RFC 6960 4.2.2.2).
+
+        Raises OutOfWork where `work` does not last; None is what one peer may cause.
+        """
+        work = work or WorkBudget()
+        weak = algorithm_weakness(self._signature)
         if weak is not None:
             return f"it is signed with {weak[1]}"
-        if self._is_signed_by(issuer):
-            return issuer
-        delegates = list(self._delegates())
-        delegate = next((each for each in delegates if self._is_signed_by(each)), None)
-        if delegate is not None:
-            problem = _unfit(delegate, issuer, at)
-            who = delegate.subject_text
-            return delegate if problem is None else f"it is signed by {who}, {problem}"
-        named = next((each for each in (issuer, *delegates) if self._names(each)), None)
-        if named is not None:
-            return f"its signature does not verify under the key of {named.subject_text}"
+        if self._is_signed_by(issuer, work):
+            return self._left_to(issuer, issuer)
+        delegates = [each for each in self._delegates(work) if self._names(each)]
+        unfit: list[tuple[Parsed, str]] = []
+        for delegate in delegates:
+            problem = _unfit(delegate, issuer, at, work)
+            if problem is not None:
+                unfit.append((delegate, problem))
+            elif self._is_signed_by(delegate, work):
+                return self._left_to(delegate, issuer)
+        for delegate, problem in unfit:
+            if self._is_signed_by(delegate, work):
+                return f"it is signed by {delegate.subject_text}, {problem}"
+        named = [each for each in (issuer, *delegates) if self._names(each)]
+        if named:
+            return f"its signature does not verify under the key of {named[0].subject_text}"
         return f"it is signed in the name of {self.responder}, without a certificate that fits its signature"
 
-    def _is_signed_by(self, candidate: Parsed) -> bool:
-        """Whether the candidate is the responder that is named, and its key signed."""
-        return self._names(candidate) and is_signature_of(self._x509, self._signed, candidate)
+    def _left_to(self, signer: Parsed, issuer: Parsed) -> Parsed:
+        self.leave = issuer.key_digest
+        return signer
+
+    def _is_signed_by(self, candidate: Parsed, work: WorkBudget) -> bool:
+        """Whether the candidate is the responder that is named, and its key signed; found out once a key."""
+        if not self._names(candidate):
+            return False
+        known = self._signed_by.get(candidate.key_digest)
+        if known is None:
+            work.spend_signature(candidate.key, len(self._signed))
+            known = is_signature_of(self._signature, self._signed, candidate)
+            if known or len(self._signed_by) < _REMEMBERED_KEYS:
+                self._signed_by[candidate.key_digest] = known
+        return known
 
     def _names(self, candidate: Parsed) -> bool:
         if self._name is not None:
             return self._name == candidate.normal_subject
         return self._key_hash == _digest("sha1", _key_bits(candidate))
 
-    def _delegates(self) -> Iterator[Parsed]:
+    def _delegates(self, work: WorkBudget) -> Iterator[Parsed]:
         """Yield the certificates that came with the response and can be read."""
         for each in (readable("certificates", lambda: self._x509.certificates) or [])[:_MAX_DELEGATES]:
+            work.spend(Step.CERTIFICATE)
             try:
                 certificate = Parsed(encoded(each))
+                work.spend(Step.READ_KIB, (certificate.names_octets + certificate.extensions_octets) / 1024)
                 certificate.load()
             except ValueError:
                 continue
             yield certificate
-
-
-class OCSPStore:
-    """The responses at hand: evidence about peers, or staples of our own; what is added counts at once.
-
-    They lie in a dictionary that is replaced whole, so that handshakes go on while responses are renewed;
-    one thread at a time renews them. `generation` rises with every response that is new.
-    """
-
-    def __init__(self, responses: Iterable[OCSPResponse] = ()) -> None:
-        self._by_serial: dict[int, tuple[OCSPResponse, ...]] = {}
-        self.generation = 0
-        for response in responses:
-            self.add(response)
-
-    @classmethod
-    def from_files(cls, *paths: files.FilePath) -> OCSPStore:
-        """Read responses from files of DER, or PEM (any number in each). Raises ConfigError."""
-        return cls([each for path in paths for each in responses_in(files.content(path), str(path))])
-
-    def add(self, response: OCSPResponse) -> None:
-        """Take a response; the newest few for each certificate are kept."""
-        renewed = dict(self._by_serial)
-        serials = {each.certificate.serial for each in response.answers}
-        known = any(each.der == response.der for serial in serials for each in renewed.get(serial, ()))
-        for serial in serials:
-            others = [each for each in renewed.get(serial, ()) if each.der != response.der]
-            newest = sorted([*others, response], key=lambda each: _age(each, serial), reverse=True)
-            renewed[serial] = tuple(newest[:_MAX_RESPONSES])
-        self._by_serial = renewed
-        self.generation += not known
-
-    def of(self, certificate: Parsed) -> tuple[OCSPResponse, ...]:
-        """Return the responses about certificates with the serial number of this one, the newest first."""
-        return self._by_serial.get(serial_number(certificate), ())
-
-    def staples(self, chain: Sequence[x509.Certificate], at: datetime) -> tuple[bytes | None, ...]:
-        """Return for each certificate of our own chain the response to send with it, while it holds."""
-        return tuple(self._staple(each, at) for each in chain)
-
-    def _staple(self, certificate: x509.Certificate, at: datetime) -> bytes | None:
-        found = self._by_serial.get(certificate.serial_number, ())
-        issuer = Parsed(encoded(certificate)).issuer if found else b""
-        for response in found:
-            for answer in response.answers:
-                named = answer.certificate
-                name_hash = _digest(named.hash_name, issuer)
-                fits = (named.serial, named.name_hash) == (certificate.serial_number, name_hash)
-                if fits and answer.untimeliness(at, timedelta(0), MAX_AGE) is None:
-                    return response.der
-        return None
-
-    def __len__(self) -> int:
-        return len({each.der for responses in self._by_serial.values() for each in responses})
-
-    def __repr__(self) -> str:
-        return f"<OCSPStore of {len(self)} responses>"
 
 
 def responses_in(data: bytes, source: str) -> list[OCSPResponse]:
@@ -299,14 +311,27 @@ def serial_number(certificate: Parsed) -> int:
     return int.from_bytes(certificate.serial, "big", signed=True)
 
 
+def names_of_certificate(certificate: Parsed, issuer: Parsed, hash_names: Iterable[str]) -> frozenset[CertID]:
+    """Return how OCSP names a certificate as that issuer issued it, by each of some hashes.
+
+    Its issuer's name may be written otherwise in the certificate than in the issuer's own.
+    """
+    serial, key = serial_number(certificate), _key_bits(issuer)
+    return frozenset(
+        CertID(each, _digest(each, name), _digest(each, key), serial)
+        for each in hash_names
+        for name in {certificate.issuer, issuer.subject}
+    )
+
+
 def needs_no_check(delegate: Parsed) -> bool:
     """Whether the CA says that a responder's certificate is not to be checked (RFC 6960 4.2.2.2.1)."""
     return delegate.extension(x509.OCSPNoCheck) is not None
 
 
-def _unfit(delegate: Parsed, issuer: Parsed, at: datetime) -> str | None:
+def _unfit(delegate: Parsed, issuer: Parsed, at: datetime, work: WorkBudget) -> str | None:
     """Say why the holder of a certificate may not answer for the issuer, or None (RFC 6960 4.2.2.2)."""
-    if not issuer.is_named_issuer_of(delegate) or not _has_issued(issuer, delegate):
+    if not issuer.is_named_issuer_of(delegate) or not _has_issued(issuer, delegate, work):
         return f"whom {issuer.subject_text} has not authorised: it did not issue that certificate"
     usages = delegate.extension(x509.ExtendedKeyUsage)
     if usages is None or ExtendedKeyUsageOID.OCSP_SIGNING not in usages:
@@ -324,8 +349,11 @@ def _unfit(delegate: Parsed, issuer: Parsed, at: datetime) -> str | None:
     return f"whose certificate has the critical extension {unknown[0]}" if unknown else None
 
 
-def _has_issued(issuer: Parsed, delegate: Parsed) -> bool:
-    return weakness(delegate) is None and is_signed_by(delegate, issuer)
+def _has_issued(issuer: Parsed, delegate: Parsed, work: WorkBudget) -> bool:
+    if weakness(delegate) is not None:
+        return False
+    work.spend_signature(issuer.key, len(delegate.signed))
+    return is_signed_by(delegate, issuer)
 
 
 def _answers(response: ocsp.OCSPResponse) -> Iterator[Answer]:
@@ -339,11 +367,15 @@ def _answers(response: ocsp.OCSPResponse) -> Iterator[Answer]:
         named = CertID(hash_name, each.issuer_name_hash, each.issuer_key_hash, each.serial_number)
         times = each.this_update_utc, each.next_update_utc
         if each.certificate_status is ocsp.OCSPCertStatus.REVOKED:
-            revoked_at, reason = each.revocation_time_utc, _reason_words(each.revocation_reason)
-            yield Answer(named, "revoked", *times, revoked_at, reason)
+            reason = readable("revocationReason", getattr, each, "revocation_reason")
+            yield Answer(named, "revoked", *times, each.revocation_time_utc, _reason_words(reason))
         else:
             good = each.certificate_status is ocsp.OCSPCertStatus.GOOD
             yield Answer(named, "good" if good else "unknown", *times)
+
+
+def _mildness(answer: Answer) -> tuple[int, float]:
+    return 0 if answer.revokes_for_good else _MILDNESS[answer.state], -answer.this_update.timestamp()
 
 
 def _hash_name(answer: ocsp.OCSPSingleResponse) -> str:
@@ -390,10 +422,6 @@ def _any_critical(data: bytes, at: int, end: int) -> bool:
         if data[oid_end : oid_end + 3] == _CRITICAL:
             return True
     return False
-
-
-def _age(response: OCSPResponse, serial: int) -> datetime:
-    return max(each.this_update for each in response.answers if each.certificate.serial == serial)
 
 
 def _digest(hash_name: str, data: bytes) -> bytes:

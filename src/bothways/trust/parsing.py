@@ -328,6 +328,11 @@ def encoded(
     return attempt("", found.public_bytes, Encoding.DER)
 
 
+def der_of(signed: Signed) -> bytes:
+    """Return the DER of what is signed, an OCSP response too. Raises EncodingError."""
+    return attempt("", signed.public_bytes, Encoding.DER)
+
+
 def name_text(name: x509.Name) -> str:
     """Return a name for a person (RFC 4514). Raises EncodingError."""
     return attempt("name", name.rfc4514_string)

@@ -57,7 +57,7 @@ class PSSBinding(NamedTuple):
         """Whether the key makes signatures with these parameters; their salt may be longer than the key's says."""
         if self.least_salt is None:
             return True
-        mask, salt = chosen.mgf._algorithm, chosen._salt_length
+        mask, salt = mask_hash(chosen), chosen._salt_length
         return (
             _HASHES.get(digest.name) == self.digest
             and _HASHES.get(mask.name) == self.mask
@@ -89,6 +89,21 @@ def pss_binding(spki: bytes) -> PSSBinding | None:
     if algorithm != _PSS:
         return None
     return _pss_parameters(parameters) if parameters else PSSBinding()
+
+
+def mask_hash(chosen: padding.PSS) -> hashes.HashAlgorithm:
+    """Return the hash by which the mask of a signature by RSASSA-PSS is made."""
+    return chosen.mgf._algorithm
+
+
+def has_known_parameters(algorithm: bytes) -> bool:
+    """Whether an algorithm is RSASSA-PSS with MGF1 and the one trailer that there is (RFC 4055 3.1).
+
+    algorithm: the DER of an AlgorithmIdentifier.  Raises ValueError for what is none.
+    """
+    kind, parameters = _identifier(algorithm, 0, len(algorithm))
+    _pss_parameters(parameters)
+    return kind == _PSS
 
 
 def _algorithm(spki: bytes) -> tuple[bytes, bytes]:

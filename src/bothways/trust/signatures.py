@@ -17,8 +17,9 @@ from cryptography.x509.oid import SignatureAlgorithmOID as Algorithm
 
 from bothways.faults import Fault
 from bothways.trust.certificate import Parsed
-from bothways.trust.parsing import pss_padding, signature_hash
-from bothways.trust.public_keys import PSSBinding, pss_binding
+from bothways.trust.der import SEQUENCE, element, encoded, expect_element
+from bothways.trust.parsing import der_of, open_crl, pss_padding, readable, signature_hash
+from bothways.trust.public_keys import PSSBinding, has_known_parameters, mask_hash, pss_binding
 
 Signed = Certificate | CertificateRevocationList | OCSPResponse
 
@@ -51,6 +52,7 @@ _WEAK = {
     Algorithm.ECDSA_WITH_SHA1: "SHA-1",
     Algorithm.DSA_WITH_SHA1: "SHA-1",
 }
+_NO_NAME, _SOME_TIME = bytes.fromhex("3000"), bytes.fromhex("170d3236303130313030303030305a")
 _ACCEPTED = _PKCS1 | _ECDSA.keys() | _PLAIN.keys()
 
 
@@ -67,19 +69,53 @@ def algorithm_weakness(signed: Signed) -> tuple[Fault, str] | None:
     weak = _WEAK.get(algorithm)
     if weak is not None:
         return Fault.WEAK_HASH, weak
-    if algorithm == Algorithm.RSASSA_PSS and not isinstance(signed, OCSPResponse):
+    if algorithm == Algorithm.RSASSA_PSS:
         return _pss_weakness(signed)
     name = algorithm._name
     return Fault.UNSUPPORTED_SIGNATURE, name if name != "Unknown OID" else algorithm.dotted_string
 
 
-def _pss_weakness(signed: Certificate | CertificateRevocationList) -> tuple[Fault, str] | None:
-    hash_algorithm = signature_hash(signed)
-    if isinstance(hash_algorithm, STRONG_HASHES):
-        return None
+def _pss_weakness(signed: Signed) -> tuple[Fault, str] | None:
+    hash_algorithm, chosen = signature_hash(signed), pss_padding(signed)
     if isinstance(hash_algorithm, hashes.SHA1):
         return Fault.WEAK_HASH, "SHA-1"
-    return Fault.UNSUPPORTED_SIGNATURE, "RSASSA-PSS with unknown parameters"
+    if not isinstance(hash_algorithm, STRONG_HASHES) or chosen is None or not _is_known(signed):
+        return Fault.UNSUPPORTED_SIGNATURE, "RSASSA-PSS with unknown parameters"
+    if not isinstance(mask_hash(chosen), STRONG_HASHES):
+        return Fault.WEAK_HASH, f"RSASSA-PSS with a mask of {mask_hash(chosen).name}"
+    return None
+
+
+def _is_known(signed: Signed) -> bool:
+    """Whether the parameters of RSASSA-PSS are those of RFC 4055 3.1, of which the parser passes over the trailer."""
+    return readable("signatureAlgorithm", _parameters_are_known, der_of(signed)) is True
+
+
+def _parameters_are_known(der: bytes) -> bool:
+    at, end = expect_element(der, 0, len(der), SEQUENCE, "what is signed")
+    algorithm = element(der, at, end)[2]
+    return has_known_parameters(der[algorithm : element(der, algorithm, end)[2]])
+
+
+def with_signature_parameters(response: OCSPResponse, der: bytes) -> Signed:
+    """Return what has the algorithm and the signature of a response, and the parameters of RSASSA-PSS beside.
+
+    The parser tells those of certificates and CRLs alone, so it is an empty CRL.  der: of the response.
+    Raises ValueError.
+    """
+    if response.signature_algorithm_oid != Algorithm.RSASSA_PSS:
+        return response
+    at, end = expect_element(der, 0, len(der), SEQUENCE, "OCSPResponse")
+    at = element(der, at, end)[2]
+    for tag, what in ((0xA0, "responseBytes"), (SEQUENCE, "ResponseBytes")):
+        at, end = expect_element(der, at, end, tag, what)
+    at, end = expect_element(der, element(der, at, end)[2], end, 0x04, "response")
+    at, end = expect_element(der, at, end, SEQUENCE, "BasicOCSPResponse")
+    begin = element(der, at, end)[2]
+    middle = element(der, begin, end)[2]
+    algorithm, signature = der[begin:middle], der[middle : element(der, middle, end)[2]]
+    signed = encoded(SEQUENCE, algorithm, _NO_NAME, _SOME_TIME)
+    return open_crl(encoded(SEQUENCE, signed, algorithm, signature))
 
 
 def is_signed_by(certificate: Parsed, signer: Parsed) -> bool:
@@ -126,7 +162,7 @@ def _rsa_padding(
         return None
     if signed.signature_algorithm_oid in _PKCS1:
         return (padding.PKCS1v15(), digest) if binding is None else None
-    chosen = None if isinstance(signed, OCSPResponse) else pss_padding(signed)
+    chosen = pss_padding(signed)
     if chosen is None or (binding is not None and not binding.allows(chosen, digest)):
         return None
     return chosen, digest

@@ -29,7 +29,8 @@ from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.asking import Missing
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Outcome
 from pair import FrozenClock, Pair, pair, received, seeded_draws

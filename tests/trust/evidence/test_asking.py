@@ -26,8 +26,10 @@ from bothways.trust.evidence.asking import (
 )
 from bothways.trust.evidence.locations import read_location
 from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.work import WorkBudget
 from pki import DAY, NOW, crl, leaf, ocsp_refusal, ocsp_response, responder
 from trust.evidence.wanting import CA, LISTS, OTHER, RESPONDER, SERVER, want
+from trust.responses import together
 
 NONCE = bytes(range(32))
 HERE = read_location(RESPONDER)
@@ -185,3 +187,21 @@ def test_evidence_says_from_when_and_until_when_it_is() -> None:
     assert (age(want("crl"), listed), holds_until(want("crl"), listed)) == (NOW - DAY, NOW + 7 * DAY)
     about_another = OCSPResponse(ocsp_response(OTHER))
     assert (age(want(), about_another), holds_until(want(), about_another)) == (NOW - DAY / 2, None)
+
+
+def test_a_response_that_costs_too_much_to_see_who_signed_it_is_refused(monkeypatch) -> None:
+    """Bounded work: it is fetched on a peer's word."""
+    monkeypatch.setattr("bothways.trust.ocsp.WorkBudget", lambda: WorkBudget(microseconds=100.0))
+    dear = ocsp_response(SERVER, signer=responder(CA))
+    with pytest.raises(ValueError, match="too many certificates, or too large keys"):
+        read_kept(want(), dear, NOW)
+
+
+def test_a_response_that_speaks_twice_holds_as_long_as_both_and_is_as_late_as_the_later() -> None:
+    """So nothing from the future takes a place, and nothing that ended is used on."""
+    early = ocsp_response(SERVER, this_update=NOW - DAY, next_update=NOW + DAY / 4)
+    both = OCSPResponse(
+        together([ocsp_response(SERVER, this_update=NOW + DAY, next_update=NOW + DAY), early], CA)
+    )
+    assert holds_until(want(), both) == NOW + DAY / 4
+    assert age(want(), both) == NOW + DAY

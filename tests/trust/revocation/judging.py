@@ -8,7 +8,8 @@ from bothways.faults import Fault
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused
 from bothways.trust.verification import verify as judge

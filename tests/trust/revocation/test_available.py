@@ -8,7 +8,8 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.gathered import Gathered
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.verdict import Want
@@ -43,8 +44,8 @@ def test_responses_are_those_at_hand_and_those_fetched() -> None:
     """RFC 6960."""
     one, other = OCSPResponse(RESPONSE), OCSPResponse(ocsp_response(SERVER, status="revoked"))
     found = available(fetched=(other,), ocsp=OCSPStore([one]))
-    assert found.responses_about(LEAF) == [one, other]
-    assert available().responses_about(LEAF) == []
+    assert found.responses_about(LEAF, ISSUER) == [one, other]
+    assert available().responses_about(LEAF, ISSUER) == []
 
 
 def test_a_staple_is_there_only_where_staples_count() -> None:

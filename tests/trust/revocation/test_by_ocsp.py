@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from bothways.faults import Fault
 from bothways.iana import Alert
@@ -15,6 +17,7 @@ from pki import (
     NOW,
     crl,
     intermediate,
+    issue,
     issuing_point,
     leaf,
     ocsp_refusal,
@@ -22,6 +25,7 @@ from pki import (
     responder,
     root,
 )
+from trust.responses import together
 from trust.revocation.judging import (
     CA,
     CLEAN,
@@ -170,3 +174,79 @@ def test_a_response_signed_with_a_weak_hash_does_not_count():
     rsa = bytes.fromhex("2a864886f70d0101")
     weak = ocsp_response(server).replace(rsa + b"\x0b", rsa + b"\x05")
     assert "it is signed with SHA-1" in problem(answered(weak, chain=server.chain))
+
+
+GOOD, GONE = ocsp_response(SERVER), ocsp_response(SERVER, status="revoked")
+UNSURE, LAPSED = (
+    ocsp_response(SERVER, status="unknown"),
+    ocsp_response(SERVER, this_update=NOW - 2 * DAY, next_update=NOW - DAY),
+)
+
+
+@pytest.mark.parametrize(
+    ("responses", "expected"),
+    [
+        ((GOOD, GONE), REVOKED),
+        ((UNSURE, GONE), REVOKED),
+        ((LAPSED, GONE), REVOKED),
+        ((GOOD, UNSURE), UNKNOWN),
+        ((GOOD, LAPSED), UNKNOWN),
+        ((GOOD, ocsp_response(SERVER, status="revoked", digest=SHA256())), REVOKED),
+    ],
+)
+def test_of_several_answers_in_one_response_the_worst_counts(responses, expected):
+    """RFC 6960 4.2.2.3: whichever comes first, stapled or at hand, and where unknown is accepted."""
+    for order in (responses, responses[::-1]):
+        both = together(order, CA)
+        assert refusals(answered(both)) == expected
+        assert refusals(answered(staples=[both])) == expected
+        if expected is REVOKED:
+            assert refusals(answered(both, unknown="accept")) == REVOKED
+    assert isinstance(answered(together([GOOD, ocsp_response(OTHER, status="revoked")], CA)), Trusted)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_responses_that_nobody_signed_hide_none(order):
+    """Bounded is what nobody is known to have signed, and never what the issuer signed."""
+    forged = [
+        altered_response(ocsp_response(SERVER, this_update=NOW - timedelta(minutes=each)))
+        for each in range(40)
+    ]
+    for unknown in ("accept", "refuse"):
+        assert refusals(answered(*[*forged, GONE][::order], unknown=unknown)) == REVOKED
+        assert isinstance(answered(*[*forged, GOOD][::order], unknown=unknown), Trusted)
+
+
+def test_responses_about_others_of_the_same_serial_number_hide_none():
+    """RFC 6960 4.1.1."""
+    other = root("Other")
+    same = issue("same", other, serial=SERVER.certificate.serial_number)
+    others = [ocsp_response(same, this_update=NOW - timedelta(minutes=each)) for each in range(100)]
+    assert refusals(answered(*others, GONE, unknown="accept")) == REVOKED
+    assert isinstance(answered(*others, GOOD), Trusted)
+
+
+def test_what_of_a_response_cannot_be_processed_leaves_it_a_revocation_and_nothing_else():
+    """RFC 6960 4.4: a critical extension that we do not know."""
+    odd = [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"), True)]
+    for options in ({}, {"unknown": "accept"}):
+        assert refusals(answered(ocsp_response(SERVER, status="revoked", extra=odd), **options)) == REVOKED
+    assert "the critical extension 1.3.6.1.4.1.99999.1" in problem(answered(ocsp_response(SERVER, extra=odd)))
+
+
+def test_no_certificate_answers_for_itself_whatever_its_ca_says_of_it():
+    """RFC 6960 4.2.2.2.1: whoever stole its key would say that it is good."""
+    own = issue("own", CA, usage=("serverAuth", "OCSPSigning"), extra=[(x509.OCSPNoCheck(), False)])
+    words = problem(answered(ocsp_response(own, signer=own), chain=own.chain))
+    assert "by CN=own, whose own status depends on it" in words
+    assert isinstance(answered(ocsp_response(SERVER, signer=own)), Trusted)
+
+
+def test_a_staple_is_paid_for_before_it_is_read():
+    """Bounded work: a peer that is not trusted yet decides how long it is, and whose keys come with it."""
+    dear = [responder(ROOT, f"Responder {each}", key_kind="RSA-2048") for each in range(8)]
+    crowded = ocsp_response(SERVER, signer=responder(CA), delegates=dear, by_name=True)
+    assert refusals(answered(staples=[crowded])) == [(Fault.BAD_STAPLE, 0)]
+    nonce = x509.OCSPNonce(bytes(60_000))
+    endless = ocsp_response(SERVER, extra=[(nonce, False)])
+    assert refusals(answered(staples=[endless])) == [(Fault.PATH_SEARCH_EXHAUSTED, None)]

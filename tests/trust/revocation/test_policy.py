@@ -10,7 +10,8 @@ from bothways.errors import ConfigError
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.ocsp import OCSPResponse, OCSPStore
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import PRESETS, Revocation
 from pki import (
     NOW,

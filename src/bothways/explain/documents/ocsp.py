@@ -166,8 +166,9 @@ def _answered(der: bytes, body: Element, now: datetime) -> list[Document]:
 def _usable(der: bytes) -> None:
     """Raise ValueError for a response that judging cannot read or use."""
     response = OCSPResponse(der)
-    if response.problem is not None:
-        raise ValueError(response.problem)
+    problem = response.problem or response.doubt
+    if problem is not None:
+        raise ValueError(problem)
 
 
 def _responder(found: Element) -> str:

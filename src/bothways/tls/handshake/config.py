@@ -27,7 +27,7 @@ from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.names import ServerName
 from bothways.trust.names import server_name as parse_server_name
-from bothways.trust.ocsp import OCSPStore
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 
 ClientAuth = Literal["none", "request", "require"]

@@ -13,7 +13,7 @@ from bothways.tls.handshake.config import Clock
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.keys.transcript import Transcript
 from bothways.trust.credentials import Credentials
-from bothways.trust.ocsp import OCSPStore
+from bothways.trust.ocsp_store import OCSPStore
 
 T = TypeVar("T")
 

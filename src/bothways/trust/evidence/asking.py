@@ -17,6 +17,7 @@ from bothways.trust.evidence.locations import Location
 from bothways.trust.ocsp import MAX_AGE, NONCE_SIZE, OCSPResponse, nonce_problem
 from bothways.trust.ocsp import request as ocsp_request
 from bothways.trust.verdict import Want
+from bothways.trust.work import OutOfWork
 
 Evidence = CRL | OCSPResponse
 
@@ -116,7 +117,10 @@ def read_kept(want: Want, data: bytes, at: datetime) -> Evidence:
         raise ValueError(response.problem)
     if response.answer(want.certificate, want.issuer) is None:
         raise ValueError("it is about another certificate")
-    signer = response.signer(want.issuer, at)
+    try:
+        signer = response.signer(want.issuer, at)
+    except OutOfWork:
+        raise ValueError("it has too many certificates, or too large keys, to see who signed it") from None
     if isinstance(signer, str):
         raise ValueError(signer)
     return response
@@ -161,13 +165,13 @@ def holds_until(want: Want, evidence: Evidence) -> datetime | None:
     """Until when evidence says that it holds; None where it does not."""
     if isinstance(evidence, CRL):
         return evidence.next_update
-    answer = evidence.answer(want.certificate, want.issuer)
-    return None if answer is None else answer.until(MAX_AGE)
+    answers = evidence.answers_about(want.certificate, want.issuer)
+    return min((each.until(MAX_AGE) for each in answers), default=None)
 
 
 def age(want: Want, evidence: Evidence) -> datetime:
     """From when evidence is: of two, the later one counts."""
     if isinstance(evidence, CRL):
         return evidence.this_update
-    answer = evidence.answer(want.certificate, want.issuer)
-    return max(each.this_update for each in evidence.answers) if answer is None else answer.this_update
+    answers = evidence.answers_about(want.certificate, want.issuer)
+    return max(each.this_update for each in answers or evidence.answers)

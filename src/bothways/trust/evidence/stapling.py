@@ -21,7 +21,8 @@ from bothways.trust.evidence.asking import TOLERANCE, Found, Missing
 from bothways.trust.evidence.policy import Fetch
 from bothways.trust.evidence.renewal import Random, after, ahead
 from bothways.trust.evidence.sources import response_wants
-from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, OCSPStore
+from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse
+from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.verdict import Want
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=1)
@@ -98,7 +99,7 @@ class Stapling:
         except ValueError as problem:
             return f"{whose} could not be renewed: {shown(problem)}; {self._fail(renewal, at)}"
         is_new = renewal.held is None or answer.this_update > renewal.held.this_update
-        self.store.add(response)
+        self.store.add(response, at)
         renewal.held, renewal.failures = answer, 0
         until = answer.until(MAX_AGE)
         soon = min(ahead(at, until, self._random), after(at, LEAST_OFTEN, self._random))

@@ -47,9 +47,9 @@ class Available:
             each for each in fetched if each.scope.names is None or not names.isdisjoint(each.scope.names)
         ]
 
-    def responses_about(self, certificate: Parsed) -> list[OCSPResponse]:
+    def responses_about(self, certificate: Parsed, issuer: Parsed) -> list[OCSPResponse]:
         """Return the OCSP responses about a certificate that nobody stapled to it."""
-        at_hand = () if self.policy.ocsp is None else self.policy.ocsp.of(certificate)
+        at_hand = () if self.policy.ocsp is None else self.policy.ocsp.of(certificate, issuer, self.at)
         fetched = () if self.gathered is None else self.gathered.responses(certificate)
         return [*at_hand, *fetched]
 

@@ -104,7 +104,7 @@ class RevocationCheck:
     def __init__(self, available: Available, path: Path, others: Sequence[Parsed], work: WorkBudget) -> None:
         self._available = available
         self._path = path
-        self._responses = ResponseSource(available, self)
+        self._responses = ResponseSource(available, self, work)
         self._lists = CRLSource(available, path, others, self, work)
         self._wants: list[Want] = []
         self.asking: list[bytes] = []

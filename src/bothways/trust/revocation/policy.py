@@ -11,7 +11,7 @@ from bothways.errors import ConfigError
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.asking import TOLERANCE
 from bothways.trust.evidence.policy import Fetch
-from bothways.trust.ocsp import OCSPStore
+from bothways.trust.ocsp_store import OCSPStore
 
 _WHOLE_PATH = 1_000_000  # certificates
 

@@ -1,0 +1,178 @@
+"""The OCSP responses at hand: found by certificate and issuer, and displaced by their issuer's later ones alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+
+from bothways.trust.certificate import Parsed
+from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp_store import MOST_UNPROVEN, OCSPStore
+from pki import DAY, NOW, issue, leaf, ocsp_response, responder, root
+
+ROOT = root()
+ISSUER = Parsed(ROOT.der)
+ONE, TWO = leaf(ROOT, "one.example"), leaf(ROOT, "two.example")
+LEAF = Parsed(ONE.der)
+GOOD = ocsp_response(ONE)
+HOUR = timedelta(hours=1)
+
+
+def at_age(hours: float, **options: object) -> bytes:
+    return ocsp_response(ONE, this_update=NOW - hours * HOUR, **options)
+
+
+def forged(hours: float) -> OCSPResponse:
+    """In the issuer's name, and signed by nobody of that name."""
+    der = bytearray(at_age(hours))
+    der[-1] ^= 1
+    return OCSPResponse(bytes(der))
+
+
+def proven(der: bytes) -> OCSPResponse:
+    """A response that a judgement found to be signed by leave of its issuer."""
+    response = OCSPResponse(der)
+    assert not isinstance(response.signer(ISSUER, NOW), str)
+    return response
+
+
+def ders(store: OCSPStore) -> list[bytes]:
+    return [each.der for each in store.of(LEAF, ISSUER, NOW)]
+
+
+def begins(store: OCSPStore) -> list[object]:
+    """From when each response about ONE is."""
+    return [each.answers[0].this_update for each in store.of(LEAF, ISSUER)]
+
+
+def test_a_store_finds_responses_by_their_certificates():
+    """The newest first."""
+    older, newer = at_age(24), at_age(1)
+    store = OCSPStore([OCSPResponse(newer), OCSPResponse(older), OCSPResponse(older)])
+    assert ders(store) == [newer, older]
+    assert store.of(Parsed(TWO.der), ISSUER) == ()
+    assert [each.der for each in store] == [newer, older]
+    assert len(store) == 2
+    assert repr(store) == "<OCSPStore of 2 responses>"
+    assert store.speaks_of(LEAF) and not store.speaks_of(Parsed(TWO.der))
+
+
+@pytest.mark.parametrize("digest", [hashes.SHA1(), hashes.SHA256(), hashes.SHA512()])
+def test_responses_are_found_under_whichever_hash_they_name_a_certificate(digest):
+    """RFC 6960 4.3."""
+    store = OCSPStore([OCSPResponse(at_age(1, digest=digest))])
+    assert len(store.of(LEAF, ISSUER)) == 1
+
+
+def test_responses_about_another_issuers_certificate_of_the_same_number_crowd_out_none():
+    """RFC 6960 4.1.1: the bound is for each certificate, not for each serial number."""
+    other = root("Other")
+    same = issue("same", other, serial=ONE.certificate.serial_number)
+    store = OCSPStore([OCSPResponse(at_age(10))])
+    for minutes in range(3 * MOST_UNPROVEN):
+        store.add(OCSPResponse(ocsp_response(same, this_update=NOW - timedelta(minutes=minutes))))
+    assert begins(store) == [NOW - 10 * HOUR]
+    assert len(store.of(Parsed(same.der), Parsed(other.der))) == MOST_UNPROVEN
+
+
+def test_forged_responses_crowd_out_none_that_is_known_and_not_the_last_that_came():
+    """Whoever can add responses can take none away; what nobody is known to have signed is bounded."""
+    ours = proven(at_age(30, status="revoked"))
+    store = OCSPStore([ours])
+    for minutes in range(3 * MOST_UNPROVEN):
+        store.add(forged(minutes / 60))
+    assert ours in store.of(LEAF, ISSUER)
+    assert len(store) == MOST_UNPROVEN + 1
+    late = OCSPResponse(at_age(20))
+    store.add(late)
+    assert late in store.of(LEAF, ISSUER)
+
+
+def test_what_was_held_against_its_issuer_in_vain_goes_first():
+    """A judgement found out that it is nobody's."""
+    store = OCSPStore([forged(100), OCSPResponse(at_age(50))])
+    for minutes in range(MOST_UNPROVEN - 2):
+        refused = forged(minutes / 60)
+        refused.signer(ISSUER, NOW)
+        assert refused.was_refused
+        store.add(refused)
+    for minutes in range(MOST_UNPROVEN - 4):
+        store.add(forged(1 + minutes / 60))
+    assert NOW - 50 * HOUR in begins(store)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stays"),
+    [
+        ({"hours": 5}, {"hours": 1}, False),
+        ({"hours": 5}, {"hours": 1, "signer": responder(ROOT)}, False),  # by leave of the same issuer
+        ({"hours": 5}, {"hours": 5, "digest": hashes.SHA256()}, True),
+        ({"hours": 5}, {"hours": -5}, True),  # from the future
+        ({"hours": 5, "status": "revoked"}, {"hours": 1}, True),
+        ({"hours": 5, "status": "revoked"}, {"hours": 1, "status": "revoked"}, False),
+        ({"hours": 5, "status": "revoked", "reason": "certificate_hold"}, {"hours": 1}, False),
+    ],
+)
+def test_a_response_gives_way_to_a_later_one_by_leave_of_its_issuer_that_is_no_milder(old, new, stays):
+    """Nothing supersedes evidence that is signed by another key, or is from the future; a revocation is for good."""
+    before, after = proven(at_age(**old)), proven(at_age(**new))
+    store = OCSPStore([before])
+    store.add(after, NOW)
+    assert (before in store.of(LEAF, ISSUER)) is stays
+    assert after in store.of(LEAF, ISSUER)
+
+
+def test_an_older_response_is_not_taken_beside_a_later_one_of_its_issuer():
+    """What the later one says stands for it."""
+    store = OCSPStore([proven(at_age(5))])
+    store.of(LEAF, ISSUER, NOW)
+    seen = store.generation
+    store.add(proven(at_age(9)))
+    assert begins(store) == [NOW - 5 * HOUR]
+    assert store.generation == seen
+
+
+def test_without_the_time_nothing_gives_way():
+    """What is from the future cannot be told."""
+    before, after = proven(at_age(5)), proven(at_age(1))
+    store = OCSPStore([before])
+    store.add(after)
+    assert len(store) == 2
+    assert len(store.of(LEAF, ISSUER, NOW)) == 2
+    store.add(proven(at_age(0.5)))
+    assert len(store) == 1
+
+
+def test_a_store_tells_by_its_generation_that_a_response_is_new():
+    """What was there already is no news."""
+    store = OCSPStore([OCSPResponse(GOOD)])
+    seen = store.generation
+    store.add(OCSPResponse(GOOD))
+    assert store.generation == seen
+    store.add(OCSPResponse(ocsp_response(ONE, status="revoked")))
+    assert store.generation != seen
+
+
+def test_a_store_staples_what_holds_to_our_own_chain():
+    """RFC 9846 4.5.1.1: one for each certificate for which there is one; never one that lapsed."""
+    ca = root("Staple CA")
+    mine = leaf(ca)
+    chain = (mine.certificate, ca.certificate)
+    response = ocsp_response(mine)
+    store = OCSPStore([OCSPResponse(response), OCSPResponse(GOOD)])
+    assert store.staples(chain, NOW) == (response, None)
+    assert store.staples(chain, NOW + 2 * DAY) == (None, None)
+    renewed = ocsp_response(mine, this_update=NOW + DAY, next_update=NOW + 3 * DAY)
+    store.add(OCSPResponse(renewed))
+    assert store.staples(chain, NOW) == (response, None)
+    assert store.staples(chain, NOW + 2 * DAY) == (renewed, None)
+
+
+def test_a_response_about_a_namesake_of_our_certificates_issuer_is_no_staple_of_ours():
+    """RFC 6960 4.1.1: the serial number alone is no name."""
+    other = issue("same", root("Other"), serial=ONE.certificate.serial_number)
+    store = OCSPStore([OCSPResponse(ocsp_response(other))])
+    assert store.staples([ONE.certificate], NOW) == (None,)
+    assert not store.speaks_of(LEAF)
