@@ -231,6 +231,8 @@ class Fault(Enum):
                              "issue it for a permitted name, or by another CA", check=Check.CONSTRAINT)
     NAME_EXCLUDED = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {name}, which {issuer} excludes", "RFC 5280 6.1.3",
                         "issue it for a permitted name, or by another CA", check=Check.CONSTRAINT)
+    NAME_NOT_COMPARABLE = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {name}, of a kind that {issuer} constrains in a way that cannot be processed", "RFC 5280 4.2.1.10",
+                              "let that CA constrain hosts, mailboxes, addresses, URIs or directory names, without minimum and maximum", check=Check.CONSTRAINT)
     NO_VALID_POLICY = Row(Alert.BAD_CERTIFICATE, "sent a path on which no certificate policy is valid throughout, although one is required", "RFC 5280 6.1.5",
                           "issue all certificates of the path under one of the policies wanted: {wanted}", check=Check.CONSTRAINT)
     BAD_POLICY_MAPPING = Row(Alert.BAD_CERTIFICATE, "sent a certificate that maps a policy from or to anyPolicy", "RFC 5280 6.1.4",

@@ -39,6 +39,7 @@ _MODERN = (
 
 _POLICIES = bytes.fromhex("551d20")
 _UNKNOWN_QUALIFIER = "2.5.29.32 with a policy qualifier"
+_UNUSED_POINTS = "2.5.29.31 (distribution points, while no CRLs are consulted)"
 _SIGNATURE_FAULTS = (Fault.WEAK_HASH, Fault.UNSUPPORTED_SIGNATURE)
 
 KNOWN = frozenset(
@@ -136,7 +137,7 @@ def _check_distribution_points(reasons: list[Reason], position: int, certificate
     """Refuse critical distribution points where nobody looks at lists (RFC 5280 4.2)."""
     points = certificate.extensions.get(ExtensionOID.CRL_DISTRIBUTION_POINTS)
     if points is not None and points.critical:
-        facts = {"oid": ExtensionOID.CRL_DISTRIBUTION_POINTS.dotted_string}
+        facts = {"oid": _UNUSED_POINTS}
         reasons.append(Reason(Fault.UNKNOWN_CRITICAL_EXTENSION, position, certificate.subject_text, facts))
 
 

@@ -26,7 +26,6 @@ from bothways.trust.subtrees import Form, Subtree, Subtrees, Value, dns_value, f
 from bothways.trust.work import Step, WorkBudget
 
 _COMMON_NAME, _EMAIL = bytes.fromhex("550403"), bytes.fromhex("2a864886f70d010901")
-_UNPROCESSED = "{} (of a kind whose constraints cannot be processed)"
 
 
 class Name(NamedTuple):
@@ -159,17 +158,8 @@ def _outside(
     for name in names:
         work.spend(Step.NAME_COMPARISON, 1 + permitted.cost(name.form) + excluded.cost(name.form))
         if not (permitted.can_compare(name.form) and excluded.can_compare(name.form)):
-            yield Fault.NAME_NOT_PERMITTED, _Unprocessed(name.source)
+            yield Fault.NAME_NOT_COMPARABLE, name.source
         elif excluded.has(name.form, name.value):
             yield Fault.NAME_EXCLUDED, name.source
         elif permitted.constrain(name.form) and not permitted.has(name.form, name.value):
             yield Fault.NAME_NOT_PERMITTED, name.source
-
-
-class _Unprocessed(NamedTuple):
-    """A name of a kind whose constraints cannot be processed."""
-
-    source: GeneralName | str
-
-    def __str__(self) -> str:
-        return _UNPROCESSED.format(self.source)

@@ -24,7 +24,8 @@ from bothways.trust.crl import crls_in
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from pair import pair
-from pki import DAY, NOW, Issued, altered, crl, intermediate, issue, key, leaf, root
+from pki import DAY, NOW, Issued, altered, crl, der, intermediate, issue, key, leaf, root
+from raw_certificates import NAME_CONSTRAINTS, general_name, raw, sequence
 from tamper import Edit, Outgoing, Refusal, lying, refused
 from tls.handshake.conversations import authority, client_config, identity, server_config
 
@@ -93,6 +94,11 @@ def mapped() -> tuple[x509.ExtensionType, bool]:
 def constrained(**names: list[x509.GeneralName] | None) -> Chain:
     both = {"permitted_subtrees": None, "excluded_subtrees": None} | names
     return under_ca(extra=[(x509.NameConstraints(**both), True)])
+
+
+LIMITED = raw(
+    NAME_CONSTRAINTS, sequence(der(0xA0, sequence(general_name("DNS", b"example"), der(0x80, b"\1")))), True
+)
 
 
 def excluding(liar: Role) -> list[bytes]:
@@ -278,6 +284,7 @@ BOTH_WAYS: tuple[tuple[str, Fault, Alert, Chain, str], ...] = (
         "a",
     ),
     ("excluded", Fault.NAME_EXCLUDED, BAD, excluding, "a"),
+    ("of a kind with a minimum", Fault.NAME_NOT_COMPARABLE, BAD, under_ca(extra=[LIMITED]), "a"),
     (
         "required by the CA, and none is there",
         Fault.NO_VALID_POLICY,
