@@ -36,6 +36,7 @@ NEVER = {
 }
 # Attributes that are read when they are asked for, and cannot fail of what was read whole ...
 LAZY = {
+    "serial_number",
     "not_valid_before_utc",
     "not_valid_after_utc",
     "last_update_utc",
@@ -64,6 +65,7 @@ READERS = {
     "trust.crl.CRL._read": {"last_update_utc", "next_update_utc"},
     "trust.ocsp.OCSPResponse._read": {"responder_name", "responder_key_hash", "tbs_response_bytes"},
     "trust.ocsp._answers": {
+        "serial_number",
         "issuer_name_hash",
         "issuer_key_hash",
         "this_update_utc",

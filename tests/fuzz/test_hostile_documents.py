@@ -144,6 +144,8 @@ def _read_as_everything(data: bytes) -> None:
 # -- what the gate promises ------------------------------------------------------------------------------
 
 _SUCCESSFUL = OCSPResponseStatus.SUCCESSFUL
+# What the parser warns of, it warns of whenever it is read.
+BEARING = pytest.mark.filterwarnings("ignore:Parsed a serial number", "ignore:Attribute's length")
 # What nobody reads of them, and what `parsing` has functions for.
 UNPROMISED = {
     "attributes",
@@ -171,6 +173,7 @@ def _is_single(part: str) -> bool:
     return part in SINGLE or part.startswith(("issuer_", "this_update", "next_update", "revocation_time"))
 
 
+@BEARING
 def test_what_the_gate_hands_out_whole_can_be_read_whole(full: bool) -> None:
     """Every attribute of every certificate, CRL and request, in public files and in mutants."""
     whole = 0
@@ -202,6 +205,7 @@ def _whole(full: bool):
                 yield read.__name__, found
 
 
+@BEARING
 def test_what_trust_takes_apart_keeps_what_it_says_of_itself(full: bool) -> None:
     """`Parsed.x509` goes to programs: its numbers, dates and key were read when it was loaded."""
     draws = random.Random("parsed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.ocsp_store import MOST_UNPROVEN, OCSPStore
 from pki import DAY, NOW, issue, leaf, ocsp_response, responder, root
+from raw_certificates import edited
 
 ROOT = root()
 ISSUER = Parsed(ROOT.der)
@@ -176,3 +178,11 @@ def test_a_response_about_a_namesake_of_our_certificates_issuer_is_no_staple_of_
     store = OCSPStore([OCSPResponse(ocsp_response(other))])
     assert store.staples([ONE.certificate], NOW) == (None,)
     assert not store.speaks_of(LEAF)
+
+
+def test_our_own_certificate_may_have_a_number_of_which_the_parser_warns():
+    """RFC 5280 4.1.2.2; programs that make warnings errors staple all the same."""
+    own = edited(ONE, serial=b"\x02\x01\xfb")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert OCSPStore([OCSPResponse(GOOD)]).staples([own.certificate], NOW) == (None,)

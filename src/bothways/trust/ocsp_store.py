@@ -21,7 +21,7 @@ from bothways.trust.ocsp import (
     responses_in,
     serial_number,
 )
-from bothways.trust.parsing import encoded
+from bothways.trust.parsing import attempt, encoded
 
 # Responses about one certificate of which nobody knows who signed them; they lie beside those of which it is known.
 MOST_UNPROVEN = 16
@@ -116,7 +116,8 @@ class OCSPStore:
         return tuple(self._staple(each, at) for each in chain)
 
     def _staple(self, certificate: x509.Certificate, at: datetime) -> bytes | None:
-        if certificate.serial_number not in self._by_serial:
+        # A negative one is warned of whenever it is read.
+        if attempt("serialNumber", lambda: certificate.serial_number) not in self._by_serial:
             return None
         holding = [
             (response.age(named), response.der)

@@ -104,7 +104,7 @@ def judge(
         leaf.load()
         names = names_of(leaf, work)
     except ValueError as error:
-        unread = Reason(Fault.BAD_ENCODING, 0, "", {"problem": error})
+        unread = Reason(Fault.BAD_ENCODING, 0, "", {"problem": str(error)})
         return judged_by(_refused([unread], None), profile)
     except OutOfWork:
         return judged_by(_refused([_exhausted(work)], None), profile)
@@ -144,7 +144,7 @@ def read_leaf(der: bytes, anchors: TrustStore) -> Parsed:
         leaf = anchors.parsed(der)
         leaf.load()
     except ValueError as error:
-        blame(Fault.BAD_ENCODING, problem=error)
+        blame(Fault.BAD_ENCODING, problem=str(error))
     return leaf
 
 

@@ -100,7 +100,7 @@ class PathSearch:
                 try:
                     other = self.anchors.parsed(der)
                 except ValueError as error:
-                    self.unreadable.append(Reason(Fault.BAD_ENCODING, position, "", {"problem": error}))
+                    self.unreadable.append(Reason(Fault.BAD_ENCODING, position, "", {"problem": str(error)}))
                     continue
                 if not other.is_loaded:
                     self._work.spend(Step.READ_KIB, other.names_octets / 1024)
@@ -162,7 +162,7 @@ class PathSearch:
             self._bad.add(candidate.der)
             position = len(path)
             self.unreadable.append(
-                Reason(Fault.BAD_ENCODING, position, candidate.subject_text, {"problem": error})
+                Reason(Fault.BAD_ENCODING, position, candidate.subject_text, {"problem": str(error)})
             )
             return False
         return True
