@@ -27,6 +27,7 @@ ROWS = (
     "revocation",
     "evidence",
     "recorder",
+    "amplification",
     "ca",
 )
 ON_DEMAND = ("million",)  # takes too long to run with the others

@@ -178,8 +178,9 @@ def _with_list(kind: type, extension: int, data: Callable[[int], bytes]) -> Size
 
         def change(those: tuple[ext.Extension, ...]) -> Iterable[ext.Extension]:
             kept = [each for each in those if code(each) != extension]
-            modes = [ext.PskKeyExchangeModes((1,))] if extension == X.pre_shared_key else []
-            return [*kept, *modes, big]
+            if kind is ClientHello and extension == X.pre_shared_key:
+                kept.append(ext.PskKeyExchangeModes((1,)))
+            return [*kept, big]
 
         return with_extensions(kind, change)
 

@@ -42,7 +42,7 @@ class Step(Enum):
         200.0, 0, "KiB of names and extensions"
     )  # by `Parsed.names_octets` and `extensions_octets`
     NAME = Price(1.0, 256, "names")  # read and keep one name of a certificate
-    NAME_COMPARISON = Price(1.5, 0, "comparisons of names")
+    NAME_COMPARISON = Price(2.5, 0, "comparisons of names")
     CANDIDATE = Price(4.0, 64, "candidates")  # look whether one certificate may have issued another
     CHECK = Price(8.0, 0, "certificates on paths")  # hold one certificate to its place on one path
     POLICY = Price(4.0, 256, "policies")
