@@ -342,7 +342,7 @@ CHANGES: dict[str, tuple[Callable[[Plan], None], bool]] = {
         both(option("end", ca=None), extension("end", *raw("2.5.29.19", bytes.fromhex("3003010100"), True))), True,
     ),
     "leaf with a path length": (
-        both(option("end", ca=None), extension("end", *raw("2.5.29.19", bytes.fromhex("3003020100"), True))), False,
+        both(option("end", ca=None), extension("end", *raw("2.5.29.19", bytes.fromhex("3003020100"), True))), True,
     ),
     "leaf with uncritical extensions written out": (defaults_written_out, False),
     "leaf with an unknown qualifier": (extension("end", *raw("2.5.29.32", NOBODYS_QUALIFIER)), True),

@@ -224,11 +224,13 @@ def test_a_policy_with_an_unknown_qualifier_counts():
     [
         ("3000", [], [Fault.NOT_A_CA]),
         ("3003010100", [], [Fault.NOT_A_CA]),
+        ("3003020100", [], [Fault.NOT_A_CA]),
+        ("3006010100020100", [], [Fault.NOT_A_CA]),
         ("30030101ff", [], []),
     ],
 )
-def test_ca_false_may_be_written_out(value, leaf_faults, issuer_faults):
-    """RFC 5280 4.2.1.9: that DER leaves a default out is borne, and it makes no CA."""
+def test_what_is_no_ca_may_say_so_at_length(value, leaf_faults, issuer_faults):
+    """RFC 5280 4.2.1.9: a default that is written out, and a path length without a CA, make none."""
     basic = raw("2.5.29.19", bytes.fromhex(value), critical=True)
     end = issue("server.example", ROOT, extra=[basic], alternatives=["DNS:server.example"])
     assert [each.fault for each in reasons(end)] == leaf_faults

@@ -97,6 +97,7 @@ CHANGED: dict[tuple[str, str], str] = {
     ("cryptography", "permitted directory name of another type"): plain.DIRECTORY,
     ("cryptography", "leaf that is no CA, written out"): plain.DEFAULTS,
     ("openssl", "permitted mailbox in quotation marks"): plain.QUOTED,
+    ("openssl", "leaf with a path length"): plain.LENGTH,
     ("openssl", "leaf names another key"): plain.HINT,
     ("openssl", "anchor without key usage"): CA_USAGE,
     ("openssl", "intermediate for any usage"): ANY,

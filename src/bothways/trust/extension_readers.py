@@ -39,7 +39,10 @@ class TLSFeatures(x509.TLSFeature):
 
 
 def basic_constraints(value: bytes) -> x509.BasicConstraints:
-    """Read basicConstraints (RFC 5280 4.2.1.9), where cA may be written out as FALSE. Raises ValueError."""
+    """Read basicConstraints (RFC 5280 4.2.1.9). Raises ValueError.
+
+    cA may be written out as FALSE, and a length of path says nothing where there is no CA.
+    """
     at, end = expect_element(value, 0, len(value), SEQUENCE, "basic constraints")
     authority, length = False, None
     if at < end and value[at] == _BOOLEAN:
@@ -54,7 +57,7 @@ def basic_constraints(value: bytes) -> x509.BasicConstraints:
         length = int.from_bytes(value[start:at], "big")
     if at != end or end != len(value):
         raise ValueError("bytes follow the basic constraints")
-    return x509.BasicConstraints(authority, length)
+    return x509.BasicConstraints(authority, length if authority else None)
 
 
 def certificate_policies(value: bytes) -> PoliciesAlone:
