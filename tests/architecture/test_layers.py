@@ -50,7 +50,7 @@ INSIDE = {
         ("keys", "record"),
         ("events",),
         ("handshake", "account"),
-        ("after_handshake", "standing"),
+        ("post_handshake",),
         ("connection",),
     ),
 }

@@ -7,9 +7,9 @@ import pytest
 from bothways import Connection, Data, Fault, PeerAlert, PeerClosed, PeerFault, Truncated, UsageError
 from bothways.iana import Alert, AlertLevel, HandshakeType
 from bothways.roles import Role
-from bothways.tls.after_handshake import IDLE_MESSAGE_LIMIT
 from bothways.tls.events import AlertSeen, Note
 from bothways.tls.handshake.message_io import EMPTY_RECORD_LIMIT
+from bothways.tls.post_handshake.messages import IDLE_MESSAGE_LIMIT
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ServerHello
 from bothways.tls.wire.tls12 import ServerHelloDone

@@ -17,7 +17,6 @@ from bothways.faults import Blame, Fault, Reason, blame
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup
 from bothways.iana import name as spelled
 from bothways.roles import Progress, Role, StepId, Version
-from bothways.tls.after_handshake import AfterHandshake, AfterHandshake12
 from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import (
     AlertSeen,
@@ -41,7 +40,6 @@ from bothways.tls.handshake.alert_meanings import meaning_of, refused_step
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.late13 import LateAuthentication
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.outcome import Exporter, HandshakeResult, Negotiated
 from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Script, Wait
@@ -50,8 +48,10 @@ from bothways.tls.handshake.steps import Law, Step, failed_check, law_of, messag
 from bothways.tls.handshake.verification import evidence_found
 from bothways.tls.keys.exporter import check_request
 from bothways.tls.keys.transcript import Transcript
+from bothways.tls.post_handshake.client_auth import LateAuthentication
+from bothways.tls.post_handshake.messages import AfterHandshake, AfterHandshake12
+from bothways.tls.post_handshake.revalidation import Standing
 from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE
-from bothways.tls.standing import Standing
 from bothways.tls.wire.alert import AlertMessage, decode_alert
 from bothways.tls.wire.flight import check_extensions, decode_message
 from bothways.trust.crl import CRL

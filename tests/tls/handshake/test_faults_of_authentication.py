@@ -11,10 +11,10 @@ import pytest
 from bothways import Connection, Fault, PeerAlert, PeerFault
 from bothways.iana import Alert
 from bothways.roles import Role
-from bothways.tls.after_handshake import IDLE_MESSAGE_LIMIT
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, proof_input, sign
 from bothways.tls.events import Note
 from bothways.tls.handshake.message_io import Outbox
+from bothways.tls.post_handshake.messages import IDLE_MESSAGE_LIMIT
 from bothways.tls.wire.tls13 import (
     Certificate,
     CertificateRequest,

@@ -14,7 +14,7 @@ from bothways.roles import Role
 from bothways.tls.events import EvidenceWanted, Failed
 from bothways.trust.evidence.policy import Fetch
 from pki import NOW
-from tls.test_standing import HOUR, Fetching, lists
+from tls.post_handshake.test_revalidation import HOUR, Fetching, lists
 
 STEPS = 40
 

@@ -9,8 +9,8 @@ from bothways import ConfigError, Fault, PeerFault
 from bothways.iana import HandshakeType, SignatureScheme
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, is_signature, proof_input
 from bothways.tls.events import Epoch, MessageSeen, Note
-from bothways.tls.handshake.late13 import REQUEST_LIMIT
 from bothways.tls.keys.schedule13 import finished_mac
+from bothways.tls.post_handshake.client_auth import REQUEST_LIMIT
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello

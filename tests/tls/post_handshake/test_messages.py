@@ -6,9 +6,9 @@ import pytest
 
 from bothways import Established, Fault, PeerFault, UsageError
 from bothways.iana import HandshakeType
-from bothways.tls.after_handshake import IDLE_MESSAGE_LIMIT, AfterHandshake
 from bothways.tls.events import Epoch, KeysChanged, MessageSeen, Note, RecordSeen
 from bothways.tls.handshake.message_io import Inbox
+from bothways.tls.post_handshake.messages import IDLE_MESSAGE_LIMIT, AfterHandshake
 from bothways.tls.record.protection import Plaintext
 from bothways.tls.wire.tls13 import Finished, KeyUpdate
 from pair import Pair, received

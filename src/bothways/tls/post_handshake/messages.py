@@ -7,8 +7,8 @@ from bothways.faults import Fault, blame
 from bothways.iana import Alert, AlertLevel, HandshakeType, KeyUpdateRequest
 from bothways.iana import name as spelled
 from bothways.tls.events import Epoch
-from bothways.tls.handshake.late13 import LateAuthentication
 from bothways.tls.handshake.message_io import Inbox, Outbox
+from bothways.tls.post_handshake.client_auth import LateAuthentication
 from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls13 import CertificateRequest, KeyUpdate, NewSessionTicket

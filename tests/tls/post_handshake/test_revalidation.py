@@ -13,7 +13,7 @@ from bothways import Caution, Credentials, Event, Fault, PeerAlert, PeerFault, U
 from bothways.iana import Alert
 from bothways.roles import Role
 from bothways.tls.events import Established, EvidenceWanted, Failed, Judged, Note
-from bothways.tls.standing import LOOK_SECONDS
+from bothways.tls.post_handshake.revalidation import LOOK_SECONDS
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.asking import TOLERANCE
