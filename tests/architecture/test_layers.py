@@ -50,6 +50,7 @@ INSIDE = {
         ("keys", "record"),
         ("events",),
         ("handshake", "account"),
+        ("runner",),
         ("post_handshake",),
         ("connection",),
     ),

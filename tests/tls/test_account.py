@@ -34,18 +34,19 @@ def test_the_account_of_a_conversation_has_all_that_its_events_told(conversation
     talk.exchange()
     came: list[bytes] = []
     account = Account(came.append)
-    assert account.take(talk.server_events) is None
+    assert account.take(talk.server_events) == []
     assert account.established and account.peer_closed and account.failure is None
     assert b"".join(came) == b"onetwo"
     assert account.peer == talk.server.peer
 
 
-def test_a_request_among_events_is_handed_back_and_nothing_before_it_is_lost() -> None:
-    """A connection that waits for an answer tells so last."""
+def test_requests_among_events_are_handed_back_and_nothing_beside_them_is_lost() -> None:
+    """A connection may wait for several answers at once."""
     account = Account(list[bytes]().append)
-    assert account.take([Warned(Caution.NO_CREDENTIALS), Established(None), REQUEST]) is REQUEST
+    events = [Warned(Caution.NO_CREDENTIALS), REQUEST, Established(None), WANTED]
+    assert account.take(events) == [REQUEST, WANTED]
     assert account.established and account.warnings == [Caution.NO_CREDENTIALS]
-    assert account.take([PeerClosed()]) is None
+    assert account.take([PeerClosed()]) == []
     assert account.peer_closed
 
 

@@ -66,7 +66,7 @@ class Link(asyncio.Protocol):
         self._eof_follows = False
         self._spoke = 0.0
         self._waiters: set[asyncio.Future[None]] = set()
-        self._answering: asyncio.Task[None] | None = None
+        self._answering: dict[Request, asyncio.Task[None]] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._awaited: float | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -220,8 +220,8 @@ class Link(asyncio.Protocol):
         for timer in (self._deadline, self._idle, self._linger, self._feeding):
             if timer is not None:
                 timer.cancel()
-        if self._answering is not None:
-            self._answering.cancel()
+        for answering in self._answering.values():
+            answering.cancel()
         self._watch.leave(self._judge_if_due)
         self._wake()
 
@@ -238,6 +238,7 @@ class Link(asyncio.Protocol):
 
     def _take(self, events: list[Event]) -> None:
         self._note(events)
+        self._drop_answers()
         self._flush()
         if self.account.failure is not None:
             self._wind_up()
@@ -248,16 +249,15 @@ class Link(asyncio.Protocol):
 
     def _note(self, events: list[Event]) -> None:
         was_open, known = self.account.established, len(self.account.warnings)
-        request = self.account.take(events)
+        requests = self.account.take(events)
         for warning in self.account.warnings[known:] if was_open else ():
             logger.warning(
                 "connection with %s: %s", self.transport.get_extra_info("peername"), logged(warning)
             )
         if self.account.established and not was_open:
             self._watch.join(self._judge_if_due)
-        if request is not None:
-            self._drop_answer()
-            self._answering = self._loop.create_task(self._answer(request))
+        for request in requests:
+            self._answering[request] = self._loop.create_task(self._answer(request))
 
     def _keep(self, data: bytes) -> None:
         self.buffer += data
@@ -279,7 +279,7 @@ class Link(asyncio.Protocol):
     def _without_answer(self, request: Request, error: Exception) -> list[Event]:
         """End a handshake that cannot go on; a connection that is open is judged by what there is."""
         if self.account.established:
-            logger.error("the evidence finder failed, so that nothing was found: %r", error)
+            logger.error("%s: %r", self._answers.without(request), error)
             return self.connection.provide(request, None)
         self.account.failure = UsageError(
             f"the handshake waited for an answer of ours that failed: {error!r}"
@@ -287,10 +287,13 @@ class Link(asyncio.Protocol):
         self.connection.close()
         return []
 
-    def _drop_answer(self) -> None:
+    def _drop_answers(self) -> None:
         """Let go of whoever still looks for an answer that nobody waits for any more."""
-        if self._answering is not None and self._answering is not asyncio.current_task():
-            self._answering.cancel()
+        for request, answering in tuple(self._answering.items()):
+            if not self.connection.is_awaited(request):
+                del self._answering[request]
+                if answering is not asyncio.current_task():
+                    answering.cancel()
 
     # -- slices ----------------------------------------------------------------------------------------
 
@@ -402,10 +405,7 @@ class Link(asyncio.Protocol):
         if self.account.established:
             self._watch.call_soon(self._judge_if_due)
         else:
-            events = self.connection.tick()
-            if not self.connection.awaits_answer:
-                self._drop_answer()
-            self._take(events)
+            self._take(self.connection.tick())
 
     def _judge_if_due(self) -> None:
         """Judge the peer again if its verdict has lapsed or evidence changed."""

@@ -388,10 +388,10 @@ class Channel:
     def _heed(self, events: list[Event]) -> None:
         """Take what came of judging again; another thread that waits for the peer ends the connection itself."""
         known = len(self._account.warnings)
-        request = self._account.take(events)
+        requests = self._account.take(events)
         for warning in self._account.warnings[known:]:
             logger.warning("connection with %s: %s", self._address(), logged(warning))
-        if request is not None:
+        for request in requests:
             self._find(request)
         try:
             self._collect_and_flush()
@@ -400,11 +400,11 @@ class Channel:
                 self._end_reading()
 
     def _find(self, request: Request) -> None:
-        """Have what a judgement wants looked for in a thread; where none is to be had, nothing is found."""
+        """Have what an open connection wants looked for in a thread; where none is to be had, nothing is found."""
         try:
             threading.Thread(target=self._answer, args=(request,), daemon=True).start()
         except RuntimeError as error:
-            logger.error("no thread is left to find evidence, so that nothing was found: %s", error)
+            logger.error("no thread is left: %s: %s", self._answers.without(request), error)
             self._heed(self._provide(request, None))
 
     def _address(self) -> object:
@@ -425,11 +425,11 @@ class Channel:
                 self._sock.shutdown(socket.SHUT_RD)  # it takes no looks, and sleeps
 
     def _answer(self, request: Request) -> None:
-        """Find what a judgement wants, in a thread of its own: data and time limits go on meanwhile."""
+        """Find what an open connection wants, in a thread of its own: data and time limits go on meanwhile."""
         try:
             events = self._provide(request, self._answers.answer(request))
         except Exception as error:  # noqa: BLE001 - our own side's finder may raise anything
-            logger.error("the evidence finder failed, so that nothing was found: %r", error)
+            logger.error("%s: %r", self._answers.without(request), error)
             events = self._provide(request, None)
         with contextlib.suppress(TLSError, OSError):
             self._heed(events)
@@ -487,12 +487,16 @@ class Channel:
                 self._wind_up()
 
     def _note(self, events: list[Event]) -> None:
-        request = self._account.take(events)
-        while request is not None:
+        requests = deque(self._account.take(events))
+        while requests:
+            request = requests.popleft()
+            if self._account.established:
+                self._find(request)
+                continue
             answer = self._answers.answer(self._in_time(request))
             with self._engine:
                 events = self._connection.provide(request, answer)
-            request = self._account.take(events)
+            requests += self._account.take(events)
 
     def _in_time(self, request: Request) -> Request:
         """Have evidence looked for no longer than the handshake may take."""

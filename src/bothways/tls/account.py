@@ -46,9 +46,9 @@ class Account:
         self.failure: TLSError | OSError | None = None
         self.warnings: list[Caution] = []
 
-    def take(self, events: Iterable[Event]) -> Request | None:
-        """Enter what happened; returns what the connection waits for an answer to, which stands last."""
-        request: Request | None = None
+    def take(self, events: Iterable[Event]) -> list[Request]:
+        """Enter what happened; returns what the connection waits for answers to."""
+        requests: list[Request] = []
         for event in events:
             match event:
                 case Data(data):
@@ -63,8 +63,8 @@ class Account:
                 case Warned(warning):
                     self.warnings.append(warning)
                 case SignatureWanted() | EvidenceWanted() | ChecksWanted():
-                    request = event
-        return request
+                    requests.append(event)
+        return requests
 
     @property
     def ended_by_peer(self) -> bool:
@@ -93,6 +93,13 @@ class Answers(Generic[S, E]):
 
     signer: Callable[[SignatureWanted], S] | None = None
     evidence: Callable[[EvidenceWanted], E] | None = None
+
+    @staticmethod
+    def without(request: Request) -> str:
+        """Say what an open connection goes on without, when nobody could answer."""
+        if isinstance(request, SignatureWanted):
+            return "the signer failed, so that no certificate of ours is shown"
+        return "the evidence finder failed, so that nothing was found"
 
     def answer(self, request: Request) -> S | E:
         """Ask whoever answers such a request. Raises `UsageError` where there is nobody."""

@@ -11,21 +11,19 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated, UsageError
 from bothways.faults import Blame, Fault, Reason, blame
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup
 from bothways.iana import name as spelled
 from bothways.roles import Progress, Role, StepId, Version
-from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import (
     AlertSeen,
-    ChecksWanted,
     Data,
     Epoch,
     Established,
     Event,
-    EvidenceWanted,
     Failed,
     MessageSeen,
     Note,
@@ -42,21 +40,19 @@ from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.outcome import Exporter, HandshakeResult, Negotiated
-from bothways.tls.handshake.script import ChangeCipherSpec, Enter, Script, Wait
+from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Enter, Script, Wait
 from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.steps import Law, Step, failed_check, law_of, message_ids, progress_of
-from bothways.tls.handshake.verification import evidence_found
 from bothways.tls.keys.exporter import check_request
 from bothways.tls.keys.transcript import Transcript
-from bothways.tls.post_handshake.client_auth import LateAuthentication
+from bothways.tls.post_handshake.client_auth import ClientAuthentication
 from bothways.tls.post_handshake.messages import AfterHandshake, AfterHandshake12
-from bothways.tls.post_handshake.revalidation import Standing
+from bothways.tls.post_handshake.revalidation import Revalidation
 from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE
+from bothways.tls.runner import ScriptRunner
 from bothways.tls.wire.alert import AlertMessage, decode_alert
 from bothways.tls.wire.flight import check_extensions, decode_message
-from bothways.trust.crl import CRL
-from bothways.trust.evidence.asking import Answer, Found, Missing
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.evidence.asking import Answer
 
 logger = logging.getLogger("bothways")
 
@@ -152,30 +148,30 @@ class Connection:
         self._terms = terms
         self._hs = hs
         self._out = hs.out
-        self._script: Script[HandshakeResult] | None = script
         self._negotiated: Negotiated | None = None
         self._exporter: Exporter | None = None
-        self._request: Request | None = None
-        self._answer_by: float | None = None
         self._step = Step.START
         self._after: AfterHandshake | AfterHandshake12 | None = None
-        self._standing: Standing | None = None
+        self._peer: Peer | None = None  # after an end in order
+        self._client_auth: ClientAuthentication | None = None
+        self._revalidation: Revalidation | None = None
         self._queue = bytearray()
-        self._peer: Peer | None = None
         self._failure: TLSError | None = None
         self._closed = False
         self._peer_closed = False
         self._confirmed = False
         self._told = Progress.HELLO
-        self._deadline: float | None = hs.deadline
-        self._run(begin=True)
+        self._handshake: ScriptRunner[HandshakeResult] | None = ScriptRunner(
+            script, terms.clock, self._establish, heed=self._heed
+        )
+        self._run(self._handshake.resume)
 
     # -- what came of the handshake ---------------------------------------------------------------------
 
     @property
     def peer(self) -> Peer | None:
         """Who the peer proved to be; None before everything holds, and for an anonymous client."""
-        return self._peer
+        return self._peer if self._revalidation is None else self._revalidation.peer
 
     @property
     def established(self) -> bool:
@@ -327,12 +323,13 @@ class Connection:
     @property
     def wants_data(self) -> bool:
         """Whether `receive` has use for more: not while an answer is awaited, nor when all is over."""
-        return self._failure is None and not self._peer_closed and self._request is None
+        waits = self._handshake is not None and self._handshake.request is not None
+        return self._failure is None and not self._peer_closed and not waits
 
     @property
     def awaits_answer(self) -> bool:
-        """Whether `provide` is waited for: by the handshake, or by `judge_again` beside the data that goes on."""
-        return self._awaited is not None
+        """Whether `provide` is waited for: by the handshake, or by something beside the data that goes on."""
+        return any(each.request is not None for each in self._runners())
 
     def defer_checks(self) -> None:
         """Leave checks that take long to the caller, who gets `ChecksWanted` for them: an event loop asks for this."""
@@ -340,7 +337,7 @@ class Connection:
 
     def is_awaited(self, request: Request) -> bool:
         """Whether the answer to this request is still waited for."""
-        return self._awaited is request
+        return self._runner_of(request) is not None
 
     def provide(self, request: Request, answer: bytes | Sequence[Answer] | None) -> list[Event]:
         """Answer an event that is waited for, and return what follows.
@@ -350,51 +347,43 @@ class Connection:
         Raises `UsageError` if nothing waits for this answer, it does not fit its request, or a signature is
         not by the certificate's key; the handshake then waits on.
         """
-        if request is not self._awaited or request is None:
+        runner = self._runner_of(request)
+        if runner is None:
             raise UsageError("provide: nothing waits for this answer")
-        if isinstance(request, ChecksWanted):
-            if self._standing is not None:
-                return self._gated(partial(self._stand, partial(self._standing.provide, None)))
-            return self._run([])
-        if isinstance(request, EvidenceWanted):
-            found = _fitting(request, answer)
-            if self._standing is not None:
-                return self._gated(partial(self._stand, partial(self._standing.provide, found)))
-            return self._run(evidence_found(request, found))
-        if not isinstance(answer, bytes) or not is_signature(
-            request.scheme, request.certificate, request.data, answer
-        ):
-            raise UsageError("provide: the signature was not made by the private key of our certificate")
-        return self._run(answer)
+        value = runner.read(answer)
+        return self._run(partial(runner.resume, value))
 
     # -- time --------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
         """Return when to call `tick`, on the scale of the config's monotonic clock; None for never."""
-        if self._answer_by is None or self._deadline is None:
-            return self._deadline
-        return min(self._answer_by, self._deadline)
+        deadlines = [each.answer_by for each in self._runners()]
+        if self._handshake is not None:
+            deadlines.append(self._hs.deadline)
+        if self._revalidation is not None:
+            deadlines.append(self._revalidation.deadline)
+        return min((each for each in deadlines if each is not None), default=None)
 
     def tick(self) -> list[Event]:
         """Look at the clock: a handshake past its time has failed, and a verdict may have come to its end.
 
-        Evidence that was not provided in time is missing, and the handshake goes on without it.
+        An answer that was not provided in time is missing, and what waited for it goes on without it.
         """
-        if self._is_late and isinstance(self._request, EvidenceWanted):
-            late = f"no answer within {self._request.seconds:g} seconds"
-            return self._run(evidence_found(self._request, None, late))
-        if self._deadline is None or self._terms.clock.monotonic() < self._deadline:
-            return []
-        if self._after is None:
+        now = self._terms.clock.monotonic()
+        for runner in self._runners():
+            if runner.is_late:
+                return self._run(runner.go_on_without)
+        if self._handshake is not None and now >= self._hs.deadline:
             return [self._blamed(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._terms.handshake_timeout})]
-        if self._standing is None:
+        again = self._revalidation
+        if again is None or again.deadline is None or now < again.deadline:
             return []
-        return self._gated(partial(self._stand, self._standing.look))
+        return self._run(again.look)
 
     @property
     def evidence_changed(self) -> bool:
         """Whether there is other evidence than the peer was judged by, and `judge_again` of the config heeds it."""
-        return self._standing is not None and self._standing.evidence_changed
+        return self._revalidation is not None and self._revalidation.evidence_changed
 
     def judge_again(self) -> list[Event]:
         """Judge the peer of an open connection by the evidence now at hand and the clock as it is now.
@@ -404,9 +393,9 @@ class Connection:
         where the status has become unknown and that is accepted; else `Failed`, as the failure of step 2.3
         or 3.3 that it is, with the alert on its way (RFC 9846 6.2).
         """
-        if self._standing is None:
+        if self._revalidation is None:
             return []
-        return self._gated(partial(self._stand, self._standing.judge))
+        return self._run(self._revalidation.judge)
 
     # -- the engine room ---------------------------------------------------------------------------------
 
@@ -422,21 +411,28 @@ class Connection:
     def _law(self) -> Law:
         return law_of(self._hs.role, self._step, self._version)
 
-    @property
-    def _awaited(self) -> Request | None:
-        return self._request if self._standing is None else self._standing.request
+    def _runners(self) -> list[ScriptRunner[Any]]:
+        """The scripts that are under way: the handshake, and later whatever goes on beside the data."""
+        runners: list[ScriptRunner[Any]] = []
+        if self._handshake is not None:
+            runners.append(self._handshake)
+        if self._revalidation is not None and self._revalidation.runner is not None:
+            runners.append(self._revalidation.runner)
+        if self._client_auth is not None:
+            runners += self._client_auth.runners
+        return runners
 
-    @property
-    def _is_late(self) -> bool:
-        return self._answer_by is not None and self._terms.clock.monotonic() >= self._answer_by
+    def _runner_of(self, request: Request) -> ScriptRunner[Any] | None:
+        waiting = (each for each in self._runners() if each.request is not None)
+        return next((each for each in waiting if each.request is request), None)
 
-    def _run(self, answer: bytes | list[Found] | None = None, *, begin: bool = False) -> list[Event]:
-        """Go on until nothing is left to open or an answer is awaited."""
+    def _run(self, step: Callable[[], Sequence[Event]] | None = None) -> list[Event]:
+        """Take a step, then go on until nothing is left to open or the handshake awaits an answer."""
 
         def advance(events: list[Event]) -> None:
-            if begin or answer is not None:
-                self._resume(answer, events)
-            while self._request is None and self._failure is None and self._advance(events):
+            if step is not None:
+                events.extend(step())
+            while self.wants_data and self._advance(events):
                 pass
             if self._after is not None and self._after.owes_key_update and not self._closed:
                 self._after.update_if_due()
@@ -506,7 +502,7 @@ class Connection:
             hs.observer(MessageSeen(False, message, raw, hs.inbox.epoch, ids))
         check_extensions(message, hs.inbox.offered)
         if self._after is not None:
-            self._after.take(message)
+            events.extend(self._after.take(message))
             return
         hs.transcript.receive(raw)
         self._resume(message, events)
@@ -518,33 +514,17 @@ class Connection:
         self._resume(ChangeCipherSpec(), events)
 
     def _resume(self, value: object, events: list[Event]) -> None:
-        """Let the script go on to its next wait; each step that it takes must follow from the one before."""
-        if self._script is None:
+        """Let the handshake go on with what it waited for."""
+        if self._handshake is None:
             raise TypeError("there is no script to resume")
-        self._request = self._answer_by = None
-        try:
-            wait = self._script.send(value)
-            while not isinstance(wait, Wait):
-                if isinstance(wait, Enter):
-                    self._enter(wait.step)
-                else:
-                    self._negotiated = wait.negotiated
-                wait = self._script.send(None)
-        except StopIteration as done:
-            result: HandshakeResult = done.value
-        else:
-            if wait.step is not self._step or wait.request is None:
-                self._enter(wait.step)
-            if wait.request is not None:
-                self._await(wait.request)
-                events.append(wait.request)
-            return
-        self._establish(result, events)
+        events.extend(self._handshake.resume(value))
 
-    def _await(self, request: Request) -> None:
-        self._request = request
-        if isinstance(request, EvidenceWanted):
-            self._answer_by = self._terms.clock.monotonic() + request.seconds
+    def _heed(self, said: Wait | Enter | Agreed) -> None:
+        """Follow the handshake; each step that it takes must follow from the one before."""
+        if isinstance(said, Agreed):
+            self._negotiated = said.negotiated
+        elif isinstance(said, Enter) or said.request is None or said.step is not self._step:
+            self._enter(said.step)
 
     def _enter(self, step: Step) -> None:
         hs = self._hs
@@ -563,39 +543,25 @@ class Connection:
             self._told = self.progress
             self._hs.observer(Progressed(self._told))
 
-    def _establish(self, result: HandshakeResult, events: list[Event]) -> None:
+    def _establish(self, result: HandshakeResult) -> list[Event]:
         self._confirmed = self._hs.role is Role.SERVER or self._is_12
         self._enter(Step.CONNECTED)
-        self._script = None
-        self._negotiated, self._exporter, self._peer = result.negotiated, result.exporter, result.peer
-        self._deadline = None
+        self._handshake = None
+        self._negotiated, self._exporter = result.negotiated, result.exporter
         if result.verified is not None:
-            self._standing = Standing(self._hs, self._terms, result.verified)
-            self._deadline = self._standing.next_look()
+            self._revalidation = Revalidation(self._hs, self._terms, result.verified)
         if self._is_12:
             self._after = AfterHandshake12(self._out)
         else:
-            self._after = AfterHandshake(self._hs.inbox, self._out, self._late_authentication())
+            if isinstance(self._terms, ClientTerms) and self._terms.post_handshake_auth:
+                self._client_auth = ClientAuthentication(self._hs, self._terms)
+            self._after = AfterHandshake(self._hs.inbox, self._out, self._client_auth)
         self._hs.transcript.forget()
-        events.extend(Warned(warning) for warning in result.warnings)
-        events.append(Established(result.peer))
         if self._queue:
             queue, self._queue = self._queue, bytearray()
             self._out.flush()
             self._out.data(queue)
-
-    def _late_authentication(self) -> LateAuthentication | None:
-        terms = self._terms
-        if not isinstance(terms, ClientTerms) or not terms.post_handshake_auth:
-            return None
-        return LateAuthentication(self._hs, terms)
-
-    def _stand(self, step: Callable[[], list[Event]], events: list[Event]) -> None:
-        """Take a step in judging the peer again."""
-        events.extend(step())
-        if self._standing is not None:
-            self._peer = self._standing.peer
-            self._deadline = self._standing.next_look()
+        return [*map(Warned, result.warnings), Established(result.peer)]
 
     def _take_data(self, data: bytes, events: list[Event]) -> None:
         if self._after is None:
@@ -678,38 +644,22 @@ class Connection:
             if alert == Alert.USER_CANCELED:
                 self._send_alert(AlertLevel.warning, Alert.CLOSE_NOTIFY)
         self._failure = error
-        self._peer = None
         self._after = None
         self._let_go()
         return Failed(error)
 
     def _let_go(self) -> None:
         """Keep no secret and no script of a connection that is over."""
-        self._deadline = self._answer_by = None
-        self._request = None
-        self._standing = None
-        if self._script is not None:
-            self._script.close()
-            self._script = None
+        self._peer = None if self._failure is not None else self.peer
+        for runner in self._runners():
+            runner.close()
+        self._handshake = self._client_auth = self._revalidation = None
         self._queue.clear()
         self._exporter = None
         self._hs.forget()
 
     def _send_alert(self, level: AlertLevel, alert: Alert) -> None:
         self._out.alert(level, alert)
-
-
-def _fitting(wanted: EvidenceWanted, answers: bytes | Sequence[Answer] | None) -> Sequence[Answer] | None:
-    if answers is None:
-        return None
-    if isinstance(answers, bytes) or len(answers) != len(wanted.wants):
-        raise UsageError(f"provide: expected {len(wanted.wants)} answers, one for each want, or None")
-    for each in answers:
-        if not isinstance(each, bytes | CRL | OCSPResponse | Missing | None):
-            raise UsageError(
-                f"provide: {type(each).__name__} is no evidence; expected bytes, or None without it"
-            )
-    return answers
 
 
 def _place(error: Exception) -> str:

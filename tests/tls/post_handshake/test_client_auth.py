@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
-from bothways import ConfigError, Fault, PeerFault
+from bothways import Fault, PeerFault, SignatureWanted, UsageError
 from bothways.iana import HandshakeType, SignatureScheme
-from bothways.tls.crypto.signing import CLIENT_CONTEXT, is_signature, proof_input
+from bothways.tls.crypto.signing import CLIENT_CONTEXT, is_signature, proof_input, sign
 from bothways.tls.events import Epoch, MessageSeen, Note
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.post_handshake.client_auth import REQUEST_LIMIT
@@ -15,8 +15,8 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify, Finished
-from pair import Pair, failure, received
-from tls.handshake.conversations import CONVERSATIONS, credentials, external
+from pair import FrozenClock, Pair, failure, received
+from tls.handshake.conversations import CONVERSATIONS, credentials, external, identity
 
 SCHEMES = (SignatureScheme.ecdsa_secp256r1_sha256,)
 
@@ -151,10 +151,91 @@ def test_a_request_without_schemes_is_refused():
     assert isinstance(error, PeerFault) and error.fault is Fault.MISSING_EXTENSION
 
 
-def test_a_key_that_is_elsewhere_cannot_be_offered():
-    """Nothing would wait for its signature."""
-    with pytest.raises(ConfigError, match="post_handshake_auth: a key that is held elsewhere"):
-        established(credentials=external("client.example"))
+def asked_of_a_signer(notes: list[Note], *contexts: bytes) -> tuple[Pair, list[SignatureWanted]]:
+    """A client whose key is elsewhere, and what it wants signed, a request after the other."""
+    talk = established(notes, credentials=external("client.example"))
+    for each in contexts:
+        ask(talk, request(each))
+    wanted = [each for each in talk.client_events if isinstance(each, SignatureWanted)]
+    assert len(wanted) == len(contexts) and failure(talk.client_events) is None
+    return talk, wanted
+
+
+def signed_by_us(wanted: SignatureWanted) -> bytes:
+    return sign(wanted.scheme, identity("client.example").key, wanted.data)
+
+
+def test_a_key_that_is_elsewhere_signs_while_data_goes_on():
+    """RFC 9846 4.7.2: a client may take its time; nothing is sent before the signature is there."""
+    notes: list[Note] = []
+    talk, (wanted,) = asked_of_a_signer(notes, b"later")
+    assert talk.client.wants_data and talk.client.awaits_answer and sent_late(notes) == []
+    talk.server.send(b"data")
+    talk.client_events += talk.client.receive(talk.server.data_to_send())
+    assert received(talk.client_events) == b"data"
+    assert talk.client.provide(wanted, signed_by_us(wanted)) == []
+    (certificate, raw), (proof, _), (finished, _) = sent_late(notes)
+    assert isinstance(certificate, Certificate) and isinstance(finished, Finished)
+    assert certificate.certificate_request_context == b"later"
+    assert isinstance(proof, CertificateVerify)
+    data = proof_input(CLIENT_CONTEXT, digest(notes, raw))
+    assert is_signature(proof.algorithm, wanted.certificate, data, proof.signature)
+    assert not talk.client.awaits_answer
+
+
+def test_several_requests_wait_each_for_its_own_signature():
+    """RFC 9846 4.7.2: they are answered in any order, each by its context."""
+    notes: list[Note] = []
+    talk, (first, second) = asked_of_a_signer(notes, b"first", b"second")
+    assert first.data != second.data
+    with pytest.raises(UsageError, match="was not made by the private key"):
+        talk.client.provide(second, signed_by_us(first))
+    for each in (second, first):
+        assert talk.client.is_awaited(each)
+        talk.client.provide(each, signed_by_us(each))
+        assert not talk.client.is_awaited(each)
+    shown = [each for each, _ in sent_late(notes) if isinstance(each, Certificate)]
+    assert [each.certificate_request_context for each in shown] == [b"second", b"first"]
+    with pytest.raises(UsageError, match="nothing waits for this answer"):
+        talk.client.provide(first, signed_by_us(first))
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["it is late", "it says so"])
+def test_a_signer_that_does_not_sign_shows_no_certificate(late: bool):
+    """RFC 9846 4.5.1.3: the request is declined by an empty Certificate, and the connection goes on."""
+    notes: list[Note] = []
+    talk, (wanted,) = asked_of_a_signer(notes, b"later")
+    if late:
+        deadline = talk.client.next_deadline()
+        clock = talk.client._terms.clock
+        assert isinstance(clock, FrozenClock) and deadline == clock.seconds + 30
+        clock.pass_time(30)
+        assert talk.client.tick() == []
+    else:
+        assert talk.client.provide(wanted, None) == []
+    (certificate, raw), (finished, _) = sent_late(notes)
+    assert certificate == Certificate(b"later", ())
+    keys = talk.server._hs.inbox.keys
+    assert isinstance(finished, Finished)
+    assert finished.verify_data == finished_mac(keys.finished_key(), digest(notes, raw), keys.suite)
+    assert talk.client.established and talk.client.next_deadline() is None
+
+
+def test_who_has_closed_sends_no_proof_that_was_signed_meanwhile():
+    """RFC 9846 6.1."""
+    notes: list[Note] = []
+    talk, (wanted,) = asked_of_a_signer(notes, b"later")
+    talk.client.close()
+    assert talk.client.provide(wanted, signed_by_us(wanted)) == []
+    assert sent_late(notes) == []
+
+
+def test_a_failure_lets_go_of_what_waits_for_a_signature():
+    """Nothing is awaited of a connection that is over."""
+    talk, (wanted,) = asked_of_a_signer([], b"later")
+    talk.client.receive_eof()
+    assert not talk.client.awaits_answer and not talk.client.is_awaited(wanted)
+    assert talk.client.next_deadline() is None
 
 
 def test_the_table_lets_a_request_come_to_an_open_connection_of_a_client_alone():

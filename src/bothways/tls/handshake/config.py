@@ -190,10 +190,6 @@ class ClientTerms(Terms):
         _check_anchors("anchors", self.anchors)
         self._set("own", _several(self.credentials))
         _check_usable(self.own, self.scheme_codes, self.version_codes)
-        if self.post_handshake_auth and any(each.key is None for each in self.own):
-            raise ConfigError(
-                "post_handshake_auth: a key that is held elsewhere cannot answer after the handshake"
-            )
         if self.key_shares is None:
             self._set("share_codes", _predicted_shares(self.group_codes))
         else:

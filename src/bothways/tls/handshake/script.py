@@ -72,8 +72,12 @@ def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
 def sign_with(hs: HandshakeContext, credentials: Credentials, scheme: int, data: bytes) -> Script[bytes]:
     """Sign `data` with the key of `credentials`, or wait for whoever holds it (steps 2.2 and 3.2)."""
     if credentials.key is None:
-        request = SignatureWanted(SignatureScheme(scheme), data, credentials.certificate)
-        signature: bytes = yield Wait(Step.SIGNING, request)
+        signature: bytes = yield signing_elsewhere(credentials, scheme, data)
         return signature
     yield _SIGNING
     return hs.draws.sign(scheme, credentials.key, data)
+
+
+def signing_elsewhere(credentials: Credentials, scheme: int, data: bytes) -> Wait:
+    """Return the wait for a signature by whoever holds the key of `credentials`."""
+    return Wait(Step.SIGNING, SignatureWanted(SignatureScheme(scheme), data, credentials.certificate))

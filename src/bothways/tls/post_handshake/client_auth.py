@@ -6,37 +6,47 @@ together. A request that nothing of ours suits is answered too, by an empty Cert
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bothways.faults import Fault, blame
 from bothways.iana import HandshakeType
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, proof_input
+from bothways.tls.events import Event
 from bothways.tls.handshake.authentication13 import certificate_message
 from bothways.tls.handshake.config import ClientTerms
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.credentials import (
-    ClientChoice,
-    choose_for_request,
-)
+from bothways.tls.handshake.credentials import choose_for_request
+from bothways.tls.handshake.script import Script, signing_elsewhere
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.protection import Protection
+from bothways.tls.runner import ScriptRunner
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.tls13 import CertificateRequest, CertificateVerify, Finished
+from bothways.trust.credentials import Credentials
 
 REQUEST_LIMIT = 32
 
+# Messages, and the transcript up to the last of them.
+_Answer = tuple[tuple[Message, ...], Transcript]
 
-class LateAuthentication:
-    """Answers requests on one established connection; `asked` counts them. Made when the handshake is done."""
+
+class ClientAuthentication:
+    """Answers requests on one established connection; `asked` counts them. Made when the handshake is done.
+
+    `runners` has the answers that wait for a signature by a key that is held elsewhere; data goes on meanwhile.
+    """
 
     def __init__(self, hs: HandshakeContext, terms: ClientTerms) -> None:
         self._hs = hs
         self._terms = terms
         self._handshake = hs.transcript.branch()
         self.asked = 0
+        self.runners: list[ScriptRunner[None]] = []
 
-    def answer(self, request: CertificateRequest) -> ClientChoice:
-        """Send what the request asks for, or that we have none; return what was chosen."""
+    def answer(self, request: CertificateRequest) -> Sequence[Event]:
+        """Send what the request asks for, or that we have none; returns what has to be signed elsewhere for that."""
         self.asked += 1
         if self.asked > REQUEST_LIMIT:
             blame(
@@ -44,31 +54,58 @@ class LateAuthentication:
                 got=HandshakeType.certificate_request.name,
                 expected="no further one",
             )
-        transcript = self._handshake.branch()
-        transcript.add(encode_message(request))
+        runner = ScriptRunner(
+            self._answered(request), self._hs.clock, self._sent, patience=self._terms.handshake_timeout
+        )
+        self.runners.append(runner)
+        return runner.resume()
+
+    def _answered(self, request: CertificateRequest) -> Script[None]:
+        """Certificate, CertificateVerify, Finished, by a branch of the transcript and the keys of the moment."""
         choice = choose_for_request(self._terms.own, request, self._terms.scheme_codes)
-        messages = [*self._proof(request, choice, transcript)]
+        asked = self._handshake.branch()
+        asked.add(encode_message(request))
+        answer = None
+        if choice.credentials is not None:
+            answer = yield from self._proved(request, choice.credentials, choice.scheme, asked)
+        messages, transcript = answer or _declined(request, asked)
         keys = self._hs.out.keys
+        if self._hs.out.closed:
+            return
         if not isinstance(keys, Protection):
             raise TypeError("there are no keys to answer under before the handshake is done")
-        messages.append(Finished(finished_mac(keys.finished_key(), transcript.digest(), keys.suite)))
-        self._hs.out.send_after_handshake(*messages)
-        return choice
+        finished = Finished(finished_mac(keys.finished_key(), transcript.digest(), keys.suite))
+        self._hs.out.send_after_handshake(*messages, finished)
 
-    def _proof(
-        self, request: CertificateRequest, choice: ClientChoice, transcript: Transcript
-    ) -> list[Message]:
-        """Return Certificate and, unless it is empty, CertificateVerify, and add them to the transcript."""
-        context, credentials = request.certificate_request_context, choice.credentials
-        if credentials is None or credentials.key is None:
-            empty = certificate_message((), (), context)
-            transcript.add(encode_message(empty))
-            return [empty]
-        asked = ext.find(request.extensions, ext.EmptyStatusRequest) is not None
-        staples = self._hs.own_staples(credentials) if asked else ()
-        certificate = certificate_message(credentials.chain, staples, context)
+    def _proved(
+        self, request: CertificateRequest, credentials: Credentials, scheme: int, asked: Transcript
+    ) -> Script[_Answer | None]:
+        """Return our chain and the proof of its key; None where whoever holds the key does not sign."""
+        with_status = ext.find(request.extensions, ext.EmptyStatusRequest) is not None
+        staples = self._hs.own_staples(credentials) if with_status else ()
+        certificate = certificate_message(credentials.chain, staples, request.certificate_request_context)
+        transcript = asked.branch()
         transcript.add(encode_message(certificate))
         data = proof_input(CLIENT_CONTEXT, transcript.digest())
-        proof = CertificateVerify(choice.scheme, self._hs.draws.sign(choice.scheme, credentials.key, data))
+        signature: bytes | None
+        if credentials.key is None:
+            signature = yield signing_elsewhere(credentials, scheme, data)
+        else:
+            signature = self._hs.draws.sign(scheme, credentials.key, data)
+        if signature is None:
+            return None
+        proof = CertificateVerify(scheme, signature)
         transcript.add(encode_message(proof))
-        return [certificate, proof]
+        return (certificate, proof), transcript
+
+    def _sent(self, nothing: None) -> Sequence[Event]:
+        del nothing
+        self.runners = [each for each in self.runners if not each.is_done]
+        return ()
+
+
+def _declined(request: CertificateRequest, asked: Transcript) -> _Answer:
+    """Say that we show no certificate (RFC 9846 4.5.1.3)."""
+    empty = certificate_message((), (), request.certificate_request_context)
+    asked.add(encode_message(empty))
+    return (empty,), asked

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bothways.errors import UsageError
 from bothways.faults import Fault, blame
 from bothways.iana import Alert, AlertLevel, HandshakeType, KeyUpdateRequest
 from bothways.iana import name as spelled
-from bothways.tls.events import Epoch
+from bothways.tls.events import Epoch, Event
 from bothways.tls.handshake.message_io import Inbox, Outbox
-from bothways.tls.post_handshake.client_auth import LateAuthentication
+from bothways.tls.post_handshake.client_auth import ClientAuthentication
 from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls13 import CertificateRequest, KeyUpdate, NewSessionTicket
@@ -19,10 +21,10 @@ IDLE_MESSAGE_LIMIT = 32
 class AfterHandshake:
     """The talk under application keys: it renews keys, and counts what comes without data between."""
 
-    def __init__(self, inbox: Inbox, out: Outbox, late: LateAuthentication | None = None) -> None:
+    def __init__(self, inbox: Inbox, out: Outbox, client_auth: ClientAuthentication | None = None) -> None:
         self._inbox = inbox
         self._out = out
-        self._late = late
+        self._client_auth = client_auth
         self._without_data = 0
         self._asked = 0
         self._owes = False
@@ -31,7 +33,7 @@ class AfterHandshake:
     @property
     def asked_later(self) -> bool:
         """Whether our certificate was asked for after the handshake."""
-        return self._late is not None and self._late.asked > 0
+        return self._client_auth is not None and self._client_auth.asked > 0
 
     @property
     def owes_key_update(self) -> bool:
@@ -41,8 +43,11 @@ class AfterHandshake:
         """
         return self._owes and (not self._answered or _protecting(self._out.keys).sequence > 0)
 
-    def take(self, message: Message) -> None:
-        """Do what a message after the handshake asks for. A ticket is accepted and not used."""
+    def take(self, message: Message) -> Sequence[Event]:
+        """Do what a message after the handshake asks for. A ticket is accepted and not used.
+
+        Returns what somebody else has to do for it.
+        """
         if isinstance(message, KeyUpdate) and self._asked:
             self._asked -= 1
         else:
@@ -59,16 +64,17 @@ class AfterHandshake:
             case NewSessionTicket():
                 pass
             case CertificateRequest():
-                if self._late is None:
+                if self._client_auth is None:
                     blame(
                         Fault.UNEXPECTED_MESSAGE,
                         got=HandshakeType.certificate_request.name,
                         expected="none, since we did not offer to answer one after the handshake",
                     )
                 if not self._out.closed:
-                    self._late.answer(message)
+                    return self._client_auth.answer(message)
             case _:
                 raise TypeError("the table of steps lets a message pass that nobody takes")
+        return ()
 
     def data_came(self) -> None:
         """Data is what a connection is for: the count starts anew."""
@@ -100,7 +106,7 @@ class AfterHandshake12:
         self._without_data = 0
         self._answers = 0
 
-    def take(self, message: Message) -> None:
+    def take(self, message: Message) -> Sequence[Event]:
         """Say to a HelloRequest, or a client's new ClientHello, that there is no renegotiation."""
         del message
         self._without_data += 1
@@ -110,6 +116,7 @@ class AfterHandshake12:
         # Who asks on may read nothing, and answers take memory.
         if self._answers <= IDLE_MESSAGE_LIMIT and not self._out.closed:
             self._out.alert(AlertLevel.warning, Alert.NO_RENEGOTIATION)
+        return ()
 
     def data_came(self) -> None:
         """Data is what a connection is for: the count starts anew."""

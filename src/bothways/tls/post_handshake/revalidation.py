@@ -9,21 +9,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bothways.faults import Fault
-from bothways.tls.events import Caution, ChecksWanted, Event, EvidenceWanted, Warned
+from bothways.tls.events import Caution, Event, Peer, Warned
 from bothways.tls.handshake.config import Terms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
-from bothways.tls.handshake.script import Script, Wait
-from bothways.tls.handshake.verification import (
-    Judgement,
-    check_at_hand,
-    conclude,
-    evidence_found,
-    reach_verdict,
-)
-from bothways.trust.evidence.asking import Answer, Found
+from bothways.tls.handshake.script import Script
+from bothways.tls.handshake.verification import check_at_hand, conclude, reach_verdict
+from bothways.tls.runner import ScriptRunner
 from bothways.trust.evidence.renewal import ahead
-from bothways.trust.verdict import Refused
+from bothways.trust.verdict import Refused, Verdict
 
 # How long at most until the clock on the wall is looked at again: it may be set, or the machine may sleep.
 LOOK_SECONDS = 3600.0
@@ -31,116 +25,101 @@ LOOK_SECONDS = 3600.0
 AHEAD = timedelta(minutes=4)
 
 
-class Standing:
+class Revalidation:
     """How a peer that passed once stands now. `peer` has the verdict of the last time that it was judged.
 
-    `request` is what a judgement waits for, evidence or checks, None while there is nothing. Data goes on meanwhile:
-    nothing is known against the peer yet, and the wait is no longer than a handshake may take.
+    `runner` has the judgement that is under way, None while there is none. Data goes on meanwhile: nothing is known
+    against the peer yet, and the wait is no longer than a handshake may take. `deadline` says when to `look`, on the
+    scale of the monotonic clock; None for never.
     """
 
     def __init__(self, hs: HandshakeContext, terms: Terms, verified: Verified) -> None:
         self._hs = hs
         self._terms = terms
         self._clock = terms.clock
-        self._asked = verified.request
-        self._generation = verified.generation
-        self._script: Script[Judgement] | None = None
-        self._answer_by = 0.0
+        self._verified = verified
         self._in_time = False
-        self.peer = verified.peer
-        self.request: EvidenceWanted | ChecksWanted | None = None
         self._look_at = self._next_time()
+        self.runner: ScriptRunner[Verified] | None = None
+        self.deadline = self._next_look()
+
+    @property
+    def peer(self) -> Peer:
+        """The peer as it was judged last."""
+        return self._verified.peer
 
     @property
     def evidence_changed(self) -> bool:
         """Whether there is other evidence than the peer was judged by, where that is heeded."""
-        return self._terms.judge_again == "change" and self._generation != self._asked.generation
+        verified = self._verified
+        return self._terms.judge_again == "change" and verified.generation != verified.request.generation
 
-    def next_look(self) -> float | None:
-        """Return when to `look`, on the scale of the monotonic clock; None for never."""
-        if self.request is not None:
-            return self._answer_by
-        if self._terms.judge_again == "never":
-            return None
-        left = (self._look_at - self._clock.now()).total_seconds()
-        wait = 0.0 if self.evidence_changed else max(left, 0.0) + 1
-        return self._clock.monotonic() + min(wait, LOOK_SECONDS)
-
-    def look(self) -> list[Event]:
-        """Judge where that is due; a judgement that waited long enough goes on with what it has."""
-        if self.request is not None and self._clock.monotonic() >= self._answer_by:
-            return self._go_on(self._missing(self.request))
+    def look(self) -> Sequence[Event]:
+        """Judge where that is due."""
         if self.evidence_changed:
             return self.judge()
         if self._terms.judge_again == "never" or self._clock.now() <= self._look_at:
-            return []
+            self.deadline = self._next_look()
+            return ()
         return self.judge(in_time=self._clock.now() <= self.peer.verdict.valid_until)
 
-    def judge(self, *, in_time: bool = False) -> list[Event]:
+    def judge(self, *, in_time: bool = False) -> Sequence[Event]:
         """Judge by the evidence and the clock of this moment, and blame the peer if it no longer passes.
 
         Returns what a user should know or has to provide. A judgement that waits goes on waiting, unless what
         is at hand by now is enough to refuse.  in_time: the verdict still holds, and is to be renewed in time;
         evidence that cannot be had then takes nothing away from it.
         """
-        if self.request is not None:
+        if self.runner is not None:
             self._in_time = self._in_time and in_time
-            self._generation = check_at_hand(self._hs, self._asked)
-            return []
+            self._seen(check_at_hand(self._hs, self._verified.request))
+            return ()
         self._in_time = in_time
-        deadline = self._clock.monotonic() + self._terms.handshake_timeout
-        self._script = reach_verdict(self._hs, self._asked, deadline)
-        return self._go_on(None)
+        self._seen(self._verified.request.generation)
+        patience = self._terms.handshake_timeout
+        script = self._judged_anew(self._clock.monotonic() + patience)
+        self.runner = ScriptRunner(script, self._clock, self._keep, patience=patience)
+        self.deadline = None
+        return self.runner.resume()
 
-    def provide(self, answers: Sequence[Answer] | None) -> list[Event]:
-        """Go on with what was found for `request`."""
-        if self.request is None:
-            return []
-        if isinstance(self.request, ChecksWanted):
-            return self._go_on(None)
-        return self._go_on(evidence_found(self.request, answers))
+    def _judged_anew(self, deadline: float) -> Script[Verified]:
+        """Judge, and hold on to the verdict of before where it holds and nothing is known against it."""
+        request = self._verified.request
+        judgement = yield from reach_verdict(self._hs, request, deadline)
+        held = self._verified._replace(generation=judgement.generation)
+        if self._holds_on and _is_unknown(judgement.verdict):
+            return held
+        verified = conclude(request, judgement)
+        return held if self._holds_on and self._is_news(verified) else verified
 
-    def _missing(self, request: EvidenceWanted | ChecksWanted) -> list[Found] | None:
-        """Return what stands in for an answer that is late; checks that were not made are wanted again."""
-        if isinstance(request, ChecksWanted):
-            return None
-        return evidence_found(request, None, f"no answer within {request.seconds:g} seconds")
-
-    def _go_on(self, value: object) -> list[Event]:
-        if self._script is None:
-            raise TypeError("nothing is being judged")
-        self.request = None
-        try:
-            wait = self._script.send(value)
-        except StopIteration as done:
-            return self._judged(done.value)
-        request = wait.request if isinstance(wait, Wait) else None
-        if not isinstance(request, EvidenceWanted | ChecksWanted):
-            raise TypeError("a judgement waits for evidence and for checks alone")
-        self.request = request
-        seconds = request.seconds if isinstance(request, EvidenceWanted) else self._terms.handshake_timeout
-        self._answer_by = self._clock.monotonic() + seconds
-        return [request]
-
-    def _judged(self, judgement: Judgement) -> list[Event]:
-        """Keep the new verdict, and let go of what it was made from."""
-        self._script = None
-        self._generation = judgement.generation
-        verdict = judgement.verdict
-        faults = {each.fault for each in verdict.reasons} if isinstance(verdict, Refused) else set()
-        nothing_known = self._holds_on and faults == {Fault.REVOCATION_UNKNOWN}
-        peer = self.peer if nothing_known else conclude(self._asked, judgement).peer
-        before = self.peer.verdict
-        news = peer.verdict.accepts_unknown and not before.accepts_unknown
-        if not (news and self._holds_on):
-            self.peer = peer
+    def _keep(self, verified: Verified) -> Sequence[Event]:
+        """Keep the new verdict; what it was made from goes with its script."""
+        self.runner = None
+        news = self._is_news(verified)
+        self._verified = verified
         self._look_at = self._next_time()
-        return [Warned(Caution.REVOCATION_UNKNOWN)] if self.peer is peer and news else []
+        self.deadline = self._next_look()
+        return (Warned(Caution.REVOCATION_UNKNOWN),) if news else ()
+
+    def _seen(self, generation: int) -> None:
+        """Count evidence up to this generation as looked at."""
+        self._verified = self._verified._replace(generation=generation)
+
+    def _is_news(self, verified: Verified) -> bool:
+        """Whether the status has become unknown that was known before."""
+        return verified.peer.verdict.accepts_unknown and not self.peer.verdict.accepts_unknown
 
     @property
     def _holds_on(self) -> bool:
         """Whether the verdict before this judgement holds as long as nothing is known against it."""
         return self._in_time and self._clock.now() <= self.peer.verdict.valid_until
+
+    def _next_look(self) -> float | None:
+        if self._terms.judge_again == "never":
+            return None
+        left = (self._look_at - self._clock.now()).total_seconds()
+        wait = 0.0 if self.evidence_changed else max(left, 0.0) + 1
+        return self._clock.monotonic() + min(wait, LOOK_SECONDS)
 
     def _next_time(self) -> datetime:
         """Return when the verdict is looked at: at its end, or ahead of it where evidence can be fetched.
@@ -148,6 +127,14 @@ class Standing:
         Then many connections do not ask one responder at once, and a failure of it has time to pass.
         """
         now, until = self._clock.now(), self.peer.verdict.valid_until
-        if self._terms.judge_again == "never" or not self._asked.may_fetch or until - now <= AHEAD:
+        never = self._terms.judge_again == "never"
+        if never or not self._verified.request.may_fetch or until - now <= AHEAD:
             return until
         return ahead(now, until, self._hs.draws.random)
+
+
+def _is_unknown(verdict: Verdict) -> bool:
+    """Whether an unknown status is all that there is against a path."""
+    return isinstance(verdict, Refused) and {each.fault for each in verdict.reasons} == {
+        Fault.REVOCATION_UNKNOWN
+    }
