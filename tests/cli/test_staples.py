@@ -43,6 +43,11 @@ def until_said(server: Background, words: str) -> None:
         time.sleep(0.02)
 
 
+def forged() -> bytes:
+    """The newest response about the server's certificate, which nobody signed who may."""
+    return response(skins.server(), timedelta(0), status="revoked", signer=pki.root("Forger"))
+
+
 def test_a_server_sends_the_response_of_a_file_and_takes_the_next_one(folder, start):
     """`--staple-file`: the file is read again when it changes."""
     path = folder / "own.ocsp"
@@ -52,6 +57,9 @@ def test_a_server_sends_the_response_of_a_file_and_takes_the_next_one(folder, st
         assert channel.peer.verdict.findings[2].outcome is Outcome.PASSED
     path.write_bytes(b"no response")
     until_said(server, "own.ocsp: no OCSP response in it")
+    connected(server).close()
+    path.write_bytes(forged())
+    until_said(server, "own.ocsp: its OCSP response cannot be sent: it is signed by CN=Forger")
     connected(server).close()
     path.write_bytes(response(skins.server(), timedelta(0)))
     until_said(server, "own.ocsp: read again: 1 OCSP response")
@@ -125,12 +133,17 @@ def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
             ["--cert", "ada.pem", "--key", "ada.key", "--staple-file", "server.ocsp"],
             "server.ocsp: it has no OCSP response about the certificate of CN=Ada or those above it",
         ),
+        (
+            ["--cert", "server.pem", "--key", "server.key", "--staple-file", "forged.ocsp"],
+            "forged.ocsp: its OCSP response cannot be sent: it is signed by CN=Forger, whom CN=",
+        ),
     ],
 )
 def test_a_staple_that_cannot_be_had_is_told_before_anything_else(folder, monkeypatch, words, said):
     """Wrong use, and what to do; nobody is connected to."""
     monkeypatch.chdir(folder)
     (folder / "server.ocsp").write_bytes(response(skins.server()))
+    (folder / "forged.ocsp").write_bytes(forged())
     result = CliRunner().invoke(connecting.command, ["localhost:1", "--ca", "ca.pem", *words])
     told = str(result.exception) if isinstance(result.exception, ConfigError) else result.stderr
     assert said in told and result.exit_code != 0

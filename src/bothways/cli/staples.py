@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import click
@@ -15,7 +15,7 @@ from bothways.tls.defaults import CLOCK, DRAWS
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.credentials import Credentials
-from bothways.trust.evidence.stapling import Stapling
+from bothways.trust.evidence.stapling import Stapling, staple_problem, with_issuers
 from bothways.trust.ocsp import OCSPResponse, responses_in
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.watched import Watched
@@ -40,7 +40,7 @@ class Staples:
         if own is None:
             refuse("a staple is about our own certificate: it needs --cert")
         files = Watched(self.staple_file, responses_in)
-        supply = Supply(files)
+        supply = Supply(files, with_issuers(own, anchors))
         for path in self.staple_file:
             supply.check(path, own)
         if self.staple:
@@ -53,6 +53,7 @@ class Supply:
     """The responses at hand in `store`, and what renews them."""
 
     files: Watched[OCSPResponse]
+    pairs: list[tuple[Parsed, Parsed]]
     store: OCSPStore = field(init=False)
     stapling: Stapling | None = None
 
@@ -62,6 +63,9 @@ class Supply:
     def check(self, path: str, own: Credentials) -> None:
         """Refuse a file that has nothing about any certificate of ours, and tell of one that does not hold."""
         held = OCSPStore.from_files(path)
+        problem = self._problem(held)
+        if problem is not None:
+            refuse(f"{path}: {problem}")
         certificates = [Parsed(der) for der in own.chain]
         if not any(held.speaks_of(each) for each in certificates):
             whose = shown(certificates[0].subject_text)
@@ -73,10 +77,20 @@ class Supply:
         """Take responses from files that have changed; returns what there is to say."""
         news: list[str] = []
         for path, responses in self.files.look(news):
+            problem = self._problem(responses)
+            if problem is not None:
+                news.append(f"{path}: {problem}; what it held before stays in use")
+                continue
             for each in responses:
-                self.store.add(each)
+                self.store.add(each, CLOCK.now())
             news.append(f"{path}: read again: {_counted(responses)}")
         return news
+
+    def _problem(self, responses: Iterable[OCSPResponse]) -> str | None:
+        """Say why responses about our certificates are not worth sending: by whoever signed them; None if they are."""
+        problems = (staple_problem(each, self.pairs, CLOCK.now()) for each in responses)
+        problem = next(filter(None, problems), None)
+        return None if problem is None else f"its OCSP response cannot be sent: {shown(problem)}"
 
     @contextlib.contextmanager
     def kept_fresh(self, tell: Callable[[str], None] = say) -> Iterator[None]:

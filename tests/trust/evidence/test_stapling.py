@@ -12,7 +12,7 @@ import pki
 from bothways import ConfigError, Credentials, TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.evidence.asking import Missing
-from bothways.trust.evidence.stapling import LONGEST, SHORTEST, Stapling
+from bothways.trust.evidence.stapling import LONGEST, SHORTEST, Stapling, staple_problem, with_issuers
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.verdict import Want
 from pki import DAY, NOW
@@ -217,3 +217,19 @@ def test_responders_that_our_own_certificates_name_may_be_inner_machines() -> No
     policy = Stapling(credentials(), random=drawing(1)).policy
     assert policy.nonce == "none" and not policy.crls
     assert len(policy.networks) == 2
+
+
+def test_a_staple_is_signed_by_who_may_where_our_issuer_is_known():
+    """From our chain, or from the anchors; of other certificates nothing is said."""
+    anchors = TrustStore.from_pem(ROOT.pem)
+    pairs = with_issuers(credentials(), anchors)
+    assert [(each.subject_text, issuer.subject_text) for each, issuer in pairs] == [
+        ("CN=server.example", "CN=Intermediate"),
+        ("CN=Intermediate", "CN=Root"),
+    ]
+    good, other = OCSPResponse(pki.ocsp_response(SERVER)), OCSPResponse(pki.ocsp_response(OTHER))
+    forged = OCSPResponse(pki.ocsp_response(SERVER, signer=pki.root("Forger")))
+    assert staple_problem(good, pairs, NOW) is None
+    assert staple_problem(other, pairs, NOW) is None
+    assert "CN=Forger, whom CN=Intermediate has not authorised" in str(staple_problem(forged, pairs, NOW))
+    assert staple_problem(forged, with_issuers(credentials(chain=SERVER.pem), None), NOW) is None

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust.anchors import TrustStore
@@ -23,6 +21,7 @@ from bothways.trust.evidence.renewal import Random, after, ahead
 from bothways.trust.evidence.sources import response_wants
 from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Want
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=1)
@@ -142,23 +141,41 @@ def _usable(want: Want, found: Found, held: Answer | None, at: datetime) -> tupl
 
 def _wants(credentials: Credentials, anchors: TrustStore | None, policy: Fetch) -> list[Want]:
     """Return what is wanted for a chain; its last certificate's issuer may be an anchor."""
-    chain = [Parsed(each.public_bytes(Encoding.DER)) for each in credentials.certificates]
-    for each in chain:
-        each.load()
-    above = (
-        []
-        if anchors is None
-        else [each for each in anchors.issuers_of(chain[-1]) if not chain[-1].is_self_issued]
-    )
-    pairs = [*pairwise(chain), *((chain[-1], each) for each in above[:1])]
+    pairs = with_issuers(credentials, anchors)
+    leaf = Parsed(credentials.chain[0])
     wants = [want for certificate, issuer in pairs for want in response_wants(certificate, issuer, policy)]
-    if not any(want.certificate is chain[0] for want in wants):
-        raise ConfigError(_why_not(chain, policy))
+    if not any(want.certificate.der == leaf.der for want in wants):
+        leaf.load()
+        raise ConfigError(_why_not(leaf, policy))
     return wants
 
 
-def _why_not(chain: list[Parsed], policy: Fetch) -> str:
-    who = shown(chain[0].subject_text)
-    if response_wants(chain[0], chain[0], policy):
+def with_issuers(credentials: Credentials, anchors: TrustStore | None) -> list[tuple[Parsed, Parsed]]:
+    """Return the certificates of a chain, each with its issuer; the last one's may be an anchor."""
+    chain = [Parsed(der) for der in credentials.chain]
+    for each in chain:
+        each.load()
+    last = chain[-1]
+    above = () if anchors is None or last.is_self_issued else anchors.issuers_of(last)
+    return [*pairwise(chain), *((last, each) for each in above if is_signed_by(last, each))]
+
+
+def staple_problem(
+    response: OCSPResponse, pairs: Sequence[tuple[Parsed, Parsed]], at: datetime
+) -> str | None:
+    """Say why nobody who may signed a response about one of our certificates, or None.
+
+    pairs: our certificates, each with its issuer, as far as that is known.
+    """
+    for certificate, issuer in pairs:
+        if response.answers_about(certificate, issuer):
+            signer = response.signer(issuer, at)
+            return signer if isinstance(signer, str) else None
+    return None
+
+
+def _why_not(leaf: Parsed, policy: Fetch) -> str:
+    who = shown(leaf.subject_text)
+    if response_wants(leaf, leaf, policy):
         return f"staple: the issuer of {who} is needed to ask for its status; append it to the certificate's file"
     return f"staple: the certificate of {who} names no OCSP responder that can be asked"
