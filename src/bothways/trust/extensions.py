@@ -173,7 +173,7 @@ def read_extensions(read: Callable[[], Iterable[Read]], area: bytes, place: Plac
     none.  Raises EncodingError for more than `EXTENSIONS_LIMIT`, and for what is no list of extensions.
     """
     found = _together(read, area)
-    return one_by_one(area, place) if found is None else found
+    return one_by_one(area, place) if found is None else tuple(map(_seen, found))
 
 
 def read_needed(
@@ -185,15 +185,17 @@ def read_needed(
     of `read_extensions`.  Raises EncodingError, also for one that stands there twice.
     """
     found = _together(read, area)
-    return by_identifier(_needed_alone(area, place, needed) if found is None else _readable(found, needed))
+    if found is None:
+        return by_identifier(_needed_alone(area, place, needed))
+    extensions = {each.oid: each for each in found}
+    if len(extensions) == len(found) and _OWN_CHECKS.keys().isdisjoint(extensions):
+        return extensions
+    return by_identifier(_readable(map(_seen, found), needed))
 
 
 def _together(read: Callable[[], Iterable[Read]], area: bytes) -> tuple[Read, ...] | None:
     check_count(area)
-    found = readable("extensions", lambda: tuple(read()))
-    if found is None or not any(each.oid in _OWN_CHECKS for each in found):
-        return found
-    return tuple(_seen(each) if each.oid in _OWN_CHECKS else each for each in found)
+    return readable("extensions", lambda: tuple(read()))
 
 
 def _needed_alone(area: bytes, place: Place, needed: Container[x509.ObjectIdentifier]) -> Iterator[Read]:
@@ -267,10 +269,13 @@ def _value(oid: x509.ObjectIdentifier, der: bytes, value: bytes, place: Place) -
 
 
 def _seen(found: Read) -> Read:
-    """Return an extension that is checked here, unread if it does not pass."""
+    """Return an extension; one that is checked here is unread if it does not pass."""
+    check = _OWN_CHECKS.get(found.oid)
+    if check is None:
+        return found
     value = found.value.public_bytes()
     try:
-        attempt(name_of(found.oid), _OWN_CHECKS[found.oid], value)
+        attempt(name_of(found.oid), check, value)
     except EncodingError as error:
         return x509.Extension(found.oid, found.critical, UnreadExtension(found.oid, value, error.problem))
     return found
