@@ -9,7 +9,8 @@ microsecond has ten; `make bench ARGS=amplification` measures both anew.
 from __future__ import annotations
 
 import random
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import pytest
 
@@ -17,10 +18,14 @@ import pki
 from bothways import TrustStore
 from bothways.errors import InternalError
 from bothways.tls.handshake.steps import Role
+from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
 from bothways.trust.path import judge
-from bothways.trust.verdict import Profile, Purpose, Refused, Verdict
+from bothways.trust.revocation import Revocation
+from bothways.trust.verdict import Profile, Purpose, Refused, Trusted, Verdict
+from bothways.trust.verification import verify
 from bothways.trust.work import FIXED_MICROSECONDS, MICROSECONDS_A_BYTE, MOST_MICROSECONDS, OCTETS_A_BYTE
-from hostile import chains, messages
+from hostile import chains, evidence, messages
 from hostile.meters import budgets, calls_of, memory_of
 from hostile.talks import MUTUAL, MUTUAL12, TRANSPORT12, Attack, counted, play, showing, weighed, whole
 
@@ -35,7 +40,7 @@ FIXED_OCTETS = 64 * 1024
 # What is said of a chain that leads nowhere has a budget of its own, as long as few reasons take.
 EXPLAINED_MICROSECONDS = 2_000.0
 
-SIZES = (400, 4_000, 25_000)
+SIZES = (400, 3_000, 15_000)
 Seeded = tuple[str, int, int]
 
 
@@ -155,6 +160,59 @@ def test_chains_shown_in_a_handshake_cost_no_more_than_their_allowance(full: boo
         course, liar = COURSES[number % len(COURSES)]
         chain = drawn_chain(kind, min(size, 40_000), seed)
         hold_talk(f"{kind}, {size}, {seed}, {course}", showing(chain, liar, course))
+
+
+def hold_evidence(what: str, received: int, once: Callable[[], object]) -> None:
+    """Judge an insider by evidence that a stranger made, for the steps, the calls and the memory."""
+    with budgets() as made:
+        once()
+    paid = sum(each.used for each in made)
+    allowed = FIXED_MICROSECONDS + MICROSECONDS_A_BYTE * received + EXPLAINED_MICROSECONDS
+    assert paid <= min(allowed, MOST_MICROSECONDS + EXPLAINED_MICROSECONDS), f"{what}: {paid} us"
+    calls = calls_of(once)
+    hold_calls(what, calls, paid + UNPAID_MICROSECONDS, received)
+    peak, _, _ = memory_of(once)
+    assert peak <= FIXED_OCTETS + OCTETS_A_BYTE * received, f"{what}: {peak} bytes for {received}"
+
+
+def test_staples_of_a_stranger_cost_no_more_than_their_allowance(full: bool) -> None:
+    """Only where a certificate leads to an anchor is any read: answers, extensions, names, delegates and their keys."""
+    who = evidence.insider()
+    revocation = Revocation(staples="require")
+    for kind, size, seed in draws(list(evidence.STAPLES), 1, 20, full):
+        staple = evidence.STAPLES[kind](random.Random(f"{seed} {kind}"), size)
+        judged_by = partial(
+            verify,
+            who.chain,
+            anchors(),
+            purpose=Purpose.CLIENT,
+            name=None,
+            at=pki.NOW,
+            revocation=revocation,
+            staples=(staple,),
+        )
+        assert isinstance(judged_by(), Refused)
+        hold_evidence(f"{kind}, {size}, {seed}", len(staple) + len(who.der), judged_by)
+
+
+def test_lists_that_nobody_signed_cost_no_more_than_their_allowance(full: bool) -> None:
+    """Headers are read and the signature is looked at; entries are not."""
+    who = evidence.insider()
+
+    def judged_by(data: bytes) -> object:
+        try:
+            lists = CRLStore([CRL(data)])
+        except ValueError:
+            return None
+        revocation = Revocation(crls=lists)
+        return verify(
+            who.chain, anchors(), purpose=Purpose.CLIENT, name=None, at=pki.NOW, revocation=revocation
+        )
+
+    for kind, size, seed in draws(list(evidence.LISTS), 1, 20, full):
+        data = evidence.LISTS[kind](random.Random(f"{seed} {kind}"), size)
+        assert not isinstance(judged_by(data), Trusted)
+        hold_evidence(f"{kind}, {size}, {seed}", len(data) + len(who.der), partial(judged_by, data))
 
 
 @pytest.mark.parametrize("size", [2_000, 20_000])
