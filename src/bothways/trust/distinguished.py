@@ -15,7 +15,7 @@ from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, SET, elements, encod
 _LONGEST_KIND = 63  # what parsers read at most; numbers of thousands of digits cannot be told
 _SHORT_NAME = 512  # longer names are worked out anew, so that the caches stay small
 # A name is taken apart several times in one judgement; those of real certificates have a dozen attributes.
-ATTRIBUTES_LIMIT = 256
+ATTRIBUTES_LIMIT = 64
 # Unicode's equivalences take time that grows with the square of a string; RFC 5280 A.1 allows most of them 64.
 FOLDED_LIMIT = 256
 _UNREAD = b"?"  # no normal form begins so
