@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import skins
-from bothways.explain.drawing import drawn
-from bothways.explain.ladder import Ladder
-from bothways.explain.recorder import Recorder
+from bothways.describe.recorder import Recorder
+from bothways.ladder.layout import drawn
+from bothways.ladder.model import Ladder
 from pair import NOON, Pair
 
 

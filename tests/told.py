@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 
 import pki
-from bothways.explain.documents import Document, documents
+from bothways.describe.documents import Document, documents
 from bothways.trust.der import encoded
 
 der = encoded

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import skins
 from bothways import ClientConfig, ServerConfig
-from bothways.explain.recorder import Recorder
-from bothways.explain.story import StepView, story
+from bothways.describe.recorder import Recorder
+from bothways.ladder.by_step import StepView, story
 from pair import Pair
 
 

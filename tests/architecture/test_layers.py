@@ -17,8 +17,10 @@ ROWS = (
     ("errors",),
     ("trust",),
     ("tls",),
-    ("explain", "ca", "fetch", "places"),
+    ("describe", "ca", "fetch", "places"),
+    ("diagnosis",),
     ("net", "aio"),
+    ("ladder",),
     ("doctor", "gateway", "http", "ca_server"),
     ("cli",),
 )

@@ -59,7 +59,7 @@ LAZY = {
 }
 # ... which is what these rooms have, since only the others may open anything without reading it whole.
 OPEN = {"open_certificate", "open_crl", "open_signing_request", "open_ocsp_response"}
-OPENERS = ("trust.", "explain.")
+OPENERS = ("trust.", "describe.")
 # Functions that read what was only opened, each called by `attempt`.
 READERS = {
     "trust.crl.CRL._read": {"last_update_utc", "next_update_utc"},
@@ -75,7 +75,7 @@ READERS = {
     },
     "trust.ocsp._hash_name": {"hash_algorithm"},
     # The dates of what `Parsed` hands out were read when it was loaded.
-    "explain.causes.certificates.clock_witnesses": {"not_valid_before_utc", "not_valid_after_utc"},
+    "diagnosis.certificates.clock_witnesses": {"not_valid_before_utc", "not_valid_after_utc"},
 }
 
 
@@ -104,7 +104,7 @@ def test_nothing_else_asks_for_what_may_raise_at_any_time() -> None:
 
 
 def test_what_is_only_opened_stays_where_each_part_of_it_is_read_by_the_gate() -> None:
-    """`trust` and `explain` open and read by parts; everybody else gets what was read whole."""
+    """`trust` and `describe` open and read by parts; everybody else gets what was read whole."""
     wrong = []
     for name, tree in _others():
         if not name.startswith(OPENERS):

@@ -7,7 +7,7 @@ import sys
 from bench import stacks
 from bench.identities import make
 from bench.measure import Contender, budgeted, by_turns, show
-from bothways.explain.recorder import Recorder
+from bothways.describe.recorder import Recorder
 
 
 def main(runs: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from bothways.explain.causes import Cause, Ours, Party, Situation
-from bothways.explain.causes.case import Case
+from bothways.diagnosis import Cause, Ours, Party, Situation
+from bothways.diagnosis.case import Case
 from bothways.roles import Role
 from catalogue.rows import CATALOGUE, Row
 
@@ -20,13 +20,13 @@ different things after our hello and after our certificate, so the explanation g
 side brought: who issued our certificate and whom the server names, when it ends, what it is for, which suites
 and groups we leave out, what our clock says. A peer's words are shown escaped, and never become part of a command.
 
-In a program it takes a witness beside the connection, and one call:
+In a program it takes a observed beside the connection, and one call:
 
 ```python
 from bothways import ClientConfig, ServerConfig, TrustStore
 from bothways.ca.authority import Authority
 from bothways.ca.profiles import Profile
-from bothways.explain.causes import Witness, explain
+from bothways.diagnosis import HandshakeFacts, explain
 
 ours, theirs = Authority.create("Globex"), Authority.create("Acme")
 anchors = TrustStore.from_pem(theirs.root_pem)
@@ -34,12 +34,12 @@ host = theirs.issue(Profile.SERVER, dns=["localhost"]).credentials
 server = ServerConfig(credentials=host, client_anchors=anchors).connection()
 config = ClientConfig(anchors=anchors, credentials=ours.issue(Profile.CLIENT, "alice").credentials)
 
-witness = Witness(config, "localhost", address="localhost:8443")
-client = config.connection("localhost", observer=witness)  # or bothways.net.connect(..., observer=witness)
+observed = HandshakeFacts(config, "localhost", address="localhost:8443")
+client = config.connection("localhost", observer=observed)  # or bothways.net.connect(..., observer=observed)
 while client.failure is None:
     server.receive(client.data_to_send())
     client.receive(server.data_to_send())
-why = explain(client.failure, witness.situation())
+why = explain(client.failure, observed.situation())
 
 assert why.first.cause.name == "CA_NOT_ACCEPTED"
 assert "Globex" in why.first.evidence and "Acme" in why.first.evidence
@@ -49,8 +49,8 @@ print(why)
 `why.causes` are values: `cause` (a stable name), `party` (with whom it lies), `weight`, `text`, `evidence`, `remedy`,
 `command`. `explain` is pure: it asks no clock and no network. `explain_answer(data, situation)` does the same for a
 service that turns a client away inside a channel that stands, as nginx and PostgreSQL do; `explain_verdict` for a chain
-that was judged without a connection. A `Witness` keeps no key, no secret and no data. With `--json`, `connect` and
-`verify` carry the same values under `explanation`.
+that was judged without a connection. `HandshakeFacts` keep no key, no secret and no data. With `--json`, `connect`
+and `verify` carry the same values under `explanation`.
 
 ## The catalogue
 

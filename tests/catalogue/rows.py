@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bothways.explain.causes import Cause, Party
+from bothways.diagnosis import Cause, Party
 from bothways.trust.revocation import Revocation
 from catalogue import people
 from catalogue.configurations import HAPROXY, NGINX, STUNNEL

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bothways import ClientConfig, ServerConfig, TLSError
-from bothways.explain.causes import Explanation, Files, Witness, explain, explain_answer
+from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer
 from bothways.net import Channel, wrap
 from catalogue import people
 from interop import peers
@@ -132,26 +132,26 @@ def as_client(
     that an answer may take.
     """
     config = ClientConfig(**{"anchors": people.anchors(), **ours})
-    witness = Witness(config, name, address=f"{HOST}:{port}", files=FILES)
+    observed = HandshakeFacts(config, name, address=f"{HOST}:{port}", files=FILES)
     try:
         sock = socket.create_connection((HOST, port), SECONDS)
         with sock:
             if before is not None:
                 before(sock)
-            with wrap(sock, config, name, timeout=SECONDS, observer=witness) as channel:
+            with wrap(sock, config, name, timeout=SECONDS, observer=observed) as channel:
                 if then is not None:
                     then()
                 channel.settimeout(patience)
-                return _asked(channel, request, witness)
+                return _asked(channel, request, observed)
     except (TLSError, OSError) as error:
-        return explain(error, witness.situation())
+        return explain(error, observed.situation())
 
 
-def _asked(channel: Channel, request: bytes, witness: Witness) -> Explanation | None:
+def _asked(channel: Channel, request: bytes, observed: HandshakeFacts) -> Explanation | None:
     """Ask, and read what comes: a refusal in the service's own words, or all until the end."""
     channel.sendall(request)
     first = channel.recv(4096)
-    found = explain_answer(first, witness.situation())
+    found = explain_answer(first, observed.situation())
     while found is None and channel.recv(4096):
         pass
     return found
@@ -176,14 +176,14 @@ def as_server(
 
 def _serve(listener: socket.socket, config: ServerConfig) -> Explanation | None:
     sock, address = listener.accept()
-    witness = Witness(config, address=f"{address[0]}:{address[1]}", files=FILES)
+    observed = HandshakeFacts(config, address=f"{address[0]}:{address[1]}", files=FILES)
     try:
-        with wrap(sock, config, timeout=SECONDS, observer=witness) as channel:
+        with wrap(sock, config, timeout=SECONDS, observer=observed) as channel:
             channel.settimeout(SECONDS)
             while data := channel.recv(4096):
                 channel.sendall(data)
     except (TLSError, OSError) as error:
-        return explain(error, witness.situation())
+        return explain(error, observed.situation())
     return None
 
 

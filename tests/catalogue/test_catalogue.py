@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bothways import ClientConfig
-from bothways.explain.causes import Explanation
+from bothways.diagnosis import Explanation
 from catalogue import people
 from catalogue.configurations import LUA
 from catalogue.database import REQUEST, ask_for_tls, database

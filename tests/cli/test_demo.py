@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from bothways.cli import demo
 from bothways.cli.console import PIPE_WIDTH
-from bothways.explain.steps import PHASES, STEPS
+from bothways.describe.steps import PHASES, STEPS
 from bothways.faults import Fault
 from cli_scripting import bothways, environment
 

@@ -13,9 +13,9 @@ import pytest
 import skins
 from bothways import TLSError
 from bothways.cli.pictures import LadderFile
-from bothways.explain.forms import FORMS
-from bothways.explain.ladder import Ladder
-from bothways.explain.reopen import as_json, from_json, from_page
+from bothways.ladder.formats import FORMS
+from bothways.ladder.json_form import as_json, from_json, from_page
+from bothways.ladder.model import Ladder
 from bothways.net import connect
 from cli_scripting import bothways, environment
 from cli_talk import ada

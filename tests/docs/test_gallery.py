@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bothways.explain.svg import as_svg
+from bothways.ladder.svg import as_svg
 from gallery.__main__ import FOLDER, structure
 from gallery.plays import PLAYS, Play
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 import skins
+from bothways.diagnosis import Files
 from bothways.doctor.attempts import Attempt, attempt, reply_in
 from bothways.doctor.report import Reply
-from bothways.explain.causes import Files
 from bothways.net import wrap
 from doctor_talk import Talk, caller, listening, ours
 

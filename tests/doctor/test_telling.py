@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bothways.diagnosis import explain
 from bothways.doctor.hellos import DATED_SUITES, VERSIONS
 from bothways.doctor.report import Choices, Handshake, Reply, Request, Row, Server, Version
 from bothways.doctor.telling import (
@@ -16,7 +17,6 @@ from bothways.doctor.telling import (
     server_rows,
     unreachable_rows,
 )
-from bothways.explain.causes import explain
 
 NONE = Choices((), complete=False)
 SERVER = Server(

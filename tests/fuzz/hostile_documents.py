@@ -30,13 +30,13 @@ from bothways.ca.ocsp import Responder, Unanswerable
 from bothways.ca.requests import read_request
 from bothways.ca.takeover import issued_before, read_earlier_list
 from bothways.cli.commands import bothways
+from bothways.describe.documents import Unreadable, documents
+from bothways.describe.recorder import Recorder
+from bothways.diagnosis import explain_verdict
 from bothways.doctor.chain import cards, certificate_rows
-from bothways.explain.causes import explain_verdict
-from bothways.explain.documents import Unreadable, documents
-from bothways.explain.drawing import drawn
-from bothways.explain.recorder import Recorder
-from bothways.explain.text import as_text
 from bothways.faults import Blame
+from bothways.ladder.layout import drawn
+from bothways.ladder.text import as_text
 from bothways.trust.crl import crls_in
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.gathered import Gathered

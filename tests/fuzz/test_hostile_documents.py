@@ -10,7 +10,7 @@ from cryptography.x509.ocsp import OCSPResponse, OCSPResponseStatus
 
 from bothways import ConfigError, Credentials, TrustStore
 from bothways.ca.requests import read_request
-from bothways.explain.messages import summary
+from bothways.describe.messages import summary
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry
 from bothways.trust import parsing
 from bothways.trust.anchors import certificates_in

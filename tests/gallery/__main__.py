@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from bothways.explain.svg import as_svg
+from bothways.ladder.svg import as_svg
 from gallery.plays import PLAYS
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "gallery"

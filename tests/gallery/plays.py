@@ -10,10 +10,10 @@ from typing import Any
 
 import pki
 from bothways import ClientConfig, Credentials, ServerConfig, TrustStore
-from bothways.explain.causes import Witness, explain
-from bothways.explain.drawing import drawn
-from bothways.explain.ladder import Ladder
-from bothways.explain.recorder import Recorder
+from bothways.describe.recorder import Recorder
+from bothways.diagnosis import HandshakeFacts, explain
+from bothways.ladder.layout import drawn
+from bothways.ladder.model import Ladder
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
@@ -43,10 +43,11 @@ class Play:
         server = ServerConfig(
             **{"credentials": mine(bank()), "client_anchors": anchors()} | clock | self.server
         )
-        client_witness = Witness(client, self.name, also=ours)
-        server_witness = Witness(server, also=theirs)
+        client_observed = HandshakeFacts(client, self.name, also=ours)
+        server_observed = HandshakeFacts(server, also=theirs)
         both = Pair(
-            client.connection(self.name, observer=client_witness), server.connection(observer=server_witness)
+            client.connection(self.name, observer=client_observed),
+            server.connection(observer=server_observed),
         )
         both.to_client = self.to_client
         both.exchange()
@@ -63,8 +64,8 @@ class Play:
             NOON,
             client_error=both.client_failure,
             server_error=both.server_failure,
-            client_causes=both.client_failure and explain(both.client_failure, client_witness.situation()),
-            server_causes=both.server_failure and explain(both.server_failure, server_witness.situation()),
+            client_causes=both.client_failure and explain(both.client_failure, client_observed.situation()),
+            server_causes=both.server_failure and explain(both.server_failure, server_observed.situation()),
         )
 
 

@@ -21,11 +21,11 @@ import pki
 from bothways import Connection, TLSError
 from bothways.aio.link import Link
 from bothways.aio.server import start_server
+from bothways.describe.recorder import Recorder
+from bothways.diagnosis import Files, HandshakeFacts, explain
 from bothways.errors import LOG_LIMIT
-from bothways.explain.causes import Files, Witness, explain
-from bothways.explain.drawing import drawn
-from bothways.explain.recorder import Recorder
-from bothways.explain.text import as_text
+from bothways.ladder.layout import drawn
+from bothways.ladder.text import as_text
 from bothways.net.channel import wrap
 from bothways.tls.handshake.steps import Role
 from hostile import chains, messages
@@ -145,10 +145,12 @@ def test_a_blocking_channel_works_no_more_for_a_stranger_than_its_engine(full: b
         hold_calls(what, calls.count - HONEST_CALLS, paid + 2 * UNPAID_MICROSECONDS, sum(sent))
 
 
-def told(sock: socket.socket, config: Any, witness: Witness, recorder: Recorder, side: str) -> list[str]:
+def told(
+    sock: socket.socket, config: Any, observed: HandshakeFacts, recorder: Recorder, side: str
+) -> list[str]:
     """Shake hands as `serve` and `connect` do, and return what can be told of it: causes and the ladder."""
-    error = shake_hands(sock, config, witness)
-    why = None if error is None else explain(error, witness.situation())
+    error = shake_hands(sock, config, observed)
+    why = None if error is None else explain(error, observed.situation())
     notes = {each: recorder.notes if each == side else [] for each in ("client", "server")}
     ends = {f"{side}_error": error, f"{side}_causes": why}
     picture = drawn(**notes, recorded=pki.NOW, **ends)
@@ -160,11 +162,11 @@ def test_what_is_told_and_drawn_of_a_refusal_is_bounded_in_work_and_words(full: 
     for what, attack in attacks(full):
         recorder, calls = Recorder(), Calls()
         with stranger(attack) as (sock, config, sent), budgets() as made:
-            witness = Witness(
+            observed = HandshakeFacts(
                 config, address="192.0.2.1:443", files=Files("CERT", "KEY", "CA"), also=recorder
             )
             side = attack.liar.other.value
-            lines = calls.during(partial(told, sock, config, witness, recorder, side))
+            lines = calls.during(partial(told, sock, config, observed, recorder, side))
         paid = sum(each.used for each in made)
         hold_calls(
             f"{what}: told",

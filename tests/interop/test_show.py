@@ -11,7 +11,7 @@ import cryptography_vectors
 import pytest
 
 import pki
-from bothways.explain.documents import Document, Unreadable, documents
+from bothways.describe.documents import Document, Unreadable, documents
 from interop import peers
 from openssl_text import CUT, NAME_OPTIONS, answer, lines, plain
 

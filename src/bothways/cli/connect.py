@@ -23,10 +23,10 @@ from bothways.cli.options import (
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.staples import Staples, staples_options
 from bothways.cli.terminal import FAILED, bounded, complain, headline, output_is_gone, say, say_json
+from bothways.describe.recorder import Recorder
+from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer
 from bothways.errors import ConfigError, TLSError, UsageError
-from bothways.explain.causes import Explanation, Files, Witness, explain, explain_answer
-from bothways.explain.recorder import Recorder
-from bothways.explain.report import error_facts, report_facts, report_lines
+from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
 from bothways.tls.connection import ClientConfig
 from bothways.trust.verdict import Profile
@@ -85,7 +85,7 @@ def command(
     )
     recorder = Recorder()
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca)
-    witness = Witness(config, name or address.host, address=str(address), files=files, also=recorder)
+    observed = HandshakeFacts(config, name or address.host, address=str(address), files=files, also=recorder)
     failure: Exception | None = None
     why: Explanation | None = None
     if picture is not None:
@@ -93,18 +93,18 @@ def command(
     try:
         with (
             contextlib.nullcontext() if supply is None else supply.kept_fresh(_silent if as_json else say),
-            connect(address.host, address.port, config, name, timeout=timeout, observer=witness) as channel,
+            connect(address.host, address.port, config, name, timeout=timeout, observer=observed) as channel,
         ):
             if picture is None:
                 recorder.stop()
             else:
                 picture.write(client=recorder)
             _report(channel, recorder, address, profile, as_json)
-            _copy(channel, witness, watched=picture is not None)
+            _copy(channel, observed, watched=picture is not None)
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
-        failure, why = error, explain(error, witness.situation())
+        failure, why = error, explain(error, observed.situation())
         if as_json:
             say_json({"address": str(address), "profile": profile, "error": error_facts(error, why)})
         else:
@@ -126,11 +126,11 @@ def _report(channel: Channel, recorder: Recorder, address: Address, profile: Pro
         say("\n".join(bounded(report_lines(str(address), channel, recorder.notes))))
 
 
-def _copy(channel: Channel, witness: Witness, *, watched: bool) -> None:
+def _copy(channel: Channel, observed: HandshakeFacts, *, watched: bool) -> None:
     """Copy both ways until the server closes (RFC 9846 6.1: each side ends its own way)."""
     threading.Thread(target=_send_input, args=(channel,), daemon=True).start()
     data = channel.recv(CHUNK)
-    refusal = explain_answer(data, witness.situation())
+    refusal = explain_answer(data, observed.situation())
     if not watched:
         channel.stop_observing()  # what ends it from here on is no handshake
     while data:

@@ -30,14 +30,14 @@ from bothways.cli.scenes import (
     tolerated,
 )
 from bothways.cli.terminal import FAILED
+from bothways.describe.documents import key_words
+from bothways.describe.escape import visible
+from bothways.describe.steps import PHASES, STEPS
+from bothways.diagnosis import Explanation, Weight
 from bothways.errors import PeerAlert, PeerFault
-from bothways.explain.causes import Explanation, Weight
-from bothways.explain.documents import key_words
-from bothways.explain.escape import visible
-from bothways.explain.report import error_facts
-from bothways.explain.steps import PHASES, STEPS
-from bothways.explain.story import Line, StepView, story
-from bothways.explain.text import ladder
+from bothways.ladder.by_step import Line, StepView, story
+from bothways.ladder.report import error_facts
+from bothways.ladder.text import ladder
 from bothways.roles import StepId
 from bothways.tls.events import MessageSeen
 from bothways.trust.certificate import issuer_of, subject_of

@@ -18,11 +18,11 @@ from bothways.cli.console import console, show
 from bothways.cli.options import ADDRESS, FILE, Address, Side, load_anchors, profile_option, side_options
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.terminal import DONE, FAILED, complain, refuse, say
+from bothways.diagnosis import Files
 from bothways.doctor.caller import Place
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
 from bothways.doctor.report import Report, Row, as_json, counted, summary
-from bothways.explain.causes import Files
 from bothways.tls.connection import ClientConfig
 from bothways.trust.anchors import TrustStore
 from bothways.trust.names import server_name

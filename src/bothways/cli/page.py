@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from bothways.cli.activity import Activity
-from bothways.explain.escape import markup
-from bothways.explain.names import every_name, known_as
+from bothways.describe.escape import markup
+from bothways.describe.names import every_name, known_as
 from bothways.net.channel import Channel
 from bothways.trust.certificate import subject_of
 

@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from bothways.cli.terminal import complain, refuse
-from bothways.explain.causes import Explanation
-from bothways.explain.drawing import drawn
-from bothways.explain.forms import FORMS, form_of
-from bothways.explain.ladder import Ladder
-from bothways.explain.recorder import Noted, Recorder
+from bothways.describe.recorder import Noted, Recorder
+from bothways.diagnosis import Explanation
+from bothways.ladder.formats import FORMS, form_of
+from bothways.ladder.layout import drawn
+from bothways.ladder.model import Ladder
 
 
 class LadderFile:

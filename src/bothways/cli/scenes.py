@@ -19,10 +19,10 @@ from bothways.cli.interference import (
     StolenShare,
     turn_a_bit,
 )
+from bothways.describe.names import peer_name
+from bothways.describe.recorder import Recorder
+from bothways.diagnosis import Explanation, HandshakeFacts, explain
 from bothways.errors import PeerAlert, PeerFault, TLSError
-from bothways.explain.causes import Explanation, Witness, explain
-from bothways.explain.names import peer_name
-from bothways.explain.recorder import Recorder
 from bothways.faults import Fault
 from bothways.iana import Alert, NamedGroup
 from bothways.net.channel import Channel, connect, wrap
@@ -60,9 +60,9 @@ class Side:
             "peer": peer_name(channel.peer),
         }
 
-    def fail(self, error: Exception, witness: Witness) -> None:
+    def fail(self, error: Exception, observed: HandshakeFacts) -> None:
         """Note what ended the conversation, and how that is explained."""
-        self.error, self.why = error, explain(error, witness.situation())
+        self.error, self.why = error, explain(error, observed.situation())
 
 
 @dataclass(frozen=True)
@@ -307,9 +307,9 @@ def play(
 
 
 def _ask(address: tuple[str, int], config: ClientConfig, name: str, side: Side) -> None:
-    witness = Witness(config, name, also=side.recorder)
+    observed = HandshakeFacts(config, name, also=side.recorder)
     try:
-        with connect(*address, config, name, timeout=SECONDS, observer=witness) as channel:
+        with connect(*address, config, name, timeout=SECONDS, observer=observed) as channel:
             channel.settimeout(SECONDS)
             side.keep(channel)
             channel.sendall(REQUEST)
@@ -317,14 +317,14 @@ def _ask(address: tuple[str, int], config: ClientConfig, name: str, side: Side) 
             while data := channel.recv(4096):
                 side.received += data
     except (TLSError, OSError) as error:
-        side.fail(error, witness)
+        side.fail(error, observed)
 
 
 def _serve(listener: socket.socket, config: ServerConfig, side: Side, meanwhile: Callable[[], None]) -> None:
-    witness = Witness(config, also=side.recorder)
+    observed = HandshakeFacts(config, also=side.recorder)
     try:
         sock, _ = listener.accept()
-        with wrap(sock, config, timeout=SECONDS, observer=witness) as channel:
+        with wrap(sock, config, timeout=SECONDS, observer=observed) as channel:
             channel.settimeout(SECONDS)
             side.keep(channel)
             meanwhile()
@@ -333,7 +333,7 @@ def _serve(listener: socket.socket, config: ServerConfig, side: Side, meanwhile:
             channel.sendall(ANSWER)
             channel.close(linger=1.0)
     except (TLSError, OSError) as error:
-        side.fail(error, witness)
+        side.fail(error, observed)
 
 
 def _client(people: Identities) -> ClientConfig:

@@ -29,11 +29,11 @@ from bothways.cli.reports import Reports
 from bothways.cli.staples import Staples, staples_options
 from bothways.cli.terminal import bounded, headline, refuse, say
 from bothways.cli.watching import looking_after
+from bothways.describe.escape import visible
+from bothways.describe.names import peer_name
+from bothways.describe.recorder import Recorder
+from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
 from bothways.errors import TLSError
-from bothways.explain.causes import Explanation, Files, Witness, explain
-from bothways.explain.escape import visible
-from bothways.explain.names import peer_name
-from bothways.explain.recorder import Recorder
 from bothways.net.channel import Channel, wrap
 from bothways.tls.connection import ServerConfig
 from bothways.tls.events import Note
@@ -183,13 +183,13 @@ class Serving:
     def serve(self, client: Client) -> None:
         """Shake hands with a client and talk to it; whatever ends that is told."""
         recorder = Recorder() if self.picture is not None else None
-        witness = Witness(self.config, address=str(client.address), files=self.files, also=recorder)
+        observed = HandshakeFacts(self.config, address=str(client.address), files=self.files, also=recorder)
         known = False
         try:
             if not client.may_begin(self.config.handshake_timeout):
                 self.reports.untold()
                 return
-            channel = _shake_hands(client, self.config, witness, recorder, self.picture)
+            channel = _shake_hands(client, self.config, observed, recorder, self.picture)
             with channel:
                 if not client.establish(self.config.handshake_timeout):
                     channel.abort()
@@ -207,15 +207,15 @@ class Serving:
             if client.ended and not client.established:
                 self.reports.untold()
             else:
-                told = functools.partial(_failure, client, error, witness)
+                told = functools.partial(_failure, client, error, observed)
                 self.reports.failed(client.address.host, told, known=known)
 
 
-def _failure(client: Client, error: Exception, witness: Witness) -> list[str]:
+def _failure(client: Client, error: Exception, observed: HandshakeFacts) -> list[str]:
     """Say what ended a connection, and what that may come from."""
     if client.ended:
         return [f"{client.address} ended: its place was given to an address that held fewer"]
-    causes = explain(error, witness.situation()).lines()
+    causes = explain(error, observed.situation()).lines()
     return [f"{client.address} ended: {headline(error)}", *(f"    {line}" for line in causes)]
 
 
@@ -230,7 +230,7 @@ def _warnings(channel: Channel) -> list[str]:
 def _shake_hands(
     client: Client,
     config: ServerConfig,
-    witness: Witness,
+    observed: HandshakeFacts,
     recorder: Recorder | None,
     picture: LadderFile | None,
 ) -> Channel:
@@ -240,12 +240,12 @@ def _shake_hands(
 
     def observe(note: Note) -> None:
         client(note)
-        witness(note)
+        observed(note)
 
     try:
         return wrap(client.sock, config, observer=observe)
     except (TLSError, OSError) as error:
-        failure, why = error, explain(error, witness.situation())
+        failure, why = error, explain(error, observed.situation())
         raise
     finally:
         if recorder is not None and picture is not None:

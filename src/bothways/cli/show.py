@@ -12,11 +12,11 @@ import click
 from bothways.cli.options import FILE
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.terminal import DONE, MISUSED, complain, passphrase
-from bothways.explain.documents import Document, Unreadable, documents
-from bothways.explain.escape import visible
-from bothways.explain.ladder import Ladder
-from bothways.explain.reopen import from_json, from_page
-from bothways.explain.text import as_text
+from bothways.describe.documents import Document, Unreadable, documents
+from bothways.describe.escape import visible
+from bothways.ladder.json_form import from_json, from_page
+from bothways.ladder.model import Ladder
+from bothways.ladder.text import as_text
 from bothways.trust.parsing import PassphraseNeeded
 
 SIZE_LIMIT = 64 * 1024 * 1024

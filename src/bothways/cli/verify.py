@@ -10,11 +10,11 @@ import click
 
 from bothways.cli.options import FILE, Sources, load_anchors, profile_option, sources_options
 from bothways.cli.terminal import DONE, FAILED, passphrase, refuse
+from bothways.describe.escape import visible
+from bothways.diagnosis import Explanation, Files, explain_verdict, facts_of
 from bothways.errors import ConfigError
-from bothways.explain.causes import Explanation, Files, explain_verdict, facts_of
-from bothways.explain.escape import visible
-from bothways.explain.report import names_facts
 from bothways.faults import Reason, sentence
+from bothways.ladder.report import names_facts
 from bothways.roles import StepId
 from bothways.trust import files
 from bothways.trust.anchors import certificates_in

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bothways.explain.escape import visible
+from bothways.describe.escape import visible
 from bothways.faults import Blame, Fault
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, ProtocolVersion
 from bothways.roles import Version

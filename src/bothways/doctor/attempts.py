@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from bothways.describe.escape import visible
+from bothways.describe.recorder import Recorder
+from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer, facts_of
+from bothways.diagnosis.situation import UNNAMED
 from bothways.doctor.caller import Caller
 from bothways.doctor.report import Asked, Confirmed, Handshake, Reply, Request
 from bothways.errors import PeerAlert, TLSError, Truncated
-from bothways.explain.causes import Explanation, Files, Witness, explain, explain_answer, facts_of
-from bothways.explain.causes.situation import UNNAMED
-from bothways.explain.escape import visible
-from bothways.explain.recorder import Recorder
-from bothways.explain.report import error_facts
 from bothways.iana import ClientCertificateType, SignatureScheme
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
+from bothways.ladder.report import error_facts
 from bothways.net.channel import Channel, wrap
 from bothways.tls.connection import ClientConfig
 from bothways.tls.events import Epoch, Judged, MessageSeen
@@ -203,24 +203,29 @@ def attempt(caller: Caller, config: ClientConfig, path: str | None, files: Files
     """
     made = Attempt(config)
     place, name = caller.place, str(caller.place.name)
-    witness = Witness(config, name, address=str(place), files=files, also=made.recorder)
+    observed = HandshakeFacts(config, name, address=str(place), files=files, also=made.recorder)
     try:
         with caller.connected() as (sock, deadline):
             left = max(0.1, deadline - time.monotonic())
-            channel = wrap(sock, config, name, timeout=left, observer=witness)
+            channel = wrap(sock, config, name, timeout=left, observer=observed)
             made.channel = channel
             with channel:
-                _talk(made, channel, path, caller, deadline, witness)
+                _talk(made, channel, path, caller, deadline, observed)
     except (TLSError, OSError) as error:
         made.error = error
         if isinstance(error, PeerAlert):
             made.confirmed = "refused"
-        made.explanation = explain(error, witness.situation())
+        made.explanation = explain(error, observed.situation())
     return made
 
 
 def _talk(
-    made: Attempt, channel: Channel, path: str | None, caller: Caller, deadline: float, witness: Witness
+    made: Attempt,
+    channel: Channel,
+    path: str | None,
+    caller: Caller,
+    deadline: float,
+    observed: HandshakeFacts,
 ) -> None:
     """Learn what only follows a handshake: tickets, a late refusal, another request, an answer over HTTP.
 
@@ -240,7 +245,7 @@ def _talk(
         if path is not None:
             head = ask_http(channel, path, caller, deadline)
             made.reply = reply_in(head, datetime.now(UTC))
-            made.answer = explain_answer(head, witness.situation())
+            made.answer = explain_answer(head, observed.situation())
         wait = min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
         made.confirmed = _confirmed(channel, wait, linger=made.reply is None)
     except (Truncated, OSError):

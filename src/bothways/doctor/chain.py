@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from bothways.describe.documents import certificate_document, key_words, signature_words
+from bothways.describe.escape import visible
 from bothways.doctor.report import Level, Row, counted
-from bothways.explain.documents import certificate_document, key_words, signature_words
-from bothways.explain.escape import visible
-from bothways.explain.ladder import Card, Side
 from bothways.faults import Reason, sentence
+from bothways.ladder.model import Card, Side
 from bothways.roles import StepId
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed

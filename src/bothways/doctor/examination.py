@@ -8,6 +8,8 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
+from bothways.diagnosis.situation import UNNAMED
 from bothways.doctor.attempts import Attempt, attempt, parts_of
 from bothways.doctor.caller import Caller, Place, Spent
 from bothways.doctor.chain import cards, certificate_rows, days_rows, shown
@@ -21,9 +23,7 @@ from bothways.doctor.telling import (
     server_rows,
     unreachable_rows,
 )
-from bothways.explain.causes import Explanation, Files, Witness, explain
-from bothways.explain.causes.situation import UNNAMED
-from bothways.explain.ladder import Card
+from bothways.ladder.model import Card
 from bothways.roles import Version
 from bothways.tls.connection import ClientConfig
 from bothways.tls.handshake.config import VERSIONS
@@ -142,7 +142,7 @@ def examine(
     try:
         survey.run()
     except OSError as error:
-        situation = Witness(config, str(place.name), address=str(place), files=files).situation()
+        situation = HandshakeFacts(config, str(place.name), address=str(place), files=files).situation()
         return Examination(caller, config, survey, unreachable=explain(error, situation))
     if survey.speaks != "TLS":
         return Examination(caller, config, survey)

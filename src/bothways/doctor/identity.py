@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bothways.describe.documents import key_words
+from bothways.describe.names import every_name
 from bothways.doctor.chain import days_rows, is_self_signed, linked_from, reason_rows, shown, signed_with
 from bothways.doctor.report import Level, Row, counted
-from bothways.explain.documents import key_words
-from bothways.explain.names import every_name
 from bothways.faults import Fault
 from bothways.iana import ClientCertificateType, SignatureScheme
 from bothways.iana import names as all_spelled

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from bothways.explain.ladder import Card
+from bothways.ladder.model import Card
 from bothways.trust.verdict import Profile
 
 Level = Literal["good", "note", "warning", "problem", "unknown"]

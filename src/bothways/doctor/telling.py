@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bothways.describe.escape import visible
+from bothways.diagnosis import Explanation, Weight
 from bothways.doctor.report import Handshake, Level, Request, Row, Server, counted
-from bothways.explain.causes import Explanation, Weight
-from bothways.explain.escape import visible
 
 CAUSES = {Weight.CERTAIN: "cause", Weight.LIKELY: "likely cause", Weight.POSSIBLE: "possible cause"}
 SKEW_SECONDS = 120.0

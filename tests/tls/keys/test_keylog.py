@@ -8,9 +8,9 @@ import pytest
 
 import skins
 from bothways import ConfigError
-from bothways.explain.drawing import drawn
-from bothways.explain.recorder import Recorder
-from bothways.explain.reopen import as_json
+from bothways.describe.recorder import Recorder
+from bothways.ladder.json_form import as_json
+from bothways.ladder.layout import drawn
 from bothways.tls.events import MessageSeen
 from bothways.tls.keys import keylog
 from pair import NOON, Pair, pair

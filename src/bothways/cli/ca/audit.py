@@ -14,8 +14,8 @@ from bothways.ca.audit import AuditEntry, Head
 from bothways.ca.premises import register_of, root_register_of
 from bothways.cli.ca.options import directory_argument, json_option
 from bothways.cli.terminal import DONE, FAILED, complain, counted, say
+from bothways.describe.escape import visible
 from bothways.errors import ConfigError
-from bothways.explain.escape import visible
 
 
 class HeadType(click.ParamType[Head]):

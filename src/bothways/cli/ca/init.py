@@ -18,7 +18,7 @@ from bothways.cli.ca.existing import Source, source_options
 from bothways.cli.ca.options import constraints_options, directory_argument, key_option
 from bothways.cli.ca.seal import Seal, actor, seal_options
 from bothways.cli.terminal import refuse, say
-from bothways.explain.escape import visible
+from bothways.describe.escape import visible
 from bothways.trust.certificate import subject_of
 
 

@@ -14,7 +14,7 @@ from bothways.ca.premises import register_of
 from bothways.ca.rows import Entry
 from bothways.cli.ca.options import directory_argument, json_option
 from bothways.cli.ca.which import state
-from bothways.explain.escape import visible
+from bothways.describe.escape import visible
 
 
 @click.command("list")

@@ -15,7 +15,7 @@ from bothways.ca.keys import KeyType
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Delegation, Holder, Profile
 from bothways.cli.options import Command, gathered
 from bothways.cli.terminal import refuse
-from bothways.explain.escape import visible
+from bothways.describe.escape import visible
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 KEYS = click.Choice([key_type.value for key_type in KeyType])

@@ -10,7 +10,7 @@ from bothways.cli.ca.options import directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.ca.which import known
 from bothways.cli.terminal import say
-from bothways.explain.escape import visible
+from bothways.describe.escape import visible
 
 
 @click.command("release")

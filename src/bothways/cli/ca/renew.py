@@ -15,8 +15,8 @@ from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.ca.which import known
 from bothways.cli.terminal import DONE, FAILED, complain, refuse
+from bothways.describe.escape import visible
 from bothways.errors import ConfigError
-from bothways.explain.escape import visible
 
 
 @click.command("renew")

@@ -11,8 +11,8 @@ from bothways.ca.crl import HOLD
 from bothways.ca.register import Register
 from bothways.ca.rows import Entry
 from bothways.cli.terminal import refuse
+from bothways.describe.escape import visible
 from bothways.errors import ConfigError
-from bothways.explain.escape import visible
 from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import Parsed
 from bothways.trust.files import content

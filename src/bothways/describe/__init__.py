@@ -1,0 +1,1 @@
+"""What is exchanged in a handshake, in words: messages, documents, names, steps."""

@@ -1,0 +1,107 @@
+"""Files that are none of the documents known here: what they are, and which command turns them into one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import NamedTuple
+
+from bothways.describe.documents.document import Unreadable
+
+_BEGINNING = 4096
+
+
+class _Kind(NamedTuple):
+    start: bytes
+    what: str
+    hint: str
+
+
+_KEYTOOL = "keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12 -deststoretype PKCS12"
+_SSH_PUBLIC = "ssh-keygen -e -m PKCS8 -f FILE > FILE.pem"
+_BY_START = (
+    _Kind(b"\xfe\xed\xfe\xed", "a Java key store (JKS)", _KEYTOOL),
+    _Kind(b"\xce\xce\xce\xce", "a Java key store (JCEKS)", f"{_KEYTOOL} -srcstoretype JCEKS"),
+    _Kind(b"\xff\xfe", "text in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > FILE.pem"),
+    _Kind(b"\xfe\xff", "text in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > FILE.pem"),
+    _Kind(b"-\0-\0-\0", "text in UTF-16", "iconv -f UTF-16LE -t UTF-8 FILE > FILE.pem"),
+    _Kind(b"\0-\0-\0-", "text in UTF-16", "iconv -f UTF-16BE -t UTF-8 FILE > FILE.pem"),
+    _Kind(b"\x1f\x8b", "a file compressed by gzip", "gzip -d < FILE > FILE.unpacked"),
+    _Kind(b"BZh", "a file compressed by bzip2", "bzip2 -d < FILE > FILE.unpacked"),
+    _Kind(b"\xfd7zXZ\0", "a file compressed by xz", "xz -d < FILE > FILE.unpacked"),
+    _Kind(b"PK\x03\x04", "a ZIP archive", "unzip FILE"),
+    _Kind(b"PuTTY-User-Key-File", "a private key of PuTTY", "puttygen FILE -O private-openssh -o FILE.key"),
+    _Kind(b"ssh-", "a public key of SSH", _SSH_PUBLIC),
+    _Kind(b"ecdsa-sha2-", "a public key of SSH", _SSH_PUBLIC),
+    _Kind(
+        b"---- BEGIN SSH2",
+        "a public key of SSH",
+        f"ssh-keygen -i -f FILE > FILE.pub, then {_SSH_PUBLIC.replace('FILE >', 'FILE.pub >')}",
+    ),
+    _Kind(
+        b"SQLite format 3\0",
+        "a database of SQLite, perhaps of NSS",
+        "certutil -L -d FOLDER -n NAME -a > FILE.pem",
+    ),
+    _Kind(
+        b"<", "an HTML or XML document", "see in a text editor what was downloaded in place of a certificate"
+    ),
+)
+_BY_LABEL = (
+    _Kind(
+        b"OPENSSH PRIVATE KEY",
+        "a private key of OpenSSH",
+        "ssh-keygen -p -m PKCS8 -f FILE, which writes the file anew",
+    ),
+    _Kind(b"PGP ", "a file of OpenPGP", ""),
+    _Kind(b"SSH2 ", "a key of SSH", _SSH_PUBLIC),
+)
+_KNOWN = "expected a certificate, key, request, CRL, OCSP response or PKCS#12"
+_HEXADECIMAL = re.compile(rb"[0-9A-Fa-f:\s]+")
+_BASE64 = re.compile(rb"[0-9A-Za-z+/=\s]+")
+
+
+def by_label(label: str) -> Unreadable | None:
+    """Return what a PEM block of a foreign label is, or None for one that is not known."""
+    for kind in _BY_LABEL:
+        if label.encode().startswith(kind.start):
+            return Unreadable(f"this is {kind.what}", kind.hint)
+    return None
+
+
+def foreign(data: bytes) -> Unreadable:
+    """Return what can be said of a file that is neither PEM nor DER."""
+    text = data[:_BEGINNING].strip()
+    if not text:
+        return Unreadable("the file is empty" if not data else "there is nothing in the file but blanks")
+    for kind in _BY_START:
+        if data.startswith(kind.start) or text.startswith(kind.start):
+            return Unreadable(f"this is {kind.what}", kind.hint)
+    return _without_armour(text) or Unreadable(f"neither PEM nor DER: {_KNOWN}")
+
+
+def _without_armour(text: bytes) -> Unreadable | None:
+    """Return that a file is DER written as text, if it is."""
+    if _HEXADECIMAL.fullmatch(text) and text.startswith(b"30"):
+        return Unreadable("this is DER in hexadecimal", "xxd -r -p FILE > FILE.der")
+    if text.startswith(b"M") and _BASE64.fullmatch(text) and _decoded(text[:64]).startswith(b"\x30"):
+        return Unreadable("this is base64 without lines that say what it is", "base64 -d FILE > FILE.der")
+    if b"BEGIN " in text:
+        return Unreadable(
+            "a line in it says BEGIN, but is no beginning of PEM",
+            "let that line be like -----BEGIN CERTIFICATE-----, with five hyphens on either side",
+        )
+    if re.match(rb"(Certificate|Certificate Revocation List|Certificate Request)\b.*:\s", text):
+        return Unreadable(
+            "this is what openssl prints with -text, without the document itself", "leave out -noout"
+        )
+    return None
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        joined = b"".join(text.split())
+        return base64.b64decode(joined[: len(joined) // 4 * 4])
+    except binascii.Error:
+        return b""

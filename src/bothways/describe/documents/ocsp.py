@@ -1,0 +1,282 @@
+"""OCSP responses and requests in words: who answers, about which certificates, what and until when (RFC 6960)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from bothways.describe.documents.asn1 import (
+    BIT_STRING,
+    ENUMERATED,
+    GENERALIZED_TIME,
+    INTEGER,
+    NULL,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    Element,
+    Fields,
+    first,
+    integer,
+    moment_words,
+    number_words,
+    oid,
+    serial_words,
+    short_hex,
+    string,
+    whole,
+)
+from bothways.describe.documents.certificate import (
+    certificate_document,
+    problem_words,
+    readable,
+    version_words,
+)
+from bothways.describe.documents.certificate_extensions import access
+from bothways.describe.documents.crl import ENTRY_EXTENSIONS, reason_words
+from bothways.describe.documents.document import Document, Facts, bounded, damaged
+from bothways.describe.documents.extensions import Table, Words, facts_of, told
+from bothways.describe.documents.keys import algorithm_words
+from bothways.describe.documents.names import general_name, name_words
+from bothways.describe.documents.times import since_words, until_words
+from bothways.describe.documents.timestamps import timestamps
+from bothways.oids import NAMES
+from bothways.trust.ocsp import OCSPResponse
+
+ANSWERS_SHOWN = 20
+CERTIFICATES_SHOWN = 8
+_BASIC = "1.3.6.1.5.5.7.48.1.1"
+_STATUSES = {
+    0: "successful", 1: "malformedRequest", 2: "internalError", 3: "tryLater", 5: "sigRequired", 6: "unauthorized",
+}  # fmt: skip
+
+
+def _nonce(found: Element) -> list[str]:
+    return [short_hex(found.content)]
+
+
+def _identifiers(found: Element) -> list[str]:
+    return [NAMES.get(identifier := oid(each), identifier) for each in found.children()]
+
+
+def _moment(found: Element) -> list[str]:
+    return [moment_words(found)]
+
+
+def _crl_reference(found: Element) -> list[str]:
+    told_of: list[str] = []
+    for each in found.children():
+        value = Fields(each).any("value of a reference")
+        words = {0xA0: string, 0xA1: lambda one: f"number {number_words(one)}", 0xA2: moment_words}.get(
+            each.tag
+        )
+        told_of.append(words(value) if words is not None else short_hex(each.encoded))
+    return told_of
+
+
+def _service_locator(found: Element) -> list[str]:
+    fields = Fields(found)
+    issuer = f"issuer {name_words(fields.take(SEQUENCE, 'issuer').encoded)}"
+    locator = fields.optional(SEQUENCE)
+    return [issuer, *(access(locator) if locator is not None else [])]
+
+
+def _not_issued(_: Element) -> list[str]:
+    return ["yes: revoked is said of certificates that were never issued, too"]
+
+
+_EXTENSIONS: Table = {
+    **ENTRY_EXTENSIONS,
+    "1.3.6.1.5.5.7.48.1.2": Words("nonce", _nonce, OCTET_STRING),
+    "1.3.6.1.5.5.7.48.1.3": Words("CRL used", _crl_reference),
+    "1.3.6.1.5.5.7.48.1.4": Words("acceptable responses", _identifiers),
+    "1.3.6.1.5.5.7.48.1.6": Words("archive cutoff", _moment, GENERALIZED_TIME),
+    "1.3.6.1.5.5.7.48.1.7": Words("service locator", _service_locator, a_row_each=True),
+    "1.3.6.1.5.5.7.48.1.9": Words("extended revoke", _not_issued, NULL),
+    "1.3.6.1.4.1.11129.2.4.5": Words("signed timestamps", timestamps, OCTET_STRING, a_row_each=True),
+}
+
+
+def response_documents(der: bytes, now: datetime) -> list[Document]:
+    """Return an OCSP response in words, and the certificates that came with it."""
+    try:
+        outer = first(der, "OCSP response")
+        fields = Fields(outer)
+        status = integer(fields.take(ENUMERATED, "responseStatus"))
+        body = fields.optional(0xA0)
+        if status != 0 or body is None:
+            return [_without_answer(status, body is None)]
+        return _answered(outer.encoded, body, now)
+    except ValueError as error:
+        return [damaged("OCSP response", error)]
+
+
+def request_document(der: bytes) -> Document:
+    """Return an OCSP request in words (RFC 6960 4.1)."""
+    try:
+        return _request(first(der, "OCSP request"))
+    except ValueError as error:
+        return damaged("OCSP request", error)
+
+
+def _without_answer(status: int, without_body: bool) -> Document:
+    title = _STATUSES.get(status, f"status {status}, which is none of RFC 6960")
+    facts: Facts = [("status", title)]
+    if status == 0 and without_body:
+        facts.append(("problem", "it says that it is successful, and carries no answer"))
+    return Document("OCSP response", title, tuple(facts))
+
+
+def _answered(der: bytes, body: Element, now: datetime) -> list[Document]:
+    fields = Fields(body.only(SEQUENCE, "responseBytes"))
+    kind = oid(fields.take(OID, "responseType"))
+    value = fields.take(OCTET_STRING, "response").content
+    if kind != _BASIC:
+        facts: Facts = [("type", f"{kind}, which is not known"), ("value", short_hex(value))]
+        return [Document("OCSP response", "of an unknown type", tuple(facts))]
+    basic = Fields(whole(value, "basic response"))
+    data = Fields(basic.take(SEQUENCE, "tbsResponseData"))
+    algorithm = basic.take(SEQUENCE, "signatureAlgorithm")
+    basic.take(BIT_STRING, "signature")
+    certificates = basic.optional(0xA0)
+    version = data.optional(0xA0)
+    responder = data.take((0xA1, 0xA2), "responderID")
+    produced = data.take(GENERALIZED_TIME, "producedAt")
+    answers = list(data.take(SEQUENCE, "responses").children())
+    extensions = data.optional(0xA1)
+    carried = [] if certificates is None else list(certificates.only(SEQUENCE, "certificates").children())
+    facts = [
+        ("responder", readable(_responder, responder)),
+        ("produced at", since_words(produced, now)),
+        *problem_words(lambda: _usable(der)),
+        *_answers(answers, now),
+        *(
+            facts_of(told(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
+            if extensions is not None
+            else []
+        ),
+        ("signed with", algorithm_words(algorithm)),
+        ("certificates", f"{len(carried)} sent with it" if carried else "none sent with it"),
+        ("version", version_words(version, 1)),
+    ]
+    documents = [certificate_document(each.encoded, now) for each in carried[:CERTIFICATES_SHOWN]]
+    return [Document("OCSP response", _title(answers), bounded(facts)), *documents]
+
+
+def _usable(der: bytes) -> None:
+    """Raise ValueError for a response that judging cannot read or use."""
+    response = OCSPResponse(der)
+    problem = response.problem or response.doubt
+    if problem is not None:
+        raise ValueError(problem)
+
+
+def _responder(found: Element) -> str:
+    """Tell who answers: by the name of his certificate, or by the SHA-1 digest of his key."""
+    if found.tag == 0xA1:
+        return name_words(found.only(SEQUENCE, "name").encoded)
+    return f"whose key has the SHA-1 digest {short_hex(found.only(OCTET_STRING, 'digest of a key').content)}"
+
+
+def _title(answers: list[Element]) -> str:
+    if len(answers) != 1:
+        return f"about {len(answers):,} certificates"
+    try:
+        fields = Fields(answers[0])
+        serial = _serial_of(fields.take(SEQUENCE, "certID"))
+        return f"certificate {serial} is {_STATES.get(fields.any('certStatus').tag & 0x1F, 'of no known status')}"
+    except ValueError:
+        return "about 1 certificate"
+
+
+def _answers(answers: list[Element], now: datetime) -> Facts:
+    facts: Facts = []
+    for each in answers[:ANSWERS_SHOWN]:
+        try:
+            facts += _answer(each, now)
+        except ValueError as error:
+            facts.append(("answer", f"cannot be read ({error}): {short_hex(each.encoded)}"))
+    if len(answers) > ANSWERS_SHOWN:
+        facts.append(("", f"and answers about {len(answers) - ANSWERS_SHOWN:,} more certificates"))
+    return facts
+
+
+_STATES = {0: "good", 1: "revoked", 2: "unknown"}
+
+
+def _answer(found: Element, now: datetime) -> Iterator[tuple[str, str]]:
+    fields = Fields(found)
+    certificate = fields.take(SEQUENCE, "certID")
+    status = fields.any("certStatus")
+    this = fields.take(GENERALIZED_TIME, "thisUpdate")
+    following, extensions = fields.optional(0xA0), fields.optional(0xA1)
+    fields.end()
+    yield "serial number", _serial_of(certificate)
+    yield "status", readable(_status, status)
+    yield "this update", since_words(this, now)
+    end = None if following is None else following.only(GENERALIZED_TIME, "nextUpdate")
+    yield "next update", until_words(end, now) if end is not None else "not said"
+    yield "issuer", _issuer_hashes(certificate)
+    if extensions is not None:
+        yield from facts_of(told(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
+
+
+def _status(found: Element) -> str:
+    state = _STATES.get(found.tag & 0x1F, f"of no known kind: {short_hex(found.encoded)}")
+    if found.tag != 0xA1:
+        return state
+    fields = Fields(found)
+    since = moment_words(fields.take(GENERALIZED_TIME, "revocationTime"))
+    reason = fields.optional(0xA0)
+    words = "no reason said" if reason is None else reason_words(integer(reason.only(ENUMERATED, "reason")))
+    return f"REVOKED on {since}, {words}"
+
+
+def _serial_of(certificate: Element) -> str:
+    fields = Fields(certificate)
+    for tag, what in ((SEQUENCE, "hash algorithm"), (OCTET_STRING, "name hash"), (OCTET_STRING, "key hash")):
+        fields.take(tag, what)
+    return serial_words(integer(fields.take(INTEGER, "serial number")))
+
+
+def _issuer_hashes(certificate: Element) -> str:
+    fields = Fields(certificate)
+    algorithm = algorithm_words(fields.take(SEQUENCE, "hash algorithm"))
+    name, key = (short_hex(fields.take(OCTET_STRING, "hash").content) for _ in range(2))
+    return f"{algorithm} of its name {name}, of its key {key}"
+
+
+def _request(outer: Element) -> Document:
+    fields = Fields(outer)
+    inner = Fields(fields.take(SEQUENCE, "tbsRequest"))
+    signature = fields.optional(0xA0)
+    version, requestor = inner.optional(0xA0), inner.optional(0xA1)
+    asked = list(inner.take(SEQUENCE, "requestList").children())
+    extensions = inner.optional(0xA2)
+    facts: Facts = []
+    if requestor is not None:
+        facts.append(
+            ("requestor", readable(lambda: general_name(Fields(requestor).any("name of the requestor"))))
+        )
+    for each in asked[:ANSWERS_SHOWN]:
+        facts += _asked(each)
+    if len(asked) > ANSWERS_SHOWN:
+        facts.append(("", f"and {len(asked) - ANSWERS_SHOWN:,} more certificates"))
+    if extensions is not None:
+        facts += facts_of(told(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
+    facts.append(("signed", "no" if signature is None else "yes"))
+    facts.append(("version", version_words(version, 1)))
+    title = "about 1 certificate" if len(asked) == 1 else f"about {len(asked):,} certificates"
+    return Document("OCSP request", title, bounded(facts))
+
+
+def _asked(found: Element) -> Facts:
+    try:
+        fields = Fields(found)
+        certificate, extensions = fields.take(SEQUENCE, "reqCert"), fields.optional(0xA0)
+        facts = [("serial number", _serial_of(certificate)), ("issuer", _issuer_hashes(certificate))]
+        if extensions is not None:
+            facts += facts_of(told(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
+    except ValueError as error:
+        return [("request", f"cannot be read ({error}): {short_hex(found.encoded)}")]
+    return facts

@@ -1,0 +1,244 @@
+"""What is in a file, in words: PEM or DER is told apart, and each document read by its own module.
+
+Judges nothing: what a certificate may be trusted for is the business of `trust`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from bothways.describe.documents.asn1 import (
+    BIT_STRING,
+    ENUMERATED,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    TIMES,
+    Element,
+    first,
+    integer,
+)
+from bothways.describe.documents.certificate import certificate_document
+from bothways.describe.documents.containers import pkcs7_documents, pkcs12_documents
+from bothways.describe.documents.crl import crl_document
+from bothways.describe.documents.document import Document, Unreadable, damaged
+from bothways.describe.documents.foreign import by_label, foreign
+from bothways.describe.documents.keys import private_key_document, public_key_document
+from bothways.describe.documents.ocsp import request_document as ocsp_request_document
+from bothways.describe.documents.ocsp import response_documents
+from bothways.describe.documents.request import request_document
+from bothways.trust.parsing import PassphraseNeeded
+
+Passphrase = bytes | Callable[[], bytes | None] | None
+
+_LINE = re.compile(rb"-----(BEGIN|END) ([A-Z0-9][A-Z0-9 #]{0,63})-----")
+_PARTS = 8
+_PKCS12_VERSION = bytes((INTEGER, 1, 3))
+_KINDS = {
+    "CERTIFICATE": "certificate",
+    "X509 CERTIFICATE": "certificate",
+    "TRUSTED CERTIFICATE": "certificate",
+    "CERTIFICATE REQUEST": "certificate request",
+    "NEW CERTIFICATE REQUEST": "certificate request",
+    "X509 CRL": "CRL",
+    "PKCS12": "PKCS#12",
+    "PKCS7": "PKCS#7",
+    "PKCS #7 SIGNED DATA": "PKCS#7",
+    "CMS": "PKCS#7",
+}
+
+
+class _Block(NamedTuple):
+    """A block of PEM: its label, the whole of it, and the DER within. `problem` where it is broken."""
+
+    label: str
+    whole: bytes
+    der: bytes
+    problem: str = ""
+
+
+def documents(data: bytes, now: datetime, password: Passphrase = None) -> Iterator[Document]:
+    """Yield everything that is in `data`, PEM or DER, in its order.
+
+    password: of private keys and PKCS#12, or what asks for it when it is needed, at most once.  Raises
+    Unreadable for a file of another kind, and `trust.parsing.PassphraseNeeded` after everything else that
+    is in the file.
+    """
+    reader = _Reader(now, password)
+    if _LINE.search(data) is None:
+        yield from reader.from_der(data)
+        return
+    for block in _blocks(data):
+        yield from reader.from_pem(block)
+    if reader.locked is not None:
+        raise reader.locked
+
+
+class _Reader:
+    """Reads the documents of one file, and asks for its passphrase once."""
+
+    def __init__(self, now: datetime, password: Passphrase) -> None:
+        self._now = now
+        self._ask = password if callable(password) else None
+        self._password = None if callable(password) else password
+        self.locked: Exception | None = None
+
+    def from_pem(self, block: _Block) -> Iterator[Document]:
+        """Yield what is in one block of PEM; what cannot be read hides no other block."""
+        kind = _KINDS.get(block.label, "private key" if "PRIVATE KEY" in block.label else block.label.lower())
+        if block.problem:
+            yield damaged(kind, block.problem)
+            return
+        try:
+            yield from self._by_label(block)
+        except PassphraseNeeded as error:
+            self.locked = error
+        except ValueError as error:
+            yield damaged(kind, error)
+
+    def from_der(self, data: bytes) -> Iterator[Document]:
+        """Yield what is in a file of DER, which its shape tells."""
+        if data[:1] != b"\x30":
+            raise foreign(data)
+        if data[1:2] == b"\x80":
+            yield from self._from_ber(data)
+            return
+        try:
+            parts = _beginning(first(data, "document"))
+        except ValueError as error:
+            raise Unreadable(f"DER that cannot be read: {error}", "see whether the file is cut off") from None
+        read = self._by_shape(parts, data)
+        if read is None:
+            raise Unreadable("DER, but no certificate, key, request, CRL, OCSP response or PKCS#12")
+        yield from read
+
+    def _from_ber(self, data: bytes) -> Iterator[Document]:
+        """Yield what is in a file with lengths that stand at the end, as some programs write containers."""
+        if data[2:5] == _PKCS12_VERSION:
+            yield from self._opened(lambda password: pkcs12_documents(data, self._now, password))
+        elif data[2:3] == bytes((OID,)):
+            yield from pkcs7_documents(data, self._now, "DER")
+        else:
+            raise Unreadable("BER, but neither PKCS#12 nor PKCS#7")
+
+    def _by_label(self, block: _Block) -> Iterator[Document]:
+        label, der = block.label, block.der
+        kind = _KINDS.get(label, "")
+        if kind == "certificate":
+            yield certificate_document(der, self._now)
+        elif kind == "certificate request":
+            yield request_document(der)
+        elif kind == "CRL":
+            yield crl_document(der, self._now)
+        elif label == "PUBLIC KEY":
+            yield public_key_document(der)
+        elif kind == "PKCS#12":
+            yield from self._opened(lambda password: pkcs12_documents(der, self._now, password))
+        elif kind == "PKCS#7":
+            yield from pkcs7_documents(der, self._now, "PEM")
+        elif (unreadable := by_label(label)) is not None:
+            raise unreadable
+        elif label.endswith("PRIVATE KEY"):
+            yield from self._private_key(block.whole)
+        elif label not in ("EC PARAMETERS", "DSA PARAMETERS"):
+            yield Document(label.lower(), f"{len(der)} bytes that are not explained here", ())
+
+    def _by_shape(self, parts: list[Element], data: bytes) -> Iterator[Document] | None:
+        """Return what reads a document whose outermost fields are `parts`, or None for an unknown one."""
+        match [each.tag for each in parts[:3]]:
+            case [tag, *_] if tag == ENUMERATED:
+                return iter(response_documents(data, self._now))
+            case [tag, *_] if tag == OID:
+                return pkcs7_documents(data, self._now, "DER")
+            case [tag, second, *_] if tag == INTEGER and second == SEQUENCE and integer(parts[0]) == 3:
+                return self._opened(lambda password: pkcs12_documents(data, self._now, password))
+            case [tag, *_] if tag == INTEGER:
+                return self._private_key(data)
+            case [tag, second] if (tag, second) == (SEQUENCE, OCTET_STRING):
+                return self._private_key(data)
+            case [tag, second] if (tag, second) == (SEQUENCE, BIT_STRING):
+                return iter([public_key_document(data)])
+            case [tag, second, third] if (tag, second, third) == (SEQUENCE, SEQUENCE, BIT_STRING):
+                return iter([_signed(parts[0], data, self._now)])
+            case [tag] | [tag, 0xA0] if tag == SEQUENCE:
+                return iter([ocsp_request_document(data)])
+        return None
+
+    def _private_key(self, data: bytes) -> Iterator[Document]:
+        yield from self._opened(lambda password: iter([private_key_document(data, password)]))
+
+    def _opened(self, read: Callable[[bytes | None], Iterator[Document]]) -> Iterator[Document]:
+        """Read what may be encrypted; ask for the passphrase when it turns out to be needed."""
+        try:
+            found = list(read(self._password))
+        except PassphraseNeeded:
+            if self._ask is None:
+                raise
+            self._password, self._ask = self._ask(), None
+            if self._password is None:
+                raise
+            found = list(read(self._password))
+        yield from found
+
+
+def _beginning(outer: Element) -> list[Element]:
+    found = []
+    for each in outer.children():
+        found.append(each)
+        if len(found) == _PARTS:
+            break
+    return found
+
+
+def _tags(inner: Element) -> list[int]:
+    """Return the tags of the first fields, as far as they can be read."""
+    tags: list[int] = []
+    try:
+        for each in inner.children():
+            tags.append(each.tag)
+            if len(tags) == _PARTS:
+                break
+    except ValueError:
+        pass
+    return tags
+
+
+def _signed(inner: Element, data: bytes, now: datetime) -> Document:
+    """Read a document that is signed: which one is told by the fields of what was signed."""
+    tags = _tags(inner)
+    if any(tag in TIMES for tag in tags):
+        return crl_document(data, now)
+    if tags[:1] == [0xA0] or tags[:4].count(SEQUENCE) >= 3:
+        return certificate_document(data, now)
+    return request_document(data)
+
+
+def _blocks(data: bytes) -> Iterator[_Block]:
+    """Walk over the blocks of PEM; one that begins and does not end is broken, and hides no other."""
+    begun: re.Match[bytes] | None = None
+    for line in _LINE.finditer(data):
+        if line[1] == b"BEGIN":
+            if begun is not None:
+                yield _Block(begun[2].decode(), b"", b"", "the block begins but does not end")
+            begun = line
+        elif begun is not None and begun[2] == line[2]:
+            yield _block(data, begun, line)
+            begun = None
+    if begun is not None:
+        yield _Block(begun[2].decode(), b"", b"", "the block begins but does not end")
+
+
+def _block(data: bytes, begun: re.Match[bytes], ended: re.Match[bytes]) -> _Block:
+    whole = data[begun.start() : ended.end()] + b"\n"
+    lines = [line for line in data[begun.end() : ended.start()].split(b"\n") if b":" not in line]
+    try:
+        der = base64.b64decode(b"".join(lines))
+    except binascii.Error as error:
+        return _Block(begun[2].decode(), whole, b"", f"its base64 is broken: {str(error).lower()}")
+    return _Block(begun[2].decode(), whole, der)

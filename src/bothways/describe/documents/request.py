@@ -1,0 +1,102 @@
+"""Certification requests in words: for whom, for which key, with which wishes (RFC 2986)."""
+
+from __future__ import annotations
+
+from bothways.describe.documents.asn1 import (
+    BIT_STRING,
+    INTEGER,
+    OID,
+    SEQUENCE,
+    SET,
+    Element,
+    Fields,
+    first,
+    oid,
+    outline,
+)
+from bothways.describe.documents.certificate import problem_words, version_words
+from bothways.describe.documents.certificate_extensions import CERTIFICATE_EXTENSIONS, FOREMOST
+from bothways.describe.documents.document import Document, Facts, bounded, damaged, first_of, rows
+from bothways.describe.documents.extensions import Told, facts_of, told
+from bothways.describe.documents.keys import algorithm_words, public_key_words
+from bothways.describe.documents.names import name_words, title_of
+from bothways.oids import ATTRIBUTES
+from bothways.trust import parsing
+
+_EXTENSION_REQUESTS = ("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14")
+_ATTRIBUTES_SHOWN = 32
+
+
+def request_document(der: bytes) -> Document:
+    """Return a certification request in words; one whose parts cannot be told apart is a damaged document."""
+    try:
+        return _document(first(der, "certification request"))
+    except ValueError as error:
+        return damaged("certificate request", error)
+
+
+def _document(outer: Element) -> Document:
+    fields = Fields(outer)
+    inner = Fields(fields.take(SEQUENCE, "certificationRequestInfo"))
+    algorithm = fields.take(SEQUENCE, "signatureAlgorithm")
+    fields.take(BIT_STRING, "signature")
+    version = inner.take(INTEGER, "version")
+    subject = inner.take(SEQUENCE, "subject")
+    key, identity = public_key_words(inner.take(SEQUENCE, "subjectPKInfo"))
+    extensions, attributes = _attributes(inner.optional(0xA0))
+    wanted = [each for wish in FOREMOST for each in extensions if each.identifier == wish]
+    facts: Facts = [
+        ("subject", name_words(subject.encoded)),
+        *problem_words(lambda: parsing.signing_request(outer.encoded)),
+        *facts_of(wanted),
+        ("public key", key),
+        ("signature", _proof(outer.encoded)),
+        ("signed with", algorithm_words(algorithm)),
+        ("version", version_words(version, 1)),
+        *facts_of([each for each in extensions if each.identifier not in FOREMOST]),
+        *attributes,
+    ]
+    return Document("certificate request", title_of(subject.encoded), bounded(facts), identity)
+
+
+def _proof(der: bytes) -> str:
+    try:
+        request = parsing.open_signing_request(der)
+        valid = parsing.attempt("signature", lambda: request.is_signature_valid)
+    except parsing.EncodingError as error:
+        return f"cannot be checked: {error}"
+    return "valid: whoever asks holds the key" if valid else "WRONG: whoever asks does not hold the key"
+
+
+def _attributes(found: Element | None) -> tuple[list[Told], Facts]:
+    """Return the extensions that a request asks for, and its other attributes in words."""
+    extensions: list[Told] = []
+    facts: Facts = []
+    number = 0
+    try:
+        for number, each in enumerate(() if found is None else found.children(), 1):
+            if number <= _ATTRIBUTES_SHOWN:
+                one, other = _attribute(each)
+                extensions += one
+                facts += other
+    except ValueError as error:
+        facts.append((f"attribute no. {number}", f"cannot be read: {error}"))
+    if number > _ATTRIBUTES_SHOWN:
+        facts.append(("attributes", f"and {number - _ATTRIBUTES_SHOWN:,} more"))
+    return extensions, facts
+
+
+def _attribute(found: Element) -> tuple[list[Told], Facts]:
+    fields = Fields(found.expect(SEQUENCE, "attribute"))
+    kind = oid(fields.take(OID, "attribute type"))
+    values = list(fields.take(SET, "values of an attribute").children())
+    fields.end()
+    if kind in _EXTENSION_REQUESTS:
+        asked = [
+            each
+            for one in values
+            for each in told(one.expect(SEQUENCE, "extensions"), CERTIFICATE_EXTENSIONS)
+        ]
+        return asked, [] if asked else [("extension request", "empty")]
+    texts = first_of([outline(each.encoded) for each in values]) or ["no value"]
+    return [], rows(ATTRIBUTES.get(kind, f"attribute {kind}"), texts)

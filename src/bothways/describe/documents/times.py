@@ -1,0 +1,58 @@
+"""Times as a person asks for them: from when to when, and how far that is from now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bothways.describe.documents.asn1 import Element, moment, moment_words
+
+_UNITS = ((31_557_600, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
+_YEARS_FROM = 2 * 31_557_600
+
+
+def period_words(start: Element, end: Element, now: datetime) -> str:
+    """Return a validity in words: `2026-05-02 12:00:00 to 2027-05-02 12:00:00 UTC, 335 days left`."""
+    words = f"{moment_words(start)} to {moment_words(end)}".replace(" UTC to ", " to ")
+    try:
+        return f"{words}, {_validity(moment(start), moment(end), now)}"
+    except ValueError:
+        return words
+
+
+def until_words(end: Element, now: datetime) -> str:
+    """Return when something ends, and how long ago or in what time that is."""
+    words = moment_words(end)
+    try:
+        moment_of = moment(end)
+    except ValueError:
+        return words
+    ago = now > moment_of
+    return f"{words}, {f'EXPIRED {span(now, moment_of)} ago' if ago else f'in {span(moment_of, now)}'}"
+
+
+def since_words(start: Element, now: datetime) -> str:
+    """Return when something began; a moment that is still to come is marked."""
+    words = moment_words(start)
+    try:
+        begun = moment(start)
+    except ValueError:
+        return words
+    return f"{words}, NOT YET: in {span(begun, now)}" if begun > now else words
+
+
+def span(later: datetime, earlier: datetime) -> str:
+    """Return a length of time in its largest unit: whole years from two on, else days, hours or minutes."""
+    seconds = int((later - earlier).total_seconds())
+    for size, unit in _UNITS:
+        if seconds >= size and (unit != "year" or seconds >= _YEARS_FROM):
+            count = seconds // size
+            return f"{count} {unit}" + ("s" if count != 1 else "")
+    return "less than a minute"
+
+
+def _validity(start: datetime, end: datetime, now: datetime) -> str:
+    if start > end:
+        return "NEVER VALID: it ends before it begins"
+    if now < start:
+        return f"NOT YET VALID: in {span(start, now)}"
+    return f"EXPIRED {span(now, end)} ago" if now > end else f"{span(end, now)} left"

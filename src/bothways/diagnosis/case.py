@@ -1,0 +1,164 @@
+"""One failure and all that is known of it, and what a rule says about it: the words that rules are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from bothways.describe.escape import visible
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.self_check import reasons_against
+from bothways.diagnosis.situation import Chain, Ours, Request, Seen, Situation
+from bothways.errors import PeerAlert, PeerFault, Truncated
+from bothways.faults import Reason
+from bothways.roles import Progress, Role
+from bothways.trust.certificate import Parsed
+from bothways.trust.verdict import Purpose
+
+EVIDENCE_LIMIT = 400
+CERTIFICATE_LIMIT = 16  # of a chain are looked at, as trust does
+
+Rule = Callable[["Case"], Iterator[Likely]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A failure in its situation. `error` is what ended the connection."""
+
+    error: Exception
+    situation: Situation
+
+    @property
+    def ours(self) -> Ours:
+        """What we brought."""
+        return self.situation.ours
+
+    @property
+    def seen(self) -> Seen:
+        """What passed."""
+        return self.situation.seen
+
+    @property
+    def role(self) -> Role:
+        """Our role."""
+        return self.ours.role
+
+    @property
+    def is_client(self) -> bool:
+        """Whether we are the client."""
+        return self.role is Role.CLIENT
+
+    @property
+    def progress(self) -> Progress:
+        """How far the connection had come: as the error has it, or for one of the network as it was seen."""
+        if isinstance(self.error, (PeerAlert, PeerFault, Truncated)):
+            return self.error.progress
+        return self.seen.progress
+
+    @property
+    def trusted(self) -> str:
+        """Whom we trust, for people."""
+        anchors = self.ours.anchors
+        return ", ".join(anchors.names_for_people) if anchors is not None else "our CAs"
+
+    @property
+    def refusal(self) -> PeerFault:
+        """The error, where it is that we refused the peer."""
+        if not isinstance(self.error, PeerFault):
+            raise TypeError(f"{type(self.error).__name__} is no refusal of ours")
+        return self.error
+
+    @property
+    def alert(self) -> int | None:
+        """The peer's alert, where it is that it refused us."""
+        return self.error.alert if isinstance(self.error, PeerAlert) else None
+
+    @property
+    def request(self) -> Request | None:
+        """What the server asked of our certificate, if it asked."""
+        return self.seen.request
+
+    @cached_property
+    def chain(self) -> tuple[Parsed, ...]:
+        """Our chain as the peer saw it; empty where it saw none."""
+        return parsed(self.situation.chain_for_peer or ())
+
+    @property
+    def purpose(self) -> Purpose:
+        """What our certificate has to be for."""
+        return Purpose.CLIENT if self.is_client else Purpose.SERVER
+
+    @property
+    def peers_purpose(self) -> Purpose:
+        """What the peer's certificate has to be for."""
+        return Purpose.SERVER if self.is_client else Purpose.CLIENT
+
+    @cached_property
+    def own_reasons(self) -> tuple[Reason, ...]:
+        """What our own trust would hold against our chain."""
+        asked = self.seen.offer.server_name if self.seen.offer is not None else None
+        return reasons_against(self.chain, self.purpose, asked, self.situation.now)
+
+    @cached_property
+    def their_chain(self) -> tuple[Parsed, ...]:
+        """The peer's chain, as far as it can be read."""
+        return parsed(tuple(dict.fromkeys(self.seen.chain or ())))
+
+    def likely(
+        self,
+        cause: Cause,
+        party: Party = Party.PEERS,
+        weight: Weight = Weight.POSSIBLE,
+        evidence: str = "",
+        **facts: object,
+    ) -> Likely:
+        """Return a cause with the facts that every row may name."""
+        ours = party is Party.OURS
+        peer = self.role.peer
+        host = self.ours.address.rpartition(":")[0]
+        common: dict[str, object] = {
+            "peer": peer,
+            "whose": "our" if ours else f"the {peer}'s",
+            "who": "we" if ours else f"the {peer}",
+            "other": f"the {peer}" if ours else "our side",
+            "address": self.ours.address or "that address",
+            "target": self.ours.address if self.is_client else "",
+            "host": host.strip("[]") if self.is_client else "",
+            "name": self.ours.server_name or "",
+            "cert": self.ours.files.cert,
+            "key": self.ours.files.key,
+            "ca": self.ours.files.ca,
+            "now": f"{self.situation.now:%Y-%m-%d %H:%M} UTC",
+            "detail": "",
+            "subject": "our certificate" if ours else f"the {peer}'s certificate",
+        }
+        return Likely(cause, party, weight, _plain(evidence), common | facts)
+
+
+def _plain(evidence: str) -> str:
+    """Return evidence, which may hold names that a peer chose, as short printable ASCII."""
+    return visible(evidence, EVIDENCE_LIMIT).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def one(cause: Cause, party: Party, weight: Weight = Weight.POSSIBLE) -> Rule:
+    """Return a rule that yields one cause, whatever else is known."""
+
+    def rule(case: Case) -> Iterator[Likely]:
+        yield case.likely(cause, party, weight)
+
+    return rule
+
+
+def parsed(chain: Chain | Sequence[bytes]) -> tuple[Parsed, ...]:
+    """Read the certificates of a chain as far as they can be read."""
+    found = []
+    for der in chain[:CERTIFICATE_LIMIT]:
+        try:
+            certificate = Parsed(der)
+            certificate.load()
+        except ValueError:
+            break
+        found.append(certificate)
+    return tuple(found)

@@ -1,0 +1,250 @@
+"""From a reason against a certificate, ours or the peer's, to causes: one mapping for both sides.
+
+What our own chain would be refused for is found by our own trust, with the end of the chain as its anchor.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from bothways.describe.messages import listed
+from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.faults import Fault, Reason, sentence, shown
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import Parsed
+from bothways.trust.distinguished import normal, spelled
+from bothways.trust.signatures import is_signed_by
+from bothways.trust.verdict import Purpose
+
+SKEW = timedelta(hours=1)  # a certificate that begins so soon is no date but two clocks
+FRESH = timedelta(days=1)
+ENVIRONMENTS = {
+    "test": "test", "testing": "test", "sandbox": "test", "staging": "test", "stage": "test", "uat": "test",
+    "dev": "test", "development": "test", "mtf": "test", "qa": "test", "preprod": "test", "demo": "test",
+    "prod": "production", "production": "production", "live": "production",
+}  # fmt: skip
+# Words of CA names that say nothing of whose they are.
+COMMON_WORDS = frozenset(
+    [
+        "ca",
+        "root",
+        "intermediate",
+        "issuing",
+        "issuer",
+        "authority",
+        "certificate",
+        "certification",
+        "sub",
+        "subordinate",
+        "server",
+        "client",
+        "tls",
+        "ssl",
+        "rsa",
+        "ecc",
+        "ecdsa",
+        "class",
+        "global",
+        "trust",
+        "the",
+        "and",
+        "of",
+        "inc",
+        "ltd",
+        "llc",
+        "gmbh",
+        "co",
+        "corp",
+        "com",
+        "org",
+        "net",
+        "services",
+        "service",
+        "secure",
+        "public",
+        "private",
+        "internal",
+    ]
+)
+
+BY_FAULT: Mapping[Fault, Cause] = {
+    Fault.BAD_ENCODING: Cause.UNREADABLE,
+    Fault.CHAIN_TOO_LARGE: Cause.CHAIN_TOO_LARGE,
+    Fault.NO_PATH: Cause.CA_NOT_ACCEPTED,
+    Fault.PATH_SEARCH_EXHAUSTED: Cause.CHAIN_TOO_LARGE,
+    Fault.PATH_TOO_LONG: Cause.PATH_TOO_LONG,
+    Fault.BAD_CERTIFICATE_SIGNATURE: Cause.SIGNATURE_WRONG,
+    Fault.WEAK_HASH: Cause.WEAK_SIGNATURE,
+    Fault.UNSUPPORTED_SIGNATURE: Cause.WEAK_SIGNATURE,
+    Fault.WEAK_KEY: Cause.WEAK_KEY,
+    Fault.REVOKED: Cause.REVOKED,
+    Fault.REVOCATION_UNKNOWN: Cause.STATUS_UNKNOWN,
+    Fault.STAPLE_REQUIRED: Cause.STAPLE_MISSING,
+    Fault.BAD_STAPLE: Cause.BAD_STAPLE,
+    Fault.CERTIFICATE_EXPIRED: Cause.EXPIRED,
+    Fault.CERTIFICATE_NOT_YET_VALID: Cause.NOT_YET_VALID,
+    Fault.NOT_A_CA: Cause.NOT_A_CA,
+    Fault.PATH_LENGTH_EXCEEDED: Cause.PATH_TOO_LONG,
+    Fault.KEY_MAY_NOT_SIGN_CERTIFICATES: Cause.NOT_A_CA,
+    Fault.WRONG_KEY_USAGE: Cause.WRONG_KEY_USAGE,
+    Fault.WRONG_EXTENDED_KEY_USAGE: Cause.WRONG_USE,
+    Fault.UNKNOWN_CRITICAL_EXTENSION: Cause.UNKNOWN_EXTENSION,
+    Fault.NAME_NOT_PERMITTED: Cause.NAME_NOT_ALLOWED,
+    Fault.NAME_EXCLUDED: Cause.NAME_NOT_ALLOWED,
+    Fault.NAME_NOT_COMPARABLE: Cause.NAME_NOT_ALLOWED,
+    Fault.NO_VALID_POLICY: Cause.POLICY,
+    Fault.BAD_POLICY_MAPPING: Cause.POLICY,
+    Fault.NOT_A_WEB_CERTIFICATE: Cause.NOT_A_WEB_CERTIFICATE,
+    Fault.NAME_MISMATCH: Cause.WRONG_NAME,
+    Fault.NO_SERVER_NAMES: Cause.NO_ALTERNATIVE_NAME,
+}
+
+_DETAILS: Mapping[Fault, str] = {
+    Fault.PATH_LENGTH_EXCEEDED: ": {issuer} allows {limit} below it",
+    Fault.PATH_TOO_LONG: ": more than {limit}",
+    Fault.REVOKED: " on {revoked_at:%Y-%m-%d} ({reason})",
+    Fault.NAME_NOT_PERMITTED: "{issuer} does not permit {name}",
+    Fault.NAME_EXCLUDED: "{issuer} excludes {name}",
+    Fault.NAME_NOT_COMPARABLE: "how {issuer} constrains names such as {name} cannot be processed",
+    Fault.UNKNOWN_CRITICAL_EXTENSION: "{oid}",
+    Fault.CHAIN_TOO_LARGE: "{got} {unit}, more than {limit}",
+    Fault.PATH_SEARCH_EXHAUSTED: "more than {limit} {unit} to search",
+}
+
+
+def cause_of(
+    case: Case, reason: Reason, party: Party, weight: Weight, evidence: str = "", **more: object
+) -> Likely:
+    """Return the cause that a reason against a certificate speaks of."""
+    facts = dict(reason.facts)
+    detail = sentence(_DETAILS.get(reason.fault, "{problem}"), facts)
+    date = facts.get("not_after") or facts.get("not_before")
+    purpose = case.purpose if party is Party.OURS else case.peers_purpose
+    facts |= {
+        "detail": detail,
+        "subject": _subject(case, reason, party),
+        "date": f"{date:%Y-%m-%d %H:%M} UTC" if isinstance(date, datetime) else "",
+        "usage": "serverAuth" if purpose is Purpose.SERVER else "clientAuth",
+        "profile": "server" if purpose is Purpose.SERVER else "client",
+    }
+    return case.likely(BY_FAULT[reason.fault], party, weight, evidence, **facts | more)
+
+
+def _subject(case: Case, reason: Reason, party: Party) -> str:
+    whose = "our" if party is Party.OURS else f"the {case.role.peer}'s"
+    if not reason.position:
+        return f"{whose} certificate"
+    return f"the CA {shown(reason.subject)} in {whose} chain"
+
+
+# -- issuers -----------------------------------------------------------------------------------------------
+
+
+def is_named(chain: Sequence[Parsed], authorities: Iterable[bytes]) -> bool:
+    """Whether a chain leads to one of the authorities, given as DER names."""
+    issuers = {each.normal_issuer for each in chain}
+    return any(normal(each) in issuers for each in authorities)
+
+
+def listed_names(authorities: Sequence[bytes]) -> str:
+    """Return the first of several DER names for people."""
+    return listed([shown(spelled(each)) or "(empty)" for each in authorities])
+
+
+def described(chain: Sequence[Parsed]) -> str:
+    """Say what a chain is: how many, and who issued the last."""
+    if not chain:
+        return "no certificate"
+    issuer = chain[-1].issuer_text
+    if len(chain) == 1:
+        return f"one certificate alone, issued by {issuer}"
+    return f"{len(chain)} certificates, the last issued by {issuer}"
+
+
+def relative(issuer: str, others: Iterable[str]) -> str | None:
+    """Return a name among others that seems to belong to the same CA as `issuer`: they share a telling word."""
+    telling = frozenset() if is_root(issuer) else _telling(issuer)
+    return next((each for each in others if telling & _telling(each)), None)
+
+
+def _telling(name: str) -> frozenset[str]:
+    values = " ".join(re.findall(r"(?:CN|O|OU)=((?:\\.|[^,+])*)", name)) or name
+    words = re.findall(r"[^\W_]+", values.lower())
+    return frozenset(
+        each for each in words if each not in COMMON_WORDS and not re.fullmatch(r"[a-z]?\d*", each)
+    )
+
+
+def is_root(name: str) -> bool:
+    """Whether a CA calls itself a root, so that none stands above it."""
+    return "root" in re.findall(r"[a-z]+", name.lower())
+
+
+def mixed(ours: str, theirs: str) -> tuple[str, str] | None:
+    """Return the environments that two sides speak of, if they differ; `ours` and `theirs` name CAs.
+
+    Where one side says "test" and the other nothing, they have to be of the same owner.
+    """
+    one, other = environment(ours), environment(theirs)
+    if one == other or (None in (one, other) and not _telling(ours) & _telling(theirs)):
+        return None
+    return one or "production", other or "production"
+
+
+def environment(*names: str) -> str | None:
+    """Return the environment that names speak of, "test" or "production", if any does."""
+    words = (each for name in names for each in re.findall(r"[a-z]+", name.lower()))
+    return next((ENVIRONMENTS[each] for each in words if each in ENVIRONMENTS), None)
+
+
+def knows(anchors: TrustStore | None, certificate: Parsed) -> tuple[Parsed | None, bool]:
+    """Return our anchor of the name that issued a certificate, and whether its key did so."""
+    found = list(anchors.issuers_of(certificate)) if anchors is not None else []
+    signer = next((each for each in found if is_signed_by(certificate, each)), None)
+    return signer or (found[0] if found else None), signer is not None
+
+
+def is_address(name: str | None) -> bool:
+    """Whether a name is an IP address, which no server_name extension carries."""
+    return name is not None and (":" in name or name.replace(".", "").isdigit())
+
+
+def tells_issuer(certificate: Parsed) -> bool:
+    """Whether a certificate says where its issuer's can be fetched, as those below an intermediate do."""
+    try:
+        access = certificate.extension(x509.AuthorityInformationAccess)
+    except ValueError:
+        return False
+    return any(each.access_method._name == "caIssuers" for each in access or ())
+
+
+# -- clocks ------------------------------------------------------------------------------------------------
+
+
+def clock_witnesses(case: Case, *, ahead: bool) -> Iterator[str]:
+    """Name what else our clock would put outside of its time: our own certificates and anchors.
+
+    ahead: our clock would run ahead, so that all seems expired; else behind, and all not yet valid.
+    """
+    now = case.situation.now
+    for chain in case.ours.own:
+        certificate = Parsed(chain[0])
+        if _outside(certificate, now, ahead=ahead):
+            yield "our own certificate"
+            break
+    anchors = case.ours.anchors.certificates if case.ours.anchors is not None else ()
+    late = sum(
+        now > each.not_valid_after_utc if ahead else now < each.not_valid_before_utc for each in anchors
+    )
+    if late and late == len(anchors):
+        yield "every CA that we trust"
+
+
+def _outside(certificate: Parsed, now: datetime, *, ahead: bool) -> bool:
+    return now > certificate.not_after if ahead else now < certificate.not_before

@@ -1,0 +1,131 @@
+"""Causes of what the network or its end tells: refused, unreachable, silent, cut; by how far all had come."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator, Mapping
+
+from bothways.diagnosis import own_side, peer_alerts
+from bothways.diagnosis.case import Case, Rule, one
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.roles import Progress, Role
+
+LIKELY, POSSIBLE, CERTAIN = Weight.LIKELY, Weight.POSSIBLE, Weight.CERTAIN
+PEERS, BETWEEN, OURS = Party.PEERS, Party.BETWEEN, Party.OURS
+
+DATABASE_PORTS = {"5432": "PostgreSQL", "3306": "MySQL", "1433": "SQL Server", "1521": "Oracle"}
+PLAIN_PORTS = {
+    "80": Cause.SPEAKS_HTTP, "8080": Cause.SPEAKS_HTTP, "8000": Cause.SPEAKS_HTTP, "22": Cause.SPEAKS_SSH,
+    "25": Cause.SPEAKS_MAIL, "587": Cause.SPEAKS_MAIL, "110": Cause.SPEAKS_MAIL, "143": Cause.SPEAKS_MAIL,
+    "21": Cause.SPEAKS_MAIL,
+}  # fmt: skip
+NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
+CUTS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+
+
+def failed(case: Case, error: OSError) -> Iterator[Likely]:
+    """Return the causes of an error of the operating system."""
+    match error:
+        case ConnectionRefusedError():
+            yield case.likely(Cause.NOTHING_LISTENS, PEERS, CERTAIN, "its system refused the connection")
+            yield case.likely(Cause.FILTERED, BETWEEN, POSSIBLE)
+        case socket.gaierror():
+            yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server knows it")
+        case TimeoutError():
+            yield from late(case)
+        case _ if isinstance(error, CUTS):
+            yield from cut(case)
+        case _ if error.errno in NO_WAY:
+            yield case.likely(Cause.UNREACHABLE, OURS, LIKELY, error.strerror or "")
+            yield case.likely(Cause.FILTERED, BETWEEN, POSSIBLE)
+        case _:
+            problem = error.strerror or type(error).__name__
+            yield case.likely(Cause.LOCAL_FAILURE, OURS, LIKELY, problem=problem)
+
+
+def late(case: Case) -> Iterator[Likely]:
+    """Time ran out: before a connection stood, or on the peer's answer."""
+    if not case.seen.sent and case.is_client:
+        yield case.likely(Cause.FILTERED, BETWEEN, LIKELY, "nothing came back, not even a refusal")
+        yield case.likely(Cause.SLOW, BETWEEN)
+        return
+    if not case.seen.received:
+        yield from _by_port(case)
+        word = "it took our hello and sent nothing" if case.is_client else "it connected and sent nothing"
+        if case.is_client:
+            yield case.likely(Cause.PEER_SILENT, PEERS, LIKELY, word)
+            yield from own_side.large_hello(case)
+        else:
+            yield case.likely(Cause.PROBE, PEERS, LIKELY, word)
+    yield from peer_alerts.second_handshake(case)
+    yield case.likely(Cause.SLOW, BETWEEN)
+    yield case.likely(Cause.PEER_STOPPED, PEERS)
+
+
+def cut(case: Case) -> Iterator[Likely]:
+    """The connection ended without a word of TLS: what that means depends on what had been said."""
+    for rule in CUT_AT[case.role, case.progress]:
+        yield from rule(case)
+
+
+def _by_port(case: Case) -> Iterator[Likely]:
+    port = case.ours.address.rpartition(":")[2]
+    if not case.is_client:
+        return
+    if port in DATABASE_PORTS:
+        database = DATABASE_PORTS[port]
+        yield case.likely(Cause.SPEAKS_DATABASE, PEERS, LIKELY, f"{port} is the port of {database}")
+    if port in PLAIN_PORTS:
+        yield case.likely(PLAIN_PORTS[port], PEERS, LIKELY, f"{port} is the port of it in plain text")
+
+
+def _hung_up_at_hello(case: Case) -> Iterator[Likely]:
+    yield case.likely(
+        Cause.SPEAKS_PLAIN, PEERS, LIKELY, "it closed when our hello came, and said nothing in TLS"
+    )
+
+
+def _hung_up_on_us(case: Case) -> Iterator[Likely]:
+    """We showed a certificate, and the peer closed without saying why."""
+    if case.chain and not case.seen.data:
+        yield case.likely(Cause.NOT_ACCEPTED, OURS, POSSIBLE)
+
+
+def _hung_up_before_a_word(case: Case) -> Iterator[Likely]:
+    """The handshake stands, and the service closed before it said anything."""
+    if case.chain and not case.seen.data:
+        yield from own_side.not_let_in(case)
+
+
+def _closed_while_judging(case: Case) -> Iterator[Likely]:
+    if not case.is_client and case.chain:
+        yield case.likely(
+            Cause.GAVE_UP, PEERS, POSSIBLE, "it closed after our certificate, and sent no alert"
+        )
+
+
+probe = one(Cause.PROBE, PEERS, LIKELY)
+network = one(Cause.CUT, BETWEEN)
+
+CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
+    (Role.CLIENT, Progress.HELLO): (
+        _by_port, _hung_up_at_hello, peer_alerts.lets_not_in, own_side.versions, own_side.name,
+        own_side.large_hello, peer_alerts.stopped,
+    ),
+    (Role.CLIENT, Progress.CHOSEN): (peer_alerts.stopped, peer_alerts.device, network),
+    (Role.CLIENT, Progress.JUDGED): (
+        own_side.absent, own_side.flawed, own_side.issuer, own_side.not_let_in, _hung_up_on_us,
+        own_side.unasked, peer_alerts.second_handshake, peer_alerts.stopped, network,
+    ),
+    (Role.CLIENT, Progress.ACCEPTED): (
+        peer_alerts.second_handshake, _hung_up_before_a_word, peer_alerts.stopped, network,
+    ),
+    (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
+    (Role.SERVER, Progress.JUDGED): (
+        own_side.flawed, own_side.wrong_name, own_side.issuer, _closed_while_judging, peer_alerts.gave_up, network,
+    ),
+    (Role.SERVER, Progress.ACCEPTED): (peer_alerts.second_handshake, peer_alerts.gave_up, peer_alerts.stopped, network),
+    (Role.SERVER, Progress.CHOSEN): (peer_alerts.gave_up, network),
+}  # fmt: skip

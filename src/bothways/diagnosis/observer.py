@@ -1,0 +1,117 @@
+"""Watches one connection and keeps the little that explains its failure: an observer, as a recorder is one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bothways.describe.messages import title
+from bothways.diagnosis.situation import UNNAMED, Chain, Files, Offer, Ours, Request, Seen, Situation
+from bothways.iana import ContentType
+from bothways.tls.connection import ClientConfig, ServerConfig
+from bothways.tls.events import Epoch, MessageSeen, Note, Observer, Progressed, RecordSeen
+from bothways.tls.handshake.negotiation import client_versions
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire import tls12, tls13
+from bothways.tls.wire.flight import Message
+from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
+
+MESSAGE_LIMIT = 64
+
+
+class HandshakeFacts:
+    """Give it as `observer` to one connection; `situation()` is what `explain` asks for.
+
+    config: that of the connection.  server_name: whom a client wants to reach.  address: "HOST:PORT".
+    files: what our files are called.  also: another observer, which hears every note too.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig | ServerConfig,
+        server_name: str | None = None,
+        *,
+        address: str = "",
+        files: Files = UNNAMED,
+        also: Observer | None = None,
+    ) -> None:
+        self._ours = Ours.of(config, server_name, address=address, files=files)
+        self._clock = config.clock
+        self._also = also
+        self._seen = Seen()
+
+    def __call__(self, note: Note) -> None:
+        """Keep what tells something."""
+        match note:
+            case Progressed(progress):
+                self._seen = replace(self._seen, progress=progress)
+            case MessageSeen(sent, message):
+                self._message(sent, message)
+            case RecordSeen(sent, ContentType.application_data, _, Epoch.APPLICATION):
+                if sent and not self._seen.said:
+                    self._seen = replace(self._seen, said=True)
+                elif not sent and not self._seen.data:
+                    self._seen = replace(self._seen, data=True)
+        if self._also is not None:
+            self._also(note)
+
+    def situation(self) -> Situation:
+        """Return what is known by now."""
+        return Situation(self._ours, self._seen, self._clock.now())
+
+    def _message(self, sent: bool, message: Message) -> None:
+        seen, name = self._seen, title(message)
+        if len(seen.sent) + len(seen.received) < MESSAGE_LIMIT:
+            if sent:
+                seen = replace(seen, sent=(*seen.sent, name))
+            else:
+                seen = replace(seen, received=(*seen.received, name))
+        match message:
+            case ClientHello() if not sent:
+                seen = replace(seen, offer=offer_of(message))
+            case ServerHello() if not is_retry(message):
+                seen = replace(seen, version=chosen_version(message))
+            case tls13.CertificateRequest() | tls12.CertificateRequest() if not sent:
+                seen = replace(seen, request=request_of(message))
+            case tls13.Certificate() | tls12.Certificate():
+                chain = chain_of(message)
+                seen = replace(seen, shown=chain) if sent else replace(seen, chain=chain)
+        self._seen = seen
+
+
+def offer_of(hello: ClientHello) -> Offer:
+    """Return what a ClientHello offers."""
+    extensions = hello.extensions or ()
+    groups = ext.find(extensions, ext.SupportedGroups)
+    schemes = ext.find(extensions, ext.SignatureAlgorithms)
+    protocols = ext.find(extensions, ext.ApplicationProtocols)
+    name = ext.find(extensions, ext.ServerName)
+    return Offer(
+        versions=client_versions(hello),
+        suites=hello.cipher_suites,
+        groups=groups.groups if groups else (),
+        schemes=schemes.schemes if schemes else (),
+        protocols=protocols.protocols if protocols else (),
+        server_name=name.host_name if name else None,
+    )
+
+
+def chosen_version(hello: ServerHello) -> int:
+    """Return the version that a ServerHello chooses."""
+    selected = ext.find(hello.extensions or (), ext.SelectedVersion)
+    return selected.version if selected else hello.legacy_version
+
+
+def request_of(request: tls13.CertificateRequest | tls12.CertificateRequest) -> Request:
+    """Return what a CertificateRequest asks for."""
+    if isinstance(request, tls12.CertificateRequest):
+        return Request(request.supported_signature_algorithms, request.certificate_authorities)
+    schemes = ext.find(request.extensions, ext.SignatureAlgorithms)
+    named = ext.find(request.extensions, ext.CertificateAuthorities)
+    return Request(schemes.schemes if schemes else (), named.authorities if named else ())
+
+
+def chain_of(certificate: tls13.Certificate | tls12.Certificate) -> Chain:
+    """Return the certificates of a Certificate message in DER."""
+    if isinstance(certificate, tls12.Certificate):
+        return tuple(certificate.certificate_list)
+    return tuple(entry.cert_data for entry in certificate.certificate_list)

@@ -1,0 +1,132 @@
+"""Which rules to ask for an alert of the peer, or where it cut the connection, by how far that had come.
+
+Rules stand in the order of what is commonest; `ranked` puts those first for which something speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bothways.diagnosis import own_side
+from bothways.diagnosis.case import Case, Rule, one
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.errors import PeerAlert
+from bothways.iana import Alert
+from bothways.roles import Progress
+
+LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
+OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
+
+
+def alerted(case: Case, alert: int) -> Iterator[Likely]:
+    """Return the causes of the peer's refusal by an alert."""
+    for rule in BY_PROGRESS.get(case.progress, {}).get(alert) or ANYWHERE.get(alert) or (_private,):
+        yield from rule(case)
+
+
+def _disagreement(case: Case) -> Iterator[Likely]:
+    detail = f"it answered with {case.error.name}" if isinstance(case.error, PeerAlert) else ""
+    yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, detail=detail or "it refuses what the standard allows")
+    yield case.likely(Cause.WE_BREAK_RULES, OURS, detail=detail or "it refused what we sent")
+
+
+def _private(case: Case) -> Iterator[Likely]:
+    number = case.error.alert if isinstance(case.error, PeerAlert) else 0
+    yield case.likely(Cause.PRIVATE_ALERT, PEERS, LIKELY, f"it is number {number}")
+
+
+def second_handshake(case: Case) -> Iterator[Likely]:
+    """In TLS 1.2 a handshake can follow on the first: a server asks for one when it wants a certificate later."""
+    received = case.seen.received
+    if case.is_client and "HelloRequest" in received:
+        evidence = "it asked for a second handshake (HelloRequest)"
+        yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, LIKELY, evidence)
+    if not case.is_client and "Finished" in received and received[-1] == "ClientHello":
+        yield case.likely(
+            Cause.WANTS_RENEGOTIATION, PEERS, LIKELY, "it sent a ClientHello after its Finished"
+        )
+
+
+device = one(Cause.DEVICE_BETWEEN, BETWEEN)
+stopped = one(Cause.PEER_STOPPED, PEERS)
+misconfigured = one(Cause.PEER_CONFIGURED_WRONG, PEERS)
+lets_not_in = one(Cause.LETS_NOT_IN, PEERS)
+gave_up = one(Cause.GAVE_UP, PEERS)
+records = one(Cause.RECORDS_DIFFER, BETWEEN)
+resumption = one(Cause.RESUMPTION, PEERS)
+
+CERTIFICATE: tuple[Rule, ...] = (
+    own_side.absent, own_side.flawed, own_side.issuer, own_side.wrong_name, own_side.not_let_in,
+    own_side.clock, own_side.unsaid,
+)  # fmt: skip
+
+HELLO_CLIENT: tuple[Rule, ...] = (
+    own_side.suites, own_side.groups, own_side.schemes, own_side.versions, own_side.name, misconfigured, lets_not_in,
+)  # fmt: skip
+
+# What an alert asks for whenever it comes, unless the next table knows better.
+ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
+    Alert.CLOSE_NOTIFY: (second_handshake, own_side.absent, gave_up, stopped),
+    Alert.UNEXPECTED_MESSAGE: (second_handshake, device, _disagreement),
+    Alert.BAD_RECORD_MAC: (records, device),
+    Alert.RECORD_OVERFLOW: (device, _disagreement),
+    Alert.HANDSHAKE_FAILURE: (own_side.absent, second_handshake, *CERTIFICATE, *HELLO_CLIENT),
+    Alert.NO_CERTIFICATE: (one(Cause.NO_CERTIFICATE, PEERS, LIKELY),),
+    Alert.BAD_CERTIFICATE: (*CERTIFICATE, one(Cause.NOT_ACCEPTED, OURS)),
+    Alert.UNSUPPORTED_CERTIFICATE: (own_side.absent, own_side.flawed, own_side.wrong_use, own_side.unsaid),
+    Alert.CERTIFICATE_REVOKED: (own_side.flawed, own_side.revoked),
+    Alert.CERTIFICATE_EXPIRED: (own_side.flawed, own_side.expired_by_alert),
+    Alert.CERTIFICATE_UNKNOWN: (own_side.absent, own_side.flawed, own_side.issuer, own_side.status, *CERTIFICATE),
+    Alert.ILLEGAL_PARAMETER: (device, _disagreement),
+    Alert.UNKNOWN_CA: (own_side.absent, own_side.issuer, own_side.flawed, one(Cause.CA_NOT_ACCEPTED, OURS)),
+    # GnuTLS tells every certificate that it does not accept by this one.
+    Alert.ACCESS_DENIED: (own_side.absent, own_side.flawed, own_side.not_let_in, own_side.issuer, lets_not_in),
+    Alert.DECODE_ERROR: (device, _disagreement),
+    Alert.DECRYPT_ERROR: (own_side.refused_signature, own_side.key_mismatch, records),
+    Alert.PROTOCOL_VERSION: (own_side.versions,),
+    Alert.INSUFFICIENT_SECURITY: (own_side.suites, own_side.groups, own_side.weak_key),
+    Alert.INTERNAL_ERROR: (second_handshake, misconfigured, stopped),
+    Alert.INAPPROPRIATE_FALLBACK: (one(Cause.FELL_BACK, OURS), device),
+    Alert.USER_CANCELED: (gave_up,),
+    Alert.NO_RENEGOTIATION: (second_handshake, one(Cause.WANTS_RENEGOTIATION, PEERS)),
+    Alert.MISSING_EXTENSION: (device, _disagreement),
+    Alert.UNSUPPORTED_EXTENSION: (device, _disagreement),
+    Alert.CERTIFICATE_UNOBTAINABLE: (own_side.absent, one(Cause.NOT_ACCEPTED, OURS)),
+    Alert.UNRECOGNIZED_NAME: (own_side.name_certainly,),
+    Alert.BAD_CERTIFICATE_STATUS_RESPONSE: (own_side.flawed, own_side.staple),
+    Alert.BAD_CERTIFICATE_HASH_VALUE: (device, _disagreement),
+    Alert.UNKNOWN_PSK_IDENTITY: (resumption,),
+    Alert.CERTIFICATE_REQUIRED: (own_side.absent, one(Cause.NO_CERTIFICATE, OURS)),
+    Alert.GENERAL_ERROR: (misconfigured, stopped),
+    Alert.NO_APPLICATION_PROTOCOL: (own_side.protocols,),
+    Alert.ECH_REQUIRED: (own_side.name, _disagreement),
+}  # fmt: skip
+
+BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
+    Progress.HELLO: {
+        Alert.HANDSHAKE_FAILURE: (*HELLO_CLIENT, own_side.large_hello),
+        Alert.INTERNAL_ERROR: (misconfigured, own_side.name, own_side.large_hello),
+        Alert.UNEXPECTED_MESSAGE: (one(Cause.SPEAKS_PLAIN, PEERS), own_side.large_hello, device),
+        Alert.DECODE_ERROR: (own_side.large_hello, own_side.versions, device, _disagreement),
+        Alert.ILLEGAL_PARAMETER: (own_side.large_hello, own_side.versions, device, _disagreement),
+        Alert.CLOSE_NOTIFY: (lets_not_in, own_side.name, stopped),
+        Alert.ACCESS_DENIED: (lets_not_in, own_side.name),
+        Alert.INSUFFICIENT_SECURITY: (own_side.suites, own_side.groups, own_side.versions),
+    },
+    Progress.CHOSEN: {
+        Alert.HANDSHAKE_FAILURE: (own_side.groups, own_side.schemes, misconfigured),
+        Alert.CLOSE_NOTIFY: (stopped, device),
+    },
+    Progress.JUDGED: {
+        Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, one(Cause.NO_SHARED_SUITE, PEERS)),
+        Alert.INTERNAL_ERROR: (*CERTIFICATE[:2], misconfigured, stopped),
+        Alert.CLOSE_NOTIFY: (
+            own_side.absent, own_side.flawed, own_side.issuer, own_side.wrong_name, gave_up,
+            own_side.not_let_in, stopped,
+        ),
+    },
+    Progress.ACCEPTED: {
+        Alert.INTERNAL_ERROR: (second_handshake, stopped, misconfigured),
+    },
+}  # fmt: skip

@@ -1,0 +1,410 @@
+"""From what recorders noted to a ladder: who sent what in which order, what arrived, what was checked.
+
+Takes the notes of both sides or of one. Fields come from the codec tables. Tickets are withheld.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from bothways.describe.documents import certificate_document
+from bothways.describe.escape import visible
+from bothways.describe.messages import summary, title, version
+from bothways.describe.recorder import Noted
+from bothways.describe.steps import STEPS
+from bothways.diagnosis import Explanation, Likely, Weight
+from bothways.errors import PeerAlert, PeerFault, Truncated
+from bothways.faults import shown
+from bothways.iana import Alert, CipherSuite, ContentType, name
+from bothways.ladder.by_step import story
+from bothways.ladder.model import (
+    AlertSent,
+    Arrival,
+    Arrow,
+    Card,
+    CauseTold,
+    CheckMade,
+    ChoiceMade,
+    DataSent,
+    Failure,
+    Field,
+    KeysTaken,
+    Ladder,
+    Message,
+    Rung,
+    Side,
+    Standing,
+    StepTaken,
+    other,
+)
+from bothways.roles import Phase, StepId
+from bothways.tls.events import AlertSeen, Chosen, Judged, KeysChanged, MessageSeen, Proved, RecordSeen
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire import flight, tls12, tls13
+from bothways.tls.wire.hello import HELLO_RETRY_REQUEST, ServerHello, is_retry
+from bothways.tls.wire.words import ITEMS_SHOWN, words
+
+TEXT_LIMIT = 600
+WITHHELD = "withheld: whoever has a ticket may be able to resume with it"
+TICKETS = (ext.SessionTicket, ext.PreSharedKeys)  # extensions that hold tickets
+
+CODECS = {cls: codec for table in (flight.MESSAGES_12, flight.MESSAGES_13) for cls, codec in table.values()}
+
+
+def drawn(
+    client: Sequence[Noted],
+    server: Sequence[Noted],
+    recorded: datetime,
+    *,
+    client_error: Exception | None = None,
+    server_error: Exception | None = None,
+    client_causes: Explanation | None = None,
+    server_causes: Explanation | None = None,
+) -> Ladder:
+    """Return the ladder of a handshake from what the two sides noted; one may have noted nothing.
+
+    recorded: when that was. client_error, server_error: what ended the conversation for each, if anything;
+    client_causes, server_causes: how that is explained.
+    """
+    failures = _failures(("client", client_error, client_causes), ("server", server_error, server_causes))
+    cards = _Cards(recorded)
+    start = min((each.at for each in (*client, *server)), default=0.0)
+    rungs = [*_rungs("client", client, server, start, cards), *_rungs("server", server, client, start, cards)]
+    rungs.sort(key=lambda rung: rung.at)
+    rungs = _in_phases(_with_failures(_joined(rungs), failures))
+    heard: tuple[tuple[Side, Sequence[Noted]], ...] = (("client", client), ("server", server))
+    finished = {rung.by for rung in rungs if isinstance(rung, Message) and rung.name == "Finished"}
+    outcome: Any = "failed" if failures else "succeeded" if len(finished) == 2 else "unfinished"
+    return Ladder(
+        format="bothways-handshake",
+        version=1,
+        recorded=recorded.isoformat(timespec="seconds"),
+        sides=tuple(side for side, notes in heard if notes),
+        outcome=outcome,
+        **_agreed((*client, *server)),
+        failures=failures,
+        steps=tuple(_steps(client, server, rungs, outcome, failures)),
+        rungs=tuple(rungs),
+        certificates=tuple(cards.made),
+    )
+
+
+# -- what one side noted ---------------------------------------------------------------------------------
+
+
+def _rungs(
+    side: Side, notes: Sequence[Noted], others: Sequence[Noted], start: float, cards: _Cards
+) -> Iterator[Rung]:
+    """Return what `side` noted: its own arrows, those that only it saw, and its remarks."""
+    known = {sent: _copies(others, sent=not sent) for sent in (True, False)}
+    arrived = _data(others, sent=False)
+    for each in notes:
+        at = round((each.at - start) * 1000, 3)
+        match each.note:
+            case RecordSeen(sent, ContentType.application_data, size, epoch):
+                if sent or not others:
+                    arrived -= size
+                    arrival: Arrival = "unknown" if not others else "whole" if arrived >= 0 else "lost"
+                    by = side if sent else other(side)
+                    yield DataSent("data", Phase.OPEN, at, by, size, cast(Any, epoch.value), arrival)
+            case MessageSeen(sent) | AlertSeen(sent):
+                copies = known[sent]
+                whole = copies[_same(each)] > 0
+                copies[_same(each)] -= 1
+                if sent or not others or not whole:
+                    missing: Arrival = "lost" if sent else "altered"
+                    arrival = "unknown" if not others else "whole" if whole else missing
+                    yield _arrow(side if sent else other(side), each, at, arrival, cards)
+            case _:
+                yield from _remarks(side, each, at, alone=not others)
+
+
+def _copies(notes: Iterable[Noted], *, sent: bool) -> Counter[object]:
+    """Count the messages and alerts that a side sent, or received, by what tells one from another."""
+    return Counter(
+        _same(each)
+        for each in notes
+        if isinstance(each.note, (MessageSeen, AlertSeen)) and each.note.sent is sent
+    )
+
+
+def _same(noted: Noted) -> object:
+    match noted.note:
+        case MessageSeen(raw=raw):
+            return raw
+        case AlertSeen(_, level, description):
+            return level, description
+    return None
+
+
+def _data(notes: Iterable[Noted], *, sent: bool) -> int:
+    """Return how many bytes of application data a side sent or received."""
+    return sum(
+        each.note.size
+        for each in notes
+        if isinstance(each.note, RecordSeen)
+        and each.note.content_type == ContentType.application_data
+        and each.note.sent is sent
+    )
+
+
+def _arrow(by: Side, noted: Noted, at: float, arrival: Arrival, cards: _Cards) -> Arrow:
+    note = noted.note
+    if isinstance(note, AlertSeen):
+        text = name(Alert, note.description).lower()
+        return AlertSent("alert", Phase.HELLO, at, by, text, cast(Any, note.epoch.value), arrival)
+    if not isinstance(note, MessageSeen):
+        raise TypeError(f"{type(note).__name__} is no arrow")
+    secret = _holds_ticket(note.message)
+    return Message(
+        kind="message",
+        phase=Phase.HELLO,
+        at=at,
+        by=by,
+        name=title(note.message),
+        steps=note.steps,
+        keys=cast(Any, note.epoch.value),
+        size=len(note.raw),
+        arrival=arrival,
+        summary=summary(note.message),
+        fields=tuple(_fields(note.message)),
+        bytes=None if secret else note.raw.hex(),
+        certificates=tuple(cards.of(by, note.message)),
+    )
+
+
+def _remarks(side: Side, noted: Noted, at: float, *, alone: bool) -> Iterator[Rung]:
+    match noted.note:
+        case Proved(step, text):
+            yield CheckMade("check", Phase.HELLO, at, side, step, "passed", visible(text, TEXT_LIMIT))
+        case Judged(step, verdict):
+            for each in verdict.findings:
+                text = visible(each.text, TEXT_LIMIT)
+                outcome: Any = each.outcome.value
+                yield CheckMade("check", Phase.HELLO, at, side, step.part(each.letter), outcome, text)
+        case Chosen(what, offered, chosen, by) if by == side or alone:
+            yield ChoiceMade("choice", Phase.HELLO, at, cast(Side, by), what, offered, shown(chosen))
+        case KeysChanged(sent, epoch, suite) if sent or alone:
+            yield KeysTaken("keys", Phase.HELLO, at, side, sent, cast(Any, epoch.value), suite)
+
+
+# -- messages --------------------------------------------------------------------------------------------
+
+
+def _fields(message: flight.Message) -> Iterator[Field]:
+    """The fields in words by the codec tables; a list also by its parts."""
+    codec: Any = CODECS[type(message)]
+    if isinstance(message, ServerHello) and is_retry(message):
+        codec = HELLO_RETRY_REQUEST
+    forms = dict(getattr(codec.shape, "fields", ()))
+    ticket = isinstance(message, (tls12.NewSessionTicket, tls13.NewSessionTicket))
+    for field, value, text in flight.fields_of(message):
+        if ticket and field.startswith("ticket") and isinstance(value, bytes):
+            yield Field(field, WITHHELD, ())
+        elif isinstance(value, tuple) and len(value) > 1 and field in forms:
+            items = tuple(_item(forms[field], each) for each in value[:ITEMS_SHOWN])
+            more = (f"and {len(value) - ITEMS_SHOWN} more",) if len(value) > ITEMS_SHOWN else ()
+            yield Field(field, f"{len(value)} items" if len(text) > 80 else text, items + more)
+        elif isinstance(value, tuple) and any(isinstance(each, TICKETS) for each in value):
+            yield Field(field, WITHHELD, ())
+        else:
+            yield Field(field, text, ())
+
+
+def _item(form: Any, value: Any) -> str:
+    text = words(form, (value,))
+    return f"{text.partition(' ')[0]} {WITHHELD}" if isinstance(value, TICKETS) else text
+
+
+def _holds_ticket(message: flight.Message) -> bool:
+    if isinstance(message, (tls12.NewSessionTicket, tls13.NewSessionTicket)):
+        return True
+    return any(isinstance(each, TICKETS) for each in getattr(message, "extensions", None) or ())
+
+
+class _Cards:
+    """The certificates of a ladder, each once for each side that sent it."""
+
+    def __init__(self, now: datetime) -> None:
+        self.made: list[Card] = []
+        self._known: dict[tuple[Side, bytes], int] = {}
+        self._now = now
+
+    def of(self, by: Side, message: flight.Message) -> list[int]:
+        """Return the places of the certificates in `message`."""
+        chain: Sequence[bytes] = ()
+        if isinstance(message, tls13.Certificate):
+            chain = [entry.cert_data for entry in message.certificate_list]
+        elif isinstance(message, tls12.Certificate):
+            chain = message.certificate_list
+        return [self._card(by, place, der) for place, der in enumerate(chain)]
+
+    def _card(self, by: Side, place: int, der: bytes) -> int:
+        known = self._known.get((by, der))
+        if known is None:
+            known = self._known[by, der] = len(self.made)
+            self.made.append(Card(by, place, *self._words(der)))
+        return known
+
+    def _words(self, der: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
+        document = certificate_document(der, self._now)
+        if document.damaged:
+            return f"{len(der)} bytes that are no certificate", ()
+        return document.title, document.facts
+
+
+# -- the whole -------------------------------------------------------------------------------------------
+
+
+def _joined(rungs: Iterable[Rung]) -> list[Rung]:
+    """Make one arrow of application data that goes the same way, one after the other."""
+    joined: list[Rung] = []
+    for rung in rungs:
+        last = joined[-1] if joined else None
+        if (
+            isinstance(rung, DataSent)
+            and isinstance(last, DataSent)
+            and (rung.by, rung.keys, rung.arrival) == (last.by, last.keys, last.arrival)
+        ):
+            joined[-1] = replace(last, size=last.size + rung.size)
+        else:
+            joined.append(rung)
+    return joined
+
+
+def _with_failures(rungs: list[Rung], failures: Iterable[Failure]) -> list[Rung]:
+    """Put in each failed check that no verdict told of, before the alert that told the peer."""
+    for each in failures:
+        told = any(_is_failed(rung, each) for rung in rungs)
+        if each.kind != "PeerFault" or not each.step or each.step not in STEPS or told:
+            continue
+        places = (
+            place
+            for place, rung in enumerate(rungs)
+            if isinstance(rung, AlertSent) and rung.by == each.side and rung.name == each.alert
+        )
+        place = next(places, len(rungs))
+        at = rungs[place].at if place < len(rungs) else rungs[-1].at if rungs else 0.0
+        rungs.insert(place, CheckMade("check", Phase.HELLO, at, each.side, each.step, "failed", each.text))
+    return rungs
+
+
+def _is_failed(rung: Rung, failure: Failure) -> bool:
+    return (
+        isinstance(rung, CheckMade)
+        and rung.outcome == "failed"
+        and (rung.by, rung.step) == (failure.side, failure.step)
+    )
+
+
+def _in_phases(rungs: Sequence[Rung]) -> list[Rung]:
+    """Give each rung its phase. Phases come one after the other; what belongs to the last one but stands
+    before the end of an earlier one, as the server's Finished of TLS 1.3 does, is drawn where it stands."""
+    placed: list[Rung] = []
+    phases = [_own_phase(rung) for rung in rungs]
+    last = max((at for at, own in enumerate(phases) if own not in (None, Phase.OPEN)), default=-1)
+    phase = Phase.HELLO
+    for at, (rung, own) in enumerate(zip(rungs, phases, strict=True)):
+        if own is not None and own > phase and (own is not Phase.OPEN or at > last):
+            phase = own
+        placed.append(replace(rung, phase=phase))
+    return placed
+
+
+def _own_phase(rung: Rung) -> Phase | None:
+    """Return the phase that a rung belongs to by itself, if it does."""
+    match rung:
+        case Message(steps=(first, *_)):
+            return first.phase
+        case CheckMade(step=step, outcome=outcome) if step.phase is not Phase.OPEN or outcome == "passed":
+            return step.phase
+        case DataSent():
+            return Phase.OPEN
+    return None
+
+
+def _agreed(notes: Iterable[Noted]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"tls": None, "suite": None, "group": None}
+    for each in notes:
+        match each.note:
+            case MessageSeen(message=ServerHello() as hello) if not is_retry(hello):
+                selected = ext.find(hello.extensions or (), ext.SelectedVersion)
+                facts["tls"] = version(selected.version if selected else hello.legacy_version)
+                facts["suite"] = name(CipherSuite, hello.cipher_suite)
+            case Chosen("group", _, chosen):
+                facts["group"] = shown(chosen)
+    return facts
+
+
+def _failures(*sides: tuple[Side, Exception | None, Explanation | None]) -> tuple[Failure, ...]:
+    """Tell how each side ended, whoever found the fault first."""
+    found = [_failure(side, error, why) for side, error, why in sides if error is not None]
+    return tuple(sorted(found, key=lambda failure: failure.kind != "PeerFault"))
+
+
+def _failure(side: Side, error: Exception, why: Explanation | None) -> Failure:
+    text = visible(str(error), TEXT_LIMIT)
+    causes = tuple(_cause(each) for each in why.told) if why is not None else ()
+    blank = Failure(side, type(error).__name__, "", text, (), "", "", why.usually if why else "", "", causes)
+    match error:
+        case PeerFault():
+            return replace(
+                blank,
+                step=error.step or "",
+                text=error.sentence,
+                also=tuple(str(reason) for reason in error.reasons[1:]),
+                rule=error.rule,
+                alert=error.alert.name.lower(),
+                hint="" if causes else error.hint,
+            )
+        case PeerAlert():
+            text = f"the {error.peer} refused the connection with alert {error.name}"
+            meaning = blank.meaning or visible(error.meaning, TEXT_LIMIT)
+            hint = "" if causes else visible(error.hint, TEXT_LIMIT)
+            return replace(
+                blank, step=error.step or "", text=text, alert=error.name, meaning=meaning, hint=hint
+            )
+        case Truncated():
+            return replace(blank, step=error.step or "")
+    return blank
+
+
+def _cause(likely: Likely) -> CauseTold:
+    return CauseTold(
+        cause=likely.cause.name,
+        whose=cast(Any, likely.party.value),
+        certain=likely.weight is Weight.CERTAIN,
+        text=likely.text,
+        evidence=likely.evidence,
+        remedy=likely.remedy,
+        command=likely.command,
+    )
+
+
+def _steps(
+    client: Sequence[Noted],
+    server: Sequence[Noted],
+    rungs: Sequence[Rung],
+    outcome: str,
+    failures: Sequence[Failure],
+) -> Iterator[StepTaken]:
+    failed = {rung.step for rung in rungs if isinstance(rung, CheckMade) and rung.outcome == "failed"}
+    if not (client and server):  # what one side alone can know of the other's check is its alert
+        failed |= {each.step for each in failures if each.step and each.kind == "PeerAlert"}
+    asked = any(isinstance(rung, Message) and rung.name == "CertificateRequest" for rung in rungs)
+    silent = {side for side, notes in (("client", client), ("server", server)) if not notes}
+    in_vain = all(rung.arrival == "lost" for rung in rungs if isinstance(rung, DataSent))
+    for view in story(client, server):
+        id_, actor = view.name.id, view.name.actor
+        standing: Standing = "failed" if id_ in failed else view.standing
+        if id_ is StepId.APPLICATION_DATA and in_vain and outcome != "succeeded":
+            standing = "not reached"
+        if standing == "not reached" and outcome == "succeeded":
+            one_way = id_.phase is Phase.CLIENT_AUTHENTICATION and not asked
+            unseen = actor in silent or id_ is StepId.APPLICATION_DATA
+            standing = "not part of it" if one_way else "not seen" if unseen else standing
+        yield StepTaken(id_, cast(Any, actor), view.name.title, standing)

@@ -1,0 +1,187 @@
+"""What one side of a connection can say of it: for people as lines, for programs as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bothways.describe.escape import visible
+from bothways.describe.names import ANONYMOUS, every_name
+from bothways.describe.recorder import Noted
+from bothways.diagnosis import Explanation, facts_of
+from bothways.errors import PeerAlert, PeerFault, TLSError, Truncated
+from bothways.roles import StepId
+from bothways.tls.events import Caution, Judged, MessageSeen, Peer, Proved
+from bothways.trust.certificate import subject_of
+from bothways.trust.verdict import Names
+
+Check = dict[str, str]
+
+
+class Reported(Protocol):
+    """What a report asks of a connection, whatever carries it."""
+
+    @property
+    def peer(self) -> Peer | None:
+        """Who the peer proved to be."""
+        ...
+
+    @property
+    def version(self) -> str | None:
+        """The version of TLS."""
+        ...
+
+    @property
+    def suite(self) -> str | None:
+        """The cipher suite."""
+        ...
+
+    @property
+    def group(self) -> str | None:
+        """The group."""
+        ...
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol."""
+        ...
+
+    @property
+    def resumed(self) -> bool:
+        """Whether a session was resumed."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[Caution]:
+        """What a user should know."""
+        ...
+
+
+def checks(notes: Sequence[Noted]) -> list[Check]:
+    """Return every check that this side made or left out, in the order of the ids."""
+    found: list[Check] = []
+    for each in notes:
+        match each.note:
+            case Proved(step, text):
+                found.append(_row(step, "passed", text))
+            case Judged(step, verdict):
+                for finding in verdict.findings:
+                    id_, text = step.part(finding.letter), visible(finding.text, 600)
+                    found.append(_row(id_, finding.outcome.value, text))
+    return sorted(found, key=lambda check: check["id"])
+
+
+def own_part(notes: Sequence[Noted]) -> Check:
+    """Say what a client did about the server's request for a certificate (step 3.1)."""
+    asked = any(_is(each, "CertificateRequest") and not each.note.sent for each in notes)  # type: ignore[union-attr]
+    sent = [each.note.message for each in notes if _is(each, "Certificate") and each.note.sent]  # type: ignore[union-attr]
+    if not asked:
+        return _row(StepId.CLIENT_CERTIFICATE, "not asked", "the server asked for no certificate of ours")
+    if not sent or not sent[0].certificate_list:  # type: ignore[union-attr]
+        text = "the server asked for a certificate and we sent none"
+        return _row(StepId.CLIENT_CERTIFICATE, "none sent", text)
+    return _row(StepId.CLIENT_CERTIFICATE, "sent", "our certificate was sent, and its key proved")
+
+
+def _row(step: StepId, outcome: str, text: str) -> Check:
+    return {"id": step, "outcome": outcome, "text": text}
+
+
+def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> list[str]:
+    """Report an established connection of a client in lines for a terminal."""
+    lines = [f"connected to {address}: TLS {connection.version}, {connection.suite}, {connection.group}"]
+    if connection.alpn is not None:
+        lines.append(f"application protocol: {visible(connection.alpn)}")
+    lines.append(f"the peer is {every_name(connection.peer.names) if connection.peer else ANONYMOUS}")
+    ours = own_part(notes)
+    rows = [*checks(notes), ours]
+    if ours["outcome"] == "sent":
+        rows.append(_verdict_on_us(connection.version))
+    rows.sort(key=lambda check: check["id"])
+    width = max(len(check["outcome"]) for check in rows)
+    lines += [f"  {check['id']:<4}  {check['outcome']:<{width}}  {check['text']}" for check in rows]
+    lines += [f"warning: {warning}" for warning in connection.warnings]
+    return lines
+
+
+def _verdict_on_us(version: str | None) -> Check:
+    """Say what a client knows of step 3.3: in TLS 1.2 the server's Finished comes after its verdict."""
+    if version == "1.2":
+        return _row(StepId.CLIENT_VERDICT, "accepted", "the server's Finished came after it had judged us")
+    return _row(StepId.CLIENT_VERDICT, "not known yet", "in TLS 1.3 the server's first words will tell")
+
+
+def report_facts(connection: Reported, notes: Sequence[Noted]) -> dict[str, object]:
+    """Return the same as values that fit into JSON."""
+    return {
+        "version": connection.version,
+        "suite": connection.suite,
+        "group": connection.group,
+        "alpn": connection.alpn,
+        "resumed": connection.resumed,
+        "peer": peer_facts(connection.peer),
+        "checks": checks(notes),
+        "own_certificate": own_part(notes)["outcome"],
+        "warnings": [str(warning) for warning in connection.warnings],
+    }
+
+
+def peer_facts(peer: Peer | None) -> dict[str, object] | None:
+    """Return who a peer proved to be as values that fit into JSON."""
+    if peer is None:
+        return None
+    return {
+        **names_facts(peer.names),
+        "path": [visible(subject_of(each)) for each in peer.path],
+        "valid_until": peer.verdict.valid_until.isoformat(),
+    }
+
+
+def names_facts(names: Names) -> dict[str, object]:
+    """Return every name of a certificate's holder by kind."""
+    return {
+        "subject": names.subject,
+        "common_name": names.common_name,
+        "dns": list(names.dns),
+        "ip": list(names.ip),
+        "uri": list(names.uri),
+        "email": list(names.email),
+    }
+
+
+def error_facts(error: Exception, why: Explanation | None = None) -> dict[str, object]:
+    """Return what failed as values that fit into JSON; `text` is for people. why: how it is explained."""
+    facts: dict[str, object] = {"kind": type(error).__name__, "text": str(error)}
+    match error:
+        case PeerFault():
+            facts |= {
+                "fault": error.fault.name,
+                "by": error.peer,
+                "step": error.step,
+                "state": error.state,
+                "rule": error.rule,
+                "alert": error.alert.name.lower(),
+                "sentence": error.sentence,
+                "hint": error.hint,
+                "reasons": [str(reason) for reason in error.reasons],
+            }
+        case PeerAlert():
+            facts |= {
+                "by": error.peer,
+                "step": error.step,
+                "state": error.state,
+                "alert": error.name,
+                "meaning": error.meaning,
+                "hint": error.hint,
+            }
+        case Truncated():
+            facts |= {"by": error.peer, "step": error.step}
+        case TLSError():
+            pass
+        case OSError():
+            facts |= {"errno": error.errno}
+    return facts if why is None else facts | {"explanation": facts_of(why)}
+
+
+def _is(noted: Noted, message: str) -> bool:
+    return isinstance(noted.note, MessageSeen) and type(noted.note.message).__name__ == message

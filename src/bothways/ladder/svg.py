@@ -1,0 +1,226 @@
+"""A ladder as an SVG picture for documents: one file that needs nothing else, light and dark.
+
+It holds what the page shows before anything is opened; where there is no room, text is cut with an ellipsis.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from itertools import groupby
+
+from bothways.describe.escape import markup, visible
+from bothways.describe.steps import PHASES
+from bothways.ladder.colours import DARK, KEYS, LIGHT, OUTCOMES, SIGNS, UNDER, variables
+from bothways.ladder.model import (
+    AlertSent,
+    CheckMade,
+    ChoiceMade,
+    DataSent,
+    Failure,
+    KeysTaken,
+    Ladder,
+    Message,
+    Rung,
+    Side,
+    agreed,
+    heading,
+    headline,
+    other,
+)
+from bothways.roles import Phase
+
+WIDTH, LEFT, RIGHT = 960, 80, 880
+MARGIN = 20
+LINE = 17
+CHARACTERS = 92  # of a line between the lifelines
+
+STYLE = (
+    f"svg{{color-scheme:light dark;{variables(LIGHT)}}}"
+    f"@media (prefers-color-scheme:dark){{svg{{{variables(DARK)}}}}}"
+    "text{font:13px system-ui,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;fill:var(--ink)}"
+    ".title{font-size:20px;font-weight:700}.name{font-weight:650}.soft{fill:var(--soft)}"
+    ".small{font-size:11px;fill:var(--soft)}.phase{font-size:14px;font-weight:700}"
+    ".ground{fill:var(--paper)}.band{fill:var(--band)}.life{stroke:var(--life);stroke-width:2}"
+    ".shaft{fill:none;stroke-width:2}"
+    ".plain{stroke:var(--plain);stroke-dasharray:6 4}.handshake{stroke:var(--handshake)}"
+    ".application{stroke:var(--application)}.tip{stroke:none}"
+    ".tip.plain{fill:var(--plain)}.tip.handshake{fill:var(--handshake)}"
+    ".tip.application{fill:var(--application)}"
+    ".mark{fill:var(--card);stroke-width:2}.dot{fill:var(--soft)}"
+    ".passed{stroke:var(--passed)}.failed{stroke:var(--failed)}.skipped{stroke:var(--skipped)}"
+    ".sign{font-size:11px;font-weight:700}.sign.passed{stroke:none;fill:var(--passed)}"
+    ".sign.failed,.wrong{stroke:none;fill:var(--failed)}.sign.skipped{stroke:none;fill:var(--skipped)}"
+    ".lost{font-size:15px;font-weight:700;fill:var(--failed)}"
+    ".alarm{fill:var(--alarm);stroke:var(--failed)}"
+)
+
+Drawn = list[str]
+
+
+def as_svg(ladder: Ladder) -> str:
+    """Return a ladder as an SVG document."""
+    body: Drawn = []
+    y = _heading(ladder, body)
+    top = y
+    bands: Drawn = []
+    rungs = {phase: list(found) for phase, found in groupby(ladder.rungs, key=lambda rung: rung.phase)}
+    for phase, found in rungs.items():
+        start = y
+        body.append(_words(WIDTH / 2, y + 22, f"{phase} · {PHASES[phase]}", "phase", "middle"))
+        y += 34
+        for rung in found:
+            y += _rung(rung, ladder, y, body)
+        y += 8
+        if phase in (Phase.SERVER_AUTHENTICATION, Phase.OPEN):
+            bands.append(f'<rect class="band" x="0" y="{start}" width="{WIDTH}" height="{y - start}"/>')
+    lives = [f'<path class="life" d="M{x} {top}V{y}"/>' for x in (LEFT, RIGHT)]
+    y += MARGIN
+    said = "; ".join((f"{headline(ladder)}: {agreed(ladder)}", *(each.text for each in ladder.failures)))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" '
+        f'role="img" aria-label="{markup(said, 600)}"><title>{markup(headline(ladder))}</title>'
+        f'<style>{STYLE}</style><rect class="ground" width="{WIDTH}" height="{y}"/>'
+        f"{''.join((*bands, *lives, *body))}</svg>\n"
+    )
+
+
+def _words(x: float, y: float, text: str, style: str = "", anchor: str = "start", limit: int = 130) -> str:
+    return f'<text class="{style}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{markup(text, limit)}</text>'
+
+
+def _heading(ladder: Ladder, body: Drawn) -> int:
+    body.append(_words(MARGIN, 34, headline(ladder), "title"))
+    _legend(WIDTH - 490, 34, body)
+    body.append(_words(MARGIN, 54, agreed(ladder), "soft"))
+    y = 64
+    for each in ladder.failures[:1]:
+        y += _failure(each, MARGIN, y + 4, WIDTH - 2 * MARGIN, body) + 8
+    for side, x, anchor in (("client", LEFT - 30, "start"), ("server", RIGHT + 30, "end")):
+        leaf = next((card.title for card in ladder.certificates if card.by == side and not card.place), "")
+        body.append(_words(x, y + 22, side, "phase", anchor))
+        body.append(_words(x, y + 38, leaf, "small", anchor, 50))
+    return y + 48
+
+
+def _legend(x: int, y: int, body: Drawn) -> None:
+    """Say, from `x` on, what the three kinds of lines mean."""
+    for keys, colour in KEYS.items():
+        body += _shaft(colour, x, x + 30, y - 4)
+        body.append(_words(x + 37, y, UNDER[keys], "small"))
+        x += 50 + len(UNDER[keys]) * 6
+
+
+def _shaft(keys: str, start: int, end: int, y: int) -> Iterator[str]:
+    for offset in (-2, 2) if keys == "application" else (0,):
+        yield f'<path class="shaft {keys}" d="M{start} {y + offset}H{end}"/>'
+
+
+def _rung(rung: Rung, ladder: Ladder, y: int, body: Drawn) -> int:
+    """Draw one rung from `y` down; return its height."""
+    match rung:
+        case Message():
+            facts = f"  {', '.join(rung.steps)} · {rung.size} bytes"
+            return _arrow(rung, rung.name, facts, rung.summary, y, body)
+        case AlertSent():
+            return _arrow(rung, f"alert {rung.name}", "", "", y, body)
+        case DataSent():
+            return _arrow(rung, "application data", f"  4.3 · {rung.size} bytes of records", "", y, body)
+        case ChoiceMade():
+            return _remark(rung.by, f"chooses {rung.what} {rung.chosen}", "", "", y, body)
+        case KeysTaken():
+            verb = "sends" if rung.sends else "receives"
+            return _remark(rung.by, f"{verb} under {rung.keys} from here on", "", "", y, body)
+        case CheckMade():
+            return _check(rung, ladder, y, body)
+
+
+def _arrow(
+    rung: Message | AlertSent | DataSent, name: str, facts: str, gist: str, y: int, body: Drawn
+) -> int:
+    right = rung.by == "client"
+    x, anchor = (LEFT + 16, "start") if right else (RIGHT - 16, "end")
+    wrong = isinstance(rung, AlertSent) and rung.name != "close_notify"
+    style = "name wrong" if wrong else "name"
+    missing = {"lost": f" · not seen by the {other(rung.by)}", "altered": " · is not what was sent"}
+    stray = missing.get(rung.arrival, "")
+    body.append(
+        f'<text x="{x}" y="{y + 16}" text-anchor="{anchor}"><tspan class="{style}">{markup(name)}</tspan>'
+        f'<tspan class="small">{markup(facts)}</tspan><tspan class="wrong">{stray}</tspan></text>'
+    )
+    body.append(_words(LEFT - 10, y + 16, f"{rung.at:.1f} ms", "small", "end"))
+    keys, line = KEYS[rung.keys], y + 25
+    start, end, back = (LEFT, RIGHT, -11) if right else (RIGHT, LEFT, 11)
+    body += _shaft(keys, start, end + back, line)
+    if rung.arrival == "lost":
+        body.append(_words(end + back, line + 5, "✕", "lost", "middle"))
+    else:
+        body.append(f'<path class="tip {keys}" d="M{end} {line}l{back} -6v12z"/>')
+    lines = _wrapped(gist, CHARACTERS + 24, 2)
+    for at, text in enumerate(lines):
+        body.append(_words(x, line + 18 + at * 15, text, "small", anchor))
+    return 34 + 15 * len(lines) + 4
+
+
+def _check(rung: CheckMade, ladder: Ladder, y: int, body: Drawn) -> int:
+    colour, sign = OUTCOMES[rung.outcome], SIGNS[rung.outcome]
+    if rung.outcome != "failed":
+        spoken = "" if rung.outcome == "passed" else f"{rung.outcome}: "
+        return _remark(rung.by, f"{rung.step} · {spoken}{rung.text}", colour, sign, y, body)
+    found = (each.text for each in ladder.failures if (each.side, each.step) == (rung.by, rung.step))
+    failure = Failure(rung.by, "", rung.step, next(found, rung.text), (), "", "", "", "")
+    height = _failure(failure, LEFT + 18, y + 4, RIGHT - LEFT - 36, body)
+    _mark(rung.by, y + 20, colour, sign, body)
+    return height + 12
+
+
+def _remark(side: Side, text: str, colour: str, sign: str, y: int, body: Drawn) -> int:
+    lines = _wrapped(text, CHARACTERS, 3)
+    x, anchor = (LEFT + 16, "start") if side == "client" else (RIGHT - 16, "end")
+    for at, line in enumerate(lines):
+        body.append(_words(x, y + 14 + at * LINE, line, "" if sign else "soft", anchor))
+    _mark(side, y + 10, colour, sign, body)
+    return LINE * len(lines) + 5
+
+
+def _mark(side: Side, y: int, colour: str, sign: str, body: Drawn) -> None:
+    x = LEFT if side == "client" else RIGHT
+    if not sign:
+        body.append(f'<circle class="dot" cx="{x}" cy="{y}" r="4"/>')
+        return
+    body.append(f'<circle class="mark {colour}" cx="{x}" cy="{y}" r="9"/>')
+    body.append(_words(x, y + 4, sign, f"sign {colour}", "middle"))
+
+
+def _failure(failure: Failure, x: int, y: int, width: int, body: Drawn) -> int:
+    rows = [*_wrapped(f"The {failure.side} says: {failure.text}", width // 8, 4)]
+    strong = len(rows)
+    for each in failure.also:
+        rows += _wrapped(f"also: {each}", width // 7, 2)
+    facts = (("step", failure.step), ("rule", failure.rule), ("alert", failure.alert))
+    if any(text for _, text in facts):
+        rows.append("; ".join(f"{name} {text}" for name, text in facts if text))
+    for name, text in (("that means", failure.meaning), ("what to do", failure.hint)):
+        rows += _wrapped(f"{name}: {text}", width // 7, 3) if text else []
+    rows += [f"{heading(failure.causes)}:"] if failure.causes else []
+    for cause in failure.causes:
+        rows += _wrapped(f"• {cause.text}", width // 7, 3)
+        rows += [
+            row
+            for text in (cause.remedy, cause.command)
+            for row in _wrapped(f"→ {text}", width // 7, 2)
+            if text
+        ]
+    height = LINE * len(rows) + 16
+    body.append(f'<rect class="alarm" x="{x}" y="{y}" width="{width}" height="{height}" rx="6"/>')
+    for at, row in enumerate(rows):
+        body.append(_words(x + 14, y + 20 + at * LINE, row, "name" if at < strong else ""))
+    return height
+
+
+def _wrapped(text: str, characters: int, most: int) -> list[str]:
+    lines: Iterator[str] = iter(textwrap.wrap(visible(text, 4096), characters))
+    found = [line for line, _ in zip(lines, range(most + 1), strict=False)]
+    if len(found) > most:
+        found = [*found[: most - 1], found[most - 1][: characters - 1] + "…"]
+    return found

@@ -1,0 +1,171 @@
+"""Certificates in words."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+import pki
+from bothways.describe.documents import certificate_document, signature_words
+from bothways.describe.documents.asn1 import first
+from bothways.trust.certificate import Parsed
+from told import der, extension, facts, oid, one, sequence
+
+
+@pytest.fixture(scope="module")
+def root() -> pki.Issued:
+    return pki.root("Root")
+
+
+def test_a_certificate_is_told_in_words(root):
+    """Names, validity, key, usages, locations."""
+    address = x509.UniformResourceIdentifier("http://ca.example/x")
+    issued = pki.leaf(
+        root,
+        "server.example",
+        alternatives=["DNS:server.example", "IP:10.0.0.1", "URI:spiffe://a/b", "EMAIL:a@b.example", "DN:x"],
+        usage=("serverAuth", "any"),
+        serial=0x0ABC,
+        extra=[
+            (x509.CRLDistributionPoints([x509.DistributionPoint([address], None, None, None)]), False),
+            (
+                x509.AuthorityInformationAccess(
+                    [x509.AccessDescription(AuthorityInformationAccessOID.OCSP, address)]
+                ),
+                False,
+            ),
+            (x509.TLSFeature([x509.TLSFeatureType.status_request]), False),
+            (extension("1.2.3.4", b"\5\0"), True),
+        ],
+    )
+    document = one(issued.pem)
+    told = facts(document)
+    assert (document.kind, document.title) == ("certificate", "server.example")
+    assert told["subject"] == "CN=server.example"
+    assert told["issuer"] == "CN=Root"
+    assert told["valid"] == "2026-05-02 12:00:00 to 2027-05-02 12:00:00 UTC, 335 days left"
+    assert told["alternative names"] == (
+        "DNS server.example, IP 10.0.0.1, URI spiffe://a/b, email a@b.example, name CN=x"
+    )
+    assert told["extended key usage"] == "server authentication, any purpose"
+    assert told["key usage"] == "digital signature (critical)"
+    assert told["CA"] == "no (critical)"
+    assert told["CRL distribution points"] == "URI http://ca.example/x"
+    assert told["authority information"] == "OCSP responder URI http://ca.example/x"
+    assert told["TLS features"] == "status_request (5, must staple)"
+    assert told["extension 1.2.3.4"] == "2 bytes: 0500, which is null (critical)"
+    assert told["public key"] == "ECDSA on secp256r1"
+    assert told["signed with"] == "ecdsa-with-SHA256"
+    assert (told["version"], told["serial number"]) == ("3", "0abc")
+    assert told["SHA-256"] == sha256(issued.der).hexdigest()
+
+
+def test_what_a_person_came_for_stands_first(root):
+    """Whose it is, until when, what for and from whom; then everything else."""
+    names = [name for name, _ in one(pki.leaf(root).der).facts]
+    assert names[:7] == [
+        "subject", "valid", "alternative names", "extended key usage", "key usage", "CA", "issuer",
+    ]  # fmt: skip
+
+
+def test_an_authority_is_told_with_its_bounds(root):
+    """Self-signed by its own key or not, path length, name constraints."""
+    told = facts(one(root.pem))
+    assert told["issuer"] == "CN=Root (itself)"
+    assert told["signed with"].endswith(", by its own key")
+    assert told["CA"] == "yes (critical)"
+    constraints = x509.NameConstraints([x509.DNSName("example")], [x509.DNSName("bad.example")])
+    middle = pki.intermediate(root, path_length=1, extra=[(constraints, True)])
+    told = facts(one(middle.pem))
+    assert told["CA"] == "yes, at most 1 CA below it (critical)"
+    assert told["name constraints"] == "only DNS example, not DNS bad.example (critical)"
+    forged = pki.root("Root", signed_by=pki.key("P-256", 77))
+    assert facts(one(forged.pem))["signed with"].endswith(", not by its own key")
+
+
+def test_a_certificate_without_a_subject_is_called_by_its_first_name(root):
+    """RFC 5280 4.1.2.6: then the alternative names are critical."""
+    issued = pki.leaf(root, None, alternatives=["DNS:a.example", "DNS:b.example"], critical_alternatives=True)
+    assert one(issued.der).title == "DNS a.example"
+    assert facts(one(issued.der))["subject"] == "(empty)"
+    alone = pki.leaf(root, None, alternatives=["DNS:a.example"], critical_alternatives=True)
+    assert one(alone.der).title == "DNS a.example"
+    assert one(pki.leaf(root, None, alternatives=()).der).title == "(no name)"
+
+
+def altered(data: bytes, place: int, replacement: bytes, *, outside: bytes | None = None) -> bytes:
+    """A certificate with another element in that place of its signed part, and another algorithm outside."""
+    inner, algorithm, signature = list(first(data, "certificate").children())
+    fields = [each.encoded for each in inner.children()]
+    fields[place] = replacement
+    return sequence(sequence(*fields), outside or algorithm.encoded, signature.encoded)
+
+
+VERSION, SERIAL, ALGORITHM, ISSUER, VALIDITY, SUBJECT, KEY, EXTENSIONS = range(8)
+MINUTE = der(0x17, b"2601010000Z")
+
+
+@pytest.mark.parametrize(
+    ("place", "replacement", "name", "words"),
+    [
+        (VERSION, der(0xA0, der(0x02, b"\x06")), "version", "7"),
+        (VERSION, der(0xA0, b""), "version", "cannot be read: no version at byte"),
+        (SERIAL, der(0x02, b"\xff\x01"), "serial number", "-ff (negative)"),
+        (SERIAL, der(0x02, b""), "serial number", "cannot be read: a number of no bytes at byte 13"),
+        (VALIDITY, sequence(MINUTE), "valid", "cannot be read: no time at byte"),
+        (VALIDITY, sequence(MINUTE, der(0x0C, b"never")), "valid", '2026-01-01 00:00:00 UTC (written "2601010000Z")'),
+        (SUBJECT, sequence(der(0x31, b"")), "subject", "30023100"),
+        (KEY, sequence(), "public key", "cannot be read: no algorithm of the key"),
+        (EXTENSIONS, der(0xA3, b""), "extensions", "cannot be read: no extensions at byte"),
+        (EXTENSIONS, der(0x81, b"\0\x0a"), "issuer unique identifier", "0a"),
+        (EXTENSIONS, der(0x82, b"\0\x0b"), "subject unique identifier", "0b"),
+    ],
+)  # fmt: skip
+def test_a_part_that_makes_no_sense_hides_no_other(root, place, replacement, name, words):
+    """It is told with its place, and so is that nothing is judged by such a certificate."""
+    told = facts(one(altered(pki.leaf(root).der, place, replacement)))
+    assert told[name].startswith(words)
+    assert told["issuer"] == "CN=Root"
+    assert "kind:" not in str(told)
+
+
+def test_a_certificate_that_is_refused_everywhere_says_so(root):
+    """What the parsers behind every judgement do not accept, in words."""
+    told = facts(one(altered(pki.leaf(root).der, VERSION, der(0xA0, der(0x02, b"\x06")))))
+    assert told["problem"].startswith("refused wherever it is judged: ")
+    assert "problem" not in facts(one(pki.leaf(root).der))
+
+
+def test_an_extension_that_no_rule_reads_is_told_to_be_unread(root):
+    """It is refused by nobody, and read by nobody."""
+    broken = extension("2.5.29.18", b"\x30\x01")
+    told = facts(one(pki.leaf(root, extra=[(broken, False)]).der))
+    assert told["problem"].startswith("not read where it is judged, since no rule needs it: issuerAltName")
+
+
+def test_two_algorithms_of_one_signature_are_both_told(root):
+    """RFC 5280 4.1.1.2: they must be the same."""
+    data = altered(pki.leaf(root).der, VERSION, der(0xA0, der(0x02, b"\2")), outside=sequence(oid("1.2.3.4")))
+    assert facts(one(data))["signed with"] == "1.2.3.4, but ecdsa-with-SHA256 in the part that is signed"
+
+
+def test_what_follows_a_certificate_is_told(root):
+    """`openssl x509 -trustout` writes there what a certificate is trusted for."""
+    told = facts(certificate_document(root.der + sequence(der(0x0C, b"alias")), pki.NOW))
+    assert told["after it"] == '9 bytes: {"alias"}'
+
+
+@pytest.mark.parametrize("data", [b"", b"\x30", b"\x30\0", der(0x31, b""), sequence(sequence(), sequence())])
+def test_what_has_no_parts_is_a_damaged_document(data):
+    """Nothing is raised, whatever the bytes are."""
+    document = certificate_document(data, pki.NOW)
+    assert document.damaged
+    assert not document.key_id
+
+
+def test_a_signature_is_named_without_the_rest(root):
+    """What the doctor says of a chain."""
+    assert signature_words(Parsed(root.der)) == "ecdsa-with-SHA256"

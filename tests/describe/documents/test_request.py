@@ -1,0 +1,97 @@
+"""Certification requests in words."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+import pki
+from bothways.describe.documents.asn1 import first
+from bothways.describe.documents.request import request_document
+from told import der, facts, oid, one, sequence
+
+DER, PEM = Encoding.DER, Encoding.PEM
+
+
+@pytest.fixture(scope="module")
+def request_() -> x509.CertificateSigningRequest:
+    names = x509.SubjectAlternativeName([x509.DNSName("a.example")])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(pki.name("a.example"))
+    return builder.add_extension(names, critical=False).sign(pki.key(), hashes.SHA256())
+
+
+def with_attributes(request: x509.CertificateSigningRequest, *attributes: bytes) -> bytes:
+    inner, *rest = list(first(request.public_bytes(DER), "request").children())
+    fields = [each.encoded for each in inner.children()][:3]
+    signed = sequence(*fields, der(0xA0, b"".join(attributes)))
+    return sequence(signed, *(each.encoded for each in rest))
+
+
+def test_a_request_says_whether_its_maker_holds_the_key(request_):
+    """RFC 2986: the signature proves possession."""
+    document = one(request_.public_bytes(PEM))
+    told = facts(document)
+    assert (document.kind, document.title) == ("certificate request", "a.example")
+    assert told["alternative names"] == "DNS a.example"
+    assert told["signature"].startswith("valid")
+    assert told["public key"] == "ECDSA on secp256r1"
+    assert (told["signed with"], told["version"]) == ("ecdsa-with-SHA256", "1")
+    forged = bytearray(request_.public_bytes(DER))
+    forged[-1] ^= 1
+    assert facts(one(bytes(forged)))["signature"].startswith("WRONG")
+
+
+def test_a_request_belongs_to_its_key(request_):
+    """By the same id as the private key's."""
+    assert one(request_.public_bytes(DER)).key_id == one(pki.root(own_key=pki.key()).key_pem).key_id
+
+
+def attribute(dotted: str, *values: bytes) -> bytes:
+    return sequence(oid(dotted), der(0x31, b"".join(values)))
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "words"),
+    [
+        (attribute("1.2.840.113549.1.9.7", der(0x0C, b"open")), "challengePassword", '"open"'),
+        (attribute("1.2.840.113549.1.9.2", der(0x0C, b"a"), der(0x0C, b"b")), "unstructuredName", '"a"\n"b"'),
+        (attribute("1.2.3.4", der(0x02, b"\5")), "attribute 1.2.3.4", "5"),
+        (attribute("1.2.3.4"), "attribute 1.2.3.4", "no value"),
+        (attribute("1.2.840.113549.1.9.14"), "extension request", "empty"),
+        (
+            attribute(
+                "1.3.6.1.4.1.311.2.1.14",
+                sequence(sequence(oid("2.5.29.37"), der(0x04, sequence(oid("1.3.6.1.5.5.7.3.2"))))),
+            ),
+            "extended key usage",
+            "client authentication",
+        ),
+        (sequence(), "attribute no. 1", "cannot be read: no attribute type at byte"),
+    ],
+)
+def test_attributes_of_a_request_are_told(request_, made, name, words):
+    """RFC 2985 5.4 and others."""
+    assert facts(one(with_attributes(request_, made)))[name].startswith(words)
+
+
+def test_a_crowd_of_attributes_is_counted(request_):
+    """No more than thirty-two are told."""
+    told = facts(one(with_attributes(request_, *[attribute("1.2.3.4", der(0x02, b"\5"))] * 100)))
+    assert told["attributes"] == "and 68 more"
+
+
+def test_what_has_no_parts_is_a_damaged_document():
+    """Nothing is raised."""
+    assert "no certificationRequestInfo" in request_document(b"\x30\0").damaged
+
+
+def test_a_request_that_cannot_be_checked_says_so(request_):
+    """A key of a kind that nobody knows signs for nobody."""
+    inner, *rest = list(first(request_.public_bytes(DER), "request").children())
+    version, subject, _, more = (each.encoded for each in inner.children())
+    key = sequence(sequence(oid("1.2.3.4")), der(0x03, b"\0\1"))
+    told = facts(one(sequence(sequence(version, subject, key, more), *(each.encoded for each in rest))))
+    assert told["signature"].startswith("cannot be checked: ")
+    assert told["problem"].startswith("refused wherever it is judged: ")

@@ -1,0 +1,60 @@
+"""Every message in a line."""
+
+from __future__ import annotations
+
+import pytest
+
+import skins
+from bothways.describe.messages import listed, summary, title, version
+from bothways.tls.events import MessageSeen
+from bothways.tls.wire import tls12
+from bothways.tls.wire.tls13 import Certificate, CertificateEntry, KeyUpdate, NewSessionTicket
+from watched import Talk
+
+
+def test_messages_are_summed_up_in_one_line():
+    """Every message of the handshake says what a reader wants to know."""
+    talk = Talk(skins.client_config(skins.client(), alpn=("echo/1",)), skins.server_config(alpn=("echo/1",)))
+    told = {
+        title(each.note.message): summary(each.note.message)
+        for each in talk.server.notes
+        if isinstance(each.note, MessageSeen)
+    }
+    assert told["EncryptedExtensions"] == "application protocol echo/1"
+    assert told["CertificateRequest"].endswith("; issued under CN=Test Root")
+    assert told["Certificate"].startswith("CN=Ada with a key: ECDSA on secp256r1; CN=Test Intermediate")
+    assert told["CertificateVerify"].startswith("ecdsa_secp256r1_sha256, a signature of ")
+    assert told["Finished"] == "a MAC of 32 bytes"
+    assert "session ID of 32 bytes echoed" in told["ServerHello"]
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (Certificate(b"", ()), "empty: no certificate"),
+        (Certificate(b"", (CertificateEntry(b"junk", ()),)), "4 bytes that are no certificate"),
+        (KeyUpdate(1), "the peer shall change its keys too"),
+        (KeyUpdate(0), "from here on new keys"),
+        (NewSessionTicket(7200, 1, b"n", b"t", ()), "a ticket for 7200 seconds"),
+        (tls12.Certificate(()), "empty: no certificate"),
+        (tls12.CertificateRequest((64,), (0x0403,), ()), "schemes ecdsa_secp256r1_sha256"),
+        (
+            tls12.ServerKeyExchange(29, bytes(32), 0x0403, b"s"),
+            "public share for x25519 (32 bytes), signed by ecdsa_secp256r1_sha256",
+        ),
+        (tls12.ClientKeyExchange(bytes(32)), "32 bytes of which only the server can make the secret"),
+        (tls12.NewSessionTicket(60, b"t"), "a ticket for 60 seconds"),
+        (tls12.ServerHelloDone(), ""),
+        (object(), ""),
+    ],
+)
+def test_rarer_messages_are_summed_up_too(message, told):
+    """A picture of what came never fails."""
+    assert summary(message) == told
+
+
+def test_long_lists_are_cut_and_versions_written_as_people_do():
+    """The first few, and how many more."""
+    assert listed(list("abcdefgh")) == "a, b, c, d and 4 more"
+    assert listed([]) == "none"
+    assert (version(0x0304), version(0x0303)) == ("TLS 1.3", "TLS 1.2")

@@ -1,0 +1,128 @@
+"""Causes in order and in words; what a peer says stays a word, and never becomes a command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from string import Formatter
+
+import bothways.diagnosis
+from bothways.diagnosis import Cause, Explanation, Likely, Party, Weight, facts_of
+from bothways.diagnosis.diagnosis import OWN_FACTS, ranked
+
+OURS, PEERS = Party.OURS, Party.PEERS
+
+
+def likely(cause: Cause, weight: Weight = Weight.POSSIBLE, party: Party = OURS, **facts: object) -> Likely:
+    return Likely(cause, party, weight, "we looked" if weight > Weight.POSSIBLE else "", facts)
+
+
+def test_what_speaks_for_a_cause_decides_and_then_how_common_it_is() -> None:
+    found = ranked(
+        [
+            likely(Cause.WEAK_KEY),
+            likely(Cause.EXPIRED, Weight.LIKELY),
+            likely(Cause.REVOKED, Weight.LIKELY),
+            likely(Cause.UNREADABLE, Weight.CERTAIN),
+        ]
+    )
+    assert [each.cause.name for each in found] == ["UNREADABLE", "EXPIRED", "REVOKED", "WEAK_KEY"]
+
+
+def test_a_cause_stands_once_for_each_side_with_the_most_that_speaks_for_it() -> None:
+    found = ranked(
+        [
+            likely(Cause.EXPIRED),
+            likely(Cause.EXPIRED, party=PEERS),
+            likely(Cause.EXPIRED, Weight.LIKELY),
+        ]
+    )
+    assert [(each.party, each.weight) for each in found] == [(OURS, Weight.LIKELY), (PEERS, Weight.POSSIBLE)]
+
+
+def test_lines_say_cause_evidence_remedy_and_command() -> None:
+    facts: dict[str, object] = {
+        "subject": "our certificate",
+        "date": "2026-01-03",
+        "cert": "my cert.pem",
+        "peer": "server",
+    }
+    found = Explanation(
+        "the server refused us", "it did not like it", (likely(Cause.EXPIRED, Weight.CERTAIN, **facts),)
+    )
+    assert found.lines() == [
+        "That means: it did not like it",
+        "Cause:",
+        "  our certificate expired on 2026-01-03",
+        "  seen: we looked",
+        "  do:   renew it",
+        "  try:  bothways show 'my cert.pem'",
+    ]
+    assert str(found).splitlines()[0] == "the server refused us."
+
+
+def test_several_causes_are_numbered_and_the_rest_is_left_out() -> None:
+    causes = tuple(likely(each) for each in list(Cause)[:7])
+    lines = Explanation("x", "", causes).lines(60)
+    assert lines[0] == "Likely causes, the likeliest first:"
+    assert [line[:4] for line in lines if line[2:3].isdigit()] == ["  1.", "  2.", "  3.", "  4."]
+    assert all(len(line) <= 60 or "try:" in line for line in lines)
+
+
+def test_a_likely_cause_leaves_room_for_one_more() -> None:
+    causes = (likely(Cause.EXPIRED, Weight.LIKELY), *(likely(each) for each in list(Cause)[:5]))
+    assert len(Explanation("x", "", causes).told) == 2
+
+
+def test_a_certain_cause_leaves_no_room_for_guesses() -> None:
+    causes = (likely(Cause.EXPIRED, Weight.CERTAIN), likely(Cause.OUR_CLOCK))
+    assert "Cause:" in Explanation("x", "", causes).lines()
+
+
+def test_a_peers_words_are_escaped_in_text() -> None:
+    evil = "CN=\x1b[31m\u202e\n`id`"
+    text = likely(Cause.ROOT_NOT_TRUSTED, issuer=evil, whose="the server's", other="our side").text
+    assert "\x1b" not in text and "\u202e" not in text and "\n" not in text
+
+
+def test_a_command_holds_our_own_words_alone_and_quotes_them() -> None:
+    facts = {"cert": "$(id).pem", "ca": "a b", "target": "host;id:1", "host": "host;id", "issuer": "`id`"}
+    for cause in Cause:
+        for party in Party:
+            command = likely(cause, party=party, **facts).command
+            assert "`id`" not in command
+            for raw in ("$(id).pem", "a b", "host;id:1"):
+                assert command.replace(f"'{raw}'", "").count(raw) == 0
+
+
+def test_a_command_that_would_lack_something_is_not_given() -> None:
+    assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA").command == ""
+    assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA", target="a:1").command.startswith(
+        "bothways connect a:1 --ca CA"
+    )
+
+
+def test_the_facts_fit_into_json() -> None:
+    found = facts_of(
+        Explanation("it failed", "", (likely(Cause.EXPIRED, subject="our certificate", date="now"),))
+    )
+    assert json.loads(json.dumps(found))["causes"][0]["cause"] == "EXPIRED"
+
+
+def test_every_cause_is_named_by_some_rule() -> None:
+    """A row that nobody names is deleted."""
+    folder = Path(bothways.diagnosis.__file__).parent
+    rules = "".join(path.read_text("utf-8") for path in folder.glob("*.py") if path.name != "table.py")
+    assert [cause.name for cause in Cause if f"Cause.{cause.name}" not in rules] == []
+
+
+def test_every_blank_of_the_table_has_a_fact() -> None:
+    """Those that `Case.likely` gives to all, and those that a rule gives."""
+    known = {"peer", "whose", "who", "other", "address", "host", "target", "name", "cert", "key", "ca", "now"}
+    known |= {"detail", "subject", "date", "issuer", "got", "wanted", "usage", "profile", "problem"}
+    for cause in Cause:
+        row = cause.value
+        for text in row:
+            assert {name for _, name, _, _ in Formatter().parse(text) if name} <= known, cause.name
+        commands = {name for text in row[3:] for _, name, _, _ in Formatter().parse(text) if name}
+        assert commands <= set(OWN_FACTS), cause.name

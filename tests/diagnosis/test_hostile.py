@@ -1,0 +1,125 @@
+"""Whatever a peer puts into names, chains and alerts: an explanation is given, short, and moves no cursor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pki
+import skins
+from bothways import TrustStore
+from bothways.diagnosis import Explanation, Ours, Seen, Situation, explain, explain_answer
+from bothways.diagnosis.situation import Offer, Request
+from bothways.errors import PeerAlert, PeerFault
+from bothways.faults import Fault, Reason
+from bothways.roles import Progress, Role, StepId
+from diagnosis.talks import talk
+
+EVIL = "\x1b[2J\u202eevil\u0000\n`id`;$(id)'\"<script>" + "A" * 2000
+LONGEST = 12_000
+
+
+def harmless(found: Explanation) -> None:
+    text = str(found)
+    assert text.replace("\n", "").isprintable() and text.isascii()
+    assert len(text) < LONGEST
+    for each in found.causes:
+        assert "evil" not in each.command and "id" not in each.command.replace("--", "")
+
+
+def test_names_of_a_peers_choice_are_shown_escaped_and_never_run() -> None:
+    """A client that nobody knows, a server that asks in strange words, and what each is told of the other."""
+    evil = skins.root(EVIL[:60])
+    who = pki.leaf(evil, EVIL[:60], alternatives=(), usage=("clientAuth",), **skins.SPAN)
+    harmless(talk(skins.client_config(who)).servers)
+    harmless(talk(skins.client_config(who)).clients)
+    strange = skins.server_config(client_anchors=TrustStore([evil.der]))
+    harmless(talk(skins.client_config(skins.client()), strange).clients)
+    host = pki.leaf(evil, "localhost", usage=("serverAuth",), **skins.SPAN)
+    harmless(talk(skins.client_config(), skins.server_config(credentials=skins.credentials(host))).clients)
+
+
+texts = st.one_of(st.text(max_size=80), st.just(EVIL))
+chains = st.lists(st.one_of(st.binary(max_size=80), st.sampled_from(skins.client().chain)), max_size=5).map(
+    tuple
+)
+codes = st.lists(st.integers(0, 0xFFFF), max_size=6).map(tuple)
+offers = st.builds(
+    Offer,
+    codes,
+    codes,
+    codes,
+    codes,
+    st.lists(st.binary(max_size=9), max_size=3).map(tuple),
+    st.none() | texts,
+)
+requests = st.builds(Request, codes, st.lists(st.binary(max_size=60), max_size=4).map(tuple))
+messages = st.lists(
+    st.sampled_from(["ServerHello", "Certificate", "Finished", "ClientHello"]), max_size=4
+).map(tuple)
+seen = st.builds(
+    Seen,
+    sent=messages,
+    received=messages,
+    version=st.none() | st.integers(0, 0xFFFF),
+    offer=st.none() | offers,
+    request=st.none() | requests,
+    shown=st.none() | st.just(tuple(skins.client().chain)) | st.just(()),
+    chain=st.none() | chains,
+    data=st.booleans(),
+    progress=st.sampled_from(Progress),
+)
+sides = st.sampled_from(
+    [
+        Ours.of(skins.client_config(skins.client()), "localhost", address="localhost:1"),
+        Ours.of(skins.server_config()),
+        Ours(Role.CLIENT),
+        Ours(Role.SERVER),
+    ]
+)
+progresses = st.sampled_from(Progress)
+steps = st.sampled_from([None, *StepId])
+
+
+@given(sides, seen, st.integers(0, 255), steps, progresses)
+def test_no_alert_in_no_situation_is_too_much(
+    ours: Ours, what: Seen, alert: int, step: StepId | None, progress: Progress
+) -> None:
+    error = PeerAlert(alert, step=step, peer=ours.role.peer, progress=progress)
+    harmless(explain(error, Situation(ours, what)))
+
+
+facts = st.fixed_dictionaries({}, optional=dict.fromkeys(
+    ("issuer", "got", "wanted", "name", "problem", "offered", "accepted", "start", "limit"),
+    texts | st.binary(max_size=9) | st.lists(texts, max_size=3) | st.none(),
+))  # fmt: skip
+
+
+@given(sides, seen, st.sampled_from(Fault), facts, steps, progresses, texts)
+def test_no_fault_in_no_situation_is_too_much(
+    ours: Ours,
+    what: Seen,
+    fault: Fault,
+    found: dict[str, Any],
+    step: StepId | None,
+    progress: Progress,
+    subject: str,
+) -> None:
+    reasons = (Reason(fault, 0, subject, found),) if fault.check is not None else ()
+    error = PeerFault(fault, step=step, peer=ours.role.peer, progress=progress, facts=found, reasons=reasons)
+    harmless(explain(error, Situation(ours, what)))
+
+
+@given(
+    sides,
+    seen,
+    st.sampled_from([b"", b"HTTP/1.1 403 ", b"HTTP/1.1 400 ", b"E\0\0\0\x10M"]),
+    st.binary(max_size=200),
+)
+def test_no_answer_is_too_much(ours: Ours, what: Seen, start: bytes, rest: bytes) -> None:
+    answer = start + rest.replace(b"\n", b"authentication failed for user \x1b")
+    found = explain_answer(answer, Situation(ours, what))
+    if found is not None:
+        harmless(found)

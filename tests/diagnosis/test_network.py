@@ -1,0 +1,93 @@
+"""What the network says means different things before and after each message."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+import skins
+from bothways.diagnosis import HandshakeFacts, Ours, Situation, explain
+from bothways.errors import Truncated
+from bothways.roles import Role, StepId
+from diagnosis.talks import client, first, talk
+from diagnosis.test_own_side import LATE, holder
+from pair import Pair
+
+RESET = ConnectionResetError(104, "Connection reset by peer")
+
+
+def cut(config, flights: int, error: Exception, role: str = "client"):
+    """End the connection after so many flights of the server, and explain it to one side."""
+    observed = HandshakeFacts(
+        config if role == "client" else skins.server_config(), "localhost", address="localhost:8443"
+    )
+    observers = {"client": (observed, None), "server": (None, observed)}[role]
+    server = skins.server_config()
+    pair = Pair(
+        config.connection("localhost", observer=observers[0]), server.connection(observer=observers[1])
+    )
+    for _ in range(flights):
+        pair.server.receive(pair.client.data_to_send())
+        pair.client.receive(pair.server.data_to_send())
+    pair.client.data_to_send()
+    return explain(error, observed.situation())
+
+
+@pytest.mark.parametrize("error", [Truncated("server", step=StepId("1.2")), RESET], ids=repr)
+def test_a_cut_at_the_hello_says_that_no_tls_is_spoken_there(error: Exception) -> None:
+    found = cut(client(), 0, error)
+    assert first(found) == ("SPEAKS_PLAIN", "the peer's")
+    assert "before anything of TLS" in found.usually
+
+
+@pytest.mark.parametrize(
+    ("port", "cause"), [("5432", "SPEAKS_DATABASE"), ("80", "SPEAKS_HTTP"), ("25", "SPEAKS_MAIL")]
+)
+def test_the_port_tells_which_service_closed(port: str, cause: str) -> None:
+    config = skins.client_config()
+    observed = HandshakeFacts(config, "localhost", address=f"localhost:{port}")
+    config.connection("localhost", observer=observed)
+    assert explain(RESET, observed.situation()).first.cause.name == cause
+
+
+def test_a_cut_after_our_certificate_is_a_refusal_without_words() -> None:
+    assert first(cut(skins.client_config(), 1, RESET)) == ("NO_CERTIFICATE", "ours")
+    assert first(cut(client(holder(**LATE)), 1, RESET)) == ("EXPIRED", "ours")
+    assert first(cut(client(skins.stranger()), 1, RESET)) == ("CA_NOT_ACCEPTED", "ours")
+    assert first(cut(client(), 1, RESET)) == ("NOT_LET_IN", "ours")
+
+
+def test_a_client_that_leaves_before_its_hello_was_a_probe() -> None:
+    found = cut(client(), 0, Truncated("client", step=StepId("1.1")), "server")
+    assert first(found) == ("PROBE", "the peer's")
+
+
+def test_a_cut_of_an_open_connection_blames_no_certificate() -> None:
+    made = talk()
+    made.pair.server.send(b"data")
+    made.pair.exchange()
+    causes = explain(RESET, made.client.situation()).causes
+    assert {each.cause.name for each in causes} == {"PEER_STOPPED", "CUT"}
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), "NOTHING_LISTENS"),
+        (socket.gaierror(-2, "Name or service not known"), "HOST_UNKNOWN"),
+        (OSError(101, "Network is unreachable"), "UNREACHABLE"),
+        (TimeoutError("timed out"), "FILTERED"),
+        (OSError(24, "Too many open files"), "LOCAL_FAILURE"),
+    ],
+    ids=repr,
+)
+def test_what_the_system_says_of_a_connection_that_never_was(error: OSError, cause: str) -> None:
+    assert explain(error, Situation(Ours(Role.CLIENT, address="localhost:1"))).first.cause.name == cause
+
+
+def test_silence_after_our_hello_differs_from_no_connection() -> None:
+    config = skins.client_config()
+    observed = HandshakeFacts(config, "localhost")
+    config.connection("localhost", observer=observed)
+    assert explain(TimeoutError("timed out"), observed.situation()).first.cause.name == "PEER_SILENT"

@@ -1,0 +1,96 @@
+"""What a observed keeps of a connection, and what it does not."""
+
+from __future__ import annotations
+
+import gc
+
+import skins
+from bothways.describe.recorder import Recorder
+from bothways.diagnosis import Files, HandshakeFacts
+from diagnosis.talks import client, talk
+from pair import Pair
+
+
+def test_a_client_knows_what_it_brought_what_was_asked_and_what_it_showed() -> None:
+    situation = talk().client.situation()
+    seen, ours = situation.seen, situation.ours
+    assert seen.sent == ("ClientHello", "Certificate", "CertificateVerify", "Finished")
+    assert seen.received[:3] == ("ServerHello", "EncryptedExtensions", "CertificateRequest")
+    assert (
+        seen.request is not None
+        and skins.root().certificate.subject.public_bytes() in seen.request.authorities
+    )
+    assert seen.shown == tuple(skins.client().chain) == ours.own[0]
+    assert seen.chain == tuple(skins.server().chain)
+    assert (ours.server_name, ours.address, seen.version) == ("localhost", "localhost:8443", 0x0304)
+
+
+def test_a_server_knows_what_the_client_offered() -> None:
+    seen = talk().server.situation().seen
+    assert seen.offer is not None
+    assert (seen.offer.server_name, seen.offer.groups) == ("localhost", (29,))
+    assert 0x0304 in seen.offer.versions and seen.offer.schemes and seen.offer.suites
+    assert seen.chain == tuple(skins.client().chain)
+
+
+def test_the_messages_of_tls_1_2_tell_the_same() -> None:
+    seen = talk(client(versions=("1.2",))).client.situation().seen
+    assert seen.request is not None and seen.request.schemes and seen.request.authorities
+    assert (seen.version, seen.shown) == (0x0303, tuple(skins.client().chain))
+
+
+def test_nothing_sent_differs_from_nothing_asked() -> None:
+    assert talk(skins.client_config()).client.situation().seen.shown == ()
+    one_way = skins.server_config(client_anchors=None)
+    assert talk(skins.client_config(), one_way).client.situation().seen.shown is None
+
+
+def test_data_is_noticed_and_not_kept() -> None:
+    made = talk()
+    assert not made.client.situation().seen.data
+    made.pair.server.send(b"a secret word")
+    made.pair.exchange()
+    situation = made.client.situation()
+    assert situation.seen.data
+    assert b"a secret word" not in repr(situation).encode()
+
+
+def test_no_key_can_be_reached_from_what_a_witness_knows() -> None:
+    """It may be logged, pickled, or sent to somebody who helps."""
+    situation = talk().client.situation()
+    found, waiting = set(), [situation]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in found or isinstance(each, type):
+            continue
+        found.add(id(each))
+        assert "PrivateKey" not in type(each).__name__ and type(each).__name__ not in (
+            "Credentials",
+            "ClientConfig",
+        )
+        if not callable(each):
+            waiting += gc.get_referents(each)
+
+
+def test_a_peer_that_sends_without_end_fills_no_memory() -> None:
+    observed = HandshakeFacts(skins.client_config())
+    server = skins.server_config(client_anchors=None)
+    pair = Pair(skins.client_config().connection("localhost", observer=observed), server.connection())
+    pair.exchange()
+    for _ in range(200):
+        pair.server.update_keys()
+        pair.server.send(b"-")
+        pair.exchange()
+    seen = observed.situation().seen
+    assert len(seen.sent) + len(seen.received) <= 64
+
+
+def test_another_observer_hears_every_note_too() -> None:
+    config = skins.client_config(skins.client())
+    recorder, plain = Recorder(), Recorder()
+    observed = HandshakeFacts(config, files=Files("me.pem"), also=recorder)
+    for observer in (observed, plain):
+        pair = Pair(config.connection("localhost", observer=observer), skins.server_config().connection())
+        pair.exchange()
+    assert [type(each.note) for each in recorder.notes] == [type(each.note) for each in plain.notes]
+    assert observed.situation().ours.files.cert == "me.pem"

@@ -1,0 +1,56 @@
+"""What our own trust holds against a chain whose anchors nobody knows."""
+
+from __future__ import annotations
+
+import pytest
+
+import pki
+from bothways.diagnosis.case import parsed
+from bothways.diagnosis.self_check import reasons_against
+from bothways.faults import Fault
+from bothways.trust.verdict import Purpose
+from pki import DAY, NOW
+
+CA = pki.intermediate(pki.root(), "Issuing")
+
+
+def against(issued: pki.Issued, purpose: Purpose, asked: str | None = None) -> set[Fault]:
+    return {each.fault for each in reasons_against(parsed(issued.chain), purpose, asked, NOW)}
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"not_after": NOW - DAY}, Fault.CERTIFICATE_EXPIRED),
+        ({"not_before": NOW + DAY}, Fault.CERTIFICATE_NOT_YET_VALID),
+        ({"usage": ("serverAuth",)}, Fault.WRONG_EXTENDED_KEY_USAGE),
+        ({"key_kind": "RSA-1024"}, Fault.WEAK_KEY),
+    ],
+)
+def test_a_chain_is_held_to_what_it_says(options, fault) -> None:
+    assert against(pki.leaf(CA, "client.example", **options), Purpose.CLIENT) == {fault}
+
+
+def test_a_sound_chain_is_held_nothing_against_whatever_its_anchor() -> None:
+    assert against(pki.leaf(CA), Purpose.CLIENT) == set()
+    assert against(pki.leaf(pki.root("Nobody knows")), Purpose.SERVER, "server.example") == set()
+    assert reasons_against((), Purpose.CLIENT, None, NOW) == ()
+
+
+def test_a_weak_signature_at_the_end_counts_though_the_end_is_the_anchor() -> None:
+    old = pki.root("Old", key_kind="RSA-2048")
+    assert against(pki.leaf(old, digest="SHA1", key_kind="RSA-2048"), Purpose.CLIENT) == {Fault.WEAK_HASH}
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("server.example", set()),
+        ("elsewhere.example", {Fault.NAME_MISMATCH}),
+        ("not a name!", set()),
+        (None, set()),
+    ],
+)
+def test_a_server_is_held_to_the_name_that_was_asked_for(asked, found) -> None:
+    assert against(pki.leaf(CA), Purpose.SERVER, asked) == found
+    assert against(pki.leaf(CA), Purpose.CLIENT, asked) == set()

@@ -1,0 +1,72 @@
+"""What one side can say of a connection, and of its failure."""
+
+from __future__ import annotations
+
+import json
+
+import skins
+from bothways.ladder.report import checks, error_facts, own_part, peer_facts, report_facts, report_lines
+from bothways.tls.events import Caution
+from watched import Talk, mutual
+
+
+class Reported:
+    """What a report asks of a connection."""
+
+    def __init__(self, talk: Talk) -> None:
+        engine = talk.pair.client
+        self.peer, self.version, self.suite = engine.peer, engine.version, engine.suite
+        self.group, self.alpn, self.resumed = engine.group, engine.alpn, engine.resumed
+        self.warnings = [Caution.NO_CREDENTIALS]
+
+
+def test_a_report_lists_checks_names_and_warnings():
+    """`connect` prints this."""
+    talk = Talk(skins.client_config(skins.client(), alpn=("echo/1",)), skins.server_config(alpn=("echo/1",)))
+    lines = report_lines("there:1", Reported(talk), talk.client.notes)
+    assert lines[0] == "connected to there:1: TLS 1.3, TLS_AES_128_GCM_SHA256, x25519"
+    assert lines[1] == "application protocol: echo/1"
+    assert lines[2].startswith("the peer is CN=server, DNS localhost")
+    assert [line.split()[0] for line in lines[3:-1]] == ["2.2", "2.3a", "2.3b", "2.3c", "3.1", "3.3", "4.2"]
+    assert lines[-1].startswith("warning: the server asked for a certificate")
+    facts = report_facts(Reported(talk), talk.client.notes)
+    assert json.loads(json.dumps(facts))["peer"]["ip"] == ["127.0.0.1", "::1"]
+    assert peer_facts(None) is None
+
+
+def test_a_report_of_tls_1_2_knows_what_the_server_thinks_of_us():
+    """RFC 5246 7.4.9: the server's Finished comes last."""
+    talk = mutual()
+    reported = Reported(talk)
+    reported.version = "1.2"
+    lines = report_lines("there:1", reported, talk.client.notes)
+    assert [line.split()[1] for line in lines if line.startswith("  3.3")] == ["accepted"]
+
+
+def test_a_report_says_what_became_of_our_own_certificate():
+    """Sent, none sent, or not asked for."""
+    assert own_part(mutual().client.notes)["outcome"] == "sent"
+    nothing = Talk(skins.client_config(), skins.server_config())
+    assert own_part(nothing.client.notes)["outcome"] == "none sent"
+    one_way = Talk(skins.client_config(), skins.server_config(client_anchors=None))
+    assert own_part(one_way.client.notes)["outcome"] == "not asked"
+
+
+def test_checks_stand_in_the_order_of_their_ids():
+    """Whatever their order on the wire."""
+    assert [check["id"] for check in checks(mutual().server.notes)] == ["3.3a", "3.3b", "3.3c", "3.4", "4.1"]
+
+
+def test_errors_become_values_for_programs():
+    """Both sides of a refusal, a cut, and the network's own."""
+    pair = Talk(skins.client_config(skins.client()), skins.server_config(), "elsewhere.example").pair
+    ours, theirs = error_facts(pair.client_failure), error_facts(pair.server_failure)
+    assert (ours["kind"], ours["fault"], ours["by"], ours["step"]) == (
+        "PeerFault", "NAME_MISMATCH", "server", "2.3a",
+    )  # fmt: skip
+    assert ours["alert"] == theirs["alert"] == "bad_certificate"
+    assert (theirs["kind"], theirs["by"], theirs["step"]) == ("PeerAlert", "client", "2.3a")
+    cut = mutual().pair.client.receive_eof()[0].error
+    assert error_facts(cut) == {"kind": "Truncated", "text": str(cut), "by": "server", "step": cut.step}
+    assert error_facts(ConnectionRefusedError(111, "no"))["errno"] == 111
+    json.dumps([ours, theirs])
