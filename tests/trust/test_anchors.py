@@ -97,6 +97,14 @@ def test_the_memory_can_be_off_and_never_negative():
         TrustStore.from_pem(ROOT.pem, remember_paths=-1)
 
 
+def test_anchors_are_bytes_and_nothing_else():
+    """A path or a text in their place is told."""
+    for make in (TrustStore.from_pem, lambda data: TrustStore([data])):
+        with pytest.raises(ConfigError, match=r"expected PEM or DER as bytes, not str"):
+            make("ca.pem")
+    assert len(TrustStore.from_pem(bytearray(ROOT.pem))) == len(TrustStore([memoryview(ROOT.der)])) == 1
+
+
 def test_a_store_tells_people_whom_it_trusts():
     """The first few by name."""
     assert repr(TrustStore.from_pem(ROOT.pem)) == "<TrustStore of 1: CN=Root>"

@@ -252,6 +252,7 @@ VERSIONS = [
     ("unique identifiers in the wrong order", [], {"uids": SUBJECT_UID + ISSUER_UID}, "out of order"),
     ("a unique identifier twice", [], {"uids": ISSUER_UID * 2}, "out of order"),
     ("a part that nobody knows", [], {"uids": bytes.fromhex("8400")}, "out of order, or nothing"),
+    ("an empty list of extensions", ["extensions"], {"uids": bytes.fromhex("a3023000")}, "that is empty"),
     ("extensions twice", [], {"uids": bytes.fromhex("a3023000")}, "out of order"),
 ]
 

@@ -128,6 +128,12 @@ def test_an_rsa_key_with_a_long_exponent_is_refused(bits, exponent, weakness):
     assert key_weakness(Parsed(odd.der)) == weakness
 
 
+def test_an_rsa_key_with_an_even_modulus_is_refused():
+    """It is no product of two primes."""
+    odd = edited(leaf(ROOT), key=rsa_key((1 << 2047) + 2, 65537))
+    assert key_weakness(Parsed(odd.der)) == "RSA of 2048 bits with an even modulus"
+
+
 @pytest.mark.parametrize("exponent", [0, 1, 2, 4, 65536])
 def test_an_rsa_key_with_an_exponent_that_is_none_is_not_read(exponent):
     """RFC 8017 3.1: an odd number of 3 or more."""

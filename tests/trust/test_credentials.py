@@ -106,6 +106,10 @@ def test_a_renewed_certificate_of_the_same_key_is_taken_before_the_self_signed_o
         (b"", ME.key_pem, None, "certificate: neither PEM nor DER"),
         (ME.pem, ME.encrypted_key_pem(b"x"), None, "key: it is encrypted, and no password was given"),
         (ME.pem, ME.encrypted_key_pem(b"x"), "y", "key: the password does not open it"),
+        (ME.pem, ME.encrypted_key_pem(b"x"), "\ud800", "password: it has a character that stands for none"),
+        (ME.pem, ME.encrypted_key_pem(b"x"), 5, "password: expected text or bytes, not int"),
+        (ME.pem, "me.key", None, "key: expected PEM or DER as bytes, not str"),
+        ("me.pem", None, None, "certificate: expected PEM or DER as bytes, not str"),
         (ME.pem, ME.key_pem + ME.key_pem, None, "key: 2 private keys in it"),
         (ME.pem, b"\x30\x03\x02\x01\x00", None, "key: no private key that can be read"),
         (b"\x30\x00", ME.key_pem, None, "certificate: certificate 1 cannot be parsed"),
@@ -142,6 +146,15 @@ def test_a_wrong_or_missing_password_of_pkcs12_is_told():
         Credentials.from_pkcs12(data, "wrong")
     with pytest.raises(ConfigError, match=r"PKCS#12: it is encrypted, and no password was given"):
         Credentials.from_pkcs12(data, None)
+
+
+def test_bytes_of_any_kind_are_taken_and_text_is_not():
+    """ConfigError says what was expected."""
+    pair = Credentials.from_pem(bytearray(ME.chain_pem), memoryview(ME.key_pem))
+    assert pair.chain == Credentials.from_pem(ME.chain_pem, ME.key_pem).chain
+    for make in (lambda: Credentials.from_pkcs12("me.p12", None), lambda: Credentials.external("me.pem")):
+        with pytest.raises(ConfigError, match="expected PEM or DER as bytes, not str"):
+            make()
 
 
 def test_garbage_is_no_pkcs12():

@@ -141,6 +141,21 @@ def test_one_that_a_rule_reads_refuses_its_certificate_by_its_name(oid, critical
     assert caught.value.place == NAMES[oid] == name_of(oid)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        x509.CertificatePolicies, x509.CRLDistributionPoints, x509.FreshestCRL, x509.AuthorityInformationAccess,
+        x509.ExtendedKeyUsage, x509.SubjectAlternativeName, x509.TLSFeature,
+    ],
+)  # fmt: skip
+def test_an_empty_list_refuses_its_certificate_where_one_element_at_least_belongs(kind):
+    """RFC 5280 4.2.1: SIZE (1..MAX), and what a list without any would mean nobody says."""
+    bare = {"usage": None, "key_identifiers": False, "alternatives": ()}
+    empty = x509.UnrecognizedExtension(kind.oid, b"\x30\x00")
+    with pytest.raises(EncodingError, match=f"^{NAMES[kind.oid]}: "):
+        Parsed(leaf(ROOT, **bare, extra=[(empty, False)]).der).load()
+
+
 def test_one_that_no_rule_reads_is_passed_over_unread():
     """An issuer's alternative name says nothing that is asked."""
     parsed = Parsed(leaf(ROOT, extra=[with_value(ExtensionOID.ISSUER_ALTERNATIVE_NAME)]).der)

@@ -21,6 +21,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         files.content(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("a\0b", "a\0b: cannot be read: embedded null byte"),
+        (5, "not int"),
+        (None, "not NoneType"),
+        (b"/", "Is a"),
+    ],
+)
+def test_what_is_no_path_is_a_config_error(path, words):
+    """And no number is taken for an open file."""
+    with pytest.raises(ConfigError, match=words):
+        files.content(path)
+
+
 def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
     """docs/defaults.md."""
     monkeypatch.setattr(files, "MAX_FILE", 3)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.trust.pem import blocks, body
+from bothways.errors import ConfigError
+from bothways.trust.pem import blocks, body, given
 from pki import root
 
 ROOT = root()
@@ -16,6 +17,17 @@ def test_blocks_are_found_in_order_among_other_text():
     found = blocks(data)
     assert [label for label, _ in found] == ["PRIVATE KEY", "CERTIFICATE"]
     assert body(found[1][1]) == ROOT.der
+
+
+def test_what_a_caller_gives_is_bytes_of_any_kind_and_nothing_else():
+    """Text, such as a path, is told apart from what stands in a file."""
+    for kind in (bytes, bytearray, memoryview):
+        assert given(kind(ROOT.pem), "anchors") == ROOT.pem
+    for wrong in ("ca.pem", None, 5, [ROOT.pem]):
+        with pytest.raises(
+            ConfigError, match=f"anchors: expected PEM or DER as bytes, not {type(wrong).__name__}"
+        ):
+            given(wrong, "anchors")
 
 
 def test_a_block_without_its_end_is_none():

@@ -28,6 +28,13 @@ OWN = key("RSA-2048", 91)
 P256_KEY = key("P-256", 91)
 SHA1, SHA256, SHA384 = (bytes.fromhex(HASHES[each]) for each in ("SHA1", "SHA256", "SHA384"))
 
+
+def with_point(point: bytes, unused: int = 0) -> bytes:
+    """A key on P-256 with another point, of which the parser may think what it will."""
+    algorithm = sequence(EC, der(6, bytes.fromhex("2a8648ce3d030107")))
+    return sequence(algorithm, der(3, bytes([unused]) + point))
+
+
 READ = [
     public_key(key(kind)) for kind in ("RSA-2048", "P-256", "P-384", "Ed25519", "Ed448", "DSA", "ML-DSA-44")
 ]
@@ -49,13 +56,18 @@ def test_keys_of_known_kinds_are_read(spki):
         (of_algorithm(P256_KEY, EC), "is not given by its name"),
         (of_algorithm(P256_KEY, der(6, bytes.fromhex("2b8104010c"))), "a kind that we do not know"),
         (of_algorithm(OWN, der(6, bytes.fromhex("2a864886f70d010107"))), "a kind that we do not know"),
+        (with_point(b"\6" + bytes(64)), "in a form that keys do not have"),
+        (with_point(b"\7" + bytes(64)), "in a form that keys do not have"),
+        (with_point(b"\0"), "in a form that keys do not have"),
+        (with_point(b""), "in a form that keys do not have"),
+        (with_point(b"\4" + bytes(64), unused=1), "in a form that keys do not have"),
         (b"\5\0", "no subjectPublicKeyInfo"),
         (sequence(NULL), "no algorithm"),
         (sequence(sequence(NULL)), "no algorithm"),
     ],
 )
 def test_keys_of_other_kinds_and_on_curves_without_a_name_are_not_read(spki, problem):
-    """RFC 5480 2.1.1: "implicitCurve and specifiedCurve MUST NOT be used in PKIX"."""
+    """RFC 5480 2.1.1: "implicitCurve and specifiedCurve MUST NOT be used in PKIX"; 2.2: no hybrid form either."""
     with pytest.raises(ValueError, match=problem):
         check_key_algorithm(spki)
 

@@ -176,3 +176,16 @@ def test_a_chain_with_an_altered_byte_makes_a_verdict(data: st.DataObject, ancho
     at = data.draw(st.integers(0, len(chain[which]) - 1))
     chain[which][at] ^= data.draw(st.integers(1, 255))
     assert isinstance(verified(chain, anchors), Refused)
+
+
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+@pytest.mark.parametrize("tolerance", [timedelta(0), timedelta(minutes=5), timedelta.max])
+def test_a_verdict_is_given_at_the_ends_of_the_calendar_too(at: datetime, tolerance: timedelta) -> None:
+    """A clock that was never set, and clocks that may differ by any time, raise nothing."""
+    lists = CRLStore([*crls_in(crl(ROOT), ""), *crls_in(crl(CA), "")])
+    responses = OCSPStore(
+        [OCSPResponse(ocsp_response(SERVER)), OCSPResponse(ocsp_response(SERVER, next_update=None))]
+    )
+    policy = Revocation(crls=lists, ocsp=responses, tolerance=tolerance)
+    verdict = verify(SERVER.chain, ANCHORS, purpose=Purpose.SERVER, name=None, at=at, revocation=policy)
+    assert isinstance(verdict, Refused)

@@ -80,7 +80,8 @@ class TrustStore:
             raise ConfigError("remember_paths: expected a number of signatures, or 0 to remember none")
         self._anchors: dict[bytes, Parsed] = {}
         for number, der in enumerate(certificates, 1):
-            self._anchors.setdefault(der, _readable(der, f"{source}: certificate {number}"))
+            what = f"{source}: certificate {number}"
+            self._anchors.setdefault(der, _readable(pem.given(der, what), what))
         if not self._anchors:
             raise ConfigError(
                 f"{source}: no certificate in it; expected the certificates of CAs, as PEM or DER"
@@ -108,7 +109,7 @@ class TrustStore:
         cls, data: bytes, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private"
     ) -> TrustStore:
         """Take anchors from bytes: any number of PEM certificates, or one in DER. Raises ConfigError."""
-        return cls._read(data, "anchors", remember_paths, profile)
+        return cls._read(pem.given(data, "anchors"), "anchors", remember_paths, profile)
 
     @classmethod
     def from_certificates(

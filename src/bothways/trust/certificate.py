@@ -75,7 +75,7 @@ _OPTIONAL = {
     _SUBJECT_UNIQUE_ID: ("a subjectUniqueID", 2),
     _EXTENSIONS: ("extensions", 3),
 }
-EMPTY_NAME = b"\x30\x00"
+EMPTY_NAME = _EMPTY_LIST = b"\x30\x00"
 _NAME_CONSTRAINTS = bytes.fromhex("551d1e")
 _TIMES_READ = 3
 TEXT_LIMIT = 1024  # characters of a name that are told
@@ -199,6 +199,8 @@ class Parsed:
             if tag == _EXTENSIONS:
                 self._extensions_at = start, stop
             last = tag
+        if self.der[slice(*self._extensions_at)] == _EMPTY_LIST:
+            raise ValueError("a list of extensions that is empty")
 
     def load(self) -> Loaded:
         """Read everything that judging needs, or raise EncodingError."""

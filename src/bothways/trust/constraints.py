@@ -173,6 +173,8 @@ def key_weakness(certificate: Parsed) -> str | None:
 def _rsa_weakness(key: rsa.RSAPublicKey) -> str | None:
     if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
         return f"RSA of {key.key_size} bits"
+    if key.public_numbers().n % 2 == 0:
+        return f"RSA of {key.key_size} bits with an even modulus"
     if has_long_exponent(key):
         return f"RSA of {key.key_size} bits with an exponent of {key.public_numbers().e.bit_length()}"
     return None

@@ -87,14 +87,15 @@ class Credentials:
     @classmethod
     def from_pem(cls, cert: bytes, key: bytes | None = None, password: Password = None) -> Credentials:
         """Take credentials from PEM or DER; the key from `cert` too if `key` is None. Raises ConfigError."""
+        cert = pem.given(cert, "certificate")
         if key is None:
             return _from_bytes(cert, "certificate", cert, "certificate", password)
-        return _from_bytes(cert, "certificate", key, "key", password)
+        return _from_bytes(cert, "certificate", pem.given(key, "key"), "key", password)
 
     @classmethod
     def from_pkcs12(cls, data: bytes, password: Password) -> Credentials:
         """Take credentials from PKCS#12 bytes (.p12, .pfx). Raises ConfigError."""
-        return _from_pkcs12(data, "PKCS#12", password)
+        return _from_pkcs12(pem.given(data, "PKCS#12"), "PKCS#12", password)
 
     @classmethod
     def from_parts(cls, chain: Iterable[x509.Certificate], private_key: PrivateKey) -> Credentials:
@@ -106,7 +107,8 @@ class Credentials:
     @classmethod
     def external(cls, cert: bytes) -> Credentials:
         """Take a chain, leaf first, whose key a signer elsewhere holds: `key` is None. Raises ConfigError."""
-        return _assembled(certificates_in(cert, "certificate"), "certificate", None, "")
+        chain = certificates_in(pem.given(cert, "certificate"), "certificate")
+        return _assembled(chain, "certificate", None, "")
 
     def allows_key_usage(self, usage: str) -> bool:
         """Whether the leaf's key may be used so; an absent extension restricts nothing (RFC 5280 4.2.1.3).
@@ -190,7 +192,14 @@ def _private_key(data: bytes, source: str, password: Password) -> PrivateKey:
 
 
 def _password_bytes(password: Password) -> bytes | None:
-    return password.encode("utf-8") if isinstance(password, str) else password
+    if isinstance(password, str):
+        try:
+            return password.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ConfigError("password: it has a character that stands for none; give it as bytes") from None
+    if not isinstance(password, bytes | bytearray | memoryview | None):
+        raise ConfigError(f"password: expected text or bytes, not {type(password).__name__}")
+    return password if password is None else bytes(password)
 
 
 def _password_problem(password: Password) -> str:

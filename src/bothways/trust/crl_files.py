@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bothways.faults import shown
 from bothways.trust import files
@@ -12,6 +12,8 @@ from bothways.trust.crl_entries import Progress
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.asking import TOLERANCE
 from bothways.trust.watched import Watched
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class CRLFiles:
@@ -35,7 +37,7 @@ class CRLFiles:
         before = {each.der for each in self._watched.items()}
         changed = self._watched.look(news)
         if changed:
-            latest = None if at is None else at + TOLERANCE
+            latest = None if at is None else at + min(TOLERANCE, _NEVER - at)
             told = [(path, crl, self.store.objection(crl, latest)) for path, crls in changed for crl in crls]
             stay = self.store.replace(CRLStore(self._watched.items()), at, withdraws=False)
             news += [f"{path}: {_told(crl, objection)}" for path, crl, objection in told]

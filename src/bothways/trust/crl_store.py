@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
-from bothways.trust import files
+from bothways.trust import files, pem
 from bothways.trust.crl import CRL, Names, crls_in
 from bothways.trust.crl_entries import Progress
 
@@ -42,7 +42,7 @@ class CRLStore:
     @classmethod
     def from_pem(cls, data: bytes, *, progress: Progress | None = None) -> CRLStore:
         """Take lists from PEM (any number) or one from DER. Raises ConfigError."""
-        return cls(crls_in(data, "CRL", progress))
+        return cls(crls_in(pem.given(data, "CRL"), "CRL", progress))
 
     def add(self, crl: CRL, at: datetime | None = None) -> bool:
         """Take a list in; False if one that the same key signed is newer, and not from the future.

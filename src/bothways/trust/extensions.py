@@ -85,6 +85,18 @@ CONSULTED = frozenset(NAMES) - {
     ExtensionOID.CRL_NUMBER,
 }
 
+# Lists of one element at least (RFC 5280 4.2.1.4, 4.2.1.13, 4.2.1.15, 4.2.2.1), which the parser does not ask for.
+_EMPTY_VALUE = bytes.fromhex("04023000")  # the value of an extension that is an empty list
+_NEVER_EMPTY = {
+    each.oid: each
+    for each in (
+        x509.CertificatePolicies,
+        x509.CRLDistributionPoints,
+        x509.FreshestCRL,
+        x509.AuthorityInformationAccess,
+    )
+}
+
 
 class UnreadExtension(x509.ExtensionType):
     """The value of an extension that cannot be read: its DER, and in words why it cannot."""
@@ -188,7 +200,8 @@ def read_needed(
     if found is None:
         return by_identifier(_needed_alone(area, place, needed))
     extensions = {each.oid: each for each in found}
-    if len(extensions) == len(found) and _OWN_CHECKS.keys().isdisjoint(extensions):
+    is_plain = _OWN_CHECKS.keys().isdisjoint(extensions) and _EMPTY_VALUE not in area
+    if len(extensions) == len(found) and is_plain:
         return extensions
     return by_identifier(_readable(map(_seen, found), needed))
 
@@ -214,6 +227,8 @@ def _readable(found: Iterable[Read], needed: Container[x509.ObjectIdentifier]) -
     for each in found:
         if isinstance(each.value, UnreadExtension) and each.oid in needed:
             raise EncodingError(name_of(each.oid), each.value.problem)
+        if each.oid in _NEVER_EMPTY and isinstance(each.value, _NEVER_EMPTY[each.oid]) and not each.value:
+            raise EncodingError(name_of(each.oid), "an empty list, where one element at least belongs")
         yield each
 
 

@@ -27,13 +27,16 @@ def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> b
     waits: whether it may be a pipe, which is read when somebody writes to it.  most: so many bytes, by default 64 MiB.
     """
     most = MAX_FILE if most is None else most
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise ConfigError(f"a file: expected its path as text, not {type(path).__name__}")
     try:
         with open(path, "rb", opener=None if waits else _open_at_once) as file:
             if not waits and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ConfigError(f"{os.fspath(path)}: is no file, but a pipe or a device")
             data = file.read(most + 1)
-    except OSError as error:
-        raise ConfigError(f"{os.fspath(path)}: cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{os.fspath(path)}: cannot be read: {problem}") from None
     if len(data) > most:
         raise ConfigError(f"{os.fspath(path)}: larger than {most} bytes, the most that is read of it")
     return data

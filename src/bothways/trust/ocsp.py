@@ -102,15 +102,15 @@ class Answer:
         """Until when it holds; without nextUpdate for `max_age` from thisUpdate (RFC 6960 4.2.2.1)."""
         if self.next_update is not None:
             return self.next_update
-        return self.this_update + max_age if self.this_update < _NEVER - max_age else _NEVER
+        return self.this_update + max_age if _NEVER - self.this_update > max_age else _NEVER
 
     def untimeliness(self, at: datetime, tolerance: timedelta, max_age: timedelta) -> str | None:
         """Say why it does not hold now, or None."""
-        if self.this_update > at + tolerance:
+        if self.this_update - at > tolerance:
             return f"it is from the future: {self.this_update:%Y-%m-%d %H:%M}"
         if self.until(max_age) < self.this_update:
             return f"it ends before it begins, on {self.until(max_age):%Y-%m-%d %H:%M}"
-        if self.until(max_age) < at - tolerance:
+        if at - self.until(max_age) > tolerance:
             ended = f"{self.until(max_age):%Y-%m-%d %H:%M}"
             if self.next_update is None:
                 return f"it does not say until when it holds, and was too old from {ended} on"

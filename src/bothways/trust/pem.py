@@ -7,10 +7,19 @@ from base64 import b64decode
 from binascii import Error
 from collections.abc import Iterator
 
+from bothways.errors import ConfigError
+
 # Possessive quantifiers would say this and the rest in one expression, but Python 3.11.2 gets them wrong.
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*\r?\n")
 _HYPHENS = b"-----"
 CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
+
+
+def given(data: object, what: str) -> bytes:
+    """Return PEM or DER that a caller gave as bytes; ConfigError for what is none, such as text."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ConfigError(f"{what}: expected PEM or DER as bytes, not {type(data).__name__}")
+    return bytes(data)
 
 
 def blocks(data: bytes) -> list[tuple[str, bytes]]:

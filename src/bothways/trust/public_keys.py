@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element
+from bothways.trust.der import BIT_STRING, OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element
 
 _INTEGER = 0x02
 _RSA = bytes.fromhex("2a864886f70d010101")
@@ -40,6 +40,7 @@ _HASHES = {
     "sha512": bytes.fromhex("608648016503040203"),
     "sha224": bytes.fromhex("608648016503040204"),
 }
+_POINT_FORMS = (b"\x04", b"\x02", b"\x03")
 _SALT, _TRAILER = 20, 1
 
 
@@ -76,8 +77,19 @@ def check_key_algorithm(spki: bytes) -> None:
     algorithm, parameters = _algorithm(spki)
     if algorithm not in _ALGORITHMS:
         raise ValueError("a key of a kind that we do not know")
-    if algorithm == _EC and parameters[:1] != bytes([OBJECT_IDENTIFIER]):
-        raise ValueError("an elliptic curve that is not given by its name")
+    if algorithm == _EC:
+        if parameters[:1] != bytes([OBJECT_IDENTIFIER]):
+            raise ValueError("an elliptic curve that is not given by its name")
+        _check_point(spki)
+
+
+def _check_point(spki: bytes) -> None:
+    """Raise ValueError for a point that is neither uncompressed nor compressed; hybrid is no form (RFC 5480 2.2)."""
+    start, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
+    at = element(spki, start, end)[2]
+    first, last = expect_element(spki, at, end, BIT_STRING, "subjectPublicKey")
+    if spki[first : first + 1] != b"\0" or spki[first + 1 : min(first + 2, last)] not in _POINT_FORMS:
+        raise ValueError("a point of an elliptic curve in a form that keys do not have")
 
 
 def pss_binding(spki: bytes) -> PSSBinding | None:

@@ -229,18 +229,23 @@ def test_a_signer_that_vouches_for_the_leaf_that_it_is_counts_for_nothing():
     assert "own status depends on it" in problem(verdict)
 
 
+UNTIL = bytes.fromhex("170d") + b"260608120000Z"
+
+
+def with_end(der: bytes, end: bytes) -> bytes:
+    """A list of CA with another nextUpdate, or none, signed anew."""
+    tbs = x509.load_der_x509_crl(der).tbs_certlist_bytes
+    assert UNTIL in tbs
+    header = 2 + (tbs[1] - 128 if tbs[1] > 128 else 0)
+    changed = encode(0x30, tbs[header:].replace(UNTIL, end))
+    signature = CA.key.sign(changed, ec.ECDSA(SHA256()))
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    return encode(0x30, changed + algorithm + encode(0x03, b"\x00" + signature))
+
+
 def test_a_list_that_does_not_say_until_when_it_holds_says_nothing():
     """RFC 5280 5.1.2.5: nextUpdate must be there."""
-    der = crl(CA)
-    until = bytes.fromhex("170d") + b"260608120000Z"
-    tbs = x509.load_der_x509_crl(der).tbs_certlist_bytes
-    assert until in tbs
-    header = 2 + (tbs[1] - 128 if tbs[1] > 128 else 0)
-    shorter = encode(0x30, tbs[header:].replace(until, b""))
-    signature = CA.key.sign(shorter, ec.ECDSA(SHA256()))
-    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
-    whole = encode(0x30, shorter + algorithm + encode(0x03, b"\x00" + signature))
-    assert "does not say until when it holds" in problem(judged(crl(ROOT), whole))
+    assert "does not say until when it holds" in problem(judged(crl(ROOT), with_end(crl(CA), b"")))
 
 
 def test_a_signer_that_cannot_be_read_is_passed_over():
@@ -286,3 +291,11 @@ def test_a_delta_list_with_an_unreadable_extension_takes_no_certificate_off_hold
     assert refusals(judged(crl(ROOT), base, released)) == REVOKED
     silent = crl(CA, number=6, base=5, extra=UNREADABLE[:1])
     assert "cannot be read whole: freshestCRL: " in problem(judged(crl(ROOT), crl(CA, number=5), silent))
+
+
+def test_a_list_that_ends_before_it_begins_holds_at_no_time():
+    """RFC 5280 5.1.2.5, however far clocks may differ; what it revokes is revoked."""
+    earlier = bytes.fromhex("170d") + b"260601115900Z"
+    clean, revoking = (with_end(crl(CA, *each, this_update=NOW), earlier) for each in ((), (SERVER,)))
+    assert "ends before it begins" in problem(judged(crl(ROOT), clean))
+    assert refusals(judged(crl(ROOT), revoking)) == REVOKED

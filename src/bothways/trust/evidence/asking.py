@@ -138,7 +138,7 @@ def is_sound(want: Want, evidence: Evidence, at: datetime) -> bool:
     if not is_signed(want, evidence):
         return False
     until = holds_until(want, evidence)
-    return age(want, evidence) <= at + TOLERANCE and (until is None or at <= until)
+    return age(want, evidence) - at <= TOLERANCE and (until is None or at <= until)
 
 
 def is_signed(want: Want, evidence: Evidence) -> bool:
@@ -157,8 +157,8 @@ def supersedes(want: Want, new: Evidence, old: Evidence, at: datetime) -> bool:
             return True
         if not isinstance(new, CRL) or not new.prepare(signer):
             return False
-    latest = at + TOLERANCE
-    return age(want, old) > latest or age(want, old) <= age(want, new) <= latest
+    before, after = age(want, old), age(want, new)
+    return before - at > TOLERANCE or (before <= after and after - at <= TOLERANCE)
 
 
 def holds_until(want: Want, evidence: Evidence) -> datetime | None:

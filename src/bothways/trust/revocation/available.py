@@ -60,7 +60,7 @@ class Available:
     def lapse(self, end: datetime) -> datetime:
         """Return until when evidence counts that says it holds until `end`."""
         tolerance = self.policy.tolerance
-        return end + tolerance if end < _NEVER - tolerance else _NEVER
+        return end + tolerance if _NEVER - end > tolerance else _NEVER
 
 
 class Asker(Protocol):

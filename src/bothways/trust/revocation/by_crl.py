@@ -138,13 +138,15 @@ class CRLSource:
             return f"the CRL of {crl.issuer_text} is from the future: {crl.this_update:%Y-%m-%d %H:%M}"
         if crl.next_update is None:
             return f"the CRL of {crl.issuer_text} does not say until when it holds"
-        if crl.next_update < self._available.at - self._available.policy.tolerance:
+        if crl.next_update < crl.this_update:
+            return f"the CRL of {crl.issuer_text} ends before it begins, on {crl.next_update:%Y-%m-%d %H:%M}"
+        if self._available.at - crl.next_update > self._available.policy.tolerance:
             return f"the CRL of {crl.issuer_text} expired on {crl.next_update:%Y-%m-%d %H:%M}"
         return None
 
     def _is_early(self, crl: CRL) -> bool:
         """Whether a list is from the future (RFC 5280 5.1.2.4)."""
-        return crl.this_update > self._available.at + self._available.policy.tolerance
+        return crl.this_update - self._available.at > self._available.policy.tolerance
 
     def _signed(self, crl: CRL, issuer: Parsed) -> _Signed | str:
         """Find a list's signer, once for all that is asked about the certificates of an issuer."""
