@@ -12,6 +12,9 @@ settings.register_profile("sample", deadline=None, derandomize=True, database=No
 settings.register_profile("full", deadline=None, max_examples=1000)
 
 
+LONG_ID = 16
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the sweeps with their full counts")
 
@@ -30,6 +33,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(skip)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long bytes by their parameter: those of keys and signatures are others in each process of a run."""
+    return argname if isinstance(val, (bytes, bytearray)) and len(val) > LONG_ID else None
 
 
 @pytest.fixture(scope="session")

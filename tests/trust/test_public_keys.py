@@ -35,14 +35,13 @@ def with_point(point: bytes, unused: int = 0) -> bytes:
     return sequence(algorithm, der(3, bytes([unused]) + point))
 
 
-READ = [
-    public_key(key(kind)) for kind in ("RSA-2048", "P-256", "P-384", "Ed25519", "Ed448", "DSA", "ML-DSA-44")
-]
+READ = ("RSA-2048", "P-256", "P-384", "Ed25519", "Ed448", "DSA", "ML-DSA-44")
 
 
-@pytest.mark.parametrize("spki", READ, ids=len)
-def test_keys_of_known_kinds_are_read(spki):
+@pytest.mark.parametrize("kind", READ)
+def test_keys_of_known_kinds_are_read(kind):
     """RFC 5280 4.1.2.7."""
+    spki = public_key(key(kind))
     check_key_algorithm(spki)
     assert pss_binding(spki) is None
 
