@@ -87,6 +87,9 @@ GENERAL_NAMES: dict[str, Callable[[int], bytes]] = {
     "iPAddress of version 6": lambda at: implicit(7, at.to_bytes(16, "big")),
     "registeredID": lambda at: implicit(8, b"\x2a"),
     "otherName": lambda at: explicit(0, oid(1, 2), explicit(0, tlv(NULL))),
+    "otherName that is a mailbox": lambda at: explicit(
+        0, dotted("1.3.6.1.5.5.7.8.9"), explicit(0, tlv(UTF8, f"\u00e9{at:x}@a.example".encode()))
+    ),
     "directoryName, empty": lambda at: explicit(4, EMPTY),
     "directoryName": lambda at: explicit(4, name(f"{at:x}")),
     "directoryName of many attributes": lambda at: explicit(
@@ -315,6 +318,57 @@ def _all_to_all(chance: random.Random, size: int) -> Chain:
         for at in range(cas)
     ]
     return [certificate(name("Leaf"), name("CA 0"), [(made.POLICIES, False, policies)]), *above]
+
+
+# -- one long name -------------------------------------------------------------------------------------
+
+# What parsers quote in their words, and what has a meaning in names of some kind.
+_QUOTED = (
+    b"ParseError { kind: a, location: [",
+    b"a.",
+    b"-",
+    b"%41",
+    b"\xc3\xa9",
+    b'"\\',
+    b"[::",
+    b"@",
+    b"0",
+    b"xn--",
+)
+
+
+def _long_name(tag: int) -> Draw:
+    """One name as long as the certificate, of what may take long to look through."""
+
+    def draw(chance: random.Random, size: int) -> Chain:
+        part = chance.choice(_QUOTED)
+        before = chance.choice((b"", b"a://", b"a@", b"*."))
+        text = before + part * (size // len(part))
+        holder = chance.choice(("alternatives", "constraints", "access"))
+        long = tlv(tag, text)
+        those = {
+            "alternatives": (made.ALTERNATIVE_NAME, True, sequence(long)),
+            "constraints": (made.NAME_CONSTRAINTS, True, sequence(explicit(0, sequence(long)))),
+            "access": (made.AUTHORITY_ACCESS, False, sequence(sequence(_LONG_ID, long))),
+        }[holder]
+        if holder == "constraints":
+            return [certificate(EMPTY, name("CA"), [alternatives(200, "dNSName")]), own_ca(name("CA"), those)]
+        return [certificate(chance.choice((EMPTY, name("Leaf"))), NOBODY, [those])]
+
+    return draw
+
+
+for _what, _tag in {
+    "an e-mail address": 0x81,
+    "a DNS name": 0x82,
+    "a URI": 0x86,
+    "an IP address": 0x87,
+    "a registered identifier": 0x88,
+    "an otherName": 0xA0,
+    "an x400Address": 0xA3,
+    "an ediPartyName": 0xA5,
+}.items():
+    KINDS[f"one long name: {_what}"] = _long_name(_tag)
 
 
 # -- distinguished names -------------------------------------------------------------------------------
@@ -591,6 +645,10 @@ KINDS |= {
 # -- oddities ------------------------------------------------------------------------------------------
 
 
+def _huge(size: int) -> bytes:
+    return b"\x7f" * max(size // 4, 1)
+
+
 def _changed(chance: random.Random, size: int) -> Chain:
     """Some other kind, with tags, lengths and contents that do not fit any more."""
     others = [each for each in KINDS if each != "bytes that were changed"]
@@ -604,6 +662,20 @@ def _changed(chance: random.Random, size: int) -> Chain:
 
 
 KINDS |= {
+    "huge numbers": lambda chance, size: [
+        certificate(
+            name("Leaf"), name("CA"), [(made.POLICY_CONSTRAINTS, True, sequence(implicit(0, _huge(size))))]
+        ),
+        certificate(
+            name("CA"),
+            NOBODY,
+            [
+                (made.BASIC_CONSTRAINTS, True, sequence(made.TRUE, tlv(INTEGER, _huge(size)))),
+                (oid(2, 5, 29, 54), True, tlv(INTEGER, _huge(size))),
+                (made.AUTHORITY_KEY, False, sequence(implicit(2, _huge(size)))),
+            ],
+        ),
+    ],
     "a huge serial number": lambda chance, size: [
         certificate(name("Leaf"), NOBODY, serial=tlv(INTEGER, b"\x7f" * size))
     ],

@@ -133,6 +133,14 @@ def test_a_parser_s_own_notation_is_put_into_words():
     assert parsing.problem_of(ValueError("ParseError { kind: NewKind }")) == "NewKind"
 
 
+@pytest.mark.parametrize("kind", [ValueError, KeyError, OverflowError])
+def test_what_a_parser_quotes_of_a_stranger_is_neither_searched_nor_told_at_length(kind):
+    """Some quote what they could not read. A pattern that goes back and forth in it would never come to an end."""
+    quoted = "ParseError { kind: a, location: [" * 10_000
+    assert len(parsing.problem_of(kind(quoted))) <= 400
+    assert len(parsing.problem_of(kind("'" + quoted + "' does not appear to be an address"))) <= 400
+
+
 @pytest.mark.parametrize(
     ("read", "data"),
     [

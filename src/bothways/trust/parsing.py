@@ -25,7 +25,9 @@ Signed = (
     x509.Certificate | x509.CertificateRevocationList | x509.CertificateSigningRequest | ocsp.OCSPResponse
 )
 
-_PARSE_ERROR = re.compile(r"ParseError \{ kind: (\w+)(.*?)(?:, location: \[(.*?)\])? \}$", re.DOTALL)
+# What parsers say may hold what they read: no pattern may take long over it, and no more of it is told.
+_LONGEST_PROBLEM = 400
+_PARSE_ERROR = re.compile(r"ParseError \{ kind: (\w+)[^\[\]]*(?:\[([^\[\]]*)\])?")
 _KINDS = {
     "InvalidValue": "a value that its type does not allow",
     "InvalidTag": "a tag that is none",
@@ -108,7 +110,11 @@ def readable(place: str, read: Callable[..., T], *arguments: object) -> T | None
 
 
 def problem_of(error: BaseException) -> str:
-    """Say in words what a parser raised."""
+    """Say in words what a parser raised, in few of them whatever it had to read."""
+    return _problem_of(error)[:_LONGEST_PROBLEM]
+
+
+def _problem_of(error: BaseException) -> str:
     if isinstance(error, x509.DuplicateExtension):
         return f"the extension {error.oid.dotted_string} stands there twice"
     if isinstance(error, UnsupportedAlgorithm):
@@ -117,7 +123,7 @@ def problem_of(error: BaseException) -> str:
         return f"a value that is not known: {error}"
     if isinstance(error, x509.InvalidVersion):
         return f"version {error.parsed_version + 1}, which is none that is known"
-    text = str(error.args[0] if len(error.args) > 1 else error)
+    text = str(error.args[0] if len(error.args) > 1 else error)[:_LONGEST_PROBLEM]
     for pattern, words in _SAID:
         text = re.sub(pattern, words, text, count=1, flags=re.DOTALL)
     found = _PARSE_ERROR.search(text)
@@ -125,7 +131,7 @@ def problem_of(error: BaseException) -> str:
 
 
 def _in_words(found: re.Match[str]) -> str:
-    kind, _, location = found.groups()
+    kind, location = found.groups()
     words = _KINDS.get(kind, kind)
     steps = [
         step.strip().strip('"').rpartition("::")[2] for step in (location or "").split(",") if step.strip()
