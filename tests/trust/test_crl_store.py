@@ -13,7 +13,7 @@ from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.crl import CRL
-from bothways.trust.crl_store import MOST_UNPROVEN, CRLStore
+from bothways.trust.crl_store import MOST_ENDED, MOST_UNPROVEN, CRLStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
 from bothways.trust.verification import verify as judge
@@ -177,6 +177,44 @@ def test_which_of_several_lists_counts_does_not_depend_on_their_order():
         for each in order:
             store.add(each)
         assert not passes(store)
+
+
+def test_of_two_lists_of_one_age_neither_supersedes_the_other_and_both_count():
+    """RFC 5280 5.2.3: numbers rise; a CA that gave one twice is not asked which it meant."""
+    for first, second in (((), (SERVER,)), ((SERVER,), ())):
+        store = CRLStore([CRL(crl(CA, *first))])
+        passes(store)
+        assert store.add(CRL(crl(CA, *second)))
+        assert len(store) == 2 and not passes(store)
+        store.replace(CRLStore([CRL(crl(CA, *second))]), NOW)
+        assert not passes(store)
+        assert store.add(CRL(crl(CA, number=2, this_update=NOW)), NOW)
+        assert len(store) == 1 and passes(store)
+
+
+def test_a_list_that_was_signed_anew_takes_the_place_of_its_twin():
+    """Signatures of ECDSA differ each time."""
+    store = CRLStore([CRL(crl(CA))])
+    assert passes(store)
+    assert store.add(CRL(crl(CA))) and len(store) == 1
+    store.replace(CRLStore([CRL(crl(CA))]))
+    assert len(store) == 1 and passes(store)
+
+
+def test_lists_that_ended_and_are_nowhere_any_more_are_bounded():
+    """A CA may give each of its lists another scope."""
+    store = CRLStore()
+    for each in range(MOST_ENDED + 20):
+        point = issuing_point([f"URI:http://a.example/{each}"])
+        listed = CRL(crl(CA, point=point, next_update=NOW + HOUR * each))
+        assert listed.is_signed_by(Parsed(CA.der))
+        store.replace(CRLStore([listed]), NOW, withdraws=False)
+    assert len(store) == MOST_ENDED + 20
+    last = CRL(crl(CA, point=issuing_point(["URI:http://a.example/last"])))
+    store.replace(CRLStore([last]), NOW + HOUR * 10 + HOUR / 2, withdraws=False)
+    assert len(store) == MOST_ENDED + 20 + 1 - 11
+    store.replace(CRLStore([last]), NOW + DAY * 300, withdraws=False)
+    assert len(store) == MOST_ENDED + 1
 
 
 def test_lists_are_found_by_issuer_and_distribution_point():

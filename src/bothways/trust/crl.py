@@ -200,6 +200,10 @@ class CRL:
                 self.signer = signer
         return known
 
+    def says_the_same_as(self, other: CRL) -> bool:
+        """Whether two lists differ in their signatures at most."""
+        return self.der[self._parts.signed] == other.der[other._parts.signed]
+
     @property
     def was_refused(self) -> bool:
         """Whether the list was held against keys that may sign it, and none of them did."""

@@ -16,6 +16,8 @@ from bothways.trust.crl_entries import Progress
 
 # Lists of one series of which nobody knows who signed them; they are kept beside those of which it is known.
 MOST_UNPROVEN = 16
+# Lists that are in no file any more, and have ended: what they revoke counts on.
+MOST_ENDED = 64
 
 _Place = tuple[bytes, object]
 
@@ -55,7 +57,7 @@ class CRLStore:
         rivals = self._series(crl)
         if any(each.der == crl.der for each in rivals):
             return True
-        if any(self._supersedes(each, crl) for each in rivals):
+        if any(each.age > crl.age and self._supersedes(each, crl) for each in rivals):
             return False
         gone = [each for each in rivals if self._supersedes(crl, each)]
         gone += _surplus([*(each for each in rivals if each not in gone), crl])
@@ -81,6 +83,7 @@ class CRLStore:
             and (each.series in by_series or not withdraws)
             and self._stays(each, by_series.get(each.series, ()))
         ]
+        stay = self._without_ended(stay)
         staying = _by_series(stay)
         taken = [
             each
@@ -90,6 +93,13 @@ class CRLStore:
         self._by_place = _by_place([*stay, *taken])
         self.generation += known.keys() != {each.der for each in self}
         return stay
+
+    def _without_ended(self, stay: list[CRL]) -> list[CRL]:
+        """Let go of lists that ended, the first to end first, beyond so many that nothing superseded."""
+        ends = [(each.next_update or each.this_update, at) for at, each in enumerate(stay)]
+        over = sorted(end for end in ends if self._time is not None and end[0] < self._time)
+        gone = {at for _, at in over[: max(len(stay) - MOST_ENDED, 0)]}
+        return [each for at, each in enumerate(stay) if at not in gone]
 
     def _stays(self, crl: CRL, rivals: Sequence[CRL]) -> bool:
         if crl.signer is not None:
@@ -113,11 +123,11 @@ class CRLStore:
         return None
 
     def _supersedes(self, new: CRL, old: CRL) -> bool:
-        """Whether `new` stands for all that `old` says: the key that signed that signed it, and it is not older."""
+        """Whether `new` stands for all that `old` says: the key that signed that signed it, later and until now."""
         signer = old.signer or new.signer
         return (
             signer is not None
-            and new.age >= old.age
+            and (new.age > old.age or new.says_the_same_as(old))
             and not self._is_early(new)
             and old.is_signed_by(signer)
             and new.is_signed_by(signer)

@@ -74,12 +74,15 @@ class CRLSource:
 
     def _newest(self, signed: Sequence[_Signed]) -> list[_Signed]:
         """Return the newest of each series that one key signed; one from the future displaces none of now."""
-        newest: dict[tuple[object, ...], _Signed] = {}
+        newest: dict[tuple[object, ...], list[_Signed]] = {}
         for each in signed:
             series = (*each.crl.series, each.signer.key_digest, self._is_early(each.crl))
-            if series not in newest or newest[series].crl.age < each.crl.age:
-                newest[series] = each
-        return list(newest.values())
+            held = newest.setdefault(series, [])
+            if held and held[0].crl.age < each.crl.age:
+                held.clear()
+            if not held or held[0].crl.age == each.crl.age:
+                held.append(each)
+        return [each for held in newest.values() for each in held]
 
     def _statement(self, signed: _Signed, reasons: Reasons, certificate: Parsed) -> Statement:
         """Return what one list, with its delta, says of a certificate (RFC 5280 6.3.3 c to l)."""

@@ -16,7 +16,7 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.path import Path, path_through
 from bothways.trust.revocation.available import Asker
 from bothways.trust.revocation.status import Good
-from bothways.trust.work import WorkBudget
+from bothways.trust.work import Step, WorkBudget
 
 
 class Signers(NamedTuple):
@@ -43,6 +43,7 @@ class CRLSigners:
         self._asker = asker
         self._work = work
         self._known: dict[tuple[bytes, bytes], Signers] = {}
+        self._paths: dict[tuple[bytes, bytes], Path | None] = {}
 
     def of(self, normal_name: bytes, issuer: Parsed) -> Signers:
         """Return who may sign lists in a name (RFC 5280 7.1) about certificates of an issuer on the path."""
@@ -71,6 +72,7 @@ class CRLSigners:
         for each in (*above, *self._path, *self._others):
             if each.der not in seen and each.normal_subject == normal_name:
                 seen.add(each.der)
+                self._work.spend(Step.CERTIFICATE)
                 try:
                     each.load()
                 except ValueError:
@@ -84,7 +86,7 @@ class CRLSigners:
             return "a key whose usage lacks cRLSign"
         if any(each.der == candidate.der for each in above):
             return None
-        if path_through(candidate, above, self._at, self._work) is None:
+        if self._path_of(candidate, above) is None:
             return "a certificate without a valid path through the CAs above it"
         return None
 
@@ -98,8 +100,15 @@ class CRLSigners:
             return signer.not_after  # a signer whose CA has named no other list for it answers for itself
         if not self._asker.may_ask_about(signer):
             return "a certificate whose own status depends on it"
-        path = path_through(signer, above, self._at, self._work)
+        path = self._path_of(signer, above)
         said = None if path is None else self._asker.status(signer, path[1])
         if not isinstance(said, Good):
             return f"{signer.subject_text}, whose own status is not good"
         return min(signer.not_after, said.until)
+
+    def _path_of(self, signer: Parsed, above: Path) -> Path | None:
+        """Return the valid path of a signer through the CAs of the path, found once."""
+        key = signer.der, above[0].der
+        if key not in self._paths:
+            self._paths[key] = path_through(signer, above, self._at, self._work)
+        return self._paths[key]
