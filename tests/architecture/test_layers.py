@@ -52,7 +52,7 @@ INSIDE = {
         ("keys", "record"),
         ("events",),
         ("handshake", "account"),
-        ("runner",),
+        ("runner", "lifecycle"),
         ("post_handshake",),
         ("connection",),
     ),

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated, UsageError
-from bothways.faults import Blame, Fault, Reason, blame
+from bothways.errors import InternalError, TLSError, UsageError
+from bothways.faults import Blame, Fault, blame
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup
 from bothways.iana import name as spelled
-from bothways.roles import Progress, Role, StepId, Version
+from bothways.roles import Progress, Role, Version
 from bothways.tls.events import (
     AlertSeen,
     Data,
@@ -30,21 +30,21 @@ from bothways.tls.events import (
     Observer,
     Peer,
     PeerClosed,
-    Progressed,
     Request,
     Warned,
 )
-from bothways.tls.handshake.alert_meanings import meaning_of, refused_step
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.outcome import Exporter, HandshakeResult, Negotiated
-from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Enter, Script, Wait
+from bothways.tls.handshake.position import Position
+from bothways.tls.handshake.script import ChangeCipherSpec, Script
 from bothways.tls.handshake.server import server_handshake
-from bothways.tls.handshake.steps import Law, Step, failed_check, law_of, message_ids, progress_of
+from bothways.tls.handshake.steps import Step, message_ids
 from bothways.tls.keys.exporter import check_request
 from bothways.tls.keys.transcript import Transcript
+from bothways.tls.lifecycle import Input, Lifecycle, State
 from bothways.tls.post_handshake.client_auth import ClientAuthentication
 from bothways.tls.post_handshake.messages import AfterHandshake, AfterHandshake12
 from bothways.tls.post_handshake.revalidation import Revalidation
@@ -148,21 +148,17 @@ class Connection:
         self._terms = terms
         self._hs = hs
         self._out = hs.out
-        self._negotiated: Negotiated | None = None
+        self._life = Lifecycle()
+        self._position = Position(hs)
         self._exporter: Exporter | None = None
-        self._step = Step.START
         self._after: AfterHandshake | AfterHandshake12 | None = None
         self._peer: Peer | None = None  # after an end in order
         self._client_auth: ClientAuthentication | None = None
         self._revalidation: Revalidation | None = None
         self._queue = bytearray()
         self._failure: TLSError | None = None
-        self._closed = False
-        self._peer_closed = False
-        self._confirmed = False
-        self._told = Progress.HELLO
         self._handshake: ScriptRunner[HandshakeResult] | None = ScriptRunner(
-            script, terms.clock, self._establish, heed=self._heed
+            script, terms.clock, self._establish, heed=self._position.heed
         )
         self._run(self._handshake.resume)
 
@@ -176,7 +172,7 @@ class Connection:
     @property
     def established(self) -> bool:
         """Whether the handshake is complete and nothing has failed since."""
-        return self._after is not None and self._failure is None
+        return self._life.is_established
 
     @property
     def confirmed(self) -> bool:
@@ -185,29 +181,30 @@ class Connection:
         A server knows with `Established`. In TLS 1.3 a client knows only when the first protected record
         comes from the server after its own Finished (RFC 9846 4.5.3).
         """
-        return self._confirmed
+        return self._position.confirmed
 
     @property
     def version(self) -> str | None:
         """The TLS version chosen, "1.3"; None until it is."""
-        return None if self._negotiated is None else self._negotiated.version.text
+        version = self._position.version
+        return None if version is None else version.text
 
     @property
     def suite(self) -> str | None:
         """The cipher suite chosen, by its IANA name."""
-        suite = None if self._negotiated is None else self._negotiated.suite
+        suite = self._agreed.suite
         return None if suite is None else suite.name
 
     @property
     def group(self) -> str | None:
         """The key exchange group chosen, by its IANA name."""
-        group = None if self._negotiated is None else self._negotiated.group
+        group = self._agreed.group
         return None if group is None else spelled(NamedGroup, group)
 
     @property
     def alpn(self) -> str | None:
         """The application protocol chosen."""
-        protocol = None if self._negotiated is None else self._negotiated.alpn
+        protocol = self._agreed.alpn
         return None if protocol is None else protocol.decode()
 
     @property
@@ -216,14 +213,19 @@ class Connection:
         return False
 
     @property
+    def state(self) -> State:
+        """Where the connection is in its life: who has closed, and whether it has failed."""
+        return self._life.state
+
+    @property
     def step(self) -> Step:
         """Where the handshake stands."""
-        return self._step
+        return self._position.step
 
     @property
     def progress(self) -> Progress:
         """How far the connection has come, by what the peer can object to."""
-        return progress_of(self._hs.role, self._step, confirmed=self._confirmed)
+        return self._position.progress
 
     @property
     def failure(self) -> TLSError | None:
@@ -237,12 +239,12 @@ class Connection:
 
         Raises `UsageError` only for a caller that goes on feeding although `wants_data` is False.
         """
-        if self._failure is not None or self._peer_closed:
+        if not self._life.reads:
             return []
         if self._after is not None and (content := self._hs.inbox.open_data(data)) is not None:
             self._after.data_came()
-            if not self._confirmed:
-                self._confirm()
+            if not self._position.confirmed:
+                self._position.confirm()
             return [Data(content)]
         if not self.wants_data and self._hs.inbox.buffered + len(data) > UNOPENED_LIMIT:
             raise UsageError("receive: the connection waits for an answer; see wants_data")
@@ -251,15 +253,11 @@ class Connection:
 
     def receive_eof(self) -> list[Event]:
         """Say that the peer will send no more. Without close_notify before it, that is `Truncated` (6.1)."""
-        if self._failure is not None or self._peer_closed:
+        if not self._life.take(Input.END_OF_FILE).heeded:
             return []
-        if self.established and self._terms.insecure_ignore_truncation:
-            self._peer_closed = True
-            if self._closed:
-                self._let_go()
-            return [PeerClosed()]
-        step = self._unconfirmed_step() if self.established else self._law.id
-        return [self._fail(Truncated(self._hs.role.peer, step=step, progress=self.progress), None)]
+        if self._life.is_open and self._terms.insecure_ignore_truncation:
+            return [self._peer_closes()]
+        return [self._fail(self._position.cut(), None)]
 
     def data_to_send(self) -> bytes:
         """Return the bytes that are ready for the peer, once."""
@@ -270,8 +268,8 @@ class Connection:
 
         Raises `UsageError` after `close` or a failure.
         """
-        if self._failure is not None or self._closed:
-            raise UsageError("send: the connection is closed")
+        if not self._life.writes:
+            self._life.take(Input.SEND)
         if self._after is None:
             self._queue += data
         elif data:
@@ -283,22 +281,16 @@ class Connection:
 
         A handshake that is not done is given up, and nothing more is read.
         """
-        if self._failure is not None or self._closed:
-            return
-        self._closed = True
-        if self._after is None:
-            self._send_alert(AlertLevel.warning, Alert.USER_CANCELED)
-        self._send_alert(AlertLevel.warning, Alert.CLOSE_NOTIFY)
-        if self._after is None:
-            self._peer_closed = True
-        if self._peer_closed:
+        for alert in self._life.take(Input.CLOSE).alerts:
+            self._out.alert(AlertLevel.warning, alert)
+        if self._life.is_over:
             self._let_go()
 
     def update_keys(self, *, ask: bool = False) -> None:
         """Go on under new keys, and with `ask` have the peer do so too (RFC 9846 4.7.3)."""
-        if self._after is None or self._failure is not None or self._closed:
-            raise UsageError("update_keys: only on an established, open connection")
-        self._after.update_keys(ask=ask)
+        self._life.take(Input.UPDATE_KEYS)
+        if self._after is not None:
+            self._after.update_keys(ask=ask)
 
     def stop_observing(self) -> None:
         """Tell the observer nothing more: data passes as fast from here on as if nobody had watched."""
@@ -312,9 +304,10 @@ class Connection:
         Raises `UsageError` before `Established` and after the end, for what cannot be asked for, and on a
         connection of TLS 1.2 without the extended main secret (RFC 7627 5.4).
         """
-        suite = None if self._negotiated is None else self._negotiated.suite
-        if self._after is None or suite is None or (self._peer_closed and self._closed):
-            raise UsageError("export: only on an established connection")
+        self._life.take(Input.EXPORT)
+        suite = self._agreed.suite
+        if suite is None:
+            raise TypeError("an open connection has a cipher suite")
         check_request(label, context, length, suite)
         if self._exporter is None:
             raise UsageError("export: without the extended main secret, keys may belong to somebody else")
@@ -324,7 +317,7 @@ class Connection:
     def wants_data(self) -> bool:
         """Whether `receive` has use for more: not while an answer is awaited, nor when all is over."""
         waits = self._handshake is not None and self._handshake.request is not None
-        return self._failure is None and not self._peer_closed and not waits
+        return self._life.reads and not waits
 
     @property
     def awaits_answer(self) -> bool:
@@ -374,7 +367,8 @@ class Connection:
             if runner.is_late:
                 return self._run(runner.go_on_without)
         if self._handshake is not None and now >= self._hs.deadline:
-            return [self._blamed(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._terms.handshake_timeout})]
+            late = Blame(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._terms.handshake_timeout})
+            return [self._refuse(late)]
         again = self._revalidation
         if again is None or again.deadline is None or now < again.deadline:
             return []
@@ -393,7 +387,7 @@ class Connection:
         where the status has become unknown and that is accepted; else `Failed`, as the failure of step 2.3
         or 3.3 that it is, with the alert on its way (RFC 9846 6.2).
         """
-        if self._revalidation is None:
+        if not self._life.take(Input.JUDGE).heeded or self._revalidation is None:
             return []
         return self._run(self._revalidation.judge)
 
@@ -401,15 +395,11 @@ class Connection:
 
     @property
     def _is_12(self) -> bool:
-        return self._version is Version.TLS12
+        return self._position.version is Version.TLS12
 
     @property
-    def _version(self) -> Version | None:
-        return None if self._negotiated is None else self._negotiated.version
-
-    @property
-    def _law(self) -> Law:
-        return law_of(self._hs.role, self._step, self._version)
+    def _agreed(self) -> Negotiated:
+        return self._position.negotiated or _NOTHING_AGREED
 
     def _runners(self) -> list[ScriptRunner[Any]]:
         """The scripts that are under way: the handshake, and later whatever goes on beside the data."""
@@ -434,7 +424,7 @@ class Connection:
                 events.extend(step())
             while self.wants_data and self._advance(events):
                 pass
-            if self._after is not None and self._after.owes_key_update and not self._closed:
+            if self._after is not None and self._after.owes_key_update and self._life.writes:
                 self._after.update_if_due()
             self._out.flush()
 
@@ -443,16 +433,16 @@ class Connection:
     def _gated(self, work: Callable[[list[Event]], None]) -> list[Event]:
         """Do what may blame the peer, and return what follows: the one gate for what is raised."""
         events: list[Event] = []
-        blamed: tuple[Fault, dict[str, object], tuple[Reason, ...], int] | None = None
+        blamed: Blame | None = None
         defect: str | None = None
         try:
             work(events)
         except Blame as caught:
-            blamed = caught.fault, dict(caught.facts), caught.reasons, caught.left_out
+            blamed = Blame(caught.fault, caught.facts, caught.reasons, caught.left_out)
         except Exception as caught:  # noqa: BLE001 - whatever else escapes is our defect, and fails closed
             defect = _place(caught)
         if blamed is not None:
-            events.append(self._blamed(*blamed))
+            events.append(self._refuse(blamed))
         elif defect is not None:
             logger.error("defect in the engine: %s", defect)
             events.append(self._fail(InternalError(), Alert.INTERNAL_ERROR))
@@ -465,8 +455,6 @@ class Connection:
         if message is not None:
             self._take_message(*message, events)
             return True
-        if self._peer_closed:
-            return False
         record = inbox.record()
         if record is None:
             return False
@@ -480,13 +468,13 @@ class Connection:
         elif content_type != HANDSHAKE:
             blame(Fault.UNEXPECTED_RECORD, got=spelled(ContentType, content_type))
         # An alert under application keys may be the very refusal that a client waits for.
-        if not self._confirmed and inbox.epoch is Epoch.APPLICATION and content_type != ALERT:
-            self._confirm()
+        if not self._position.confirmed and inbox.epoch is Epoch.APPLICATION and content_type != ALERT:
+            self._position.confirm()
         return True
 
     def _take_message(self, code: int, raw: bytes, events: list[Event]) -> None:
         hs = self._hs
-        law = law_of(hs.role, self._step, self._version)
+        law = self._position.law
         if code not in law.accepts:
             if code == HandshakeType.hello_request and self._is_12 and hs.role is Role.CLIENT:
                 request = decode_message(code, raw[4:], Version.TLS12)
@@ -509,8 +497,8 @@ class Connection:
 
     def _take_change(self, events: list[Event]) -> None:
         """In TLS 1.2 a ChangeCipherSpec comes when it is awaited, and never before keys exist."""
-        if not self._law.accepts_change:
-            blame(Fault.UNEXPECTED_MESSAGE, got="change_cipher_spec", expected=self._law.expected)
+        if not self._position.law.accepts_change:
+            blame(Fault.UNEXPECTED_MESSAGE, got="change_cipher_spec", expected=self._position.law.expected)
         self._resume(ChangeCipherSpec(), events)
 
     def _resume(self, value: object, events: list[Event]) -> None:
@@ -519,43 +507,19 @@ class Connection:
             raise TypeError("there is no script to resume")
         events.extend(self._handshake.resume(value))
 
-    def _heed(self, said: Wait | Enter | Agreed) -> None:
-        """Follow the handshake; each step that it takes must follow from the one before."""
-        if isinstance(said, Agreed):
-            self._negotiated = said.negotiated
-        elif isinstance(said, Enter) or said.request is None or said.step is not self._step:
-            self._enter(said.step)
-
-    def _enter(self, step: Step) -> None:
-        hs = self._hs
-        if step not in law_of(hs.role, self._step, self._version).follow:
-            raise TypeError(f"{step.name} may not follow {self._step.name}")
-        self._step = step
-        self._tell_progress()
-
-    def _confirm(self) -> None:
-        """Know from here on that the peer has accepted us."""
-        self._confirmed = True
-        self._tell_progress()
-
-    def _tell_progress(self) -> None:
-        if self._hs.observer is not None and self.progress is not self._told:
-            self._told = self.progress
-            self._hs.observer(Progressed(self._told))
-
     def _establish(self, result: HandshakeResult) -> list[Event]:
-        self._confirmed = self._hs.role is Role.SERVER or self._is_12
-        self._enter(Step.CONNECTED)
+        self._position.complete(result.negotiated)
+        self._life.take(Input.COMPLETE)
         self._handshake = None
-        self._negotiated, self._exporter = result.negotiated, result.exporter
+        self._exporter = result.exporter
         if result.verified is not None:
             self._revalidation = Revalidation(self._hs, self._terms, result.verified)
         if self._is_12:
-            self._after = AfterHandshake12(self._out)
+            self._after = AfterHandshake12(self._out, self._life)
         else:
             if isinstance(self._terms, ClientTerms) and self._terms.post_handshake_auth:
-                self._client_auth = ClientAuthentication(self._hs, self._terms)
-            self._after = AfterHandshake(self._hs.inbox, self._out, self._client_auth)
+                self._client_auth = ClientAuthentication(self._hs, self._terms, self._life)
+            self._after = AfterHandshake(self._hs.inbox, self._out, self._life, self._client_auth)
         self._hs.transcript.forget()
         if self._queue:
             queue, self._queue = self._queue, bytearray()
@@ -565,7 +529,7 @@ class Connection:
 
     def _take_data(self, data: bytes, events: list[Event]) -> None:
         if self._after is None:
-            blame(Fault.UNEXPECTED_MESSAGE, got="application data", expected=self._law.expected)
+            blame(Fault.UNEXPECTED_MESSAGE, got="application data", expected=self._position.law.expected)
         if not data:
             self._hs.inbox.count_empty()
             return
@@ -580,30 +544,18 @@ class Connection:
         if self._is_passed_over(alert):
             self._hs.inbox.count_empty()
             return
-        if alert.description == Alert.CLOSE_NOTIFY and self._after is not None:
-            self._peer_closed = True
-            events.append(PeerClosed())
-            if self._closed:
-                self._let_go()
+        if alert.description == Alert.CLOSE_NOTIFY and self._life.is_open:
+            events.append(self._peer_closes())
             return
-        role, unconfirmed = self._hs.role, not self._confirmed
         later = self._after is not None and self._after.asked_later
-        refused = refused_step(
-            role, self._step, alert.description, unconfirmed=unconfirmed, asked_later=later
-        )
-        step = refused or self._law.id
-        progress = self.progress
-        meaning, hint = meaning_of(alert.description, role, progress)
-        error = PeerAlert(
-            alert.description,
-            step=step,
-            peer=role.peer,
-            state=self._step.name,
-            progress=progress,
-            meaning=meaning,
-            hint=hint,
-        )
+        error = self._position.refusal(alert.description, asked_later=later)
         events.append(self._fail(error, None))
+
+    def _peer_closes(self) -> PeerClosed:
+        self._life.take(Input.CLOSE_NOTIFY)
+        if self._life.is_over:
+            self._let_go()
+        return PeerClosed()
 
     def _is_passed_over(self, alert: AlertMessage) -> bool:
         """In TLS 1.3 the level says nothing (RFC 9846 6); in TLS 1.2 a warning is no more than that.
@@ -613,36 +565,22 @@ class Connection:
         is_warning = alert.level == AlertLevel.warning
         if self._is_12:
             return is_warning and alert.description != Alert.CLOSE_NOTIFY
-        if alert.description == Alert.UNRECOGNIZED_NAME and self._step is Step.WAIT_SH:
+        if alert.description == Alert.UNRECOGNIZED_NAME and self._position.step is Step.WAIT_SH:
             return is_warning and Version.TLS12 in self._terms.version_codes
         return alert.description == Alert.USER_CANCELED
 
-    def _unconfirmed_step(self) -> StepId:
-        return StepId.APPLICATION_DATA if self._confirmed else StepId.CLIENT_AUTHENTICATION
-
-    def _blamed(
-        self, fault: Fault, facts: dict[str, object], reasons: tuple[Reason, ...] = (), left_out: int = 0
-    ) -> Failed:
-        role = self._hs.role
-        error = PeerFault(
-            fault,
-            step=failed_check(role, self._step, fault, self._version),
-            peer=role.peer,
-            state=self._step.name,
-            facts=facts,
-            reasons=reasons,
-            left_out=left_out,
-            version=self._version,
-            progress=self.progress,
-        )
+    def _refuse(self, blame: Blame) -> Failed:
+        """Refuse the peer for what it is blamed for."""
+        error = self._position.fault(blame)
         return self._fail(error, error.alert)
 
     def _fail(self, error: TLSError, alert: Alert | None) -> Failed:
         """End the connection: say why to both sides, and let go of every secret."""
-        if alert is not None and not self._closed:
-            self._send_alert(AlertLevel.fatal, alert)
+        rule = self._life.take(Input.LOSE if alert is None else Input.REFUSE)
+        if alert is not None and rule.tells:
+            self._out.alert(AlertLevel.fatal, alert)
             if alert == Alert.USER_CANCELED:
-                self._send_alert(AlertLevel.warning, Alert.CLOSE_NOTIFY)
+                self._out.alert(AlertLevel.warning, Alert.CLOSE_NOTIFY)
         self._failure = error
         self._after = None
         self._let_go()
@@ -658,8 +596,9 @@ class Connection:
         self._exporter = None
         self._hs.forget()
 
-    def _send_alert(self, level: AlertLevel, alert: Alert) -> None:
-        self._out.alert(level, alert)
+
+# What stands for the choices before there are any; its version is never told.
+_NOTHING_AGREED = Negotiated(Version.TLS13)
 
 
 def _place(error: Exception) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 import pki
-from bothways import ClientConfig, Connection, Credentials, Event, ServerConfig, TrustStore
+from bothways import ClientConfig, Credentials, Event, ServerConfig, TrustStore
 from bothways.iana import HandshakeType
 from bothways.roles import Role
+from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
@@ -171,15 +172,15 @@ CONVERSATIONS = {
 def steps_taken() -> Iterator[list[tuple[Role, Step, Step]]]:
     """Within, every step that any connection takes is written down: whose, from where, to where."""
     taken: list[tuple[Role, Step, Step]] = []
-    enter = Connection._enter
+    enter = Position.enter
 
-    def watched(connection: Connection, step: Step) -> None:
-        start = connection.step
-        enter(connection, step)
-        taken.append((connection._hs.role, start, step))
+    def watched(position: Position, step: Step) -> None:
+        start = position.step
+        enter(position, step)
+        taken.append((position.role, start, step))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Connection, "_enter", watched)
+        patch.setattr(Position, "enter", watched)
         yield taken
 
 

@@ -12,10 +12,12 @@ import pytest
 from bothways import Connection, Established
 from bothways.iana import HandshakeType
 from bothways.roles import Role
+from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.steps import LEGAL, Step
 from bothways.tls.wire.flight import decode_message
 from bothways.tls.wire.hello import ServerHello, is_retry
-from tls.handshake.conversations import CONVERSATIONS, client_config, server_config, steps_taken
+from tls.handshake.contexts import context
+from tls.handshake.conversations import CONVERSATIONS, steps_taken
 
 # RFC 9846 A.1 and A.2: the step, what is received there, the step that follows; what is sent is not seen.
 # Not spoken, and so left out: a PSK (WAIT_EE to WAIT_FINISHED) and early data (WAIT_EOED).
@@ -146,6 +148,7 @@ def test_messages_that_tls_13_does_not_know_are_accepted_nowhere() -> None:
 @pytest.mark.parametrize("role", Role)
 def test_step_that_may_not_follow_is_our_own_defect(role: Role) -> None:
     """The connection holds its script to the table."""
-    ends = {Role.CLIENT: client_config().connection("localhost"), Role.SERVER: server_config().connection()}
+    position = Position(context(role))
+    position.enter(Step.WAIT_SH if role is Role.CLIENT else Step.WAIT_CH)
     with pytest.raises(TypeError, match="CONNECTED may not follow WAIT_"):
-        ends[role]._enter(Step.CONNECTED)
+        position.enter(Step.CONNECTED)

@@ -8,6 +8,7 @@ from bothways import Established, Fault, PeerFault, UsageError
 from bothways.iana import HandshakeType
 from bothways.tls.events import Epoch, KeysChanged, MessageSeen, Note, RecordSeen
 from bothways.tls.handshake.message_io import Inbox
+from bothways.tls.lifecycle import Lifecycle
 from bothways.tls.post_handshake.messages import IDLE_MESSAGE_LIMIT, AfterHandshake
 from bothways.tls.record.protection import Plaintext
 from bothways.tls.wire.tls13 import Finished, KeyUpdate
@@ -174,7 +175,7 @@ def test_what_the_table_lets_pass_and_nobody_takes_is_our_own_defect() -> None:
     talk = established()
     with pytest.raises(TypeError, match="table of steps"):
         talk.client._after.take(Finished(b""))
-    after = AfterHandshake(Inbox(None, 1024), talk.client._out)
+    after = AfterHandshake(Inbox(None, 1024), talk.client._out, Lifecycle())
     assert isinstance(after._inbox.keys, Plaintext)
     with pytest.raises(TypeError, match="no keys to renew"):
         after.take(KeyUpdate(0))

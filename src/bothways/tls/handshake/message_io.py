@@ -7,7 +7,7 @@ one message at a time and opens no record before it is asked to. Neither knows w
 from __future__ import annotations
 
 from bothways.faults import Blame, Fault, blame
-from bothways.iana import Alert, ContentType, name
+from bothways.iana import ContentType, name
 from bothways.roles import Role, Version
 from bothways.tls.crypto.aead import TAG_SIZE
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
@@ -28,10 +28,7 @@ Sealing = Plaintext | Protecting
 
 
 class Outbox:
-    """What goes out: messages gathered into records, each under the keys that were set before it.
-
-    `closed`: close_notify is among it, after which nothing may come (RFC 9846 6.1).
-    """
+    """What goes out: messages gathered into records, each under the keys that were set before it."""
 
     def __init__(self, role: Role, transcript: Transcript, observer: Observer | None, padding: int) -> None:
         self._role = role
@@ -42,7 +39,6 @@ class Outbox:
         self._wire: list[bytes] = []
         self.version = Version.TLS13  # as which messages and records are written and read
         self._changed_cipher_spec = False
-        self.closed = False
         self.epoch = Epoch.PLAINTEXT
         self.keys: Sealing = Plaintext()
 
@@ -91,7 +87,6 @@ class Outbox:
         """Send an alert, after whatever is still in the flight."""
         self.flush()
         self._seal(ALERT, bytes((level, description)))
-        self.closed = self.closed or description == Alert.CLOSE_NOTIFY
         if self._observer is not None:
             self._observer(AlertSeen(True, level, description, self.epoch))
 

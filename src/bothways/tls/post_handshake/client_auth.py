@@ -19,6 +19,7 @@ from bothways.tls.handshake.credentials import choose_for_request
 from bothways.tls.handshake.script import Script, signing_elsewhere
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.keys.transcript import Transcript
+from bothways.tls.lifecycle import Lifecycle
 from bothways.tls.record.protection import Protection
 from bothways.tls.runner import ScriptRunner
 from bothways.tls.wire import extensions as ext
@@ -38,8 +39,9 @@ class ClientAuthentication:
     `runners` has the answers that wait for a signature by a key that is held elsewhere; data goes on meanwhile.
     """
 
-    def __init__(self, hs: HandshakeContext, terms: ClientTerms) -> None:
+    def __init__(self, hs: HandshakeContext, terms: ClientTerms, life: Lifecycle) -> None:
         self._hs = hs
+        self._life = life
         self._terms = terms
         self._handshake = hs.transcript.branch()
         self.asked = 0
@@ -70,7 +72,7 @@ class ClientAuthentication:
             answer = yield from self._proved(request, choice.credentials, choice.scheme, asked)
         messages, transcript = answer or _declined(request, asked)
         keys = self._hs.out.keys
-        if self._hs.out.closed:
+        if not self._life.writes:
             return
         if not isinstance(keys, Protection):
             raise TypeError("there are no keys to answer under before the handshake is done")

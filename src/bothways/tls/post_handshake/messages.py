@@ -10,6 +10,7 @@ from bothways.iana import Alert, AlertLevel, HandshakeType, KeyUpdateRequest
 from bothways.iana import name as spelled
 from bothways.tls.events import Epoch, Event
 from bothways.tls.handshake.message_io import Inbox, Outbox
+from bothways.tls.lifecycle import Lifecycle
 from bothways.tls.post_handshake.client_auth import ClientAuthentication
 from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Message
@@ -21,9 +22,12 @@ IDLE_MESSAGE_LIMIT = 32
 class AfterHandshake:
     """The talk under application keys: it renews keys, and counts what comes without data between."""
 
-    def __init__(self, inbox: Inbox, out: Outbox, client_auth: ClientAuthentication | None = None) -> None:
+    def __init__(
+        self, inbox: Inbox, out: Outbox, life: Lifecycle, client_auth: ClientAuthentication | None = None
+    ) -> None:
         self._inbox = inbox
         self._out = out
+        self._life = life
         self._client_auth = client_auth
         self._without_data = 0
         self._asked = 0
@@ -70,7 +74,7 @@ class AfterHandshake:
                         got=HandshakeType.certificate_request.name,
                         expected="none, since we did not offer to answer one after the handshake",
                     )
-                if not self._out.closed:
+                if self._life.writes:
                     return self._client_auth.answer(message)
             case _:
                 raise TypeError("the table of steps lets a message pass that nobody takes")
@@ -101,8 +105,9 @@ class AfterHandshake12:
     owes_key_update = False
     asked_later = False
 
-    def __init__(self, out: Outbox) -> None:
+    def __init__(self, out: Outbox, life: Lifecycle) -> None:
         self._out = out
+        self._life = life
         self._without_data = 0
         self._answers = 0
 
@@ -114,7 +119,7 @@ class AfterHandshake12:
             blame(Fault.TOO_MANY_KEY_UPDATES, count=self._without_data)
         self._answers += 1
         # Who asks on may read nothing, and answers take memory.
-        if self._answers <= IDLE_MESSAGE_LIMIT and not self._out.closed:
+        if self._answers <= IDLE_MESSAGE_LIMIT and self._life.writes:
             self._out.alert(AlertLevel.warning, Alert.NO_RENEGOTIATION)
         return ()
 

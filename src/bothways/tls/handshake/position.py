@@ -1,0 +1,122 @@
+"""Where one handshake stands, and how what ends it there is told.
+
+Steps follow one another as the table of `steps` has it, and errors name the step and the check at which they arose.
+"""
+
+from __future__ import annotations
+
+from bothways.errors import PeerAlert, PeerFault, Truncated
+from bothways.faults import Blame
+from bothways.roles import Progress, Role, StepId, Version
+from bothways.tls.events import Progressed
+from bothways.tls.handshake.alert_meanings import meaning_of, refused_step
+from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.outcome import Negotiated
+from bothways.tls.handshake.script import Agreed, Enter, Wait
+from bothways.tls.handshake.steps import Step, failed_check, law_of, progress_of
+
+
+class Position:
+    """The step of a handshake, what is agreed by then, and whether the peer is known to have accepted us.
+
+    `law` says what may come at this step, and what may follow; `version` is the one chosen, None until it is.
+    """
+
+    __slots__ = ("_hs", "_told", "confirmed", "law", "negotiated", "role", "step", "version")
+
+    def __init__(self, hs: HandshakeContext) -> None:
+        self._hs = hs
+        self._told = Progress.HELLO
+        self.role = hs.role
+        self.negotiated: Negotiated | None = None
+        self.version: Version | None = None
+        self.confirmed = False
+        self._stand(Step.START)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the connection has come, by what the peer can object to."""
+        return progress_of(self.role, self.step, confirmed=self.confirmed)
+
+    def heed(self, said: Wait | Enter | Agreed) -> None:
+        """Follow a script; each step that it takes must follow from the one before."""
+        if isinstance(said, Agreed):
+            self._agree(said.negotiated)
+        elif isinstance(said, Enter) or said.request is None or said.step is not self.step:
+            self.enter(said.step)
+
+    def complete(self, negotiated: Negotiated) -> None:
+        """Stand at the end of the handshake. In TLS 1.3 a client does not know yet whether it is accepted."""
+        self._agree(negotiated)
+        self.confirmed = self.role is Role.SERVER or self.version is Version.TLS12
+        self.enter(Step.CONNECTED)
+
+    def confirm(self) -> None:
+        """Know from here on that the peer has accepted us."""
+        self.confirmed = True
+        self._tell_progress()
+
+    def fault(self, blame: Blame) -> PeerFault:
+        """Return the error for what a peer is blamed for here."""
+        role = self.role
+        return PeerFault(
+            blame.fault,
+            step=failed_check(role, self.step, blame.fault, self.version),
+            peer=role.peer,
+            state=self.step.name,
+            facts=dict(blame.facts),
+            reasons=blame.reasons,
+            left_out=blame.left_out,
+            version=self.version,
+            progress=self.progress,
+        )
+
+    def refusal(self, alert: int, *, asked_later: bool) -> PeerAlert:
+        """Return the error for an alert of the peer.
+
+        asked_later: our certificate was asked for on the open connection.
+        """
+        role, progress = self.role, self.progress
+        refused = refused_step(
+            role, self.step, alert, unconfirmed=not self.confirmed, asked_later=asked_later
+        )
+        meaning, hint = meaning_of(alert, role, progress)
+        return PeerAlert(
+            alert,
+            step=refused or self.law.id,
+            peer=role.peer,
+            state=self.step.name,
+            progress=progress,
+            meaning=meaning,
+            hint=hint,
+        )
+
+    def cut(self) -> Truncated:
+        """Return the error for an end of the connection without close_notify."""
+        step = self.law.id
+        if self.step is Step.CONNECTED:
+            step = StepId.APPLICATION_DATA if self.confirmed else StepId.CLIENT_AUTHENTICATION
+        return Truncated(self.role.peer, step=step, progress=self.progress)
+
+    def enter(self, step: Step) -> None:
+        """Stand at a step, which must follow from the one before."""
+        if step not in self.law.follow:
+            raise TypeError(f"{step.name} may not follow {self.step.name}")
+        self._stand(step)
+        if self._hs.observer is not None:
+            self._tell_progress()
+
+    def _agree(self, negotiated: Negotiated) -> None:
+        self.negotiated = negotiated
+        if negotiated.version is not self.version:
+            self.version = negotiated.version
+            self._stand(self.step)
+
+    def _stand(self, step: Step) -> None:
+        self.step = step
+        self.law = law_of(self.role, step, self.version)
+
+    def _tell_progress(self) -> None:
+        if self._hs.observer is not None and self.progress is not self._told:
+            self._told = self.progress
+            self._hs.observer(Progressed(self._told))

@@ -1,0 +1,180 @@
+"""The life of a connection: what may happen in each of its states, and what follows.
+
+All that decides it stands in this table (RFC 9846 6.1 and 6.2, RFC 5246 7.2.1); a connection asks here before it
+does anything, and nobody else remembers who has closed or what has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from bothways.errors import UsageError
+from bothways.iana import Alert
+
+
+class State(Enum):
+    """Where a connection is in its life."""
+
+    HANDSHAKING = "the handshake goes on"
+    OPEN = "both sides may send"
+    PEER_CLOSED = "the peer sends no more, and we may"
+    WE_CLOSED = "we send no more, and the peer may"
+    CLOSED = "both sides have closed in order"
+    GIVEN_UP = "we closed before the handshake was done"
+    FAILED = "a fault, a refusal or a cut has ended it"
+
+    __hash__ = object.__hash__
+
+
+class Input(Enum):
+    """What may happen to a connection: calls of its user, what comes from the peer, and what follows from that."""
+
+    RECEIVE = "bytes came from the peer"
+    END_OF_FILE = "the peer's end of file came"
+    SEND = "the user sends"
+    CLOSE = "the user closes"
+    UPDATE_KEYS = "the user asks for new keys"
+    EXPORT = "the user asks for keying material"
+    JUDGE = "the user has the peer judged again"
+    COMPLETE = "the handshake is complete"
+    CLOSE_NOTIFY = "the peer closes"
+    REFUSE = "we refuse the peer, or have a defect"
+    LOSE = "the peer refuses us, or the connection is cut"
+
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What follows from an input in a state.
+
+    to: the state after it.  heeded: whether anything is done at all.  alerts: what we tell the peer.  tells: whether
+    the peer is told why.  refusal: what is raised for a user who may not call so now.  never: it cannot happen.
+    """
+
+    to: State
+    heeded: bool = True
+    alerts: tuple[Alert, ...] = ()
+    tells: bool = False
+    refusal: str = ""
+    never: bool = False
+
+
+_S, _I = State, Input
+_LIVE = (_S.HANDSHAKING, _S.OPEN, _S.PEER_CLOSED, _S.WE_CLOSED)
+_OVER = (_S.CLOSED, _S.GIVEN_UP, _S.FAILED)
+
+_NO_SEND = "send: the connection is closed"
+_NO_UPDATE = "update_keys: only on an established, open connection"
+_NO_EXPORT = "export: only on an established connection"
+
+
+def _stay(*states: State) -> dict[State, Rule]:
+    return {state: Rule(state) for state in states}
+
+
+def _ignored(*states: State) -> dict[State, Rule]:
+    return {state: Rule(state, heeded=False) for state in states}
+
+
+def _refused(problem: str, *states: State) -> dict[State, Rule]:
+    return {state: Rule(state, heeded=False, refusal=problem) for state in states}
+
+
+def _never(*states: State) -> dict[State, Rule]:
+    return {state: Rule(state, heeded=False, never=True) for state in states}
+
+
+LIFE: Mapping[Input, Mapping[State, Rule]] = {
+    _I.RECEIVE: {
+        **_stay(_S.HANDSHAKING, _S.OPEN, _S.WE_CLOSED),
+        **_ignored(_S.PEER_CLOSED, *_OVER),
+    },
+    _I.END_OF_FILE: {
+        **_stay(_S.HANDSHAKING, _S.OPEN, _S.WE_CLOSED),
+        **_ignored(_S.PEER_CLOSED, *_OVER),
+    },
+    _I.SEND: {
+        **_stay(_S.HANDSHAKING, _S.OPEN, _S.PEER_CLOSED),
+        **_refused(_NO_SEND, _S.WE_CLOSED, *_OVER),
+    },
+    _I.CLOSE: {
+        _S.HANDSHAKING: Rule(_S.GIVEN_UP, alerts=(Alert.USER_CANCELED, Alert.CLOSE_NOTIFY)),
+        _S.OPEN: Rule(_S.WE_CLOSED, alerts=(Alert.CLOSE_NOTIFY,)),
+        _S.PEER_CLOSED: Rule(_S.CLOSED, alerts=(Alert.CLOSE_NOTIFY,)),
+        **_ignored(_S.WE_CLOSED, *_OVER),
+    },
+    _I.UPDATE_KEYS: {
+        **_stay(_S.OPEN, _S.PEER_CLOSED),
+        **_refused(_NO_UPDATE, _S.HANDSHAKING, _S.WE_CLOSED, *_OVER),
+    },
+    _I.EXPORT: {
+        **_stay(_S.OPEN, _S.PEER_CLOSED, _S.WE_CLOSED),
+        **_refused(_NO_EXPORT, _S.HANDSHAKING, *_OVER),
+    },
+    _I.JUDGE: {
+        **_stay(_S.OPEN, _S.PEER_CLOSED, _S.WE_CLOSED),
+        **_ignored(_S.HANDSHAKING, *_OVER),
+    },
+    _I.COMPLETE: {
+        _S.HANDSHAKING: Rule(_S.OPEN),
+        **_never(_S.OPEN, _S.PEER_CLOSED, _S.WE_CLOSED, *_OVER),
+    },
+    _I.CLOSE_NOTIFY: {
+        _S.HANDSHAKING: Rule(_S.FAILED),
+        _S.OPEN: Rule(_S.PEER_CLOSED),
+        _S.WE_CLOSED: Rule(_S.CLOSED),
+        **_never(_S.PEER_CLOSED, *_OVER),
+    },
+    _I.REFUSE: {
+        _S.HANDSHAKING: Rule(_S.FAILED, tells=True),
+        _S.OPEN: Rule(_S.FAILED, tells=True),
+        _S.PEER_CLOSED: Rule(_S.FAILED, tells=True),
+        _S.WE_CLOSED: Rule(_S.FAILED),
+        **_never(*_OVER),
+    },
+    _I.LOSE: {
+        _S.HANDSHAKING: Rule(_S.FAILED),
+        _S.OPEN: Rule(_S.FAILED),
+        _S.WE_CLOSED: Rule(_S.FAILED),
+        **_never(_S.PEER_CLOSED, *_OVER),
+    },
+}
+
+
+class Lifecycle:
+    """The state of one connection, and what it lets happen.
+
+    `reads`: what comes is taken.  `writes`: we have not closed, and nothing has failed.  `is_open`: the handshake is
+    complete, and at least one side may still send.  `is_established`: it is complete, and nothing has failed since.
+    `is_over`: nothing more will happen.
+    """
+
+    __slots__ = ("is_established", "is_open", "is_over", "reads", "state", "writes")
+
+    def __init__(self) -> None:
+        self._enter(State.HANDSHAKING)
+
+    def take(self, what: Input) -> Rule:
+        """Let something happen, and return what follows; where its rule is not heeded, nothing does.
+
+        Raises `UsageError` for what the user may not do now.
+        """
+        rule = LIFE[what][self.state]
+        if rule.refusal:
+            raise UsageError(rule.refusal)
+        if rule.never:
+            raise TypeError(f"{what.name} cannot happen when {self.state.value}")
+        if rule.to is not self.state:
+            self._enter(rule.to)
+        return rule
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.reads = LIFE[Input.RECEIVE][state].heeded
+        self.writes = LIFE[Input.SEND][state].heeded
+        self.is_open = LIFE[Input.EXPORT][state].heeded
+        self.is_established = self.is_open or state is State.CLOSED
+        self.is_over = state in _OVER
