@@ -146,6 +146,49 @@ def test_lists_of_strangers_crowd_out_none_that_is_known_and_not_the_last_that_c
     assert passes(unused)
 
 
+@pytest.mark.parametrize("withdraws", [True, False])
+@pytest.mark.parametrize("own", [1, 2, 3])
+@pytest.mark.parametrize("strangers", [1, 200])
+def test_nobody_displaces_what_the_ca_signed_before_anybody_was_judged_by_it(withdraws, own, strangers):
+    """While a server has no clients its lists are renewed; whose each is shows when the first client comes."""
+    store = CRLStore([CRL(crl(CA, number=1, this_update=NOW - 9 * DAY))])
+    for number in range(2, 2 + own):
+        latest = CRL(crl(CA, SERVER, number=number, this_update=NOW - (9 - number) * DAY))
+        store.replace(CRLStore([latest]), withdraws=withdraws)
+    for _ in range(3):
+        others = [forged(1000 + each, point=None) for each in range(strangers)]
+        store.replace(CRLStore(others), withdraws=withdraws)
+    assert not passes(store)
+    store.replace(CRLStore([CRL(crl(CA, number=99, this_update=NOW))]), withdraws=withdraws)
+    assert passes(store)
+    assert len(store) == 1
+
+
+def test_lists_that_nobody_is_known_to_have_signed_are_bounded_in_number_and_size(monkeypatch):
+    """The first that came stays, and of the others those that came with the fewest."""
+    store = CRLStore([CRL(crl(CA, number=1))])
+    store.replace(CRLStore([forged(2)]))
+    for number in range(100, 600, 100):
+        store.replace(CRLStore([forged(number + each) for each in range(9)]))
+    assert numbers(store)[:2] == [1, 2]
+    assert len(store) == MOST_UNPROVEN + 9
+    one = len(crl(CA))
+    monkeypatch.setattr("bothways.trust.crl_store.MOST_UNPROVEN_OCTETS", 3 * one)
+    store.replace(CRLStore([forged(700)]))
+    assert numbers(store)[:2] == [1, 2]
+    assert len(store) <= 5
+
+
+def test_what_was_held_against_a_key_in_vain_goes_first():
+    """A judgement found out that it is nobody's whose key is known."""
+    store = CRLStore([forged(1), CRL(crl(CA, SERVER, number=2, this_update=NOW - 9 * DAY))])
+    refused = [forged(100 + each) for each in range(MOST_UNPROVEN)]
+    for each in refused:
+        assert not each.is_signed_by(Parsed(CA.der))
+        store.replace(CRLStore([each]))
+    assert 2 in numbers(store)
+
+
 def test_lists_of_both_keys_of_a_ca_that_changed_its_key_stay():
     """Each speaks to those who know a certificate of that key."""
     renewed = root(own_key=key("P-256", 4201))

@@ -6,6 +6,7 @@ signed it too: of what is at hand otherwise nothing is lost, and a judgement cho
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
@@ -16,6 +17,7 @@ from bothways.trust.crl_entries import Progress
 
 # Lists of one series of which nobody knows who signed them; they are kept beside those of which it is known.
 MOST_UNPROVEN = 16
+MOST_UNPROVEN_OCTETS = 64 * 1024 * 1024
 # Lists that are in no file any more, and have ended: what they revoke counts on.
 MOST_ENDED = 64
 
@@ -34,6 +36,7 @@ class CRLStore:
         self.generation = 0
         self._time: datetime | None = None
         self._by_place = _by_place(crls)
+        self._came: dict[int, int] = {}  # with which change a list came, where that was not the first
 
     @classmethod
     def from_files(cls, *paths: files.FilePath, progress: Progress | None = None) -> CRLStore:
@@ -68,20 +71,22 @@ class CRLStore:
         """Take the lists of another store in the place of all of ours, and return those of ours that stay.
 
         One stays beside others of its name and scope until one supersedes it that its own signer signed; of lists
-        of which nobody knows who signed them, the first stays.  at: the time, by default that of the last
+        of which nobody knows who signed them, so many stay as are kept.  at: the time, by default that of the last
         judgement.  withdraws: whether ours go of which there are no others in that store; else they stay too.
         """
         self._time = at or self._time
-        ours = list(self)
-        known = {each.der: each for each in ours}  # they remember who signed them
+        known = {each.der: each for each in self}  # they remember who signed them
         theirs = [known.get(each.der, each) for each in other]
         new, by_series = {each.der for each in theirs}, _by_series(theirs)
+        left = [
+            each
+            for der, each in known.items()
+            if der not in new and (each.series in by_series or not withdraws)
+        ]
         stay = [
             each
-            for each in ours
-            if each.der not in new
-            and (each.series in by_series or not withdraws)
-            and self._stays(each, by_series.get(each.series, ()))
+            for series, held in _by_series(left).items()
+            for each in self._staying(held, by_series.get(series, ()))
         ]
         stay = self._without_ended(stay)
         staying = _by_series(stay)
@@ -91,7 +96,9 @@ class CRLStore:
             if not any(self._supersedes(held, each) for held in staying.get(each.series, ()))
         ]
         self._by_place = _by_place([*stay, *taken])
-        self.generation += known.keys() != {each.der for each in self}
+        if known.keys() != {each.der for each in self}:
+            self.generation += 1
+            self._note_arrivals()
         return stay
 
     def _without_ended(self, stay: list[CRL]) -> list[CRL]:
@@ -101,11 +108,35 @@ class CRLStore:
         gone = {at for _, at in over[: max(len(stay) - MOST_ENDED, 0)]}
         return [each for at, each in enumerate(stay) if at not in gone]
 
-    def _stays(self, crl: CRL, rivals: Sequence[CRL]) -> bool:
-        if crl.signer is not None:
-            return not any(self._supersedes(each, crl) for each in rivals)
-        held = self._series(crl)
-        return held[0] is crl and all(each.signer is None for each in held)
+    def _staying(self, held: Sequence[CRL], rivals: Sequence[CRL]) -> list[CRL]:
+        """Return the lists of one series that stay where others come."""
+        signers = [each.signer for each in (*held, *rivals) if each.signer is not None]
+        if not signers:
+            gone = {id(each) for each in self._too_many(held)}
+            return [each for each in held if id(each) not in gone]
+        proven = [each for each in held if any(each.is_signed_by(signer) for signer in signers)]
+        return [
+            each
+            for each in proven
+            if not any(self._supersedes(new, each) for new in rivals)
+            and not any(new.age > each.age and self._supersedes(new, each) for new in proven)
+        ]
+
+    def _too_many(self, unproven: Sequence[CRL]) -> list[CRL]:
+        """Return the lists of a series that nobody is known to have signed and that are too many or too large.
+
+        Those that were held against a key in vain go first, then of those that came together with most others; the
+        first that came stays.
+        """
+        together = Counter(self._came.get(id(each), 0) for each in unproven)
+        later = sorted(
+            unproven[1:], key=lambda each: (not each.was_refused, -together[self._came.get(id(each), 0)])
+        )
+        room, gone = MOST_UNPROVEN_OCTETS - sum(len(each.der) for each in later), []
+        while later and (len(later) >= MOST_UNPROVEN or room < 0):
+            gone.append(later.pop(0))
+            room += len(gone[-1].der)
+        return gone
 
     def objection(self, crl: CRL, latest: datetime | None = None) -> str | None:
         """Say why a list does not take the place of one that is in use, or None.
@@ -144,6 +175,10 @@ class CRLStore:
             changed[place] = (*kept, *(each for each in new if place in _places(each)))
         self._by_place = changed
         self.generation += 1
+        self._note_arrivals()
+
+    def _note_arrivals(self) -> None:
+        self._came = {id(each): self._came.get(id(each), self.generation) for each in self}
 
     def _series(self, crl: CRL) -> list[CRL]:
         """Return the lists of the name, scope and kind of one, in the order in which they came."""
