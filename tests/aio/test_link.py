@@ -8,6 +8,7 @@ import gc
 import socket
 import struct
 import tracemalloc
+from collections.abc import Iterator
 
 import pytest
 
@@ -24,6 +25,7 @@ from bothways import (
     Truncated,
 )
 from bothways.aio import link as link_source
+from bothways.aio.watch import Watch
 from bothways.tls.connection import Connection
 
 pytestmark = pytest.mark.network
@@ -271,3 +273,67 @@ async def test_a_long_flight_that_ends_in_data_and_an_end_arrives_whole():
         assert server.refusals == []
         writer.close()
         await writer.wait_closed()
+
+
+@contextlib.contextmanager
+def sizes_received() -> Iterator[list[int]]:
+    """Within, how many bytes each call of `receive` is given."""
+    sizes: list[int] = []
+    receive = Connection.receive
+
+    def noting(connection: Connection, data: bytes):
+        sizes.append(len(data))
+        return receive(connection, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "receive", noting)
+        yield sizes
+
+
+class Silent(asyncio.Transport):
+    """A transport that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+@run
+async def test_a_client_that_nobody_judged_is_taken_in_slices_after_its_handshake_too():
+    """Small records of data cost as much as large ones; of a client that is trusted all is taken at once."""
+    payload = bytes(range(256)) * 800
+    config = skins.server_config(client_auth="request")
+    for own in (None, skins.client()):
+        link, transport = link_source.Link(config.connection(), Watch(config)), Silent()
+        link.connection_made(transport)
+        engine = skins.client_config(own).connection(server_name="localhost")
+        while not link.account.established:
+            link.data_received(engine.data_to_send())
+            engine.receive(bytes(transport.written))
+            transport.written.clear()
+        with sizes_received() as taken:
+            engine.send(payload)
+            flight = engine.data_to_send()
+            link.data_received(flight)
+            while len(link.buffer) < len(payload):
+                await asyncio.sleep(0)
+        assert bytes(link.buffer) == payload
+        limit = link_source.ANONYMOUS_SLICE
+        whole, rest = divmod(len(flight), limit)
+        assert taken == ([limit] * whole + [rest] if own is None else [len(flight)])
+        link.connection_lost(None)

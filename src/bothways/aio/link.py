@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Literal, cast
 
@@ -28,6 +29,8 @@ LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
 # What a peer that is not trusted yet sends is taken in slices: other connections have their turn between them.
 SLICE = 4096
+# After the handshake, of one that nobody judged.
+ANONYMOUS_SLICE = 64 * 1024
 
 
 class Link(asyncio.Protocol):
@@ -192,7 +195,7 @@ class Link(asyncio.Protocol):
                 self.transport.abort()
             return
         self._stir()
-        if self._unfed or (len(data) > SLICE and not self.account.established):
+        if self._unfed or len(data) > self._turn:
             self._unfed += data
             self._feed_soon()
             self._regulate()
@@ -313,8 +316,15 @@ class Link(asyncio.Protocol):
         if self._eof_follows and not self._unfed and not self.eof_received() and not self._lost:
             self.transport.close()
 
+    @property
+    def _turn(self) -> int:
+        """How many bytes are taken in one turn of the loop."""
+        if not self.account.established:
+            return SLICE
+        return sys.maxsize if self._lost or self.connection.peer is not None else ANONYMOUS_SLICE
+
     def _next_slice(self) -> bytes:
-        size = len(self._unfed) if self.account.established else SLICE
+        size = self._turn
         data = bytes(self._unfed[:size])
         del self._unfed[:size]
         return data
