@@ -10,10 +10,9 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import Parsed
 from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.names import ServerName
-from bothways.trust.path import LIMITS, Limits, StatusCheck
-from bothways.trust.path import judge as judge_path
+from bothways.trust.path import LIMITS, Limits
 from bothways.trust.policies import NO_POLICY, Policies
-from bothways.trust.revocation.check import status_check
+from bothways.trust.revocation.check import judge
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.verdict import Purpose, Verdict
 
@@ -54,26 +53,18 @@ class VerificationRequest:
         fetched: None where nothing is to be fetched: then the verdict wants nothing.  defer: leave checks that take
         long to the caller: the verdict then has them, and is none before they are made and it is asked again.
         """
-        return judge_path(
+        return judge(
             self.chain,
             self.anchors,
             purpose=self.purpose,
             name=self.name,
             at=at,
+            revocation=self.revocation,
             key_usage=self.key_usage,
             policies=self.policies,
             limits=self.limits,
             leaf=self.leaf,
-            status=None
-            if self.revocation is None
-            else self._status_check(self.revocation, at, fetched, defer),
-            listed=0 if self.revocation is None else self.revocation.listed,
+            staples=self.staples,
+            fetched=fetched,
+            defer=defer,
         )
-
-    def _status_check(
-        self, revocation: Revocation, at: datetime, fetched: Gathered | None, defer: bool
-    ) -> StatusCheck:
-        pairs = zip(self.chain, self.staples, strict=False)
-        stapled = {bytes(der): staple for der, staple in pairs if staple is not None}
-        profile = self.anchors.profile_for(self.purpose)
-        return status_check(revocation, self.anchors, at, stapled, fetched, profile, defer)

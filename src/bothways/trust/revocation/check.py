@@ -18,17 +18,53 @@ from bothways.trust.certificate import Parsed
 from bothways.trust.evidence.asking import Missing
 from bothways.trust.evidence.gathered import Gathered
 from bothways.trust.evidence.sources import list_wants, response_wants
-from bothways.trust.path import Path, Status, StatusCheck
+from bothways.trust.names import ServerName
+from bothways.trust.path import LIMITS, Limits, Path, Status, StatusCheck
+from bothways.trust.path import judge as judge_path
+from bothways.trust.policies import NO_POLICY, Policies
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.by_crl import CRLSource
 from bothways.trust.revocation.by_ocsp import ResponseSource
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import SILENCE, BadStaple, Good, Revoked, Statement, Unknown, fold
-from bothways.trust.verdict import Finding, Outcome, Profile, Want
+from bothways.trust.verdict import Finding, Outcome, Profile, Purpose, Verdict, Want
 from bothways.trust.work import WorkBudget
 
 _MAX_DEPTH = 3
 _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
+
+
+def judge(
+    chain: Sequence[bytes],
+    anchors: TrustStore,
+    *,
+    purpose: Purpose | None,
+    name: str | ServerName | None,
+    at: datetime,
+    revocation: Revocation | None,
+    key_usage: str | None = "digitalSignature",
+    policies: Policies = NO_POLICY,
+    limits: Limits = LIMITS,
+    leaf: Parsed | None = None,
+    staples: Sequence[bytes | None] = (),
+    fetched: Gathered | None = None,
+    defer: bool = False,
+) -> Verdict:
+    """Judge a chain as `path.judge` does, and its revocation where there is a policy; see `VerificationRequest`.
+
+    Raises ConfigError for a `name` that is none; never for what is in the chain, the staples or the evidence.
+    """
+    status = None
+    if revocation is not None:
+        pairs = zip(chain, staples, strict=False)
+        stapled = {bytes(der): staple for der, staple in pairs if staple is not None}
+        profile = anchors.profile_for(purpose)
+        status = status_check(revocation, anchors, at, stapled, fetched, profile, defer)
+    return judge_path(
+        chain, anchors,
+        purpose=purpose, name=name, at=at, key_usage=key_usage, policies=policies, limits=limits, leaf=leaf,
+        status=status, listed=0 if revocation is None else revocation.listed,
+    )  # fmt: skip
 
 
 def status_check(
