@@ -29,11 +29,11 @@ pytestmark = pytest.mark.network
 ODD = "aB9 .-'/\\\"{}%s\x1b\n\r\t\x00\u202e\u2028\U0001f600"
 
 
-def long_name(drawn: random.Random, attributes: int) -> x509.Name:
+def long_name(drawn: random.Random, attributes: int, letters: int = 30) -> x509.Name:
     kinds = (NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.COMMON_NAME)
     return x509.Name(
         [
-            x509.NameAttribute(drawn.choice(kinds), "".join(drawn.choices(ODD, k=15)), _validate=False)
+            x509.NameAttribute(drawn.choice(kinds), "".join(drawn.choices(ODD, k=letters)), _validate=False)
             for _ in range(attributes)
         ]
     )
@@ -52,19 +52,19 @@ def hosts(drawn: random.Random, count: int) -> list[str]:
 def long_winded(kind: str) -> pki.Issued:
     """A chain that nobody trusts and that has much to be told of."""
     drawn = random.Random(kind)
-    evil = pki.root(long_name(drawn, 250), **skins.SPAN)
+    evil = pki.root(long_name(drawn, 64), **skins.SPAN)
     options: dict[str, object] = {"alternatives": ["DNS:localhost"], **skins.SPAN}
     subject: str | x509.Name = "Mallory"
     match kind:
         case "names of many attributes":
-            subject = long_name(drawn, 250)
+            subject = long_name(drawn, 64)
         case "many alternative names":
             options["alternatives"] = hosts(drawn, 600)
         case "many unknown critical extensions":
             options["extra"] = extensions(50)
         case "many authorities":
             for _ in range(8):
-                evil = pki.intermediate(evil, long_name(drawn, 60), **skins.SPAN)
+                evil = pki.intermediate(evil, long_name(drawn, 60, letters=15), **skins.SPAN)
     return pki.leaf(evil, subject, **options)
 
 
@@ -101,7 +101,7 @@ def test_no_line_of_a_server_grows_with_a_clients_chain(start, kind: str) -> Non
 
 def test_no_line_of_a_server_grows_with_the_names_of_a_client_that_it_trusts(start) -> None:
     server = start("--client-ca", "ca.pem", "--echo")
-    mine = pki.leaf(skins.middle(), long_name(random.Random(1), 250), alternatives=(), **skins.SPAN)
+    mine = pki.leaf(skins.middle(), long_name(random.Random(1), 64), alternatives=(), **skins.SPAN)
     with connect("127.0.0.1", int(server.port), skins.client_config(mine)) as channel:
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
