@@ -99,8 +99,9 @@ def test_what_is_kept_whole_may_be_as_it_is() -> None:
         (ADDRESS, 5.0),
         (encode(0x82, b"abcd"), 1.0),
         (encode(0xA4, encode(0x30, encode(0x31, b"") * 10)), 1.0),
+        (encode(0xA0, bytes.fromhex("06022a03a00e0c0c") + b"someone@here"), 1.0),
     ],
-    ids=["long names", "addresses", "short names", "directory names"],
+    ids=["long names", "addresses", "short names", "directory names", "other names"],
 )
 def test_reading_is_paid_for_by_the_names_and_not_by_their_letters(one: bytes, share: float) -> None:
     """A certificate of 1500 host names is honest, and read in three milliseconds."""

@@ -50,9 +50,9 @@ _SAID = (
         "a name of a kind that is not supported: x400Address or ediPartyName",
     ),
     (r"(?:CpsUri|UserNotice) ASN.1 structure found.*", "a policy qualifier of another kind than it says"),
-    (r"\d+ is not a valid (.*) version", r"an unknown \1 version"),
+    (r"\A\d+ is not a valid (.*) version", r"an unknown \1 version"),
     (r"Could not deserialize key data\..*", "it is no key of a kind that is known"),
-    (r"(.*?)\.? Please file an issue .*", r"\1"),
+    (r"\A(.*?)\.? Please file an issue .*", r"\1"),
 )
 
 

@@ -12,7 +12,7 @@ from bothways.trust.der import SEQUENCE, element, elements, expect_element, exte
 from bothways.trust.parsing import EncodingError
 
 ALTERNATIVE_NAMES = bytes.fromhex("551d11")
-_DIRECTORY_NAME, _ADDRESS = 0xA4, 0x87
+_OTHER_NAME, _DIRECTORY_NAME, _ADDRESS = 0xA0, 0xA4, 0x87
 _CONSTRUCTED, _LONG = 0x20, 0x80
 # What the parser takes apart into objects of Python, which take some 150 octets an element. Others are kept whole.
 _TAKEN_APART = frozenset(
@@ -36,7 +36,7 @@ _TAKEN_APART = frozenset(
 )
 # From so many octets on, elements have on average so many octets at least; those of honest certificates have ten.
 _MANY_OCTETS, _OCTETS_AN_ELEMENT = 1024, 4
-# Of an alternative name that is no directory name, what is longer than this counts for an eighth.
+# Of an alternative name that holds no others, what is longer than this counts for an eighth.
 _OCTETS_A_NAME = 8
 # An IP address, or a network of them, is read by `ipaddress`, which takes microseconds.
 _OCTETS_AN_ADDRESS = 24
@@ -122,7 +122,7 @@ def _surplus(names: bytes) -> int:
     return sum(
         max(stop - at - _OCTETS_A_NAME, 0) * 7 // 8
         for tag, at, _, stop in _elements(names)
-        if tag != _DIRECTORY_NAME
+        if tag not in (_OTHER_NAME, _DIRECTORY_NAME)
     )
 
 
