@@ -80,6 +80,7 @@ def judge(
     leaf: Parsed | None = None,
     status: StatusCheck | None = None,
     listed: int = 0,
+    beside: int = 0,
 ) -> Verdict:
     """Judge a certificate for a purpose, and for a name, each where it is given.
 
@@ -88,7 +89,7 @@ def judge(
     its zone.  key_usage: what the leaf's key is used for, "digitalSignature", "keyEncipherment", or None for
     either.  policies: the certificate policies wanted.  leaf: the first of `chain`, if `read_leaf` read it.
     status: what more is asked of a path, such as revocation.  listed: for how many certificates from the leaf on it
-    consults CRLs.
+    consults CRLs.  beside: how many octets the peer sent for it beside the chain.
     Raises ConfigError for a `name` that is none; never for what is in the chain.
     """
     wanted = server_name(name) if isinstance(name, str) else name
@@ -96,7 +97,7 @@ def judge(
     too_large = _check_size(chain, limits)
     if too_large is not None:
         return judged_by(_refused([too_large], None), profile)
-    work = limits.budget(sum(map(len, chain)))
+    work = limits.budget(sum(map(len, chain)) + beside)
     try:
         work.spend(Step.CERTIFICATE)
         leaf = leaf or anchors.parsed(bytes(chain[0]))

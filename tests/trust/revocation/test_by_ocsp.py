@@ -242,6 +242,13 @@ def test_no_certificate_answers_for_itself_whatever_its_ca_says_of_it():
     assert isinstance(answered(ocsp_response(SERVER, signer=own)), Trusted)
 
 
+def test_staples_of_a_whole_path_that_speak_of_many_certificates_are_read():
+    """What a peer may cause grows with all that it sent, its staples too."""
+    others = [ocsp_response(OTHER, this_update=NOW - timedelta(minutes=each)) for each in range(150)]
+    staples = [together([ocsp_response(SERVER), *others], CA), together([ocsp_response(CA), *others], ROOT)]
+    assert isinstance(answered(staples=staples, covers="path"), Trusted)
+
+
 def test_a_staple_is_paid_for_before_it_is_read():
     """Bounded work: a peer that is not trusted yet decides how long it is, and whose keys come with it."""
     dear = [responder(ROOT, f"Responder {each}", key_kind="RSA-2048") for each in range(8)]

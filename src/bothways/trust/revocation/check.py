@@ -55,15 +55,16 @@ def judge(
     Raises ConfigError for a `name` that is none; never for what is in the chain, the staples or the evidence.
     """
     status = None
+    pairs = zip(chain, staples, strict=False)
+    stapled = {bytes(der): staple for der, staple in pairs if staple is not None}
     if revocation is not None:
-        pairs = zip(chain, staples, strict=False)
-        stapled = {bytes(der): staple for der, staple in pairs if staple is not None}
         profile = anchors.profile_for(purpose)
         status = status_check(revocation, anchors, at, stapled, fetched, profile, defer)
     return judge_path(
         chain, anchors,
         purpose=purpose, name=name, at=at, key_usage=key_usage, policies=policies, limits=limits, leaf=leaf,
         status=status, listed=0 if revocation is None else revocation.listed,
+        beside=sum(map(len, stapled.values())),
     )  # fmt: skip
 
 
