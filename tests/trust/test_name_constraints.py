@@ -53,6 +53,7 @@ PERMITTED: list[tuple[str, str, bool]] = [
     ("DNS:*.host.example", "DNS:host.example", True),
     ("DNS:*.host.example", "DNS:.host.example", True),
     ("DNS:*.host.example", "DNS:a.host.example", False),
+    ("DNS:*.host.example", "DNS:.a.host.example", False),
     ("DNS:*.example", "DNS:host.example", False),
     ("IP:10.1.2.3", "IP:10.0.0.0/8", True),
     ("IP:11.1.2.3", "IP:10.0.0.0/8", False),

@@ -231,8 +231,11 @@ class _DNSNames(_Index):
         host = None if text is None else host_form(text.removeprefix("."))
         if text is None or host is None:
             return False
-        (self._below if text.startswith(".") else self._domains).add(host)
-        self._above.add(host.partition(".")[2])
+        if text.startswith("."):
+            self._below.add(host)
+        else:
+            self._domains.add(host)
+            self._above.add(host.partition(".")[2])
         return True
 
     def has(self, value: Value) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.faults import Fault
 from bothways.iana import Alert
@@ -199,13 +200,20 @@ def test_a_staple_is_ignored_unless_it_is_asked_for():
 
 
 def test_a_certificate_whose_ca_never_revokes_it_is_not_asked_about():
-    """RFC 9608 4: noRevAvail, in an end entity's certificate alone and beside no distribution point."""
+    """RFC 9608 2, 4: noRevAvail, in an end entity's certificate alone, which says nowhere where evidence lies."""
     never = (x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.56"), b"\x05\x00"), False)
     short = leaf(CA, extra=[never])
     assert isinstance(judged(crl(ROOT), chain=short.chain), Trusted)
     assert refusals(judged(crl(ROOT), crl(CA, short), chain=short.chain)) == REVOKED
-    pointed = leaf(CA, extra=[never, points("URI:http://a.example/1")])
-    assert refusals(judged(crl(ROOT), chain=pointed.chain)) == UNKNOWN
+    place = x509.UniformResourceIdentifier("http://a.example/1")
+    responders, issuers = (
+        (x509.AuthorityInformationAccess([x509.AccessDescription(kind, place)]), False)
+        for kind in (AuthorityInformationAccessOID.OCSP, AuthorityInformationAccessOID.CA_ISSUERS)
+    )
+    newest = (x509.FreshestCRL([x509.DistributionPoint([place], None, None, None)]), False)
+    for evidence in (points("URI:http://a.example/1"), responders, newest):
+        assert refusals(judged(crl(ROOT), chain=leaf(CA, extra=[never, evidence]).chain)) == UNKNOWN
+    assert isinstance(judged(crl(ROOT), chain=leaf(CA, extra=[never, issuers]).chain), Trusted)
     authority = intermediate(ROOT, "Never", extra=[never])
     assert refusals(judged(crl(authority), chain=leaf(authority).chain)) == [(Fault.REVOCATION_UNKNOWN, 1)]
 

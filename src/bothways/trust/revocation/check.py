@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.faults import Fault, Reason
 from bothways.trust.anchors import TrustStore
@@ -225,10 +226,20 @@ def _must_staple(certificate: Parsed) -> bool:
 
 
 def _has_no_revocation(certificate: Parsed) -> bool:
-    """Whether the CA says that it never revokes this end entity's certificate (RFC 9608 4)."""
+    """Whether the CA says that it never revokes this end entity's certificate, and nothing else (RFC 9608 2, 4)."""
     basic = certificate.extension(x509.BasicConstraints)
     return (
         _NO_REVOCATION_AVAILABLE in certificate.extensions
         and not (basic is not None and basic.ca)
-        and certificate.extension(x509.CRLDistributionPoints) is None
+        and not _names_evidence(certificate)
+    )
+
+
+def _names_evidence(certificate: Parsed) -> bool:
+    """Whether a certificate says where evidence about it lies."""
+    access = certificate.extension(x509.AuthorityInformationAccess) or ()
+    return (
+        certificate.extension(x509.CRLDistributionPoints) is not None
+        or certificate.extension(x509.FreshestCRL) is not None
+        or any(each.access_method == AuthorityInformationAccessOID.OCSP for each in access)
     )
