@@ -273,7 +273,7 @@ def test_who_signed_is_found_out_once_and_paid_for():
     work = WorkBudget()
     found.signer(ISSUER, NOW, work)
     assert work.spent[Step.SIGNATURE] == 2  # the delegate by the issuer, the response by the delegate
-    assert found.leave == ISSUER.key_digest
+    assert found.leave is ISSUER
     stranger = OCSPResponse(ocsp_response(ONE, signer=STRANGER, delegates=[]))
     stranger.signer(Parsed(STRANGER.der), NOW)
     again = WorkBudget()

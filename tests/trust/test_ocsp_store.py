@@ -92,6 +92,21 @@ def test_forged_responses_crowd_out_none_that_is_known_and_not_the_last_that_cam
     assert late in store.of(LEAF, ISSUER)
 
 
+@pytest.mark.parametrize("digest", [None, hashes.SHA256()], ids=["SHA-1", "SHA-256"])
+@pytest.mark.parametrize("signer", [None, responder(ROOT)], ids=["issuer", "delegate"])
+def test_what_an_issuer_signs_later_is_known_as_its_own_at_once(signer, digest):
+    """Once a judgement knows an issuer, strangers displace none of its responses, however many they are."""
+    store = OCSPStore([proven(at_age(9, digest=digest))])
+    store.of(LEAF, ISSUER, NOW)
+    store.add(OCSPResponse(at_age(5, status="revoked", signer=signer)))
+    for minutes in range(3 * MOST_UNPROVEN):
+        store.add(forged(minutes / 60))
+    assert NOW - 5 * HOUR in begins(store)
+    if digest is None:
+        assert NOW - 9 * HOUR not in begins(store)
+        assert len(store) == MOST_UNPROVEN + 1
+
+
 def test_what_was_held_against_its_issuer_in_vain_goes_first():
     """A judgement found out that it is nobody's."""
     store = OCSPStore([forged(100), OCSPResponse(at_age(50))])

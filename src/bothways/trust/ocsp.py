@@ -123,7 +123,7 @@ class OCSPResponse:
 
     `doubt` says what of it cannot be processed, so that it proves revocations and nothing else, or is None.
     Attributes: `der`, `answers`, `nonce` (None where there is none), `responder` (for a person), `leave` (the
-    digest of the issuer's key by whose leave it is known to be signed, else None).
+    issuer by whose leave it is known to be signed, else None).
     """
 
     def __init__(self, der: bytes) -> None:
@@ -134,8 +134,10 @@ class OCSPResponse:
         self.responder = "nobody"
         self.problem: str | None = None
         self.doubt: str | None = None
-        self.leave: bytes | None = None
+        self.leave: Parsed | None = None
+        self.was_refused = False  # held against an issuer, by whose leave it is not signed
         self._signed_by: dict[bytes, bool] = {}
+        self._delegates: tuple[Parsed, ...] | None = None
         self._x509 = open_ocsp_response(der)
         if self._x509.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             words = self._x509.response_status.name.lower().replace("_", " ")
@@ -167,11 +169,6 @@ class OCSPResponse:
         """The certificates that it speaks of, as it names them."""
         return frozenset(each.certificate for each in self.answers)
 
-    @property
-    def was_refused(self) -> bool:
-        """Whether it was held against an issuer, and is not signed by the leave of any."""
-        return self.leave is None and bool(self._signed_by)
-
     def answers_to(self, named: CertID) -> list[Answer]:
         """Return all that it says of a certificate by one of its names."""
         return [each for each in self.answers if each.certificate == named]
@@ -199,20 +196,26 @@ class OCSPResponse:
 
         Raises OutOfWork where `work` does not last; None is what one peer may cause.
         """
-        work = work or WorkBudget()
+        found = self._signer(issuer, at, work or WorkBudget())
+        if isinstance(found, Parsed):
+            self.leave = issuer
+        self.was_refused = self.leave is None
+        return found
+
+    def _signer(self, issuer: Parsed, at: datetime, work: WorkBudget) -> Parsed | str:
         weak = algorithm_weakness(self._signature)
         if weak is not None:
             return f"it is signed with {weak[1]}"
         if self._is_signed_by(issuer, work):
-            return self._left_to(issuer, issuer)
-        delegates = [each for each in self._delegates(work) if self._names(each)]
+            return issuer
+        delegates = [each for each in self._read_delegates(work) if self._names(each)]
         unfit: list[tuple[Parsed, str]] = []
         for delegate in delegates:
             problem = _unfit(delegate, issuer, at, work)
             if problem is not None:
                 unfit.append((delegate, problem))
             elif self._is_signed_by(delegate, work):
-                return self._left_to(delegate, issuer)
+                return delegate
         for delegate, problem in unfit:
             if self._is_signed_by(delegate, work):
                 return f"it is signed by {delegate.subject_text}, {problem}"
@@ -220,10 +223,6 @@ class OCSPResponse:
         if named:
             return f"its signature does not verify under the key of {named[0].subject_text}"
         return f"it is signed in the name of {self.responder}, without a certificate that fits its signature"
-
-    def _left_to(self, signer: Parsed, issuer: Parsed) -> Parsed:
-        self.leave = issuer.key_digest
-        return signer
 
     def _is_signed_by(self, candidate: Parsed, work: WorkBudget) -> bool:
         """Whether the candidate is the responder that is named, and its key signed; found out once a key."""
@@ -242,8 +241,13 @@ class OCSPResponse:
             return self._name == candidate.normal_subject
         return self._key_hash == _digest("sha1", _key_bits(candidate))
 
-    def _delegates(self, work: WorkBudget) -> Iterator[Parsed]:
-        """Yield the certificates that came with the response and can be read."""
+    def _read_delegates(self, work: WorkBudget) -> tuple[Parsed, ...]:
+        """Return the certificates that came with the response and can be read; read once."""
+        if self._delegates is None:
+            self._delegates = tuple(self._readable_certificates(work))
+        return self._delegates
+
+    def _readable_certificates(self, work: WorkBudget) -> Iterator[Parsed]:
         for each in (readable("certificates", lambda: self._x509.certificates) or [])[:_MAX_DELEGATES]:
             work.spend(Step.CERTIFICATE)
             try:

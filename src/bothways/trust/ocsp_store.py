@@ -7,7 +7,9 @@ nobody is known to have signed lies beside it, bounded in number for each certif
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import chain
 
 from cryptography import x509
 
@@ -22,6 +24,7 @@ from bothways.trust.ocsp import (
     serial_number,
 )
 from bothways.trust.parsing import attempt, encoded
+from bothways.trust.work import OutOfWork
 
 # Responses about one certificate of which nobody knows who signed them; they lie beside those of which it is known.
 MOST_UNPROVEN = 16
@@ -68,11 +71,20 @@ class OCSPStore:
             held = group.get(named, ())
             if any(each.der == response.der for each in held):
                 continue
+            self._find_signer(response, chain.from_iterable(group.values()))
             group[named] = _bounded(self._current([*held, response], named))
             is_new = is_new or group[named] != held
             changed[named.serial] = group
         self._by_serial = changed
         self.generation += is_new
+
+    def _find_signer(self, response: OCSPResponse, held: Iterable[OCSPResponse]) -> None:
+        """Find out whether a response is by leave of an issuer who is known to have given it for others."""
+        known = {each.leave.key_digest: each.leave for each in held if each.leave is not None}
+        for issuer in known.values():
+            if response.leave is None and self._time is not None:
+                with suppress(OutOfWork):
+                    response.signer(issuer, self._time)
 
     def _current(self, responses: Sequence[OCSPResponse], named: CertID) -> list[OCSPResponse]:
         """Return the responses about one certificate without those that another supersedes."""
@@ -84,7 +96,8 @@ class OCSPStore:
         """Whether both are by leave of one issuer, and the new one is later, not from the future, and no milder."""
         return (
             old.leave is not None
-            and old.leave == new.leave
+            and new.leave is not None
+            and old.leave.key_digest == new.leave.key_digest
             and self._time is not None
             and old.age(named) < new.age(named) <= self._time
             and (new.revokes(named) or not old.revokes(named))
@@ -111,9 +124,9 @@ class OCSPStore:
         """Whether there is a response about a certificate, as far as that is seen without its issuer."""
         return any(True for _ in self._about(certificate))
 
-    def staples(self, chain: Sequence[x509.Certificate], at: datetime) -> tuple[bytes | None, ...]:
+    def staples(self, certificates: Sequence[x509.Certificate], at: datetime) -> tuple[bytes | None, ...]:
         """Return for each certificate of our own chain the response to send with it, while it holds."""
-        return tuple(self._staple(each, at) for each in chain)
+        return tuple(self._staple(each, at) for each in certificates)
 
     def _staple(self, certificate: x509.Certificate, at: datetime) -> bytes | None:
         # A negative one is warned of whenever it is read.
