@@ -137,6 +137,7 @@ def test_entries_are_not_looked_at_before_the_signature(monkeypatch):
     for der in (LIST, damaged(), damaged(signed=False)):
         found = CRL(der)
         assert (found.number, found.issuer_text) == (7, "CN=Root")
+        assert repr(found) == "<CRL of CN=Root, entries not read, 2026-05-31 12:00>"
         assert found.needs_preparing(stranger) and not found.prepare(stranger)
         assert not found.needs_preparing(stranger) and found.needs_preparing(signer)
     assert not found.prepare(signer)

@@ -122,9 +122,8 @@ class CRL:
 
     def __repr__(self) -> str:
         kind = "delta CRL" if self.base is not None else "CRL"
-        return (
-            f"<{kind} of {shown(self.issuer_text)}, {len(self)} entries, {self.this_update:%Y-%m-%d %H:%M}>"
-        )
+        entries = "entries not read" if self._entries is None else f"{len(self._entries)} entries"
+        return f"<{kind} of {shown(self.issuer_text)}, {entries}, {self.this_update:%Y-%m-%d %H:%M}>"
 
     @property
     def issuer_text(self) -> str:
