@@ -20,6 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
 from cryptography.x509 import ocsp
 
+from bothways.trust import pem
+from bothways.trust.key_derivation import check_key_derivation
+
 T = TypeVar("T")
 Signed = (
     x509.Certificate | x509.CertificateRevocationList | x509.CertificateSigningRequest | ocsp.OCSPResponse
@@ -285,6 +288,8 @@ def private_key(data: bytes, password: bytes | None = None) -> PrivateKeyTypes:
     Raises EncodingError, of it PassphraseNeeded, WrongPassphrase and UnsupportedKind.
     """
     is_pem = b"-----BEGIN" in data
+    for each in _encrypted_blocks(data) if is_pem else [data]:
+        attempt("", check_key_derivation, each)
     load = serialization.load_pem_private_key if is_pem else serialization.load_der_private_key
     try:
         return attempt("", _load_private_key, load, data, password)
@@ -294,6 +299,15 @@ def private_key(data: bytes, password: bytes | None = None) -> PrivateKeyTypes:
         if (is_pem and b"ENCRYPTED" in data) or "password" in error.problem.lower():
             raise WrongPassphrase(error.place, error.problem) from None
         raise
+
+
+def _encrypted_blocks(data: bytes) -> Iterator[bytes]:
+    """Yield what the PEM blocks hold that may be worked on for long."""
+    for label, block in pem.blocks(data):
+        if "PRIVATE KEY" in label:
+            body = readable("", pem.body, block)
+            if body is not None:
+                yield body
 
 
 def _load_private_key(
@@ -309,6 +323,7 @@ def _load_private_key(
 
 def pkcs12_contents(data: bytes, password: bytes | None) -> Pkcs12:
     """Open a PKCS#12 file (RFC 7292). Raises EncodingError, of it PassphraseNeeded and WrongPassphrase."""
+    attempt("", check_key_derivation, data)
     try:
         key, own, others = attempt("", pkcs12.load_key_and_certificates, data, password)
         return Pkcs12(key, None if own is None else encoded(own), tuple(encoded(each) for each in others))
