@@ -193,6 +193,36 @@ def test_a_delta_alone_says_nothing():
     assert refusals(judged(crl(ROOT), crl(CA, number=7, base=5))) == UNKNOWN
 
 
+@pytest.mark.parametrize("unknown", ["accept", "refuse"])
+@pytest.mark.parametrize("complete", [(), (crl(CA, number=5),)], ids=["alone", "beside a list"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"base": 6},  # of a list that is not at hand
+        {"base": 5, "next_update": NOW - timedelta(hours=1)},
+        {"base": 5, "this_update": NOW + DAY, "next_update": NOW + 2 * DAY},
+        {"base": 5, "point": issuing_point(users=True)},
+    ],
+)
+def test_a_delta_proves_a_revocation_for_good_whatever_it_amends(options, complete, unknown):
+    """The CA said it: as a list that expired, or is from the future, proves one."""
+    delta = crl(CA, (SERVER, "key_compromise"), number=7, **options)
+    assert refusals(judged(crl(ROOT), *complete, delta, unknown=unknown)) == REVOKED
+
+
+def test_a_delta_that_amends_nothing_at_hand_proves_no_more_than_that():
+    """Neither a hold, nor what a later list no longer says, nor on a stranger's word."""
+    for reason in ("certificate_hold", "remove_from_crl"):
+        assert refusals(judged(crl(ROOT), crl(CA, (SERVER, reason), number=7, base=6))) == UNKNOWN
+    delta = crl(CA, (SERVER, "key_compromise"), number=7, base=6)
+    later = crl(CA, number=8, this_update=NOW - timedelta(hours=1))
+    assert isinstance(judged(crl(ROOT), delta, later), Trusted)
+    forged = crl(CA, (SERVER, "key_compromise"), number=7, base=6, signed_by=key("P-256", 3000))
+    assert isinstance(judged(crl(ROOT), crl(CA, number=5), forged), Trusted)
+    elsewhere = crl(CA, SERVER, number=7, base=6, point=issuing_point(["URI:http://other.example/"]))
+    assert isinstance(judged(crl(ROOT), crl(CA, number=5), elsewhere), Trusted)
+
+
 def test_an_indirect_list_counts_where_the_certificate_names_its_issuer():
     """RFC 5280 6.3.3 b 1; its signer comes with the chain, and is asked about too."""
     server, signer = delegated()

@@ -53,22 +53,47 @@ class CRLSource:
         said: list[Statement] = []
         usable = []
         reasons = self._applicable(certificate)
+        deltas = [crl for crl in reasons if crl.base is not None]
         for crl in reasons:
+            if crl.base is not None:
+                continue
             signed = self._signed(crl, issuer)
             if isinstance(signed, str):
                 said.append(Unknown(signed))
             else:
                 usable.append(signed)
-        return said + [self._statement(each, reasons[each.crl], certificate) for each in self._newest(usable)]
+        said += [self._statement(each, reasons[each.crl], certificate) for each in self._newest(usable)]
+        return said + [
+            found for each in deltas if (found := self._revoked_later(each, usable, certificate, issuer))
+        ]
+
+    def _revoked_later(
+        self, delta: CRL, complete: Sequence[_Signed], certificate: Parsed, issuer: Parsed
+    ) -> Revoked | None:
+        """Return a revocation for good in a delta that fits no list at hand, where no later list stands for it."""
+        signed = self._signed(delta, issuer)
+        if isinstance(signed, str):
+            return None
+        entry = delta.find(certificate.serial, certificate.normal_issuer)
+        if entry is None or entry.reason in (HOLD, REMOVED):
+            return None
+        is_replaced = any(
+            each.crl.scope_key == delta.scope_key
+            and each.signer.key_digest == signed.signer.key_digest
+            and each.crl.age >= delta.age
+            and not self._is_early(each.crl)
+            for each in complete
+        )
+        return None if is_replaced else Revoked(entry.revoked_at, entry.reason)
 
     def _applicable(self, certificate: Parsed) -> dict[CRL, Reasons]:
-        """Return the complete lists that speak of a certificate, each with the reasons that its points leave it."""
+        """Return the lists that speak of a certificate, deltas too, with the reasons that its points leave each."""
         found: dict[CRL, Reasons] = {}
         for point in points_of(certificate, self._work):
             for name in point.issuers:
                 for crl in self._available.lists_about(name, point.matched_names):
                     self._work.spend(Step.EVIDENCE)
-                    if crl.base is None and applies(crl, point, certificate):
+                    if applies(crl, point, certificate):
                         found[crl] = found.get(crl, frozenset()) | point.reasons
         return found
 
