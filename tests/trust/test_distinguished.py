@@ -191,6 +191,11 @@ def test_the_common_name_is_the_most_particular_one():
         "3004310230 00".replace(" ", ""),
         "300631043002 0500".replace(" ", ""),
         "300b3109310706035504030c00",  # an attribute that is a set
+        "300b3109300706035504038000",  # a value with a tag of its own
+        "30083106300406000c00",  # a type of no octets
+        "3009310730050601800c00",  # of a number that does not end
+        "300b3109300706035504830c00",  # of a last number that does not end
+        "300b3109300706035580030c00",  # of a number in more octets than it needs
     ],
 )
 def test_what_is_no_name_is_a_value_error(garbage):

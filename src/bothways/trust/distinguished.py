@@ -18,6 +18,7 @@ _SHORT_NAME = 512  # longer names are worked out anew, so that the caches stay s
 ATTRIBUTES_LIMIT = 64
 # Unicode's equivalences take time that grows with the square of a string; RFC 5280 A.1 allows most of them 64.
 FOLDED_LIMIT = 256
+_CLASS = 0xC0  # the bits of a tag that are set where it is of no universal type
 _UNREAD = b"?"  # no normal form begins so
 _STRINGS = {
     0x0C: "utf-8",  # UTF8String
@@ -67,11 +68,25 @@ def attributes(name: bytes) -> list[list[tuple[bytes, int, bytes]]]:
 
 def _attribute(name: bytes, at: int, end: int) -> tuple[bytes, int, bytes]:
     start, stop = expect_element(name, at, end, OBJECT_IDENTIFIER, "attribute type")
+    kind = name[start:stop]
+    if not is_identifier(kind):
+        raise ValueError("an attribute of a type that is no object identifier")
     values = list(elements(name, stop, end))
     if len(values) != 1:
         raise ValueError("an attribute has no single value")
     tag, _, first, last = values[0]
-    return name[start:stop], tag, name[first:last]
+    if tag & _CLASS:
+        raise ValueError("an attribute has a value of no type of its own")
+    return kind, tag, name[first:last]
+
+
+def is_identifier(content: bytes) -> bool:
+    """Whether octets are the content of an object identifier: numbers in as few octets as they need (X.690 8.19)."""
+    if not content or content[-1] >= 0x80:
+        return False
+    return b"\x80" not in content or not any(
+        each == 0x80 and (place == 0 or content[place - 1] < 0x80) for place, each in enumerate(content)
+    )
 
 
 def normal_relatives(name: bytes) -> tuple[bytes, ...]:
