@@ -142,6 +142,8 @@ def entries_of(der: bytes) -> tuple[int, int, int]:
         *(b"\x30\x00", b"\x05\x00", b"", b"\x30\x03\x82\x01a", b"\x30\x80\x00\x00"),
         encoded(0x30, encoded(0xA4, name("Root").public_bytes()[2:])),  # without the sequence of a name
         encoded(0x30, encoded(0xA4, name("Root").public_bytes(), b"\x05\x00")),
+        encoded(0x30, encoded(0xA4, name("Root").public_bytes().replace(b"oot", b"o\xfft"))),  # no UTF-8
+        encoded(0x30, encoded(0xA4, name("Root").public_bytes().replace(b"\x55\x04\x03", b"\x55\x04\x83"))),
     ],
 )
 def test_an_issuer_that_cannot_be_read_leaves_the_list_in_doubt(value):

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from zlib import crc32
 
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element, extensions_in
-from bothways.trust.distinguished import is_readable, normal
+from bothways.trust.distinguished import comparable_relatives, normal
 
 Progress = Callable[[float], None]
 
@@ -190,9 +190,10 @@ def _directory_names(value: bytes) -> Iterator[bytes]:
     for tag, _, start, stop in elements(value, at, end):
         if tag == _DIRECTORY_NAME:
             count += 1
-            if not is_readable(value[start:stop]):
-                raise ValueError("a directory name in it is none")
-            yield normal(value[start:stop])
+            name = value[start:stop]
+            if comparable_relatives(name) is None:
+                raise ValueError("a string in it is none of its type")
+            yield normal(name)
     if not count:
         raise ValueError("it is no directory name")
 
