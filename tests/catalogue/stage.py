@@ -161,9 +161,16 @@ def _asked(channel: Channel, request: bytes, observed: HandshakeFacts) -> Explan
 
 
 def as_server(
-    ours: Mapping[str, Any], caller: Callable[[int], AbstractContextManager[None]], patience: float = SECONDS
+    ours: Mapping[str, Any],
+    caller: Callable[[int], AbstractContextManager[None]],
+    patience: float = SECONDS,
+    *,
+    browser: bool = False,
 ) -> Explanation | None:
-    """Be called once, and have explained how that failed; None if it did not."""
+    """Be called once, and have explained how that failed; None if it did not.
+
+    browser: the client opens connections ahead of its need and may close one unused; that is not the failure.
+    """
     settings = {"credentials": people.person("server").credentials, **ours}
     if settings.get("client_auth") != "none":
         settings = {"client_anchors": people.anchors()} | settings
@@ -171,11 +178,22 @@ def as_server(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(patience)
         with caller(listener.getsockname()[1]):
-            return _serve(listener, config)
+            sock, address = listener.accept()
+            while browser and not _speaks(sock):
+                sock.close()
+                sock, address = listener.accept()
+            return _serve(sock, address, config)
 
 
-def _serve(listener: socket.socket, config: ServerConfig) -> Explanation | None:
-    sock, address = listener.accept()
+def _speaks(sock: socket.socket) -> bool:
+    sock.settimeout(SECONDS)
+    try:
+        return bool(sock.recv(1, socket.MSG_PEEK))
+    except ConnectionError:
+        return False
+
+
+def _serve(sock: socket.socket, address: tuple[str, int], config: ServerConfig) -> Explanation | None:
     observed = HandshakeFacts(config, address=f"{address[0]}:{address[1]}", files=FILES)
     try:
         with wrap(sock, config, timeout=SECONDS, observer=observed) as channel:

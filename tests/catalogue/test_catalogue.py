@@ -61,7 +61,12 @@ def play(row: Row, stage: Stage) -> Explanation | None:
     """Produce a failure, and have it explained to us."""
     ours = row.ours()
     if row.role != CLIENT:
-        return as_server(ours, lambda port: stage.calling(row.command, row.says, port), row.patience)
+        return as_server(
+            ours,
+            lambda port: stage.calling(row.command, row.says, port),
+            row.patience,
+            browser=row.program == "chromium",
+        )
     if row.program == "nobody":
         return as_client(free_port(), ours)
     port = stage.start(row.command, row.setup)
