@@ -168,7 +168,7 @@ def test_a_flood_of_begun_handshakes_keeps_out_neither_who_is_in_nor_who_comes(s
     print(
         f"\n{flood.ended} ended; good handshakes p50 {times[15] * 1e3:.0f} ms, p99 {times[29] * 1e3:.0f} ms"
     )
-    assert server.end() == 0
+    assert server.end() == 0, server.said
     assert server.said.count(" ended: ") <= 120
 
 
@@ -184,7 +184,7 @@ def test_a_client_that_says_nothing_is_left_after_its_time(start):
     with ada(server) as channel:
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
-    assert server.end() == 0
+    assert server.end() == 0, server.said
     assert server.said.count("ended: the client sent no ClientHello within 0.2 seconds\n") == 2
 
 

@@ -29,10 +29,6 @@ _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _ENDS = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 
 
-class Stop(BaseException):
-    """SIGINT or SIGTERM came."""
-
-
 def listen(address: Address) -> socket.socket:
     """Bind and listen; port 0 is any that is free."""
     family, kind, protocol, _, target = socket.getaddrinfo(
@@ -87,27 +83,31 @@ class Acceptor:
         self._selector = selectors.DefaultSelector()
         self._waiting: dict[Client, float] = {}  # until when, in the order of arrival
 
-    def run(self) -> None:
-        """Accept until `Stop`."""
+    def run(self, stop: socket.socket) -> None:
+        """Accept until `stop` may be read from."""
         self._listener.setblocking(False)
         with self._selector:
             self._selector.register(self._listener, selectors.EVENT_READ)
+            self._selector.register(stop, selectors.EVENT_READ, stop)
             try:
-                while True:
-                    self._turn()
+                while self._turn():
+                    self._leave_the_silent()
             finally:
                 for client in list(self._waiting):
                     self._close(client)
 
-    def _turn(self) -> None:
+    def _turn(self) -> bool:
+        """Wait for what comes and take it; False when it is time to stop."""
         first = next(iter(self._waiting.values()), None)
         left = None if first is None else max(first - time.monotonic(), 0.0)
         for key, _ in self._selector.select(left):
             if key.data is None:
                 self._accept_several()
-            else:
+            elif isinstance(key.data, Client):
                 self._hear(key.data)
-        self._leave_the_silent()
+            else:
+                return False
+        return True
 
     def _accept_several(self) -> None:
         """Accept no more at once than leaves time to read what those before them sent."""
@@ -219,16 +219,20 @@ def _wake_at(sock: socket.socket, count: int) -> bool:
 
 
 @contextlib.contextmanager
-def until_stopped() -> Iterator[None]:
-    """Run the body until it ends or SIGINT or SIGTERM comes; both are a clean end."""
+def until_stopped() -> Iterator[socket.socket]:
+    """Yield a socket that may be read from when SIGINT or SIGTERM came; what runs is interrupted nowhere."""
+    woken, waker = socket.socketpair()
+    with woken, waker:
+        waker.setblocking(False)
+        wakeup = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        before = {number: signal.signal(number, _noted) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield woken
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(wakeup)
 
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what the system passes
-        raise Stop
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with contextlib.suppress(Stop):
-            yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _noted(number: int, frame: FrameType | None) -> None:
+    """Leave a signal to the socket that the system wakes with it."""

@@ -137,7 +137,7 @@ def command(
         looks.append(supply.look)
     with (
         listen(address) as listener,
-        until_stopped(),
+        until_stopped() as stop,
         contextlib.nullcontext() if supply is None else supply.kept_fresh(),
         looking_after(looks),
     ):
@@ -146,7 +146,7 @@ def command(
         admission = Admission(connections, exempt_loopback=exempt_loopback)
         allow_descriptors(admission.limit + connections)  # each may be forwarded
         hello_seconds = min(HELLO_SECONDS, handshake_timeout)
-        Acceptor(listener, serving.serve, admission, hello_seconds, serving.unheard).run()
+        Acceptor(listener, serving.serve, admission, hello_seconds, serving.unheard).run(stop)
 
 
 def _service(service: str | None, forward: Address | None) -> Service:
