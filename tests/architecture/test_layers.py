@@ -21,7 +21,7 @@ ROWS = (
     ("diagnosis",),
     ("net", "aio"),
     ("ladder",),
-    ("doctor", "gateway", "http", "ca_server"),
+    ("doctor", "gateway", "http", "ca_server", "testing"),
     ("cli",),
 )
 
@@ -87,6 +87,7 @@ EXTRAS = {
     "ca": {"sqlalchemy", "starlette", "prometheus_client", "pkcs11"},
     "ca_server": {"starlette", "uvicorn", "h11"},
     "fetch": {"httpcore"},
+    "testing": {"pytest"},
 }
 
 

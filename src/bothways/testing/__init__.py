@@ -1,0 +1,45 @@
+"""A pytest plugin: servers and clients that are trusted, expired, revoked, named wrongly, unknown or about to expire.
+
+Installed with the extra `testing`, the fixtures `mtls` and `mtls_session` are there for every test; docs/testing.md is
+the guide. The names of the types are imported when they are first asked for, since every run of pytest loads this.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from bothways.testing.plugin import mtls, mtls_session
+
+if TYPE_CHECKING:
+    from bothways.testing.client import Attempt, Client
+    from bothways.testing.identities import Identity
+    from bothways.testing.mutual import MutualTLS
+    from bothways.testing.server import Handshake, Server, answer_http, echo
+else:
+    _HOMES = {
+        "client": "Attempt Client",
+        "identities": "Identity",
+        "mutual": "MutualTLS",
+        "server": "Handshake Server answer_http echo",
+    }
+    _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names.split()}
+
+    def __getattr__(name):
+        """Import a public name from the module where it is made (PEP 562)."""
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
+        return value
+
+
+__all__ = [
+    "Attempt",
+    "Client",
+    "Handshake",
+    "Identity",
+    "MutualTLS",
+    "Server",
+    "answer_http",
+    "echo",
+    "mtls",
+    "mtls_session",
+]

@@ -1,0 +1,115 @@
+"""A client for tests of a user's server: it connects, and tells whether it was accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bothways.diagnosis import Explanation, HandshakeFacts, explain
+from bothways.errors import PeerAlert, PeerFault, TLSError
+from bothways.net.channel import Channel, connect
+from bothways.testing.identities import Identity
+from bothways.tls.connection import ClientConfig
+from bothways.tls.events import Peer
+
+TIMEOUT = 10.0
+READ_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of an attempt to connect.
+
+    `outcome`: "accepted"; "refused", by the server or by us; "failed", where there was no TLS to refuse us by;
+    "unknown" where a server of TLS 1.3 said nothing in time, so that nobody can tell: send it a request. `error`: what
+    ended it. `alert`: the name of the alert that was sent or came. `peer`: who the server proved to be. `received`:
+    what it answered to the request. `explanation`: the causes.
+    """
+
+    outcome: Literal["accepted", "refused", "failed", "unknown"]
+    error: Exception | None = None
+    alert: str | None = None
+    peer: Peer | None = None
+    received: bytes = b""
+    explanation: Explanation | None = field(default=None, repr=False)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether both sides accepted each other."""
+        return self.outcome == "accepted"
+
+    @property
+    def refused(self) -> bool:
+        """Whether one side refused the other."""
+        return self.outcome == "refused"
+
+    def __str__(self) -> str:
+        lines = [] if self.explanation is None else self.explanation.lines()
+        return "\n".join([self.outcome if self.error is None else f"{self.outcome}: {self.error}", *lines])
+
+
+class Client:
+    """Who connects to a server under test. Attributes: `identity` (None: it shows no certificate), `config`."""
+
+    def __init__(self, config: ClientConfig, identity: Identity | None) -> None:
+        self.config = config
+        self.identity = identity
+
+    def connect(
+        self, host: str, port: int, server_name: str | None = None, *, timeout: float = TIMEOUT
+    ) -> Channel:
+        """Connect as `bothways.net.connect` does, and return the channel; raises what it raises."""
+        return connect(host, port, self.config, server_name, timeout=timeout)
+
+    def attempt(
+        self,
+        host: str,
+        port: int,
+        server_name: str | None = None,
+        *,
+        request: bytes = b"",
+        timeout: float = TIMEOUT,
+    ) -> Attempt:
+        """Connect, and wait until it is known whether the server accepts us; never raises for what it does.
+
+        request: sent once the handshake is done; what the server first answers is `received`.  timeout: seconds for
+        connecting, and again for the answer.
+        """
+        name = host if server_name is None else server_name
+        facts = HandshakeFacts(self.config, name, address=f"{host}:{port}")
+        peer = None
+        try:
+            with connect(host, port, self.config, name, timeout=timeout, observer=facts) as channel:
+                peer = channel.peer
+                return _asked(channel, request, timeout)
+        except (TLSError, OSError) as error:
+            outcome: Literal["refused", "failed"] = "refused" if _is_refusal(error) else "failed"
+            return Attempt(outcome, error, _alert(error), peer, b"", explain(error, facts.situation()))
+
+
+def _asked(channel: Channel, request: bytes, timeout: float) -> Attempt:
+    """Learn from a channel that stands whether the server accepts us too."""
+    channel.settimeout(timeout)
+    received = b""
+    if request:
+        channel.sendall(request)
+        received = channel.recv(READ_LIMIT)
+    confirmed = channel.confirmed(timeout)
+    if confirmed == "refused":
+        channel.recv(1)  # raises the refusal
+    return Attempt("accepted" if confirmed == "accepted" else "unknown", peer=channel.peer, received=received)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether one side said no, or cut where its verdict on us was due; the network may fail too."""
+    step = getattr(error, "step", None)
+    return isinstance(error, PeerFault | PeerAlert) or (isinstance(error, TLSError) and step is not None)
+
+
+def _alert(error: Exception) -> str | None:
+    match error:
+        case PeerFault():
+            return error.alert.name.lower()
+        case PeerAlert():
+            return error.name
+    return None

@@ -1,0 +1,194 @@
+"""A CA for one test, and the identities that it issues: each kind is sound but for what its name says.
+
+Everything is on the disk too, so that programs with any TLS library can be tested. The clock is the machine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, get_args
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.ca.authority import Authority, Issued
+from bothways.ca.crl import Revoked, build_crl
+from bothways.ca.profiles import Profile
+from bothways.errors import ConfigError
+from bothways.trust.anchors import TrustStore
+from bothways.trust.credentials import Credentials
+from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
+
+Kind = Literal["good", "expired", "revoked", "wrong_name", "unknown_ca", "expires_soon"]
+Role = Literal["server", "client"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ROLES: tuple[Role, ...] = get_args(Role)
+
+PASSWORD = "testing"
+CA_LIFETIME = timedelta(days=90)
+LIFETIMES: dict[Kind, timedelta] = {"expired": timedelta(days=1), "expires_soon": timedelta(hours=1)}
+LIFETIME = timedelta(days=30)
+_PROFILES = {"server": Profile.SERVER, "client": Profile.CLIENT}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of a certificate: DNS names, IP addresses and URIs."""
+
+    dns: tuple[str, ...] = ()
+    ip: tuple[str, ...] = ()
+    uri: tuple[str, ...] = ()
+
+
+NAMES: dict[Role, Names] = {
+    "server": Names(dns=("localhost",), ip=("127.0.0.1", "::1")),
+    "client": Names(dns=("client.example",), uri=("spiffe://testing.example/client",)),
+}
+WRONG_NAMES: dict[Role, Names] = {
+    "server": Names(dns=("wrong.example",)),
+    "client": Names(dns=("wrong.example",), uri=("spiffe://wrong.example/client",)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A certificate with its key, as files and as credentials.
+
+    Attributes: `role`, `kind`; the files `cert` (PEM: the certificate, then the intermediate CA), `key` (PEM without
+    a passphrase), `pem` (both in one) and `p12` (PKCS#12 under `password`); `credentials` for a configuration.
+    """
+
+    role: Role
+    kind: Kind
+    cert: Path
+    key: Path
+    pem: Path
+    p12: Path
+    credentials: Credentials = field(repr=False)
+    password: str = field(default=PASSWORD, repr=False)
+
+    @property
+    def serial(self) -> int:
+        """The serial number of the certificate."""
+        return self.credentials.certificate.serial_number
+
+
+class Identities:
+    """A root, an intermediate CA that issues, and the list of what it revoked, all in a folder.
+
+    Attributes: the files `ca` (the root, PEM) and `crl` (the lists of both CAs, PEM), and the same as `anchors` and
+    `crls`, which live configurations share.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._start = datetime.now(UTC).replace(microsecond=0)
+        self._root, self._issuing = self._authorities("Testing Root", "Testing CA")
+        self._unknown = self._authorities("Unknown Root", "Unknown CA")[1]
+        self._kept: dict[tuple[Role, Kind], Identity] = {}
+        self._revoked: list[Revoked] = []
+        self._count = 0
+        self.ca = self._written("ca.pem", self._root.root_pem)
+        self.crl = folder / "crl.pem"
+        self.anchors = TrustStore.from_pem(self._root.root_pem)
+        self.crls = CRLStore()
+        for role in ROLES:
+            self._revoked.append(Revoked(self.identity(role, "revoked").serial, self._start, "keyCompromise"))
+        self._publish()
+
+    def identity(
+        self,
+        role: Role,
+        kind: Kind = "good",
+        *,
+        dns: Iterable[str] = (),
+        ip: Iterable[str] = (),
+        uri: Iterable[str] = (),
+        lifetime: timedelta | None = None,
+    ) -> Identity:
+        """Return the identity of a server or a client of one kind; the same again where nothing else is given.
+
+        dns, ip, uri: the names that it gets instead of its own; lifetime: how long it is valid from now on. With any
+        of them a new one is issued. Raises ConfigError for a role or kind that there is not.
+        """
+        _check(role, kind)
+        asked = Names(tuple(dns), tuple(ip), tuple(uri))
+        if asked == Names() and lifetime is None:
+            if (role, kind) not in self._kept:
+                self._kept[role, kind] = self._issue(role, kind, self._names(role, kind), None)
+            return self._kept[role, kind]
+        made = self._issue(role, kind, self._names(role, kind) if asked == Names() else asked, lifetime)
+        if kind == "revoked":
+            self.revoke(made)
+        return made
+
+    def revoke(self, identity: Identity) -> None:
+        """Revoke an identity from now on: `crl` is written anew, and `crls` has the new list."""
+        self._revoked.append(Revoked(identity.serial, self._start, "keyCompromise"))
+        self._publish()
+
+    def _authorities(self, root: str, issuing: str) -> tuple[Authority, Authority]:
+        """Make a root and an intermediate that were there before anything that they issue, expired ones too."""
+        before = self._start - CA_LIFETIME
+        top = Authority.create(root, now=lambda: before, lifetime=2 * CA_LIFETIME)
+        return top, top.intermediate(issuing, lifetime=2 * CA_LIFETIME)
+
+    @staticmethod
+    def _names(role: Role, kind: Kind) -> Names:
+        return (WRONG_NAMES if kind == "wrong_name" else NAMES)[role]
+
+    def _issue(self, role: Role, kind: Kind, names: Names, lifetime: timedelta | None) -> Identity:
+        authority = self._unknown if kind == "unknown_ca" else self._issuing
+        life = LIFETIMES.get(kind, LIFETIME) if lifetime is None else lifetime
+        # An hour passes between what is expired and now, so that no zone and no skew makes it valid.
+        start = self._start - life - timedelta(hours=1) if kind == "expired" else datetime.now(UTC)
+        issued = authority.issue(
+            _PROFILES[role],
+            f"{kind} {role}",
+            dns=names.dns,
+            ip=names.ip,
+            uri=names.uri,
+            lifetime=life,
+            at=start,
+        )
+        return self._on_disk(role, kind, issued)
+
+    def _on_disk(self, role: Role, kind: Kind, issued: Issued) -> Identity:
+        self._count += 1
+        stem = f"{role}-{kind}-{self._count}"
+        return Identity(
+            role,
+            kind,
+            self._written(f"{stem}.pem", issued.chain_pem),
+            self._written(f"{stem}.key", issued.key_pem),
+            self._written(f"{stem}-both.pem", issued.chain_pem + issued.key_pem),
+            self._written(f"{stem}.p12", issued.pkcs12(PASSWORD.encode(), stem)),
+            issued.credentials,
+        )
+
+    def _publish(self) -> None:
+        """Write the lists of both CAs; each is newer than the one before by its number."""
+        number = len(self._revoked)
+        until = self._start + CA_LIFETIME
+        lists = [
+            build_crl(self._root, (), number, self._start, until),
+            build_crl(self._issuing, self._revoked, number, self._start, until),
+        ]
+        self._written("crl.pem", b"".join(each.public_bytes(Encoding.PEM) for each in lists))
+        for each in lists:
+            self.crls.add(CRL(each.public_bytes(Encoding.DER)))
+
+    def _written(self, name: str, content: bytes) -> Path:
+        path = self._folder / name
+        path.write_bytes(content)
+        return path
+
+
+def _check(role: str, kind: str) -> None:
+    if role not in ROLES:
+        raise ConfigError(f"role: {role!r} is none; expected {' or '.join(ROLES)}")
+    if kind not in KINDS:
+        raise ConfigError(f"kind: {kind!r} is none; expected one of {', '.join(KINDS)}")
