@@ -10,7 +10,7 @@ JOBS ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-all check format bench gallery failures clean
+.PHONY: help demo test test-all check format bench gallery failures rooms figures clean
 
 help:
 	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and those that are refused"
@@ -20,6 +20,8 @@ help:
 	@echo "make bench     the budgets, side by side with other TLS stacks"
 	@echo "make gallery   the pictures of docs/gallery, drawn anew from real runs"
 	@echo "make failures  docs/failures.md, written anew from the catalogue of failures"
+	@echo "make rooms     the pictures of docs/design.md, drawn anew from what the sources import"
+	@echo "make figures   how long functions and files are"
 	@echo "make format    rewrite the sources as \`make check\` wants them"
 	@echo "make clean     remove .venv and caches"
 
@@ -50,6 +52,12 @@ gallery: .venv/dev.stamp
 
 failures: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m catalogue
+
+rooms: .venv/dev.stamp
+	PYTHONPATH=tests $(BIN)/python -m architecture.picture
+
+figures: .venv/dev.stamp
+	PYTHONPATH=tests $(BIN)/python -m architecture.figures
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bothways needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
