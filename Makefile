@@ -29,10 +29,10 @@ demo: .venv/run.stamp
 	@$(BIN)/bothways demo $(ARGS)
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -q -rs -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -rs -n $(JOBS) --dist worksteal $(ARGS)
 
 test-all: .venv/dev.stamp
-	$(BIN)/python -m pytest -q -rs --full -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -rs --full -n $(JOBS) --dist worksteal $(ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .

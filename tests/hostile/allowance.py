@@ -22,7 +22,7 @@ from bothways.trust.verdict import Profile, Purpose, Refused, Verdict
 from bothways.trust.work import FIXED_MICROSECONDS, MICROSECONDS_A_BYTE, MOST_MICROSECONDS, OCTETS_A_BYTE
 from hostile import chains
 from hostile.meters import budgets, calls_of, memory_of
-from hostile.talks import Attack, counted, play, weighed, whole
+from hostile.talks import MUTUAL, MUTUAL12, TRANSPORT12, Attack, counted, play, weighed, whole
 
 CALLS_A_MICROSECOND = 10
 # What nobody pays for, decoding above all, stays far below the two microseconds.
@@ -36,6 +36,15 @@ FIXED_OCTETS = 64 * 1024
 EXPLAINED_MICROSECONDS = 2_000.0
 
 SIZES = (400, 3_000, 10_000)
+COURSES = (
+    (MUTUAL, Role.CLIENT),
+    (MUTUAL, Role.SERVER),
+    (MUTUAL12, Role.CLIENT),
+    (MUTUAL12, Role.SERVER),
+    (TRANSPORT12, Role.CLIENT),
+    (TRANSPORT12, Role.SERVER),
+)
+
 Meter = Literal["calls", "memory", "both"]
 
 

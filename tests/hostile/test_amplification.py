@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 
-from bothways.tls.handshake.steps import Role
 from hostile import chains, messages
-from hostile.allowance import drawn_chain, draws, hold_talk
-from hostile.talks import MUTUAL, MUTUAL12, TRANSPORT12, showing
+from hostile.allowance import COURSES, drawn_chain, draws, hold_talk
+from hostile.talks import showing
 
 
 def test_messages_and_records_of_a_stranger_cost_no_more_than_their_allowance(full: bool) -> None:
@@ -15,16 +14,6 @@ def test_messages_and_records_of_a_stranger_cost_no_more_than_their_allowance(fu
     for kind, size, seed, meter in draws(list(messages.KINDS), 4, 4, full):
         chance = random.Random(f"{seed} {kind} {size}")
         hold_talk(f"{kind}, {size}, {seed}", messages.KINDS[kind](chance, size), meter)
-
-
-COURSES = (
-    (MUTUAL, Role.CLIENT),
-    (MUTUAL, Role.SERVER),
-    (MUTUAL12, Role.CLIENT),
-    (MUTUAL12, Role.SERVER),
-    (TRANSPORT12, Role.CLIENT),
-    (TRANSPORT12, Role.SERVER),
-)
 
 
 def test_chains_shown_in_a_handshake_cost_no_more_than_their_allowance(full: bool) -> None:

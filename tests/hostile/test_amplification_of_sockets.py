@@ -29,19 +29,20 @@ from bothways.ladder.text import as_text
 from bothways.net.channel import wrap
 from bothways.tls.handshake.steps import Role
 from hostile import chains, messages
-from hostile.meters import Calls, budgets, memory_of
-from hostile.talks import Attack, showing
-from hostile.test_amplification import (
+from hostile.allowance import (
     CALLS_A_MICROSECOND,
     CALLS_AT_ONCE,
     COURSES,
     FIXED_OCTETS,
     SIZES,
     UNPAID_MICROSECONDS,
+    Draw,
     drawn_chain,
     draws,
     hold_calls,
 )
+from hostile.meters import Calls, budgets, memory_of
+from hostile.talks import Attack, showing
 from tamper import lying
 
 pytestmark = pytest.mark.network
@@ -81,10 +82,9 @@ LONGEST_LINE = 1_000
 
 def attacks(full: bool) -> Iterator[tuple[str, Attack]]:
     """Those that were worst, or in full all of them."""
-    drawn_chains = (
-        draws(list(chains.KINDS), 1, 1, full) if full else [(each, SIZES[-1], 0) for each in WORST_CHAINS]
-    )
-    for number, (kind, size, seed) in enumerate(drawn_chains):
+    worst = [Draw(each, SIZES[-1], 0, "both") for each in WORST_CHAINS]
+    drawn_chains = draws(list(chains.KINDS), 1, 1, full) if full else worst
+    for number, (kind, size, seed, _) in enumerate(drawn_chains):
         course, liar = COURSES[number % len(COURSES)]
         yield f"{kind}, {size}", showing(drawn_chain(kind, min(size, 40_000), seed), liar, course)
     titles = [each for each in messages.KINDS if "a call" not in each and "anonymous" not in each]
