@@ -11,7 +11,7 @@ from typing import Any
 
 import skins
 from bothways import ClientConfig, ServerConfig, TLSError
-from bothways.doctor.caller import Caller, Place
+from bothways.doctor.dial import Caller, Place
 from bothways.doctor.examination import Examination, examine
 from bothways.net import Channel, wrap
 from bothways.trust.names import server_name

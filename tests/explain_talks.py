@@ -7,7 +7,7 @@ from typing import Any
 
 import skins
 from bothways.describe.recorder import Recorder
-from bothways.ladder.layout import drawn
+from bothways.ladder.layout import lay_out
 from bothways.ladder.model import Ladder
 from pair import NOON, Pair
 
@@ -39,7 +39,7 @@ def recorded(
 
 def ladder_of(*arguments: Any, **options: Any) -> Ladder:
     pair, ours, theirs = recorded(*arguments, **options)
-    return drawn(
+    return lay_out(
         ours.notes,
         theirs.notes,
         NOON,

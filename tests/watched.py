@@ -5,7 +5,7 @@ from __future__ import annotations
 import skins
 from bothways import ClientConfig, ServerConfig
 from bothways.describe.recorder import Recorder
-from bothways.ladder.by_step import StepView, story
+from bothways.ladder.by_step import StepView, step_views
 from pair import Pair
 
 
@@ -20,7 +20,7 @@ class Talk:
         self.pair.exchange()
 
     def steps(self) -> dict[str, StepView]:
-        return {view.name.id: view for view in story(self.client.notes, self.server.notes)}
+        return {view.name.id: view for view in step_views(self.client.notes, self.server.notes)}
 
 
 def mutual(**options) -> Talk:

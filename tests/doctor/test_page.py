@@ -14,7 +14,7 @@ import browser
 from bothways.doctor.page import CLASSES, ISLAND, SIGNS, STYLE, WORDS, as_page
 from bothways.doctor.report import Report, Row, Section
 from bothways.ladder.colours import DARK, LIGHT
-from bothways.ladder.html_sheet import policy
+from bothways.ladder.html_style import policy
 from bothways.ladder.model import Card
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'`--> \u202eevil\u2066 \x1b[2J\x00\r\n \u2028 <!-- ]]>"

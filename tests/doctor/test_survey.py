@@ -8,7 +8,7 @@ import pytest
 
 import pki
 import skins
-from bothways.doctor.caller import SSL_REQUEST
+from bothways.doctor.dial import SSL_REQUEST
 from bothways.doctor.report import Choices
 from bothways.doctor.survey import PLAN, Survey
 from bothways.tls.handshake.config import PREFERRED_GROUPS

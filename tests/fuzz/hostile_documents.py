@@ -35,7 +35,7 @@ from bothways.describe.recorder import Recorder
 from bothways.diagnosis import explain_verdict
 from bothways.doctor.chain import cards, certificate_rows
 from bothways.faults import Blame
-from bothways.ladder.layout import drawn
+from bothways.ladder.layout import lay_out
 from bothways.ladder.text import as_text
 from bothways.trust.crl import crls_in
 from bothways.trust.crl_store import CRLStore
@@ -327,7 +327,7 @@ def present(data: bytes, *, by_server: bool, version: str = "1.3") -> None:
         assert not isinstance(failure, InternalError), "a defect"
         assert str(failure).isascii()
     errors = {"client_error": talk.client_failure, "server_error": talk.server_failure}
-    assert as_text(drawn(ours.notes, theirs.notes, NOON, **errors))
+    assert as_text(lay_out(ours.notes, theirs.notes, NOON, **errors))
 
 
 def command(words: tuple[str, ...], data: bytes, folder: Path) -> int:

@@ -13,9 +13,9 @@ from functools import cache, partial
 from typing import Any
 
 from bothways import ConfigError, Credentials, Established, Failed, InternalError, TrustStore
-from bothways.doctor.answers import SHOWN, Ear
 from bothways.doctor.chain import cards, certificate_rows
-from bothways.doctor.hellos import GOOD_SUITES_12, Question, question
+from bothways.doctor.probes import GOOD_SUITES_12, Question, question
+from bothways.doctor.replies import SHOWN, Ear
 from bothways.faults import Blame, Fault, sentence
 from bothways.iana import HandshakeType
 from bothways.tls.record.framing import Framing

@@ -12,7 +12,7 @@ import pki
 from bothways import ClientConfig, Credentials, ServerConfig, TrustStore
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import HandshakeFacts, explain
-from bothways.ladder.layout import drawn
+from bothways.ladder.layout import lay_out
 from bothways.ladder.model import Ladder
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
@@ -58,7 +58,7 @@ class Play:
             both.exchange()
             both.client.close()
             both.exchange()
-        return drawn(
+        return lay_out(
             ours.notes,
             theirs.notes,
             NOON,

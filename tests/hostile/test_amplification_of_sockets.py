@@ -24,7 +24,7 @@ from bothways.aio.server import start_server
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Files, HandshakeFacts, explain
 from bothways.errors import LOG_LIMIT
-from bothways.ladder.layout import drawn
+from bothways.ladder.layout import lay_out
 from bothways.ladder.text import as_text
 from bothways.net.channel import wrap
 from bothways.tls.handshake.steps import Role
@@ -153,7 +153,7 @@ def told(
     why = None if error is None else explain(error, observed.situation())
     notes = {each: recorder.notes if each == side else [] for each in ("client", "server")}
     ends = {f"{side}_error": error, f"{side}_causes": why}
-    picture = drawn(**notes, recorded=pki.NOW, **ends)
+    picture = lay_out(**notes, recorded=pki.NOW, **ends)
     return [*([] if why is None else why.lines()), *as_text(picture).split("\n")]
 
 

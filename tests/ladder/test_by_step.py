@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import skins
 from bothways.describe.steps import STEPS
-from bothways.ladder.by_step import StepView, story
+from bothways.ladder.by_step import StepView, step_views
 from watched import Talk, mutual
 
 
@@ -78,4 +78,4 @@ def test_a_retry_is_called_by_its_name():
 
 def test_nothing_noted_is_nothing_told():
     """An empty story has every step, and none was reached."""
-    assert {view.standing for view in story([], [])} == {"not reached"}
+    assert {view.standing for view in step_views([], [])} == {"not reached"}

@@ -6,7 +6,7 @@ import pki
 import skins
 from bothways.ladder.formats import FORMS, form_of
 from bothways.ladder.json_form import as_json, from_json
-from bothways.ladder.layout import drawn
+from bothways.ladder.layout import lay_out
 from diagnosis.talks import talk
 from explain_talks import ladder_of
 from pair import NOON
@@ -31,7 +31,7 @@ def test_every_form_tells_the_same_handshake():
 def test_every_form_tells_the_causes_of_a_failure():
     """What it is, why we think so, what to do, which command: as the side that failed sees it."""
     made = talk(name="elsewhere.example")
-    ladder = drawn([], [], NOON, client_error=made.pair.client_failure, client_causes=made.clients)
+    ladder = lay_out([], [], NOON, client_error=made.pair.client_failure, client_causes=made.clients)
     (cause,) = ladder.failures[0].causes
     assert (cause.cause, cause.whose, cause.certain) == ("WRONG_NAME", "the peer's", True)
     for form in FORMS.values():
@@ -47,7 +47,7 @@ def test_what_a_peer_says_forms_no_markup_in_causes():
     evil = skins.root("<script>alert(1)</script>\u202e")
     who = pki.leaf(evil, "Mallory", alternatives=(), usage=("clientAuth",), **skins.SPAN)
     made = talk(skins.client_config(who))
-    ladder = drawn([], [], NOON, server_error=made.pair.server_failure, server_causes=made.servers)
+    ladder = lay_out([], [], NOON, server_error=made.pair.server_failure, server_causes=made.servers)
     assert "script" in ladder.failures[0].causes[0].text
     for form in FORMS.values():
         assert "\u202e" not in form(ladder)

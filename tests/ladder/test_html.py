@@ -15,9 +15,9 @@ import pytest
 import browser
 from bothways.describe.steps import PHASES, STEPS
 from bothways.ladder.html import STYLE, as_page
-from bothways.ladder.html_sheet import policy
+from bothways.ladder.html_style import policy
 from bothways.ladder.json_form import as_json, from_json
-from bothways.ladder.layout import drawn
+from bothways.ladder.layout import lay_out
 from bothways.ladder.model import CheckMade, Ladder, Message
 from explain_talks import ladder_of, recorded, swapped
 from pair import NOON
@@ -218,13 +218,13 @@ def test_the_page_fits_a_phone_a_dark_room_and_paper():
 def test_withheld_bytes_and_one_side_alone_are_said():
     """What is not there is not left out in silence."""
     _, ours, _ = recorded()
-    alone = drawn(ours.notes, [], NOON)
+    alone = lay_out(ours.notes, [], NOON)
     withheld = tuple(replace(each, bytes=None) if isinstance(each, Message) else each for each in alone.rungs)
     page = Page(as_page(replace(alone, rungs=withheld)))
     assert "seen by the client alone" in page.text
     assert "Withheld: they hold a ticket" in page.text
     assert not page.all("pre")
-    nothing = Page(as_page(drawn([], [], NOON, client_error=OSError("refused"))))
+    nothing = Page(as_page(lay_out([], [], NOON, client_error=OSError("refused"))))
     assert "nothing was seen" in nothing.text and "sent no certificate" in nothing.text
 
 

@@ -7,12 +7,12 @@ from dataclasses import fields
 import pytest
 
 import skins
-from bothways.cli.identities import issue_identities
-from bothways.cli.scenes import forged_finished
+from bothways.cli.demo.identities import issue_identities
+from bothways.cli.demo.scenes import forged_finished
 from bothways.describe.recorder import Noted
 from bothways.describe.steps import STEPS
 from bothways.ladder.json_form import as_json
-from bothways.ladder.layout import WITHHELD, drawn
+from bothways.ladder.layout import WITHHELD, lay_out
 from bothways.ladder.model import AlertSent, CheckMade, ChoiceMade, DataSent, KeysTaken, Message
 from bothways.roles import StepId
 from bothways.tls.events import Epoch, MessageSeen
@@ -71,7 +71,7 @@ def test_a_finished_that_is_refused_opens_no_channel():
     """Step 4.2 failed: it stands in the band that the handshake had come to."""
     play = forged_finished(issue_identities())
     notes = play.client.recorder.notes, play.server.recorder.notes
-    ladder = drawn(*notes, NOON, client_error=play.client.error, server_error=play.server.error)
+    ladder = lay_out(*notes, NOON, client_error=play.client.error, server_error=play.server.error)
     failed = [each for each in ladder.rungs if isinstance(each, CheckMade) and each.outcome == "failed"]
     assert [(each.step, each.phase) for each in failed] == [("4.2", "2")]
     assert {each.phase for each in ladder.rungs} == {"1", "2"}
@@ -151,14 +151,14 @@ def test_what_arrives_otherwise_than_it_was_sent_is_drawn_twice():
 def test_one_side_alone_does_not_say_what_it_cannot_know():
     """`connect` sees no check of the server."""
     _, ours, theirs = recorded()
-    ladder = drawn(ours.notes, [], NOON)
+    ladder = lay_out(ours.notes, [], NOON)
     assert ladder.sides == ("client",)
     assert {each.arrival for each in messages(ladder)} == {"unknown"}
     assert len(messages(ladder)) == 10
     standings = {each.id: each.standing for each in ladder.steps}
     assert standings["3.3a"] == "not seen" and standings["2.3a"] == "done"
     assert any(isinstance(each, ChoiceMade) and each.by == "server" for each in ladder.rungs)
-    other = drawn([], theirs.notes, NOON)
+    other = lay_out([], theirs.notes, NOON)
     assert other.sides == ("server",)
     assert {each.id: each.standing for each in other.steps}["2.3a"] == "not seen"
 
@@ -167,7 +167,7 @@ def test_phase_3_is_not_part_of_a_one_way_handshake():
     """Nobody asked for the client's certificate."""
     pair, ours, theirs = recorded(server={"client_anchors": None}, who=False)
     assert pair.client_failure is None
-    for ladder in (drawn(ours.notes, theirs.notes, NOON), drawn(ours.notes, [], NOON)):
+    for ladder in (lay_out(ours.notes, theirs.notes, NOON), lay_out(ours.notes, [], NOON)):
         phase = {each.standing for each in ladder.steps if each.id.startswith("3")}
         assert phase == {"not part of it"}
 
@@ -203,7 +203,7 @@ TICKET = b"whoever has this may resume"
 def test_tickets_are_withheld(message):
     """Whoever has one may be able to resume: neither its field nor the bytes around it are shown."""
     note = MessageSeen(True, message, encode_message(message), Epoch.PLAINTEXT, (StepId("4.3"),))
-    ladder = drawn([Noted(0.0, note)], [], NOON)
+    ladder = lay_out([Noted(0.0, note)], [], NOON)
     (shown,) = messages(ladder)
     assert shown.bytes is None
     text = as_json(ladder)
@@ -215,18 +215,18 @@ def test_bytes_that_are_no_certificate_and_errors_of_other_kinds_are_told():
     """A picture of what came must not fail where judging it does."""
     bad = tls12.Certificate((b"no certificate",))
     note = MessageSeen(False, bad, encode_message(bad), Epoch.PLAINTEXT, (StepId("2.1"),))
-    ladder = drawn([Noted(0.0, note)], [], NOON, client_error=OSError("cut \x1b[31m here"))
+    ladder = lay_out([Noted(0.0, note)], [], NOON, client_error=OSError("cut \x1b[31m here"))
     assert ladder.certificates[0].title == "14 bytes that are no certificate"
     assert ladder.failures[0].text == "cut \\x1b[31m here"
     assert ladder.outcome == "failed"
-    assert drawn([], [], NOON).outcome == "unfinished"
+    assert lay_out([], [], NOON).outcome == "unfinished"
 
 
 def test_a_step_at_which_the_other_side_refused_is_failed_though_it_was_not_recorded():
     """By its alert, which is all that one side alone can know."""
     pair, ours, theirs = recorded(who=skins.stranger())
-    alone = drawn(ours.notes, [], NOON, client_error=pair.client_failure)
-    both = drawn(
+    alone = lay_out(ours.notes, [], NOON, client_error=pair.client_failure)
+    both = lay_out(
         ours.notes, theirs.notes, NOON, client_error=pair.client_failure, server_error=pair.server_failure
     )
     for ladder in (alone, both):

@@ -19,7 +19,7 @@ from bothways.cli.options import ADDRESS, FILE, Address, Side, load_anchors, pro
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.terminal import DONE, FAILED, complain, refuse, say
 from bothways.diagnosis import Files
-from bothways.doctor.caller import Place
+from bothways.doctor.dial import Place
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
 from bothways.doctor.report import Report, Row, as_json, counted, summary

@@ -14,7 +14,7 @@ from bothways.cli.terminal import complain, refuse
 from bothways.describe.recorder import Noted, Recorder
 from bothways.diagnosis import Explanation
 from bothways.ladder.formats import FORMS, form_of
-from bothways.ladder.layout import drawn
+from bothways.ladder.layout import lay_out
 from bothways.ladder.model import Ladder
 
 
@@ -45,7 +45,7 @@ class LadderFile:
     ) -> None:
         """Draw what recorders noted so far and write it."""
         self.keep(
-            drawn(
+            lay_out(
                 _notes(client),
                 _notes(server),
                 datetime.now(UTC),

@@ -5,7 +5,7 @@ from bothways.diagnosis.diagnose import explain, explain_verdict
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, facts_of
 from bothways.diagnosis.observer import HandshakeFacts
 from bothways.diagnosis.service_refusals import explain_answer
-from bothways.diagnosis.situation import Files, Ours, Seen, Situation
+from bothways.diagnosis.situation import Files, OwnSide, Seen, Situation
 
 __all__ = [
     "Cause",
@@ -13,7 +13,7 @@ __all__ = [
     "Files",
     "HandshakeFacts",
     "Likely",
-    "Ours",
+    "OwnSide",
     "Party",
     "Seen",
     "Situation",

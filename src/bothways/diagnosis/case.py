@@ -10,7 +10,7 @@ from bothways.describe.escape import visible
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.self_check import reasons_against
-from bothways.diagnosis.situation import Chain, Ours, Request, Seen, Situation
+from bothways.diagnosis.situation import Chain, OwnSide, Request, Seen, Situation
 from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.faults import Reason
 from bothways.roles import Progress, Role
@@ -31,7 +31,7 @@ class Case:
     situation: Situation
 
     @property
-    def ours(self) -> Ours:
+    def ours(self) -> OwnSide:
         """What we brought."""
         return self.situation.ours
 

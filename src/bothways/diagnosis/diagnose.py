@@ -9,7 +9,7 @@ from bothways.diagnosis import network, peer_alerts, peer_faults
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
-from bothways.diagnosis.situation import UNNAMED, Files, Ours, Seen, Situation
+from bothways.diagnosis.situation import UNNAMED, Files, OwnSide, Seen, Situation
 from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated
 from bothways.faults import Check, Fault, shown
 from bothways.roles import Progress, Role, StepId
@@ -48,13 +48,13 @@ def explain_verdict(
     error = PeerFault(
         first.fault, step=step, peer=holder.value, facts=first.facts, reasons=tuple(verdict.reasons)
     )
-    ours = Ours(holder.other, anchors=anchors, server_name=name, files=files)
+    ours = OwnSide(holder.other, anchors=anchors, server_name=name, files=files)
     return explain(error, Situation(ours, Seen(chain=tuple(chain)), at))
 
 
 def _unwitnessed(error: Exception) -> Situation:
     peer = getattr(error, "peer", "server")
-    return Situation(Ours(Role.SERVER if peer == "client" else Role.CLIENT))
+    return Situation(OwnSide(Role.SERVER if peer == "client" else Role.CLIENT))
 
 
 def _causes(case: Case) -> Iterator[Likely]:

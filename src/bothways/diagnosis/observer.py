@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bothways.describe.messages import title
-from bothways.diagnosis.situation import UNNAMED, Chain, Files, Offer, Ours, Request, Seen, Situation
+from bothways.diagnosis.situation import UNNAMED, Chain, Files, Offer, OwnSide, Request, Seen, Situation
 from bothways.iana import ContentType
 from bothways.tls.connection import ClientConfig, ServerConfig
 from bothways.tls.events import Epoch, MessageSeen, Note, Observer, Progressed, RecordSeen
@@ -34,7 +34,7 @@ class HandshakeFacts:
         files: Files = UNNAMED,
         also: Observer | None = None,
     ) -> None:
-        self._ours = Ours.of(config, server_name, address=address, files=files)
+        self._ours = OwnSide.of(config, server_name, address=address, files=files)
         self._clock = config.clock
         self._also = also
         self._seen = Seen()

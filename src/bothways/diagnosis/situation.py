@@ -29,7 +29,7 @@ UNNAMED = Files()
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
+class OwnSide:
     """What we brought to a connection: never a private key.
 
     own: the chains that we may send.  anchors: whom we trust.  versions, suites, groups, schemes: codes that
@@ -58,7 +58,7 @@ class Ours:
         *,
         address: str = "",
         files: Files = UNNAMED,
-    ) -> Ours:
+    ) -> OwnSide:
         """Take from a configuration what an explanation needs, and leave the keys where they are."""
         is_client = isinstance(config, ClientConfig)
         return cls(
@@ -122,7 +122,7 @@ class Seen:
 class Situation:
     """All that an explanation goes by beside the failure itself. `now` is the time by our clock."""
 
-    ours: Ours
+    ours: OwnSide
     seen: Seen = Seen()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 

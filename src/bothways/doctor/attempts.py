@@ -18,7 +18,7 @@ from bothways.describe.escape import visible
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer, facts_of
 from bothways.diagnosis.situation import UNNAMED
-from bothways.doctor.caller import Caller
+from bothways.doctor.dial import Caller
 from bothways.doctor.report import Asked, Confirmed, Handshake, Reply, Request
 from bothways.errors import PeerAlert, TLSError, Truncated
 from bothways.iana import ClientCertificateType, SignatureScheme

@@ -11,18 +11,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
 from bothways.diagnosis.situation import UNNAMED
 from bothways.doctor.attempts import Attempt, attempt, parts_of
-from bothways.doctor.caller import Caller, Place, Spent
 from bothways.doctor.chain import cards, certificate_rows, days_rows, shown
-from bothways.doctor.identity import Wanted, identity_rows
-from bothways.doctor.report import Report, Row, Section
-from bothways.doctor.survey import PLAN, Survey
-from bothways.doctor.telling import (
+from bothways.doctor.dial import Caller, Place, Spent
+from bothways.doctor.findings import (
     handshake_rows,
     outcome_rows,
     request_rows,
     server_rows,
     unreachable_rows,
 )
+from bothways.doctor.identity import Wanted, identity_rows
+from bothways.doctor.report import Report, Row, Section
+from bothways.doctor.survey import PLAN, Survey
 from bothways.ladder.model import Card
 from bothways.roles import Version
 from bothways.tls.connection import ClientConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bothways.doctor.report import Level, Report, Row, Section, as_json, counted, moment, summary
-from bothways.ladder.html_sheet import BASE, card_parts, document, escaped
+from bothways.ladder.html_style import BASE, card_parts, document, escaped
 
 SIGNS: dict[Level, str] = {"good": "✓", "note": "·", "warning": "!", "problem": "✗", "unknown": "?"}
 WORDS: dict[Level, str] = {

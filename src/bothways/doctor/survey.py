@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from bothways.doctor.answers import Answer
-from bothways.doctor.caller import Caller, Spent
-from bothways.doctor.hellos import (
+from bothways.doctor.dial import Caller, Spent
+from bothways.doctor.probes import (
     ASKED_GROUPS,
     DATED_SUITES,
     GOOD_SUITES_12,
@@ -18,6 +17,7 @@ from bothways.doctor.hellos import (
     VERSIONS,
     Question,
 )
+from bothways.doctor.replies import Answer
 from bothways.doctor.report import Choices, Server, Standing, Version
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
 from bothways.iana import names as all_spelled

@@ -84,7 +84,7 @@ TRANSPORT_KEYS: dict[StepId, tuple[KeyFact, ...]] = {
 }
 
 
-def story(client: Sequence[Noted], server: Sequence[Noted]) -> list[StepView]:
+def step_views(client: Sequence[Noted], server: Sequence[Noted]) -> list[StepView]:
     """Tell the steps in the order of their ids, from what the two sides noted."""
     start = min((each.at for each in (*client, *server)), default=0.0)
     lines: dict[StepId, list[Line]] = {step: [] for step in STEPS}

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from bothways.describe.steps import PHASES, STEPS
 from bothways.ladder.colours import KEYS, OUTCOMES, SIGNS, UNDER
-from bothways.ladder.html_sheet import BASE, card_parts, document, escaped
+from bothways.ladder.html_style import BASE, card_parts, document, escaped
 from bothways.ladder.json_form import ISLAND, as_json
 from bothways.ladder.model import (
     AlertSent,

@@ -20,7 +20,7 @@ from bothways.diagnosis import Explanation, Likely, Weight
 from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.faults import shown
 from bothways.iana import Alert, CipherSuite, ContentType, name
-from bothways.ladder.by_step import story
+from bothways.ladder.by_step import step_views
 from bothways.ladder.model import (
     AlertSent,
     Arrival,
@@ -55,7 +55,7 @@ TICKETS = (ext.SessionTicket, ext.PreSharedKeys)  # extensions that hold tickets
 CODECS = {cls: codec for table in (flight.MESSAGES_12, flight.MESSAGES_13) for cls, codec in table.values()}
 
 
-def drawn(
+def lay_out(
     client: Sequence[Noted],
     server: Sequence[Noted],
     recorded: datetime,
@@ -398,7 +398,7 @@ def _steps(
     asked = any(isinstance(rung, Message) and rung.name == "CertificateRequest" for rung in rungs)
     silent = {side for side, notes in (("client", client), ("server", server)) if not notes}
     in_vain = all(rung.arrival == "lost" for rung in rungs if isinstance(rung, DataSent))
-    for view in story(client, server):
+    for view in step_views(client, server):
         id_, actor = view.name.id, view.name.actor
         standing: Standing = "failed" if id_ in failed else view.standing
         if id_ is StepId.APPLICATION_DATA and in_vain and outcome != "succeeded":

@@ -1,6 +1,6 @@
 """A recorded handshake as plain values: what a ladder shows, and what its JSON form holds (docs/ladder.md).
 
-These classes are the schema: `reopen` writes and reads them by their fields. Every text in them may come
+These classes are the schema: `json_form` writes and reads them by their fields. Every text in them may come
 from a peer or from a file, so whoever shows one escapes it.
 """
 

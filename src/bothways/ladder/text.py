@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from bothways.describe.recorder import Noted
 from bothways.faults import shown
-from bothways.ladder.layout import drawn
+from bothways.ladder.layout import lay_out
 from bothways.ladder.model import (
     AlertSent,
     CauseTold,
@@ -36,7 +36,7 @@ LEGEND = "- in the clear   = under handshake keys   # under application keys   x
 
 def ladder(client: Sequence[Noted], server: Sequence[Noted], width: int = WIDTH) -> list[str]:
     """Draw what both sides noted, in lines of at most `width` characters; one may have noted nothing."""
-    return rungs_as_text(drawn(client, server, datetime.now(UTC)), width)
+    return rungs_as_text(lay_out(client, server, datetime.now(UTC)), width)
 
 
 def as_text(picture: Ladder, width: int = WIDTH) -> str:

@@ -10,7 +10,7 @@ import skins
 from bothways import ConfigError
 from bothways.describe.recorder import Recorder
 from bothways.ladder.json_form import as_json
-from bothways.ladder.layout import drawn
+from bothways.ladder.layout import lay_out
 from bothways.tls.events import MessageSeen
 from bothways.tls.keys import keylog
 from pair import NOON, Pair, pair
@@ -79,7 +79,7 @@ def test_a_key_log_changes_nothing_of_what_else_is_told(caplog: pytest.LogCaptur
         both = Pair(config.connection("localhost", observer=mine),
                     skins.server_config().connection(observer=yours))  # fmt: skip
         both.exchange()
-    told = as_json(drawn(mine.notes, yours.notes, NOON)) + repr(mine.notes) + repr(vars(both.client))
+    told = as_json(lay_out(mine.notes, yours.notes, NOON)) + repr(mine.notes) + repr(vars(both.client))
     told += repr(config) + caplog.text
     assert lines
     assert not any(line.split()[2] in told for line in lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.doctor.hellos import (
+from bothways.doctor.probes import (
     ASKED_GROUPS,
     DATED_SUITES,
     GOOD_SUITES_12,

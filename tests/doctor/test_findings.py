@@ -7,9 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bothways.diagnosis import explain
-from bothways.doctor.hellos import DATED_SUITES, VERSIONS
-from bothways.doctor.report import Choices, Handshake, Reply, Request, Row, Server, Version
-from bothways.doctor.telling import (
+from bothways.doctor.findings import (
     DATED,
     handshake_rows,
     outcome_rows,
@@ -17,6 +15,8 @@ from bothways.doctor.telling import (
     server_rows,
     unreachable_rows,
 )
+from bothways.doctor.probes import DATED_SUITES, VERSIONS
+from bothways.doctor.report import Choices, Handshake, Reply, Request, Row, Server, Version
 
 NONE = Choices((), complete=False)
 SERVER = Server(

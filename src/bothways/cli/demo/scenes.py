@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from bothways.cli.identities import SERVER_NAME, Identities
-from bothways.cli.interference import (
+from bothways.cli.demo.identities import SERVER_NAME, Identities
+from bothways.cli.demo.mitm import (
     Alteration,
     BorrowedCertificate,
     Device,
@@ -78,7 +78,7 @@ class Scene:
     """A conversation that has to be refused: by whom, at which step, for what."""
 
     title: str
-    story: str
+    description: str
     refused_by: str
     step: StepId
     fault: Fault
@@ -342,3 +342,16 @@ def _client(people: Identities) -> ClientConfig:
 
 def _server(people: Identities) -> ServerConfig:
     return ServerConfig(credentials=people.server, client_anchors=people.anchors)
+
+
+def succeeded(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> bool:
+    """Whether every handshake went well, and every scene was refused as it should be."""
+    return all(went_well(each) for each in handshakes) and all(
+        scene.is_as_expected(each) for scene, each in played
+    )
+
+
+def went_well(play: Play) -> bool:
+    """Whether both sides had their handshake, and each got what the other sent."""
+    talked = play.client.received == ANSWER and play.server.received == REQUEST
+    return talked and play.client.error is None and play.server.error is None

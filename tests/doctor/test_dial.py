@@ -9,9 +9,9 @@ import time
 import pytest
 
 import skins
-from bothways.doctor.answers import Answer
-from bothways.doctor.caller import CLOSE_NOTIFY, Spent
-from bothways.doctor.hellos import GOOD_SUITES_12, SUITES_13, Question
+from bothways.doctor.dial import CLOSE_NOTIFY, Spent
+from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Question
+from bothways.doctor.replies import Answer
 from doctor_talk import caller, listening, ours, place, saying
 
 pytestmark = pytest.mark.network

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skins
-from bothways.doctor.answers import CLOSED, GARBLED, LIMIT, SHOWN, SILENCE, Answer, Ear, speaks
-from bothways.doctor.hellos import GOOD_SUITES_12, SUITES_13, Question, question
+from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Question, question
+from bothways.doctor.replies import CLOSED, GARBLED, LIMIT, SHOWN, SILENCE, Answer, Ear, speaks
 from bothways.iana import Alert, NamedGroup
 from bothways.trust.names import server_name
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bothways.doctor.answers import LIMIT, Answer, Ear
-from bothways.doctor.hellos import Question, question
+from bothways.doctor.probes import Question, question
+from bothways.doctor.replies import LIMIT, Answer, Ear
 from bothways.trust.names import ServerName
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # by which PostgreSQL is asked for TLS

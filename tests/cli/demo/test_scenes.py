@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bothways import Caution, PeerAlert, PeerFault
-from bothways.cli.identities import Identities, issue_identities
-from bothways.cli.scenes import (
+from bothways.cli.demo.identities import Identities, issue_identities
+from bothways.cli.demo.scenes import (
     ANSWER,
     REQUEST,
     SCENES,

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 
-from bothways.ladder.html_sheet import BASE, TEXT_LIMIT, card_parts, document, escaped, policy
+from bothways.ladder.html_style import BASE, TEXT_LIMIT, card_parts, document, escaped, policy
 from bothways.ladder.model import Card
 
 ISLAND = '<script type="application/json" id="x">'

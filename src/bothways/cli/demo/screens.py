@@ -1,13 +1,11 @@
-"""`bothways demo`: a mutual handshake step by step, a one-way one beside it, and what gets refused."""
+"""What `bothways demo` shows in a terminal: the steps of each handshake, and each refusal with its cause."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
-import click
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
@@ -15,28 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from bothways.cli.console import console, show
-from bothways.cli.identities import Identities, issue_identities
-from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.scenes import (
-    ANSWER,
-    REQUEST,
-    SCENES,
-    Play,
-    Scene,
-    classic,
-    mutual,
-    one_way,
-    stapled,
-    tolerated,
-)
-from bothways.cli.terminal import FAILED
+from bothways.cli.demo.identities import Identities
+from bothways.cli.demo.scenes import Play, Scene, succeeded, went_well
 from bothways.describe.documents import key_words
 from bothways.describe.escape import visible
 from bothways.describe.steps import PHASES, STEPS
 from bothways.diagnosis import Explanation, Weight
 from bothways.errors import PeerAlert, PeerFault
-from bothways.ladder.by_step import Line, StepView, story
-from bothways.ladder.report import error_facts
+from bothways.ladder.by_step import Line, StepView, step_views
 from bothways.ladder.text import ladder
 from bothways.roles import StepId
 from bothways.tls.events import MessageSeen
@@ -64,83 +48,17 @@ STYLES = {
 }
 
 
-@click.command("demo")
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object for each step and scene, on standard output."
-)
-@click.option(
-    "--classic", "dated", is_flag=True, help="The flow of TLS 1.2 with RSA key transport alone, step by step."
-)
-@ladder_option("The mutual handshake, or with --classic the classic one,")
-def command(as_json: bool, dated: bool, picture: LadderFile | None) -> int:
-    """Show a mutual TLS handshake over real sockets step by step, then handshakes that are refused, and why.
-
-    Nothing is written to disk but what --ladder asks for. The exit status is 0 if both handshakes succeed and
-    every scene is refused as it should be.
-    """
-    if picture is not None:
-        picture.check()
-    people = issue_identities()
-    old = classic(people)
-    if dated:
-        _keep(picture, old)
-        return _show_classic(old, as_json)
-    both = mutual(people)
-    _keep(picture, both)
-    server_only = one_way(people)
-    with_status = stapled(people)
-    in_the_dark = tolerated(people)
-    handshakes = (both, server_only, with_status, in_the_dark, old)
-    played = [(scene, scene.run(people)) for scene in SCENES]
-    if as_json:
-        for row in _rows(handshakes, played):
-            sys.stdout.write(json.dumps(row) + "\n")
-    else:
-        _show(people, handshakes, played)
-    return 0 if _succeeded(handshakes, played) else FAILED
+def show_classic(play: Play) -> None:
+    """Show the classic flow step by step, as a ladder, and what is dated in it."""
+    screen = console()
+    for part in (_mutual(play), _picture(play, screen.width), _dated()):
+        show(screen, part)
 
 
-def _keep(picture: LadderFile | None, play: Play) -> None:
-    if picture is not None:
-        client, server = play.client, play.server
-        picture.write(
-            client.recorder,
-            server.recorder,
-            client_error=client.error,
-            server_error=server.error,
-            client_causes=client.why,
-            server_causes=server.why,
-        )
-
-
-def _succeeded(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> bool:
-    return all(_went_well(each) for each in handshakes) and all(
-        scene.is_as_expected(each) for scene, each in played
-    )
-
-
-def _went_well(play: Play) -> bool:
-    talked = play.client.received == ANSWER and play.server.received == REQUEST
-    return talked and play.client.error is None and play.server.error is None
-
-
-# -- for people --------------------------------------------------------------------------------------------
-
-
-def _show_classic(play: Play, as_json: bool) -> int:
-    if as_json:
-        for row in _run_rows("classic", play):
-            sys.stdout.write(json.dumps(row) + "\n")
-    else:
-        screen = console()
-        for part in (_mutual(play), _picture(play, screen.width), _dated()):
-            show(screen, part)
-    return 0 if _went_well(play) else FAILED
-
-
-def _show(
+def show_everything(
     people: Identities, handshakes: tuple[Play, Play, Play, Play, Play], played: Sequence[tuple[Scene, Play]]
 ) -> None:
+    """Show who takes part, the five handshakes, the scenes that are refused, and whether all went as it should."""
     both, server_only, with_status, in_the_dark, old = handshakes
     screen = console()
     parts = (
@@ -185,7 +103,7 @@ def _mutual(play: Play) -> RenderableType:
             "Each line says which peer did it, how many bytes the message has, and when (ms from the start)."
         ),
     ]
-    views = story(play.client.recorder.notes, play.server.recorder.notes)
+    views = step_views(play.client.recorder.notes, play.server.recorder.notes)
     for number, steps in groupby(views, key=lambda view: view.name.id.phase):
         parts += ["", Text(f"{number}  {PHASES[number]}", style="bold underline")]
         parts += [_step(view) for view in steps]
@@ -262,7 +180,9 @@ def _beside(both: Play, server_only: Play) -> RenderableType:
         "only the server does, as for a browser with its padlock",
     ):
         rows.add_column(column, overflow="fold")
-    two, one = (story(each.client.recorder.notes, each.server.recorder.notes) for each in (both, server_only))
+    two, one = (
+        step_views(each.client.recorder.notes, each.server.recorder.notes) for each in (both, server_only)
+    )
     for mutual_step, one_way_step in zip(two, one, strict=True):
         told = _told(mutual_step), _told(one_way_step)
         if told[0] != told[1]:
@@ -296,7 +216,7 @@ def _stapled(play: Play) -> RenderableType:
         "Each asks the other for its revocation status, and gets what the authority's responder signed of it "
         "along with the certificate."
     )
-    views = story(play.client.recorder.notes, play.server.recorder.notes)
+    views = step_views(play.client.recorder.notes, play.server.recorder.notes)
     steps = [_step(view) for view in views if view.name.id in STAPLED_STEPS]
     return Group("", rule, told, *steps, *(_error(side, error) for side, error in _errors(play)))
 
@@ -310,7 +230,7 @@ def _tolerated(play: Play) -> RenderableType:
         "The server asks the responder that the client's certificate names, in the handshake, and nobody answers. "
         "It was told to accept that; by default it refuses, as below."
     )
-    views = story(play.client.recorder.notes, play.server.recorder.notes)
+    views = step_views(play.client.recorder.notes, play.server.recorder.notes)
     steps = [_step(view) for view in views if view.name.id is StepId.CLIENT_REVOCATION]
     warned = [Text(f"the server is warned: {each}", style="yellow") for each in play.server.warnings]
     return Group("", rule, told, *steps, *warned, *(_error(side, error) for side, error in _errors(play)))
@@ -363,7 +283,7 @@ def _scene(scene: Scene, play: Play) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(width=12, style="dim")
     rows.add_column(overflow="fold")
-    rows.add_row("what happens", Text(scene.story))
+    rows.add_row("what happens", Text(scene.description))
     for name, text in _explained(scene, play):
         rows.add_row(name, text)
     title = Text.assemble("\n", (tick, mark[1]), (scene.title, "bold"), ": ", mark)
@@ -424,10 +344,10 @@ def _closing(handshakes: Sequence[Play], played: Sequence[tuple[Scene, Play]]) -
     refused = sum(scene.is_as_expected(each) for scene, each in played)
     went = (
         f"All {len(handshakes)} handshakes succeeded"
-        if all(map(_went_well, handshakes))
+        if all(map(went_well, handshakes))
         else "NOT every handshake succeeded"
     )
-    good = _succeeded(handshakes, played)
+    good = succeeded(handshakes, played)
     text = f"{went}, and {refused} of {len(played)} scenes were refused as they should be."
     return Group("", Text(text, style="bold green" if good else "bold red"))
 
@@ -439,55 +359,3 @@ def _errors(play: Play) -> list[tuple[str, Exception]]:
 
 def _error(side: str, error: Exception) -> Text:
     return Text(f"the {side} ended with: {error}", style="bold red")
-
-
-# -- for programs ------------------------------------------------------------------------------------------
-
-
-def _rows(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> Iterable[dict[str, object]]:
-    for run, each in zip(("mutual", "one-way", "stapled", "tolerant", "classic"), handshakes, strict=True):
-        yield from _run_rows(run, each)
-    for scene, each in played:
-        yield {
-            "scene": scene.title,
-            "story": scene.story,
-            "refused_by": scene.refused_by,
-            "step": scene.step,
-            "client": error_facts(each.client.error, each.client.why) if each.client.error else None,
-            "server": error_facts(each.server.error, each.server.why) if each.server.error else None,
-            "as_expected": scene.is_as_expected(each),
-        }
-
-
-def _run_rows(run: str, play: Play) -> Iterable[dict[str, object]]:
-    for view in story(play.client.recorder.notes, play.server.recorder.notes):
-        yield {"run": run, **_step_facts(view)}
-    yield {
-        "run": run,
-        "succeeded": _went_well(play),
-        "client": play.client.facts,
-        "server": play.server.facts,
-        "warnings": {"client": play.client.warnings, "server": play.server.warnings},
-    }
-
-
-def _step_facts(view: StepView) -> dict[str, object]:
-    return {
-        "step": view.name.id,
-        "phase": view.name.phase,
-        "actor": view.name.actor,
-        "title": view.name.title,
-        "standing": view.standing,
-        "lines": [
-            {
-                "side": line.side,
-                "act": line.act,
-                "text": line.text,
-                "detail": line.detail,
-                "size": line.size,
-                "ms": round(line.at, 3),
-            }
-            for line in view.lines
-        ],
-        "keys": [{"kind": key.kind, "text": key.text} for key in view.keys],
-    }
