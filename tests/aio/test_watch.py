@@ -35,7 +35,7 @@ def revoke(lists: CRLStore, who) -> None:
     lists.replace(CRLStore(skins.crls(who, number=2)))
 
 
-class Keeper:
+class Worker:
     """A handler that waits for its client, and says what its connection ended with."""
 
     def __init__(self) -> None:
@@ -63,17 +63,17 @@ class Keeper:
 async def test_a_server_ends_the_connections_of_a_client_that_is_revoked_and_no_other():
     """Nobody has to say anything for it; the client is told why."""
     lists, judging = policy()
-    keeper = Keeper()
-    async with serving(keeper, skins.server_config(**judging)) as server:
+    worker = Worker()
+    async with serving(worker, skins.server_config(**judging)) as server:
         reader, writer = await open_to(server)
         other_reader, other = await open_to(server, skins.client_config(skins.client("Grace")))
-        await keeper.until(lambda: len(keeper.here) == 2)
+        await worker.until(lambda: len(worker.here) == 2)
         revoke(lists, skins.client())
         with pytest.raises(PeerAlert) as caught:
             await reader.read(1)
         assert (caught.value.alert, caught.value.step) == (Alert.CERTIFICATE_REVOKED, "3.3c")
-        await keeper.until(lambda: keeper.ended)
-        error = keeper.ended["Ada"]
+        await worker.until(lambda: worker.ended)
+        error = worker.ended["Ada"]
         assert isinstance(error, PeerFault)
         assert (error.fault, error.step) == (Fault.REVOKED, "3.3c")
         other.write(b"still here")
@@ -104,16 +104,16 @@ async def test_nothing_more_goes_to_a_peer_or_comes_from_it_once_there_is_news()
     """Between two looks, data itself brings the next one."""
     source.LOOK_SECONDS = 60.0  # the fixture puts it back
     lists, judging = policy()
-    keeper = Keeper()
-    async with serving(keeper, skins.server_config(**judging)) as server:
+    worker = Worker()
+    async with serving(worker, skins.server_config(**judging)) as server:
         reader, writer = await open_to(server)
-        await keeper.until(lambda: keeper.here)
+        await worker.until(lambda: worker.here)
         revoke(lists, skins.client())
         writer.write(b"too late")
         with pytest.raises(PeerAlert):
             await reader.read(1)
-        await keeper.until(lambda: keeper.ended)
-        assert isinstance(keeper.ended["Ada"], PeerFault)
+        await worker.until(lambda: worker.ended)
+        assert isinstance(worker.ended["Ada"], PeerFault)
         await writer.wait_closed()
     lists, judging = policy()
     async with serving(quiet) as server:
@@ -166,12 +166,12 @@ class Ahead:
 async def test_a_verdict_that_lapses_ends_its_connection():
     """Its timer is the engine's deadline; here it goes off because the test says so."""
     clock = Ahead()
-    keeper = Keeper()
+    worker = Worker()
     config = skins.server_config(judge_again="lapse", clock=clock)
-    async with serving(keeper, config) as server:
+    async with serving(worker, config) as server:
         reader, writer = await open_to(server)
-        await keeper.until(lambda: keeper.here)
-        link = keeper.here["Ada"]._link
+        await worker.until(lambda: worker.here)
+        link = worker.here["Ada"]._link
         assert link._deadline is not None
         clock.by = skins.END - skins.START
         link._tick()
@@ -195,12 +195,12 @@ async def test_data_goes_both_ways_while_evidence_is_fetched_and_a_revocation_th
         return [skins.status(skins.named_client(), state)]
 
     config = skins.server_config(revocation=Revocation(fetch=Fetch(by_caller=True), covers="leaf"))
-    keeper = Keeper()
-    async with serving(keeper, config, evidence=find) as server:
+    worker = Worker()
+    async with serving(worker, config, evidence=find) as server:
         reader, writer = await open_to(server, skins.client_config(skins.named_client()))
-        await keeper.until(lambda: keeper.here)
-        keeper.here["Grace"].judge_again()
-        await keeper.until(lambda: asked == 2)
+        await worker.until(lambda: worker.here)
+        worker.here["Grace"].judge_again()
+        await worker.until(lambda: asked == 2)
         writer.write(b"still here")
         assert await reader.readexactly(10) == b"still here"
         state = "revoked"
@@ -208,9 +208,9 @@ async def test_data_goes_both_ways_while_evidence_is_fetched_and_a_revocation_th
         with pytest.raises(PeerAlert) as caught:
             await reader.read(1)
         assert caught.value.alert == Alert.CERTIFICATE_REVOKED
-        await keeper.until(lambda: keeper.ended)
+        await worker.until(lambda: worker.ended)
         with pytest.raises(PeerFault):
-            keeper.here["Grace"].judge_again()
+            worker.here["Grace"].judge_again()
         await writer.wait_closed()
 
 
@@ -228,11 +228,11 @@ async def test_a_finder_that_fails_finds_nothing_and_the_policy_decides():
         return [skins.status(skins.named_client())]
 
     config = skins.server_config(revocation=Revocation(fetch=Fetch(by_caller=True), covers="leaf"))
-    keeper = Keeper()
-    async with serving(keeper, config, evidence=find) as server:
+    worker = Worker()
+    async with serving(worker, config, evidence=find) as server:
         reader, writer = await open_to(server, skins.client_config(skins.named_client()))
-        await keeper.until(lambda: keeper.here)
-        keeper.here["Grace"].judge_again()
+        await worker.until(lambda: worker.here)
+        worker.here["Grace"].judge_again()
         with pytest.raises(PeerAlert) as caught:
             await reader.read(1)
         assert caught.value.alert == Alert.CERTIFICATE_UNKNOWN

@@ -84,8 +84,8 @@ DRAWS_IN = "tls.crypto"
 BASE = {"cryptography"}
 EXTRAS = {
     "cli": {"click", "rich"},
-    "ca": {"sqlalchemy", "starlette", "prometheus_client", "pkcs11"},
-    "ca_server": {"starlette", "uvicorn", "h11"},
+    "ca": {"sqlalchemy", "pkcs11"},
+    "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},
     "testing": {"pytest"},
 }

@@ -24,15 +24,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from bothways.ca.answers import Answers
-from bothways.ca.change import Adopted, batched
-from bothways.ca.founding import Terms
+from bothways.ca.home.init import Terms
+from bothways.ca.import_existing import adopt
+from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType, new_key, signature_hash
 from bothways.ca.ocsp import Responder
-from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
-from bothways.ca.takeover import adopt
-from ca.stores import running_cluster
+from bothways.ca.register.transaction import Adopted, batched
+from bothways.ca_server.ocsp_cache import Answers
+from ca.databases import running_cluster
 
 SECONDS = 3.0
 SIZES = (1_000, 100_000)
@@ -64,10 +64,10 @@ def stores() -> Iterator[list[tuple[str, Callable[[], str]]]]:
 
 
 @contextmanager
-def office(key_type: KeyType, url: str) -> Iterator[Office]:
+def issuer(key_type: KeyType, url: str) -> Iterator[Issuer]:
     """An authority on the disk that this machine has for temporary files."""
     folder = Path(tempfile.mkdtemp(prefix="bench-ca-"))
-    made = Office.create(folder / "ca", Terms("Bench", key_type, store=url), None, actor="bench")
+    made = Issuer.create(folder / "ca", Terms("Bench", key_type, store=url), None, actor="bench")
     try:
         yield made
     finally:
@@ -106,7 +106,7 @@ def issuing(key_type: KeyType, url: Callable[[], str]) -> None:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "client")])
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, signature_hash(key))
     data = request.public_bytes(Encoding.DER)
-    with office(key_type, url()) as made:
+    with issuer(key_type, url()) as made:
         passed, computed = per_second(lambda: made.sign(data, Profile.CLIENT))
     print(
         f"  {key_type.value:8} {passed:7.0f} a second   {computed:7.0f} in a second of the processor",
@@ -118,13 +118,13 @@ def growth(kind: str, url: Callable[[], str], sizes: tuple[int, ...]) -> None:
     """The same questions to registers of several sizes, of which one certificate in twenty is revoked."""
     print(f"\nBy certificates in the register, {kind}; one in {REVOKED} revoked")
     for size in sizes:
-        with office(KeyType.P256, url()) as made:
+        with issuer(KeyType.P256, url()) as made:
             filling = timed(lambda: fill(made, size))  # noqa: B023 - it is called in this turn
             told(size, "fill, each", filling, size, "us")
             measure(made, size)
 
 
-def measure(made: Office, size: int) -> None:
+def measure(made: Issuer, size: int) -> None:
     """What is asked of a register of a size."""
     revoked = size // REVOKED
     told(size, f"list of {revoked:,}", timed(made.crl), 1, "s")
@@ -160,7 +160,7 @@ def told(size: int, what: str, spent: Spent, count: int, unit: str) -> None:
     )
 
 
-def fill(made: Office, size: int) -> None:
+def fill(made: Issuer, size: int) -> None:
     """Certificates of an authority, entered as those of one that was taken over are."""
     public = new_key(KeyType.P256).public_key()
     now = made.authority.now()
@@ -168,7 +168,7 @@ def fill(made: Office, size: int) -> None:
         adopt(made, [_adopted(made, number, public, now) for number in numbers])
 
 
-def _adopted(made: Office, number: int, public: Any, now: datetime) -> Adopted:
+def _adopted(made: Issuer, number: int, public: Any, now: datetime) -> Adopted:
     name = f"client {number}"
     leaf = made.authority.sign(Profile.CLIENT, Holder(name), public)
     gone = number % REVOKED == 0
@@ -184,7 +184,7 @@ def _adopted(made: Office, number: int, public: Any, now: datetime) -> Adopted:
     )
 
 
-def answering(made: Office) -> tuple[Callable[[], object], Callable[[], object]]:
+def answering(made: Issuer) -> tuple[Callable[[], object], Callable[[], object]]:
     """Requests about certificates of the register: each answer signed when asked for, and signed before."""
     issuer = made.authority.certificate
     requests = [

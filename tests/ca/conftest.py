@@ -1,4 +1,4 @@
-"""An office to issue from and its clock; stores for registers, each test of them on SQLite and PostgreSQL."""
+"""An issuer and its clock; databases for registers, each test of them on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bothways.ca.office import Office
-from ca.offices import Clock, new_office
-from ca.stores import Cluster, running_cluster
+from bothways.ca.issuer import Issuer
+from ca.databases import Cluster, running_cluster
+from ca.issuers import Clock, new_issuer
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def office(tmp_path: Path, clock: Clock) -> Iterator[Office]:
-    made = new_office(tmp_path / "ca", clock)
+def issuer(tmp_path: Path, clock: Clock) -> Iterator[Issuer]:
+    made = new_issuer(tmp_path / "ca", clock)
     yield made
     made.close()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from bothways.ca.office import Office
+from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Holder, Profile
 
 
@@ -21,19 +21,19 @@ def tell(line: str) -> None:
 
 
 def main(path: Path, count: int) -> None:
-    office = Office.open(path, None, actor="loop")
+    issuer = Issuer.open(path, None, actor="loop")
     tell("ready")
     for number in range(count):
-        serial = office.issue(Profile.CLIENT, Holder(f"client {number}")).serial
+        serial = issuer.issue(Profile.CLIENT, Holder(f"client {number}")).serial
         tell(f"issued {serial}")
         if number % 3 == 1:
-            office.revoke(serial, "superseded")
+            issuer.revoke(serial, "superseded")
             tell(f"revoked {serial}")
         if number % 4 == 3:
-            crl = office.crl()
+            crl = issuer.crl()
             number_of_list = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
             tell(f"crl {number_of_list}")
-    office.close()
+    issuer.close()
 
 
 def at_once(path: Path, count: int, issuers: int) -> int:

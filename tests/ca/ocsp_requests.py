@@ -1,4 +1,4 @@
-"""Requests to an office's responder, and its responses read by `cryptography`."""
+"""Requests to an issuer's responder, and its responses read by `cryptography`."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from bothways.ca.office import Office
+from bothways.ca.issuer import Issuer
 
 
 def request(
-    office: Office, serial: int, nonce: bytes | None = None, issuer: x509.Certificate | None = None,
+    issuer: Issuer, serial: int, nonce: bytes | None = None, signer: x509.Certificate | None = None,
     algorithm: hashes.HashAlgorithm | None = None,
 ) -> bytes:  # fmt: skip
-    issuer = issuer or office.authority.certificate
-    made = office.register.find(serial)
+    signer = signer or issuer.authority.certificate
+    made = issuer.register.find(serial)
     builder = ocsp.OCSPRequestBuilder()
     if made is not None:
         certificate = x509.load_der_x509_certificate(made.certificate)
-        builder = builder.add_certificate(certificate, issuer, algorithm or hashes.SHA256())
+        builder = builder.add_certificate(certificate, signer, algorithm or hashes.SHA256())
     else:
-        builder = builder.add_certificate_by_hash(*issuer_ids(office), serial, hashes.SHA1())
+        builder = builder.add_certificate_by_hash(*issuer_ids(issuer), serial, hashes.SHA1())
     if nonce is not None:
         builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
     return builder.build().public_bytes(Encoding.DER)
 
 
-def issuer_ids(office: Office) -> tuple[bytes, bytes]:
-    issuer = office.authority.certificate
-    name = hashlib.sha1(issuer.subject.public_bytes()).digest()
-    return name, x509.SubjectKeyIdentifier.from_public_key(issuer.public_key()).digest  # type: ignore[arg-type]
+def issuer_ids(issuer: Issuer) -> tuple[bytes, bytes]:
+    signer = issuer.authority.certificate
+    name = hashlib.sha1(signer.subject.public_bytes()).digest()
+    return name, x509.SubjectKeyIdentifier.from_public_key(signer.public_key()).digest  # type: ignore[arg-type]
 
 
 def read(data: bytes) -> ocsp.OCSPResponse:

@@ -8,11 +8,11 @@ from functools import cache
 from cryptography import x509
 
 from bothways.ca.authority import Authority
-from bothways.ca.change import Change
 from bothways.ca.keys import KeyType, new_key
 from bothways.ca.profiles import Holder, Profile
-from bothways.ca.register import Register
-from ca.offices import NOW
+from bothways.ca.register.register import Register
+from bothways.ca.register.transaction import Transaction
+from ca.issuers import NOW
 
 KEY = new_key(KeyType.P256).public_key()
 
@@ -35,7 +35,7 @@ def record(register: Register, serial: int, name: str = "alice", at: datetime = 
         record_in(change, serial, name)
 
 
-def record_in(change: Change, serial: int, name: str = "alice") -> None:
+def record_in(change: Transaction, serial: int, name: str = "alice") -> None:
     made = certificate(serial, name)
     change.reserve(serial, "client", name)
     change.record(made, {"cn": [name]}, "issue", {})

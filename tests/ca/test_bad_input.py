@@ -13,41 +13,41 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from bothways.ca.authority import Authority
-from bothways.ca.founding import Terms
-from bothways.ca.office import Office
+from bothways.ca.home.init import Terms
+from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Constraints, Holder, Profile
-from bothways.ca.register import Register
+from bothways.ca.register.register import Register
 from bothways.cli.ca.handout import Handout
 from bothways.errors import ConfigError
-from ca.offices import DAY, NOW, Clock, client, new_office
+from ca.databases import Cluster, execute
+from ca.issuers import DAY, NOW, Clock, client, new_issuer
 from ca.records import new_register, record
-from ca.stores import Cluster, execute
 from cli_scripting import environment
 
 LIMITS = Constraints(permitted_dns=("example.com",))
 
 
 @pytest.fixture
-def shared(tmp_path: Path, clock: Clock, url: str) -> Iterator[Office]:
-    """An office over each kind of store, with one certificate that is revoked and one that is good."""
-    with new_office(tmp_path / "ca", clock, store=url, constraints=LIMITS) as made:
+def shared(tmp_path: Path, clock: Clock, url: str) -> Iterator[Issuer]:
+    """An issuer over each kind of store, with one certificate that is revoked and one that is good."""
+    with new_issuer(tmp_path / "ca", clock, store=url, constraints=LIMITS) as made:
         made.revoke(client(made, "revoked"), "superseded")
         client(made, "good")
         made.crl()
         yield made
 
 
-def serial(office: Office, name: str) -> int:
-    return office.register.named(name)[0].serial
+def serial(issuer: Issuer, name: str) -> int:
+    return issuer.register.named(name)[0].serial
 
 
-def turned_back(office: Office) -> None:
-    clock = office.authority.now
+def turned_back(issuer: Issuer) -> None:
+    clock = issuer.authority.now
     assert isinstance(clock, Clock)
     clock.at = NOW - DAY
 
 
-ASKED: list[tuple[str, Callable[[Office], object], str]] = [
+ASKED: list[tuple[str, Callable[[Issuer], object], str]] = [
     ("twice", lambda o: o.revoke(serial(o, "revoked"), "keyCompromise"), "is revoked already, for superseded"),
     ("unknown", lambda o: o.revoke(42), "no certificate with the serial number 2a was issued here"),
     ("unknown release", lambda o: o.release(42), "no certificate with the serial number 2a"),
@@ -65,7 +65,7 @@ ASKED: list[tuple[str, Callable[[Office], object], str]] = [
 
 @pytest.mark.parametrize(("ask", "problem"), [row[1:] for row in ASKED], ids=[row[0] for row in ASKED])
 def test_what_cannot_be_done_is_told_and_the_register_is_as_before(
-    shared: Office, ask: Callable[[Office], object], problem: str
+    shared: Issuer, ask: Callable[[Issuer], object], problem: str
 ) -> None:
     before = shared.register.check_audit(), list(shared.register.all())
     with pytest.raises(ConfigError, match=problem):
@@ -74,9 +74,9 @@ def test_what_cannot_be_done_is_told_and_the_register_is_as_before(
 
 
 def test_a_wrong_passphrase_opens_nothing(tmp_path: Path, clock: Clock, url: str) -> None:
-    Office.create(tmp_path / "ca", Terms("Test", store=url), b"right", now=clock).close()
+    Issuer.create(tmp_path / "ca", Terms("Test", store=url), b"right", now=clock).close()
     with pytest.raises(ConfigError, match="does not open with this passphrase"):
-        Office.open(tmp_path / "ca", b"wrong", now=clock)
+        Issuer.open(tmp_path / "ca", b"wrong", now=clock)
 
 
 def read_only(url: str) -> str:
@@ -109,29 +109,29 @@ def issue(folder: Path, out: str, most: int) -> subprocess.CompletedProcess[str]
 
 
 def test_a_full_disk_is_told_and_nothing_is_handed_out(tmp_path: Path) -> None:
-    Office.create(tmp_path / "ca", Terms("Test"), None).close()
+    Issuer.create(tmp_path / "ca", Terms("Test"), None).close()
     done = issue(tmp_path, "alice", 8192)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith(f"bothways: the store sqlite:///{tmp_path / 'ca' / 'register.db'}: ")
     assert "disk" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["ca"]
-    with Office.open(tmp_path / "ca", None) as office:
-        assert list(office.register.all()) == []
-        assert client(office, "bob")
-        office.audit()
+    with Issuer.open(tmp_path / "ca", None) as issuer:
+        assert list(issuer.register.all()) == []
+        assert client(issuer, "bob")
+        issuer.audit()
 
 
 @pytest.mark.skipif(not os.access("/proc", os.X_OK), reason="needs /proc, where nobody can write")
 def test_a_directory_where_nothing_can_be_written_is_told_before_anything_is_issued(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="/proc/nowhere/ca: .*; nothing was changed there"):
-        Office.create(Path("/proc/nowhere/ca"), Terms("Test"), None)
-    Office.create(tmp_path / "ca", Terms("Test"), None).close()
+        Issuer.create(Path("/proc/nowhere/ca"), Terms("Test"), None)
+    Issuer.create(tmp_path / "ca", Terms("Test"), None).close()
     done = issue(tmp_path, "/proc/alice", resource.RLIM_INFINITY)
     assert done.returncode == 2
     assert "/proc: nothing can be written there" in done.stderr
-    with Office.open(tmp_path / "ca", None) as office:
-        assert list(office.register.all()) == []
+    with Issuer.open(tmp_path / "ca", None) as issuer:
+        assert list(issuer.register.all()) == []
 
 
 def test_what_was_recorded_and_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -148,13 +148,13 @@ def test_a_store_that_goes_away_while_a_service_runs_is_told_and_found_again(
     tmp_path: Path, clock: Clock, cluster: Cluster
 ) -> None:
     url = cluster.new_database()
-    with new_office(tmp_path / "ca", clock, store=url) as office:
+    with new_issuer(tmp_path / "ca", clock, store=url) as issuer:
         name = make_url(url).database
         execute(cluster.url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         execute(cluster.url(), "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 f"WHERE datname = '{name}'")  # fmt: skip
         with pytest.raises(ConfigError, match="not currently accepting connections"):
-            client(office, "alice")
+            client(issuer, "alice")
         execute(cluster.url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        client(office, "alice")
-        assert len(office.audit()) == 1
+        client(issuer, "alice")
+        assert len(issuer.audit()) == 1

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from bothways.ca.founding import Terms
-from bothways.ca.office import Office
+from bothways.ca.home.init import Terms
+from bothways.ca.issuer import Issuer
 
 LOOP = Path(__file__).with_name("issuing_loop.py")
 SOURCES = Path(__file__).resolve().parents[2] / "src"
@@ -43,19 +43,19 @@ def told(lines: Iterable[str], word: str) -> list[int]:
 
 def check(path: Path, lines: list[str]) -> None:
     """All that was told stands in the register, once, and the audit log is whole."""
-    office = Office.open(path, None)
-    entries = {entry.serial: entry for entry in office.register.all()}
+    issuer = Issuer.open(path, None)
+    entries = {entry.serial: entry for entry in issuer.register.all()}
     issued, revoked, numbers = (told(lines, word) for word in ("issued", "revoked", "crl"))
     assert len(set(issued)) == len(issued)
     assert set(issued) <= set(entries)
     assert all(entries[serial].certificate for serial in entries)
     assert {serial for serial in revoked if entries[serial].revoked_at is None} == set()
     assert numbers == sorted(set(numbers))
-    published = office.register.crl_numbers()
+    published = issuer.register.crl_numbers()
     assert published == list(range(1, len(published) + 1))
     assert set(numbers) <= set(published)
-    office.audit()
-    office.close()
+    issuer.audit()
+    issuer.close()
     lists = Counter(named_list(entry.certificate) for entry in entries.values())
     assert max(lists.values(), default=0) <= PARTITION
     assert sum(size < PARTITION for size in lists.values()) <= 1  # the last one alone has room
@@ -71,7 +71,7 @@ def named_list(certificate: bytes) -> str:
 @pytest.fixture
 def path(tmp_path: Path, url: str) -> Path:
     terms = Terms("Test", store=url, url="http://ca.example", partition=PARTITION)
-    Office.create(tmp_path / "ca", terms, None).close()
+    Issuer.create(tmp_path / "ca", terms, None).close()
     return tmp_path / "ca"
 
 

@@ -14,7 +14,7 @@ from bothways.ca.authority import Authority
 from bothways.ca.crl import REASONS, Revoked, build_crl, check_reason
 from bothways.ca.keys import KeyType
 from bothways.errors import ConfigError
-from ca.offices import NOW
+from ca.issuers import NOW
 from interop import peers
 
 WEEK = timedelta(days=7)

@@ -14,9 +14,9 @@ from cryptography.x509 import ocsp
 
 from bothways.ca.authority import Authority, Issued
 from bothways.ca.der import sequence
+from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType
 from bothways.ca.ocsp import ANSWER_LIFETIME, Answer, Responder, Unanswerable
-from bothways.ca.office import Office
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
@@ -26,22 +26,22 @@ from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
 from bothways.trust.verification import verify as judge
+from ca.issuers import NOW, Clock, client, new_issuer
 from ca.ocsp_requests import issuer_ids, read, request
-from ca.offices import NOW, Clock, client, new_office
 from fuzz.mutation import mutants
 
 SUCCESSFUL = ocsp.OCSPResponseStatus.SUCCESSFUL
 
 
 class Answering:
-    """A responder with the office that it answers for."""
+    """A responder with the issuer that it answers for."""
 
-    def __init__(self, office: Office, new_signer: Callable[[], Issued] | None = None) -> None:
-        self._office = office
+    def __init__(self, issuer: Issuer, new_signer: Callable[[], Issued] | None = None) -> None:
+        self._issuer = issuer
         self.responder = Responder(
-            office.authority.certificate,
-            new_signer or (lambda: office.issue(Profile.OCSP, Holder("OCSP signer"))),
-            office.authority.now,
+            issuer.authority.certificate,
+            new_signer or (lambda: issuer.issue(Profile.OCSP, Holder("OCSP signer"))),
+            issuer.authority.now,
         )
 
     def answer(self, data: bytes) -> Answer:
@@ -49,21 +49,21 @@ class Answering:
             question = self.responder.read(data)
         except Unanswerable as refused:
             return refused.answer
-        return self.responder.sign(question, self._office.register.find(question.serial))
+        return self.responder.sign(question, self._issuer.register.find(question.serial))
 
 
-def responder(office: Office) -> Answering:
-    return Answering(office)
+def responder(issuer: Issuer) -> Answering:
+    return Answering(issuer)
 
 
-def test_good_revoked_held_and_unknown_are_told(office: Office) -> None:
+def test_good_revoked_held_and_unknown_are_told(issuer: Issuer) -> None:
     """RFC 6960 2.2."""
-    alice, bob, carol = (client(office, name) for name in ("alice", "bob", "carol"))
-    office.revoke(bob, "superseded")
-    office.revoke(carol)
-    answering = responder(office)
+    alice, bob, carol = (client(issuer, name) for name in ("alice", "bob", "carol"))
+    issuer.revoke(bob, "superseded")
+    issuer.revoke(carol)
+    answering = responder(issuer)
     told = {
-        serial: read(answering.answer(request(office, serial)).response) for serial in (alice, bob, carol, 42)
+        serial: read(answering.answer(request(issuer, serial)).response) for serial in (alice, bob, carol, 42)
     }
     assert [answer.certificate_status.name for answer in told.values()] == [
         "GOOD",
@@ -77,25 +77,25 @@ def test_good_revoked_held_and_unknown_are_told(office: Office) -> None:
     assert {answer.next_update_utc for answer in told.values()} == {NOW + ANSWER_LIFETIME}
 
 
-def test_a_delegate_signs_and_is_replaced_at_half_its_life(office: Office, clock: Clock) -> None:
+def test_a_delegate_signs_and_is_replaced_at_half_its_life(issuer: Issuer, clock: Clock) -> None:
     """RFC 6960 4.2.2.2: its certificate comes from the authority and is for OCSP alone."""
-    alice = client(office, "alice")
-    answering = responder(office)
-    first = read(answering.answer(request(office, alice)).response).certificates[0]
+    alice = client(issuer, "alice")
+    answering = responder(issuer)
+    first = read(answering.answer(request(issuer, alice)).response).certificates[0]
     clock.at = NOW + timedelta(days=3)
-    assert read(answering.answer(request(office, alice)).response).certificates == [first]
+    assert read(answering.answer(request(issuer, alice)).response).certificates == [first]
     clock.at = NOW + timedelta(days=4)
-    (second,) = read(answering.answer(request(office, alice)).response).certificates
+    (second,) = read(answering.answer(request(issuer, alice)).response).certificates
     assert second != first
     for signer in (first, second):
-        signer.verify_directly_issued_by(office.authority.certificate)
-        assert office.register.find(signer.serial_number) is not None
+        signer.verify_directly_issued_by(issuer.authority.certificate)
+        assert issuer.register.find(signer.serial_number) is not None
 
 
 @pytest.mark.parametrize("algorithm", [hashes.SHA1(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512()])
-def test_an_issuer_may_be_named_by_any_hash(office: Office, algorithm: hashes.HashAlgorithm) -> None:
+def test_an_issuer_may_be_named_by_any_hash(issuer: Issuer, algorithm: hashes.HashAlgorithm) -> None:
     answer = read(
-        responder(office).answer(request(office, client(office, "a"), algorithm=algorithm)).response
+        responder(issuer).answer(request(issuer, client(issuer, "a"), algorithm=algorithm)).response
     )
     assert answer.certificate_status is ocsp.OCSPCertStatus.GOOD
     assert answer.hash_algorithm.name == algorithm.name
@@ -106,19 +106,19 @@ def test_our_own_checking_takes_the_answers_and_refuses_the_unknown(
     key_type: KeyType, tmp_path: Path, clock: Clock
 ) -> None:
     """RFC 6960 3.2, of the leaf; its issuer's status comes from the root's list."""
-    office = new_office(tmp_path / "other", clock, key_type=key_type)
-    answering = responder(office)
-    root = CRLStore.from_files(str(office.path / "root-crl.pem"))
-    alice, bob = (office.issue(Profile.CLIENT, Holder(name)) for name in ("alice", "bob"))
-    strange = office.authority.issue(Profile.CLIENT, "carol")  # by the same key, and in no register
-    office.revoke(bob.serial)
+    issuer = new_issuer(tmp_path / "other", clock, key_type=key_type)
+    answering = responder(issuer)
+    root = CRLStore.from_files(str(issuer.path / "root-crl.pem"))
+    alice, bob = (issuer.issue(Profile.CLIENT, Holder(name)) for name in ("alice", "bob"))
+    strange = issuer.authority.issue(Profile.CLIENT, "carol")  # by the same key, and in no register
+    issuer.revoke(bob.serial)
 
     def trusted(issued: Issued, *, asked: bool = True) -> bool:
-        answer = answering.answer(request(office, issued.serial)).response
+        answer = answering.answer(request(issuer, issued.serial)).response
         answers = OCSPStore([OCSPResponse(answer)]) if asked else None
         verdict = judge(
             [each.public_bytes(Encoding.DER) for each in (issued.certificate, *issued.intermediates)],
-            TrustStore.from_certificates([office.authority.root]),
+            TrustStore.from_certificates([issuer.authority.root]),
             purpose=Purpose.CLIENT, name=None, at=NOW,
             revocation=Revocation(crls=root, ocsp=answers),
         )  # fmt: skip
@@ -128,54 +128,54 @@ def test_our_own_checking_takes_the_answers_and_refuses_the_unknown(
     assert not trusted(alice, asked=False)
     assert not trusted(bob)
     assert not trusted(strange)
-    office.close()
+    issuer.close()
 
 
-def test_a_nonce_comes_back_and_such_an_answer_is_not_kept(office: Office) -> None:
+def test_a_nonce_comes_back_and_such_an_answer_is_not_kept(issuer: Issuer) -> None:
     """RFC 9654: 1 to 128 octets."""
-    alice = client(office, "alice")
-    answering = responder(office)
-    answer = answering.answer(request(office, alice, nonce=b"n" * 128))
+    alice = client(issuer, "alice")
+    answering = responder(issuer)
+    answer = answering.answer(request(issuer, alice, nonce=b"n" * 128))
     assert read(answer.response).extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"n" * 128
     assert answer.next_update is None
-    assert answering.answer(request(office, alice)).next_update == NOW + ANSWER_LIFETIME
-    assert answering.answer(request(office, 42)).next_update is None
-    long = answering.answer(request(office, alice, nonce=b"n" * 129))
+    assert answering.answer(request(issuer, alice)).next_update == NOW + ANSWER_LIFETIME
+    assert answering.answer(request(issuer, 42)).next_update is None
+    long = answering.answer(request(issuer, alice, nonce=b"n" * 129))
     assert read(long.response).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
 
 
-def test_a_negative_serial_number_is_a_malformed_request(office: Office) -> None:
+def test_a_negative_serial_number_is_a_malformed_request(issuer: Issuer) -> None:
     """RFC 5280 4.1.2.2: no certificate of ours has one, and no response could be written about it."""
-    whole = request(office, 42)
+    whole = request(issuer, 42)
     assert whole.count(b"\x02\x01\x2a") == 1
-    answer = responder(office).answer(whole.replace(b"\x02\x01\x2a", b"\x02\x01\xaa"))
+    answer = responder(issuer).answer(whole.replace(b"\x02\x01\x2a", b"\x02\x01\xaa"))
     assert read(answer.response).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
 
 
-def test_a_serial_number_that_is_too_long_is_a_malformed_request(office: Office) -> None:
+def test_a_serial_number_that_is_too_long_is_a_malformed_request(issuer: Issuer) -> None:
     """RFC 5280 4.1.2.2: at most 20 octets."""
     for serial, status in ((2**160 - 1, SUCCESSFUL), (2**160, ocsp.OCSPResponseStatus.MALFORMED_REQUEST)):
-        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(*issuer_ids(office), 42, hashes.SHA1())
+        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(*issuer_ids(issuer), 42, hashes.SHA1())
         inner = builder.build().public_bytes(Encoding.DER)[10:-3]
         octets = serial.to_bytes(22, "big").lstrip(b"\0")
         octets = b"\0" * (octets[0] >> 7) + octets
         single = sequence(sequence(inner + b"\2" + bytes([len(octets)]) + octets))
-        answer = responder(office).answer(sequence(sequence(sequence(single))))
+        answer = responder(issuer).answer(sequence(sequence(sequence(single))))
         assert read(answer.response).response_status is status
 
 
-def test_another_authoritys_certificates_are_not_answered_for(office: Office) -> None:
+def test_another_authoritys_certificates_are_not_answered_for(issuer: Issuer) -> None:
     """RFC 6960 2.3: unauthorized."""
     other = Authority.create("Another", now=lambda: NOW)
-    for issuer in (other.certificate, office.authority.root):
-        answer = responder(office).answer(request(office, client(office, "alice"), issuer=issuer))
+    for signer in (other.certificate, issuer.authority.root):
+        answer = responder(issuer).answer(request(issuer, client(issuer, "alice"), signer=signer))
         assert read(answer.response).response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
         assert answer.next_update is None
 
 
-def test_while_no_new_delegate_is_to_be_had_the_old_one_goes_on(office: Office, clock: Clock) -> None:
+def test_while_no_new_delegate_is_to_be_had_the_old_one_goes_on(issuer: Issuer, clock: Clock) -> None:
     """Until its answers could outlive it."""
-    given = iter([office.issue(Profile.OCSP, Holder("OCSP signer"))])
+    given = iter([issuer.issue(Profile.OCSP, Holder("OCSP signer"))])
 
     def new_signer() -> Issued:
         try:
@@ -183,42 +183,42 @@ def test_while_no_new_delegate_is_to_be_had_the_old_one_goes_on(office: Office, 
         except StopIteration:
             raise ConfigError("the lights went out") from None
 
-    alice = client(office, "alice")
-    answering = Answering(office, new_signer)
+    alice = client(issuer, "alice")
+    answering = Answering(issuer, new_signer)
     answering.responder.rotate()
     until = answering.responder.signer_until
     assert until is not None
     clock.at = until - ANSWER_LIFETIME
-    answer = answering.answer(request(office, alice))
+    answer = answering.answer(request(issuer, alice))
     assert answer.next_update == until
     clock.at += timedelta(seconds=1)
     with pytest.raises(ConfigError, match="the lights went out"):
-        answering.answer(request(office, alice))
+        answering.answer(request(issuer, alice))
 
 
-def test_a_critical_extension_that_is_not_known_is_not_passed_over(office: Office) -> None:
+def test_a_critical_extension_that_is_not_known_is_not_passed_over(issuer: Issuer) -> None:
     """RFC 6960 4.1.2."""
-    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(*issuer_ids(office), 42, hashes.SHA1())
+    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(*issuer_ids(issuer), 42, hashes.SHA1())
     for critical, status in ((False, SUCCESSFUL), (True, ocsp.OCSPResponseStatus.MALFORMED_REQUEST)):
         odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\5\0")
         data = builder.add_extension(odd, critical).build().public_bytes(Encoding.DER)
-        assert read(responder(office).answer(data).response).response_status is status
+        assert read(responder(issuer).answer(data).response).response_status is status
 
 
-def test_a_request_about_two_certificates_is_refused(office: Office) -> None:
+def test_a_request_about_two_certificates_is_refused(issuer: Issuer) -> None:
     """RFC 5019 2.1.1 asks for one; cryptography reads no more."""
-    single = request(office, 42)[6:]  # past the headers of request, tbsRequest and requestList
+    single = request(issuer, 42)[6:]  # past the headers of request, tbsRequest and requestList
     assert single[0] == 0x30
     assert len(single) == single[1] + 2
     whole = sequence(sequence(sequence(single + single)))
-    answer = responder(office).answer(whole)
+    answer = responder(issuer).answer(whole)
     assert read(answer.response).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
-    assert read(responder(office).answer(sequence(sequence(sequence(single)))).response).serial_number == 42
+    assert read(responder(issuer).answer(sequence(sequence(sequence(single)))).response).serial_number == 42
 
 
-def test_nothing_but_a_response_comes_of_a_mutated_request(office: Office, full: bool) -> None:
+def test_nothing_but_a_response_comes_of_a_mutated_request(issuer: Issuer, full: bool) -> None:
     """Each is a response in DER, and none but those about the authority's own certificates are signed."""
-    answering = responder(office)
-    seeds = [request(office, 42, nonce=b"nonce"), request(office, client(office, "alice"))]
+    answering = responder(issuer)
+    seeds = [request(issuer, 42, nonce=b"nonce"), request(issuer, client(issuer, "alice"))]
     for data in mutants(seeds, 50_000 if full else 1000, "ocsp"):
         assert read(answering.answer(data).response).response_status in ocsp.OCSPResponseStatus

@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Addresses, Authority
 from bothways.ca.crl import REASONS
+from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType, signature_hash
 from bothways.ca.ocsp import Answer, Question, Responder, Unanswerable, refusal
-from bothways.ca.office import Office
 from bothways.ca.profiles import Constraints, Delegation, Holder, Profile
-from bothways.ca.rows import WHOLE, Series
+from bothways.ca.register.values import WHOLE, Series
+from ca.issuers import DAY, NOW, Clock, client, new_issuer
 from ca.linting import findings
 from ca.ocsp_requests import ocsp, request
-from ca.offices import DAY, NOW, Clock, client, new_office
 
 URL = "http://ca.example.com"
 HOLDER = Holder(
@@ -42,22 +42,22 @@ FOUND = [
 
 
 @pytest.fixture
-def office(tmp_path: Path, clock: Clock) -> Iterator[Office]:
-    made = new_office(tmp_path / "ca", clock, url=URL, partition=2, path_length=1)
+def issuer(tmp_path: Path, clock: Clock) -> Iterator[Issuer]:
+    made = new_issuer(tmp_path / "ca", clock, url=URL, partition=2, path_length=1)
     yield made
     made.close()
 
 
 @pytest.mark.parametrize("profile", [each for each in Profile if each is not Profile.SUB_CA])
 def test_nothing_is_found_in_a_certificate_of_any_profile(
-    office: Office, profile: Profile, tmp_path: Path
+    issuer: Issuer, profile: Profile, tmp_path: Path
 ) -> None:
     """RFC 5280 4, with names of every kind and every address."""
-    issued = office.issue(profile, HOLDER)
+    issued = issuer.issue(profile, HOLDER)
     assert findings("certificate", der(issued.certificate)) == set()
 
 
-def test_nothing_is_found_where_names_are_few_or_long(office: Office, tmp_path: Path) -> None:
+def test_nothing_is_found_where_names_are_few_or_long(issuer: Issuer, tmp_path: Path) -> None:
     """RFC 5280 4.1.2.6 and 4.2.1.6: without a subject the alternative names are critical."""
     long = ".".join(["x" * 60] * 4)
     for profile, holder in (
@@ -66,14 +66,14 @@ def test_nothing_is_found_where_names_are_few_or_long(office: Office, tmp_path: 
         (Profile.SERVER, Holder(None, (long,))),
         (Profile.CLIENT, Holder(None, email=("x" * 64 + "@" + "y" * 60 + ".example",))),
     ):
-        issued = office.issue(profile, holder)
+        issued = issuer.issue(profile, holder)
         assert findings("certificate", der(issued.certificate)) == set()
 
 
-def test_nothing_is_found_in_authorities(office: Office, tmp_path: Path) -> None:
+def test_nothing_is_found_in_authorities(issuer: Issuer, tmp_path: Path) -> None:
     limits = Constraints(("example.com",), ("secret.example.com",), ("192.0.2.0/24",), ("2001:db8::/32",))
-    below = office.issue(Profile.SUB_CA, Holder("Branch CA"), delegation=Delegation(0, limits))
-    for certificate in (office.authority.root, office.authority.certificate, below.certificate):
+    below = issuer.issue(Profile.SUB_CA, Holder("Branch CA"), delegation=Delegation(0, limits))
+    for certificate in (issuer.authority.root, issuer.authority.certificate, below.certificate):
         assert findings("certificate", der(certificate)) == set()
 
 
@@ -89,46 +89,46 @@ def test_nothing_is_found_for_any_type_of_key(key_type: KeyType, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("holder", "found"), FOUND)
-def test_what_is_found_all_the_same_has_its_reason(office: Office, holder: Holder, found: str) -> None:
-    issued = office.issue(Profile.PEER, holder)
+def test_what_is_found_all_the_same_has_its_reason(issuer: Issuer, holder: Holder, found: str) -> None:
+    issued = issuer.issue(Profile.PEER, holder)
     assert findings("certificate", der(issued.certificate)) == {found}
 
 
-def test_nothing_is_found_in_lists_of_any_kind(office: Office, tmp_path: Path) -> None:
+def test_nothing_is_found_in_lists_of_any_kind(issuer: Issuer, tmp_path: Path) -> None:
     """RFC 5280 5: whole, of a partition, deltas of both, with every reason, and the root's."""
-    serials = [client(office, name) for name in "abcdefghij"]
+    serials = [client(issuer, name) for name in "abcdefghij"]
     for serial, reason in zip(serials, REASONS, strict=False):
-        office.revoke(serial, reason)
+        issuer.revoke(serial, reason)
     series = [WHOLE, Series(0)]
     for each in series:
-        assert findings("crl", der(office.crl(series=each))) == set()
-    held = client(office, "held")
-    office.revoke(held, "certificateHold")
-    office.crl()
-    office.release(held)
-    office.revoke(client(office, "k"), "keyCompromise")
+        assert findings("crl", der(issuer.crl(series=each))) == set()
+    held = client(issuer, "held")
+    issuer.revoke(held, "certificateHold")
+    issuer.crl()
+    issuer.release(held)
+    issuer.revoke(client(issuer, "k"), "keyCompromise")
     for each in series:
-        delta = office.crl(series=Series(each.partition, delta=True))
+        delta = issuer.crl(series=Series(each.partition, delta=True))
         assert findings("crl", der(delta)) == set()
-    root = x509.load_pem_x509_crl((office.path / "root-crl.pem").read_bytes())
+    root = x509.load_pem_x509_crl((issuer.path / "root-crl.pem").read_bytes())
     assert findings("arl", der(root)) == set()
 
 
-def test_nothing_is_found_in_responses_of_any_kind(office: Office, tmp_path: Path) -> None:
+def test_nothing_is_found_in_responses_of_any_kind(issuer: Issuer, tmp_path: Path) -> None:
     """RFC 6960 4.2."""
-    alice, bob, carol = (client(office, name) for name in ("alice", "bob", "carol"))
-    office.revoke(bob, "keyCompromise")
-    office.revoke(carol)
+    alice, bob, carol = (client(issuer, name) for name in ("alice", "bob", "carol"))
+    issuer.revoke(bob, "keyCompromise")
+    issuer.revoke(carol)
     responder = Responder(
-        office.authority.certificate,
-        lambda: office.issue(Profile.OCSP, Holder("OCSP signer")),
-        office.authority.now,
+        issuer.authority.certificate,
+        lambda: issuer.issue(Profile.OCSP, Holder("OCSP signer")),
+        issuer.authority.now,
     )
     answers: list[Answer] = []
     for serial in (alice, bob, carol, 42):
         for nonce in (None, b"n" * 32):
-            question = responder.read(request(office, serial, nonce, algorithm=hashes.SHA256()))
-            answers.append(responder.sign(question, office.register.find(serial)))
+            question = responder.read(request(issuer, serial, nonce, algorithm=hashes.SHA256()))
+            answers.append(responder.sign(question, issuer.register.find(serial)))
     assert [answer.status for answer in answers[::2]] == ["good", "revoked", "revoked", "unknown"]
     with pytest.raises(Unanswerable) as refused:
         responder.read(b"")
@@ -141,14 +141,14 @@ def der(signed: x509.Certificate | x509.CertificateRevocationList) -> bytes:
     return signed.public_bytes(Encoding.DER)
 
 
-def test_the_linters_do_find_what_is_wrong(office: Office) -> None:
+def test_the_linters_do_find_what_is_wrong(issuer: Issuer) -> None:
     """So that finding nothing says something."""
-    ca = office.authority
+    ca = issuer.authority
     crl = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject)
     bare = crl.last_update(NOW).next_update(NOW + DAY).sign(ca.key, signature_hash(ca.key))
     assert findings("crl", der(bare))
     question = Question(1, hashes.SHA256())
-    issued = office.issue(Profile.OCSP, Holder("OCSP signer"))
+    issued = issuer.issue(Profile.OCSP, Holder("OCSP signer"))
     builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
         bytes(32), bytes(32), question.serial, hashes.SHA256(), ocsp.OCSPCertStatus.REVOKED, NOW, NOW - DAY, NOW,
         x509.ReasonFlags.remove_from_crl,

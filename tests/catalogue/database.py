@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ca.stores import running_cluster
+from ca.databases import running_cluster
 from catalogue import people
 from interop.programs import free_port
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bothways.ca import sealing
+from bothways.ca.home import key_encryption
 from bothways.cli.commands import bothways
 from interop.peers import find
 
@@ -67,7 +67,7 @@ def test_the_authoritys_guide_begins_with_commands_that_do_what_they_are_told(
     """Its first block, in this process, whose modules are loaded, and with keys that are quick to open."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BOTHWAYS_CA_PASSPHRASE", "correct horse battery staple")
-    monkeypatch.setattr(sealing, "COST", 2)
+    monkeypatch.setattr(key_encryption, "COST", 2)
     for line in GUIDE[0].splitlines()[1:]:
         words, _, file = line.partition(" > ")
         result = CliRunner().invoke(bothways, shlex.split(words)[1:], catch_exceptions=False)

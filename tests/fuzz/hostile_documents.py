@@ -26,9 +26,9 @@ from cryptography.x509.oid import AttributeOID, AuthorityInformationAccessOID
 
 from bothways import ConfigError, Credentials, InternalError, TrustStore
 from bothways.ca.authority import Authority
+from bothways.ca.import_existing import issued_before, read_earlier_list
 from bothways.ca.ocsp import Responder, Unanswerable
 from bothways.ca.requests import read_request
-from bothways.ca.takeover import issued_before, read_earlier_list
 from bothways.cli.commands import bothways
 from bothways.describe.documents import Unreadable, documents
 from bothways.describe.recorder import Recorder

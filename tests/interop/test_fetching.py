@@ -15,8 +15,8 @@ import pki
 import skins
 from bothways import Fault, PeerFault, TrustStore
 from bothways.ca.authority import Issued
-from bothways.ca.founding import Terms
-from bothways.ca.office import Office
+from bothways.ca.home.init import Terms
+from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import TLSError
 from bothways.fetch import blocking
@@ -85,14 +85,14 @@ def test_our_own_ca_is_asked_in_the_handshake_and_a_revocation_takes_effect(tmp_
     """Its responder for leaves, its root's list for the CA; both sides of one handshake ask it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with closing(Office.create(tmp_path / "ca", Terms("Test", url=url), None, actor="tester")) as office:
-        server = office.issue(Profile.SERVER, Holder(dns=("localhost",)))
-        ada, bea = (office.issue(Profile.CLIENT, Holder(name)) for name in ("Ada", "Bea"))
-        office.revoke(bea.certificate.serial_number, "keyCompromise")
+    with closing(Issuer.create(tmp_path / "ca", Terms("Test", url=url), None, actor="tester")) as issuer:
+        server = issuer.issue(Profile.SERVER, Holder(dns=("localhost",)))
+        ada, bea = (issuer.issue(Profile.CLIENT, Holder(name)) for name in ("Ada", "Bea"))
+        issuer.revoke(bea.certificate.serial_number, "keyCompromise")
         command = bothways("ca", "serve", "ca", "--listen", f"127.0.0.1:{port}")
         with running(*command, folder=tmp_path, environment=environment()) as program:
             program.until("listening on")
-            root = TrustStore.from_pem(office.authority.root_pem)
+            root = TrustStore.from_pem(issuer.authority.root_pem)
             assert handshake(root, server, ada) is None
             refused = handshake(root, server, bea)
             assert isinstance(refused, PeerFault) and refused.fault is Fault.REVOKED

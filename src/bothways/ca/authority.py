@@ -19,7 +19,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from bothways.ca import profiles
 from bothways.ca.keys import KeyType, PrivateKey, PublicKey, SigningKey, new_key, private_pem
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
-from bothways.ca.signing import sign_certificate
+from bothways.ca.token_signing import sign_certificate
 from bothways.errors import ConfigError
 from bothways.trust.credentials import Credentials
 from bothways.trust.extensions import extension_of

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cryptography import x509
 
 from bothways.ca.authority import Authority
-from bothways.ca.signing import sign_crl
+from bothways.ca.token_signing import sign_crl
 from bothways.errors import ConfigError
 
 ROOT_CRL_LIFETIME = timedelta(days=5 * 365)

@@ -19,7 +19,7 @@ from cryptography.x509 import ocsp
 from bothways.ca.authority import Issued, Now
 from bothways.ca.crl import REASONS
 from bothways.ca.keys import PrivateKey, signature_hash
-from bothways.ca.rows import Entry
+from bothways.ca.register.values import Entry
 from bothways.errors import ConfigError
 from bothways.trust import parsing
 from bothways.trust.der import BIT_STRING, SEQUENCE, expect_element

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from bothways.cli.ca import command
 from bothways.errors import ConfigError
-from ca.stores import execute
+from ca.databases import execute
 from ca_commands import ca, client, init, rows
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from bothways.ca import directory
-from bothways.ca.audit import AuditEntry, Head
-from bothways.ca.premises import register_of, root_register_of
+from bothways.ca.home import files as directory
+from bothways.ca.home.layout import register_of, root_register_of
+from bothways.ca.register.audit_log import AuditEntry, Head
 from bothways.cli.ca.options import directory_argument, json_option
 from bothways.cli.terminal import DONE, FAILED, complain, counted, say
 from bothways.describe.escape import visible

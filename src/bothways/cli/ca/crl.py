@@ -10,9 +10,9 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.ca import directory
-from bothways.ca.publication import files
-from bothways.ca.rows import Series
+from bothways.ca.home import files as directory
+from bothways.ca.register.values import Series
+from bothways.ca_server.published_files import files
 from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.terminal import counted, refuse, say
@@ -47,11 +47,11 @@ def command(
         return
     if out is not None:
         directory.check_place(Path(out))
-    with seal.open(path) as office:
+    with seal.open(path) as issuer:
         if delta:
-            text = office.crl(lifetime, Series(delta=True)).public_bytes(Encoding.PEM)
+            text = issuer.crl(lifetime, Series(delta=True)).public_bytes(Encoding.PEM)
         else:
-            text = office.crls_pem(lifetime)
+            text = issuer.crls_pem(lifetime)
     if out is None:
         sys.stdout.write(text.decode())
         return
@@ -65,10 +65,10 @@ def command(
 
 def _write_tree(path: Path, tree: Path, seal: Seal) -> None:
     """Renew what is due, deltas after the lists that they amend, and write what changed."""
-    with seal.open(path) as office:
-        made = office.publish_due() + office.publish_due()
+    with seal.open(path) as issuer:
+        made = issuer.publish_due() + issuer.publish_due()
         written = 0
-        for name, content in files(office):
+        for name, content in files(issuer):
             place = tree / name
             if not place.is_file() or place.read_bytes() != content:
                 place.parent.mkdir(parents=True, exist_ok=True)

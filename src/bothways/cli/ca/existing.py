@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from bothways.ca.authority import Authority, utc_now
-from bothways.ca.founding import Terms
+from bothways.ca.home.init import Terms
+from bothways.ca.import_existing import Existing, adopt_list, read_earlier_list, read_existing, take_over
+from bothways.ca.issuer import Issuer
 from bothways.ca.keys import SigningKey
-from bothways.ca.office import Office
-from bothways.ca.takeover import Existing, adopt_list, read_earlier_list, read_existing, take_over
-from bothways.ca.token import KeyURI, TokenKey, find_key
+from bothways.ca.pkcs11 import KeyURI, TokenKey, find_key
 from bothways.cli.ca.seal import Seal, actor
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import counted, passphrase, refuse, say
@@ -30,7 +30,7 @@ class Source:
     crl: str | None
     crl_number: int
 
-    def take_over(self, path: Path, terms: Terms, seal: Seal) -> Office:
+    def take_over(self, path: Path, terms: Terms, seal: Seal) -> Issuer:
         """Let the authority go on in a directory here."""
         key = find_key(KeyURI.parse(terms.key_uri), seal.pin()) if terms.key_uri else None
         existing = self._read(key)
@@ -40,13 +40,13 @@ class Source:
         take_over(path, existing, terms, secret, after=self.crl_number, actor=actor())
         if isinstance(key, TokenKey):
             key.close()
-        office = Office.open(path, secret, pin=seal.pin(), actor=actor())
+        issuer = Issuer.open(path, secret, pin=seal.pin(), actor=actor())
         if earlier:
-            news = adopt_list(office, earlier)
+            news = adopt_list(issuer, earlier)
             say(f"{self.crl}: {counted(news, 'revocation')} kept; lists go on after number {earlier.number}")
         elif not self.crl_number:
             say("no list of before was given: numbers of lists begin at 1 (--crl FILE, or --crl-number N)")
-        return office
+        return issuer
 
     def _read(self, key: SigningKey | None) -> Existing:
         """Read it; ask for a password only where one is needed and a person is there."""

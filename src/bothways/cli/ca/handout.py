@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from bothways.ca import directory
 from bothways.ca.authority import P12_MLDSA, Issued
+from bothways.ca.home import files as directory
 from bothways.ca.keys import KeyType
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import passphrase, refuse, say

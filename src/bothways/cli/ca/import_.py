@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from bothways.ca.office import Office
-from bothways.ca.takeover import adopt, adopt_list, is_crl, read_earlier_list, read_issued
+from bothways.ca.import_existing import adopt, adopt_list, is_crl, read_earlier_list, read_issued
+from bothways.ca.issuer import Issuer
 from bothways.cli.ca.options import directory_argument
 from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.options import FILE
@@ -25,13 +25,13 @@ def command(path: Path, files: tuple[str, ...], seal: Seal) -> None:
     Only what this authority's key signed is entered; a file goes in whole or not at all. What a list revokes stays
     revoked, and later lists have higher numbers.
     """
-    with seal.open(path) as office:
+    with seal.open(path) as issuer:
         for file in files:
-            say(f"{file}: {counted(_entered(office, file), 'new entry')}")
+            say(f"{file}: {counted(_entered(issuer, file), 'new entry')}")
 
 
-def _entered(office: Office, file: str) -> int:
+def _entered(issuer: Issuer, file: str) -> int:
     data = content(file)
     if is_crl(data):
-        return adopt_list(office, read_earlier_list(data, file, office.authority))
-    return adopt(office, list(read_issued(data, file, office.authority)))
+        return adopt_list(issuer, read_earlier_list(data, file, issuer.authority))
+    return adopt(issuer, list(read_issued(data, file, issuer.authority)))

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 from cryptography import x509
 
-from bothways.ca.founding import Terms
+from bothways.ca.crl_schedule import PARTITION_SIZE
+from bothways.ca.home.init import Terms
+from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType
-from bothways.ca.lists import PARTITION_SIZE
-from bothways.ca.office import Office
 from bothways.ca.profiles import UNCONSTRAINED, Constraints
-from bothways.ca.store import has_password
+from bothways.ca.register.database import has_password
 from bothways.cli.ca.existing import Source, source_options
 from bothways.cli.ca.options import constraints_options, directory_argument, key_option
 from bothways.cli.ca.seal import Seal, actor, seal_options
@@ -102,12 +102,12 @@ def command(
 
 def _make(path: Path, terms: Terms, seal: Seal) -> None:
     in_files = terms.intermediate or not terms.key_uri
-    office = Office.create(path, terms, seal.new() if in_files else None, pin=seal.pin(), actor=actor())
-    office.close()
-    root = office.authority.root
+    issuer = Issuer.create(path, terms, seal.new() if in_files else None, pin=seal.pin(), actor=actor())
+    issuer.close()
+    root = issuer.authority.root
     say(f"made {_subject(root)}, valid until {root.not_valid_after_utc:%Y-%m-%d}")
     if terms.intermediate:
-        issuing = office.authority.certificate
+        issuing = issuer.authority.certificate
         say(f"made {_subject(issuing)}, which issues, valid until {issuing.not_valid_after_utc:%Y-%m-%d}")
         say(f"move {path / 'root.key'} to a safe place: it is not needed day to day")
 
@@ -118,8 +118,8 @@ def _take_over(path: Path, terms: Terms, source: Source, seal: Seal) -> None:
             "an authority that exists already has its certificate: --permit, --exclude, --path-length and "
             "--no-intermediate change nothing of it"
         )
-    with source.take_over(path, terms, seal) as office:
-        own = office.authority.certificate
+    with source.take_over(path, terms, seal) as issuer:
+        own = issuer.authority.certificate
         say(f"took over {_subject(own)}, which issues, valid until {own.not_valid_after_utc:%Y-%m-%d}")
         say(f"tell it what it issued before: bothways ca import {path} FILE...")
 

@@ -24,6 +24,6 @@ def command(path: Path, wanted: Wanted, holder: Holder, key: str, handout: Hando
     """Make a key and a certificate: NAME.pem (with the chain) and NAME.key."""
     terms = wanted.terms()
     handout = handout.ready(".key", ".pem", key_type=KeyType(key))
-    with seal.open(path) as office:
-        issued = office.issue(holder=holder, key_type=KeyType(key), **terms)
+    with seal.open(path) as issuer:
+        issued = issuer.issue(holder=holder, key_type=KeyType(key), **terms)
     handout.write(issued)

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from bothways.ca.authority import utc_now
-from bothways.ca.premises import register_of
-from bothways.ca.rows import Entry
+from bothways.ca.home.layout import register_of
+from bothways.ca.register.values import Entry
 from bothways.cli.ca.options import directory_argument, json_option
 from bothways.cli.ca.which import state
 from bothways.describe.escape import visible

@@ -99,7 +99,7 @@ class Wanted:
     constraints: Constraints
 
     def terms(self) -> dict[str, Any]:
-        """What an office is asked for; refuses what is meant for authorities alone."""
+        """What an issuer is asked for; refuses what is meant for authorities alone."""
         profile = Profile(self.profile)
         if profile is not Profile.SUB_CA:
             if self.path_length is not None or self.constraints != UNCONSTRAINED:

@@ -19,7 +19,7 @@ from bothways.describe.escape import visible
 @seal_options
 def command(path: Path, which: str, seal: Seal) -> None:
     """Release a certificate that was revoked with the reason certificateHold."""
-    with seal.open(path) as office:
-        entry = known(office.register, which, held=True)
-        office.release(entry.serial)
+    with seal.open(path) as issuer:
+        entry = known(issuer.register, which, held=True)
+        issuer.release(entry.serial)
     say(f"released {visible(entry.name)}, serial {entry.serial:x}")

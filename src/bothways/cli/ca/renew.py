@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bothways.ca.authority import utc_now
-from bothways.ca.office import Office
+from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Profile
 from bothways.cli.ca.handout import Handout, renewed_files_options
 from bothways.cli.ca.options import DURATION, directory_argument
@@ -44,11 +44,11 @@ def command(
     if which is None and not Path(handout.out).is_dir():
         refuse(f"{handout.out}: there is no such directory")
     handout = handout.ready(*_suffixes(same_key) if which is not None else ())
-    with seal.open(path) as office:
+    with seal.open(path) as issuer:
         if expiring is not None:
-            return _renew_all(office, expiring, same_key, handout)
-        entry = known(office.register, which or "")
-        handout.write(office.renew(entry.serial, same_key=same_key))
+            return _renew_all(issuer, expiring, same_key, handout)
+        entry = known(issuer.register, which or "")
+        handout.write(issuer.renew(entry.serial, same_key=same_key))
         return DONE
 
 
@@ -56,14 +56,14 @@ def _suffixes(same_key: bool) -> tuple[str, ...]:
     return (".pem",) if same_key else (".pem", ".key")
 
 
-def _renew_all(office: Office, expiring: timedelta, same_key: bool, handout: Handout) -> int:
+def _renew_all(issuer: Issuer, expiring: timedelta, same_key: bool, handout: Handout) -> int:
     """Renew what ends soon; one that cannot be renewed is told and keeps no other from it."""
     now, status = utc_now(), DONE
-    for entry in office.register.expiring(now + expiring, now):
+    for entry in issuer.register.expiring(now + expiring, now):
         if entry.profile == Profile.OCSP.value:
             continue  # `ca serve` replaces its own, whose keys nobody else has
         try:
-            issued = office.renew(entry.serial, same_key=same_key)
+            issued = issuer.renew(entry.serial, same_key=same_key)
             handout.inside(entry.name, issued.serial).write(issued)
         except ConfigError as error:
             complain(f"{visible(entry.name)}, serial {entry.serial:x}: {error}")

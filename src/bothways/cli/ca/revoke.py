@@ -31,8 +31,8 @@ def command(path: Path, which: str, reason: str, seal: Seal) -> None:
     With the reason certificateHold it can be released again, else it is for good. Others learn of it from the
     next list, `bothways ca crl`.
     """
-    with seal.open(path) as office:
-        entry = known(office.register, which)
-        office.revoke(entry.serial, reason)
+    with seal.open(path) as issuer:
+        entry = known(issuer.register, which)
+        issuer.revoke(entry.serial, reason)
     say(f"revoked {visible(entry.name)}, serial {entry.serial:x}, for {reason}")
     say(f"publish a new list: bothways ca crl {path} --out crl.pem")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bothways.ca.premises import root_pem
+from bothways.ca.home.layout import root_pem
 from bothways.cli.ca.options import directory_argument
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bothways.ca.office import Office
+from bothways.ca.issuer import Issuer
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
@@ -27,18 +27,18 @@ class Seal:
     insecure_no_passphrase: bool
     pin_file: str | None = None
 
-    def open(self, path: Path) -> Office:
+    def open(self, path: Path) -> Issuer:
         """Open an authority; ask for its passphrase only where it needs one and a person is there."""
         given = None if self.insecure_no_passphrase else self._given()
         try:
-            return Office.open(path, given, pin=self.pin(), actor=actor())
+            return Issuer.open(path, given, pin=self.pin(), actor=actor())
         except ConfigError as error:
             if "its passphrase is needed" not in str(error):
                 raise
             asked = passphrase(None, str(path))
             if asked is None:
                 refuse(str(error), f"set {PASSPHRASE}, or give --passphrase-file")
-            return Office.open(path, asked.encode(), actor=actor())
+            return Issuer.open(path, asked.encode(), actor=actor())
 
     def new(self) -> bytes | None:
         """The passphrase for a new authority; a person is asked for it twice."""

@@ -36,11 +36,11 @@ def command(path: Path, listen: Address, metrics: Address | None, exempt_loopbac
     /health, and /metrics on an address of its own. Prints `listening on HOST:PORT` on standard error when it is
     ready, and then `metrics on HOST:PORT`. SIGINT or SIGTERM end it.
     """
-    from bothways.ca.service import applications
+    from bothways.ca_server.app import applications
     from bothways.ca_server.server import serve
 
-    with seal.open(path) as office:
-        public, figures = applications(office, say)
+    with seal.open(path) as issuer:
+        public, figures = applications(issuer, say)
         with contextlib.ExitStack() as sockets:
             own = sockets.enter_context(listener(listen))
             apart = sockets.enter_context(listener(metrics)) if metrics is not None else None

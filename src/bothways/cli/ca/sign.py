@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bothways.ca import directory
+from bothways.ca.home import files as directory
 from bothways.ca.profiles import Holder
 from bothways.ca.requests import SIZE_LIMIT
 from bothways.cli.ca.handout import Handout, certificate_options
@@ -30,7 +30,7 @@ def command(path: Path, request: str, wanted: Wanted, holder: Holder, handout: H
     terms = wanted.terms()
     handout = handout.ready(".pem")
     data = directory.read(Path(request), SIZE_LIMIT + 1)
-    with seal.open(path) as office:
+    with seal.open(path) as issuer:
         names = None if holder == Holder() else holder
-        issued = office.sign(data, holder=names, source=request, **terms)
+        issued = issuer.sign(data, holder=names, source=request, **terms)
     handout.write(issued)

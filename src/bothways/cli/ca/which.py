@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bothways.ca.authority import utc_now
 from bothways.ca.crl import HOLD
-from bothways.ca.register import Register
-from bothways.ca.rows import Entry
+from bothways.ca.register.register import Register
+from bothways.ca.register.values import Entry
 from bothways.cli.terminal import refuse
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError

@@ -1,0 +1,229 @@
+"""The audit log: who did what and when, each entry chained to the one before by its hash.
+
+The end of the chain stands in the authority's head row, which shows that a log was cut. Whoever can write to the
+store can also make a whole new chain: that is seen by a `Head` that was noted elsewhere. What the register says of
+a certificate must follow from the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby, zip_longest
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select
+from sqlalchemy.engine import Row as Found
+
+from bothways.ca.register.database import streamed
+from bothways.ca.register.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS, GENESIS
+from bothways.errors import ConfigError
+from bothways.trust import parsing
+
+CRL, IMPORT = "crl", "import"
+CHANGING = ("issue", "renew", "sign", IMPORT, "revoke", "release")
+
+_CHAINED = ("authority", "number", "at", "actor", "action", "subject", "details")
+
+
+class Head(NamedTuple):
+    """The end of the log: how many entries, and the hash of the last. Noted elsewhere, it holds the log to itself."""
+
+    number: int
+    hash: str
+
+    @classmethod
+    def parse(cls, text: str) -> Head:
+        """Read a head as it is written, NUMBER:HASH, or raise ConfigError."""
+        found = re.fullmatch(r"([1-9][0-9]{0,18}):([0-9a-f]{64})", text)
+        if found is None:
+            raise ConfigError(
+                f"{text!a} is no head of an audit log; write NUMBER:HASH as `ca audit` tells it"
+            )
+        return cls(int(found[1]), found[2])
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.hash}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the audit log: who did what to which certificate or list, and when."""
+
+    number: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    details: Mapping[str, object]
+
+
+Visit = Callable[[AuditEntry], object]
+
+
+def chained(previous: str, row: Mapping[str, object]) -> str:
+    """The hash of an entry, over its fields and the hash of the entry before."""
+    text = json.dumps([previous, *(row[name] for name in _CHAINED)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_audit(connection: Connection, authority: str, visit: Visit | None, noted: Head | None) -> Head:
+    """Verify an authority's log and hold the register against it, in the snapshot of one transaction.
+
+    visit: is given each entry once its link is checked. noted: a head that must still stand in the log. Returns
+    the head. Raises ConfigError that names the first entry, certificate or list that is wrong.
+    """
+    head = _check_chain(connection, authority, visit, noted)
+    _check_certificates(connection, authority)
+    _check_lists(connection, authority)
+    return head
+
+
+def _check_chain(connection: Connection, authority: str, visit: Visit | None, noted: Head | None) -> Head:
+    query = select(AUDIT).where(AUDIT.c.authority == authority).order_by(AUDIT.c.number)
+    length, previous = 0, GENESIS
+    with streamed(connection, query) as rows:
+        for length, row in enumerate(rows, 1):
+            if row.number != length or row.hash != chained(previous, row._asdict()):
+                raise ConfigError(f"the audit log is broken at entry {length}: it was altered")
+            previous = row.hash
+            if noted is not None and noted.number == length and noted.hash != previous:
+                raise ConfigError(f"the audit log is another one: entry {length} had the hash {noted.hash}")
+            if visit is not None:
+                visit(_entry(row))
+    _check_end(connection, authority, Head(length, previous), noted)
+    return Head(length, previous)
+
+
+def _check_end(connection: Connection, authority: str, found: Head, noted: Head | None) -> None:
+    query = select(AUTHORITIES.c.audit_length, AUTHORITIES.c.audit_hash).where(AUTHORITIES.c.id == authority)
+    written = Head(*connection.execute(query).one())
+    if noted is not None and noted.number > found.number:
+        raise ConfigError(
+            f"the audit log was cut: it has {found.number} entries and had {noted.number} before"
+        )
+    if found != written:
+        raise ConfigError(
+            f"the audit log was cut: it has {found.number} entries and {written.number} were written"
+            if found.number != written.number
+            else f"the audit log was altered: entry {found.number} is not the one that was written last"
+        )
+
+
+class _State(NamedTuple):
+    """What must be true of a certificate: the digest it was recorded with, its revocation, where it is listed.
+
+    `changed` is None where the log does not tell after which list the last revocation or release came.
+    """
+
+    digest: object = None
+    revoked_at: object = None
+    reason: object = None
+    partition: object = None
+    changed: object = None
+
+
+def _check_certificates(connection: Connection, authority: str) -> None:
+    """Walk log and register side by side, both by serial number; neither is ever whole in memory."""
+    logged_query = (
+        select(AUDIT.c.subject, AUDIT.c.action, AUDIT.c.at, AUDIT.c.details)
+        .where(AUDIT.c.authority == authority, AUDIT.c.action.in_(CHANGING))
+        .order_by(AUDIT.c.subject, AUDIT.c.number)
+    )
+    query = select(CERTIFICATES).where(CERTIFICATES.c.authority == authority).order_by(CERTIFICATES.c.serial)
+    with streamed(connection, logged_query) as entries, streamed(connection, query) as rows:
+        for logged, row in zip_longest(_logged_states(entries), rows):
+            if logged is None or row is None or logged[0] != row.serial:
+                odd = min(each for each in (logged and logged[0], row and row.serial) if each)
+                raise ConfigError(
+                    f"register and audit log disagree about the certificate {odd}: one lacks it"
+                )
+            if _state(row, logged[1]) != logged[1] or not _ends_as_it_says(row):
+                raise ConfigError(
+                    f"register and audit log disagree about the certificate {row.serial}: it was altered"
+                )
+
+
+def _logged_states(entries: Iterable[Found[Any]]) -> Iterator[tuple[str, _State]]:
+    """What the log says about each certificate, from its entries in the order of serial numbers."""
+    for serial, rows in groupby(entries, key=lambda row: row.subject):
+        state = _State()
+        for row in rows:
+            details = json.loads(row.details)
+            match row.action:
+                case "revoke":
+                    at, after = details.get("at", row.at), details.get("after")
+                    state = state._replace(revoked_at=at, reason=details.get("reason"), changed=after)
+                case "release":
+                    state = state._replace(revoked_at=None, reason=None, changed=details.get("after"))
+                case "import":
+                    state = _imported(state, details)
+                case _:
+                    partition = details.get("partition")
+                    state = state._replace(digest=details.get("sha256"), partition=partition)
+        yield serial, state
+
+
+def _imported(before: _State, details: Mapping[str, object]) -> _State:
+    """A certificate completes what a list said of it before, and a list what a certificate said."""
+    after = before._replace(digest=details.get("sha256") or before.digest)
+    if before.reason is not None or details.get("reason") is None:
+        return after
+    return after._replace(
+        revoked_at=details.get("at"), reason=details.get("reason"), changed=details.get("after")
+    )
+
+
+def _state(row: Found[Any], logged: _State) -> _State:
+    """What the register says of a certificate, with `changed` only where the log tells it too."""
+    digest = None if row.certificate is None else hashlib.sha256(row.certificate).hexdigest()
+    changed = None if logged.changed is None else row.changed
+    return _State(digest, row.revoked_at, row.reason, row.partition, changed)
+
+
+def _ends_as_it_says(row: Found[Any]) -> bool:
+    """Whether the end beside a certificate is its own: an earlier one would take it off the lists."""
+    if row.certificate is None:
+        return True
+    try:
+        end = parsing.certificate(row.certificate).not_valid_after_utc
+    except parsing.EncodingError:
+        return False
+    return bool(int(end.timestamp()) == row.not_after)
+
+
+def _check_lists(connection: Connection, authority: str) -> None:
+    """Hold the lists that are kept, the newest of each series, to what the log says was published."""
+    logged = connection.execute(
+        select(AUDIT.c.subject, AUDIT.c.details)
+        .where(AUDIT.c.authority == authority, AUDIT.c.action == CRL)
+        .order_by(AUDIT.c.number)
+    )
+    newest: dict[object, tuple[int, object]] = {}
+    for subject, text in logged:
+        details = json.loads(text)
+        series = details.get("partition"), "base" in details
+        newest[series] = int(subject), details.get("sha256")
+    expected = dict(newest.values())
+    number = 0
+    lists = select(CRLS.c.number, CRLS.c.crl).where(CRLS.c.authority == authority).order_by(CRLS.c.number)
+    with streamed(connection, lists) as rows:
+        for row in rows:
+            number = row.number
+            if expected.pop(number, "") not in (None, hashlib.sha256(row.crl).hexdigest()):
+                raise ConfigError(f"register and audit log disagree about list number {number}")
+    if expected:
+        raise ConfigError(f"register and audit log disagree about list number {min(expected)}")
+    query = select(AUTHORITIES.c.crl_number).where(AUTHORITIES.c.id == authority)
+    head = connection.execute(query).scalar_one()
+    if head < number:
+        raise ConfigError(f"the next list would have number {head + 1}, and number {number} was published")
+
+
+def _entry(row: Found[Any]) -> AuditEntry:
+    at = datetime.fromtimestamp(row.at, UTC)
+    return AuditEntry(row.number, at, row.actor, row.action, row.subject, json.loads(row.details))

@@ -1,0 +1,79 @@
+"""What is read of an authority where it stands, and what is refused there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+
+from bothways.ca.home.init import Terms
+from bothways.ca.home.layout import identifier_of, register_of, root_pem, row_of
+from bothways.ca.issuer import Issuer
+from bothways.errors import ConfigError
+from ca.issuers import Clock, client
+
+
+def test_keys_are_private_and_open_with_the_passphrase_alone(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "ca"
+    Issuer.create(path, Terms("Test"), b"secret", now=clock).close()
+    for name in ("root.key", "issuing.key"):
+        assert (path / name).stat().st_mode & 0o777 == 0o600
+        assert b"ENCRYPTED" in (path / name).read_bytes()
+    with pytest.raises(ConfigError, match=r"issuing\.key: does not open with this passphrase"):
+        Issuer.open(path, b"wrong", now=clock)
+    with pytest.raises(ConfigError, match="its passphrase is needed"):
+        Issuer.open(path, None, now=clock)
+    Issuer.open(path, b"secret", now=clock).close()
+
+
+def test_the_roots_key_is_not_needed_day_to_day(issuer: Issuer, clock: Clock) -> None:
+    (issuer.path / "root.key").unlink()
+    issuer.close()
+    again = Issuer.open(issuer.path, None, now=clock)
+    assert client(again, "alice")
+    again.close()
+
+
+def test_another_authoritys_key_is_refused(issuer: Issuer, clock: Clock) -> None:
+    (issuer.path / "issuing.key").write_bytes((issuer.path / "root.key").read_bytes())
+    with pytest.raises(ConfigError, match=r"is not the key of issuing\.pem"):
+        Issuer.open(issuer.path, None, now=clock)
+
+
+def test_nothing_is_issued_without_the_register(issuer: Issuer, clock: Clock) -> None:
+    issuer.close()
+    (issuer.path / "register.db").unlink()
+    with pytest.raises(ConfigError, match="nothing is issued without a register"):
+        Issuer.open(issuer.path, None, now=clock)
+
+
+def test_a_register_is_read_without_a_key(issuer: Issuer) -> None:
+    client(issuer, "alice")
+    (issuer.path / "issuing.key").unlink()
+    with register_of(issuer.path) as register:
+        assert [entry.name for entry in register.all()] == ["alice"]
+    assert root_pem(issuer.path) == issuer.authority.root_pem
+
+
+def test_an_authority_is_entered_under_the_digest_of_its_certificate(issuer: Issuer) -> None:
+    certificate = issuer.authority.certificate
+    assert identifier_of(certificate) == certificate.fingerprint(hashes.SHA256()).hex()
+    assert row_of(certificate)[0] == "CN=Test Issuing CA"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00garbage", b"-----BEGIN CERTIFICATE-----\nMAA=\n"])
+def test_a_damaged_file_is_named(issuer: Issuer, clock: Clock, content: bytes) -> None:
+    """Whatever a disk or a person left of it; nothing is signed meanwhile."""
+    (issuer.path / "root-crl.pem").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"root-crl\.pem: is damaged"):
+        issuer.crls_pem()
+    assert not issuer.register.lists(clock()).newest
+    (issuer.path / "root.pem").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"root\.pem: is damaged"):
+        root_pem(issuer.path)
+    with pytest.raises(ConfigError, match=r"root\.pem: is damaged"):
+        Issuer.open(issuer.path, None, now=clock)
+    (issuer.path / "issuing.pem").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"issuing\.pem: is damaged"):
+        register_of(issuer.path)

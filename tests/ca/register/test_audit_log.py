@@ -1,0 +1,188 @@
+"""The audit log: whoever changes what was written is found out, on each kind of store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from bothways.ca.register.audit_log import AuditEntry, Head, chained
+from bothways.ca.register.register import Register
+from bothways.errors import ConfigError
+from ca.databases import execute
+from ca.issuers import NOW
+from ca.records import new_register, publish, record, revoke
+
+A = "a" * 64
+ONE, TWO = f"{1:040x}", f"{2:040x}"
+
+
+@pytest.fixture
+def register(url: str) -> Iterator[Register]:
+    """Entries: 1 issue, 2 issue, 3 revoke, 4 crl, 5 release."""
+    with new_register(url) as made:
+        record(made, 1)
+        record(made, 2, "bob")
+        revoke(made, 1, "certificateHold")
+        publish(made)
+        with made.change("tester", NOW) as change:
+            change.release(1)
+        yield made
+
+
+def test_the_log_says_who_did_what_and_when(register: Register) -> None:
+    entries = register.audit()
+    assert [(entry.number, entry.action, entry.subject) for entry in entries] == [
+        (1, "issue", ONE),
+        (2, "issue", TWO),
+        (3, "revoke", ONE),
+        (4, "crl", "1"),
+        (5, "release", ONE),
+    ]
+    assert {(entry.actor, entry.at) for entry in entries} == {("tester", NOW)}
+    assert entries[2].details == {"reason": "certificateHold", "after": 0}
+    assert entries[3].details == {"entries": 0, "sha256": hashlib.sha256(b"crl 1").hexdigest()}
+
+
+TAMPERED = [
+    # edited
+    ("UPDATE audit SET actor = 'somebody else' WHERE number = 2", "broken at entry 2: it was altered"),
+    ("UPDATE audit SET at = at + 1 WHERE number = 1", "broken at entry 1"),
+    ("UPDATE audit SET details = '{}' WHERE number = 3", "broken at entry 3"),
+    (f"UPDATE audit SET hash = '{A}' WHERE number = 3", "broken at entry 3"),
+    # deleted
+    ("DELETE FROM audit WHERE number = 1", "broken at entry 1"),
+    ("DELETE FROM audit WHERE number = 3", "broken at entry 3"),
+    # reordered
+    (
+        (
+            "UPDATE audit SET number = 99 WHERE number = 1;"
+            "UPDATE audit SET number = 1 WHERE number = 2; UPDATE audit SET number = 2 WHERE number = 99"
+        ),
+        "broken at entry 1",
+    ),
+    # cut
+    ("DELETE FROM audit WHERE number = 5", "was cut: it has 4 entries and 5 were written"),
+    ("DELETE FROM audit", "was cut: it has 0 entries and 5 were written"),
+    (f"UPDATE authorities SET audit_hash = '{A}'", "entry 5 is not the one that was written last"),
+    # the register behind the log's back
+    ("DELETE FROM certificates WHERE name = 'bob'", f"disagree about the certificate {TWO}: one lacks it"),
+    (
+        (
+            "INSERT INTO certificates (authority, serial, profile, name, names, not_before, not_after) "
+            f"SELECT authority, '{'0' * 40}', profile, name, names, not_before, not_after FROM certificates "
+            "WHERE name = 'bob'"
+        ),
+        f"disagree about the certificate {'0' * 40}: one lacks it",
+    ),
+    ("UPDATE certificates SET certificate = NULL WHERE name = 'bob'", f"{TWO}: it was altered"),
+    (f"UPDATE certificates SET revoked_at = 1 WHERE serial = '{ONE}'", f"{ONE}: it was altered"),
+    ("UPDATE certificates SET not_after = 0 WHERE name = 'bob'", f"{TWO}: it was altered"),
+    # which would keep it from the list of its partition, and from a delta
+    ("UPDATE certificates SET partition = 7 WHERE name = 'bob'", f"{TWO}: it was altered"),
+    (f"UPDATE certificates SET changed = NULL WHERE serial = '{ONE}'", f"{ONE}: it was altered"),
+    ("DELETE FROM crls", "disagree about list number 1"),
+    ("UPDATE crls SET number = 7", "disagree about list number 7"),
+    ("UPDATE authorities SET crl_number = 0", "next list would have number 1, and number 1 was published"),
+]
+
+
+@pytest.mark.parametrize(("statement", "problem"), TAMPERED)
+def test_what_was_altered_is_named(register: Register, url: str, statement: str, problem: str) -> None:
+    execute(url, statement)
+    with pytest.raises(ConfigError, match=problem):
+        register.check_audit()
+
+
+def test_a_revocation_undone_in_the_register_is_found(register: Register, url: str) -> None:
+    revoke(register, 2)
+    execute(url, "UPDATE certificates SET revoked_at = NULL, reason = NULL")
+    with pytest.raises(ConfigError, match=f"disagree about the certificate {TWO}"):
+        register.check_audit()
+
+
+def test_entries_are_shown_until_the_broken_one(register: Register, url: str) -> None:
+    shown: list[AuditEntry] = []
+    execute(url, "UPDATE audit SET actor = 'somebody else' WHERE number = 3")
+    with pytest.raises(ConfigError, match="broken at entry 3"):
+        register.check_audit(shown.append)
+    assert [entry.number for entry in shown] == [1, 2]
+
+
+def test_a_head_noted_before_stands_in_a_log_that_grew(register: Register) -> None:
+    noted = register.check_audit()
+    assert noted.number == 5
+    record(register, 3, "carol")
+    assert register.check_audit(noted=noted).number == 6
+    assert str(noted) == f"5:{noted.hash}"
+
+
+def test_a_log_cut_with_its_head_is_whole_in_itself_and_found_by_a_noted_head(
+    register: Register, url: str
+) -> None:
+    noted = register.check_audit()
+    entries = register.audit()[:4]
+    execute(url, "DELETE FROM audit WHERE number = 5")
+    undone = f"revoked_at = {int(NOW.timestamp())}, reason = 'certificateHold', changed = 0"
+    execute(url, f"UPDATE certificates SET {undone} WHERE serial = '{ONE}'")
+    previous = "0" * 64
+    for entry in entries:
+        previous = chained(previous, _fields(entry))
+    execute(url, f"UPDATE authorities SET audit_length = 4, audit_hash = '{previous}'")
+    assert register.check_audit().number == 4
+    with pytest.raises(ConfigError, match="was cut: it has 4 entries and had 5 before"):
+        register.check_audit(noted=noted)
+
+
+def test_a_log_written_anew_is_whole_in_itself_and_found_by_a_noted_head(
+    register: Register, url: str
+) -> None:
+    noted = register.check_audit()
+    _write_anew(register, url, actor="somebody else")
+    assert {entry.actor for entry in register.audit()} == {"somebody else"}
+    with pytest.raises(ConfigError, match=f"is another one: entry 5 had the hash {noted.hash}"):
+        register.check_audit(noted=noted)
+
+
+def test_the_chain_is_the_hash_of_the_fields_and_of_the_entry_before() -> None:
+    """Written out by hand: it must never change, or old logs no longer verify."""
+    row = {
+        "authority": "a",
+        "number": 1,
+        "at": 2,
+        "actor": "b",
+        "action": "c",
+        "subject": "d",
+        "details": "{}",
+    }
+    text = '["0", "a", 1, 2, "b", "c", "d", "{}"]'
+    assert chained("0", row) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def _write_anew(register: Register, url: str, actor: str) -> None:
+    previous = "0" * 64
+    for row in register.audit():
+        previous = chained(previous, _fields(row) | {"actor": actor})
+        execute(url, f"UPDATE audit SET actor = '{actor}', hash = '{previous}' WHERE number = {row.number}")
+    execute(url, f"UPDATE authorities SET audit_hash = '{previous}'")
+
+
+def _fields(row: AuditEntry) -> dict[str, object]:
+    return {
+        "authority": A,
+        "number": row.number,
+        "at": int(row.at.timestamp()),
+        "actor": row.actor,
+        "action": row.action,
+        "subject": row.subject,
+        "details": json.dumps(dict(row.details), sort_keys=True),
+    }
+
+
+def test_a_head_is_written_and_read_as_it_is_told() -> None:
+    assert Head.parse(f"12:{A}") == Head(12, A)
+    for bad in ("", "12", f"x:{A}", "12:abc", f"0:{A}", f"12:{A}0"):
+        with pytest.raises(ConfigError, match="is no head of an audit log"):
+            Head.parse(bad)

@@ -1,0 +1,227 @@
+"""Stores that fail: out of reach, full, held by others, lost in the middle; what is told, and what is left."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from bothways.ca.register import database as stores
+from bothways.ca.register.database import Database, has_password
+from bothways.ca.register.register import Register
+from bothways.ca.register.transaction import Transaction
+from bothways.errors import ConfigError
+from ca.databases import Cluster, execute
+from ca.issuers import NOW
+from ca.records import new_register, record, record_in
+
+pytestmark = pytest.mark.interop
+A = "a" * 64
+
+
+@pytest.fixture
+def postgresql(cluster: Cluster) -> str:
+    return cluster.new_database()
+
+
+def prefer(url: str, setting: str) -> None:
+    """What the server takes for sessions that do not say otherwise."""
+    execute(url, f"ALTER DATABASE {make_url(url).database} SET {setting}")
+
+
+def test_a_store_that_is_none_is_told_without_its_password(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is no database, and it is long enough to look like one " * 20)
+    for bad, problem in (
+        (f"sqlite:///{tmp_path / 'text.db'}", "not a database"),
+        (f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}", "unable to open"),
+        ("nonsense", "the store cannot be used: write sqlite:///FILE or postgresql://"),
+        ("mysql://user:secret@host/x", "'mysql' is neither sqlite nor postgresql"),
+        ("postgresql://user:secret@host:port/x", "the store cannot be used"),
+    ):
+        with pytest.raises(ConfigError, match=problem) as caught:
+            Register.open(bad, A)
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.network
+def test_a_server_out_of_reach_is_told_without_its_password() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for url in (
+        f"postgresql://user:secret@127.0.0.1:{port}/x",
+        f"postgres://user@127.0.0.1:{port}/x?password=secret",
+    ):
+        with pytest.raises(ConfigError, match="the store postgresql.*onnection refused") as caught:
+            Register.open(url, A)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_missing_driver_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
+
+    monkeypatch.setattr(stores, "create_engine", missing)
+    with pytest.raises(ConfigError, match=r"pip install 'bothways\[postgresql\]'"):
+        Register.open("postgresql://localhost/x", A)
+
+
+def test_a_password_in_an_address_is_noticed() -> None:
+    assert has_password("postgresql://user:secret@host/x")
+    assert has_password("postgresql://user@host/x?password=secret")
+    assert not has_password("postgresql://user@host/x")
+    assert not has_password("sqlite:////var/lib/register.db")
+    with pytest.raises(ConfigError, match="the store cannot be used"):
+        has_password("nonsense")
+
+
+def test_a_transaction_that_must_give_way_is_done_again(postgresql: str) -> None:
+    """A deadlock: we hold the head and want a certificate, another holds the certificate and wants the head."""
+    with new_register(postgresql) as register:
+        record(register, 1)
+    tries = 0
+    prefer(postgresql, "deadlock_timeout = '10ms'")
+    with Register.open(postgresql, A) as register, psycopg.connect(postgresql) as other:
+        other.execute("SET deadlock_timeout = '60s'")
+        other.execute("SELECT 1 FROM certificates FOR UPDATE")
+
+        def want_the_head() -> None:
+            try:
+                other.execute(f"SELECT 1 FROM authorities WHERE id = '{A}' FOR UPDATE")
+            except psycopg.errors.QueryCanceled:
+                pass
+            other.rollback()
+
+        waiting = threading.Thread(target=want_the_head)
+
+        def revoke(change: Transaction) -> None:
+            nonlocal tries
+            tries += 1
+            if tries == 1:
+                waiting.start()
+                _until_somebody_waits(postgresql)
+            elif waiting.is_alive():
+                other.cancel()
+                waiting.join()
+            change.revoke(1, "superseded")
+
+        register.transact("tester", NOW, revoke)
+        waiting.join()
+        assert tries == 2
+        assert [entry.action for entry in register.audit()] == ["issue", "revoke"]
+
+
+def _until_somebody_waits(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as looking:
+        query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not looking.execute(query).fetchone()[0]:  # type: ignore[index]
+            pass
+
+
+def test_a_transaction_whose_connection_is_lost_leaves_nothing(postgresql: str) -> None:
+    with new_register(postgresql) as register:
+        with (
+            pytest.raises(ConfigError, match="the connection was lost and nothing was done"),
+            register.change("tester", NOW) as change,
+        ):
+            record_in(change, 1)
+            _end_all_sessions(postgresql)
+            record_in(change, 2)
+        assert list(register.all()) == []
+        assert register.audit() == []
+        record(register, 1)
+
+
+def test_a_connection_lost_at_the_commit_leaves_the_outcome_open_and_says_so(postgresql: str) -> None:
+    new_register(postgresql).close()
+    store = Database(postgresql)
+    with (
+        pytest.raises(ConfigError, match="was lost before the store confirmed; nothing was handed out"),
+        store.writing() as connection,
+    ):
+        connection.exec_driver_sql("UPDATE authorities SET name = 'somebody else'")
+        _end_all_sessions(postgresql)
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT name FROM authorities").scalar_one() == "CN=Test"
+    store.close()
+
+
+def test_a_service_outlives_a_restart_of_its_store(postgresql: str) -> None:
+    with new_register(postgresql) as register:
+        record(register, 1)
+        _end_all_sessions(postgresql)
+        assert register.find(1) is not None
+
+
+def _end_all_sessions(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as ending:
+        ending.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_an_issuer_that_hangs_does_not_hold_up_the_others_for_ever(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "LOCK_SECONDS", 0.05)
+    with new_register(url) as register, Register.open(url, A) as other:
+        with register.change("tester", NOW) as change:
+            record_in(change, 1)
+            with pytest.raises(ConfigError, match="is held by another issuer for too long; nothing was done"):
+                record(other, 2)
+        assert [entry.serial for entry in other.all()] == [1]
+
+
+def test_commits_are_durable_and_numbers_isolated_whatever_the_server_prefers(postgresql: str) -> None:
+    """A server may be set to acknowledge commits before they are on disk, or to isolate more than we need."""
+    prefer(postgresql, "synchronous_commit = off")
+    prefer(postgresql, "default_transaction_isolation = 'serializable'")
+    store = Database(postgresql)
+    with store.writing() as connection:
+        ask = connection.exec_driver_sql
+        assert ask("SHOW synchronous_commit").scalar_one() == "on"
+        assert ask("SHOW transaction_isolation").scalar_one() == "read committed"
+        assert ask("SHOW idle_in_transaction_session_timeout").scalar_one() == "1min"
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on"
+    store.close()
+
+
+def test_sqlite_writes_through_to_the_disk(tmp_path: Path) -> None:
+    store = Database(f"sqlite:///{tmp_path / 'register.db'}")
+    with store.writing() as connection:
+        ask = connection.exec_driver_sql
+        assert ask("PRAGMA synchronous").scalar_one() == 2
+        assert ask("PRAGMA journal_mode").scalar_one() == "wal"
+    store.close()
+
+
+def test_a_full_store_is_told_and_keeps_what_it_has(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'register.db'}"
+    with new_register(url) as register:
+        record(register, 1)
+    with Register.open(url, A) as register:
+        with (
+            pytest.raises(ConfigError, match="database or disk is full"),
+            register.change("tester", NOW) as change,
+        ):
+            change._connection.exec_driver_sql("PRAGMA max_page_count = 1")
+            for serial in range(2, 1000):
+                record_in(change, serial)
+        assert [entry.serial for entry in register.all()] == [1]
+        assert register.check_audit().number == 1
+
+
+def test_a_store_that_is_read_only_is_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'register.db'}"
+    new_register(url).close()
+    with closing(sqlite3.connect(tmp_path / "register.db")) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    with pytest.raises(ConfigError, match="readonly database"):
+        Register.open(f"sqlite:///file:{tmp_path / 'register.db'}?mode=ro&uri=true", A)

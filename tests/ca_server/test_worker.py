@@ -1,0 +1,162 @@
+"""What is kept fresh by itself, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from bothways.ca.crl_schedule import CRL_LIFETIME
+from bothways.ca.issuer import Issuer
+from bothways.ca.register.register import Register
+from bothways.ca.register.values import WHOLE, Series
+from bothways.ca_server import worker as worker_module
+from bothways.ca_server.worker import LISTS_INTERVAL, Worker
+from bothways.errors import ConfigError
+from ca.issuers import DAY, NOW, Clock, client, new_issuer
+from ca.ocsp_requests import request
+
+DELTA = Series(delta=True)
+FIRST = Series(0)
+
+
+@pytest.fixture
+def issuer(tmp_path: Path, clock: Clock) -> Iterator[Issuer]:
+    made = new_issuer(tmp_path / "ca", clock, url="http://ca.example", partition=2)
+    yield made
+    made.close()
+
+
+def keep(issuer: Issuer) -> tuple[Worker, list[str]]:
+    told: list[str] = []
+    return Worker(issuer, told.append), told
+
+
+def serials(made: Worker, series: Series) -> set[int]:
+    document = made.list_(series)
+    assert document is not None
+    return {entry.serial_number for entry in x509.load_der_x509_crl(document.content)}
+
+
+def test_lists_follow_a_revocation_within_seconds(issuer: Issuer, clock: Clock) -> None:
+    alice = client(issuer, "alice")
+    made, told = keep(issuer)
+    assert serials(made, WHOLE) == serials(made, FIRST) == set()
+    other = Issuer.open(issuer.path, None, actor="another", now=clock)
+    other.revoke(alice, "superseded")
+    clock.at += LISTS_INTERVAL
+    made.tick()
+    assert serials(made, WHOLE) == serials(made, FIRST) == {alice}
+    clock.at += LISTS_INTERVAL
+    made.tick()
+    assert serials(made, DELTA) == set()
+    assert told == []
+    other.close()
+
+
+def test_a_list_that_another_process_published_is_handed_out(issuer: Issuer, clock: Clock) -> None:
+    made, _ = keep(issuer)
+    before = made.list_(WHOLE)
+    other = Issuer.open(issuer.path, None, actor="another", now=clock)
+    published = other.crl()
+    clock.at += LISTS_INTERVAL
+    made.tick()
+    after = made.list_(WHOLE)
+    assert before is not None
+    assert after is not None
+    assert after.content != before.content
+    assert x509.load_der_x509_crl(after.content) == published
+    other.close()
+
+
+def test_lists_are_replaced_before_they_end(issuer: Issuer, clock: Clock) -> None:
+    made, _ = keep(issuer)
+    clock.at = NOW + CRL_LIFETIME - 2 * DAY
+    made.tick()
+    document = made.list_(WHOLE)
+    assert document is not None
+    assert document.next_update == clock.at + CRL_LIFETIME
+
+
+def test_there_is_no_list_of_a_partition_that_is_none_or_has_ended(issuer: Issuer, clock: Clock) -> None:
+    client(issuer, "alice")
+    made, _ = keep(issuer)
+    assert made.list_(FIRST) is not None
+    assert made.list_(Series(1)) is None
+    clock.at = NOW + 91 * DAY
+    made.tick()
+    assert made.list_(FIRST) is None
+
+
+def test_the_shelf_holds_no_more_than_its_bound(
+    issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abcdef":
+        client(issuer, name)
+    monkeypatch.setattr(worker_module, "SHELF_LIMIT", 500)
+    made, _ = keep(issuer)
+    for partition in (0, 1, 2):
+        assert made.list_(Series(partition)) is not None
+    assert len(made._shelf) == 1
+
+
+def test_the_signer_is_rotated_and_answers_renewed_by_themselves(issuer: Issuer, clock: Clock) -> None:
+    alice = client(issuer, "alice")
+    made, _ = keep(issuer)
+    while made.tick():
+        pass
+    first, until = made.answers.at_hand(request(issuer, alice)), made.signer_until
+    clock.at = NOW + 4 * DAY
+    while made.tick():
+        pass
+    assert until is not None
+    assert made.signer_until is not None
+    assert made.signer_until > until
+    second = made.answers.at_hand(request(issuer, alice, algorithm=hashes.SHA1()))
+    assert second is not None
+    assert second is not first
+    assert made.health().problems == ()
+
+
+def test_what_fails_is_told_once_and_tried_again(
+    issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, told = keep(issuer)
+    assert made.health().problems == ()
+
+    def gone(*_: object) -> None:
+        raise ConfigError("the store cannot be reached")
+
+    for name in ("log_since", "log_length"):
+        monkeypatch.setattr(Register, name, gone)
+    assert not made.tick()
+    assert not made.tick()
+    assert told == ["cannot keep up: the store cannot be reached"]
+    assert made.failures == 2
+    assert made.health().problems == ("the register cannot be reached",)
+    monkeypatch.undo()
+    made.tick()
+    assert made.health().problems == ()
+    monkeypatch.setattr(Register, "log_since", gone)
+    made.tick()
+    assert len(told) == 2
+
+
+def test_what_has_ended_is_a_problem(issuer: Issuer, clock: Clock) -> None:
+    client(issuer, "alice")
+    made, _ = keep(issuer)
+    clock.at = NOW + CRL_LIFETIME + timedelta(seconds=1)
+    assert made.health().problems == ("there is no signer of OCSP answers", "a list has ended")
+    clock.at = NOW + 6 * 365 * DAY
+    assert "the root's list has ended" in made.health().problems
+
+
+def test_a_worker_that_cannot_begin_says_so(issuer: Issuer, clock: Clock) -> None:
+    issuer.crl()
+    clock.at -= timedelta(minutes=1)
+    with pytest.raises(ConfigError, match="set the clock"):
+        keep(issuer)
