@@ -16,7 +16,7 @@ from bothways.aio import watch as source
 from bothways.aio.watch import PER_TURN, Watch
 from bothways.tls.defaults import CLOCK
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 
 

@@ -29,7 +29,7 @@ ROWS = (
 INSIDE = {
     "trust": (
         ("der", "files", "work"),
-        ("pem", "distinguished", "watched", "key_derivation"),
+        ("pem", "distinguished_names", "watched", "key_derivation"),
         ("parsing", "general_names", "extension_readers"),
         ("extensions", "subtrees", "key_identifiers", "precheck", "public_keys"),
         ("certificate",),

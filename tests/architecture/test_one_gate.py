@@ -74,7 +74,7 @@ READERS = {
         "revocation_reason",
     },
     "trust.ocsp._hash_name": {"hash_algorithm"},
-    # The dates of what `Parsed` hands out were read when it was loaded.
+    # The dates of what `ParsedCertificate` hands out were read when it was loaded.
     "diagnosis.certificates.clock_witnesses": {"not_valid_before_utc", "not_valid_after_utc"},
 }
 
@@ -117,7 +117,7 @@ def test_what_is_only_opened_stays_where_each_part_of_it_is_read_by_the_gate() -
 
 
 def test_extensions_are_those_of_a_message_or_of_a_certificate_that_was_taken_apart() -> None:
-    """`.extensions` of a TLS message is a tuple, that of `Parsed` was read; a parser's would be read now."""
+    """`.extensions` of a TLS message is a tuple, that of `ParsedCertificate` was read; a parser's would be read now."""
     wrong = []
     for name, tree in _others():
         if name.startswith("tls.") or _imports_messages(tree):
@@ -129,7 +129,7 @@ def test_extensions_are_those_of_a_message_or_of_a_certificate_that_was_taken_ap
 
 
 def test_names_of_certificates_are_not_read_by_the_parser() -> None:
-    """`subject` and `issuer` of `Parsed` are bytes; the parser's names are those of the authority's own files."""
+    """`subject` and `issuer` of `ParsedCertificate` are bytes; the parser reads those of the authority's own files."""
     wrong = [
         f"{name}:{node.lineno} {ast.unparse(node)}"
         for name, tree in _others()
@@ -143,7 +143,7 @@ def test_names_of_certificates_are_not_read_by_the_parser() -> None:
 
 
 def test_every_kind_of_extension_that_trust_reads_refuses_a_certificate_when_it_cannot_be_read() -> None:
-    """Else `Parsed.extension` would say that it is not there, and its rule would pass."""
+    """Else `ParsedCertificate.extension` would say that it is not there, and its rule would pass."""
     kinds = set()
     for name, tree in modules().items():
         for node in ast.walk(tree):
@@ -221,7 +221,7 @@ def _imports_messages(tree: ast.Module) -> bool:
 
 
 def _is_of_parsed(tree: ast.Module, node: ast.Attribute) -> bool:
-    """Whether an attribute is one of our own class, of a parameter that is declared as `Parsed`, or of `load()`."""
+    """Whether an attribute is of our own class, of a parameter declared as `ParsedCertificate`, or of `load()`."""
     owner = node.value
     if isinstance(owner, ast.Name):
         return owner.id in {"self", "parts"} or any(
@@ -230,7 +230,7 @@ def _is_of_parsed(tree: ast.Module, node: ast.Attribute) -> bool:
             and any(
                 each.arg == owner.id
                 and each.annotation is not None
-                and ast.unparse(each.annotation) == "Parsed"
+                and ast.unparse(each.annotation) == "ParsedCertificate"
                 for each in function.args.args
             )
             for function in ast.walk(tree)

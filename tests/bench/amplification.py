@@ -23,7 +23,7 @@ import pki
 from bench.measure import timed
 from bothways import Connection, TrustStore
 from bothways.faults import Fault, Reason
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import certificate_reasons
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
@@ -87,10 +87,12 @@ def steps(runs: int) -> Iterator[Priced]:
 
 def _work(runs: int) -> Iterator[tuple[Step, Callable[[], object], float]]:
     leaf = pki.leaf(pki.intermediate(pki.root()))
-    path = tuple(Parsed(each.der) for each in (leaf, *leaf.above))
-    yield Step.CERTIFICATE, lambda: Parsed(leaf.der).load(), 1
+    path = tuple(ParsedCertificate(each.der) for each in (leaf, *leaf.above))
+    yield Step.CERTIFICATE, lambda: ParsedCertificate(leaf.der).load(), 1
     yield Step.READ_KIB, *_dearest_reading(runs)
-    named = Parsed(pki.leaf(pki.root(), alternatives=[f"DNS:h{each}.example" for each in range(1000)]).der)
+    named = ParsedCertificate(
+        pki.leaf(pki.root(), alternatives=[f"DNS:h{each}.example" for each in range(1000)]).der
+    )
     yield Step.NAME, lambda: _collect(named), 1000
     yield Step.NAME_COMPARISON, *_comparisons()
     yield Step.CANDIDATE, *_candidates()
@@ -107,7 +109,7 @@ def _work(runs: int) -> Iterator[tuple[Step, Callable[[], object], float]]:
     yield Step.HASHED_KIB, lambda: hashlib.sha512(data).digest(), 1024
 
 
-def _collect(certificate: Parsed) -> object:
+def _collect(certificate: ParsedCertificate) -> object:
     certificate.names = None
     return names_of(certificate)
 
@@ -118,21 +120,23 @@ def _dearest_reading(runs: int) -> tuple[Callable[[], object], float]:
     for title, draw in chains.KINDS.items():
         der = draw(random.Random(title), 20_000)[0]
         try:
-            certificate = Parsed(der)
+            certificate = ParsedCertificate(der)
             certificate.load()
         except ValueError:
             continue
         paid = (certificate.names_octets + certificate.extensions_octets) / 1024
         if paid > 4:
-            ratios.append((best(lambda der=der: Parsed(der).load(), runs) / paid, title, der, paid))
+            ratios.append(
+                (best(lambda der=der: ParsedCertificate(der).load(), runs) / paid, title, der, paid)
+            )
     _, title, der, paid = max(ratios)
     print(f"  (dearest to read: {title})")
-    return lambda: Parsed(der).load(), paid
+    return lambda: ParsedCertificate(der).load(), paid
 
 
 def _comparisons() -> tuple[Callable[[], object], float]:
     chain = [
-        Parsed(der)
+        ParsedCertificate(der)
         for der in (
             chains.certificate(
                 chains.EMPTY, chains.name("CA"), [chains.alternatives(8_000, "dNSName of many labels")]
@@ -160,7 +164,7 @@ def _candidates() -> tuple[Callable[[], object], float]:
     anchors = TrustStore.from_pem(pki.root().pem, remember_paths=0)
     work = WorkBudget(ENDLESS, int(ENDLESS))
     search = PathSearch(chain, anchors, LIMITS, work)
-    leaf = Parsed(chain[0])
+    leaf = ParsedCertificate(chain[0])
     leaf.load()
     list(search._issuers((leaf,)))
     before = work.spent[Step.CANDIDATE]
@@ -170,7 +174,7 @@ def _candidates() -> tuple[Callable[[], object], float]:
 
 def _policies() -> tuple[Callable[[], object], float]:
     drawn = chains.KINDS["policies, mapped by many CAs"](random.Random(1), 20_000)
-    path = tuple(map(Parsed, (*drawn, pki.root().der)))
+    path = tuple(map(ParsedCertificate, (*drawn, pki.root().der)))
     work = WorkBudget(ENDLESS, int(ENDLESS))
     policy_reasons(path, work=work)
     return lambda: policy_reasons(path, work=WorkBudget(ENDLESS, int(ENDLESS))), work.spent[Step.POLICY]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.measure import Contender, budgeted, by_turns, show
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
@@ -41,11 +41,11 @@ def main(runs: int) -> None:
     print(f"\nA revocation list of {len(held):,} entries, {len(data) / 1e6:.0f} MB")
     print(f"  load         {' '.join(f'{each:6.2f}' for each in times)}   median {median(times):6.2f} s")
     start = process_time()
-    if not held.is_signed_by(Parsed(ca.der)):
+    if not held.is_signed_by(ParsedCertificate(ca.der)):
         raise SystemExit("the list is not signed by its CA")
     print(f"  signature    {process_time() - start:.2f} s, once for each list and key")
     budgeted("  memory", "bytes an entry, DER and index", bytes_an_entry(data), 100)
-    issuer = Parsed(ca.der).normal_subject
+    issuer = ParsedCertificate(ca.der).normal_subject
     there = [each.to_bytes(16, "big") for each in serials[:1000]]
     absent = [(each ^ 1 << 60).to_bytes(16, "big") for each in serials[:1000]]
     asked = [

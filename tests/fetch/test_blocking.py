@@ -19,12 +19,12 @@ from bothways.fetch import blocking
 from bothways.fetch.blocking import fetch, find
 from bothways.fetch.fetcher import fetcher
 from bothways.tls.events import EvidenceWanted
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.asking import Found, Missing, with_nonces
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import Found, Missing, with_nonces
 from bothways.trust.ocsp import OCSPResponse
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 from fetch.authorities import Authority, authority
 from fetch.responders import Asked, Responder, answering, reply
 from pki import Issued, crl
@@ -35,8 +35,10 @@ NOW = datetime.now(UTC)
 LIST = crl(skins.middle(), this_update=skins.START, next_update=skins.END)
 
 
-def want(url: str) -> Want:
-    return Want("crl", Parsed(skins.server().der), Parsed(skins.middle().der), (url,))
+def want(url: str) -> EvidenceRequest:
+    return EvidenceRequest(
+        "crl", ParsedCertificate(skins.server().der), ParsedCertificate(skins.middle().der), (url,)
+    )
 
 
 def policy(**options) -> Fetch:
@@ -79,11 +81,14 @@ def test_threads_and_loops_that_share_a_policy_get_each_their_own_answers() -> N
     """Nonces, certificates and event loops are never mixed up, while everything is always due."""
     shared = policy(keep=timedelta(0))
 
-    def wants(people: list[Issued], url: str) -> tuple[Want, ...]:
-        about = [Want("ocsp", Parsed(each.der), Parsed(each.above[0].der), (url,)) for each in people]
+    def wants(people: list[Issued], url: str) -> tuple[EvidenceRequest, ...]:
+        about = [
+            EvidenceRequest("ocsp", ParsedCertificate(each.der), ParsedCertificate(each.above[0].der), (url,))
+            for each in people
+        ]
         return with_nonces(about, os.urandom)
 
-    def check(wanted: Sequence[Want], found: Sequence[Found]) -> None:
+    def check(wanted: Sequence[EvidenceRequest], found: Sequence[Found]) -> None:
         for want, each in zip(wanted, found, strict=True):
             assert isinstance(each, OCSPResponse) and each.answer(want.certificate, want.issuer) is not None
 

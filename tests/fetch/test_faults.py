@@ -25,7 +25,7 @@ from bothways import (
 )
 from bothways.fetch.fetcher import Fetcher
 from bothways.fetch.transport import Reply
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 from fetch.responders import in_fake_time
 from fetch.worlds import INNER, OPEN, World, forever

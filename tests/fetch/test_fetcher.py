@@ -16,10 +16,10 @@ from bothways.fetch import fetcher as source
 from bothways.fetch.fetcher import Fetcher, fetcher
 from bothways.fetch.transport import Reply, resolve
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.asking import Form, Missing
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import HTTPRequest, Missing
 from bothways.trust.ocsp import OCSPResponse
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 from fetch.responders import in_fake_time
 from fetch.worlds import INNER, OPEN, World, forever
 from pki import DAY, NOW, Issued, crl, intermediate, leaf, ocsp_refusal, ocsp_response
@@ -38,7 +38,7 @@ class Responder(World):
         super().__init__(**options)
         self.page = page
 
-    async def exchange(self, form: Form, address: str, limit: int) -> Reply:
+    async def exchange(self, form: HTTPRequest, address: str, limit: int) -> Reply:
         self.pages = {str(form.location): self.page}
         return await super().exchange(form, address, limit)
 
@@ -197,7 +197,7 @@ async def test_an_inner_responder_is_asked_where_it_is_allowed() -> None:
 async def test_the_next_address_is_tried_where_one_cannot_be_reached() -> None:
     """As for hosts with a broken IPv6."""
 
-    async def one_is_down(form: Form, address: str) -> object:
+    async def one_is_down(form: HTTPRequest, address: str) -> object:
         return OSError("unreachable") if address == OPEN else GOOD
 
     world = Responder(one_is_down, names={"ocsp.example": [OPEN, "8.8.4.4"]})
@@ -424,7 +424,7 @@ async def test_so_many_are_fetched_at_once_and_others_wait_their_turn(kind: str,
     going = {"a": 0, "b": 0}
     seen = []
 
-    async def counted(form: Form, _: str) -> Reply:
+    async def counted(form: HTTPRequest, _: str) -> Reply:
         whose = form.location.host[0]
         going[whose] += 1
         seen.append((going[whose], sum(going.values())))
@@ -432,7 +432,7 @@ async def test_so_many_are_fetched_at_once_and_others_wait_their_turn(kind: str,
         going[whose] -= 1
         return Reply(404)
 
-    def wants(host: str, of: Issued) -> list[Want]:
+    def wants(host: str, of: Issued) -> list[EvidenceRequest]:
         return [want(kind, of, f"http://{host}.example/{number}") for number in range(60)]
 
     everybody = [*wants("a", SERVER), *wants("b", STRANGER)]
@@ -458,7 +458,7 @@ async def test_peers_of_one_issuer_that_waste_all_places_keep_out_no_peer_of_ano
 async def test_a_failure_that_a_peer_of_another_issuer_causes_is_not_ours() -> None:
     """It may name our list among silent places, so that there is little time for it; RFC 5280 4.2.1.13."""
 
-    async def slow(form: Form, _: str) -> bytes:
+    async def slow(form: HTTPRequest, _: str) -> bytes:
         await asyncio.sleep(2 if str(form.location) == LISTS else 1e6)
         return LIST
 
@@ -524,7 +524,7 @@ def test_long_lists_are_read_two_at_a_time_and_short_answers_meanwhile(
     go, going = threading.Event(), []
     read = source.read_answer
 
-    def slow(want: Want, data: bytes, at: datetime, **options: bool) -> object:
+    def slow(want: EvidenceRequest, data: bytes, at: datetime, **options: bool) -> object:
         if want.kind == "crl":
             going.append(want)
             go.wait(20)
@@ -532,7 +532,7 @@ def test_long_lists_are_read_two_at_a_time_and_short_answers_meanwhile(
 
     monkeypatch.setattr(source, "read_answer", slow)
 
-    async def either(form: Form, _: str) -> bytes:
+    async def either(form: HTTPRequest, _: str) -> bytes:
         return long if form.location.host == "crl.example" else GOOD
 
     async def fetching() -> None:

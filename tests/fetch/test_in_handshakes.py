@@ -15,7 +15,7 @@ from aio_talk import ada, echo, open_to, run, serving
 from bothways import Caution, ConfigError, Credentials, EvidenceWanted, Fault, PeerAlert, PeerFault, TLSError
 from bothways.aio import connect as aio_connect
 from bothways.net import Channel, connect, wrap
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 from fetch.authorities import TIMES, authority, down
 from trust.evidence.wanting import access

@@ -16,8 +16,8 @@ from bothways.fetch import blocking
 from bothways.fetch.fetcher import Fetcher
 from bothways.fetch.stapling import fetch_due, renew, renewing
 from bothways.fetch.transport import Reply
-from bothways.trust.evidence.asking import Form
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import HTTPRequest
 from bothways.trust.evidence.stapling import Stapling
 from fetch.responders import Asked, answering, in_fake_time, redirect, reply
 from pki import DAY, NOW, ocsp_response
@@ -48,7 +48,7 @@ class World:
     async def resolve(self, host: str, port: int) -> list[str]:
         return ["10.0.0.1"]
 
-    async def exchange(self, form: Form, address: str, limit: int) -> Reply:
+    async def exchange(self, form: HTTPRequest, address: str, limit: int) -> Reply:
         now = self.clock.now()
         self.asked.append(now)
         if self.down[0] <= now < self.down[1]:

@@ -15,7 +15,7 @@ from bothways import TLSError
 from bothways.fetch import transport
 from bothways.fetch.transport import HEAD_LIMIT, PIECE, Reply, exchange, resolve
 from bothways.net import wrap
-from bothways.trust.evidence.asking import Form
+from bothways.trust.evidence.http_exchange import HTTPRequest
 from bothways.trust.evidence.locations import read_location
 from fetch.responders import Asked, Responder, answering, redirect, reply
 
@@ -28,7 +28,7 @@ def talk(
     responder: Responder, method: str = "GET", body: bytes = b"", path: str = "x", **headers: str
 ) -> Reply:
     location = read_location(f"http://ocsp.example:{responder.port}/{path}")
-    return asyncio.run(exchange(Form(method, location, headers, body), "127.0.0.1", LIMIT))
+    return asyncio.run(exchange(HTTPRequest(method, location, headers, body), "127.0.0.1", LIMIT))
 
 
 def test_the_address_is_dialled_and_the_host_is_only_named() -> None:
@@ -131,7 +131,7 @@ def test_an_endless_or_crooked_answer_is_left_soon_and_holds_up_nobody(answer: b
 
     async def ask(port: int) -> str:
         waiting = asyncio.create_task(others())
-        form = Form("GET", read_location(f"http://ocsp.example:{port}/"), {})
+        form = HTTPRequest("GET", read_location(f"http://ocsp.example:{port}/"), {})
         try:
             return str((await exchange(form, "127.0.0.1", 32 * 1024 * 1024)).status)
         except ValueError as error:
@@ -156,7 +156,7 @@ def test_a_machine_where_nothing_listens_is_an_error_of_the_network() -> None:
     """OSError, which says what."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    form = Form("GET", read_location(f"http://127.0.0.1:{port}/"), {})
+    form = HTTPRequest("GET", read_location(f"http://127.0.0.1:{port}/"), {})
     with pytest.raises(ConnectionRefusedError):
         asyncio.run(exchange(form, "127.0.0.1", LIMIT))
 
@@ -170,7 +170,7 @@ def test_who_waits_may_leave_and_the_connection_goes() -> None:
         return b""
 
     async def impatient(responder: Responder) -> None:
-        form = Form("GET", read_location(responder.url), {})
+        form = HTTPRequest("GET", read_location(responder.url), {})
         async with asyncio.timeout(0.1):
             await exchange(form, "127.0.0.1", LIMIT)
 
@@ -185,7 +185,7 @@ def over_https(host: str) -> Reply:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_answered_once, args=(listener,), daemon=True).start()
         location = read_location(f"https://{host}:{listener.getsockname()[1]}/", https=True)
-        return asyncio.run(exchange(Form("GET", location, {}), "127.0.0.1", LIMIT))
+        return asyncio.run(exchange(HTTPRequest("GET", location, {}), "127.0.0.1", LIMIT))
 
 
 def _answered_once(listener: socket.socket) -> None:

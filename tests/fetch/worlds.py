@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from bothways.fetch.fetcher import Fetcher
 from bothways.fetch.transport import Reply
-from bothways.trust.evidence.asking import Form
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import HTTPRequest
 
 OPEN, INNER = "8.8.8.8", "10.0.0.1"
 
@@ -28,7 +28,7 @@ class World:
     pages: dict[str, object] = field(default_factory=dict)
     names: dict[str, object] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
-    forms: list[Form] = field(default_factory=list)
+    forms: list[HTTPRequest] = field(default_factory=list)
 
     async def resolve(self, host: str, port: int) -> list[str]:
         found = self.names.get(host, [OPEN])
@@ -38,7 +38,7 @@ class World:
             raise found
         return found
 
-    async def exchange(self, form: Form, address: str, limit: int) -> Reply:
+    async def exchange(self, form: HTTPRequest, address: str, limit: int) -> Reply:
         self.forms.append(form)
         self.asked.append((str(form.location), address))
         page = self.pages.get(str(form.location), Reply(404))

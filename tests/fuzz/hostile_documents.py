@@ -39,8 +39,8 @@ from bothways.ladder.layout import lay_out
 from bothways.ladder.text import as_text
 from bothways.trust.crl import crls_in
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.gathered import Gathered
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.ocsp import responses_in
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.parsing import EncodingError, PassphraseNeeded
@@ -246,7 +246,7 @@ def judge_revocation(chain: list[bytes], lists: bytes = LIST, responses: bytes =
                 at=NOON,
                 revocation=revocation,
                 staples=(responses,),
-                fetched=Gathered(),
+                fetched=FetchedEvidence(),
             )
         )
 

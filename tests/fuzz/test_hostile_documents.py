@@ -14,7 +14,7 @@ from bothways.describe.messages import summary
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry
 from bothways.trust import parsing
 from bothways.trust.anchors import certificates_in
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import crls_in
 from bothways.trust.ocsp import responses_in
 from bothways.trust.path import judge
@@ -207,10 +207,10 @@ def _whole(full: bool):
 
 @BEARING
 def test_what_trust_takes_apart_keeps_what_it_says_of_itself(full: bool) -> None:
-    """`Parsed.x509` goes to programs: its numbers, dates and key were read when it was loaded."""
+    """`ParsedCertificate.x509` goes to programs: its numbers, dates and key were read when it was loaded."""
     draws = random.Random("parsed")
     for _ in range(COUNT * (TIMES if full else 1)):
-        parsed = parsing.readable("", Parsed, MAKERS["leaf"](draws))
+        parsed = parsing.readable("", ParsedCertificate, MAKERS["leaf"](draws))
         if parsed is not None and parsing.readable("", parsed.load) is not None:
             found = parsed.x509
             assert found.public_key() == parsed.key

@@ -21,7 +21,7 @@ from bothways.ca.profiles import Holder, Profile
 from bothways.errors import TLSError
 from bothways.fetch import blocking
 from bothways.net import connect, wrap
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
 from bothways.trust.verification import verify as judge

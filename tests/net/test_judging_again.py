@@ -14,7 +14,7 @@ from bothways import Alert, Caution, EvidenceWanted, Fault, PeerAlert, PeerFault
 from bothways.net import Channel, wrap
 from bothways.net import channel as source
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 
 pytestmark = pytest.mark.network

@@ -10,7 +10,7 @@ from bothways.iana import Alert, SignatureScheme
 from bothways.roles import StepId
 from bothways.tls.account import Account, Answers
 from bothways.tls.events import Data, Established, EvidenceWanted, Failed, PeerClosed, Warned
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from pair import NOON, Pair
 from tls.handshake.conversations import CONVERSATIONS, Conversation, credentials
 

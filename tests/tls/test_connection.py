@@ -22,7 +22,7 @@ from bothways.iana import Alert
 from bothways.tls.crypto.signing import sign
 from bothways.tls.events import EvidenceWanted
 from bothways.tls.handshake.steps import Step
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from pair import NOON, FrozenClock, Pair, pair, received
 from tls.handshake.conversations import (
     CONVERSATIONS,

@@ -17,14 +17,14 @@ from bothways.tls.handshake.script import Agreed, Enter, Script, Wait
 from bothways.tls.handshake.steps import Step
 from bothways.tls.runner import ScriptRunner
 from bothways.trust import Fetch
-from bothways.trust.evidence.asking import Missing
-from bothways.trust.verdict import Want
+from bothways.trust.evidence.http_exchange import Missing
+from bothways.trust.verdict import EvidenceRequest
 from pair import NOON, FrozenClock
 from tls.handshake.conversations import credentials, identity
 
 CERTIFICATE = credentials("localhost").certificate
 ANY: Any = None
-WANT = Want("crl", ANY, ANY, ("http://crl.example/",))
+WANT = EvidenceRequest("crl", ANY, ANY, ("http://crl.example/",))
 EVIDENCE = EvidenceWanted((WANT,), Fetch(by_caller=True), NOON, 5.0)
 SIGNATURE = SignatureWanted(SignatureScheme.ecdsa_secp256r1_sha256, b"data", CERTIFICATE)
 CHECKS = ChecksWanted((lambda: None,))

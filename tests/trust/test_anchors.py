@@ -6,7 +6,7 @@ import pytest
 
 from bothways.errors import ConfigError
 from bothways.trust.anchors import REMEMBERED_CERTIFICATES, Recent, TrustStore, certificates_in
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from pki import intermediate, key, leaf, name, root
 
 ROOT = root()
@@ -52,19 +52,19 @@ def test_anchors_are_found_by_the_name_of_the_issuer():
     """RFC 5280 7.1: letter case does not count; several may have one name."""
     twin = root("ROOT", own_key=key("P-256", 1))
     store = TrustStore.from_certificates([ROOT.certificate, twin.certificate, OTHER.certificate])
-    found = store.issuers_of(Parsed(leaf(ROOT, key_identifiers=False).der))
+    found = store.issuers_of(ParsedCertificate(leaf(ROOT, key_identifiers=False).der))
     assert [each.der for each in found] == [ROOT.der, twin.der]
-    assert [each.der for each in store.issuers_of(Parsed(leaf(twin).der))] == [twin.der]
+    assert [each.der for each in store.issuers_of(ParsedCertificate(leaf(twin).der))] == [twin.der]
     capitals = leaf(ROOT, issuer_name=name("rOOt"), key_identifiers=False)
-    assert [each.der for each in store.issuers_of(Parsed(capitals.der))] == [ROOT.der, twin.der]
-    assert list(store.issuers_of(Parsed(leaf(intermediate(ROOT)).der))) == []
+    assert [each.der for each in store.issuers_of(ParsedCertificate(capitals.der))] == [ROOT.der, twin.der]
+    assert list(store.issuers_of(ParsedCertificate(leaf(intermediate(ROOT)).der))) == []
 
 
 def test_an_anchor_is_recognised_by_its_very_bytes():
     """A certificate of the same name and key is another certificate."""
     store = TrustStore.from_pem(ROOT.pem)
-    assert store.own(Parsed(ROOT.der)) is not None
-    assert store.own(Parsed(root().der)) is None
+    assert store.own(ParsedCertificate(ROOT.der)) is not None
+    assert store.own(ParsedCertificate(root().der)) is None
 
 
 def test_subjects_are_the_der_names_each_once():
@@ -79,7 +79,7 @@ def test_the_memory_is_bounded_and_drops_the_oldest():
     store = TrustStore.from_pem(ROOT.pem, remember_paths=8)
     edges = [(bytes([each]), b"key") for each in range(20)]
     for edge in edges:
-        store.remember(edge, Parsed(ROOT.der))
+        store.remember(edge, ParsedCertificate(ROOT.der))
     known = [store.remembers(edge) for edge in edges]
     assert sum(known) <= 8
     assert all(known[-4:])
@@ -91,7 +91,7 @@ def test_the_memory_is_bounded_and_drops_the_oldest():
 def test_the_memory_can_be_off_and_never_negative():
     store = TrustStore.from_pem(ROOT.pem, remember_paths=0)
     assert not store.remembers_paths
-    store.remember((b"a", b"b"), Parsed(ROOT.der))
+    store.remember((b"a", b"b"), ParsedCertificate(ROOT.der))
     assert not store.remembers((b"a", b"b"))
     with pytest.raises(ConfigError, match="remember_paths"):
         TrustStore.from_pem(ROOT.pem, remember_paths=-1)
@@ -121,11 +121,11 @@ def test_other_blocks_in_a_file_are_passed_over():
 def test_certificates_on_a_path_to_an_anchor_are_kept_taken_apart_within_bounds():
     """What was read of them is kept, never a verdict on them."""
     store = TrustStore.from_pem(ROOT.pem, remember_paths=8)
-    ca = Parsed(intermediate(ROOT).der)
+    ca = ParsedCertificate(intermediate(ROOT).der)
     assert store.parsed(ca.der) is not ca
     store.remember((ca.digest, b"key"), ca)
     assert store.parsed(ca.der) is ca
-    many = [Parsed(leaf(ROOT, f"h{each}.example").der) for each in range(8)]
+    many = [ParsedCertificate(leaf(ROOT, f"h{each}.example").der) for each in range(8)]
     for each in many:
         store.remember((each.digest, b"key"), each)
     assert store.parsed(ca.der) is not ca

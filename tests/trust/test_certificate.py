@@ -11,9 +11,9 @@ from cryptography.x509 import BasicConstraints, Name
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bothways.trust.certificate import Parsed, issuer_of, subject_of
+from bothways.trust.certificate import ParsedCertificate, issuer_of, subject_of
 from bothways.trust.der import element
-from bothways.trust.distinguished import dotted
+from bothways.trust.distinguished_names import dotted
 from pki import as_version_1, intermediate, leaf, name, root
 from pki import der as encode
 from raw_certificates import alternatives, edited, general_name, raw
@@ -25,7 +25,7 @@ SERVER = leaf(CA)
 
 def test_the_parts_are_those_that_the_parser_finds():
     """RFC 5280 4.1."""
-    parsed, certificate = Parsed(SERVER.der), SERVER.certificate
+    parsed, certificate = ParsedCertificate(SERVER.der), SERVER.certificate
     assert parsed.subject == certificate.subject.public_bytes()
     assert parsed.issuer == certificate.issuer.public_bytes()
     assert int.from_bytes(parsed.serial, "big") == certificate.serial_number
@@ -36,17 +36,19 @@ def test_the_parts_are_those_that_the_parser_finds():
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
     )
-    assert parsed.authority_key_identifier == Parsed(CA.der).subject_key_identifier
+    assert parsed.authority_key_identifier == ParsedCertificate(CA.der).subject_key_identifier
     assert (parsed.subject_text, parsed.issuer_text) == ("CN=server.example", "CN=Intermediate")
 
 
 def test_issuer_and_child_know_each_other_by_name():
     """RFC 5280 7.1."""
-    assert Parsed(CA.der).is_named_issuer_of(Parsed(SERVER.der))
-    assert Parsed(CA.der).is_named_issuer_of(Parsed(leaf(CA, issuer_name=name("INTERMEDIATE")).der))
-    assert not Parsed(ROOT.der).is_named_issuer_of(Parsed(SERVER.der))
-    assert Parsed(ROOT.der).is_self_issued
-    assert not Parsed(CA.der).is_self_issued
+    assert ParsedCertificate(CA.der).is_named_issuer_of(ParsedCertificate(SERVER.der))
+    assert ParsedCertificate(CA.der).is_named_issuer_of(
+        ParsedCertificate(leaf(CA, issuer_name=name("INTERMEDIATE")).der)
+    )
+    assert not ParsedCertificate(ROOT.der).is_named_issuer_of(ParsedCertificate(SERVER.der))
+    assert ParsedCertificate(ROOT.der).is_self_issued
+    assert not ParsedCertificate(CA.der).is_self_issued
 
 
 def test_a_signature_algorithm_that_differs_inside_and_outside_is_refused():
@@ -57,7 +59,7 @@ def test_a_signature_algorithm_that_differs_inside_and_outside_is_refused():
         SERVER.der[::-1].replace(sha256[::-1], sha384[::-1], 1)[::-1],
     ):
         with pytest.raises(ValueError, match="signature algorithm inside"):
-            Parsed(der)
+            ParsedCertificate(der)
 
 
 def test_a_certificate_has_one_spelling_outside_its_signed_part():
@@ -75,8 +77,8 @@ def test_a_certificate_has_one_spelling_outside_its_signed_part():
         b"",
     ):
         with pytest.raises(ValueError, match=r"signature|cut off|past the end"):
-            Parsed(encode(0x30, body + value))
-    assert Parsed(encode(0x30, body + SERVER.der[start - 2 :])).der == SERVER.der
+            ParsedCertificate(encode(0x30, body + value))
+    assert ParsedCertificate(encode(0x30, body + SERVER.der[start - 2 :])).der == SERVER.der
 
 
 @pytest.mark.parametrize("part", ["subject", "issuer"])
@@ -93,23 +95,23 @@ def test_a_name_with_an_endless_string_is_refused(part):
         inner = encode(0x30, tbs[first:stop].replace(old, encode(0x30, encode(0x31, value))))
         return encode(0x30, inner + made.der[made.der.index(tbs) + len(tbs) :])
 
-    Parsed(with_name("\u00e9" * 256)).load()
-    Parsed(with_name("e" * 5_000)).load()
+    ParsedCertificate(with_name("\u00e9" * 256)).load()
+    ParsedCertificate(with_name("e" * 5_000)).load()
     with pytest.raises(ValueError, match="more than 256 characters"):
-        Parsed(with_name("\u00e9" * 257)).load()
+        ParsedCertificate(with_name("\u00e9" * 257)).load()
 
 
 def test_a_year_that_no_calendar_has_is_unreadable():
     """RFC 5280 4.1.2.5.2: year 0 passes the parser, and may not surprise whoever asks for the period."""
     der = leaf(CA, not_after=datetime(2050, 6, 1, tzinfo=UTC)).der
-    parsed = Parsed(der.replace(b"20500601", b"00000601"))
+    parsed = ParsedCertificate(der.replace(b"20500601", b"00000601"))
     with pytest.raises(ValueError, match="year 0"):
         parsed.load()
 
 
 def test_a_serial_number_that_is_not_positive_is_borne():
     """RFC 5280 4.1.2.2: users should handle them gracefully; no warning escapes."""
-    parsed = Parsed(
+    parsed = ParsedCertificate(
         leaf(CA, serial=0x1122334455).der.replace(bytes.fromhex("1122334455"), bytes.fromhex("ff22334455"))
     )
     parsed.load()
@@ -120,12 +122,12 @@ def test_a_serial_number_that_is_not_positive_is_borne():
 def test_bytes_after_the_certificate_are_refused():
     """RFC 5280 4.1."""
     with pytest.raises(ValueError, match="1 bytes follow"):
-        Parsed(SERVER.der + b"\x00")
+        ParsedCertificate(SERVER.der + b"\x00")
 
 
 def test_a_certificate_without_any_name_is_told_as_such():
     """RFC 5280 4.1.2.6."""
-    assert Parsed(leaf(ROOT, None, alternatives=()).der).subject_text == "(no name)"
+    assert ParsedCertificate(leaf(ROOT, None, alternatives=()).der).subject_text == "(no name)"
 
 
 @given(st.integers(0, len(SERVER.der) - 1), st.integers(1, 255))
@@ -134,7 +136,7 @@ def test_an_altered_byte_gives_a_certificate_or_a_value_error(place, change):
     der = bytearray(SERVER.der)
     der[place] ^= change
     try:
-        parsed = Parsed(bytes(der))
+        parsed = ParsedCertificate(bytes(der))
         parsed.load()
     except ValueError:
         return
@@ -145,34 +147,34 @@ def test_an_altered_byte_gives_a_certificate_or_a_value_error(place, change):
 def test_no_prefix_is_a_certificate(length):
     """RFC 5280 4.1."""
     with pytest.raises(ValueError, match=r".+"):
-        Parsed(SERVER.der[:length])
+        ParsedCertificate(SERVER.der[:length])
 
 
 def test_an_extension_that_stands_twice_is_refused_by_name():
     """RFC 5280 4.2."""
     der = SERVER.der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
     with pytest.raises(ValueError, match="extensions: subjectKeyIdentifier stands there twice"):
-        Parsed(der).load()
+        ParsedCertificate(der).load()
 
 
 def test_a_key_of_an_unknown_kind_is_refused():
     """RFC 5280 4.1.2.7."""
     ec_public_key, nobodys = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209")
     with pytest.raises(ValueError, match="subjectPublicKeyInfo: a key of a kind that we do not know"):
-        Parsed(SERVER.der.replace(ec_public_key, nobodys)).load()
+        ParsedCertificate(SERVER.der.replace(ec_public_key, nobodys)).load()
 
 
 def test_a_name_of_many_parts_is_refused():
     """Each part is taken up several times in a judgement."""
     part = encode(0x31, encode(0x30, bytes.fromhex("0603550403") + encode(0x0C, b"a")))
-    Parsed(edited(SERVER, subject=encode(0x30, part * 64)).der).load()
+    ParsedCertificate(edited(SERVER, subject=encode(0x30, part * 64)).der).load()
     with pytest.raises(ValueError, match="subject: it is no distinguished name of at most 64 attributes"):
-        Parsed(edited(SERVER, subject=encode(0x30, part * 65)).der).load()
+        ParsedCertificate(edited(SERVER, subject=encode(0x30, part * 65)).der).load()
 
 
 def test_digests_are_of_the_whole_certificate_and_of_its_key():
     """What an edge of the path memory is made of."""
-    parsed = Parsed(SERVER.der)
+    parsed = ParsedCertificate(SERVER.der)
     spki = SERVER.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert parsed.digest == sha256(SERVER.der).digest()
     assert parsed.key_digest == sha256(spki).digest()
@@ -181,9 +183,9 @@ def test_digests_are_of_the_whole_certificate_and_of_its_key():
 
 def test_parts_are_loaded_when_first_asked_for():
     """Names and key are cheap; the rest is not."""
-    assert Parsed(SERVER.der).extension(BasicConstraints).ca is False
-    assert Parsed(SERVER.der).x509 == SERVER.certificate
-    unreadable = Parsed(
+    assert ParsedCertificate(SERVER.der).extension(BasicConstraints).ca is False
+    assert ParsedCertificate(SERVER.der).x509 == SERVER.certificate
+    unreadable = ParsedCertificate(
         leaf(ROOT, None).der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
     )
     assert unreadable.subject_text == "(no name)"
@@ -191,7 +193,7 @@ def test_parts_are_loaded_when_first_asked_for():
 
 def test_version_1_is_what_a_certificate_without_a_version_has():
     """RFC 5280 4.1.2.1."""
-    parsed = Parsed(as_version_1(CA).der)
+    parsed = ParsedCertificate(as_version_1(CA).der)
     assert (parsed.version, parsed.extensions, parsed.subject_text) == (1, {}, "CN=Intermediate")
 
 
@@ -201,7 +203,7 @@ def test_a_serial_number_that_is_no_integer_is_refused():
     at = bytes(der).index(bytes.fromhex("02051122334455"))
     der[at] = 0x04
     with pytest.raises(ValueError, match="no serialNumber"):
-        Parsed(bytes(der))
+        ParsedCertificate(bytes(der))
 
 
 def test_extensions_are_for_version_3():
@@ -211,14 +213,14 @@ def test_extensions_are_for_version_3():
     unversioned = encode(0x30, tbs[4:].removeprefix(bytes.fromhex("a003020102")))
     der = encode(0x30, unversioned + bytes.fromhex("300a06082a8648ce3d040302") + b"\x03\x01\x00")
     with pytest.raises(ValueError, match="it has extensions, which version 1 has not"):
-        Parsed(der).load()
+        ParsedCertificate(der).load()
 
 
 def test_an_issuer_has_a_name():
     """RFC 5280 4.1.2.4."""
     nameless = root(Name([]))
     with pytest.raises(ValueError, match="issuer: it is empty"):
-        Parsed(nameless.der).load()
+        ParsedCertificate(nameless.der).load()
 
 
 def test_a_serial_number_of_more_than_20_octets_is_borne():
@@ -230,8 +232,8 @@ def test_a_serial_number_of_more_than_20_octets_is_borne():
     parts = encode(
         0x30, encode(0x30, long[header:]) + bytes.fromhex("300a06082a8648ce3d040302") + b"\x03\x01\x00"
     )
-    assert Parsed(parts).x509.serial_number == int.from_bytes(b"\x11" * 24, "big")
-    parsed = Parsed(parts)
+    assert ParsedCertificate(parts).x509.serial_number == int.from_bytes(b"\x11" * 24, "big")
+    parsed = ParsedCertificate(parts)
     parsed.load()
     parsed.load()
 
@@ -262,7 +264,7 @@ def test_a_version_has_the_parts_that_it_may_have(what, without, changes, proble
     """RFC 5280 4.1.2.1, 4.1.2.8 and 4.1.2.9."""
 
     def read():
-        Parsed(edited(SERVER, *without, **changes).der).load()
+        ParsedCertificate(edited(SERVER, *without, **changes).der).load()
 
     if problem is None:
         read()
@@ -273,13 +275,13 @@ def test_a_version_has_the_parts_that_it_may_have(what, without, changes, proble
 
 def test_extensions_are_found_as_they_stand():
     """RFC 5280 4.1: what the parser re-encodes or cannot read is read from these."""
-    found = Parsed(SERVER.der).raw_extensions
+    found = ParsedCertificate(SERVER.der).raw_extensions
     assert [dotted(oid) for oid in found] == [
         each.oid.dotted_string for each in SERVER.certificate.extensions
     ]
     for each in SERVER.certificate.extensions:
         assert (each.critical, each.value.public_bytes()) in found.values()
-    assert Parsed(edited(SERVER, "version", "extensions").der).raw_extensions == {}
+    assert ParsedCertificate(edited(SERVER, "version", "extensions").der).raw_extensions == {}
 
 
 @pytest.mark.parametrize(
@@ -299,7 +301,7 @@ def test_extensions_are_found_as_they_stand():
 )
 def test_extensions_that_are_none_are_told(extensions, problem):
     """RFC 5280 4.2."""
-    parsed = Parsed(edited(SERVER, extensions=encode(0xA3, extensions)).der)
+    parsed = ParsedCertificate(edited(SERVER, extensions=encode(0xA3, extensions)).der)
     with pytest.raises(ValueError, match=problem):
         _ = parsed.raw_extensions
 
@@ -317,7 +319,7 @@ NAMES = {
 @pytest.mark.parametrize("what", NAMES)
 def test_alternative_names_that_the_parser_refuses_are_read(what):
     """RFC 5280 4.2.1.6: each kind may be there, and a malformed name does not take the others away."""
-    parsed = Parsed(leaf(CA, alternatives=(), extra=[alternatives(NAMES[what], SERVER_NAME)]).der)
+    parsed = ParsedCertificate(leaf(CA, alternatives=(), extra=[alternatives(NAMES[what], SERVER_NAME)]).der)
     parsed.load()
     assert [str(each) for each in parsed.alternative_names][1:] == ["server.example"]
 
@@ -339,12 +341,12 @@ SERVER_NAME = general_name("DNS", b"server.example")
 def test_names_and_constraints_that_are_none_are_refused_critical_or_not(extension, problem):
     """RFC 5280 4.2.1.6 and 4.2.1.10."""
     with pytest.raises(ValueError, match=problem):
-        Parsed(leaf(CA, alternatives=(), extra=[extension]).der).load()
+        ParsedCertificate(leaf(CA, alternatives=(), extra=[extension]).der).load()
 
 
 def test_a_certificate_without_these_extensions_has_none():
     """RFC 5280 4.2.1.6 and 4.2.1.10."""
-    parsed = Parsed(leaf(CA, alternatives=()).der)
+    parsed = ParsedCertificate(leaf(CA, alternatives=()).der)
     assert parsed.alternative_names is None
     assert parsed.name_constraints is None
 
@@ -370,7 +372,7 @@ UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 )
 def test_times_are_read_in_either_form(tag, text, end):
     """RFC 5280 4.1.2.5: two digits are 1950 to 2049, and four may name those years too."""
-    assert Parsed(edited(SERVER, validity=period(tag, text)).der).not_after == end
+    assert ParsedCertificate(edited(SERVER, validity=period(tag, text)).der).not_after == end
 
 
 @pytest.mark.parametrize(
@@ -397,14 +399,14 @@ def test_times_are_read_in_either_form(tag, text, end):
 def test_a_time_in_no_form_of_the_rfc_is_refused(tag, text):
     """RFC 5280 4.1.2.5.1 and 4.1.2.5.2: Zulu, with seconds, without fractions."""
     with pytest.raises(ValueError, match=r".+"):
-        Parsed(edited(SERVER, validity=period(tag, text)).der).load()
+        ParsedCertificate(edited(SERVER, validity=period(tag, text)).der).load()
 
 
 @pytest.mark.parametrize("serial", ["00", "ff", "0080", "8000", "14" * 20, "14" * 21, "14" * 200, "91" * 20])
 def test_any_serial_number_is_borne(serial):
     """RFC 5280 4.1.2.2: what CAs may not make, users handle gracefully."""
     number = bytes.fromhex(serial)
-    parsed = Parsed(edited(SERVER, serial=encode(0x02, number)).der)
+    parsed = ParsedCertificate(edited(SERVER, serial=encode(0x02, number)).der)
     parsed.load()
     assert parsed.serial == number
 
@@ -413,7 +415,7 @@ def test_any_serial_number_is_borne(serial):
 def test_a_serial_number_that_is_no_integer_of_der_is_refused(serial):
     """X.690 8.3.2."""
     with pytest.raises(ValueError, match="serial"):
-        Parsed(edited(SERVER, serial=encode(0x02, bytes.fromhex(serial))).der).load()
+        ParsedCertificate(edited(SERVER, serial=encode(0x02, bytes.fromhex(serial))).der).load()
 
 
 def attribute(tag: int, value: bytes) -> bytes:
@@ -436,7 +438,7 @@ def test_a_name_that_is_none_is_refused_by_its_place(what: str, place: str) -> N
     """RFC 5280 4.1.2.4."""
     named = edited(SERVER, **{place: encode(0x30, NO_NAMES[what])})
     with pytest.raises(ValueError, match=place):
-        Parsed(named.der).load()
+        ParsedCertificate(named.der).load()
 
 
 @pytest.mark.parametrize(
@@ -451,7 +453,7 @@ def test_a_name_that_is_none_is_refused_by_its_place(what: str, place: str) -> N
 )
 def test_a_name_of_odd_strings_can_be_compared_and_told(name: bytes) -> None:
     """The parser of X.509 refuses most of these; public roots have TeletexString in Latin letters."""
-    parsed = Parsed(edited(SERVER, subject=encode(0x30, name)).der)
+    parsed = ParsedCertificate(edited(SERVER, subject=encode(0x30, name)).der)
     assert parsed.load().x509.serial_number > 0
     assert parsed.normal_subject
     assert subject_of(parsed.x509) == parsed.subject_text

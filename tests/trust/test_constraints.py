@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 
 from bothways.faults import Fault
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import certificate_reasons, flaws, key_weakness
 from bothways.trust.policies import Policies, policy_reasons
 from bothways.trust.verdict import Purpose
@@ -18,7 +18,7 @@ ROOT = root()
 
 
 def reasons(issued: Issued, purpose: Purpose = Purpose.SERVER, key_usage: str | None = "digitalSignature"):
-    path = [Parsed(each.der) for each in (issued, *issued.above)]
+    path = [ParsedCertificate(each.der) for each in (issued, *issued.above)]
     return certificate_reasons(path, purpose, NOW, key_usage)
 
 
@@ -105,7 +105,7 @@ def test_a_refused_usage_says_what_is_allowed():
 def test_a_weak_key_is_refused_wherever_it_stands(kind, weakness):
     """RFC 9325 4.5."""
     weak = leaf(ROOT, key_kind=kind)
-    assert key_weakness(Parsed(weak.der)) == weakness
+    assert key_weakness(ParsedCertificate(weak.der)) == weakness
     assert [(each.fault, each.facts) for each in reasons(weak)] == (
         [(Fault.WEAK_KEY, {"got": weakness})] if weakness else []
     )
@@ -125,13 +125,13 @@ def test_an_rsa_key_with_a_long_exponent_is_refused(bits, exponent, weakness):
     """FIPS 186-5 A.1.1; OpenSSL checks nothing by a large modulus with a longer one."""
     modulus = key(f"RSA-{bits}").public_key().public_numbers().n
     odd = edited(leaf(ROOT), key=rsa_key(modulus, exponent))
-    assert key_weakness(Parsed(odd.der)) == weakness
+    assert key_weakness(ParsedCertificate(odd.der)) == weakness
 
 
 def test_an_rsa_key_with_an_even_modulus_is_refused():
     """It is no product of two primes."""
     odd = edited(leaf(ROOT), key=rsa_key((1 << 2047) + 2, 65537))
-    assert key_weakness(Parsed(odd.der)) == "RSA of 2048 bits with an even modulus"
+    assert key_weakness(ParsedCertificate(odd.der)) == "RSA of 2048 bits with an even modulus"
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 4, 65536])
@@ -139,7 +139,7 @@ def test_an_rsa_key_with_an_exponent_that_is_none_is_not_read(exponent):
     """RFC 8017 3.1: an odd number of 3 or more."""
     modulus = key("RSA-2048").public_key().public_numbers().n
     with pytest.raises(ValueError, match="subjectPublicKeyInfo: e must be"):
-        Parsed(edited(leaf(ROOT), key=rsa_key(modulus, exponent)).der).load()
+        ParsedCertificate(edited(leaf(ROOT), key=rsa_key(modulus, exponent)).der).load()
 
 
 def test_a_weak_key_of_an_anchor_is_refused():
@@ -185,13 +185,13 @@ def test_a_leafs_key_usage_is_held_to_what_its_key_does():
 def test_without_purpose_and_key_usage_the_leaf_may_be_anything():
     """RFC 5280 6.3.3 f: the path of a list's signer."""
     signer = issue("Signer", ROOT, key_usage=("crl_sign",), usage=("codeSigning",))
-    path = [Parsed(each.der) for each in (signer, ROOT)]
+    path = [ParsedCertificate(each.der) for each in (signer, ROOT)]
     assert certificate_reasons(path, None, NOW, None) == []
 
 
 def test_what_is_wrong_with_a_certificate_everywhere_is_found_once():
     """Issuers on remembered paths keep it."""
-    weak = Parsed(leaf(ROOT, key_kind="RSA-1024").der)
+    weak = ParsedCertificate(leaf(ROOT, key_kind="RSA-1024").der)
     assert flaws(weak) is flaws(weak)
 
 
@@ -218,8 +218,8 @@ def test_a_policy_qualifier_that_cannot_be_interpreted_refuses_where_policies_ar
 def test_a_policy_with_an_unknown_qualifier_counts():
     """RFC 5280 4.2.1.4: the qualifier is ignored, and the policy is not."""
     policies = raw("2.5.29.32", sequence(sequence(POLICY, sequence(NOBODYS))))
-    top = Parsed(ROOT.der)
-    path = [Parsed(leaf(ROOT, extra=[policies]).der), top]
+    top = ParsedCertificate(ROOT.der)
+    path = [ParsedCertificate(leaf(ROOT, extra=[policies]).der), top]
     assert policy_reasons(path, Policies(frozenset({"1.2.3.4"}), required=True)) == []
     [reason] = policy_reasons(path, Policies(frozenset({"1.2.3.5"}), required=True))
     assert reason.fault is Fault.NO_VALID_POLICY

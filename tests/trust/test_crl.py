@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways.errors import ConfigError
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import ALL_REASONS, CRL, MAX_HEADER, crls_in, point_names
 from bothways.trust.der import encoded, expect_element
 from pki import DAY, NOW, crl, issue, issuing_point, key, leaf, name, root
@@ -24,7 +24,7 @@ BIG = crl(ROOT, *[issue(f"c{each}", ROOT, serial=each + 1) for each in range(300
 
 
 def ask(found: CRL, issued) -> object:
-    parsed = Parsed(issued.der)
+    parsed = ParsedCertificate(issued.der)
     return found.find(parsed.serial, parsed.normal_issuer)
 
 
@@ -71,10 +71,12 @@ def test_keys_of_strangers_do_not_keep_out_the_signers_own(monkeypatch):
     """CPU: a peer may show many certificates in a CA's name, and a long list is hashed for each key anew."""
     found = CRL(crl(ROOT))
     for number in range(20):
-        assert not found.is_signed_by(Parsed(root("Many", own_key=key("P-256", 2000 + number)).der))
-    assert found.is_signed_by(Parsed(ROOT.der))
+        assert not found.is_signed_by(
+            ParsedCertificate(root("Many", own_key=key("P-256", 2000 + number)).der)
+        )
+    assert found.is_signed_by(ParsedCertificate(ROOT.der))
     monkeypatch.setattr("bothways.trust.crl.is_signature_of", lambda *_: pytest.fail("hashed again"))
-    assert found.is_signed_by(Parsed(ROOT.der))
+    assert found.is_signed_by(ParsedCertificate(ROOT.der))
 
 
 @pytest.mark.parametrize("kind", ["P-256", "RSA-2048", "Ed25519", "ML-DSA-44"])
@@ -82,19 +84,21 @@ def test_a_list_is_signed_by_its_issuers_key_and_by_no_other(kind):
     """RFC 5280 6.3.3 g."""
     top, other = root(f"CRL {kind}", key_kind=kind), root("Other", own_key=key("P-256", 77))
     found = CRL(crl(top))
-    assert found.is_signed_by(Parsed(top.der))
-    assert not found.is_signed_by(Parsed(other.der))
+    assert found.is_signed_by(ParsedCertificate(top.der))
+    assert not found.is_signed_by(ParsedCertificate(other.der))
     altered = bytearray(crl(top))
     altered[-1] ^= 1
-    assert not CRL(bytes(altered)).is_signed_by(Parsed(top.der))
+    assert not CRL(bytes(altered)).is_signed_by(ParsedCertificate(top.der))
 
 
 def test_a_signature_is_checked_once_for_each_key():
     """A list of many megabytes is hashed once."""
     found = CRL(LIST)
-    assert [found.is_signed_by(Parsed(ROOT.der)) for _ in range(2)] == [True, True]
+    assert [found.is_signed_by(ParsedCertificate(ROOT.der)) for _ in range(2)] == [True, True]
     for number in range(40):
-        assert not found.is_signed_by(Parsed(root("Many", own_key=key("P-256", 2000 + number)).der))
+        assert not found.is_signed_by(
+            ParsedCertificate(root("Many", own_key=key("P-256", 2000 + number)).der)
+        )
     assert len(found._signed_by) == 16
 
 
@@ -103,7 +107,7 @@ def test_a_weak_signature_does_not_count():
     top = root("CRL RSA", key_kind="RSA-2048")
     der = crl(top).replace(bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105"))
     assert CRL(der).weakness() == "SHA-1"
-    assert not CRL(der).is_signed_by(Parsed(top.der))
+    assert not CRL(der).is_signed_by(ParsedCertificate(top.der))
     assert CRL(LIST).weakness() is None
 
 
@@ -132,7 +136,7 @@ def damaged(signed: bool = True) -> bytes:
 
 def test_entries_are_not_looked_at_before_the_signature(monkeypatch):
     """CPU: whoever is on the way of a download could else have anything of millions of entries read."""
-    signer, stranger = Parsed(ROOT.der), Parsed(root("Stranger").der)
+    signer, stranger = ParsedCertificate(ROOT.der), ParsedCertificate(root("Stranger").der)
     monkeypatch.setattr("bothways.trust.crl.Entries", lambda *_: pytest.fail("read before it was checked"))
     for der in (LIST, damaged(), damaged(signed=False)):
         found = CRL(der)
@@ -149,7 +153,7 @@ def test_entries_are_not_looked_at_before_the_signature(monkeypatch):
 def test_a_signed_list_whose_entries_cannot_be_read_says_so_and_is_found_in_no_file():
     """RFC 5280 5.1.2.6: it proves nobody good."""
     found = CRL(damaged())
-    assert found.prepare(Parsed(ROOT.der))
+    assert found.prepare(ParsedCertificate(ROOT.der))
     assert "its entries cannot be read" in found.problem
     assert ask(found, ONE) is None and len(found) == 0
     with pytest.raises(ConfigError, match="file: CRL 1 cannot be read: .*revoked_certificates"):

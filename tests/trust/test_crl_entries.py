@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.crl_entries import Entry
 from bothways.trust.der import elements, encoded, expect_element
@@ -23,7 +23,7 @@ BIG = crl(ROOT, *[issue(f"c{each}", ROOT, serial=each + 1) for each in range(300
 
 
 def ask(found: CRL, issued) -> object:
-    parsed = Parsed(issued.der)
+    parsed = ParsedCertificate(issued.der)
     return found.find(parsed.serial, parsed.normal_issuer)
 
 
@@ -34,14 +34,14 @@ def test_an_entry_is_found_with_its_date_and_reason():
     assert ask(found, TWO).reason == "key compromise"
     assert ask(found, TWO).revoked_at == NOW - 2 * DAY
     assert ask(found, THREE) is None
-    assert found.find(Parsed(ONE.der).serial, b"another issuer") is None
+    assert found.find(ParsedCertificate(ONE.der).serial, b"another issuer") is None
 
 
 def test_every_entry_of_a_long_list_is_found_and_nothing_else():
     """The index answers as the list itself does."""
     found = CRL(BIG)
     reference = x509.load_der_x509_crl(BIG)
-    issuer = Parsed(ONE.der).normal_issuer
+    issuer = ParsedCertificate(ONE.der).normal_issuer
     for serial in range(1, 1000):
         content = serial.to_bytes(serial.bit_length() // 8 + 1, "big")
         there = reference.get_revoked_certificate_by_serial_number(serial) is not None
@@ -54,7 +54,7 @@ def test_serial_numbers_of_one_checksum_are_told_apart():
     other = other[:4] + _same_checksum(one, other[:4])
     first = issue("first", ROOT, serial=int.from_bytes(one, "big"))
     second = issue("second", ROOT, serial=int.from_bytes(other, "big"))
-    assert crc32(Parsed(first.der).serial) == crc32(Parsed(second.der).serial)
+    assert crc32(ParsedCertificate(first.der).serial) == crc32(ParsedCertificate(second.der).serial)
     assert ask(CRL(crl(ROOT, first)), second) is None
     both = CRL(crl(ROOT, first, (second, "superseded")))
     assert (ask(both, first).reason, ask(both, second).reason) == ("unspecified", "superseded")
@@ -90,7 +90,7 @@ def test_entries_of_an_indirect_list_belong_to_the_issuer_last_named():
     named = x509.CertificateIssuer([x509.DirectoryName(name("other"))])
     found = CRL(crl(ROOT, theirs, entry_extra=[(named, True)], point=issuing_point(indirect=True)))
     assert ask(found, theirs) is not None
-    assert found.find(Parsed(theirs.der).serial, Parsed(ONE.der).normal_issuer) is None
+    assert found.find(ParsedCertificate(theirs.der).serial, ParsedCertificate(ONE.der).normal_issuer) is None
 
 
 OTHERS = [x509.DirectoryName(name(each)) for each in ("other", "Another")]
@@ -115,9 +115,9 @@ def test_the_issuer_of_an_entry_is_whoever_is_named_whatever_stands_beside(criti
     found = CRL(with_entry(with_issuer, crl(ROOT, later)))
     assert found.problem is None
     for subject in ("Root", "Other", "Another"):
-        by = Parsed(root(subject).der).normal_subject
+        by = ParsedCertificate(root(subject).der).normal_subject
         for each in (first, later):  # what follows is of the same issuer
-            assert (found.find(Parsed(each.der).serial, by) is not None) is (subject in issuers)
+            assert (found.find(ParsedCertificate(each.der).serial, by) is not None) is (subject in issuers)
 
 
 def with_entry(der: bytes, other: bytes) -> bytes:
@@ -212,8 +212,8 @@ def test_an_entry_that_names_its_issuer_twice_is_about_both_and_the_list_is_in_d
     der = crl(ROOT, ONE, entry_extra=extra, point=issuing_point(indirect=True))
     found = CRL(der.replace(b"\x55\x1d\x7f", b"\x55\x1d\x1d"))
     for subject, counts in (("Root", False), ("Other", True), ("Another", True)):
-        by = Parsed(root(subject).der).normal_subject
-        assert (found.find(Parsed(ONE.der).serial, by) is not None) is counts
+        by = ParsedCertificate(root(subject).der).normal_subject
+        assert (found.find(ParsedCertificate(ONE.der).serial, by) is not None) is counts
     assert found.problem == "an entry names the certificate issuer twice"
 
 
@@ -252,7 +252,7 @@ def dated_2051() -> bytes:
 
 def test_times_of_both_kinds_are_read():
     """RFC 5280 5.1.2.4: UTCTime until 2049, GeneralizedTime after."""
-    assert CRL(dated_2051()).find(b"\x05", Parsed(ONE.der).normal_issuer).revoked_at == LATE
+    assert CRL(dated_2051()).find(b"\x05", ParsedCertificate(ONE.der).normal_issuer).revoked_at == LATE
 
 
 def test_an_entry_of_many_bytes_is_read():
@@ -274,4 +274,6 @@ def test_an_entry_whose_date_or_reason_cannot_be_read_is_a_revocation_all_the_sa
     )
     assert ask(unreasoned, TWO) == Entry(NOW - 2 * DAY, "unspecified")
     year_0 = CRL(dated_2051().replace(b"20510203040506Z", b"00000203040506Z", 1))
-    assert year_0.find(b"\x05", Parsed(ONE.der).normal_issuer) == Entry(year_0.this_update, "unspecified")
+    assert year_0.find(b"\x05", ParsedCertificate(ONE.der).normal_issuer) == Entry(
+        year_0.this_update, "unspecified"
+    )

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import MOST_ENDED, MOST_UNPROVEN, CRLStore
 from bothways.trust.revocation import Revocation
@@ -184,7 +184,7 @@ def test_what_was_held_against_a_key_in_vain_goes_first():
     store = CRLStore([forged(1), CRL(crl(CA, SERVER, number=2, this_update=NOW - 9 * DAY))])
     refused = [forged(100 + each) for each in range(MOST_UNPROVEN)]
     for each in refused:
-        assert not each.is_signed_by(Parsed(CA.der))
+        assert not each.is_signed_by(ParsedCertificate(CA.der))
         store.replace(CRLStore([each]))
     assert 2 in numbers(store)
 
@@ -194,10 +194,10 @@ def test_lists_of_both_keys_of_a_ca_that_changed_its_key_stay():
     renewed = root(own_key=key("P-256", 4201))
     store = CRLStore([CRL(crl(ROOT))])
     store.about(store_issuer(store), frozenset(), NOW)
-    assert next(iter(store)).is_signed_by(Parsed(ROOT.der))
+    assert next(iter(store)).is_signed_by(ParsedCertificate(ROOT.der))
     store.add(CRL(crl(renewed, number=2, this_update=NOW)))
     assert numbers(store) == [1, 2]
-    assert max(store, key=lambda each: each.number).is_signed_by(Parsed(renewed.der))
+    assert max(store, key=lambda each: each.number).is_signed_by(ParsedCertificate(renewed.der))
     store.add(CRL(crl(renewed, number=3, this_update=NOW)))
     assert numbers(store) == [1, 3]
 
@@ -250,7 +250,7 @@ def test_lists_that_ended_and_are_nowhere_any_more_are_bounded():
     for each in range(MOST_ENDED + 20):
         point = issuing_point([f"URI:http://a.example/{each}"])
         listed = CRL(crl(CA, point=point, next_update=NOW + HOUR * each))
-        assert listed.is_signed_by(Parsed(CA.der))
+        assert listed.is_signed_by(ParsedCertificate(CA.der))
         store.replace(CRLStore([listed]), NOW, withdraws=False)
     assert len(store) == MOST_ENDED + 20
     last = CRL(crl(CA, point=issuing_point(["URI:http://a.example/last"])))

@@ -8,13 +8,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.extension_readers import TLSFeatures
 from bothways.trust.extensions import (
     CONSULTED,
     EXTENSIONS_LIMIT,
     NAMES,
-    Place,
+    Structure,
     UnreadExtension,
     all_extensions,
     area_in,
@@ -57,7 +57,7 @@ SOUND = leaf(ROOT, alternatives=("DNS:a.example", "IP:127.0.0.1"), usage=("serve
 
 def test_one_by_one_they_are_the_same_as_all_together():
     """RFC 5280 4.2."""
-    found = all_extensions(SOUND.der, Place.CERTIFICATE)
+    found = all_extensions(SOUND.der, Structure.CERTIFICATE)
     assert found == tuple(SOUND.certificate.extensions)
     assert found == extensions_of(SOUND.certificate)
 
@@ -65,28 +65,28 @@ def test_one_by_one_they_are_the_same_as_all_together():
 @pytest.mark.parametrize(
     ("place", "document", "kinds"),
     [
-        (Place.REQUEST, request(x509.BasicConstraints(False, None)), [x509.BasicConstraints]),
-        (Place.REQUEST, request(), []),
+        (Structure.REQUEST, request(x509.BasicConstraints(False, None)), [x509.BasicConstraints]),
+        (Structure.REQUEST, request(), []),
         (
-            Place.CRL,
+            Structure.CRL,
             crl(ROOT, point=issuing_point(["URI:http://a.example/crl"])),
             [x509.AuthorityKeyIdentifier, x509.CRLNumber, x509.IssuingDistributionPoint],
         ),
-        (Place.OCSP_RESPONSE, ocsp_response(SOUND, nonce=b"abcd"), [x509.OCSPNonce]),
-        (Place.OCSP_RESPONSE, ocsp_response(SOUND), []),
+        (Structure.OCSP_RESPONSE, ocsp_response(SOUND, nonce=b"abcd"), [x509.OCSPNonce]),
+        (Structure.OCSP_RESPONSE, ocsp_response(SOUND), []),
         (
-            Place.CRL_ENTRY,
+            Structure.CRL_ENTRY,
             der(0x30, b"\x02\x01\x05" + der(0x17, b"250101000000Z") + der(0x30, REASON)),
             [x509.CRLReason],
         ),
-        (Place.CRL_ENTRY, der(0x30, b"\x02\x01\x05" + der(0x17, b"250101000000Z")), []),
+        (Structure.CRL_ENTRY, der(0x30, b"\x02\x01\x05" + der(0x17, b"250101000000Z")), []),
         (
-            Place.OCSP_REQUEST,
+            Structure.OCSP_REQUEST,
             der(0x30, der(0x30, der(0x30, b"") + der(0xA2, der(0x30, extension(NONCE, b"\x04\x01a"))))),
             [x509.OCSPNonce],
         ),
         (
-            Place.OCSP_ANSWER,
+            Structure.OCSP_ANSWER,
             der(0x30, der(0x30, b"") + b"\x80\x00" + der(0xA1, der(0x30, REASON))),
             [x509.CRLReason],
         ),
@@ -97,7 +97,7 @@ def test_they_are_found_and_read_as_what_they_are_where_they_stand(place, docume
     assert [type(each.value) for each in all_extensions(document, place)] == kinds
 
 
-@pytest.mark.parametrize("place", Place)
+@pytest.mark.parametrize("place", Structure)
 def test_what_has_no_place_for_them_is_an_encoding_error(place):
     """Whatever stands there instead."""
     with pytest.raises(EncodingError, match="^extensions: "):
@@ -110,7 +110,7 @@ def test_one_that_cannot_be_read_hides_no_other():
         ROOT, alternatives=("DNS:a.example",), extra=[with_value(ExtensionOID.ISSUER_ALTERNATIVE_NAME)]
     )
     sound = leaf(ROOT, alternatives=("DNS:a.example",))
-    *others, unread = all_extensions(bad.der, Place.CERTIFICATE)
+    *others, unread = all_extensions(bad.der, Structure.CERTIFICATE)
     assert [type(each.value) for each in others] == [
         type(each.value) for each in extensions_of(sound.certificate)
     ]
@@ -125,10 +125,10 @@ def test_one_that_cannot_be_read_hides_no_other():
 def test_one_that_stands_twice_is_listed_twice_and_never_judged():
     """RFC 5280 4.2."""
     twice = SOUND.der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
-    named = [each.oid for each in all_extensions(twice, Place.CERTIFICATE)]
+    named = [each.oid for each in all_extensions(twice, Structure.CERTIFICATE)]
     assert named.count(ExtensionOID.SUBJECT_KEY_IDENTIFIER) == 2
     with pytest.raises(EncodingError, match="extensions: subjectKeyIdentifier stands there twice"):
-        Parsed(twice).load()
+        ParsedCertificate(twice).load()
 
 
 @pytest.mark.parametrize("critical", [False, True])
@@ -137,7 +137,7 @@ def test_one_that_a_rule_reads_refuses_its_certificate_by_its_name(oid, critical
     """Critical or not: nobody knows what it would have said."""
     bare = {"ca": None, "usage": None, "key_usage": None, "key_identifiers": False, "alternatives": ()}
     with pytest.raises(EncodingError) as caught:
-        Parsed(leaf(ROOT, **bare, extra=[with_value(oid, critical=critical)]).der).load()
+        ParsedCertificate(leaf(ROOT, **bare, extra=[with_value(oid, critical=critical)]).der).load()
     assert caught.value.place == NAMES[oid] == name_of(oid)
 
 
@@ -153,12 +153,12 @@ def test_an_empty_list_refuses_its_certificate_where_one_element_at_least_belong
     bare = {"usage": None, "key_identifiers": False, "alternatives": ()}
     empty = x509.UnrecognizedExtension(kind.oid, b"\x30\x00")
     with pytest.raises(EncodingError, match=f"^{NAMES[kind.oid]}: "):
-        Parsed(leaf(ROOT, **bare, extra=[(empty, False)]).der).load()
+        ParsedCertificate(leaf(ROOT, **bare, extra=[(empty, False)]).der).load()
 
 
 def test_one_that_no_rule_reads_is_passed_over_unread():
     """An issuer's alternative name says nothing that is asked."""
-    parsed = Parsed(leaf(ROOT, extra=[with_value(ExtensionOID.ISSUER_ALTERNATIVE_NAME)]).der)
+    parsed = ParsedCertificate(leaf(ROOT, extra=[with_value(ExtensionOID.ISSUER_ALTERNATIVE_NAME)]).der)
     assert isinstance(parsed.extensions[ExtensionOID.ISSUER_ALTERNATIVE_NAME].value, UnreadExtension)
     assert parsed.extension(x509.IssuerAlternativeName) is None
 
@@ -172,20 +172,20 @@ def test_where_not_all_can_be_read_only_those_are_tried_that_a_rule_reads():
     usage = extension(bytes.fromhex("0603551d0f"), b"\x03\x02\x05\xa0")
     stamps = extension(bytes.fromhex("060a2b06010401d679020402"), GARBAGE)
     area = der(0x30, stamps + usage)
-    found = read_needed(refused_reading, area, Place.CERTIFICATE, CONSULTED)
+    found = read_needed(refused_reading, area, Structure.CERTIFICATE, CONSULTED)
     unread, read = found.values()
     assert unread.value.problem == "it was not read"
     assert read.value.digital_signature
     with pytest.raises(EncodingError, match="keyUsage: it is cut off"):
         area = der(0x30, extension(bytes.fromhex("0603551d0f"), GARBAGE) + stamps)
-        read_needed(refused_reading, area, Place.CERTIFICATE, CONSULTED)
+        read_needed(refused_reading, area, Structure.CERTIFICATE, CONSULTED)
 
 
 def test_one_that_stands_twice_is_refused():
     """RFC 5280 4.2."""
     usage = extension(bytes.fromhex("0603551d0f"), b"\x03\x02\x05\xa0")
     with pytest.raises(EncodingError, match="extensions: keyUsage stands there twice"):
-        read_needed(refused_reading, der(0x30, usage * 3), Place.CERTIFICATE, CONSULTED)
+        read_needed(refused_reading, der(0x30, usage * 3), Structure.CERTIFICATE, CONSULTED)
 
 
 @pytest.mark.parametrize("count", [EXTENSIONS_LIMIT, EXTENSIONS_LIMIT + 1, 4000])
@@ -202,15 +202,15 @@ def test_their_number_is_bounded_before_any_is_read(count):
 
     asked: list[bool] = []
     if count <= EXTENSIONS_LIMIT:
-        assert read_needed(read, area, Place.CERTIFICATE, CONSULTED) == {}
-        assert len(one_by_one(area, Place.CERTIFICATE)) == count
+        assert read_needed(read, area, Structure.CERTIFICATE, CONSULTED) == {}
+        assert len(one_by_one(area, Structure.CERTIFICATE)) == count
         return
-    for refused in (check_count, lambda it: read_needed(read, it, Place.CERTIFICATE, CONSULTED)):
+    for refused in (check_count, lambda it: read_needed(read, it, Structure.CERTIFICATE, CONSULTED)):
         with pytest.raises(EncodingError, match=f"extensions: more than {EXTENSIONS_LIMIT} of them"):
             refused(area)
     assert not asked
     with pytest.raises(EncodingError, match=f"extensions: more than {EXTENSIONS_LIMIT} of them"):
-        one_by_one(area, Place.CERTIFICATE)
+        one_by_one(area, Structure.CERTIFICATE)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,9 @@ def test_their_number_is_bounded_before_any_is_read(count):
 )
 def test_a_tls_feature_that_the_parser_does_not_know_is_none_that_is_damaged(value, features, others):
     """RFC 7633 4.1: any extension of TLS may be named."""
-    parsed = Parsed(leaf(ROOT, extra=[with_value(ExtensionOID.TLS_FEATURE, bytes.fromhex(value))]).der)
+    parsed = ParsedCertificate(
+        leaf(ROOT, extra=[with_value(ExtensionOID.TLS_FEATURE, bytes.fromhex(value))]).der
+    )
     found = extension_of_parsed(parsed)
     assert list(found) == features
     assert found.public_bytes().hex() == value
@@ -232,7 +234,7 @@ def test_a_tls_feature_that_the_parser_does_not_know_is_none_that_is_damaged(val
     assert isinstance(found, TLSFeatures) == (others is not None)
 
 
-def extension_of_parsed(parsed: Parsed) -> x509.TLSFeature:
+def extension_of_parsed(parsed: ParsedCertificate) -> x509.TLSFeature:
     found = parsed.extension(x509.TLSFeature)
     assert found is not None
     return found
@@ -245,7 +247,7 @@ def test_tls_features_that_are_no_numbers_of_extensions_are_refused(value):
     """RFC 7633 4.1."""
     extra = [with_value(ExtensionOID.TLS_FEATURE, bytes.fromhex(value))]
     with pytest.raises(EncodingError, match="^tlsFeature: "):
-        Parsed(leaf(ROOT, extra=extra).der).load()
+        ParsedCertificate(leaf(ROOT, extra=extra).der).load()
 
 
 @pytest.mark.parametrize(
@@ -265,9 +267,9 @@ def test_tls_features_that_are_no_numbers_of_extensions_are_refused(value):
 def test_values_that_the_parser_never_looks_at_are_checked_here(oid, value, is_read):
     """RFC 9608 2 and RFC 5280 4.2.1.5: both ways of reading agree."""
     document = leaf(ROOT, extra=[with_value(oid, value)])
-    area = area_in(document.der, Place.CERTIFICATE)
-    together = read_extensions(lambda: document.certificate.extensions, area, Place.CERTIFICATE)
-    alone = one_by_one(area, Place.CERTIFICATE)
+    area = area_in(document.der, Structure.CERTIFICATE)
+    together = read_extensions(lambda: document.certificate.extensions, area, Structure.CERTIFICATE)
+    alone = one_by_one(area, Structure.CERTIFICATE)
     assert [isinstance(found[-1].value, UnreadExtension) for found in (together, alone)] == [not is_read] * 2
 
 
@@ -285,7 +287,7 @@ def test_what_is_no_list_of_extensions_is_an_encoding_error(area):
     """RFC 5280 4.1."""
     data = bytes.fromhex(area)
     with pytest.raises(EncodingError, match="^extensions: "):
-        one_by_one(data, Place.CERTIFICATE)
+        one_by_one(data, Structure.CERTIFICATE)
 
 
 def test_an_extension_of_a_kind_is_found_in_what_was_read_whole():
@@ -296,6 +298,8 @@ def test_an_extension_of_a_kind_is_found_in_what_was_read_whole():
 
 def test_critical_is_told_of_each():
     """RFC 5280 4.2."""
-    *_, found = all_extensions(leaf(ROOT, extra=[with_value(UNKNOWN, critical=True)]).der, Place.CERTIFICATE)
+    *_, found = all_extensions(
+        leaf(ROOT, extra=[with_value(UNKNOWN, critical=True)]).der, Structure.CERTIFICATE
+    )
     assert (found.oid, found.critical) == (UNKNOWN, True)
     assert name_of(UNKNOWN) == "1.2.3.4"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.issuers import Namesakes, likeliest_first
 from pki import Issued, der, key, leaf, name, root
 from raw_certificates import general_name, raw, sequence
@@ -25,7 +25,9 @@ ALL = [FIRST, SECOND, NAMELESS, THIRD, RENAMED]
 
 def issuers(child: Issued, candidates: list[Issued]) -> list[Issued]:
     by_der = {each.der: each for each in candidates}
-    found = likeliest_first(Parsed(child.der), [Parsed(each.der) for each in candidates])
+    found = likeliest_first(
+        ParsedCertificate(child.der), [ParsedCertificate(each.der) for each in candidates]
+    )
     return [by_der[each.der] for each in found]
 
 
@@ -67,8 +69,8 @@ def test_one_alone_is_returned_whatever_is_named():
     assert issuers(leaf(SECOND), [FIRST]) == [FIRST]
     assert issuers(leaf(SECOND), []) == []
     alone = Namesakes()
-    alone.add(Parsed(FIRST.der))
-    assert alone.issuers_of(Parsed(leaf(SECOND).der)) == alone.certificates
+    alone.add(ParsedCertificate(FIRST.der))
+    assert alone.issuers_of(ParsedCertificate(leaf(SECOND).der)) == alone.certificates
 
 
 def test_a_certificate_whose_key_is_named_twice_is_returned_once():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.trust.distinguished import normal
+from bothways.trust.distinguished_names import normal
 from bothways.trust.key_identifiers import AuthorityKey, authority_key, subject_key
 from pki import der, name
 from raw_certificates import general_name, sequence

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from bothways.faults import Fault
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.name_constraints import NameConstraintCheck, constraint_reasons
 from bothways.trust.work import OutOfWork, Step, WorkBudget
 from pki import alternative, intermediate, issue, key, leaf, name, root
@@ -31,8 +31,8 @@ def constrained(permitted=(), excluded=()):
     return (x509.NameConstraints(*trees), True)
 
 
-def path_of(issued) -> list[Parsed]:
-    return [Parsed(each.der) for each in (issued, *issued.above)]
+def path_of(issued) -> list[ParsedCertificate]:
+    return [ParsedCertificate(each.der) for each in (issued, *issued.above)]
 
 
 def outcome(alternatives, permitted=(), excluded=(), subject=None) -> list[Fault]:
@@ -419,7 +419,12 @@ def test_a_subject_escapes_no_subtree_by_the_type_of_its_string(tag, value, faul
     ca = root("CA", extra=[raw("2.5.29.30", sequence(encode(0xA1, sequence(excluded))), True)])
     subject = sequence(encode(0x31, sequence(bytes.fromhex("060355040a"), encode(tag, value))))
     bearer = edited(issue("me", ca), subject=subject)
-    found = [each.fault for each in constraint_reasons([Parsed(bearer.der), Parsed(ca.der)], WorkBudget())]
+    found = [
+        each.fault
+        for each in constraint_reasons(
+            [ParsedCertificate(bearer.der), ParsedCertificate(ca.der)], WorkBudget()
+        )
+    ]
     assert found == ([] if fault is None else [fault])
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bothways.errors import ConfigError
 from bothways.faults import Fault
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.names import (
     ServerName,
     check_server_name,
@@ -128,16 +128,16 @@ def test_every_kind_of_name_is_collected():
         "EMAIL:me@a.example",
         "DN:Other",
     ]
-    found = names_of(Parsed(issue("Me", ROOT, alternatives=full).der))
+    found = names_of(ParsedCertificate(issue("Me", ROOT, alternatives=full).der))
     assert found == Names(
         "CN=Me", "Me", ("a.example",), ("10.0.0.1", "2001:db8::1"), ("spiffe://e/a",), ("me@a.example",)
     )
-    assert names_of(Parsed(issue("Me", ROOT).der)) == Names("CN=Me", "Me")
+    assert names_of(ParsedCertificate(issue("Me", ROOT).der)) == Names("CN=Me", "Me")
 
 
 def presenting(*names: bytes) -> Names:
     """What is collected of a certificate with these alternative names."""
-    return names_of(Parsed(leaf(ROOT, "me", alternatives=(), extra=[alternatives(*names)]).der))
+    return names_of(ParsedCertificate(leaf(ROOT, "me", alternatives=(), extra=[alternatives(*names)]).der))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,9 @@ def test_kinds_that_the_parser_refuses_hide_no_other():
 
 def test_a_mismatch_says_what_there_is_and_what_was_wanted():
     """RFC 9525 6.3."""
-    certificate = Parsed(leaf(ROOT, "a.example", alternatives=["DNS:a.example", "IP:10.0.0.1"]).der)
+    certificate = ParsedCertificate(
+        leaf(ROOT, "a.example", alternatives=["DNS:a.example", "IP:10.0.0.1"]).der
+    )
     [reason] = name_reasons(certificate, names_of(certificate), server_name("b.example"))
     assert (reason.fault, reason.position) == (Fault.NAME_MISMATCH, 0)
     assert reason.facts == {"got": ("a.example", "10.0.0.1"), "wanted": "b.example"}
@@ -187,7 +189,7 @@ def test_a_mismatch_says_what_there_is_and_what_was_wanted():
 
 def test_a_common_name_never_stands_for_a_server():
     """RFC 9525 6.3."""
-    certificate = Parsed(issue("server.example", ROOT).der)
+    certificate = ParsedCertificate(issue("server.example", ROOT).der)
     [reason] = name_reasons(certificate, names_of(certificate), ServerName("ip", "10.0.0.1"))
     assert (reason.fault, reason.facts) == (Fault.NO_SERVER_NAMES, {"wanted": "IP:10.0.0.1"})
 

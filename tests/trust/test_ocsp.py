@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways.errors import ConfigError
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.ocsp import (
     MAX_AGE,
     OCSPResponse,
@@ -28,7 +28,7 @@ from pki import DAY, NOW, altered, crl, der, issue, key, leaf, ocsp_refusal, ocs
 from trust.responses import by_pss, together
 
 ROOT = root()
-ISSUER = Parsed(ROOT.der)
+ISSUER = ParsedCertificate(ROOT.der)
 ONE, TWO = leaf(ROOT, "one.example"), leaf(ROOT, "two.example")
 GOOD = ocsp_response(ONE)
 HOUR = timedelta(hours=1)
@@ -36,7 +36,7 @@ UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"
 
 
 def asked(response: bytes, issued=ONE, issuer=ROOT):
-    return OCSPResponse(response).answer(Parsed(issued.der), Parsed(issuer.der))
+    return OCSPResponse(response).answer(ParsedCertificate(issued.der), ParsedCertificate(issuer.der))
 
 
 def signer(response: bytes, at=NOW):
@@ -105,7 +105,7 @@ def test_an_answer_without_next_update_holds_for_a_day():
 def test_the_issuer_itself_may_answer(kind, by_name):
     """RFC 6960 4.2.2.2, named by its name or its key (4.2.1)."""
     top = root(f"OCSP {kind}", key_kind=kind)
-    issuer = Parsed(top.der)
+    issuer = ParsedCertificate(top.der)
     assert OCSPResponse(ocsp_response(leaf(top), by_name=by_name)).signer(issuer, NOW) is issuer
 
 
@@ -114,8 +114,8 @@ def test_a_delegate_of_the_issuer_may_answer(by_name):
     """RFC 6960 4.2.2.2: issued by the issuer itself, for OCSP signing."""
     mine = responder(ROOT)
     assert signer(ocsp_response(ONE, signer=mine, by_name=by_name)) == "CN=Responder"
-    assert needs_no_check(Parsed(mine.der))
-    assert not needs_no_check(Parsed(responder(ROOT, no_check=False).der))
+    assert needs_no_check(ParsedCertificate(mine.der))
+    assert not needs_no_check(ParsedCertificate(responder(ROOT, no_check=False).der))
 
 
 STRANGER = root("Stranger", own_key=key("P-256", 3200))
@@ -168,7 +168,7 @@ def test_a_weak_signature_does_not_count():
     top = root("OCSP RSA-2048", key_kind="RSA-2048")
     rsa = bytes.fromhex("2a864886f70d0101")
     weak = ocsp_response(leaf(top)).replace(rsa + b"\x0b", rsa + b"\x05")
-    assert OCSPResponse(weak).signer(Parsed(top.der), NOW) == "it is signed with SHA-1"
+    assert OCSPResponse(weak).signer(ParsedCertificate(top.der), NOW) == "it is signed with SHA-1"
 
 
 STRONG_PSS = [
@@ -182,7 +182,7 @@ STRONG_PSS = [
 def test_rsassa_pss_counts_by_the_same_rules_as_in_certificates(digest, mask):
     """RFC 4055 3.1, by the issuer and by a delegate."""
     top = root("OCSP RSA-2048", key_kind="RSA-2048")
-    issuer, one = Parsed(top.der), leaf(top)
+    issuer, one = ParsedCertificate(top.der), leaf(top)
     by_issuer = by_pss(ocsp_response(one), top, digest, mask)
     assert OCSPResponse(by_issuer).signer(issuer, NOW) is issuer
     mine = responder(top, key_kind="RSA-2048")
@@ -207,7 +207,7 @@ def test_rsassa_pss_with_weak_parameters_does_not_count(digest, mask, trailer, w
     """RFC 4055 3.1: the trailer is 1, and a mask or a digest of SHA-1 is none of today's."""
     top = root("OCSP RSA-2048", key_kind="RSA-2048")
     weak = by_pss(ocsp_response(leaf(top)), top, digest, mask, trailer)
-    assert OCSPResponse(weak).signer(Parsed(top.der), NOW) == f"it is signed with {words}"
+    assert OCSPResponse(weak).signer(ParsedCertificate(top.der), NOW) == f"it is signed with {words}"
 
 
 REVOKED, HELD, UNSURE = (
@@ -232,9 +232,9 @@ def test_of_several_answers_about_one_certificate_the_worst_counts(responses, wo
     """RFC 6960 4.2.2.3 knows one for each certificate; whichever comes first, and by whichever hash."""
     for order in (responses, responses[::-1]):
         found = OCSPResponse(together([*order, ocsp_response(TWO)], ROOT))
-        answer = found.answer(Parsed(ONE.der), ISSUER)
+        answer = found.answer(ParsedCertificate(ONE.der), ISSUER)
         assert (answer.state, answer.reason) == worst
-        assert len(found.answers_about(Parsed(ONE.der), ISSUER)) == 2
+        assert len(found.answers_about(ParsedCertificate(ONE.der), ISSUER)) == 2
 
 
 def test_a_revocation_for_a_reason_that_nobody_knows_is_a_revocation():
@@ -275,9 +275,9 @@ def test_who_signed_is_found_out_once_and_paid_for():
     assert work.spent[Step.SIGNATURE] == 2  # the delegate by the issuer, the response by the delegate
     assert found.leave is ISSUER
     stranger = OCSPResponse(ocsp_response(ONE, signer=STRANGER, delegates=[]))
-    stranger.signer(Parsed(STRANGER.der), NOW)
+    stranger.signer(ParsedCertificate(STRANGER.der), NOW)
     again = WorkBudget()
-    stranger.signer(Parsed(STRANGER.der), NOW, again)
+    stranger.signer(ParsedCertificate(STRANGER.der), NOW, again)
     assert Step.SIGNATURE not in again.spent
     with pytest.raises(OutOfWork):
         OCSPResponse(GOOD).signer(ISSUER, NOW, WorkBudget(microseconds=1.0))
@@ -338,25 +338,25 @@ def test_a_critical_extension_of_one_answer_leaves_a_response_in_doubt():
 
 def test_a_request_asks_for_one_certificate():
     """RFC 6960 4.1.1, under the hash wanted; by default the one that every responder knows."""
-    plain = ocsp.load_der_ocsp_request(request(Parsed(ONE.der), ISSUER))
+    plain = ocsp.load_der_ocsp_request(request(ParsedCertificate(ONE.der), ISSUER))
     assert plain.serial_number == ONE.certificate.serial_number
     assert plain.hash_algorithm.name == "sha1"
     identifier = x509.SubjectKeyIdentifier.from_public_key(ROOT.key.public_key())
     assert plain.issuer_key_hash == identifier.digest
     assert len(plain.extensions) == 0
     assert ocsp.load_der_ocsp_request(
-        request(Parsed(ONE.der), ISSUER, None, "sha256")
+        request(ParsedCertificate(ONE.der), ISSUER, None, "sha256")
     ).hash_algorithm.name == ("sha256")
 
 
 def test_a_request_has_the_nonce_that_it_is_given():
     """RFC 9654 2.1: 1 to 128 bytes."""
     for size in (1, 32, 128):
-        asked_for = ocsp.load_der_ocsp_request(request(Parsed(ONE.der), ISSUER, b"n" * size))
+        asked_for = ocsp.load_der_ocsp_request(request(ParsedCertificate(ONE.der), ISSUER, b"n" * size))
         assert asked_for.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"n" * size
     for size in (0, 129):
         with pytest.raises(ValueError, match="1 to 128"):
-            request(Parsed(ONE.der), ISSUER, b"n" * size)
+            request(ParsedCertificate(ONE.der), ISSUER, b"n" * size)
 
 
 def test_the_nonce_of_a_response_must_be_ours():
@@ -407,7 +407,7 @@ def test_an_altered_byte_gives_a_response_or_a_value_error(place, change):
     except ValueError:
         return
     if found.problem is None:
-        found.answer(Parsed(ONE.der), ISSUER)
+        found.answer(ParsedCertificate(ONE.der), ISSUER)
         assert isinstance(found.signer(ISSUER, NOW), str)
 
 

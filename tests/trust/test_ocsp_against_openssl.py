@@ -16,7 +16,7 @@ import pytest
 
 from bothways.faults import Fault
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.ocsp import OCSPResponse, request
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
@@ -67,7 +67,9 @@ def test_openssl_answers_our_request_and_we_understand_it(tmp_path, line, faults
     serial = f"{SERVER.certificate.serial_number:X}"
     serial = serial.zfill(len(serial) + len(serial) % 2)
     (tmp_path / "index.txt").write_text(line.format(serial=serial) + "\n")
-    (tmp_path / "request.der").write_bytes(request(Parsed(SERVER.der), Parsed(CA.der), b"n" * 32))
+    (tmp_path / "request.der").write_bytes(
+        request(ParsedCertificate(SERVER.der), ParsedCertificate(CA.der), b"n" * 32)
+    )
     write(tmp_path, ca=CA, signer=responder(CA) if delegated else CA)
     arguments = ["-index", "index.txt", "-CA", "ca.pem", "-rsigner", "signer.pem", "-rkey", "signer.key"]
     run = openssl(tmp_path, *arguments, "-reqin", "request.der", "-respout", "response.der", "-ndays", "1")

@@ -8,16 +8,16 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.ocsp_store import MOST_UNPROVEN, OCSPStore
 from pki import DAY, NOW, issue, leaf, ocsp_response, responder, root
 from raw_certificates import edited
 
 ROOT = root()
-ISSUER = Parsed(ROOT.der)
+ISSUER = ParsedCertificate(ROOT.der)
 ONE, TWO = leaf(ROOT, "one.example"), leaf(ROOT, "two.example")
-LEAF = Parsed(ONE.der)
+LEAF = ParsedCertificate(ONE.der)
 GOOD = ocsp_response(ONE)
 HOUR = timedelta(hours=1)
 
@@ -54,11 +54,11 @@ def test_a_store_finds_responses_by_their_certificates():
     older, newer = at_age(24), at_age(1)
     store = OCSPStore([OCSPResponse(newer), OCSPResponse(older), OCSPResponse(older)])
     assert ders(store) == [newer, older]
-    assert store.of(Parsed(TWO.der), ISSUER) == ()
+    assert store.of(ParsedCertificate(TWO.der), ISSUER) == ()
     assert [each.der for each in store] == [newer, older]
     assert len(store) == 2
     assert repr(store) == "<OCSPStore of 2 responses>"
-    assert store.speaks_of(LEAF) and not store.speaks_of(Parsed(TWO.der))
+    assert store.speaks_of(LEAF) and not store.speaks_of(ParsedCertificate(TWO.der))
 
 
 @pytest.mark.parametrize("digest", [hashes.SHA1(), hashes.SHA256(), hashes.SHA512()])
@@ -76,7 +76,7 @@ def test_responses_about_another_issuers_certificate_of_the_same_number_crowd_ou
     for minutes in range(3 * MOST_UNPROVEN):
         store.add(OCSPResponse(ocsp_response(same, this_update=NOW - timedelta(minutes=minutes))))
     assert begins(store) == [NOW - 10 * HOUR]
-    assert len(store.of(Parsed(same.der), Parsed(other.der))) == MOST_UNPROVEN
+    assert len(store.of(ParsedCertificate(same.der), ParsedCertificate(other.der))) == MOST_UNPROVEN
 
 
 def test_forged_responses_crowd_out_none_that_is_known_and_not_the_last_that_came():

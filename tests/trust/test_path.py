@@ -13,7 +13,7 @@ from bothways.faults import Blame, Fault, Reason
 from bothways.iana import Alert
 from bothways.trust import path_search
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.path import Limits, Status, judge, path_through, read_leaf
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Finding, Outcome, Purpose, Refused, Trusted, Verdict
@@ -562,7 +562,7 @@ def test_a_further_check_has_its_say_on_every_whole_path():
 
     def check(path, others, work):
         asked.append([each.subject_text for each in path])
-        bad = Parsed(expired.der).serial == path[1].serial
+        bad = ParsedCertificate(expired.der).serial == path[1].serial
         reasons = (Reason(Fault.REVOKED, 1, "", {}),) if bad else ()
         return Status(Finding("c", Outcome.PASSED, "asked"), reasons, NOW + DAY)
 
@@ -576,8 +576,8 @@ def test_a_further_check_has_its_say_on_every_whole_path():
 
 def test_the_path_of_a_signer_is_found_whatever_it_is_for():
     """RFC 5280 6.3.3 f."""
-    signer = Parsed(issue("Signer", CA, key_usage=("crl_sign",), usage=("codeSigning",)).der)
-    above = (Parsed(CA.der), Parsed(ROOT.der))
+    signer = ParsedCertificate(issue("Signer", CA, key_usage=("crl_sign",), usage=("codeSigning",)).der)
+    above = (ParsedCertificate(CA.der), ParsedCertificate(ROOT.der))
     found = path_through(signer, above, NOW, WorkBudget())
     assert [each.der for each in found] == [signer.der, CA.der, ROOT.der]
     assert path_through(signer, above[1:], NOW, WorkBudget()) is None

@@ -8,7 +8,7 @@ import pytest
 
 from bothways.faults import Fault
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.path_search import LIMITS, Limits, PathSearch, search_reasons
 from bothways.trust.work import OutOfWork, Step, WorkBudget
 from pki import Issued, intermediate, key, leaf, root
@@ -21,11 +21,13 @@ SERVER = leaf(CA)
 
 def search_for(
     chain: Sequence[Issued | bytes], *anchors: Issued, limits: Limits = LIMITS, work: WorkBudget | None = None
-) -> tuple[PathSearch, Parsed]:
+) -> tuple[PathSearch, ParsedCertificate]:
     """Begin a search from the first of a chain."""
     ders = [each if isinstance(each, bytes) else each.der for each in chain]
     store = TrustStore.from_certificates([each.certificate for each in anchors or (ROOT,)])
-    return PathSearch(ders, store, limits, work or limits.budget(sum(map(len, ders)))), Parsed(ders[0])
+    return PathSearch(ders, store, limits, work or limits.budget(sum(map(len, ders)))), ParsedCertificate(
+        ders[0]
+    )
 
 
 def test_every_path_to_an_anchor_is_yielded_the_nearest_first() -> None:
@@ -79,7 +81,7 @@ def test_each_step_of_a_search_is_paid_for() -> None:
     assert len(list(search.paths(certificate))) == 1
     assert work.spent[Step.SIGNATURE] == 2
     assert work.spent[Step.CANDIDATE] >= 2
-    ca = Parsed(CA.der)
+    ca = ParsedCertificate(CA.der)
     assert work.spent[Step.READ_KIB] == (ca.names_octets + ca.extensions_octets) / 1024
     search, certificate = search_for([SERVER, CA], work=WorkBudget(70.0))
     with pytest.raises(OutOfWork):

@@ -14,7 +14,7 @@ import cryptography_vectors
 import pytest
 
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.policies import ANY, Policies, valid_policies
@@ -83,7 +83,7 @@ def test_a_path_is_judged_as_nist_expects(row):
 )
 def test_the_policies_of_a_path_are_those_that_nist_expects(row):
     """NIST PKITS 4.8 to 4.12: the user-constrained policy set."""
-    path = [Parsed(certificate(name)) for name in reversed(row["certificates"])]
+    path = [ParsedCertificate(certificate(name)) for name in reversed(row["certificates"])]
     policies, reasons = valid_policies(path, wanted(row))
     assert bool(reasons) is not row["valid"]
     if row["valid"]:

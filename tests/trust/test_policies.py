@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from bothways.faults import Fault
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.policies import ANY, Policies, policy_reasons, valid_policies
 from pki import intermediate, key, leaf, root
 
@@ -35,8 +35,8 @@ def mapping(*pairs: tuple[str, str]):
     return (x509.UnrecognizedExtension(ExtensionOID.POLICY_MAPPINGS, value), True)
 
 
-def path_of(issued) -> list[Parsed]:
-    return [Parsed(each.der) for each in (issued, *issued.above)]
+def path_of(issued) -> list[ParsedCertificate]:
+    return [ParsedCertificate(each.der) for each in (issued, *issued.above)]
 
 
 ROOT = root()

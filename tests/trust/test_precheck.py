@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.trust import certificate as source
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.precheck import octets_to_read
 from pki import der as encode
 from pki import intermediate, leaf, root
@@ -21,8 +21,8 @@ def area(names: bytes) -> bytes:
     return encode(0x30, inner)
 
 
-def with_names(one: bytes, count: int) -> Parsed:
-    return Parsed(edited(SERVER, extensions=encode(0xA3, area(one * count))).der)
+def with_names(one: bytes, count: int) -> ParsedCertificate:
+    return ParsedCertificate(edited(SERVER, extensions=encode(0xA3, area(one * count))).der)
 
 
 def test_a_key_that_takes_long_to_read_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +33,7 @@ def test_a_key_that_takes_long_to_read_is_refused_unread(monkeypatch: pytest.Mon
     spki = encode(0x30, algorithm + encode(0x03, b"\0" + encode(0x02, b"\5")))
     monkeypatch.setattr(source, "open_certificate", lambda _: pytest.fail("it was read"))
     with pytest.raises(ValueError, match="subjectPublicKeyInfo: a key of a kind that we do not know"):
-        Parsed(edited(SERVER, key=spki).der).load()
+        ParsedCertificate(edited(SERVER, key=spki).der).load()
 
 
 def test_alternative_names_so_short_and_many_that_they_are_none_are_refused_unread(
@@ -67,7 +67,7 @@ def test_extensions_of_many_short_elements_are_refused_unread(
 ) -> None:
     """What the parser makes of an element takes 150 octets or more; those of honest certificates have ten."""
     one = encode(0x30, bytes.fromhex(identifier) + encode(0x04, value))
-    many = Parsed(edited(SERVER, extensions=encode(0xA3, encode(0x30, one))).der)
+    many = ParsedCertificate(edited(SERVER, extensions=encode(0xA3, encode(0x30, one))).der)
     monkeypatch.setattr(source, "read_needed", lambda *_: pytest.fail("they were read"))
     with pytest.raises(ValueError, match=r"extensions: too many elements in \d+ bytes"):
         many.load()
@@ -80,7 +80,7 @@ def test_what_is_long_makes_room_for_no_more_than_its_own_octets_of_short_elemen
         uri = encode(0x30, encode(0x30, bytes.fromhex("06022a03") + encode(0x86, b"a" * octets)))
         long = bytes.fromhex("06082b06010505070101") + encode(0x04, uri)
         both = encode(0x30, encode(0x30, short) + encode(0x30, long))
-        many = Parsed(edited(SERVER, extensions=encode(0xA3, both)).der)
+        many = ParsedCertificate(edited(SERVER, extensions=encode(0xA3, both)).der)
         problem = "CRLDistributionPoints" if fits else "too many elements"
         with pytest.raises(ValueError, match=f"(?i){problem}"):
             many.load()
@@ -89,7 +89,7 @@ def test_what_is_long_makes_room_for_no_more_than_its_own_octets_of_short_elemen
 def test_what_is_kept_whole_may_be_as_it_is() -> None:
     """An extension that nobody knows is not taken apart, and need not even be DER."""
     one = encode(0x30, bytes.fromhex("06042a030405") + encode(0x04, bytes(5000)))
-    Parsed(edited(SERVER, extensions=encode(0xA3, encode(0x30, one))).der).load()
+    ParsedCertificate(edited(SERVER, extensions=encode(0xA3, encode(0x30, one))).der).load()
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_a_certificate_of_many_names_is_judged_within_the_budget() -> None:
     many = leaf(
         intermediate(root()), alternatives=[f"DNS:host-{each:05}.example.com" for each in range(2000)]
     )
-    assert Parsed(many.der).extensions_octets < len(many.der) / 2
+    assert ParsedCertificate(many.der).extensions_octets < len(many.der) / 2

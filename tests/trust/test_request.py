@@ -11,7 +11,7 @@ from bothways.faults import Fault
 from bothways.trust import Fetch, Purpose, Refused, Revocation, Trusted, verify
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.request import VerificationRequest
 from pki import DAY, NOW, crl, intermediate, leaf, ocsp_response, points, root
 
@@ -49,12 +49,12 @@ def test_a_request_can_be_asked_again_at_another_time_and_cannot_be_changed() ->
 def test_what_was_fetched_belongs_to_one_answer_and_not_to_the_request() -> None:
     """Without it the same is wanted again; where nothing is to be fetched nothing is wanted."""
     request = asked(revocation=FETCHING)
-    fetched = Gathered()
+    fetched = FetchedEvidence()
     first = request.verify(NOW, fetched)
     assert isinstance(first, Refused) and [want.kind for want in first.wants] == ["crl"]
     fetched.take(first.wants, [CRL(crl(CA))])
     assert isinstance(request.verify(NOW, fetched), Trusted)
-    assert request.verify(NOW, Gathered()).wants == first.wants
+    assert request.verify(NOW, FetchedEvidence()).wants == first.wants
     assert request.verify(NOW).wants == ()
 
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from bothways.faults import Fault
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.pem import body
@@ -21,9 +21,9 @@ from raw_keys import NULL, PSS, RSA, of_algorithm, pss_parameters, signing_by_ps
 KINDS = ["P-256", "P-384", "P-521", "RSA-2048", "Ed25519", "Ed448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]
 
 
-def holder(kind: str) -> Parsed:
+def holder(kind: str) -> ParsedCertificate:
     """A certificate with a key of a kind."""
-    return Parsed(root(f"Root {kind}", key_kind=kind).der)
+    return ParsedCertificate(root(f"Root {kind}", key_kind=kind).der)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -31,26 +31,26 @@ def test_a_signature_holds_under_its_own_key_alone(kind):
     """RFC 5280 6.1.3 a 1."""
     top = root(f"Root {kind}", key_kind=kind)
     child = leaf(top)
-    assert weakness(Parsed(child.der)) is None
-    assert is_signed_by(Parsed(child.der), Parsed(top.der))
-    assert not is_signed_by(Parsed(altered(child).der), Parsed(top.der))
+    assert weakness(ParsedCertificate(child.der)) is None
+    assert is_signed_by(ParsedCertificate(child.der), ParsedCertificate(top.der))
+    assert not is_signed_by(ParsedCertificate(altered(child).der), ParsedCertificate(top.der))
     others = [holder(other) for other in KINDS if other != kind]
-    assert not any(is_signed_by(Parsed(child.der), other) for other in others)
+    assert not any(is_signed_by(ParsedCertificate(child.der), other) for other in others)
 
 
 @pytest.mark.parametrize("digest", ["SHA256", "SHA384", "SHA512"])
 @pytest.mark.parametrize("pss", [False, True])
 def test_rsa_signatures_hold_with_either_padding_and_any_strong_hash(digest, pss):
     """RFC 4055."""
-    child = Parsed(leaf(root("RSA", key_kind="RSA-2048"), digest=digest, pss=pss).der)
+    child = ParsedCertificate(leaf(root("RSA", key_kind="RSA-2048"), digest=digest, pss=pss).der)
     assert weakness(child) is None
-    assert is_signed_by(child, Parsed(root("RSA", key_kind="RSA-2048").der))
+    assert is_signed_by(child, ParsedCertificate(root("RSA", key_kind="RSA-2048").der))
 
 
 @pytest.mark.parametrize(("digest", "named"), [("SHA1", "SHA-1"), ("MD5", "MD5")])
 def test_a_weak_hash_is_named(digest, named):
     """RFC 9846 4.5.1.4."""
-    child = Parsed(leaf(root("RSA", key_kind="RSA-2048"), digest=digest).der)
+    child = ParsedCertificate(leaf(root("RSA", key_kind="RSA-2048"), digest=digest).der)
     assert weakness(child) == (Fault.WEAK_HASH, named)
 
 
@@ -58,9 +58,9 @@ def test_an_algorithm_that_we_do_not_accept_is_named():
     """RFC 9846 4.3.3: SHA-224 and what nobody knows."""
     rsa, last = bytes.fromhex("2a864886f70d0101"), b"\x0b"
     der = leaf(root("RSA", key_kind="RSA-2048")).der
-    sha224 = Parsed(der.replace(rsa + last, rsa + b"\x0e"))
+    sha224 = ParsedCertificate(der.replace(rsa + last, rsa + b"\x0e"))
     assert weakness(sha224) == (Fault.UNSUPPORTED_SIGNATURE, "sha224WithRSAEncryption")
-    nobodys = Parsed(der.replace(rsa + last, rsa + b"\x7f"))
+    nobodys = ParsedCertificate(der.replace(rsa + last, rsa + b"\x7f"))
     assert weakness(nobodys) == (Fault.UNSUPPORTED_SIGNATURE, "1.2.840.113549.1.1.127")
     assert not is_signed_by(sha224, holder("Ed25519"))
     assert SignatureAlgorithmOID.RSA_WITH_SHA224.dotted_string == "1.2.840.113549.1.1.14"
@@ -70,9 +70,9 @@ def test_rsa_pss_with_an_unknown_hash_in_its_mask_is_a_plain_no():
     """RFC 8017 A.2.3; the parser raises only when the parameters are asked for."""
     top = root("RSA", key_kind="RSA-2048")
     mask = bytes.fromhex("06092a864886f70d010108300d0609608648016503040201")
-    unknown = Parsed(leaf(top, pss=True).der.replace(mask, mask[:-1] + b"\x7f"))
+    unknown = ParsedCertificate(leaf(top, pss=True).der.replace(mask, mask[:-1] + b"\x7f"))
     assert weakness(unknown) == (Fault.UNSUPPORTED_SIGNATURE, "RSASSA-PSS with unknown parameters")
-    assert not is_signed_by(unknown, Parsed(top.der))
+    assert not is_signed_by(unknown, ParsedCertificate(top.der))
 
 
 def test_rsa_pss_with_a_weak_or_unknown_hash_does_not_count():
@@ -80,18 +80,18 @@ def test_rsa_pss_with_a_weak_or_unknown_hash_does_not_count():
     der = leaf(root("RSA", key_kind="RSA-2048"), pss=True).der
     sha256 = bytes.fromhex("0609608648016503040201")
     assert sha256 in der
-    unknown = Parsed(der.replace(sha256, bytes.fromhex("060960864801650304027f")))
+    unknown = ParsedCertificate(der.replace(sha256, bytes.fromhex("060960864801650304027f")))
     assert weakness(unknown) == (Fault.UNSUPPORTED_SIGNATURE, "RSASSA-PSS with unknown parameters")
     vector = Path(cryptography_vectors.__file__).parent / "x509" / "ee-pss-sha1-cert.pem"
-    old = Parsed(body(vector.read_bytes()))
+    old = ParsedCertificate(body(vector.read_bytes()))
     assert weakness(old) == (Fault.WEAK_HASH, "SHA-1")
 
 
 def test_a_key_of_another_kind_never_fits():
     """RFC 5280 6.1.3 a 1: an RSA signature says nothing of an EC key."""
-    child = Parsed(leaf(root("RSA", key_kind="RSA-2048")).der)
+    child = ParsedCertificate(leaf(root("RSA", key_kind="RSA-2048")).der)
     assert not is_signed_by(child, holder("P-256"))
-    assert not is_signed_by(child, Parsed(leaf(root(), own_key=key("DSA")).der))
+    assert not is_signed_by(child, ParsedCertificate(leaf(root(), own_key=key("DSA")).der))
 
 
 RSA_CA = root("RSA", key_kind="RSA-2048")
@@ -124,25 +124,25 @@ HOLDS = {
 @pytest.mark.parametrize("bound", BOUND)
 def test_a_key_that_is_bound_to_pss_verifies_no_other_signature(bound, signed):
     """RFC 4055 1.2 and 3.3: nor one with another hash or a shorter salt."""
-    signer = Parsed(edited(RSA_CA, key=BOUND[bound]).der)
+    signer = ParsedCertificate(edited(RSA_CA, key=BOUND[bound]).der)
     algorithm, sign = SIGNED[signed]
-    child = Parsed(edited(leaf(RSA_CA), algorithm=algorithm, sign=sign).der)
+    child = ParsedCertificate(edited(leaf(RSA_CA), algorithm=algorithm, sign=sign).der)
     assert weakness(child) is None
     assert is_signed_by(child, signer) is (signed in HOLDS[bound])
 
 
 def test_a_list_of_a_key_that_is_bound_to_pss_is_held_to_it_too():
     """RFC 4055 1.2."""
-    assert CRL(crl(RSA_CA)).is_signed_by(Parsed(RSA_CA.der))
-    assert not CRL(crl(RSA_CA)).is_signed_by(Parsed(edited(RSA_CA, key=BOUND["to PSS"]).der))
+    assert CRL(crl(RSA_CA)).is_signed_by(ParsedCertificate(RSA_CA.der))
+    assert not CRL(crl(RSA_CA)).is_signed_by(ParsedCertificate(edited(RSA_CA, key=BOUND["to PSS"]).der))
 
 
 def test_an_ocsp_response_of_a_key_that_is_bound_to_pss_is_held_to_it_too():
     """RFC 4055 1.2."""
     end = leaf(RSA_CA)
     response = OCSPResponse(ocsp_response(end))
-    assert isinstance(response.signer(Parsed(RSA_CA.der), NOW), Parsed)
-    assert isinstance(response.signer(Parsed(edited(RSA_CA, key=BOUND["to PSS"]).der), NOW), str)
+    assert isinstance(response.signer(ParsedCertificate(RSA_CA.der), NOW), ParsedCertificate)
+    assert isinstance(response.signer(ParsedCertificate(edited(RSA_CA, key=BOUND["to PSS"]).der), NOW), str)
 
 
 def identifier(text: str) -> bytes:
@@ -166,9 +166,9 @@ PARAMETERS = [
 def test_an_algorithm_has_the_parameters_that_it_may_have(kind, algorithm, holds):
     """RFC 4055 5, RFC 5758 3.2, RFC 8410 3: NULL, or none; that RSA lacks its NULL is borne."""
     top = root(f"Root {kind}", key_kind=kind)
-    child = Parsed(edited(leaf(top), algorithm=algorithm).der)
+    child = ParsedCertificate(edited(leaf(top), algorithm=algorithm).der)
     if holds:
-        assert is_signed_by(child, Parsed(top.der))
+        assert is_signed_by(child, ParsedCertificate(top.der))
     else:
         with pytest.raises(ValueError, match="bytes follow"):
-            is_signed_by(child, Parsed(top.der))
+            is_signed_by(child, ParsedCertificate(top.der))

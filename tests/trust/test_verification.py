@@ -15,7 +15,7 @@ from bothways.faults import Fault
 from bothways.trust import CRLStore, Fetch, Limits, OCSPStore, Policies, Purpose, Refused, Revocation, Trusted
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import crls_in
-from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.names import server_name
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.verification import verify
@@ -113,7 +113,7 @@ def test_a_verdict_wants_what_could_be_fetched_where_something_is_fetched() -> N
     asked = {"purpose": Purpose.CLIENT, "name": None, "at": datetime.now(UTC), "revocation": policy}
     anchors = TrustStore([ada.above[-1].der])
     assert verified(ada.chain, anchors, **asked).wants == ()
-    [want] = verified(ada.chain, anchors, **asked, fetched=Gathered()).wants
+    [want] = verified(ada.chain, anchors, **asked, fetched=FetchedEvidence()).wants
     assert (want.kind, want.locations) == ("ocsp", ("http://ocsp.example/",))
 
 

@@ -16,7 +16,7 @@ from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
 from bothways.trust import files
 from bothways.trust.anchors import TrustStore, certificates_in
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import crls_in
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation.policy import Revocation
@@ -208,8 +208,8 @@ SERIALS: list[tuple[str, bytes, bool]] = [
 ]
 
 
-def parsed(path: Sequence[Made]) -> list[Parsed]:
-    return [Parsed(each.der) for each in path]
+def parsed(path: Sequence[Made]) -> list[ParsedCertificate]:
+    return [ParsedCertificate(each.der) for each in path]
 
 
 def told(reasons: Sequence[Reason]) -> list[tuple[object, int | None]]:
@@ -280,7 +280,7 @@ def explicit_curve(issued: Issued) -> Raw:
         "bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837"
         "bf51f5022100ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551020101"
     )
-    spki = Parsed(issued.der).spki
+    spki = ParsedCertificate(issued.der).spki
     algorithm = bytes.fromhex("06072a8648ce3d0201") + parameters
     key_bits = spki[-68:]
     body = bytes.fromhex("3082") + len(algorithm).to_bytes(2, "big") + algorithm + key_bits
@@ -490,13 +490,13 @@ def test_a_delta_with_a_critical_number_proves_nothing_good_and_still_revokes() 
 # -- the roots that there are ------------------------------------------------------------------------------
 
 
-def roots_of_this_system() -> list[Parsed]:
+def roots_of_this_system() -> list[ParsedCertificate]:
     """Whom this system trusts, of which an operator may have added some."""
     try:
         ders = certificates_in(files.content(files.system_bundle()), "system")
     except ConfigError as error:
         pytest.skip(str(error))
-    return [Parsed(der) for der in ders]
+    return [ParsedCertificate(der) for der in ders]
 
 
 def test_the_roots_of_this_system_vouch_for_what_keeps_the_rules() -> None:

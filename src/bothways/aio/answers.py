@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from bothways.tls.account import Answers
 from bothways.tls.events import ChecksWanted, EvidenceWanted, Request, SignatureWanted
 from bothways.tls.handshake.config import Terms
-from bothways.trust.evidence.asking import Answer
+from bothways.trust.evidence.http_exchange import EvidenceReply
 
 Signer = Callable[[SignatureWanted], bytes | Awaitable[bytes]]
-Found = Sequence[Answer] | None
+Found = Sequence[EvidenceReply] | None
 Finder = Callable[[EvidenceWanted], Found | Awaitable[Found]]
 
 THREADS = 2

@@ -31,7 +31,7 @@ from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import files, parsing
 from bothways.trust.anchors import TrustStore, certificates_in
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials, is_pkcs12
 from bothways.trust.extensions import extension_of
 from bothways.trust.names import names_of
@@ -173,7 +173,7 @@ def read_issued(data: bytes, source: str, authority: Authority) -> Iterator[Adop
 def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
     """Read one certificate in DER that an authority issued before."""
     try:
-        parsed = Parsed(der)
+        parsed = ParsedCertificate(der)
         certificate = parsed.x509
         names = names_of(parsed)
     except ValueError as error:

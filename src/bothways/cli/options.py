@@ -16,7 +16,7 @@ from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import PRESETS, Revocation
 from bothways.trust.verdict import PROFILES, Profile

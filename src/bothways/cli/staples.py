@@ -13,7 +13,7 @@ from bothways.cli.terminal import refuse, say
 from bothways.faults import shown
 from bothways.tls.defaults import CLOCK, DRAWS
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.stapling import Stapling, staple_problem, with_issuers
 from bothways.trust.ocsp import OCSPResponse, responses_in
@@ -53,7 +53,7 @@ class Supply:
     """The responses at hand in `store`, and what renews them."""
 
     files: Watched[OCSPResponse]
-    pairs: list[tuple[Parsed, Parsed]]
+    pairs: list[tuple[ParsedCertificate, ParsedCertificate]]
     store: OCSPStore = field(init=False)
     stapling: Stapling | None = None
 
@@ -66,7 +66,7 @@ class Supply:
         problem = self._problem(held)
         if problem is not None:
             refuse(f"{path}: {problem}")
-        certificates = [Parsed(der) for der in own.chain]
+        certificates = [ParsedCertificate(der) for der in own.chain]
         if not any(held.speaks_of(each) for each in certificates):
             whose = shown(certificates[0].subject_text)
             refuse(f"{path}: it has no OCSP response about the certificate of {whose} or those above it")

@@ -20,7 +20,7 @@ from bothways.trust import files
 from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import subject_of
 from bothways.trust.credentials import Credentials, is_pkcs12
-from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.path import LIMITS, Limits
 from bothways.trust.pem import blocks
 from bothways.trust.verdict import Profile, Purpose, Refused, Trusted, Verdict
@@ -93,7 +93,7 @@ def command(
     now = at or datetime.now(UTC)
     revocation = sources.load(ocsp)
 
-    def judged(gathered: Gathered | None = None) -> Verdict:
+    def judged(gathered: FetchedEvidence | None = None) -> Verdict:
         return verify(
             chain,
             anchors,

@@ -25,8 +25,8 @@ from bothways.tls.wire.tls13 import (
     NewSessionTicket,
 )
 from bothways.trust import parsing
-from bothways.trust.certificate import Parsed
-from bothways.trust.distinguished import is_readable, spelled
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.distinguished_names import is_readable, spelled
 from bothways.trust.parsing import attempt
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ def _chain(certificate: Certificate) -> str:
 
 def _certificate(der: bytes) -> str:
     try:
-        parsed = Parsed(der)
+        parsed = ParsedCertificate(der)
         key = attempt("key", parsing.open_certificate(der).public_key)
     except ValueError:
         return f"{len(der)} bytes that are no certificate"

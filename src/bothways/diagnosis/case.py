@@ -14,7 +14,7 @@ from bothways.diagnosis.situation import Chain, OwnSide, Request, Seen, Situatio
 from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.faults import Reason
 from bothways.roles import Progress, Role
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.verdict import Purpose
 
 EVIDENCE_LIMIT = 400
@@ -81,7 +81,7 @@ class Case:
         return self.seen.request
 
     @cached_property
-    def chain(self) -> tuple[Parsed, ...]:
+    def chain(self) -> tuple[ParsedCertificate, ...]:
         """Our chain as the peer saw it; empty where it saw none."""
         return parsed(self.situation.chain_for_peer or ())
 
@@ -102,7 +102,7 @@ class Case:
         return reasons_against(self.chain, self.purpose, asked, self.situation.now)
 
     @cached_property
-    def their_chain(self) -> tuple[Parsed, ...]:
+    def their_chain(self) -> tuple[ParsedCertificate, ...]:
         """The peer's chain, as far as it can be read."""
         return parsed(tuple(dict.fromkeys(self.seen.chain or ())))
 
@@ -151,12 +151,12 @@ def one(cause: Cause, party: Party, weight: Weight = Weight.POSSIBLE) -> Rule:
     return rule
 
 
-def parsed(chain: Chain | Sequence[bytes]) -> tuple[Parsed, ...]:
+def parsed(chain: Chain | Sequence[bytes]) -> tuple[ParsedCertificate, ...]:
     """Read the certificates of a chain as far as they can be read."""
     found = []
     for der in chain[:CERTIFICATE_LIMIT]:
         try:
-            certificate = Parsed(der)
+            certificate = ParsedCertificate(der)
             certificate.load()
         except ValueError:
             break

@@ -17,8 +17,8 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
-from bothways.trust.distinguished import normal, spelled
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.distinguished_names import normal, spelled
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Purpose
 
@@ -146,7 +146,7 @@ def _subject(case: Case, reason: Reason, party: Party) -> str:
 # -- issuers -----------------------------------------------------------------------------------------------
 
 
-def is_named(chain: Sequence[Parsed], authorities: Iterable[bytes]) -> bool:
+def is_named(chain: Sequence[ParsedCertificate], authorities: Iterable[bytes]) -> bool:
     """Whether a chain leads to one of the authorities, given as DER names."""
     issuers = {each.normal_issuer for each in chain}
     return any(normal(each) in issuers for each in authorities)
@@ -157,7 +157,7 @@ def listed_names(authorities: Sequence[bytes]) -> str:
     return listed([shown(spelled(each)) or "(empty)" for each in authorities])
 
 
-def described(chain: Sequence[Parsed]) -> str:
+def described(chain: Sequence[ParsedCertificate]) -> str:
     """Say what a chain is: how many, and who issued the last."""
     if not chain:
         return "no certificate"
@@ -203,7 +203,9 @@ def environment(*names: str) -> str | None:
     return next((ENVIRONMENTS[each] for each in words if each in ENVIRONMENTS), None)
 
 
-def knows(anchors: TrustStore | None, certificate: Parsed) -> tuple[Parsed | None, bool]:
+def knows(
+    anchors: TrustStore | None, certificate: ParsedCertificate
+) -> tuple[ParsedCertificate | None, bool]:
     """Return our anchor of the name that issued a certificate, and whether its key did so."""
     found = list(anchors.issuers_of(certificate)) if anchors is not None else []
     signer = next((each for each in found if is_signed_by(certificate, each)), None)
@@ -215,7 +217,7 @@ def is_address(name: str | None) -> bool:
     return name is not None and (":" in name or name.replace(".", "").isdigit())
 
 
-def tells_issuer(certificate: Parsed) -> bool:
+def tells_issuer(certificate: ParsedCertificate) -> bool:
     """Whether a certificate says where its issuer's can be fetched, as those below an intermediate do."""
     try:
         access = certificate.extension(x509.AuthorityInformationAccess)
@@ -234,7 +236,7 @@ def clock_witnesses(case: Case, *, ahead: bool) -> Iterator[str]:
     """
     now = case.situation.now
     for chain in case.ours.own:
-        certificate = Parsed(chain[0])
+        certificate = ParsedCertificate(chain[0])
         if _outside(certificate, now, ahead=ahead):
             yield "our own certificate"
             break
@@ -246,5 +248,5 @@ def clock_witnesses(case: Case, *, ahead: bool) -> Iterator[str]:
         yield "every CA that we trust"
 
 
-def _outside(certificate: Parsed, now: datetime, *, ahead: bool) -> bool:
+def _outside(certificate: ParsedCertificate, now: datetime, *, ahead: bool) -> bool:
     return now > certificate.not_after if ahead else now < certificate.not_before

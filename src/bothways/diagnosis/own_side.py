@@ -17,8 +17,8 @@ from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, names
 from bothways.roles import Version
 from bothways.tls.crypto.signing import SCHEMES, described, schemes_for
 from bothways.tls.handshake.config import PREFERRED_GROUPS, SUITES, VERSIONS
-from bothways.trust.certificate import Parsed
-from bothways.trust.distinguished import spelled
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.distinguished_names import spelled
 from bothways.trust.names import names_of
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
@@ -48,7 +48,7 @@ def absent(case: Case) -> Iterator[Likely]:
         evidence = f"the server asked for one in the handshake{named}"
         yield case.likely(Cause.NO_CERTIFICATE, OURS, CERTAIN, evidence, detail="none was given")
         return
-    leaves = [Parsed(chain[0]) for chain in case.ours.own]
+    leaves = [ParsedCertificate(chain[0]) for chain in case.ours.own]
     kinds = listed([described(each.key) for each in leaves])
     version = Version.TLS13 if seen.version == Version.TLS13 else Version.TLS12
     if not any(set(schemes_for(each.x509, version)) & set(request.schemes) for each in leaves):

@@ -16,7 +16,7 @@ from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite
 from bothways.roles import Progress
 from bothways.tls.record.foreign import Foreign, recognise
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.names import names_of
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
@@ -74,7 +74,7 @@ def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
         yield from _unknown_issuer(case, issuer, last)
 
 
-def _unknown_issuer(case: Case, issuer: str, last: Parsed | None) -> Iterator[Likely]:
+def _unknown_issuer(case: Case, issuer: str, last: ParsedCertificate | None) -> Iterator[Likely]:
     """Nothing that we trust has the name of who issued the end of the peer's chain."""
     sent = f"the {case.role.peer} sent {certs.described(case.their_chain)}; we trust {case.trusted}"
     mixed = _mixed(case, issuer, case.trusted)
@@ -94,7 +94,7 @@ def _unknown_issuer(case: Case, issuer: str, last: Parsed | None) -> Iterator[Li
         yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 
-def _above(case: Case, issuer: str, leaf: Parsed) -> str:
+def _above(case: Case, issuer: str, leaf: ParsedCertificate) -> str:
     """Say why an issuer seems to be an intermediate, if it does."""
     anchors = case.ours.anchors
     kin = certs.relative(issuer, anchors.names_for_people if anchors is not None else ())

@@ -8,7 +8,7 @@ from datetime import datetime
 from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import flaws
 from bothways.trust.names import server_name
 from bothways.trust.verdict import Purpose, Refused
@@ -16,7 +16,7 @@ from bothways.trust.verification import verify
 
 
 def reasons_against(
-    chain: Sequence[Parsed], purpose: Purpose, asked: str | None, at: datetime
+    chain: Sequence[ParsedCertificate], purpose: Purpose, asked: str | None, at: datetime
 ) -> tuple[Reason, ...]:
     """Judge a chain with its own end as the anchor, since whom the peer trusts is not known.
 
@@ -36,7 +36,7 @@ def _reasons(
     return verdict.reasons if isinstance(verdict, Refused) else ()
 
 
-def _end_reasons(chain: Sequence[Parsed], known: Sequence[Reason]) -> tuple[Reason, ...]:
+def _end_reasons(chain: Sequence[ParsedCertificate], known: Sequence[Reason]) -> tuple[Reason, ...]:
     """An anchor is not asked for its own signature, and the peer does not take the end of our chain for one."""
     end, place = chain[-1], len(chain) - 1
     if end.is_self_issued:
@@ -47,7 +47,7 @@ def _end_reasons(chain: Sequence[Parsed], known: Sequence[Reason]) -> tuple[Reas
 
 
 def _name_reasons(
-    leaf: Parsed, store: TrustStore, purpose: Purpose, asked: str | None, at: datetime
+    leaf: ParsedCertificate, store: TrustStore, purpose: Purpose, asked: str | None, at: datetime
 ) -> tuple[Reason, ...]:
     if purpose is Purpose.CLIENT or asked is None:
         return ()

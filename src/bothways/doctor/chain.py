@@ -13,7 +13,7 @@ from bothways.faults import Reason, sentence
 from bothways.ladder.model import Card, Side
 from bothways.roles import StepId
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.names import names_of
 from bothways.trust.verdict import Outcome, Trusted, Verdict
 
@@ -57,12 +57,12 @@ def certificate_rows(
     yield from chain_rows(sent, verdict, anchors)
 
 
-def readable(chain: Sequence[bytes]) -> list[Parsed]:
+def readable(chain: Sequence[bytes]) -> list[ParsedCertificate]:
     """Return the certificates of a chain that can be read."""
     found = []
     for der in chain:
         try:
-            certificate = Parsed(der)
+            certificate = ParsedCertificate(der)
             certificate.load()
         except ValueError:
             continue
@@ -107,7 +107,7 @@ def reason_rows(reasons: Sequence[Reason], prefix: str) -> Iterator[Row]:
         yield Row(id_, "problem", "refused", text, visible(sentence(reason.fault.hint, reason.facts)))
 
 
-def days_rows(id_: str, chain: Sequence[Parsed], now: datetime) -> Iterator[Row]:
+def days_rows(id_: str, chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[Row]:
     """Say how long the certificate that ends first still lasts; of one that has ended the verdict speaks."""
     first = min(chain, key=lambda each: each.not_after)
     days = (first.not_after - now).days
@@ -119,7 +119,9 @@ def days_rows(id_: str, chain: Sequence[Parsed], now: datetime) -> Iterator[Row]
         yield Row(id_, "good", "time left", text)
 
 
-def chain_rows(sent: Sequence[Parsed], verdict: Verdict | None, anchors: TrustStore) -> Iterator[Row]:
+def chain_rows(
+    sent: Sequence[ParsedCertificate], verdict: Verdict | None, anchors: TrustStore
+) -> Iterator[Row]:
     """Say whether all came that has to, in its order, and nothing else (RFC 9846 4.5.1.3)."""
     linked = linked_from(sent[0], sent[1:])
     top = linked[-1]
@@ -158,7 +160,7 @@ def chain_rows(sent: Sequence[Parsed], verdict: Verdict | None, anchors: TrustSt
         )
 
 
-def linked_from(leaf: Parsed, others: Sequence[Parsed]) -> list[Parsed]:
+def linked_from(leaf: ParsedCertificate, others: Sequence[ParsedCertificate]) -> list[ParsedCertificate]:
     """Return the certificates of a chain that lead up from its leaf, by their names."""
     linked = [leaf]
     while not linked[-1].is_self_issued and len(linked) <= len(others):
@@ -171,12 +173,12 @@ def linked_from(leaf: Parsed, others: Sequence[Parsed]) -> list[Parsed]:
     return linked
 
 
-def is_self_signed(certificate: Parsed) -> bool:
+def is_self_signed(certificate: ParsedCertificate) -> bool:
     """Whether a certificate names itself as its issuer."""
     return certificate.is_self_issued
 
 
-def signed_with(certificate: Parsed) -> str:
+def signed_with(certificate: ParsedCertificate) -> str:
     """Name the algorithm of a certificate's signature."""
     return signature_words(certificate)
 
@@ -185,7 +187,7 @@ def _none(chain: Sequence[bytes]) -> str:
     return "what it sent cannot be read as certificates" if chain else "none was seen"
 
 
-def _names(leaf: Parsed) -> tuple[Level, str, str, str]:
+def _names(leaf: ParsedCertificate) -> tuple[Level, str, str, str]:
     names = names_of(leaf)
     listed = [*names.dns, *names.ip, *names.uri]
     more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""

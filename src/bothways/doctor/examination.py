@@ -29,7 +29,7 @@ from bothways.tls.connection import ClientConfig
 from bothways.tls.handshake.config import VERSIONS
 from bothways.tls.wire import tls12
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
 from bothways.trust.revocation import Revocation
 
@@ -217,7 +217,7 @@ def _anchor_rows(anchors: TrustStore, now: datetime) -> Iterator[Row]:
     """Say of each anchor until when it holds; an expired one vouches for nobody."""
     certificates = anchors.certificates
     for place, each in enumerate(certificates[:ANCHORS_SHOWN], 1):
-        anchor = Parsed(each.public_bytes(Encoding.DER))
+        anchor = ParsedCertificate(each.public_bytes(Encoding.DER))
         name = shown(anchor.subject_text)
         if now > anchor.not_after:
             text = f"{name} expired on {anchor.not_after:%Y-%m-%d}: it vouches for nobody any more"

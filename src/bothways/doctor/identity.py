@@ -17,7 +17,7 @@ from bothways.roles import Version
 from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.handshake.negotiation12 import is_rsa
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
 from bothways.trust.verdict import Purpose, Refused
 from bothways.trust.verification import verify
@@ -44,7 +44,7 @@ def identity_rows(
     anchors: those of --ca, which may vouch for us too.  wanted: what a server asked for, in each version
     in which it asked.
     """
-    chain = [Parsed(der) for der in credentials.chain]
+    chain = [ParsedCertificate(der) for der in credentials.chain]
     leaf = chain[0]
     yield Row(
         "identity.subject", "note", "it is", f"{every_name(credentials.names)}, by {shown(leaf.issuer_text)}"
@@ -59,7 +59,7 @@ def identity_rows(
         yield from _scheme(credentials, wanted)
 
 
-def _key(leaf: Parsed) -> Row:
+def _key(leaf: ParsedCertificate) -> Row:
     words = f"{key_words(leaf.key)}, signed with {signed_with(leaf)}"
     bits = getattr(leaf.key, "key_size", STRONG_RSA_BITS) if "RSA" in words.split(",")[0] else STRONG_RSA_BITS
     if bits < STRONG_RSA_BITS:
@@ -67,7 +67,7 @@ def _key(leaf: Parsed) -> Row:
     return Row("identity.key", "good", "strength", words)
 
 
-def _judged(chain: Sequence[Parsed], now: datetime) -> Iterator[Row]:
+def _judged(chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[Row]:
     """Judge ourselves as every server will, but for whom it trusts: our topmost certificate is the anchor."""
     top = linked_from(chain[0], chain[1:])[-1]
     verdict = verify(
@@ -80,7 +80,7 @@ def _judged(chain: Sequence[Parsed], now: datetime) -> Iterator[Row]:
         yield Row("identity.usage", "good", "may be used", "for client authentication, by a signature")
 
 
-def _chain(chain: Sequence[Parsed], anchors: TrustStore | None, wanted: Sequence[Wanted]) -> Row:
+def _chain(chain: Sequence[ParsedCertificate], anchors: TrustStore | None, wanted: Sequence[Wanted]) -> Row:
     top = linked_from(chain[0], chain[1:])[-1]
     count = f"{counted(len(chain), 'certificate')} to send"
     issuer = shown(top.issuer_text)
@@ -96,7 +96,7 @@ def _chain(chain: Sequence[Parsed], anchors: TrustStore | None, wanted: Sequence
     )  # fmt: skip
 
 
-def _issuer(credentials: Credentials, chain: Sequence[Parsed], wanted: Sequence[Wanted]) -> Row:
+def _issuer(credentials: Credentials, chain: Sequence[ParsedCertificate], wanted: Sequence[Wanted]) -> Row:
     named = [name for each in wanted for name in each.authorities]
     if not all(each.authorities for each in wanted):
         return Row(

@@ -14,11 +14,11 @@ from bothways.fetch.stapling import Tell, fetch_due, logger, renew
 from bothways.tls.defaults import CLOCK
 from bothways.tls.events import EvidenceWanted
 from bothways.tls.handshake.config import Clock
-from bothways.trust.evidence.asking import Found, with_nonces
-from bothways.trust.evidence.gathered import ROUNDS, Gathered
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.fetched import ROUNDS, FetchedEvidence
+from bothways.trust.evidence.http_exchange import Found, with_nonces
 from bothways.trust.evidence.stapling import Stapling
-from bothways.trust.verdict import Verdict, Want
+from bothways.trust.verdict import EvidenceRequest, Verdict
 
 _lock = threading.Lock()
 _running: asyncio.AbstractEventLoop | None = None
@@ -35,12 +35,12 @@ def find(wanted: EvidenceWanted) -> list[Found]:
     return fetch(wanted.policy, wanted.wants, wanted.at, wanted.seconds)
 
 
-def judged(judge: Callable[[Gathered], Verdict], policy: Fetch, at: datetime) -> Verdict:
+def judged(judge: Callable[[FetchedEvidence], Verdict], policy: Fetch, at: datetime) -> Verdict:
     """Return the verdict of `judge`, which is called again with what was fetched as long as it wants more.
 
     For judging outside a handshake. Raises ConfigError where the policy's directory cannot be used.
     """
-    gathered = Gathered()
+    gathered = FetchedEvidence()
     verdict = judge(gathered)
     for _ in range(ROUNDS):
         if not verdict.wants:
@@ -51,7 +51,7 @@ def judged(judge: Callable[[Gathered], Verdict], policy: Fetch, at: datetime) ->
     return verdict
 
 
-def fetch(policy: Fetch, wants: Sequence[Want], at: datetime, seconds: float) -> list[Found]:
+def fetch(policy: Fetch, wants: Sequence[EvidenceRequest], at: datetime, seconds: float) -> list[Found]:
     """Fetch several at once, each within so many seconds; what was found stands where it was wanted.
 
     Raises ConfigError where the policy's directory cannot be used; nothing for what others do.

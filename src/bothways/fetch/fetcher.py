@@ -16,30 +16,30 @@ from weakref import WeakValueDictionary
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
-from bothways.fetch.shelf import Shelf
+from bothways.fetch.disk_cache import DiskCache
 from bothways.fetch.transport import Reply, exchange, resolve
 from bothways.tls.events import EvidenceWanted
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.addresses import refusal
-from bothways.trust.evidence.asking import (
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import (
     Evidence,
-    Form,
     Found,
+    HTTPRequest,
     Missing,
-    form,
+    http_request,
     is_sound,
     key_of,
     read_answer,
     read_kept,
 )
 from bothways.trust.evidence.locations import read_location, redirected
-from bothways.trust.evidence.policy import Fetch
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 
 logger = logging.getLogger("bothways")
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-Exchange = Callable[[Form, str, int], Awaitable[Reply]]
+Exchange = Callable[[HTTPRequest, str, int], Awaitable[Reply]]
 
 # So many at once, and half of them for the peers of one issuer; lists are large.
 AT_ONCE = {"ocsp": 32, "crl": 8}
@@ -62,24 +62,24 @@ class Fetcher:
         self._policy = policy
         self._resolve = resolve
         self._exchange = exchange
-        self._shelf = None if policy.directory is None else Shelf(policy.directory)
+        self._shelf = None if policy.directory is None else DiskCache(policy.directory)
         self._shared: dict[str, _Shared] = {}
         self._places = {kind: asyncio.Semaphore(most) for kind, most in AT_ONCE.items()}
         self._reading_long = asyncio.Semaphore(LONG_AT_ONCE)
         self._shares: WeakValueDictionary[tuple[str, bytes], asyncio.Semaphore] = WeakValueDictionary()
 
-    async def fetch_all(self, wants: Sequence[Want], at: datetime, seconds: float) -> list[Found]:
+    async def fetch_all(self, wants: Sequence[EvidenceRequest], at: datetime, seconds: float) -> list[Found]:
         """Fetch several at once, each within so many seconds; what was found stands where it was wanted."""
         return list(await asyncio.gather(*(self._in_time(want, at, seconds) for want in wants)))
 
-    async def _in_time(self, want: Want, at: datetime, seconds: float) -> Found:
+    async def _in_time(self, want: EvidenceRequest, at: datetime, seconds: float) -> Found:
         try:
             async with asyncio.timeout(seconds):
                 return await self.fetch(want, at)
         except TimeoutError:
             return Missing(f"{want.locations[0]}: {_late(seconds)}")
 
-    async def fetch(self, want: Want, at: datetime) -> Found:
+    async def fetch(self, want: EvidenceRequest, at: datetime) -> Found:
         """Return evidence from the first location that has any that is sound, else what there is.
 
         at: the time of day by which it is judged.
@@ -96,7 +96,7 @@ class Fetcher:
                 unsound = found
         return Missing("; ".join(problems)) if unsound is None else unsound
 
-    async def _from(self, location: str, want: Want, at: datetime) -> Found:
+    async def _from(self, location: str, want: EvidenceRequest, at: datetime) -> Found:
         key = key_of(want, location)
         known = self._policy.memory.recall(key, at)
         if known is not None:
@@ -106,7 +106,7 @@ class Fetcher:
             shared = _Shared(self._obtain(key, location, want, at), key, self._shared)
         return await shared.result()
 
-    async def _obtain(self, key: str, location: str, want: Want, at: datetime) -> Found:
+    async def _obtain(self, key: str, location: str, want: EvidenceRequest, at: datetime) -> Found:
         """Take evidence from the shelf while it is not due, else from the network."""
         async with self._share(want), self._places[want.kind]:
             kept = await self._from_shelf(key, want, at)
@@ -129,7 +129,7 @@ class Fetcher:
                 problem = "a defect of ours, which the log has, keeps it from being read"
             return self._policy.memory.fail(key, Missing(problem[:LONGEST_PROBLEM]), at)
 
-    def _share(self, want: Want) -> asyncio.Semaphore:
+    def _share(self, want: EvidenceRequest) -> asyncio.Semaphore:
         """Return what the peers of one issuer have of the places: others are not kept out by theirs."""
         key = want.kind, want.issuer.key_digest
         found = self._shares.get(key)
@@ -137,14 +137,14 @@ class Fetcher:
             found = self._shares[key] = asyncio.Semaphore(AT_ONCE[want.kind] // 2)
         return found
 
-    async def _from_shelf(self, key: str, want: Want, at: datetime) -> Found | None:
+    async def _from_shelf(self, key: str, want: EvidenceRequest, at: datetime) -> Found | None:
         shelf, memory = self._shelf, self._policy.memory
         if shelf is None or memory.still(key, at) is not None:
             return None
         await asyncio.to_thread(self._take_from, shelf, key, want, at)
         return memory.recall(key, at)
 
-    def _take_from(self, shelf: Shelf, key: str, want: Want, at: datetime) -> None:
+    def _take_from(self, shelf: DiskCache, key: str, want: EvidenceRequest, at: datetime) -> None:
         found = shelf.load(key, self._policy.limit(want))
         if found is None:
             return
@@ -155,12 +155,12 @@ class Fetcher:
                 key, want, evidence, since if since <= at else at - self._policy.keep, at
             )
 
-    async def _taken(self, key: str, want: Want, data: bytes, at: datetime) -> Found:
+    async def _taken(self, key: str, want: EvidenceRequest, data: bytes, at: datetime) -> Found:
         """Have what came read in a thread; few long ones at once, so that short ones find threads."""
         async with self._reading_long if len(data) > LONG else contextlib.nullcontext():
             return await asyncio.to_thread(self._take, key, want, data, at)
 
-    def _take(self, key: str, want: Want, data: bytes, at: datetime) -> Found:
+    def _take(self, key: str, want: EvidenceRequest, data: bytes, at: datetime) -> Found:
         """Read what came, and keep it or what is newer; lists of a million entries take their time."""
         evidence = read_answer(want, data, at, requires_nonce=self._policy.nonce == "require")
         newest = self._policy.memory.keep(key, want, evidence, at, at)
@@ -168,10 +168,10 @@ class Fetcher:
             self._shelf.save(key, newest.der)
         return newest
 
-    async def _download(self, location: str, want: Want) -> bytes:
+    async def _download(self, location: str, want: EvidenceRequest) -> bytes:
         """Send the request, and follow so many redirects, each looked at as the first was."""
         policy = self._policy
-        asked = form(want, read_location(location, https=policy.https))
+        asked = http_request(want, read_location(location, https=policy.https))
         seen = {str(asked.location)}
         for _ in range(policy.redirects + 1):
             reply = await self._send(asked, policy.limit(want))
@@ -192,7 +192,7 @@ class Fetcher:
             raise ValueError(f"it answered with HTTP status {reply.status}")
         return reply.body
 
-    async def _send(self, asked: Form, limit: int) -> Reply:
+    async def _send(self, asked: HTTPRequest, limit: int) -> Reply:
         """Look at every address of the host, then ask the machine at the first that can be reached."""
         location = asked.location
         addresses = await self._resolve(location.host, location.port)
@@ -241,7 +241,7 @@ def check(policy: Fetch) -> None:
             "fetch: by_caller leaves it to whoever calls; give an evidence finder, or leave it out"
         )
     if policy.directory is not None:
-        Shelf(policy.directory)
+        DiskCache(policy.directory)
 
 
 def finder(policy: Fetch) -> Callable[[EvidenceWanted], Awaitable[list[Found]]]:

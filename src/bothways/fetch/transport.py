@@ -19,7 +19,7 @@ from typing import Any
 import httpcore
 
 from bothways.faults import shown
-from bothways.trust.evidence.asking import Form
+from bothways.trust.evidence.http_exchange import HTTPRequest
 
 PIECE = 16 * 1024
 HEAD_LIMIT = 32 * 1024
@@ -97,7 +97,7 @@ def _looked_up(host: str, port: int) -> Looked:
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
-async def exchange(form: Form, address: str, limit: int) -> Reply:
+async def exchange(form: HTTPRequest, address: str, limit: int) -> Reply:
     """Send a request to a machine and read its answer, of at most `limit` bytes.
 
     Raises OSError where the network fails, ValueError for an answer that is none. Others in the loop have their

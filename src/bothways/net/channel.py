@@ -25,11 +25,11 @@ from bothways.tls.account import Account, Answers
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
 from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, Request, SignatureWanted
 from bothways.tls.handshake.config import Terms
-from bothways.trust.evidence.asking import Answer
+from bothways.trust.evidence.http_exchange import EvidenceReply
 
 Confirmation = Literal["accepted", "refused", "unknown"]
 Signer = Callable[[SignatureWanted], bytes]
-Finder = Callable[[EvidenceWanted], Sequence[Answer] | None]
+Finder = Callable[[EvidenceWanted], Sequence[EvidenceReply] | None]
 
 logger = logging.getLogger("bothways")
 
@@ -114,7 +114,7 @@ class Channel:
         sock: socket.socket,
         connection: Connection,
         terms: Terms,
-        answers: Answers[bytes, Sequence[Answer] | None],
+        answers: Answers[bytes, Sequence[EvidenceReply] | None],
     ) -> None:
         self._sock = sock
         self._connection = connection
@@ -434,7 +434,7 @@ class Channel:
         with contextlib.suppress(TLSError, OSError):
             self._heed(events)
 
-    def _provide(self, request: Request, answer: bytes | Sequence[Answer] | None) -> list[Event]:
+    def _provide(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Event]:
         with self._engine:
             awaited = self._connection.is_awaited(request)
             return self._connection.provide(request, answer) if awaited else []

@@ -52,7 +52,7 @@ from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE
 from bothways.tls.runner import ScriptRunner
 from bothways.tls.wire.alert import AlertMessage, decode_alert
 from bothways.tls.wire.flight import check_extensions, decode_message
-from bothways.trust.evidence.asking import Answer
+from bothways.trust.evidence.http_exchange import EvidenceReply
 
 logger = logging.getLogger("bothways")
 
@@ -332,7 +332,7 @@ class Connection:
         """Whether the answer to this request is still waited for."""
         return self._runner_of(request) is not None
 
-    def provide(self, request: Request, answer: bytes | Sequence[Answer] | None) -> list[Event]:
+    def provide(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Event]:
         """Answer an event that is waited for, and return what follows.
 
         answer: a signature, in bytes; or what was found for each of the wants of an `EvidenceWanted`, in their

@@ -17,8 +17,8 @@ from cryptography import x509
 from bothways.errors import TLSError
 from bothways.iana import SignatureScheme
 from bothways.roles import Progress, StepId
-from bothways.trust.evidence.policy import Fetch
-from bothways.trust.verdict import Names, Trusted, Verdict, Want
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.verdict import EvidenceRequest, Names, Trusted, Verdict
 
 if TYPE_CHECKING:
     from bothways.tls.wire.flight import Message
@@ -111,14 +111,14 @@ class SignatureWanted:
 class EvidenceWanted:
     """The handshake waits for revocation evidence: answer with `provide(request, answers)` in time.
 
-    `wants` says what is wanted, and where it lies; `bothways.trust.evidence.asking` how that is asked for. The
+    `wants` says what is wanted, and where it lies; `bothways.trust.evidence.http_exchange` how that is asked for. The
     answers stand in the same order: bytes as they came, a CRL or an OCSPResponse that was read before, and
     `Missing` or None for what could not be had.
     `policy` says of whom it may be asked, `at` is the time of day by which it is judged, and after `seconds`
     the handshake goes on with what it has.
     """
 
-    wants: tuple[Want, ...]
+    wants: tuple[EvidenceRequest, ...]
     policy: Fetch
     at: datetime
     seconds: float

@@ -16,7 +16,7 @@ from bothways.tls.handshake.config import Clock
 from bothways.tls.handshake.script import Agreed, Enter, Script, Wait
 from bothways.tls.handshake.verification import evidence_found
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.asking import Answer, Missing
+from bothways.trust.evidence.http_exchange import EvidenceReply, Missing
 from bothways.trust.ocsp import OCSPResponse
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ class ScriptRunner(Generic[T]):
         self._await(said.request)
         return (said.request,)
 
-    def read(self, answer: bytes | Sequence[Answer] | None) -> object:
+    def read(self, answer: bytes | Sequence[EvidenceReply] | None) -> object:
         """Return what an answer to `request` is for the script, to be resumed with.
 
         Raises `UsageError` for one that does not fit; the script then waits on.
@@ -116,7 +116,9 @@ class ScriptRunner(Generic[T]):
         return answer
 
 
-def _fitting(wanted: EvidenceWanted, answers: bytes | Sequence[Answer] | None) -> Sequence[Answer] | None:
+def _fitting(
+    wanted: EvidenceWanted, answers: bytes | Sequence[EvidenceReply] | None
+) -> Sequence[EvidenceReply] | None:
     if answers is None:
         return None
     if isinstance(answers, bytes) or len(answers) != len(wanted.wants):

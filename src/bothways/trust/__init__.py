@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bothways.trust.anchors import TrustStore, certificates_in
     from bothways.trust.crl_store import CRLStore
-    from bothways.trust.evidence.policy import Fetch
+    from bothways.trust.evidence.fetch_policy import Fetch
     from bothways.trust.ocsp_store import OCSPStore
     from bothways.trust.path import Limits
     from bothways.trust.policies import Policies
@@ -20,7 +20,7 @@ else:
     _HOMES = {
         "anchors": "TrustStore certificates_in",
         "crl_store": "CRLStore",
-        "evidence.policy": "Fetch",
+        "evidence.fetch_policy": "Fetch",
         "ocsp_store": "OCSPStore",
         "path": "Limits",
         "policies": "Policies",

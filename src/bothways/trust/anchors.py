@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import files, pem
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.issuers import Namesakes
 from bothways.trust.verdict import PROFILES, Profile, Purpose
 
@@ -78,7 +78,7 @@ class TrustStore:
             raise ConfigError(f"profile: {profile!r} is no profile; expected {' or '.join(PROFILES)}")
         if remember_paths < 0:
             raise ConfigError("remember_paths: expected a number of signatures, or 0 to remember none")
-        self._anchors: dict[bytes, Parsed] = {}
+        self._anchors: dict[bytes, ParsedCertificate] = {}
         for number, der in enumerate(certificates, 1):
             what = f"{source}: certificate {number}"
             self._anchors.setdefault(der, _readable(pem.given(der, what), what))
@@ -95,7 +95,9 @@ class TrustStore:
         self.profile: Profile = profile
         self.remembers_paths = remember_paths > 0
         self._edges: Recent[Edge, bool] = Recent(remember_paths)
-        self._certificates: Recent[bytes, Parsed] = Recent(min(remember_paths, REMEMBERED_CERTIFICATES))
+        self._certificates: Recent[bytes, ParsedCertificate] = Recent(
+            min(remember_paths, REMEMBERED_CERTIFICATES)
+        )
 
     @classmethod
     def from_file(
@@ -160,7 +162,7 @@ class TrustStore:
         by = "" if self.profile == "private" else f", {self.profile} profile"
         return f"<TrustStore of {len(self)}{by}: {shown(self.names_for_people)}>"
 
-    def issuers_of(self, certificate: Parsed) -> Sequence[Parsed]:
+    def issuers_of(self, certificate: ParsedCertificate) -> Sequence[ParsedCertificate]:
         """Return the anchors whose name is the certificate's issuer (RFC 5280 7.1), the likeliest first.
 
         Of several, those whose key it does not name are left out where it names the key of another (4.2.1.1).
@@ -168,7 +170,7 @@ class TrustStore:
         found = self._by_der.get(certificate.issuer) or self._by_name.get(certificate.normal_issuer)
         return () if found is None else found.issuers_of(certificate)
 
-    def own(self, certificate: Parsed) -> Parsed | None:
+    def own(self, certificate: ParsedCertificate) -> ParsedCertificate | None:
         """Return the anchor that is this very certificate."""
         return self._anchors.get(certificate.der)
 
@@ -176,11 +178,11 @@ class TrustStore:
         """Whether a signature (digest of a certificate, digest of the signer's key) is known to hold."""
         return self._edges.find(edge) is not None
 
-    def parsed(self, der: bytes) -> Parsed:
+    def parsed(self, der: bytes) -> ParsedCertificate:
         """Take a certificate apart, unless it is remembered; ValueError if it cannot be read."""
-        return self._certificates.find(der) or Parsed(der)
+        return self._certificates.find(der) or ParsedCertificate(der)
 
-    def remember(self, edge: Edge, child: Parsed) -> None:
+    def remember(self, edge: Edge, child: ParsedCertificate) -> None:
         """Remember a signature of a path that ended at one of our anchors, and the certificate signed by it."""
         self._edges.keep(edge, True)
         self._certificates.keep(child.der, child)
@@ -212,9 +214,9 @@ def certificates_in(data: bytes, source: str) -> list[bytes]:
     return certificates
 
 
-def _readable(der: bytes, what: str) -> Parsed:
+def _readable(der: bytes, what: str) -> ParsedCertificate:
     try:
-        anchor = Parsed(der)
+        anchor = ParsedCertificate(der)
         anchor.load()
     except ValueError as error:
         raise ConfigError(f"{what} cannot be parsed: {shown(error)}") from None

@@ -30,7 +30,7 @@ from bothways.trust.der import (
     expect_element,
     extensions_in,
 )
-from bothways.trust.distinguished import (
+from bothways.trust.distinguished_names import (
     ATTRIBUTES_LIMIT,
     FOLDED_LIMIT,
     has_endless_text,
@@ -43,7 +43,7 @@ from bothways.trust.extensions import (
     CONSULTED,
     EXTENSIONS_LIMIT,
     Extensions,
-    Place,
+    Structure,
     name_of,
     read_needed,
 )
@@ -104,7 +104,7 @@ class Loaded(NamedTuple):
     name_constraints: PermittedAndExcluded | None
 
 
-class Parsed:
+class ParsedCertificate:
     """A certificate and its parts. `issuer`, `subject` and `spki` are their DER, `signed` what was signed.
 
     All else is read on demand. The DER of names and key is compared and hashed as it stands, since
@@ -215,7 +215,7 @@ class Parsed:
         attempt("extensions", check_number_of_elements, area)
         extensions: Extensions = {}
         if area:
-            place = Place.CERTIFICATE
+            place = Structure.CERTIFICATE
             extensions = read_needed(lambda: certificate.extensions, area, place, _READ_BY_PARSER)
         self._check_names()
         return Loaded(
@@ -372,7 +372,7 @@ class Parsed:
             self._names = (subject, subject if self.issuer == self.subject else normal(self.issuer))
         return self._names
 
-    def is_named_issuer_of(self, child: Parsed) -> bool:
+    def is_named_issuer_of(self, child: ParsedCertificate) -> bool:
         """Whether our subject is the child's issuer (RFC 5280 7.1)."""
         return self.subject == child.issuer or self.normal_subject == child.normal_issuer
 
@@ -419,9 +419,9 @@ class Parsed:
 
 def subject_of(certificate: Certificate) -> str:
     """Return the subject of what `cryptography` has parsed for a person, whether it can read that name or not."""
-    return Parsed(encoded(certificate)).subject_text
+    return ParsedCertificate(encoded(certificate)).subject_text
 
 
 def issuer_of(certificate: Certificate) -> str:
     """Return the issuer of what `cryptography` has parsed for a person, whether it can read that name or not."""
-    return Parsed(encoded(certificate)).issuer_text
+    return ParsedCertificate(encoded(certificate)).issuer_text

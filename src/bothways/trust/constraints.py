@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, m
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from bothways.faults import Fault, Reason
-from bothways.trust.certificate import Flaw, Parsed
+from bothways.trust.certificate import Flaw, ParsedCertificate
 from bothways.trust.extension_readers import PoliciesAlone, has_unknown_qualifier
 from bothways.trust.reasons import few
 from bothways.trust.signatures import weakness
@@ -61,7 +61,11 @@ _KNOWN_IN_A_PATH = KNOWN | {ExtensionOID.CRL_DISTRIBUTION_POINTS}
 
 
 def certificate_reasons(
-    path: Sequence[Parsed], purpose: Purpose | None, at: datetime, key_usage: str | None, listed: int = 0
+    path: Sequence[ParsedCertificate],
+    purpose: Purpose | None,
+    at: datetime,
+    key_usage: str | None,
+    listed: int = 0,
 ) -> list[Reason]:
     """Hold each certificate of a path, from the leaf to the anchor, to itself and to its place.
 
@@ -89,19 +93,19 @@ def certificate_reasons(
     return reasons
 
 
-def is_signed_weakly(certificate: Parsed) -> bool:
+def is_signed_weakly(certificate: ParsedCertificate) -> bool:
     """Whether a certificate is signed by an algorithm that does not count."""
     found = flaws(certificate)
     return bool(found) and any(fault in _SIGNATURE_FAULTS for fault, _ in found)
 
 
-def has_weak_key(certificate: Parsed) -> bool:
+def has_weak_key(certificate: ParsedCertificate) -> bool:
     """Whether nothing that the certificate's key signed counts."""
     found = flaws(certificate)
     return bool(found) and any(fault is Fault.WEAK_KEY for fault, _ in found)
 
 
-def flaws(certificate: Parsed) -> tuple[Flaw, ...]:
+def flaws(certificate: ParsedCertificate) -> tuple[Flaw, ...]:
     """Say what is wrong with a certificate whenever and wherever it stands; found once and kept with it."""
     if certificate.flaws is None:
         weak = key_weakness(certificate)
@@ -121,7 +125,7 @@ def flaws(certificate: Parsed) -> tuple[Flaw, ...]:
     return certificate.flaws
 
 
-def _has_unknown_qualifier(certificate: Parsed) -> bool:
+def _has_unknown_qualifier(certificate: ParsedCertificate) -> bool:
     """Whether policies that are critical have a qualifier that cannot be interpreted (RFC 5280 4.2.1.4)."""
     policies = certificate.extensions.get(ExtensionOID.CERTIFICATE_POLICIES)
     if policies is None or not policies.critical:
@@ -133,7 +137,7 @@ def _has_unknown_qualifier(certificate: Parsed) -> bool:
     return unknown or isinstance(policies.value, PoliciesAlone)
 
 
-def _check_distribution_points(reasons: list[Reason], position: int, certificate: Parsed) -> None:
+def _check_distribution_points(reasons: list[Reason], position: int, certificate: ParsedCertificate) -> None:
     """Refuse critical distribution points where nobody looks at lists (RFC 5280 4.2)."""
     points = certificate.extensions.get(ExtensionOID.CRL_DISTRIBUTION_POINTS)
     if points is not None and points.critical:
@@ -141,7 +145,9 @@ def _check_distribution_points(reasons: list[Reason], position: int, certificate
         reasons.append(Reason(Fault.UNKNOWN_CRITICAL_EXTENSION, position, certificate.subject_text, facts))
 
 
-def _check_validity(reasons: list[Reason], position: int, certificate: Parsed, at: datetime) -> None:
+def _check_validity(
+    reasons: list[Reason], position: int, certificate: ParsedCertificate, at: datetime
+) -> None:
     """Hold a certificate to its period, both ends included, with no tolerance (RFC 5280 4.1.2.5)."""
     not_before, not_after = certificate.period
     if at > not_after:
@@ -158,7 +164,7 @@ def _check_validity(reasons: list[Reason], position: int, certificate: Parsed, a
         reasons.append(Reason(Fault.CERTIFICATE_NOT_YET_VALID, position, certificate.subject_text, facts))
 
 
-def key_weakness(certificate: Parsed) -> str | None:
+def key_weakness(certificate: ParsedCertificate) -> str | None:
     """Say why a key is too weak, or so large that it only costs time (RFC 9325 4.5); None if it will do."""
     key = certificate.key
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -181,7 +187,7 @@ def _rsa_weakness(key: rsa.RSAPublicKey) -> str | None:
 
 
 def _check_extended_usage(
-    reasons: list[Reason], position: int, certificate: Parsed, purpose: Purpose
+    reasons: list[Reason], position: int, certificate: ParsedCertificate, purpose: Purpose
 ) -> None:
     """Refuse a purpose that the extended key usage of a leaf or a CA leaves out; absent, it allows all."""
     usages = certificate.extension(x509.ExtendedKeyUsage)
@@ -193,7 +199,7 @@ def _check_extended_usage(
 
 
 def _check_issuer(
-    reasons: list[Reason], position: int, certificate: Parsed, below: int, trusted: bool
+    reasons: list[Reason], position: int, certificate: ParsedCertificate, below: int, trusted: bool
 ) -> None:
     """Refuse an issuer that is no CA, lacks keyCertSign, or has too many below it (RFC 5280 6.1.4 k to n).
 
@@ -218,7 +224,7 @@ def _check_issuer(
         reasons.append(Reason(Fault.KEY_MAY_NOT_SIGN_CERTIFICATES, position, issuer, {"issuer": issuer}))
 
 
-def _check_leaf_usage(reasons: list[Reason], leaf: Parsed, wanted: str) -> None:
+def _check_leaf_usage(reasons: list[Reason], leaf: ParsedCertificate, wanted: str) -> None:
     """Refuse a leaf whose key usage, if it has one, lacks what its key is used for (RFC 5280 4.2.1.3)."""
     usage = leaf.extension(x509.KeyUsage)
     if usage is not None and not getattr(usage, _KEY_USAGE[wanted]):

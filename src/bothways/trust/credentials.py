@@ -16,8 +16,8 @@ from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.anchors import certificates_in
-from bothways.trust.certificate import Parsed
-from bothways.trust.distinguished import normal
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.distinguished_names import normal
 from bothways.trust.general_names import is_dns_name, lower_ascii
 from bothways.trust.names import ServerName, names_of
 from bothways.trust.names import stands_for as names_stand_for
@@ -56,7 +56,7 @@ class Credentials:
 
     __slots__ = ("_issuers", "_usages", "certificate", "certificates", "chain", "key", "names")
 
-    def __init__(self, chain: Sequence[Parsed], key: PrivateKey | None) -> None:
+    def __init__(self, chain: Sequence[ParsedCertificate], key: PrivateKey | None) -> None:
         """Take an ordered chain and a key that fits; not meant to be called from outside."""
         self.chain: tuple[bytes, ...] = tuple(each.der for each in chain)
         self.certificates: tuple[x509.Certificate, ...] = tuple(each.x509 for each in chain)
@@ -127,7 +127,7 @@ class Credentials:
         return any(each in self._issuers or normal(each) in self._issuers for each in authorities)
 
 
-def _allows(leaf: Parsed, usage: str) -> bool:
+def _allows(leaf: ParsedCertificate, usage: str) -> bool:
     found = leaf.extension(x509.KeyUsage)
     return found is None or bool(getattr(found, usage))
 
@@ -227,11 +227,11 @@ def _assembled(
     return Credentials(chain, key)
 
 
-def _parsed(certificates: Sequence[bytes], source: str) -> list[Parsed]:
+def _parsed(certificates: Sequence[bytes], source: str) -> list[ParsedCertificate]:
     pool = []
     for number, der in enumerate(dict.fromkeys(certificates), 1):
         try:
-            certificate = Parsed(der)
+            certificate = ParsedCertificate(der)
             certificate.load()
         except ValueError as error:
             raise ConfigError(f"{source}: certificate {number} cannot be parsed: {shown(error)}") from None
@@ -239,7 +239,9 @@ def _parsed(certificates: Sequence[bytes], source: str) -> list[Parsed]:
     return pool
 
 
-def _leaf_of(key: PrivateKey, pool: Sequence[Parsed], source: str, key_source: str) -> Parsed:
+def _leaf_of(
+    key: PrivateKey, pool: Sequence[ParsedCertificate], source: str, key_source: str
+) -> ParsedCertificate:
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     fitting = [
         each
@@ -254,7 +256,9 @@ def _leaf_of(key: PrivateKey, pool: Sequence[Parsed], source: str, key_source: s
     return next((each for each in fitting if not each.is_self_issued), fitting[0])
 
 
-def _in_order(leaf: Parsed, others: list[Parsed], source: str) -> list[Parsed]:
+def _in_order(
+    leaf: ParsedCertificate, others: list[ParsedCertificate], source: str
+) -> list[ParsedCertificate]:
     """Follow the issuers from the leaf, leave the root out; what is left shows a hole (RFC 9846 4.5.1)."""
     chain = [leaf]
     rest = list(others)

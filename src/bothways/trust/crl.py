@@ -17,11 +17,11 @@ from cryptography.x509.oid import ExtensionOID
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import pem
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl_entries import Entries, Entry, Progress
 from bothways.trust.der import SEQUENCE, element, encoded, expect_element
-from bothways.trust.distinguished import normal, normal_relatives, spelled
-from bothways.trust.extensions import Place, area_in, by_identifier, read_extensions, unread_in
+from bothways.trust.distinguished_names import normal, normal_relatives, spelled
+from bothways.trust.extensions import Structure, area_in, by_identifier, read_extensions, unread_in
 from bothways.trust.parsing import attempt, name_der, open_crl
 from bothways.trust.precheck import check_number_of_elements
 from bothways.trust.signatures import algorithm_weakness, is_signature_of
@@ -81,7 +81,7 @@ class CRL:
     def __init__(self, der: bytes) -> None:
         """Read the header of a list in DER. Raises EncodingError."""
         self.der = der
-        self.signer: Parsed | None = None
+        self.signer: ParsedCertificate | None = None
         self._signed_by: dict[bytes, bool] = {}
         self._entries: Entries | None = None
         self._parts = attempt("", _take_apart, der)
@@ -93,9 +93,9 @@ class CRL:
         self.normal_issuer = normal(self.issuer)
         self.this_update = crl.last_update_utc
         self.next_update = crl.next_update_utc
-        area = area_in(self._parts.header, Place.CRL)
+        area = area_in(self._parts.header, Structure.CRL)
         check_number_of_elements(area)
-        found = read_extensions(lambda: crl.extensions, area, Place.CRL)
+        found = read_extensions(lambda: crl.extensions, area, Structure.CRL)
         extensions = by_identifier(found)
         self.unread = unread_in(found)
         unknown = [
@@ -164,12 +164,12 @@ class CRL:
         weak = algorithm_weakness(self._x509)
         return None if weak is None else weak[1]
 
-    def needs_preparing(self, signer: Parsed) -> bool:
+    def needs_preparing(self, signer: ParsedCertificate) -> bool:
         """Whether `prepare` has yet to hash the list or to read its entries, which takes time for a long one."""
         signed = self._signed_by.get(signer.key_digest)
         return signed is None or (signed and self._entries is None)
 
-    def prepare(self, signer: Parsed) -> bool:
+    def prepare(self, signer: ParsedCertificate) -> bool:
         """Say whether the signer's key signed the list; if it did, its entries are read.
 
         Each is done once, so this may be called ahead, in a thread. Entries that cannot be read are the `problem`.
@@ -183,11 +183,11 @@ class CRL:
             self._entries = self._indexed(self._parts.end)
         return True
 
-    def has_met(self, signer: Parsed) -> bool:
+    def has_met(self, signer: ParsedCertificate) -> bool:
         """Whether it is known already if the signer's key signed the list."""
         return signer.key_digest in self._signed_by
 
-    def is_signed_by(self, signer: Parsed) -> bool:
+    def is_signed_by(self, signer: ParsedCertificate) -> bool:
         """Whether the signer's key signed the list, by an algorithm that counts; checked once a key."""
         known = self._signed_by.get(signer.key_digest)
         if known is None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from zlib import crc32
 
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element, extensions_in
-from bothways.trust.distinguished import comparable_relatives, normal
+from bothways.trust.distinguished_names import comparable_relatives, normal
 
 Progress = Callable[[float], None]
 

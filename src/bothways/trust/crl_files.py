@@ -10,7 +10,7 @@ from bothways.trust import files
 from bothways.trust.crl import CRL, crls_in
 from bothways.trust.crl_entries import Progress
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.asking import TOLERANCE
+from bothways.trust.evidence.http_exchange import TOLERANCE
 from bothways.trust.watched import Watched
 
 _NEVER = datetime.max.replace(tzinfo=UTC)

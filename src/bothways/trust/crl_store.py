@@ -21,7 +21,7 @@ MOST_UNPROVEN_OCTETS = 64 * 1024 * 1024
 # Lists that are in no file any more, and have ended: what they revoke counts on.
 MOST_ENDED = 64
 
-_Place = tuple[bytes, object]
+_IndexKey = tuple[bytes, object]
 
 
 class CRLStore:
@@ -191,7 +191,7 @@ class CRLStore:
         normal_issuer: its name in the form of RFC 5280 7.1.  at: the time of the judgement that asks.
         """
         self._time = at
-        places: list[_Place] = [(normal_issuer, None), *((normal_issuer, name) for name in names)]
+        places: list[_IndexKey] = [(normal_issuer, None), *((normal_issuer, name) for name in names)]
         found = {id(each): each for place in places for each in self._by_place.get(place, ())}
         return list(found.values())
 
@@ -216,15 +216,15 @@ def _by_series(crls: Iterable[CRL]) -> dict[object, list[CRL]]:
     return found
 
 
-def _by_place(crls: Iterable[CRL]) -> dict[_Place, tuple[CRL, ...]]:
-    found: dict[_Place, list[CRL]] = {}
+def _by_place(crls: Iterable[CRL]) -> dict[_IndexKey, tuple[CRL, ...]]:
+    found: dict[_IndexKey, list[CRL]] = {}
     for crl in crls:
         for place in _places(crl):
             found.setdefault(place, []).append(crl)
     return {place: tuple(each) for place, each in found.items()}
 
 
-def _places(crl: CRL) -> list[_Place]:
+def _places(crl: CRL) -> list[_IndexKey]:
     """Return under what a list is found: its issuer with each name of its distribution point."""
     names = (None,) if crl.scope.names is None else crl.scope.names or ("",)
     return [(crl.normal_issuer, name) for name in names]

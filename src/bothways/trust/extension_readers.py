@@ -8,7 +8,7 @@ from __future__ import annotations
 from cryptography import x509
 
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element
-from bothways.trust.distinguished import dotted
+from bothways.trust.distinguished_names import dotted
 
 _BOOLEAN, _INTEGER = 0x01, 0x02
 _NULL = b"\x05\x00"

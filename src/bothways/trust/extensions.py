@@ -24,7 +24,7 @@ from bothways.trust.der import (
     expect_element,
     extensions_in,
 )
-from bothways.trust.distinguished import dotted
+from bothways.trust.distinguished_names import dotted
 from bothways.trust.extension_readers import (
     basic_constraints,
     certificate_policies,
@@ -119,7 +119,7 @@ class UnreadExtension(x509.ExtensionType):
         return self.value
 
 
-class Place(Enum):
+class Structure(Enum):
     """Where extensions stand, which decides how each is read; the value encloses a list of them."""
 
     CERTIFICATE = "certificate"
@@ -143,7 +143,7 @@ def extensions_of(holder: Holder) -> tuple[Read, ...]:
     """
     if isinstance(holder, x509.Certificate):
         found = readable("extensions", lambda: tuple(holder.extensions))
-        return all_extensions(parsing.encoded(holder), Place.CERTIFICATE) if found is None else found
+        return all_extensions(parsing.encoded(holder), Structure.CERTIFICATE) if found is None else found
     return attempt("extensions", lambda: tuple(holder.extensions))
 
 
@@ -152,7 +152,7 @@ def extension_of(holder: Holder, kind: type[T]) -> T | None:
     return next((each.value for each in extensions_of(holder) if isinstance(each.value, kind)), None)
 
 
-def all_extensions(der: bytes, place: Place) -> tuple[Read, ...]:
+def all_extensions(der: bytes, place: Structure) -> tuple[Read, ...]:
     """Return all extensions of a document in DER in their order, each read or unread. Raises EncodingError.
 
     place: which document it is; for CRL_ENTRY and OCSP_ANSWER `der` is that one entry or single response.
@@ -178,7 +178,7 @@ def unread_in(found: Iterable[Read]) -> EncodingError | None:
     return None
 
 
-def read_extensions(read: Callable[[], Iterable[Read]], area: bytes, place: Place) -> tuple[Read, ...]:
+def read_extensions(read: Callable[[], Iterable[Read]], area: bytes, place: Structure) -> tuple[Read, ...]:
     """Return the same as `all_extensions`, and sooner where `cryptography` can read them all.
 
     read: how it does so, such as `lambda: crl.extensions`. area: the DER of the list of extensions, empty for
@@ -189,7 +189,10 @@ def read_extensions(read: Callable[[], Iterable[Read]], area: bytes, place: Plac
 
 
 def read_needed(
-    read: Callable[[], Iterable[Read]], area: bytes, place: Place, needed: Container[x509.ObjectIdentifier]
+    read: Callable[[], Iterable[Read]],
+    area: bytes,
+    place: Structure,
+    needed: Container[x509.ObjectIdentifier],
 ) -> Extensions:
     """Return all extensions by their identifiers, of which those that are `needed` can be read.
 
@@ -211,7 +214,7 @@ def _together(read: Callable[[], Iterable[Read]], area: bytes) -> tuple[Read, ..
     return readable("extensions", lambda: tuple(read()))
 
 
-def _needed_alone(area: bytes, place: Place, needed: Container[x509.ObjectIdentifier]) -> Iterator[Read]:
+def _needed_alone(area: bytes, place: Structure, needed: Container[x509.ObjectIdentifier]) -> Iterator[Read]:
     taken_apart = [(each, *_parts(each)) for each in _elements(area)]
     by_identifier(_untried(*parts[1:]) for parts in taken_apart)
     for der, oid, critical, value in taken_apart:
@@ -238,7 +241,7 @@ def check_count(area: bytes) -> None:
         raise EncodingError("extensions", f"more than {EXTENSIONS_LIMIT} of them")
 
 
-def one_by_one(area: bytes, place: Place) -> tuple[Read, ...]:
+def one_by_one(area: bytes, place: Structure) -> tuple[Read, ...]:
     """Read each extension of a list alone; one that stands there twice is there twice. Raises EncodingError."""
     check_count(area)
     return tuple(_alone(each, place) for each in _elements(area))
@@ -262,7 +265,7 @@ def _parts(der: bytes) -> tuple[x509.ObjectIdentifier, bool, bytes]:
     return x509.ObjectIdentifier(dotted(kind)), critical, value
 
 
-def _alone(der: bytes, place: Place) -> Read:
+def _alone(der: bytes, place: Structure) -> Read:
     oid, critical, value = _parts(der)
     if oid in _OWN_CHECKS:
         return _seen(x509.Extension(oid, critical, x509.UnrecognizedExtension(oid, value)))
@@ -272,7 +275,7 @@ def _alone(der: bytes, place: Place) -> Read:
         return x509.Extension(oid, critical, UnreadExtension(oid, value, error.problem))
 
 
-def _value(oid: x509.ObjectIdentifier, der: bytes, value: bytes, place: Place) -> x509.ExtensionType:
+def _value(oid: x509.ObjectIdentifier, der: bytes, value: bytes, place: Structure) -> x509.ExtensionType:
     try:
         (found,) = attempt(name_of(oid), _READERS[place], _sequence(der))
     except EncodingError:
@@ -299,7 +302,7 @@ def _seen(found: Read) -> Read:
 # -- where they stand ------------------------------------------------------------------------------------
 
 
-def area_in(der: bytes, place: Place) -> bytes:
+def area_in(der: bytes, place: Structure) -> bytes:
     """Return the DER of the list of extensions in a document, empty where it has none. Raises EncodingError."""
     return attempt("extensions", _AREAS[place], der)
 
@@ -341,14 +344,14 @@ def _response_area(der: bytes) -> bytes:
     return _signed_area(0xA1)(octets)
 
 
-_AREAS: dict[Place, Callable[[bytes], bytes]] = {
-    Place.CERTIFICATE: _signed_area(0xA3),
-    Place.REQUEST: _request_area,
-    Place.CRL: _signed_area(0xA0),
-    Place.CRL_ENTRY: _entry_area,
-    Place.OCSP_REQUEST: _signed_area(0xA2),
-    Place.OCSP_RESPONSE: _response_area,
-    Place.OCSP_ANSWER: lambda der: _tagged(der, *_first(der, 0, len(der)), 0xA1),
+_AREAS: dict[Structure, Callable[[bytes], bytes]] = {
+    Structure.CERTIFICATE: _signed_area(0xA3),
+    Structure.REQUEST: _request_area,
+    Structure.CRL: _signed_area(0xA0),
+    Structure.CRL_ENTRY: _entry_area,
+    Structure.OCSP_REQUEST: _signed_area(0xA2),
+    Structure.OCSP_RESPONSE: _response_area,
+    Structure.OCSP_ANSWER: lambda der: _tagged(der, *_first(der, 0, len(der)), 0xA1),
 }
 
 
@@ -435,12 +438,12 @@ def _in_ocsp_answer(area: bytes) -> Iterator[Read]:
     return iter(_basic_response(encoded(0xA1, area), b"").single_extensions)
 
 
-_READERS: dict[Place, Callable[[bytes], Iterator[Read]]] = {
-    Place.CERTIFICATE: _in_certificate,
-    Place.REQUEST: _in_request,
-    Place.CRL: _in_crl,
-    Place.CRL_ENTRY: _in_crl_entry,
-    Place.OCSP_REQUEST: _in_ocsp_request,
-    Place.OCSP_RESPONSE: _in_ocsp_response,
-    Place.OCSP_ANSWER: _in_ocsp_answer,
+_READERS: dict[Structure, Callable[[bytes], Iterator[Read]]] = {
+    Structure.CERTIFICATE: _in_certificate,
+    Structure.REQUEST: _in_request,
+    Structure.CRL: _in_crl,
+    Structure.CRL_ENTRY: _in_crl_entry,
+    Structure.OCSP_REQUEST: _in_ocsp_request,
+    Structure.OCSP_RESPONSE: _in_ocsp_response,
+    Structure.OCSP_ANSWER: _in_ocsp_answer,
 }

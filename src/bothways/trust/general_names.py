@@ -15,7 +15,7 @@ from string import ascii_letters, ascii_lowercase, digits
 from typing import NamedTuple
 
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element
-from bothways.trust.distinguished import comparable_relatives, identifier_text, spelled
+from bothways.trust.distinguished_names import comparable_relatives, identifier_text, spelled
 
 _UTF8_STRING = 0x0C
 _VALUE = 0xA0

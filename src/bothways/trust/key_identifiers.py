@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bothways.trust.der import OCTET_STRING, SEQUENCE, elements, expect_element
-from bothways.trust.distinguished import normal
+from bothways.trust.distinguished_names import normal
 from bothways.trust.general_names import Kind, names_between
 
 AUTHORITY_KEY, SUBJECT_KEY = bytes.fromhex("551d23"), bytes.fromhex("551d0e")

@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from bothways.faults import Fault, Reason
-from bothways.trust.certificate import EMPTY_NAME, Parsed
-from bothways.trust.distinguished import attributes, string
+from bothways.trust.certificate import EMPTY_NAME, ParsedCertificate
+from bothways.trust.distinguished_names import attributes, string
 from bothways.trust.general_names import (
     GeneralName,
     Kind,
@@ -39,7 +39,7 @@ class Name(NamedTuple):
 Violation = tuple[Fault, str]
 
 
-def constraint_reasons(path: Sequence[Parsed], work: WorkBudget) -> list[Reason]:
+def constraint_reasons(path: Sequence[ParsedCertificate], work: WorkBudget) -> list[Reason]:
     """Hold the names on a path to the constraints of every CA above them, the anchor included."""
     return NameConstraintCheck(work).reasons(path)
 
@@ -53,7 +53,7 @@ class NameConstraintCheck:
         self._trees: dict[bytes, tuple[Subtrees, Subtrees]] = {}
         self._violations: dict[tuple[bytes, bytes, bool], Sequence[Violation]] = {}
 
-    def reasons(self, path: Sequence[Parsed]) -> list[Reason]:
+    def reasons(self, path: Sequence[ParsedCertificate]) -> list[Reason]:
         """Return a few of the names that are not permitted for each CA and certificate, or raise OutOfWork."""
         reasons: list[Reason] = []
         for above in range(len(path) - 1, 0, -1):
@@ -68,7 +68,9 @@ class NameConstraintCheck:
                     reasons.append(Reason(fault, position, path[position].subject_text, facts))
         return reasons
 
-    def _found(self, issuer: Parsed, below: Parsed, is_leaf: bool) -> Sequence[Violation]:
+    def _found(
+        self, issuer: ParsedCertificate, below: ParsedCertificate, is_leaf: bool
+    ) -> Sequence[Violation]:
         key = issuer.der, below.der, is_leaf
         found = self._violations.get(key)
         if found is None:
@@ -76,7 +78,9 @@ class NameConstraintCheck:
             self._work.spend(Step.REASON, len(found))
         return found
 
-    def _compare(self, issuer: Parsed, below: Parsed, is_leaf: bool) -> Iterator[tuple[Fault, object]]:
+    def _compare(
+        self, issuer: ParsedCertificate, below: ParsedCertificate, is_leaf: bool
+    ) -> Iterator[tuple[Fault, object]]:
         trees = self._trees.get(issuer.der)
         if trees is None:
             trees = self._trees[issuer.der] = _both_subtrees(issuer, self._work)
@@ -86,7 +90,7 @@ class NameConstraintCheck:
         return _outside(names, *trees, self._work)
 
 
-def _both_subtrees(issuer: Parsed, work: WorkBudget) -> tuple[Subtrees, Subtrees]:
+def _both_subtrees(issuer: ParsedCertificate, work: WorkBudget) -> tuple[Subtrees, Subtrees]:
     permitted, excluded = issuer.name_constraints or ((), ())
     return _subtrees(permitted, False, work), _subtrees(excluded, True, work)
 
@@ -97,7 +101,7 @@ def _subtrees(found: Sequence[Subtree], excluding: bool, work: WorkBudget) -> Su
     return Subtrees(found, excluding=excluding)
 
 
-def names_to_constrain(certificate: Parsed, work: WorkBudget, is_leaf: bool) -> list[Name]:
+def names_to_constrain(certificate: ParsedCertificate, work: WorkBudget, is_leaf: bool) -> list[Name]:
     """Collect the subject, the identities in it, and the alternative names (RFC 5280 4.2.1.10)."""
     alternatives = certificate.alternative_names or ()
     work.spend(Step.NAME, 1 + len(alternatives))

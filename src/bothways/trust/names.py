@@ -11,8 +11,8 @@ from typing import Literal
 
 from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
-from bothways.trust.certificate import Parsed
-from bothways.trust.distinguished import common_name, spelled
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.distinguished_names import common_name, spelled
 from bothways.trust.general_names import Kind, is_dns_name, lower_ascii
 from bothways.trust.verdict import Names
 from bothways.trust.work import Step, WorkBudget
@@ -89,7 +89,7 @@ def _canonical_uri(uri: str) -> str:
     return f"{lower_ascii(scheme)}://{lower_ascii(authority)}{slash}{path}"
 
 
-def names_of(certificate: Parsed, work: WorkBudget | None = None) -> Names:
+def names_of(certificate: ParsedCertificate, work: WorkBudget | None = None) -> Names:
     """Return every name of a certificate's holder; collected once and kept with it.
 
     Raises OutOfWork where `work` does not last.
@@ -102,7 +102,7 @@ def names_of(certificate: Parsed, work: WorkBudget | None = None) -> Names:
     return names
 
 
-def _collected(certificate: Parsed) -> Names:
+def _collected(certificate: ParsedCertificate) -> Names:
     kinds: dict[Kind, list[str]] = {Kind.DNS: [], Kind.IP: [], Kind.URI: [], Kind.EMAIL: []}
     for each in certificate.alternative_names or ():
         found = kinds.get(each.kind)
@@ -129,7 +129,7 @@ def _dns_matches(presented: str, wanted: str) -> bool:
     return "." in rest and is_dns_name(rest) and wanted.partition(".")[2] == rest
 
 
-def name_reasons(certificate: Parsed, names: Names, wanted: ServerName) -> list[Reason]:
+def name_reasons(certificate: ParsedCertificate, names: Names, wanted: ServerName) -> list[Reason]:
     """Say why a certificate does not stand for the name that is wanted, if so."""
     if stands_for(names, wanted):
         return []

@@ -22,11 +22,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import pem
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import KNOWN, key_weakness
 from bothways.trust.crl_entries import HOLD
 from bothways.trust.der import BIT_STRING, SEQUENCE, element, elements, expect_element
-from bothways.trust.distinguished import normal, spelled
+from bothways.trust.distinguished_names import normal, spelled
 from bothways.trust.extensions import by_identifier, extensions_of
 from bothways.trust.parsing import attempt, encoded, name_der, open_ocsp_response, readable
 from bothways.trust.signatures import (
@@ -83,7 +83,7 @@ class CertID:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SingleResponse:
     """What a response says of one certificate."""
 
     certificate: CertID
@@ -129,15 +129,15 @@ class OCSPResponse:
     def __init__(self, der: bytes) -> None:
         """Read DER. Raises EncodingError."""
         self.der = der
-        self.answers: tuple[Answer, ...] = ()
+        self.answers: tuple[SingleResponse, ...] = ()
         self.nonce: bytes | None = None
         self.responder = "nobody"
         self.problem: str | None = None
         self.doubt: str | None = None
-        self.leave: Parsed | None = None
+        self.leave: ParsedCertificate | None = None
         self.was_refused = False  # held against an issuer, by whose leave it is not signed
         self._signed_by: dict[bytes, bool] = {}
-        self._delegates: tuple[Parsed, ...] | None = None
+        self._delegates: tuple[ParsedCertificate, ...] | None = None
         self._x509 = open_ocsp_response(der)
         if self._x509.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             words = self._x509.response_status.name.lower().replace("_", " ")
@@ -169,7 +169,7 @@ class OCSPResponse:
         """The certificates that it speaks of, as it names them."""
         return frozenset(each.certificate for each in self.answers)
 
-    def answers_to(self, named: CertID) -> list[Answer]:
+    def answers_to(self, named: CertID) -> list[SingleResponse]:
         """Return all that it says of a certificate by one of its names."""
         return [each for each in self.answers if each.certificate == named]
 
@@ -181,35 +181,39 @@ class OCSPResponse:
         """Whether it says that a certificate is revoked for good."""
         return any(each.revokes_for_good for each in self.answers_to(named))
 
-    def answers_about(self, certificate: Parsed, issuer: Parsed) -> list[Answer]:
+    def answers_about(
+        self, certificate: ParsedCertificate, issuer: ParsedCertificate
+    ) -> list[SingleResponse]:
         """Return all that it says of a certificate as that issuer issued it, the worst first (RFC 6960 2.2)."""
         hash_names = {each.certificate.hash_name for each in self.answers}
         named = names_of_certificate(certificate, issuer, hash_names)
         return sorted((each for each in self.answers if each.certificate in named), key=_mildness)
 
-    def answer(self, certificate: Parsed, issuer: Parsed) -> Answer | None:
+    def answer(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> SingleResponse | None:
         """Return what it says of a certificate; the worst, should it speak twice."""
         return next(iter(self.answers_about(certificate, issuer)), None)
 
-    def signer(self, issuer: Parsed, at: datetime, work: WorkBudget | None = None) -> Parsed | str:
+    def signer(
+        self, issuer: ParsedCertificate, at: datetime, work: WorkBudget | None = None
+    ) -> ParsedCertificate | str:
         """Return who signed and may: the issuer or a delegate; else say what it is (RFC 6960 4.2.2.2).
 
         Raises OutOfWork where `work` does not last; None is what one peer may cause.
         """
         found = self._signer(issuer, at, work or WorkBudget())
-        if isinstance(found, Parsed):
+        if isinstance(found, ParsedCertificate):
             self.leave = issuer
         self.was_refused = self.leave is None
         return found
 
-    def _signer(self, issuer: Parsed, at: datetime, work: WorkBudget) -> Parsed | str:
+    def _signer(self, issuer: ParsedCertificate, at: datetime, work: WorkBudget) -> ParsedCertificate | str:
         weak = algorithm_weakness(self._signature)
         if weak is not None:
             return f"it is signed with {weak[1]}"
         if self._is_signed_by(issuer, work):
             return issuer
         delegates = [each for each in self._read_delegates(work) if self._names(each)]
-        unfit: list[tuple[Parsed, str]] = []
+        unfit: list[tuple[ParsedCertificate, str]] = []
         for delegate in delegates:
             problem = _unfit(delegate, issuer, at, work)
             if problem is not None:
@@ -224,7 +228,7 @@ class OCSPResponse:
             return f"its signature does not verify under the key of {named[0].subject_text}"
         return f"it is signed in the name of {self.responder}, without a certificate that fits its signature"
 
-    def _is_signed_by(self, candidate: Parsed, work: WorkBudget) -> bool:
+    def _is_signed_by(self, candidate: ParsedCertificate, work: WorkBudget) -> bool:
         """Whether the candidate is the responder that is named, and its key signed; found out once a key."""
         if not self._names(candidate):
             return False
@@ -236,22 +240,22 @@ class OCSPResponse:
                 self._signed_by[candidate.key_digest] = known
         return known
 
-    def _names(self, candidate: Parsed) -> bool:
+    def _names(self, candidate: ParsedCertificate) -> bool:
         if self._name is not None:
             return self._name == candidate.normal_subject
         return self._key_hash == _digest("sha1", _key_bits(candidate))
 
-    def _read_delegates(self, work: WorkBudget) -> tuple[Parsed, ...]:
+    def _read_delegates(self, work: WorkBudget) -> tuple[ParsedCertificate, ...]:
         """Return the certificates that came with the response and can be read; read once."""
         if self._delegates is None:
             self._delegates = tuple(self._readable_certificates(work))
         return self._delegates
 
-    def _readable_certificates(self, work: WorkBudget) -> Iterator[Parsed]:
+    def _readable_certificates(self, work: WorkBudget) -> Iterator[ParsedCertificate]:
         for each in (readable("certificates", lambda: self._x509.certificates) or [])[:_MAX_DELEGATES]:
             work.spend(Step.CERTIFICATE)
             try:
-                certificate = Parsed(encoded(each))
+                certificate = ParsedCertificate(encoded(each))
                 work.spend(Step.READ_KIB, (certificate.names_octets + certificate.extensions_octets) / 1024)
                 certificate.load()
             except ValueError:
@@ -277,7 +281,10 @@ def responses_in(data: bytes, source: str) -> list[OCSPResponse]:
 
 
 def request(
-    certificate: Parsed, issuer: Parsed, nonce: bytes | None = None, hash_name: str = "sha1"
+    certificate: ParsedCertificate,
+    issuer: ParsedCertificate,
+    nonce: bytes | None = None,
+    hash_name: str = "sha1",
 ) -> bytes:
     """Ask for the status of a certificate (RFC 6960 4.1).
 
@@ -310,12 +317,14 @@ def nonce_problem(response: OCSPResponse, nonce: bytes, *, required: bool = Fals
     return None if got == nonce else "it returns another nonce than ours: it answers somebody else's request"
 
 
-def serial_number(certificate: Parsed) -> int:
+def serial_number(certificate: ParsedCertificate) -> int:
     """Return the serial number of a certificate as the number that it is."""
     return int.from_bytes(certificate.serial, "big", signed=True)
 
 
-def names_of_certificate(certificate: Parsed, issuer: Parsed, hash_names: Iterable[str]) -> frozenset[CertID]:
+def names_of_certificate(
+    certificate: ParsedCertificate, issuer: ParsedCertificate, hash_names: Iterable[str]
+) -> frozenset[CertID]:
     """Return how OCSP names a certificate as that issuer issued it, by each of some hashes.
 
     Its issuer's name may be written otherwise in the certificate than in the issuer's own.
@@ -328,12 +337,14 @@ def names_of_certificate(certificate: Parsed, issuer: Parsed, hash_names: Iterab
     )
 
 
-def needs_no_check(delegate: Parsed) -> bool:
+def needs_no_check(delegate: ParsedCertificate) -> bool:
     """Whether the CA says that a responder's certificate is not to be checked (RFC 6960 4.2.2.2.1)."""
     return delegate.extension(x509.OCSPNoCheck) is not None
 
 
-def _unfit(delegate: Parsed, issuer: Parsed, at: datetime, work: WorkBudget) -> str | None:
+def _unfit(
+    delegate: ParsedCertificate, issuer: ParsedCertificate, at: datetime, work: WorkBudget
+) -> str | None:
     """Say why the holder of a certificate may not answer for the issuer, or None (RFC 6960 4.2.2.2)."""
     if not issuer.is_named_issuer_of(delegate) or not _has_issued(issuer, delegate, work):
         return f"whom {issuer.subject_text} has not authorised: it did not issue that certificate"
@@ -353,14 +364,14 @@ def _unfit(delegate: Parsed, issuer: Parsed, at: datetime, work: WorkBudget) -> 
     return f"whose certificate has the critical extension {unknown[0]}" if unknown else None
 
 
-def _has_issued(issuer: Parsed, delegate: Parsed, work: WorkBudget) -> bool:
+def _has_issued(issuer: ParsedCertificate, delegate: ParsedCertificate, work: WorkBudget) -> bool:
     if weakness(delegate) is not None:
         return False
     work.spend_signature(issuer.key, len(delegate.signed))
     return is_signed_by(delegate, issuer)
 
 
-def _answers(response: ocsp.OCSPResponse) -> Iterator[Answer]:
+def _answers(response: ocsp.OCSPResponse) -> Iterator[SingleResponse]:
     """Yield the answers; one that names its certificate by a hash unknown to us is about nobody we know."""
     for count, each in enumerate(response.responses):
         if count == _MAX_ANSWERS:
@@ -372,13 +383,13 @@ def _answers(response: ocsp.OCSPResponse) -> Iterator[Answer]:
         times = each.this_update_utc, each.next_update_utc
         if each.certificate_status is ocsp.OCSPCertStatus.REVOKED:
             reason = readable("revocationReason", getattr, each, "revocation_reason")
-            yield Answer(named, "revoked", *times, each.revocation_time_utc, _reason_words(reason))
+            yield SingleResponse(named, "revoked", *times, each.revocation_time_utc, _reason_words(reason))
         else:
             good = each.certificate_status is ocsp.OCSPCertStatus.GOOD
-            yield Answer(named, "good" if good else "unknown", *times)
+            yield SingleResponse(named, "good" if good else "unknown", *times)
 
 
-def _mildness(answer: Answer) -> tuple[int, float]:
+def _mildness(answer: SingleResponse) -> tuple[int, float]:
     return 0 if answer.revokes_for_good else _MILDNESS[answer.state], -answer.this_update.timestamp()
 
 
@@ -432,7 +443,7 @@ def _digest(hash_name: str, data: bytes) -> bytes:
     return _HASHES[hash_name](data).digest()
 
 
-def _key_bits(certificate: Parsed) -> bytes:
+def _key_bits(certificate: ParsedCertificate) -> bytes:
     """Return the public key as OCSP hashes it: the bit string alone, without its count of unused bits."""
     spki = certificate.spki
     at, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")

@@ -14,7 +14,7 @@ from itertools import chain
 from cryptography import x509
 
 from bothways.trust import files
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.ocsp import (
     MAX_AGE,
     CertID,
@@ -103,7 +103,9 @@ class OCSPStore:
             and (new.revokes(named) or not old.revokes(named))
         )
 
-    def of(self, certificate: Parsed, issuer: Parsed, at: datetime | None = None) -> _Responses:
+    def of(
+        self, certificate: ParsedCertificate, issuer: ParsedCertificate, at: datetime | None = None
+    ) -> _Responses:
         """Return the responses that speak of a certificate as that issuer issued it, the newest first.
 
         at: the time of the judgement that asks.
@@ -120,7 +122,7 @@ class OCSPStore:
         newest = sorted(found.values(), key=lambda each: each[0], reverse=True)
         return tuple(each for _, each in newest)
 
-    def speaks_of(self, certificate: Parsed) -> bool:
+    def speaks_of(self, certificate: ParsedCertificate) -> bool:
         """Whether there is a response about a certificate, as far as that is seen without its issuer."""
         return any(True for _ in self._about(certificate))
 
@@ -134,14 +136,14 @@ class OCSPStore:
             return None
         holding = [
             (response.age(named), response.der)
-            for named, response in self._about(Parsed(encoded(certificate)))
+            for named, response in self._about(ParsedCertificate(encoded(certificate)))
             if all(
                 each.untimeliness(at, timedelta(0), MAX_AGE) is None for each in response.answers_to(named)
             )
         ]
         return max(holding)[1] if holding else None
 
-    def _about(self, certificate: Parsed) -> Iterator[tuple[CertID, OCSPResponse]]:
+    def _about(self, certificate: ParsedCertificate) -> Iterator[tuple[CertID, OCSPResponse]]:
         for named, responses in self._by_serial.get(serial_number(certificate), {}).items():
             if named.name_hash == named.digest(certificate.issuer):
                 yield from ((named, each) for each in responses)

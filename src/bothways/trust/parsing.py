@@ -2,7 +2,7 @@
 
 What `certificate`, `crl`, `signing_request`, `ocsp_request` and `ocsp_response` return was read whole, so that no
 attribute of it raises later. The `open_...` functions load and read nothing else: every attribute of what they
-return, and what `Parsed` hands out, is read by `attempt`.
+return, and what `ParsedCertificate` hands out, is read by `attempt`.
 """
 
 from __future__ import annotations

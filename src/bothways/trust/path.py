@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bothways.faults import Check, Fault, Reason, blame
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import certificate_reasons, is_signed_weakly
 from bothways.trust.name_constraints import NameConstraintCheck
 from bothways.trust.names import ServerName, name_reasons, names_of, server_name
@@ -23,6 +23,7 @@ from bothways.trust.policies import NO_POLICY, Policies, policy_reasons
 from bothways.trust.reasons import most_telling
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import (
+    EvidenceRequest,
     Finding,
     Names,
     Outcome,
@@ -32,7 +33,6 @@ from bothways.trust.verdict import (
     SlowCheck,
     Trusted,
     Verdict,
-    Want,
     judged_by,
 )
 from bothways.trust.web_profile import web_reasons
@@ -51,11 +51,11 @@ class Status:
     finding: Finding
     reasons: tuple[Reason, ...] = ()
     until: datetime | None = None
-    wants: tuple[Want, ...] = ()
+    wants: tuple[EvidenceRequest, ...] = ()
     checks: tuple[SlowCheck, ...] = ()
 
 
-StatusCheck = Callable[[Path, Sequence[Parsed], WorkBudget], Status]
+StatusCheck = Callable[[Path, Sequence[ParsedCertificate], WorkBudget], Status]
 
 NO_REVOCATION = Finding("c", Outcome.NOT_CHECKED, "no source configured")
 UNASKED = Status(NO_REVOCATION)
@@ -77,7 +77,7 @@ def judge(
     key_usage: str | None = "digitalSignature",
     policies: Policies = NO_POLICY,
     limits: Limits = LIMITS,
-    leaf: Parsed | None = None,
+    leaf: ParsedCertificate | None = None,
     status: StatusCheck | None = None,
     listed: int = 0,
     beside: int = 0,
@@ -115,7 +115,7 @@ def judge(
     return judged_by(verdict, profile)
 
 
-def path_through(certificate: Parsed, above: Path, at: datetime, work: WorkBudget) -> Path | None:
+def path_through(certificate: ParsedCertificate, above: Path, at: datetime, work: WorkBudget) -> Path | None:
     """Return the valid path from a certificate, whatever it is for, through the one of `above` that signed it.
 
     above: the certificates of a path that was found, up to its anchor.  Raises OutOfWork where `work` does not last.
@@ -136,7 +136,7 @@ def path_through(certificate: Parsed, above: Path, at: datetime, work: WorkBudge
     return None
 
 
-def read_leaf(der: bytes, anchors: TrustStore) -> Parsed:
+def read_leaf(der: bytes, anchors: TrustStore) -> ParsedCertificate:
     """Read the certificate that a peer sent first, or blame the peer for one that cannot be read.
 
     anchors: by which it will be judged; they may know what it says, if it led to them before.
@@ -172,7 +172,7 @@ class _Judgement:
         self._best: tuple[list[Reason], Status] | None = None
         self._wanting: Verdict | None = None
 
-    def verdict(self, leaf: Parsed) -> Verdict:
+    def verdict(self, leaf: ParsedCertificate) -> Verdict:
         """Return the first path that passes, or what is wrong with the best of them."""
         exhausted: list[Reason] = []
         try:
@@ -225,7 +225,7 @@ class _Judgement:
             return UNSIGNED_TO_ASK
         return self._status(path, self._search.others(), self._terms.work)
 
-    def _explained(self, leaf: Parsed, exhausted: bool) -> list[Reason]:
+    def _explained(self, leaf: ParsedCertificate, exhausted: bool) -> list[Reason]:
         """Say why no path was found, and what else is wrong with the part of it that there is."""
         end = self._search.end(leaf)
         reasons = search_reasons(self._search, end, exhausted)

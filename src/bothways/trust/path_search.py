@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from bothways.faults import Fault, Reason
 from bothways.trust.anchors import Edge, TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import has_weak_key, is_signed_weakly
 from bothways.trust.issuers import likeliest_first
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.work import FIXED_OCTETS, OCTETS_A_BYTE, Step, WorkBudget
 
-Path = tuple[Parsed, ...]
+Path = tuple[ParsedCertificate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class End(NamedTuple):
     """Where a search that found nothing came furthest, and who bears the issuer's name there but did not sign."""
 
     path: Path
-    wrong_signer: Parsed | None = None
+    wrong_signer: ParsedCertificate | None = None
 
 
 class PathSearch:
@@ -64,31 +64,31 @@ class PathSearch:
         self.depth = limits.depth
         self.unreadable: list[Reason] = []
         self._work = work
-        self._pool: list[Parsed] | None = None
+        self._pool: list[ParsedCertificate] | None = None
         self._bad: set[bytes] = set()
         self._links: dict[tuple[bytes, bytes], bool] = {}
         self._furthest: Path = ()
-        self._wrong_signer: Parsed | None = None
+        self._wrong_signer: ParsedCertificate | None = None
         self._met_weak = False
 
-    def paths(self, leaf: Parsed) -> Iterator[Path]:
+    def paths(self, leaf: ParsedCertificate) -> Iterator[Path]:
         """Yield every path from the leaf to an anchor whose signatures hold, nearest anchors first."""
         for path in self._extend((leaf,), weakly=False):
             self._remember(path)
             yield path
 
-    def weak_path(self, leaf: Parsed) -> Path | None:
+    def weak_path(self, leaf: ParsedCertificate) -> Path | None:
         """Return a path with signatures that do not count, for what there is to say of it, if there is one.
 
         Anybody can make any number of such paths, so that one is enough.
         """
         return next(self._extend((leaf,), weakly=True), None) if self._met_weak else None
 
-    def end(self, leaf: Parsed) -> End:
+    def end(self, leaf: ParsedCertificate) -> End:
         """Return where the search came furthest."""
         return End(self._furthest or (leaf,), self._wrong_signer)
 
-    def others(self) -> list[Parsed]:
+    def others(self) -> list[ParsedCertificate]:
         """Return the chain without its leaf, repetitions and what cannot be read."""
         if self._pool is None:
             self._pool = []
@@ -129,7 +129,7 @@ class PathSearch:
         if not extended:
             self._note_end(path, wrong)
 
-    def _issuers(self, path: Path) -> Iterator[tuple[Parsed, bool]]:
+    def _issuers(self, path: Path) -> Iterator[tuple[ParsedCertificate, bool]]:
         """Yield the certificates named as the issuer, anchors first, none twice on a path (RFC 4158 5.2)."""
         last = path[-1]
         for anchor in self.anchors.issuers_of(last):
@@ -138,7 +138,7 @@ class PathSearch:
         for other in likeliest_first(last, self._named_issuers(path)):
             yield other, False
 
-    def _named_issuers(self, path: Path) -> list[Parsed]:
+    def _named_issuers(self, path: Path) -> list[ParsedCertificate]:
         """Return the certificates of the chain that bear the name of the last one's issuer, but anchors."""
         self._work.spend(Step.CANDIDATE, len(self.others()))
         return [
@@ -147,7 +147,7 @@ class PathSearch:
             if each.is_named_issuer_of(path[-1]) and self.anchors.own(each) is None and self._take(path, each)
         ]
 
-    def _take(self, path: Path, candidate: Parsed) -> bool:
+    def _take(self, path: Path, candidate: ParsedCertificate) -> bool:
         self._work.spend(Step.CANDIDATE)
         if any(candidate.spki == each.spki and candidate.subject == each.subject for each in path):
             return False
@@ -167,7 +167,7 @@ class PathSearch:
             return False
         return True
 
-    def _is_edge(self, child: Parsed, issuer: Parsed, weakly: bool) -> bool | None:
+    def _is_edge(self, child: ParsedCertificate, issuer: ParsedCertificate, weakly: bool) -> bool | None:
         """Whether the issuer's key signed the child; checked once, and not at all when remembered.
 
         None where the signature does not count, for its algorithm or for a weak key: it is not checked, and only
@@ -195,7 +195,7 @@ class PathSearch:
                 if self._links.get((child.der, issuer.spki)):
                     self.anchors.remember(_edge(child, issuer), child)
 
-    def _note_end(self, path: Path, wrong: Parsed | None) -> None:
+    def _note_end(self, path: Path, wrong: ParsedCertificate | None) -> None:
         """Keep the furthest place where the search ended; one with a signer that did not sign says more."""
         if len(path) > len(self._furthest) or (wrong is not None and len(path) == len(self._furthest)):
             self._furthest = path
@@ -250,11 +250,11 @@ def _advice(search: PathSearch, end: End) -> str:
     )
 
 
-def _edge(child: Parsed, issuer: Parsed) -> Edge:
+def _edge(child: ParsedCertificate, issuer: ParsedCertificate) -> Edge:
     return child.digest, issuer.key_digest
 
 
-def _names_another_key(child: Parsed, signer: Parsed) -> bool:
+def _names_another_key(child: ParsedCertificate, signer: ParsedCertificate) -> bool:
     """Whether the child names a key of its issuer that is not the signer's (RFC 5280 4.2.1.1)."""
     wanted, has = child.authority_key_identifier, signer.subject_key_identifier
     return wanted is not None and has is not None and wanted != has

@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from bothways.faults import Fault, Reason
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, elements, expect_element
-from bothways.trust.distinguished import dotted
+from bothways.trust.distinguished_names import dotted
 from bothways.trust.work import Step, WorkBudget
 
 ANY = "2.5.29.32.0"
@@ -64,7 +64,7 @@ class _State:
 
 
 def policy_reasons(
-    path: Sequence[Parsed], wanted: Policies = NO_POLICY, work: WorkBudget | None = None
+    path: Sequence[ParsedCertificate], wanted: Policies = NO_POLICY, work: WorkBudget | None = None
 ) -> list[Reason]:
     """Say why the policies of a path, from the leaf to the anchor, will not do.
 
@@ -77,7 +77,7 @@ def policy_reasons(
     return valid_policies(path, wanted)[1]
 
 
-def _named_policies(certificate: Parsed) -> int:
+def _named_policies(certificate: ParsedCertificate) -> int:
     """How many policies a certificate asserts or maps, at most."""
     asserted = certificate.extension(x509.CertificatePolicies)
     mapped = certificate.extensions.get(ExtensionOID.POLICY_MAPPINGS)
@@ -86,13 +86,13 @@ def _named_policies(certificate: Parsed) -> int:
     return len(asserted or ()) + pairs
 
 
-def _restricts(certificate: Parsed) -> bool:
+def _restricts(certificate: ParsedCertificate) -> bool:
     extensions = certificate.extensions
     return ExtensionOID.POLICY_CONSTRAINTS in extensions or ExtensionOID.POLICY_MAPPINGS in extensions
 
 
 def valid_policies(
-    path: Sequence[Parsed], wanted: Policies = NO_POLICY
+    path: Sequence[ParsedCertificate], wanted: Policies = NO_POLICY
 ) -> tuple[frozenset[str], list[Reason]]:
     """Return a path's user-constrained policy set, and the reasons against it (RFC 5280 6.1, RFC 9618 5).
 
@@ -122,7 +122,7 @@ def valid_policies(
     return (frozenset() if state.reasons else found), state.reasons
 
 
-def _process(state: _State, certificate: Parsed, final: bool) -> None:
+def _process(state: _State, certificate: ParsedCertificate, final: bool) -> None:
     """Add the level of one certificate (RFC 5280 6.1.3 d and e)."""
     extension = certificate.extension(x509.CertificatePolicies)
     if extension is None:
@@ -149,7 +149,7 @@ def _process(state: _State, certificate: Parsed, final: bool) -> None:
         state.levels = []
 
 
-def _prepare(state: _State, certificate: Parsed, position: int) -> None:
+def _prepare(state: _State, certificate: ParsedCertificate, position: int) -> None:
     """Map policies, then count down and take over what the CA demands (RFC 5280 6.1.4 a, b, h, i, j)."""
     mappings = _mappings(state, certificate, position)
     if state.levels:
@@ -169,7 +169,7 @@ def _prepare(state: _State, certificate: Parsed, position: int) -> None:
         state.inhibit_any = min(state.inhibit_any, inhibited.skip_certs)
 
 
-def _mappings(state: _State, certificate: Parsed, position: int) -> dict[str, set[str]]:
+def _mappings(state: _State, certificate: ParsedCertificate, position: int) -> dict[str, set[str]]:
     """Read which policies the CA maps to which; anyPolicy may be neither (RFC 5280 6.1.4 a)."""
     extension = certificate.extensions.get(ExtensionOID.POLICY_MAPPINGS)
     if extension is None or not isinstance(extension.value, x509.UnrecognizedExtension):
@@ -214,7 +214,7 @@ def _map(state: _State, mappings: dict[str, set[str]]) -> None:
         state.levels = []
 
 
-def _wrap_up(state: _State, leaf: Parsed) -> None:
+def _wrap_up(state: _State, leaf: ParsedCertificate) -> None:
     """Count down once more, and heed the leaf's own demand (RFC 5280 6.1.5 a and b)."""
     state.explicit = max(state.explicit - 1, 0)
     constraints = leaf.extension(x509.PolicyConstraints)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
-from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.names import ServerName
 from bothways.trust.path import LIMITS, Limits
 from bothways.trust.policies import NO_POLICY, Policies
@@ -39,7 +39,7 @@ class VerificationRequest:
     policies: Policies = NO_POLICY
     limits: Limits = LIMITS
     staples: Staples = ()
-    leaf: Parsed | None = None
+    leaf: ParsedCertificate | None = None
     may_fetch: bool = True
 
     @property
@@ -47,7 +47,7 @@ class VerificationRequest:
         """Rises whenever there is new evidence that the answer may depend on."""
         return 0 if self.revocation is None else self.revocation.generation
 
-    def verify(self, at: datetime, fetched: Gathered | None = None, *, defer: bool = False) -> Verdict:
+    def verify(self, at: datetime, fetched: FetchedEvidence | None = None, *, defer: bool = False) -> Verdict:
         """Answer it by the evidence at hand, with what was fetched for it so far, at the time `at`.
 
         fetched: None where nothing is to be fetched: then the verdict wants nothing.  defer: leave checks that take

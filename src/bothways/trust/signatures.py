@@ -16,7 +16,7 @@ from cryptography.x509.ocsp import OCSPResponse
 from cryptography.x509.oid import SignatureAlgorithmOID as Algorithm
 
 from bothways.faults import Fault
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.der import SEQUENCE, element, encoded, expect_element
 from bothways.trust.parsing import der_of, open_crl, pss_padding, readable, signature_hash
 from bothways.trust.public_keys import PSSBinding, has_known_parameters, mask_hash, pss_binding
@@ -56,7 +56,7 @@ _NO_NAME, _SOME_TIME = bytes.fromhex("3000"), bytes.fromhex("170d323630313031303
 _ACCEPTED = _PKCS1 | _ECDSA.keys() | _PLAIN.keys()
 
 
-def weakness(certificate: Parsed) -> tuple[Fault, str] | None:
+def weakness(certificate: ParsedCertificate) -> tuple[Fault, str] | None:
     """Say what is wrong with the algorithm that signed a certificate, and name it; None if nothing is."""
     return algorithm_weakness(certificate.x509)
 
@@ -118,12 +118,12 @@ def with_signature_parameters(response: OCSPResponse, der: bytes) -> Signed:
     return open_crl(encoded(SEQUENCE, signed, algorithm, signature))
 
 
-def is_signed_by(certificate: Parsed, signer: Parsed) -> bool:
+def is_signed_by(certificate: ParsedCertificate, signer: ParsedCertificate) -> bool:
     """Whether the signer's key signed `certificate`, by an algorithm that `weakness` lets pass."""
     return is_signature_of(certificate.x509, certificate.signed, signer)
 
 
-def is_signature_of(signed: Signed, data: bytes, signer: Parsed) -> bool:
+def is_signature_of(signed: Signed, data: bytes, signer: ParsedCertificate) -> bool:
     """Whether the signature in `signed` is one of the signer's key over `data`, by an algorithm that counts."""
     try:
         check = _check_for(signed, data, signer)
@@ -135,7 +135,7 @@ def is_signature_of(signed: Signed, data: bytes, signer: Parsed) -> bool:
     return True
 
 
-def _check_for(signed: Signed, data: bytes, signer: Parsed) -> Callable[[], None] | None:
+def _check_for(signed: Signed, data: bytes, signer: ParsedCertificate) -> Callable[[], None] | None:
     """Return the check that the algorithm asks for, or None if the key is of another kind, or bound to another."""
     algorithm = signed.signature_algorithm_oid
     signature = signed.signature

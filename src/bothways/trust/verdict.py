@@ -14,7 +14,7 @@ from typing import Literal
 from cryptography import x509
 
 from bothways.faults import Reason
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 
 Profile = Literal["private", "web"]
 PROFILES: tuple[Profile, ...] = ("private", "web")
@@ -63,7 +63,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class EvidenceRequest:
     """Evidence that a judgement lacks, and where it may be asked for.
 
     kind: "ocsp" for the response about `certificate`, "crl" for a list of `issuer`'s.  locations: addresses,
@@ -72,8 +72,8 @@ class Want:
     """
 
     kind: Literal["ocsp", "crl"]
-    certificate: Parsed
-    issuer: Parsed
+    certificate: ParsedCertificate
+    issuer: ParsedCertificate
     locations: tuple[str, ...]
     nonce: bytes | None = None
 
@@ -95,7 +95,7 @@ class Trusted:
     names: Names
     findings: tuple[Finding, ...]
     valid_until: datetime
-    wants: tuple[Want, ...] = ()
+    wants: tuple[EvidenceRequest, ...] = ()
     profile: Profile = "private"
 
     @property
@@ -122,7 +122,7 @@ class Refused:
     reasons: tuple[Reason, ...]
     names: Names | None
     findings: tuple[Finding, ...]
-    wants: tuple[Want, ...] = ()
+    wants: tuple[EvidenceRequest, ...] = ()
     left_out: int = 0
     profile: Profile = "private"
     checks: tuple[SlowCheck, ...] = ()

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
-from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.names import ServerName
 from bothways.trust.path import LIMITS, Limits
 from bothways.trust.policies import NO_POLICY, Policies
@@ -34,7 +34,7 @@ def verify(
     policies: Policies = NO_POLICY,
     staples: Sequence[Octets | None] = (),
     limits: Limits = LIMITS,
-    fetched: Gathered | None = None,
+    fetched: FetchedEvidence | None = None,
 ) -> Verdict:
     """Judge a chain of certificates by RFC 5280 6, for a purpose, a name and a time, each as it is given.
 
@@ -58,7 +58,7 @@ def verify(
     )
     _check(policies, Policies, "policies: expected Policies")
     _check(limits, Limits, "limits: expected Limits")
-    _check(fetched, Gathered | None, "fetched: expected what was fetched, or None")
+    _check(fetched, FetchedEvidence | None, "fetched: expected what was fetched, or None")
     if key_usage is not None and key_usage not in KEY_USAGES:
         raise ConfigError(f"key_usage: {key_usage!r} is none of {', '.join(KEY_USAGES)}, or None")
     _check_time(at)

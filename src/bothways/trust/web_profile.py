@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bothways.faults import Fault, Reason, sentence
-from bothways.trust.certificate import EMPTY_NAME, Parsed
+from bothways.trust.certificate import EMPTY_NAME, ParsedCertificate
 from bothways.trust.constraints import CURVES, MIN_RSA_BITS
 from bothways.trust.der import SEQUENCE, expect_element
-from bothways.trust.distinguished import attributes, string
+from bothways.trust.distinguished_names import attributes, string
 from bothways.trust.names import names_of
 from bothways.trust.work import Step, WorkBudget
 
@@ -45,7 +45,7 @@ _NAMES_A_CHECK = 16  # so many names are looked at in the time of one check
 
 # Says what breaks a rule in a certificate (True where there is nothing to show), or None; the second argument is
 # whether the certificate is the path's anchor.
-Broken = Callable[[Parsed, bool], object]
+Broken = Callable[[ParsedCertificate, bool], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Rule:
     known: Fault | None = None
     roots_since: datetime = ALWAYS
 
-    def binds_at(self, certificate: Parsed, position: int, *, anchor: bool) -> bool:
+    def binds_at(self, certificate: ParsedCertificate, position: int, *, anchor: bool) -> bool:
         """Whether a certificate is held to the rule at its position in a path."""
         if self.binds == ("CAs" if position == 0 else "leaf"):
             return False
@@ -95,7 +95,7 @@ Violation = tuple[Rule, object]
 
 
 def web_reasons(
-    path: Sequence[Parsed], known: Collection[Reason] = (), work: WorkBudget | None = None
+    path: Sequence[ParsedCertificate], known: Collection[Reason] = (), work: WorkBudget | None = None
 ) -> list[Reason]:
     """Hold a path, from a server's leaf to the anchor, to the rules of the table.
 
@@ -123,7 +123,7 @@ def web_reasons(
 
 
 def violations(
-    certificate: Parsed, position: int, *, anchor: bool, work: WorkBudget | None = None
+    certificate: ParsedCertificate, position: int, *, anchor: bool, work: WorkBudget | None = None
 ) -> tuple[Violation, ...]:
     """Return the rules that a certificate breaks at its position in a path, and by what."""
     kept = certificate.violations
@@ -139,7 +139,7 @@ def violations(
     return found
 
 
-def _violations(certificate: Parsed, position: int, anchor: bool) -> Iterator[Violation]:
+def _violations(certificate: ParsedCertificate, position: int, anchor: bool) -> Iterator[Violation]:
     for rule in RULES:
         if rule.binds_at(certificate, position, anchor=anchor):
             got = rule.broken(certificate, anchor)
@@ -160,7 +160,7 @@ def crl_problem(number: int | None, *, critical: bool) -> str | None:
 # -- what the rules look at --------------------------------------------------------------------------------
 
 
-def _critical(certificate: Parsed, kind: type[x509.ExtensionType]) -> bool | None:
+def _critical(certificate: ParsedCertificate, kind: type[x509.ExtensionType]) -> bool | None:
     """Whether the extension of a kind is critical; None where it is absent."""
     found = certificate.extensions.get(kind.oid)
     return None if found is None else found.critical
@@ -174,47 +174,47 @@ def _is_not_critical(kind: type[x509.ExtensionType]) -> Broken:
     return lambda certificate, _: True if _critical(certificate, kind) is False else None
 
 
-def _no_alternative_name(certificate: Parsed, _: bool) -> object:
+def _no_alternative_name(certificate: ParsedCertificate, _: bool) -> object:
     names = names_of(certificate)
     return None if names.dns or names.ip else True
 
 
-def _common_name_alone(certificate: Parsed, _: bool) -> object:
+def _common_name_alone(certificate: ParsedCertificate, _: bool) -> object:
     names = names_of(certificate)
     alternatives = frozenset(names.dns + names.ip)
     return next((each for each in _common_names(certificate) if each not in alternatives), None)
 
 
-def _common_names(certificate: Parsed) -> Iterator[str]:
+def _common_names(certificate: ParsedCertificate) -> Iterator[str]:
     for relative in attributes(certificate.subject):
         for kind, tag, value in relative:
             if kind == _COMMON_NAME:
                 yield string(tag, value)
 
 
-def _no_server_auth(certificate: Parsed, _: bool) -> object:
+def _no_server_auth(certificate: ParsedCertificate, _: bool) -> object:
     usages = certificate.extension(x509.ExtendedKeyUsage)
     return None if usages is not None and _SERVER_AUTH in usages else True
 
 
-def _any_usage(certificate: Parsed, _: bool) -> object:
+def _any_usage(certificate: ParsedCertificate, _: bool) -> object:
     usages = certificate.extension(x509.ExtendedKeyUsage)
     return True if usages is not None and _ANY_USAGE in usages else None
 
 
-def _allows_no_servers(certificate: Parsed, _: bool) -> object:
+def _allows_no_servers(certificate: ParsedCertificate, _: bool) -> object:
     usages = certificate.extension(x509.ExtendedKeyUsage)
     return None if usages is None or _SERVER_AUTH in usages or _ANY_USAGE in usages else True
 
 
-def _rsa_size(certificate: Parsed, _: bool) -> object:
+def _rsa_size(certificate: ParsedCertificate, _: bool) -> object:
     key = certificate.key
     if not isinstance(key, rsa.RSAPublicKey) or (key.key_size >= MIN_RSA_BITS and key.key_size % 8 == 0):
         return None
     return key.key_size
 
 
-def _other_key(certificate: Parsed, _: bool) -> object:
+def _other_key(certificate: ParsedCertificate, _: bool) -> object:
     key = certificate.key
     if isinstance(key, ec.EllipticCurvePublicKey):
         if key.curve.name not in CURVES:
@@ -231,65 +231,65 @@ def _algorithm(spki: bytes) -> bytes:
     return spki[at:stop]
 
 
-def _no_authority_key(certificate: Parsed, anchor: bool) -> object:
+def _no_authority_key(certificate: ParsedCertificate, anchor: bool) -> object:
     if certificate.authority_key_identifier is not None:
         return None
     is_there = _critical(certificate, x509.AuthorityKeyIdentifier) is not None
     return None if anchor and certificate.is_self_issued and not is_there else True
 
 
-def _no_subject_key(certificate: Parsed, _: bool) -> object:
+def _no_subject_key(certificate: ParsedCertificate, _: bool) -> object:
     return True if certificate.subject_key_identifier is None else None
 
 
-def _no_critical_basic_constraints(certificate: Parsed, _: bool) -> object:
+def _no_critical_basic_constraints(certificate: ParsedCertificate, _: bool) -> object:
     basic = certificate.extension(x509.BasicConstraints)
     return None if basic is not None and basic.ca and _critical(certificate, x509.BasicConstraints) else True
 
 
-def _is_ca(certificate: Parsed, _: bool) -> object:
+def _is_ca(certificate: ParsedCertificate, _: bool) -> object:
     basic = certificate.extension(x509.BasicConstraints)
     return True if basic is not None and basic.ca else None
 
 
-def _may_not_sign(certificate: Parsed, _: bool) -> object:
+def _may_not_sign(certificate: ParsedCertificate, _: bool) -> object:
     usage = certificate.extension(x509.KeyUsage)
     return None if usage is not None and usage.key_cert_sign else True
 
 
-def _may_sign(certificate: Parsed, _: bool) -> object:
+def _may_sign(certificate: ParsedCertificate, _: bool) -> object:
     usage = certificate.extension(x509.KeyUsage)
     return True if usage is not None and usage.key_cert_sign else None
 
 
-def _constrains_names(certificate: Parsed, _: bool) -> object:
+def _constrains_names(certificate: ParsedCertificate, _: bool) -> object:
     return None if _critical(certificate, x509.NameConstraints) is None else True
 
 
-def _critical_names_beside_subject(certificate: Parsed, _: bool) -> object:
+def _critical_names_beside_subject(certificate: ParsedCertificate, _: bool) -> object:
     beside = certificate.subject != EMPTY_NAME
     return True if beside and _critical(certificate, x509.SubjectAlternativeName) else None
 
 
-def _names_instead_of_subject(certificate: Parsed, _: bool) -> object:
+def _names_instead_of_subject(certificate: ParsedCertificate, _: bool) -> object:
     critical = _critical(certificate, x509.SubjectAlternativeName)
     return True if certificate.subject == EMPTY_NAME and critical is False else None
 
 
-def _serial_is_not_positive(certificate: Parsed, _: bool) -> object:
+def _serial_is_not_positive(certificate: ParsedCertificate, _: bool) -> object:
     number = int.from_bytes(certificate.serial[:1], "big", signed=True)
     return None if number > 0 or (number == 0 and any(certificate.serial)) else True
 
 
-def _long_serial(certificate: Parsed, _: bool) -> object:
+def _long_serial(certificate: ParsedCertificate, _: bool) -> object:
     return len(certificate.serial) if len(certificate.serial) > LONGEST_SERIAL else None
 
 
-def _underscore(certificate: Parsed, _: bool) -> object:
+def _underscore(certificate: ParsedCertificate, _: bool) -> object:
     return next((each for each in names_of(certificate).dns if "_" in each), None)
 
 
-def _odd_wildcard(certificate: Parsed, _: bool) -> object:
+def _odd_wildcard(certificate: ParsedCertificate, _: bool) -> object:
     return next((each for each in names_of(certificate).dns if "*" in each and not _is_wildcard(each)), None)
 
 

@@ -40,7 +40,7 @@ class Step(Enum):
     CERTIFICATE = Price(40.0, 4096, "certificates")  # read one, its extensions and names apart
     READ_KIB = Price(
         200.0, 0, "KiB of names and extensions"
-    )  # by `Parsed.names_octets` and `extensions_octets`
+    )  # by `ParsedCertificate.names_octets` and `extensions_octets`
     NAME = Price(1.0, 256, "names")  # read and keep one name of a certificate
     NAME_COMPARISON = Price(2.5, 0, "comparisons of names")
     CANDIDATE = Price(4.0, 64, "candidates")  # look whether one certificate may have issued another

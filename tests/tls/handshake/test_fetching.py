@@ -27,8 +27,8 @@ from bothways.tls.events import Judged, MessageSeen
 from bothways.tls.handshake.steps import Step
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.asking import Missing
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import Missing
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation

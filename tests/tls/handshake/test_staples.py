@@ -21,7 +21,7 @@ from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.asking import TOLERANCE
+from bothways.trust.evidence.http_exchange import TOLERANCE
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation

@@ -16,8 +16,8 @@ from bothways.tls.events import Established, EvidenceWanted, Failed, Judged, Not
 from bothways.tls.post_handshake.revalidation import LOOK_SECONDS
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.asking import TOLERANCE
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import TOLERANCE
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation

@@ -12,7 +12,7 @@ from bothways import Event, UsageError
 from bothways.errors import InternalError
 from bothways.roles import Role
 from bothways.tls.events import EvidenceWanted, Failed
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from pki import NOW
 from tls.post_handshake.test_revalidation import HOUR, Fetching, lists
 

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 import pytest
 
 from bothways.trust.evidence.addresses import inner, refusal
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.locations import read_location
-from bothways.trust.evidence.policy import Fetch
 
 OPEN = (
     "8.8.8.8",

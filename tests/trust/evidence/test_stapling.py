@@ -10,11 +10,11 @@ import pytest
 
 import pki
 from bothways import ConfigError, Credentials, TrustStore
-from bothways.trust.certificate import Parsed
-from bothways.trust.evidence.asking import Missing
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.evidence.http_exchange import Missing
 from bothways.trust.evidence.stapling import LONGEST, SHORTEST, Stapling, staple_problem, with_issuers
 from bothways.trust.ocsp import OCSPResponse
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 from pki import DAY, NOW
 from trust.evidence.wanting import CA, OTHER, RESPONDER, ROOT, SERVER, access
 
@@ -41,7 +41,7 @@ class Responder:
         self.status = "good"
         self.asked: list[datetime] = []
 
-    def answer(self, want: Want, at: datetime) -> OCSPResponse | Missing:
+    def answer(self, want: EvidenceRequest, at: datetime) -> OCSPResponse | Missing:
         self.asked.append(at)
         if self.down is not None and self.down[0] <= at < self.down[1]:
             return Missing("connection refused: nothing listens there")
@@ -209,7 +209,7 @@ def test_a_certificate_without_a_responder_or_an_issuer_is_a_config_error() -> N
     with pytest.raises(ConfigError, match="the issuer of CN=server.example is needed"):
         Stapling(credentials(SERVER, SERVER.pem), random=drawing(1))
     found = Stapling(credentials(SERVER, SERVER.pem), random=drawing(1), anchors=TrustStore.from_pem(CA.pem))
-    assert found.due(NOW)[0].issuer.der == Parsed(CA.der).der
+    assert found.due(NOW)[0].issuer.der == ParsedCertificate(CA.der).der
 
 
 def test_responders_that_our_own_certificates_name_may_be_inner_machines() -> None:

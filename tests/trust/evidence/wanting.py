@@ -5,8 +5,8 @@ from __future__ import annotations
 from cryptography import x509
 
 import pki
-from bothways.trust.certificate import Parsed
-from bothways.trust.verdict import Want
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.verdict import EvidenceRequest
 
 RESPONDER, LISTS = "http://ocsp.example/", "http://crl.example/ca.crl"
 
@@ -24,7 +24,9 @@ SERVER = pki.leaf(CA, extra=[access(RESPONDER), pki.points(f"URI:{LISTS}")])
 OTHER = pki.leaf(CA, "other.example")
 
 
-def want(kind: str = "ocsp", of: pki.Issued = SERVER, *locations: str, nonce: bytes | None = None) -> Want:
+def want(
+    kind: str = "ocsp", of: pki.Issued = SERVER, *locations: str, nonce: bytes | None = None
+) -> EvidenceRequest:
     issuer = of.above[0]
     where = locations or ((RESPONDER,) if kind == "ocsp" else (LISTS,))
-    return Want(kind, Parsed(of.der), Parsed(issuer.der), where, nonce)
+    return EvidenceRequest(kind, ParsedCertificate(of.der), ParsedCertificate(issuer.der), where, nonce)

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.policy import Revocation
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 from pki import NOW, crl, issuing_point, ocsp_response
 from trust.revocation.judging import ANCHORS, CA, SERVER
 
 PARTS = [CRL(crl(CA, point=issuing_point([f"URI:http://a.example/{each}"]))) for each in range(4)]
 WHOLE = CRL(crl(CA))
-LEAF, ISSUER = Parsed(SERVER.der), Parsed(CA.der)
+LEAF, ISSUER = ParsedCertificate(SERVER.der), ParsedCertificate(CA.der)
 RESPONSE = ocsp_response(SERVER)
 
 
 def available(*lists: CRL, fetched: tuple[object, ...] = (), **options: object) -> Available:
-    gathered = Gathered()
+    gathered = FetchedEvidence()
     for each in fetched:
         kind = "crl" if isinstance(each, CRL) else "ocsp"
-        gathered.take([Want(kind, LEAF, ISSUER, (str(id(each)),), None)], [each])
+        gathered.take([EvidenceRequest(kind, LEAF, ISSUER, (str(id(each)),), None)], [each])
     policy = Revocation(**{"crls": CRLStore(lists)} | options)
     return Available(policy, ANCHORS, NOW, {SERVER.der: RESPONSE}, gathered)
 

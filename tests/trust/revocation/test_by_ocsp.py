@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from bothways.faults import Fault
 from bothways.iana import Alert
-from bothways.trust.evidence.asking import TOLERANCE
+from bothways.trust.evidence.http_exchange import TOLERANCE
 from bothways.trust.verdict import Trusted
 from pki import (
     DAY,

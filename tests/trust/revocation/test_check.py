@@ -13,8 +13,8 @@ from bothways.iana import Alert
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.asking import TOLERANCE
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import TOLERANCE
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Outcome, Purpose, Refused, Trusted
 from bothways.trust.verification import verify as judge

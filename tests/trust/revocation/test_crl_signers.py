@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from cryptography import x509
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
@@ -88,7 +88,7 @@ def test_nobody_else_in_a_cas_name_vouches_or_revokes_and_no_list_is_hashed_for_
     for revoked in ((), (SERVER,)):
         verdict, listed = judged_with(MAY_NOT[who](), *revoked)
         assert refusals(verdict) == UNKNOWN
-        signer = Parsed(MAY_NOT[who]().der)
+        signer = ParsedCertificate(MAY_NOT[who]().der)
         assert listed.signer is None and not listed.has_met(signer)
 
 

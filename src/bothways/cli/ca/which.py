@@ -14,7 +14,7 @@ from bothways.cli.terminal import refuse
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
 from bothways.trust.anchors import certificates_in
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.files import content
 from bothways.trust.ocsp import serial_number
 
@@ -46,7 +46,7 @@ def state(entry: Entry, now: datetime) -> str:
 def _by_file(register: Register, file: str) -> Entry:
     data = content(file)
     try:
-        certificate = Parsed(next(iter(certificates_in(data, file)), b""))
+        certificate = ParsedCertificate(next(iter(certificates_in(data, file)), b""))
     except (ConfigError, ValueError):
         refuse(f"{file}: holds no certificate")
     entry = register.find(serial_number(certificate))

@@ -30,7 +30,7 @@ from bothways.roles import StepId
 from bothways.tls.connection import ClientConfig, ServerConfig
 from bothways.tls.handshake.config import KEY_TRANSPORT_SUITES
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 
 SECONDS = 10.0

@@ -27,9 +27,9 @@ from bothways.describe.documents.names import name_words, title_of
 from bothways.describe.documents.times import period_words
 from bothways.describe.escape import visible
 from bothways.trust import parsing
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.der import encoded
-from bothways.trust.extensions import CONSULTED, Place, all_extensions, unread_in
+from bothways.trust.extensions import CONSULTED, Structure, all_extensions, unread_in
 
 P = TypeVar("P")
 _EMPTY = encoded(SEQUENCE, b"")
@@ -84,7 +84,7 @@ def certificate_document(der: bytes, now: datetime) -> Document:
     return Document("certificate", _title(parts, extensions), bounded(facts), identity)
 
 
-def signature_words(certificate: Parsed) -> str:
+def signature_words(certificate: ParsedCertificate) -> str:
     """Name the algorithm by which a certificate was signed."""
     return readable(lambda: algorithm_words(Parts(certificate.der).algorithm))
 
@@ -137,10 +137,12 @@ def _foremost(extensions: Sequence[Told]) -> Facts:
 def _problem(der: bytes) -> Facts:
     """Return what judging makes of a certificate that it cannot read, or of an extension that it passes over."""
     try:
-        Parsed(der).load()
+        ParsedCertificate(der).load()
     except ValueError as error:
         return [("problem", f"refused wherever it is judged: {visible(str(error))}")]
-    unread = unread_in(each for each in all_extensions(der, Place.CERTIFICATE) if each.oid not in CONSULTED)
+    unread = unread_in(
+        each for each in all_extensions(der, Structure.CERTIFICATE) if each.oid not in CONSULTED
+    )
     if unread is None:
         return []
     return [("problem", f"not read where it is judged, since no rule needs it: {visible(str(unread))}")]
@@ -173,7 +175,7 @@ def _by_whom(parts: Parts) -> str:
     """Tell whether a certificate that names itself as its issuer was signed by its own key."""
     if not _itself(parts):
         return ""
-    certificate = parsing.readable("", lambda: Parsed(parts.der).x509)
+    certificate = parsing.readable("", lambda: ParsedCertificate(parts.der).x509)
     if certificate is None:
         return ""
     try:

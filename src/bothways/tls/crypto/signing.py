@@ -20,7 +20,7 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme, name
 from bothways.roles import Version
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.parsing import encoded
 from bothways.trust.public_keys import PSSBinding, pss_binding
 from bothways.trust.work import has_long_exponent
@@ -151,7 +151,7 @@ def _pss_binding(holder: PublicKey | x509.Certificate) -> PSSBinding | None:
         return None
     if holder.public_key_algorithm_oid != PublicKeyAlgorithmOID.RSASSA_PSS:
         return None
-    return pss_binding(Parsed(encoded(holder)).spki)
+    return pss_binding(ParsedCertificate(encoded(holder)).spki)
 
 
 @lru_cache(maxsize=64)

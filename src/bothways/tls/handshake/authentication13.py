@@ -25,7 +25,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Encoded, encoded
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
 from bothways.trust.path import read_leaf
 
@@ -41,7 +41,7 @@ class Signed(NamedTuple):
 
     chain: tuple[bytes, ...]
     scheme: int
-    leaf: Parsed
+    leaf: ParsedCertificate
     staples: tuple[bytes | None, ...] = ()
 
 

@@ -24,7 +24,7 @@ from bothways.tls.defaults import CLOCK, DRAWS
 from bothways.tls.wire import extensions as ext
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.names import ServerName
 from bothways.trust.names import server_name as parse_server_name
 from bothways.trust.ocsp_store import OCSPStore

@@ -14,10 +14,10 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.script import Enter, Script, Wait
 from bothways.tls.handshake.steps import LEGAL, Step
-from bothways.trust.evidence.asking import Answer, Found, Missing, read_given, with_nonces
-from bothways.trust.evidence.gathered import ROUNDS, Gathered
+from bothways.trust.evidence.fetched import ROUNDS, FetchedEvidence
+from bothways.trust.evidence.http_exchange import EvidenceReply, Found, Missing, read_given, with_nonces
 from bothways.trust.request import VerificationRequest
-from bothways.trust.verdict import Refused, Verdict, Want
+from bothways.trust.verdict import EvidenceRequest, Refused, Verdict
 
 # Each round may find more to check, such as the CRL of a CRL's signer; what is left then is checked at once.
 CHECK_ROUNDS = 8
@@ -44,7 +44,7 @@ def reach_verdict(hs: HandshakeContext, request: VerificationRequest, deadline: 
 
     deadline: when nothing more is waited for, on the monotonic clock.
     """
-    fetched = Gathered() if request.may_fetch else None
+    fetched = FetchedEvidence() if request.may_fetch else None
     judgement = yield from _checked(hs, request, fetched)
     for _ in range(ROUNDS):
         if not judgement.verdict.wants or fetched is None:
@@ -62,7 +62,7 @@ def check_at_hand(hs: HandshakeContext, request: VerificationRequest) -> int:
 
     Returns the generation of the evidence that was looked at.
     """
-    fetched = Gathered() if request.may_fetch else None
+    fetched = FetchedEvidence() if request.may_fetch else None
     judgement = _judged(hs, request, fetched, defer=hs.defers_checks)
     verdict = judgement.verdict
     if isinstance(verdict, Refused) and not verdict.wants and not verdict.checks:
@@ -81,7 +81,7 @@ def conclude(request: VerificationRequest, judgement: Judgement) -> Verified:
 
 
 def evidence_found(
-    wanted: EvidenceWanted, answers: Sequence[Answer] | None, problem: str = "it could not be had"
+    wanted: EvidenceWanted, answers: Sequence[EvidenceReply] | None, problem: str = "it could not be had"
 ) -> list[Found]:
     """Return what was found for each want; without answers all of it is missing, for a problem."""
     policy = wanted.policy
@@ -94,7 +94,7 @@ def evidence_found(
 
 
 def _checked(
-    hs: HandshakeContext, request: VerificationRequest, fetched: Gathered | None
+    hs: HandshakeContext, request: VerificationRequest, fetched: FetchedEvidence | None
 ) -> Script[Judgement]:
     """Judge, after waiting for checks that take long where whoever drives us makes them."""
     for _ in range(CHECK_ROUNDS if hs.defers_checks else 0):
@@ -106,14 +106,18 @@ def _checked(
 
 
 def _judged(
-    hs: HandshakeContext, request: VerificationRequest, fetched: Gathered | None, *, defer: bool = False
+    hs: HandshakeContext,
+    request: VerificationRequest,
+    fetched: FetchedEvidence | None,
+    *,
+    defer: bool = False,
 ) -> Judgement:
     generation = request.generation
     return Judgement(request.verify(hs.clock.now(), fetched, defer=defer), generation)
 
 
 def _wanted(
-    hs: HandshakeContext, request: VerificationRequest, wants: Sequence[Want], deadline: float
+    hs: HandshakeContext, request: VerificationRequest, wants: Sequence[EvidenceRequest], deadline: float
 ) -> EvidenceWanted:
     """Ask whoever drives us for evidence; each OCSP request has a nonce of its own (RFC 9654)."""
     policy = None if request.revocation is None else request.revocation.fetch

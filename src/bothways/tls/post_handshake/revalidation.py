@@ -16,7 +16,7 @@ from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.script import Script
 from bothways.tls.handshake.verification import check_at_hand, conclude, reach_verdict
 from bothways.tls.runner import ScriptRunner
-from bothways.trust.evidence.renewal import ahead
+from bothways.trust.evidence.jitter import ahead
 from bothways.trust.verdict import Refused, Verdict
 
 # How long at most until the clock on the wall is looked at again: it may be set, or the machine may sleep.

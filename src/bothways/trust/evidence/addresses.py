@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.locations import Location
-from bothways.trust.evidence.policy import Fetch
 
 Address = IPv4Address | IPv6Address
 

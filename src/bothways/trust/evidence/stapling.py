@@ -13,16 +13,16 @@ from itertools import pairwise
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
-from bothways.trust.evidence.asking import TOLERANCE, Found, Missing
-from bothways.trust.evidence.policy import Fetch
-from bothways.trust.evidence.renewal import Random, after, ahead
-from bothways.trust.evidence.sources import response_wants
-from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import TOLERANCE, Found, Missing
+from bothways.trust.evidence.jitter import Random, after, ahead
+from bothways.trust.evidence.requests import response_requests
+from bothways.trust.ocsp import MAX_AGE, OCSPResponse, SingleResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.signatures import is_signed_by
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=1)
 LEAST_OFTEN = timedelta(days=1)
@@ -42,10 +42,10 @@ def own_responders() -> Fetch:
 class _Renewal:
     """One certificate of ours: when its response is fetched next, and how often that failed in a row."""
 
-    want: Want
+    want: EvidenceRequest
     due: datetime
     failures: int = 0
-    held: Answer | None = None
+    held: SingleResponse | None = None
 
 
 class Stapling:
@@ -81,7 +81,7 @@ class Stapling:
         first = datetime.min.replace(tzinfo=UTC)
         self._renewals = {der: _Renewal(want, first) for der, want in wants.items()}
 
-    def due(self, at: datetime) -> list[Want]:
+    def due(self, at: datetime) -> list[EvidenceRequest]:
         """Return what is to be fetched now."""
         return [each.want for each in self._renewals.values() if each.due <= at]
 
@@ -89,7 +89,7 @@ class Stapling:
         """Return when something is due next: in the past where it is now."""
         return min(each.due for each in self._renewals.values())
 
-    def took(self, want: Want, found: Found, at: datetime) -> str:
+    def took(self, want: EvidenceRequest, found: Found, at: datetime) -> str:
         """Take what came for a want, or that nothing did; returns what a person should know, as a sentence."""
         renewal = self._renewals[want.certificate.der]
         whose = f"the staple of {want.certificate.subject_text}"
@@ -119,7 +119,9 @@ class Stapling:
         return f"the one at hand holds until {until:%Y-%m-%d %H:%M}"
 
 
-def _usable(want: Want, found: Found, held: Answer | None, at: datetime) -> tuple[OCSPResponse, Answer]:
+def _usable(
+    want: EvidenceRequest, found: Found, held: SingleResponse | None, at: datetime
+) -> tuple[OCSPResponse, SingleResponse]:
     """Return what can be a staple, with what it says of the certificate. Raises ValueError that says why not."""
     if isinstance(found, Missing):
         raise ValueError(found.problem)
@@ -139,20 +141,22 @@ def _usable(want: Want, found: Found, held: Answer | None, at: datetime) -> tupl
     return found, answer
 
 
-def _wants(credentials: Credentials, anchors: TrustStore | None, policy: Fetch) -> list[Want]:
+def _wants(credentials: Credentials, anchors: TrustStore | None, policy: Fetch) -> list[EvidenceRequest]:
     """Return what is wanted for a chain; its last certificate's issuer may be an anchor."""
     pairs = with_issuers(credentials, anchors)
-    leaf = Parsed(credentials.chain[0])
-    wants = [want for certificate, issuer in pairs for want in response_wants(certificate, issuer, policy)]
+    leaf = ParsedCertificate(credentials.chain[0])
+    wants = [want for certificate, issuer in pairs for want in response_requests(certificate, issuer, policy)]
     if not any(want.certificate.der == leaf.der for want in wants):
         leaf.load()
         raise ConfigError(_why_not(leaf, policy))
     return wants
 
 
-def with_issuers(credentials: Credentials, anchors: TrustStore | None) -> list[tuple[Parsed, Parsed]]:
+def with_issuers(
+    credentials: Credentials, anchors: TrustStore | None
+) -> list[tuple[ParsedCertificate, ParsedCertificate]]:
     """Return the certificates of a chain, each with its issuer; the last one's may be an anchor."""
-    chain = [Parsed(der) for der in credentials.chain]
+    chain = [ParsedCertificate(der) for der in credentials.chain]
     for each in chain:
         each.load()
     last = chain[-1]
@@ -161,7 +165,7 @@ def with_issuers(credentials: Credentials, anchors: TrustStore | None) -> list[t
 
 
 def staple_problem(
-    response: OCSPResponse, pairs: Sequence[tuple[Parsed, Parsed]], at: datetime
+    response: OCSPResponse, pairs: Sequence[tuple[ParsedCertificate, ParsedCertificate]], at: datetime
 ) -> str | None:
     """Say why nobody who may signed a response about one of our certificates, or None.
 
@@ -174,8 +178,8 @@ def staple_problem(
     return None
 
 
-def _why_not(leaf: Parsed, policy: Fetch) -> str:
+def _why_not(leaf: ParsedCertificate, policy: Fetch) -> str:
     who = shown(leaf.subject_text)
-    if response_wants(leaf, leaf, policy):
+    if response_requests(leaf, leaf, policy):
         return f"staple: the issuer of {who} is needed to ask for its status; append it to the certificate's file"
     return f"staple: the certificate of {who} names no OCSP responder that can be asked"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL, Names
-from bothways.trust.evidence.gathered import Gathered
+from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import Statement
@@ -30,7 +30,7 @@ class Available:
     anchors: TrustStore
     at: datetime
     stapled: Mapping[bytes, bytes]
-    gathered: Gathered | None
+    gathered: FetchedEvidence | None
     profile: Profile = "private"
     defers: bool = False
     checks: list[SlowCheck] = field(default_factory=list)
@@ -47,13 +47,15 @@ class Available:
             each for each in fetched if each.scope.names is None or not names.isdisjoint(each.scope.names)
         ]
 
-    def responses_about(self, certificate: Parsed, issuer: Parsed) -> list[OCSPResponse]:
+    def responses_about(
+        self, certificate: ParsedCertificate, issuer: ParsedCertificate
+    ) -> list[OCSPResponse]:
         """Return the OCSP responses about a certificate that nobody stapled to it."""
         at_hand = () if self.policy.ocsp is None else self.policy.ocsp.of(certificate, issuer, self.at)
         fetched = () if self.gathered is None else self.gathered.responses(certificate)
         return [*at_hand, *fetched]
 
-    def staple(self, certificate: Parsed) -> bytes | None:
+    def staple(self, certificate: ParsedCertificate) -> bytes | None:
         """Return the response that came with a certificate, where staples count."""
         return None if self.policy.staples == "ignore" else self.stapled.get(certificate.der)
 
@@ -70,8 +72,8 @@ class Asker(Protocol):
     def asking(self) -> list[bytes]:
         """The certificates that are being asked about, the one whose status depends on the next first."""
 
-    def status(self, certificate: Parsed, issuer: Parsed) -> Statement:
+    def status(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> Statement:
         """Say of one certificate, issued by `issuer`, whether it is revoked."""
 
-    def may_ask_about(self, signer: Parsed) -> bool:
+    def may_ask_about(self, signer: ParsedCertificate) -> bool:
         """Whether the status of a signer depends on nothing that is being asked about."""

@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 from cryptography import x509
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.crl_entries import HOLD, REMOVED
-from bothways.trust.evidence.sources import delta_wants
+from bothways.trust.evidence.requests import delta_requests
 from bothways.trust.path import Path
 from bothways.trust.revocation.available import Asker, Available
 from bothways.trust.revocation.crl_signers import CRLSigners
 from bothways.trust.revocation.distribution_points import applies, points_of
 from bothways.trust.revocation.status import Good, Revoked, Statement, Unknown
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 from bothways.trust.web_profile import crl_problem
 from bothways.trust.work import Step, WorkBudget
 
@@ -32,7 +32,7 @@ class _Signed(NamedTuple):
     """A list whose signer may sign it, and until when that is known."""
 
     crl: CRL
-    signer: Parsed
+    signer: ParsedCertificate
     vouched: datetime
 
 
@@ -40,7 +40,12 @@ class CRLSource:
     """The lists that are available, for one path."""
 
     def __init__(
-        self, available: Available, path: Path, others: Sequence[Parsed], asker: Asker, work: WorkBudget
+        self,
+        available: Available,
+        path: Path,
+        others: Sequence[ParsedCertificate],
+        asker: Asker,
+        work: WorkBudget,
     ) -> None:
         self._available = available
         self._asker = asker
@@ -48,7 +53,7 @@ class CRLSource:
         self._signers = CRLSigners(path, others, available.at, asker, work)
         self._known: dict[tuple[object, ...], _Signed | str] = {}
 
-    def statements(self, certificate: Parsed, issuer: Parsed) -> list[Statement]:
+    def statements(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[Statement]:
         """Return what each list at the certificate's distribution points says of it."""
         said: list[Statement] = []
         usable = []
@@ -68,7 +73,11 @@ class CRLSource:
         ]
 
     def _revoked_later(
-        self, delta: CRL, complete: Sequence[_Signed], certificate: Parsed, issuer: Parsed
+        self,
+        delta: CRL,
+        complete: Sequence[_Signed],
+        certificate: ParsedCertificate,
+        issuer: ParsedCertificate,
     ) -> Revoked | None:
         """Return a revocation for good in a delta that fits no list at hand, where no later list stands for it."""
         signed = self._signed(delta, issuer)
@@ -86,7 +95,7 @@ class CRLSource:
         )
         return None if is_replaced else Revoked(entry.revoked_at, entry.reason)
 
-    def _applicable(self, certificate: Parsed) -> dict[CRL, Reasons]:
+    def _applicable(self, certificate: ParsedCertificate) -> dict[CRL, Reasons]:
         """Return the lists that speak of a certificate, deltas too, with the reasons that its points leave each."""
         found: dict[CRL, Reasons] = {}
         for point in points_of(certificate, self._work):
@@ -109,7 +118,7 @@ class CRLSource:
                 held.append(each)
         return [each for held in newest.values() for each in held]
 
-    def _statement(self, signed: _Signed, reasons: Reasons, certificate: Parsed) -> Statement:
+    def _statement(self, signed: _Signed, reasons: Reasons, certificate: ParsedCertificate) -> Statement:
         """Return what one list, with its delta, says of a certificate (RFC 5280 6.3.3 c to l)."""
         crl, signer, vouched = signed
         deltas = self._deltas(crl, signer)
@@ -130,14 +139,16 @@ class CRLSource:
         until = min([*map(self._available.lapse, ends), vouched])
         return Good(until, crl.scope.reasons & reasons, self._amending(crl, signer, certificate))
 
-    def _amending(self, crl: CRL, signer: Parsed, certificate: Parsed) -> tuple[Want, ...]:
+    def _amending(
+        self, crl: CRL, signer: ParsedCertificate, certificate: ParsedCertificate
+    ) -> tuple[EvidenceRequest, ...]:
         """Return what could be fetched to amend a list; it holds should that not be had."""
         fetch = self._available.policy.fetch
         if fetch is None or self._available.gathered is None:
             return ()
-        return tuple(delta_wants(certificate, crl, signer, fetch))
+        return tuple(delta_requests(certificate, crl, signer, fetch))
 
-    def _deltas(self, crl: CRL, signer: Parsed) -> list[CRL]:
+    def _deltas(self, crl: CRL, signer: ParsedCertificate) -> list[CRL]:
         """Return the newest delta list that amends `crl`, if one does (RFC 5280 5.2.4, 6.3.3 c)."""
         fitting = [
             each
@@ -176,14 +187,14 @@ class CRLSource:
         """Whether a list is from the future (RFC 5280 5.1.2.4)."""
         return crl.this_update - self._available.at > self._available.policy.tolerance
 
-    def _signed(self, crl: CRL, issuer: Parsed) -> _Signed | str:
+    def _signed(self, crl: CRL, issuer: ParsedCertificate) -> _Signed | str:
         """Find a list's signer, once for all that is asked about the certificates of an issuer."""
         key = (crl, issuer.der, *self._asker.asking)
         if key not in self._known:
             self._known[key] = self._find_signer(crl, issuer)
         return self._known[key]
 
-    def _find_signer(self, crl: CRL, issuer: Parsed) -> _Signed | str:
+    def _find_signer(self, crl: CRL, issuer: ParsedCertificate) -> _Signed | str:
         """Return who signed a list and may, or say why it cannot be used (RFC 5280 6.3.3 f and g)."""
         whose = f"the CRL of {crl.issuer_text}"
         weak = crl.weakness()
@@ -201,7 +212,7 @@ class CRLSource:
             return f"{whose} could be signed by nobody but {signers.refused}"
         return refused or f"{whose} is not signed by a key known as that CA's"
 
-    def _is_signed(self, crl: CRL, signer: Parsed) -> bool:
+    def _is_signed(self, crl: CRL, signer: ParsedCertificate) -> bool:
         """Whether a key that may sign a list did; that is found out once, and paid for.
 
         Where it takes long and is deferred it is wanted, and no until then.

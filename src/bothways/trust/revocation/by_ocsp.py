@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl_entries import HOLD
-from bothways.trust.ocsp import MAX_AGE, Answer, OCSPResponse, needs_no_check
+from bothways.trust.ocsp import MAX_AGE, OCSPResponse, SingleResponse, needs_no_check
 from bothways.trust.revocation.available import Asker, Available
 from bothways.trust.revocation.status import BadStaple, Good, Revoked, Statement, Unknown
 from bothways.trust.work import Step, WorkBudget
@@ -21,14 +21,14 @@ class ResponseSource:
         self._work = work
         self._stapled: dict[bytes, OCSPResponse | BadStaple] = {}
 
-    def statements(self, certificate: Parsed, issuer: Parsed) -> list[Statement]:
+    def statements(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[Statement]:
         """Return what each response says of a certificate."""
         stapled = self.staple_statement(certificate, issuer)
         others = self._available.responses_about(certificate, issuer)
         said = [] if stapled is None else [stapled]
         return said + [self._at_hand(each, certificate, issuer) for each in others]
 
-    def staple_statement(self, certificate: Parsed, issuer: Parsed) -> Statement | None:
+    def staple_statement(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> Statement | None:
         """Return what the response says that came with a certificate; None where none did."""
         staple = self._available.staple(certificate)
         if staple is None:
@@ -47,12 +47,16 @@ class ResponseSource:
         except ValueError as error:
             return BadStaple(f"it cannot be read: {error}")
 
-    def _at_hand(self, response: OCSPResponse, certificate: Parsed, issuer: Parsed) -> Statement:
+    def _at_hand(
+        self, response: OCSPResponse, certificate: ParsedCertificate, issuer: ParsedCertificate
+    ) -> Statement:
         """Take what a response says that no peer sent: one that is none does no harm."""
         said = self._statement(response, certificate, issuer)
         return _unusable(said.problem) if isinstance(said, BadStaple) else said
 
-    def _statement(self, response: OCSPResponse, certificate: Parsed, issuer: Parsed) -> Statement:
+    def _statement(
+        self, response: OCSPResponse, certificate: ParsedCertificate, issuer: ParsedCertificate
+    ) -> Statement:
         """Take what one response says, if who signed it may and it holds now.
 
         `BadStaple` says why it is no response of the issuer about the certificate at all.
@@ -72,7 +76,9 @@ class ResponseSource:
         said = [self._answered(each, signer, vouched) for each in answers]
         return _worst(said if response.doubt is None else [*said, _unusable(response.doubt)])
 
-    def _answered(self, answer: Answer, signer: Parsed, vouched: Good) -> Good | Revoked | Unknown:
+    def _answered(
+        self, answer: SingleResponse, signer: ParsedCertificate, vouched: Good
+    ) -> Good | Revoked | Unknown:
         """Take an answer: good while it holds, revoked for good, and unknown is not good (RFC 6960 2.2)."""
         available = self._available
         untimely = answer.untimeliness(available.at, available.policy.tolerance, MAX_AGE)
@@ -84,7 +90,7 @@ class ResponseSource:
             return Good(min(available.lapse(answer.until(MAX_AGE)), signer.not_after, vouched.until))
         return Unknown("the OCSP responder does not know it")
 
-    def _status_of_signer(self, signer: Parsed, issuer: Parsed) -> Good | Unknown:
+    def _status_of_signer(self, signer: ParsedCertificate, issuer: ParsedCertificate) -> Good | Unknown:
         """Return until when a delegate may answer, or what keeps it from that (RFC 6960 4.2.2.2.1)."""
         if signer is issuer:
             return Good(signer.not_after)

@@ -15,10 +15,10 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.faults import Fault, Reason
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import Parsed
-from bothways.trust.evidence.asking import Missing
-from bothways.trust.evidence.gathered import Gathered
-from bothways.trust.evidence.sources import list_wants, response_wants
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.evidence.fetched import FetchedEvidence
+from bothways.trust.evidence.http_exchange import Missing
+from bothways.trust.evidence.requests import crl_requests, response_requests
 from bothways.trust.names import ServerName
 from bothways.trust.path import LIMITS, Limits, Path, Status, StatusCheck
 from bothways.trust.path import judge as judge_path
@@ -28,7 +28,7 @@ from bothways.trust.revocation.by_crl import CRLSource
 from bothways.trust.revocation.by_ocsp import ResponseSource
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import SILENCE, BadStaple, Good, Revoked, Statement, Unknown, fold
-from bothways.trust.verdict import Finding, Outcome, Profile, Purpose, Verdict, Want
+from bothways.trust.verdict import EvidenceRequest, Finding, Outcome, Profile, Purpose, Verdict
 from bothways.trust.work import WorkBudget
 
 _MAX_DEPTH = 3
@@ -46,9 +46,9 @@ def judge(
     key_usage: str | None = "digitalSignature",
     policies: Policies = NO_POLICY,
     limits: Limits = LIMITS,
-    leaf: Parsed | None = None,
+    leaf: ParsedCertificate | None = None,
     staples: Sequence[bytes | None] = (),
-    fetched: Gathered | None = None,
+    fetched: FetchedEvidence | None = None,
     defer: bool = False,
 ) -> Verdict:
     """Judge a chain as `path.judge` does, and its revocation where there is a policy; see `VerificationRequest`.
@@ -74,7 +74,7 @@ def status_check(
     anchors: TrustStore,
     at: datetime,
     stapled: Mapping[bytes, bytes],
-    gathered: Gathered | None = None,
+    gathered: FetchedEvidence | None = None,
     profile: Profile = "private",
     defer: bool = False,
 ) -> StatusCheck:
@@ -82,7 +82,9 @@ def status_check(
     return partial(_path_status, Available(revocation, anchors, at, stapled, gathered, profile, defer))
 
 
-def _path_status(available: Available, path: Path, others: Sequence[Parsed], work: WorkBudget) -> Status:
+def _path_status(
+    available: Available, path: Path, others: Sequence[ParsedCertificate], work: WorkBudget
+) -> Status:
     """Ask for every certificate below the anchor, or for the leaf alone (RFC 5280 6.1.3 a 3)."""
     revocation = available.policy
     covered = path[:-1] if revocation.covers == "path" else path[:-1][:1]
@@ -126,7 +128,7 @@ def _named(available: Available) -> str:
     return "the lists at hand" if alone else "the evidence at hand"
 
 
-def _advice(certificate: Parsed, revocation: Revocation) -> str:
+def _advice(certificate: ParsedCertificate, revocation: Revocation) -> str:
     reach = (
         "see that its responder or its list can be asked from here, " if revocation.fetch is not None else ""
     )
@@ -139,15 +141,17 @@ class RevocationCheck:
     `asking` has the certificates that are being asked about: one, or the signers of evidence after it.
     """
 
-    def __init__(self, available: Available, path: Path, others: Sequence[Parsed], work: WorkBudget) -> None:
+    def __init__(
+        self, available: Available, path: Path, others: Sequence[ParsedCertificate], work: WorkBudget
+    ) -> None:
         self._available = available
         self._path = path
         self._responses = ResponseSource(available, self, work)
         self._lists = CRLSource(available, path, others, self, work)
-        self._wants: list[Want] = []
+        self._wants: list[EvidenceRequest] = []
         self.asking: list[bytes] = []
 
-    def status(self, certificate: Parsed, issuer: Parsed) -> Statement:
+    def status(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> Statement:
         """Say of one certificate, issued by `issuer`, whether it is revoked (RFC 5280 6.3.3)."""
         self.asking.append(certificate.der)
         try:
@@ -167,16 +171,16 @@ class RevocationCheck:
             return Unknown("; ".join([said.problem, *unfetched]))
         return Unknown("; ".join(unfetched or [self._nothing_at_hand(certificate)]))
 
-    def may_ask_about(self, signer: Parsed) -> bool:
+    def may_ask_about(self, signer: ParsedCertificate) -> bool:
         """Whether the status of a signer depends on nothing that is being asked about."""
         return signer.der not in self.asking and len(self.asking) < _MAX_DEPTH
 
-    def _nothing_at_hand(self, certificate: Parsed) -> str:
+    def _nothing_at_hand(self, certificate: ParsedCertificate) -> str:
         policy = self._available.policy
         what = "CRL" if policy.crls is not None and policy.fetch is None else "OCSP response or CRL"
         return f"no {what} of {certificate.issuer_text} for it is at hand"
 
-    def wants(self) -> tuple[Want, ...]:
+    def wants(self) -> tuple[EvidenceRequest, ...]:
         """Return what may be fetched to know more, as far as one peer may cause that."""
         policy, gathered = self._available.policy.fetch, self._available.gathered
         if policy is None or gathered is None:
@@ -184,7 +188,7 @@ class RevocationCheck:
         left = max(policy.requests - len(gathered), 0)
         return tuple(gathered.missing(self._wants)[:left])
 
-    def _wish(self, certificate: Parsed, issuer: Parsed) -> list[str]:
+    def _wish(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[str]:
         """Want what a certificate says may be fetched: its OCSP response, and lists where that was no help.
 
         Returns why what could have been fetched is not there.
@@ -194,7 +198,7 @@ class RevocationCheck:
             return []
         if gathered is None:
             return ["nothing is fetched before the peer has proved that it holds the key"]
-        wishes = response_wants(certificate, issuer, policy), list_wants(certificate, issuer, policy)
+        wishes = response_requests(certificate, issuer, policy), crl_requests(certificate, issuer, policy)
         if not any(wishes):
             return ["no evidence about it is at hand, and it names no place to fetch any from"]
         missing: list[str] = []
@@ -219,13 +223,13 @@ class RevocationCheck:
         return [Reason(Fault.STAPLE_REQUIRED, 0, leaf.subject_text, {"problem": problem})]
 
 
-def _must_staple(certificate: Parsed) -> bool:
+def _must_staple(certificate: ParsedCertificate) -> bool:
     """Whether a certificate demands that its OCSP response comes with it (RFC 7633 4.2.3)."""
     features = certificate.extension(x509.TLSFeature)
     return features is not None and x509.TLSFeatureType.status_request in features
 
 
-def _has_no_revocation(certificate: Parsed) -> bool:
+def _has_no_revocation(certificate: ParsedCertificate) -> bool:
     """Whether the CA says that it never revokes this end entity's certificate, and nothing else (RFC 9608 2, 4)."""
     basic = certificate.extension(x509.BasicConstraints)
     return (
@@ -235,7 +239,7 @@ def _has_no_revocation(certificate: Parsed) -> bool:
     )
 
 
-def _names_evidence(certificate: Parsed) -> bool:
+def _names_evidence(certificate: ParsedCertificate) -> bool:
     """Whether a certificate says where evidence about it lies."""
     access = certificate.extension(x509.AuthorityInformationAccess) or ()
     return (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.path import Path, path_through
 from bothways.trust.revocation.available import Asker
 from bothways.trust.revocation.status import Good
@@ -22,7 +22,7 @@ from bothways.trust.work import Step, WorkBudget
 class Signers(NamedTuple):
     """The certificates whose keys may sign lists of one name; `refused` says why another in that name may not."""
 
-    allowed: tuple[Parsed, ...]
+    allowed: tuple[ParsedCertificate, ...]
     refused: str | None
 
 
@@ -35,7 +35,7 @@ class CRLSigners:
     """
 
     def __init__(
-        self, path: Path, others: Sequence[Parsed], at: datetime, asker: Asker, work: WorkBudget
+        self, path: Path, others: Sequence[ParsedCertificate], at: datetime, asker: Asker, work: WorkBudget
     ) -> None:
         self._path = path
         self._others = others
@@ -45,14 +45,14 @@ class CRLSigners:
         self._known: dict[tuple[bytes, bytes], Signers] = {}
         self._paths: dict[tuple[bytes, bytes], Path | None] = {}
 
-    def of(self, normal_name: bytes, issuer: Parsed) -> Signers:
+    def of(self, normal_name: bytes, issuer: ParsedCertificate) -> Signers:
         """Return who may sign lists in a name (RFC 5280 7.1) about certificates of an issuer on the path."""
         key = normal_name, issuer.der
         if key not in self._known:
             self._known[key] = self._find(normal_name, self._from(issuer))
         return self._known[key]
 
-    def _from(self, issuer: Parsed) -> Path:
+    def _from(self, issuer: ParsedCertificate) -> Path:
         """Return the path from the issuer on."""
         place = next(place for place, each in enumerate(self._path) if each.der == issuer.der)
         return self._path[place:]
@@ -66,7 +66,7 @@ class CRLSigners:
             refused = refused or problem
         return Signers(tuple(allowed), refused)
 
-    def _candidates(self, normal_name: bytes, above: Path) -> Iterator[Parsed]:
+    def _candidates(self, normal_name: bytes, above: Path) -> Iterator[ParsedCertificate]:
         """Yield the certificates in a name that can be read, the path's first."""
         seen: set[bytes] = set()
         for each in (*above, *self._path, *self._others):
@@ -79,7 +79,7 @@ class CRLSigners:
                     continue
                 yield each
 
-    def _unfit(self, candidate: Parsed, above: Path) -> str | None:
+    def _unfit(self, candidate: ParsedCertificate, above: Path) -> str | None:
         """Say why a key may not sign lists: by its usage, or by who vouches for it; None if it may."""
         usage = candidate.extension(x509.KeyUsage)
         if usage is not None and not usage.crl_sign:
@@ -90,7 +90,7 @@ class CRLSigners:
             return "a certificate without a valid path through the CAs above it"
         return None
 
-    def vouched_until(self, signer: Parsed, issuer: Parsed) -> datetime | str:
+    def vouched_until(self, signer: ParsedCertificate, issuer: ParsedCertificate) -> datetime | str:
         """Return until when it is known that a signer's certificate is not revoked, or say why it is not."""
         above = self._from(issuer)
         if any(each.der == signer.der for each in above):
@@ -106,7 +106,7 @@ class CRLSigners:
             return f"{signer.subject_text}, whose own status is not good"
         return min(signer.not_after, said.until)
 
-    def _path_of(self, signer: Parsed, above: Path) -> Path | None:
+    def _path_of(self, signer: ParsedCertificate, above: Path) -> Path | None:
         """Return the valid path of a signer through the CAs of the path, found once."""
         key = signer.der, above[0].der
         if key not in self._paths:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import ALL_REASONS, CRL, Names, general_names, point_names
-from bothways.trust.distinguished import normal, normal_relatives
+from bothways.trust.distinguished_names import normal, normal_relatives
 from bothways.trust.work import Step, WorkBudget
 
 
@@ -27,7 +27,7 @@ class Point:
         return (self.names if self.names is not None else self.named_issuers) or frozenset()
 
 
-def points_of(certificate: Parsed, work: WorkBudget) -> list[Point]:
+def points_of(certificate: ParsedCertificate, work: WorkBudget) -> list[Point]:
     """Return a certificate's distribution points; its issuer is always one (RFC 5280 6.3.3).
 
     Raises OutOfWork where `work` does not last.
@@ -50,7 +50,7 @@ def _directory_names(names: list[x509.GeneralName] | None) -> tuple[bytes, ...]:
     return tuple(each.value.public_bytes() for each in names or () if isinstance(each, x509.DirectoryName))
 
 
-def applies(crl: CRL, point: Point, certificate: Parsed) -> bool:
+def applies(crl: CRL, point: Point, certificate: ParsedCertificate) -> bool:
     """Whether a list speaks of a certificate at a distribution point (RFC 5280 6.3.3 b)."""
     scope = crl.scope
     if point.named_issuers is not None and not scope.indirect:

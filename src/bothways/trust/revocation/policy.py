@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from bothways.errors import ConfigError
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.evidence.asking import TOLERANCE
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import TOLERANCE
 from bothways.trust.ocsp_store import OCSPStore
 
 _WHOLE_PATH = 1_000_000  # certificates

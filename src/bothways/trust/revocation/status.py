@@ -10,7 +10,7 @@ from typing import TypeVar
 from cryptography import x509
 
 from bothways.trust.crl import ALL_REASONS
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class Good:
 
     until: datetime
     reasons: frozenset[x509.ReasonFlags] = ALL_REASONS
-    wants: tuple[Want, ...] = ()
+    wants: tuple[EvidenceRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

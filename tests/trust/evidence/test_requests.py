@@ -5,19 +5,19 @@ from __future__ import annotations
 from cryptography import x509
 
 import pki
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.policy import Fetch
-from bothways.trust.evidence.sources import MOST_LOCATIONS, delta_wants, list_wants, response_wants
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.requests import MOST_LOCATIONS, crl_requests, delta_requests, response_requests
 from pki import points
 from trust.evidence.wanting import CA, LISTS, RESPONDER, SERVER, access
 
-ISSUER = Parsed(CA.der)
+ISSUER = ParsedCertificate(CA.der)
 ISSUERS = x509.oid.AuthorityInformationAccessOID.CA_ISSUERS
 
 
 def locations(find, *extra, **options) -> list[tuple[str, ...]]:
-    certificate = Parsed(pki.leaf(CA, extra=list(extra)).der)
+    certificate = ParsedCertificate(pki.leaf(CA, extra=list(extra)).der)
     wants = find(certificate, ISSUER, Fetch(**options))
     assert all(each.certificate is certificate and each.issuer is ISSUER for each in wants)
     return [each.locations for each in wants]
@@ -25,17 +25,17 @@ def locations(find, *extra, **options) -> list[tuple[str, ...]]:
 
 def test_a_certificate_names_its_responders_and_its_lists() -> None:
     """RFC 5280 4.2.2.1, 4.2.1.13."""
-    server = Parsed(SERVER.der)
-    [response] = response_wants(server, ISSUER, Fetch())
-    [listed] = list_wants(server, ISSUER, Fetch())
+    server = ParsedCertificate(SERVER.der)
+    [response] = response_requests(server, ISSUER, Fetch())
+    [listed] = crl_requests(server, ISSUER, Fetch())
     assert (response.kind, response.locations) == ("ocsp", (RESPONDER,))
     assert (listed.kind, listed.locations) == ("crl", (LISTS,))
 
 
 def test_several_responders_are_one_want_and_each_point_is_one() -> None:
     """One response is enough, but each list is about something of its own."""
-    assert locations(response_wants, access("http://a/", "http://b/")) == [("http://a/", "http://b/")]
-    assert locations(list_wants, points("URI:http://a/", "URI:http://b/", "URI:http://a/")) == [
+    assert locations(response_requests, access("http://a/", "http://b/")) == [("http://a/", "http://b/")]
+    assert locations(crl_requests, points("URI:http://a/", "URI:http://b/", "URI:http://a/")) == [
         ("http://a/",),
         ("http://b/",),
     ]
@@ -43,24 +43,24 @@ def test_several_responders_are_one_want_and_each_point_is_one() -> None:
 
 def test_what_cannot_be_asked_is_not_wanted() -> None:
     """Directories, names, and what the policy does not allow."""
-    assert locations(response_wants) == locations(list_wants) == []
-    assert locations(list_wants, points("URI:ldap://a/", "DN:CA", "URI:https://a/")) == []
-    assert locations(list_wants, points("URI:https://a/"), https=True) == [("https://a/",)]
-    assert locations(response_wants, access("http://me@a/", "http://b/")) == [("http://b/",)]
+    assert locations(response_requests) == locations(crl_requests) == []
+    assert locations(crl_requests, points("URI:ldap://a/", "DN:CA", "URI:https://a/")) == []
+    assert locations(crl_requests, points("URI:https://a/"), https=True) == [("https://a/",)]
+    assert locations(response_requests, access("http://me@a/", "http://b/")) == [("http://b/",)]
     issuers = x509.AccessDescription(ISSUERS, pki.alternative("URI:http://a/"))
-    assert locations(response_wants, (x509.AuthorityInformationAccess([issuers]), False)) == []
+    assert locations(response_requests, (x509.AuthorityInformationAccess([issuers]), False)) == []
 
 
 def test_a_policy_chooses_between_responses_and_lists() -> None:
     """Each can be left away."""
-    assert locations(response_wants, access("http://a/"), ocsp=False) == []
-    assert locations(list_wants, points("URI:http://a/"), crls=False) == []
+    assert locations(response_requests, access("http://a/"), ocsp=False) == []
+    assert locations(crl_requests, points("URI:http://a/"), crls=False) == []
 
 
 def test_a_certificate_with_many_locations_has_the_first_ones_asked() -> None:
     """The number is bounded before anything is sent."""
     many = [f"http://{number}.example/" for number in range(MOST_LOCATIONS + 1)]
-    assert locations(response_wants, access(*many)) == [tuple(many[:MOST_LOCATIONS])]
+    assert locations(response_requests, access(*many)) == [tuple(many[:MOST_LOCATIONS])]
 
 
 def test_a_list_or_a_certificate_says_where_deltas_lie() -> None:
@@ -69,11 +69,11 @@ def test_a_list_or_a_certificate_says_where_deltas_lie() -> None:
         x509.DistributionPoint([pki.alternative(f"URI:http://{each}/")], None, None, None) for each in "ab"
     ]
     amended = CRL(pki.crl(CA, extra=[(x509.FreshestCRL(points_of[:1]), False)]))
-    certificate = Parsed(pki.leaf(CA, extra=[(x509.FreshestCRL(points_of[1:]), False)]).der)
-    wants = delta_wants(certificate, amended, ISSUER, Fetch())
+    certificate = ParsedCertificate(pki.leaf(CA, extra=[(x509.FreshestCRL(points_of[1:]), False)]).der)
+    wants = delta_requests(certificate, amended, ISSUER, Fetch())
     assert [(each.kind, each.issuer, each.locations) for each in wants] == [
         ("crl", ISSUER, ("http://a/",)),
         ("crl", ISSUER, ("http://b/",)),
     ]
-    assert delta_wants(certificate, amended, ISSUER, Fetch(crls=False)) == []
-    assert delta_wants(Parsed(SERVER.der), CRL(pki.crl(CA)), ISSUER, Fetch()) == []
+    assert delta_requests(certificate, amended, ISSUER, Fetch(crls=False)) == []
+    assert delta_requests(ParsedCertificate(SERVER.der), CRL(pki.crl(CA)), ISSUER, Fetch()) == []

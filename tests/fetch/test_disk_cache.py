@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 
 from bothways.errors import ConfigError
-from bothways.fetch import shelf as source
-from bothways.fetch.shelf import Shelf
+from bothways.fetch import disk_cache as source
+from bothways.fetch.disk_cache import DiskCache
 
 
 def test_what_was_saved_is_loaded_with_when_it_was_written(tmp_path: Path) -> None:
     """By any process, after any time."""
-    Shelf(tmp_path).save("a.crl", b"list")
+    DiskCache(tmp_path).save("a.crl", b"list")
     os.utime(tmp_path / "a.crl", (1_000_000_000, 1_000_000_000))
-    assert Shelf(tmp_path).load("a.crl", 100) == (b"list", datetime.fromtimestamp(1_000_000_000, UTC))
-    assert Shelf(tmp_path).load("b.crl", 100) is None
+    assert DiskCache(tmp_path).load("a.crl", 100) == (b"list", datetime.fromtimestamp(1_000_000_000, UTC))
+    assert DiskCache(tmp_path).load("b.crl", 100) is None
 
 
 def test_the_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     """It tells whom we talk to."""
-    Shelf(tmp_path / "a" / "b")
+    DiskCache(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
 
 
@@ -32,18 +32,18 @@ def test_a_directory_that_cannot_be_made_is_told_at_once(tmp_path: Path) -> None
     """ConfigError, before any handshake."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError, match="cannot keep evidence there"):
-        Shelf(tmp_path / "file" / "b")
+        DiskCache(tmp_path / "file" / "b")
 
 
 def test_a_file_that_is_larger_than_allowed_is_none(tmp_path: Path) -> None:
     """Somebody may have put it there."""
-    Shelf(tmp_path).save("a.crl", b"12345")
-    assert Shelf(tmp_path).load("a.crl", 4) is None and Shelf(tmp_path).load("a.crl", 5) is not None
+    DiskCache(tmp_path).save("a.crl", b"12345")
+    assert DiskCache(tmp_path).load("a.crl", 4) is None and DiskCache(tmp_path).load("a.crl", 5) is not None
 
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     """Whoever reads meanwhile has the old one."""
-    shelf = Shelf(tmp_path)
+    shelf = DiskCache(tmp_path)
     shelf.save("a.crl", b"old")
     with open(tmp_path / "a.crl", "rb") as reading:
         shelf.save("a.crl", b"new")
@@ -56,7 +56,7 @@ def test_a_disk_that_will_not_is_for_the_log(tmp_path: Path, caplog: pytest.LogC
     """A handshake goes on without a cache, and nothing half-written stays."""
     (tmp_path / "a.crl").mkdir()
     with caplog.at_level(logging.WARNING, "bothways"):
-        Shelf(tmp_path).save("a.crl", b"list")
+        DiskCache(tmp_path).save("a.crl", b"list")
     assert "evidence cannot be kept in" in caplog.text
     assert [each.name for each in tmp_path.iterdir()] == ["a.crl"]
 
@@ -71,7 +71,7 @@ def test_the_files_written_longest_ago_make_room(
 ) -> None:
     """A directory is bounded too."""
     monkeypatch.setattr(source, bound, most)
-    shelf = Shelf(tmp_path)
+    shelf = DiskCache(tmp_path)
     for at, name in enumerate(keys(4)):
         shelf.save(name, b"0123456789")
         os.utime(tmp_path / name, (at, at))
@@ -92,16 +92,16 @@ def test_files_of_others_in_the_directory_are_left_alone(
     left.write_bytes(b"")
     os.utime(left, (0, 0))
     for name in keys(2):
-        Shelf(tmp_path).save(name, b"x")
+        DiskCache(tmp_path).save(name, b"x")
         os.utime(tmp_path / name, (1, 1))
-    Shelf(tmp_path).save(keys(3)[2], b"x")
+    DiskCache(tmp_path).save(keys(3)[2], b"x")
     assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / keys(3)[2]])
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
 def test_what_is_no_file_holds_nobody_up(tmp_path: Path) -> None:
     """A pipe would be waited for, a device has no end."""
-    shelf = Shelf(tmp_path)
+    shelf = DiskCache(tmp_path)
     os.mkfifo(tmp_path / "a.crl")
     (tmp_path / "b.crl").symlink_to("/dev/zero")
     (tmp_path / "c.crl").mkdir()
@@ -114,9 +114,9 @@ def test_a_directory_to_which_others_may_write_is_refused(mode: int, tmp_path: P
     """An older list in the place of a newer one would hide a revocation until the older one's end."""
     tmp_path.chmod(mode)
     with pytest.raises(ConfigError, match="others than its owner may write there: chmod 700 it"):
-        Shelf(tmp_path)
+        DiskCache(tmp_path)
     tmp_path.chmod(0o755)
-    Shelf(tmp_path)
+    DiskCache(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are of POSIX")
@@ -128,4 +128,4 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: py
     else:
         monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     with pytest.raises(ConfigError, match="it belongs to somebody else"):
-        Shelf(tmp_path)
+        DiskCache(tmp_path)

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
-from bothways.trust.distinguished import (
+from bothways.trust.distinguished_names import (
     FOLDED_LIMIT,
     attributes,
     common_name,

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 import pytest
 
 from bothways.errors import ConfigError
-from bothways.trust.evidence.policy import Fetch
+from bothways.trust.evidence.fetch_policy import Fetch
 
 
 def test_by_default_responders_and_lists_are_asked_on_the_open_internet() -> None:

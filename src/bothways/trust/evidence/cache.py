@@ -10,8 +10,15 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bothways.trust.evidence.asking import Evidence, Found, Missing, holds_until, is_sound, supersedes
-from bothways.trust.verdict import Want
+from bothways.trust.evidence.http_exchange import (
+    Evidence,
+    Found,
+    Missing,
+    holds_until,
+    is_sound,
+    supersedes,
+)
+from bothways.trust.verdict import EvidenceRequest
 
 BRIEF = timedelta(seconds=30)
 MOST_ENTRIES = 4096
@@ -37,7 +44,7 @@ class _Failed:
     due: datetime
 
 
-class Memory:
+class EvidenceCache:
     """Evidence and failures by the key of what was asked for."""
 
     def __init__(
@@ -67,7 +74,9 @@ class Memory:
         kept = self._kept.get(key)
         return kept.evidence if kept is not None and kept.since <= at <= kept.until else None
 
-    def keep(self, key: str, want: Want, evidence: Evidence, since: datetime, at: datetime) -> Evidence:
+    def keep(
+        self, key: str, want: EvidenceRequest, evidence: Evidence, since: datetime, at: datetime
+    ) -> Evidence:
         """Keep what was fetched at `since`, and return it, or what is kept already where that is later.
 
         What does not hold, or is signed by somebody whom only a judgement can know, is used but briefly. It takes

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.asking import Missing
-from bothways.trust.evidence.memory import BRIEF, Memory
+from bothways.trust.evidence.cache import BRIEF, EvidenceCache
+from bothways.trust.evidence.http_exchange import Missing
 from bothways.trust.ocsp import OCSPResponse
 from pki import DAY, NOW, crl, issue, key, ocsp_response, responder
 from trust.evidence.wanting import CA, ROOT, SERVER, want
@@ -19,8 +19,10 @@ LIST = CRL(crl(CA))
 DOWN = Missing("nothing listens there")
 
 
-def kept(evidence, kind: str = "crl", *, since=NOW, at=NOW, memory: Memory | None = None) -> Memory:
-    memory = memory or Memory(HOUR)
+def kept(
+    evidence, kind: str = "crl", *, since=NOW, at=NOW, memory: EvidenceCache | None = None
+) -> EvidenceCache:
+    memory = memory or EvidenceCache(HOUR)
     memory.keep("k", want(kind), evidence, since, at)
     return memory
 
@@ -73,7 +75,7 @@ def test_an_older_one_never_replaces_a_newer_one() -> None:
 
 def test_a_failure_is_remembered_briefly() -> None:
     """So that a responder that is down costs its time once for many handshakes."""
-    memory = Memory(HOUR)
+    memory = EvidenceCache(HOUR)
     assert memory.fail("k", DOWN, NOW) is DOWN
     assert memory.recall("k", NOW + BRIEF / 2) is DOWN
     assert memory.recall("k", NOW + BRIEF) is None
@@ -91,7 +93,7 @@ def test_a_failure_takes_nothing_away_that_holds() -> None:
 
 def test_success_ends_a_failure() -> None:
     """What came counts at once."""
-    memory = Memory(HOUR)
+    memory = EvidenceCache(HOUR)
     memory.fail("k", DOWN, NOW)
     assert kept(LIST, memory=memory).recall("k", NOW) is LIST
 
@@ -107,24 +109,24 @@ def test_a_clock_that_is_set_back_makes_nothing_last_longer() -> None:
 
 def test_memory_is_bounded_by_number_and_by_size() -> None:
     """The oldest go first, and the newest stays whatever its size."""
-    memory = Memory(HOUR, most_entries=2)
+    memory = EvidenceCache(HOUR, most_entries=2)
     for name in "abc":
         memory.keep(name, want("crl"), LIST, NOW, NOW)
         memory.fail(name + "?", DOWN, NOW)
     assert [memory.recall(name, NOW) for name in "abc"] == [None, LIST, LIST]
     assert [memory.recall(name + "?", NOW) for name in "abc"] == [None, DOWN, DOWN]
-    memory = Memory(HOUR, most_bytes=len(LIST.der) * 2)
+    memory = EvidenceCache(HOUR, most_bytes=len(LIST.der) * 2)
     for name in "abc":
         memory.keep(name, want("crl"), LIST, NOW, NOW)
     assert [memory.recall(name, NOW) for name in "abc"] == [None, LIST, LIST]
-    memory = Memory(HOUR, most_bytes=1)
+    memory = EvidenceCache(HOUR, most_bytes=1)
     memory.keep("a", want("crl"), LIST, NOW, NOW)
     assert memory.recall("a", NOW) is LIST
 
 
 def test_peers_of_one_issuer_push_out_their_own_evidence_and_not_that_of_others() -> None:
     """Whoever may issue certificates can name lists without end, and sign them."""
-    memory = kept(LIST, memory=Memory(HOUR, most_entries=8))
+    memory = kept(LIST, memory=EvidenceCache(HOUR, most_entries=8))
     for number in range(100):
         memory.keep(f"{number}", want("crl", CA), CRL(crl(ROOT)), NOW, NOW)
     assert memory.recall("k", NOW) is LIST
@@ -164,7 +166,7 @@ def test_nothing_takes_the_place_of_a_list_but_its_own_signers_next_one(who: str
     """What somebody serves once keeps nothing out that the CA publishes afterwards."""
     signer = SIGNERS[who]
     first = CRL(crl(signer, SERVER))
-    first.is_signed_by(Parsed(signer.der))
+    first.is_signed_by(ParsedCertificate(signer.der))
     memory = kept(first)
     later = NOW + HOUR
     assert memory.keep("k", want("crl"), CRL(crl(signer, **displacing)), later, later) is first

@@ -15,11 +15,11 @@ from weakref import WeakKeyDictionary
 
 from bothways.errors import ConfigError
 from bothways.trust import files
-from bothways.trust.evidence.asking import MAX_RESPONSE_BYTES
+from bothways.trust.evidence.cache import EvidenceCache
+from bothways.trust.evidence.http_exchange import MAX_RESPONSE_BYTES
 from bothways.trust.evidence.locations import is_host
-from bothways.trust.evidence.memory import Memory
 from bothways.trust.general_names import lower_ascii
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 
 Network = IPv4Network | IPv6Network
 
@@ -59,7 +59,7 @@ class Fetch:
 
     hosts: frozenset[str] = field(init=False, repr=False)
     networks: tuple[Network, ...] = field(init=False, repr=False)
-    memory: Memory = field(init=False, repr=False)
+    memory: EvidenceCache = field(init=False, repr=False)
     fetchers: WeakKeyDictionary[Any, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,10 +91,10 @@ class Fetch:
         object.__setattr__(self, "networks", networks)
         hosts = frozenset(_host(each) for each in self.allow if _network(each) is None)
         object.__setattr__(self, "hosts", hosts)
-        object.__setattr__(self, "memory", Memory(self.keep))
+        object.__setattr__(self, "memory", EvidenceCache(self.keep))
         object.__setattr__(self, "fetchers", WeakKeyDictionary())  # who fetches by it, for each event loop
 
-    def limit(self, want: Want) -> int:
+    def limit(self, want: EvidenceRequest) -> int:
         """Return how many bytes of an answer are read."""
         return MAX_RESPONSE_BYTES if want.kind == "ocsp" else self.max_list_bytes
 

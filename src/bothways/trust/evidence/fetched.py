@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.asking import Found
+from bothways.trust.evidence.http_exchange import Found
 from bothways.trust.ocsp import OCSPResponse
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 
 # One judgement has so many rounds, as evidence may be signed by somebody of whom more has to be asked.
 ROUNDS = 3
@@ -16,26 +16,26 @@ ROUNDS = 3
 _Key = tuple[str, bytes | tuple[str, ...]]
 
 
-class Gathered:
+class FetchedEvidence:
     """Evidence about one peer, and what could not be had."""
 
     def __init__(self) -> None:
         self._found: dict[_Key, Found] = {}
 
-    def take(self, wants: Sequence[Want], found: Iterable[Found]) -> None:
+    def take(self, wants: Sequence[EvidenceRequest], found: Iterable[Found]) -> None:
         """Take what came for wants, in their order."""
         self._found |= zip(map(_key, wants), found, strict=True)
 
-    def answer(self, want: Want) -> Found | None:
+    def answer(self, want: EvidenceRequest) -> Found | None:
         """Return what came for a want; None where it was not asked for yet."""
         return self._found.get(_key(want))
 
-    def missing(self, wants: Iterable[Want]) -> list[Want]:
+    def missing(self, wants: Iterable[EvidenceRequest]) -> list[EvidenceRequest]:
         """Return the wants that were not asked for yet, each once."""
         new = {_key(each): each for each in wants}
         return [want for key, want in new.items() if key not in self._found]
 
-    def responses(self, certificate: Parsed) -> list[OCSPResponse]:
+    def responses(self, certificate: ParsedCertificate) -> list[OCSPResponse]:
         """Return the OCSP responses that came for a certificate: at most one."""
         found = self._found.get(("ocsp", certificate.digest))
         return [found] if isinstance(found, OCSPResponse) else []
@@ -57,5 +57,5 @@ class Gathered:
         return len(self._found)
 
 
-def _key(want: Want) -> _Key:
+def _key(want: EvidenceRequest) -> _Key:
     return (want.kind, want.certificate.digest if want.kind == "ocsp" else want.locations)

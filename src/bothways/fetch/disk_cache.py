@@ -25,7 +25,7 @@ _OURS = re.compile(r"[0-9a-f]{64}\.(?:crl|ocsp)|\.new-\w+")
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-class Shelf:
+class DiskCache:
     """A directory of evidence, for its owner alone.
 
     Raises ConfigError where it cannot be made, or others may write to it: an older list in the place of a newer

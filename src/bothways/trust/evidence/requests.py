@@ -7,35 +7,41 @@ from collections.abc import Iterable, Iterator
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from bothways.trust.certificate import Parsed
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.locations import read_location
-from bothways.trust.evidence.policy import Fetch
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 
 MOST_LOCATIONS = 8
 
 
-def response_wants(certificate: Parsed, issuer: Parsed, policy: Fetch) -> list[Want]:
+def response_requests(
+    certificate: ParsedCertificate, issuer: ParsedCertificate, policy: Fetch
+) -> list[EvidenceRequest]:
     """Return the want for the OCSP response about a certificate, where it names responders to ask."""
     access = certificate.extension(x509.AuthorityInformationAccess) or ()
     named = [
         each.access_location for each in access if each.access_method == AuthorityInformationAccessOID.OCSP
     ]
     locations = _usable(named, policy) if policy.ocsp else ()
-    return [Want("ocsp", certificate, issuer, locations)] if locations else []
+    return [EvidenceRequest("ocsp", certificate, issuer, locations)] if locations else []
 
 
-def list_wants(certificate: Parsed, issuer: Parsed, policy: Fetch) -> list[Want]:
+def crl_requests(
+    certificate: ParsedCertificate, issuer: ParsedCertificate, policy: Fetch
+) -> list[EvidenceRequest]:
     """Return a want for the list at each distribution point of a certificate that can be asked."""
     points = certificate.extension(x509.CRLDistributionPoints) or ()
-    return [Want("crl", certificate, issuer, each) for each in _at(points, policy)]
+    return [EvidenceRequest("crl", certificate, issuer, each) for each in _at(points, policy)]
 
 
-def delta_wants(certificate: Parsed, crl: CRL, signer: Parsed, policy: Fetch) -> list[Want]:
+def delta_requests(
+    certificate: ParsedCertificate, crl: CRL, signer: ParsedCertificate, policy: Fetch
+) -> list[EvidenceRequest]:
     """Return the wants for what amends a list: where it says itself, or the certificate (RFC 5280 5.2.6)."""
     points = (*crl.freshest, *(certificate.extension(x509.FreshestCRL) or ()))
-    return [Want("crl", certificate, signer, each) for each in _at(points, policy)]
+    return [EvidenceRequest("crl", certificate, signer, each) for each in _at(points, policy)]
 
 
 def _at(points: Iterable[x509.DistributionPoint], policy: Fetch) -> list[tuple[str, ...]]:

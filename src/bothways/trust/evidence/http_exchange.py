@@ -16,7 +16,7 @@ from bothways.trust.crl import CRL
 from bothways.trust.evidence.locations import Location
 from bothways.trust.ocsp import MAX_AGE, NONCE_SIZE, OCSPResponse, nonce_problem
 from bothways.trust.ocsp import request as ocsp_request
-from bothways.trust.verdict import Want
+from bothways.trust.verdict import EvidenceRequest
 from bothways.trust.work import OutOfWork
 
 Evidence = CRL | OCSPResponse
@@ -37,11 +37,11 @@ class Missing:
 
 
 Found = Evidence | Missing
-Answer = Found | bytes | None
+EvidenceReply = Found | bytes | None
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class HTTPRequest:
     """One HTTP request."""
 
     method: str
@@ -50,26 +50,28 @@ class Form:
     body: bytes = b""
 
 
-def with_nonces(wants: Iterable[Want], random: Callable[[int], bytes]) -> tuple[Want, ...]:
+def with_nonces(
+    wants: Iterable[EvidenceRequest], random: Callable[[int], bytes]
+) -> tuple[EvidenceRequest, ...]:
     """Return the wants with a nonce for each OCSP response, drawn from `random` (RFC 9654 2.1)."""
     return tuple(replace(each, nonce=random(NONCE_SIZE)) if each.kind == "ocsp" else each for each in wants)
 
 
-def form(want: Want, location: Location) -> Form:
+def http_request(want: EvidenceRequest, location: Location) -> HTTPRequest:
     """Return the request for a want: a GET for a list, or an OCSP request by GET where it fits, else by POST."""
     if want.kind == "crl":
-        return Form("GET", location, _HEADERS | {"Accept": _CRL})
+        return HTTPRequest("GET", location, _HEADERS | {"Accept": _CRL})
     headers = _HEADERS | {"Accept": _OCSP_RESPONSE}
     body = ocsp_request(want.certificate, want.issuer, want.nonce)
     if want.nonce is None and "?" not in location.target:
         target = f"{location.target.rstrip('/')}/{quote(b64encode(body), safe='')}"
         short = Location(location.scheme, location.host, location.port, target)
         if len(str(short)) <= LONGEST_GET:
-            return Form("GET", short, headers)
-    return Form("POST", location, headers | {"Content-Type": _OCSP_REQUEST}, body)
+            return HTTPRequest("GET", short, headers)
+    return HTTPRequest("POST", location, headers | {"Content-Type": _OCSP_REQUEST}, body)
 
 
-def key_of(want: Want, location: str) -> str:
+def key_of(want: EvidenceRequest, location: str) -> str:
     """Return the name under which an answer is remembered: one for all who want the same of one issuer from there.
 
     What a peer of one issuer causes, such as a failure, is not met by the peers of another, whatever address it names.
@@ -79,7 +81,9 @@ def key_of(want: Want, location: str) -> str:
     return f"{hashlib.sha256(about + location.encode()).hexdigest()}.{want.kind}"
 
 
-def read_answer(want: Want, data: bytes, at: datetime, *, requires_nonce: bool = False) -> Evidence:
+def read_answer(
+    want: EvidenceRequest, data: bytes, at: datetime, *, requires_nonce: bool = False
+) -> Evidence:
     """Read what came for a want, and hold it to the nonce. Raises ValueError that says why it is no answer."""
     evidence = read_kept(want, data, at)
     if isinstance(evidence, OCSPResponse) and want.nonce is not None:
@@ -89,7 +93,9 @@ def read_answer(want: Want, data: bytes, at: datetime, *, requires_nonce: bool =
     return evidence
 
 
-def read_given(want: Want, answer: Answer, at: datetime, limit: int, *, requires_nonce: bool) -> Found:
+def read_given(
+    want: EvidenceRequest, answer: EvidenceReply, at: datetime, limit: int, *, requires_nonce: bool
+) -> Found:
     """Return what somebody gave for a want: bytes are read, of at most `limit`; what was read before is taken."""
     if answer is None:
         return Missing("it could not be had")
@@ -103,7 +109,7 @@ def read_given(want: Want, answer: Answer, at: datetime, limit: int, *, requires
         return Missing(str(error))
 
 
-def read_kept(want: Want, data: bytes, at: datetime) -> Evidence:
+def read_kept(want: EvidenceRequest, data: bytes, at: datetime) -> Evidence:
     """Read what was kept of an earlier answer, which had a nonce of its own. Raises ValueError likewise."""
     if data.lstrip()[:11] == b"-----BEGIN ":
         raise ValueError("it is PEM, where DER is owed (RFC 5280 4.2.1.13)")
@@ -133,7 +139,7 @@ def _list(data: bytes) -> CRL:
         raise ValueError(f"it is no CRL: {error}") from None
 
 
-def is_sound(want: Want, evidence: Evidence, at: datetime) -> bool:
+def is_sound(want: EvidenceRequest, evidence: Evidence, at: datetime) -> bool:
     """Whether evidence is worth keeping: signed by the issuer itself where that is seen, and holding now."""
     if not is_signed(want, evidence):
         return False
@@ -141,12 +147,12 @@ def is_sound(want: Want, evidence: Evidence, at: datetime) -> bool:
     return age(want, evidence) - at <= TOLERANCE and (until is None or at <= until)
 
 
-def is_signed(want: Want, evidence: Evidence) -> bool:
+def is_signed(want: EvidenceRequest, evidence: Evidence) -> bool:
     """Whether the issuer itself signed a list, of which the entries are then read; a response was looked at before."""
     return not isinstance(evidence, CRL) or evidence.prepare(want.issuer)
 
 
-def supersedes(want: Want, new: Evidence, old: Evidence, at: datetime) -> bool:
+def supersedes(want: EvidenceRequest, new: Evidence, old: Evidence, at: datetime) -> bool:
     """Whether evidence takes the place of what was had before: not older, nor from the future, nor by another key.
 
     A list that nobody is known to have signed holds no place; responses were all signed by the issuer's leave.
@@ -161,7 +167,7 @@ def supersedes(want: Want, new: Evidence, old: Evidence, at: datetime) -> bool:
     return before - at > TOLERANCE or (before <= after and after - at <= TOLERANCE)
 
 
-def holds_until(want: Want, evidence: Evidence) -> datetime | None:
+def holds_until(want: EvidenceRequest, evidence: Evidence) -> datetime | None:
     """Until when evidence says that it holds; None where it does not."""
     if isinstance(evidence, CRL):
         return evidence.next_update
@@ -169,7 +175,7 @@ def holds_until(want: Want, evidence: Evidence) -> datetime | None:
     return min((each.until(MAX_AGE) for each in answers), default=None)
 
 
-def age(want: Want, evidence: Evidence) -> datetime:
+def age(want: EvidenceRequest, evidence: Evidence) -> datetime:
     """From when evidence is: of two, the later one counts."""
     if isinstance(evidence, CRL):
         return evidence.this_update

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bothways.trust.evidence.renewal import after, ahead, share
+from bothways.trust.evidence.jitter import after, ahead, share
 from pki import DAY, NOW
 
 HOUR = timedelta(hours=1)

@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.asking import (
+from bothways.trust.evidence.http_exchange import (
     LONGEST_GET,
     Missing,
     age,
-    form,
     holds_until,
+    http_request,
     is_sound,
     key_of,
     read_answer,
@@ -37,7 +37,7 @@ HERE = read_location(RESPONDER)
 
 def test_a_short_request_without_nonce_goes_out_by_get() -> None:
     """RFC 6960 A.1, RFC 5019 5: caches on the way may answer it."""
-    asked = form(want(), HERE)
+    asked = http_request(want(), HERE)
     path = asked.location.target.removeprefix("/")
     assert asked.method == "GET" and not asked.body and len(str(asked.location)) <= LONGEST_GET
     assert "/" not in path and "+" not in path
@@ -51,7 +51,7 @@ def test_a_short_request_without_nonce_goes_out_by_get() -> None:
 )
 def test_a_request_goes_out_by_post_where_get_will_not_do(nonce: bytes | None, url: str) -> None:
     """With a nonce no cache may answer; and long addresses are not borne everywhere."""
-    asked = form(want(nonce=nonce), read_location(url))
+    asked = http_request(want(nonce=nonce), read_location(url))
     assert (asked.method, str(asked.location)) == ("POST", url)
     assert asked.headers["Content-Type"] == "application/ocsp-request"
     request = ocsp.load_der_ocsp_request(asked.body)
@@ -61,12 +61,12 @@ def test_a_request_goes_out_by_post_where_get_will_not_do(nonce: bytes | None, u
 def test_a_path_of_the_responder_stays_before_the_request() -> None:
     """Whether it ends in a slash or not."""
     for url in ("http://ocsp.example/a", "http://ocsp.example/a/"):
-        assert form(want(), read_location(url)).location.target.startswith("/a/MF")
+        assert http_request(want(), read_location(url)).location.target.startswith("/a/MF")
 
 
 def test_a_list_is_got() -> None:
     """RFC 5280 4.2.1.13."""
-    asked = form(want("crl"), read_location(LISTS))
+    asked = http_request(want("crl"), read_location(LISTS))
     assert (asked.method, str(asked.location), asked.body) == ("GET", LISTS, b"")
     assert asked.headers["Accept"] == "application/pkix-crl"
     assert asked.headers["Accept-Encoding"] == "identity"
