@@ -49,7 +49,7 @@ def test_connect_draws_what_it_saw_and_show_reopens_it_in_every_form(start, fold
     ladder = ladder_in(folder / "h.json")
     assert (ladder.sides, ladder.outcome) == (("client",), "succeeded")
     assert "secret word" not in (folder / "h.json").read_text()
-    assert any(each.kind == "data" for each in ladder.rungs)
+    assert any(each.kind == "data" for each in ladder.events)
     for suffix in FORMS:
         shown = run(folder, "show", "h.json", "--ladder", f"again{suffix}")
         assert (shown.returncode, shown.stderr) == (0, "")
@@ -78,7 +78,7 @@ def test_connect_that_meets_nobody_draws_that(folder):
     done = run(folder, "connect", f"127.0.0.1:{port}", *CLIENT, "--ladder", "h.json")
     assert done.returncode == 1
     ladder = ladder_in(folder / "h.json")
-    assert (ladder.sides, ladder.rungs) == ((), ())
+    assert (ladder.sides, ladder.events) == ((), ())
     assert ladder.failures[0].kind == "ConnectionRefusedError"
 
 
@@ -133,11 +133,11 @@ def test_a_file_that_cannot_be_written_ends_the_command_before_it_connects(folde
 def test_show_says_what_is_wrong_with_a_file_and_where(folder):
     """Status 2, a place, nothing that moves a cursor."""
     whole = json.loads(as_json(ladder_of()))
-    whole["rungs"][2]["by"] = "\x1b[31mdevice"
+    whole["events"][2]["by"] = "\x1b[31mdevice"
     (folder / "wrong.json").write_text(json.dumps(whole))
     done = run(folder, "show", "wrong.json")
     assert (done.returncode, done.stdout) == (2, "")
-    assert 'wrong.json: recorded handshake, rungs[2].by: expected "client" or "server"' in done.stderr
+    assert 'wrong.json: recorded handshake, events[2].by: expected "client" or "server"' in done.stderr
     assert "\x1b" not in done.stderr
     (folder / "other.json").write_text("{}")
     assert "no recorded handshake" in run(folder, "show", "other.json").stderr

@@ -52,7 +52,7 @@ def test_each_kind_of_rung_has_the_keys_that_are_described(kind):
     """Beside those that all have."""
     row = re.search(rf'^\| `"{kind}"` \| (.*) \|$', PAGE, re.MULTILINE).group(1)
     assert spelled(row) | COMMON == keys(ROWS[kind])
-    assert set(ROWS.values()) == set(get_args(model.Rung))
+    assert set(ROWS.values()) == set(get_args(model.Event))
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -64,7 +64,7 @@ def test_each_part_has_the_keys_that_are_described(part):
 
 def test_every_word_that_may_stand_in_a_place_is_described():
     """Values in quotes."""
-    for words in (model.Keys, model.Arrival, model.Outcome, model.Standing, model.Side):
+    for words in (model.Keys, model.Arrival, model.Outcome, model.StepStatus, model.Side):
         for word in get_args(words):
             assert f'`"{word}"`' in PAGE
     assert f"{SIZE_LIMIT >> 20} MiB" in PAGE

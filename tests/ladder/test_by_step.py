@@ -22,9 +22,9 @@ def test_a_mutual_handshake_does_every_step():
     talk.pair.exchange()
     steps = talk.steps()
     assert list(steps) == list(STEPS)
-    left_out = {id_ for id_, view in steps.items() if view.standing == "not checked"}
+    left_out = {id_ for id_, view in steps.items() if view.status == "not checked"}
     assert left_out == {"2.3c", "3.3c"}
-    assert all(view.standing == "done" for id_, view in steps.items() if id_ not in left_out)
+    assert all(view.status == "done" for id_, view in steps.items() if id_ not in left_out)
     assert [line.text for line in steps["3.3c"].lines] == ["no source configured"]
     assert acts(steps["3.4"]) == [("server", "passed")]
     assert set(acts(steps["4.3"])) == {
@@ -49,18 +49,18 @@ def test_key_shares_stand_at_the_step_of_the_secret():
 def test_a_one_way_handshake_has_no_third_phase():
     """The server asked for nobody."""
     steps = Talk(skins.client_config(), skins.server_config(client_anchors=None)).steps()
-    assert {view.standing for id_, view in steps.items() if id_[0] == "3"} == {"not part of it"}
-    assert {view.standing for id_, view in steps.items() if id_[0] == "2"} == {"done", "not checked"}
+    assert {view.status for id_, view in steps.items() if id_[0] == "3"} == {"not part of it"}
+    assert {view.status for id_, view in steps.items() if id_[0] == "2"} == {"done", "not checked"}
     assert steps["3.1"].keys == ()
 
 
 def test_a_refused_handshake_says_where_it_failed_and_what_was_not_reached():
     """A failed check is told as such; what came after it was not reached."""
     steps = Talk(skins.client_config(skins.client()), skins.server_config(), "elsewhere.example").steps()
-    assert steps["2.3a"].standing == "failed"
+    assert steps["2.3a"].status == "failed"
     assert acts(steps["2.3a"]) == [("client", "failed")]
-    assert steps["3.1"].standing == "not reached"
-    assert steps["4.3"].standing == "not reached"
+    assert steps["3.1"].status == "not reached"
+    assert steps["4.3"].status == "not reached"
 
 
 def test_a_retry_is_called_by_its_name():
@@ -78,4 +78,4 @@ def test_a_retry_is_called_by_its_name():
 
 def test_nothing_noted_is_nothing_told():
     """An empty story has every step, and none was reached."""
-    assert {view.standing for view in step_views([], [])} == {"not reached"}
+    assert {view.status for view in step_views([], [])} == {"not reached"}

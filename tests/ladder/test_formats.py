@@ -33,7 +33,7 @@ def test_every_form_tells_the_causes_of_a_failure():
     made = talk(name="elsewhere.example")
     ladder = lay_out([], [], NOON, client_error=made.pair.client_failure, client_causes=made.clients)
     (cause,) = ladder.failures[0].causes
-    assert (cause.cause, cause.whose, cause.certain) == ("WRONG_NAME", "the peer's", True)
+    assert (cause.code, cause.party, cause.certain) == ("WRONG_NAME", "the peer's", True)
     for form in FORMS.values():
         text = " ".join(form(ladder).split())
         assert "the server&#x27;s certificate is for" in text or "the server's certificate is for" in text

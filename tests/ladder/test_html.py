@@ -18,7 +18,7 @@ from bothways.ladder.html import STYLE, as_page
 from bothways.ladder.html_style import policy
 from bothways.ladder.json_form import as_json, from_json
 from bothways.ladder.layout import lay_out
-from bothways.ladder.model import CheckMade, Ladder, Message
+from bothways.ladder.model import CheckMade, Ladder, Message, StepTaken
 from explain_talks import ladder_of, recorded, swapped
 from pair import NOON
 
@@ -64,17 +64,22 @@ class Page(HTMLParser):
         return "".join(self.texts)
 
 
+def of_steps(value: Any, name: str) -> bool:
+    """Whether a field holds ids of steps, or their names."""
+    return (type(value), name) in {(Message, "steps"), (StepTaken, "name")}
+
+
 def poisoned(value: Any, name: str = "") -> Any:
     """The same ladder with a hostile text wherever a peer or a file may put one."""
     if is_dataclass(value):
-        kept = {"kind", "phase", "by", "keys", "arrival", "outcome", "standing", "format", "recorded"}
+        kept = {"kind", "phase", "by", "keys", "arrival", "outcome", "status", "format", "recorded"}
         kept |= {"step", "side", "sides", "bytes", "id", "actor"}
         return replace(
             value,
             **{
                 each.name: poisoned(getattr(value, each.name), each.name)
                 for each in fields(value)
-                if each.name not in kept and not (isinstance(value, Message) and each.name == "steps")
+                if each.name not in kept and not of_steps(value, each.name)
             },
         )
     if isinstance(value, tuple):
@@ -106,15 +111,15 @@ def test_the_page_shows_phases_steps_messages_and_cards(options):
     assert len(bands) == len(PHASES)
     assert {each["id"] for each in page.all("li") if "id" in each} == {f"step-{step}" for step in STEPS}
     arrows = [each["class"] for each in page.all("li") if "arrow" in each.get("class", "")]
-    assert len(arrows) == sum(hasattr(each, "arrival") for each in ladder.rungs)
+    assert len(arrows) == sum(hasattr(each, "arrival") for each in ladder.events)
     assert len(page.all("article")) == len(ladder.certificates)
-    for each in ladder.rungs:
+    for each in ladder.events:
         if isinstance(each, Message):
             assert each.name in page.text
             assert f"Fields of {each.name}" in page.text or not each.fields
     refusals = [each for each in page.all("li") if "refused" in each.get("class", "")]
     assert len(refusals) == sum(
-        isinstance(each, CheckMade) and each.outcome == "failed" for each in ladder.rungs
+        isinstance(each, CheckMade) and each.outcome == "failed" for each in ladder.events
     )
 
 
@@ -219,8 +224,10 @@ def test_withheld_bytes_and_one_side_alone_are_said():
     """What is not there is not left out in silence."""
     _, ours, _ = recorded()
     alone = lay_out(ours.notes, [], NOON)
-    withheld = tuple(replace(each, bytes=None) if isinstance(each, Message) else each for each in alone.rungs)
-    page = Page(as_page(replace(alone, rungs=withheld)))
+    withheld = tuple(
+        replace(each, bytes=None) if isinstance(each, Message) else each for each in alone.events
+    )
+    page = Page(as_page(replace(alone, events=withheld)))
     assert "seen by the client alone" in page.text
     assert "Withheld: they hold a ticket" in page.text
     assert not page.all("pre")

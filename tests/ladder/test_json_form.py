@@ -62,26 +62,28 @@ def place(value, path: tuple):
     ("path", "key", "value", "problem"),
     [
         ((), "format", "other", 'no recorded handshake: "format" is not "bothways-handshake"'),
-        ((), "version", 2, "of version 2; known is 1"),
-        ((), "version", None, "of version null; known is 1"),
+        ((), "version", 3, "of version 3; known are 1 and 2"),
+        ((), "version", True, "of version true; known are 1 and 2"),
+        ((), "version", None, "of version null; known are 1 and 2"),
+        (("steps", 0), "name", "server_hello", 'steps[0].name: expected "client_hello"'),
         ((), "extra", 1, 'has "extra", which is not known there'),
         ((), "recorded", "yesterday", "recorded: expected a date and time with its zone"),
         ((), "recorded", "2026-06-01T12:00:00", "recorded: expected a date and time with its zone"),
-        ((), "rungs", {}, "rungs: expected a list, found an object"),
+        ((), "events", {}, "events: expected a list, found an object"),
         ((), "tls", 13, "tls: expected a text, found 13"),
         ((), "sides", ["client", "device"], 'sides[1]: expected "client" or "server", found "device"'),
         ((), "certificates", [None], "certificates[0]: expected an object, found null"),
-        (("rungs", 0), "kind", "picture", "rungs[0].kind: expected"),
-        (("rungs", 0), "kind", ["message"], "rungs[0].kind: expected"),
-        (("rungs", 0), "by", "\x1b[31mred", 'rungs[0].by: expected "client" or "server", found "\\u001b'),
-        (("rungs", 0), "at", True, "rungs[0].at: expected a number, found true"),
-        (("rungs", 0), "at", -1.0, "rungs[0].at: expected a number from 0 on"),
-        (("rungs", 0), "size", 1.5, "rungs[0].size: expected a whole number"),
-        (("rungs", 0), "bytes", "0g", "rungs[0].bytes: expected bytes in hex"),
-        (("rungs", 0), "bytes", "00\n", "rungs[0].bytes: expected bytes in hex"),
-        (("rungs", 0), "steps", ["9.9"], "rungs[0].steps[0]: expected the id of a step"),
-        (("rungs", 0), "certificates", [99], "rungs[0].certificates: expected places"),
-        (("rungs", 0), "name", "x" * (TEXT_LIMIT + 1), "rungs[0].name is longer than"),
+        (("events", 0), "kind", "picture", "events[0].kind: expected"),
+        (("events", 0), "kind", ["message"], "events[0].kind: expected"),
+        (("events", 0), "by", "\x1b[31mred", 'events[0].by: expected "client" or "server", found "\\u001b'),
+        (("events", 0), "at", True, "events[0].at: expected a number, found true"),
+        (("events", 0), "at", -1.0, "events[0].at: expected a number from 0 on"),
+        (("events", 0), "size", 1.5, "events[0].size: expected a whole number"),
+        (("events", 0), "bytes", "0g", "events[0].bytes: expected bytes in hex"),
+        (("events", 0), "bytes", "00\n", "events[0].bytes: expected bytes in hex"),
+        (("events", 0), "steps", ["9.9"], "events[0].steps[0]: expected the id of a step"),
+        (("events", 0), "certificates", [99], "events[0].certificates: expected indices"),
+        (("events", 0), "name", "x" * (TEXT_LIMIT + 1), "events[0].name is longer than"),
         (("certificates", 0), "facts", [["one"]], "facts[0]: expected a list of 2"),
         (("failures",), 0, 7, "failures[0]: expected an object, found 7"),
     ],
@@ -99,8 +101,8 @@ def test_what_is_not_of_this_form_is_refused_with_its_place(ladder, path, key, v
 def test_what_is_missing_is_named(ladder):
     """Every key is needed."""
     whole = json.loads(as_json(ladder))
-    del whole["rungs"][0]["summary"]
-    with pytest.raises(Unreadable, match=r'rungs\[0\] lacks "summary"'):
+    del whole["events"][0]["summary"]
+    with pytest.raises(Unreadable, match=r'events\[0\] lacks "summary"'):
         from_json(json.dumps(whole))
 
 

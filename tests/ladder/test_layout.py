@@ -25,7 +25,7 @@ from pair import NOON
 
 
 def messages(ladder) -> list[Message]:
-    return [each for each in ladder.rungs if isinstance(each, Message)]
+    return [each for each in ladder.events if isinstance(each, Message)]
 
 
 def test_messages_stand_in_the_order_of_the_wire_with_ids_keys_and_bytes():
@@ -50,20 +50,20 @@ def test_messages_stand_in_the_order_of_the_wire_with_ids_keys_and_bytes():
     assert (ladder.outcome, ladder.tls, ladder.group) == ("succeeded", "TLS 1.3", "x25519")
     assert ladder.suite == "TLS_AES_128_GCM_SHA256"
     assert ladder.sides == ("client", "server")
-    assert {each.standing for each in ladder.steps} == {"done", "not checked"}
+    assert {each.status for each in ladder.steps} == {"done", "not checked"}
 
 
 def test_the_four_phases_follow_one_another():
     """The server's Finished (4.2) stands in its flight; it opens no channel while the client still judges."""
     ladder = ladder_of()
-    phases = [each.phase for each in ladder.rungs]
+    phases = [each.phase for each in ladder.events]
     assert phases == sorted(phases) and set(phases) == set("1234")
     where = {(each.by, each.name): each.phase for each in messages(ladder)}
     assert where["server", "Finished"] == "2"
     assert where["client", "Finished"] == "3"
-    checks = {each.step: each.phase for each in ladder.rungs if isinstance(each, CheckMade)}
+    checks = {each.step: each.phase for each in ladder.events if isinstance(each, CheckMade)}
     assert (checks["2.3a"], checks["3.3a"]) == ("2", "3")
-    assert all(each.phase == "4" for each in ladder.rungs if isinstance(each, DataSent))
+    assert all(each.phase == "4" for each in ladder.events if isinstance(each, DataSent))
 
 
 @pytest.mark.network
@@ -72,21 +72,21 @@ def test_a_finished_that_is_refused_opens_no_channel():
     play = forged_finished(issue_identities())
     notes = play.client.recorder.notes, play.server.recorder.notes
     ladder = lay_out(*notes, NOON, client_error=play.client.error, server_error=play.server.error)
-    failed = [each for each in ladder.rungs if isinstance(each, CheckMade) and each.outcome == "failed"]
+    failed = [each for each in ladder.events if isinstance(each, CheckMade) and each.outcome == "failed"]
     assert [(each.step, each.phase) for each in failed] == [("4.2", "2")]
-    assert {each.phase for each in ladder.rungs} == {"1", "2"}
+    assert {each.phase for each in ladder.events} == {"1", "2"}
     assert {each.arrival for each in messages(ladder) if each.name == "Finished"} == {"lost", "altered"}
 
 
 def test_decisions_keys_and_data_are_told_without_content():
     """Offered, chosen, by whom; which side sends under which keys; how much, never what."""
     ladder = ladder_of()
-    chosen = {each.what: each for each in ladder.rungs if isinstance(each, ChoiceMade)}
+    chosen = {each.what: each for each in ladder.events if isinstance(each, ChoiceMade)}
     assert {each.by for each in chosen.values()} == {"server"}
     assert chosen["cipher suite"].chosen in chosen["cipher suite"].offered
-    keys = [(each.by, each.keys) for each in ladder.rungs if isinstance(each, KeysTaken)]
+    keys = [(each.by, each.keys) for each in ladder.events if isinstance(each, KeysTaken)]
     assert ("client", "application keys") in keys and ("server", "handshake keys") in keys
-    data = [each for each in ladder.rungs if isinstance(each, DataSent)]
+    data = [each for each in ladder.events if isinstance(each, DataSent)]
     assert [(each.by, each.arrival) for each in data] == [("client", "whole")]
     text = as_json(ladder)
     assert "secret word" not in text and b"secret word".hex() not in text
@@ -108,7 +108,7 @@ def test_certificates_are_cards_that_messages_point_to():
     """Each once for each side that sent it."""
     ladder = ladder_of()
     sent = {each.by: each.certificates for each in messages(ladder) if each.name == "Certificate"}
-    assert [ladder.certificates[at].place for at in sent["server"]] == [0, 1]
+    assert [ladder.certificates[at].depth for at in sent["server"]] == [0, 1]
     assert ladder.certificates[sent["server"][0]].title == "server"
     assert ladder.certificates[sent["client"][0]].by == "client"
     assert len(ladder.certificates) == len(sent["server"]) + len(sent["client"])
@@ -123,23 +123,23 @@ def test_a_refusal_is_a_failed_check_and_a_failure_for_each_side():
     assert (fault.side, fault.kind, fault.step) == ("client", "PeerFault", "2.3a")
     assert ladder.failures[1].kind == "PeerAlert" and ladder.failures[1].meaning
     assert ladder.failures[0].alert == "bad_certificate" and ladder.failures[0].rule
-    failed = [each for each in ladder.rungs if isinstance(each, CheckMade) and each.outcome == "failed"]
+    failed = [each for each in ladder.events if isinstance(each, CheckMade) and each.outcome == "failed"]
     assert [(each.by, each.step) for each in failed] == [("client", "2.3a")]
-    alerts = [each for each in ladder.rungs if isinstance(each, AlertSent)]
+    alerts = [each for each in ladder.events if isinstance(each, AlertSent)]
     assert [(each.by, each.name) for each in alerts] == [("client", "bad_certificate")]
-    standings = {each.id: each.standing for each in ladder.steps}
-    assert standings["2.3a"] == "failed" and standings["3.1"] == "not reached"
+    statuses = {each.id: each.status for each in ladder.steps}
+    assert statuses["2.3a"] == "failed" and statuses["3.1"] == "not reached"
 
 
 def test_a_fault_that_no_verdict_tells_stands_before_its_alert():
     """Step 3.1: no certificate came, so nothing was judged; the data that was sent opens no channel."""
     ladder = ladder_of(who=False)
-    at = next(i for i, each in enumerate(ladder.rungs) if isinstance(each, AlertSent))
-    check = ladder.rungs[at - 1]
+    at = next(i for i, each in enumerate(ladder.events) if isinstance(each, AlertSent))
+    check = ladder.events[at - 1]
     assert isinstance(check, CheckMade)
     assert (check.by, check.step, check.outcome) == ("server", "3.1", "failed")
-    assert ladder.rungs[at].name == "certificate_required"
-    assert {each.id: each.standing for each in ladder.steps}["4.3"] == "not reached"
+    assert ladder.events[at].name == "certificate_required"
+    assert {each.id: each.status for each in ladder.steps}["4.3"] == "not reached"
 
 
 def test_what_arrives_otherwise_than_it_was_sent_is_drawn_twice():
@@ -155,12 +155,12 @@ def test_one_side_alone_does_not_say_what_it_cannot_know():
     assert ladder.sides == ("client",)
     assert {each.arrival for each in messages(ladder)} == {"unknown"}
     assert len(messages(ladder)) == 10
-    standings = {each.id: each.standing for each in ladder.steps}
-    assert standings["3.3a"] == "not seen" and standings["2.3a"] == "done"
-    assert any(isinstance(each, ChoiceMade) and each.by == "server" for each in ladder.rungs)
+    statuses = {each.id: each.status for each in ladder.steps}
+    assert statuses["3.3a"] == "not seen" and statuses["2.3a"] == "done"
+    assert any(isinstance(each, ChoiceMade) and each.by == "server" for each in ladder.events)
     other = lay_out([], theirs.notes, NOON)
     assert other.sides == ("server",)
-    assert {each.id: each.standing for each in other.steps}["2.3a"] == "not seen"
+    assert {each.id: each.status for each in other.steps}["2.3a"] == "not seen"
 
 
 def test_phase_3_is_not_part_of_a_one_way_handshake():
@@ -168,7 +168,7 @@ def test_phase_3_is_not_part_of_a_one_way_handshake():
     pair, ours, theirs = recorded(server={"client_anchors": None}, who=False)
     assert pair.client_failure is None
     for ladder in (lay_out(ours.notes, theirs.notes, NOON), lay_out(ours.notes, [], NOON)):
-        phase = {each.standing for each in ladder.steps if each.id.startswith("3")}
+        phase = {each.status for each in ladder.steps if each.id.startswith("3")}
         assert phase == {"not part of it"}
 
 
@@ -179,7 +179,7 @@ def test_tls_12_has_its_messages_in_the_same_bands():
     where = {(each.by, each.name): each.phase for each in messages(ladder)}
     assert where["server", "CertificateRequest"] == "2"
     assert where["client", "ClientKeyExchange"] == "3"
-    phases = [each.phase for each in ladder.rungs]
+    phases = [each.phase for each in ladder.events]
     assert phases == sorted(phases)
     assert all(each.fields for each in messages(ladder) if each.name != "ServerHelloDone")
 
@@ -230,4 +230,4 @@ def test_a_step_at_which_the_other_side_refused_is_failed_though_it_was_not_reco
         ours.notes, theirs.notes, NOON, client_error=pair.client_failure, server_error=pair.server_failure
     )
     for ladder in (alone, both):
-        assert [each.id for each in ladder.steps if each.standing == "failed"] == ["3.3a"]
+        assert [each.id for each in ladder.steps if each.status == "failed"] == ["3.3a"]

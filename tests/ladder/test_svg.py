@@ -48,14 +48,14 @@ def test_the_picture_holds_every_rung_in_order_within_its_frame(options):
     assert rows == sorted(rows) and rows[-1] < height
     assert {re.match(r"M(\d+)", each).group(1) for each in shafts} == {str(LEFT), str(RIGHT)}
     seen = texts(root)
-    places = [seen.find(each.name) for each in ladder.rungs if isinstance(each, Message)]
+    places = [seen.find(each.name) for each in ladder.events if isinstance(each, Message)]
     assert -1 not in places
-    for each in ladder.rungs:
+    for each in ladder.events:
         if isinstance(each, AlertSent):
             assert f"alert {each.name}" in seen
         if isinstance(each, CheckMade) and each.outcome != "failed":
             assert f"{each.step} · " in seen
-    for phase in {each.phase for each in ladder.rungs}:
+    for phase in {each.phase for each in ladder.events}:
         assert f"{phase} · {PHASES[phase]}" in seen
 
 
@@ -75,13 +75,13 @@ def test_peer_text_forms_no_markup_and_nothing_points_outside():
     ladder = ladder_of("elsewhere.example")
     cards = tuple(replace(each, title=HOSTILE) for each in ladder.certificates)
     failures = tuple(replace(each, text=HOSTILE, hint=HOSTILE, also=(HOSTILE,)) for each in ladder.failures)
-    rungs = tuple(
+    events = tuple(
         replace(each, name=HOSTILE, summary=HOSTILE) if isinstance(each, Message)
         else replace(each, text=HOSTILE) if isinstance(each, CheckMade)
         else each
-        for each in ladder.rungs
+        for each in ladder.events
     )  # fmt: skip
-    text = as_svg(replace(ladder, certificates=cards, failures=failures, rungs=rungs, tls=HOSTILE))
+    text = as_svg(replace(ladder, certificates=cards, failures=failures, events=events, tls=HOSTILE))
     root = parsed(text)
     assert {each.tag.removeprefix(SPACE) for each in root.iter()} <= KNOWN
     assert "<script>" in texts(root)
@@ -96,11 +96,11 @@ def test_peer_text_forms_no_markup_and_nothing_points_outside():
 def test_long_texts_are_cut_and_stay_in_the_frame():
     """A line holds what there is room for."""
     ladder = ladder_of()
-    rungs = tuple(
+    events = tuple(
         replace(each, text="many words " * 99) if isinstance(each, CheckMade) else each
-        for each in ladder.rungs
+        for each in ladder.events
     )
-    root = parsed(as_svg(replace(ladder, rungs=rungs)))
+    root = parsed(as_svg(replace(ladder, events=events)))
     lines = texts(root).splitlines()
     assert max(map(len, lines)) < WIDTH / 7
     assert any(line.endswith("…") for line in lines)

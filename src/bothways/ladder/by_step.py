@@ -20,7 +20,7 @@ from bothways.tls.events import AlertSeen, Chosen, Epoch, Judged, KeysChanged, M
 from bothways.trust.verdict import Outcome
 
 Act = Literal["sent", "received", "chose", "passed", "failed", "not checked", "keys"]
-Standing = Literal["done", "failed", "not checked", "not part of it", "not reached"]
+StepStatus = Literal["done", "failed", "not checked", "not part of it", "not reached"]
 KeyKind = Literal["public", "private", "session"]
 
 
@@ -49,7 +49,7 @@ class StepView:
     """One step as both peers saw it."""
 
     name: StepName
-    standing: Standing
+    status: StepStatus
     lines: tuple[Line, ...]
     keys: tuple[KeyFact, ...]
 
@@ -109,10 +109,10 @@ def _flow(notes: Iterable[Noted]) -> Flow:
 
 def _view(flow: Flow, step: StepId, lines: Sequence[Line], one_way: bool) -> StepView:
     keys = TRANSPORT_KEYS.get(step, KEYS.get(step, ())) if flow is Flow.KEY_TRANSPORT else KEYS.get(step, ())
-    return StepView(named(flow, step), _standing(step, lines, one_way), tuple(lines), keys if lines else ())
+    return StepView(named(flow, step), _status(step, lines, one_way), tuple(lines), keys if lines else ())
 
 
-def _standing(step: StepId, lines: Sequence[Line], one_way: bool) -> Standing:
+def _status(step: StepId, lines: Sequence[Line], one_way: bool) -> StepStatus:
     acts = {line.act for line in lines}
     if "failed" in acts:
         return "failed"

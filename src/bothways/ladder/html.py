@@ -19,12 +19,12 @@ from bothways.ladder.model import (
     CheckMade,
     ChoiceMade,
     DataSent,
+    Event,
     Failure,
     KeysTaken,
     Ladder,
     Message,
     NoStep,
-    Rung,
     Side,
     agreed,
     heading,
@@ -34,7 +34,7 @@ from bothways.ladder.model import (
 from bothways.roles import Phase, StepId
 
 BYTES_IN_LINE = 16
-STANDINGS = {"done": "✓", "failed": "✗", "not checked": "–"}
+STATUSES = {"done": "✓", "failed": "✗", "not checked": "–"}
 
 STYLE = (
     BASE
@@ -79,7 +79,7 @@ padding:.5rem calc(var(--g) - 2.6rem);background:var(--paper);border-bottom:1px 
 .band ol{margin:0;padding:0;list-style:none}
 .band::before,.band::after{content:"";position:absolute;top:0;bottom:0;width:0;border-left:2px solid var(--life)}
 .band::before{left:var(--g)}.band::after{right:var(--g)}
-.rung{position:relative;z-index:1;margin:0 var(--g);padding:.12rem 0}
+.event{position:relative;z-index:1;margin:0 var(--g);padding:.12rem 0}
 .time{position:absolute;right:100%;width:calc(var(--g) - .8rem);margin-right:.8rem;text-align:right;
 font-size:.78rem;line-height:1.7;color:var(--soft);font-variant-numeric:tabular-nums;white-space:nowrap}
 .arrow{padding:.35rem 0}
@@ -168,7 +168,7 @@ tr+tr>*{border:0}tr+tr{border-top:1px solid var(--edge)}
 @media print{
 .steps{grid-template-columns:1fr 1fr}
 .heads{position:static}
-.rung,.failure,.steps li li{break-inside:avoid}
+.event,.failure,.steps li li{break-inside:avoid}
 .band h2{break-after:avoid}
 .band,.failure,.mark{print-color-adjust:exact}
 pre{max-height:none;white-space:pre-wrap}
@@ -219,17 +219,17 @@ def _strip(ladder: Ladder) -> Iterator[str]:
     for phase, steps in groupby(ladder.steps, key=lambda step: step.id.phase):
         yield f"<li><span>{escaped(PHASES[phase])}</span><ol>"
         for step in steps:
-            sign = STANDINGS.get(step.standing, "")
+            sign = STATUSES.get(step.status, "")
             yield (
-                f'<li class="{_standing_class(step.standing)}"><a href="#step-{step.id}">{step.id}'
-                f'<span aria-hidden="true"> {sign}</span><span class="sr"> {step.standing}</span></a></li>'
+                f'<li class="{_status_class(step.status)}"><a href="#step-{step.id}">{step.id}'
+                f'<span aria-hidden="true"> {sign}</span><span class="sr"> {step.status}</span></a></li>'
             )
         yield "</ol></li>"
     yield "</ul></nav>"
 
 
-def _standing_class(standing: str) -> str:
-    return standing if standing in ("done", "failed") else "skipped"
+def _status_class(status: str) -> str:
+    return status if status in ("done", "failed") else "skipped"
 
 
 def _failure(failure: Failure, *, told: bool = False) -> str:
@@ -285,53 +285,53 @@ def _ladder(ladder: Ladder) -> Iterator[str]:
         yield f"<p><b>{side}</b><span>{escaped(_who(ladder, side))}</span></p>"
     yield "</div>"
     told = {(each.side, each.step): each for each in ladder.failures if each.kind == "PeerFault"}
-    bands = {phase: list(rungs) for phase, rungs in groupby(ladder.rungs, key=lambda rung: rung.phase)}
+    bands = {phase: list(events) for phase, events in groupby(ladder.events, key=lambda event: event.phase)}
     for phase, name in PHASES.items():
-        rungs = bands.get(phase, [])
-        why = "" if rungs else _why_empty(ladder, phase)
-        yield f'<section class="band{"" if rungs else " empty"}" aria-labelledby="phase-{phase}">'
+        events = bands.get(phase, [])
+        why = "" if events else _why_empty(ladder, phase)
+        yield f'<section class="band{"" if events else " empty"}" aria-labelledby="phase-{phase}">'
         yield f'<h2 id="phase-{phase}"><span>{phase}</span>{escaped(name)}{why}</h2>'
-        if rungs:
-            yield f"<ol>{''.join(_rung(rung, ladder, told) for rung in rungs)}</ol>"
+        if events:
+            yield f"<ol>{''.join(_event(event, ladder, told) for event in events)}</ol>"
         yield "</section>"
     yield "</main>"
 
 
 def _who(ladder: Ladder, side: str) -> str:
     """What the certificate that a side sent calls it; the ladder tells whether that was believed."""
-    leaf = next((card for card in ladder.certificates if card.by == side and card.place == 0), None)
+    leaf = next((card for card in ladder.certificates if card.by == side and card.depth == 0), None)
     return leaf.title if leaf is not None else "sent no certificate"
 
 
 def _why_empty(ladder: Ladder, phase: Phase) -> str:
-    standings = {step.standing for step in ladder.steps if step.id.phase is phase}
-    if standings == {"not part of it"}:
+    statuses = {step.status for step in ladder.steps if step.id.phase is phase}
+    if statuses == {"not part of it"}:
         return ": not part of it"
     return ": not seen" if ladder.outcome == "succeeded" else ": not reached"
 
 
-def _rung(rung: Rung, ladder: Ladder, told: dict[tuple[Side, StepId | NoStep], Failure]) -> str:
-    match rung:
+def _event(event: Event, ladder: Ladder, told: dict[tuple[Side, StepId | NoStep], Failure]) -> str:
+    match event:
         case Message():
-            return _message(rung, ladder)
+            return _message(event, ladder)
         case AlertSent() | DataSent():
-            return _other_arrow(rung)
+            return _other_arrow(event)
         case CheckMade():
-            return _check(rung, told.get((rung.by, rung.step)))
+            return _check(event, told.get((event.by, event.step)))
         case ChoiceMade():
-            words = f"chooses {escaped(rung.what)} <b>{escaped(rung.chosen)}</b>"
-            return _remark(rung.by, rung.at, "dot", "", f"<div>{words}{_offered(rung)}</div>")
+            words = f"chooses {escaped(event.what)} <b>{escaped(event.chosen)}</b>"
+            return _remark(event.by, event.at, "dot", "", f"<div>{words}{_offered(event)}</div>")
         case KeysTaken():
-            verb = "sends" if rung.sends else "receives"
-            words = f"{verb} {UNDER[rung.keys]} from here on: {escaped(rung.suite)}"
-            return _remark(rung.by, rung.at, f"dot {_key_class(rung.keys)}", "", words, "quiet")
+            verb = "sends" if event.sends else "receives"
+            words = f"{verb} {UNDER[event.keys]} from here on: {escaped(event.suite)}"
+            return _remark(event.by, event.at, f"dot {_key_class(event.keys)}", "", words, "quiet")
 
 
-def _offered(rung: ChoiceMade) -> str:
-    if len(rung.offered) < 2:
+def _offered(event: ChoiceMade) -> str:
+    if len(event.offered) < 2:
         return ""
-    listed = escaped(", ".join(rung.offered))
-    return f'<details class="quiet"><summary>of {len(rung.offered)} offered</summary>{listed}</details>'
+    listed = escaped(", ".join(event.offered))
+    return f'<details class="quiet"><summary>of {len(event.offered)} offered</summary>{listed}</details>'
 
 
 def _time(at: float) -> str:
@@ -342,44 +342,46 @@ def _key_class(keys: str) -> str:
     return f"k-{KEYS[keys]}"
 
 
-def _arrow_class(rung: Message | AlertSent | DataSent, extra: str = "") -> str:
-    lost = " lost" if rung.arrival == "lost" else ""
-    return f"rung arrow from-{rung.by} {_key_class(rung.keys)}{lost}{extra}"
+def _arrow_class(event: Message | AlertSent | DataSent, extra: str = "") -> str:
+    lost = " lost" if event.arrival == "lost" else ""
+    return f"event arrow from-{event.by} {_key_class(event.keys)}{lost}{extra}"
 
 
-def _direction(rung: Message | AlertSent | DataSent) -> str:
-    return f'<span class="sr">{rung.by} to {other(rung.by)}, {UNDER[rung.keys]}: </span>'
+def _direction(event: Message | AlertSent | DataSent) -> str:
+    return f'<span class="sr">{event.by} to {other(event.by)}, {UNDER[event.keys]}: </span>'
 
 
-def _stray(rung: Message | AlertSent | DataSent) -> str:
-    words = {"lost": f"not seen by the {other(rung.by)}", "altered": "is not what was sent"}.get(rung.arrival)
+def _stray(event: Message | AlertSent | DataSent) -> str:
+    words = {"lost": f"not seen by the {other(event.by)}", "altered": "is not what was sent"}.get(
+        event.arrival
+    )
     return f'<span class="stray">{words}</span>' if words else ""
 
 
-def _message(rung: Message, ladder: Ladder) -> str:
-    ids = "".join(f'<span class="id">{step}</span>' for step in rung.steps)
-    opened = "".join((*_certificates(rung, ladder), *_fields(rung), *_bytes(rung)))
-    gist = f'<div class="gist">{escaped(rung.summary)}</div>' if rung.summary else ""
+def _message(event: Message, ladder: Ladder) -> str:
+    ids = "".join(f'<span class="id">{step}</span>' for step in event.steps)
+    opened = "".join((*_certificates(event, ladder), *_fields(event), *_bytes(event)))
+    gist = f'<div class="gist">{escaped(event.summary)}</div>' if event.summary else ""
     return (
-        f'<li class="{_arrow_class(rung)}">{_time(rung.at)}<details><summary><span class="label">'
-        f'{_direction(rung)}<span class="name">{escaped(rung.name)}</span>{ids}'
-        f'<span class="size">{rung.size} bytes</span>{_stray(rung)}</span>'
+        f'<li class="{_arrow_class(event)}">{_time(event.at)}<details><summary><span class="label">'
+        f'{_direction(event)}<span class="name">{escaped(event.name)}</span>{ids}'
+        f'<span class="size">{event.size} bytes</span>{_stray(event)}</span>'
         f'<span class="shaft" aria-hidden="true"></span></summary>'
         f'<div class="opened">{opened}</div></details>{gist}</li>'
     )
 
 
-def _certificates(rung: Message, ladder: Ladder) -> Iterator[str]:
-    for place in rung.certificates:
+def _certificates(event: Message, ladder: Ladder) -> Iterator[str]:
+    for place in event.certificates:
         title = escaped(ladder.certificates[place].title)
         yield f'<p>Certificate: <a href="#certificate-{place + 1}">{title}</a></p>'
 
 
-def _fields(rung: Message) -> Iterator[str]:
-    if not rung.fields:
+def _fields(event: Message) -> Iterator[str]:
+    if not event.fields:
         return
-    yield f"<table><caption>Fields of {escaped(rung.name)}</caption><tbody>"
-    for field in rung.fields:
+    yield f"<table><caption>Fields of {escaped(event.name)}</caption><tbody>"
+    for field in event.fields:
         words = escaped(field.text)
         if field.items:
             words = "<ul>" + "".join(f"<li>{escaped(item)}</li>" for item in field.items) + "</ul>"
@@ -387,46 +389,46 @@ def _fields(rung: Message) -> Iterator[str]:
     yield "</tbody></table>"
 
 
-def _bytes(rung: Message) -> Iterator[str]:
-    if rung.bytes is None:
+def _bytes(event: Message) -> Iterator[str]:
+    if event.bytes is None:
         yield "<h3>Bytes</h3><p>Withheld: they hold a ticket, and whoever has it may be able to resume.</p>"
         return
-    label = f"Bytes of {escaped(rung.name)} with its header"
+    label = f"Bytes of {escaped(event.name)} with its header"
     yield f'<h3>{label}</h3><pre tabindex="0" role="region" aria-label="{label}">'
-    data = bytes.fromhex(rung.bytes)
+    data = bytes.fromhex(event.bytes)
     for at in range(0, len(data), BYTES_IN_LINE):
         yield f"{at:04x}  {data[at : at + BYTES_IN_LINE].hex(' ')}\n"
     yield "</pre>"
 
 
-def _other_arrow(rung: AlertSent | DataSent) -> str:
-    if isinstance(rung, DataSent):
+def _other_arrow(event: AlertSent | DataSent) -> str:
+    if isinstance(event, DataSent):
         words = '<span class="name">application data</span><span class="id">4.3</span>'
-        words += f'<span class="size">{rung.size} bytes of records</span>'
+        words += f'<span class="size">{event.size} bytes of records</span>'
         extra = " data"
     else:
-        words = f'<span class="name">alert {escaped(rung.name)}</span>'
-        extra = " alert close" if rung.name == "close_notify" else " alert"
+        words = f'<span class="name">alert {escaped(event.name)}</span>'
+        extra = " alert close" if event.name == "close_notify" else " alert"
     return (
-        f'<li class="{_arrow_class(rung, extra)}">{_time(rung.at)}<div class="label">{_direction(rung)}{words}'
-        f'{_stray(rung)}</div><span class="shaft" aria-hidden="true"></span></li>'
+        f'<li class="{_arrow_class(event, extra)}">{_time(event.at)}<div class="label">{_direction(event)}{words}'
+        f'{_stray(event)}</div><span class="shaft" aria-hidden="true"></span></li>'
     )
 
 
-def _check(rung: CheckMade, failure: Failure | None) -> str:
-    colour = "done" if rung.outcome == "passed" else OUTCOMES[rung.outcome]
-    if rung.outcome == "failed":
-        failure = failure or Failure(rung.by, "", rung.step, rung.text, (), "", "", "", "")
+def _check(event: CheckMade, failure: Failure | None) -> str:
+    colour = "done" if event.outcome == "passed" else OUTCOMES[event.outcome]
+    if event.outcome == "failed":
+        failure = failure or Failure(event.by, "", event.step, event.text, (), "", "", "", "")
         body = _failure(failure)
-        return _remark(rung.by, rung.at, colour, SIGNS[rung.outcome], body, "refused")
-    spoken = "" if rung.outcome == "passed" else f"{rung.outcome}: "
-    words = f'<span class="id">{rung.step}</span> <span>{spoken}{escaped(rung.text)}</span>'
-    return _remark(rung.by, rung.at, colour, SIGNS[rung.outcome], words)
+        return _remark(event.by, event.at, colour, SIGNS[event.outcome], body, "refused")
+    spoken = "" if event.outcome == "passed" else f"{event.outcome}: "
+    words = f'<span class="id">{event.step}</span> <span>{spoken}{escaped(event.text)}</span>'
+    return _remark(event.by, event.at, colour, SIGNS[event.outcome], words)
 
 
 def _remark(side: Side, at: float, mark: str, sign: str, body: str, extra: str = "") -> str:
     return (
-        f'<li class="rung remark by-{side} {extra}">{_time(at)}'
+        f'<li class="event remark by-{side} {extra}">{_time(at)}'
         f'<span class="mark {mark}" aria-hidden="true">{sign}</span><span class="sr">{side}: </span>{body}</li>'
     )
 
@@ -440,11 +442,11 @@ def _steps(ladder: Ladder) -> Iterator[str]:
         yield f"<li><h3>{phase} {escaped(PHASES[phase])}</h3><ol>"
         for step in steps:
             actor = "both sides" if step.actor == "both" else f"the {step.actor}"
-            sign = STANDINGS.get(step.standing, "")
+            sign = STATUSES.get(step.status, "")
             yield (
-                f'<li id="step-{step.id}"><span class="{_standing_class(step.standing)}">{step.id} '
+                f'<li id="step-{step.id}"><span class="{_status_class(step.status)}">{step.id} '
                 f'<span aria-hidden="true">{sign}</span></span>'
-                f'<span>{actor} {escaped(step.title)} <span class="quiet">({step.standing})</span></span></li>'
+                f'<span>{actor} {escaped(step.title)} <span class="quiet">({step.status})</span></span></li>'
             )
         yield "</ol></li>"
     yield "</ol></div></section>"

@@ -102,7 +102,7 @@ def _card(card: Card, place: int) -> str:
         (f"<dt>{escaped(name)}</dt>" if name else "") + f"<dd>{escaped(words)}</dd>"
         for name, words in card.facts
     )
-    what = f"the {card.by}'s own" if card.place == 0 else f"sent by the {card.by}, {card.place} above its own"
+    what = f"the {card.by}'s own" if card.depth == 0 else f"sent by the {card.by}, {card.depth} above its own"
     return (
         f'<article class="card" id="certificate-{place}"><h3>{escaped(card.title)}</h3><p>{what}</p>'
         f"<dl>{facts}</dl></article>"

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origi
 from bothways.describe.documents import Unreadable
 from bothways.describe.escape import visible
 from bothways.describe.steps import STEPS
+from bothways.ladder.json_version1 import upgraded
 from bothways.ladder.model import Ladder, Message
 from bothways.roles import StepId
 
@@ -35,7 +36,7 @@ def as_json(ladder: Ladder, indent: int | None = 1) -> str:
 def from_json(text: str | bytes) -> Ladder:
     """Return the ladder in `text`.
 
-    Raises `Unreadable`, which names the place, for what is no ladder of this version.
+    Versions 1 and 2 are read. Raises `Unreadable`, which names the place, for what is no ladder.
     """
     if len(text) > SIZE_LIMIT:
         raise Unreadable(f"a recorded handshake has at most {SIZE_LIMIT} bytes")
@@ -45,17 +46,25 @@ def from_json(text: str | bytes) -> Ladder:
         raise Unreadable(f"no recorded handshake: {visible(str(error))}") from None
     if not isinstance(value, dict) or value.get("format") != "bothways-handshake":
         raise Unreadable('no recorded handshake: "format" is not "bothways-handshake"')
-    if value.get("version") != 1:
-        raise Unreadable(f"a recorded handshake of version {_spelled(value.get('version'))}; known is 1")
-    ladder: Ladder = _read(Ladder, value, "")
-    for place, rung in enumerate(ladder.rungs):
-        if isinstance(rung, Message) and not all(
-            0 <= each < len(ladder.certificates) for each in rung.certificates
+    version = value.get("version")
+    if type(version) is not int or version not in (1, 2):
+        raise Unreadable(f"a recorded handshake of version {_spelled(version)}; known are 1 and 2")
+    ladder: Ladder = _read(Ladder, upgraded(value) if version == 1 else value, "")
+    _check_names(ladder)
+    for place, event in enumerate(ladder.events):
+        if isinstance(event, Message) and not all(
+            0 <= each < len(ladder.certificates) for each in event.certificates
         ):
             _refuse(
-                f"rungs[{place}].certificates", "places of certificates that are there", rung.certificates
+                f"events[{place}].certificates", "indices of certificates that are there", event.certificates
             )
     return ladder
+
+
+def _check_names(ladder: Ladder) -> None:
+    for at, step in enumerate(ladder.steps):
+        if step.name != step.id.name.lower():
+            _refuse(f"steps[{at}].name", f'"{step.id.name.lower()}"', step.name)
 
 
 def from_page(text: str) -> Ladder:

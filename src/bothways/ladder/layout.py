@@ -30,14 +30,14 @@ from bothways.ladder.model import (
     CheckMade,
     ChoiceMade,
     DataSent,
+    Event,
     Failure,
     Field,
     KeysTaken,
     Ladder,
     Message,
-    Rung,
     Side,
-    Standing,
+    StepStatus,
     StepTaken,
     other,
 )
@@ -73,22 +73,25 @@ def lay_out(
     failures = _failures(("client", client_error, client_causes), ("server", server_error, server_causes))
     cards = _Cards(recorded)
     start = min((each.at for each in (*client, *server)), default=0.0)
-    rungs = [*_rungs("client", client, server, start, cards), *_rungs("server", server, client, start, cards)]
-    rungs.sort(key=lambda rung: rung.at)
-    rungs = _in_phases(_with_failures(_joined(rungs), failures))
+    events = [
+        *_events("client", client, server, start, cards),
+        *_events("server", server, client, start, cards),
+    ]
+    events.sort(key=lambda event: event.at)
+    events = _in_phases(_with_failures(_joined(events), failures))
     heard: tuple[tuple[Side, Sequence[Noted]], ...] = (("client", client), ("server", server))
-    finished = {rung.by for rung in rungs if isinstance(rung, Message) and rung.name == "Finished"}
+    finished = {event.by for event in events if isinstance(event, Message) and event.name == "Finished"}
     outcome: Any = "failed" if failures else "succeeded" if len(finished) == 2 else "unfinished"
     return Ladder(
         format="bothways-handshake",
-        version=1,
+        version=2,
         recorded=recorded.isoformat(timespec="seconds"),
         sides=tuple(side for side, notes in heard if notes),
         outcome=outcome,
         **_agreed((*client, *server)),
         failures=failures,
-        steps=tuple(_steps(client, server, rungs, outcome, failures)),
-        rungs=tuple(rungs),
+        steps=tuple(_steps(client, server, events, outcome, failures)),
+        events=tuple(events),
         certificates=tuple(cards.made),
     )
 
@@ -96,9 +99,9 @@ def lay_out(
 # -- what one side noted ---------------------------------------------------------------------------------
 
 
-def _rungs(
+def _events(
     side: Side, notes: Sequence[Noted], others: Sequence[Noted], start: float, cards: _Cards
-) -> Iterator[Rung]:
+) -> Iterator[Event]:
     """Return what `side` noted: its own arrows, those that only it saw, and its remarks."""
     known = {sent: _copies(others, sent=not sent) for sent in (True, False)}
     arrived = _data(others, sent=False)
@@ -177,7 +180,7 @@ def _arrow(by: Side, noted: Noted, at: float, arrival: Arrival, cards: _Cards) -
     )
 
 
-def _remarks(side: Side, noted: Noted, at: float, *, alone: bool) -> Iterator[Rung]:
+def _remarks(side: Side, noted: Noted, at: float, *, alone: bool) -> Iterator[Event]:
     match noted.note:
         case Proved(step, text):
             yield CheckMade("check", Phase.HELLO, at, side, step, "passed", visible(text, TEXT_LIMIT))
@@ -260,64 +263,64 @@ class _Cards:
 # -- the whole -------------------------------------------------------------------------------------------
 
 
-def _joined(rungs: Iterable[Rung]) -> list[Rung]:
+def _joined(events: Iterable[Event]) -> list[Event]:
     """Make one arrow of application data that goes the same way, one after the other."""
-    joined: list[Rung] = []
-    for rung in rungs:
+    joined: list[Event] = []
+    for event in events:
         last = joined[-1] if joined else None
         if (
-            isinstance(rung, DataSent)
+            isinstance(event, DataSent)
             and isinstance(last, DataSent)
-            and (rung.by, rung.keys, rung.arrival) == (last.by, last.keys, last.arrival)
+            and (event.by, event.keys, event.arrival) == (last.by, last.keys, last.arrival)
         ):
-            joined[-1] = replace(last, size=last.size + rung.size)
+            joined[-1] = replace(last, size=last.size + event.size)
         else:
-            joined.append(rung)
+            joined.append(event)
     return joined
 
 
-def _with_failures(rungs: list[Rung], failures: Iterable[Failure]) -> list[Rung]:
+def _with_failures(events: list[Event], failures: Iterable[Failure]) -> list[Event]:
     """Put in each failed check that no verdict told of, before the alert that told the peer."""
     for each in failures:
-        told = any(_is_failed(rung, each) for rung in rungs)
+        told = any(_is_failed(event, each) for event in events)
         if each.kind != "PeerFault" or not each.step or each.step not in STEPS or told:
             continue
         places = (
             place
-            for place, rung in enumerate(rungs)
-            if isinstance(rung, AlertSent) and rung.by == each.side and rung.name == each.alert
+            for place, event in enumerate(events)
+            if isinstance(event, AlertSent) and event.by == each.side and event.name == each.alert
         )
-        place = next(places, len(rungs))
-        at = rungs[place].at if place < len(rungs) else rungs[-1].at if rungs else 0.0
-        rungs.insert(place, CheckMade("check", Phase.HELLO, at, each.side, each.step, "failed", each.text))
-    return rungs
+        place = next(places, len(events))
+        at = events[place].at if place < len(events) else events[-1].at if events else 0.0
+        events.insert(place, CheckMade("check", Phase.HELLO, at, each.side, each.step, "failed", each.text))
+    return events
 
 
-def _is_failed(rung: Rung, failure: Failure) -> bool:
+def _is_failed(event: Event, failure: Failure) -> bool:
     return (
-        isinstance(rung, CheckMade)
-        and rung.outcome == "failed"
-        and (rung.by, rung.step) == (failure.side, failure.step)
+        isinstance(event, CheckMade)
+        and event.outcome == "failed"
+        and (event.by, event.step) == (failure.side, failure.step)
     )
 
 
-def _in_phases(rungs: Sequence[Rung]) -> list[Rung]:
-    """Give each rung its phase. Phases come one after the other; what belongs to the last one but stands
+def _in_phases(events: Sequence[Event]) -> list[Event]:
+    """Give each event its phase. Phases come one after the other; what belongs to the last one but stands
     before the end of an earlier one, as the server's Finished of TLS 1.3 does, is drawn where it stands."""
-    placed: list[Rung] = []
-    phases = [_own_phase(rung) for rung in rungs]
+    placed: list[Event] = []
+    phases = [_own_phase(event) for event in events]
     last = max((at for at, own in enumerate(phases) if own not in (None, Phase.OPEN)), default=-1)
     phase = Phase.HELLO
-    for at, (rung, own) in enumerate(zip(rungs, phases, strict=True)):
+    for at, (event, own) in enumerate(zip(events, phases, strict=True)):
         if own is not None and own > phase and (own is not Phase.OPEN or at > last):
             phase = own
-        placed.append(replace(rung, phase=phase))
+        placed.append(replace(event, phase=phase))
     return placed
 
 
-def _own_phase(rung: Rung) -> Phase | None:
-    """Return the phase that a rung belongs to by itself, if it does."""
-    match rung:
+def _own_phase(event: Event) -> Phase | None:
+    """Return the phase that a event belongs to by itself, if it does."""
+    match event:
         case Message(steps=(first, *_)):
             return first.phase
         case CheckMade(step=step, outcome=outcome) if step.phase is not Phase.OPEN or outcome == "passed":
@@ -375,8 +378,8 @@ def _failure(side: Side, error: Exception, why: Explanation | None) -> Failure:
 
 def _cause(likely: Likely) -> CauseTold:
     return CauseTold(
-        cause=likely.cause.name,
-        whose=cast(Any, likely.party.value),
+        code=likely.cause.name,
+        party=cast(Any, likely.party.value),
         certain=likely.weight is Weight.CERTAIN,
         text=likely.text,
         evidence=likely.evidence,
@@ -388,23 +391,23 @@ def _cause(likely: Likely) -> CauseTold:
 def _steps(
     client: Sequence[Noted],
     server: Sequence[Noted],
-    rungs: Sequence[Rung],
+    events: Sequence[Event],
     outcome: str,
     failures: Sequence[Failure],
 ) -> Iterator[StepTaken]:
-    failed = {rung.step for rung in rungs if isinstance(rung, CheckMade) and rung.outcome == "failed"}
+    failed = {event.step for event in events if isinstance(event, CheckMade) and event.outcome == "failed"}
     if not (client and server):  # what one side alone can know of the other's check is its alert
         failed |= {each.step for each in failures if each.step and each.kind == "PeerAlert"}
-    asked = any(isinstance(rung, Message) and rung.name == "CertificateRequest" for rung in rungs)
+    asked = any(isinstance(event, Message) and event.name == "CertificateRequest" for event in events)
     silent = {side for side, notes in (("client", client), ("server", server)) if not notes}
-    in_vain = all(rung.arrival == "lost" for rung in rungs if isinstance(rung, DataSent))
+    in_vain = all(event.arrival == "lost" for event in events if isinstance(event, DataSent))
     for view in step_views(client, server):
         id_, actor = view.name.id, view.name.actor
-        standing: Standing = "failed" if id_ in failed else view.standing
+        status: StepStatus = "failed" if id_ in failed else view.status
         if id_ is StepId.APPLICATION_DATA and in_vain and outcome != "succeeded":
-            standing = "not reached"
-        if standing == "not reached" and outcome == "succeeded":
+            status = "not reached"
+        if status == "not reached" and outcome == "succeeded":
             one_way = id_.phase is Phase.CLIENT_AUTHENTICATION and not asked
             unseen = actor in silent or id_ is StepId.APPLICATION_DATA
-            standing = "not part of it" if one_way else "not seen" if unseen else standing
-        yield StepTaken(id_, cast(Any, actor), view.name.title, standing)
+            status = "not part of it" if one_way else "not seen" if unseen else status
+        yield StepTaken(id_, id_.name.lower(), cast(Any, actor), view.name.title, status)

@@ -16,7 +16,7 @@ Side = Literal["client", "server"]
 Keys = Literal["plaintext", "handshake keys", "application keys"]
 Arrival = Literal["whole", "lost", "altered", "unknown"]
 Outcome = Literal["passed", "failed", "not checked", "unknown"]
-Standing = Literal["done", "failed", "not checked", "not part of it", "not reached", "not seen"]
+StepStatus = Literal["done", "failed", "not checked", "not part of it", "not reached", "not seen"]
 Hex = Annotated[str, "hex"]
 NoStep = Literal[""]
 Moment = Annotated[str, "moment"]
@@ -35,7 +35,7 @@ class Field:
 class Message:
     """A handshake message on its way. `at` counts milliseconds from the first note, `size` bytes.
 
-    `bytes` is None where a message holds a ticket. `certificates` are places in the ladder's list.
+    `bytes` is None where a message holds a ticket. `certificates` are indices of the ladder's list.
     """
 
     kind: Literal["message"]
@@ -120,15 +120,15 @@ class KeysTaken:
 
 Arrow = Message | AlertSent | DataSent
 Remark = CheckMade | ChoiceMade | KeysTaken
-Rung = Message | AlertSent | DataSent | CheckMade | ChoiceMade | KeysTaken
+Event = Message | AlertSent | DataSent | CheckMade | ChoiceMade | KeysTaken
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A certificate in words, as one side sent it; `place` 0 is the leaf."""
+    """A certificate in words, as one side sent it; `depth` 0 is the leaf."""
 
     by: Side
-    place: int
+    depth: int
     title: str
     facts: tuple[tuple[str, str], ...]
 
@@ -137,8 +137,8 @@ class Card:
 class CauseTold:
     """What a failure may come from: a name for programs, whose matter it is, why we think so, what to do."""
 
-    cause: str
-    whose: Literal["ours", "the peer's", "between us"]
+    code: str
+    party: Literal["ours", "the peer's", "between us"]
     certain: bool
     text: str
     evidence: str
@@ -167,12 +167,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """A step of the handshake and what became of it."""
+    """A step of the handshake and what became of it; `name` is that of its id, for programs."""
 
     id: StepId
+    name: str
     actor: Literal["client", "server", "both"]
     title: str
-    standing: Standing
+    status: StepStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ class Ladder:
     """A recorded handshake. `sides` names those who recorded it, `recorded` the moment in UTC."""
 
     format: Literal["bothways-handshake"]
-    version: Literal[1]
+    version: Literal[2]
     recorded: Moment
     sides: tuple[Side, ...]
     outcome: Literal["succeeded", "failed", "unfinished"]
@@ -189,7 +190,7 @@ class Ladder:
     group: str | None
     failures: tuple[Failure, ...]
     steps: tuple[StepTaken, ...]
-    rungs: tuple[Rung, ...]
+    events: tuple[Event, ...]
     certificates: tuple[Card, ...]
 
 
@@ -212,7 +213,7 @@ def headline(ladder: Ladder) -> str:
         return f"A handshake that failed{where}"
     if ladder.outcome == "unfinished":
         return "A handshake that did not finish"
-    mutual = any(each.id is StepId.CLIENT_CERTIFICATE and each.standing == "done" for each in ladder.steps)
+    mutual = any(each.id is StepId.CLIENT_CERTIFICATE and each.status == "done" for each in ladder.steps)
     return "A mutual handshake" if mutual else "A one-way handshake"
 
 

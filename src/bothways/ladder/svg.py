@@ -17,11 +17,11 @@ from bothways.ladder.model import (
     CheckMade,
     ChoiceMade,
     DataSent,
+    Event,
     Failure,
     KeysTaken,
     Ladder,
     Message,
-    Rung,
     Side,
     agreed,
     heading,
@@ -64,13 +64,13 @@ def as_svg(ladder: Ladder) -> str:
     y = _heading(ladder, body)
     top = y
     bands: Drawn = []
-    rungs = {phase: list(found) for phase, found in groupby(ladder.rungs, key=lambda rung: rung.phase)}
-    for phase, found in rungs.items():
+    events = {phase: list(found) for phase, found in groupby(ladder.events, key=lambda event: event.phase)}
+    for phase, found in events.items():
         start = y
         body.append(_words(WIDTH / 2, y + 22, f"{phase} · {PHASES[phase]}", "phase", "middle"))
         y += 34
-        for rung in found:
-            y += _rung(rung, ladder, y, body)
+        for event in found:
+            y += _event(event, ladder, y, body)
         y += 8
         if phase in (Phase.SERVER_AUTHENTICATION, Phase.OPEN):
             bands.append(f'<rect class="band" x="0" y="{start}" width="{WIDTH}" height="{y - start}"/>')
@@ -97,7 +97,7 @@ def _heading(ladder: Ladder, body: Drawn) -> int:
     for each in ladder.failures[:1]:
         y += _failure(each, MARGIN, y + 4, WIDTH - 2 * MARGIN, body) + 8
     for side, x, anchor in (("client", LEFT - 30, "start"), ("server", RIGHT + 30, "end")):
-        leaf = next((card.title for card in ladder.certificates if card.by == side and not card.place), "")
+        leaf = next((card.title for card in ladder.certificates if card.by == side and not card.depth), "")
         body.append(_words(x, y + 22, side, "phase", anchor))
         body.append(_words(x, y + 38, leaf, "small", anchor, 50))
     return y + 48
@@ -116,43 +116,43 @@ def _shaft(keys: str, start: int, end: int, y: int) -> Iterator[str]:
         yield f'<path class="shaft {keys}" d="M{start} {y + offset}H{end}"/>'
 
 
-def _rung(rung: Rung, ladder: Ladder, y: int, body: Drawn) -> int:
-    """Draw one rung from `y` down; return its height."""
-    match rung:
+def _event(event: Event, ladder: Ladder, y: int, body: Drawn) -> int:
+    """Draw one event from `y` down; return its height."""
+    match event:
         case Message():
-            facts = f"  {', '.join(rung.steps)} · {rung.size} bytes"
-            return _arrow(rung, rung.name, facts, rung.summary, y, body)
+            facts = f"  {', '.join(event.steps)} · {event.size} bytes"
+            return _arrow(event, event.name, facts, event.summary, y, body)
         case AlertSent():
-            return _arrow(rung, f"alert {rung.name}", "", "", y, body)
+            return _arrow(event, f"alert {event.name}", "", "", y, body)
         case DataSent():
-            return _arrow(rung, "application data", f"  4.3 · {rung.size} bytes of records", "", y, body)
+            return _arrow(event, "application data", f"  4.3 · {event.size} bytes of records", "", y, body)
         case ChoiceMade():
-            return _remark(rung.by, f"chooses {rung.what} {rung.chosen}", "", "", y, body)
+            return _remark(event.by, f"chooses {event.what} {event.chosen}", "", "", y, body)
         case KeysTaken():
-            verb = "sends" if rung.sends else "receives"
-            return _remark(rung.by, f"{verb} under {rung.keys} from here on", "", "", y, body)
+            verb = "sends" if event.sends else "receives"
+            return _remark(event.by, f"{verb} under {event.keys} from here on", "", "", y, body)
         case CheckMade():
-            return _check(rung, ladder, y, body)
+            return _check(event, ladder, y, body)
 
 
 def _arrow(
-    rung: Message | AlertSent | DataSent, name: str, facts: str, gist: str, y: int, body: Drawn
+    event: Message | AlertSent | DataSent, name: str, facts: str, gist: str, y: int, body: Drawn
 ) -> int:
-    right = rung.by == "client"
+    right = event.by == "client"
     x, anchor = (LEFT + 16, "start") if right else (RIGHT - 16, "end")
-    wrong = isinstance(rung, AlertSent) and rung.name != "close_notify"
+    wrong = isinstance(event, AlertSent) and event.name != "close_notify"
     style = "name wrong" if wrong else "name"
-    missing = {"lost": f" · not seen by the {other(rung.by)}", "altered": " · is not what was sent"}
-    stray = missing.get(rung.arrival, "")
+    missing = {"lost": f" · not seen by the {other(event.by)}", "altered": " · is not what was sent"}
+    stray = missing.get(event.arrival, "")
     body.append(
         f'<text x="{x}" y="{y + 16}" text-anchor="{anchor}"><tspan class="{style}">{markup(name)}</tspan>'
         f'<tspan class="small">{markup(facts)}</tspan><tspan class="wrong">{stray}</tspan></text>'
     )
-    body.append(_words(LEFT - 10, y + 16, f"{rung.at:.1f} ms", "small", "end"))
-    keys, line = KEYS[rung.keys], y + 25
+    body.append(_words(LEFT - 10, y + 16, f"{event.at:.1f} ms", "small", "end"))
+    keys, line = KEYS[event.keys], y + 25
     start, end, back = (LEFT, RIGHT, -11) if right else (RIGHT, LEFT, 11)
     body += _shaft(keys, start, end + back, line)
-    if rung.arrival == "lost":
+    if event.arrival == "lost":
         body.append(_words(end + back, line + 5, "✕", "lost", "middle"))
     else:
         body.append(f'<path class="tip {keys}" d="M{end} {line}l{back} -6v12z"/>')
@@ -162,15 +162,15 @@ def _arrow(
     return 34 + 15 * len(lines) + 4
 
 
-def _check(rung: CheckMade, ladder: Ladder, y: int, body: Drawn) -> int:
-    colour, sign = OUTCOMES[rung.outcome], SIGNS[rung.outcome]
-    if rung.outcome != "failed":
-        spoken = "" if rung.outcome == "passed" else f"{rung.outcome}: "
-        return _remark(rung.by, f"{rung.step} · {spoken}{rung.text}", colour, sign, y, body)
-    found = (each.text for each in ladder.failures if (each.side, each.step) == (rung.by, rung.step))
-    failure = Failure(rung.by, "", rung.step, next(found, rung.text), (), "", "", "", "")
+def _check(event: CheckMade, ladder: Ladder, y: int, body: Drawn) -> int:
+    colour, sign = OUTCOMES[event.outcome], SIGNS[event.outcome]
+    if event.outcome != "failed":
+        spoken = "" if event.outcome == "passed" else f"{event.outcome}: "
+        return _remark(event.by, f"{event.step} · {spoken}{event.text}", colour, sign, y, body)
+    found = (each.text for each in ladder.failures if (each.side, each.step) == (event.by, event.step))
+    failure = Failure(event.by, "", event.step, next(found, event.text), (), "", "", "", "")
     height = _failure(failure, LEFT + 18, y + 4, RIGHT - LEFT - 36, body)
-    _mark(rung.by, y + 20, colour, sign, body)
+    _mark(event.by, y + 20, colour, sign, body)
     return height + 12
 
 

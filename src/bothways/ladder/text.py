@@ -19,11 +19,11 @@ from bothways.ladder.model import (
     CheckMade,
     ChoiceMade,
     DataSent,
+    Event,
     Failure,
     KeysTaken,
     Ladder,
     Message,
-    Rung,
     agreed,
     headline,
 )
@@ -36,57 +36,57 @@ LEGEND = "- in the clear   = under handshake keys   # under application keys   x
 
 def ladder(client: Sequence[Noted], server: Sequence[Noted], width: int = WIDTH) -> list[str]:
     """Draw what both sides noted, in lines of at most `width` characters; one may have noted nothing."""
-    return rungs_as_text(lay_out(client, server, datetime.now(UTC)), width)
+    return events_as_text(lay_out(client, server, datetime.now(UTC)), width)
 
 
 def as_text(picture: Ladder, width: int = WIDTH) -> str:
     """Return a ladder with its heading and what failed, for a terminal or a file."""
     lines = [headline(picture), *([agreed(picture)] if picture.tls else []), LEGEND, ""]
-    lines = [shown(line) for line in lines] + rungs_as_text(picture, width)
+    lines = [shown(line) for line in lines] + events_as_text(picture, width)
     for each in picture.failures:
         lines += ["", *_failure(each, width)]
     return "\n".join(lines) + "\n"
 
 
-def rungs_as_text(picture: Ladder, width: int = WIDTH) -> list[str]:
-    """Draw the rungs of a ladder, in lines of at most `width` characters."""
+def events_as_text(picture: Ladder, width: int = WIDTH) -> list[str]:
+    """Draw the events of a ladder, in lines of at most `width` characters."""
     width = max(width, 40)
     lines = ["client" + "server".rjust(width - len("client"))]
-    return lines + [_rung(rung, width) for rung in picture.rungs]
+    return lines + [_event(event, width) for event in picture.events]
 
 
-def _rung(rung: Rung, width: int) -> str:
-    match rung:
+def _event(event: Event, width: int) -> str:
+    match event:
         case Message():
-            text = f"{rung.name} ({', '.join(rung.steps)}) {rung.size} B"
+            text = f"{event.name} ({', '.join(event.steps)}) {event.size} B"
         case AlertSent():
-            text = f"alert {rung.name}"
+            text = f"alert {event.name}"
         case DataSent():
-            text = f"data (4.3) {rung.size} B"
+            text = f"data (4.3) {event.size} B"
         case _:
-            return _remark(rung, shown(_words(rung)), width - 6)
-    dash = DRAWN[rung.keys]
-    end = "x" if rung.arrival == "lost" else ">" if rung.by == "client" else "<"
+            return _remark(event, shown(_words(event)), width - 6)
+    dash = DRAWN[event.keys]
+    end = "x" if event.arrival == "lost" else ">" if event.by == "client" else "<"
     room = width - 5
-    label = f" {shown(text)}, {rung.at:.1f} ms "
-    if rung.by == "client":
+    label = f" {shown(text)}, {event.at:.1f} ms "
+    if event.by == "client":
         return f" |{(dash * 3 + label).ljust(room, dash)[:room]}{end}|"
     return f" |{end}{(label + dash * 3).rjust(room, dash)[-room:]}|"
 
 
-def _words(rung: CheckMade | ChoiceMade | KeysTaken) -> str:
-    match rung:
+def _words(event: CheckMade | ChoiceMade | KeysTaken) -> str:
+    match event:
         case CheckMade():
-            return f"{rung.step} {MARKS[rung.outcome]} {rung.text}"
+            return f"{event.step} {MARKS[event.outcome]} {event.text}"
         case ChoiceMade():
-            return f"chooses {rung.what} {rung.chosen}"
+            return f"chooses {event.what} {event.chosen}"
         case KeysTaken():
-            return f"{'sends' if rung.sends else 'receives'} under {rung.keys} from here on"
+            return f"{'sends' if event.sends else 'receives'} under {event.keys} from here on"
 
 
-def _remark(rung: CheckMade | ChoiceMade | KeysTaken, text: str, room: int) -> str:
+def _remark(event: CheckMade | ChoiceMade | KeysTaken, text: str, room: int) -> str:
     text = text if len(text) <= room else text[: room - 3] + "..."
-    return f" | {text.ljust(room) if rung.by == 'client' else text.rjust(room)} |"
+    return f" | {text.ljust(room) if event.by == 'client' else text.rjust(room)} |"
 
 
 def _cause(cause: CauseTold) -> list[tuple[str, str]]:

@@ -54,11 +54,11 @@ def test_demo_prints_one_json_object_for_each_step():
         steps = [row for row in rows if row.get("run") == name]
         assert [row["step"] for row in steps[:-1]] == list(STEPS)
         assert steps[-1]["succeeded"] is True
-    one_way = {row["step"]: row["standing"] for row in rows if row.get("run") == "one-way" and "step" in row}
+    one_way = {row["step"]: row["status"] for row in rows if row.get("run") == "one-way" and "step" in row}
     assert one_way["3.1"] == "not part of it"
     assert one_way["2.3c"] == "not checked"
     with_status = {
-        row["step"]: row["standing"] for row in rows if row.get("run") == "stapled" and "step" in row
+        row["step"]: row["status"] for row in rows if row.get("run") == "stapled" and "step" in row
     }
     assert with_status["2.3c"] == with_status["3.3c"] == "done"
     mutual = {row["step"]: row for row in rows if row.get("run") == "mutual" and "step" in row}

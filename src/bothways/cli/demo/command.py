@@ -122,7 +122,7 @@ def _step_facts(view: StepView) -> dict[str, object]:
         "phase": view.name.phase,
         "actor": view.name.actor,
         "title": view.name.title,
-        "standing": view.standing,
+        "status": view.status,
         "lines": [
             {
                 "side": line.side,

@@ -129,7 +129,7 @@ def _step(view: StepView) -> RenderableType:
         text = Text.assemble((f"{key.kind} key", STYLES[key.kind]), f": {key.text}")
         rows.add_row("", Text("key", style="dim"), text, "", "")
     if not view.lines:
-        rows.add_row("", "", Text(view.standing, style="dim"), "", "")
+        rows.add_row("", "", Text(view.status, style="dim"), "", "")
     return Group(heading, Padding(rows, (0, 0, 0, 5)))
 
 
@@ -153,14 +153,14 @@ def _picture(play: Play, width: int) -> RenderableType:
     """The same handshake in the order of the wire."""
     heading = Rule(Text("The same on the wire", style="bold"), align="left", style="dim")
     legend = "- in the clear   = under handshake keys   # under application keys"
-    return Group("", heading, Text(legend, style="dim"), *_rungs(play, width))
+    return Group("", heading, Text(legend, style="dim"), *_events(play, width))
 
 
-def _rungs(play: Play, width: int) -> list[Text]:
-    return [_rung(line) for line in ladder(play.client.recorder.notes, play.server.recorder.notes, width)]
+def _events(play: Play, width: int) -> list[Text]:
+    return [_event(line) for line in ladder(play.client.recorder.notes, play.server.recorder.notes, width)]
 
 
-def _rung(line: str) -> Text:
+def _event(line: str) -> Text:
     text = Text(line, no_wrap=True)
     text.highlight_regex(r"(?<=[-=#] )[A-Z]\w+(?= \()", "bold")
     text.highlight_regex(r"\d\.\d[abc]? ok.*(?= \|)", STYLES["passed"])
@@ -242,7 +242,7 @@ def _classic(play: Play, width: int) -> RenderableType:
     failures = [_error(side, error) for side, error in _errors(play)]
     rule = Rule(Text(heading, style="bold"), align="left", style="dim")
     hint = Text("Step by step: bothways demo --classic", style="dim")
-    return Group("", rule, hint, *_rungs(play, width), _dated(), *failures)
+    return Group("", rule, hint, *_events(play, width), _dated(), *failures)
 
 
 def _dated() -> RenderableType:
@@ -261,7 +261,7 @@ def _told(view: StepView) -> str:
     left_out = next((line.text for line in view.lines if line.act == "not checked"), None)
     if left_out is not None:
         return f"not checked: {left_out}"
-    return view.standing if view.standing != "done" else "checked"
+    return view.status if view.status != "done" else "checked"
 
 
 def _cost(play: Play) -> str:
