@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import skins
-from bothways.diagnosis import Cause, Explanation, Ours, Party, Seen, Situation, explain, explain_verdict
+from bothways.diagnosis import Cause, Explanation, OwnSide, Party, Seen, Situation, explain, explain_verdict
 from bothways.diagnosis.situation import Request
 from bothways.errors import InternalError, PeerAlert, PeerFault, Truncated
 from bothways.faults import Fault
@@ -64,7 +64,7 @@ SEEN = {
 def situations(role: Role) -> list[tuple[Situation, Progress]]:
     """A side that brought something, and one of which nothing is known, each as far as one can have come."""
     config = skins.client_config(skins.client()) if role is Role.CLIENT else skins.server_config()
-    full, bare = Ours.of(config, "localhost", address="localhost:8443"), Ours(role)
+    full, bare = OwnSide.of(config, "localhost", address="localhost:8443"), OwnSide(role)
     seen = [(Situation(full, each), each.progress) for each in SEEN[role]]
     return seen + [(Situation(bare), progress) for progress in POSSIBLE[role]]
 

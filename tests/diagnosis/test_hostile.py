@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import pki
 import skins
 from bothways import TrustStore
-from bothways.diagnosis import Explanation, Ours, Seen, Situation, explain, explain_answer
+from bothways.diagnosis import Explanation, OwnSide, Seen, Situation, explain, explain_answer
 from bothways.diagnosis.situation import Offer, Request
 from bothways.errors import PeerAlert, PeerFault
 from bothways.faults import Fault, Reason
@@ -73,10 +73,10 @@ seen = st.builds(
 )
 sides = st.sampled_from(
     [
-        Ours.of(skins.client_config(skins.client()), "localhost", address="localhost:1"),
-        Ours.of(skins.server_config()),
-        Ours(Role.CLIENT),
-        Ours(Role.SERVER),
+        OwnSide.of(skins.client_config(skins.client()), "localhost", address="localhost:1"),
+        OwnSide.of(skins.server_config()),
+        OwnSide(Role.CLIENT),
+        OwnSide(Role.SERVER),
     ]
 )
 progresses = st.sampled_from(Progress)
@@ -85,7 +85,7 @@ steps = st.sampled_from([None, *StepId])
 
 @given(sides, seen, st.integers(0, 255), steps, progresses)
 def test_no_alert_in_no_situation_is_too_much(
-    ours: Ours, what: Seen, alert: int, step: StepId | None, progress: Progress
+    ours: OwnSide, what: Seen, alert: int, step: StepId | None, progress: Progress
 ) -> None:
     error = PeerAlert(alert, step=step, peer=ours.role.peer, progress=progress)
     harmless(explain(error, Situation(ours, what)))
@@ -99,7 +99,7 @@ facts = st.fixed_dictionaries({}, optional=dict.fromkeys(
 
 @given(sides, seen, st.sampled_from(Fault), facts, steps, progresses, texts)
 def test_no_fault_in_no_situation_is_too_much(
-    ours: Ours,
+    ours: OwnSide,
     what: Seen,
     fault: Fault,
     found: dict[str, Any],
@@ -118,7 +118,7 @@ def test_no_fault_in_no_situation_is_too_much(
     st.sampled_from([b"", b"HTTP/1.1 403 ", b"HTTP/1.1 400 ", b"E\0\0\0\x10M"]),
     st.binary(max_size=200),
 )
-def test_no_answer_is_too_much(ours: Ours, what: Seen, start: bytes, rest: bytes) -> None:
+def test_no_answer_is_too_much(ours: OwnSide, what: Seen, start: bytes, rest: bytes) -> None:
     answer = start + rest.replace(b"\n", b"authentication failed for user \x1b")
     found = explain_answer(answer, Situation(ours, what))
     if found is not None:

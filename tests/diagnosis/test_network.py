@@ -7,7 +7,7 @@ import socket
 import pytest
 
 import skins
-from bothways.diagnosis import HandshakeFacts, Ours, Situation, explain
+from bothways.diagnosis import HandshakeFacts, OwnSide, Situation, explain
 from bothways.errors import Truncated
 from bothways.roles import Role, StepId
 from diagnosis.talks import client, first, talk
@@ -83,7 +83,7 @@ def test_a_cut_of_an_open_connection_blames_no_certificate() -> None:
     ids=repr,
 )
 def test_what_the_system_says_of_a_connection_that_never_was(error: OSError, cause: str) -> None:
-    assert explain(error, Situation(Ours(Role.CLIENT, address="localhost:1"))).first.cause.name == cause
+    assert explain(error, Situation(OwnSide(Role.CLIENT, address="localhost:1"))).first.cause.name == cause
 
 
 def test_silence_after_our_hello_differs_from_no_connection() -> None:

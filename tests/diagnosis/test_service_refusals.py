@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import skins
-from bothways.diagnosis import Ours, Situation, explain_answer
+from bothways.diagnosis import OwnSide, Situation, explain_answer
 from bothways.roles import Role
 from diagnosis.talks import client, first, talk
 
@@ -80,6 +80,6 @@ def test_what_the_service_says_is_escaped() -> None:
 @pytest.mark.parametrize("role", Role)
 def test_a_refusal_has_a_cause_whatever_is_known_of_us(status: int, role: Role):
     """Where nothing speaks for any other, the service itself is."""
-    found = explain_answer(f"HTTP/1.1 {status} x\r\n\r\n".encode(), Situation(Ours(role)))
+    found = explain_answer(f"HTTP/1.1 {status} x\r\n\r\n".encode(), Situation(OwnSide(role)))
     assert found is not None
     assert found.causes and str(found)

@@ -1,6 +1,6 @@
 """What we know of our own side of a connection, and what was seen of it: values, and no secret among them.
 
-`Ours` comes from a configuration, `Seen` from `HandshakeFacts`. Nothing here says what went wrong.
+`OwnSide` comes from a configuration, `Seen` from `HandshakeFacts`. Nothing here says what went wrong.
 """
 
 from __future__ import annotations
