@@ -87,6 +87,7 @@ EXTRAS = {
     "ca": {"sqlalchemy", "pkcs11"},
     "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},
+    "http": {"httpcore"},
     "testing": {"pytest"},
 }
 

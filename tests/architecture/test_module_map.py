@@ -18,6 +18,7 @@ ELSEWHERE = {
     "cli/commands.py": "cli/test_main.py",
     "cli/demo/identities.py": "cli/demo/test_scenes.py",
     "cli/demo/mitm.py": "cli/demo/test_scenes.py",
+    "cli/http_request.py": "cli/test_get.py",
     "cli/verify.py": "cli/test_scripts.py",
     "diagnosis/peer_alerts.py": "diagnosis/test_diagnose.py",
     "diagnosis/case.py": "diagnosis/test_diagnose.py",

@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "Run a mutual handshake and show every step, then seven that are refused.",
     "serve": "Let in only clients that are trusted: echo, greet or forward.",
     "connect": "Connect as a client with an identity, and be told what is wrong.",
+    "get": "Ask an API over HTTP, with an identity; or print the Python that does.",
     "show": "Say in words what is in certificates, keys, CRLs, PKCS#12 ...",
     "doctor": "Examine a server, and whether it would let us in; or files alone.",
     "verify": "Judge a certificate as a handshake would, with every reason.",

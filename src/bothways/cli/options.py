@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from bothways.cli.file_kinds import told_apart
 from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
@@ -91,6 +92,11 @@ def load_identity(cert: str | None, key: str | None, password_file: str | None) 
         if key is not None:
             refuse("--key needs --cert: a key says nothing without its certificate")
         return None
+    with told_apart(cert, key):
+        return _identity(cert, key, password_file)
+
+
+def _identity(cert: str, key: str | None, password_file: str | None) -> Credentials:
     password = passphrase(password_file, cert) if password_file is not None else None
     try:
         return Credentials.from_files(cert, key, password=password)
@@ -104,7 +110,8 @@ def load_identity(cert: str | None, key: str | None, password_file: str | None) 
 
 def load_anchors(path: str, profile: Profile = "private") -> TrustStore:
     """Read the authorities that we trust, and by which rules whom they vouch for is judged."""
-    return TrustStore.from_file(path, profile=profile)
+    with told_apart(path, pkcs12=False):
+        return TrustStore.from_file(path, profile=profile)
 
 
 profile_option = click.option(
@@ -206,11 +213,21 @@ sources_options = gathered(
 )
 
 
-def side_options(*, cert_required: bool, alpn_help: str) -> Callable[[Command], Command]:
-    """Add to a command what `Side` is made from."""
+def _side(
+    cert: str | None, key: str | None, password_file: str | None, classic: bool, sources: Sources
+) -> Side:
+    """Make our side where the command itself knows which application protocol it speaks."""
+    return Side(cert, key, password_file, (), classic, sources)
+
+
+def side_options(*, cert_required: bool, alpn_help: str | None) -> Callable[[Command], Command]:
+    """Add to a command what `Side` is made from. alpn_help: None leaves --alpn out."""
+    alpn = (
+        () if alpn_help is None else (click.option("--alpn", multiple=True, metavar="NAME", help=alpn_help),)
+    )
     return gathered(
         "side",
-        Side,
+        Side if alpn else _side,
         click.option(
             "--cert", type=FILE, metavar="FILE", required=cert_required,
             help="Our certificate and chain: PEM or PKCS#12.",
@@ -222,7 +239,7 @@ def side_options(*, cert_required: bool, alpn_help: str) -> Callable[[Command], 
             "--password-file", type=FILE, metavar="FILE", help="First line: the key's passphrase."
         ),
         sources_options,
-        click.option("--alpn", multiple=True, metavar="NAME", help=alpn_help),
+        *alpn,
         click.option(
             "--classic",
             is_flag=True,

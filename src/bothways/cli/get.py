@@ -1,0 +1,253 @@
+"""`bothways get`: one request to an API, with an identity; or the Python that does the same."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import click
+
+from bothways.cli.http_request import REDIRECTS, Asking, ask, load_http
+from bothways.cli.options import ADDRESS, FILE, Address, Side, load_anchors, profile_option, side_options
+from bothways.cli.output import Output
+from bothways.cli.terminal import DONE, refuse
+from bothways.diagnosis import Files
+from bothways.errors import ConfigError
+from bothways.http.code import LIBRARIES, Wanted, code
+from bothways.http.location import Location, parse
+from bothways.tls.connection import ClientConfig
+from bothways.trust import files
+from bothways.trust.anchors import TrustStore
+from bothways.trust.verdict import Profile
+
+DATA_LIMIT = 64 * 1024 * 1024
+ANSWER_LIMIT = 1024 * 1024 * 1024
+FORM = "application/x-www-form-urlencoded"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
+_VALUE = re.compile(r"[\x20-\x7e\t\xa0-\xff]*")
+# What the connection itself says; whoever alters it lets two readers disagree on where a message ends.
+OWN_HEADERS = {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header as the command line gave it."""
+
+    name: str
+    value: str
+
+    @property
+    def encoded(self) -> tuple[bytes, bytes]:
+        """The same for the wire."""
+        return self.name.encode("ascii"), self.value.encode("latin-1")
+
+
+class HeaderType(click.ParamType[Header]):
+    """NAME: VALUE."""
+
+    name = "NAME: VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Header:
+        """Read a header, or say what is wrong with it."""
+        if isinstance(value, Header):
+            return value
+        name, colon, text = str(value).partition(":")
+        text = text.strip()
+        if not colon or not _TOKEN.fullmatch(name):
+            self.fail(f"{value!a} is no header; expected one like 'Accept: application/json'", param, ctx)
+        if not _VALUE.fullmatch(text):
+            self.fail(f"{name}: its value has a character that no header can carry", param, ctx)
+        if name.lower() in OWN_HEADERS:
+            self.fail(f"{name}: the connection says this by itself", param, ctx)
+        return Header(name, text)
+
+
+@click.command("get")
+@click.argument("url", metavar="URL")
+@click.option(
+    "--ca", type=FILE, metavar="FILE", help="Who vouches for the server; by default the system's anchors."
+)
+@profile_option
+@side_options(cert_required=False, alpn_help=None)
+@click.option("--name", metavar="NAME", help="Whom the server must prove to be; by default the URL's host.")
+@click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version of TLS.")
+@click.option("--http", "only", type=click.Choice(["1.1", "2"]), help="Exactly this version of HTTP.")
+@click.option(
+    "--connect-to", "dial", type=ADDRESS, metavar="HOST:PORT", help="Dial this instead of the URL's host."
+)
+@click.option("-X", "--request", "method", metavar="METHOD", help="By default GET, and POST with -d.")
+@click.option(
+    "-H", "--header", "headers", type=HeaderType(), multiple=True, metavar="'NAME: VALUE'", help="Repeatable."
+)
+@click.option("-d", "--data", metavar="TEXT|@FILE", help="The body to send; @- reads standard input.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    help="Where the answer goes, instead of standard output.",
+)
+@click.option(
+    "-L", "--location", "follow", is_flag=True, help="Follow redirects, as long as the same server answers."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For connecting and the handshake, and for each wait.",
+)
+@click.option(
+    "--max-time",
+    type=click.FloatRange(0, min_open=True),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For all of it.",
+)
+@click.option(
+    "--max-size",
+    type=click.IntRange(0),
+    default=ANSWER_LIMIT,
+    show_default=True,
+    metavar="BYTES",
+    help="Of the answer's content.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object on standard error.")
+@click.option(
+    "--code", "library", type=click.Choice(LIBRARIES), help="Print the Python that does this, and ask nobody."
+)
+def command(
+    url: str,
+    ca: str | None,
+    profile: Profile,
+    side: Side,
+    name: str | None,
+    tls: str | None,
+    only: str | None,
+    dial: Address | None,
+    method: str | None,
+    headers: tuple[Header, ...],
+    data: str | None,
+    output: str | None,
+    follow: bool,
+    timeout: float,
+    max_time: float,
+    max_size: int,
+    as_json: bool,
+    library: str | None,
+) -> int:
+    """Send a request to an https URL, prove who we are if the server asks, and write the answer's content.
+
+    Every check is reported on standard error. The exit status is 1 where either side was refused, in the handshake
+    or by a status from 400 on; the content is written all the same.
+    """
+    location = parse(url)
+    verb = _verb(method, data)
+    if data is not None and not any(each.name.lower() == "content-type" for each in headers):
+        headers = (*headers, Header("Content-Type", FORM))
+    if library is not None:
+        _refuse_what_code_cannot_say(side, only=only, dial=dial, follow=follow)
+        wanted = _wanted(verb, location, headers, data, output, ca, profile, side, tls, name, timeout)
+        sys.stdout.write(code(library, wanted))
+        return DONE
+    http = load_http()
+    body = _body(data)
+    settings: dict[str, Any] = {"versions": (tls,)} if tls is not None else {}
+    settings |= side.settings() | {"alpn": http.protocols(body, only)}
+    config = ClientConfig(anchors=load_some_anchors(ca, profile), **settings)
+    named = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
+    asking = Asking(config, profile, named, name, dial, timeout, max_size, as_json)
+    request = http.Request(verb, location, tuple(each.encoded for each in _with_defaults(headers)), body)
+    deadline = http.Deadline(timeout, max_time)
+    with Output(output) as sink:
+        return ask(asking, request, deadline, sink, REDIRECTS if follow else None)
+
+
+def load_some_anchors(ca: str | None, profile: Profile) -> TrustStore:
+    """Read the file of authorities that we trust, or those of this system."""
+    return TrustStore.system(profile=profile) if ca is None else load_anchors(ca, profile)
+
+
+# -- what is asked ---------------------------------------------------------------------------------------
+
+
+def _verb(method: str | None, data: str | None) -> str:
+    if method is None:
+        return "GET" if data is None else "POST"
+    if not _TOKEN.fullmatch(method) or method.upper() == "CONNECT":
+        refuse(f"--request: {method!a} is no method; expected one like GET or POST")
+    return method.upper()
+
+
+def _body(data: str | None) -> bytes | None:
+    """Read what is sent: text, a file, or standard input."""
+    if data is None:
+        return None
+    if not data.startswith("@"):
+        return data.encode("utf-8", "surrogateescape")
+    if data != "@-":
+        return files.content(data[1:], most=DATA_LIMIT)
+    body = b"" if sys.stdin is None else sys.stdin.buffer.read(DATA_LIMIT + 1)
+    if len(body) > DATA_LIMIT:
+        raise ConfigError(f"standard input: more than {DATA_LIMIT} bytes, which is the most that is sent")
+    return body
+
+
+def _with_defaults(headers: tuple[Header, ...]) -> Iterator[Header]:
+    """Yield what was given, after what every request says that does not say otherwise."""
+    given = {each.name.lower() for each in headers}
+    for own in (Header("User-Agent", f"bothways/{_version()}"), Header("Accept", "*/*")):
+        if own.name.lower() not in given:
+            yield own
+    yield from headers
+
+
+def _version() -> str:
+    try:
+        return version("bothways")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _refuse_what_code_cannot_say(side: Side, *, only: str | None, dial: Address | None, follow: bool) -> None:
+    left_out = {
+        "--http": only, "--connect-to": dial, "--location": follow, "--classic": side.classic,
+        "--fetch": side.sources.fetch,
+    }  # fmt: skip
+    given = [option for option, value in left_out.items() if value]
+    if given:
+        refuse(
+            f"--code: the printed program would do nothing of {', '.join(given)}",
+            "leave it out, and add it by hand",
+        )
+
+
+def _wanted(
+    verb: str, location: Location, headers: tuple[Header, ...], data: str | None, output: str | None,
+    ca: str | None, profile: Profile, side: Side, tls: str | None, name: str | None, timeout: float,
+) -> Wanted:  # fmt: skip
+    is_file = data is not None and data.startswith("@")
+    return Wanted(
+        verb,
+        location,
+        tuple((each.name, each.value) for each in headers),
+        data=None if is_file else data,
+        data_file=data[1:] if data is not None and is_file else None,
+        output=output,
+        ca=ca,
+        profile=profile,
+        cert=side.cert,
+        key=side.key,
+        password_file=side.password_file,
+        crls=side.sources.crl,
+        revocation=side.sources.revocation,
+        version=tls,
+        name=name,
+        timeout=timeout,
+    )

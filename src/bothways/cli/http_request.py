@@ -1,0 +1,224 @@
+"""One request of `bothways get` on the wire: dialled, sent, told of, and its refusal explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bothways.cli.options import Address
+from bothways.cli.output import Output
+from bothways.cli.terminal import DONE, FAILED, bounded, complain, headline, refuse, say, say_json
+from bothways.describe.escape import visible
+from bothways.describe.recorder import Recorder
+from bothways.diagnosis import Files, HandshakeFacts, explain, explain_answer, facts_of
+from bothways.errors import ConfigError, TLSError, UsageError
+from bothways.http.location import Location, redirected
+from bothways.ladder.report import error_facts, report_facts, report_lines
+from bothways.net.channel import Channel, connect
+from bothways.tls.connection import ClientConfig
+from bothways.trust.verdict import Profile
+
+if TYPE_CHECKING:
+    from bothways.http.exchange import Answer, Request
+
+INSTALL = "pip install 'bothways[http]'"
+REDIRECTS = 5
+LOOKED_AT = 4096
+HEADERS_TOLD = 100
+# RFC 9110 15.5, 15.6
+REQUEST_REFUSED = (
+    "TLS succeeded in both directions: what it does not take is this request, not our certificate"
+)
+SERVICE_FAILED = (
+    "TLS succeeded in both directions, and the service behind it failed at the request, or what it needs"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is the same for each request of one command."""
+
+    config: ClientConfig
+    profile: Profile
+    files: Files
+    name: str | None
+    dial: Address | None
+    timeout: float
+    most: int
+    as_json: bool
+
+
+def load_http() -> Any:
+    """Import what speaks HTTP; without its packages the command ends and says what to install."""
+    try:
+        return import_module("bothways.http.exchange")
+    except ModuleNotFoundError as missing:
+        refuse(f"get needs the package {missing.name}, which is not installed", INSTALL)
+
+
+class _Told:
+    """What is said of one request on standard error: lines as it goes, or one JSON object at its end."""
+
+    def __init__(self, asking: Asking, location: Location) -> None:
+        self._as_json = asking.as_json
+        self._url = visible(str(location), 600)
+        self._facts: dict[str, object] = {"url": self._url, "profile": asking.profile}
+
+    def connected(self, channel: Channel, recorder: Recorder, address: str) -> None:
+        """Report the handshake."""
+        if self._as_json:
+            self._facts |= report_facts(channel, recorder.notes)
+        else:
+            say("\n".join(bounded(report_lines(address, channel, recorder.notes))))
+
+    def answered(self, answer: Answer, size: int) -> None:
+        """Report an answer that came whole."""
+        line = _status_line(answer)
+        self._facts["answer"] = {
+            "version": answer.version,
+            "status": answer.status,
+            "reason": visible(answer.reason),
+            "headers": [[_safe(name), _safe(value)] for name, value in answer.headers[:HEADERS_TOLD]],
+            "bytes": size,
+        }
+        if not self._as_json:
+            say(f"the server answered {line}: {size} bytes")
+
+    def redirected(self, to: str) -> None:
+        """Report a redirect that nobody asked to follow."""
+        self._facts["redirect"] = to
+        if not self._as_json:
+            say(f"a redirect to {to}; --location follows those to the same server")
+
+    def failed(self, text: str, lines: list[str], facts: Mapping[str, object]) -> None:
+        """Report what went wrong: a sentence, what explains it, and the same as values."""
+        if self._as_json:
+            self._facts["error"] = facts
+        else:
+            complain("\n".join(bounded([f"{self._url}: {text}", *lines])))
+
+    def end(self) -> None:
+        """Say the JSON object, where it was asked for."""
+        if self._as_json:
+            say_json(self._facts)
+
+
+def ask(asking: Asking, request: Request, deadline: Any, sink: Output, redirects: int | None) -> int:
+    """Ask, and follow what leads to the same server; return the exit status."""
+    told = _Told(asking, request.location)
+    try:
+        following = _asked(asking, request, deadline, sink, told, redirects)
+        if isinstance(following, int):
+            told.end()
+            return following
+    except BaseException:
+        told.end()
+        raise
+    return ask(asking, following, deadline, sink, None if redirects is None else redirects - 1)
+
+
+def _asked(
+    asking: Asking, request: Request, deadline: Any, sink: Output, told: _Told, redirects: int | None
+) -> int | Request:
+    """Ask once. Return the exit status, or the request that a redirect leads to."""
+    http = load_http()
+    recorder, location = Recorder(), request.location
+    address = asking.dial or Address(location.host, location.port)
+    name = asking.name or location.host
+    observed = HandshakeFacts(asking.config, name, address=str(address), files=asking.files, also=recorder)
+    try:
+        with connect(
+            address.host, address.port, asking.config, name, timeout=deadline.left(), observer=observed
+        ) as channel:
+            recorder.stop()
+            told.connected(channel, recorder, str(address))
+            answer = http.exchange(channel, request, deadline, asking.most)
+            channel.stop_observing()
+            following = _following(request, answer, redirects, told)
+            if following is not None and not isinstance(following, int):
+                return following
+            start, size = _written(answer, sink)
+            told.answered(answer, size)
+            if answer.status >= 400:
+                _explain_status(answer, start, observed, told)
+            return FAILED if answer.status >= 400 else following or DONE
+    except (ConfigError, UsageError):
+        raise
+    except http.NotHTTP as error:
+        why = explain_answer(b"", observed.situation()) if error.silent else None
+        told.failed(
+            f"the server's answer is none: {error}",
+            [] if why is None else str(why).splitlines(),
+            {"kind": "NotHTTP", "text": str(error), "explanation": None if why is None else facts_of(why)},
+        )
+        return FAILED
+    except (TLSError, OSError) as error:
+        why = explain(error, observed.situation())
+        told.failed(headline(error), why.lines(), error_facts(error, why))
+        return FAILED
+
+
+def _written(answer: Answer, sink: Output) -> tuple[bytes, int]:
+    """Write the content; return how it begins, and its length."""
+    start, size = b"", 0
+    for piece in answer.content:
+        if len(start) < LOOKED_AT:
+            start += piece[: LOOKED_AT - len(start)]
+        size += len(piece)
+        sink.write(piece)
+    sink.keep()
+    return start, size
+
+
+def _following(request: Request, answer: Answer, redirects: int | None, told: _Told) -> Request | int | None:
+    """Return the request that a redirect asks for, or the exit status where it is not followed (RFC 9110 15.4)."""
+    to = answer.header("location")
+    if answer.status not in (301, 302, 303, 307, 308) or not to:
+        return None
+    if redirects is None:
+        told.redirected(visible(to, 600))
+        return DONE
+    try:
+        location = redirected(request.location, to)
+    except ConfigError as error:
+        return _not_followed(told, str(error))
+    if location.origin != request.location.origin:
+        text = f"it redirects to {visible(str(location), 600)}: another server, which gets nothing of ours"
+        return _not_followed(told, text)
+    if not redirects:
+        return _not_followed(told, f"it redirects more than {REDIRECTS} times")
+    if answer.status == 303 or (answer.status in (301, 302) and request.method == "POST"):
+        kept = tuple(each for each in request.headers if each[0].lower() != b"content-type")
+        verb = "HEAD" if request.method == "HEAD" else "GET"
+        return replace(request, method=verb, location=location, headers=kept, body=None)
+    return replace(request, location=location)
+
+
+def _not_followed(told: _Told, text: str) -> int:
+    told.failed(text, [], {"kind": "Redirect", "text": text})
+    return FAILED
+
+
+def _explain_status(answer: Answer, start: bytes, observed: HandshakeFacts, told: _Told) -> None:
+    """Say why a service may have answered no, in the same words as of a refusal in the handshake."""
+    head = f"{answer.version} {answer.status} {answer.reason}\r\n\r\n".encode("latin-1", "replace")
+    why = explain_answer(head + start, observed.situation())
+    meaning = SERVICE_FAILED if answer.status >= 500 else REQUEST_REFUSED
+    lines = [f"That means: {meaning}."] if why is None else why.lines()
+    facts = {
+        "kind": "Status",
+        "text": f"the server answered {_status_line(answer)}",
+        "meaning": meaning,
+        "explanation": None if why is None else facts_of(why),
+    }
+    told.failed(f"the server answered {_status_line(answer)}", lines, facts)
+
+
+def _status_line(answer: Answer) -> str:
+    return visible(f"{answer.version} {answer.status} {answer.reason}".strip(), 200)
+
+
+def _safe(value: bytes) -> str:
+    return visible(value.decode("latin-1"), 600)

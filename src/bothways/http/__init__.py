@@ -1,0 +1,1 @@
+"""HTTP over our own TLS: what `bothways get` speaks."""

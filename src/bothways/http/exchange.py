@@ -1,0 +1,152 @@
+"""One request and its answer over a channel, by HTTP/1.1 or HTTP/2, as the ALPN of the handshake said.
+
+Everything a server may send is bounded: the head in bytes, the content in bytes and in pieces, all of it in time. What
+its answer breaks of HTTP is `NotHTTP`, whichever parser found it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import httpcore
+
+from bothways.errors import ConfigError, TLSError
+from bothways.faults import shown
+from bothways.http.location import Location
+from bothways.http.stream import ChannelStream, Deadline
+from bothways.net.channel import Channel
+
+# A longer body goes by HTTP/1.1: there a server may refuse it before it was sent whole, and is heard.
+FIRST_WINDOW = 65_535
+# Content may come in so many pieces, and in one more for every so many bytes: each costs as much as a long one.
+FREE_PIECES, PIECE_AT_LEAST = 1024, 64
+HTTP1, HTTP2 = "http/1.1", "h2"
+EXACTLY = {"1.1": (HTTP1,), "2": (HTTP2,)}
+INSTALL = "pip install 'bothways[http]'"
+
+Header = tuple[bytes, bytes]
+
+
+class NotHTTP(Exception):
+    """The server's answer is none. `silent`: nothing came at all before it closed."""
+
+    def __init__(self, text: str, *, silent: bool = False) -> None:
+        self.silent = silent
+        super().__init__(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked: a method, a location, headers beside Host and Content-Length, and a body (None: no body)."""
+
+    method: str
+    location: Location
+    headers: tuple[Header, ...] = ()
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered: `version` such as "HTTP/1.1", `status`, `reason`, `headers`, and the pieces of its content."""
+
+    version: str
+    status: int
+    reason: str
+    headers: tuple[Header, ...]
+    content: Iterator[bytes]
+
+    def header(self, name: str) -> str:
+        """Return the first header of a name, in lower case; "" where there is none."""
+        wanted = name.encode()
+        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == wanted), "")
+
+
+def protocols(body: bytes | None, only: str | None = None) -> tuple[str, ...]:
+    """Return what ALPN offers for a request (RFC 7301), the preferred one first. only: "1.1" or "2".
+
+    Raises ConfigError where what speaks HTTP/2 is not installed.
+    """
+    offered = EXACTLY[only] if only is not None else (HTTP2, HTTP1)
+    if HTTP2 in offered and find_spec("h2") is None:
+        raise ConfigError(f"HTTP/2 needs a package that is not installed: {INSTALL}")
+    if only is None and body is not None and len(body) > FIRST_WINDOW:
+        return (HTTP1,)
+    return offered
+
+
+def exchange(channel: Channel, request: Request, deadline: Deadline, most: int) -> Answer:
+    """Send a request, and return its answer when its head has come; its content comes while it is read.
+
+    most: bytes of content. Raises NotHTTP, TLSError, OSError (TimeoutError among them), here and while content is read.
+    """
+    stream = ChannelStream(channel, deadline)
+    asked = httpcore.Request(
+        request.method,
+        httpcore.URL(
+            scheme="https",
+            host=request.location.host,
+            port=request.location.port,
+            target=request.location.target,
+        ),
+        headers=_headers(request),
+        content=request.body,
+    )
+    with _gate(stream):
+        response = _connection(channel, asked, stream).handle_request(asked)
+    stream.head_is_over()
+    return Answer(
+        response.extensions["http_version"].decode("latin-1"),
+        response.status,
+        response.extensions.get("reason_phrase", b"").decode("latin-1"),
+        tuple(response.headers),
+        _bounded(response, stream, most),
+    )
+
+
+def _connection(
+    channel: Channel, asked: httpcore.Request, stream: ChannelStream
+) -> httpcore.HTTP11Connection | httpcore.HTTP2Connection:
+    kind = httpcore.HTTP2Connection if channel.alpn == HTTP2 else httpcore.HTTP11Connection
+    return kind(asked.url.origin, stream)
+
+
+def _headers(request: Request) -> list[Header]:
+    """Return all headers; a body is announced by its length (RFC 9112 6.2)."""
+    own = {key.lower() for key, _ in request.headers}
+    headers = list(request.headers)
+    if b"host" not in own:
+        headers.insert(0, (b"Host", request.location.authority.encode()))
+    if request.body is not None:
+        headers.append((b"Content-Length", str(len(request.body)).encode()))
+    return headers
+
+
+def _bounded(response: httpcore.Response, stream: ChannelStream, most: int) -> Iterator[bytes]:
+    """Yield the content piece by piece, and stop where it is too long or comes in crumbs."""
+    size = pieces = 0
+    with _gate(stream):
+        for piece in response.iter_stream():
+            size += len(piece)
+            pieces += 1
+            if size > most:
+                raise NotHTTP(f"its answer is longer than {most} bytes")
+            if pieces > FREE_PIECES + size // PIECE_AT_LEAST:
+                raise NotHTTP("its answer comes in crumbs")
+            yield piece
+
+
+@contextlib.contextmanager
+def _gate(stream: ChannelStream) -> Iterator[None]:
+    """Turn whatever the parsers of HTTP raise for what a server sends into one error."""
+    try:
+        yield
+    except (NotHTTP, TLSError, OSError):
+        raise
+    except httpcore.WriteError:
+        raise NotHTTP("it closed before the request was sent whole", silent=not stream.heard) from None
+    except Exception as error:  # noqa: BLE001 - two parsers of others, which raise kinds of their own and ValueError
+        text = shown(str(error) or type(error).__name__)
+        raise NotHTTP(f"it does not speak HTTP as it should: {text}", silent=not stream.heard) from None

@@ -1,0 +1,91 @@
+"""Where a request goes: an https URL, taken apart strictly, and what a redirect makes of it (RFC 9110 4.2, 15.4)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from bothways.errors import ConfigError
+from bothways.faults import shown
+
+URL_LIMIT = 8 * 1024
+PORT = 443
+_OUTSIDE = re.compile(r"[\x00-\x20\x7f]")
+# What a URL may hold as it is (RFC 3986 2.2 and 2.3); everything else is written with per cent signs.
+_KEPT = "!#$%&'()*+,/:;=?@[]~-._"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A host, a port, and the target of the request line: the path with its query."""
+
+    host: str
+    port: int
+    target: str
+
+    @property
+    def authority(self) -> str:
+        """The host and, unless it is 443, the port, as in the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == PORT else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> tuple[str, int]:
+        """Who answers: two locations of one origin are the same server's (RFC 9110 4.3.1)."""
+        return self.host, self.port
+
+    def __str__(self) -> str:
+        return f"https://{self.authority}{self.target}"
+
+
+def parse(url: str) -> Location:
+    """Take an https URL apart. Raises ConfigError with what is wrong with it."""
+    try:
+        return _located(url)
+    except ValueError as error:
+        raise ConfigError(f"{shown(url)}: {error}") from None
+
+
+def redirected(location: Location, to: str) -> Location:
+    """Return where a redirect of an answer from `location` leads. Raises ConfigError where that is no https URL."""
+    if len(to) > URL_LIMIT:
+        raise ConfigError(f"a redirect to a URL of more than {URL_LIMIT} characters")
+    try:
+        joined = urljoin(str(location), to)
+    except ValueError:
+        raise ConfigError(f"a redirect to {shown(to)}, which is no URL") from None
+    return parse(joined)
+
+
+def _located(url: str) -> Location:
+    if len(url) > URL_LIMIT:
+        raise ValueError(f"longer than {URL_LIMIT} characters")
+    if _OUTSIDE.search(url):
+        raise ValueError("it has a space or a control character; write %20 for a space")
+    parts = urlsplit(url)
+    if parts.scheme.lower() != "https":
+        raise ValueError("expected https://HOST/...; without TLS nobody proves who he is")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(
+            "it holds a user name; give credentials with --cert or -H, since URLs end up in logs"
+        )
+    if not parts.hostname:
+        raise ValueError("it names no host")
+    return Location(_host(parts), parts.port or PORT, _target(parts))
+
+
+def _host(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    if ":" in host:
+        return str(IPv6Address(host))
+    try:
+        return host.encode("ascii").decode("ascii") if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError("its host can be no name and no address") from None
+
+
+def _target(parts: SplitResult) -> str:
+    path = quote(parts.path or "/", safe=_KEPT)
+    return f"{path}?{quote(parts.query, safe=_KEPT)}" if parts.query else path
