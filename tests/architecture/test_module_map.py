@@ -27,6 +27,7 @@ ELSEWHERE = {
     "iana.py": "tls/wire/test_words.py",
     "tls/handshake/authentication13.py": "tls/handshake/test_faults_of_authentication.py",
     "tls/handshake/server.py": "tls/handshake/test_server13.py",
+    "tls/handshake/settings.py": "tls/test_config.py",
 }
 
 

@@ -11,7 +11,7 @@ import skins
 from bothways.doctor.dial import SSL_REQUEST
 from bothways.doctor.report import Choices
 from bothways.doctor.survey import PLAN, Survey
-from bothways.tls.handshake.config import PREFERRED_GROUPS
+from bothways.tls.handshake.settings import PREFERRED_GROUPS
 from doctor_talk import Talk, caller, listening, ours, saying
 
 pytestmark = pytest.mark.network

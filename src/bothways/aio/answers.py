@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bothways.tls.account import Answers
 from bothways.tls.events import ChecksWanted, EvidenceWanted, Request, SignatureWanted
-from bothways.tls.handshake.config import Terms
+from bothways.tls.handshake.settings import Terms
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 Signer = Callable[[SignatureWanted], bytes | Awaitable[bytes]]

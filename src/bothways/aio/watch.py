@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from bothways.tls.handshake.config import Clock, Terms
+from bothways.tls.handshake.settings import Clock, Terms
 
 LOOK_SECONDS = 1.0
 PER_TURN = 8

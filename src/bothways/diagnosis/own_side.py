@@ -16,7 +16,7 @@ from bothways.faults import Fault, shown
 from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, names
 from bothways.roles import Version
 from bothways.tls.crypto.signing import SCHEMES, described, schemes_for
-from bothways.tls.handshake.config import PREFERRED_GROUPS, SUITES, VERSIONS
+from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES, VERSIONS
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import spelled
 from bothways.trust.names import names_of

@@ -26,7 +26,7 @@ from bothways.doctor.survey import PLAN, Survey
 from bothways.ladder.model import Card
 from bothways.roles import Version
 from bothways.tls.connection import ClientConfig
-from bothways.tls.handshake.config import VERSIONS
+from bothways.tls.handshake.settings import VERSIONS
 from bothways.tls.wire import tls12
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate

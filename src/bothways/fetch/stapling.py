@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from bothways.fetch.fetcher import Fetcher, check, fetcher
 from bothways.tls.defaults import CLOCK
-from bothways.tls.handshake.config import Clock
+from bothways.tls.handshake.settings import Clock
 from bothways.trust.evidence.stapling import Stapling
 
 Tell = Callable[[str], None]

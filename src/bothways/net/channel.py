@@ -24,7 +24,7 @@ from bothways.net.files import open_file
 from bothways.tls.account import Account, Answers
 from bothways.tls.connection import ClientConfig, Connection, ServerConfig
 from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, Request, SignatureWanted
-from bothways.tls.handshake.config import Terms
+from bothways.tls.handshake.settings import Terms
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 Confirmation = Literal["accepted", "refused", "unknown"]

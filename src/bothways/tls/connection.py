@@ -34,13 +34,13 @@ from bothways.tls.events import (
     Warned,
 )
 from bothways.tls.handshake.client import client_handshake
-from bothways.tls.handshake.config import ClientTerms, ServerTerms, Terms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.outcome import Exporter, HandshakeResult, Negotiated
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.script import ChangeCipherSpec, Script
 from bothways.tls.handshake.server import server_handshake
+from bothways.tls.handshake.settings import ClientTerms, ServerTerms, Terms
 from bothways.tls.handshake.steps import Step, message_ids
 from bothways.tls.keys.exporter import check_request
 from bothways.tls.keys.transcript import Transcript

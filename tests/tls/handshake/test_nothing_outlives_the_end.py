@@ -22,7 +22,7 @@ from bothways import Connection, Fault, PeerFault, TLSError, Truncated
 from bothways.roles import Role
 from bothways.tls.crypto.groups import KeyOffer
 from bothways.tls.defaults import DRAWS
-from bothways.tls.handshake.config import Terms
+from bothways.tls.handshake.settings import Terms
 from bothways.tls.keys.schedule13 import ApplicationSecrets, EarlySecret, HandshakeSecrets
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire.hello import ClientHello, ServerHello

@@ -8,7 +8,7 @@ import pytest
 
 from bothways import TrustStore
 from bothways.tls.events import MessageSeen, Note
-from bothways.tls.handshake.config import AUTHORITIES_LIMIT
+from bothways.tls.handshake.settings import AUTHORITIES_LIMIT
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import RETRY_RANDOM, ServerHello, is_retry
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions

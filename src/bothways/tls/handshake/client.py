@@ -9,11 +9,11 @@ from bothways.roles import Version
 from bothways.tls.crypto.groups import KeyOffer, offer
 from bothways.tls.handshake.client12 import client_handshake_12
 from bothways.tls.handshake.client13 import client_handshake_13
-from bothways.tls.handshake.config import ClientTerms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import check_server_version
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
+from bothways.tls.handshake.settings import ClientTerms
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import codes

@@ -24,7 +24,6 @@ from bothways.tls.handshake.authentication12 import (
     send_finished_12,
 )
 from bothways.tls.handshake.authentication13 import Signed
-from bothways.tls.handshake.config import ClientTerms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import ClientChoice
 from bothways.tls.handshake.negotiation12 import (
@@ -34,6 +33,7 @@ from bothways.tls.handshake.negotiation12 import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
+from bothways.tls.handshake.settings import ClientTerms
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import main_lines

@@ -24,7 +24,6 @@ from bothways.tls.handshake.authentication13 import (
     prove,
     send_finished,
 )
-from bothways.tls.handshake.config import ClientTerms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import choose_for_request
 from bothways.tls.handshake.negotiation import (
@@ -36,6 +35,7 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.script import Agreed, Script, expect
+from bothways.tls.handshake.settings import ClientTerms
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import application_lines, handshake_lines

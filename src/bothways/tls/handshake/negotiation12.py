@@ -23,7 +23,6 @@ from bothways.roles import Version
 from bothways.tls.crypto.groups import CLASSIC_GROUPS
 from bothways.tls.crypto.signing import TABLE, schemes_for
 from bothways.tls.crypto.suites import SUITES12, Suite
-from bothways.tls.handshake.config import ServerTerms
 from bothways.tls.handshake.credentials import (
     ClientChoice,
     choose_client_credentials,
@@ -34,6 +33,7 @@ from bothways.tls.handshake.negotiation import (
     asked_name,
     check_protocol,
 )
+from bothways.tls.handshake.settings import ServerTerms
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import CertificateRequest

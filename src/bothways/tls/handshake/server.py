@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bothways.roles import Version
-from bothways.tls.handshake.config import ServerTerms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import choose_version
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server12 import server_handshake_12
 from bothways.tls.handshake.server13 import server_handshake_13
+from bothways.tls.handshake.settings import ServerTerms
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire.hello import ClientHello
 

@@ -33,7 +33,6 @@ from bothways.tls.handshake.authentication12 import (
     send_finished_12,
 )
 from bothways.tls.handshake.authentication13 import Signed
-from bothways.tls.handshake.config import ServerTerms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import choose_protocol
 from bothways.tls.handshake.negotiation12 import (
@@ -47,6 +46,7 @@ from bothways.tls.handshake.negotiation12 import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
+from bothways.tls.handshake.settings import ServerTerms
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import main_lines

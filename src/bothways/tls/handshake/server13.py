@@ -21,7 +21,6 @@ from bothways.tls.handshake.authentication13 import (
     prove,
     send_finished,
 )
-from bothways.tls.handshake.config import ServerTerms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import (
     choose_server_credentials,
@@ -38,6 +37,7 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
+from bothways.tls.handshake.settings import ServerTerms
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import application_lines, handshake_lines

@@ -13,10 +13,10 @@ from bothways.iana import HandshakeType
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, proof_input
 from bothways.tls.events import Event
 from bothways.tls.handshake.authentication13 import certificate_message
-from bothways.tls.handshake.config import ClientTerms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import choose_for_request
 from bothways.tls.handshake.script import Script, signing_elsewhere
+from bothways.tls.handshake.settings import ClientTerms
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.lifecycle import Lifecycle

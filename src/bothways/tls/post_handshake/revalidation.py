@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from bothways.faults import Fault
 from bothways.tls.events import Caution, Event, Peer, Warned
-from bothways.tls.handshake.config import Terms
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.script import Script
+from bothways.tls.handshake.settings import Terms
 from bothways.tls.handshake.verification import check_at_hand, conclude, reach_verdict
 from bothways.tls.runner import ScriptRunner
 from bothways.trust.evidence.jitter import ahead

@@ -9,7 +9,7 @@ import pytest
 
 from bothways import ClientConfig, ConfigError, Credentials, ServerConfig, TrustStore
 from bothways.iana import CipherSuite, NamedGroup, SignatureScheme
-from bothways.tls.handshake.config import KEY_TRANSPORT_SUITES, SUITES, VERSIONS
+from bothways.tls.handshake.settings import KEY_TRANSPORT_SUITES, SUITES, VERSIONS
 from tls.handshake.conversations import anchors, client_config, credentials, server_config
 
 WRONG: tuple[tuple[str, Any, str], ...] = (
