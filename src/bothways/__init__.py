@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     )
     from bothways.faults import Fault
     from bothways.iana import Alert
-    from bothways.tls.connection import ClientConfig, Connection, ServerConfig
+    from bothways.tls.config import ClientConfig, ServerConfig
+    from bothways.tls.connection import Connection
     from bothways.tls.events import (
         Caution,
         ChecksWanted,
@@ -39,7 +40,8 @@ else:
         "bothways.errors": ("ConfigError InternalError PeerAlert PeerFault TLSError Truncated UsageError"),
         "bothways.faults": "Fault",
         "bothways.iana": "Alert",
-        "bothways.tls.connection": "ClientConfig Connection ServerConfig",
+        "bothways.tls.config": "ClientConfig ServerConfig",
+        "bothways.tls.connection": "Connection",
         "bothways.tls.events": (
             "Caution ChecksWanted Data Established Event EvidenceWanted Failed Peer PeerClosed SignatureWanted Warned"
         ),

@@ -319,7 +319,7 @@ async def test_a_client_that_nobody_judged_is_taken_in_slices_after_its_handshak
     payload = bytes(range(256)) * 800
     config = skins.server_config(client_auth="request")
     for own in (None, skins.client()):
-        link, transport = link_source.Link(config.connection(), Watch(config)), Silent()
+        link, transport = link_source.Link(config.connection(), Watch(config.settings)), Silent()
         link.connection_made(transport)
         engine = skins.client_config(own).connection(server_name="localhost")
         while not link.account.established:

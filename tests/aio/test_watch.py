@@ -253,7 +253,7 @@ class Member:
 async def test_few_are_judged_in_one_turn_of_the_loop():
     """Others are served meanwhile, however many stand on the same list."""
     lists, judging = policy()
-    watch = Watch(skins.server_config(**judging))
+    watch = Watch(skins.server_config(**judging).settings)
     turn, turns = 0, []
     members = [Member(turns, lambda: turn) for _ in range(5 * PER_TURN)]
     for each in members:
@@ -274,7 +274,7 @@ async def test_few_are_judged_in_one_turn_of_the_loop():
 @run
 async def test_no_timer_runs_where_no_evidence_can_change():
     """Most servers judge once."""
-    watch = Watch(skins.server_config())
+    watch = Watch(skins.server_config().settings)
     watch.join(Member([], int).look)
     assert watch._looking is None
     assert len(asyncio.all_tasks()) == 1

@@ -48,13 +48,15 @@ INSIDE = {
     ),
     "tls": (
         ("wire", "crypto"),
-        ("defaults",),
+        ("defaults", "clock"),
         ("keys", "record"),
         ("events",),
+        ("guards",),
         ("handshake", "account"),
         ("runner", "lifecycle"),
-        ("post_handshake",),
+        ("post_handshake", "incoming"),
         ("connection",),
+        ("config",),
     ),
 }
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bothways.errors import TLSError
 from bothways.net import Channel, connect, wrap
-from bothways.tls.connection import ClientConfig, ServerConfig
+from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.events import MessageSeen, Note, Observer
 from bothways.tls.wire.tls13 import KeyUpdate
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 from typing import Any
 
 import pytest
@@ -120,7 +122,7 @@ def test_anchors_alone_mean_that_clients_must_prove_themselves() -> None:
     assert server_config(client_auth="none").client_auth == "none"
     assert ServerConfig(credentials=credentials("localhost")).client_auth == "none"
     asked = server_config(client_auth="request")
-    assert asked.client_auth == "request" and not asked.requires_client
+    assert asked.client_auth == "request" and not asked.settings.trust.requires_certificate
 
 
 @pytest.mark.parametrize(
@@ -138,31 +140,31 @@ def test_client_predicts_the_shares_that_servers_want(
 ) -> None:
     """RFC 9846 4.3.8: the first group, and the first that is no hybrid, so that few servers ask again."""
     config = client_config(groups=groups, key_shares=None)
-    assert [NamedGroup(code).name for code in config.share_codes] == list(shares)
+    assert [NamedGroup(code).name for code in config.settings.negotiation.shares] == list(shares)
 
 
 def test_shares_are_sent_in_the_order_of_the_groups_and_may_be_none() -> None:
     """RFC 9846 4.3.8: in the same order as in supported_groups; none asks for a retry."""
     config = client_config(groups=("x25519", "secp256r1"), key_shares=("secp256r1", "x25519"))
-    assert config.share_codes == (NamedGroup.x25519, NamedGroup.secp256r1)
-    assert client_config(key_shares=()).share_codes == ()
+    assert config.settings.negotiation.shares == (NamedGroup.x25519, NamedGroup.secp256r1)
+    assert client_config(key_shares=()).settings.negotiation.shares == ()
 
 
 def test_defaults_prefer_what_is_best() -> None:
     """docs/defaults.md: TLS 1.3, AES-128-GCM, the hybrid group."""
     config = ClientConfig(anchors=anchors())
     assert set(config.versions) <= set(VERSIONS)
-    assert max(config.version_codes) == 0x0304
-    assert config.suite_codes[0] == CipherSuite.TLS_AES_128_GCM_SHA256
-    assert config.group_codes[0] == NamedGroup.X25519MLKEM768
-    assert SignatureScheme.ecdsa_secp256r1_sha256 in config.scheme_codes
+    assert max(config.settings.negotiation.versions) == 0x0304
+    assert config.settings.negotiation.suites[0] == CipherSuite.TLS_AES_128_GCM_SHA256
+    assert config.settings.negotiation.groups[0] == NamedGroup.X25519MLKEM768
+    assert SignatureScheme.ecdsa_secp256r1_sha256 in config.settings.negotiation.schemes
     assert not set(KEY_TRANSPORT_SUITES) & set(SUITES)
 
 
 def test_version_without_a_suite_is_not_spoken() -> None:
     """docs/defaults.md: suites of TLS 1.3 alone are TLS 1.3 alone."""
     config = ClientConfig(anchors=anchors(), suites=("TLS_AES_128_GCM_SHA256",))
-    assert config.version_codes == (0x0304,)
+    assert config.settings.negotiation.versions == (0x0304,)
 
 
 def test_config_cannot_be_changed_and_shows_no_key() -> None:
@@ -172,8 +174,8 @@ def test_config_cannot_be_changed_and_shows_no_key() -> None:
         config.client_auth = "none"  # type: ignore[misc]
     assert "PRIVATE" not in repr(config) and "private_value" not in repr(config)
     several = server_config(credentials=[credentials("localhost"), credentials("a.example")])
-    assert len(several.own) == 2
-    assert all(isinstance(each, Credentials) for each in several.own)
+    assert len(several.settings.identity.own) == 2
+    assert all(isinstance(each, Credentials) for each in several.settings.identity.own)
     assert isinstance(client_config().anchors, TrustStore)
 
 
@@ -184,3 +186,55 @@ def test_scheme_that_is_not_spoken_is_told_with_what_is() -> None:
     assert "rsa_pkcs1_sha1" in str(caught.value), (
         "certificates may still be signed by what handshakes may not"
     )
+
+
+def described(config: type) -> dict[str, str]:
+    """What the docstring of a class says of each field, by the names that stand before the colon."""
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in inspect.getdoc(config).splitlines()[2:]:  # type: ignore[union-attr]
+        start = re.match(r"((?:\w+, )*\w+): ", line)
+        if start:
+            names = start[1].split(", ")
+            line = line[start.end() :]
+        for name in names:
+            found[name] = f"{found.get(name, '')} {line}".strip()
+    return found
+
+
+def given(config: type) -> dict[str, tuple[object, object]]:
+    """The fields that a user gives, with their types and defaults."""
+    return {each.name: (each.type, each.default) for each in dataclasses.fields(config) if each.init}
+
+
+@pytest.mark.parametrize("config", [ClientConfig, ServerConfig])
+def test_every_field_is_described_on_the_class_that_the_user_holds(config: type) -> None:
+    """And nothing else."""
+    assert set(described(config)) == set(given(config))
+    assert all(described(config).values())
+
+
+def test_fields_that_both_have_are_the_same() -> None:
+    """By type, default and description."""
+    client, server = given(ClientConfig), given(ServerConfig)
+    shared = client.keys() & server.keys() - {
+        "credentials"
+    }  # of a server they are needed, and chosen otherwise
+    assert len(shared) > 15
+    assert {name: client[name] for name in shared} == {name: server[name] for name in shared}
+    words = described(ClientConfig), described(ServerConfig)
+    assert {name: words[0][name] for name in shared} == {name: words[1][name] for name in shared}
+
+
+def test_what_is_made_of_a_configuration_stands_in_groups() -> None:
+    """One object for all connections; a server that judges nobody trusts nobody."""
+    client, server = client_config(), ServerConfig(credentials=credentials("localhost"))
+    assert client.settings.trust.anchors is anchors() and server.settings.trust is None
+    assert not server.settings.asks_status and server.settings.fetch is None
+    assert not server.settings.judges_again
+    later = client_config(post_handshake_auth=True, judge_again="lapse").settings
+    assert later.identity.is_shown_later and later.judges_again
+    assert later.limits.handshake_timeout == 30.0
+    replaced = dataclasses.replace(client, handshake_timeout=5.0)
+    assert replaced.settings.limits.handshake_timeout == 5.0
+    assert client.settings.limits.handshake_timeout == 30.0

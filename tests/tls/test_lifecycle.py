@@ -251,7 +251,7 @@ def test_a_peer_that_has_closed_may_be_refused_when_it_is_judged_again(role: str
     """RFC 9846 6.2: it is told, as we may still write; who has closed itself tells nobody."""
     for state, tells in ((PEER_CLOSED, True), (OPEN, True), (WE_CLOSED, False)):
         side = Side(role, "1.3", state)
-        side.mine._terms.clock.pass_time(3650 * 86400)  # type: ignore[attr-defined]
+        side.mine._settings.clock.pass_time(3650 * 86400)  # type: ignore[attr-defined]
         assert seen(side.mine.judge_again()) == "failed"
         assert side.mine.state is FAILED
         assert bool(side.mine.data_to_send()) is tells

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bothways.tls.account import Answers
 from bothways.tls.events import ChecksWanted, EvidenceWanted, Request, SignatureWanted
-from bothways.tls.handshake.settings import Terms
+from bothways.tls.handshake.settings import Settings
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 Signer = Callable[[SignatureWanted], bytes | Awaitable[bytes]]
@@ -37,9 +37,9 @@ async def answer_to(
     return await answer if inspect.isawaitable(answer) else answer
 
 
-def own_finder(config: Terms) -> Finder | None:
+def own_finder(settings: Settings) -> Finder | None:
     """Return who fetches what a configuration allows; `ConfigError` where that cannot work."""
-    policy = config.fetch
+    policy = settings.fetch
     if policy is None:
         return None
     from bothways.fetch import fetcher  # HTTP is loaded only where something is to be fetched

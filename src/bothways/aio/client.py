@@ -9,7 +9,7 @@ from bothways.aio.link import BUFFER_LIMIT, Link
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
 from bothways.errors import TLSError
-from bothways.tls.connection import ClientConfig
+from bothways.tls.config import ClientConfig
 from bothways.tls.events import Observer
 
 
@@ -38,7 +38,7 @@ async def connect(
     """
     name = host if server_name is None else server_name
     config.target(name)
-    finder = evidence or own_finder(config)
+    finder = evidence or own_finder(config.settings)
     link: Link | None = None
 
     def made() -> Link:
@@ -46,7 +46,7 @@ async def connect(
         connection = config.connection(server_name=name, observer=observer)
         link = Link(
             connection,
-            Watch(config),
+            Watch(config.settings),
             limit=limit,
             idle_timeout=idle_timeout,
             signer=signer,

@@ -18,7 +18,8 @@ from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
 from bothways.errors import TLSError, logged
 from bothways.places import Place, Places, source_of
-from bothways.tls.connection import Connection, ServerConfig
+from bothways.tls.config import ServerConfig
+from bothways.tls.connection import Connection
 from bothways.tls.events import Event, Observer
 
 logger = logging.getLogger("bothways")
@@ -56,8 +57,8 @@ async def start_server(
     the handler to say.  The rest is as for `connect`. A handshake has the time that the configuration allows.
     """
     server = Server(handler, refused or _log_refusal, handshakes)
-    watch = Watch(config)
-    finder = evidence or own_finder(config)
+    watch = Watch(config.settings)
+    finder = evidence or own_finder(config.settings)
 
     def made() -> Link:
         connection = config.connection(observer=observer() if observer is not None else None)

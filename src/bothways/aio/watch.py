@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from bothways.tls.handshake.settings import Clock, Terms
+from bothways.tls.clock import Clock
+from bothways.tls.handshake.settings import Settings
 
 LOOK_SECONDS = 1.0
 PER_TURN = 8
@@ -19,9 +20,10 @@ Look = Callable[[], None]
 class Watch:
     """Who has joined is called back, soon but not at once, when its peer may no longer pass."""
 
-    def __init__(self, terms: Terms) -> None:
-        self.clock: Clock = terms.clock
-        self._revocation = terms.revocation if terms.judge_again == "change" else None
+    def __init__(self, settings: Settings) -> None:
+        self.clock: Clock = settings.clock
+        trust = settings.trust
+        self._revocation = trust.revocation if trust is not None and trust.judge_again == "change" else None
         self._seen = 0 if self._revocation is None else self._revocation.generation
         self._members: set[Look] = set()
         self._due: dict[Look, None] = {}

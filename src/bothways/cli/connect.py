@@ -28,7 +28,7 @@ from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, expl
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
-from bothways.tls.connection import ClientConfig
+from bothways.tls.config import ClientConfig
 from bothways.trust.verdict import Profile
 
 CHUNK = 64 * 1024

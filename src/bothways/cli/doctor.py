@@ -23,7 +23,7 @@ from bothways.doctor.dial import Place
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
 from bothways.doctor.report import Report, Row, as_json, counted, summary
-from bothways.tls.connection import ClientConfig
+from bothways.tls.config import ClientConfig
 from bothways.trust.anchors import TrustStore
 from bothways.trust.names import server_name
 from bothways.trust.verdict import Profile

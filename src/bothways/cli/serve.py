@@ -35,7 +35,7 @@ from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
 from bothways.errors import TLSError
 from bothways.net.channel import Channel, wrap
-from bothways.tls.connection import ServerConfig
+from bothways.tls.config import ServerConfig
 from bothways.tls.events import Note
 from bothways.trust.crl_files import CRLFiles
 from bothways.trust.verdict import Outcome

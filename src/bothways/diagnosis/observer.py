@@ -7,7 +7,7 @@ from dataclasses import replace
 from bothways.describe.messages import title
 from bothways.diagnosis.situation import UNNAMED, Chain, Files, Offer, OwnSide, Request, Seen, Situation
 from bothways.iana import ContentType
-from bothways.tls.connection import ClientConfig, ServerConfig
+from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.events import Epoch, MessageSeen, Note, Observer, Progressed, RecordSeen
 from bothways.tls.handshake.negotiation import client_versions
 from bothways.tls.wire import extensions as ext

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bothways.roles import Progress, Role
-from bothways.tls.connection import ClientConfig, ServerConfig
+from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.trust.anchors import TrustStore
 
 Chain = tuple[bytes, ...]  # DER, the leaf first
@@ -60,17 +60,17 @@ class OwnSide:
         files: Files = UNNAMED,
     ) -> OwnSide:
         """Take from a configuration what an explanation needs, and leave the keys where they are."""
-        is_client = isinstance(config, ClientConfig)
+        settings, offer = config.settings, config.settings.negotiation
         return cls(
-            role=Role.CLIENT if is_client else Role.SERVER,
-            own=tuple(each.chain for each in config.own),
-            anchors=config.anchors if isinstance(config, ClientConfig) else config.client_anchors,
-            versions=config.version_codes,
-            suites=config.suite_codes,
-            groups=config.group_codes,
-            shares=config.share_codes if isinstance(config, ClientConfig) else (),
-            schemes=config.scheme_codes,
-            protocols=config.protocols,
+            role=Role.CLIENT if isinstance(config, ClientConfig) else Role.SERVER,
+            own=tuple(each.chain for each in settings.identity.own),
+            anchors=None if settings.trust is None else settings.trust.anchors,
+            versions=offer.versions,
+            suites=offer.suites,
+            groups=offer.groups,
+            shares=offer.shares,
+            schemes=offer.schemes,
+            protocols=offer.protocols,
             server_name=server_name,
             address=address,
             files=files,

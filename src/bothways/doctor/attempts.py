@@ -26,7 +26,7 @@ from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
 from bothways.ladder.report import error_facts
 from bothways.net.channel import Channel, wrap
-from bothways.tls.connection import ClientConfig
+from bothways.tls.config import ClientConfig
 from bothways.tls.events import Epoch, Judged, MessageSeen
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
@@ -122,7 +122,7 @@ class Attempt:
         ]
         return Handshake(
             offered=tuple(f"TLS {each}" for each in self.config.versions),
-            with_certificate=bool(self.config.own),
+            with_certificate=bool(self.config.settings.identity.own),
             outcome="failed" if self.error is not None else "succeeded",
             version=f"TLS {channel.version}" if channel is not None else None,
             suite=channel.suite if channel is not None else None,

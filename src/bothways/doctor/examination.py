@@ -25,7 +25,7 @@ from bothways.doctor.report import Report, Row, Section
 from bothways.doctor.survey import PLAN, Survey
 from bothways.ladder.model import Card
 from bothways.roles import Version
-from bothways.tls.connection import ClientConfig
+from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.settings import VERSIONS
 from bothways.tls.wire import tls12
 from bothways.trust.anchors import TrustStore
@@ -98,8 +98,9 @@ class Examination:
         if seen is not None:
             rows = certificate_rows(seen.chain, seen.verdict, config.anchors, now)
             yield "certificate", "Its certificate", tuple(rows)
-        if config.own:
-            rows = identity_rows(config.own[0], config.anchors, tuple(self._wanted()), now)
+        own = config.settings.identity.own
+        if own:
+            rows = identity_rows(own[0], config.anchors, tuple(self._wanted()), now)
             yield "identity", "Our certificate", tuple(rows)
         if self.final is not None:
             rows = outcome_rows(self.final.facts(), self.final.explanation, self.final.answer)
@@ -120,8 +121,9 @@ class Examination:
     def _cards(self) -> Iterator[Card]:
         if self._seen is not None:
             yield from cards("server", self._seen.chain, self._now)
-        if self.config.own:
-            yield from cards("client", self.config.own[0].chain, self._now)
+        own = self.config.settings.identity.own
+        if own:
+            yield from cards("client", own[0].chain, self._now)
 
 
 def examine(
@@ -181,7 +183,9 @@ def _as_asked(config: ClientConfig, looks: Sequence[Attempt]) -> ClientConfig:
     """Return what was given. HTTP is offered by its name to who is known to choose it, and a certificate after
     the handshake to who was seen to ask for it then."""
     known = any(look.channel is not None and look.channel.alpn in HTTP for look in looks)
-    late = any(look.asked_late for look in looks) and all(each.key is not None for each in config.own)
+    late = any(look.asked_late for look in looks) and all(
+        each.key is not None for each in config.settings.identity.own
+    )
     return replace(config, alpn=HTTP if known and not config.alpn else config.alpn, post_handshake_auth=late)
 
 

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from bothways.fetch.fetcher import check, fetcher
 from bothways.fetch.stapling import Tell, fetch_due, logger, renew
+from bothways.tls.clock import Clock
 from bothways.tls.defaults import CLOCK
 from bothways.tls.events import EvidenceWanted
-from bothways.tls.handshake.settings import Clock
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.fetched import ROUNDS, FetchedEvidence
 from bothways.trust.evidence.http_exchange import Found, with_nonces

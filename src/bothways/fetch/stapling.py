@@ -8,8 +8,8 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 from bothways.fetch.fetcher import Fetcher, check, fetcher
+from bothways.tls.clock import Clock
 from bothways.tls.defaults import CLOCK
-from bothways.tls.handshake.settings import Clock
 from bothways.trust.evidence.stapling import Stapling
 
 Tell = Callable[[str], None]

@@ -22,9 +22,10 @@ from typing import Any, Literal, Self
 from bothways.errors import TLSError, UsageError, logged
 from bothways.net.files import open_file
 from bothways.tls.account import Account, Answers
-from bothways.tls.connection import ClientConfig, Connection, ServerConfig
+from bothways.tls.config import ClientConfig, ServerConfig
+from bothways.tls.connection import Connection
 from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, Request, SignatureWanted
-from bothways.tls.handshake.settings import Terms
+from bothways.tls.handshake.settings import Settings
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 Confirmation = Literal["accepted", "refused", "unknown"]
@@ -98,7 +99,7 @@ def wrap(
             connection = config.connection(server_name=server_name, observer=observer)
         else:
             connection = config.connection(observer=observer)
-        channel = Channel(sock, connection, config, Answers(signer, finder))
+        channel = Channel(sock, connection, config.settings, Answers(signer, finder))
         channel._handshake(timeout)
     except BaseException:
         sock.close()
@@ -113,13 +114,13 @@ class Channel:
         self,
         sock: socket.socket,
         connection: Connection,
-        terms: Terms,
+        settings: Settings,
         answers: Answers[bytes, Sequence[EvidenceReply] | None],
     ) -> None:
         self._sock = sock
         self._connection = connection
-        self._clock = terms.clock
-        self._judges_again = terms.judge_again != "never"
+        self._clock = settings.clock
+        self._judges_again = settings.judges_again
         self._answers = answers
         self._timeout = sock.gettimeout()
         self._engine = threading.Lock()  # held for moments: the engine itself has no locks
@@ -668,7 +669,7 @@ class Channel:
 
 def _own_finder(config: ClientConfig | ServerConfig) -> Finder | None:
     """Return who fetches what a configuration allows; `ConfigError` where that cannot work."""
-    policy = config.fetch
+    policy = config.settings.fetch
     if policy is None:
         return None
     from bothways.fetch import blocking  # HTTP is loaded only where something is to be fetched

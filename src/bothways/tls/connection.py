@@ -9,132 +9,44 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from bothways.errors import InternalError, TLSError, UsageError
-from bothways.faults import Blame, Fault, blame
-from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, NamedGroup
+from bothways.faults import Blame, Fault
+from bothways.iana import Alert, AlertLevel, NamedGroup
 from bothways.iana import name as spelled
-from bothways.roles import Progress, Role, Version
+from bothways.roles import Progress, Version
 from bothways.tls.events import (
-    AlertSeen,
     Data,
-    Epoch,
     Established,
     Event,
     Failed,
-    MessageSeen,
-    Note,
-    Observer,
     Peer,
     PeerClosed,
     Request,
     Warned,
 )
-from bothways.tls.handshake.client import client_handshake
+from bothways.tls.guards import place_of
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.outcome import Exporter, HandshakeResult, Negotiated
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.script import ChangeCipherSpec, Script
-from bothways.tls.handshake.server import server_handshake
-from bothways.tls.handshake.settings import ClientTerms, ServerTerms, Terms
-from bothways.tls.handshake.steps import Step, message_ids
+from bothways.tls.handshake.settings import Settings
+from bothways.tls.handshake.steps import Step
+from bothways.tls.incoming import Incoming
 from bothways.tls.keys.exporter import check_request
-from bothways.tls.keys.transcript import Transcript
 from bothways.tls.lifecycle import Input, Lifecycle, State
 from bothways.tls.post_handshake.client_auth import ClientAuthentication
 from bothways.tls.post_handshake.messages import AfterHandshake, AfterHandshake12
 from bothways.tls.post_handshake.revalidation import Revalidation
-from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE
 from bothways.tls.runner import ScriptRunner
-from bothways.tls.wire.alert import AlertMessage, decode_alert
-from bothways.tls.wire.flight import check_extensions, decode_message
+from bothways.tls.wire.alert import AlertMessage
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 logger = logging.getLogger("bothways")
 
 UNOPENED_LIMIT = 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ClientConfig(ClientTerms):
-    """What a client wants of every connection; see `ClientTerms` for the fields. Share it freely."""
-
-    def connection(self, server_name: str | None = None, *, observer: Observer | None = None) -> Connection:
-        """Start a connection; its ClientHello is ready to send at once.
-
-        server_name: the DNS name or IP address that the server's certificate must have.
-        observer: called with a note for each thing that happens (`bothways.tls.events`).
-        Raises `ConfigError` without a usable server name.
-        """
-        target = self.target(server_name)
-        hs = _context(Role.CLIENT, self, observer)
-        return Connection(self, hs, client_handshake(hs, self, target))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ServerConfig(ServerTerms):
-    """What a server wants of every connection; see `ServerTerms` for the fields. Share it freely."""
-
-    def connection(self, *, observer: Observer | None = None) -> Connection:
-        """Start the server's side of one connection; `observer` as for a client."""
-        hs = _context(Role.SERVER, self, observer)
-        return Connection(self, hs, server_handshake(hs, self))
-
-
-def _context(role: Role, terms: Terms, observer: Observer | None) -> HandshakeContext:
-    if observer is not None:
-        observer = _heard(observer)
-    transcript = Transcript()
-    return HandshakeContext(
-        role,
-        terms.draws,
-        terms.clock,
-        transcript,
-        Outbox(role, transcript, observer, terms.record_padding),
-        Inbox(observer, terms.max_certificate_bytes),
-        terms.clock.monotonic() + terms.handshake_timeout,
-        observer,
-        terms.staples,
-        None if terms.insecure_keylog is None else _logged(terms.insecure_keylog),
-    )
-
-
-def _heard(observer: Observer) -> Observer:
-    """Keep what an observer raises away from the connection: it goes to the log, and no more notes to it."""
-    listening = True
-
-    def note(what: Note) -> None:
-        nonlocal listening
-        if not listening:
-            return
-        try:
-            observer(what)
-        except Exception:
-            listening = False
-            logger.exception("the observer of a connection raised an error and hears no more of it")
-
-    return note
-
-
-def _logged(keylog: Callable[[str], None]) -> Callable[[str], None]:
-    """Keep what a key log raises away from the connection, and its words, which may be secret, from our log."""
-    listening = True
-
-    def tell(line: str) -> None:
-        nonlocal listening
-        if not listening:
-            return
-        try:
-            keylog(line)
-        except Exception as error:  # noqa: BLE001 - whatever it raises is no failure of the handshake
-            listening = False
-            logger.error("the key log of a connection failed and gets no more lines: %s", _place(error))
-
-    return tell
 
 
 class Connection:
@@ -144,12 +56,14 @@ class Connection:
     that it is over. Not safe for several threads at once.
     """
 
-    def __init__(self, terms: Terms, hs: HandshakeContext, script: Script[HandshakeResult]) -> None:
-        self._terms = terms
+    def __init__(self, settings: Settings, hs: HandshakeContext, script: Script[HandshakeResult]) -> None:
+        self._settings = settings
         self._hs = hs
         self._out = hs.out
         self._life = Lifecycle()
         self._position = Position(hs)
+        speaks_12 = Version.TLS12 in settings.negotiation.versions
+        self._incoming = Incoming(hs, self._position, speaks_12=speaks_12)
         self._exporter: Exporter | None = None
         self._after: AfterHandshake | AfterHandshake12 | None = None
         self._peer: Peer | None = None  # after an end in order
@@ -158,7 +72,7 @@ class Connection:
         self._queue = bytearray()
         self._failure: TLSError | None = None
         self._handshake: ScriptRunner[HandshakeResult] | None = ScriptRunner(
-            script, terms.clock, self._establish, heed=self._position.heed
+            script, settings.clock, self._establish, heed=self._position.heed
         )
         self._run(self._handshake.resume)
 
@@ -242,10 +156,9 @@ class Connection:
         if not self._life.reads:
             return []
         if self._after is not None and (content := self._hs.inbox.open_data(data)) is not None:
-            self._after.data_came()
             if not self._position.confirmed:
                 self._position.confirm()
-            return [Data(content)]
+            return [self._deliver(content)]
         if not self.wants_data and self._hs.inbox.buffered + len(data) > UNOPENED_LIMIT:
             raise UsageError("receive: the connection waits for an answer; see wants_data")
         self._hs.inbox.feed(data)
@@ -255,7 +168,7 @@ class Connection:
         """Say that the peer will send no more. Without close_notify before it, that is `Truncated` (6.1)."""
         if not self._life.take(Input.END_OF_FILE).heeded:
             return []
-        if self._life.is_open and self._terms.insecure_ignore_truncation:
+        if self._life.is_open and self._settings.limits.ignores_truncation:
             return [self._peer_closes()]
         return [self._fail(self._position.cut(), None)]
 
@@ -362,12 +275,12 @@ class Connection:
 
         An answer that was not provided in time is missing, and what waited for it goes on without it.
         """
-        now = self._terms.clock.monotonic()
+        now = self._settings.clock.monotonic()
         for runner in self._runners():
             if runner.is_late:
                 return self._run(runner.go_on_without)
         if self._handshake is not None and now >= self._hs.deadline:
-            late = Blame(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._terms.handshake_timeout})
+            late = Blame(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._settings.limits.handshake_timeout})
             return [self._refuse(late)]
         again = self._revalidation
         if again is None or again.deadline is None or now < again.deadline:
@@ -440,7 +353,7 @@ class Connection:
         except Blame as caught:
             blamed = Blame(caught.fault, caught.facts, caught.reasons, caught.left_out)
         except Exception as caught:  # noqa: BLE001 - whatever else escapes is our defect, and fails closed
-            defect = _place(caught)
+            defect = place_of(caught)
         if blamed is not None:
             events.append(self._refuse(blamed))
         elif defect is not None:
@@ -450,62 +363,23 @@ class Connection:
 
     def _advance(self, events: list[Event]) -> bool:
         """Take one message, alert or piece of data; False when there is none."""
-        inbox = self._hs.inbox
-        message = inbox.message()
-        if message is not None:
-            self._take_message(*message, events)
-            return True
-        record = inbox.record()
-        if record is None:
+        came = self._incoming.take()
+        if came is None:
             return False
-        content_type, content = record
-        if content_type == DATA:
-            self._take_data(content, events)
-        elif content_type == ALERT:
-            self._take_alert(content, events)
-        elif content_type == CHANGE:
-            self._take_change(events)
-        elif content_type != HANDSHAKE:
-            blame(Fault.UNEXPECTED_RECORD, got=spelled(ContentType, content_type))
-        # An alert under application keys may be the very refusal that a client waits for.
-        if not self._position.confirmed and inbox.epoch is Epoch.APPLICATION and content_type != ALERT:
-            self._position.confirm()
+        if isinstance(came, bytes):
+            events.append(self._deliver(came))
+        elif isinstance(came, AlertMessage):
+            events.append(self._heed_alert(came))
+        elif self._handshake is not None:
+            events.extend(self._handshake.resume(came))
+        elif self._after is not None and not isinstance(came, ChangeCipherSpec):
+            events.extend(self._after.take(came))
         return True
 
-    def _take_message(self, code: int, raw: bytes, events: list[Event]) -> None:
-        hs = self._hs
-        law = self._position.law
-        if code not in law.accepts:
-            if code == HandshakeType.hello_request and self._is_12 and hs.role is Role.CLIENT:
-                request = decode_message(code, raw[4:], Version.TLS12)
-                if hs.observer is not None:
-                    ids = message_ids(Role.SERVER, code, Version.TLS12)
-                    hs.observer(MessageSeen(False, request, raw, hs.inbox.epoch, ids))
-                hs.inbox.count_empty()
-                return
-            blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=law.expected)
-        message = decode_message(code, raw[4:], hs.inbox.version)
-        if hs.observer is not None:
-            ids = message_ids(hs.role.other, code, hs.inbox.version)
-            hs.observer(MessageSeen(False, message, raw, hs.inbox.epoch, ids))
-        check_extensions(message, hs.inbox.offered)
+    def _deliver(self, data: bytes) -> Data:
         if self._after is not None:
-            events.extend(self._after.take(message))
-            return
-        hs.transcript.receive(raw)
-        self._resume(message, events)
-
-    def _take_change(self, events: list[Event]) -> None:
-        """In TLS 1.2 a ChangeCipherSpec comes when it is awaited, and never before keys exist."""
-        if not self._position.law.accepts_change:
-            blame(Fault.UNEXPECTED_MESSAGE, got="change_cipher_spec", expected=self._position.law.expected)
-        self._resume(ChangeCipherSpec(), events)
-
-    def _resume(self, value: object, events: list[Event]) -> None:
-        """Let the handshake go on with what it waited for."""
-        if self._handshake is None:
-            raise TypeError("there is no script to resume")
-        events.extend(self._handshake.resume(value))
+            self._after.data_came()
+        return Data(data)
 
     def _establish(self, result: HandshakeResult) -> list[Event]:
         self._position.complete(result.negotiated)
@@ -513,12 +387,12 @@ class Connection:
         self._handshake = None
         self._exporter = result.exporter
         if result.verified is not None:
-            self._revalidation = Revalidation(self._hs, self._terms, result.verified)
+            self._revalidation = Revalidation(self._hs, self._settings, result.verified)
         if self._is_12:
             self._after = AfterHandshake12(self._out, self._life)
         else:
-            if isinstance(self._terms, ClientTerms) and self._terms.post_handshake_auth:
-                self._client_auth = ClientAuthentication(self._hs, self._terms, self._life)
+            if self._settings.identity.is_shown_later:
+                self._client_auth = ClientAuthentication(self._hs, self._settings, self._life)
             self._after = AfterHandshake(self._hs.inbox, self._out, self._life, self._client_auth)
         self._hs.transcript.forget()
         if self._queue:
@@ -527,47 +401,18 @@ class Connection:
             self._out.data(queue)
         return [*map(Warned, result.warnings), Established(result.peer)]
 
-    def _take_data(self, data: bytes, events: list[Event]) -> None:
-        if self._after is None:
-            blame(Fault.UNEXPECTED_MESSAGE, got="application data", expected=self._position.law.expected)
-        if not data:
-            self._hs.inbox.count_empty()
-            return
-        self._after.data_came()
-        events.append(Data(data))
-
-    def _take_alert(self, content: bytes, events: list[Event]) -> None:
-        """Take an alert: most of them end the connection (RFC 9846 6, RFC 5246 7.2.2)."""
-        alert = decode_alert(content)
-        if self._hs.observer is not None:
-            self._hs.observer(AlertSeen(False, alert.level, alert.description, self._hs.inbox.epoch))
-        if self._is_passed_over(alert):
-            self._hs.inbox.count_empty()
-            return
+    def _heed_alert(self, alert: AlertMessage) -> Event:
+        """Most alerts end the connection (RFC 9846 6, RFC 5246 7.2.2)."""
         if alert.description == Alert.CLOSE_NOTIFY and self._life.is_open:
-            events.append(self._peer_closes())
-            return
+            return self._peer_closes()
         later = self._after is not None and self._after.asked_later
-        error = self._position.refusal(alert.description, asked_later=later)
-        events.append(self._fail(error, None))
+        return self._fail(self._position.refusal(alert.description, asked_later=later), None)
 
     def _peer_closes(self) -> PeerClosed:
         self._life.take(Input.CLOSE_NOTIFY)
         if self._life.is_over:
             self._let_go()
         return PeerClosed()
-
-    def _is_passed_over(self, alert: AlertMessage) -> bool:
-        """In TLS 1.3 the level says nothing (RFC 9846 6); in TLS 1.2 a warning is no more than that.
-
-        Before any version is chosen, a server of TLS 1.2 may warn of the name asked for (RFC 6066 3).
-        """
-        is_warning = alert.level == AlertLevel.warning
-        if self._is_12:
-            return is_warning and alert.description != Alert.CLOSE_NOTIFY
-        if alert.description == Alert.UNRECOGNIZED_NAME and self._position.step is Step.WAIT_SH:
-            return is_warning and Version.TLS12 in self._terms.version_codes
-        return alert.description == Alert.USER_CANCELED
 
     def _refuse(self, blame: Blame) -> Failed:
         """Refuse the peer for what it is blamed for."""
@@ -599,14 +444,3 @@ class Connection:
 
 # What stands for the choices before there are any; its version is never told.
 _NOTHING_AGREED = Negotiated(Version.TLS13)
-
-
-def _place(error: Exception) -> str:
-    """Say what kind of error arose and where, without any value: values may be secret."""
-    places = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        places.append(f"{code.co_name}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return f"{type(error).__name__} in {' > '.join(places)}"

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from bothways.errors import UsageError
+from bothways.tls.clock import Clock
 from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import Event, EvidenceWanted, Request, SignatureWanted
 from bothways.tls.handshake.script import Agreed, Enter, Script, Wait
-from bothways.tls.handshake.settings import Clock
 from bothways.tls.handshake.verification import evidence_found
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.http_exchange import EvidenceReply, Missing

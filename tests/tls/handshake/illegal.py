@@ -10,12 +10,15 @@ from collections.abc import Collection, Iterable, Mapping
 
 import pytest
 
-from bothways import Connection, Event, Fault, PeerFault
+from bothways import Connection, Fault, PeerFault
 from bothways.iana import Alert
 from bothways.roles import Role, Version
 from bothways.tls.events import Note
 from bothways.tls.handshake.message_io import Outbox
-from bothways.tls.handshake.steps import Law, Step, law_of
+from bothways.tls.handshake.position import Position
+from bothways.tls.handshake.script import ChangeCipherSpec
+from bothways.tls.handshake.steps import Law, Step
+from bothways.tls.incoming import Incoming
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.tls13 import Finished
 from pair import Pair
@@ -28,10 +31,10 @@ Lie = Message | bytes | Act
 class Place:
     """Before the message or ChangeCipherSpec with this number, at this step, under this law."""
 
-    def __init__(self, number: int, connection: Connection) -> None:
+    def __init__(self, number: int, position: Position) -> None:
         self.number = number
-        self.step = connection.step
-        self.law: Law = law_of(connection._hs.role, connection.step, connection._hs.inbox.version)
+        self.step = position.step
+        self.law: Law = position.law
 
     def __repr__(self) -> str:
         return f"{self.step.name} ({self.number})"
@@ -52,28 +55,28 @@ def ends(talk: Pair, victim: Role) -> tuple[Connection, Connection]:
 def places(conversation: Conversation, victim: Role) -> list[Place]:
     """Where `victim` stands before each thing that it gets, and after the last."""
     found: list[Place] = []
-    take, change = Connection._take_message, Connection._take_change
+    take, change = Incoming.message, Incoming.change
 
-    def watched(connection: Connection, code: int, raw: bytes, events: list[Event]) -> None:
-        note(connection)
-        take(connection, code, raw, events)
+    def watched(incoming: Incoming, code: int, raw: bytes) -> Message | None:
+        note(incoming.position)
+        return take(incoming, code, raw)
 
-    def changed(connection: Connection, events: list[Event]) -> None:
-        note(connection)
-        change(connection, events)
+    def changed(incoming: Incoming) -> ChangeCipherSpec:
+        note(incoming.position)
+        return change(incoming)
 
-    def note(connection: Connection) -> None:
-        if connection._hs.role is victim:
-            found.append(Place(len(found), connection))
+    def note(position: Position) -> None:
+        if position.role is victim:
+            found.append(Place(len(found), position))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Connection, "_take_message", watched)
-        patch.setattr(Connection, "_take_change", changed)
+        patch.setattr(Incoming, "message", watched)
+        patch.setattr(Incoming, "change", changed)
         talk = conversation.pair()
         talk.exchange()
     end, _ = ends(talk, victim)
     assert end.established
-    return [*found, Place(len(found), end)]
+    return [*found, Place(len(found), end._position)]
 
 
 def steps(conversation: Conversation) -> set[tuple[Role, Step]]:

@@ -39,7 +39,7 @@ SUITE = SUITES12[CipherSuite[ECDSA_SUITES[0]]]
 RSA_SUITE = SUITES12[CipherSuite[RSA_SUITES[0]]]
 RANDOMS = bytes([1]) * 32, bytes([2]) * 32
 PUBLIC = bytes([9]) + bytes(31)
-OFFERED = client_config().scheme_codes
+OFFERED = client_config().settings.negotiation.schemes
 ANCHORS = client_config().anchors
 
 

@@ -110,7 +110,7 @@ def test_client_signals_secure_renegotiation_in_either_way() -> None:
 
 
 def chosen(server: dict[str, Any], offer: ClientHello) -> tuple[str, int, int]:
-    choice = choose_12(server_config(client_auth="none", **server), read_offer_12(offer))
+    choice = choose_12(server_config(client_auth="none", **server).settings, read_offer_12(offer))
     return choice.suite.name, choice.group, choice.scheme
 
 
@@ -155,7 +155,7 @@ def test_server_never_chooses_a_hybrid_group() -> None:
 
 def test_server_and_client_without_a_shared_suite_or_scheme_or_group_part() -> None:
     """RFC 5246 7.4.1.3: handshake_failure, and the reason in our own words."""
-    terms = server_config(client_auth="none")
+    settings = server_config(client_auth="none").settings
     for offer, fault in (
         (offering("TLS_AES_128_GCM_SHA256"), Fault.NO_SHARED_CIPHER_SUITE),
         (offering(*TRANSPORT_SUITES), Fault.NO_SHARED_CIPHER_SUITE),
@@ -165,19 +165,19 @@ def test_server_and_client_without_a_shared_suite_or_scheme_or_group_part() -> N
         (offering(*ECDSA_SUITES, groups=(NamedGroup.x448,)), Fault.NO_SHARED_GROUP),
     ):
         with blames(fault):
-            choose_12(terms, read_offer_12(offer))
+            choose_12(settings, read_offer_12(offer))
 
 
 def test_long_list_of_schemes_is_gone_through_once_for_all_suites_and_credentials() -> None:
     """A hello of 64 KiB must not cost seconds where many credentials are served."""
-    terms = server_config(
+    settings = server_config(
         client_auth="none", credentials=[credentials(f"n{number}.example") for number in range(3)]
-    )
+    ).settings
     junk = Walked(range(0x2000, 0x9000))
     with blames(Fault.NO_SHARED_SCHEME):
-        choose_12(terms, read_offer_12(offering(*ECDSA_SUITES, schemes=junk)))
+        choose_12(settings, read_offer_12(offering(*ECDSA_SUITES, schemes=junk)))
     known = Walked((*junk, S.ecdsa_secp256r1_sha256))
-    assert choose_12(terms, read_offer_12(offering(*ECDSA_SUITES, schemes=known))).scheme == known[-1]
+    assert choose_12(settings, read_offer_12(offering(*ECDSA_SUITES, schemes=known))).scheme == known[-1]
 
 
 TRANSPORTING = {"insecure_rsa_key_transport": True, "credentials": deciphering()}
@@ -250,7 +250,7 @@ def test_credentials_that_no_version_can_use_are_a_config_error() -> None:
 
 def test_schemes_of_12_are_all_but_ml_dsa() -> None:
     """What a CertificateRequest of TLS 1.2 names."""
-    every = client_config().scheme_codes
+    every = client_config().settings.negotiation.schemes
     assert {S(code).name for code in set(every) - set(schemes_12(every))} == {"mldsa44", "mldsa65", "mldsa87"}
 
 
@@ -330,7 +330,7 @@ def test_client_chooses_by_certificate_types_and_schemes() -> None:
         credentials("client.example", "RSA-2048"),
         credentials("client.example", "Ed25519"),
     )
-    accepted = client_config().scheme_codes
+    accepted = client_config().settings.negotiation.schemes
 
     def shown(types: tuple[int, ...], *schemes: int) -> object:
         request = CertificateRequest(types, schemes, ())

@@ -22,7 +22,7 @@ from bothways import Connection, Fault, PeerFault, TLSError, Truncated
 from bothways.roles import Role
 from bothways.tls.crypto.groups import KeyOffer
 from bothways.tls.defaults import DRAWS
-from bothways.tls.handshake.settings import Terms
+from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.schedule13 import ApplicationSecrets, EarlySecret, HandshakeSecrets
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire.hello import ClientHello, ServerHello
@@ -98,7 +98,7 @@ def reachable(*roots: object) -> Iterator[object]:
         if isinstance(each, types.FunctionType):
             waiting += each.__closure__ or ()
             waiting += [each.__defaults__, each.__kwdefaults__]
-        elif not isinstance(each, (*CODE, Terms, Draws)):
+        elif not isinstance(each, (*CODE, Settings, Draws)):
             waiting += gc.get_referents(each)
             waiting += [getattr(each, "__context__", None), getattr(each, "__cause__", None)]
 
@@ -222,7 +222,7 @@ def canceled(end: Connection) -> None:
 
 
 def too_late(end: Connection) -> None:
-    clock = end._terms.clock
+    clock = end._settings.clock
     assert isinstance(clock, FrozenClock)
     clock.pass_time(1000)
     end.tick()
@@ -277,4 +277,4 @@ def test_connection_is_freed_without_the_collector() -> None:
 
 def test_configs_are_shared_and_not_entered() -> None:
     """The one thing that the walk leaves out is what outlives connections: its credentials hold a key."""
-    assert isinstance(client_config(), Terms) and isinstance(server_config(), Terms)
+    assert all(isinstance(each.settings, Settings) for each in (client_config(), server_config()))

@@ -14,7 +14,8 @@ from bothways.iana import HandshakeType
 from bothways.roles import Role
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.steps import LEGAL, Step
-from bothways.tls.wire.flight import decode_message
+from bothways.tls.incoming import Incoming
+from bothways.tls.wire.flight import Message, decode_message
 from bothways.tls.wire.hello import ServerHello, is_retry
 from tls.handshake.contexts import context
 from tls.handshake.conversations import CONVERSATIONS, steps_taken
@@ -57,17 +58,26 @@ Arrow = tuple[str, str, str]
 def arrows_taken(role: Role) -> Iterator[set[Arrow]]:
     """Within, every message that `role` takes is written down as an arrow of the figure."""
     taken: set[Arrow] = set()
-    take = Connection._take_message
+    seen: list[tuple[int, bytes]] = []
+    take, advance = Incoming.message, Connection._advance
 
-    def watched(connection: Connection, code: int, raw: bytes, events: list[Any]) -> None:
+    def watched(incoming: Incoming, code: int, raw: bytes) -> Message | None:
+        seen.append((code, raw))
+        return take(incoming, code, raw)
+
+    def advanced(connection: Connection, events: list[Any]) -> bool:
         start = connection.step
-        take(connection, code, raw, events)
-        if connection._hs.role is role:
+        seen.clear()
+        more = advance(connection, events)
+        if connection._position.role is role:
             end = connection.step
-            taken.add((SPELLED.get(start, start.name), called(code, raw), SPELLED.get(end, end.name)))
+            for code, raw in seen:
+                taken.add((SPELLED.get(start, start.name), called(code, raw), SPELLED.get(end, end.name)))
+        return more
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Connection, "_take_message", watched)
+        patch.setattr(Incoming, "message", watched)
+        patch.setattr(Connection, "_advance", advanced)
         yield taken
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
-from bothways import Connection
 from bothways.iana import HandshakeType
 from bothways.roles import Role
 from bothways.tls.events import Epoch, MessageSeen, Note, RecordSeen
+from bothways.tls.handshake.script import ChangeCipherSpec
 from bothways.tls.handshake.steps import LEGAL12, Step
+from bothways.tls.incoming import Incoming
 from bothways.tls.wire.extensions import CertificateStatus
 from tamper import instead_of, lying
 from tls.handshake.conversations import steps_taken
@@ -41,19 +41,19 @@ def test_messages_come_in_the_order_of_the_figure(
     """RFC 5246 figure 1: with ChangeCipherSpec where it stands."""
     heard: list[str] = []
     notes: list[Note] = []
-    change = Connection._take_change
+    change = Incoming.change
 
     def note(what: Note) -> None:
         if isinstance(what, MessageSeen) and not what.sent:
             heard.append(type(what.message).__name__)
         notes.append(what)
 
-    def changed(connection: Connection, events: list[Any]) -> None:
-        if connection._hs.role is role:
+    def changed(incoming: Incoming) -> ChangeCipherSpec:
+        if incoming.position.role is role:
             heard.append("[ChangeCipherSpec]")
-        change(connection, events)
+        return change(incoming)
 
-    monkeypatch.setattr(Connection, "_take_change", changed)
+    monkeypatch.setattr(Incoming, "change", changed)
     conversation = CONVERSATIONS[name]
     talk = conversation.pair()
     ends = {Role.CLIENT: talk.client, Role.SERVER: talk.server}

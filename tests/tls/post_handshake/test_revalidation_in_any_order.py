@@ -90,7 +90,7 @@ class Wild(Fetching):
             assert judge.peer is None and not judge.awaits_answer and judge.next_deadline() is None
         if judge.awaits_answer:
             deadline = judge.next_deadline()
-            assert deadline is not None and deadline <= judge._terms.clock.monotonic() + 8001
+            assert deadline is not None and deadline <= judge._settings.clock.monotonic() + 8001
             assert judge.peer is not None
 
 

@@ -27,7 +27,7 @@ from bothways.faults import Fault
 from bothways.iana import Alert, NamedGroup
 from bothways.net.channel import Channel, connect, wrap
 from bothways.roles import StepId
-from bothways.tls.connection import ClientConfig, ServerConfig
+from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.settings import KEY_TRANSPORT_SUITES
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch

@@ -13,7 +13,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import check_server_version
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
-from bothways.tls.handshake.settings import ClientTerms
+from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import codes
@@ -21,32 +21,34 @@ from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.trust.names import ServerName
 
 
-def client_handshake(hs: HandshakeContext, terms: ClientTerms, target: ServerName) -> Script[HandshakeResult]:
+def client_handshake(
+    hs: HandshakeContext, settings: ClientSettings, target: ServerName
+) -> Script[HandshakeResult]:
     """ClientHello, then as the version chosen has it (RFC 9846 2)."""
-    speaks_13 = Version.TLS13 in terms.version_codes
-    offers = tuple(offer(group, hs.draws) for group in terms.share_codes) if speaks_13 else ()
-    hello = client_hello(hs, terms, target, offers)
+    speaks_13 = Version.TLS13 in settings.negotiation.versions
+    offers = tuple(offer(group, hs.draws) for group in settings.negotiation.shares) if speaks_13 else ()
+    hello = client_hello(hs, settings, target, offers)
     hs.inbox.offered = codes(hello.extensions)
-    hs.out.version = max(terms.version_codes)
+    hs.out.version = max(settings.negotiation.versions)
     hs.out.send(hello)
     hs.inbox.ignores_change_cipher_spec = speaks_13
     answer = yield from expect(Step.WAIT_SH, ServerHello)
     version = check_server_version(hello, answer)
     yield Agreed(Negotiated(version))
     if version is Version.TLS12:
-        return (yield from client_handshake_12(hs, terms, target, hello, answer))
-    return (yield from client_handshake_13(hs, terms, target, hello, offers, answer))
+        return (yield from client_handshake_12(hs, settings, target, hello, answer))
+    return (yield from client_handshake_13(hs, settings, target, hello, offers, answer))
 
 
 def client_hello(
-    hs: HandshakeContext, terms: ClientTerms, target: ServerName, offers: Sequence[KeyOffer]
+    hs: HandshakeContext, settings: ClientSettings, target: ServerName, offers: Sequence[KeyOffer]
 ) -> ClientHello:
     """Offer everything that we accept, the preferred first (RFC 9846 4.2.2).
 
     The session ID is drawn though TLS 1.3 has no use for it: middleboxes of TLS 1.2 expect one (E.4).
     """
-    speaks_13 = Version.TLS13 in terms.version_codes
-    extensions = terms.hello_extensions
+    speaks_13 = Version.TLS13 in settings.negotiation.versions
+    extensions = settings.negotiation.hello
     if target.sni is not None:
         extensions = (ext.ServerName(target.sni), *extensions)
     if speaks_13:
@@ -56,7 +58,7 @@ def client_hello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=hs.draws.random(32),
         legacy_session_id=hs.draws.random(32) if speaks_13 else b"",
-        cipher_suites=terms.suite_codes,
+        cipher_suites=settings.negotiation.suites,
         legacy_compression_methods=bytes([CompressionMethod.null]),
         extensions=extensions,
     )

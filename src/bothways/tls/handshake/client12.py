@@ -33,7 +33,7 @@ from bothways.tls.handshake.negotiation12 import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
-from bothways.tls.handshake.settings import ClientTerms
+from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import main_lines
@@ -68,18 +68,22 @@ class Server12(NamedTuple):
 
 
 def client_handshake_12(
-    hs: HandshakeContext, terms: ClientTerms, target: ServerName, hello: ClientHello, answer: ServerHello
+    hs: HandshakeContext,
+    settings: ClientSettings,
+    target: ServerName,
+    hello: ClientHello,
+    answer: ServerHello,
 ) -> Script[HandshakeResult]:
     """Go on from a ServerHello of TLS 1.2 (RFC 5246 7.3)."""
-    negotiated, suite = check_choices(hs, terms, hello, answer)
+    negotiated, suite = check_choices(hs, settings, hello, answer)
     yield Agreed(negotiated)
     randoms = (hello.random, answer.random)
     promised = ext.find(answer.extensions or (), ext.EmptyStatusRequest) is not None
-    server = yield from server_authentication(hs, terms, target, suite, randoms, promised=promised)
+    server = yield from server_authentication(hs, settings, target, suite, randoms, promised=promised)
     if server.exchange is not None:
         negotiated = negotiated._replace(group=server.exchange.named_curve, scheme=server.exchange.algorithm)
         yield Agreed(negotiated)
-    own = send_certificate(hs, terms, server.request)
+    own = send_certificate(hs, settings, server.request)
     premaster = send_key_exchange(hs, server)
     extended = ext.find(answer.extensions or (), ext.ExtendedMainSecret) is not None
     secret = MainSecret(suite, premaster, hs.transcript.digest() if extended else None, *randoms)
@@ -91,12 +95,12 @@ def client_handshake_12(
 
 
 def check_choices(
-    hs: HandshakeContext, terms: ClientTerms, hello: ClientHello, answer: ServerHello
+    hs: HandshakeContext, settings: ClientSettings, hello: ClientHello, answer: ServerHello
 ) -> tuple[Negotiated, Suite]:
     """Check what the server chose, and hash and read as it has it from here on (step 1.2; RFC 5246 7.4.1.3)."""
     hs.inbox.version = hs.out.version = Version.TLS12
     suite = check_server_hello_12(
-        hello, answer, needs_extended_main_secret=not terms.insecure_without_extended_main_secret
+        hello, answer, needs_extended_main_secret=settings.negotiation.needs_extended_main_secret
     )
     hs.transcript.choose(suite.hash, keep_messages=True)
     protocol = chosen_protocol_12(hello, answer)
@@ -107,7 +111,7 @@ def check_choices(
 
 def server_authentication(
     hs: HandshakeContext,
-    terms: ClientTerms,
+    settings: ClientSettings,
     target: ServerName,
     suite: Suite,
     randoms: tuple[bytes, bytes],
@@ -125,9 +129,13 @@ def server_authentication(
     exchange = signed = staple = None
     if not suite.is_key_transport:
         staple, exchange = yield from key_exchange(promised=promised)
-        if exchange.named_curve not in terms.group_codes or exchange.named_curve not in CLASSIC_GROUPS:
+        if (
+            exchange.named_curve not in settings.negotiation.groups
+            or exchange.named_curve not in CLASSIC_GROUPS
+        ):
             blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, exchange.named_curve))
-        signed = check_exchange(hs, suite, chain, exchange, randoms, terms.scheme_codes, terms.anchors)
+        schemes, anchors = settings.negotiation.schemes, settings.trust.anchors
+        signed = check_exchange(hs, suite, chain, exchange, randoms, schemes, anchors)
     request = None
     if promised and suite.is_key_transport:
         staple, message = yield from request_or_done()
@@ -139,10 +147,10 @@ def server_authentication(
     usage = "keyEncipherment" if suite.is_key_transport else "digitalSignature"
     asked = VerificationRequest(
         chain=chain,
-        anchors=terms.anchors,
+        anchors=settings.trust.anchors,
         purpose=Purpose.SERVER,
         name=target,
-        revocation=terms.revocation,
+        revocation=settings.trust.revocation,
         key_usage=usage,
         leaf=None if signed is None else signed.leaf,
         staples=(staple,),
@@ -173,12 +181,12 @@ def request_or_done() -> Script[tuple[bytes | None, CertificateRequest | ServerH
 
 
 def send_certificate(
-    hs: HandshakeContext, terms: ClientTerms, request: CertificateRequest | None
+    hs: HandshakeContext, settings: ClientSettings, request: CertificateRequest | None
 ) -> ClientChoice:
     """Send the certificate that suits the request, or none; return what was chosen (RFC 5246 7.4.6)."""
     if request is None:
         return ClientChoice()
-    choice = choose_client_credentials_12(terms.own, request, terms.scheme_codes)
+    choice = choose_client_credentials_12(settings.identity.own, request, settings.negotiation.schemes)
     if choice.credentials is None:
         hs.out.send(Certificate(()))
     else:

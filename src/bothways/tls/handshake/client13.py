@@ -35,7 +35,7 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.script import Agreed, Script, expect
-from bothways.tls.handshake.settings import ClientTerms
+from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import application_lines, handshake_lines
@@ -66,7 +66,7 @@ class Server(NamedTuple):
 
 def client_handshake_13(
     hs: HandshakeContext,
-    terms: ClientTerms,
+    settings: ClientSettings,
     target: ServerName,
     hello: ClientHello,
     offers: Sequence[KeyOffer],
@@ -84,14 +84,14 @@ def client_handshake_13(
     encrypted = yield from expect(Step.WAIT_EE, EncryptedExtensions)
     negotiated = negotiated._replace(alpn=check_encrypted_extensions(hello, encrypted))
     yield Agreed(negotiated)
-    server = yield from server_authentication(hs, terms, target, secrets)
+    server = yield from server_authentication(hs, settings, target, secrets)
     application = secrets.application(hs.transcript.digest())
     hs.log_keys(application_lines, hello.random, application)
     theirs, ours = Protection(suite, application.server), Protection(suite, application.client)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
     cautions: tuple[Caution, ...] = ()
     if server.request is not None:
-        cautions = yield from client_authentication(hs, terms, server.request)
+        cautions = yield from client_authentication(hs, settings, server.request)
     send_finished(hs, suite, secrets.client_finished)
     hs.out.change_keys(ours, Epoch.APPLICATION)
     return HandshakeResult(
@@ -149,7 +149,7 @@ def agree(
 
 
 def server_authentication(
-    hs: HandshakeContext, terms: ClientTerms, target: ServerName, secrets: HandshakeSecrets
+    hs: HandshakeContext, settings: ClientSettings, target: ServerName, secrets: HandshakeSecrets
 ) -> Script[Server]:
     """Certificate, CertificateVerify, Finished, after an optional request; then judge (RFC 9846 4.5)."""
     request = None
@@ -163,15 +163,15 @@ def server_authentication(
     if not certificate.certificate_list:
         blame(Fault.EMPTY_SERVER_CERTIFICATE)
     proof = yield from expect(Step.WAIT_CV, CertificateVerify)
-    signed = check_proof(hs, certificate, proof, terms.scheme_codes, terms.anchors)
+    signed = check_proof(hs, certificate, proof, settings.negotiation.schemes, settings.trust.anchors)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server_finished, finished)
     asked = VerificationRequest(
         chain=signed.chain,
-        anchors=terms.anchors,
+        anchors=settings.trust.anchors,
         purpose=Purpose.SERVER,
         name=target,
-        revocation=terms.revocation,
+        revocation=settings.trust.revocation,
         leaf=signed.leaf,
         staples=signed.staples,
     )
@@ -180,13 +180,13 @@ def server_authentication(
 
 
 def client_authentication(
-    hs: HandshakeContext, terms: ClientTerms, request: CertificateRequest
+    hs: HandshakeContext, settings: ClientSettings, request: CertificateRequest
 ) -> Script[tuple[Caution, ...]]:
     """Send the certificate that suits the request and prove its key, or send none (RFC 9846 4.5.1.3).
 
     Returns what our user should know of the choice.
     """
-    choice = choose_for_request(terms.own, request, terms.scheme_codes)
+    choice = choose_for_request(settings.identity.own, request, settings.negotiation.schemes)
     if choice.credentials is None:
         hs.out.send(Certificate(b"", ()))
         return choice.cautions

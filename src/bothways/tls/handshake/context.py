@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bothways.roles import Role
+from bothways.tls.clock import Clock
 from bothways.tls.crypto.draws import Draws
 from bothways.tls.events import Observer
 from bothways.tls.handshake.message_io import Inbox, Outbox
-from bothways.tls.handshake.settings import Clock
 from bothways.tls.keys.transcript import Transcript
 from bothways.trust.credentials import Credentials
 from bothways.trust.ocsp_store import OCSPStore

@@ -33,7 +33,7 @@ from bothways.tls.handshake.negotiation import (
     asked_name,
     check_protocol,
 )
-from bothways.tls.handshake.settings import ServerTerms
+from bothways.tls.handshake.settings import Settings
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import CertificateRequest
@@ -99,14 +99,14 @@ def read_offer_12(hello: ClientHello) -> Offer12:
     )
 
 
-def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
+def choose_12(settings: Settings, offer: Offer12) -> Choice12:
     """Choose the first suite of ours for which the client has the rest too (RFC 5246 7.4.1.3, RFC 8422 5).
 
     A suite names the kind of key that signs, so suite, credentials and scheme are one choice.
     """
-    named = credentials_for(terms.own, offer.server_name, terms.refuses_unknown_name)
-    by_name = named is not terms.own
-    spoken = [code for code in terms.suite_codes if code in SUITES12]
+    named = credentials_for(settings.identity.own, offer.server_name, settings.identity.refuses_unknown_name)
+    by_name = named is not settings.identity.own
+    spoken = [code for code in settings.negotiation.suites if code in SUITES12]
     shared = [SUITES12[code] for code in spoken if code in offer.hello.cipher_suites]
     if not shared:
         blame(
@@ -114,9 +114,9 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
             offered=all_spelled(CipherSuite, offer.hello.cipher_suites),
             accepted=all_spelled(CipherSuite, spoken),
         )
-    groups = [group for group in terms.group_codes if group in CLASSIC_GROUPS]
+    groups = [group for group in settings.negotiation.groups if group in CLASSIC_GROUPS]
     group = next((group for group in groups if group in offer.groups), None)
-    asked = frozenset(terms.scheme_codes).intersection(offer.schemes)
+    asked = frozenset(settings.negotiation.schemes).intersection(offer.schemes)
     signable = False
     for suite in shared:
         for credentials in named:
@@ -124,7 +124,7 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
                 if may_decipher(credentials):
                     return Choice12(suite, credentials, 0, 0, by_name)
                 continue
-            scheme = choose_scheme_12(credentials, suite, asked, terms.scheme_codes)
+            scheme = choose_scheme_12(credentials, suite, asked, settings.negotiation.schemes)
             if scheme is not None and group is not None:
                 return Choice12(suite, credentials, group, scheme, by_name)
             signable = signable or scheme is not None
@@ -140,7 +140,7 @@ def choose_12(terms: ServerTerms, offer: Offer12) -> Choice12:
     blame(
         Fault.NO_SHARED_SCHEME,
         offered=all_spelled(SignatureScheme, offer.schemes),
-        accepted=all_spelled(SignatureScheme, sorted(makeable & set(terms.scheme_codes))),
+        accepted=all_spelled(SignatureScheme, sorted(makeable & set(settings.negotiation.schemes))),
     )
 
 

@@ -9,16 +9,16 @@ from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server12 import server_handshake_12
 from bothways.tls.handshake.server13 import server_handshake_13
-from bothways.tls.handshake.settings import ServerTerms
+from bothways.tls.handshake.settings import Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire.hello import ClientHello
 
 
-def server_handshake(hs: HandshakeContext, terms: ServerTerms) -> Script[HandshakeResult]:
+def server_handshake(hs: HandshakeContext, settings: Settings) -> Script[HandshakeResult]:
     """Await the ClientHello, then go on as the version chosen has it (RFC 9846 2)."""
     hello = yield from expect(Step.WAIT_CH, ClientHello)
-    version = choose_version(hello, terms.version_codes)
+    version = choose_version(hello, settings.negotiation.versions)
     yield Agreed(Negotiated(version))
     if version is Version.TLS12:
-        return (yield from server_handshake_12(hs, terms, hello))
-    return (yield from server_handshake_13(hs, terms, hello))
+        return (yield from server_handshake_12(hs, settings, hello))
+    return (yield from server_handshake_13(hs, settings, hello))

@@ -46,7 +46,7 @@ from bothways.tls.handshake.negotiation12 import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
-from bothways.tls.handshake.settings import ServerTerms
+from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import main_lines
@@ -70,33 +70,33 @@ from bothways.trust.verdict import Purpose
 
 
 def server_handshake_12(
-    hs: HandshakeContext, terms: ServerTerms, hello: ClientHello
+    hs: HandshakeContext, settings: Settings, hello: ClientHello
 ) -> Script[HandshakeResult]:
     """Go on from a ClientHello that offers no more than TLS 1.2 (RFC 5246 7.3)."""
     hs.inbox.version = hs.out.version = Version.TLS12
     offer = read_offer_12(hello)
-    if not offer.extended_main_secret and not terms.insecure_without_extended_main_secret:
+    if not offer.extended_main_secret and settings.negotiation.needs_extended_main_secret:
         blame(Fault.NO_EXTENDED_MAIN_SECRET)
-    choice = choose_12(terms, offer)
+    choice = choose_12(settings, offer)
     hs.transcript.choose(choice.suite.hash, keep_messages=True)
-    negotiated = agreed_12(choice, choose_protocol(offer.protocols, terms.protocols))
+    negotiated = agreed_12(choice, choose_protocol(offer.protocols, settings.negotiation.protocols))
     yield Agreed(negotiated)
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice)
-    randoms = (hello.random, marked_random(hs.draws.random(32), max(terms.version_codes)))
+    randoms = (hello.random, marked_random(hs.draws.random(32), max(settings.negotiation.versions)))
     send_identity(hs, offer, choice, randoms[1], negotiated.alpn)
     share = yield from send_exchange(hs, choice, randoms)
-    if terms.client_anchors is not None:
-        hs.out.send(*certificate_request(terms.scheme_codes, terms.authorities))
+    if settings.trust is not None:
+        hs.out.send(*certificate_request(settings.negotiation.schemes, settings.trust.authorities))
     hs.out.send(*_DONE)
-    chain = () if terms.client_anchors is None else (yield from client_certificate(terms))
+    chain = () if settings.trust is None else (yield from client_certificate(settings.trust))
     exchange = yield from expect(Step.WAIT_CKE, ClientKeyExchange)
     premaster = agree(hs, hello, choice, share, exchange)
     session_hash = hs.transcript.digest() if offer.extended_main_secret else None
     secret = MainSecret(choice.suite, premaster, session_hash, *randoms)
     hs.log_keys(main_lines, hello.random, secret)
-    signed = yield from client_proof(hs, terms, chain)
-    verified = yield from exchange_finished(hs, terms, secret, signed)
+    signed = yield from client_proof(hs, settings, chain)
+    verified = yield from exchange_finished(hs, settings, secret, signed)
     exporter = secret.exporter if offer.extended_main_secret else None
     return HandshakeResult(negotiated, exporter, verified, cautions_12(choice))
 
@@ -185,10 +185,10 @@ def certificate_request(schemes: tuple[int, ...], authorities: tuple[bytes, ...]
     return encoded(CertificateRequest(types, schemes_12(schemes), authorities))
 
 
-def client_certificate(terms: ServerTerms) -> Script[tuple[bytes, ...]]:
+def client_certificate(trust: PeerTrust) -> Script[tuple[bytes, ...]]:
     """Read the client's chain, which is empty where it has none (RFC 5246 7.4.6)."""
     certificate = yield from expect(Step.WAIT_CLIENT_CERT, Certificate)
-    if not certificate.certificate_list and terms.requires_client:
+    if not certificate.certificate_list and trust.requires_certificate:
         blame(Fault.NO_CERTIFICATE)
     return certificate.certificate_list
 
@@ -208,40 +208,40 @@ def agree(
     )
 
 
-def client_proof(hs: HandshakeContext, terms: ServerTerms, chain: tuple[bytes, ...]) -> Script[Signed | None]:
+def client_proof(hs: HandshakeContext, settings: Settings, chain: tuple[bytes, ...]) -> Script[Signed | None]:
     """Check that the client holds the key of the chain that it showed, if it showed one (RFC 5246 7.4.8)."""
     signed = None
-    if chain and terms.client_anchors is not None:
+    if chain and settings.trust is not None:
         proof = yield from expect(Step.WAIT_CLIENT_CV, CertificateVerify)
-        signed = check_client_proof(hs, chain, proof, terms.scheme_codes, terms.client_anchors)
+        signed = check_client_proof(hs, chain, proof, settings.negotiation.schemes, settings.trust.anchors)
     hs.transcript.forget_messages()
     return signed
 
 
 def exchange_finished(
-    hs: HandshakeContext, terms: ServerTerms, secret: MainSecret, signed: Signed | None
+    hs: HandshakeContext, settings: Settings, secret: MainSecret, signed: Signed | None
 ) -> Script[Verified | None]:
     """Await the client's Finished, judge the client, and only then send ours (steps 4.1, 3.3, 4.2)."""
     yield from expect(Step.WAIT_CLIENT_CCS, ChangeCipherSpec)
     hs.inbox.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
     finished = yield from expect(Step.WAIT_CLIENT_FINISHED, Finished)
     check_finished_12(hs, secret, finished)
-    verified = yield from judge_client(hs, terms, signed)
+    verified = yield from judge_client(hs, settings, signed)
     hs.out.change_cipher_spec()
     hs.out.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
     send_finished_12(hs, secret)
     return verified
 
 
-def judge_client(hs: HandshakeContext, terms: ServerTerms, signed: Signed | None) -> Script[Verified | None]:
+def judge_client(hs: HandshakeContext, settings: Settings, signed: Signed | None) -> Script[Verified | None]:
     """Judge a client that proved its key; one that showed no certificate stays anonymous."""
-    if signed is None or terms.client_anchors is None:
+    if signed is None or settings.trust is None:
         return None
     asked = VerificationRequest(
         chain=signed.chain,
-        anchors=terms.client_anchors,
+        anchors=settings.trust.anchors,
         purpose=Purpose.CLIENT,
-        revocation=terms.revocation,
+        revocation=settings.trust.revocation,
         leaf=signed.leaf,
     )
     return (yield from judge(hs, asked))

@@ -37,7 +37,7 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
-from bothways.tls.handshake.settings import ServerTerms
+from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge
 from bothways.tls.keys.keylog import application_lines, handshake_lines
@@ -54,7 +54,6 @@ from bothways.tls.wire.tls13 import (
     EncryptedExtensions,
     Finished,
 )
-from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
@@ -72,22 +71,22 @@ class Choice(NamedTuple):
 
 
 def server_handshake_13(
-    hs: HandshakeContext, terms: ServerTerms, hello: ClientHello
+    hs: HandshakeContext, settings: Settings, hello: ClientHello
 ) -> Script[HandshakeResult]:
     """Go on from the first ClientHello: agree on keys, prove ourselves, judge the client (RFC 9846 2)."""
     offer = read_offer(hello)
-    choice = choose(terms, offer)
+    choice = choose(settings, offer)
     hs.transcript.choose(choice.suite.hash)
     hs.inbox.ignores_change_cipher_spec = True
     hs.inbox.early_data_left = EARLY_DATA_LIMIT if offer.early_data else 0
     share = offer.share_of(choice.group)
     if share is None:
-        offer, share = yield from retry(hs, terms, offer, choice)
+        offer, share = yield from retry(hs, settings, offer, choice)
     secrets = agree(hs, offer, choice, share)
     negotiated = Negotiated(Version.TLS13, choice.suite, choice.group, choice.alpn, choice.scheme)
     yield Agreed(negotiated)
-    anchors = terms.client_anchors
-    server_parameters(hs, terms, choice)
+    trust = settings.trust
+    server_parameters(hs, settings, choice)
     with_status = ext.find(offer.hello.extensions or (), ext.StatusRequest) is not None
     yield from prove(hs, choice.credentials, choice.scheme, with_status=with_status)
     send_finished(hs, choice.suite, secrets.server_finished)
@@ -96,18 +95,18 @@ def server_handshake_13(
     ours, theirs = Protection(choice.suite, application.server), Protection(choice.suite, application.client)
     hs.out.change_keys(ours, Epoch.APPLICATION)
     signed = None
-    if anchors is not None:
-        signed = yield from client_authentication(hs, terms, anchors)
+    if trust is not None:
+        signed = yield from client_authentication(hs, settings, trust)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     check_finished(hs, choice.suite, secrets.client_finished, finished)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
     verified = None
-    if signed is not None and anchors is not None:
+    if signed is not None and trust is not None:
         asked = VerificationRequest(
             chain=signed.chain,
-            anchors=anchors,
+            anchors=trust.anchors,
             purpose=Purpose.CLIENT,
-            revocation=terms.revocation,
+            revocation=trust.revocation,
             leaf=signed.leaf,
             staples=signed.staples,
         )
@@ -115,21 +114,21 @@ def server_handshake_13(
     return HandshakeResult(negotiated, partial(exporter, application.exporter, suite=choice.suite), verified)
 
 
-def choose(terms: ServerTerms, offer: Offer) -> Choice:
+def choose(settings: Settings, offer: Offer) -> Choice:
     """Choose suite, group, credentials, scheme and application protocol (RFC 9846 4.2.1)."""
-    suite = SUITES13[choose_suite(offer.hello.cipher_suites, terms.suite_codes_13)]
-    group = choose_group(offer.groups, terms.group_codes)
-    alpn = choose_protocol(offer.protocols, terms.protocols)
-    named = credentials_for(terms.own, offer.server_name, terms.refuses_unknown_name)
-    credentials, scheme = choose_server_credentials(named, offer.schemes, terms.scheme_codes)
-    return Choice(suite, group, credentials, scheme, alpn, named is not terms.own)
+    suite = SUITES13[choose_suite(offer.hello.cipher_suites, settings.negotiation.suites_13)]
+    group = choose_group(offer.groups, settings.negotiation.groups)
+    alpn = choose_protocol(offer.protocols, settings.negotiation.protocols)
+    named = credentials_for(settings.identity.own, offer.server_name, settings.identity.refuses_unknown_name)
+    credentials, scheme = choose_server_credentials(named, offer.schemes, settings.negotiation.schemes)
+    return Choice(suite, group, credentials, scheme, alpn, named is not settings.identity.own)
 
 
 def retry(
-    hs: HandshakeContext, terms: ServerTerms, offer: Offer, choice: Choice
+    hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice
 ) -> Script[tuple[Offer, bytes]]:
     """Ask for a ClientHello with a share for the chosen group (RFC 9846 4.2.4)."""
-    cookie = hs.draws.random(32) if terms.retry_cookie else None
+    cookie = hs.draws.random(32) if settings.negotiation.retry_cookie else None
     extensions: tuple[ext.Extension, ...] = (
         ext.SelectedVersion(ProtocolVersion.TLSv1_3),
         ext.RetryGroup(choice.group),
@@ -167,12 +166,14 @@ def agree(hs: HandshakeContext, offer: Offer, choice: Choice, peer_share: bytes)
     return secrets
 
 
-def server_parameters(hs: HandshakeContext, terms: ServerTerms, choice: Choice) -> None:
+def server_parameters(hs: HandshakeContext, settings: Settings, choice: Choice) -> None:
     """Send EncryptedExtensions and, where clients are judged, CertificateRequest (RFC 9846 4.4)."""
     hs.out.send(*encrypted_extensions(choice.by_name, choice.alpn))
-    if terms.client_anchors is not None:
-        schemes = terms.scheme_codes, terms.certificate_scheme_codes
-        request, hs.inbox.offered = certificate_request(*schemes, terms.authorities, terms.asks_status)
+    if settings.trust is not None:
+        schemes = settings.negotiation.schemes, settings.negotiation.certificate_schemes
+        request, hs.inbox.offered = certificate_request(
+            *schemes, settings.trust.authorities, settings.asks_status
+        )
         hs.out.send(*request)
 
 
@@ -206,17 +207,17 @@ def certificate_request(
 
 
 def client_authentication(
-    hs: HandshakeContext, terms: ServerTerms, anchors: TrustStore
+    hs: HandshakeContext, settings: Settings, trust: PeerTrust
 ) -> Script[Signed | None]:
     """Certificate and CertificateVerify of the client, or an empty Certificate where that may pass."""
     certificate = yield from expect(Step.WAIT_CERT, Certificate)
     check_context(certificate, b"")
     if not certificate.certificate_list:
-        if terms.requires_client:
+        if trust.requires_certificate:
             blame(Fault.NO_CERTIFICATE)
         return None
     proof = yield from expect(Step.WAIT_CV, CertificateVerify)
-    return check_proof(hs, certificate, proof, terms.scheme_codes, anchors)
+    return check_proof(hs, certificate, proof, settings.negotiation.schemes, trust.anchors)
 
 
 def _server_hello(

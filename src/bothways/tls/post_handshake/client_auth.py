@@ -16,7 +16,7 @@ from bothways.tls.handshake.authentication13 import certificate_message
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import choose_for_request
 from bothways.tls.handshake.script import Script, signing_elsewhere
-from bothways.tls.handshake.settings import ClientTerms
+from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.lifecycle import Lifecycle
@@ -39,10 +39,10 @@ class ClientAuthentication:
     `runners` has the answers that wait for a signature by a key that is held elsewhere; data goes on meanwhile.
     """
 
-    def __init__(self, hs: HandshakeContext, terms: ClientTerms, life: Lifecycle) -> None:
+    def __init__(self, hs: HandshakeContext, settings: Settings, life: Lifecycle) -> None:
         self._hs = hs
         self._life = life
-        self._terms = terms
+        self._settings = settings
         self._handshake = hs.transcript.branch()
         self.asked = 0
         self.runners: list[ScriptRunner[None]] = []
@@ -57,14 +57,17 @@ class ClientAuthentication:
                 expected="no further one",
             )
         runner = ScriptRunner(
-            self._answered(request), self._hs.clock, self._sent, patience=self._terms.handshake_timeout
+            self._answered(request),
+            self._hs.clock,
+            self._sent,
+            patience=self._settings.limits.handshake_timeout,
         )
         self.runners.append(runner)
         return runner.resume()
 
     def _answered(self, request: CertificateRequest) -> Script[None]:
         """Certificate, CertificateVerify, Finished, by a branch of the transcript and the keys of the moment."""
-        choice = choose_for_request(self._terms.own, request, self._terms.scheme_codes)
+        choice = choose_for_request(self._settings.identity.own, request, self._settings.negotiation.schemes)
         asked = self._handshake.branch()
         asked.add(encode_message(request))
         answer = None

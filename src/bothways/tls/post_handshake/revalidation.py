@@ -13,7 +13,7 @@ from bothways.tls.events import Caution, Event, Peer, Warned
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.script import Script
-from bothways.tls.handshake.settings import Terms
+from bothways.tls.handshake.settings import Settings
 from bothways.tls.handshake.verification import check_at_hand, conclude, reach_verdict
 from bothways.tls.runner import ScriptRunner
 from bothways.trust.evidence.jitter import ahead
@@ -33,10 +33,11 @@ class Revalidation:
     scale of the monotonic clock; None for never.
     """
 
-    def __init__(self, hs: HandshakeContext, terms: Terms, verified: Verified) -> None:
+    def __init__(self, hs: HandshakeContext, settings: Settings, verified: Verified) -> None:
         self._hs = hs
-        self._terms = terms
-        self._clock = terms.clock
+        self._timeout = settings.limits.handshake_timeout
+        self._judge_again = "never" if settings.trust is None else settings.trust.judge_again
+        self._clock = settings.clock
         self._verified = verified
         self._in_time = False
         self._look_at = self._next_time()
@@ -52,13 +53,13 @@ class Revalidation:
     def evidence_changed(self) -> bool:
         """Whether there is other evidence than the peer was judged by, where that is heeded."""
         verified = self._verified
-        return self._terms.judge_again == "change" and verified.generation != verified.request.generation
+        return self._judge_again == "change" and verified.generation != verified.request.generation
 
     def look(self) -> Sequence[Event]:
         """Judge where that is due."""
         if self.evidence_changed:
             return self.judge()
-        if self._terms.judge_again == "never" or self._clock.now() <= self._look_at:
+        if self._judge_again == "never" or self._clock.now() <= self._look_at:
             self.deadline = self._next_look()
             return ()
         return self.judge(in_time=self._clock.now() <= self.peer.verdict.valid_until)
@@ -76,7 +77,7 @@ class Revalidation:
             return ()
         self._in_time = in_time
         self._seen(self._verified.request.generation)
-        patience = self._terms.handshake_timeout
+        patience = self._timeout
         script = self._judged_anew(self._clock.monotonic() + patience)
         self.runner = ScriptRunner(script, self._clock, self._keep, patience=patience)
         self.deadline = None
@@ -115,7 +116,7 @@ class Revalidation:
         return self._in_time and self._clock.now() <= self.peer.verdict.valid_until
 
     def _next_look(self) -> float | None:
-        if self._terms.judge_again == "never":
+        if self._judge_again == "never":
             return None
         left = (self._look_at - self._clock.now()).total_seconds()
         wait = 0.0 if self.evidence_changed else max(left, 0.0) + 1
@@ -127,7 +128,7 @@ class Revalidation:
         Then many connections do not ask one responder at once, and a failure of it has time to pass.
         """
         now, until = self._clock.now(), self.peer.verdict.valid_until
-        never = self._terms.judge_again == "never"
+        never = self._judge_again == "never"
         if never or not self._verified.request.may_fetch or until - now <= AHEAD:
             return until
         return ahead(now, until, self._hs.draws.random)

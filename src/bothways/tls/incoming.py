@@ -1,0 +1,125 @@
+"""What comes from the peer, one thing at a time: checked against the step, decoded, told to the observer.
+
+A message that may not come is never decoded, and nothing is opened before it is asked for.
+"""
+
+from __future__ import annotations
+
+from bothways.faults import Fault, blame
+from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType
+from bothways.iana import name as spelled
+from bothways.roles import Role, Version
+from bothways.tls.events import AlertSeen, Epoch, MessageSeen
+from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.position import Position
+from bothways.tls.handshake.script import ChangeCipherSpec
+from bothways.tls.handshake.steps import Step, message_ids
+from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE
+from bothways.tls.wire.alert import AlertMessage, decode_alert
+from bothways.tls.wire.flight import Message, check_extensions, decode_message
+
+Came = Message | ChangeCipherSpec | AlertMessage | bytes
+
+
+class Incoming:
+    """Hands out what came. `speaks_12`: our own configuration allows TLS 1.2."""
+
+    def __init__(self, hs: HandshakeContext, position: Position, *, speaks_12: bool) -> None:
+        self._hs = hs
+        self._inbox = hs.inbox
+        self.position = position
+        self._speaks_12 = speaks_12
+
+    def take(self) -> Came | None:
+        """Return the next message, alert or piece of data; None when nothing is left to open."""
+        while True:
+            raw = self._inbox.message()
+            came: Came | None
+            if raw is not None:
+                came = self.message(*raw)
+            else:
+                record = self._inbox.record()
+                if record is None:
+                    return None
+                came = self._content(*record)
+            if came is not None:
+                return came
+
+    def _content(self, content_type: int, content: bytes) -> Came | None:
+        """Return what a record holds, None where that is handed out as messages or means nothing."""
+        # An alert under application keys may be the very refusal that a client waits for.
+        if content_type == ALERT:
+            return self._alert(content)
+        if not self.position.confirmed and self._inbox.epoch is Epoch.APPLICATION:
+            self.position.confirm()
+        if content_type == DATA:
+            return self._data(content)
+        if content_type == CHANGE:
+            return self.change()
+        if content_type != HANDSHAKE:
+            blame(Fault.UNEXPECTED_RECORD, got=spelled(ContentType, content_type))
+        return None
+
+    def message(self, code: int, raw: bytes) -> Message | None:
+        """Decode a message that may come at this step."""
+        hs, inbox, law = self._hs, self._inbox, self.position.law
+        if code not in law.accepts:
+            if (
+                code == HandshakeType.hello_request
+                and inbox.version is Version.TLS12
+                and hs.role is Role.CLIENT
+            ):
+                self._tell(decode_message(code, raw[4:], Version.TLS12), code, raw)
+                inbox.count_empty()
+                return None
+            blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=law.expected)
+        message = decode_message(code, raw[4:], inbox.version)
+        if hs.observer is not None:
+            self._tell(message, code, raw)
+        check_extensions(message, inbox.offered)
+        if self.position.step is not Step.CONNECTED:
+            hs.transcript.receive(raw)
+        return message
+
+    def _tell(self, message: Message, code: int, raw: bytes) -> None:
+        if self._hs.observer is not None:
+            ids = message_ids(self._hs.role.other, code, self._inbox.version)
+            self._hs.observer(MessageSeen(False, message, raw, self._inbox.epoch, ids))
+
+    def _data(self, content: bytes) -> bytes | None:
+        if self.position.step is not Step.CONNECTED:
+            expected = self.position.law.expected
+            blame(Fault.UNEXPECTED_MESSAGE, got="application data", expected=expected)
+        if not content:
+            self._inbox.count_empty()
+            return None
+        return content
+
+    def change(self) -> ChangeCipherSpec:
+        """In TLS 1.2 a ChangeCipherSpec comes when it is awaited, and never before keys exist."""
+        law = self.position.law
+        if not law.accepts_change:
+            blame(Fault.UNEXPECTED_MESSAGE, got="change_cipher_spec", expected=law.expected)
+        return ChangeCipherSpec()
+
+    def _alert(self, content: bytes) -> AlertMessage | None:
+        """Return an alert, unless it is one that is passed over (RFC 9846 6, RFC 5246 7.2.2)."""
+        alert = decode_alert(content)
+        if self._hs.observer is not None:
+            self._hs.observer(AlertSeen(False, alert.level, alert.description, self._inbox.epoch))
+        if self._is_passed_over(alert):
+            self._inbox.count_empty()
+            return None
+        return alert
+
+    def _is_passed_over(self, alert: AlertMessage) -> bool:
+        """In TLS 1.3 the level says nothing (RFC 9846 6); in TLS 1.2 a warning is no more than that.
+
+        Before any version is chosen, a server of TLS 1.2 may warn of the name asked for (RFC 6066 3).
+        """
+        is_warning = alert.level == AlertLevel.warning
+        if self.position.version is Version.TLS12:
+            return is_warning and alert.description != Alert.CLOSE_NOTIFY
+        if alert.description == Alert.UNRECOGNIZED_NAME and self.position.step is Step.WAIT_SH:
+            return is_warning and self._speaks_12
+        return alert.description == Alert.USER_CANCELED

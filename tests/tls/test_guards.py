@@ -1,0 +1,61 @@
+"""Functions of our user that raise: the connection goes on, and no secret gets into a log."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from bothways.roles import Progress
+from bothways.tls.events import Note, Progressed
+from bothways.tls.guards import guarded_keylog, guarded_observer, place_of
+
+NOTE = Progressed(Progress.HELLO)
+
+
+def test_an_observer_that_raises_is_logged_once_and_hears_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    """What was noted before is kept."""
+    heard: list[Note] = []
+
+    def observer(note: Note) -> None:
+        heard.append(note)
+        if len(heard) == 2:
+            raise ValueError("full")
+
+    guarded = guarded_observer(observer)
+    with caplog.at_level(logging.ERROR, "bothways"):
+        for _ in range(4):
+            guarded(NOTE)
+    assert len(heard) == 2
+    assert caplog.text.count("hears no more of it") == 1 and "ValueError: full" in caplog.text
+
+
+def test_a_key_log_that_raises_is_told_by_its_place_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """RFC 9850: its lines are secret, and may stand in what it raises."""
+    lines: list[str] = []
+
+    def keylog(line: str) -> None:
+        lines.append(line)
+        raise OSError(f"cannot write {line}")
+
+    guarded = guarded_keylog(keylog)
+    with caplog.at_level(logging.ERROR, "bothways"):
+        guarded("CLIENT_RANDOM 00 secret")
+        guarded("CLIENT_RANDOM 00 other")
+    assert lines == ["CLIENT_RANDOM 00 secret"]
+    assert "OSError in" in caplog.text and "keylog:" in caplog.text
+    assert "secret" not in caplog.text and "CLIENT_RANDOM" not in caplog.text
+
+
+def test_the_place_of_an_error_names_functions_and_lines_and_no_value() -> None:
+    """From the outermost to where it was raised."""
+
+    def inner() -> None:
+        raise KeyError("a secret")
+
+    try:
+        inner()
+    except KeyError as error:
+        place = place_of(error)
+    assert place.startswith("KeyError in test_the_place_of_an_error")
+    assert " > inner:" in place and "secret" not in place
