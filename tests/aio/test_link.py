@@ -322,7 +322,7 @@ async def test_a_client_that_nobody_judged_is_taken_in_slices_after_its_handshak
         link, transport = link_source.Link(config.connection(), Watch(config.settings)), Silent()
         link.connection_made(transport)
         engine = skins.client_config(own).connection(server_name="localhost")
-        while not link.account.established:
+        while not link.status.established:
             link.data_received(engine.data_to_send())
             engine.receive(bytes(transport.written))
             transport.written.clear()

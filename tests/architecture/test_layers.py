@@ -52,7 +52,7 @@ INSIDE = {
         ("keys", "record"),
         ("events",),
         ("guards",),
-        ("handshake", "account"),
+        ("handshake", "driver"),
         ("runner", "lifecycle"),
         ("post_handshake", "incoming"),
         ("connection",),

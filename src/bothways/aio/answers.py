@@ -11,7 +11,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from bothways.tls.account import Answers
+from bothways.tls.driver import Answers
 from bothways.tls.events import ChecksWanted, EvidenceWanted, Request, SignatureWanted
 from bothways.tls.handshake.settings import Settings
 from bothways.trust.evidence.http_exchange import EvidenceReply

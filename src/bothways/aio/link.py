@@ -16,8 +16,8 @@ from typing import Literal, cast
 from bothways.aio.answers import Finder, Found, Signer, answer_to
 from bothways.aio.watch import Watch
 from bothways.errors import UsageError, logged
-from bothways.tls.account import Account, Answers
 from bothways.tls.connection import Connection
+from bothways.tls.driver import Answers, ConnectionStatus
 from bothways.tls.events import Event, Request
 
 Confirmation = Literal["accepted", "refused", "unknown"]
@@ -36,7 +36,7 @@ ANONYMOUS_SLICE = 64 * 1024
 class Link(asyncio.Protocol):
     """The protocol under a pair of streams; not for users.
 
-    `buffer` holds what was received and not yet read; `account` has how the connection stands.
+    `buffer` holds what was received and not yet read; `status` has how the connection stands.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Link(asyncio.Protocol):
         self.connection = connection
         connection.defer_checks()
         self.buffer = bytearray()
-        self.account = Account(self._keep)
+        self.status = ConnectionStatus(self._keep)
         self._watch = watch
         self._limit = limit
         self._idle_timeout = idle_timeout
@@ -87,29 +87,29 @@ class Link(asyncio.Protocol):
     @property
     def closing(self) -> bool:
         """Whether `close` was called or the connection is gone."""
-        return self._closing or self._lost or self.account.failure is not None
+        return self._closing or self._lost or self.status.failure is not None
 
     async def until_established(self) -> None:
         """Wait for the end of the handshake, or raise its failure."""
-        await self._until(lambda: self.account.established or self.account.failure is not None)
-        if self.account.failure is not None and not self.buffer:
-            self.account.raise_failure()
+        await self._until(lambda: self.status.established or self.status.failure is not None)
+        if self.status.failure is not None and not self.buffer:
+            self.status.raise_failure()
 
     async def until_readable(self) -> None:
         """Wait for data, the peer's end, or a failure."""
-        await self._until(lambda: bool(self.buffer) or self.account.peer_closed or self.closing)
+        await self._until(lambda: bool(self.buffer) or self.status.peer_closed or self.closing)
 
     async def until_more(self, size: int) -> None:
         """Wait for more than `size` bytes in the buffer, the peer's end, or a failure."""
         if self._reading_paused and self.connection.wants_data and not self.transport.is_closing():
             self._reading_paused = False
             self.transport.resume_reading()
-        await self._until(lambda: len(self.buffer) > size or self.account.peer_closed or self.closing)
+        await self._until(lambda: len(self.buffer) > size or self.status.peer_closed or self.closing)
 
     async def until_writable(self) -> None:
         """Wait until the transport has room again, or raise what ended the connection."""
-        await self._until(lambda: not self._writing_paused or self._lost or self.account.failure is not None)
-        self.account.raise_failure()
+        await self._until(lambda: not self._writing_paused or self._lost or self.status.failure is not None)
+        self.status.raise_failure()
 
     async def until_lost(self) -> None:
         """Wait until the transport is gone."""
@@ -122,7 +122,7 @@ class Link(asyncio.Protocol):
                 await self._until(lambda: self.connection.confirmed or self.closing)
         if self.connection.confirmed:
             return "accepted"
-        return "refused" if self.account.refused else "unknown"
+        return "refused" if self.status.refused else "unknown"
 
     def taken(self) -> None:
         """Some of the buffer was read: let the peer go on when there is room."""
@@ -133,7 +133,7 @@ class Link(asyncio.Protocol):
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Seal data and hand it to the transport."""
         self._heed_news()
-        self.account.raise_failure()
+        self.status.raise_failure()
         if self._lost:
             raise UsageError("the connection is closed")
         self.connection.send(data)
@@ -147,9 +147,9 @@ class Link(asyncio.Protocol):
 
     def judge_again(self) -> None:
         """Judge the peer by the evidence now at hand; raise if it no longer passes."""
-        if self.account.failure is None and not self._lost:
+        if self.status.failure is None and not self._lost:
             self._take(self.connection.judge_again())
-        self.account.raise_failure()
+        self.status.raise_failure()
 
     def close(self, linger: float) -> None:
         """Say goodbye and close, after waiting up to `linger` seconds for the peer's own end."""
@@ -158,7 +158,7 @@ class Link(asyncio.Protocol):
             return
         self._closing = True
         self.end()
-        if linger > 0 and not self._transport.is_closing() and not self.account.peer_closed:
+        if linger > 0 and not self._transport.is_closing() and not self.status.peer_closed:
             self._drain_for(linger)
         else:
             self._transport.close()
@@ -168,7 +168,7 @@ class Link(asyncio.Protocol):
         """Close at once; before the handshake is done the peer is told that we gave up."""
         self._closing = True
         if self._transport is not None and not self._lost:
-            if not self.account.established and self.account.failure is None:
+            if not self.status.established and self.status.failure is None:
                 self.end()
                 self._drain_for(LINGER_SECONDS)
             else:
@@ -189,7 +189,7 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Let the engine judge what came; after the end it is thrown away, up to a limit."""
         self._heed_news()
-        if self.account.failure is not None or self._closing:
+        if self.status.failure is not None or self._closing:
             self._discarded += len(data)
             if self._discarded > LINGER_BYTES:
                 self.transport.abort()
@@ -204,18 +204,18 @@ class Link(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Tell an end from a cut (RFC 9846 6.1); our own direction may stay open."""
-        if self._closing or self.account.failure is not None:
+        if self._closing or self.status.failure is not None:
             return False
         if self._unfed:
             self._eof_follows = True
             return True
         self._take(self.connection.receive_eof())
-        return self.account.failure is None
+        return self.status.failure is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the engine knows better
         """The transport is gone: whoever waits is told what that means."""
         self._lost = True
-        if not self._closing and self.account.failure is None:
+        if not self._closing and self.status.failure is None:
             if self._unfed and self.connection.wants_data:
                 self._note(self.connection.receive(self._next_slice()))
             self._note(self.connection.receive_eof())
@@ -243,7 +243,7 @@ class Link(asyncio.Protocol):
         self._note(events)
         self._drop_answers()
         self._flush()
-        if self.account.failure is not None:
+        if self.status.failure is not None:
             self._wind_up()
         self._feed_soon()
         self._regulate()
@@ -251,13 +251,13 @@ class Link(asyncio.Protocol):
         self._wake()
 
     def _note(self, events: list[Event]) -> None:
-        was_open, known = self.account.established, len(self.account.warnings)
-        requests = self.account.take(events)
-        for warning in self.account.warnings[known:] if was_open else ():
+        was_open, known = self.status.established, len(self.status.warnings)
+        requests = self.status.take(events)
+        for warning in self.status.warnings[known:] if was_open else ():
             logger.warning(
                 "connection with %s: %s", self.transport.get_extra_info("peername"), logged(warning)
             )
-        if self.account.established and not was_open:
+        if self.status.established and not was_open:
             self._watch.join(self._judge_if_due)
         for request in requests:
             self._answering[request] = self._loop.create_task(self._answer(request))
@@ -281,12 +281,10 @@ class Link(asyncio.Protocol):
 
     def _without_answer(self, request: Request, error: Exception) -> list[Event]:
         """End a handshake that cannot go on; a connection that is open is judged by what there is."""
-        if self.account.established:
+        if self.status.established:
             logger.error("%s: %r", self._answers.without(request), error)
             return self.connection.provide(request, None)
-        self.account.failure = UsageError(
-            f"the handshake waited for an answer of ours that failed: {error!r}"
-        )
+        self.status.failure = UsageError(f"the handshake waited for an answer of ours that failed: {error!r}")
         self.connection.close()
         return []
 
@@ -307,7 +305,7 @@ class Link(asyncio.Protocol):
     def _feed(self) -> None:
         """Give the engine the next slice of what came, or all of it once the peer is trusted."""
         self._feeding = None
-        if self.account.failure is not None or self._closing or self._lost:
+        if self.status.failure is not None or self._closing or self._lost:
             self._unfed.clear()
             return
         if not self.connection.wants_data:
@@ -319,7 +317,7 @@ class Link(asyncio.Protocol):
     @property
     def _turn(self) -> int:
         """How many bytes are taken in one turn of the loop."""
-        if not self.account.established:
+        if not self.status.established:
             return SLICE
         return sys.maxsize if self._lost or self.connection.peer is not None else ANONYMOUS_SLICE
 
@@ -341,12 +339,12 @@ class Link(asyncio.Protocol):
         if (
             self._transport is None
             or self._transport.is_closing()
-            or self.account.failure is not None
+            or self.status.failure is not None
             or self._closing
         ):
             return
         full = len(self.buffer) > (self._limit // 2 if self._reading_paused else self._limit)
-        stop = full or bool(self._unfed) or (not self.connection.wants_data and not self.account.peer_closed)
+        stop = full or bool(self._unfed) or (not self.connection.wants_data and not self.status.peer_closed)
         if stop and not self._reading_paused:
             self._transport.pause_reading()
         elif not stop and self._reading_paused:
@@ -355,7 +353,7 @@ class Link(asyncio.Protocol):
 
     def _wind_up(self) -> None:
         """After a failure: our alert must survive, so the write side is shut and what comes is drained."""
-        if not self.account.ended_by_peer and not self.transport.is_closing():
+        if not self.status.ended_by_peer and not self.transport.is_closing():
             self._drain_for(LINGER_SECONDS)
         else:
             self.transport.close()
@@ -412,14 +410,14 @@ class Link(asyncio.Protocol):
 
     def _tick(self) -> None:
         self._awaited = None
-        if self.account.established:
+        if self.status.established:
             self._watch.call_soon(self._judge_if_due)
         else:
             self._take(self.connection.tick())
 
     def _judge_if_due(self) -> None:
         """Judge the peer again if its verdict has lapsed or evidence changed."""
-        if self._lost or self._closing or self.account.failure is not None:
+        if self._lost or self._closing or self.status.failure is not None:
             return
         changed = self.connection.evidence_changed
         self._take(self.connection.judge_again() if changed else self.connection.tick())
@@ -433,11 +431,11 @@ class Link(asyncio.Protocol):
         self._spoke = self._loop.time()
 
     def _watch_idleness(self) -> None:
-        if self._idle_timeout is None or self._lost or self.account.failure is not None:
+        if self._idle_timeout is None or self._lost or self.status.failure is not None:
             return
         left = self._spoke + self._idle_timeout - self._loop.time()
         if left <= 0:
-            self.account.failure = TimeoutError(f"nothing was said for {self._idle_timeout:g} seconds")
+            self.status.failure = TimeoutError(f"nothing was said for {self._idle_timeout:g} seconds")
             self.end()
             self.transport.close()
             self._wake()

@@ -121,8 +121,8 @@ class ServerLink(Link):
 
     def evict(self) -> None:
         """End for another, and leave nothing to the system."""
-        if self.account.failure is None:
-            self.account.failure = Evicted("its place was given to another handshake")
+        if self.status.failure is None:
+            self.status.failure = Evicted("its place was given to another handshake")
         own = self.transport.get_extra_info("socket")
         if own is not None:
             with contextlib.suppress(OSError):
@@ -133,7 +133,7 @@ class ServerLink(Link):
     def _take(self, events: list[Event]) -> None:
         super()._take(events)
         self.place.waits = self.connection.wants_data
-        if self.account.established:
+        if self.status.established:
             self._server.left(self)
 
 

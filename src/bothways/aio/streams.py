@@ -69,7 +69,7 @@ class StreamReader:
 
     def at_eof(self) -> bool:
         """Whether the peer has ended and everything was read."""
-        return self._link.account.peer_closed and not self._link.buffer
+        return self._link.status.peer_closed and not self._link.buffer
 
     async def confirmed(self, timeout: float | None = None) -> Confirmation:
         """Say whether the peer has accepted us; see `StreamWriter.confirmed`."""
@@ -102,18 +102,18 @@ class StreamReader:
         finally:
             self._busy = False
         if not self._link.buffer:
-            self._link.account.raise_failure()
-            if not self._link.account.peer_closed:
+            self._link.status.raise_failure()
+            if not self._link.status.peer_closed:
                 raise UsageError("the connection was closed by its own side")
 
     async def _grown(self, size: int) -> bool:
         """Wait until there is more than `size` to read; False at the peer's end."""
         link = self._link
         while len(link.buffer) <= size:
-            if link.account.peer_closed:
+            if link.status.peer_closed:
                 return False
-            if link.account.failure is not None:
-                link.account.raise_failure()
+            if link.status.failure is not None:
+                link.status.raise_failure()
             if link.closing:
                 raise UsageError("the connection was closed by its own side")
             await link.until_more(size)
@@ -139,7 +139,7 @@ class StreamWriter:
 
         It stays known after the end: what came before the end came from this peer.
         """
-        return self._link.account.peer
+        return self._link.status.peer
 
     @property
     def version(self) -> str | None:
@@ -169,7 +169,7 @@ class StreamWriter:
     @property
     def warnings(self) -> list[Caution]:
         """What a user should know although nothing failed."""
-        return self._link.account.warnings
+        return self._link.status.warnings
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -193,7 +193,7 @@ class StreamWriter:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send `data`; await `drain` before sending much more."""
-        if self._link.closing and self._link.account.failure is None:
+        if self._link.closing and self._link.status.failure is None:
             raise UsageError("write: the connection is closed")
         self._link.send(data)
 
@@ -212,7 +212,7 @@ class StreamWriter:
 
     def write_eof(self) -> None:
         """Send close_notify: we shall send no more, and may go on reading (RFC 9846 6.1)."""
-        self._link.account.raise_failure()
+        self._link.status.raise_failure()
         self._link.end()
 
     def close(self, linger: float = 0.0) -> None:

@@ -21,9 +21,9 @@ from typing import Any, Literal, Self
 
 from bothways.errors import TLSError, UsageError, logged
 from bothways.net.files import open_file
-from bothways.tls.account import Account, Answers
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
+from bothways.tls.driver import Answers, ConnectionStatus
 from bothways.tls.events import Caution, Event, EvidenceWanted, Observer, Peer, Request, SignatureWanted
 from bothways.tls.handshake.settings import Settings
 from bothways.trust.evidence.http_exchange import EvidenceReply
@@ -128,7 +128,7 @@ class Channel:
         self._writing = threading.Lock()  # held while waiting for the peer to read
         self._incoming: deque[bytes] = deque()
         self._outgoing = bytearray()
-        self._account = Account(self._incoming.append)
+        self._status = ConnectionStatus(self._incoming.append)
         self._closed = False
         self._handshake_ends: float | None = None
         self._files = 0
@@ -141,12 +141,12 @@ class Channel:
 
         It stays known after the end: what came before the end came from this peer.
         """
-        return self._account.peer
+        return self._status.peer
 
     @property
     def warnings(self) -> list[Caution]:
         """What a user should know although nothing failed."""
-        return self._account.warnings
+        return self._status.warnings
 
     @property
     def version(self) -> str | None:
@@ -184,7 +184,7 @@ class Channel:
             while True:
                 if self._connection.confirmed:
                     return "accepted"
-                if self._account.refused:
+                if self._status.refused:
                     return "refused"
                 if self._over() or not _readable(self._sock, _left(deadline)):
                     return "unknown"
@@ -203,8 +203,8 @@ class Channel:
             return b""
         with self._reading:
             while not self._incoming:
-                self._account.raise_failure()
-                if self._account.peer_closed:
+                self._status.raise_failure()
+                if self._status.peer_closed:
                     return b""
                 self._check_open()
                 self._await_peer()
@@ -235,7 +235,7 @@ class Channel:
                 self._look()
                 self._judge_if_due()
             with self._writing:
-                self._account.raise_failure()
+                self._status.raise_failure()
                 self._check_open()
                 with self._engine:
                     self._connection.send(view[start : start + SEND_SIZE])
@@ -263,7 +263,7 @@ class Channel:
         """Say that we shall send no more (close_notify, RFC 9846 6.1); the peer may go on."""
         if how == socket.SHUT_RD:
             raise UsageError("shutdown: there is no way to tell a TLS peer that we stopped reading")
-        self._account.raise_failure()
+        self._status.raise_failure()
         self._check_open()
         self._say_goodbye()
 
@@ -287,7 +287,7 @@ class Channel:
         """
         if self._sock.fileno() < 0:
             return
-        if not self._account.established and self._account.failure is None:
+        if not self._status.established and self._status.failure is None:
             with contextlib.suppress(OSError), self._engine:
                 self._connection.close()
                 self._sock.settimeout(0)
@@ -344,16 +344,16 @@ class Channel:
         try:
             self._exchange(timeout)
         except BaseException:
-            if self._account.failure is None:
+            if self._status.failure is None:
                 self.abort()
             raise
         if not self._incoming:
-            self._account.raise_failure()
+            self._status.raise_failure()
 
     def _exchange(self, timeout: float | None) -> None:
         ours = self._handshake_ends = _deadline(timeout)
         self._collect_and_flush()
-        while not self._account.established and self._account.failure is None:
+        while not self._status.established and self._status.failure is None:
             theirs = self._engine_deadline()
             soonest = min((each for each in (ours, theirs) if each is not None), default=None)
             if _readable(self._sock, _left(soonest)):
@@ -375,11 +375,11 @@ class Channel:
         with self._engine:
             events = self._connection.judge_again()
         self._heed(events)
-        self._account.raise_failure()
+        self._status.raise_failure()
 
     def _judge_if_due(self) -> None:
         """Judge the peer again if its verdict has lapsed or evidence changed, where that was asked for."""
-        if not self._judges_again or self._account.failure is not None or self._sock.fileno() < 0:
+        if not self._judges_again or self._status.failure is not None or self._sock.fileno() < 0:
             return
         with self._engine:
             changed = self._connection.evidence_changed
@@ -388,16 +388,16 @@ class Channel:
 
     def _heed(self, events: list[Event]) -> None:
         """Take what came of judging again; another thread that waits for the peer ends the connection itself."""
-        known = len(self._account.warnings)
-        requests = self._account.take(events)
-        for warning in self._account.warnings[known:]:
+        known = len(self._status.warnings)
+        requests = self._status.take(events)
+        for warning in self._status.warnings[known:]:
             logger.warning("connection with %s: %s", self._address(), logged(warning))
         for request in requests:
             self._find(request)
         try:
             self._collect_and_flush()
         finally:
-            if self._account.failure is not None:
+            if self._status.failure is not None:
                 self._end_reading()
 
     def _find(self, request: Request) -> None:
@@ -462,10 +462,10 @@ class Channel:
             self._read_once()
             return
         for wait in self._looks():
-            if self._account.failure is not None:
+            if self._status.failure is not None:
                 self._wind_up()
                 return
-            if _readable(self._sock, wait) and self._account.failure is None:
+            if _readable(self._sock, wait) and self._status.failure is None:
                 self._read_once()
                 return
 
@@ -484,20 +484,20 @@ class Channel:
         try:
             self._collect_and_flush()
         finally:
-            if self._account.failure is not None:
+            if self._status.failure is not None:
                 self._wind_up()
 
     def _note(self, events: list[Event]) -> None:
-        requests = deque(self._account.take(events))
+        requests = deque(self._status.take(events))
         while requests:
             request = requests.popleft()
-            if self._account.established:
+            if self._status.established:
                 self._find(request)
                 continue
             answer = self._answers.answer(self._in_time(request))
             with self._engine:
                 events = self._connection.provide(request, answer)
-            requests += self._account.take(events)
+            requests += self._status.take(events)
 
     def _in_time(self, request: Request) -> Request:
         """Have evidence looked for no longer than the handshake may take."""
@@ -558,7 +558,7 @@ class Channel:
                 self._after_broken_pipe()
                 raise
             finally:
-                if sent < len(chunk) and self._account.failure is None:
+                if sent < len(chunk) and self._status.failure is None:
                     with self._engine:
                         self._outgoing[:0] = chunk[sent:]
 
@@ -567,18 +567,18 @@ class Channel:
 
         A last alert is not waited with for long.
         """
-        if self._account.failure is not None:
+        if self._status.failure is not None:
             if not _is_ready(self._sock, LINGER_SECONDS, writing=True):
                 raise BrokenPipeError("the peer takes nothing more")
         elif self._judges_again:
             for wait in self._looks():
-                self._account.raise_failure()
+                self._status.raise_failure()
                 if _is_ready(self._sock, wait, writing=True):
                     return
 
     def _send_some(self, data: memoryview) -> int:
         """Send what there is room for; only who judges nobody again may wait in the system for more room."""
-        if not self._judges_again and self._account.failure is None:
+        if not self._judges_again and self._status.failure is None:
             return self._sock.send(data)
         try:
             return self._sock.send(data, _AT_ONCE)
@@ -588,14 +588,14 @@ class Channel:
     def _after_broken_pipe(self) -> None:
         """Read what the peer said before it went away: its alert tells more than a broken pipe."""
         self._outgoing.clear()
-        if self._account.failure is None and self._reading.acquire(timeout=LINGER_SECONDS):
+        if self._status.failure is None and self._reading.acquire(timeout=LINGER_SECONDS):
             try:
                 with contextlib.suppress(OSError):
                     for _ in self._bounded_reads():
                         self._read_once()
             finally:
                 self._reading.release()
-        self._account.raise_failure()
+        self._status.raise_failure()
 
     def _bounded_reads(self) -> Iterator[None]:
         deadline = time.monotonic() + LINGER_SECONDS
@@ -615,7 +615,7 @@ class Channel:
 
     def _wind_up(self) -> None:
         """Let our alert reach the peer, then close: closing with unread data would destroy it."""
-        if not self._account.ended_by_peer:
+        if not self._status.ended_by_peer:
             self._finish_writing()
             self._discard(LINGER_SECONDS)
         self._sock.close()
@@ -623,7 +623,7 @@ class Channel:
     def _close_socket(self, linger: float) -> None:
         if self._sock.fileno() < 0:
             return
-        if self._account.failure is None:
+        if self._status.failure is None:
             self._sock.settimeout(
                 LINGER_SECONDS if self._timeout is None else min(self._timeout, LINGER_SECONDS)
             )
@@ -660,7 +660,7 @@ class Channel:
         return not self._connection.confirmed and not self._over()
 
     def _over(self) -> bool:
-        return self._account.failure is not None or self._account.peer_closed or self._sock.fileno() < 0
+        return self._status.failure is not None or self._status.peer_closed or self._sock.fileno() < 0
 
     def _check_open(self) -> None:
         if self._sock.fileno() < 0 or (self._closed and not self._files):

@@ -1,4 +1,4 @@
-"""What a connection's events add up to, and who answers what it waits for: one account for every skin."""
+"""What a connection's events add up to, and who answers what it waits for: one status for every skin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bothways import Caution, PeerAlert, SignatureWanted, Truncated, UsageError
 from bothways.errors import TLSError
 from bothways.iana import Alert, SignatureScheme
 from bothways.roles import StepId
-from bothways.tls.account import Account, Answers
+from bothways.tls.driver import Answers, ConnectionStatus
 from bothways.tls.events import Data, Established, EvidenceWanted, Failed, PeerClosed, Warned
 from bothways.trust.evidence.fetch_policy import Fetch
 from pair import NOON, Pair
@@ -24,7 +24,7 @@ def alert(step: StepId) -> PeerAlert:
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=str)
-def test_the_account_of_a_conversation_has_all_that_its_events_told(conversation: Conversation) -> None:
+def test_the_status_of_a_conversation_has_all_that_its_events_told(conversation: Conversation) -> None:
     """Data in order, the peer, and the peer's end."""
     talk: Pair = conversation.pair()
     talk.exchange()
@@ -33,21 +33,21 @@ def test_the_account_of_a_conversation_has_all_that_its_events_told(conversation
     talk.client.close()
     talk.exchange()
     came: list[bytes] = []
-    account = Account(came.append)
-    assert account.take(talk.server_events) == []
-    assert account.established and account.peer_closed and account.failure is None
+    status = ConnectionStatus(came.append)
+    assert status.take(talk.server_events) == []
+    assert status.established and status.peer_closed and status.failure is None
     assert b"".join(came) == b"onetwo"
-    assert account.peer == talk.server.peer
+    assert status.peer == talk.server.peer
 
 
 def test_requests_among_events_are_handed_back_and_nothing_beside_them_is_lost() -> None:
     """A connection may wait for several answers at once."""
-    account = Account(list[bytes]().append)
+    status = ConnectionStatus(list[bytes]().append)
     events = [Warned(Caution.NO_CREDENTIALS), REQUEST, Established(None), WANTED]
-    assert account.take(events) == [REQUEST, WANTED]
-    assert account.established and account.warnings == [Caution.NO_CREDENTIALS]
-    assert account.take([PeerClosed()]) == []
-    assert account.peer_closed
+    assert status.take(events) == [REQUEST, WANTED]
+    assert status.established and status.warnings == [Caution.NO_CREDENTIALS]
+    assert status.take([PeerClosed()]) == []
+    assert status.peer_closed
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_an_end_is_told_by_whom_it_came_and_whether_it_is_a_refusal_of_us(
     error: TLSError, ended_by_peer: bool, refused: bool
 ) -> None:
     """In TLS 1.3 a client learns at step 3 whether it is accepted."""
-    account = Account(list[bytes]().append)
-    account.raise_failure()
-    account.take([Data(b"kept"), Failed(error)])
-    assert (account.ended_by_peer, account.refused) == (ended_by_peer, refused)
+    status = ConnectionStatus(list[bytes]().append)
+    status.raise_failure()
+    status.take([Data(b"kept"), Failed(error)])
+    assert (status.ended_by_peer, status.refused) == (ended_by_peer, refused)
     with pytest.raises(type(error)):
-        account.raise_failure()
+        status.raise_failure()
 
 
 def test_each_request_goes_to_whoever_answers_such_ones() -> None:

@@ -30,7 +30,7 @@ S = TypeVar("S")
 E = TypeVar("E")
 
 
-class Account:
+class ConnectionStatus:
     """How one connection stands by its events so far.
 
     `peer` stays known after the end: what came before the end came from this peer. `failure` is what ended
