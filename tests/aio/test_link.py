@@ -24,9 +24,11 @@ from bothways import (
     PeerFault,
     Truncated,
 )
-from bothways.aio import link as link_source
+from bothways.aio import protocol as source
+from bothways.aio.link import Link
 from bothways.aio.watch import Watch
 from bothways.tls.connection import Connection
+from bothways.tls.driver import ANONYMOUS_SLICE, LINGER_BYTES, SLICE
 
 pytestmark = pytest.mark.network
 
@@ -181,9 +183,9 @@ async def test_our_alert_reaches_a_peer_that_is_still_sending():
 async def test_draining_is_bounded_in_time_and_bytes(monkeypatch=None):
     """A peer that never ends does not hold us."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(link_source, "LINGER_SECONDS", 0.05)
+        patch.setattr(source, "LINGER_SECONDS", 0.05)
         async with serving(echo) as server:
-            for extra in (b"", bytes(3 * link_source.LINGER_BYTES)):
+            for extra in (b"", bytes(3 * LINGER_BYTES)):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port(server))
                 writer.write(b"no TLS at all " + extra)
                 with contextlib.suppress(OSError):
@@ -239,8 +241,8 @@ async def test_what_a_stranger_sends_is_taken_in_slices_between_which_others_hav
                 while sum(size for size, _ in taken) < 20_004 * 6:
                     await asyncio.sleep(0.01)
             counting.cancel()
-    assert max(size for size, _ in taken) <= link_source.SLICE
-    sliced = [turn for size, turn in taken if size == link_source.SLICE]
+    assert max(size for size, _ in taken) <= SLICE
+    sliced = [turn for size, turn in taken if size == SLICE]
     assert len(sliced) >= 20
     assert len(set(sliced)) == len(sliced)
 
@@ -319,21 +321,21 @@ async def test_a_client_that_nobody_judged_is_taken_in_slices_after_its_handshak
     payload = bytes(range(256)) * 800
     config = skins.server_config(client_auth="request")
     for own in (None, skins.client()):
-        link, transport = link_source.Link(config.connection(), Watch(config.settings)), Silent()
-        link.connection_made(transport)
+        link, transport = Link(config.connection(), Watch(config.settings)), Silent()
+        link.tls.connection_made(transport)
         engine = skins.client_config(own).connection(server_name="localhost")
         while not link.status.established:
-            link.data_received(engine.data_to_send())
+            link.tls.data_received(engine.data_to_send())
             engine.receive(bytes(transport.written))
             transport.written.clear()
         with sizes_received() as taken:
             engine.send(payload)
             flight = engine.data_to_send()
-            link.data_received(flight)
+            link.tls.data_received(flight)
             while len(link.buffer) < len(payload):
                 await asyncio.sleep(0)
         assert bytes(link.buffer) == payload
-        limit = link_source.ANONYMOUS_SLICE
+        limit = ANONYMOUS_SLICE
         whole, rest = divmod(len(flight), limit)
         assert taken == ([limit] * whole + [rest] if own is None else [len(flight)])
-        link.connection_lost(None)
+        link.tls.connection_lost(None)

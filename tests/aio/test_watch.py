@@ -172,9 +172,9 @@ async def test_a_verdict_that_lapses_ends_its_connection():
         reader, writer = await open_to(server)
         await worker.until(lambda: worker.here)
         link = worker.here["Ada"]._link
-        assert link._deadline is not None
+        assert link.tls._timer is not None
         clock.by = skins.END - skins.START
-        link._tick()
+        link.tls._tick()
         with pytest.raises(PeerAlert) as caught:
             await reader.read(1)
         assert caught.value.alert == Alert.CERTIFICATE_EXPIRED

@@ -52,11 +52,12 @@ INSIDE = {
         ("keys", "record"),
         ("events",),
         ("guards",),
-        ("handshake", "driver"),
+        ("handshake",),
         ("runner", "lifecycle"),
         ("post_handshake", "incoming"),
         ("connection",),
         ("config",),
+        ("driver",),
     ),
 }
 

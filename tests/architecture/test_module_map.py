@@ -25,6 +25,8 @@ ELSEWHERE = {
     "diagnosis/situation.py": "diagnosis/test_observer.py",
     "diagnosis/causes.py": "diagnosis/test_diagnosis.py",
     "iana.py": "tls/wire/test_words.py",
+    "aio/transport.py": "aio/test_protocol.py",
+    "net/pipe.py": "net/test_channel.py",
     "tls/clock.py": "tls/test_defaults.py",
     "tls/handshake/authentication13.py": "tls/handshake/test_faults_of_authentication.py",
     "tls/handshake/server.py": "tls/handshake/test_server13.py",

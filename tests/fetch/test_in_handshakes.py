@@ -255,7 +255,7 @@ async def test_a_client_that_is_cancelled_while_it_waits_leaves_nothing_behind()
 def names_of_tasks() -> set[str]:
     """What of ours still runs to fetch something."""
     running = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}
-    return {each for each in running if each.startswith(("Fetcher.", "Link."))}
+    return {each for each in running if each.startswith(("Fetcher.", "TLSProtocol."))}
 
 
 @run

@@ -19,7 +19,7 @@ import pytest
 
 import pki
 from bothways import Connection, TLSError
-from bothways.aio.link import Link
+from bothways.aio.protocol import TLSProtocol
 from bothways.aio.server import start_server
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Files, HandshakeFacts, explain
@@ -221,7 +221,7 @@ async def _served(attack: Attack) -> tuple[int, float]:
     client, server = attack.course._configs
     with pytest.MonkeyPatch.context() as patch, lying(attack.liar, attack.edit), budgets() as made:
         for name in ("data_received", "_feed", "eof_received", "connection_lost"):
-            patch.setattr(Link, name, metered(getattr(Link, name)))
+            patch.setattr(TLSProtocol, name, metered(getattr(TLSProtocol, name)))
         listening = await start_server(_silent, "127.0.0.1", 0, server)
         async with listening:
             liar = client.connection("localhost")

@@ -101,7 +101,7 @@ def test_a_channel_signs_by_its_signer_and_data_goes_on(tmp_path: Path) -> None:
         net.connect("127.0.0.1", server.port, config(), "localhost", signer=signer) as channel,
     ):
         assert read(channel.recv, 7) == b"one two"
-        until_signed(channel._connection)
+        until_signed(channel._pipe.driver.connection)
         channel.sendall(b"and three")
         assert read(channel.recv, 5) == b" four"
     assert server.known == [skins.client().chain[0]]
@@ -150,7 +150,7 @@ def test_a_signer_that_fails_shows_no_certificate_and_is_logged(
         else:
             with net.connect("127.0.0.1", server.port, config(), "localhost", signer=broken) as channel:
                 assert read(channel.recv, 7) == b"one two"
-                until_signed(channel._connection)
+                until_signed(channel._pipe.driver.connection)
                 channel.sendall(b"and three")
                 assert read(channel.recv, 5) == b" four"
     assert server.known == [None]

@@ -30,7 +30,7 @@ from bothways import (
     UsageError,
 )
 from bothways.net import Channel, connect, wrap
-from bothways.net import channel as source
+from bothways.net import pipe as source
 
 pytestmark = pytest.mark.network
 
@@ -465,7 +465,7 @@ def test_a_broken_pipe_is_explained_by_what_was_said_before_it(serve, monkeypatc
     server = serve(silent)
     channel = open_to(server, skins.client_config())
     server.outcome()
-    monkeypatch.setattr(channel, "_look", lambda: None)
+    monkeypatch.setattr(channel._pipe, "meet_refusal", lambda: None)
     with pytest.raises(PeerAlert) as refused:
         for _ in range(100):
             channel.sendall(bytes(100_000))

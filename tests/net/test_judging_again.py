@@ -12,7 +12,7 @@ import pytest
 import skins
 from bothways import Alert, Caution, EvidenceWanted, Fault, PeerAlert, PeerFault, TLSError
 from bothways.net import Channel, wrap
-from bothways.net import channel as source
+from bothways.net import pipe as source
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation

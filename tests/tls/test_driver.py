@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from bothways import Caution, PeerAlert, SignatureWanted, Truncated, UsageError
+from bothways import (
+    Caution,
+    Connection,
+    PeerAlert,
+    PeerFault,
+    ServerConfig,
+    SignatureWanted,
+    Truncated,
+    UsageError,
+)
 from bothways.errors import TLSError
 from bothways.iana import Alert, SignatureScheme
 from bothways.roles import StepId
-from bothways.tls.driver import Answers, ConnectionStatus
+from bothways.tls.driver import ANONYMOUS_SLICE, LINGER_BYTES, SLICE, Answers, ConnectionStatus, Driver
 from bothways.tls.events import Data, Established, EvidenceWanted, Failed, PeerClosed, Warned
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.tls13 import CertificateRequest
 from bothways.trust.evidence.fetch_policy import Fetch
-from pair import NOON, Pair
-from tls.handshake.conversations import CONVERSATIONS, Conversation, credentials
+from pair import NOON, FrozenClock, Pair
+from tls.handshake.conversations import (
+    CONVERSATIONS,
+    Conversation,
+    client_config,
+    credentials,
+    external,
+    server_config,
+)
 
 REQUEST = SignatureWanted(SignatureScheme.ed25519, b"data", credentials("localhost").certificate)
 
@@ -86,3 +106,141 @@ def test_a_request_that_nobody_answers_is_our_own_mistake(
     """Said in words, before anything hangs."""
     with pytest.raises(UsageError, match=missing):
         Answers[bytes, None]().answer(request_)
+
+
+# -- driving a connection ------------------------------------------------------------------------------------
+
+
+def driven(config: ServerConfig | None = None, **client: Any) -> tuple[Driver, Connection, list[bytes]]:
+    """A server's driver, the client that talks to it, and what was delivered."""
+    came: list[bytes] = []
+    engine = client_config(**client).connection("localhost")
+    return Driver((config or server_config()).connection(), came.append), engine, came
+
+
+def established(**options: Any) -> tuple[Driver, Connection, list[bytes]]:
+    driver, engine, came = driven(**options)
+    while not driver.status.established:
+        driver.receive(engine.data_to_send())
+        engine.receive(driver.data_to_send())
+    return driver, engine, came
+
+
+def test_what_an_unknown_peer_sends_is_taken_in_slices_and_its_end_after_the_last() -> None:
+    """Others have their turn between; nothing is read meanwhile."""
+    driver, engine, _ = driven()
+    hello = engine.data_to_send()
+    rest = bytes(3 * SLICE)
+    assert driver.receive_slice(hello + rest) == [] and driver.may_feed
+    assert not driver.wants_data and driver.receive_end() == []
+    turns = 0
+    while driver.may_feed:
+        driver.feed()
+        turns += 1
+    assert turns >= 1 and driver.status.failure is not None
+    driver, engine, _ = established()
+    engine.send(bytes(5 * SLICE))
+    driver.receive_slice(engine.data_to_send())
+    assert not driver.may_feed and driver.wants_data
+
+
+def test_data_before_the_end_of_a_file_is_delivered_before_the_cut_is_told() -> None:
+    """In the order in which it came."""
+    config = server_config(client_auth="none")
+    driver, engine, came = established(config=config, credentials=None)
+    engine.send(bytes(3 * ANONYMOUS_SLICE))
+    assert driver.receive_slice(engine.data_to_send()) == []
+    assert driver.receive_end() == [] and driver.end_follows and driver.status.failure is None
+    while driver.may_feed:
+        driver.feed()
+    assert sum(map(len, came)) == 3 * ANONYMOUS_SLICE
+    assert isinstance(driver.status.failure, Truncated)
+
+
+def test_what_is_lost_with_the_connection_is_taken_as_far_as_it_came() -> None:
+    """Data that waits for its turn is not lost with the network, and a close is told from a cut."""
+    config = server_config(client_auth="none")
+    driver, engine, came = established(config=config, credentials=None)
+    engine.send(bytes(3 * ANONYMOUS_SLICE))
+    engine.close()
+    driver.receive_slice(engine.data_to_send())
+    driver.lose()
+    assert sum(map(len, came)) == 3 * ANONYMOUS_SLICE
+    assert driver.status.peer_closed and driver.status.failure is None
+    driver, _, _ = established()
+    driver.lose()
+    assert isinstance(driver.status.failure, Truncated)
+
+
+def test_after_an_end_only_so_much_is_thrown_away() -> None:
+    """A peer that goes on and on is cut."""
+    driver, _, _ = established()
+    pieces = 0
+    while driver.discard(bytes(65536)):
+        pieces += 1
+    assert pieces == LINGER_BYTES // 65536 - 1
+
+
+def test_an_open_connection_goes_on_without_an_answer_and_a_handshake_does_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Of evidence nothing was found, of ours no certificate is shown: the log says so."""
+    driver, engine, _ = driven(server_config(credentials=external("localhost")))
+    (wanted,) = driver.receive(engine.data_to_send())
+    assert isinstance(wanted, SignatureWanted) and driver.is_awaited(wanted) and not driver.wants_data
+    assert driver.go_without(wanted, OSError("the token is gone")) == []
+    assert "failed: OSError('the token is gone')" in str(driver.status.failure)
+    assert driver.data_to_send() != b"" and driver.provide(wanted, None) == []
+    server = server_config(client_auth="none").connection()
+    config = client_config(credentials=external("client.example"), post_handshake_auth=True)
+    driver = Driver(config.connection("localhost"), list[bytes]().append)
+    while not server.established:
+        server.receive(driver.data_to_send())
+        driver.receive(server.data_to_send())
+    schemes = ext.SignatureAlgorithms((SignatureScheme.ecdsa_secp256r1_sha256,))
+    server._out.send_after_handshake(CertificateRequest(b"later", (schemes,)))
+    (wanted,) = driver.receive(server.data_to_send())
+    assert driver.go_without(wanted, OSError("the token is gone")) == []
+    assert driver.status.failure is None and driver.data_to_send() != b""
+    assert "the signer failed, so that no certificate of ours is shown: OSError" in caplog.text
+
+
+def test_what_an_open_connection_warns_of_is_logged_with_whom_it_is(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a handshake warns of is its user's to tell."""
+    connection = established()[0].connection
+    driver = Driver(connection, print, address=lambda: "somebody")
+    driver.status.established = True
+    monkeypatch.setattr(connection, "judge_again", lambda: [Warned(Caution.REVOCATION_UNKNOWN)])
+    assert driver.judge_again() == []
+    assert f"connection with somebody: {Caution.REVOCATION_UNKNOWN}" in caplog.text
+
+
+def test_a_look_ends_what_took_too_long_and_needs_nothing_more_after_the_end() -> None:
+    """The deadline is the engine's."""
+    driver, _, _ = driven()
+    clock = driver.connection._settings.clock
+    assert isinstance(clock, FrozenClock) and driver.deadline() == clock.monotonic() + 30
+    clock.pass_time(31)
+    assert driver.look() == [] and isinstance(driver.status.failure, PeerFault)
+    assert driver.must_linger and driver.deadline() is None and not driver.has_news
+    assert driver.look() == driver.judge_again() == []
+    with pytest.raises(PeerFault):
+        driver.send(b"x")
+
+
+def test_whether_the_peer_has_accepted_us_is_told_as_far_as_it_is_known() -> None:
+    """RFC 9846 4.5.3: a client of TLS 1.3 has to wait for a word of the server."""
+    server = server_config().connection()
+    driver = Driver(client_config().connection("localhost"), list[bytes]().append)
+    while not driver.status.established:
+        server.receive(driver.data_to_send())
+        driver.receive(server.data_to_send())
+    assert driver.confirmation == "unknown" and driver.may_be_refused()
+    server.receive(driver.data_to_send())
+    server.send(b"x")
+    driver.receive(server.data_to_send())
+    assert driver.confirmation == "accepted" and not driver.may_be_refused()
+    driver.close()
+    assert driver.data_to_send() != b""

@@ -1,8 +1,16 @@
 """asyncio: `connect` and `start_server` with the shape of asyncio's own streams."""
 
-from bothways.aio.client import connect
-from bothways.aio.link import Confirmation
+from bothways.aio.client import connect, create_connection
 from bothways.aio.server import Server, start_server
 from bothways.aio.streams import StreamReader, StreamWriter
+from bothways.tls.driver import Confirmation
 
-__all__ = ["Confirmation", "Server", "StreamReader", "StreamWriter", "connect", "start_server"]
+__all__ = [
+    "Confirmation",
+    "Server",
+    "StreamReader",
+    "StreamWriter",
+    "connect",
+    "create_connection",
+    "start_server",
+]

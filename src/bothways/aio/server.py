@@ -8,19 +8,21 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bothways.aio.answers import Finder, Signer, own_finder
-from bothways.aio.link import BUFFER_LIMIT, Link
+from bothways.aio.link import Link
+from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
 from bothways.errors import TLSError, logged
 from bothways.places import Place, Places, source_of
 from bothways.tls.config import ServerConfig
 from bothways.tls.connection import Connection
-from bothways.tls.events import Event, Observer
+from bothways.tls.events import Observer, Request
 
 logger = logging.getLogger("bothways")
 
@@ -60,18 +62,18 @@ async def start_server(
     watch = Watch(config.settings)
     finder = evidence or own_finder(config.settings)
 
-    def made() -> Link:
+    def made() -> TLSProtocol:
         connection = config.connection(observer=observer() if observer is not None else None)
-        link = ServerLink(
+        link = Link(
             connection,
             watch,
-            server,
             limit=limit,
             idle_timeout=idle_timeout,
             signer=signer,
             evidence=finder,
+            below=partial(PlacedProtocol, server),
         )
-        return link
+        return link.tls
 
     loop = asyncio.get_running_loop()
     server.listening = await loop.create_server(made, host, port, backlog=backlog)
@@ -80,25 +82,15 @@ async def start_server(
     return server
 
 
-class ServerLink(Link):
-    """A link that has a place among those in a handshake, and says when its client is there."""
+class PlacedProtocol(TLSProtocol):
+    """A protocol that has a place among those in a handshake, and says when its client is there."""
 
     def __init__(
-        self,
-        connection: Connection,
-        watch: Watch,
-        server: Server,
-        *,
-        limit: int,
-        idle_timeout: float | None,
-        signer: Signer | None,
-        evidence: Finder | None,
+        self, server: Server, connection: Connection, watch: Watch, app: Link, **options: Any
     ) -> None:
-        super().__init__(
-            connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=evidence
-        )
+        super().__init__(connection, watch, app, **options)
         self._server = server
-        self.limit = limit
+        self.link = app
         self.place = Place("", self.evict, 0.0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -121,19 +113,16 @@ class ServerLink(Link):
 
     def evict(self) -> None:
         """End for another, and leave nothing to the system."""
-        if self.status.failure is None:
-            self.status.failure = Evicted("its place was given to another handshake")
         own = self.transport.get_extra_info("socket")
         if own is not None:
             with contextlib.suppress(OSError):
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
-        self._wake()
+        self.fail(Evicted("its place was given to another handshake"))
 
-    def _take(self, events: list[Event]) -> None:
-        super()._take(events)
+    def _take(self, requests: Iterable[Request]) -> None:
+        super()._take(requests)
         self.place.waits = self.connection.wants_data
-        if self.status.established:
+        if self.driver.status.established:
             self._server.left(self)
 
 
@@ -196,19 +185,19 @@ class Server:
         self.close_clients()
         await self.wait_closed()
 
-    def arrived(self, link: ServerLink) -> None:
+    def arrived(self, protocol: PlacedProtocol) -> None:
         """Start the task of one connection, for which another may be ended, or that one itself; for its link."""
-        loser = self._handshakes.enter(link.place, link.place.since)
+        loser = self._handshakes.enter(protocol.place, protocol.place.since)
         if loser is not None:
             loser.end()
-            self._tell_of_evictions(link.place.since)
-        task = asyncio.get_running_loop().create_task(self._converse(link))
+            self._tell_of_evictions(protocol.place.since)
+        task = asyncio.get_running_loop().create_task(self._converse(protocol.link))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def left(self, link: ServerLink) -> None:
+    def left(self, protocol: PlacedProtocol) -> None:
         """Note that a handshake is over; for its link."""
-        self._handshakes.leave(link.place)
+        self._handshakes.leave(protocol.place)
 
     def _tell_of_evictions(self, now: float) -> None:
         self._evicted += 1
@@ -216,30 +205,30 @@ class Server:
             logger.warning("%d handshakes were ended because too many had begun", self._evicted)
             self._told_at, self._evicted = now, 0
 
-    async def _converse(self, link: ServerLink) -> None:
+    async def _converse(self, link: Link) -> None:
         address = link.transport.get_extra_info("peername")
         writer = StreamWriter(link)
         try:
             try:
                 await link.until_established()
             except Evicted:
-                await link.until_lost()
+                await link.tls.until_lost()
                 return
             except (TLSError, OSError) as error:
                 self._refused(error, address)
-                await link.until_lost()
+                await link.tls.until_lost()
                 return
             await self._handler(StreamReader(link, link.limit), writer)
             writer.close(linger=LINGER_SECONDS)
-            await link.until_lost()
+            await link.tls.until_lost()
         except asyncio.CancelledError:
             writer.close()
             raise
         except (TLSError, OSError) as error:
             logger.info("connection of %s ended: %s", address, logged(error))
-            link.abort()
+            link.tls.abort()
         except Exception as error:  # noqa: BLE001 - a handler's mistake ends its own connection, not the server
-            link.abort()
+            link.tls.abort()
             context = {"message": "a handler failed", "exception": error, "transport": link.transport}
             asyncio.get_running_loop().call_exception_handler(context)
 

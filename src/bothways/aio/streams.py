@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Self
 
-from bothways.aio.link import BUFFER_LIMIT, Confirmation, Link
+from bothways.aio.link import Link
+from bothways.aio.protocol import BUFFER_LIMIT
 from bothways.errors import UsageError
+from bothways.tls.driver import Confirmation
 from bothways.tls.events import Caution, Peer
 
 
@@ -189,13 +191,13 @@ class StreamWriter:
 
         Where evidence has to be fetched for that, it goes on by itself, and whatever call is next raises.
         """
-        self._link.judge_again()
+        self._link.tls.judge_again()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send `data`; await `drain` before sending much more."""
         if self._link.closing and self._link.status.failure is None:
             raise UsageError("write: the connection is closed")
-        self._link.send(data)
+        self._link.tls.send(data)
 
     def writelines(self, lines: Iterable[bytes]) -> None:
         """Send several pieces at once."""
@@ -203,7 +205,7 @@ class StreamWriter:
 
     async def drain(self) -> None:
         """Wait until little enough is buffered; raise what ended the connection."""
-        await self._link.until_writable()
+        await self._link.tls.until_writable()
         await asyncio.sleep(0)  # a task that only writes must let others run
 
     def can_write_eof(self) -> bool:
@@ -213,7 +215,7 @@ class StreamWriter:
     def write_eof(self) -> None:
         """Send close_notify: we shall send no more, and may go on reading (RFC 9846 6.1)."""
         self._link.status.raise_failure()
-        self._link.end()
+        self._link.tls.end()
 
     def close(self, linger: float = 0.0) -> None:
         """Send close_notify, unless that was done, and close.
@@ -221,7 +223,7 @@ class StreamWriter:
         linger: seconds to wait for the peer's own end. A socket closed while the peer still sends may
         destroy what we sent last, so a server that has just answered should wait a little.
         """
-        self._link.close(linger)
+        self._link.tls.close(linger)
 
     def is_closing(self) -> bool:
         """Whether the connection is closed or about to be."""
@@ -229,7 +231,7 @@ class StreamWriter:
 
     async def wait_closed(self) -> None:
         """Wait until the connection is gone."""
-        await self._link.until_lost()
+        await self._link.tls.until_lost()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what the transport below knows, such as "peername" or "socket"."""

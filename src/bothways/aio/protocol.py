@@ -1,0 +1,404 @@
+"""TLS on an asyncio transport: the protocol below an application's, which gets a `TLSTransport` of its own.
+
+Buffers are bounded: what is not read stops the transport below. An alert of ours is on its way, and the write side
+shut, before anybody is told of a failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import cast
+
+from bothways.aio.answers import Finder, Found, Signer, answer_to
+from bothways.aio.transport import TLSTransport
+from bothways.aio.watch import Watch
+from bothways.errors import UsageError
+from bothways.tls.connection import Connection
+from bothways.tls.driver import LINGER_SECONDS, Answers, Driver
+from bothways.tls.events import Request
+
+BUFFER_LIMIT = 64 * 1024
+
+
+class TLSProtocol(asyncio.Protocol):
+    """The protocol on the transport below: drives one connection, and hands its data to `app`.
+
+    `app` is told of the connection when the handshake is complete, and of its end when that is known, at the latest
+    when the transport below is gone; of a handshake that fails it hears nothing.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        watch: Watch,
+        app: asyncio.Protocol,
+        *,
+        limit: int = BUFFER_LIMIT,
+        idle_timeout: float | None = None,
+        signer: Signer | None = None,
+        evidence: Finder | None = None,
+    ) -> None:
+        connection.defer_checks()
+        self.app = app
+        self.app_paused = False
+        self.driver = Driver(connection, self._deliver, opened=self._open, address=self._address)
+        self._watch = watch
+        self._limit = limit
+        self._idle_timeout = idle_timeout
+        self._answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]] = Answers(signer, evidence)
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self.upper = TLSTransport(self)
+        self._lost = False
+        self._closing = False
+        self._eof_told = False
+        self._ended = False
+        self._reading_paused = False
+        self._writing_paused = False
+        self._feeding: asyncio.Handle | None = None
+        self._spoke = 0.0
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._answering: dict[Request, asyncio.Task[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._linger: asyncio.TimerHandle | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The engine's connection."""
+        return self.driver.connection
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport below."""
+        if self._transport is None:
+            raise UsageError("the connection is not there yet")
+        return self._transport
+
+    @property
+    def closing(self) -> bool:
+        """Whether `close` was called or the connection is gone."""
+        return self._closing or self._lost or self.driver.status.failure is not None
+
+    # -- what the application asks ---------------------------------------------------------------------
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds: it is looked at whenever something has happened."""
+        while not condition():
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
+
+    async def until_established(self) -> None:
+        """Wait for the end of the handshake, or for its failure."""
+        status = self.driver.status
+        await self.until(lambda: status.established or status.failure is not None)
+
+    async def until_writable(self) -> None:
+        """Wait until the transport below has room again, or raise what ended the connection."""
+        status = self.driver.status
+        await self.until(lambda: not self._writing_paused or self._lost or status.failure is not None)
+        status.raise_failure()
+
+    async def until_lost(self) -> None:
+        """Wait until the transport below is gone."""
+        await self.until(lambda: self._lost)
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Seal data and hand it to the transport below; raise what has ended the connection."""
+        self._heed_news()
+        self.driver.status.raise_failure()
+        if self._lost:
+            raise UsageError("the connection is closed")
+        self.driver.send(data)
+        self._flush()
+        self._stir()
+
+    def end(self) -> None:
+        """Send close_notify: we shall send no more, and may go on reading (RFC 9846 6.1)."""
+        self.driver.close()
+        self._flush()
+
+    def judge_again(self) -> None:
+        """Judge the peer by the evidence now at hand; raise if it no longer passes."""
+        if not self._lost:
+            self._take(self.driver.judge_again())
+        self.driver.status.raise_failure()
+
+    def pause_app(self, paused: bool) -> None:
+        """Hand nothing more to the application, or go on."""
+        self.app_paused = paused
+        self._regulate()
+
+    def close(self, linger: float) -> None:
+        """Say goodbye and close, after waiting up to `linger` seconds for the peer's own end."""
+        if self._closing or self._transport is None or self._lost:
+            self._closing = True
+            return
+        self._closing = True
+        self.end()
+        if linger > 0 and not self._transport.is_closing() and not self.driver.status.peer_closed:
+            self._drain_for(linger)
+        else:
+            self._transport.close()
+        self._wake()
+
+    def abort(self) -> None:
+        """Close at once; before the handshake is done the peer is told that we gave up."""
+        self._closing = True
+        status = self.driver.status
+        if self._transport is not None and not self._lost:
+            if not status.established and status.failure is None:
+                self.end()
+                self._drain_for(LINGER_SECONDS)
+            else:
+                self._transport.abort()
+        self._wake()
+
+    def fail(self, error: OSError) -> None:
+        """End at once for a reason of our own, which whoever waits is told."""
+        if self.driver.status.failure is None:
+            self.driver.status.failure = error
+        self.transport.abort()
+        self._wake()
+
+    # -- what asyncio calls ----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start: the first flight goes out, and the clock runs."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self._limit)
+        self._flush()
+        self._watch_deadline()
+        self._spoke = self._loop.time()
+        self._watch_idleness()
+
+    def data_received(self, data: bytes) -> None:
+        """Let the engine judge what came; after the end it is thrown away, up to a limit."""
+        self._heed_news()
+        if self._is_over:
+            if not self.driver.discard(data):
+                self.transport.abort()
+            return
+        self._stir()
+        self._take(self.driver.receive_slice(data))
+
+    def eof_received(self) -> bool:
+        """Tell an end from a cut (RFC 9846 6.1); our own direction may stay open."""
+        if self._is_over:
+            return False
+        self._take(self.driver.receive_end())
+        return self.driver.status.failure is None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the engine knows better
+        """The transport below is gone: whoever waits is told what that means."""
+        self._lost = True
+        if not self._closing:
+            self.driver.lose()
+        for timer in (self._timer, self._idle, self._linger, self._feeding):
+            if timer is not None:
+                timer.cancel()
+        for answering in self._answering.values():
+            answering.cancel()
+        self._watch.leave(self._look)
+        self._tell_end()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """The transport below holds as much as it should."""
+        self._writing_paused = True
+        if self.driver.status.established and not self._ended:
+            self.app.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The transport below has room again."""
+        self._writing_paused = False
+        if self.driver.status.established and not self._ended:
+            self.app.resume_writing()
+        self._wake()
+
+    # -- what happens ----------------------------------------------------------------------------------
+
+    @property
+    def _is_over(self) -> bool:
+        return self._closing or self.driver.status.failure is not None
+
+    def _open(self) -> None:
+        """The handshake is complete: the application's time begins."""
+        self._watch.join(self._look)
+        self.app.connection_made(self.upper)
+        if self._writing_paused:
+            self.app.pause_writing()
+
+    def _deliver(self, data: bytes) -> None:
+        self.app.data_received(data)
+
+    def _tell_end(self) -> None:
+        """Tell the application of the end, once; one that was never told of a beginning need not know."""
+        if self.driver.status.established and not self._ended:
+            self._ended = True
+            self.app.connection_lost(self.driver.status.failure)
+
+    def _address(self) -> object:
+        return self.transport.get_extra_info("peername")
+
+    def _take(self, requests: Iterable[Request]) -> None:
+        """Do what follows from something that has happened."""
+        for request in requests:
+            self._answering[request] = self._loop.create_task(self._answer(request))
+        self._drop_answers()
+        self._flush()
+        if self.driver.status.peer_closed and not self._eof_told:
+            self._tell_eof()
+        if self.driver.status.failure is not None:
+            self._wind_up()
+            self._tell_end()
+        self._feed_soon()
+        self._regulate()
+        self._watch_deadline()
+        self._wake()
+
+    def _tell_eof(self) -> None:
+        """Tell the application that the peer sends no more; we close too, unless it wants to go on."""
+        self._eof_told = True
+        if not self.app.eof_received() and not self._closing:
+            self.close(0.0)
+
+    # -- answers ---------------------------------------------------------------------------------------
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            requests = self.driver.provide(request, await answer_to(self._answers, request))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - our own side's signer may raise anything: who waits is told
+            requests = self.driver.go_without(request, error)
+        self._take(requests)
+
+    def _drop_answers(self) -> None:
+        """Let go of whoever still looks for an answer that nobody waits for any more."""
+        for request, answering in tuple(self._answering.items()):
+            if not self.driver.is_awaited(request):
+                del self._answering[request]
+                if answering is not asyncio.current_task():
+                    answering.cancel()
+
+    # -- flow ------------------------------------------------------------------------------------------
+
+    def _feed_soon(self) -> None:
+        if self._feeding is None and self.driver.may_feed:
+            self._feeding = self._loop.call_soon(self._feed)
+
+    def _feed(self) -> None:
+        """Give the engine the next slice of what came."""
+        self._feeding = None
+        if self._is_over or self._lost:
+            self.driver.discard()
+        elif self.driver.may_feed:
+            had_ended = self.driver.end_follows
+            self._take(self.driver.feed())
+            if had_ended and self.driver.status.failure is not None and not self._lost:
+                self.transport.close()
+
+    def _flush(self) -> None:
+        data = self.driver.data_to_send()
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _regulate(self) -> None:
+        """Stop reading while the application wants nothing more, or the engine waits for an answer."""
+        if self._transport is None or self._transport.is_closing() or self._is_over:
+            return
+        stop = self.app_paused or not self.driver.wants_data
+        if stop and not self._reading_paused:
+            self._transport.pause_reading()
+        elif not stop and self._reading_paused:
+            self._transport.resume_reading()
+        self._reading_paused = stop
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    def _wind_up(self) -> None:
+        """After a failure: our alert must survive, so the write side is shut and what comes is drained."""
+        if self.driver.must_linger and not self.transport.is_closing():
+            self._drain_for(LINGER_SECONDS)
+        else:
+            self.transport.close()
+
+    def _drain_for(self, seconds: float) -> None:
+        transport = self.transport
+        if transport.can_write_eof():
+            with contextlib.suppress(OSError):
+                transport.write_eof()
+        if self._reading_paused and not transport.is_closing():
+            transport.resume_reading()
+        self._linger = self._loop.call_later(
+            seconds, self._linger_on, seconds, transport.get_write_buffer_size()
+        )
+
+    def _linger_on(self, seconds: float, before: int) -> None:
+        """Go on waiting as long as the peer still takes what we sent last; else end it."""
+        left = self.transport.get_write_buffer_size()
+        if left < before:
+            self._linger = self._loop.call_later(seconds, self._linger_on, seconds, left)
+        else:
+            self.transport.abort()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- time ------------------------------------------------------------------------------------------
+
+    def _watch_deadline(self) -> None:
+        """Have a timer run for what the engine waits for now: the handshake's end, or the verdict's."""
+        deadline = self.driver.deadline()
+        if deadline == self._deadline:
+            return
+        self._deadline = deadline
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None and not self._lost:
+            delay = max(deadline - self._watch.clock.monotonic(), 0.0)
+            self._timer = self._loop.call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        self._deadline = None
+        if self.driver.status.established:
+            self._watch.call_soon(self._look)
+        else:
+            self._take(self.driver.look())
+
+    def _look(self) -> None:
+        """Judge the peer again if its verdict has lapsed or evidence changed."""
+        if not self._lost and not self._is_over:
+            self._take(self.driver.look())
+
+    def _heed_news(self) -> None:
+        """Judge first, where evidence has changed, before more goes to the peer or is taken from it."""
+        if self.driver.has_news:
+            self._look()
+
+    def _stir(self) -> None:
+        self._spoke = self._loop.time()
+
+    def _watch_idleness(self) -> None:
+        status = self.driver.status
+        if self._idle_timeout is None or self._lost or status.failure is not None:
+            return
+        left = self._spoke + self._idle_timeout - self._loop.time()
+        if left <= 0:
+            status.failure = TimeoutError(f"nothing was said for {self._idle_timeout:g} seconds")
+            self.end()
+            self.transport.close()
+            self._wake()
+            return
+        self._idle = self._loop.call_later(left, self._watch_idleness)
