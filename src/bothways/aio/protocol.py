@@ -252,11 +252,13 @@ class TLSProtocol(asyncio.Protocol):
         """Do what follows from something that has happened."""
         for request in requests:
             self._answering[request] = self._loop.create_task(self._answer(request))
-        self._drop_answers()
+        if self._answering:
+            self._drop_answers()
         self._flush()
-        if self.driver.status.peer_closed and not self._eof_told:
+        status = self.driver.status
+        if status.peer_closed and not self._eof_told:
             self._tell_eof()
-        if self.driver.status.failure is not None:
+        if status.failure is not None:
             self._wind_up()
             self._tell_end()
         self._feed_soon()

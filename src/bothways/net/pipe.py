@@ -77,8 +77,10 @@ class Pipe:
         data = self.carrier.receive(seconds)
         if data is None:
             return False
-        driver = self.driver
-        self._settle(self._driven(lambda: driver.receive(data) if data else driver.receive_end()))
+        with self._engine:
+            requests = self.driver.receive(data) if data else self.driver.receive_end()
+            self._collect()
+        self._settle(requests)
         return True
 
     def await_peer(self) -> None:
@@ -184,7 +186,8 @@ class Pipe:
 
     def _settle(self, requests: list[Request]) -> None:
         """Do what follows from what came; the caller holds `reading`."""
-        self._have_answered(requests)
+        if requests:
+            self._have_answered(requests)
         try:
             self.flush()
         finally:

@@ -156,9 +156,10 @@ class Connection:
         if not self._life.reads:
             return []
         if self._after is not None and (content := self._hs.inbox.open_data(data)) is not None:
+            self._after.data_came()
             if not self._position.confirmed:
                 self._position.confirm()
-            return [self._deliver(content)]
+            return [Data(content)]
         if not self.wants_data and self._hs.inbox.buffered + len(data) > UNOPENED_LIMIT:
             raise UsageError("receive: the connection waits for an answer; see wants_data")
         self._hs.inbox.feed(data)
@@ -229,8 +230,9 @@ class Connection:
     @property
     def wants_data(self) -> bool:
         """Whether `receive` has use for more: not while an answer is awaited, nor when all is over."""
-        waits = self._handshake is not None and self._handshake.request is not None
-        return self._life.reads and not waits
+        if self._handshake is not None and self._handshake.request is not None:
+            return False
+        return self._life.reads
 
     @property
     def awaits_answer(self) -> bool:
@@ -367,7 +369,9 @@ class Connection:
         if came is None:
             return False
         if isinstance(came, bytes):
-            events.append(self._deliver(came))
+            if self._after is not None:
+                self._after.data_came()
+            events.append(Data(came))
         elif isinstance(came, AlertMessage):
             events.append(self._heed_alert(came))
         elif self._handshake is not None:
@@ -375,11 +379,6 @@ class Connection:
         elif self._after is not None and not isinstance(came, ChangeCipherSpec):
             events.extend(self._after.take(came))
         return True
-
-    def _deliver(self, data: bytes) -> Data:
-        if self._after is not None:
-            self._after.data_came()
-        return Data(data)
 
     def _establish(self, result: HandshakeResult) -> list[Event]:
         self._position.complete(result.negotiated)

@@ -283,10 +283,12 @@ class Driver:
         return self.status.failure is not None and not self.status.ended_by_peer
 
     def _take(self, events: Iterable[Event]) -> list[Request]:
-        was_open, known = self.status.established, len(self.status.warnings)
-        requests = self.status.take(events)
-        for warning in self.status.warnings[known:] if was_open else ():
-            logger.warning("connection with %s: %s", self._address(), logged(warning))
+        status = self.status
+        was_open, known = status.established, len(status.warnings)
+        requests = status.take(events)
+        if was_open and len(status.warnings) > known:
+            for warning in status.warnings[known:]:
+                logger.warning("connection with %s: %s", self._address(), logged(warning))
         return requests
 
     @property

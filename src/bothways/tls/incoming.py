@@ -32,6 +32,7 @@ class Incoming:
 
     def take(self) -> Came | None:
         """Return the next message, alert or piece of data; None when nothing is left to open."""
+        position = self.position
         while True:
             raw = self._inbox.message()
             came: Came | None
@@ -41,7 +42,15 @@ class Incoming:
                 record = self._inbox.record()
                 if record is None:
                     return None
-                came = self._content(*record)
+                content_type, content = record
+                if (
+                    content_type == DATA
+                    and content
+                    and position.confirmed
+                    and position.step is Step.CONNECTED
+                ):
+                    return content  # as most records are
+                came = self._content(content_type, content)
             if came is not None:
                 return came
 
