@@ -9,7 +9,7 @@ from bothways.diagnosis import Explanation, HandshakeFacts, explain
 from bothways.errors import PeerAlert, PeerFault, TLSError
 from bothways.net.channel import Channel, connect
 from bothways.testing.identities import Identity
-from bothways.tls.connection import ClientConfig
+from bothways.tls.config import ClientConfig
 from bothways.tls.events import Peer
 
 TIMEOUT = 10.0

@@ -9,8 +9,7 @@ from typing import Any, Self
 from bothways.testing.client import Client
 from bothways.testing.identities import Identities, Identity, Kind
 from bothways.testing.server import Respond, Server, answer_http
-from bothways.tls.connection import ClientConfig, ServerConfig
-from bothways.tls.handshake.config import ClientAuth
+from bothways.tls.config import ClientAuth, ClientConfig, ServerConfig
 from bothways.trust.revocation import Revocation
 
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 from bothways.diagnosis import Explanation, HandshakeFacts, explain
 from bothways.errors import TLSError
 from bothways.net.channel import Channel, wrap
-from bothways.tls.connection import ServerConfig
+from bothways.tls.config import ServerConfig
 from bothways.tls.events import Peer
 
 Respond = Callable[[Channel], None]
