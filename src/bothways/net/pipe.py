@@ -18,11 +18,11 @@ from bothways.net.carrier import CUT, READ_SIZE, Carrier, deadline_in, left
 from bothways.tls.clock import Clock
 from bothways.tls.driver import LINGER_BYTES, LINGER_SECONDS, Answers, Driver
 from bothways.tls.events import EvidenceWanted, Request
-from bothways.trust.evidence.asking import Answer
+from bothways.trust.evidence.http_exchange import EvidenceReply
 
 LOOK_SECONDS = 1.0
 
-Answering = Answers[bytes, Sequence[Answer] | None]
+Answering = Answers[bytes, Sequence[EvidenceReply] | None]
 
 
 class Pipe:
@@ -215,7 +215,7 @@ class Pipe:
             answer = self._answers.answer(self._in_time(request))
             waiting += self._provided(request, answer)
 
-    def _provided(self, request: Request, answer: bytes | Sequence[Answer] | None) -> list[Request]:
+    def _provided(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Request]:
         return self._driven(lambda: self.driver.provide(request, answer))
 
     def _in_time(self, request: Request) -> Request:

@@ -29,7 +29,7 @@ from bothways.tls.events import (
     SignatureWanted,
     Warned,
 )
-from bothways.trust.evidence.asking import Answer
+from bothways.trust.evidence.http_exchange import EvidenceReply
 
 logger = logging.getLogger("bothways")
 
@@ -249,7 +249,7 @@ class Driver:
         """Whether the answer to this request is still waited for."""
         return self.connection.is_awaited(request)
 
-    def provide(self, request: Request, answer: bytes | Sequence[Answer] | None) -> list[Request]:
+    def provide(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Request]:
         """Go on with an answer, if it is still waited for. Raises `UsageError` for one that does not fit."""
         return self._take(self.connection.provide(request, answer)) if self.is_awaited(request) else []
 
