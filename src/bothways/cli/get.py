@@ -19,7 +19,7 @@ from bothways.diagnosis import Files
 from bothways.errors import ConfigError
 from bothways.http.code import LIBRARIES, Wanted, code
 from bothways.http.location import Location, parse
-from bothways.tls.connection import ClientConfig
+from bothways.tls.config import ClientConfig
 from bothways.trust import files
 from bothways.trust.anchors import TrustStore
 from bothways.trust.verdict import Profile

@@ -17,7 +17,7 @@ from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.http.location import Location, redirected
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
-from bothways.tls.connection import ClientConfig
+from bothways.tls.config import ClientConfig
 from bothways.trust.verdict import Profile
 
 if TYPE_CHECKING:
