@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from bothways.diagnosis import Cause, Ours, Party, Situation
+from bothways.diagnosis import Cause, OwnSide, Party, Situation
 from bothways.diagnosis.case import Case
 from bothways.roles import Role
 from catalogue.rows import CATALOGUE, Row
@@ -81,7 +81,7 @@ def section(cause: Cause, rows: list[Row]) -> Iterator[str]:
     yield f"### {cause.name}"
     yield ""
     for role, party in dict.fromkeys((row.role, row.party) for row in rows):
-        likely = Case(ValueError(), Situation(Ours(Role(role)))).likely(cause, party, **BLANKS)
+        likely = Case(ValueError(), Situation(OwnSide(Role(role)))).likely(cause, party, **BLANKS)
         side = "client" if role == "client" else "server"
         yield f"* A {side} is told: **{likely.text}**. To do ({PARTIES[party]}): {likely.remedy}."
     yield ""
