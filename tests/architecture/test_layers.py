@@ -39,7 +39,7 @@ INSIDE = {
         ("web_profile",),
         ("credentials", "path_search"),
         ("path", "crl", "ocsp"),
-        ("crl_store", "ocsp_store"),
+        ("crl_store", "ocsp_store", "access"),
         ("evidence",),
         ("crl_files",),
         ("revocation",),

@@ -64,6 +64,8 @@ JUDGING = {
     "Finding",
     "Outcome",
     "Names",
+    # and who may, of those that are trusted
+    "PeerRule",
 }
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bothways.trust.access import PeerRule
     from bothways.trust.anchors import TrustStore, certificates_in
     from bothways.trust.crl_store import CRLStore
     from bothways.trust.evidence.fetch_policy import Fetch
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bothways.trust.verification import verify
 else:
     _HOMES = {
+        "access": "PeerRule",
         "anchors": "TrustStore certificates_in",
         "crl_store": "CRLStore",
         "evidence.fetch_policy": "Fetch",
@@ -50,6 +52,7 @@ __all__ = [
     "Names",
     "OCSPStore",
     "Outcome",
+    "PeerRule",
     "Policies",
     "Purpose",
     "Refused",
