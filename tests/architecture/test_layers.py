@@ -1,7 +1,7 @@
 """Which module may know which: the arrows of docs/design.md, held on the syntax trees.
 
 This is a statement of policy. It is changed when the design changes, on purpose and with a reason in
-docs/design.md, never to make a build pass. Everything below is data; the five tests only apply it.
+docs/decisions.md, never to make a build pass. Everything below is data; the five tests only apply it.
 """
 
 from __future__ import annotations
