@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bothways import ClientConfig, Connection, Data, Event, Failed, ServerConfig
-from bothways.tls.crypto.draws import SystemDraws
+from bothways.tls.crypto.randomness import SystemRandomness
 from bothways.tls.events import Note
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -46,8 +46,8 @@ class SeededEntropy:
         return drawn[:size]
 
 
-def seeded_draws(seed: bytes = b"bothways") -> SystemDraws:
-    return SystemDraws(SeededEntropy(seed))
+def seeded_randomness(seed: bytes = b"bothways") -> SystemRandomness:
+    return SystemRandomness(SeededEntropy(seed))
 
 
 Tamper = Callable[[bytes], bytes]

@@ -24,7 +24,6 @@ ELSEWHERE = {
     "diagnosis/case.py": "diagnosis/test_diagnose.py",
     "diagnosis/situation.py": "diagnosis/test_observer.py",
     "diagnosis/causes.py": "diagnosis/test_diagnosis.py",
-    "iana.py": "tls/wire/test_words.py",
     "aio/transport.py": "aio/test_protocol.py",
     "net/pipe.py": "net/test_channel.py",
     "tls/clock.py": "tls/test_defaults.py",

@@ -243,7 +243,7 @@ class Row(NamedTuple):
 
 
 def report(title: str, rows: list[Row]) -> None:
-    """Print the dearest kinds by time and by memory, and whether any is above the law."""
+    """Print the dearest kinds by time and by memory, and whether any is above the limit."""
     print(f"\n{title}: bytes, us a byte, bytes a byte, longest call in ms")
     by_time = sorted(rows, key=lambda row: -row.time_a_byte)[:SHOWN]
     by_memory = sorted(rows, key=lambda row: -row.memory_a_byte)[: SHOWN // 2]
@@ -259,7 +259,7 @@ def report(title: str, rows: list[Row]) -> None:
         or row.memory > 65_536 + OCTETS_A_BYTE * row.octets
     ]
     print(
-        f"  {len(rows)} kinds and sizes, {len(above)} above the law{': ' if above else ''}{', '.join(above)}"
+        f"  {len(rows)} kinds and sizes, {len(above)} above the limit{': ' if above else ''}{', '.join(above)}"
     )
 
 

@@ -41,7 +41,7 @@ def contender(identities: Identities, remember_paths: int, name: str, note: str,
     return Contender(
         name,
         stacks.bothways(
-            identities, remember_paths=remember_paths, client_terms=dict(both), server_terms=dict(both)
+            identities, remember_paths=remember_paths, client_fields=dict(both), server_fields=dict(both)
         ),
         note,
     )
@@ -56,12 +56,12 @@ def by_lists(identities: Identities, remember_paths: int, note: str) -> Contende
 
 def by_staples(identities: Identities, remember_paths: int, note: str) -> Contender:
     """A response for each certificate comes with it."""
-    terms = [
+    fields = [
         {"revocation": Revocation(staples="require"), "staples": OCSPStore([good(own)])}
         for own in (identities.client, identities.server)
     ]
     stack = stacks.bothways(
-        identities, remember_paths=remember_paths, client_terms=terms[0], server_terms=terms[1]
+        identities, remember_paths=remember_paths, client_fields=fields[0], server_fields=fields[1]
     )
     return Contender("by staples", stack, note)
 

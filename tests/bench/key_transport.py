@@ -19,8 +19,8 @@ from time import process_time_ns
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
-from bothways.tls.crypto.draws import SystemDraws
-from bothways.tls.crypto.transport import decrypt_premaster
+from bothways.tls.crypto.randomness import SystemRandomness
+from bothways.tls.crypto.rsa_key_transport import decrypt_premaster
 
 VERSION = 0x0303
 POOL = 64
@@ -31,7 +31,7 @@ def main(samples: int) -> None:
     """Measure and print."""
     key = rsa.generate_private_key(65537, 2048)
     kinds = _kinds(key)
-    draws = SystemDraws(os.urandom)
+    randomness = SystemRandomness(os.urandom)
     times: dict[str, list[int]] = {name: [] for name in kinds}
     pools = {name: [make() for _ in range(POOL)] for name, make in kinds.items()}
     order = [name for name in kinds for _ in range(samples)]
@@ -39,7 +39,7 @@ def main(samples: int) -> None:
     for name in order:
         ciphertext = random.choice(pools[name])
         start = process_time_ns()
-        decrypt_premaster(key, ciphertext, VERSION, draws)
+        decrypt_premaster(key, ciphertext, VERSION, randomness)
         times[name].append(process_time_ns() - start)
     _show(times, samples)
 

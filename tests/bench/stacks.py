@@ -59,12 +59,17 @@ def bothways(
     *,
     mutual: bool = True,
     observer: Callable[[], Observer | None] = lambda: None,
-    client_terms: Mapping[str, Any] | None = None,
-    server_terms: Mapping[str, Any] | None = None,
+    client_fields: Mapping[str, Any] | None = None,
+    server_fields: Mapping[str, Any] | None = None,
 ) -> Stack:
-    """Our own stack. observer: makes one for each end; the terms are added to those of the two configs."""
+    """Our own stack. observer: makes one for each end; the fields are added to those of the two configs."""
     client, server = configs(
-        identities, group, remember_paths, mutual=mutual, client_terms=client_terms, server_terms=server_terms
+        identities,
+        group,
+        remember_paths,
+        mutual=mutual,
+        client_fields=client_fields,
+        server_fields=server_fields,
     )
     is_12 = client.versions == ("1.2",)
 
@@ -86,10 +91,10 @@ def bothways(
 def bothways12(identities: Identities, cipher: str, remember_paths: int = 0) -> Stack:
     """Our own stack in TLS 1.2, by the suite that OpenSSL calls `cipher`."""
     suite = SUITES12[cipher]
-    terms: dict[str, Any] = {"versions": ("1.2",), "suites": (suite,)}
+    fields: dict[str, Any] = {"versions": ("1.2",), "suites": (suite,)}
     if suite.startswith("TLS_RSA"):
-        terms = {"versions": ("1.2",), "insecure_rsa_key_transport": True}
-    stack = bothways(identities, "x25519", remember_paths, client_terms=terms, server_terms=terms)
+        fields = {"versions": ("1.2",), "insecure_rsa_key_transport": True}
+    stack = bothways(identities, "x25519", remember_paths, client_fields=fields, server_fields=fields)
     channel = stack()
     if channel.client.suite != suite:  # type: ignore[attr-defined]
         raise RuntimeError(f"{channel.client.suite} is no fair comparison")  # type: ignore[attr-defined]
@@ -102,8 +107,8 @@ def configs(
     remember_paths: int = 0,
     *,
     mutual: bool = True,
-    client_terms: Mapping[str, Any] | None = None,
-    server_terms: Mapping[str, Any] | None = None,
+    client_fields: Mapping[str, Any] | None = None,
+    server_fields: Mapping[str, Any] | None = None,
 ) -> tuple[ClientConfig, ServerConfig]:
     """Both sides' configurations; each has anchors, and so a memory, of its own."""
 
@@ -116,13 +121,13 @@ def configs(
             anchors=anchors(),
             credentials=Credentials.from_pem(client.pem, client.key_pem),
             groups=(group,),
-            **client_terms or {},
+            **client_fields or {},
         ),
         ServerConfig(
             client_anchors=anchors() if mutual else None,
             credentials=Credentials.from_pem(server.pem, server.key_pem),
             groups=(group,),
-            **server_terms or {},
+            **server_fields or {},
         ),
     )
 

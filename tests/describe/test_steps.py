@@ -21,7 +21,7 @@ def test_every_step_has_a_phase_and_an_actor():
 
 def test_every_id_that_the_engine_uses_is_known_here():
     """Errors, ladder and demo say the same thing."""
-    used = {law.id for laws in LEGAL.values() for law in laws.values()}
+    used = {rule.id for rules in LEGAL.values() for rule in rules.values()}
     used |= {step for ids in MESSAGE_IDS.values() for step in ids}
     known = {*STEPS, StepId.SERVER_VERDICT, StepId.CLIENT_VERDICT}
     assert used <= known

@@ -22,7 +22,7 @@ from bothways.tls.record.framing import Framing
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.alert import ALERT
-from bothways.tls.wire.extension_table import Place, extension_block
+from bothways.tls.wire.extension_table import ExtensionContext, extension_block
 from bothways.tls.wire.fields import Codec, DecodeError, decode, encode
 from bothways.tls.wire.flight import (
     MESSAGES_12,
@@ -383,7 +383,7 @@ TARGETS: dict[str, Target] = {
         f"extensions of a {place.value}": Target(
             partial(read_exactly, extension_block(place)), lambda: [bytes(2), bytes.fromhex("00040a0a0000")]
         )
-        for place in Place
+        for place in ExtensionContext
     },
     "ECDHE key of a client": Target(partial(read_exactly, tls12.CLIENT_KEY), lambda: [b"\5point"]),
     "encrypted premaster": Target(partial(read_exactly, tls12.ENCRYPTED_SECRET), lambda: [b"\0\3box"]),

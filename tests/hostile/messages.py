@@ -14,7 +14,7 @@ from bothways.tls.handshake.message_io import Outbox
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
-from bothways.tls.wire.extension_table import TABLE, Place, code
+from bothways.tls.wire.extension_table import TABLE, ExtensionContext, code
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from hostile import chains
@@ -188,15 +188,15 @@ def _with_list(kind: type, extension: int, data: Callable[[int], bytes]) -> Size
 
 
 # Who sends which message with extensions, in which versions, and as what the table of extensions knows it.
-_HOLDERS: tuple[tuple[type, Role, dict[str, Conversation], tuple[Place, ...]], ...] = (
-    (ClientHello, Role.CLIENT, BOTH, (Place.CH,)),
-    (ServerHello, Role.SERVER, BOTH, (Place.SH, Place.SH12)),
-    (tls13.EncryptedExtensions, Role.SERVER, {"1.3": MUTUAL}, (Place.EE,)),
-    (tls13.CertificateRequest, Role.SERVER, {"1.3": MUTUAL}, (Place.CR,)),
+_HOLDERS: tuple[tuple[type, Role, dict[str, Conversation], tuple[ExtensionContext, ...]], ...] = (
+    (ClientHello, Role.CLIENT, BOTH, (ExtensionContext.CH,)),
+    (ServerHello, Role.SERVER, BOTH, (ExtensionContext.SH, ExtensionContext.SH12)),
+    (tls13.EncryptedExtensions, Role.SERVER, {"1.3": MUTUAL}, (ExtensionContext.EE,)),
+    (tls13.CertificateRequest, Role.SERVER, {"1.3": MUTUAL}, (ExtensionContext.CR,)),
 )
 
 
-def _may_stand(extension: int, places: tuple[Place, ...]) -> bool:
+def _may_stand(extension: int, places: tuple[ExtensionContext, ...]) -> bool:
     row = TABLE.get(extension)  # type: ignore[call-overload]
     return row is None or any(place in row for place in places)
 

@@ -255,15 +255,15 @@ def _configured(context: ssl.SSLContext, settings: dict[str, Any]) -> ssl.SSLCon
     return context
 
 
-def our_client(who: Identity | None = None, **terms: Any) -> ClientConfig:
+def our_client(who: Identity | None = None, **fields: Any) -> ClientConfig:
     credentials = who.credentials if who is not None else None
-    return ClientConfig(**{"anchors": identities.anchors(), "credentials": credentials} | terms)
+    return ClientConfig(**{"anchors": identities.anchors(), "credentials": credentials} | fields)
 
 
-def our_server(who: Identity | None = None, *, auth: str | None = None, **terms: Any) -> ServerConfig:
+def our_server(who: Identity | None = None, *, auth: str | None = None, **fields: Any) -> ServerConfig:
     if auth not in (None, "none"):
-        terms |= {"client_anchors": identities.anchors(), "client_auth": auth}
-    return ServerConfig(**{"credentials": (who or server()).credentials} | terms)
+        fields |= {"client_anchors": identities.anchors(), "client_auth": auth}
+    return ServerConfig(**{"credentials": (who or server()).credentials} | fields)
 
 
 def mutual(
@@ -275,18 +275,18 @@ def mutual(
     piece: int = 2**20,
     ciphers: str | None = None,
     settings: dict[str, Any] | None = None,
-    **terms: Any,
+    **fields: Any,
 ) -> Meeting:
     """A sound conversation with us in `role`, both sides with certificates of the same kind of key.
 
-    who: the server, where it has another key.  ciphers, settings: OpenSSL's.  terms: ours.
+    who: the server, where it has another key.  ciphers, settings: OpenSSL's.  fields: of our configuration.
     """
     serves, more = who or server(kind), {"ciphers": ciphers} | (settings or {})
     if role == "client":
-        ours = our_client(client(kind), **terms).connection("localhost")
+        ours = our_client(client(kind), **fields).connection("localhost")
         meeting = Meeting(ours, theirs.server(serves, ssl.CERT_REQUIRED, **more), piece)
     else:
-        ours = our_server(serves, auth="require", **terms).connection()
+        ours = our_server(serves, auth="require", **fields).connection()
         meeting = Meeting(ours, theirs.client(client(kind), **more), piece)
     meeting.carry()
     assert meeting.failure is None and meeting.theirs.failure is None

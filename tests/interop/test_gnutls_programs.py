@@ -91,14 +91,14 @@ def gnutls_cli(
         yield program
 
 
-def our_client(who: Identity | None = None, **terms: Any) -> ClientConfig:
-    return ClientConfig(anchors=identities.anchors(), credentials=who and who.credentials, **terms)
+def our_client(who: Identity | None = None, **fields: Any) -> ClientConfig:
+    return ClientConfig(anchors=identities.anchors(), credentials=who and who.credentials, **fields)
 
 
-def our_server(who: Identity | None = None, auth: str = "require", **terms: Any) -> ServerConfig:
+def our_server(who: Identity | None = None, auth: str = "require", **fields: Any) -> ServerConfig:
     trusted = identities.anchors() if auth != "none" else None
     return ServerConfig(
-        credentials=(who or server()).credentials, client_anchors=trusted, client_auth=auth, **terms
+        credentials=(who or server()).credentials, client_anchors=trusted, client_auth=auth, **fields
     )
 
 

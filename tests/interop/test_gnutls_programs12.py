@@ -56,10 +56,10 @@ def test_gnutls_server_chooses_and_we_prove_ourselves(
 ) -> None:
     """RFC 5246 7.3: every suite that it has of ours."""
     who, own = parties(kind)
-    terms = CLASSIC if kind == "transport" else {}
+    fields = CLASSIC if kind == "transport" else {}
     with (
         gnutls_serv(folder, *REQUIRES, who=who, priority=only(exchange, cipher)) as port,
-        calling(port, our_client(own, **terms)) as channel,
+        calling(port, our_client(own, **fields)) as channel,
     ):
         channel.sendall(b"there and back\n")
         assert heard_line(channel) == b"there and back\n"
@@ -72,9 +72,9 @@ def test_gnutls_client_allows_one_suite_and_proves_itself(
 ) -> None:
     """RFC 5246 7.3, the other way round."""
     who, own = parties(kind)
-    terms = CLASSIC if kind == "transport" else {}
+    fields = CLASSIC if kind == "transport" else {}
     with (
-        serving(our_server(who, **terms)) as ours,
+        serving(our_server(who, **fields)) as ours,
         gnutls_cli(folder, ours.port, who=own, priority=only(exchange, cipher)) as theirs,
     ):
         theirs.until("Handshake was completed")

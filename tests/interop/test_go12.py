@@ -30,9 +30,9 @@ def parties(kind: str) -> tuple[Identity, Identity]:
 def test_go_server_speaks_every_suite_with_us(suite: str, kind: str, go_server: Start) -> None:
     """RFC 5246 7.3: both prove themselves, and data passes."""
     who, own = parties(kind)
-    terms = CLASSIC if kind == "transport" else {}
+    fields = CLASSIC if kind == "transport" else {}
     with go_server("-tls12", "-auth", "require", "-suites", suite, who=who) as (theirs, port):
-        with calling(port, our_client(own, **terms)) as channel:
+        with calling(port, our_client(own, **fields)) as channel:
             channel.sendall(b"hello\n")
             assert heard_line(channel) == b"hello\n"
             assert (channel.version, channel.suite) == ("1.2", suite)
@@ -45,8 +45,8 @@ def test_go_server_speaks_every_suite_with_us(suite: str, kind: str, go_server: 
 def test_go_client_speaks_every_suite_with_us(suite: str, kind: str, go_client: Start) -> None:
     """RFC 5246 7.3, the other way round."""
     who, own = parties(kind)
-    terms = CLASSIC if kind == "transport" else {}
-    with serving(our_server(who, **terms)) as ours:
+    fields = CLASSIC if kind == "transport" else {}
+    with serving(our_server(who, **fields)) as ours:
         told = go_client(ours.port, "-tls12", "-suites", suite, who=own)
         assert told["error"] == ""
         assert (told["version"], told["suite"], told["heard"]) == ("TLS 1.2", suite, "there and back")

@@ -36,17 +36,17 @@ SERVERS = {"TLS 1.3 with a HelloRetryRequest": {"groups": ("secp256r1",)}}
 def talk(flow: str, tmp_path: Path, *, whose: str) -> tuple[Path, Path]:
     """A request and its answer; return the capture, and the key log of one side."""
     lines: list[str] = []
-    terms = FLOWS[flow]
+    fields = FLOWS[flow]
     logs = {whose: {"insecure_keylog": lines.append}}
     rsa = "RSA key transport" in flow
     server = pki.leaf(
         skins.middle(), "server", alternatives=["DNS:localhost"], key_kind="RSA-2048",
         key_usage=("digital_signature", "key_encipherment"), **skins.SPAN,
     ) if rsa else skins.server()  # fmt: skip
-    ours = skins.client_config(skins.client(), **terms | logs.get("client", {}))
+    ours = skins.client_config(skins.client(), **fields | logs.get("client", {}))
     theirs = skins.server_config(
         credentials=Credentials.from_pem(server.chain_pem, server.key_pem),
-        **terms | SERVERS.get(flow, {}) | logs.get("server", {}),
+        **fields | SERVERS.get(flow, {}) | logs.get("server", {}),
     )
     capture = Capture()
     both = capture.listen(pair(ours, theirs))

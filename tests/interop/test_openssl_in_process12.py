@@ -151,11 +151,11 @@ def test_openssl_client_meets_every_mode_of_ours(
     auth: str, has_one: bool, transport: bool, theirs: Theirs
 ) -> None:
     """RFC 5246 7.4.4, 7.4.6: asked or not, with a certificate or not; refused only where one is required."""
-    terms = CLASSIC if transport else {}
+    fields = CLASSIC if transport else {}
     who = deciphering("key_encipherment") if transport else server()
     ciphers = ":".join(TRANSPORT.values()) if transport else None
     other = theirs.client(client() if has_one else None, ciphers=ciphers)
-    meeting = Meeting(our_server(who, auth=auth, **terms).connection(), other).carry()
+    meeting = Meeting(our_server(who, auth=auth, **fields).connection(), other).carry()
     if auth == "require" and not has_one:
         assert isinstance(meeting.failure, PeerFault)
         assert (meeting.failure.fault, meeting.failure.step) == (Fault.NO_CERTIFICATE, "3.1")
@@ -173,10 +173,10 @@ def test_openssl_server_meets_us_in_every_mode_of_its(
     asks: ssl.VerifyMode, has_one: bool, transport: bool, theirs: Theirs
 ) -> None:
     """RFC 5246 7.4.6: its refusal comes before its Finished, so that we are never established."""
-    terms = CLASSIC if transport else {}
+    fields = CLASSIC if transport else {}
     who = deciphering("key_encipherment") if transport else server()
     other = theirs.server(who, asks=asks, ciphers="AES128-GCM-SHA256" if transport else None)
-    config = our_client(client() if has_one else None, **terms)
+    config = our_client(client() if has_one else None, **fields)
     meeting = Meeting(config.connection("localhost"), other).carry()
     if asks == ssl.CERT_REQUIRED and not has_one:
         assert isinstance(meeting.failure, PeerAlert)

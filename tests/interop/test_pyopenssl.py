@@ -54,11 +54,11 @@ def their_side(folder: Path) -> Theirs:
     return start
 
 
-def our_side(role: str, kind: str = "P-256", **terms: Any) -> ClientConfig | ServerConfig:
+def our_side(role: str, kind: str = "P-256", **fields: Any) -> ClientConfig | ServerConfig:
     trusted = identities.anchors()
     if role == "client":
-        return ClientConfig(**{"anchors": trusted, "credentials": client(kind).credentials} | terms)
-    return ServerConfig(**{"client_anchors": trusted, "credentials": server(kind).credentials} | terms)
+        return ClientConfig(**{"anchors": trusted, "credentials": client(kind).credentials} | fields)
+    return ServerConfig(**{"client_anchors": trusted, "credentials": server(kind).credentials} | fields)
 
 
 def meet(role: str, config: ClientConfig | ServerConfig, theirs: PyOpenSSL) -> Meeting:

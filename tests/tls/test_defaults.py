@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bothways.tls.defaults import CLOCK, DRAWS
+from bothways.tls.defaults import CLOCK, RANDOMNESS
 
 
 def test_the_time_of_day_has_its_zone() -> None:
@@ -19,5 +19,5 @@ def test_seconds_never_run_backwards() -> None:
 
 
 def test_entropy_is_never_the_same() -> None:
-    assert DRAWS.random(32) != DRAWS.random(32)
-    assert len(DRAWS.random(7)) == 7
+    assert RANDOMNESS.random(32) != RANDOMNESS.random(32)
+    assert len(RANDOMNESS.random(7)) == 7

@@ -58,14 +58,16 @@ def everybody(work: Callable[[int], None]) -> None:
 @pytest.mark.parametrize("remembered", [3, 1024])
 def test_each_peer_is_who_it_is_and_has_keys_of_its_own(remembered: int) -> None:
     """While memories run over, and lists are replaced; whoever is revoked passes in no thread."""
-    terms = {"clock": FrozenClock(pki.NOW), "versions": ("1.3", "1.2")}
+    fields = {"clock": FrozenClock(pki.NOW), "versions": ("1.3", "1.2")}
     anchors = TrustStore([ROOT.der], remember_paths=remembered)
     store = lists(1)
     policy = Revocation(crls=store)
-    server = ServerConfig(credentials=credentials(SERVER), client_anchors=anchors, revocation=policy, **terms)
-    clients = [ClientConfig(anchors=anchors, credentials=credentials(each), **terms) for each in PEOPLE]
+    server = ServerConfig(
+        credentials=credentials(SERVER), client_anchors=anchors, revocation=policy, **fields
+    )
+    clients = [ClientConfig(anchors=anchors, credentials=credentials(each), **fields) for each in PEOPLE]
     old = [
-        ClientConfig(anchors=anchors, credentials=credentials(each), **terms | {"versions": ("1.2",)})
+        ClientConfig(anchors=anchors, credentials=credentials(each), **fields | {"versions": ("1.2",)})
         for each in PEOPLE
     ]
     exported: list[bytes] = []

@@ -11,7 +11,7 @@ import click
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import refuse, say
 from bothways.faults import shown
-from bothways.tls.defaults import CLOCK, DRAWS
+from bothways.tls.defaults import CLOCK, RANDOMNESS
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
@@ -44,7 +44,7 @@ class Staples:
         for path in self.staple_file:
             supply.check(path, own)
         if self.staple:
-            supply.stapling = Stapling(own, random=DRAWS.random, anchors=anchors, store=supply.store)
+            supply.stapling = Stapling(own, random=RANDOMNESS.random, anchors=anchors, store=supply.store)
         return supply
 
 

@@ -15,7 +15,7 @@ from bothways.diagnosis.situation import Chain
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite
 from bothways.roles import Progress
-from bothways.tls.record.foreign import Foreign, recognise
+from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.names import names_of
 
@@ -252,9 +252,9 @@ def _not_tls(case: Case) -> Iterator[Likely]:
     error = case.refusal
     start = error.facts.get("start")
     head = bytes(start) if isinstance(start, (bytes, bytearray)) else b""
-    foreign = recognise(head)
-    saw = f"its first bytes are {head!r}" + (f", as of {foreign.value}" if foreign is not None else "")
-    cause = (PLAIN_SERVERS if case.is_client else PLAIN_CLIENTS).get(foreign)
+    other = recognise(head)
+    saw = f"its first bytes are {head!r}" + (f", as of {other.value}" if other is not None else "")
+    cause = (PLAIN_SERVERS if case.is_client else PLAIN_CLIENTS).get(other)
     if cause is not None:
         yield case.likely(cause, PEERS, CERTAIN, saw)
         return
@@ -262,22 +262,22 @@ def _not_tls(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 
-PLAIN_SERVERS: Mapping[Foreign | None, Cause] = {
-    Foreign.HTTP_ANSWER: Cause.SPEAKS_HTTP,
-    Foreign.SSH: Cause.SPEAKS_SSH,
-    Foreign.MAIL_OR_FILES: Cause.SPEAKS_MAIL,
-    Foreign.POP3: Cause.SPEAKS_MAIL,
-    Foreign.IMAP: Cause.SPEAKS_MAIL,
-    Foreign.MANAGE_SIEVE: Cause.SPEAKS_MAIL,
-    Foreign.MYSQL: Cause.SPEAKS_DATABASE,
-    Foreign.POSTGRESQL: Cause.SPEAKS_DATABASE,
-    Foreign.PROXY_HEADER: Cause.PROXY_HEADER,
-    Foreign.SSL2: Cause.OLD_SSL,
+PLAIN_SERVERS: Mapping[OtherProtocol | None, Cause] = {
+    OtherProtocol.HTTP_ANSWER: Cause.SPEAKS_HTTP,
+    OtherProtocol.SSH: Cause.SPEAKS_SSH,
+    OtherProtocol.MAIL_OR_FILES: Cause.SPEAKS_MAIL,
+    OtherProtocol.POP3: Cause.SPEAKS_MAIL,
+    OtherProtocol.IMAP: Cause.SPEAKS_MAIL,
+    OtherProtocol.MANAGE_SIEVE: Cause.SPEAKS_MAIL,
+    OtherProtocol.MYSQL: Cause.SPEAKS_DATABASE,
+    OtherProtocol.POSTGRESQL: Cause.SPEAKS_DATABASE,
+    OtherProtocol.PROXY_HEADER: Cause.PROXY_HEADER,
+    OtherProtocol.SSL2: Cause.OLD_SSL,
 }
-PLAIN_CLIENTS: Mapping[Foreign | None, Cause] = {
-    Foreign.HTTP_REQUEST: Cause.HTTP_CLIENT,
-    Foreign.PROXY_HEADER: Cause.PROXY_HEADER,
-    Foreign.SSL2: Cause.OLD_SSL,
+PLAIN_CLIENTS: Mapping[OtherProtocol | None, Cause] = {
+    OtherProtocol.HTTP_REQUEST: Cause.HTTP_CLIENT,
+    OtherProtocol.PROXY_HEADER: Cause.PROXY_HEADER,
+    OtherProtocol.SSL2: Cause.OLD_SSL,
 }
 
 

@@ -17,7 +17,7 @@ from bothways.iana import (
     ProtocolVersion,
     SignatureScheme,
 )
-from bothways.tls.defaults import DRAWS
+from bothways.tls.defaults import RANDOMNESS
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ClientHello
@@ -92,8 +92,8 @@ def question(target: ServerName, asked: Question) -> bytes:
     legacy = min(best, ProtocolVersion.TLSv1_2)
     hello = ClientHello(
         legacy_version=legacy,
-        random=DRAWS.random(32),
-        legacy_session_id=DRAWS.random(32) if best == ProtocolVersion.TLSv1_3 else b"",
+        random=RANDOMNESS.random(32),
+        legacy_session_id=RANDOMNESS.random(32) if best == ProtocolVersion.TLSv1_3 else b"",
         cipher_suites=(*asked.suites, CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV),
         legacy_compression_methods=bytes([CompressionMethod.null]),
         extensions=None if best == ProtocolVersion.SSLv3 else tuple(_extensions(target, asked)),

@@ -13,8 +13,8 @@ from bothways.describe.escape import visible
 from bothways.faults import Blame, Fault
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType, ProtocolVersion
 from bothways.roles import Version
-from bothways.tls.record.foreign import Foreign, recognise
 from bothways.tls.record.framing import Framing
+from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Flight, decode_message
 from bothways.tls.wire.hello import ServerHello, is_retry
@@ -173,9 +173,9 @@ def speaks(start: bytes) -> str:
     foreign = recognise(start) or recognise(start.lstrip())
     if foreign is None:
         return "something that is no TLS"
-    if foreign is Foreign.HTTP_ANSWER and any(each in lower for each in PROXIED):
+    if foreign is OtherProtocol.HTTP_ANSWER and any(each in lower for each in PROXIED):
         return "an HTTP proxy"
-    return _mail_or_files(lower) if foreign is Foreign.MAIL_OR_FILES else str(foreign.value)
+    return _mail_or_files(lower) if foreign is OtherProtocol.MAIL_OR_FILES else str(foreign.value)
 
 
 _MAIL_OR_FILES: Mapping[bytes, str] = {
@@ -187,4 +187,4 @@ _MAIL_OR_FILES: Mapping[bytes, str] = {
 def _mail_or_files(lower: bytes) -> str:
     line = lower.partition(b"\n")[0]
     found = (what for word, what in _MAIL_OR_FILES.items() if word in line)
-    return next(found, str(Foreign.MAIL_OR_FILES.value))
+    return next(found, str(OtherProtocol.MAIL_OR_FILES.value))

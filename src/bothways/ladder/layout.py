@@ -45,8 +45,8 @@ from bothways.roles import Phase, StepId
 from bothways.tls.events import AlertSeen, Chosen, Judged, KeysChanged, MessageSeen, Proved, RecordSeen
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import flight, tls12, tls13
+from bothways.tls.wire.describe import ITEMS_SHOWN, words
 from bothways.tls.wire.hello import HELLO_RETRY_REQUEST, ServerHello, is_retry
-from bothways.tls.wire.words import ITEMS_SHOWN, words
 
 TEXT_LIMIT = 600
 WITHHELD = "withheld: whoever has a ticket may be able to resume with it"

@@ -13,8 +13,8 @@ from bothways.errors import ConfigError
 from bothways.roles import Role
 from bothways.tls.clock import Clock
 from bothways.tls.connection import Connection
-from bothways.tls.crypto.draws import Draws
-from bothways.tls.defaults import CLOCK, DRAWS
+from bothways.tls.crypto.randomness import Randomness
+from bothways.tls.defaults import CLOCK, RANDOMNESS
 from bothways.tls.events import Observer
 from bothways.tls.guards import guarded_keylog, guarded_observer
 from bothways.tls.handshake.client import client_handshake
@@ -83,7 +83,7 @@ class ClientConfig:
     insecure_rsa_key_transport: allow, after all others, the suites of TLS 1.2 without forward secrecy.
     insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Who has these lines
     reads and alters all that is said; nothing here keeps or writes them.
-    clock, draws: where time and randomness come from; for tests and recordings.
+    clock, randomness: where time and all that is random come from; for tests and recordings.
     """
 
     anchors: TrustStore
@@ -107,7 +107,7 @@ class ClientConfig:
     insecure_rsa_key_transport: bool = False
     insecure_keylog: Callable[[str], None] | None = field(default=None, repr=False)
     clock: Clock = field(default=CLOCK, repr=False)
-    draws: Draws = field(default=DRAWS, repr=False)
+    randomness: Randomness = field(default=RANDOMNESS, repr=False)
 
     settings: ClientSettings = field(init=False, repr=False)
 
@@ -119,7 +119,7 @@ class ClientConfig:
         own = own_credentials(self.credentials, offer)
         offer = replace(offer, shares=shares_for(offer.groups, self.key_shares))
         identity = Identity(own, staples, is_shown_later=self.post_handshake_auth)
-        settings = ClientSettings(offer, identity, trust, bounds, self.clock, self.draws, keylog)
+        settings = ClientSettings(offer, identity, trust, bounds, self.clock, self.randomness, keylog)
         hello = hello_extensions(
             offer, asks_status=settings.asks_status, shown_later=self.post_handshake_auth
         )
@@ -177,7 +177,7 @@ class ServerConfig:
     insecure_rsa_key_transport: allow, after all others, the suites of TLS 1.2 without forward secrecy.
     insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Who has these lines
     reads and alters all that is said; nothing here keeps or writes them.
-    clock, draws: where time and randomness come from; for tests and recordings.
+    clock, randomness: where time and all that is random come from; for tests and recordings.
     """
 
     credentials: Credentials | Sequence[Credentials]
@@ -203,7 +203,7 @@ class ServerConfig:
     insecure_rsa_key_transport: bool = False
     insecure_keylog: Callable[[str], None] | None = field(default=None, repr=False)
     clock: Clock = field(default=CLOCK, repr=False)
-    draws: Draws = field(default=DRAWS, repr=False)
+    randomness: Randomness = field(default=RANDOMNESS, repr=False)
 
     settings: Settings = field(init=False, repr=False)
 
@@ -220,7 +220,7 @@ class ServerConfig:
         if self.unknown_server_name not in ("first", "refuse"):
             raise ConfigError("unknown_server_name: expected first or refuse")
         identity = Identity(own, staples, refuses_unknown_name=self.unknown_server_name == "refuse")
-        settings = Settings(offer, identity, trust, bounds, self.clock, self.draws, keylog)
+        settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog)
         object.__setattr__(self, "settings", settings)
 
     def _trust(self) -> PeerTrust | None:
@@ -286,7 +286,7 @@ def _context(role: Role, settings: Settings, observer: Observer | None) -> Hands
     transcript, bounds = Transcript(), settings.limits
     return HandshakeContext(
         role,
-        settings.draws,
+        settings.randomness,
         settings.clock,
         transcript,
         Outbox(role, transcript, observer, bounds.record_padding),

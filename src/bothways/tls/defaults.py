@@ -6,7 +6,7 @@ import os
 import time
 from datetime import UTC, datetime
 
-from bothways.tls.crypto.draws import SystemDraws
+from bothways.tls.crypto.randomness import SystemRandomness
 
 
 class SystemClock:
@@ -22,4 +22,4 @@ class SystemClock:
 
 
 CLOCK = SystemClock()
-DRAWS = SystemDraws(os.urandom)
+RANDOMNESS = SystemRandomness(os.urandom)

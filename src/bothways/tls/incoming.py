@@ -71,8 +71,8 @@ class Incoming:
 
     def message(self, code: int, raw: bytes) -> Message | None:
         """Decode a message that may come at this step."""
-        hs, inbox, law = self._hs, self._inbox, self.position.law
-        if code not in law.accepts:
+        hs, inbox, rule = self._hs, self._inbox, self.position.rule
+        if code not in rule.accepts:
             if (
                 code == HandshakeType.hello_request
                 and inbox.version is Version.TLS12
@@ -81,7 +81,7 @@ class Incoming:
                 self._tell(decode_message(code, raw[4:], Version.TLS12), code, raw)
                 inbox.count_empty()
                 return None
-            blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=law.expected)
+            blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=rule.expected)
         message = decode_message(code, raw[4:], inbox.version)
         if hs.observer is not None:
             self._tell(message, code, raw)
@@ -97,7 +97,7 @@ class Incoming:
 
     def _data(self, content: bytes) -> bytes | None:
         if self.position.step is not Step.CONNECTED:
-            expected = self.position.law.expected
+            expected = self.position.rule.expected
             blame(Fault.UNEXPECTED_MESSAGE, got="application data", expected=expected)
         if not content:
             self._inbox.count_empty()
@@ -106,9 +106,9 @@ class Incoming:
 
     def change(self) -> ChangeCipherSpec:
         """In TLS 1.2 a ChangeCipherSpec comes when it is awaited, and never before keys exist."""
-        law = self.position.law
-        if not law.accepts_change:
-            blame(Fault.UNEXPECTED_MESSAGE, got="change_cipher_spec", expected=law.expected)
+        rule = self.position.rule
+        if not rule.accepts_change:
+            blame(Fault.UNEXPECTED_MESSAGE, got="change_cipher_spec", expected=rule.expected)
         return ChangeCipherSpec()
 
     def _alert(self, content: bytes) -> AlertMessage | None:

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import NamedGroup
-from bothways.tls.crypto.draws import SystemDraws
 from bothways.tls.crypto.groups import CLASSIC_GROUPS, GROUPS, KeyOffer, answer, finish, offer
+from bothways.tls.crypto.randomness import SystemRandomness
 
-draws = SystemDraws(os.urandom)
+randomness = SystemRandomness(os.urandom)
 every_group = pytest.mark.parametrize("group", GROUPS, ids=lambda code: GROUPS[code].name)
 SIZES = {
     NamedGroup.x25519: (32, 32, 32),
@@ -34,8 +34,8 @@ SIZES = {
 @every_group
 def test_both_sides_get_the_same_secret(group: int) -> None:
     """RFC 9846 7.4, RFC 10024: also the sizes of shares and secrets."""
-    ours = offer(group, draws)
-    share, secret = answer(group, ours.public, draws)
+    ours = offer(group, randomness)
+    share, secret = answer(group, ours.public, randomness)
     assert finish(ours, share) == secret
     assert (len(ours.public), len(share), len(secret)) == SIZES[NamedGroup(group)]
     assert (GROUPS[group].share_size, GROUPS[group].answer_size) == SIZES[NamedGroup(group)][:2]
@@ -44,30 +44,30 @@ def test_both_sides_get_the_same_secret(group: int) -> None:
 @every_group
 def test_every_offer_is_fresh(group: int) -> None:
     """RFC 9846 4.3.8: a private key is used in one connection."""
-    assert offer(group, draws).public != offer(group, draws).public
+    assert offer(group, randomness).public != offer(group, randomness).public
 
 
 @every_group
 def test_an_offer_does_not_show_its_private_keys(group: int) -> None:
     """Secrets never stand in a repr."""
-    ours = offer(group, draws)
+    ours = offer(group, randomness)
     assert repr(ours) == f"KeyOffer(group={group}, public={ours.public!r})"
 
 
 @every_group
 def test_server_refuses_a_share_of_another_size(group: int) -> None:
     """RFC 9846 4.3.8: a share has the size of its group."""
-    public = offer(group, draws).public
+    public = offer(group, randomness).public
     for wrong in (b"", public[:-1], public + b"\0", public[: len(public) // 2]):
         with blames(Fault.BAD_SHARE, group=GROUPS[group].name):
-            answer(group, wrong, draws)
+            answer(group, wrong, randomness)
 
 
 @every_group
 def test_client_refuses_a_share_of_another_size(group: int) -> None:
     """RFC 9846 4.3.8: the server's share has the size of its group."""
-    ours = offer(group, draws)
-    share, _ = answer(group, ours.public, draws)
+    ours = offer(group, randomness)
+    share, _ = answer(group, ours.public, randomness)
     for wrong in (b"", share[:-1], share + b"\0"):
         with blames(Fault.BAD_SHARE, group=GROUPS[group].name):
             finish(ours, wrong)
@@ -93,9 +93,9 @@ def test_points_that_are_not_on_the_curve_are_refused(group: NamedGroup) -> None
     compressed = point.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
     for wrong in (off_curve, hybrid_form, infinity, too_large, compressed, compressed + bytes(half)):
         with blames(Fault.BAD_SHARE, group=group.name):
-            answer(group, wrong, draws)
+            answer(group, wrong, randomness)
         with blames(Fault.BAD_SHARE, group=group.name):
-            finish(offer(group, draws), wrong)
+            finish(offer(group, randomness), wrong)
 
 
 LOW_ORDER = [
@@ -113,12 +113,12 @@ LOW_ORDER = [
 def test_a_share_that_makes_the_secret_zero_is_refused(point: bytes) -> None:
     """RFC 9846 7.4.2: the all-zero result of X25519 is refused, alone and in a hybrid."""
     with blames(Fault.BAD_SHARE, group="x25519"):
-        answer(NamedGroup.x25519, point, draws)
+        answer(NamedGroup.x25519, point, randomness)
     with blames(Fault.BAD_SHARE, group="x25519"):
-        finish(offer(NamedGroup.x25519, draws), point)
-    hybrid = offer(NamedGroup.X25519MLKEM768, draws).public[:-32] + point
+        finish(offer(NamedGroup.x25519, randomness), point)
+    hybrid = offer(NamedGroup.X25519MLKEM768, randomness).public[:-32] + point
     with blames(Fault.BAD_SHARE, group="X25519MLKEM768"):
-        answer(NamedGroup.X25519MLKEM768, hybrid, draws)
+        answer(NamedGroup.X25519MLKEM768, hybrid, randomness)
 
 
 @pytest.mark.parametrize(
@@ -127,17 +127,17 @@ def test_a_share_that_makes_the_secret_zero_is_refused(point: bytes) -> None:
 )
 def test_an_encapsulation_key_out_of_range_is_refused(group: NamedGroup, start: int) -> None:
     """FIPS 203 7.2: coefficients of an encapsulation key are smaller than the modulus."""
-    public = bytearray(offer(group, draws).public)
+    public = bytearray(offer(group, randomness).public)
     public[start : start + 3] = b"\xff\xff\xff"
     with blames(Fault.BAD_SHARE, group=group.name):
-        answer(group, bytes(public), draws)
+        answer(group, bytes(public), randomness)
 
 
 @pytest.mark.parametrize("group", [NamedGroup.X25519MLKEM768, NamedGroup.SecP256r1MLKEM768])
 def test_an_altered_ciphertext_gives_another_secret_and_no_error(group: NamedGroup) -> None:
     """FIPS 203 6.3: decapsulation rejects implicitly; the Finished tells."""
-    ours = offer(group, draws)
-    share, secret = answer(group, ours.public, draws)
+    ours = offer(group, randomness)
+    share, secret = answer(group, ours.public, randomness)
     at = 0 if group is NamedGroup.X25519MLKEM768 else 65
     altered = bytearray(share)
     altered[at] ^= 1
@@ -195,7 +195,7 @@ def test_recorded_answers_are_given_again() -> None:
     x25519 = X25519PrivateKey.generate()
     case = next(kems())
     replayed = Replayed(keys={NamedGroup.x25519: x25519}, encapsulation=(case["ss"], case["ct"]))
-    client = offer(NamedGroup.X25519MLKEM768, draws)
+    client = offer(NamedGroup.X25519MLKEM768, randomness)
     share, secret = answer(NamedGroup.X25519MLKEM768, client.public, replayed)
     assert share == case["ct"] + x25519.public_key().public_bytes_raw()
     assert secret[:32] == case["ss"]
@@ -231,9 +231,9 @@ def test_groups_of_tls_1_2_are_those_without_ml_kem() -> None:
 
 def test_an_offer_is_finished_with_its_own_group() -> None:
     """The group of an offer goes with it."""
-    ours = offer(NamedGroup.secp256r1, draws)
+    ours = offer(NamedGroup.secp256r1, randomness)
     assert isinstance(ours, KeyOffer)
     assert ours.group == NamedGroup.secp256r1
-    share, _ = answer(NamedGroup.secp384r1, offer(NamedGroup.secp384r1, draws).public, draws)
+    share, _ = answer(NamedGroup.secp384r1, offer(NamedGroup.secp384r1, randomness).public, randomness)
     with blames(Fault.BAD_SHARE, group="secp256r1"):
         finish(ours, share)

@@ -6,7 +6,7 @@ from typing import Any
 
 from bothways.roles import Role
 from bothways.tls.crypto.suites import SUITES13
-from bothways.tls.defaults import DRAWS
+from bothways.tls.defaults import RANDOMNESS
 from bothways.tls.events import Note
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.message_io import Inbox, Outbox
@@ -25,7 +25,7 @@ def context(role: Role, notes: list[Note] | None = None) -> HandshakeContext:
     observer = None if notes is None else notes.append
     clock = FrozenClock()
     out, inbox = Outbox(role, transcript, observer, 0), Inbox(observer, 2**16)
-    return HandshakeContext(role, DRAWS, clock, transcript, out, inbox, clock.monotonic() + 30, observer)
+    return HandshakeContext(role, RANDOMNESS, clock, transcript, out, inbox, clock.monotonic() + 30, observer)
 
 
 def finish(script: Any) -> Any:

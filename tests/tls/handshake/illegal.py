@@ -17,7 +17,7 @@ from bothways.tls.events import Note
 from bothways.tls.handshake.message_io import Outbox
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.script import ChangeCipherSpec
-from bothways.tls.handshake.steps import Law, Step
+from bothways.tls.handshake.steps import Step, StepRule
 from bothways.tls.incoming import Incoming
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.tls13 import Finished
@@ -34,7 +34,7 @@ class Place:
     def __init__(self, number: int, position: Position) -> None:
         self.number = number
         self.step = position.step
-        self.law: Law = position.law
+        self.rule: StepRule = position.rule
 
     def __repr__(self) -> str:
         return f"{self.step.name} ({self.number})"
@@ -166,14 +166,14 @@ def sweep(
     told = 0
     for place in places(conversation, victim):
         for code, lie in every.items():
-            if code in place.law.accepts or (code, place.step) in passed_over:
+            if code in place.rule.accepts or (code, place.step) in passed_over:
                 continue
             error = refuse(conversation, victim, place, lie)
             assert error.fault is Fault.UNEXPECTED_MESSAGE, f"{place}, type {code}: {error}"
             assert error.alert == Alert.UNEXPECTED_MESSAGE
             assert error.state == place.step.name
-            assert error.step == place.law.id
-            assert error.facts["expected"] == place.law.expected
+            assert error.step == place.rule.id
+            assert error.facts["expected"] == place.rule.expected
             told += 1
     return told
 

@@ -10,7 +10,7 @@ from bothways.iana import CompressionMethod
 from bothways.tls.events import MessageSeen, Note
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello
-from pair import seeded_draws
+from pair import seeded_randomness
 from tls.handshake.conversations import client_config
 
 
@@ -88,8 +88,8 @@ def test_hellos_of_two_connections_share_nothing_that_was_drawn() -> None:
     assert shares[0] != shares[1]
 
 
-def test_hello_takes_its_randomness_from_the_draws_of_the_config() -> None:
+def test_hello_takes_its_randomness_from_that_of_the_config() -> None:
     """Entropy is injected, so that conversations can be replayed."""
-    one, other = (hello(draws=seeded_draws(b"seed"), key_shares=()) for _ in range(2))
+    one, other = (hello(randomness=seeded_randomness(b"seed"), key_shares=()) for _ in range(2))
     assert one == other
-    assert hello(draws=seeded_draws(b"other seed"), key_shares=()) != one
+    assert hello(randomness=seeded_randomness(b"other seed"), key_shares=()) != one

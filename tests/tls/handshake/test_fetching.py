@@ -33,7 +33,7 @@ from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Outcome
-from pair import FrozenClock, Pair, pair, received, seeded_draws
+from pair import FrozenClock, Pair, pair, received, seeded_randomness
 from pki import NOW, crl, leaf, ocsp_response, points, responder
 from trust.evidence.wanting import CA, ROOT, access
 
@@ -176,7 +176,7 @@ def test_nothing_is_wanted_on_the_word_of_a_peer_that_has_not_proved_its_key(ver
     assert seen[-1] == ("Finished" if version == "1.3" else "ServerHelloDone")
     assert ("CertificateVerify" if version == "1.3" else "ServerKeyExchange") in seen
     assert not any(isinstance(each, Judged) for each in notes) and request.wants
-    forged = pair(client, server_config(draws=BadSignatures()))
+    forged = pair(client, server_config(randomness=BadSignatures()))
     forged.exchange()
     assert forged.client_failure.fault is Fault.BAD_CERTIFICATE_VERIFY
     assert not [each for each in forged.client_events if isinstance(each, EvidenceWanted)]
@@ -428,10 +428,10 @@ def test_a_policy_of_another_kind_is_a_config_error() -> None:
 
 
 class BadSignatures:
-    """Draws whose signatures are made by nobody."""
+    """Randomness whose signatures are made by nobody."""
 
     def __init__(self) -> None:
-        self._own = seeded_draws()
+        self._own = seeded_randomness()
 
     def __getattr__(self, name: str):
         return getattr(self._own, name)

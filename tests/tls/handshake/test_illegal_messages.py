@@ -51,7 +51,7 @@ def test_sample_stands_at_every_step(name: str) -> None:
     """The steps that the sample leaves out of a conversation are those of another in the sample."""
     sampled = set[tuple[Role, Step]]().union(*(steps(CONVERSATIONS[each]) for each in SAMPLE))
     assert steps(CONVERSATIONS[name]) <= sampled
-    waits = {(role, step) for role, table in LEGAL.items() for step, law in table.items() if law.accepts}
+    waits = {(role, step) for role, table in LEGAL.items() for step, rule in table.items() if rule.accepts}
     assert sampled == waits
 
 

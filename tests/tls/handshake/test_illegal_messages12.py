@@ -53,7 +53,7 @@ def test_change_cipher_spec_comes_at_its_place_alone(name: str, victim: Role) ->
     """RFC 5246 7.1: before there are keys it would have records opened under none, or under others."""
     told = 0
     for place in places(CONVERSATIONS[name], victim):
-        if place.law.accepts_change:
+        if place.rule.accepts_change:
             continue
         for lie in (wire(CHANGE_CIPHER_SPEC), sealed(ContentType.change_cipher_spec, b"\1")):
             error = refuse(CONVERSATIONS[name], victim, place, lie)
@@ -71,11 +71,11 @@ def test_change_cipher_spec_comes_at_its_place_alone(name: str, victim: Role) ->
 def test_change_cipher_spec_is_the_byte_one(victim: Role, body: bytes) -> None:
     """RFC 5246 7.1: even where it is awaited, nothing else will do."""
     for place in places(CONVERSATIONS["mutual"], victim):
-        if place.law.accepts_change:
+        if place.rule.accepts_change:
             lie = wire(b"\x14\x03\x03" + len(body).to_bytes(2, "big") + body)
             error = refuse(CONVERSATIONS["mutual"], victim, place, lie)
             assert error.fault in (Fault.BAD_CHANGE_CIPHER_SPEC, Fault.EMPTY_FRAGMENT)
-            assert error.step == place.law.id
+            assert error.step == place.rule.id
 
 
 @pytest.mark.parametrize("victim", Role)
@@ -96,8 +96,8 @@ def test_matrix_stands_at_every_step() -> None:
     waits = {
         (role, step)
         for role, table in LEGAL12.items()
-        for step, law in table.items()
-        if law.accepts or law.accepts_change
+        for step, rule in table.items()
+        if rule.accepts or rule.accepts_change
     }
     assert set[tuple[Role, Step]]().union(*(steps(CONVERSATIONS[name]) for name in names)) == waits
 

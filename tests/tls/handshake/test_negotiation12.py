@@ -209,7 +209,7 @@ def test_server_with_a_signing_key_never_lets_a_key_for_deciphering_sign() -> No
         chosen({"credentials": deciphering()}, offering(*RSA_SUITES))
 
 
-def test_scheme_has_to_fit_key_suite_client_and_terms() -> None:
+def test_scheme_has_to_fit_key_suite_client_and_settings() -> None:
     """RFC 8422 5.4: four conditions, each of which can fail."""
     suite = SUITES12[CipherSuite[ECDSA_SUITES[0]]]
     own = credentials("localhost")

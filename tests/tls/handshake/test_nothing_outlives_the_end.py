@@ -1,7 +1,7 @@
 """After a failure and after the close, no key, secret or private share can be reached any more.
 
 From a kept error, the events and the connection itself every reference is followed, by the garbage
-collector's own lists; configurations, which outlive connections on purpose, draws and code are not entered.
+collector's own lists; configurations, which outlive connections on purpose, randomness and code are not entered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bothways import Connection, Fault, PeerFault, TLSError, Truncated
 from bothways.roles import Role
 from bothways.tls.crypto.groups import KeyOffer
-from bothways.tls.defaults import DRAWS
+from bothways.tls.defaults import RANDOMNESS
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.schedule13 import ApplicationSecrets, EarlySecret, HandshakeSecrets
 from bothways.tls.record.protection import Protection
@@ -43,8 +43,8 @@ class Drawn:
     keys: list[Any] = field(default_factory=list)
 
 
-class Draws:
-    """Draws that are written down."""
+class NotedRandomness:
+    """Randomness that is written down."""
 
     def __init__(self, honest: Any, drawn: Drawn) -> None:
         self._honest = honest
@@ -98,7 +98,7 @@ def reachable(*roots: object) -> Iterator[object]:
         if isinstance(each, types.FunctionType):
             waiting += each.__closure__ or ()
             waiting += [each.__defaults__, each.__kwdefaults__]
-        elif not isinstance(each, (*CODE, Settings, Draws)):
+        elif not isinstance(each, (*CODE, Settings, NotedRandomness)):
             waiting += gc.get_referents(each)
             waiting += [getattr(each, "__context__", None), getattr(each, "__cause__", None)]
 
@@ -114,7 +114,7 @@ def holds_nothing(drawn: Drawn, *roots: object) -> None:
 
 
 def observed(drawn: Drawn, **sides: Any) -> dict[str, Any]:
-    return {"draws": Draws(DRAWS, drawn)} | sides
+    return {"randomness": NotedRandomness(RANDOMNESS, drawn)} | sides
 
 
 def start(drawn: Drawn, conversation: str = "mutual", **options: Any) -> Pair:

@@ -38,7 +38,7 @@ def test_what_is_agreed_decides_which_table_holds() -> None:
     position.heed(Agreed(IN_12))
     assert position.version is Version.TLS12
     position.heed(Wait(Step.WAIT_SERVER_CERT))
-    assert position.law.expected == "certificate"
+    assert position.rule.expected == "certificate"
 
 
 def test_a_wait_for_an_answer_at_the_same_step_is_no_step() -> None:

@@ -110,8 +110,8 @@ def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
     edges = {
         (role, step, following)
         for role, table in LEGAL.items()
-        for step, law in table.items()
-        for following in law.follow
+        for step, rule in table.items()
+        for following in rule.follow
     }
     assert set(taken) == edges
 
@@ -120,9 +120,9 @@ def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
 def test_every_row_can_be_reached_and_left(role: Role) -> None:
     """No row stands in the table that no handshake comes by."""
     table = LEGAL[role]
-    followed = {following for law in table.values() for following in law.follow}
+    followed = {following for rule in table.values() for following in rule.follow}
     assert followed | {Step.START} == set(table)
-    assert [step for step, law in table.items() if not law.follow] == [Step.CONNECTED]
+    assert [step for step, rule in table.items() if not rule.follow] == [Step.CONNECTED]
 
 
 def test_steps_that_await_no_message_accept_none() -> None:
@@ -135,13 +135,13 @@ def test_steps_that_await_no_message_accept_none() -> None:
 def test_every_row_has_an_id_of_the_mission() -> None:
     """Ids name checks, and ladder, errors and tests say the same."""
     for table in LEGAL.values():
-        for law in table.values():
-            assert re.fullmatch(r"[1-4]\.[1-5]", law.id)
+        for rule in table.values():
+            assert re.fullmatch(r"[1-4]\.[1-5]", rule.id)
 
 
 def test_messages_that_tls_13_does_not_know_are_accepted_nowhere() -> None:
     """RFC 9846 4: the messages of TLS 1.2 and those that are not spoken."""
-    accepted = {code for table in LEGAL.values() for law in table.values() for code in law.accepts}
+    accepted = {code for table in LEGAL.values() for rule in table.values() for code in rule.accepts}
     assert set(HandshakeType) - accepted == {
         HandshakeType.hello_request,
         HandshakeType.end_of_early_data,

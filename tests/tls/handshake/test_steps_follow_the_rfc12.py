@@ -75,8 +75,8 @@ def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
     edges = {
         (role, step, following)
         for role, table in LEGAL12.items()
-        for step, law in table.items()
-        for following in law.follow
+        for step, rule in table.items()
+        for following in rule.follow
     }
     assert {edge for edge in taken if edge[1] is not Step.START} == edges
 
@@ -85,19 +85,19 @@ def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
 def test_every_row_can_be_reached_and_left(role: Role) -> None:
     """The table of TLS 1.2 begins where the hello is awaited."""
     table = LEGAL12[role]
-    followed = {following for law in table.values() for following in law.follow}
+    followed = {following for rule in table.values() for following in rule.follow}
     start = Step.WAIT_SH if role is Role.CLIENT else Step.WAIT_CH
     assert followed | {start} == set(table)
-    assert [step for step, law in table.items() if not law.follow] == [Step.CONNECTED]
+    assert [step for step, rule in table.items() if not rule.follow] == [Step.CONNECTED]
 
 
 def test_each_row_awaits_one_kind_of_thing() -> None:
     """RFC 5246 7.1: a ChangeCipherSpec, or messages, or nothing while we judge or sign."""
     for role, table in LEGAL12.items():
-        for step, law in table.items():
+        for step, rule in table.items():
             quiet = step in (Step.JUDGING, Step.SIGNING)
-            assert (bool(law.accepts) + law.accepts_change) == (not quiet), f"{role}, {step}"
-            assert re.fullmatch(r"[1-4]\.[1-5]", law.id)
+            assert (bool(rule.accepts) + rule.accepts_change) == (not quiet), f"{role}, {step}"
+            assert re.fullmatch(r"[1-4]\.[1-5]", rule.id)
 
 
 def test_change_cipher_spec_is_awaited_once_by_each_side() -> None:
@@ -110,7 +110,7 @@ def test_change_cipher_spec_is_awaited_once_by_each_side() -> None:
 
 def test_messages_that_12_does_not_know_are_accepted_nowhere() -> None:
     """RFC 5246 7.4: the messages of TLS 1.3, and those that are not spoken: no ticket."""
-    accepted = {code for table in LEGAL12.values() for law in table.values() for code in law.accepts}
+    accepted = {code for table in LEGAL12.values() for rule in table.values() for code in rule.accepts}
     assert set(HandshakeType) - accepted == {
         HandshakeType.new_session_ticket,
         HandshakeType.end_of_early_data,

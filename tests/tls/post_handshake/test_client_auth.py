@@ -27,8 +27,8 @@ def request(context: bytes = b"later", *more: ext.Extension) -> CertificateReque
 
 def established(notes: list[Note] | None = None, *, offers: bool = True, **client) -> Pair:
     """A one-way connection with a client that has a certificate nobody asked for yet."""
-    terms = {"credentials": credentials("client.example"), "post_handshake_auth": offers} | client
-    talk = CONVERSATIONS["one-way"].pair(client=terms, client_notes=notes)
+    fields = {"credentials": credentials("client.example"), "post_handshake_auth": offers} | client
+    talk = CONVERSATIONS["one-way"].pair(client=fields, client_notes=notes)
     talk.exchange()
     assert talk.client.peer is not None
     return talk

@@ -50,14 +50,14 @@ class Talk:
 
     def __init__(self, judge: Role, version: str, policy: Revocation | None, **options: Any) -> None:
         self.clock = FrozenClock()
-        terms: dict[str, Any] = {"versions": (version,), "clock": self.clock}
-        judging = terms | {"revocation": policy, "judge_again": "change" if policy else "lapse"} | options
+        fields: dict[str, Any] = {"versions": (version,), "clock": self.clock}
+        judging = fields | {"revocation": policy, "judge_again": "change" if policy else "lapse"} | options
         conversation = CONVERSATIONS["mutual"]
         self.notes: list[Note] = []
         self.pair: Pair = (
-            conversation.pair(judging, terms, client_notes=self.notes)
+            conversation.pair(judging, fields, client_notes=self.notes)
             if judge is Role.CLIENT
-            else conversation.pair(terms, judging, server_notes=self.notes)
+            else conversation.pair(fields, judging, server_notes=self.notes)
         )
         self.pair.exchange()
         assert self.pair.client.established and self.pair.server.established
@@ -133,8 +133,8 @@ def test_a_certificate_that_ends_ends_its_connection(judge: Role) -> None:
     conversation = CONVERSATIONS["mutual"]
     clock = FrozenClock()
     lapse: dict[str, Any] = {"clock": clock, "judge_again": "lapse"}
-    terms: dict[str, Any] = {"clock": clock} | own
-    talk = conversation.pair(*((lapse, terms) if judge is Role.CLIENT else (terms, lapse)))
+    fields: dict[str, Any] = {"clock": clock} | own
+    talk = conversation.pair(*((lapse, fields) if judge is Role.CLIENT else (fields, lapse)))
     talk.exchange()
     end = talk.client if judge is Role.CLIENT else talk.server
     clock.pass_time(HOUR.total_seconds())

@@ -13,8 +13,7 @@ from bothways.iana import ExtensionType
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import (
     TABLE,
-    Place,
-    check_placement,
+    ExtensionContext,
     code,
     codes,
     extension_block,
@@ -22,7 +21,7 @@ from bothways.tls.wire.extension_table import (
 )
 from bothways.tls.wire.fields import DecodeError, decode, encode
 
-BLOCKS = {place: extension_block(place) for place in Place}
+BLOCKS = {context: extension_block(context) for context in ExtensionContext}
 
 # RFC 9846 4.3, the table of extensions, in its order.
 WHERE = """
@@ -98,7 +97,7 @@ IN_SERVER_HELLO_12 = ONLY_TLS12 | {
 def test_table_is_that_of_the_rfc() -> None:
     """RFC 9846 4.3."""
     ours = {
-        extension.name: {place.name for place in row if place is not Place.SH12}
+        extension.name: {context.name for context in row if context is not ExtensionContext.SH12}
         for extension, row in TABLE.items()
         if extension.name not in ONLY_TLS12
     }
@@ -109,11 +108,11 @@ def test_extensions_of_tls12_stand_in_both_hellos_of_tls12_alone() -> None:
     """RFC 5246 7.4.1.4."""
     for extension, row in TABLE.items():
         if extension.name in ONLY_TLS12:
-            assert set(row) == {Place.CH, Place.SH12}
-        assert (Place.SH12 in row) == (extension.name in IN_SERVER_HELLO_12)
+            assert set(row) == {ExtensionContext.CH, ExtensionContext.SH12}
+        assert (ExtensionContext.SH12 in row) == (extension.name in IN_SERVER_HELLO_12)
 
 
-CH, SH, SH12, HRR, EE, CT, CR, NST = Place
+CH, SH, SH12, HRR, EE, CT, CR, NST = ExtensionContext
 
 # Bodies written out by hand from the RFC that defines each.
 BODIES = [
@@ -170,31 +169,31 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("place", "extension", "extension_type", "body"), BODIES)
+@pytest.mark.parametrize(("context", "extension", "extension_type", "body"), BODIES)
 def test_extension_has_the_form_of_its_rfc(
-    place: Place, extension: ext.Extension, extension_type: int, body: str
+    context: ExtensionContext, extension: ext.Extension, extension_type: int, body: str
 ) -> None:
     form = bytes.fromhex(body)
     header = extension_type.to_bytes(2, "big") + len(form).to_bytes(2, "big")
     block = (len(form) + 4).to_bytes(2, "big") + header + form
-    assert encode(BLOCKS[place], (extension,)) == block
-    assert decode(BLOCKS[place], block, "it") == (extension,)
+    assert encode(BLOCKS[context], (extension,)) == block
+    assert decode(BLOCKS[context], block, "it") == (extension,)
     assert code(extension) == extension_type
 
 
 def test_every_row_of_the_table_has_a_body_above() -> None:
-    shown = {(place, code) for place, _, code, _ in BODIES}
+    shown = {(context, code) for context, _, code, _ in BODIES}
     for extension, row in TABLE.items():
-        assert any((place, extension) in shown for place in row), extension.name
+        assert any((context, extension) in shown for context in row), extension.name
         for cls, _ in row.values():
             assert any(isinstance(each, cls) for _, each, _, _ in BODIES), cls.__name__
 
 
 @drawn.SAMPLE
 @given(st.data())
-@pytest.mark.parametrize("place", list(Place))
-def test_extensions_read_what_they_write(place: Place, data: st.DataObject) -> None:
-    block = BLOCKS[place]
+@pytest.mark.parametrize("context", list(ExtensionContext))
+def test_extensions_read_what_they_write(context: ExtensionContext, data: st.DataObject) -> None:
+    block = BLOCKS[context]
     drawn_extensions = data.draw(drawn.values(block))
     assert decode(block, encode(block, drawn_extensions), "it") == drawn_extensions
 
@@ -246,13 +245,13 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("place", "extension_type", "body", "where", "problem"), BROKEN)
+@pytest.mark.parametrize(("context", "extension_type", "body", "where", "problem"), BROKEN)
 def test_malformed_extension_is_refused_by_name(
-    place: Place, extension_type: int, body: str, where: str, problem: str
+    context: ExtensionContext, extension_type: int, body: str, where: str, problem: str
 ) -> None:
     """RFC 9846 4.3: leftovers and lengths that do not fit are a decode_error."""
     with pytest.raises(DecodeError) as caught:
-        decode(BLOCKS[place], in_block(extension_type, body), "it")
+        decode(BLOCKS[context], in_block(extension_type, body), "it")
     assert caught.value.facts["place"] == where
     assert problem in str(caught.value.facts["problem"])
 
@@ -274,7 +273,7 @@ def test_malformed_block_is_refused(block: str, where: str, problem: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("place", "extension_type", "body"),
+    ("context", "extension_type", "body"),
     [
         (CH, 0, "0004 01 0001 61"),  # a name of another type than host_name
         (CH, 0, "0008 00 0001 61 00 0001 62"),  # two host names
@@ -287,15 +286,19 @@ def test_malformed_block_is_refused(block: str, where: str, problem: str) -> Non
         (SH, 10, "00"),  # known, but not here: placement refuses it, not the codec
     ],
 )
-def test_what_has_no_known_form_is_kept_as_it_came(place: Place, extension_type: int, body: str) -> None:
+def test_what_has_no_known_form_is_kept_as_it_came(
+    context: ExtensionContext, extension_type: int, body: str
+) -> None:
     """RFC 9846 4.3 and RFC 8701: unknown extensions are kept and ignored."""
     block = in_block(extension_type, body)
-    assert decode(BLOCKS[place], block, "it") == (ext.UnknownExtension(extension_type, bytes.fromhex(body)),)
-    assert encode(BLOCKS[place], decode(BLOCKS[place], block, "it")) == block
+    assert decode(BLOCKS[context], block, "it") == (
+        ext.UnknownExtension(extension_type, bytes.fromhex(body)),
+    )
+    assert encode(BLOCKS[context], decode(BLOCKS[context], block, "it")) == block
 
 
 @pytest.mark.parametrize(
-    ("place", "extension"),
+    ("context", "extension"),
     [
         (CH, ext.ServerName(None)),
         (CH, ext.ServerName("")),
@@ -306,9 +309,11 @@ def test_what_has_no_known_form_is_kept_as_it_came(place: Place, extension_type:
         (CH, ext.UnknownExtension(1, bytes(2**16))),
     ],
 )
-def test_extension_that_may_not_be_sent_cannot_be_written(place: Place, extension: ext.Extension) -> None:
+def test_extension_that_may_not_be_sent_cannot_be_written(
+    context: ExtensionContext, extension: ext.Extension
+) -> None:
     with pytest.raises(ValueError):
-        encode(BLOCKS[place], (extension,))
+        encode(BLOCKS[context], (extension,))
 
 
 @pytest.mark.parametrize(
@@ -336,10 +341,20 @@ def test_more_host_names_than_there_are_types_are_not_read() -> None:
             host_names(data)
 
 
-@pytest.mark.parametrize("place", [Place.CH, Place.SH, Place.EE, Place.CT, Place.CR, Place.NST])
-def test_more_extensions_than_anybody_sends_are_not_read(place: Place) -> None:
+@pytest.mark.parametrize(
+    "context",
+    [
+        ExtensionContext.CH,
+        ExtensionContext.SH,
+        ExtensionContext.EE,
+        ExtensionContext.CT,
+        ExtensionContext.CR,
+        ExtensionContext.NST,
+    ],
+)
+def test_more_extensions_than_anybody_sends_are_not_read(context: ExtensionContext) -> None:
     """Bounded work: one takes four bytes, and reading it longer than they are worth."""
-    block = extension_block(place)
+    block = extension_block(context)
     many = b"".join((0x4000 + number).to_bytes(2, "big") + b"\0\0" for number in range(257))
     assert len(decode(block, (len(many) - 4).to_bytes(2, "big") + many[:-4], "it")) == 256
     with blames(Fault.UNDECODABLE, place="it[256]", problem="more than 256 items stand here"):
@@ -350,65 +365,3 @@ def test_code_points_of_several_extensions() -> None:
     found = (ext.Cookie(b"c"), ext.PostHandshakeAuth())
     assert codes(found) == {ExtensionType.cookie, ExtensionType.post_handshake_auth}
     assert codes(None) == frozenset()
-
-
-# -- placement -------------------------------------------------------------------------------------------
-
-EVERYTHING = frozenset(range(2**16))
-
-
-@pytest.mark.parametrize("place", list(Place))
-@pytest.mark.parametrize("extension_type", sorted(TABLE))
-def test_extension_stands_only_where_the_table_has_it(place: Place, extension_type: ExtensionType) -> None:
-    """RFC 9846 4.3: recognised, but not specified for this message, is an illegal_parameter."""
-    extension = ext.UnknownExtension(extension_type, b"")
-    if place in TABLE[extension_type]:
-        check_placement(place, (extension,), EVERYTHING)
-        return
-    with blames(Fault.MISPLACED_EXTENSION, extension=extension_type.name, message=place.value):
-        check_placement(place, (extension,), EVERYTHING)
-
-
-@pytest.mark.parametrize("place", list(Place))
-def test_extension_that_stands_twice_is_refused(place: Place) -> None:
-    """RFC 9846 4.3: no more than one extension of a type in a block, known or not."""
-    twice = ext.UnknownExtension(0x7777, b"")
-    with blames(Fault.DUPLICATE_EXTENSION, extension="ExtensionType 0x7777", message=place.value):
-        check_placement(place, (twice, ext.UnknownExtension(0x7778, b""), twice), EVERYTHING)
-
-
-@pytest.mark.parametrize("place", [SH, SH12, HRR, EE, CT])
-@pytest.mark.parametrize("offered", [None, frozenset(), frozenset({0x1A1A})])
-@pytest.mark.parametrize("extension_type", [0x7777, 0x0A0A])
-def test_answer_to_what_was_not_offered_is_refused(
-    place: Place, offered: frozenset[int] | None, extension_type: int
-) -> None:
-    """RFC 9846 4.3 and RFC 8701 4: neither unknown extensions nor GREASE may come unasked."""
-    with blames(Fault.UNSOLICITED_EXTENSION, message=place.value):
-        check_placement(place, (ext.UnknownExtension(extension_type, b""),), offered)
-
-
-def test_known_answer_to_what_was_not_offered_is_refused() -> None:
-    protocols = "application_layer_protocol_negotiation"
-    with blames(Fault.UNSOLICITED_EXTENSION, extension=protocols, message="EncryptedExtensions"):
-        check_placement(EE, (ext.ApplicationProtocols((b"h2",)),), {0})
-
-
-def test_retry_may_bring_a_cookie_unasked() -> None:
-    """RFC 9846 4.3: the one exception."""
-    check_placement(HRR, (ext.SelectedVersion(0x0304), ext.Cookie(b"c")), {43})
-
-
-@pytest.mark.parametrize("place", [CH, CR, NST])
-def test_unknown_extension_and_grease_are_ignored_in_requests(place: Place) -> None:
-    """RFC 9846 4.3.1 and RFC 8701 3."""
-    check_placement(place, (ext.UnknownExtension(0x0A0A, b""), ext.UnknownExtension(0x7777, b"x")), None)
-
-
-def test_shared_keys_stand_last_in_a_client_hello() -> None:
-    """RFC 9846 4.3.11."""
-    keys = ext.PreSharedKeys((ext.PskIdentity(b"id", 7),), (bytes(32),))
-    check_placement(CH, (ext.PostHandshakeAuth(), keys), None)
-    with blames(Fault.BINDER_NOT_LAST):
-        check_placement(CH, (keys, ext.PostHandshakeAuth()), None)
-    check_placement(SH, (ext.SelectedIdentity(0), ext.SelectedVersion(0x0304)), {41, 43})

@@ -12,8 +12,7 @@ from bothways.iana import ContentType, NamedGroup
 from bothways.tls.wire.fields import (
     Codec,
     DecodeError,
-    alike,
-    alone,
+    cached,
     decode,
     definition,
     encode,
@@ -22,6 +21,7 @@ from bothways.tls.wire.fields import (
     optional,
     record,
     rest,
+    single_field,
     uint,
     vector,
 )
@@ -44,7 +44,7 @@ class Nothing:
 
 
 PAIR = record(Pair, first=uint(2), second=opaque(1, 2**8 - 1))
-SHELF = alone(Shelf, pairs=vector(PAIR, 4, 2**16 - 1))
+SHELF = single_field(Shelf, pairs=vector(PAIR, 4, 2**16 - 1))
 
 ACCEPTED = [
     (uint(1), "ff", 255),
@@ -119,7 +119,7 @@ def test_field_refuses_what_is_not_its_form_and_says_where(
 
 def test_error_reads_as_place_and_problem() -> None:
     with pytest.raises(DecodeError) as caught:
-        decode(alone(Shelf, pairs=vector(PAIR, 1, 255)), b"\1\0", "Shelf")
+        decode(single_field(Shelf, pairs=vector(PAIR, 1, 255)), b"\1\0", "Shelf")
     assert str(caught.value) == "Shelf.pairs[0].first: 2 bytes must stand here and 1 do (offset 1)"
 
 
@@ -191,14 +191,14 @@ def test_field_has_the_notation_of_the_rfc(codec: Codec[object], notation: str) 
 
 
 def test_what_comes_again_is_the_same_object_and_the_same_bytes() -> None:
-    codec = alike(PAIR)
+    codec = cached(PAIR)
     assert decode(codec, b"\0\1\1a", "pair") is decode(codec, b"\0\1\1a", "pair")
     assert encode(codec, Pair(1, b"a")) == encode(codec, Pair(1, b"a")) == encode(PAIR, Pair(1, b"a"))
 
 
 def test_what_is_long_is_not_kept() -> None:
     data = encode(PAIR, Pair(1, bytes(255)))
-    codec = alike(PAIR)
+    codec = cached(PAIR)
     assert decode(codec, data, "pair") == Pair(1, bytes(255))
     assert decode(codec, data, "pair") is not decode(codec, data, "pair")
 
@@ -210,7 +210,7 @@ def test_what_is_long_is_written_anew_each_time_and_what_is_short_once() -> None
         written.append(value)
         PAIR.write(value, out)
 
-    codec = alike(PAIR._replace(write=write))
+    codec = cached(PAIR._replace(write=write))
     long, short = Pair(1, bytes(255)), Pair(1, b"a")
     for pair in (long, short, long, short):
         assert encode(codec, pair) == encode(PAIR, pair)
@@ -219,8 +219,8 @@ def test_what_is_long_is_written_anew_each_time_and_what_is_short_once() -> None
 
 
 def test_what_does_not_decode_is_blamed_each_time_by_its_place_in_the_message() -> None:
-    shelf = alone(Shelf, pairs=vector(alike(PAIR), 4, 2**16 - 1))
-    plain = alone(Shelf, pairs=vector(PAIR, 4, 2**16 - 1))
+    shelf = single_field(Shelf, pairs=vector(cached(PAIR), 4, 2**16 - 1))
+    plain = single_field(Shelf, pairs=vector(PAIR, 4, 2**16 - 1))
     bad = bytes.fromhex("0004 0001 05 61")
     with pytest.raises(DecodeError) as expected:
         decode(plain, bad, "shelf")

@@ -15,7 +15,7 @@ from bothways.iana import HandshakeType
 from bothways.roles import Version
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import flight, tls13
-from bothways.tls.wire.extension_table import Place
+from bothways.tls.wire.extension_table import ExtensionContext
 from bothways.tls.wire.flight import (
     CLIENT_HELLO_LIMIT,
     HEADER,
@@ -287,5 +287,5 @@ def test_retry_tells_its_fields_though_they_differ_from_a_server_hello() -> None
 
 
 def test_message_in_two_versions_is_told_apart_by_its_class() -> None:
-    assert flight.server_hello_place(server_hello(ext.SelectedVersion(0x0304))) is Place.SH
-    assert flight.server_hello_place(server_hello()) is Place.SH12
+    assert flight.server_hello_context(server_hello(ext.SelectedVersion(0x0304))) is ExtensionContext.SH
+    assert flight.server_hello_context(server_hello()) is ExtensionContext.SH12

@@ -12,7 +12,8 @@ from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import NamedGroup, ProtocolVersion
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.extension_table import Place, check_placement
+from bothways.tls.wire.extension_placement import check_placement
+from bothways.tls.wire.extension_table import ExtensionContext
 from bothways.tls.wire.fields import DecodeError, decode, encode
 from bothways.tls.wire.hello import (
     CLIENT_HELLO,
@@ -123,7 +124,7 @@ def test_openssl_client_hello_is_read_and_written_byte_for_byte() -> None:
     assert versions is not None and ProtocolVersion.TLSv1_3 in versions.versions
     shares = ext.find(extensions, ext.KeyShares)
     assert shares is not None and NamedGroup.x25519 in {each.group for each in shares.shares}
-    check_placement(Place.CH, extensions, None)
+    check_placement(ExtensionContext.CH, extensions, None)
 
 
 def test_openssl_client_hello_for_tls12_is_read_and_written_byte_for_byte() -> None:
@@ -153,7 +154,7 @@ def test_hello_dressed_with_grease_is_read_and_written_byte_for_byte() -> None:
         ),
     )
     assert decode(CLIENT_HELLO, encode(CLIENT_HELLO, hello), "ClientHello") == hello
-    check_placement(Place.CH, hello.extensions or (), None)
+    check_placement(ExtensionContext.CH, hello.extensions or (), None)
 
 
 def test_no_prefix_of_a_client_hello_is_one() -> None:
@@ -182,12 +183,12 @@ def _fields_without_extensions(body: bytes) -> tuple[object, ...]:
 def test_mutated_client_hello_is_refused_or_has_one_spelling(full: bool) -> None:
     """Whatever is accepted encodes to the same bytes; nothing but DecodeError comes out."""
     body = client_hello()[4:]
-    draws = random.Random(9846)
+    randomness = random.Random(9846)
     accepted = 0
     for _ in range(60_000 if full else 4_000):
         mutant = bytearray(body)
-        for _ in range(draws.randint(1, 4)):
-            _mutate(mutant, draws)
+        for _ in range(randomness.randint(1, 4)):
+            _mutate(mutant, randomness)
         try:
             hello = decode(CLIENT_HELLO, bytes(mutant), "ClientHello")
         except DecodeError as error:
@@ -198,14 +199,14 @@ def test_mutated_client_hello_is_refused_or_has_one_spelling(full: bool) -> None
     assert accepted > 100
 
 
-def _mutate(data: bytearray, draws: random.Random) -> None:
-    at = draws.randrange(len(data))
-    match draws.randrange(4):
+def _mutate(data: bytearray, randomness: random.Random) -> None:
+    at = randomness.randrange(len(data))
+    match randomness.randrange(4):
         case 0:
-            data[at] = draws.randrange(256)
+            data[at] = randomness.randrange(256)
         case 1:
-            data[at] ^= 1 << draws.randrange(8)
+            data[at] ^= 1 << randomness.randrange(8)
         case 2:
-            del data[at : at + draws.randint(1, 4)]
+            del data[at : at + randomness.randint(1, 4)]
         case _:
-            data[at:at] = draws.randbytes(draws.randint(1, 4))
+            data[at:at] = randomness.randbytes(randomness.randint(1, 4))

@@ -14,8 +14,8 @@ from typing import Any
 from cryptography.hazmat.primitives.hashes import Hash
 
 from bothways.iana import ContentType, HandshakeType
-from bothways.tls.crypto.draws import SystemDraws
 from bothways.tls.crypto.groups import KeyOffer, finish
+from bothways.tls.crypto.randomness import SystemRandomness
 from bothways.tls.crypto.signing import PrivateKey
 from bothways.tls.crypto.suites import SUITES13, Suite
 from bothways.tls.keys.schedule13 import EarlySecret
@@ -82,7 +82,7 @@ def turn_a_bit(from_server: bool, record: bytes) -> bytes:
     return record
 
 
-class StolenShare(SystemDraws):
+class StolenShare(SystemRandomness):
     """A client whose private key shares somebody reads along."""
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
@@ -96,7 +96,7 @@ class StolenShare(SystemDraws):
         return key
 
 
-class BorrowedCertificate(SystemDraws):
+class BorrowedCertificate(SystemRandomness):
     """A client that shows a certificate whose key it does not have, and signs with another."""
 
     def __init__(self, random: Callable[[int], bytes], other: PrivateKey) -> None:

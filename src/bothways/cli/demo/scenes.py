@@ -198,15 +198,15 @@ def wrong_name(people: Identities) -> Play:
 
 def borrowed_certificate(people: Identities) -> Play:
     """The client shows a certificate that is not its own, and signs with the key it has."""
-    draws = BorrowedCertificate(os.urandom, people.other_key)
-    return play(replace(_client(people), draws=draws), _server(people))
+    randomness = BorrowedCertificate(os.urandom, people.other_key)
+    return play(replace(_client(people), randomness=randomness), _server(people))
 
 
 def forged_finished(people: Identities) -> Play:
     """A device on the way that has stolen the client's key share alters the server's Finished."""
-    draws = StolenShare(os.urandom)
-    config = replace(_client(people), draws=draws, groups=("x25519",))
-    return play(config, _server(people), alteration=ForgedFinished(draws, NamedGroup.x25519))
+    randomness = StolenShare(os.urandom)
+    config = replace(_client(people), randomness=randomness, groups=("x25519",))
+    return play(config, _server(people), alteration=ForgedFinished(randomness, NamedGroup.x25519))
 
 
 def altered_record(people: Identities) -> Play:

@@ -1,1 +1,1 @@
-"""The few questions that we ask of `cryptography`, and everything random that is drawn."""
+"""The few questions that we ask of `cryptography`, and everything random that we take from it."""

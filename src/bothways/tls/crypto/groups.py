@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bothways.faults import Fault, blame
 from bothways.iana import NamedGroup, name
-from bothways.tls.crypto.draws import Draws
+from bothways.tls.crypto.randomness import Randomness
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +65,21 @@ class KeyOffer:
     keys: tuple[Any, ...] = field(repr=False)
 
 
-def offer(group: int, draws: Draws) -> KeyOffer:
-    """Draw private keys for `group` and offer the public ones (RFC 9846 4.3.8)."""
+def offer(group: int, randomness: Randomness) -> KeyOffer:
+    """Make private keys for `group` and offer the public ones (RFC 9846 4.3.8)."""
     parts = GROUPS[group].parts
-    keys = tuple([draws.private_key(part.code) for part in parts])
+    keys = tuple([randomness.private_key(part.code) for part in parts])
     public = b"".join([part.write(key.public_key()) for part, key in zip(parts, keys, strict=True)])
     return KeyOffer(group, public, keys)
 
 
-def answer(group: int, peer_share: bytes, draws: Draws) -> tuple[bytes, bytes]:
+def answer(group: int, peer_share: bytes, randomness: Randomness) -> tuple[bytes, bytes]:
     """Answer a client's share: our own share and the shared secret."""
     row = GROUPS[group]
     shares = bytearray()
     secrets = bytearray()
     for part, public in _split(row, peer_share, [part.share_size for part in row.parts]):
-        share, secret = _answer_part(row, part, public, draws)
+        share, secret = _answer_part(row, part, public, randomness)
         shares += share
         secrets += secret
     return bytes(shares), bytes(secrets)
@@ -106,11 +106,11 @@ def _split(group: Group, share: bytes, sizes: Iterable[int]) -> list[tuple[Part,
     return halves
 
 
-def _answer_part(group: Group, part: Part, public: bytes, draws: Draws) -> tuple[bytes, bytes]:
+def _answer_part(group: Group, part: Part, public: bytes, randomness: Randomness) -> tuple[bytes, bytes]:
     if part.is_kem:
-        secret, ciphertext = draws.encapsulate(_read(group, part, public))
+        secret, ciphertext = randomness.encapsulate(_read(group, part, public))
         return ciphertext, secret
-    key = draws.private_key(part.code)
+    key = randomness.private_key(part.code)
     return part.write(key.public_key()), _finish_part(group, part, key, public)
 
 

@@ -26,7 +26,7 @@ def client_handshake(
 ) -> Script[HandshakeResult]:
     """ClientHello, then as the version chosen has it (RFC 9846 2)."""
     speaks_13 = Version.TLS13 in settings.negotiation.versions
-    offers = tuple(offer(group, hs.draws) for group in settings.negotiation.shares) if speaks_13 else ()
+    offers = tuple(offer(group, hs.randomness) for group in settings.negotiation.shares) if speaks_13 else ()
     hello = client_hello(hs, settings, target, offers)
     hs.inbox.offered = codes(hello.extensions)
     hs.out.version = max(settings.negotiation.versions)
@@ -56,8 +56,8 @@ def client_hello(
         extensions = (*extensions, ext.KeyShares(tuple(shares)))
     return ClientHello(
         legacy_version=ProtocolVersion.TLSv1_2,
-        random=hs.draws.random(32),
-        legacy_session_id=hs.draws.random(32) if speaks_13 else b"",
+        random=hs.randomness.random(32),
+        legacy_session_id=hs.randomness.random(32) if speaks_13 else b"",
         cipher_suites=settings.negotiation.suites,
         legacy_compression_methods=bytes([CompressionMethod.null]),
         extensions=extensions,

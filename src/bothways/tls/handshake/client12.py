@@ -13,8 +13,8 @@ from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
 from bothways.roles import Role, Version
 from bothways.tls.crypto.groups import CLASSIC_GROUPS, finish, offer
+from bothways.tls.crypto.rsa_key_transport import encrypt_premaster
 from bothways.tls.crypto.suites import Suite
-from bothways.tls.crypto.transport import encrypt_premaster
 from bothways.tls.events import Chosen, Epoch, Observer
 from bothways.tls.handshake.authentication12 import (
     check_exchange,
@@ -216,10 +216,10 @@ def exchange_finished(hs: HandshakeContext, secret: MainSecret) -> Script[None]:
 def send_key_exchange(hs: HandshakeContext, server: Server12) -> bytes:
     """Send our part of the key exchange and return the premaster secret (steps 2.4, 2.5; RFC 5246 7.4.7)."""
     if server.exchange is None:
-        premaster, encrypted = encrypt_premaster(server.verified.peer.certificate, hs.draws)
+        premaster, encrypted = encrypt_premaster(server.verified.peer.certificate, hs.randomness)
         hs.out.send(rsa_key_exchange(encrypted))
         return premaster
-    ours = offer(server.exchange.named_curve, hs.draws)
+    ours = offer(server.exchange.named_curve, hs.randomness)
     premaster = finish(ours, server.exchange.public)
     hs.out.send(ecdh_key_exchange(ours.public))
     return premaster

@@ -109,7 +109,7 @@ def second_hello(
     group = check_retry(hello, retry)
     hs.transcript.replace_with_message_hash()
     if group is not None:
-        offers = (offer(group, hs.draws),)
+        offers = (offer(group, hs.randomness),)
     hello = replace(hello, extensions=_extensions_after(retry, hello, offers if group is not None else None))
     hs.out.change_cipher_spec()
     hs.out.send(hello)

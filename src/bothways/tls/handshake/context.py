@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bothways.roles import Role
 from bothways.tls.clock import Clock
-from bothways.tls.crypto.draws import Draws
+from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.events import Observer
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.keys.transcript import Transcript
@@ -27,7 +27,7 @@ class HandshakeContext:
     """
 
     role: Role
-    draws: Draws
+    randomness: Randomness
     clock: Clock
     transcript: Transcript
     out: Outbox

@@ -25,7 +25,8 @@ from bothways.iana import names as all_spelled
 from bothways.roles import Version
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.extension_table import code, first_repeated, host_names
+from bothways.tls.wire.extension_placement import first_repeated
+from bothways.tls.wire.extension_table import code, host_names
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
 

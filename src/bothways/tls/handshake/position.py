@@ -13,7 +13,7 @@ from bothways.tls.handshake.alert_meanings import meaning_of, refused_step
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Negotiated
 from bothways.tls.handshake.script import Agreed, Enter, Wait
-from bothways.tls.handshake.steps import Step, failed_check, law_of, progress_of
+from bothways.tls.handshake.steps import Step, failed_check, progress_of, rule_of
 
 
 class Position:
@@ -22,7 +22,7 @@ class Position:
     `law` says what may come at this step, and what may follow; `version` is the one chosen, None until it is.
     """
 
-    __slots__ = ("_hs", "_told", "confirmed", "law", "negotiated", "role", "step", "version")
+    __slots__ = ("_hs", "_told", "confirmed", "negotiated", "role", "rule", "step", "version")
 
     def __init__(self, hs: HandshakeContext) -> None:
         self._hs = hs
@@ -83,7 +83,7 @@ class Position:
         meaning, hint = meaning_of(alert, role, progress)
         return PeerAlert(
             alert,
-            step=refused or self.law.id,
+            step=refused or self.rule.id,
             peer=role.peer,
             state=self.step.name,
             progress=progress,
@@ -93,14 +93,14 @@ class Position:
 
     def cut(self) -> Truncated:
         """Return the error for an end of the connection without close_notify."""
-        step = self.law.id
+        step = self.rule.id
         if self.step is Step.CONNECTED:
             step = StepId.APPLICATION_DATA if self.confirmed else StepId.CLIENT_AUTHENTICATION
         return Truncated(self.role.peer, step=step, progress=self.progress)
 
     def enter(self, step: Step) -> None:
         """Stand at a step, which must follow from the one before."""
-        if step not in self.law.follow:
+        if step not in self.rule.follow:
             raise TypeError(f"{step.name} may not follow {self.step.name}")
         self._stand(step)
         if self._hs.observer is not None:
@@ -114,7 +114,7 @@ class Position:
 
     def _stand(self, step: Step) -> None:
         self.step = step
-        self.law = law_of(self.role, step, self.version)
+        self.rule = rule_of(self.role, step, self.version)
 
     def _tell_progress(self) -> None:
         if self._hs.observer is not None and self.progress is not self._told:

@@ -75,7 +75,7 @@ def sign_with(hs: HandshakeContext, credentials: Credentials, scheme: int, data:
         signature: bytes = yield signing_elsewhere(credentials, scheme, data)
         return signature
     yield _SIGNING
-    return hs.draws.sign(scheme, credentials.key, data)
+    return hs.randomness.sign(scheme, credentials.key, data)
 
 
 def signing_elsewhere(credentials: Credentials, scheme: int, data: bytes) -> Wait:

@@ -22,7 +22,7 @@ from bothways.iana import names as all_spelled
 from bothways.roles import Role, Version
 from bothways.tls.crypto.groups import KeyOffer, finish
 from bothways.tls.crypto.groups import offer as offer_share
-from bothways.tls.crypto.transport import decrypt_premaster
+from bothways.tls.crypto.rsa_key_transport import decrypt_premaster
 from bothways.tls.events import Caution, Chosen, Epoch, Observer
 from bothways.tls.handshake.authentication12 import (
     check_client_proof,
@@ -83,7 +83,7 @@ def server_handshake_12(
     yield Agreed(negotiated)
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice)
-    randoms = (hello.random, marked_random(hs.draws.random(32), max(settings.negotiation.versions)))
+    randoms = (hello.random, marked_random(hs.randomness.random(32), max(settings.negotiation.versions)))
     send_identity(hs, offer, choice, randoms[1], negotiated.alpn)
     share = yield from send_exchange(hs, choice, randoms)
     if settings.trust is not None:
@@ -158,7 +158,7 @@ def server_hello(
     return ServerHello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=random,
-        legacy_session_id_echo=hs.draws.random(32),
+        legacy_session_id_echo=hs.randomness.random(32),
         cipher_suite=choice.suite.code,
         legacy_compression_method=CompressionMethod.null,
         extensions=tuple(extensions) or None,
@@ -171,7 +171,7 @@ def send_exchange(
     """Send our share, signed with both randoms; nothing for RSA key transport (RFC 8422 5.4)."""
     if choice.suite.is_key_transport:
         return None
-    share = offer_share(choice.group, hs.draws)
+    share = offer_share(choice.group, hs.randomness)
     data = exchange_input(*randoms, choice.group, share.public)
     signature = yield from sign_with(hs, choice.credentials, choice.scheme, data)
     hs.out.send(ServerKeyExchange(choice.group, share.public, choice.scheme, signature))
@@ -204,7 +204,7 @@ def agree(
     if share is not None:
         return finish(share, ecdh_public(exchange))
     return decrypt_premaster(
-        choice.credentials.key, encrypted_premaster(exchange), hello.legacy_version, hs.draws
+        choice.credentials.key, encrypted_premaster(exchange), hello.legacy_version, hs.randomness
     )
 
 

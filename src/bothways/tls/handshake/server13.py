@@ -128,7 +128,7 @@ def retry(
     hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice
 ) -> Script[tuple[Offer, bytes]]:
     """Ask for a ClientHello with a share for the chosen group (RFC 9846 4.2.4)."""
-    cookie = hs.draws.random(32) if settings.negotiation.retry_cookie else None
+    cookie = hs.randomness.random(32) if settings.negotiation.retry_cookie else None
     extensions: tuple[ext.Extension, ...] = (
         ext.SelectedVersion(ProtocolVersion.TLSv1_3),
         ext.RetryGroup(choice.group),
@@ -150,12 +150,12 @@ def retry(
 
 def agree(hs: HandshakeContext, offer: Offer, choice: Choice, peer_share: bytes) -> HandshakeSecrets:
     """Answer the client's share and derive the handshake keys (steps 1.2, 2.4, 2.5; RFC 9846 4.2.3, 7.1)."""
-    share, shared_secret = answer_share(choice.group, peer_share, hs.draws)
+    share, shared_secret = answer_share(choice.group, peer_share, hs.randomness)
     extensions = (
         ext.SelectedVersion(ProtocolVersion.TLSv1_3),
         ext.ServerShare(ext.KeyShareEntry(choice.group, share)),
     )
-    hs.out.send(_server_hello(offer.hello, choice.suite, hs.draws.random(32), extensions))
+    hs.out.send(_server_hello(offer.hello, choice.suite, hs.randomness.random(32), extensions))
     _hide_from_middleboxes(hs, offer.hello)
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice)

@@ -16,8 +16,8 @@ from bothways.iana import CipherSuite, ECPointFormat, NamedGroup, ProtocolVersio
 from bothways.iana import name as spelled
 from bothways.roles import Version
 from bothways.tls.clock import Clock
-from bothways.tls.crypto.draws import Draws
 from bothways.tls.crypto.groups import GROUPS
+from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.crypto.signing import SCHEMES, schemes_for
 from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.wire import extensions as ext
@@ -114,7 +114,7 @@ class Settings:
     trust: PeerTrust | None
     limits: Limits
     clock: Clock
-    draws: Draws
+    randomness: Randomness
     keylog: Callable[[str], None] | None = field(default=None, repr=False)
 
     @property

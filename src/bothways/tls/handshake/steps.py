@@ -1,4 +1,4 @@
-"""The law of the handshake: which messages each step accepts, and which steps may follow.
+"""The rules of the handshake: which messages each step accepts, and which steps may follow.
 
 Typed by hand from RFC 9846 Appendix A, not derived from the scripts: tests hold the two against each
 other. The connection looks here before a script sees a message. Names are the RFC's where it has one;
@@ -50,7 +50,7 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class StepRule:
     """One row: the id of what is checked here, the messages accepted, the steps that may follow.
 
     `accepts_change`: a ChangeCipherSpec is what is awaited (TLS 1.2).
@@ -69,18 +69,18 @@ class Law:
         return " or ".join(sorted(each.name for each in self.accepts)) or "nothing"
 
 
-def _row(step_id: str, accepts: set[HandshakeType], *follow: Step) -> Law:
-    return Law(StepId(step_id), frozenset(accepts), frozenset(follow))
+def _row(step_id: str, accepts: set[HandshakeType], *follow: Step) -> StepRule:
+    return StepRule(StepId(step_id), frozenset(accepts), frozenset(follow))
 
 
-def _change(step_id: str, *follow: Step) -> Law:
-    return Law(StepId(step_id), frozenset(), frozenset(follow), accepts_change=True)
+def _change(step_id: str, *follow: Step) -> StepRule:
+    return StepRule(StepId(step_id), frozenset(), frozenset(follow), accepts_change=True)
 
 
 _T = HandshakeType
 _S = Step
 
-LEGAL: Mapping[Role, Mapping[Step, Law]] = {
+LEGAL: Mapping[Role, Mapping[Step, StepRule]] = {
     Role.CLIENT: {
         _S.START: _row("1.1", set(), _S.WAIT_SH),
         _S.WAIT_SH: _row("1.2", {_T.server_hello}, _S.WAIT_SH_AFTER_RETRY, _S.WAIT_EE),
@@ -108,7 +108,7 @@ LEGAL: Mapping[Role, Mapping[Step, Law]] = {
 }
 
 # TLS 1.2 (RFC 5246 figure 1); the table for 1.3 goes as far as the hellos, after which these rows hold.
-LEGAL12: Mapping[Role, Mapping[Step, Law]] = {
+LEGAL12: Mapping[Role, Mapping[Step, StepRule]] = {
     Role.CLIENT: {
         _S.WAIT_SH: _row("1.2", {_T.server_hello}, _S.WAIT_SERVER_CERT),
         _S.WAIT_SERVER_CERT: _row(
@@ -147,7 +147,7 @@ LEGAL12: Mapping[Role, Mapping[Step, Law]] = {
 }
 
 
-def law_of(role: Role, step: Step, version: Version | None) -> Law:
+def rule_of(role: Role, step: Step, version: Version | None) -> StepRule:
     """Return the row that holds at `step`: that of TLS 1.2 once it is chosen, else that of TLS 1.3."""
     return _LEGAL_IN.get(version, LEGAL)[role][step]
 
@@ -169,7 +169,7 @@ _HELLO_STEPS = frozenset(
 # Where a client has sent its certificate, or that it has none.
 _SHOWN_STEPS = frozenset({Step.SIGNING, Step.WAIT_SERVER_CCS, Step.WAIT_SERVER_FINISHED})
 
-_LEGAL_IN: Mapping[Version | None, Mapping[Role, Mapping[Step, Law]]] = {Version.TLS12: LEGAL12}
+_LEGAL_IN: Mapping[Version | None, Mapping[Role, Mapping[Step, StepRule]]] = {Version.TLS12: LEGAL12}
 
 
 # The ids that a message fulfils, by its sender: what a ladder writes beside it.
@@ -221,4 +221,4 @@ def failed_check(role: Role, step: Step, fault: Fault, version: Version | None =
     """Return the id of the check that failed: more exact than the step when the fault tells it."""
     if fault.check is not None:
         return LEGAL[role][Step.JUDGING].id.part(fault.check.letter)
-    return IDS_BY_FAULT.get(fault, law_of(role, step, version).id)
+    return IDS_BY_FAULT.get(fault, rule_of(role, step, version).id)

@@ -124,7 +124,7 @@ def _wanted(
     if policy is None:
         raise TypeError("evidence is wanted that nobody may fetch")
     if policy.nonce != "none":
-        wants = with_nonces(wants, hs.draws.random)
+        wants = with_nonces(wants, hs.randomness.random)
     seconds = min(policy.seconds, max(deadline - hs.clock.monotonic(), 0.0))
     return EvidenceWanted(tuple(wants), policy, hs.clock.now(), seconds)
 

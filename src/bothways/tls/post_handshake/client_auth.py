@@ -96,7 +96,7 @@ class ClientAuthentication:
         if credentials.key is None:
             signature = yield signing_elsewhere(credentials, scheme, data)
         else:
-            signature = self._hs.draws.sign(scheme, credentials.key, data)
+            signature = self._hs.randomness.sign(scheme, credentials.key, data)
         if signature is None:
             return None
         proof = CertificateVerify(scheme, signature)

@@ -131,7 +131,7 @@ class Revalidation:
         never = self._judge_again == "never"
         if never or not self._verified.request.may_fetch or until - now <= AHEAD:
             return until
-        return ahead(now, until, self._hs.draws.random)
+        return ahead(now, until, self._hs.randomness.random)
 
 
 def _is_unknown(verdict: Verdict) -> bool:

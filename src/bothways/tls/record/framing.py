@@ -9,7 +9,7 @@ from struct import Struct
 
 from bothways.faults import Fault, blame
 from bothways.iana import ContentType, name
-from bothways.tls.record.foreign import recognise
+from bothways.tls.record.protocol_guess import recognise
 
 HEADER_SIZE = 5
 PLAINTEXT_LIMIT = 2**14
@@ -108,5 +108,5 @@ class Framing:
 
 def guess(start: bytes) -> str:
     """Say in words what the first bytes of something that is no TLS look like."""
-    foreign = recognise(start)
-    return "it may be another service" if foreign is None else f"it looks like {foreign.value}"
+    other = recognise(start)
+    return "it may be another service" if other is None else f"it looks like {other.value}"

@@ -6,12 +6,11 @@ What we do not know is kept as it came. Which extension may stand where, and ans
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from bothways.faults import Fault, blame
 from bothways.iana import (
     CertificateStatusType,
     ECPointFormat,
@@ -69,10 +68,9 @@ from bothways.tls.wire.fields import (
     DecodeError,
     TooManyItems,
     Variants,
-    alike,
-    alone,
     bad_length,
     bounds,
+    cached,
     close,
     cut,
     decode,
@@ -81,6 +79,7 @@ from bothways.tls.wire.fields import (
     opaque,
     record,
     rest,
+    single_field,
     too_many,
     uint,
     vector,
@@ -90,7 +89,7 @@ from bothways.tls.wire.fields import (
 MOST_EXTENSIONS = 256
 
 
-class Place(Enum):
+class ExtensionContext(Enum):
     """The messages that hold extensions. A ServerHello of TLS 1.2 holds others than one of TLS 1.3."""
 
     CH = "ClientHello"
@@ -132,7 +131,7 @@ class _StatusQuestion:
     request_extensions: bytes
 
 
-SERVER_NAME_LIST = alone(
+SERVER_NAME_LIST = single_field(
     _ServerNameList,
     title="ServerNameList",
     server_name_list=vector(
@@ -249,20 +248,20 @@ def _ocsp_answer() -> Codec[CertificateStatus]:
 
 
 CERTIFICATE_STATUS = _ocsp_answer()
-_SERVER_NAME = alike(_server_name())
+_SERVER_NAME = cached(_server_name())
 _SERVER_NAME_ANSWER = _server_name_answer()
-_STATUS_REQUEST = alike(_ocsp_request())
+_STATUS_REQUEST = cached(_ocsp_request())
 _EMPTY_STATUS_REQUEST = record(EmptyStatusRequest, title="Empty")
-_SUPPORTED_GROUPS = alike(
-    alone(
+_SUPPORTED_GROUPS = cached(
+    single_field(
         SupportedGroups,
         title="NamedGroupList",
         spelled="named_group_list",
         groups=vector(uint(2, NamedGroup), 2, 2**16 - 1, most=MOST_ITEMS),  # held against each other
     )
 )
-_EC_POINT_FORMATS = alike(
-    alone(
+_EC_POINT_FORMATS = cached(
+    single_field(
         EcPointFormats,
         title="ECPointFormatList",
         spelled="ec_point_format_list",
@@ -270,24 +269,24 @@ _EC_POINT_FORMATS = alike(
     )
 )
 _SCHEMES = vector(uint(2, SignatureScheme), 2, 2**16 - 2)
-_SIGNATURE_ALGORITHMS = alike(
-    alone(
+_SIGNATURE_ALGORITHMS = cached(
+    single_field(
         SignatureAlgorithms,
         title="SignatureSchemeList",
         spelled="supported_signature_algorithms",
         schemes=_SCHEMES,
     )
 )
-_SIGNATURE_ALGORITHMS_CERT = alike(
-    alone(
+_SIGNATURE_ALGORITHMS_CERT = cached(
+    single_field(
         SignatureAlgorithmsCert,
         title="SignatureSchemeList",
         spelled="supported_signature_algorithms",
         schemes=_SCHEMES,
     )
 )
-_APPLICATION_PROTOCOLS = alike(
-    alone(
+_APPLICATION_PROTOCOLS = cached(
+    single_field(
         ApplicationProtocols,
         title="ProtocolNameList",
         spelled="protocol_name_list",
@@ -295,21 +294,23 @@ _APPLICATION_PROTOCOLS = alike(
     )
 )
 _TIMESTAMP_REQUEST = record(TimestampRequest, title="Empty")
-_TIMESTAMPS = alone(
+_TIMESTAMPS = single_field(
     SignedCertificateTimestamps,
     title="SignedCertificateTimestampList",
     spelled="sct_list",
     timestamps=vector(opaque(1, 2**16 - 1, title="SerializedSCT"), 1, 2**16 - 1),
 )
-_PADDING = alone(Padding, data=rest())
+_PADDING = single_field(Padding, data=rest())
 _EXTENDED_MAIN_SECRET = record(ExtendedMainSecret, title="Empty")
-_COMPRESS_CERTIFICATE = alone(
+_COMPRESS_CERTIFICATE = single_field(
     CompressCertificate,
     title="CertificateCompressionAlgorithms",
     algorithms=vector(uint(2, title="CertificateCompressionAlgorithm"), 2, 2**8 - 2),
 )
-_RECORD_SIZE_LIMIT = alone(RecordSizeLimit, title="RecordSizeLimit", spelled="RecordSizeLimit", limit=uint(2))
-_SESSION_TICKET = alone(SessionTicket, ticket=rest())
+_RECORD_SIZE_LIMIT = single_field(
+    RecordSizeLimit, title="RecordSizeLimit", spelled="RecordSizeLimit", limit=uint(2)
+)
+_SESSION_TICKET = single_field(SessionTicket, ticket=rest())
 _PRE_SHARED_KEYS = record(
     PreSharedKeys,
     title="OfferedPsks",
@@ -318,25 +319,29 @@ _PRE_SHARED_KEYS = record(
     ),
     binders=vector(opaque(32, 255, title="PskBinderEntry"), 33, 2**16 - 1),
 )
-_SELECTED_IDENTITY = alone(
+_SELECTED_IDENTITY = single_field(
     SelectedIdentity, title="PreSharedKeyExtension", spelled="selected_identity", index=uint(2)
 )
 _EARLY_DATA = record(EarlyDataIndication, title="Empty")
-_MAX_EARLY_DATA = alone(
+_MAX_EARLY_DATA = single_field(
     MaxEarlyData, title="EarlyDataIndication", spelled="max_early_data_size", size=uint(4)
 )
-_SUPPORTED_VERSIONS = alike(alone(SupportedVersions, versions=vector(uint(2, ProtocolVersion), 2, 254)))
-_SELECTED_VERSION = alone(
+_SUPPORTED_VERSIONS = cached(
+    single_field(SupportedVersions, versions=vector(uint(2, ProtocolVersion), 2, 254))
+)
+_SELECTED_VERSION = single_field(
     SelectedVersion, title="SupportedVersions", spelled="selected_version", version=uint(2, ProtocolVersion)
 )
-_COOKIE = alone(Cookie, cookie=opaque(1, 2**16 - 1))
-_PSK_MODES = alone(PskKeyExchangeModes, spelled="ke_modes", modes=vector(uint(1, PskKeyExchangeMode), 1, 255))
-_AUTHORITIES = alone(
+_COOKIE = single_field(Cookie, cookie=opaque(1, 2**16 - 1))
+_PSK_MODES = single_field(
+    PskKeyExchangeModes, spelled="ke_modes", modes=vector(uint(1, PskKeyExchangeMode), 1, 255)
+)
+_AUTHORITIES = single_field(
     CertificateAuthorities,
     title="CertificateAuthoritiesExtension",
     authorities=vector(opaque(1, 2**16 - 1, title="DistinguishedName"), 3, 2**16 - 1),
 )
-_OID_FILTERS = alone(
+_OID_FILTERS = single_field(
     OidFilters,
     title="OIDFilterExtension",
     filters=vector(
@@ -353,25 +358,25 @@ _OID_FILTERS = alone(
 )
 _POST_HANDSHAKE_AUTH = record(PostHandshakeAuth)
 _KEY_SHARE_ENTRY = record(KeyShareEntry, group=uint(2, NamedGroup), key_exchange=opaque(1, 2**16 - 1))
-_KEY_SHARES = alone(
+_KEY_SHARES = single_field(
     KeyShares,
     title="KeyShareClientHello",
     spelled="client_shares",
     shares=vector(_KEY_SHARE_ENTRY, 0, 2**16 - 1),
 )
-_SERVER_SHARE = alone(
+_SERVER_SHARE = single_field(
     ServerShare, title="KeyShareServerHello", spelled="server_share", entry=_KEY_SHARE_ENTRY
 )
-_RETRY_GROUP = alone(
+_RETRY_GROUP = single_field(
     RetryGroup, title="KeyShareHelloRetryRequest", spelled="selected_group", group=uint(2, NamedGroup)
 )
-_RENEGOTIATION_INFO = alone(RenegotiationInfo, renegotiated_connection=opaque(0, 255))
+_RENEGOTIATION_INFO = single_field(RenegotiationInfo, renegotiated_connection=opaque(0, 255))
 
-_CH, _SH, _SH12, _HRR, _EE, _CT, _CR, _NST = Place
+_CH, _SH, _SH12, _HRR, _EE, _CT, _CR, _NST = ExtensionContext
 _X = ExtensionType
 
 # A row has, for each message in which the extension may stand, the class and its form there.
-TABLE: Mapping[ExtensionType, Mapping[Place, tuple[type[Any], Codec[Any]]]] = {
+TABLE: Mapping[ExtensionType, Mapping[ExtensionContext, tuple[type[Any], Codec[Any]]]] = {
     _X.server_name: {
         _CH: (ServerName, _SERVER_NAME),
         _EE: (ServerName, _SERVER_NAME_ANSWER),
@@ -436,17 +441,17 @@ CODES: Mapping[type[Any], int] = {
 }
 
 
-def extension_block(*places: Place, low: int = 0) -> Codec[Extensions]:
-    """The extensions of a message (RFC 9846 4.3), with the forms that they have in `places`.
+def extension_block(*contexts: ExtensionContext, low: int = 0) -> Codec[Extensions]:
+    """The extensions of a message (RFC 9846 4.3), with the forms that they have in `contexts`.
 
     What has no form there is read as unknown, and can be written only so; `check_placement` refuses it.
     """
     high = 2**16 - 1
     forms = {
-        int(extension_type): row[place]
+        int(extension_type): row[context]
         for extension_type, row in TABLE.items()
-        for place in places
-        if place in row
+        for context in contexts
+        if context in row
     }
     reads = {extension_type: codec.read for extension_type, (_, codec) in forms.items()}
     writes = {
@@ -503,7 +508,7 @@ def extension_block(*places: Place, low: int = 0) -> Codec[Extensions]:
                 continue
             form = writes.get(type(extension))
             if form is None:
-                raise ValueError(f"{type(extension).__name__} has no form in a {places[0].value}")
+                raise ValueError(f"{type(extension).__name__} has no form in a {contexts[0].value}")
             header, write_body = form
             out += header
             body = len(out)
@@ -528,46 +533,3 @@ def code(extension: Extension) -> int:
 def codes(extensions: Iterable[Extension] | None) -> frozenset[int]:
     """Return the code points of several extensions: what the peer may answer."""
     return frozenset(map(code, extensions or ()))
-
-
-_MISPLACED = {
-    place: frozenset(int(extension_type) for extension_type, row in TABLE.items() if place not in row)
-    for place in Place
-}
-# In these messages an extension answers one that we sent; in the others it stands by itself.
-_ANSWERS = frozenset({Place.SH, Place.SH12, Place.HRR, Place.EE, Place.CT})
-
-
-def check_placement(place: Place, extensions: Extensions, offered: Collection[int] | None) -> None:
-    """Blame an extension that stands twice, in the wrong message, or unasked for (RFC 9846 4.3).
-
-    offered: the code points that we sent, to which this message answers; None where it answers nothing.
-    """
-    found = [code(extension) for extension in extensions]
-    unique = set(found)
-    if len(unique) != len(found):
-        _refuse(Fault.DUPLICATE_EXTENSION, place, first_repeated(found))
-    if misplaced := unique & _MISPLACED[place]:
-        _refuse(Fault.MISPLACED_EXTENSION, place, min(misplaced))
-    if place in _ANSWERS:
-        unsolicited = unique.difference(offered or ())
-        if place is Place.HRR:
-            unsolicited.discard(ExtensionType.cookie)
-        if unsolicited:
-            _refuse(Fault.UNSOLICITED_EXTENSION, place, min(unsolicited))
-    elif place is Place.CH and ExtensionType.pre_shared_key in found[:-1]:
-        blame(Fault.BINDER_NOT_LAST)
-
-
-def first_repeated(values: Iterable[int]) -> int:
-    """Return the first value that stands there a second time, in one pass: a peer chooses how many there are."""
-    seen: set[int] = set()
-    for value in values:
-        if value in seen:
-            return value
-        seen.add(value)
-    raise ValueError("no value is repeated")
-
-
-def _refuse(fault: Fault, place: Place, extension_type: int) -> None:
-    blame(fault, extension=name(ExtensionType, extension_type), message=place.value)

@@ -359,7 +359,7 @@ def record(
     return Codec(read, write, f"{title} {{}}", shape)
 
 
-def alone(cls: type[T], /, title: str = "", spelled: str = "", **field: Codec[Any]) -> Codec[T]:
+def single_field(cls: type[T], /, title: str = "", spelled: str = "", **field: Codec[Any]) -> Codec[T]:
     """A `record` of one field: the same, without the loop."""
     ((name, codec),) = field.items()
     general = record(cls, title=title, spelled={name: spelled or name}, **field)
@@ -403,7 +403,7 @@ class _TooLong(Exception):
     """Nothing to keep."""
 
 
-def alike(codec: Codec[T]) -> Codec[T]:
+def cached(codec: Codec[T]) -> Codec[T]:
     """The same form for what says the same in many messages: as long as it is short, read and written once.
 
     Not for anything fresh or secret.

@@ -15,7 +15,9 @@ from bothways.faults import Fault, blame
 from bothways.iana import HandshakeType, name
 from bothways.roles import Version
 from bothways.tls.wire import tls12
-from bothways.tls.wire.extension_table import CERTIFICATE_STATUS, Place, check_placement
+from bothways.tls.wire.describe import FieldSeen, fields_in
+from bothways.tls.wire.extension_placement import check_placement
+from bothways.tls.wire.extension_table import CERTIFICATE_STATUS, ExtensionContext
 from bothways.tls.wire.extensions import CertificateStatus, Extensions, SelectedVersion, find
 from bothways.tls.wire.fields import Codec, DecodeError, decode, write_whole
 from bothways.tls.wire.hello import (
@@ -42,7 +44,6 @@ from bothways.tls.wire.tls13 import (
     KeyUpdate,
     NewSessionTicket,
 )
-from bothways.tls.wire.words import FieldSeen, fields_in
 
 MESSAGE_LIMIT = 64 * 1024
 # All that the form of a ClientHello can hold (RFC 9846 4.2.2), so that none is refused for its length.
@@ -179,28 +180,34 @@ def check_extensions(message: Message, offered: Collection[int]) -> None:
     """
     blocks_of = _BLOCKS.get(type(message))
     if blocks_of is not None:
-        for place, extensions in blocks_of(message):
+        for context, extensions in blocks_of(message):
             if extensions:
-                check_placement(place, extensions, offered)
+                check_placement(context, extensions, offered)
 
 
-Blocks = Sequence[tuple[Place, Extensions | None]]
+Blocks = Sequence[tuple[ExtensionContext, Extensions | None]]
 
 _BLOCKS: Mapping[type[Any], Callable[[Any], Blocks]] = {
-    ClientHello: lambda message: ((Place.CH, message.extensions),),
-    ServerHello: lambda message: ((server_hello_place(message), message.extensions),),
-    EncryptedExtensions: lambda message: ((Place.EE, message.extensions),),
-    CertificateRequest: lambda message: ((Place.CR, message.extensions),),
-    Certificate: lambda message: [(Place.CT, entry.extensions) for entry in message.certificate_list],
-    NewSessionTicket: lambda message: ((Place.NST, message.extensions),),
+    ClientHello: lambda message: ((ExtensionContext.CH, message.extensions),),
+    ServerHello: lambda message: ((server_hello_context(message), message.extensions),),
+    EncryptedExtensions: lambda message: ((ExtensionContext.EE, message.extensions),),
+    CertificateRequest: lambda message: ((ExtensionContext.CR, message.extensions),),
+    Certificate: lambda message: [
+        (ExtensionContext.CT, entry.extensions) for entry in message.certificate_list
+    ],
+    NewSessionTicket: lambda message: ((ExtensionContext.NST, message.extensions),),
 }
 
 
-def server_hello_place(hello: ServerHello) -> Place:
+def server_hello_context(hello: ServerHello) -> ExtensionContext:
     """Tell which of the three ServerHellos this is: their extensions differ (RFC 9846 4.2.3)."""
     if is_retry(hello):
-        return Place.HRR
-    return Place.SH if find(hello.extensions or (), SelectedVersion) is not None else Place.SH12
+        return ExtensionContext.HRR
+    return (
+        ExtensionContext.SH
+        if find(hello.extensions or (), SelectedVersion) is not None
+        else ExtensionContext.SH12
+    )
 
 
 class Flight:

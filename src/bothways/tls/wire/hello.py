@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bothways.iana import CipherSuite, CompressionMethod, ProtocolVersion
-from bothways.tls.wire.extension_table import Place, extension_block
+from bothways.tls.wire.extension_table import ExtensionContext, extension_block
 from bothways.tls.wire.extensions import Extensions
 from bothways.tls.wire.fields import Codec, fixed, opaque, optional, record, uint, vector
 
@@ -48,11 +48,11 @@ CLIENT_HELLO = record(
     legacy_session_id=opaque(0, 32),
     cipher_suites=vector(uint(2, CipherSuite), 2, 2**16 - 2),
     legacy_compression_methods=opaque(1, 2**8 - 1),
-    extensions=optional(extension_block(Place.CH)),
+    extensions=optional(extension_block(ExtensionContext.CH)),
 )
 
 
-def _server_hello(*places: Place) -> Codec[ServerHello]:
+def _server_hello(*places: ExtensionContext) -> Codec[ServerHello]:
     return record(
         ServerHello,
         legacy_version=uint(2, ProtocolVersion),
@@ -64,8 +64,8 @@ def _server_hello(*places: Place) -> Codec[ServerHello]:
     )
 
 
-_FINAL = _server_hello(Place.SH, Place.SH12)
-HELLO_RETRY_REQUEST = _server_hello(Place.HRR)
+_FINAL = _server_hello(ExtensionContext.SH, ExtensionContext.SH12)
+HELLO_RETRY_REQUEST = _server_hello(ExtensionContext.HRR)
 
 
 def _read(data: bytes, at: int, end: int) -> tuple[ServerHello, int]:

@@ -14,7 +14,6 @@ from bothways.tls.wire.fields import (
     Codec,
     Custom,
     Record,
-    alone,
     decode,
     encode,
     fail,
@@ -22,6 +21,7 @@ from bothways.tls.wire.fields import (
     opaque,
     record,
     rest,
+    single_field,
     uint,
     vector,
 )
@@ -106,7 +106,7 @@ class _EncryptedSecret:
 
 
 HELLO_REQUEST = record(HelloRequest)
-CERTIFICATE = alone(
+CERTIFICATE = single_field(
     Certificate,
     certificate_list=vector(opaque(1, 2**24 - 1, title="ASN.1Cert"), 0, 2**24 - 1, most=MOST_CERTIFICATES),
 )
@@ -134,16 +134,16 @@ CERTIFICATE_REQUEST = record(
     certificate_authorities=vector(opaque(1, 2**16 - 1, title="DistinguishedName"), 0, 2**16 - 1),
 )
 SERVER_HELLO_DONE = record(ServerHelloDone)
-CLIENT_KEY_EXCHANGE = alone(ClientKeyExchange, exchange_keys=rest())
-FINISHED = alone(Finished, verify_data=fixed(VERIFY_DATA_LENGTH))
+CLIENT_KEY_EXCHANGE = single_field(ClientKeyExchange, exchange_keys=rest())
+FINISHED = single_field(Finished, verify_data=fixed(VERIFY_DATA_LENGTH))
 NEW_SESSION_TICKET = record(NewSessionTicket, ticket_lifetime_hint=uint(4), ticket=opaque(0, 2**16 - 1))
-CLIENT_KEY = alone(
+CLIENT_KEY = single_field(
     _ClientKey,
     title="ClientECDiffieHellmanPublic",
     spelled="ecdh_Yc",
     ecdh_yc=opaque(1, 2**8 - 1, title="ECPoint"),
 )
-ENCRYPTED_SECRET = alone(
+ENCRYPTED_SECRET = single_field(
     _EncryptedSecret, title="EncryptedPreMasterSecret", pre_master_secret=opaque(0, 2**16 - 1)
 )
 

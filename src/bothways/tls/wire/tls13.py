@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bothways.iana import KeyUpdateRequest, SignatureScheme
-from bothways.tls.wire.extension_table import Place, extension_block
+from bothways.tls.wire.extension_table import ExtensionContext, extension_block
 from bothways.tls.wire.extensions import Extensions
-from bothways.tls.wire.fields import alone, opaque, record, rest, uint, vector
+from bothways.tls.wire.fields import opaque, record, rest, single_field, uint, vector
 
 # How many certificates of a peer are read; fewer are judged, and more are refused for that.
 MOST_CERTIFICATES = 256
@@ -77,14 +77,14 @@ class KeyUpdate:
     request_update: int
 
 
-ENCRYPTED_EXTENSIONS = alone(EncryptedExtensions, extensions=extension_block(Place.EE))
+ENCRYPTED_EXTENSIONS = single_field(EncryptedExtensions, extensions=extension_block(ExtensionContext.EE))
 CERTIFICATE_REQUEST = record(
     CertificateRequest,
     certificate_request_context=opaque(0, 2**8 - 1),
-    extensions=extension_block(Place.CR),
+    extensions=extension_block(ExtensionContext.CR),
 )
 CERTIFICATE_ENTRY = record(
-    CertificateEntry, cert_data=opaque(1, 2**24 - 1), extensions=extension_block(Place.CT)
+    CertificateEntry, cert_data=opaque(1, 2**24 - 1), extensions=extension_block(ExtensionContext.CT)
 )
 CERTIFICATE = record(
     Certificate,
@@ -95,13 +95,13 @@ CERTIFICATE_VERIFY = record(
     CertificateVerify, algorithm=uint(2, SignatureScheme), signature=opaque(0, 2**16 - 1)
 )
 # The length is that of the suite's hash, which nobody knows here; whoever compares it learns it.
-FINISHED = alone(Finished, verify_data=rest())
+FINISHED = single_field(Finished, verify_data=rest())
 NEW_SESSION_TICKET = record(
     NewSessionTicket,
     ticket_lifetime=uint(4),
     ticket_age_add=uint(4),
     ticket_nonce=opaque(0, 255),
     ticket=opaque(1, 2**16 - 1),
-    extensions=extension_block(Place.NST),
+    extensions=extension_block(ExtensionContext.NST),
 )
-KEY_UPDATE = alone(KeyUpdate, request_update=uint(1, KeyUpdateRequest))
+KEY_UPDATE = single_field(KeyUpdate, request_update=uint(1, KeyUpdateRequest))

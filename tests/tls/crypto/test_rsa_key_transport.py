@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from blaming import blames
 from bothways.faults import Fault
-from bothways.tls.crypto.draws import SystemDraws
-from bothways.tls.crypto.transport import (
+from bothways.tls.crypto.randomness import SystemRandomness
+from bothways.tls.crypto.rsa_key_transport import (
     PREMASTER_SIZE,
     RANDOM_SIZE,
     _chosen,
@@ -23,7 +23,7 @@ DRAWN = bytes(range(100, 100 + RANDOM_SIZE))
 TLS12 = 0x0303
 
 
-class Counting(SystemDraws):
+class Counting(SystemRandomness):
     """Draws the same bytes each time, and counts how often."""
 
     def __init__(self) -> None:
@@ -44,21 +44,21 @@ def encrypted(content: bytes) -> bytes:
 
 
 def opened(ciphertext: bytes, version: int = TLS12) -> bytes:
-    draws = Counting()
-    premaster = decrypt_premaster(private(), ciphertext, version, draws)
-    assert draws.count == 1, "the other secret is drawn whether it is needed or not"
+    randomness = Counting()
+    premaster = decrypt_premaster(private(), ciphertext, version, randomness)
+    assert randomness.count == 1, "the other secret is drawn whether it is needed or not"
     return premaster
 
 
 def test_server_opens_the_premaster_secret_of_the_client() -> None:
     """RFC 5246 7.4.7.1: version and 46 random bytes, under the key of the certificate."""
     certificate = leaf(None, own_key=private()).certificate
-    premaster, ciphertext = encrypt_premaster(certificate, SystemDraws(os.urandom))
+    premaster, ciphertext = encrypt_premaster(certificate, SystemRandomness(os.urandom))
     assert premaster[:2] == b"\3\3"
     assert len(premaster) == PREMASTER_SIZE
     assert len(ciphertext) == 256
     assert opened(ciphertext) == premaster
-    again, _ = encrypt_premaster(certificate, SystemDraws(os.urandom))
+    again, _ = encrypt_premaster(certificate, SystemRandomness(os.urandom))
     assert again != premaster
 
 
@@ -66,7 +66,7 @@ def test_client_refuses_a_certificate_that_cannot_decipher() -> None:
     """RFC 5246 7.4.2: RSA key transport needs an RSA key."""
     certificate = leaf(None, own_key=key("P-256")).certificate
     with blames(Fault.KEY_DOES_NOT_FIT_SUITE, key="secp256r1"):
-        encrypt_premaster(certificate, SystemDraws(os.urandom))
+        encrypt_premaster(certificate, SystemRandomness(os.urandom))
 
 
 @pytest.mark.parametrize("version", [0x0301, 0x0302, 0x0304, 0xFFFF])

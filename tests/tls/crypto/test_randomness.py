@@ -9,19 +9,19 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bothways.iana import NamedGroup, SignatureScheme
-from bothways.tls.crypto.draws import SystemDraws
+from bothways.tls.crypto.randomness import SystemRandomness
 
 
 def counting(size: int) -> bytes:
     return bytes(range(size))
 
 
-draws = SystemDraws(counting)
+randomness = SystemRandomness(counting)
 
 
 def test_random_bytes_come_from_the_source_that_was_given() -> None:
     """The engine names no entropy of its own."""
-    assert draws.random(32) == counting(32)
+    assert randomness.random(32) == counting(32)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_random_bytes_come_from_the_source_that_was_given() -> None:
 )
 def test_a_private_key_is_of_its_group(group: NamedGroup, kind: type) -> None:
     """RFC 9846 4.3.7."""
-    first, second = draws.private_key(group), draws.private_key(group)
+    first, second = randomness.private_key(group), randomness.private_key(group)
     assert isinstance(first, kind)
     assert first.public_key().public_bytes_raw() != second.public_key().public_bytes_raw()
 
@@ -42,30 +42,30 @@ def test_a_private_key_is_of_its_group(group: NamedGroup, kind: type) -> None:
 @pytest.mark.parametrize("group", [NamedGroup.secp256r1, NamedGroup.secp384r1, NamedGroup.secp521r1])
 def test_a_private_key_is_on_its_curve(group: NamedGroup) -> None:
     """RFC 9846 4.3.7."""
-    key = draws.private_key(group)
+    key = randomness.private_key(group)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     assert key.curve.name == group.name
-    assert key.private_numbers() != draws.private_key(group).private_numbers()
+    assert key.private_numbers() != randomness.private_key(group).private_numbers()
 
 
 def test_an_encapsulation_tells_its_secret_to_the_private_key_alone() -> None:
     """FIPS 203: secret first, then the ciphertext."""
-    key = draws.private_key(NamedGroup.MLKEM768)
-    secret, ciphertext = draws.encapsulate(key.public_key())
+    key = randomness.private_key(NamedGroup.MLKEM768)
+    secret, ciphertext = randomness.encapsulate(key.public_key())
     assert key.decapsulate(ciphertext) == secret
-    assert draws.private_key(NamedGroup.MLKEM768).decapsulate(ciphertext) != secret
+    assert randomness.private_key(NamedGroup.MLKEM768).decapsulate(ciphertext) != secret
 
 
 def test_a_secret_is_encrypted_for_an_rsa_key() -> None:
     """RFC 5246 7.4.7.1: with the padding of PKCS #1 v1.5."""
     key = rsa.generate_private_key(65537, 2048)
-    ciphertext = draws.encrypt(key.public_key(), b"secret")
+    ciphertext = randomness.encrypt(key.public_key(), b"secret")
     assert key.decrypt(ciphertext, PKCS1v15()) == b"secret"
-    assert draws.encrypt(key.public_key(), b"secret") != ciphertext
+    assert randomness.encrypt(key.public_key(), b"secret") != ciphertext
 
 
 def test_a_signature_is_made_by_the_scheme_that_was_named() -> None:
     """RFC 9846 4.3.3."""
     key = ed25519.Ed25519PrivateKey.generate()
-    signature = draws.sign(SignatureScheme.ed25519, key, b"data")
+    signature = randomness.sign(SignatureScheme.ed25519, key, b"data")
     key.public_key().verify(signature, b"data")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Foreign(Enum):
+class OtherProtocol(Enum):
     """What is no TLS, and what people call it."""
 
     HTTP_ANSWER = "HTTP in the clear"
@@ -30,35 +30,35 @@ class Foreign(Enum):
     SSL2 = "the hello of SSL 2, which nobody may speak any more"
 
 
-_BEGINNINGS: tuple[tuple[Foreign, tuple[bytes, ...]], ...] = (
-    (Foreign.HTTP_ANSWER, (b"HTTP/", b"<html", b"<HTML", b"<!doc", b"<!DOC")),
+_BEGINNINGS: tuple[tuple[OtherProtocol, tuple[bytes, ...]], ...] = (
+    (OtherProtocol.HTTP_ANSWER, (b"HTTP/", b"<html", b"<HTML", b"<!doc", b"<!DOC")),
     (
-        Foreign.HTTP_REQUEST,
+        OtherProtocol.HTTP_REQUEST,
         (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIO", b"CONNE", b"DELET", b"PATCH", b"PRI *"),
     ),
-    (Foreign.SSH, (b"SSH-",)),
-    (Foreign.MAIL_OR_FILES, (b"220", b"421", b"500 ", b"502 ", b"554")),
-    (Foreign.POP3, (b"+OK",)),
-    (Foreign.IMAP, (b"* OK", b"* PRE")),
-    (Foreign.MANAGE_SIEVE, (b'"IMPL',)),
-    (Foreign.XMPP, (b"<?xml", b"<stre")),
-    (Foreign.POSTGRESQL, (b"E\0\0",)),
-    (Foreign.RDP, (b"\3\0\0",)),
-    (Foreign.REDIS_OR_POP3, (b"-ERR",)),
-    (Foreign.AMQP, (b"AMQP",)),
-    (Foreign.VNC, (b"RFB ",)),
-    (Foreign.RSYNC, (b"@RSYN",)),
-    (Foreign.PROXY_HEADER, (b"PROXY", b"\r\n\r\n\0")),
+    (OtherProtocol.SSH, (b"SSH-",)),
+    (OtherProtocol.MAIL_OR_FILES, (b"220", b"421", b"500 ", b"502 ", b"554")),
+    (OtherProtocol.POP3, (b"+OK",)),
+    (OtherProtocol.IMAP, (b"* OK", b"* PRE")),
+    (OtherProtocol.MANAGE_SIEVE, (b'"IMPL',)),
+    (OtherProtocol.XMPP, (b"<?xml", b"<stre")),
+    (OtherProtocol.POSTGRESQL, (b"E\0\0",)),
+    (OtherProtocol.RDP, (b"\3\0\0",)),
+    (OtherProtocol.REDIS_OR_POP3, (b"-ERR",)),
+    (OtherProtocol.AMQP, (b"AMQP",)),
+    (OtherProtocol.VNC, (b"RFB ",)),
+    (OtherProtocol.RSYNC, (b"@RSYN",)),
+    (OtherProtocol.PROXY_HEADER, (b"PROXY", b"\r\n\r\n\0")),
 )
 
 
-def recognise(start: bytes) -> Foreign | None:
+def recognise(start: bytes) -> OtherProtocol | None:
     """Say what begins with `start`; None for what is not known."""
-    for foreign, beginnings in _BEGINNINGS:
+    for other, beginnings in _BEGINNINGS:
         if start.startswith(beginnings):
-            return foreign
+            return other
     if start[3:5] == b"\0\x0a":  # the length and number of a packet, then version 10 of the greeting
-        return Foreign.MYSQL
+        return OtherProtocol.MYSQL
     if len(start) > 2 and start[0] & 0x80 and start[2] == 1:  # RFC 5246 E.2
-        return Foreign.SSL2
+        return OtherProtocol.SSL2
     return None

@@ -8,13 +8,13 @@ import pytest
 
 from bothways.iana import NamedGroup
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.extension_table import Place, extension_block
+from bothways.tls.wire.describe import fields_in, words
+from bothways.tls.wire.extension_table import ExtensionContext, extension_block
 from bothways.tls.wire.fields import Codec, opaque, optional, rest, uint, vector
 from bothways.tls.wire.tls12 import SERVER_KEY_EXCHANGE, ServerKeyExchange
 from bothways.tls.wire.tls13 import CERTIFICATE, Certificate, CertificateEntry
-from bothways.tls.wire.words import fields_in, words
 
-CH = extension_block(Place.CH)
+CH = extension_block(ExtensionContext.CH)
 
 WORDS: list[tuple[Codec[Any], object, str]] = [
     (uint(4), 7200, "7200"),

@@ -1,6 +1,6 @@
-"""Everything random that the engine draws, as answers of one interface.
+"""Everything random that the engine uses, as answers of one interface.
 
-A recorded conversation is replayed by answering with what was drawn then: encapsulations and the randomness
+A recorded conversation is replayed by answering with what was random then: encapsulations and the randomness
 inside signatures take no seed, so whole answers are given back.
 """
 
@@ -19,7 +19,7 @@ from bothways.iana import NamedGroup
 from bothways.tls.crypto.signing import PrivateKey, sign
 
 
-class Draws(Protocol):
+class Randomness(Protocol):
     """Where the engine takes what nobody may foresee."""
 
     def random(self, size: int, /) -> bytes:
@@ -43,7 +43,7 @@ class Draws(Protocol):
         ...
 
 
-class SystemDraws:
+class SystemRandomness:
     """Randomness of this machine: bytes from `random`, keys and signatures from `cryptography`'s own."""
 
     def __init__(self, random: Callable[[int], bytes]) -> None:

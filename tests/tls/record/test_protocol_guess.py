@@ -1,0 +1,47 @@
+"""Other protocols, told by how they begin."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.tls.record.framing import HEADER_SIZE
+from bothways.tls.record.protocol_guess import _BEGINNINGS, OtherProtocol, recognise
+
+# How each begins on the wire, as its standard or its server has it.
+STARTS = {
+    OtherProtocol.HTTP_ANSWER: b"HTTP/1.1 400 Bad Request\r\n",
+    OtherProtocol.HTTP_REQUEST: b"OPTIONS * HTTP/1.1\r\n",
+    OtherProtocol.SSH: b"SSH-2.0-OpenSSH_9.2\r\n",
+    OtherProtocol.MAIL_OR_FILES: b"220 mail.example ESMTP\r\n",
+    OtherProtocol.POP3: b"+OK ready\r\n",
+    OtherProtocol.IMAP: b"* PREAUTH ready\r\n",
+    OtherProtocol.MANAGE_SIEVE: b'"IMPLEMENTATION" "x"\r\n',
+    OtherProtocol.XMPP: b"<stream:stream>",
+    OtherProtocol.MYSQL: b"J\0\0\0\x0a8.0.36\0",
+    OtherProtocol.POSTGRESQL: b"E\0\0\0\x8aSFATAL\0",
+    OtherProtocol.RDP: b"\3\0\0\x13\x0e\xd0",
+    OtherProtocol.REDIS_OR_POP3: b"-ERR unknown command\r\n",
+    OtherProtocol.AMQP: b"AMQP\0\0\x09\x01",
+    OtherProtocol.VNC: b"RFB 003.008\n",
+    OtherProtocol.RSYNC: b"@RSYNCD: 31.0\n",
+    OtherProtocol.PROXY_HEADER: b"\r\n\r\n\0\r\nQUIT\n",
+    OtherProtocol.SSL2: bytes.fromhex("802e0100020015000000100100800200800300"),
+}
+
+
+@pytest.mark.parametrize("other", OtherProtocol)
+def test_a_protocol_is_known_by_as_much_as_a_records_header_holds(other: OtherProtocol) -> None:
+    assert recognise(STARTS[other]) is recognise(STARTS[other][:HEADER_SIZE]) is other
+
+
+@pytest.mark.parametrize("start", [b"", b"\x80", b"\0\1", b"hello", b"\x16\x03\x01\0\5", b"\x80\x2e\x02\0\2"])
+def test_what_is_not_known_is_not_guessed(start: bytes) -> None:
+    assert recognise(start) is None
+
+
+def test_no_beginning_is_longer_than_a_header_or_hidden_by_an_earlier_one() -> None:
+    """Whoever has five bytes and whoever has more say the same."""
+    for other, beginnings in _BEGINNINGS:
+        for beginning in beginnings:
+            assert len(beginning) <= HEADER_SIZE
+            assert recognise(beginning) is other
