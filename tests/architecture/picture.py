@@ -88,7 +88,7 @@ def _arrows(prefix: str) -> Iterator[Arrow]:
         for imported in imports(tree):
             if name.startswith(prefix) and imported.module.startswith(prefix):
                 start, end = (each.removeprefix(prefix).split(".")[0] for each in (name, imported.module))
-                if start != end:
+                if start != end and not start.startswith("__"):
                     yield start, end
 
 

@@ -23,6 +23,7 @@ ROWS = (
     ("ladder",),
     ("doctor", "gateway", "http", "ca_server", "testing"),
     ("cli",),
+    ("__main__",),
 )
 
 # The same inside two rooms. A row may hold modules or packages; a package's modules know one another.

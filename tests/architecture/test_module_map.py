@@ -9,6 +9,7 @@ from architecture.sources import ROOT, SOURCE
 # Modules whose tests are others, and which.
 ELSEWHERE = {
     "__init__.py": "architecture/test_public_names.py",
+    "__main__.py": "cli/test_main.py",
     "cli/ca/init.py": "cli/ca/test_init.py",
     "cli/ca/release.py": "cli/test_scripts.py",
     "cli/ca/revoke.py": "cli/ca/test_which.py",

@@ -33,8 +33,26 @@ def test_no_command_is_wrong_use():
     """Status 2, with the help."""
     done = run(*bothways())
     assert done.returncode == 2
-    assert "Commands" in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("Usage: bothways")
+    assert "First steps:\n  bothways demo  " in done.stderr
+    assert done.stderr == run(*bothways("--help")).stdout
+
+
+def test_the_package_runs_as_a_module():
+    """`python -m bothways` is the command."""
+    done = run(sys.executable, "-m", "bothways", "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == run(*bothways("--version")).stdout
+
+
+def test_a_shell_completes_commands_and_options():
+    """click answers when the shell asks."""
+    asked = {"_BOTHWAYS_COMPLETE": "bash_complete", "COMP_WORDS": "bothways con", "COMP_CWORD": "1"}
+    done = run(*bothways(), **asked)
+    assert (done.returncode, done.stdout.split()) == (0, ["plain,connect"])
+    asked |= {"COMP_WORDS": "bothways connect --ke", "COMP_CWORD": "2"}
+    assert "plain,--key" in run(*bothways(), **asked).stdout.split()
 
 
 def test_help_imports_no_command_and_no_renderer():

@@ -10,14 +10,14 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "demo": "Run a mutual handshake and show every step, then seven that are refused.",
-    "serve": "Let in only clients that are trusted: echo, greet or forward.",
-    "connect": "Connect as a client with an identity, and be told what is wrong.",
-    "get": "Ask an API over HTTP, with an identity; or print the Python that does.",
-    "show": "Say in words what is in certificates, keys, CRLs, PKCS#12 ...",
-    "doctor": "Examine a server, and whether it would let us in; or files alone.",
-    "verify": "Judge a certificate as a handshake would, with every reason.",
-    "ca": "Issue certificates to both sides, and take them back.",
+    "demo": "Show a mutual handshake step by step, then handshakes that are refused.",
+    "serve": "Accept clients with a trusted certificate: echo, page or forward.",
+    "connect": "Connect to a server with a certificate; explain a failure.",
+    "get": "Send an HTTP request with a client certificate.",
+    "show": "Describe certificates, keys, requests, CRLs and OCSP files.",
+    "doctor": "Examine a server, or files, and report what is wrong.",
+    "verify": "Verify a certificate as a handshake would, with every reason.",
+    "ca": "Issue certificates, revoke them, publish CRLs and OCSP.",
 }
 
 
@@ -49,9 +49,23 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(self._table.items()))
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the epilog with its own lines."""
+        formatter.write(self.epilog or "")
+
+
+FIRST_STEPS = """
+First steps:
+  bothways demo                  a handshake, and how it fails
+  bothways show FILE             what is in a certificate or key file
+  bothways doctor HOST:PORT      why a server refuses you
+  bothways get https://...       call an API with a certificate
+"""
+
 
 @click.group(
     cls=Commands,
+    epilog=FIRST_STEPS,
     table=COMMANDS,
     package="bothways.cli",
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -139,6 +139,9 @@ def output_is_gone() -> NoReturn:
 
 
 def _tell_misuse(error: click.ClickException) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        say(error.format_message())
+        return
     hint = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"try `{error.ctx.command_path} --help`"
