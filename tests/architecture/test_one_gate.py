@@ -64,7 +64,7 @@ OPENERS = ("trust.", "describe.")
 READERS = {
     "trust.crl.CRL._read": {"last_update_utc", "next_update_utc"},
     "trust.ocsp.OCSPResponse._read": {"responder_name", "responder_key_hash", "tbs_response_bytes"},
-    "trust.ocsp._answers": {
+    "trust.ocsp._single_responses": {
         "serial_number",
         "issuer_name_hash",
         "issuer_key_hash",

@@ -19,7 +19,7 @@ from bothways.trust.verdict import Outcome
 from cli_scripting import Background, bothways, environment
 from cli_talk import IDENTITY
 from fetch.responders import Asked, answering, reply
-from trust.evidence.wanting import access
+from trust.evidence.evidence_requests import access
 
 pytestmark = pytest.mark.network
 

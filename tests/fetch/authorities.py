@@ -12,7 +12,7 @@ from cryptography.x509 import ocsp
 import pki
 import skins
 from fetch.responders import Asked, Responder, answering, reply
-from trust.evidence.wanting import access
+from trust.evidence.evidence_requests import access
 
 TIMES = {"this_update": skins.START, "next_update": skins.END}
 

@@ -35,7 +35,7 @@ NOW = datetime.now(UTC)
 LIST = crl(skins.middle(), this_update=skins.START, next_update=skins.END)
 
 
-def want(url: str) -> EvidenceRequest:
+def request(url: str) -> EvidenceRequest:
     return EvidenceRequest(
         "crl", ParsedCertificate(skins.server().der), ParsedCertificate(skins.middle().der), (url,)
     )
@@ -48,7 +48,7 @@ def policy(**options) -> Fetch:
 def test_evidence_is_fetched_while_the_thread_waits() -> None:
     """What was found stands where it was wanted."""
     with answering(LIST) as responder, answering(b"none") as other:
-        found = find(EvidenceWanted((want(responder.url), want(other.url)), policy(), NOW, 5.0))
+        found = find(EvidenceWanted((request(responder.url), request(other.url)), policy(), NOW, 5.0))
     assert isinstance(found[0], CRL) and isinstance(found[1], Missing)
 
 
@@ -64,7 +64,7 @@ def test_many_threads_share_one_fetch() -> None:
     shared, found = policy(seconds=20), []
     with answering(slow) as responder:
         threads = [
-            threading.Thread(target=lambda: found.extend(fetch(shared, [want(responder.url)], NOW, 20.0)))
+            threading.Thread(target=lambda: found.extend(fetch(shared, [request(responder.url)], NOW, 20.0)))
             for _ in range(8)
         ]
         for each in threads:
@@ -81,7 +81,7 @@ def test_threads_and_loops_that_share_a_policy_get_each_their_own_answers() -> N
     """Nonces, certificates and event loops are never mixed up, while everything is always due."""
     shared = policy(keep=timedelta(0))
 
-    def wants(people: list[Issued], url: str) -> tuple[EvidenceRequest, ...]:
+    def requests(people: list[Issued], url: str) -> tuple[EvidenceRequest, ...]:
         about = [
             EvidenceRequest("ocsp", ParsedCertificate(each.der), ParsedCertificate(each.above[0].der), (url,))
             for each in people
@@ -89,11 +89,14 @@ def test_threads_and_loops_that_share_a_policy_get_each_their_own_answers() -> N
         return with_nonces(about, os.urandom)
 
     def check(wanted: Sequence[EvidenceRequest], found: Sequence[Found]) -> None:
-        for want, each in zip(wanted, found, strict=True):
-            assert isinstance(each, OCSPResponse) and each.answer(want.certificate, want.issuer) is not None
+        for request, each in zip(wanted, found, strict=True):
+            assert (
+                isinstance(each, OCSPResponse)
+                and each.response_about(request.certificate, request.issuer) is not None
+            )
 
     async def in_a_loop(people: list[Issued], url: str) -> None:
-        several = [wants(people, url) for _ in range(3)]
+        several = [requests(people, url) for _ in range(3)]
         fetching = [fetcher(shared).fetch_all(each, NOW, 5.0) for each in several]
         for each, found in zip(several, await asyncio.gather(*fetching), strict=True):
             check(each, found)
@@ -104,7 +107,7 @@ def test_threads_and_loops_that_share_a_policy_get_each_their_own_answers() -> N
             if number % 3 == 0:
                 asyncio.run(in_a_loop(made.people, url))
             else:
-                wanted = wants(made.people, url)
+                wanted = requests(made.people, url)
                 check(wanted, fetch(shared, wanted, NOW, 5.0))
 
     with authority() as made, ThreadPoolExecutor(16) as pool:
@@ -122,14 +125,14 @@ def test_a_responder_that_stalls_is_left_in_time() -> None:
 
     with answering(silent) as responder:
         stalling.append(responder)
-        [found] = fetch(policy(seconds=0.2), [want(responder.url)], NOW, 0.2)
+        [found] = fetch(policy(seconds=0.2), [request(responder.url)], NOW, 0.2)
     assert "no answer within" in found.problem
 
 
 def test_inner_addresses_are_refused_without_being_allowed() -> None:
     """The responder of this test is an inner one."""
     with answering(LIST) as responder:
-        [found] = fetch(Fetch(), [want(responder.url)], NOW, 5.0)
+        [found] = fetch(Fetch(), [request(responder.url)], NOW, 5.0)
         assert responder.asked == []
     assert "127.0.0.1 is this machine" in found.problem
 
@@ -138,7 +141,7 @@ def test_a_directory_that_cannot_be_used_is_a_config_error(tmp_path: Path) -> No
     """Raised where it is asked for."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError):
-        fetch(policy(directory=tmp_path / "file"), [want("http://127.0.0.1/")], NOW, 5.0)
+        fetch(policy(directory=tmp_path / "file"), [request("http://127.0.0.1/")], NOW, 5.0)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -146,13 +149,13 @@ def test_a_directory_that_cannot_be_used_is_a_config_error(tmp_path: Path) -> No
 def test_a_process_that_was_forked_has_a_loop_of_its_own() -> None:
     """The thread of its parent's loop is not there, nor is one that held a lock just then."""
     with answering(LIST) as responder:
-        assert isinstance(fetch(policy(), [want(responder.url)], NOW, 5.0)[0], CRL)
+        assert isinstance(fetch(policy(), [request(responder.url)], NOW, 5.0)[0], CRL)
         held = blocking._lock
         held.acquire()
         child = os.fork()
         if not child:
             signal.alarm(10)
-            found = fetch(policy(), [want(responder.url)], NOW, 5.0)
+            found = fetch(policy(), [request(responder.url)], NOW, 5.0)
             os._exit(0 if isinstance(found[0], CRL) else 1)
         held.release()
         assert os.waitpid(child, 0)[1] == 0

@@ -43,10 +43,10 @@ def test_a_file_that_is_larger_than_allowed_is_none(tmp_path: Path) -> None:
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     """Whoever reads meanwhile has the old one."""
-    shelf = DiskCache(tmp_path)
-    shelf.save("a.crl", b"old")
+    disk_cache = DiskCache(tmp_path)
+    disk_cache.save("a.crl", b"old")
     with open(tmp_path / "a.crl", "rb") as reading:
-        shelf.save("a.crl", b"new")
+        disk_cache.save("a.crl", b"new")
         assert reading.read() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["a.crl"]
     assert (tmp_path / "a.crl").read_bytes() == b"new"
@@ -71,11 +71,11 @@ def test_the_files_written_longest_ago_make_room(
 ) -> None:
     """A directory is bounded too."""
     monkeypatch.setattr(source, bound, most)
-    shelf = DiskCache(tmp_path)
+    disk_cache = DiskCache(tmp_path)
     for at, name in enumerate(keys(4)):
-        shelf.save(name, b"0123456789")
+        disk_cache.save(name, b"0123456789")
         os.utime(tmp_path / name, (at, at))
-    shelf.save(keys(5)[4], b"0123456789")
+    disk_cache.save(keys(5)[4], b"0123456789")
     assert sorted(each.name for each in tmp_path.iterdir()) == keys(5)[3:]
 
 
@@ -101,11 +101,11 @@ def test_files_of_others_in_the_directory_are_left_alone(
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
 def test_what_is_no_file_holds_nobody_up(tmp_path: Path) -> None:
     """A pipe would be waited for, a device has no end."""
-    shelf = DiskCache(tmp_path)
+    disk_cache = DiskCache(tmp_path)
     os.mkfifo(tmp_path / "a.crl")
     (tmp_path / "b.crl").symlink_to("/dev/zero")
     (tmp_path / "c.crl").mkdir()
-    assert [shelf.load(name, 100) for name in ("a.crl", "b.crl", "c.crl")] == [None, None, None]
+    assert [disk_cache.load(name, 100) for name in ("a.crl", "b.crl", "c.crl")] == [None, None, None]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are of POSIX")

@@ -31,7 +31,7 @@ from fetch.responders import in_fake_time
 from fetch.worlds import INNER, OPEN, World, forever
 from pair import FrozenClock, Pair, pair
 from pki import DAY, NOW, crl, leaf, ocsp_refusal, ocsp_response, points
-from trust.evidence.wanting import ROOT, access
+from trust.evidence.evidence_requests import ROOT, access
 
 OCSP, LISTS, ROOT_LISTS = "http://ocsp.example/", "http://crl.example/ca.crl", "http://crl.example/root.crl"
 MIDDLE = pki.intermediate(ROOT, "Middle", extra=[points(f"URI:{ROOT_LISTS}")])

@@ -23,7 +23,7 @@ from bothways.trust.verdict import EvidenceRequest
 from fetch.responders import in_fake_time
 from fetch.worlds import INNER, OPEN, World, forever
 from pki import DAY, NOW, Issued, crl, intermediate, leaf, ocsp_refusal, ocsp_response
-from trust.evidence.wanting import CA, LISTS, OTHER, RESPONDER, ROOT, SERVER, want
+from trust.evidence.evidence_requests import CA, LISTS, OTHER, RESPONDER, ROOT, SERVER, evidence_request
 
 HOUR = timedelta(hours=1)
 STRANGER = leaf(intermediate(ROOT, "Another"), "stranger.example")
@@ -44,7 +44,7 @@ class Responder(World):
 
 
 async def fetched(world: World, wanted=None, at=NOW, **options):
-    [found] = await world.fetcher(**options).fetch_all([wanted or want()], at, SECONDS)
+    [found] = await world.fetcher(**options).fetch_all([wanted or evidence_request()], at, SECONDS)
     return found
 
 
@@ -58,10 +58,12 @@ def seconds_passed() -> float:
 @in_fake_time
 async def test_a_response_and_a_list_are_fetched_from_where_the_certificate_says() -> None:
     """RFC 5280 4.2.2.1, 4.2.1.13."""
-    response, listed = await Responder(GOOD).fetcher().fetch_all([want(), want()], NOW, SECONDS)
+    response, listed = (
+        await Responder(GOOD).fetcher().fetch_all([evidence_request(), evidence_request()], NOW, SECONDS)
+    )
     assert isinstance(response, OCSPResponse) and response is listed
     world = World({LISTS: LIST})
-    assert isinstance(await fetched(world, want("crl")), CRL)
+    assert isinstance(await fetched(world, evidence_request("crl")), CRL)
     assert world.asked == [(LISTS, OPEN)]
 
 
@@ -71,7 +73,7 @@ async def test_locations_are_tried_in_order_until_one_has_sound_evidence() -> No
     first, second, third = (f"http://{name}.example/ca.crl" for name in "abc")
     expired = crl(CA, next_update=NOW - DAY / 2)
     world = World({first: OSError("down"), second: expired, third: LIST})
-    wanted = want("crl", SERVER, first, second, third)
+    wanted = evidence_request("crl", SERVER, first, second, third)
     assert (await fetched(world, wanted)).der == LIST
     assert [url for url, _ in world.asked] == [first, second, third]
     world.pages[third] = Reply(404)
@@ -81,7 +83,7 @@ async def test_locations_are_tried_in_order_until_one_has_sound_evidence() -> No
 @in_fake_time
 async def test_a_nonce_is_sent_and_held_against_what_comes() -> None:
     """RFC 9654: an old answer that is replayed is refused."""
-    wanted = want(nonce=b"n" * 32)
+    wanted = evidence_request(nonce=b"n" * 32)
     world = Responder(ocsp_response(SERVER, nonce=b"n" * 32))
     assert isinstance(await fetched(world, wanted, nonce="require"), OCSPResponse)
     assert world.forms[0].method == "POST"
@@ -127,15 +129,15 @@ async def test_a_responder_that_is_silent_leaves_the_next_one_its_turn() -> None
     other = "http://other.example/"
     world = Responder(GOOD)
     world.names["ocsp.example"] = forever
-    assert isinstance(await fetched(world, want("ocsp", SERVER, RESPONDER, other)), OCSPResponse)
+    assert isinstance(await fetched(world, evidence_request("ocsp", SERVER, RESPONDER, other)), OCSPResponse)
     assert seconds_passed() == 2.25
 
 
 @in_fake_time
 async def test_all_that_is_wanted_is_fetched_at_the_same_time() -> None:
     """Two silent responders cost the time of one."""
-    wants = [want("ocsp", SERVER, f"http://{name}.example/") for name in "ab"]
-    found = await Responder(forever).fetcher().fetch_all(wants, NOW, SECONDS)
+    requests = [evidence_request("ocsp", SERVER, f"http://{name}.example/") for name in "ab"]
+    found = await Responder(forever).fetcher().fetch_all(requests, NOW, SECONDS)
     assert [each.problem[:16] for each in found] == ["http://a.example", "http://b.example"]
     assert seconds_passed() == 4.5
 
@@ -143,7 +145,7 @@ async def test_all_that_is_wanted_is_fetched_at_the_same_time() -> None:
 @in_fake_time
 async def test_the_time_of_who_waits_ends_the_wait_whatever_the_policy_says() -> None:
     """A handshake has its own limit."""
-    [found] = await Responder(forever).fetcher(seconds=60).fetch_all([want()], NOW, 2.0)
+    [found] = await Responder(forever).fetcher(seconds=60).fetch_all([evidence_request()], NOW, 2.0)
     assert found == Missing(f"{RESPONDER}: no answer within 2 seconds")
     assert seconds_passed() == 2.0
 
@@ -218,7 +220,7 @@ async def test_the_next_address_is_tried_where_one_cannot_be_reached() -> None:
 async def test_a_location_that_is_not_one_to_ask_is_not_asked(location: str, problem: str) -> None:
     """Nothing goes out."""
     world = Responder(GOOD)
-    assert problem in (await fetched(world, want("ocsp", SERVER, location))).problem
+    assert problem in (await fetched(world, evidence_request("ocsp", SERVER, location))).problem
     assert world.asked == []
 
 
@@ -288,7 +290,7 @@ def test_no_way_of_writing_an_address_leads_inwards_or_says_more_than_an_address
 
     async def ask() -> list[object]:
         asking = Fetcher(Fetch(nonce="none"), resolve=resolve, exchange=world.exchange)
-        return await asking.fetch_all([want("crl", SERVER, each) for each in names], NOW, SECONDS)
+        return await asking.fetch_all([evidence_request("crl", SERVER, each) for each in names], NOW, SECONDS)
 
     assert {type(each) for each in asyncio.run(ask())} == {Missing} and world.asked == []
 
@@ -304,7 +306,7 @@ async def test_a_redirect_is_followed_and_its_host_is_looked_at_too() -> None:
         },
         {"mirror.example": ["8.8.4.4"]},
     )
-    assert isinstance(await fetched(world, want("crl")), CRL)
+    assert isinstance(await fetched(world, evidence_request("crl")), CRL)
     assert [address for _, address in world.asked] == [OPEN, OPEN, "8.8.4.4"]
 
 
@@ -323,7 +325,7 @@ async def test_a_redirect_is_followed_and_its_host_is_looked_at_too() -> None:
 async def test_a_redirect_inwards_or_in_a_circle_is_not_followed(to: str, problem: str) -> None:
     """What a certificate may not name, its responder may not either."""
     world = World({LISTS: Reply(302, to)}, {"inner.example": [INNER], "169.254.169.254": ["169.254.169.254"]})
-    assert problem in (await fetched(world, want("crl"))).problem
+    assert problem in (await fetched(world, evidence_request("crl"))).problem
     assert len(world.asked) == 1
 
 
@@ -332,7 +334,7 @@ async def test_redirects_are_so_many_at_most() -> None:
     """An endless row of them ends."""
     pages = {f"http://crl.example/{number}": Reply(302, f"/{number + 1}") for number in range(9)}
     world = World({LISTS: Reply(302, "/0"), **pages})
-    assert "it redirects more than 3 times" in (await fetched(world, want("crl"))).problem
+    assert "it redirects more than 3 times" in (await fetched(world, evidence_request("crl"))).problem
     assert len(world.asked) == 4
 
 
@@ -340,11 +342,11 @@ async def test_redirects_are_so_many_at_most() -> None:
 async def test_a_request_that_was_posted_is_posted_again_where_it_is_redirected() -> None:
     """Unless the answer says to look elsewhere for something else (303)."""
     world = World({RESPONDER: Reply(308, "/b"), f"{RESPONDER}b": ocsp_response(SERVER, nonce=b"n" * 32)})
-    assert isinstance(await fetched(world, want(nonce=b"n" * 32)), OCSPResponse)
+    assert isinstance(await fetched(world, evidence_request(nonce=b"n" * 32)), OCSPResponse)
     assert [each.method for each in world.forms] == ["POST", "POST"]
     assert world.forms[0].body == world.forms[1].body
     world.pages[RESPONDER] = Reply(303, "/b")
-    assert "HTTP status 303" in (await fetched(world, want(nonce=b"n" * 32))).problem
+    assert "HTTP status 303" in (await fetched(world, evidence_request(nonce=b"n" * 32))).problem
 
 
 # -- one for many, and what is remembered -----------------------------------------------------------------------
@@ -360,7 +362,7 @@ async def test_many_who_want_the_same_wait_for_one_fetch() -> None:
 
     world = Responder(slow)
     shared = world.fetcher()
-    waiting = [asyncio.create_task(shared.fetch(want(), NOW)) for _ in range(100)]
+    waiting = [asyncio.create_task(shared.fetch(evidence_request(), NOW)) for _ in range(100)]
     await asyncio.sleep(0.5)
     waiting[0].cancel()
     found = await asyncio.gather(*waiting, return_exceptions=True)
@@ -384,11 +386,11 @@ async def test_a_fetch_that_nobody_waits_for_any_more_is_ended() -> None:
 
     world = Responder(watched)
     shared = world.fetcher()
-    alone = asyncio.create_task(shared.fetch(want(), NOW))
+    alone = asyncio.create_task(shared.fetch(evidence_request(), NOW))
     await asyncio.sleep(0.5)
     alone.cancel()
     await asyncio.gather(alone, return_exceptions=True)
-    found = await shared.fetch(want(), NOW)
+    found = await shared.fetch(evidence_request(), NOW)
     assert ended == [True] and isinstance(found, OCSPResponse) and len(world.asked) == 2
 
 
@@ -398,7 +400,7 @@ async def test_what_came_is_used_again_while_it_is_not_due() -> None:
     world = Responder(GOOD)
     shared = world.fetcher()
     for at in (NOW, NOW + HOUR / 2, NOW + HOUR):
-        assert isinstance(await shared.fetch(want(), at), OCSPResponse)
+        assert isinstance(await shared.fetch(evidence_request(), at), OCSPResponse)
     assert len(world.asked) == 2
 
 
@@ -407,14 +409,14 @@ async def test_a_responder_that_is_down_costs_its_time_once_in_a_while() -> None
     """Negative results are remembered briefly; evidence that still holds is kept across them."""
     world = Responder(forever)
     shared = world.fetcher()
-    assert isinstance(await shared.fetch(want(), NOW), Missing)
+    assert isinstance(await shared.fetch(evidence_request(), NOW), Missing)
     passed = seconds_passed()
-    assert isinstance(await shared.fetch(want(), NOW + timedelta(seconds=29)), Missing)
+    assert isinstance(await shared.fetch(evidence_request(), NOW + timedelta(seconds=29)), Missing)
     assert seconds_passed() == passed and len(world.asked) == 1
     world.page = GOOD
-    assert isinstance(await shared.fetch(want(), NOW + timedelta(seconds=30)), OCSPResponse)
+    assert isinstance(await shared.fetch(evidence_request(), NOW + timedelta(seconds=30)), OCSPResponse)
     world.page = forever
-    assert isinstance(await shared.fetch(want(), NOW + 2 * HOUR), OCSPResponse)
+    assert isinstance(await shared.fetch(evidence_request(), NOW + 2 * HOUR), OCSPResponse)
 
 
 @in_fake_time
@@ -432,10 +434,10 @@ async def test_so_many_are_fetched_at_once_and_others_wait_their_turn(kind: str,
         going[whose] -= 1
         return Reply(404)
 
-    def wants(host: str, of: Issued) -> list[EvidenceRequest]:
-        return [want(kind, of, f"http://{host}.example/{number}") for number in range(60)]
+    def requests(host: str, of: Issued) -> list[EvidenceRequest]:
+        return [evidence_request(kind, of, f"http://{host}.example/{number}") for number in range(60)]
 
-    everybody = [*wants("a", SERVER), *wants("b", STRANGER)]
+    everybody = [*requests("a", SERVER), *requests("b", STRANGER)]
     await Responder(counted).fetcher(seconds=60).fetch_all(everybody, NOW, 60)
     assert len(seen) == 120
     assert max(each for each, _ in seen) == most // 2 and max(each for _, each in seen) == most
@@ -444,13 +446,13 @@ async def test_so_many_are_fetched_at_once_and_others_wait_their_turn(kind: str,
 @in_fake_time
 async def test_peers_of_one_issuer_that_waste_all_places_keep_out_no_peer_of_another() -> None:
     """Whoever may issue certificates can name silent responders without end."""
-    silent = [want("ocsp", STRANGER, f"http://silent.example/{number}") for number in range(200)]
+    silent = [evidence_request("ocsp", STRANGER, f"http://silent.example/{number}") for number in range(200)]
     world = Responder(GOOD)
     world.names = {"silent.example": forever}
     shared = world.fetcher()
     crowd = asyncio.create_task(shared.fetch_all(silent, NOW, SECONDS))
     await asyncio.sleep(0.1)
-    assert isinstance(await shared.fetch(want(), NOW), OCSPResponse) and seconds_passed() < 1
+    assert isinstance(await shared.fetch(evidence_request(), NOW), OCSPResponse) and seconds_passed() < 1
     crowd.cancel()
 
 
@@ -465,10 +467,10 @@ async def test_a_failure_that_a_peer_of_another_issuer_causes_is_not_ours() -> N
     shared = Responder(slow).fetcher()
     silent = [f"http://silent{number}.example/" for number in range(3)]
     theirs, ours = await shared.fetch_all(
-        [want("crl", STRANGER, LISTS, *silent), want("crl")], NOW, 10 * SECONDS
+        [evidence_request("crl", STRANGER, LISTS, *silent), evidence_request("crl")], NOW, 10 * SECONDS
     )
     assert isinstance(theirs, Missing) and isinstance(ours, CRL)
-    assert isinstance(await shared.fetch(want("crl"), NOW), CRL)
+    assert isinstance(await shared.fetch(evidence_request("crl"), NOW), CRL)
 
 
 @in_fake_time
@@ -481,7 +483,7 @@ async def test_whoever_leaves_first_takes_nothing_from_those_who_wait_on() -> No
 
     world = Responder(slow)
     shared = world.fetcher()
-    first, second, third = (asyncio.create_task(shared.fetch(want(), NOW)) for _ in range(3))
+    first, second, third = (asyncio.create_task(shared.fetch(evidence_request(), NOW)) for _ in range(3))
     await asyncio.sleep(0.1)
     first.cancel()
     await asyncio.sleep(0.1)
@@ -524,11 +526,11 @@ def test_long_lists_are_read_two_at_a_time_and_short_answers_meanwhile(
     go, going = threading.Event(), []
     read = source.read_answer
 
-    def slow(want: EvidenceRequest, data: bytes, at: datetime, **options: bool) -> object:
-        if want.kind == "crl":
-            going.append(want)
+    def slow(request: EvidenceRequest, data: bytes, at: datetime, **options: bool) -> object:
+        if request.kind == "crl":
+            going.append(request)
             go.wait(20)
-        return read(want, data, at, **options)
+        return read(request, data, at, **options)
 
     monkeypatch.setattr(source, "read_answer", slow)
 
@@ -537,11 +539,11 @@ def test_long_lists_are_read_two_at_a_time_and_short_answers_meanwhile(
 
     async def fetching() -> None:
         shared = Responder(either).fetcher()
-        lists = [want("crl", SERVER, f"http://crl.example/{number}") for number in range(4)]
+        lists = [evidence_request("crl", SERVER, f"http://crl.example/{number}") for number in range(4)]
         waiting = asyncio.create_task(shared.fetch_all(lists, NOW, 20))
         while len(going) < 2:
             await asyncio.sleep(0.001)
-        assert isinstance(await shared.fetch(want(), NOW), OCSPResponse) and len(going) == 2
+        assert isinstance(await shared.fetch(evidence_request(), NOW), OCSPResponse) and len(going) == 2
         go.set()
         assert {type(each) for each in await waiting} == {CRL}
 
@@ -556,13 +558,15 @@ def test_evidence_outlives_the_process_in_a_directory(tmp_path: Path) -> None:
 
     @in_fake_time
     async def first() -> None:
-        assert isinstance(await fetched(World({LISTS: LIST}), want("crl"), directory=tmp_path), CRL)
+        assert isinstance(
+            await fetched(World({LISTS: LIST}), evidence_request("crl"), directory=tmp_path), CRL
+        )
 
     @in_fake_time
     async def second() -> None:
         world = World({LISTS: OSError("down")})
         shared = world.fetcher(directory=tmp_path, keep=timedelta(days=3650))
-        assert isinstance(await shared.fetch(want("crl"), NOW), CRL)
+        assert isinstance(await shared.fetch(evidence_request("crl"), NOW), CRL)
         assert world.asked == []
 
     first()
@@ -575,9 +579,9 @@ def test_evidence_outlives_the_process_in_a_directory(tmp_path: Path) -> None:
 async def test_a_file_that_is_due_is_asked_for_anew_and_holds_should_that_fail(tmp_path: Path) -> None:
     """As evidence in memory does; the time of the file says when it came, and one from the future says nothing."""
     world = World({LISTS: LIST})
-    await fetched(world, want("crl"), directory=tmp_path)
+    await fetched(world, evidence_request("crl"), directory=tmp_path)
     world.pages[LISTS] = OSError("down")
-    assert isinstance(await fetched(world, want("crl"), directory=tmp_path), CRL)
+    assert isinstance(await fetched(world, evidence_request("crl"), directory=tmp_path), CRL)
     assert len(world.asked) == 2
 
 
@@ -592,7 +596,7 @@ async def test_a_damaged_file_is_ignored_and_replaced(tmp_path: Path) -> None:
         os.utime(file, (NOW.timestamp(), NOW.timestamp()))
         world = Responder(GOOD)
         shared = world.fetcher(directory=tmp_path, keep=timedelta(days=3650))
-        assert isinstance(await shared.fetch(want(), NOW), OCSPResponse)
+        assert isinstance(await shared.fetch(evidence_request(), NOW), OCSPResponse)
         assert len(world.asked) == 1 and file.read_bytes() == GOOD
 
 
@@ -600,7 +604,9 @@ async def test_a_damaged_file_is_ignored_and_replaced(tmp_path: Path) -> None:
 async def test_what_is_not_sound_is_not_put_in_the_directory(tmp_path: Path) -> None:
     """An expired list, or one whose signer is not seen, is for this moment alone."""
     for unsound in (crl(CA, next_update=NOW - DAY / 2), crl(ROOT)):
-        assert isinstance(await fetched(World({LISTS: unsound}), want("crl"), directory=tmp_path), CRL)
+        assert isinstance(
+            await fetched(World({LISTS: unsound}), evidence_request("crl"), directory=tmp_path), CRL
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,7 +18,7 @@ from bothways.net import Channel, connect, wrap
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 from fetch.authorities import TIMES, authority, down
-from trust.evidence.wanting import access
+from trust.evidence.evidence_requests import access
 
 pytestmark = pytest.mark.network
 

@@ -21,7 +21,7 @@ from bothways.trust.evidence.http_exchange import HTTPRequest
 from bothways.trust.evidence.stapling import Stapling
 from fetch.responders import Asked, answering, in_fake_time, redirect, reply
 from pki import DAY, NOW, ocsp_response
-from trust.evidence.wanting import SERVER, access
+from trust.evidence.evidence_requests import SERVER, access
 
 HOUR = timedelta(hours=1)
 OWN = Credentials.from_pem(SERVER.chain_pem, SERVER.key_pem)

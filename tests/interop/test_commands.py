@@ -20,7 +20,7 @@ from interop.identities import Identity, client, server
 from interop.page import SOURCES
 from interop.peers import find
 from interop.programs import Program, free_port, running
-from trust.evidence.wanting import access
+from trust.evidence.evidence_requests import access
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 

@@ -28,7 +28,7 @@ from bothways.trust.verification import verify as judge
 from cli_scripting import bothways, environment
 from interop.peers import find
 from interop.programs import free_port, running
-from trust.evidence.wanting import access
+from trust.evidence.evidence_requests import access
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
@@ -45,7 +45,7 @@ def fetched(chain: list[bytes], **options) -> Verdict:
     revocation = Revocation(fetch=policy, covers="leaf")
     asked = {"purpose": Purpose.CLIENT, "name": None, "at": now, "revocation": revocation}
     anchors = skins.anchors()
-    return blocking.judged(lambda gathered: judge(chain, anchors, fetched=gathered, **asked), policy, now)
+    return blocking.judged(lambda fetched: judge(chain, anchors, fetched=fetched, **asked), policy, now)
 
 
 @pytest.fixture(scope="module")

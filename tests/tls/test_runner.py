@@ -125,8 +125,8 @@ def test_checks_and_a_signature_that_are_late_are_none(request_: Any) -> None:
         (SIGNATURE, GOOD[:-1] + bytes([GOOD[-1] ^ 1]), "was not made by the private key of our certificate"),
         (SIGNATURE, None, "was not made by the private key of our certificate"),
         (SIGNATURE, [b"signature"], "was not made by the private key of our certificate"),
-        (EVIDENCE, [], "expected 1 answers, one for each want, or None"),
-        (EVIDENCE, b"one", "expected 1 answers, one for each want, or None"),
+        (EVIDENCE, [], "expected 1 answers, one for each request, or None"),
+        (EVIDENCE, b"one", "expected 1 answers, one for each request, or None"),
         (EVIDENCE, ["text"], "str is no evidence; expected bytes, or None without it"),
     ],
 )

@@ -86,7 +86,7 @@ def test_one_by_one_they_are_the_same_as_all_together():
             [x509.OCSPNonce],
         ),
         (
-            Structure.OCSP_ANSWER,
+            Structure.OCSP_SINGLE_RESPONSE,
             der(0x30, der(0x30, b"") + b"\x80\x00" + der(0xA1, der(0x30, REASON))),
             [x509.CRLReason],
         ),

@@ -36,7 +36,7 @@ UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"
 
 
 def asked(response: bytes, issued=ONE, issuer=ROOT):
-    return OCSPResponse(response).answer(ParsedCertificate(issued.der), ParsedCertificate(issuer.der))
+    return OCSPResponse(response).response_about(ParsedCertificate(issued.der), ParsedCertificate(issuer.der))
 
 
 def signer(response: bytes, at=NOW):
@@ -68,7 +68,7 @@ def test_a_certificate_is_known_under_every_hash_in_use(digest):
 def test_a_hash_that_nobody_knows_names_nobody():
     """RFC 6960 4.1.1: the rest of the response still counts."""
     sha1, unknown = bytes.fromhex("06052b0e03021a"), bytes.fromhex("06052b0e03027f")
-    assert OCSPResponse(GOOD.replace(sha1, unknown)).answers == ()
+    assert OCSPResponse(GOOD.replace(sha1, unknown)).responses == ()
 
 
 def test_a_revocation_is_told_with_date_and_reason():
@@ -228,13 +228,13 @@ REVOKED, HELD, UNSURE = (
         ((GOOD, ocsp_response(ONE, status="revoked", digest=hashes.SHA256())), ("revoked", "unspecified")),
     ],
 )
-def test_of_several_answers_about_one_certificate_the_worst_counts(responses, worst):
+def test_of_several_responses_about_one_certificate_the_worst_counts(responses, worst):
     """RFC 6960 4.2.2.3 knows one for each certificate; whichever comes first, and by whichever hash."""
     for order in (responses, responses[::-1]):
         found = OCSPResponse(together([*order, ocsp_response(TWO)], ROOT))
-        answer = found.answer(ParsedCertificate(ONE.der), ISSUER)
+        answer = found.response_about(ParsedCertificate(ONE.der), ISSUER)
         assert (answer.state, answer.reason) == worst
-        assert len(found.answers_about(ParsedCertificate(ONE.der), ISSUER)) == 2
+        assert len(found.responses_about(ParsedCertificate(ONE.der), ISSUER)) == 2
 
 
 def test_a_revocation_for_a_reason_that_nobody_knows_is_a_revocation():
@@ -287,7 +287,7 @@ def test_a_refusal_has_no_answer_and_says_why():
     """RFC 6960 4.2.1: OCSPResponseStatus."""
     found = OCSPResponse(ocsp_refusal("try_later"))
     assert found.problem == "the responder answered: try later"
-    assert found.answers == ()
+    assert found.responses == ()
 
 
 def test_a_critical_extension_leaves_a_response_in_doubt():
@@ -333,7 +333,10 @@ def _elements(content: bytes) -> list[bytes]:
 def test_a_critical_extension_of_one_answer_leaves_a_response_in_doubt():
     """RFC 6960 4.4: seen for every answer, not only where there is but one."""
     assert OCSPResponse(with_single_extension(critical=False)).doubt is None
-    assert "an answer has a critical extension" in OCSPResponse(with_single_extension(critical=True)).doubt
+    assert (
+        "a single response has a critical extension"
+        in OCSPResponse(with_single_extension(critical=True)).doubt
+    )
 
 
 def test_a_request_asks_for_one_certificate():
@@ -379,7 +382,7 @@ def test_responses_are_read_from_files(tmp_path):
     (tmp_path / "two.pem").write_bytes(armoured + armoured.replace(b"\n-", b"\n\n-"))
     assert len(OCSPStore.from_files(tmp_path / "one.der", tmp_path / "two.pem")) == 1
     assert [each.der for each in responses_in(armoured * 2, "two.pem")] == [GOOD, GOOD]
-    assert repr(responses_in(GOOD, "one.der")[0]).endswith(", 1 answers>")
+    assert repr(responses_in(GOOD, "one.der")[0]).endswith(", 1 responses>")
 
 
 @pytest.mark.parametrize(
@@ -407,7 +410,7 @@ def test_an_altered_byte_gives_a_response_or_a_value_error(place, change):
     except ValueError:
         return
     if found.problem is None:
-        found.answer(ParsedCertificate(ONE.der), ISSUER)
+        found.response_about(ParsedCertificate(ONE.der), ISSUER)
         assert isinstance(found.signer(ISSUER, NOW), str)
 
 

@@ -76,7 +76,7 @@ def test_openssl_answers_our_request_and_we_understand_it(tmp_path, line, faults
     assert (tmp_path / "response.der").exists(), run.stderr
     response = OCSPResponse((tmp_path / "response.der").read_bytes())
     assert response.nonce == b"n" * 32
-    verdict = ours(response.der, at=response.answers[0].this_update)
+    verdict = ours(response.der, at=response.responses[0].this_update)
     assert [each.fault for each in verdict.reasons] == faults if faults else isinstance(verdict, Trusted)
 
 

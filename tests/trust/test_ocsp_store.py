@@ -46,7 +46,7 @@ def ders(store: OCSPStore) -> list[bytes]:
 
 def begins(store: OCSPStore) -> list[object]:
     """From when each response about ONE is."""
-    return [each.answers[0].this_update for each in store.of(LEAF, ISSUER)]
+    return [each.responses[0].this_update for each in store.of(LEAF, ISSUER)]
 
 
 def test_a_store_finds_responses_by_their_certificates():

@@ -51,7 +51,7 @@ def test_what_was_fetched_belongs_to_one_answer_and_not_to_the_request() -> None
     request = asked(revocation=FETCHING)
     fetched = FetchedEvidence()
     first = request.verify(NOW, fetched)
-    assert isinstance(first, Refused) and [want.kind for want in first.wants] == ["crl"]
+    assert isinstance(first, Refused) and [request.kind for request in first.wants] == ["crl"]
     fetched.take(first.wants, [CRL(crl(CA))])
     assert isinstance(request.verify(NOW, fetched), Trusted)
     assert request.verify(NOW, FetchedEvidence()).wants == first.wants

@@ -113,8 +113,8 @@ def test_a_verdict_wants_what_could_be_fetched_where_something_is_fetched() -> N
     asked = {"purpose": Purpose.CLIENT, "name": None, "at": datetime.now(UTC), "revocation": policy}
     anchors = TrustStore([ada.above[-1].der])
     assert verified(ada.chain, anchors, **asked).wants == ()
-    [want] = verified(ada.chain, anchors, **asked, fetched=FetchedEvidence()).wants
-    assert (want.kind, want.locations) == ("ocsp", ("http://ocsp.example/",))
+    [request] = verified(ada.chain, anchors, **asked, fetched=FetchedEvidence()).wants
+    assert (request.kind, request.locations) == ("ocsp", ("http://ocsp.example/",))
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

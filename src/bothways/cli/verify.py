@@ -93,7 +93,7 @@ def command(
     now = at or datetime.now(UTC)
     revocation = sources.load(ocsp)
 
-    def judged(gathered: FetchedEvidence | None = None) -> Verdict:
+    def judged(fetched: FetchedEvidence | None = None) -> Verdict:
         return verify(
             chain,
             anchors,
@@ -103,7 +103,7 @@ def command(
             revocation=revocation,
             key_usage=None,
             limits=OWN_FILES,
-            fetched=gathered,
+            fetched=fetched,
         )
 
     if revocation is None or revocation.fetch is None:

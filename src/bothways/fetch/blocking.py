@@ -40,25 +40,25 @@ def judged(judge: Callable[[FetchedEvidence], Verdict], policy: Fetch, at: datet
 
     For judging outside a handshake. Raises ConfigError where the policy's directory cannot be used.
     """
-    gathered = FetchedEvidence()
-    verdict = judge(gathered)
+    fetched = FetchedEvidence()
+    verdict = judge(fetched)
     for _ in range(ROUNDS):
         if not verdict.wants:
             break
-        wants = verdict.wants if policy.nonce == "none" else with_nonces(verdict.wants, os.urandom)
-        gathered.take(wants, fetch(policy, wants, at, policy.seconds))
-        verdict = judge(gathered)
+        requests = verdict.wants if policy.nonce == "none" else with_nonces(verdict.wants, os.urandom)
+        fetched.take(requests, fetch(policy, requests, at, policy.seconds))
+        verdict = judge(fetched)
     return verdict
 
 
-def fetch(policy: Fetch, wants: Sequence[EvidenceRequest], at: datetime, seconds: float) -> list[Found]:
+def fetch(policy: Fetch, requests: Sequence[EvidenceRequest], at: datetime, seconds: float) -> list[Found]:
     """Fetch several at once, each within so many seconds; what was found stands where it was wanted.
 
     Raises ConfigError where the policy's directory cannot be used; nothing for what others do.
     """
 
     async def fetched() -> list[Found]:
-        return await fetcher(policy).fetch_all(wants, at, seconds)
+        return await fetcher(policy).fetch_all(requests, at, seconds)
 
     waiting = asyncio.run_coroutine_threadsafe(fetched(), _loop())
     try:

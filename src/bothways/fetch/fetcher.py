@@ -1,4 +1,4 @@
-"""Fetches what judgements want, in one event loop: one fetch for all who wait for the same.
+"""Fetches what judgements request, in one event loop: one fetch for all who wait for the same.
 
 Nothing that a responder or a network does raises an error: what cannot be had is `Missing`, and says why.
 """
@@ -62,62 +62,64 @@ class Fetcher:
         self._policy = policy
         self._resolve = resolve
         self._exchange = exchange
-        self._shelf = None if policy.directory is None else DiskCache(policy.directory)
+        self._disk_cache = None if policy.directory is None else DiskCache(policy.directory)
         self._shared: dict[str, _Shared] = {}
         self._places = {kind: asyncio.Semaphore(most) for kind, most in AT_ONCE.items()}
         self._reading_long = asyncio.Semaphore(LONG_AT_ONCE)
         self._shares: WeakValueDictionary[tuple[str, bytes], asyncio.Semaphore] = WeakValueDictionary()
 
-    async def fetch_all(self, wants: Sequence[EvidenceRequest], at: datetime, seconds: float) -> list[Found]:
+    async def fetch_all(
+        self, requests: Sequence[EvidenceRequest], at: datetime, seconds: float
+    ) -> list[Found]:
         """Fetch several at once, each within so many seconds; what was found stands where it was wanted."""
-        return list(await asyncio.gather(*(self._in_time(want, at, seconds) for want in wants)))
+        return list(await asyncio.gather(*(self._in_time(request, at, seconds) for request in requests)))
 
-    async def _in_time(self, want: EvidenceRequest, at: datetime, seconds: float) -> Found:
+    async def _in_time(self, request: EvidenceRequest, at: datetime, seconds: float) -> Found:
         try:
             async with asyncio.timeout(seconds):
-                return await self.fetch(want, at)
+                return await self.fetch(request, at)
         except TimeoutError:
-            return Missing(f"{want.locations[0]}: {_late(seconds)}")
+            return Missing(f"{request.locations[0]}: {_late(seconds)}")
 
-    async def fetch(self, want: EvidenceRequest, at: datetime) -> Found:
+    async def fetch(self, request: EvidenceRequest, at: datetime) -> Found:
         """Return evidence from the first location that has any that is sound, else what there is.
 
         at: the time of day by which it is judged.
         """
         unsound: Evidence | None = None
         problems = []
-        for location in want.locations[:MOST_LOCATIONS]:
-            found = await self._from(location, want, at)
+        for location in request.locations[:MOST_LOCATIONS]:
+            found = await self._from(location, request, at)
             if isinstance(found, Missing):
                 problems.append(f"{location}: {found.problem}")
-            elif is_sound(want, found, at):
+            elif is_sound(request, found, at):
                 return found
             elif unsound is None or (isinstance(found, CRL) and found.signer is not None):
                 unsound = found
         return Missing("; ".join(problems)) if unsound is None else unsound
 
-    async def _from(self, location: str, want: EvidenceRequest, at: datetime) -> Found:
-        key = key_of(want, location)
-        known = self._policy.memory.recall(key, at)
+    async def _from(self, location: str, request: EvidenceRequest, at: datetime) -> Found:
+        key = key_of(request, location)
+        known = self._policy.cache.recall(key, at)
         if known is not None:
             return known
         shared = self._shared.get(key)
         if shared is None:
-            shared = _Shared(self._obtain(key, location, want, at), key, self._shared)
+            shared = _Shared(self._obtain(key, location, request, at), key, self._shared)
         return await shared.result()
 
-    async def _obtain(self, key: str, location: str, want: EvidenceRequest, at: datetime) -> Found:
-        """Take evidence from the shelf while it is not due, else from the network."""
-        async with self._share(want), self._places[want.kind]:
-            kept = await self._from_shelf(key, want, at)
+    async def _obtain(self, key: str, location: str, request: EvidenceRequest, at: datetime) -> Found:
+        """Take evidence from the directory while it is not due, else from the network."""
+        async with self._share(request), self._places[request.kind]:
+            kept = await self._from_disk(key, request, at)
             if kept is not None:
                 return kept
             # Each location has its share, so that the next has its turn and a failure is still remembered.
-            seconds = 0.9 * self._policy.seconds / len(want.locations[:MOST_LOCATIONS])
+            seconds = 0.9 * self._policy.seconds / len(request.locations[:MOST_LOCATIONS])
             try:
                 async with asyncio.timeout(seconds):
-                    data = await self._download(location, want)
-                return await self._taken(key, want, data, at)
+                    data = await self._download(location, request)
+                return await self._taken(key, request, data, at)
             except TimeoutError:
                 problem = _late(seconds)
             except ValueError as error:
@@ -127,54 +129,54 @@ class Fetcher:
             except Exception:
                 logger.exception("defect: what %s answered is not read", shown(location))
                 problem = "a defect of ours, which the log has, keeps it from being read"
-            return self._policy.memory.fail(key, Missing(problem[:LONGEST_PROBLEM]), at)
+            return self._policy.cache.fail(key, Missing(problem[:LONGEST_PROBLEM]), at)
 
-    def _share(self, want: EvidenceRequest) -> asyncio.Semaphore:
+    def _share(self, request: EvidenceRequest) -> asyncio.Semaphore:
         """Return what the peers of one issuer have of the places: others are not kept out by theirs."""
-        key = want.kind, want.issuer.key_digest
+        key = request.kind, request.issuer.key_digest
         found = self._shares.get(key)
         if found is None:
-            found = self._shares[key] = asyncio.Semaphore(AT_ONCE[want.kind] // 2)
+            found = self._shares[key] = asyncio.Semaphore(AT_ONCE[request.kind] // 2)
         return found
 
-    async def _from_shelf(self, key: str, want: EvidenceRequest, at: datetime) -> Found | None:
-        shelf, memory = self._shelf, self._policy.memory
-        if shelf is None or memory.still(key, at) is not None:
+    async def _from_disk(self, key: str, request: EvidenceRequest, at: datetime) -> Found | None:
+        disk_cache, cache = self._disk_cache, self._policy.cache
+        if disk_cache is None or cache.still(key, at) is not None:
             return None
-        await asyncio.to_thread(self._take_from, shelf, key, want, at)
-        return memory.recall(key, at)
+        await asyncio.to_thread(self._take_from, disk_cache, key, request, at)
+        return cache.recall(key, at)
 
-    def _take_from(self, shelf: DiskCache, key: str, want: EvidenceRequest, at: datetime) -> None:
-        found = shelf.load(key, self._policy.limit(want))
+    def _take_from(self, disk_cache: DiskCache, key: str, request: EvidenceRequest, at: datetime) -> None:
+        found = disk_cache.load(key, self._policy.limit(request))
         if found is None:
             return
         data, since = found
         with contextlib.suppress(ValueError):
-            evidence = read_kept(want, data, at)
-            self._policy.memory.keep(
-                key, want, evidence, since if since <= at else at - self._policy.keep, at
+            evidence = read_kept(request, data, at)
+            self._policy.cache.keep(
+                key, request, evidence, since if since <= at else at - self._policy.keep, at
             )
 
-    async def _taken(self, key: str, want: EvidenceRequest, data: bytes, at: datetime) -> Found:
+    async def _taken(self, key: str, request: EvidenceRequest, data: bytes, at: datetime) -> Found:
         """Have what came read in a thread; few long ones at once, so that short ones find threads."""
         async with self._reading_long if len(data) > LONG else contextlib.nullcontext():
-            return await asyncio.to_thread(self._take, key, want, data, at)
+            return await asyncio.to_thread(self._take, key, request, data, at)
 
-    def _take(self, key: str, want: EvidenceRequest, data: bytes, at: datetime) -> Found:
+    def _take(self, key: str, request: EvidenceRequest, data: bytes, at: datetime) -> Found:
         """Read what came, and keep it or what is newer; lists of a million entries take their time."""
-        evidence = read_answer(want, data, at, requires_nonce=self._policy.nonce == "require")
-        newest = self._policy.memory.keep(key, want, evidence, at, at)
-        if self._shelf is not None and is_sound(want, newest, at):
-            self._shelf.save(key, newest.der)
+        evidence = read_answer(request, data, at, requires_nonce=self._policy.nonce == "require")
+        newest = self._policy.cache.keep(key, request, evidence, at, at)
+        if self._disk_cache is not None and is_sound(request, newest, at):
+            self._disk_cache.save(key, newest.der)
         return newest
 
-    async def _download(self, location: str, want: EvidenceRequest) -> bytes:
+    async def _download(self, location: str, request: EvidenceRequest) -> bytes:
         """Send the request, and follow so many redirects, each looked at as the first was."""
         policy = self._policy
-        asked = http_request(want, read_location(location, https=policy.https))
+        asked = http_request(request, read_location(location, https=policy.https))
         seen = {str(asked.location)}
         for _ in range(policy.redirects + 1):
-            reply = await self._send(asked, policy.limit(want))
+            reply = await self._send(asked, policy.limit(request))
             if reply.status not in _REDIRECTS and not (reply.status == _SEE_OTHER and asked.method == "GET"):
                 break
             asked = replace(asked, location=redirected(asked.location, reply.redirect, https=policy.https))

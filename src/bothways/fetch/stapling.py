@@ -48,10 +48,10 @@ async def renew(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None
 
 async def fetch_due(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None = None) -> None:
     """Fetch what is due now, and hand it to the schedule."""
-    wants = stapling.due(clock.now())
-    if not wants:
+    requests = stapling.due(clock.now())
+    if not requests:
         return
     by = fetcher(stapling.policy) if by is None else by
-    found = await by.fetch_all(wants, clock.now(), stapling.policy.seconds)
-    for want, each in zip(wants, found, strict=True):
-        tell(stapling.took(want, each, clock.now()))
+    found = await by.fetch_all(requests, clock.now(), stapling.policy.seconds)
+    for request, each in zip(requests, found, strict=True):
+        tell(stapling.took(request, each, clock.now()))

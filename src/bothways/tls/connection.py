@@ -250,7 +250,7 @@ class Connection:
     def provide(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Event]:
         """Answer an event that is waited for, and return what follows.
 
-        answer: a signature, in bytes; or what was found for each of the wants of an `EvidenceWanted`, in their
+        answer: a signature, in bytes; or what was found for each of the requests of an `EvidenceWanted`, in their
         order, None for what could not be had, or for all of it; None for `ChecksWanted` that were run.
         Raises `UsageError` if nothing waits for this answer, it does not fit its request, or a signature is
         not by the certificate's key; the handshake then waits on.

@@ -122,7 +122,7 @@ def _fitting(
     if answers is None:
         return None
     if isinstance(answers, bytes) or len(answers) != len(wanted.wants):
-        raise UsageError(f"provide: expected {len(wanted.wants)} answers, one for each want, or None")
+        raise UsageError(f"provide: expected {len(wanted.wants)} answers, one for each request, or None")
     for each in answers:
         if not isinstance(each, bytes | CRL | OCSPResponse | Missing | None):
             raise UsageError(

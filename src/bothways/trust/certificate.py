@@ -215,8 +215,8 @@ class ParsedCertificate:
         attempt("extensions", check_number_of_elements, area)
         extensions: Extensions = {}
         if area:
-            place = Structure.CERTIFICATE
-            extensions = read_needed(lambda: certificate.extensions, area, place, _READ_BY_PARSER)
+            structure = Structure.CERTIFICATE
+            extensions = read_needed(lambda: certificate.extensions, area, structure, _READ_BY_PARSER)
         self._check_names()
         return Loaded(
             certificate,
@@ -241,13 +241,13 @@ class ParsedCertificate:
         """See that subject and issuer are names; `cryptography`'s own reading of them is not needed."""
         if self.issuer == EMPTY_NAME:
             raise EncodingError("issuer", "it is empty")
-        for place, name in (("subject", self.subject), ("issuer", self.issuer)):
+        for structure, name in (("subject", self.subject), ("issuer", self.issuer)):
             if not is_readable(name):
                 raise EncodingError(
-                    place, f"it is no distinguished name of at most {ATTRIBUTES_LIMIT} attributes"
+                    structure, f"it is no distinguished name of at most {ATTRIBUTES_LIMIT} attributes"
                 )
             if has_endless_text(name):
-                raise EncodingError(place, f"it has a string of more than {FOLDED_LIMIT} characters")
+                raise EncodingError(structure, f"it has a string of more than {FOLDED_LIMIT} characters")
 
     @property
     def is_loaded(self) -> bool:

@@ -128,7 +128,7 @@ class Structure(Enum):
     CRL_ENTRY = "CRL entry"
     OCSP_REQUEST = "OCSP request"
     OCSP_RESPONSE = "OCSP response"
-    OCSP_ANSWER = "OCSP single response"
+    OCSP_SINGLE_RESPONSE = "OCSP single response"
 
 
 def name_of(oid: x509.ObjectIdentifier) -> str:
@@ -152,12 +152,12 @@ def extension_of(holder: Holder, kind: type[T]) -> T | None:
     return next((each.value for each in extensions_of(holder) if isinstance(each.value, kind)), None)
 
 
-def all_extensions(der: bytes, place: Structure) -> tuple[Read, ...]:
+def all_extensions(der: bytes, structure: Structure) -> tuple[Read, ...]:
     """Return all extensions of a document in DER in their order, each read or unread. Raises EncodingError.
 
-    place: which document it is; for CRL_ENTRY and OCSP_ANSWER `der` is that one entry or single response.
+    structure: which one it is; for CRL_ENTRY and OCSP_SINGLE_RESPONSE `der` is that one entry or single response.
     """
-    return one_by_one(area_in(der, place), place)
+    return one_by_one(area_in(der, structure), structure)
 
 
 def by_identifier(found: Iterable[Read]) -> Extensions:
@@ -178,20 +178,22 @@ def unread_in(found: Iterable[Read]) -> EncodingError | None:
     return None
 
 
-def read_extensions(read: Callable[[], Iterable[Read]], area: bytes, place: Structure) -> tuple[Read, ...]:
+def read_extensions(
+    read: Callable[[], Iterable[Read]], area: bytes, structure: Structure
+) -> tuple[Read, ...]:
     """Return the same as `all_extensions`, and sooner where `cryptography` can read them all.
 
     read: how it does so, such as `lambda: crl.extensions`. area: the DER of the list of extensions, empty for
     none.  Raises EncodingError for more than `EXTENSIONS_LIMIT`, and for what is no list of extensions.
     """
     found = _together(read, area)
-    return one_by_one(area, place) if found is None else tuple(map(_seen, found))
+    return one_by_one(area, structure) if found is None else tuple(map(_seen, found))
 
 
 def read_needed(
     read: Callable[[], Iterable[Read]],
     area: bytes,
-    place: Structure,
+    structure: Structure,
     needed: Container[x509.ObjectIdentifier],
 ) -> Extensions:
     """Return all extensions by their identifiers, of which those that are `needed` can be read.
@@ -201,7 +203,7 @@ def read_needed(
     """
     found = _together(read, area)
     if found is None:
-        return by_identifier(_needed_alone(area, place, needed))
+        return by_identifier(_needed_alone(area, structure, needed))
     extensions = {each.oid: each for each in found}
     is_plain = _OWN_CHECKS.keys().isdisjoint(extensions) and _EMPTY_VALUE not in area
     if len(extensions) == len(found) and is_plain:
@@ -214,11 +216,13 @@ def _together(read: Callable[[], Iterable[Read]], area: bytes) -> tuple[Read, ..
     return readable("extensions", lambda: tuple(read()))
 
 
-def _needed_alone(area: bytes, place: Structure, needed: Container[x509.ObjectIdentifier]) -> Iterator[Read]:
+def _needed_alone(
+    area: bytes, structure: Structure, needed: Container[x509.ObjectIdentifier]
+) -> Iterator[Read]:
     taken_apart = [(each, *_parts(each)) for each in _elements(area)]
     by_identifier(_untried(*parts[1:]) for parts in taken_apart)
     for der, oid, critical, value in taken_apart:
-        found = _alone(der, place) if oid in needed else _untried(oid, critical, value)
+        found = _alone(der, structure) if oid in needed else _untried(oid, critical, value)
         yield from _readable([found], needed)
 
 
@@ -241,10 +245,10 @@ def check_count(area: bytes) -> None:
         raise EncodingError("extensions", f"more than {EXTENSIONS_LIMIT} of them")
 
 
-def one_by_one(area: bytes, place: Structure) -> tuple[Read, ...]:
+def one_by_one(area: bytes, structure: Structure) -> tuple[Read, ...]:
     """Read each extension of a list alone; one that stands there twice is there twice. Raises EncodingError."""
     check_count(area)
-    return tuple(_alone(each, place) for each in _elements(area))
+    return tuple(_alone(each, structure) for each in _elements(area))
 
 
 def _elements(area: bytes) -> Iterator[bytes]:
@@ -265,19 +269,19 @@ def _parts(der: bytes) -> tuple[x509.ObjectIdentifier, bool, bytes]:
     return x509.ObjectIdentifier(dotted(kind)), critical, value
 
 
-def _alone(der: bytes, place: Structure) -> Read:
+def _alone(der: bytes, structure: Structure) -> Read:
     oid, critical, value = _parts(der)
     if oid in _OWN_CHECKS:
         return _seen(x509.Extension(oid, critical, x509.UnrecognizedExtension(oid, value)))
     try:
-        return x509.Extension(oid, critical, _value(oid, der, value, place))
+        return x509.Extension(oid, critical, _value(oid, der, value, structure))
     except EncodingError as error:
         return x509.Extension(oid, critical, UnreadExtension(oid, value, error.problem))
 
 
-def _value(oid: x509.ObjectIdentifier, der: bytes, value: bytes, place: Structure) -> x509.ExtensionType:
+def _value(oid: x509.ObjectIdentifier, der: bytes, value: bytes, structure: Structure) -> x509.ExtensionType:
     try:
-        (found,) = attempt(name_of(oid), _READERS[place], _sequence(der))
+        (found,) = attempt(name_of(oid), _READERS[structure], _sequence(der))
     except EncodingError:
         further = _FURTHER_READERS.get(oid)
         if further is None:
@@ -302,9 +306,9 @@ def _seen(found: Read) -> Read:
 # -- where they stand ------------------------------------------------------------------------------------
 
 
-def area_in(der: bytes, place: Structure) -> bytes:
+def area_in(der: bytes, structure: Structure) -> bytes:
     """Return the DER of the list of extensions in a document, empty where it has none. Raises EncodingError."""
-    return attempt("extensions", _AREAS[place], der)
+    return attempt("extensions", _AREAS[structure], der)
 
 
 def _first(data: bytes, at: int, end: int) -> tuple[int, int]:
@@ -351,7 +355,7 @@ _AREAS: dict[Structure, Callable[[bytes], bytes]] = {
     Structure.CRL_ENTRY: _entry_area,
     Structure.OCSP_REQUEST: _signed_area(0xA2),
     Structure.OCSP_RESPONSE: _response_area,
-    Structure.OCSP_ANSWER: lambda der: _tagged(der, *_first(der, 0, len(der)), 0xA1),
+    Structure.OCSP_SINGLE_RESPONSE: lambda der: _tagged(der, *_first(der, 0, len(der)), 0xA1),
 }
 
 
@@ -434,7 +438,7 @@ def _in_ocsp_response(area: bytes) -> Iterator[Read]:
     return iter(_basic_response(b"", encoded(0xA1, area)).extensions)
 
 
-def _in_ocsp_answer(area: bytes) -> Iterator[Read]:
+def _in_single_response(area: bytes) -> Iterator[Read]:
     return iter(_basic_response(encoded(0xA1, area), b"").single_extensions)
 
 
@@ -445,5 +449,5 @@ _READERS: dict[Structure, Callable[[bytes], Iterator[Read]]] = {
     Structure.CRL_ENTRY: _in_crl_entry,
     Structure.OCSP_REQUEST: _in_ocsp_request,
     Structure.OCSP_RESPONSE: _in_ocsp_response,
-    Structure.OCSP_ANSWER: _in_ocsp_answer,
+    Structure.OCSP_SINGLE_RESPONSE: _in_single_response,
 }

@@ -44,9 +44,9 @@ MAX_AGE = timedelta(days=1)
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _MAX_DELEGATES = 8
-_MAX_ANSWERS = 256
+_MAX_RESPONSES = 256
 _REMEMBERED_KEYS = 16
-# Of several answers about one certificate the worst counts: a revocation for good, a hold, unknown.
+# Of several single responses about one certificate the worst counts: a revocation for good, a hold, unknown.
 _MILDNESS = {"revoked": 1, "unknown": 2, "good": 3}
 _GENERALIZED_TIME, _SINGLE_EXTENSIONS = 0x18, 0xA1
 _CRITICAL = b"\x01\x01\xff"
@@ -122,14 +122,14 @@ class OCSPResponse:
     """A response, read once. `problem` says why it cannot be used at all, or is None.
 
     `doubt` says what of it cannot be processed, so that it proves revocations and nothing else, or is None.
-    Attributes: `der`, `answers`, `nonce` (None where there is none), `responder` (for a person), `leave` (the
+    Attributes: `der`, `responses`, `nonce` (None where there is none), `responder` (for a person), `leave` (the
     issuer by whose leave it is known to be signed, else None).
     """
 
     def __init__(self, der: bytes) -> None:
         """Read DER. Raises EncodingError."""
         self.der = der
-        self.answers: tuple[SingleResponse, ...] = ()
+        self.responses: tuple[SingleResponse, ...] = ()
         self.nonce: bytes | None = None
         self.responder = "nobody"
         self.problem: str | None = None
@@ -149,7 +149,7 @@ class OCSPResponse:
         name, self._key_hash = response.responder_name, response.responder_key_hash
         self._name = None if name is None else normal(name_der(name))
         self.responder = _responder_text(name, self._key_hash)
-        self.answers = tuple(_answers(response))
+        self.responses = tuple(_single_responses(response))
         for extension in by_identifier(extensions_of(response)).values():
             if isinstance(extension.value, x509.OCSPNonce):
                 self.nonce = extension.value.nonce
@@ -158,40 +158,42 @@ class OCSPResponse:
                 self.doubt = f"it has the critical extension {oid}, which we do not know"
         self._signed = response.tbs_response_bytes
         if _has_critical_single_extension(self._signed):
-            self.doubt = "an answer has a critical extension, which we do not know"
+            self.doubt = "a single response has a critical extension, which we do not know"
         self._signature = with_signature_parameters(response, self.der)
 
     def __repr__(self) -> str:
-        return f"<OCSPResponse of {shown(self.responder)}, {len(self.answers)} answers>"
+        return f"<OCSPResponse of {shown(self.responder)}, {len(self.responses)} responses>"
 
     @property
     def named(self) -> frozenset[CertID]:
         """The certificates that it speaks of, as it names them."""
-        return frozenset(each.certificate for each in self.answers)
+        return frozenset(each.certificate for each in self.responses)
 
-    def answers_to(self, named: CertID) -> list[SingleResponse]:
+    def responses_to(self, named: CertID) -> list[SingleResponse]:
         """Return all that it says of a certificate by one of its names."""
-        return [each for each in self.answers if each.certificate == named]
+        return [each for each in self.responses if each.certificate == named]
 
     def age(self, named: CertID) -> datetime:
         """Return from when it speaks of a certificate."""
-        return max(each.this_update for each in self.answers_to(named))
+        return max(each.this_update for each in self.responses_to(named))
 
     def revokes(self, named: CertID) -> bool:
         """Whether it says that a certificate is revoked for good."""
-        return any(each.revokes_for_good for each in self.answers_to(named))
+        return any(each.revokes_for_good for each in self.responses_to(named))
 
-    def answers_about(
+    def responses_about(
         self, certificate: ParsedCertificate, issuer: ParsedCertificate
     ) -> list[SingleResponse]:
         """Return all that it says of a certificate as that issuer issued it, the worst first (RFC 6960 2.2)."""
-        hash_names = {each.certificate.hash_name for each in self.answers}
+        hash_names = {each.certificate.hash_name for each in self.responses}
         named = names_of_certificate(certificate, issuer, hash_names)
-        return sorted((each for each in self.answers if each.certificate in named), key=_mildness)
+        return sorted((each for each in self.responses if each.certificate in named), key=_mildness)
 
-    def answer(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> SingleResponse | None:
+    def response_about(
+        self, certificate: ParsedCertificate, issuer: ParsedCertificate
+    ) -> SingleResponse | None:
         """Return what it says of a certificate; the worst, should it speak twice."""
-        return next(iter(self.answers_about(certificate, issuer)), None)
+        return next(iter(self.responses_about(certificate, issuer)), None)
 
     def signer(
         self, issuer: ParsedCertificate, at: datetime, work: WorkBudget | None = None
@@ -371,11 +373,11 @@ def _has_issued(issuer: ParsedCertificate, delegate: ParsedCertificate, work: Wo
     return is_signed_by(delegate, issuer)
 
 
-def _answers(response: ocsp.OCSPResponse) -> Iterator[SingleResponse]:
-    """Yield the answers; one that names its certificate by a hash unknown to us is about nobody we know."""
+def _single_responses(response: ocsp.OCSPResponse) -> Iterator[SingleResponse]:
+    """Yield the single responses; one that names its certificate by a hash unknown to us is about nobody we know."""
     for count, each in enumerate(response.responses):
-        if count == _MAX_ANSWERS:
-            raise ValueError(f"it has more than {_MAX_ANSWERS} answers")
+        if count == _MAX_RESPONSES:
+            raise ValueError(f"it has more than {_MAX_RESPONSES} single responses")
         hash_name = _hash_name(each)
         if hash_name not in _HASHES:
             continue
@@ -389,13 +391,13 @@ def _answers(response: ocsp.OCSPResponse) -> Iterator[SingleResponse]:
             yield SingleResponse(named, "good" if good else "unknown", *times)
 
 
-def _mildness(answer: SingleResponse) -> tuple[int, float]:
-    return 0 if answer.revokes_for_good else _MILDNESS[answer.state], -answer.this_update.timestamp()
+def _mildness(single: SingleResponse) -> tuple[int, float]:
+    return 0 if single.revokes_for_good else _MILDNESS[single.state], -single.this_update.timestamp()
 
 
-def _hash_name(answer: ocsp.OCSPSingleResponse) -> str:
+def _hash_name(single: ocsp.OCSPSingleResponse) -> str:
     try:
-        return answer.hash_algorithm.name
+        return single.hash_algorithm.name
     except UnsupportedAlgorithm:
         return ""
 
@@ -412,17 +414,17 @@ def _responder_text(name: x509.Name | None, key_hash: bytes | None) -> str:
 
 
 def _has_critical_single_extension(data: bytes) -> bool:
-    """Look at every answer's own extensions, which `cryptography` shows only for one (RFC 6960 4.4)."""
+    """Look at the extensions of every single response, which `cryptography` shows only for one (RFC 6960 4.4)."""
     at, end = expect_element(data, 0, len(data), SEQUENCE, "ResponseData")
-    answers = None
+    responses = None
     while at < end:
         tag, start, at = element(data, at, end)
         if tag == _GENERALIZED_TIME:
-            answers = expect_element(data, at, end, SEQUENCE, "responses")
+            responses = expect_element(data, at, end, SEQUENCE, "responses")
             break
-    if answers is None:
+    if responses is None:
         raise ValueError("it does not say when it was made")
-    for _, _, start, stop in elements(data, *answers):
+    for _, _, start, stop in elements(data, *responses):
         _, _, status = element(data, start, stop)
         _, _, times = element(data, status, stop)  # a revocation has the tag of the extensions
         for tag, _, first, last in elements(data, times, stop):

@@ -138,7 +138,7 @@ class OCSPStore:
             (response.age(named), response.der)
             for named, response in self._about(ParsedCertificate(encoded(certificate)))
             if all(
-                each.untimeliness(at, timedelta(0), MAX_AGE) is None for each in response.answers_to(named)
+                each.untimeliness(at, timedelta(0), MAX_AGE) is None for each in response.responses_to(named)
             )
         ]
         return max(holding)[1] if holding else None

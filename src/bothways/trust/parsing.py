@@ -184,7 +184,7 @@ _OCSP_RESPONSE = (
     "responder_name", "responder_key_hash", "produced_at_utc", "signature_algorithm_oid", "signature",
     "tbs_response_bytes", "certificates", "extensions",
 )  # fmt: skip
-_OCSP_ANSWER = (
+_OCSP_SINGLE_RESPONSE = (
     "serial_number", "issuer_key_hash", "issuer_name_hash", "hash_algorithm", "certificate_status",
     "this_update_utc", "next_update_utc", "revocation_time_utc", "revocation_reason",
 )  # fmt: skip
@@ -257,7 +257,7 @@ def answers_in(found: ocsp.OCSPResponse) -> Sequence[ocsp.OCSPSingleResponse]:
     """Return what a successful OCSP response says of each certificate, read whole. Raises EncodingError."""
     answers = attempt("responses", lambda: list(found.responses))
     for number, answer in enumerate(answers, 1):
-        _read_all(answer, _OCSP_ANSWER, f"response {number}, ")
+        _read_all(answer, _OCSP_SINGLE_RESPONSE, f"response {number}, ")
     return answers
 
 

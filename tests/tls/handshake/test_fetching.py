@@ -35,7 +35,7 @@ from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Outcome
 from pair import FrozenClock, Pair, pair, received, seeded_randomness
 from pki import NOW, crl, leaf, ocsp_response, points, responder
-from trust.evidence.wanting import CA, ROOT, access
+from trust.evidence.evidence_requests import CA, ROOT, access
 
 OCSP, LISTS, ROOT_LISTS = "http://ocsp.example/", "http://crl.example/ca.crl", "http://crl.example/root.crl"
 MIDDLE = pki.intermediate(ROOT, "Middle", extra=[points(f"URI:{ROOT_LISTS}")])

@@ -30,7 +30,7 @@ from tls.handshake.conversations import (
     identity,
     responses,
 )
-from trust.evidence.wanting import access
+from trust.evidence.evidence_requests import access
 
 VERSIONS = ("1.3", "1.2")
 NAMES = {Role.CLIENT: "client.example", Role.SERVER: "localhost"}

@@ -12,7 +12,7 @@ from bothways.trust.evidence.cache import BRIEF, EvidenceCache
 from bothways.trust.evidence.http_exchange import Missing
 from bothways.trust.ocsp import OCSPResponse
 from pki import DAY, NOW, crl, issue, key, ocsp_response, responder
-from trust.evidence.wanting import CA, ROOT, SERVER, want
+from trust.evidence.evidence_requests import CA, ROOT, SERVER, evidence_request
 
 HOUR = timedelta(hours=1)
 LIST = CRL(crl(CA))
@@ -20,35 +20,35 @@ DOWN = Missing("nothing listens there")
 
 
 def kept(
-    evidence, kind: str = "crl", *, since=NOW, at=NOW, memory: EvidenceCache | None = None
+    evidence, kind: str = "crl", *, since=NOW, at=NOW, cache: EvidenceCache | None = None
 ) -> EvidenceCache:
-    memory = memory or EvidenceCache(HOUR)
-    memory.keep("k", want(kind), evidence, since, at)
-    return memory
+    cache = cache or EvidenceCache(HOUR)
+    cache.keep("k", evidence_request(kind), evidence, since, at)
+    return cache
 
 
 def test_evidence_is_used_for_a_while_and_then_asked_for_anew() -> None:
     """It holds on meanwhile, should nobody answer."""
-    memory = kept(LIST)
-    assert memory.recall("k", NOW) is LIST and memory.recall("k", NOW + HOUR - BRIEF) is LIST
-    assert memory.recall("k", NOW + HOUR) is None
-    assert memory.still("k", NOW + HOUR) is LIST and memory.still("k", NOW + 7 * DAY) is LIST
-    assert memory.still("k", NOW + 8 * DAY) is None
-    assert memory.recall("other", NOW) is None
+    cache = kept(LIST)
+    assert cache.recall("k", NOW) is LIST and cache.recall("k", NOW + HOUR - BRIEF) is LIST
+    assert cache.recall("k", NOW + HOUR) is None
+    assert cache.still("k", NOW + HOUR) is LIST and cache.still("k", NOW + 7 * DAY) is LIST
+    assert cache.still("k", NOW + 8 * DAY) is None
+    assert cache.recall("other", NOW) is None
 
 
 def test_evidence_is_never_used_beyond_its_end() -> None:
     """Whichever comes first."""
-    memory = kept(OCSPResponse(ocsp_response(SERVER, next_update=NOW + HOUR / 2)), "ocsp")
-    assert memory.recall("k", NOW + HOUR / 2 - BRIEF) is not None
-    assert memory.recall("k", NOW + HOUR / 2 + BRIEF) is None
+    cache = kept(OCSPResponse(ocsp_response(SERVER, next_update=NOW + HOUR / 2)), "ocsp")
+    assert cache.recall("k", NOW + HOUR / 2 - BRIEF) is not None
+    assert cache.recall("k", NOW + HOUR / 2 + BRIEF) is None
 
 
 def test_what_was_fetched_earlier_is_due_by_when_it_was_fetched() -> None:
     """As from a directory, where an earlier process put it."""
-    memory = kept(LIST, since=NOW - HOUR / 2)
-    assert memory.recall("k", NOW + HOUR / 2 - BRIEF) is LIST
-    assert memory.recall("k", NOW + HOUR / 2) is None
+    cache = kept(LIST, since=NOW - HOUR / 2)
+    assert cache.recall("k", NOW + HOUR / 2 - BRIEF) is LIST
+    assert cache.recall("k", NOW + HOUR / 2) is None
 
 
 def test_evidence_that_does_not_hold_is_kept_briefly() -> None:
@@ -58,92 +58,92 @@ def test_evidence_that_does_not_hold_is_kept_briefly() -> None:
         CRL(crl(ROOT)),
         CRL(crl(CA, this_update=NOW + DAY)),
     ):
-        memory = kept(stale)
-        assert memory.recall("k", NOW + BRIEF / 2) is stale
-        assert memory.recall("k", NOW + BRIEF) is None
+        cache = kept(stale)
+        assert cache.recall("k", NOW + BRIEF / 2) is stale
+        assert cache.recall("k", NOW + BRIEF) is None
 
 
 def test_an_older_one_never_replaces_a_newer_one() -> None:
     """An old answer that is replayed while it holds takes nothing back."""
     newer, older = CRL(crl(CA, SERVER, this_update=NOW)), CRL(crl(CA, this_update=NOW - DAY))
-    memory = kept(newer)
-    assert memory.keep("k", want("crl"), older, NOW + HOUR, NOW + HOUR) is newer
-    assert memory.recall("k", NOW + HOUR) is newer
+    cache = kept(newer)
+    assert cache.keep("k", evidence_request("crl"), older, NOW + HOUR, NOW + HOUR) is newer
+    assert cache.recall("k", NOW + HOUR) is newer
     newest = CRL(crl(CA, this_update=NOW + HOUR))
-    assert memory.keep("k", want("crl"), newest, NOW + 2 * HOUR, NOW + 2 * HOUR) is newest
+    assert cache.keep("k", evidence_request("crl"), newest, NOW + 2 * HOUR, NOW + 2 * HOUR) is newest
 
 
 def test_a_failure_is_remembered_briefly() -> None:
     """So that a responder that is down costs its time once for many handshakes."""
-    memory = EvidenceCache(HOUR)
-    assert memory.fail("k", DOWN, NOW) is DOWN
-    assert memory.recall("k", NOW + BRIEF / 2) is DOWN
-    assert memory.recall("k", NOW + BRIEF) is None
+    cache = EvidenceCache(HOUR)
+    assert cache.fail("k", DOWN, NOW) is DOWN
+    assert cache.recall("k", NOW + BRIEF / 2) is DOWN
+    assert cache.recall("k", NOW + BRIEF) is None
 
 
 def test_a_failure_takes_nothing_away_that_holds() -> None:
     """Evidence is kept across a responder's failure until its own end."""
-    memory = kept(LIST)
+    cache = kept(LIST)
     later = NOW + 2 * HOUR
-    assert memory.recall("k", later) is None
-    assert memory.fail("k", DOWN, later) is LIST
-    assert memory.recall("k", later) is LIST
-    assert memory.fail("k", DOWN, NOW + 8 * DAY) is DOWN
+    assert cache.recall("k", later) is None
+    assert cache.fail("k", DOWN, later) is LIST
+    assert cache.recall("k", later) is LIST
+    assert cache.fail("k", DOWN, NOW + 8 * DAY) is DOWN
 
 
 def test_success_ends_a_failure() -> None:
     """What came counts at once."""
-    memory = EvidenceCache(HOUR)
-    memory.fail("k", DOWN, NOW)
-    assert kept(LIST, memory=memory).recall("k", NOW) is LIST
+    cache = EvidenceCache(HOUR)
+    cache.fail("k", DOWN, NOW)
+    assert kept(LIST, cache=cache).recall("k", NOW) is LIST
 
 
 def test_a_clock_that_is_set_back_makes_nothing_last_longer() -> None:
     """What is from later than now is asked for anew."""
-    memory = kept(LIST)
-    memory.fail("other", DOWN, NOW)
+    cache = kept(LIST)
+    cache.fail("other", DOWN, NOW)
     before = NOW - timedelta(days=30)
-    assert memory.recall("k", before) is None and memory.still("k", before) is None
-    assert memory.recall("other", before) is None
+    assert cache.recall("k", before) is None and cache.still("k", before) is None
+    assert cache.recall("other", before) is None
 
 
 def test_memory_is_bounded_by_number_and_by_size() -> None:
     """The oldest go first, and the newest stays whatever its size."""
-    memory = EvidenceCache(HOUR, most_entries=2)
+    cache = EvidenceCache(HOUR, most_entries=2)
     for name in "abc":
-        memory.keep(name, want("crl"), LIST, NOW, NOW)
-        memory.fail(name + "?", DOWN, NOW)
-    assert [memory.recall(name, NOW) for name in "abc"] == [None, LIST, LIST]
-    assert [memory.recall(name + "?", NOW) for name in "abc"] == [None, DOWN, DOWN]
-    memory = EvidenceCache(HOUR, most_bytes=len(LIST.der) * 2)
+        cache.keep(name, evidence_request("crl"), LIST, NOW, NOW)
+        cache.fail(name + "?", DOWN, NOW)
+    assert [cache.recall(name, NOW) for name in "abc"] == [None, LIST, LIST]
+    assert [cache.recall(name + "?", NOW) for name in "abc"] == [None, DOWN, DOWN]
+    cache = EvidenceCache(HOUR, most_bytes=len(LIST.der) * 2)
     for name in "abc":
-        memory.keep(name, want("crl"), LIST, NOW, NOW)
-    assert [memory.recall(name, NOW) for name in "abc"] == [None, LIST, LIST]
-    memory = EvidenceCache(HOUR, most_bytes=1)
-    memory.keep("a", want("crl"), LIST, NOW, NOW)
-    assert memory.recall("a", NOW) is LIST
+        cache.keep(name, evidence_request("crl"), LIST, NOW, NOW)
+    assert [cache.recall(name, NOW) for name in "abc"] == [None, LIST, LIST]
+    cache = EvidenceCache(HOUR, most_bytes=1)
+    cache.keep("a", evidence_request("crl"), LIST, NOW, NOW)
+    assert cache.recall("a", NOW) is LIST
 
 
 def test_peers_of_one_issuer_push_out_their_own_evidence_and_not_that_of_others() -> None:
     """Whoever may issue certificates can name lists without end, and sign them."""
-    memory = kept(LIST, memory=EvidenceCache(HOUR, most_entries=8))
+    cache = kept(LIST, cache=EvidenceCache(HOUR, most_entries=8))
     for number in range(100):
-        memory.keep(f"{number}", want("crl", CA), CRL(crl(ROOT)), NOW, NOW)
-    assert memory.recall("k", NOW) is LIST
-    left = [number for number in range(100) if memory.recall(f"{number}", NOW) is not None]
+        cache.keep(f"{number}", evidence_request("crl", CA), CRL(crl(ROOT)), NOW, NOW)
+    assert cache.recall("k", NOW) is LIST
+    left = [number for number in range(100) if cache.recall(f"{number}", NOW) is not None]
     assert left == [*range(93, 100)]
 
 
 def test_a_forged_list_never_replaces_one_that_the_issuer_signed() -> None:
     """Somebody on the way may make one that is newer, but not sign it; it is asked for again soon."""
-    memory = kept(LIST)
+    cache = kept(LIST)
     forged = CRL(crl(CA, signed_by=ROOT.key, this_update=NOW, number=9))
     later = NOW + HOUR
-    assert memory.keep("k", want("crl"), forged, later, later) is LIST
-    assert memory.recall("k", later) is LIST and memory.recall("k", later + BRIEF) is None
-    assert memory.still("k", NOW + 7 * DAY) is LIST
+    assert cache.keep("k", evidence_request("crl"), forged, later, later) is LIST
+    assert cache.recall("k", later) is LIST and cache.recall("k", later + BRIEF) is None
+    assert cache.still("k", NOW + 7 * DAY) is LIST
     newer = CRL(crl(CA, this_update=NOW, number=2))
-    assert memory.keep("k", want("crl"), newer, later, later) is newer
+    assert cache.keep("k", evidence_request("crl"), newer, later, later) is newer
 
 
 DELEGATE = issue("Intermediate", ROOT, own_key=key("P-256", 4500), key_usage=("crl_sign",))
@@ -167,21 +167,21 @@ def test_nothing_takes_the_place_of_a_list_but_its_own_signers_next_one(who: str
     signer = SIGNERS[who]
     first = CRL(crl(signer, SERVER))
     first.is_signed_by(ParsedCertificate(signer.der))
-    memory = kept(first)
+    cache = kept(first)
     later = NOW + HOUR
-    assert memory.keep("k", want("crl"), CRL(crl(signer, **displacing)), later, later) is first
-    assert memory.recall("k", later + BRIEF / 2) is first and memory.recall("k", later + BRIEF) is None
+    assert cache.keep("k", evidence_request("crl"), CRL(crl(signer, **displacing)), later, later) is first
+    assert cache.recall("k", later + BRIEF / 2) is first and cache.recall("k", later + BRIEF) is None
     newer = CRL(crl(signer, SERVER, this_update=NOW + HOUR, number=2))
-    assert memory.keep("k", want("crl"), newer, later + HOUR, later + HOUR) is newer
+    assert cache.keep("k", evidence_request("crl"), newer, later + HOUR, later + HOUR) is newer
 
 
 def test_a_list_that_nobody_is_known_to_have_signed_holds_no_place() -> None:
     """Whatever it is dated."""
-    memory = kept(CRL(crl(CA, signed_by=ROOT.key, **FUTURE)))
+    cache = kept(CRL(crl(CA, signed_by=ROOT.key, **FUTURE)))
     own = CRL(crl(CA, this_update=NOW - 3 * DAY))
-    assert memory.keep("k", want("crl"), own, NOW, NOW) is own
+    assert cache.keep("k", evidence_request("crl"), own, NOW, NOW) is own
     early = kept(CRL(crl(CA, **FUTURE)))
-    assert early.keep("k", want("crl"), own, NOW, NOW) is own
+    assert early.keep("k", evidence_request("crl"), own, NOW, NOW) is own
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,8 @@ def test_a_list_that_nobody_is_known_to_have_signed_holds_no_place() -> None:
 )
 def test_a_response_from_the_future_or_the_past_takes_no_place(when: dict) -> None:
     """Who signs responses for the issuer may change from one to the next, so that keys say nothing here."""
-    memory = kept(OCSPResponse(ocsp_response(SERVER, status="revoked")), "ocsp")
+    cache = kept(OCSPResponse(ocsp_response(SERVER, status="revoked")), "ocsp")
     other = OCSPResponse(ocsp_response(SERVER, **when))
-    assert memory.keep("k", want("ocsp"), other, NOW, NOW) is not other
+    assert cache.keep("k", evidence_request("ocsp"), other, NOW, NOW) is not other
     delegated = OCSPResponse(ocsp_response(SERVER, signer=responder(CA), this_update=NOW))
-    assert memory.keep("k", want("ocsp"), delegated, NOW, NOW) is delegated
+    assert cache.keep("k", evidence_request("ocsp"), delegated, NOW, NOW) is delegated

@@ -62,4 +62,4 @@ def test_without_the_extra_a_policy_says_what_to_install(monkeypatch: pytest.Mon
 
 def test_each_policy_has_a_memory_of_its_own() -> None:
     """What one may fetch, another may not have."""
-    assert Fetch().memory is not Fetch().memory
+    assert Fetch().cache is not Fetch().cache

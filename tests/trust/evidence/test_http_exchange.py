@@ -28,7 +28,7 @@ from bothways.trust.evidence.locations import read_location
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.work import WorkBudget
 from pki import DAY, NOW, crl, leaf, ocsp_refusal, ocsp_response, responder
-from trust.evidence.wanting import CA, LISTS, OTHER, RESPONDER, SERVER, want
+from trust.evidence.evidence_requests import CA, LISTS, OTHER, RESPONDER, SERVER, evidence_request
 from trust.responses import together
 
 NONCE = bytes(range(32))
@@ -37,7 +37,7 @@ HERE = read_location(RESPONDER)
 
 def test_a_short_request_without_nonce_goes_out_by_get() -> None:
     """RFC 6960 A.1, RFC 5019 5: caches on the way may answer it."""
-    asked = http_request(want(), HERE)
+    asked = http_request(evidence_request(), HERE)
     path = asked.location.target.removeprefix("/")
     assert asked.method == "GET" and not asked.body and len(str(asked.location)) <= LONGEST_GET
     assert "/" not in path and "+" not in path
@@ -51,7 +51,7 @@ def test_a_short_request_without_nonce_goes_out_by_get() -> None:
 )
 def test_a_request_goes_out_by_post_where_get_will_not_do(nonce: bytes | None, url: str) -> None:
     """With a nonce no cache may answer; and long addresses are not borne everywhere."""
-    asked = http_request(want(nonce=nonce), read_location(url))
+    asked = http_request(evidence_request(nonce=nonce), read_location(url))
     assert (asked.method, str(asked.location)) == ("POST", url)
     assert asked.headers["Content-Type"] == "application/ocsp-request"
     request = ocsp.load_der_ocsp_request(asked.body)
@@ -61,12 +61,12 @@ def test_a_request_goes_out_by_post_where_get_will_not_do(nonce: bytes | None, u
 def test_a_path_of_the_responder_stays_before_the_request() -> None:
     """Whether it ends in a slash or not."""
     for url in ("http://ocsp.example/a", "http://ocsp.example/a/"):
-        assert http_request(want(), read_location(url)).location.target.startswith("/a/MF")
+        assert http_request(evidence_request(), read_location(url)).location.target.startswith("/a/MF")
 
 
 def test_a_list_is_got() -> None:
     """RFC 5280 4.2.1.13."""
-    asked = http_request(want("crl"), read_location(LISTS))
+    asked = http_request(evidence_request("crl"), read_location(LISTS))
     assert (asked.method, str(asked.location), asked.body) == ("GET", LISTS, b"")
     assert asked.headers["Accept"] == "application/pkix-crl"
     assert asked.headers["Accept-Encoding"] == "identity"
@@ -74,14 +74,14 @@ def test_a_list_is_got() -> None:
 
 def test_one_key_for_all_who_want_the_same_from_the_same_place() -> None:
     """The nonce does not count; for a list, the certificate does not either."""
-    assert key_of(want(nonce=NONCE), RESPONDER) == key_of(want(), RESPONDER)
-    assert key_of(want("crl"), LISTS) == key_of(want("crl", OTHER), LISTS)
+    assert key_of(evidence_request(nonce=NONCE), RESPONDER) == key_of(evidence_request(), RESPONDER)
+    assert key_of(evidence_request("crl"), LISTS) == key_of(evidence_request("crl", OTHER), LISTS)
     different = {
-        key_of(want(), RESPONDER),
-        key_of(want("ocsp", OTHER), RESPONDER),
-        key_of(want(), "http://other.example/"),
-        key_of(want("crl"), LISTS),
-        key_of(want("crl"), RESPONDER),
+        key_of(evidence_request(), RESPONDER),
+        key_of(evidence_request("ocsp", OTHER), RESPONDER),
+        key_of(evidence_request(), "http://other.example/"),
+        key_of(evidence_request("crl"), LISTS),
+        key_of(evidence_request("crl"), RESPONDER),
     }
     assert len(different) == 5
     assert all(len(key) <= 70 and key.replace(".", "").isalnum() for key in different)
@@ -89,8 +89,8 @@ def test_one_key_for_all_who_want_the_same_from_the_same_place() -> None:
 
 def test_an_answer_is_read_as_what_was_wanted() -> None:
     """A response for a response, a list for a list."""
-    assert isinstance(read_answer(want(), ocsp_response(SERVER), NOW), OCSPResponse)
-    assert isinstance(read_answer(want("crl"), crl(CA), NOW), CRL)
+    assert isinstance(read_answer(evidence_request(), ocsp_response(SERVER), NOW), OCSPResponse)
+    assert isinstance(read_answer(evidence_request("crl"), crl(CA), NOW), CRL)
 
 
 STRANGER = leaf(CA, "stranger.example")
@@ -114,23 +114,23 @@ STRANGER = leaf(CA, "stranger.example")
 def test_what_is_no_answer_is_refused_in_words(kind: str, answer: bytes, problem: str) -> None:
     """RFC 6960 3.2: before anything is kept of it."""
     with pytest.raises(ValueError, match=problem):
-        read_answer(want(kind), answer, NOW)
+        read_answer(evidence_request(kind), answer, NOW)
 
 
 def test_an_answer_to_another_nonce_is_an_answer_to_somebody_else() -> None:
     """RFC 9654 2.1: an old answer that is replayed is refused; one from an earlier fetch has its own nonce."""
     replayed = ocsp_response(SERVER, nonce=b"x" * 32)
     with pytest.raises(ValueError, match="it returns another nonce than ours"):
-        read_answer(want(nonce=NONCE), replayed, NOW)
-    assert read_kept(want(nonce=NONCE), replayed, NOW)
-    assert read_answer(want(nonce=NONCE), ocsp_response(SERVER, nonce=NONCE), NOW)
+        read_answer(evidence_request(nonce=NONCE), replayed, NOW)
+    assert read_kept(evidence_request(nonce=NONCE), replayed, NOW)
+    assert read_answer(evidence_request(nonce=NONCE), ocsp_response(SERVER, nonce=NONCE), NOW)
 
 
 def test_an_answer_without_nonce_is_taken_unless_it_is_required() -> None:
     """Responders that sign ahead return none."""
-    assert read_answer(want(nonce=NONCE), ocsp_response(SERVER), NOW)
+    assert read_answer(evidence_request(nonce=NONCE), ocsp_response(SERVER), NOW)
     with pytest.raises(ValueError, match="it does not return our nonce"):
-        read_answer(want(nonce=NONCE), ocsp_response(SERVER), NOW, requires_nonce=True)
+        read_answer(evidence_request(nonce=NONCE), ocsp_response(SERVER), NOW, requires_nonce=True)
 
 
 @pytest.mark.parametrize(
@@ -144,49 +144,63 @@ def test_an_answer_without_nonce_is_taken_unless_it_is_required() -> None:
 )
 def test_what_was_given_and_is_no_evidence_is_missing(answer: bytes | Missing | None, problem: str) -> None:
     """Whoever drives a connection gives what it has; nothing of it raises an error."""
-    found = read_given(want(), answer, NOW, 8192, requires_nonce=False)
+    found = read_given(evidence_request(), answer, NOW, 8192, requires_nonce=False)
     assert isinstance(found, Missing) and problem in found.problem
 
 
 def test_what_was_given_is_read_and_what_was_read_before_is_taken() -> None:
     """From a cache, without looking at the nonce of a request that was never sent."""
     response = OCSPResponse(ocsp_response(SERVER, nonce=b"earlier"))
-    assert read_given(want(nonce=NONCE), response, NOW, 8192, requires_nonce=True) is response
-    fresh = read_given(want(nonce=NONCE), ocsp_response(SERVER, nonce=NONCE), NOW, 8192, requires_nonce=True)
+    assert read_given(evidence_request(nonce=NONCE), response, NOW, 8192, requires_nonce=True) is response
+    fresh = read_given(
+        evidence_request(nonce=NONCE), ocsp_response(SERVER, nonce=NONCE), NOW, 8192, requires_nonce=True
+    )
     assert isinstance(fresh, OCSPResponse)
 
 
 def test_each_response_that_is_wanted_gets_a_nonce_of_its_own() -> None:
     """RFC 9654 2.1: 32 bytes; lists have none."""
     drawn = iter([b"a" * 32, b"b" * 32])
-    wants = with_nonces([want(), want("crl"), want("ocsp", OTHER)], lambda size: next(drawn)[:size])
-    assert [each.nonce for each in wants] == [b"a" * 32, None, b"b" * 32]
+    requests = with_nonces(
+        [evidence_request(), evidence_request("crl"), evidence_request("ocsp", OTHER)],
+        lambda size: next(drawn)[:size],
+    )
+    assert [each.nonce for each in requests] == [b"a" * 32, None, b"b" * 32]
 
 
 def test_a_delegates_answer_is_sound_and_so_is_the_issuers_list() -> None:
     """RFC 6960 4.2.2.2."""
-    response = read_answer(want(), ocsp_response(SERVER, signer=responder(CA)), NOW)
-    assert is_sound(want(), response, NOW)
-    assert is_sound(want("crl"), CRL(crl(CA)), NOW)
+    response = read_answer(evidence_request(), ocsp_response(SERVER, signer=responder(CA)), NOW)
+    assert is_sound(evidence_request(), response, NOW)
+    assert is_sound(evidence_request("crl"), CRL(crl(CA)), NOW)
 
 
 def test_what_does_not_hold_or_is_signed_by_somebody_unseen_is_not_sound() -> None:
     """It is judged, and kept but briefly."""
     expired = OCSPResponse(ocsp_response(SERVER, next_update=NOW - DAY / 4))
     future = OCSPResponse(ocsp_response(SERVER, this_update=NOW + DAY / 2))
-    assert not is_sound(want(), expired, NOW) and not is_sound(want(), future, NOW)
-    assert not is_sound(want("crl"), CRL(crl(CA, next_update=NOW - DAY / 2)), NOW)
-    assert not is_sound(want("crl"), CRL(crl(STRANGER)), NOW)
+    assert not is_sound(evidence_request(), expired, NOW) and not is_sound(evidence_request(), future, NOW)
+    assert not is_sound(evidence_request("crl"), CRL(crl(CA, next_update=NOW - DAY / 2)), NOW)
+    assert not is_sound(evidence_request("crl"), CRL(crl(STRANGER)), NOW)
 
 
 def test_evidence_says_from_when_and_until_when_it_is() -> None:
     """Without nextUpdate a response holds for a day."""
     response = OCSPResponse(ocsp_response(SERVER, this_update=NOW - DAY / 2, next_update=None))
-    assert (age(want(), response), holds_until(want(), response)) == (NOW - DAY / 2, NOW + DAY / 2)
+    assert (age(evidence_request(), response), holds_until(evidence_request(), response)) == (
+        NOW - DAY / 2,
+        NOW + DAY / 2,
+    )
     listed = CRL(crl(CA))
-    assert (age(want("crl"), listed), holds_until(want("crl"), listed)) == (NOW - DAY, NOW + 7 * DAY)
+    assert (age(evidence_request("crl"), listed), holds_until(evidence_request("crl"), listed)) == (
+        NOW - DAY,
+        NOW + 7 * DAY,
+    )
     about_another = OCSPResponse(ocsp_response(OTHER))
-    assert (age(want(), about_another), holds_until(want(), about_another)) == (NOW - DAY / 2, None)
+    assert (age(evidence_request(), about_another), holds_until(evidence_request(), about_another)) == (
+        NOW - DAY / 2,
+        None,
+    )
 
 
 def test_a_response_that_costs_too_much_to_see_who_signed_it_is_refused(monkeypatch) -> None:
@@ -194,7 +208,7 @@ def test_a_response_that_costs_too_much_to_see_who_signed_it_is_refused(monkeypa
     monkeypatch.setattr("bothways.trust.ocsp.WorkBudget", lambda: WorkBudget(microseconds=100.0))
     dear = ocsp_response(SERVER, signer=responder(CA))
     with pytest.raises(ValueError, match="too many certificates, or too large keys"):
-        read_kept(want(), dear, NOW)
+        read_kept(evidence_request(), dear, NOW)
 
 
 def test_a_response_that_speaks_twice_holds_as_long_as_both_and_is_as_late_as_the_later() -> None:
@@ -203,5 +217,5 @@ def test_a_response_that_speaks_twice_holds_as_long_as_both_and_is_as_late_as_th
     both = OCSPResponse(
         together([ocsp_response(SERVER, this_update=NOW + DAY, next_update=NOW + DAY), early], CA)
     )
-    assert holds_until(want(), both) == NOW + DAY / 4
-    assert age(want(), both) == NOW + DAY
+    assert holds_until(evidence_request(), both) == NOW + DAY / 4
+    assert age(evidence_request(), both) == NOW + DAY

@@ -10,7 +10,7 @@ from bothways.trust.crl import CRL
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.requests import MOST_LOCATIONS, crl_requests, delta_requests, response_requests
 from pki import points
-from trust.evidence.wanting import CA, LISTS, RESPONDER, SERVER, access
+from trust.evidence.evidence_requests import CA, LISTS, RESPONDER, SERVER, access
 
 ISSUER = ParsedCertificate(CA.der)
 ISSUERS = x509.oid.AuthorityInformationAccessOID.CA_ISSUERS
@@ -18,9 +18,9 @@ ISSUERS = x509.oid.AuthorityInformationAccessOID.CA_ISSUERS
 
 def locations(find, *extra, **options) -> list[tuple[str, ...]]:
     certificate = ParsedCertificate(pki.leaf(CA, extra=list(extra)).der)
-    wants = find(certificate, ISSUER, Fetch(**options))
-    assert all(each.certificate is certificate and each.issuer is ISSUER for each in wants)
-    return [each.locations for each in wants]
+    requests = find(certificate, ISSUER, Fetch(**options))
+    assert all(each.certificate is certificate and each.issuer is ISSUER for each in requests)
+    return [each.locations for each in requests]
 
 
 def test_a_certificate_names_its_responders_and_its_lists() -> None:
@@ -70,8 +70,8 @@ def test_a_list_or_a_certificate_says_where_deltas_lie() -> None:
     ]
     amended = CRL(pki.crl(CA, extra=[(x509.FreshestCRL(points_of[:1]), False)]))
     certificate = ParsedCertificate(pki.leaf(CA, extra=[(x509.FreshestCRL(points_of[1:]), False)]).der)
-    wants = delta_requests(certificate, amended, ISSUER, Fetch())
-    assert [(each.kind, each.issuer, each.locations) for each in wants] == [
+    requests = delta_requests(certificate, amended, ISSUER, Fetch())
+    assert [(each.kind, each.issuer, each.locations) for each in requests] == [
         ("crl", ISSUER, ("http://a/",)),
         ("crl", ISSUER, ("http://b/",)),
     ]

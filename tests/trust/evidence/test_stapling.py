@@ -16,7 +16,7 @@ from bothways.trust.evidence.stapling import LONGEST, SHORTEST, Stapling, staple
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.verdict import EvidenceRequest
 from pki import DAY, NOW
-from trust.evidence.wanting import CA, OTHER, RESPONDER, ROOT, SERVER, access
+from trust.evidence.evidence_requests import CA, OTHER, RESPONDER, ROOT, SERVER, access
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 MIDDLE = pki.intermediate(ROOT, "Named", extra=[access("http://ocsp.example/root")])
@@ -41,12 +41,12 @@ class Responder:
         self.status = "good"
         self.asked: list[datetime] = []
 
-    def answer(self, want: EvidenceRequest, at: datetime) -> OCSPResponse | Missing:
+    def answer(self, request: EvidenceRequest, at: datetime) -> OCSPResponse | Missing:
         self.asked.append(at)
         if self.down is not None and self.down[0] <= at < self.down[1]:
             return Missing("connection refused: nothing listens there")
         made = NOW - DAY + self.step * ((at - NOW + DAY) // self.step)
-        of = next(each for each in (SERVER, BELOW, MIDDLE) if each.der == want.certificate.der)
+        of = next(each for each in (SERVER, BELOW, MIDDLE) if each.der == request.certificate.der)
         times = {"this_update": made, "next_update": made + self.life}
         return OCSPResponse(pki.ocsp_response(of, status=self.status, **times))
 
@@ -63,9 +63,9 @@ class Server:
 
     def run_until(self, end: datetime) -> None:
         while self.at < end:
-            for want in self.stapling.due(self.at):
-                found = self.responder.answer(want, self.at)
-                self.said.append(self.stapling.took(want, found, self.at))
+            for request in self.stapling.due(self.at):
+                found = self.responder.answer(request, self.at)
+                self.said.append(self.stapling.took(request, found, self.at))
             self.at = max(self.at, min(self.stapling.next_due(), end))
 
     def staple(self, at: datetime | None = None) -> bytes | None:
@@ -152,7 +152,7 @@ def test_a_revocation_of_our_own_is_stapled_and_said() -> None:
     server.run_until(NOW + 12 * HOUR)
     assert "says revoked" in server.said[-1]
     staple = server.staple()
-    assert staple is not None and OCSPResponse(staple).answers[0].state == "revoked"
+    assert staple is not None and OCSPResponse(staple).responses[0].state == "revoked"
 
 
 def unlike(**options: object):
@@ -173,10 +173,10 @@ def unlike(**options: object):
 def test_what_peers_would_not_accept_is_no_staple(found, problem) -> None:
     """It takes nothing away from the one at hand."""
     stapling = Stapling(credentials(), random=drawing(1))
-    [want] = stapling.due(NOW)
-    stapling.took(want, OCSPResponse(pki.ocsp_response(SERVER)), NOW)
+    [request] = stapling.due(NOW)
+    stapling.took(request, OCSPResponse(pki.ocsp_response(SERVER)), NOW)
     held = stapling.store.staples(credentials().certificates, NOW)
-    said = stapling.took(want, found(), NOW)
+    said = stapling.took(request, found(), NOW)
     assert problem in said and "could not be renewed" in said
     assert stapling.store.staples(credentials().certificates, NOW) == held != (None, None)
     assert NOW < stapling.next_due() <= NOW + SHORTEST
@@ -185,14 +185,14 @@ def test_what_peers_would_not_accept_is_no_staple(found, problem) -> None:
 def test_every_certificate_of_a_chain_that_names_a_responder_has_a_staple() -> None:
     """TLS 1.3 has a place for each; the last one's issuer may be an anchor."""
     own = credentials(BELOW)
-    assert [want.certificate.subject_text for want in Stapling(own, random=drawing(1)).due(NOW)] == [
+    assert [request.certificate.subject_text for request in Stapling(own, random=drawing(1)).due(NOW)] == [
         "CN=server.example"
     ]
     anchors = TrustStore.from_pem(ROOT.pem)
     stapling = Stapling(own, random=drawing(1), anchors=anchors)
     responder = Responder()
-    for want in stapling.due(NOW):
-        stapling.took(want, responder.answer(want, NOW), NOW)
+    for request in stapling.due(NOW):
+        stapling.took(request, responder.answer(request, NOW), NOW)
     assert None not in stapling.store.staples(own.certificates, NOW)
 
 

@@ -23,21 +23,21 @@ RESPONSE = ocsp_response(SERVER)
 
 
 def available(*lists: CRL, fetched: tuple[object, ...] = (), **options: object) -> Available:
-    gathered = FetchedEvidence()
+    evidence = FetchedEvidence()
     for each in fetched:
         kind = "crl" if isinstance(each, CRL) else "ocsp"
-        gathered.take([EvidenceRequest(kind, LEAF, ISSUER, (str(id(each)),), None)], [each])
+        evidence.take([EvidenceRequest(kind, LEAF, ISSUER, (str(id(each)),), None)], [each])
     policy = Revocation(**{"crls": CRLStore(lists)} | options)
-    return Available(policy, ANCHORS, NOW, {SERVER.der: RESPONSE}, gathered)
+    return Available(policy, ANCHORS, NOW, {SERVER.der: RESPONSE}, evidence)
 
 
 def test_lists_are_those_at_hand_and_those_fetched_that_speak_of_a_point() -> None:
     """RFC 5280 6.3.3 a: the store's and what came for this peer."""
     found = available(PARTS[0], PARTS[1], WHOLE, fetched=(PARTS[2], PARTS[3]))
     names = (PARTS[1].scope.names or frozenset()) | (PARTS[2].scope.names or frozenset())
-    assert set(found.lists_about(WHOLE.normal_issuer, names)) == {WHOLE, PARTS[1], PARTS[2]}
-    assert found.lists_about(WHOLE.normal_issuer, frozenset()) == [WHOLE]
-    assert found.lists_about(b"another", names) == []
+    assert set(found.crls_about(WHOLE.normal_issuer, names)) == {WHOLE, PARTS[1], PARTS[2]}
+    assert found.crls_about(WHOLE.normal_issuer, frozenset()) == [WHOLE]
+    assert found.crls_about(b"another", names) == []
 
 
 def test_responses_are_those_at_hand_and_those_fetched() -> None:

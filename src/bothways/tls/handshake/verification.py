@@ -83,13 +83,15 @@ def conclude(request: VerificationRequest, judgement: Judgement) -> Verified:
 def evidence_found(
     wanted: EvidenceWanted, answers: Sequence[EvidenceReply] | None, problem: str = "it could not be had"
 ) -> list[Found]:
-    """Return what was found for each want; without answers all of it is missing, for a problem."""
+    """Return what was found for each request; without answers all of it is missing, for a problem."""
     policy = wanted.policy
     if answers is None:
         return [Missing(f"{each.locations[0]}: {problem}") for each in wanted.wants]
     return [
-        read_given(want, answer, wanted.at, policy.limit(want), requires_nonce=policy.nonce == "require")
-        for want, answer in zip(wanted.wants, answers, strict=True)
+        read_given(
+            request, answer, wanted.at, policy.limit(request), requires_nonce=policy.nonce == "require"
+        )
+        for request, answer in zip(wanted.wants, answers, strict=True)
     ]
 
 
@@ -117,16 +119,16 @@ def _judged(
 
 
 def _wanted(
-    hs: HandshakeContext, request: VerificationRequest, wants: Sequence[EvidenceRequest], deadline: float
+    hs: HandshakeContext, request: VerificationRequest, requests: Sequence[EvidenceRequest], deadline: float
 ) -> EvidenceWanted:
     """Ask whoever drives us for evidence; each OCSP request has a nonce of its own (RFC 9654)."""
     policy = None if request.revocation is None else request.revocation.fetch
     if policy is None:
         raise TypeError("evidence is wanted that nobody may fetch")
     if policy.nonce != "none":
-        wants = with_nonces(wants, hs.randomness.random)
+        requests = with_nonces(requests, hs.randomness.random)
     seconds = min(policy.seconds, max(deadline - hs.clock.monotonic(), 0.0))
-    return EvidenceWanted(tuple(wants), policy, hs.clock.now(), seconds)
+    return EvidenceWanted(tuple(requests), policy, hs.clock.now(), seconds)
 
 
 def _tell(hs: HandshakeContext, verdict: Verdict) -> None:

@@ -1,7 +1,7 @@
 """What was fetched, and what could not be: until when each is used, and how much of it is kept.
 
 Evidence is used for a while, asked for again then, and kept across a responder's failure until its own end. It is
-judged anew each time. The dictionaries are used by single operations, so threads may share a memory.
+judged anew each time. The dictionaries are used by single operations, so threads may share a cache.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Evidence, with whose peers it is kept for, and how much of the memory it takes."""
+    """Evidence, with whose peers it is kept for, and how much of the cache it takes."""
 
     evidence: Evidence
     since: datetime
@@ -75,7 +75,7 @@ class EvidenceCache:
         return kept.evidence if kept is not None and kept.since <= at <= kept.until else None
 
     def keep(
-        self, key: str, want: EvidenceRequest, evidence: Evidence, since: datetime, at: datetime
+        self, key: str, request: EvidenceRequest, evidence: Evidence, since: datetime, at: datetime
     ) -> Evidence:
         """Keep what was fetched at `since`, and return it, or what is kept already where that is later.
 
@@ -83,18 +83,18 @@ class EvidenceCache:
         the place of nothing that the issuer signed, or whoever a judgement found to sign for it.
         """
         before = self.still(key, at)
-        is_refused = before is not None and not supersedes(want, evidence, before, at)
+        is_refused = before is not None and not supersedes(request, evidence, before, at)
         if before is not None and is_refused:
             evidence = before
         self._failed.pop(key, None)
-        until = holds_until(want, evidence) or at
-        is_brief = is_refused or not is_sound(want, evidence, at)
+        until = holds_until(request, evidence) or at
+        is_brief = is_refused or not is_sound(request, evidence, at)
         due = since + BRIEF if is_brief else min(since + self._keep, until)
         if since == at:
             due = max(due, at + BRIEF)
         self._kept.pop(key, None)
         size = max(len(evidence.der), self._least)
-        self._kept[key] = _Kept(evidence, at, due, max(due, until), want.issuer.key_digest, size)
+        self._kept[key] = _Kept(evidence, at, due, max(due, until), request.issuer.key_digest, size)
         self._make_room()
         return evidence
 

@@ -59,7 +59,7 @@ class Fetch:
 
     hosts: frozenset[str] = field(init=False, repr=False)
     networks: tuple[Network, ...] = field(init=False, repr=False)
-    memory: EvidenceCache = field(init=False, repr=False)
+    cache: EvidenceCache = field(init=False, repr=False)
     fetchers: WeakKeyDictionary[Any, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,12 +91,12 @@ class Fetch:
         object.__setattr__(self, "networks", networks)
         hosts = frozenset(_host(each) for each in self.allow if _network(each) is None)
         object.__setattr__(self, "hosts", hosts)
-        object.__setattr__(self, "memory", EvidenceCache(self.keep))
+        object.__setattr__(self, "cache", EvidenceCache(self.keep))
         object.__setattr__(self, "fetchers", WeakKeyDictionary())  # who fetches by it, for each event loop
 
-    def limit(self, want: EvidenceRequest) -> int:
+    def limit(self, request: EvidenceRequest) -> int:
         """Return how many bytes of an answer are read."""
-        return MAX_RESPONSE_BYTES if want.kind == "ocsp" else self.max_list_bytes
+        return MAX_RESPONSE_BYTES if request.kind == "ocsp" else self.max_list_bytes
 
 
 def _network(text: str) -> Network | None:

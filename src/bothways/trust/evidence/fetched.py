@@ -1,4 +1,4 @@
-"""What was fetched to judge one peer: it grows from one judgement to the next, and nothing is wanted twice."""
+"""What was fetched to judge one peer: it grows from one judgement to the next, and nothing is requested twice."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ class FetchedEvidence:
     def __init__(self) -> None:
         self._found: dict[_Key, Found] = {}
 
-    def take(self, wants: Sequence[EvidenceRequest], found: Iterable[Found]) -> None:
-        """Take what came for wants, in their order."""
-        self._found |= zip(map(_key, wants), found, strict=True)
+    def take(self, requests: Sequence[EvidenceRequest], found: Iterable[Found]) -> None:
+        """Take what came for requests, in their order."""
+        self._found |= zip(map(_key, requests), found, strict=True)
 
-    def answer(self, want: EvidenceRequest) -> Found | None:
-        """Return what came for a want; None where it was not asked for yet."""
-        return self._found.get(_key(want))
+    def answer(self, request: EvidenceRequest) -> Found | None:
+        """Return what came for a request; None where it was not made yet."""
+        return self._found.get(_key(request))
 
-    def missing(self, wants: Iterable[EvidenceRequest]) -> list[EvidenceRequest]:
-        """Return the wants that were not asked for yet, each once."""
-        new = {_key(each): each for each in wants}
-        return [want for key, want in new.items() if key not in self._found]
+    def missing(self, requests: Iterable[EvidenceRequest]) -> list[EvidenceRequest]:
+        """Return the requests that were not made yet, each once."""
+        new = {_key(each): each for each in requests}
+        return [request for key, request in new.items() if key not in self._found]
 
     def responses(self, certificate: ParsedCertificate) -> list[OCSPResponse]:
         """Return the OCSP responses that came for a certificate: at most one."""
         found = self._found.get(("ocsp", certificate.digest))
         return [found] if isinstance(found, OCSPResponse) else []
 
-    def lists(self, normal_issuer: bytes) -> list[CRL]:
-        """Return the lists of an issuer, by its name in the form of RFC 5280 7.1."""
+    def crls(self, normal_issuer: bytes) -> list[CRL]:
+        """Return the CRLs of an issuer, by its name in the form of RFC 5280 7.1."""
         found = self._found.values()
         return [each for each in found if isinstance(each, CRL) and each.normal_issuer == normal_issuer]
 
@@ -49,13 +49,13 @@ class FetchedEvidence:
         """What was had, in words; nothing where nothing was."""
         found = list(self._found.values())
         responses = sum(isinstance(each, OCSPResponse) for each in found)
-        lists = sum(isinstance(each, CRL) for each in found)
-        counted = ((responses, "OCSP response"), (lists, "CRL"))
+        crls = sum(isinstance(each, CRL) for each in found)
+        counted = ((responses, "OCSP response"), (crls, "CRL"))
         return " and ".join(f"{count} {what}{'s' * (count > 1)}" for count, what in counted if count)
 
     def __len__(self) -> int:
         return len(self._found)
 
 
-def _key(want: EvidenceRequest) -> _Key:
-    return (want.kind, want.certificate.digest if want.kind == "ocsp" else want.locations)
+def _key(request: EvidenceRequest) -> _Key:
+    return (request.kind, request.certificate.digest if request.kind == "ocsp" else request.locations)

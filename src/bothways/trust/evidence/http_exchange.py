@@ -1,4 +1,4 @@
-"""How a want is asked for over HTTP, and what may be taken for its answer (RFC 6960 A.1, RFC 5280 4.2.1.13).
+"""How evidence is requested over HTTP, and what may be taken for the answer (RFC 6960 A.1, RFC 5280 4.2.1.13).
 
 An answer that is read here is what it should be; what it means for the certificate is `revocation`'s question.
 """
@@ -51,19 +51,21 @@ class HTTPRequest:
 
 
 def with_nonces(
-    wants: Iterable[EvidenceRequest], random: Callable[[int], bytes]
+    requests: Iterable[EvidenceRequest], random: Callable[[int], bytes]
 ) -> tuple[EvidenceRequest, ...]:
-    """Return the wants with a nonce for each OCSP response, drawn from `random` (RFC 9654 2.1)."""
-    return tuple(replace(each, nonce=random(NONCE_SIZE)) if each.kind == "ocsp" else each for each in wants)
+    """Return the requests with a nonce for each OCSP response, drawn from `random` (RFC 9654 2.1)."""
+    return tuple(
+        replace(each, nonce=random(NONCE_SIZE)) if each.kind == "ocsp" else each for each in requests
+    )
 
 
-def http_request(want: EvidenceRequest, location: Location) -> HTTPRequest:
-    """Return the request for a want: a GET for a list, or an OCSP request by GET where it fits, else by POST."""
-    if want.kind == "crl":
+def http_request(request: EvidenceRequest, location: Location) -> HTTPRequest:
+    """Return the HTTP request for evidence: a GET for a CRL, or an OCSP request by GET where it fits, else by POST."""
+    if request.kind == "crl":
         return HTTPRequest("GET", location, _HEADERS | {"Accept": _CRL})
     headers = _HEADERS | {"Accept": _OCSP_RESPONSE}
-    body = ocsp_request(want.certificate, want.issuer, want.nonce)
-    if want.nonce is None and "?" not in location.target:
+    body = ocsp_request(request.certificate, request.issuer, request.nonce)
+    if request.nonce is None and "?" not in location.target:
         target = f"{location.target.rstrip('/')}/{quote(b64encode(body), safe='')}"
         short = Location(location.scheme, location.host, location.port, target)
         if len(str(short)) <= LONGEST_GET:
@@ -71,32 +73,32 @@ def http_request(want: EvidenceRequest, location: Location) -> HTTPRequest:
     return HTTPRequest("POST", location, headers | {"Content-Type": _OCSP_REQUEST}, body)
 
 
-def key_of(want: EvidenceRequest, location: str) -> str:
-    """Return the name under which an answer is remembered: one for all who want the same of one issuer from there.
+def key_of(request: EvidenceRequest, location: str) -> str:
+    """Return the name under which an answer is remembered: one for all who request the same of one issuer from there.
 
     What a peer of one issuer causes, such as a failure, is not met by the peers of another, whatever address it names.
     """
-    is_list = want.kind == "crl"
-    about = want.issuer.key_digest if is_list else ocsp_request(want.certificate, want.issuer)
-    return f"{hashlib.sha256(about + location.encode()).hexdigest()}.{want.kind}"
+    is_list = request.kind == "crl"
+    about = request.issuer.key_digest if is_list else ocsp_request(request.certificate, request.issuer)
+    return f"{hashlib.sha256(about + location.encode()).hexdigest()}.{request.kind}"
 
 
 def read_answer(
-    want: EvidenceRequest, data: bytes, at: datetime, *, requires_nonce: bool = False
+    request: EvidenceRequest, data: bytes, at: datetime, *, requires_nonce: bool = False
 ) -> Evidence:
-    """Read what came for a want, and hold it to the nonce. Raises ValueError that says why it is no answer."""
-    evidence = read_kept(want, data, at)
-    if isinstance(evidence, OCSPResponse) and want.nonce is not None:
-        problem = nonce_problem(evidence, want.nonce, required=requires_nonce)
+    """Read what came for a request, and hold it to the nonce. Raises ValueError that says why it is no answer."""
+    evidence = read_kept(request, data, at)
+    if isinstance(evidence, OCSPResponse) and request.nonce is not None:
+        problem = nonce_problem(evidence, request.nonce, required=requires_nonce)
         if problem is not None:
             raise ValueError(problem)
     return evidence
 
 
 def read_given(
-    want: EvidenceRequest, answer: EvidenceReply, at: datetime, limit: int, *, requires_nonce: bool
+    request: EvidenceRequest, answer: EvidenceReply, at: datetime, limit: int, *, requires_nonce: bool
 ) -> Found:
-    """Return what somebody gave for a want: bytes are read, of at most `limit`; what was read before is taken."""
+    """Return what somebody gave for a request: bytes are read, of at most `limit`; what was read before is taken."""
     if answer is None:
         return Missing("it could not be had")
     if not isinstance(answer, bytes):
@@ -104,16 +106,16 @@ def read_given(
     if len(answer) > limit:
         return Missing(f"it is longer than {limit} bytes")
     try:
-        return read_answer(want, answer, at, requires_nonce=requires_nonce)
+        return read_answer(request, answer, at, requires_nonce=requires_nonce)
     except ValueError as error:
         return Missing(str(error))
 
 
-def read_kept(want: EvidenceRequest, data: bytes, at: datetime) -> Evidence:
+def read_kept(request: EvidenceRequest, data: bytes, at: datetime) -> Evidence:
     """Read what was kept of an earlier answer, which had a nonce of its own. Raises ValueError likewise."""
     if data.lstrip()[:11] == b"-----BEGIN ":
         raise ValueError("it is PEM, where DER is owed (RFC 5280 4.2.1.13)")
-    if want.kind == "crl":
+    if request.kind == "crl":
         return _list(data)
     try:
         response = OCSPResponse(data)
@@ -121,10 +123,10 @@ def read_kept(want: EvidenceRequest, data: bytes, at: datetime) -> Evidence:
         raise ValueError(f"it is no OCSP response: {error}") from None
     if response.problem is not None:
         raise ValueError(response.problem)
-    if response.answer(want.certificate, want.issuer) is None:
+    if response.response_about(request.certificate, request.issuer) is None:
         raise ValueError("it is about another certificate")
     try:
-        signer = response.signer(want.issuer, at)
+        signer = response.signer(request.issuer, at)
     except OutOfWork:
         raise ValueError("it has too many certificates, or too large keys, to see who signed it") from None
     if isinstance(signer, str):
@@ -139,45 +141,45 @@ def _list(data: bytes) -> CRL:
         raise ValueError(f"it is no CRL: {error}") from None
 
 
-def is_sound(want: EvidenceRequest, evidence: Evidence, at: datetime) -> bool:
+def is_sound(request: EvidenceRequest, evidence: Evidence, at: datetime) -> bool:
     """Whether evidence is worth keeping: signed by the issuer itself where that is seen, and holding now."""
-    if not is_signed(want, evidence):
+    if not is_signed(request, evidence):
         return False
-    until = holds_until(want, evidence)
-    return age(want, evidence) - at <= TOLERANCE and (until is None or at <= until)
+    until = holds_until(request, evidence)
+    return age(request, evidence) - at <= TOLERANCE and (until is None or at <= until)
 
 
-def is_signed(want: EvidenceRequest, evidence: Evidence) -> bool:
+def is_signed(request: EvidenceRequest, evidence: Evidence) -> bool:
     """Whether the issuer itself signed a list, of which the entries are then read; a response was looked at before."""
-    return not isinstance(evidence, CRL) or evidence.prepare(want.issuer)
+    return not isinstance(evidence, CRL) or evidence.prepare(request.issuer)
 
 
-def supersedes(want: EvidenceRequest, new: Evidence, old: Evidence, at: datetime) -> bool:
+def supersedes(request: EvidenceRequest, new: Evidence, old: Evidence, at: datetime) -> bool:
     """Whether evidence takes the place of what was had before: not older, nor from the future, nor by another key.
 
     A list that nobody is known to have signed holds no place; responses were all signed by the issuer's leave.
     """
     if isinstance(old, CRL):
-        signer = want.issuer if is_signed(want, old) else old.signer
+        signer = request.issuer if is_signed(request, old) else old.signer
         if signer is None:
             return True
         if not isinstance(new, CRL) or not new.prepare(signer):
             return False
-    before, after = age(want, old), age(want, new)
+    before, after = age(request, old), age(request, new)
     return before - at > TOLERANCE or (before <= after and after - at <= TOLERANCE)
 
 
-def holds_until(want: EvidenceRequest, evidence: Evidence) -> datetime | None:
+def holds_until(request: EvidenceRequest, evidence: Evidence) -> datetime | None:
     """Until when evidence says that it holds; None where it does not."""
     if isinstance(evidence, CRL):
         return evidence.next_update
-    answers = evidence.answers_about(want.certificate, want.issuer)
-    return min((each.until(MAX_AGE) for each in answers), default=None)
+    singles = evidence.responses_about(request.certificate, request.issuer)
+    return min((each.until(MAX_AGE) for each in singles), default=None)
 
 
-def age(want: EvidenceRequest, evidence: Evidence) -> datetime:
+def age(request: EvidenceRequest, evidence: Evidence) -> datetime:
     """From when evidence is: of two, the later one counts."""
     if isinstance(evidence, CRL):
         return evidence.this_update
-    answers = evidence.answers_about(want.certificate, want.issuer)
-    return max(each.this_update for each in answers or evidence.answers)
+    singles = evidence.responses_about(request.certificate, request.issuer)
+    return max(each.this_update for each in singles or evidence.responses)

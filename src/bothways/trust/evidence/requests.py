@@ -1,4 +1,4 @@
-"""Where a certificate says that evidence about it lies (RFC 5280 4.2.1.13, 4.2.1.15, 4.2.2.1)."""
+"""What to request as evidence about a certificate, by what it says itself (RFC 5280 4.2.1.13, 4.2.1.15, 4.2.2.1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_LOCATIONS = 8
 def response_requests(
     certificate: ParsedCertificate, issuer: ParsedCertificate, policy: Fetch
 ) -> list[EvidenceRequest]:
-    """Return the want for the OCSP response about a certificate, where it names responders to ask."""
+    """Return the request for the OCSP response about a certificate, where it names responders to ask."""
     access = certificate.extension(x509.AuthorityInformationAccess) or ()
     named = [
         each.access_location for each in access if each.access_method == AuthorityInformationAccessOID.OCSP
@@ -31,7 +31,7 @@ def response_requests(
 def crl_requests(
     certificate: ParsedCertificate, issuer: ParsedCertificate, policy: Fetch
 ) -> list[EvidenceRequest]:
-    """Return a want for the list at each distribution point of a certificate that can be asked."""
+    """Return a request for the CRL at each distribution point of a certificate that can be asked."""
     points = certificate.extension(x509.CRLDistributionPoints) or ()
     return [EvidenceRequest("crl", certificate, issuer, each) for each in _at(points, policy)]
 
@@ -39,7 +39,7 @@ def crl_requests(
 def delta_requests(
     certificate: ParsedCertificate, crl: CRL, signer: ParsedCertificate, policy: Fetch
 ) -> list[EvidenceRequest]:
-    """Return the wants for what amends a list: where it says itself, or the certificate (RFC 5280 5.2.6)."""
+    """Return the requests for delta CRLs: where the CRL it says itself, or the certificate (RFC 5280 5.2.6)."""
     points = (*crl.freshest, *(certificate.extension(x509.FreshestCRL) or ()))
     return [EvidenceRequest("crl", certificate, signer, each) for each in _at(points, policy)]
 

@@ -42,7 +42,7 @@ def own_responders() -> Fetch:
 class _Renewal:
     """One certificate of ours: when its response is fetched next, and how often that failed in a row."""
 
-    want: EvidenceRequest
+    request: EvidenceRequest
     due: datetime
     failures: int = 0
     held: SingleResponse | None = None
@@ -75,26 +75,28 @@ class Stapling:
         self.policy = own_responders() if policy is None else policy
         self._random = random
         several = (credentials,) if isinstance(credentials, Credentials) else tuple(credentials)
-        wants = {
-            want.certificate.der: want for each in several for want in _wants(each, anchors, self.policy)
+        requests = {
+            request.certificate.der: request
+            for each in several
+            for request in _requests(each, anchors, self.policy)
         }
         first = datetime.min.replace(tzinfo=UTC)
-        self._renewals = {der: _Renewal(want, first) for der, want in wants.items()}
+        self._renewals = {der: _Renewal(request, first) for der, request in requests.items()}
 
     def due(self, at: datetime) -> list[EvidenceRequest]:
         """Return what is to be fetched now."""
-        return [each.want for each in self._renewals.values() if each.due <= at]
+        return [each.request for each in self._renewals.values() if each.due <= at]
 
     def next_due(self) -> datetime:
         """Return when something is due next: in the past where it is now."""
         return min(each.due for each in self._renewals.values())
 
-    def took(self, want: EvidenceRequest, found: Found, at: datetime) -> str:
-        """Take what came for a want, or that nothing did; returns what a person should know, as a sentence."""
-        renewal = self._renewals[want.certificate.der]
-        whose = f"the staple of {want.certificate.subject_text}"
+    def took(self, request: EvidenceRequest, found: Found, at: datetime) -> str:
+        """Take what came for a request, or that nothing did; returns what a person should know, as a sentence."""
+        renewal = self._renewals[request.certificate.der]
+        whose = f"the staple of {request.certificate.subject_text}"
         try:
-            response, answer = _usable(want, found, renewal.held, at)
+            response, answer = _usable(request, found, renewal.held, at)
         except ValueError as problem:
             return f"{whose} could not be renewed: {shown(problem)}; {self._fail(renewal, at)}"
         is_new = renewal.held is None or answer.this_update > renewal.held.this_update
@@ -120,15 +122,17 @@ class Stapling:
 
 
 def _usable(
-    want: EvidenceRequest, found: Found, held: SingleResponse | None, at: datetime
+    request: EvidenceRequest, found: Found, held: SingleResponse | None, at: datetime
 ) -> tuple[OCSPResponse, SingleResponse]:
     """Return what can be a staple, with what it says of the certificate. Raises ValueError that says why not."""
     if isinstance(found, Missing):
         raise ValueError(found.problem)
-    answer = found.answer(want.certificate, want.issuer) if isinstance(found, OCSPResponse) else None
+    answer = (
+        found.response_about(request.certificate, request.issuer) if isinstance(found, OCSPResponse) else None
+    )
     if answer is None or not isinstance(found, OCSPResponse):
         raise ValueError("what came is no response about the certificate")
-    signer = found.signer(want.issuer, at)
+    signer = found.signer(request.issuer, at)
     problem = signer if isinstance(signer, str) else answer.untimeliness(at, TOLERANCE, MAX_AGE)
     if problem is None and answer.until(MAX_AGE) < at:
         problem = "it has expired"
@@ -141,15 +145,17 @@ def _usable(
     return found, answer
 
 
-def _wants(credentials: Credentials, anchors: TrustStore | None, policy: Fetch) -> list[EvidenceRequest]:
+def _requests(credentials: Credentials, anchors: TrustStore | None, policy: Fetch) -> list[EvidenceRequest]:
     """Return what is wanted for a chain; its last certificate's issuer may be an anchor."""
     pairs = with_issuers(credentials, anchors)
     leaf = ParsedCertificate(credentials.chain[0])
-    wants = [want for certificate, issuer in pairs for want in response_requests(certificate, issuer, policy)]
-    if not any(want.certificate.der == leaf.der for want in wants):
+    requests = [
+        request for certificate, issuer in pairs for request in response_requests(certificate, issuer, policy)
+    ]
+    if not any(request.certificate.der == leaf.der for request in requests):
         leaf.load()
         raise ConfigError(_why_not(leaf, policy))
-    return wants
+    return requests
 
 
 def with_issuers(
@@ -172,7 +178,7 @@ def staple_problem(
     pairs: our certificates, each with its issuer, as far as that is known.
     """
     for certificate, issuer in pairs:
-        if response.answers_about(certificate, issuer):
+        if response.responses_about(certificate, issuer):
             signer = response.signer(issuer, at)
             return signer if isinstance(signer, str) else None
     return None

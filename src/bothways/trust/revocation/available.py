@@ -30,19 +30,19 @@ class Available:
     anchors: TrustStore
     at: datetime
     stapled: Mapping[bytes, bytes]
-    gathered: FetchedEvidence | None
+    fetched: FetchedEvidence | None
     profile: Profile = "private"
     defers: bool = False
     checks: list[SlowCheck] = field(default_factory=list)
 
-    def lists_about(self, normal_issuer: bytes, names: Names) -> list[CRL]:
+    def crls_about(self, normal_issuer: bytes, names: Names) -> list[CRL]:
         """Return the lists of an issuer that speak of a distribution point with one of these names, or of all.
 
         normal_issuer: its name in the form of RFC 5280 7.1.
         """
         crls = self.policy.crls
         at_hand = [] if crls is None else crls.about(normal_issuer, names, self.at)
-        fetched = [] if self.gathered is None else self.gathered.lists(normal_issuer)
+        fetched = [] if self.fetched is None else self.fetched.crls(normal_issuer)
         return at_hand + [
             each for each in fetched if each.scope.names is None or not names.isdisjoint(each.scope.names)
         ]
@@ -52,7 +52,7 @@ class Available:
     ) -> list[OCSPResponse]:
         """Return the OCSP responses about a certificate that nobody stapled to it."""
         at_hand = () if self.policy.ocsp is None else self.policy.ocsp.of(certificate, issuer, self.at)
-        fetched = () if self.gathered is None else self.gathered.responses(certificate)
+        fetched = () if self.fetched is None else self.fetched.responses(certificate)
         return [*at_hand, *fetched]
 
     def staple(self, certificate: ParsedCertificate) -> bytes | None:

@@ -100,7 +100,7 @@ class CRLSource:
         found: dict[CRL, Reasons] = {}
         for point in points_of(certificate, self._work):
             for name in point.issuers:
-                for crl in self._available.lists_about(name, point.matched_names):
+                for crl in self._available.crls_about(name, point.matched_names):
                     self._work.spend(Step.EVIDENCE)
                     if applies(crl, point, certificate):
                         found[crl] = found.get(crl, frozenset()) | point.reasons
@@ -144,7 +144,7 @@ class CRLSource:
     ) -> tuple[EvidenceRequest, ...]:
         """Return what could be fetched to amend a list; it holds should that not be had."""
         fetch = self._available.policy.fetch
-        if fetch is None or self._available.gathered is None:
+        if fetch is None or self._available.fetched is None:
             return ()
         return tuple(delta_requests(certificate, crl, signer, fetch))
 
@@ -152,7 +152,7 @@ class CRLSource:
         """Return the newest delta list that amends `crl`, if one does (RFC 5280 5.2.4, 6.3.3 c)."""
         fitting = [
             each
-            for each in self._available.lists_about(crl.normal_issuer, crl.scope.names or frozenset())
+            for each in self._available.crls_about(crl.normal_issuer, crl.scope.names or frozenset())
             if each.base is not None
             and each.scope_key == crl.scope_key
             and each.authority_key == crl.authority_key

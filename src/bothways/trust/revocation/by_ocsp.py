@@ -67,27 +67,27 @@ class ResponseSource:
         signer = response.signer(issuer, self._available.at, self._work)
         if isinstance(signer, str):
             return BadStaple(signer)
-        answers = response.answers_about(certificate, issuer)
-        if not answers:
+        singles = response.responses_about(certificate, issuer)
+        if not singles:
             return BadStaple("it is for another certificate")
         vouched = self._status_of_signer(signer, issuer)
         if isinstance(vouched, Unknown):
             return vouched
-        said = [self._answered(each, signer, vouched) for each in answers]
+        said = [self._answered(each, signer, vouched) for each in singles]
         return _worst(said if response.doubt is None else [*said, _unusable(response.doubt)])
 
     def _answered(
-        self, answer: SingleResponse, signer: ParsedCertificate, vouched: Good
+        self, single: SingleResponse, signer: ParsedCertificate, vouched: Good
     ) -> Good | Revoked | Unknown:
-        """Take an answer: good while it holds, revoked for good, and unknown is not good (RFC 6960 2.2)."""
+        """Take a single response: good while it holds, revoked for good, and unknown is not good (RFC 6960 2.2)."""
         available = self._available
-        untimely = answer.untimeliness(available.at, available.policy.tolerance, MAX_AGE)
-        if answer.state == "revoked" and not (untimely and answer.reason == HOLD):
-            return Revoked(answer.revoked_at or answer.this_update, answer.reason)
+        untimely = single.untimeliness(available.at, available.policy.tolerance, MAX_AGE)
+        if single.state == "revoked" and not (untimely and single.reason == HOLD):
+            return Revoked(single.revoked_at or single.this_update, single.reason)
         if untimely:
             return Unknown(f"its OCSP response does not hold: {untimely}")
-        if answer.state == "good":
-            return Good(min(available.lapse(answer.until(MAX_AGE)), signer.not_after, vouched.until))
+        if single.state == "good":
+            return Good(min(available.lapse(single.until(MAX_AGE)), signer.not_after, vouched.until))
         return Unknown("the OCSP responder does not know it")
 
     def _status_of_signer(self, signer: ParsedCertificate, issuer: ParsedCertificate) -> Good | Unknown:
@@ -107,7 +107,7 @@ class ResponseSource:
 
 
 def _worst(said: Sequence[Good | Revoked | Unknown]) -> Statement:
-    """Return what several answers about one certificate come to in one response: the worst of them."""
+    """Return what several single responses about one certificate come to in one response: the worst of them."""
     for kind in (Revoked, Unknown):
         for each in said:
             if isinstance(each, kind):

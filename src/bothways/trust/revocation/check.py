@@ -74,12 +74,12 @@ def status_check(
     anchors: TrustStore,
     at: datetime,
     stapled: Mapping[bytes, bytes],
-    gathered: FetchedEvidence | None = None,
+    fetched: FetchedEvidence | None = None,
     profile: Profile = "private",
     defer: bool = False,
 ) -> StatusCheck:
     """Return the check of a path for `path.judge`; `stapled` has the responses by their certificates."""
-    return partial(_path_status, Available(revocation, anchors, at, stapled, gathered, profile, defer))
+    return partial(_path_status, Available(revocation, anchors, at, stapled, fetched, profile, defer))
 
 
 def _path_status(
@@ -114,14 +114,14 @@ def _path_status(
         return Status(finding, tuple(reasons), checks=tuple(available.checks))
     if unknown:
         text = "unknown, and accepted as configured: " + "; ".join(unknown)
-        return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses, check.wants())
+        return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses, check.requests())
     count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
     text = f"{count} not revoked by {_named(available)}"
-    return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), lapses, check.wants())
+    return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), lapses, check.requests())
 
 
 def _named(available: Available) -> str:
-    revocation, fetched = available.policy, str(available.gathered or "")
+    revocation, fetched = available.policy, str(available.fetched or "")
     if fetched:
         return f"the evidence (fetched: {fetched})"
     alone = revocation.ocsp is None and revocation.staples == "ignore" and revocation.fetch is None
@@ -148,7 +148,7 @@ class RevocationCheck:
         self._path = path
         self._responses = ResponseSource(available, self, work)
         self._lists = CRLSource(available, path, others, self, work)
-        self._wants: list[EvidenceRequest] = []
+        self._requests: list[EvidenceRequest] = []
         self.asking: list[bytes] = []
 
     def status(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> Statement:
@@ -160,7 +160,9 @@ class RevocationCheck:
         finally:
             self.asking.pop()
         if not isinstance(by_response, Good):
-            self._wants += [want for each in by_list if isinstance(each, Good) for want in each.wants]
+            self._requests += [
+                request for each in by_list if isinstance(each, Good) for request in each.wants
+            ]
         said = fold([*([] if by_response is SILENCE else [by_response]), *by_list])
         if not isinstance(said, Unknown):
             return said
@@ -180,34 +182,34 @@ class RevocationCheck:
         what = "CRL" if policy.crls is not None and policy.fetch is None else "OCSP response or CRL"
         return f"no {what} of {certificate.issuer_text} for it is at hand"
 
-    def wants(self) -> tuple[EvidenceRequest, ...]:
+    def requests(self) -> tuple[EvidenceRequest, ...]:
         """Return what may be fetched to know more, as far as one peer may cause that."""
-        policy, gathered = self._available.policy.fetch, self._available.gathered
-        if policy is None or gathered is None:
+        policy, fetched = self._available.policy.fetch, self._available.fetched
+        if policy is None or fetched is None:
             return ()
-        left = max(policy.requests - len(gathered), 0)
-        return tuple(gathered.missing(self._wants)[:left])
+        left = max(policy.requests - len(fetched), 0)
+        return tuple(fetched.missing(self._requests)[:left])
 
     def _wish(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[str]:
-        """Want what a certificate says may be fetched: its OCSP response, and lists where that was no help.
+        """Request what a certificate says may be fetched: its OCSP response, and CRLs where that was no help.
 
         Returns why what could have been fetched is not there.
         """
-        policy, gathered = self._available.policy.fetch, self._available.gathered
+        policy, fetched = self._available.policy.fetch, self._available.fetched
         if policy is None:
             return []
-        if gathered is None:
+        if fetched is None:
             return ["nothing is fetched before the peer has proved that it holds the key"]
         wishes = response_requests(certificate, issuer, policy), crl_requests(certificate, issuer, policy)
         if not any(wishes):
             return ["no evidence about it is at hand, and it names no place to fetch any from"]
         missing: list[str] = []
-        for wants in wishes:
-            answers = {want: gathered.answer(want) for want in wants}
+        for requests in wishes:
+            answers = {request: fetched.answer(request) for request in requests}
             missing += [each.problem for each in answers.values() if isinstance(each, Missing)]
-            new = [want for want, answer in answers.items() if answer is None]
+            new = [request for request, answer in answers.items() if answer is None]
             if new:
-                self._wants += new
+                self._requests += new
                 break
         return missing
 

@@ -1,4 +1,4 @@
-"""What tests of fetching share: certificates that name responders and lists, and wants for them."""
+"""What tests of fetching share: certificates that name responders and CRLs, and requests for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERVER = pki.leaf(CA, extra=[access(RESPONDER), pki.points(f"URI:{LISTS}")])
 OTHER = pki.leaf(CA, "other.example")
 
 
-def want(
+def evidence_request(
     kind: str = "ocsp", of: pki.Issued = SERVER, *locations: str, nonce: bytes | None = None
 ) -> EvidenceRequest:
     issuer = of.above[0]
