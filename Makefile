@@ -4,6 +4,8 @@ PYTHON ?= python3
 PINNED ?= yes
 # What to pass on, as in `make demo ARGS=--json` or `make test ARGS="tests/tls -x"`.
 ARGS ?=
+# A commit, tag or branch with which `make bench` compares this tree.
+AGAINST ?=
 # How many tests run at once; 0 for one after another in this process, as a debugger wants it.
 JOBS ?= auto
 
@@ -17,7 +19,7 @@ help:
 	@echo "make test      the tests (minutes; needs nothing but Python, tells what it skipped and why)"
 	@echo "make test-all  the same with the full counts of every sweep"
 	@echo "make check     format, lint, types, layers (a minute)"
-	@echo "make bench     the budgets, side by side with other TLS stacks"
+	@echo "make bench     the budgets, side by side with other TLS stacks; AGAINST=REF compares with another commit"
 	@echo "make gallery   the pictures of docs/gallery, drawn anew from real runs"
 	@echo "make failures  docs/failures.md, written anew from the catalogue of failures"
 	@echo "make rooms     the pictures of docs/design.md, drawn anew from what the sources import"
@@ -45,7 +47,7 @@ format: .venv/dev.stamp
 	$(BIN)/ruff format .
 
 bench: .venv/dev.stamp
-	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m bench $(if $(AGAINST),--against '$(AGAINST)') $(ARGS)
 
 gallery: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m gallery $(ARGS)

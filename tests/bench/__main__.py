@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m bench [--runs N] [rows]`.
+"""Run the benchmarks: `python -m bench [--runs N] [rows]`, or compare with another commit: `--against REF`.
 
 Each row runs in a process of its own, in which OpenSSL reads one group and one suite from a file: neither
 `ssl` nor pyOpenSSL can choose them otherwise. Every run is printed; no figure makes the command fail. The row
@@ -14,6 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from bench import against
+from bench.figures import FIGURES
 
 # In TLS 1.2 the groups stand for the curves of certificates as well (RFC 8422 5.1.1).
 GROUPS = {"hybrid": "X25519MLKEM768", "handshake12": "X25519:P-256", "data": "X25519:P-256"}
@@ -44,15 +47,25 @@ Ciphersuites = TLS_AES_128_GCM_SHA256
 
 
 def main() -> int:
-    """Run the rows asked for, all of them by default."""
+    """Run the rows asked for, or compare the figures asked for with another commit's; all of them by default."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("rows", nargs="*", metavar="row", help=f"of {', '.join(ROWS + ON_DEMAND)}")
+    rows, figures = ROWS + ON_DEMAND, tuple(FIGURES)
+    help_ = f"of {', '.join(rows)}; with --against of {', '.join(figures)}"
+    parser.add_argument("rows", nargs="*", metavar="row", help=help_)
     parser.add_argument("--runs", type=int, default=7, help="how often each contender has its turn")
+    parser.add_argument(
+        "--against", metavar="REF", help="compare with the tree of this commit, tag or branch"
+    )
     asked = parser.parse_args()
-    unknown = set(asked.rows) - {*ROWS, *ON_DEMAND}
+    known = rows if asked.against is None else figures
+    unknown = set(asked.rows) - {*known}
     if unknown:
-        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+        parser.error(f"no such row: {', '.join(sorted(unknown))}; expected some of {', '.join(known)}")
+    if asked.runs < 1:
+        parser.error("--runs: expected a number of at least 1")
     print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores", flush=True)
+    if asked.against is not None:
+        return against.main(asked.against, asked.rows or figures, asked.runs)
     with TemporaryDirectory(prefix="bench-") as folder:
         return max(_row(row, asked.runs, Path(folder)) for row in asked.rows or ROWS)
 

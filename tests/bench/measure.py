@@ -13,6 +13,7 @@ from time import process_time
 
 RUN_SECONDS = 0.3
 SLICES = 100
+SLICE_SECONDS = RUN_SECONDS / SLICES
 
 
 @dataclass
@@ -34,14 +35,15 @@ def by_turns(contenders: Sequence[Contender], runs: int, seconds: float = RUN_SE
 
     What else goes on in the machine can only make a slice slower.
     """
-    counts = [_count(each.once, seconds / SLICES) for each in contenders]
+    counts = [calls_a_slice(each.once, seconds / SLICES) for each in contenders]
     for _ in range(runs):
         for contender, count in zip(contenders, counts, strict=True):
             slices = [timed(contender.once, count) for _ in range(SLICES)]
             contender.times.append(min(slices) / count * 1e6)
 
 
-def _count(once: Callable[[], object], seconds: float) -> int:
+def calls_a_slice(once: Callable[[], object], seconds: float) -> int:
+    """Return how many calls take about so many seconds."""
     once()
     one = min(timed(once, 1) for _ in range(5))
     return max(1, round(seconds / max(one, 1e-7)))

@@ -1,0 +1,200 @@
+"""Compare this tree with that of another commit: `python -m bench --against REF [figures]`.
+
+Both are measured in one run, by turns of a fraction of a second, each in a process of its own with its own import path,
+so that whatever else goes on in the machine meets both alike. The other tree stands in a temporary directory meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory, TemporaryFile
+
+from bench.figures import FIGURES, Material
+from bench.identities import make
+from bench.measure import Contender, show
+
+ROOT = Path(__file__).parents[2]
+TURNS, TURN_SECONDS = 10, 0.03
+
+
+class NotComparableError(Exception):
+    """There is nothing to compare with; says why, and what to do."""
+
+
+class Tree:
+    """One tree that is measured, in a process that goes on until it is told to end."""
+
+    def __init__(self, name: str, source: Path, folder: Path) -> None:
+        self.name = name
+        self._source = source
+        path = os.pathsep.join((str(source), str(Path(__file__).parents[1])))
+        self._errors = TemporaryFile("w+")  # noqa: SIM115 - closed by `end`
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.figures", str(folder)],
+            env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+
+    def check(self) -> None:
+        """Wait until it is ready, and see that it measures the tree that it should."""
+        measured = Path(str(self._answer()))
+        if measured != self._source / "bothways":
+            raise NotComparableError(f"{self.name}: {measured} is measured, where {self._source} should be")
+
+    def time(self, figure: str, seconds: float) -> float | str:
+        """Return the microseconds of a figure, or why this tree has it not."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it ended, which is told where its answer is missing
+                self._process.stdin.write(json.dumps([figure, seconds]) + "\n")
+                self._process.stdin.flush()
+        answer = self._answer()
+        return answer if isinstance(answer, float) else str(answer)
+
+    def _answer(self) -> object:
+        line = self._process.stdout.readline() if self._process.stdout is not None else ""
+        if line:
+            return json.loads(line)
+        self._process.wait()
+        self._errors.seek(0)
+        last = self._errors.read().strip().splitlines()[-1:]
+        raise NotComparableError(f"{self.name} cannot be measured: {''.join(last) or 'its process ended'}")
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+
+def main(ref: str, figures: Sequence[str], runs: int, root: Path = ROOT) -> int:
+    """Print every run of both trees for each figure, and the ratios; returns the exit status."""
+    try:
+        with trees(ref, root) as (here, other):
+            print(f"\n{here.name} against {other.name}, by turns; ratios are those of {here.name} to it")
+            compared = [compare(name, here, other, runs) for name in dict.fromkeys((*figures, "bare"))]
+            _of_bare([each for each in compared if each is not None])
+    except NotComparableError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+@contextmanager
+def trees(ref: str, root: Path) -> Iterator[tuple[Tree, Tree]]:
+    """Have both trees ready to be measured; what was made for it is removed afterwards."""
+    commit = resolved(ref, root)
+    with TemporaryDirectory(prefix="bench-") as name, ExitStack() as ending:
+        folder = Path(name)
+        other = unpacked(commit, ref, root, folder / "other")
+        check_dependencies(ref, root, other)
+        material().write(folder)
+        pair = []
+        for title, source in (("here", root / "src"), (f"{ref} ({commit[:9]})", other / "src")):
+            tree = Tree(title, source, folder)
+            ending.callback(tree.end)
+            tree.check()
+            pair.append(tree)
+        yield pair[0], pair[1]
+
+
+def resolved(ref: str, root: Path) -> str:
+    """Return the commit that a name stands for."""
+    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    if found.returncode == 0:
+        return found.stdout.decode().strip()
+    if _git(root, "rev-parse", "--git-dir").returncode != 0:
+        raise NotComparableError(f"{root} is no git checkout, so that there is no other tree to compare with")
+    raise NotComparableError(
+        f"no commit is called {ref!r}: expected a branch, a tag or a hash, as `git log` has them"
+    )
+
+
+def unpacked(commit: str, ref: str, root: Path, folder: Path) -> Path:
+    """Write the sources of a commit to a folder, and return it."""
+    made = _git(root, "archive", "--format=tar", commit, "src", "pyproject.toml")
+    if made.returncode != 0:
+        raise NotComparableError(f"{ref} has no src and pyproject.toml: {made.stderr.decode().strip()}")
+    with tarfile.open(fileobj=io.BytesIO(made.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def check_dependencies(ref: str, root: Path, other: Path) -> None:
+    """Refuse a tree that needs other packages than are installed for this one."""
+    here, there = _dependencies(root), _dependencies(other)
+    if here != there:
+        raise NotComparableError(
+            f"{ref} depends on {', '.join(there) or 'nothing'} and this tree on {', '.join(here) or 'nothing'}: "
+            "one installation cannot measure both"
+        )
+
+
+def _dependencies(tree: Path) -> list[str]:
+    return sorted(tomllib.loads((tree / "pyproject.toml").read_text())["project"].get("dependencies", []))
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
+    except FileNotFoundError:
+        raise NotComparableError("git is not installed") from None
+
+
+def material() -> Material:
+    """Make certificates that both trees are given."""
+    made = make()
+    server, client = made.server, made.client
+    return Material(
+        made.ca.pem.decode(),
+        server.pem.decode(),
+        server.key_pem.decode(),
+        client.pem.decode(),
+        client.key_pem.decode(),
+        [server.der.hex()],
+    )
+
+
+def compare(figure: str, here: Tree, other: Tree, runs: int) -> tuple[str, Contender, Contender] | None:
+    """Measure one figure of both trees by turns and print it; None where one of them cannot do it."""
+    pair = [(each, Contender(each.name, lambda: None)) for each in (here, other)]
+    for tree, _ in pair:
+        problem = tree.time(figure, 0)
+        if isinstance(problem, str):
+            print(f"\n{FIGURES[figure].title}\n  not measured, since {tree.name} cannot do it: {problem}")
+            return None
+    for _ in range(runs):
+        found: dict[str, list[float]] = {each.name: [] for each in (here, other)}
+        for turn in range(TURNS):
+            for tree, _ in pair if turn % 2 else reversed(pair):  # who is first is colder
+                found[tree.name].append(float(tree.time(figure, TURN_SECONDS)))
+        for tree, contender in pair:
+            contender.times.append(min(found[tree.name]))
+    (_, one), (_, two) = pair
+    show(FIGURES[figure].title, (one, two))
+    ratios = [a / b for a, b in zip(one.times, two.times, strict=True)]
+    print(f"  ratio: {' '.join(f'{each:.3f}' for each in ratios)}   median {median(ratios):.3f}")
+    return figure, one, two
+
+
+def _of_bare(compared: Sequence[tuple[str, Contender, Contender]]) -> None:
+    """Print how often the bare primitives fit into the handshake, in each tree."""
+    by_name = {name: (one, two) for name, one, two in compared}
+    if "handshake" in by_name and "bare" in by_name:
+        shares = [
+            f"{each.median / least.median:.2f} ({each.name})"
+            for each, least in zip(by_name["handshake"], by_name["bare"], strict=True)
+        ]
+        print(f"\nThe handshake takes of its bare primitives: {', '.join(shares)}")
