@@ -91,7 +91,7 @@ EXTRAS = {
     "ca": {"sqlalchemy", "pkcs11"},
     "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},
-    "http": {"httpcore"},
+    "http": {"httpcore", "starlette"},
     "testing": {"pytest"},
 }
 

@@ -8,15 +8,8 @@ import http_talk
 from bothways import ConfigError
 from bothways.http import exchange as http
 from bothways.http.location import parse
-from bothways.testing import MutualTLS
 
 pytestmark = pytest.mark.network
-
-
-@pytest.fixture(scope="module")
-def mutual(tmp_path_factory):
-    with MutualTLS(tmp_path_factory.mktemp("exchange")) as made:
-        yield made
 
 
 def asked(mutual, respond, *, alpn=("http/1.1",), most=1_000_000, **request):

@@ -1,0 +1,86 @@
+"""Who is on the other side of a connection of ours, as servers of others hold it: a transport, or a socket.
+
+Nothing that a client writes is looked at here: what is told comes from the handshake alone.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+
+from bothways.aio.transport import TLSTransport
+from bothways.iana import CipherSuite
+from bothways.roles import Version
+from bothways.tls.events import Peer
+from bothways.trust.parsing import encoded
+
+CHAIN_LIMIT = 16
+NAMES_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What the handshake told: `peer` (None for an anonymous client), `version` such as "1.3", and the IANA `suite`."""
+
+    peer: Peer | None
+    version: str | None = None
+    suite: str | None = None
+
+    @property
+    def version_code(self) -> int | None:
+        """The version's number on the wire."""
+        return next((each.value for each in Version if each.text == self.version), None)
+
+    @property
+    def suite_code(self) -> int | None:
+        """The cipher suite's number on the wire."""
+        return None if self.suite is None else CipherSuite[self.suite].value
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """The client's certificate, then those above it as far as below the anchor; empty for an anonymous client."""
+        if self.peer is None:
+            return ()
+        path = self.peer.path[:CHAIN_LIMIT]
+        return path[:1] if len(path) == 1 else path[:-1]
+
+
+def of_transport(transport: Any) -> Caller | None:
+    """Return who is behind an asyncio transport; None where its TLS is not ours, or it has none."""
+    if isinstance(transport, TLSTransport):
+        connection = transport.tls.connection
+        return Caller(transport.peer, connection.version, connection.suite)
+    return of_socket(transport.get_extra_info("ssl_object"))
+
+
+def of_socket(sock: Any) -> Caller | None:
+    """Return who is behind a socket, a channel or an SSL object of ours; None for those of others."""
+    if sock is None or not hasattr(sock, "peer"):
+        return None
+    peer = sock.peer
+    if peer is not None and not isinstance(peer, Peer):
+        return None
+    version, suite = getattr(sock, "version", None), getattr(sock, "suite", None)
+    version = version() if callable(version) else version
+    return Caller(
+        peer,
+        version.removeprefix("TLSv") if isinstance(version, str) else None,
+        suite if isinstance(suite, str) and suite in CipherSuite.__members__ else None,
+    )
+
+
+def pem(certificate: x509.Certificate) -> str:
+    """Return a certificate in PEM, as text."""
+    return "".join(_lines(encoded(certificate)))
+
+
+def _lines(der: bytes) -> Iterator[str]:
+    text = base64.b64encode(der).decode("ascii")
+    yield "-----BEGIN CERTIFICATE-----\n"
+    for start in range(0, len(text), 64):
+        yield text[start : start + 64] + "\n"
+    yield "-----END CERTIFICATE-----\n"

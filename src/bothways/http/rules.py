@@ -1,0 +1,46 @@
+"""Who may: the question that every framework asks in its own way, answered once. Whoever is not known may not."""
+
+from __future__ import annotations
+
+import logging
+
+from bothways.errors import ConfigError, logged
+from bothways.faults import shown
+from bothways.tls.events import Peer
+from bothways.trust.access import PeerRule, Texts
+
+logger = logging.getLogger("bothways")
+
+REFUSED = "the client certificate does not allow this"
+
+
+class PeerRules:
+    """Rules of which one has to hold; without any, every client that proved who it is may.
+
+    rules: made elsewhere.  dns, uri, cn, ou, issuer, fingerprint: one more rule, as for `PeerRule`. Raises ConfigError.
+    """
+
+    def __init__(self, *rules: PeerRule, **kinds: Texts) -> None:
+        for each in rules:
+            if not isinstance(each, PeerRule):
+                raise ConfigError(f"rules: expected a PeerRule, not {type(each).__name__}")
+        try:
+            self._rules = (*rules, PeerRule(**kinds)) if kinds else rules
+        except TypeError as error:
+            raise ConfigError(f"rules: {error}") from None
+
+    def objection(self, peer: Peer | None) -> str | None:
+        """Return why a peer may not, for our own log; None where it may."""
+        if peer is None:
+            return "it showed no certificate to us"
+        if not self._rules or any(each.allows(peer.verdict) for each in self._rules):
+            return None
+        return f"none of these holds: {'; '.join(map(str, self._rules))}"
+
+    def allows(self, peer: Peer | None, where: object = "") -> bool:
+        """Whether a peer may; who may not is told in the log. where: what was asked for."""
+        objection = self.objection(peer)
+        if objection is not None:
+            subject = "a client" if peer is None else shown(peer.names.subject)
+            logger.info("%s may not reach %s: %s", subject, shown(where), logged(objection))
+        return objection is None

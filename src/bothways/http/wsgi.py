@@ -1,0 +1,100 @@
+"""Who calls, in the environment of a WSGI application: variables as Apache's mod_ssl names them, and our `Peer`.
+
+For servers that hand the socket to the application, as gunicorn and Werkzeug do. No header is ever read: those stand in
+variables that begin with HTTP_.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from typing import Any
+
+from bothways.http.caller import NAMES_LIMIT, Caller, of_socket, pem
+from bothways.http.rules import REFUSED, PeerRules
+from bothways.tls.events import Peer
+from bothways.trust.access import PeerRule, Texts
+from bothways.trust.certificate import issuer_of
+
+Environ = MutableMapping[str, Any]
+StartResponse = Callable[..., Any]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+PEER = "bothways.peer"
+PREFIXES = ("SSL_CLIENT_", "SSL_PROTOCOL", "SSL_CIPHER")
+SOCKETS = ("gunicorn.socket", "werkzeug.socket")
+
+
+def identity(environ: Environ) -> Peer | None:
+    """Return who calls: a `Peer` with `names`, `path` and `verdict`.
+
+    None for a client that showed no certificate, wherever the connection's TLS is not ours, and without `WithCaller`.
+    """
+    peer = environ.get(PEER)
+    return peer if isinstance(peer, Peer) else None
+
+
+class WithCaller:
+    """An application with who calls in its environment: `app.wsgi_app = WithCaller(app.wsgi_app)`."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request."""
+        add_caller(environ)
+        return self._app(environ, start_response)
+
+
+class RequirePeer:
+    """An application that only certain clients reach; all others get status 403. The rest is as for `PeerRules`."""
+
+    def __init__(self, app: App, *rules: PeerRule, **kinds: Texts) -> None:
+        self._app = app
+        self._rules = PeerRules(*rules, **kinds)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request, or refuse it."""
+        add_caller(environ)
+        if self._rules.allows(identity(environ), environ.get("PATH_INFO", "")):
+            return self._app(environ, start_response)
+        body = f"{REFUSED}\n".encode()
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+        start_response("403 Forbidden", headers)
+        return [body]
+
+
+def add_caller(environ: Environ) -> None:
+    """Write who calls into an environment, in the place of whatever was there by these names."""
+    for name in [each for each in environ if each == PEER or each.startswith(PREFIXES)]:
+        del environ[name]
+    caller = next(filter(None, (of_socket(environ.get(name)) for name in SOCKETS)), None)
+    if caller is not None:
+        environ[PEER] = caller.peer
+        environ.update(variables(caller))
+
+
+def variables(caller: Caller) -> dict[str, str]:
+    """Return the variables of mod_ssl that tell of a connection; `SSL_CLIENT_SAN_URI_n` is ours."""
+    told = {"SSL_CLIENT_VERIFY": "NONE" if caller.peer is None else "SUCCESS"}
+    if caller.version is not None:
+        told["SSL_PROTOCOL"] = f"TLSv{caller.version}"
+    if caller.suite is not None:
+        told["SSL_CIPHER"] = caller.suite
+    if caller.peer is not None:
+        told |= dict(_of_peer(caller.peer))
+        told |= {f"SSL_CLIENT_CERT_CHAIN_{place}": pem(each) for place, each in enumerate(caller.chain[1:])}
+    return told
+
+
+def _of_peer(peer: Peer) -> Iterator[tuple[str, str]]:
+    certificate, names = peer.certificate, peer.names
+    yield "SSL_CLIENT_CERT", pem(certificate)
+    yield "SSL_CLIENT_M_SERIAL", f"{certificate.serial_number:X}"
+    yield "SSL_CLIENT_V_START", f"{certificate.not_valid_before_utc:%b %e %H:%M:%S %Y} GMT"
+    yield "SSL_CLIENT_V_END", f"{certificate.not_valid_after_utc:%b %e %H:%M:%S %Y} GMT"
+    texts = [("S_DN", names.subject), ("I_DN", issuer_of(certificate)), ("S_DN_CN", names.common_name or "")]
+    for kind, found in (("DNS", names.dns), ("Email", names.email), ("URI", names.uri), ("IP", names.ip)):
+        texts += [(f"SAN_{kind}_{place}", each) for place, each in enumerate(found[:NAMES_LIMIT])]
+    for name, text in texts:
+        if text and text.isprintable():  # a line break in a name would be one in whatever passes it on
+            yield f"SSL_CLIENT_{name}", text.encode("utf-8", "replace").decode("latin-1")  # PEP 3333
