@@ -99,7 +99,7 @@ class Fault(Enum):
 
     # -- hello -------------------------------------------------------------------------------------
     UNSUPPORTED_VERSION = Row(Alert.PROTOCOL_VERSION, "offers {offered}; we accept {accepted}", "RFC 9846 4.3.1",
-                              "let the peer offer TLS 1.3")
+                              "have the peer offer {accepted}, or accept what it offers")
     UNOFFERED_VERSION = Row(Alert.PROTOCOL_VERSION, "chose {got}; we offered {offered}", "RFC 9846 4.3.1",
                             "the server is too old for this configuration")
     ILLEGAL_VERSION = Row(Alert.ILLEGAL_PARAMETER, "chose version {got} in supported_versions, where only TLS 1.3 or an offered version may stand",

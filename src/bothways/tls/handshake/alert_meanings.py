@@ -100,7 +100,7 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
     ),
     Alert.PROTOCOL_VERSION: (
         "it speaks none of the TLS versions that we offer",
-        "TLS 1.3 is needed on its side",
+        "compare the versions that both sides allow",
     ),
     Alert.INSUFFICIENT_SECURITY: ("it wants stronger parameters than we offer", ""),
     Alert.INTERNAL_ERROR: ("something failed on its side that is not our fault", "look into its log"),

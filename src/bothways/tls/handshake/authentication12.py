@@ -9,19 +9,16 @@ from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
 from bothways.iana import name as spelled
 from bothways.roles import Role, StepId, Version
-from bothways.tls.crypto.signing import check_signature
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
-from bothways.tls.handshake.authentication13 import Finish, Signed
 from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.proofs import Finish, Signed, check_offered
 from bothways.tls.keys.schedule12 import MainSecret
-from bothways.tls.keys.schedule13 import same_secret
 from bothways.tls.record.protection import Protection12
 from bothways.tls.wire.flight import Encoded, encoded
 from bothways.tls.wire.tls12 import Certificate, ServerKeyExchange, signed_params
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
 from bothways.trust.anchors import TrustStore
-from bothways.trust.path import read_leaf
 
 
 def exchange_input(client_random: bytes, server_random: bytes, group: int, public: bytes) -> bytes:
@@ -42,8 +39,7 @@ def check_exchange(
 
     offered: our schemes.  anchors: by which the certificate will be judged.
     """
-    if exchange.algorithm not in offered:
-        blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, exchange.algorithm))
+    check_offered(exchange.algorithm, offered)
     if not suite.is_signed_by(exchange.algorithm):
         blame(
             Fault.SCHEME_DOES_NOT_FIT_SUITE,
@@ -51,9 +47,10 @@ def check_exchange(
             suite=suite.name,
         )
     data = exchange_input(*randoms, exchange.named_curve, exchange.public)
-    leaf = read_leaf(chain[0], anchors)
-    check_signature(exchange.algorithm, leaf.x509, data, exchange.signature, Version.TLS12)
-    return _proved(hs, StepId.SERVER_SIGNATURE, Signed(chain, exchange.algorithm, leaf))
+    signed = Signed(
+        chain, exchange.algorithm, exchange.signature, data, Version.TLS12, offered=offered, anchors=anchors
+    )
+    return _proved(hs, StepId.SERVER_SIGNATURE, signed)
 
 
 def check_client_proof(
@@ -67,12 +64,11 @@ def check_client_proof(
 
     offered: our schemes.  anchors: by which the certificate will be judged.
     """
-    if proof.algorithm not in offered:
-        blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, proof.algorithm))
-    leaf = read_leaf(chain[0], anchors)
     data = hs.transcript.messages_before()
-    check_signature(proof.algorithm, leaf.x509, data, proof.signature, Version.TLS12)
-    return _proved(hs, StepId.CLIENT_SIGNATURE_CHECK, Signed(chain, proof.algorithm, leaf))
+    signed = Signed(
+        chain, proof.algorithm, proof.signature, data, Version.TLS12, offered=offered, anchors=anchors
+    )
+    return _proved(hs, StepId.CLIENT_SIGNATURE_CHECK, signed)
 
 
 def _proved(hs: HandshakeContext, step: StepId, signed: Signed) -> Signed:
@@ -103,10 +99,8 @@ def send_finished_12(hs: HandshakeContext, secret: MainSecret) -> None:
 
 def check_finished_12(hs: HandshakeContext, secret: MainSecret, finished: Finished) -> Finish:
     """Compare the peer's verify_data with ours over the conversation before it (RFC 5246 7.4.9)."""
-    expected = secret.verify_data(hs.role.peer, hs.transcript.before())
-    if not same_secret(finished.verify_data, expected):
-        blame(Fault.BAD_FINISHED)
+    finish = Finish(finished.verify_data, secret.verify_data(hs.role.peer, hs.transcript.before()))
     if hs.observer is not None:
         step = StepId.SERVER_FINISHED if hs.role is Role.CLIENT else StepId.CLIENT_FINISHED
         hs.observer(Proved(step, f"the {hs.role.peer}'s Finished covers every message as we saw it"))
-    return Finish(finished.verify_data)
+    return finish

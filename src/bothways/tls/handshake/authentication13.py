@@ -1,55 +1,32 @@
-"""Certificate, CertificateVerify, Finished: what both sides of TLS 1.3 do alike (RFC 9846 4.5).
-
-A `Signed` and a `Finish` can only be had from the checks that make them, so whoever holds both, and a
-trusted `Peer`, skipped none.
-"""
+"""Certificate, CertificateVerify, Finished: what both sides of TLS 1.3 do alike (RFC 9846 4.5)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from bothways.faults import Fault, blame
 from bothways.iana import SignatureScheme
 from bothways.iana import name as spelled
 from bothways.roles import Role, StepId, Version
-from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, check_signature, proof_input
+from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, proof_input
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
 from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.proofs import Finish, Signed
 from bothways.tls.handshake.script import Script, sign_with
-from bothways.tls.keys.schedule13 import finished_mac, same_secret
+from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Encoded, encoded
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
-from bothways.trust.path import read_leaf
 
 # What the signature of a party is made for, and the id of its check.
 _PROOFS = {
     Role.SERVER: (SERVER_CONTEXT, StepId.SERVER_SIGNATURE),
     Role.CLIENT: (CLIENT_CONTEXT, StepId.CLIENT_SIGNATURE_CHECK),
 }
-
-
-class Signed(NamedTuple):
-    """The peer signed the conversation with the key of the certificate that it showed."""
-
-    chain: tuple[bytes, ...]
-    scheme: int
-    leaf: ParsedCertificate
-    staples: tuple[bytes | None, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The peer's Finished matches everything that we sent and received."""
-
-    verify_data: bytes
 
 
 def check_context(certificate: Certificate, context: bytes) -> None:
@@ -70,18 +47,23 @@ def check_proof(
     offered: our schemes.  anchors: by which the certificate will be judged.
     """
     chain = tuple([entry.cert_data for entry in certificate.certificate_list])
-    if proof.algorithm not in offered:
-        blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, proof.algorithm))
-    leaf = read_leaf(chain[0], anchors)
     context, step = _PROOFS[hs.role.other]
-    data = proof_input(context, hs.transcript.before())
-    check_signature(proof.algorithm, leaf.x509, data, proof.signature, Version.TLS13)
+    signed = Signed(
+        chain,
+        proof.algorithm,
+        proof.signature,
+        proof_input(context, hs.transcript.before()),
+        Version.TLS13,
+        offered=offered,
+        anchors=anchors,
+        staples=stapled(certificate),
+    )
     if hs.observer is not None:
         scheme = spelled(SignatureScheme, proof.algorithm)
         hs.observer(
             Proved(step, f"the signature by {scheme} verifies: the {hs.role.peer} holds the private key")
         )
-    return Signed(chain, proof.algorithm, leaf, stapled(certificate))
+    return signed
 
 
 def stapled(certificate: Certificate) -> tuple[bytes | None, ...]:
@@ -131,10 +113,9 @@ def check_finished(hs: HandshakeContext, suite: Suite, key: bytes, finished: Fin
     if len(finished.verify_data) != suite.hash_size:
         problem = f"{len(finished.verify_data)} bytes stand where {suite.hash_size} must"
         blame(Fault.UNDECODABLE, place="Finished.verify_data", problem=problem)
-    if not same_secret(finished.verify_data, finished_mac(key, hs.transcript.before(), suite)):
-        blame(Fault.BAD_FINISHED)
+    finish = Finish(finished.verify_data, finished_mac(key, hs.transcript.before(), suite))
     hs.inbox.ignores_change_cipher_spec = False
     if hs.observer is not None:
         step = StepId.SERVER_FINISHED if hs.role is Role.CLIENT else StepId.CLIENT_FINISHED
         hs.observer(Proved(step, f"the {hs.role.peer}'s Finished covers every message as we saw it"))
-    return Finish(finished.verify_data)
+    return finish

@@ -23,7 +23,6 @@ from bothways.tls.handshake.authentication12 import (
     protection,
     send_finished_12,
 )
-from bothways.tls.handshake.authentication13 import Signed
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import ClientChoice
 from bothways.tls.handshake.negotiation12 import (
@@ -32,6 +31,7 @@ from bothways.tls.handshake.negotiation12 import (
     chosen_protocol_12,
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
+from bothways.tls.handshake.proofs import Signed
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
@@ -126,24 +126,8 @@ def server_authentication(
     chain = certificate.certificate_list
     if not chain:
         blame(Fault.EMPTY_SERVER_CERTIFICATE)
-    exchange = signed = staple = None
-    if not suite.is_key_transport:
-        staple, exchange = yield from key_exchange(promised=promised)
-        if (
-            exchange.named_curve not in settings.negotiation.groups
-            or exchange.named_curve not in CLASSIC_GROUPS
-        ):
-            blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, exchange.named_curve))
-        schemes, anchors = settings.negotiation.schemes, settings.trust.anchors
-        signed = check_exchange(hs, suite, chain, exchange, randoms, schemes, anchors)
-    request = None
-    if promised and suite.is_key_transport:
-        staple, message = yield from request_or_done()
-    else:
-        message = yield from expect(Step.WAIT_CR_SHD, CertificateRequest, ServerHelloDone)
-    if isinstance(message, CertificateRequest):
-        request = message
-        yield from expect(Step.WAIT_SHD, ServerHelloDone)
+    staple, exchange, signed = yield from signed_share(hs, settings, suite, chain, randoms, promised=promised)
+    late_staple, request = yield from request_until_done(promised=promised and exchange is None)
     usage = "keyEncipherment" if suite.is_key_transport else "digitalSignature"
     asked = VerificationRequest(
         chain=chain,
@@ -153,11 +137,31 @@ def server_authentication(
         revocation=settings.trust.revocation,
         key_usage=usage,
         leaf=None if signed is None else signed.leaf,
-        staples=(staple,),
+        staples=(staple or late_staple,),
         may_fetch=signed is not None,
     )
     verified = yield from judge(hs, asked)
     return Server12(verified, chain, signed, exchange, request)
+
+
+def signed_share(
+    hs: HandshakeContext,
+    settings: ClientSettings,
+    suite: Suite,
+    chain: tuple[bytes, ...],
+    randoms: tuple[bytes, bytes],
+    *,
+    promised: bool,
+) -> Script[tuple[bytes | None, ServerKeyExchange | None, Signed | None]]:
+    """Read the staple and the server's share, and check who signed it; RSA key transport has no share."""
+    if suite.is_key_transport:
+        return None, None, None
+    staple, exchange = yield from key_exchange(promised=promised)
+    group = exchange.named_curve
+    if group not in settings.negotiation.groups or group not in CLASSIC_GROUPS:
+        blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, group))
+    schemes, anchors = settings.negotiation.schemes, settings.trust.anchors
+    return staple, exchange, check_exchange(hs, suite, chain, exchange, randoms, schemes, anchors)
 
 
 def key_exchange(*, promised: bool) -> Script[tuple[bytes | None, ServerKeyExchange]]:
@@ -168,6 +172,18 @@ def key_exchange(*, promised: bool) -> Script[tuple[bytes | None, ServerKeyExcha
     if isinstance(message, ServerKeyExchange):
         return None, message
     return message.response, (yield from expect(Step.WAIT_SKE, ServerKeyExchange))
+
+
+def request_until_done(*, promised: bool) -> Script[tuple[bytes | None, CertificateRequest | None]]:
+    """Read what follows up to ServerHelloDone: a staple that is still promised, a request for our certificate."""
+    if promised:
+        staple, message = yield from request_or_done()
+    else:
+        staple, message = None, (yield from expect(Step.WAIT_CR_SHD, CertificateRequest, ServerHelloDone))
+    if not isinstance(message, CertificateRequest):
+        return staple, None
+    yield from expect(Step.WAIT_SHD, ServerHelloDone)
+    return staple, message
 
 
 def request_or_done() -> Script[tuple[bytes | None, CertificateRequest | ServerHelloDone]]:

@@ -16,8 +16,6 @@ from bothways.tls.crypto.groups import KeyOffer, finish, offer
 from bothways.tls.crypto.suites import SUITES13, Suite
 from bothways.tls.events import Caution, Chosen, Epoch, Observer
 from bothways.tls.handshake.authentication13 import (
-    Finish,
-    Signed,
     check_context,
     check_finished,
     check_proof,
@@ -34,6 +32,7 @@ from bothways.tls.handshake.negotiation import (
     server_share,
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
+from bothways.tls.handshake.proofs import Finish, Signed
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step

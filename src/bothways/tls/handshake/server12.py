@@ -32,7 +32,6 @@ from bothways.tls.handshake.authentication12 import (
     protection,
     send_finished_12,
 )
-from bothways.tls.handshake.authentication13 import Signed
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import choose_protocol
 from bothways.tls.handshake.negotiation12 import (
@@ -45,6 +44,7 @@ from bothways.tls.handshake.negotiation12 import (
     schemes_12,
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
+from bothways.tls.handshake.proofs import Signed
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step

@@ -14,7 +14,6 @@ from bothways.tls.crypto.groups import answer as answer_share
 from bothways.tls.crypto.suites import SUITES13, Suite
 from bothways.tls.events import Chosen, Epoch, Observer
 from bothways.tls.handshake.authentication13 import (
-    Signed,
     check_context,
     check_finished,
     check_proof,
@@ -36,6 +35,7 @@ from bothways.tls.handshake.negotiation import (
     read_offer,
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
+from bothways.tls.handshake.proofs import Signed
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step

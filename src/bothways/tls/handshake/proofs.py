@@ -1,0 +1,70 @@
+"""What a peer has proved. Each proof is an object that only its check can make: to construct it is to check it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bothways.faults import Fault, blame
+from bothways.iana import SignatureScheme
+from bothways.iana import name as spelled
+from bothways.roles import Version
+from bothways.tls.crypto.signing import check_signature
+from bothways.tls.keys.schedule13 import same_secret
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.path import read_leaf
+
+
+class Signed:
+    """The peer signed the conversation with the key of the certificate that it showed.
+
+    chain: as the peer sent it.  leaf: its first certificate.  staples: the OCSP responses that came with it.
+    """
+
+    __slots__ = ("chain", "leaf", "scheme", "staples")
+
+    chain: tuple[bytes, ...]
+    leaf: ParsedCertificate
+    scheme: int
+    staples: tuple[bytes | None, ...]
+
+    def __init__(
+        self,
+        chain: tuple[bytes, ...],
+        scheme: int,
+        signature: bytes,
+        data: bytes,
+        version: Version,
+        *,
+        offered: Sequence[int],
+        anchors: TrustStore,
+        staples: tuple[bytes | None, ...] = (),
+    ) -> None:
+        """Check the signature of `data` by the key of the leaf; blame the peer where it does not verify.
+
+        offered: our schemes.  anchors: by which the certificate will be judged.
+        """
+        check_offered(scheme, offered)
+        leaf = read_leaf(chain[0], anchors)
+        check_signature(scheme, leaf.x509, data, signature, version)
+        self.chain, self.leaf, self.scheme, self.staples = chain, leaf, scheme, staples
+
+
+class Finish:
+    """The peer's Finished matches everything that we sent and received."""
+
+    __slots__ = ("verify_data",)
+
+    verify_data: bytes
+
+    def __init__(self, verify_data: bytes, expected: bytes) -> None:
+        """Compare what the peer sent with what we expect of it; blame the peer where they differ."""
+        if not same_secret(verify_data, expected):
+            blame(Fault.BAD_FINISHED)
+        self.verify_data = verify_data
+
+
+def check_offered(scheme: int, offered: Sequence[int]) -> None:
+    """Blame a signature by a scheme that we did not offer (RFC 9846 4.5.2, RFC 5246 7.4.3, 7.4.8)."""
+    if scheme not in offered:
+        blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, scheme))
