@@ -36,21 +36,26 @@ CHUNK = 64 * 1024
 
 @click.command("connect")
 @click.argument("address", type=ADDRESS, metavar="HOST:PORT")
-@click.option(
-    "--ca", required=True, type=FILE, metavar="FILE", help="Authorities that vouch for the server (PEM)."
-)
+@click.option("--ca", required=True, type=FILE, metavar="FILE", help="The trusted CA certificates (PEM).")
 @profile_option
-@side_options(cert_required=False, alpn_help="An application protocol to offer, the preferred one first.")
-@click.option("--name", metavar="NAME", help="Whom the server must prove to be; by default HOST.")
-@click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version.")
+@side_options(
+    cert_required=False,
+    alpn_help="An application protocol (ALPN) to offer, the preferred one first; repeatable.",
+)
 @click.option(
-    "--timeout", default=30.0, show_default=True, metavar="SECONDS", help="For connecting and the handshake."
+    "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
+)
+@click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version of TLS.")
+@click.option(
+    "--timeout",
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time limit for connecting and the handshake.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object on standard error.")
 @staples_options
-@click.option(
-    "--post-handshake", is_flag=True, help="Let a server of TLS 1.3 ask for our certificate later too."
-)
+@click.option("--post-handshake", is_flag=True, help="Allow post-handshake client authentication (TLS 1.3).")
 @keylog_option
 @ladder_option("What both sides said and each check that we made")
 def command(
@@ -67,10 +72,10 @@ def command(
     keylog: bool,
     picture: LadderFile | None,
 ) -> int:
-    """Connect to a server, prove who we are if it asks, and report every check on standard error.
+    """Connect to a server, send our certificate if it requests one, and report every check on standard error.
 
-    Standard input goes to the server and what it sends to standard output. When the input ends the server is
-    told so at once, and is listened to until it closes.
+    Standard input is sent to the server, and what the server sends is written to standard output. At the end of
+    the input close_notify is sent; data is read until the server closes.
     """
     settings: dict[str, Any] = {"versions": (tls,)} if tls is not None else {}
     anchors = load_anchors(ca, profile)

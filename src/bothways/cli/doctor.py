@@ -49,21 +49,26 @@ class HttpPath(click.ParamType[str]):
 @click.argument("address", type=ADDRESS, metavar="[HOST:PORT]", required=False)
 @click.option(
     "--ca", type=FILE, metavar="FILE",
-    help="Authorities that vouch for the server (PEM); by default those of this system.",
+    help="The trusted CA certificates (PEM); by default those of the system.",
 )  # fmt: skip
 @profile_option
-@side_options(cert_required=False, alpn_help="An application protocol to offer, the preferred one first.")
-@click.option("--name", metavar="NAME", help="Whom the server must prove to be; by default HOST.")
+@side_options(
+    cert_required=False,
+    alpn_help="An application protocol (ALPN) to offer, the preferred one first; repeatable.",
+)
+@click.option(
+    "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
+)
 @click.option(
     "--http", "path", type=HttpPath(), metavar="PATH",
-    help='Ask for this path over HTTP; by default "/" of a server that chooses http/1.1.',
+    help='Request this path over HTTP; by default "/" if the server chooses http/1.1.',
 )  # fmt: skip
 @click.option(
     "--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 600), metavar="SECONDS",
-    help="For each connection.",
+    help="Time limit for each connection.",
 )  # fmt: skip
-@click.option("--json", "as_json_", is_flag=True, help="The report as one JSON object on standard output.")
-@click.option("--html", type=FILE, metavar="FILE", help="The report also as a page that needs nothing else.")
+@click.option("--json", "as_json_", is_flag=True, help="Report as one JSON object on standard output.")
+@click.option("--html", type=FILE, metavar="FILE", help="Write the report as an HTML page too.")
 @ladder_option("The handshake with all that was given")
 def command(
     address: Address | None,
@@ -77,13 +82,13 @@ def command(
     html: str | None,
     picture: LadderFile | None,
 ) -> int:
-    """Examine the server at HOST:PORT, and whether it would let us in with --cert; or files alone.
+    """Examine the server at HOST:PORT, and whether it accepts --cert; or examine files only.
 
-    It connects a few dozen times at most, one connection after the other, to this one server, and sends
-    nothing but hellos and, where that is spoken, one request over HTTP a handshake.
+    It makes some dozens of connections to this server, one after the other. Most send a ClientHello and nothing else;
+    a complete handshake may be followed by one HTTP request.
 
-    The exit status is 0 if a handshake with all that was given succeeds, 1 if it does not. Without HOST:PORT
-    it is 0 if nothing speaks against --cert and --ca, else 1.
+    The exit status is 0 if a handshake with all the given files succeeds, 1 if it does not. Without HOST:PORT it is 0
+    if nothing is wrong with --cert and --ca, else 1.
     """
     page = _page_file(html)
     if picture is not None:

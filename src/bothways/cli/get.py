@@ -69,15 +69,26 @@ class HeaderType(click.ParamType[Header]):
 @click.command("get")
 @click.argument("url", metavar="URL")
 @click.option(
-    "--ca", type=FILE, metavar="FILE", help="Who vouches for the server; by default the system's anchors."
+    "--ca",
+    type=FILE,
+    metavar="FILE",
+    help="The trusted CA certificates (PEM); by default those of the system.",
 )
 @profile_option
 @side_options(cert_required=False, alpn_help=None)
-@click.option("--name", metavar="NAME", help="Whom the server must prove to be; by default the URL's host.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="The name that the server's certificate must contain; by default the URL's host.",
+)
 @click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version of TLS.")
 @click.option("--http", "only", type=click.Choice(["1.1", "2"]), help="Exactly this version of HTTP.")
 @click.option(
-    "--connect-to", "dial", type=ADDRESS, metavar="HOST:PORT", help="Dial this instead of the URL's host."
+    "--connect-to",
+    "dial",
+    type=ADDRESS,
+    metavar="HOST:PORT",
+    help="Connect to this address instead of the URL's host.",
 )
 @click.option("-X", "--request", "method", metavar="METHOD", help="By default GET, and POST with -d.")
 @click.option(
@@ -89,10 +100,10 @@ class HeaderType(click.ParamType[Header]):
     "--output",
     type=click.Path(),
     metavar="FILE",
-    help="Where the answer goes, instead of standard output.",
+    help="Write the response there instead of standard output.",
 )
 @click.option(
-    "-L", "--location", "follow", is_flag=True, help="Follow redirects, as long as the same server answers."
+    "-L", "--location", "follow", is_flag=True, help="Follow redirects to the same host and port only."
 )
 @click.option(
     "--timeout",
@@ -100,7 +111,7 @@ class HeaderType(click.ParamType[Header]):
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="For connecting and the handshake, and for each wait.",
+    help="Time limit for connecting, for the handshake, and for each read or write.",
 )
 @click.option(
     "--max-time",
@@ -108,7 +119,7 @@ class HeaderType(click.ParamType[Header]):
     default=600.0,
     show_default=True,
     metavar="SECONDS",
-    help="For all of it.",
+    help="Time limit for everything.",
 )
 @click.option(
     "--max-size",
@@ -116,11 +127,14 @@ class HeaderType(click.ParamType[Header]):
     default=ANSWER_LIMIT,
     show_default=True,
     metavar="BYTES",
-    help="Of the answer's content.",
+    help="Size limit for the response's content.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object on standard error.")
 @click.option(
-    "--code", "library", type=click.Choice(LIBRARIES), help="Print the Python that does this, and ask nobody."
+    "--code",
+    "library",
+    type=click.Choice(LIBRARIES),
+    help="Print the Python code that does the same, and send nothing.",
 )
 def command(
     url: str,
@@ -142,10 +156,10 @@ def command(
     as_json: bool,
     library: str | None,
 ) -> int:
-    """Send a request to an https URL, prove who we are if the server asks, and write the answer's content.
+    """Send a request to an https URL, with our certificate if the server requests one; write the response's content.
 
-    Every check is reported on standard error. The exit status is 1 where either side was refused, in the handshake
-    or by a status from 400 on; the content is written all the same.
+    Every check is reported on standard error. The exit status is 1 if either side refused the other in the handshake,
+    or if the HTTP status is 400 or higher; the content is written in the latter case too.
     """
     location = parse(url)
     verb = _verb(method, data)

@@ -119,7 +119,7 @@ profile_option = click.option(
     type=click.Choice(PROFILES),
     default="private",
     show_default=True,
-    help="Judge the server by RFC 5280, as private PKIs need it, or by what public web certificates must be too.",
+    help="private: verify certificates by RFC 5280; web: also by the rules for public web certificates.",
 )
 
 
@@ -185,30 +185,34 @@ sources_options = gathered(
     "sources",
     Sources,
     click.option(
-        "--crl", type=FILE, metavar="FILE", multiple=True, help="Revocation lists, PEM or DER; repeatable."
+        "--crl",
+        type=FILE,
+        metavar="FILE",
+        multiple=True,
+        help="A certificate revocation list (CRL), PEM or DER; repeatable.",
     ),
     click.option(
         "--revocation",
         type=click.Choice(list(PRESETS)),
         metavar="PRESET",
-        help=f"How strictly revocation is checked: {', '.join(PRESETS)}; by default require, with a source.",
+        help=f"How strictly revocation is checked: {', '.join(PRESETS)}; by default require, if a source is given.",
     ),
     click.option(
         "--fetch",
         is_flag=True,
-        help="Fetch what is missing: OCSP responses and lists, from where the certificates say.",
+        help="Fetch missing OCSP responses and CRLs from the URLs in the certificates.",
     ),
     click.option(
         "--fetch-allow",
         metavar="HOST|NETWORK",
         multiple=True,
-        help="An inner responder that may be asked, by name or network; repeatable.",
+        help="Allow fetching from this private host or network; repeatable.",
     ),
     click.option(
         "--fetch-cache",
         type=click.Path(file_okay=False),
         metavar="DIR",
-        help="Keep what was fetched there, for the next time.",
+        help="A directory where fetched responses and CRLs are cached.",
     ),
 )
 
@@ -236,13 +240,13 @@ def side_options(*, cert_required: bool, alpn_help: str | None) -> Callable[[Com
             "--key", type=FILE, metavar="FILE", help="Our private key; by default in the file of --cert."
         ),
         click.option(
-            "--password-file", type=FILE, metavar="FILE", help="First line: the key's passphrase."
+            "--password-file", type=FILE, metavar="FILE", help="A file; its first line is the passphrase of the key."
         ),
         sources_options,
         *alpn,
         click.option(
             "--classic",
             is_flag=True,
-            help="Allow RSA key transport too, the dated key exchange of TLS 1.2 without forward secrecy.",
+            help="Also allow RSA key transport: an old key exchange of TLS 1.2 without forward secrecy.",
         ),
     )  # fmt: skip

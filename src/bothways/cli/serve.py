@@ -51,43 +51,51 @@ MODES = click.Choice(["none", "request", "require"])
 
 @click.command("serve")
 @click.argument("address", type=ADDRESS, metavar="HOST:PORT")
-@side_options(cert_required=True, alpn_help="An application protocol that is spoken here.")
-@click.option("--client-ca", type=FILE, metavar="FILE", help="Authorities that vouch for clients (PEM).")
+@side_options(cert_required=True, alpn_help="An application protocol (ALPN) to accept; repeatable.")
+@click.option("--client-ca", type=FILE, metavar="FILE", help="The CA certificates trusted for clients (PEM).")
 @click.option(
     "--client-auth",
     type=MODES,
-    help="Ask clients for a certificate? `require` with --client-ca, else `none`.",
+    help="Request a client certificate; by default `require` with --client-ca, else `none`.",
 )
 @click.option(
     "--connections",
     default=256,
     show_default=True,
     type=click.IntRange(1, 4096),
-    help="How many at once; one address, or one /64 of IPv6, has at most a quarter.",
+    help="The most connections at once; one address (IPv6: one /64) may have a quarter of them.",
 )
 @click.option(
     "--exempt-loopback",
     is_flag=True,
-    help="Let 127.0.0.1 and ::1 hold more than a quarter, for a proxy on this machine.",
+    help="Allow 127.0.0.1 and ::1 more than a quarter of the connections, for a proxy on this machine.",
 )
 @click.option(
-    "--handshake-timeout", default=30.0, show_default=True, metavar="SECONDS", help="For each handshake."
+    "--handshake-timeout",
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time limit for each handshake.",
 )
 @click.option(
     "--idle-timeout",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="End connections that stay silent both ways; 600, with --forward 3600, and 0 for never.",
+    help="End connections without data for this time; by default 600, with --forward 3600; 0: never.",
 )
 @staples_options
 @keylog_option
 @ladder_option("The newest handshake, whether it succeeded or not,")
-@click.option("--echo", "service", flag_value="echo", type=str, help="Send back what comes.")
+@click.option("--echo", "service", flag_value="echo", type=str, help="Send received data back.")
 @click.option(
-    "--page", "service", flag_value="page", type=str, help="Answer HTTP with a page that greets the client."
+    "--page",
+    "service",
+    flag_value="page",
+    type=str,
+    help="Answer HTTP requests with a page about the client.",
 )
 @click.option(
-    "--forward", type=ADDRESS, metavar="HOST:PORT", help="Pass on to a plain TCP service, and back."
+    "--forward", type=ADDRESS, metavar="HOST:PORT", help="Forward data to and from a TCP service without TLS."
 )
 def command(
     address: Address,
@@ -104,12 +112,11 @@ def command(
     keylog: bool,
     picture: LadderFile | None,
 ) -> None:
-    """Accept TLS on HOST:PORT (port 0: any that is free) from clients that are trusted.
+    """Accept TLS connections on HOST:PORT from trusted clients. Port 0: any free port.
 
-    Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection.
-    Files of --crl are read again when they change, and connections of clients that no longer pass are ended.
-    Staples are kept fresh.
-    SIGINT or SIGTERM end it.
+    Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection. Files of
+    --crl are read again when they change, and connections of clients whose certificates are not accepted any more
+    are ended. OCSP responses for our own certificate are renewed in time. SIGINT or SIGTERM end it.
     """
     if (service is None) == (forward is None):
         refuse("say what to serve: exactly one of --echo, --page, --forward HOST:PORT")

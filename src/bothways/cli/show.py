@@ -29,14 +29,17 @@ _RECORDED = re.compile(rb'\s*(?:\{|<!doctype html>.*id="handshake")', re.IGNOREC
     "files", nargs=-1, required=True, type=click.Path(dir_okay=False, allow_dash=True), metavar="FILE..."
 )
 @click.option(
-    "--password-file", type=FILE, metavar="FILE", help="First line: the passphrase of keys and PKCS#12."
+    "--password-file",
+    type=FILE,
+    metavar="FILE",
+    help="A file; its first line is the passphrase of keys and PKCS#12 files.",
 )
 @ladder_option("A recorded handshake among FILEs, in another form,")
 def command(files: tuple[str, ...], password_file: str | None, picture: LadderFile | None) -> int:
-    """Say in words what is in FILEs: certificates, keys, requests, CRLs, OCSP, PKCS#12 and PKCS#7; PEM or DER.
+    """Describe FILEs: certificates, keys, requests, CRLs, OCSP, PKCS#12 and PKCS#7; PEM or DER.
 
-    A handshake that --ladder recorded as .json or .html is drawn again. Private keys are named, never shown.
-    Things that belong together are marked by the same key.
+    A handshake recorded by --ladder as .json or .html is drawn again. Private keys are named, and their values never
+    shown. A certificate and its key are marked by the same key identifier.
     """
     password = passphrase(password_file, "") if password_file is not None else None
     page = _Page(password.encode() if password else None, picture)

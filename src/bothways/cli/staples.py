@@ -114,13 +114,13 @@ staples_options = gathered(
     click.option(
         "--staple",
         is_flag=True,
-        help="Fetch the OCSP response about our certificate from the responder that it names, and send it along.",
+        help="Fetch the OCSP response for our certificate and send it in the handshake.",
     ),
     click.option(
         "--staple-file",
         type=FILE,
         metavar="FILE",
         multiple=True,
-        help="An OCSP response about our certificate to send along, DER or PEM; repeatable.",
+        help="An OCSP response for our certificate to send in the handshake, DER or PEM; repeatable.",
     ),
 )

@@ -54,22 +54,29 @@ class TimeType(click.ParamType[datetime]):
 
 @click.command("verify")
 @click.argument("cert", type=FILE, metavar="CERT")
-@click.option("--ca", required=True, type=FILE, metavar="FILE", help="The authorities that are trusted.")
+@click.option("--ca", required=True, type=FILE, metavar="FILE", help="The trusted CA certificates (PEM).")
 @click.option(
     "--purpose",
     type=click.Choice(list(PURPOSES)),
     default="server",
     show_default=True,
-    help="What it stands for.",
+    help="Verify it as a server's or a client's certificate.",
 )
 @profile_option
-@click.option("--name", metavar="NAME", help="The DNS name, IP address or URI that it must have.")
+@click.option(
+    "--name", metavar="NAME", help="The DNS name, IP address or URI that the certificate must contain."
+)
 @sources_options
 @click.option(
     "--ocsp", type=FILE, metavar="FILE", multiple=True, help="OCSP responses, DER or PEM; repeatable."
 )
-@click.option("--at", type=TimeType(), metavar="TIME", help="Judge by this time instead of now.")
-@click.option("--password-file", type=FILE, metavar="FILE", help="First line: the passphrase of a PKCS#12.")
+@click.option("--at", type=TimeType(), metavar="TIME", help="Verify for this time instead of now.")
+@click.option(
+    "--password-file",
+    type=FILE,
+    metavar="FILE",
+    help="A file; its first line is the password of the PKCS#12 file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(
     cert: str,
@@ -83,9 +90,9 @@ def command(
     password_file: str | None,
     as_json: bool,
 ) -> int:
-    """Judge the certificate in CERT, and the chain behind it, as a handshake would.
+    """Verify the first certificate in CERT, with the chain behind it, as a handshake would.
 
-    CERT is PEM (the leaf first), DER or PKCS#12. The exit status is 0 if it is trusted, 1 if it is refused.
+    CERT is PEM (the leaf certificate first), DER or PKCS#12. The exit status is 0 if it is trusted, 1 if it is refused.
     """
     if profile != "private" and purpose != "server":
         refuse(f"--profile {profile} judges servers alone", "leave it away, or say --purpose server")

@@ -7,24 +7,24 @@ import click
 from bothways.cli.commands import Commands
 
 COMMANDS = {
-    "init": "Make a root and an authority under it that issues, or take one over.",
-    "import": "Enter what an authority issued before it was taken over.",
-    "issue": "Make a key and a certificate.",
-    "sign": "Issue a certificate for a signing request.",
-    "renew": "Issue a certificate in the place of one that is still good.",
-    "revoke": "Take a certificate back.",
-    "release": "Release a certificate that was held.",
-    "crl": "Sign a new list of what is revoked.",
-    "serve": "Answer over HTTP: OCSP, revocation lists, certificates.",
-    "list": "List what was issued.",
-    "root": "Write the root's certificate: what others take as their anchor.",
+    "init": "Create a root CA and an issuing CA below it, or import a CA.",
+    "import": "Record what a CA issued before it was imported.",
+    "issue": "Create a key and issue a certificate.",
+    "sign": "Issue a certificate for a certificate signing request (CSR).",
+    "renew": "Issue a new certificate in place of a valid one.",
+    "revoke": "Revoke a certificate.",
+    "release": "Release a certificate from certificateHold.",
+    "crl": "Sign a new certificate revocation list (CRL).",
+    "serve": "Serve OCSP responses, CRLs and CA certificates over HTTP.",
+    "list": "List the issued certificates.",
+    "root": "Write the root certificate: the trust anchor for others.",
     "audit": "Verify the audit log and show it.",
 }
 
 
 @click.group("ca", cls=Commands, table=COMMANDS, package=__name__)
 def command() -> None:
-    """Issue certificates to both sides, and take them back.
+    """Issue certificates, revoke them, publish CRLs and OCSP responses: a CA in a directory.
 
-    The keys are sealed with a passphrase: from $BOTHWAYS_CA_PASSPHRASE, --passphrase-file, or asked for.
+    The keys are encrypted with a passphrase: from $BOTHWAYS_CA_PASSPHRASE, --passphrase-file, or a prompt.
     """

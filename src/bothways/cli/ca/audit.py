@@ -40,14 +40,14 @@ class HeadType(click.ParamType[Head]):
     "noted",
     type=HeadType(),
     metavar="NUMBER:HASH",
-    help="A head noted before; it must still stand.",
+    help="The newest entry as noted earlier; it must still be in the log.",
 )
 @json_option
 def command(path: Path, noted: Head | None, as_json: bool) -> int:
-    """Verify the audit log and show it; the exit status is 1 if anything was altered.
+    """Verify the audit log and print it. The exit status is 1 if anything was altered.
 
-    The log is held against itself, and certificates and lists against the log. Who can write to the store could
-    also write a whole new log: note the head that is told at the end elsewhere, and give it with --head.
+    The log's hashes are verified, and the certificates and CRLs are compared with it. Whoever can write to the store
+    could write a complete new log: note the last entry, printed at the end, elsewhere, and pass it with --head.
     """
     directory.read_settings(path)  # no authority at all is wrong use, and nothing that was altered
     show = _Array() if as_json else _Lines()

@@ -22,23 +22,25 @@ from bothways.trust.extensions import extension_of
 
 @click.command("crl")
 @directory_argument
-@click.option("--out", metavar="FILE", help="Write there instead of standard output.")
-@click.option("--delta", is_flag=True, help="Only what changed since the last list, which is needed with it.")
+@click.option("--out", metavar="FILE", help="Write to this file instead of standard output.")
+@click.option("--delta", is_flag=True, help="A delta CRL: only what changed since the latest complete CRL.")
 @click.option(
     "--tree",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Renew what is due and write every list and certificate there, as --url of `ca init` names them.",
+    help="Renew the CRLs that are due and write every CRL and CA certificate there, with the paths of --url.",
 )
-@click.option("--lifetime", type=DURATION, help="How long it may be used.  [default: 7d; a delta 1d]")
+@click.option(
+    "--lifetime", type=DURATION, help="The time until nextUpdate.  [default: 7d; for a delta CRL 1d]"
+)
 @seal_options
 def command(
     path: Path, out: str | None, delta: bool, tree: Path | None, lifetime: timedelta | None, seal: Seal
 ) -> None:  # fmt: skip
-    """Sign a new list of what is revoked; the root's own list goes with it, in one PEM.
+    """Sign a new certificate revocation list (CRL), and write it with the root's CRL as PEM.
 
-    With --tree a plain web server is enough to tell the world: it gets the lists of each partition, which the
-    certificates name, and their deltas, in DER.
+    With --tree the files can be published by any web server: a CRL for each partition, as named in the certificates,
+    and their delta CRLs, in DER.
     """
     if tree is not None:
         if out is not None or delta or lifetime is not None:

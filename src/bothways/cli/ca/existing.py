@@ -92,22 +92,27 @@ source_options = gathered(
         "from_",
         type=FILE,
         metavar="FILE",
-        help="Take this authority over: PEM up to its root, or PKCS#12.",
+        help="Import this existing CA: its chain up to the root in PEM, or PKCS#12.",
     ),
     click.option(
-        "--from-key", type=FILE, metavar="FILE", help="Its private key, where --from does not hold it."
+        "--from-key", type=FILE, metavar="FILE", help="Its private key, if --from does not contain it."
     ),
     click.option(
         "--from-password-file",
         type=FILE,
         metavar="FILE",
-        help="First line: the password of that key or PKCS#12.",
+        help="A file; its first line is the password of that key or PKCS#12 file.",
     ),
-    click.option("--crl", type=FILE, metavar="FILE", help="Its last revocation list, which is gone on from."),
+    click.option(
+        "--crl",
+        type=FILE,
+        metavar="FILE",
+        help="Its latest CRL: revocations and numbers continue from there.",
+    ),
     click.option(
         "--crl-number",
         type=click.IntRange(0),
         metavar="N",
-        help="The number of its last list, if that is all there is.",
+        help="The number of its latest CRL, if the CRL itself is not available.",
     ),
 )

@@ -90,11 +90,14 @@ class Handout:
 
 
 _OUT = click.option("--out", required=True, metavar="NAME", help="Write NAME.pem, NAME.key ...")
-_FORCE = click.option("--force", is_flag=True, help="Overwrite what is there.")
+_FORCE = click.option("--force", is_flag=True, help="Overwrite existing files.")
 _P12 = (
     click.option("--p12", is_flag=True, help="Also NAME.p12, for browsers and Java."),
     click.option(
-        "--p12-password-file", type=FILE, metavar="FILE", help="First line: the password of NAME.p12."
+        "--p12-password-file",
+        type=FILE,
+        metavar="FILE",
+        help="A file; its first line is the password of NAME.p12.",
     ),
 )
 

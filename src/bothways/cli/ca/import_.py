@@ -20,10 +20,10 @@ from bothways.trust.files import content
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
 @seal_options
 def command(path: Path, files: tuple[str, ...], seal: Seal) -> None:
-    """Enter certificates and revocation lists of before, PEM or DER, so that they can be looked up and revoked.
+    """Record certificates and CRLs of an imported CA, PEM or DER, so that they can be found and revoked.
 
-    Only what this authority's key signed is entered; a file goes in whole or not at all. What a list revokes stays
-    revoked, and later lists have higher numbers.
+    Only what this CA's key signed is recorded. A file is recorded completely or not at all. What a CRL revokes stays
+    revoked, and later CRLs have higher numbers.
     """
     with seal.open(path) as issuer:
         for file in files:

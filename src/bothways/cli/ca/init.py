@@ -24,20 +24,27 @@ from bothways.trust.certificate import subject_of
 
 @click.command("init")
 @directory_argument
-@click.option("--name", metavar="NAME", help="What the authority is called.")
+@click.option("--name", metavar="NAME", help="The CA's name: the common name of its certificates.")
 @key_option("its keys")
 @click.option(
-    "--url", default="", metavar="URL", help="Where `ca serve` will answer; goes into certificates."
+    "--url",
+    default="",
+    metavar="URL",
+    help="The URL where `ca serve` will be reached; it is written into certificates.",
 )
-@click.option("--store", default="", metavar="URL", help="Another register than SQLite in DIR.")
-@click.option("--no-intermediate", is_flag=True, help="Let the root itself issue.")
+@click.option(
+    "--store", default="", metavar="URL", help="The database of the register; by default SQLite in DIR."
+)
+@click.option(
+    "--no-intermediate", is_flag=True, help="Issue with the root itself, without an intermediate CA."
+)
 @click.option(
     "--path-length",
     type=click.IntRange(0, 8),
     default=0,
     show_default=True,
     metavar="N",
-    help="How many authorities may stand below the one that issues.",
+    help="The path length constraint of the issuing CA: how many CAs may be below it.",
 )
 @click.option(
     "--partition",
@@ -45,10 +52,13 @@ from bothways.trust.certificate import subject_of
     default=PARTITION_SIZE,
     show_default=True,
     metavar="N",
-    help="With --url: how many certificates share one list, so that no file of it outgrows a limit.",
+    help="With --url: the number of certificates for each CRL partition; it bounds the size of a CRL.",
 )
 @click.option(
-    "--key-uri", default="", metavar="URI", help="The issuing key in hardware: pkcs11:token=...;object=..."
+    "--key-uri",
+    default="",
+    metavar="URI",
+    help="Keep the issuing key in a token (PKCS#11): pkcs11:token=...;object=...",
 )
 @source_options
 @constraints_options
@@ -67,11 +77,11 @@ def command(
     constraints: Constraints,
     seal: Seal,
 ) -> None:
-    """Make a root and an authority under it that issues; or take one over that exists, --from.
+    """Create a root CA and an issuing CA below it in DIR; with --from import an existing CA.
 
-    The root signs nothing else: move root.key to a safe place. Its list of revoked authorities is signed
-    already. With --key-uri the issuing key is made in hardware, or the one that is there is taken; its driver is
-    named by module-path= in the URI or by $PKCS11_MODULE.
+    The root signs nothing else: move root.key to a safe place. The root's CRL is signed now. With --key-uri the
+    issuing key is created in a token, or the existing one is used; module-path= in the URI or $PKCS11_MODULE names the
+    token's driver.
     """
     if url and not re.fullmatch(r"https?://[!-.0-~]+(/[!-~]*)?", url):
         refuse(f"--url: {visible(url)} is no http:// address", "other scripts are written as xn--... and %XX")

@@ -21,7 +21,7 @@ from bothways.cli.ca.seal import Seal, seal_options
 @new_files_options
 @seal_options
 def command(path: Path, wanted: Wanted, holder: Holder, key: str, handout: Handout, seal: Seal) -> None:
-    """Make a key and a certificate: NAME.pem (with the chain) and NAME.key."""
+    """Create a key and issue a certificate: NAME.pem (with the chain) and NAME.key."""
     terms = wanted.terms()
     handout = handout.ready(".key", ".pem", key_type=KeyType(key))
     with seal.open(path) as issuer:

@@ -21,7 +21,7 @@ from bothways.describe.escape import visible
 @directory_argument
 @json_option
 def command(path: Path, as_json: bool) -> None:
-    """List what was issued, by name, the older one of a name first."""
+    """List the issued certificates by name, the oldest of each name first."""
     with register_of(path) as register:
         now = utc_now()
         if as_json:

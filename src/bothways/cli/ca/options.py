@@ -56,13 +56,13 @@ def _holder(
 names_options = gathered(
     "holder",
     _holder,
-    click.option("--name", metavar="NAME", help="What people call the holder."),
-    click.option("--dns", multiple=True, metavar="NAME", help="A host name; may be repeated."),
-    click.option("--ip", multiple=True, metavar="ADDRESS", help="An address; may be repeated."),
+    click.option("--name", metavar="NAME", help="The holder's name: the subject's common name."),
+    click.option("--dns", multiple=True, metavar="NAME", help="A DNS name; repeatable."),
+    click.option("--ip", multiple=True, metavar="ADDRESS", help="An IP address; repeatable."),
     click.option(
-        "--uri", multiple=True, metavar="URI", help="Such as spiffe://example/alice; may be repeated."
+        "--uri", multiple=True, metavar="URI", help="A URI such as spiffe://example/alice; repeatable."
     ),
-    click.option("--email", multiple=True, metavar="ADDRESS", help="A mail address; may be repeated."),
+    click.option("--email", multiple=True, metavar="ADDRESS", help="An email address; repeatable."),
 )
 
 
@@ -83,9 +83,14 @@ constraints_options = gathered(
     "constraints",
     _constraints,
     click.option(
-        "--permit", multiple=True, metavar="KIND:NAME", help="Vouch only for these; dns, ip, uri, email."
+        "--permit",
+        multiple=True,
+        metavar="KIND:NAME",
+        help="Name constraint: permit only these names; KIND is dns, ip, uri or email.",
     ),
-    click.option("--exclude", multiple=True, metavar="KIND:NAME", help="Never vouch for these."),
+    click.option(
+        "--exclude", multiple=True, metavar="KIND:NAME", help="Name constraint: exclude these names."
+    ),
 )
 
 
@@ -120,7 +125,7 @@ wanted_options = gathered(
         "--path-length",
         type=click.IntRange(0, 8),
         metavar="N",
-        help="How many authorities may stand below a sub-ca.  [default: 0]",
+        help="The path length constraint of a sub-ca: how many CAs may be below it.  [default: 0]",
     ),
     constraints_options,
 )

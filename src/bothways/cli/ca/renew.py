@@ -22,8 +22,12 @@ from bothways.errors import ConfigError
 @click.command("renew")
 @directory_argument
 @click.argument("which", required=False, metavar="[WHICH]")
-@click.option("--expiring", type=DURATION, help="All that end within this time; --out is a directory.")
-@click.option("--same-key", is_flag=True, help="Certify the old key again; writes no NAME.key.")
+@click.option(
+    "--expiring",
+    type=DURATION,
+    help="Renew all certificates that expire within this time; --out is a directory.",
+)
+@click.option("--same-key", is_flag=True, help="Keep the old key; writes no NAME.key.")
 @renewed_files_options
 @seal_options
 def command(
@@ -34,10 +38,10 @@ def command(
     handout: Handout,
     seal: Seal,
 ) -> int:
-    """Issue a certificate in the place of one that is still good.
+    """Issue a new certificate in place of one that is still valid.
 
-    WHICH is a file, a serial number or a name. What is at NAME.pem and NAME.key is replaced. With --expiring
-    all are renewed but the OCSP signers, which `ca serve` replaces by itself.
+    WHICH is a file, a serial number or a name. NAME.pem and NAME.key are replaced. With --expiring all are renewed
+    except OCSP responders' certificates, which `ca serve` renews.
     """
     if (which is None) == (expiring is None):
         refuse("say which certificate to renew, or --expiring and a time")

@@ -26,10 +26,10 @@ from bothways.describe.escape import visible
 )
 @seal_options
 def command(path: Path, which: str, reason: str, seal: Seal) -> None:
-    """Take a certificate back: WHICH is a file, a serial number or a name.
+    """Revoke a certificate. WHICH is a file, a serial number or a name.
 
-    With the reason certificateHold it can be released again, else it is for good. Others learn of it from the
-    next list, `bothways ca crl`.
+    With the reason certificateHold it can be released later, otherwise the revocation is final. Others learn of it from
+    the next CRL (`bothways ca crl`) or from OCSP.
     """
     with seal.open(path) as issuer:
         entry = known(issuer.register, which)

@@ -14,5 +14,5 @@ from bothways.cli.ca.options import directory_argument
 @click.command("root")
 @directory_argument
 def command(path: Path) -> None:
-    """Write the root's certificate to standard output: what others take as their anchor."""
+    """Write the root certificate to standard output: the trust anchor for others."""
     sys.stdout.write(root_pem(path).decode())

@@ -71,11 +71,17 @@ seal_options = gathered(
     "seal",
     Seal,
     click.option(
-        "--passphrase-file", type=FILE, metavar="FILE", help="First line: the authority's passphrase."
+        "--passphrase-file",
+        type=FILE,
+        metavar="FILE",
+        help="A file; its first line is the passphrase of the CA's keys.",
     ),
-    click.option("--insecure-no-passphrase", is_flag=True, help="The keys are not sealed; for tests."),
+    click.option("--insecure-no-passphrase", is_flag=True, help="Do not encrypt the keys; for tests."),
     click.option(
-        "--pin-file", type=FILE, metavar="FILE", help=f"First line: the token's PIN, else from ${PIN}."
+        "--pin-file",
+        type=FILE,
+        metavar="FILE",
+        help=f"A file; its first line is the token's PIN; by default from ${PIN}.",
     ),
 )
 

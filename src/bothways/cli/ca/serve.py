@@ -19,22 +19,24 @@ from bothways.cli.terminal import say
 
 @click.command("serve")
 @directory_argument
-@click.option("--listen", type=ADDRESS, default="127.0.0.1:8080", show_default=True, help="Where.")
 @click.option(
-    "--metrics", type=ADDRESS, help="Where /metrics is answered, for Prometheus; by default nowhere."
+    "--listen", type=ADDRESS, default="127.0.0.1:8080", show_default=True, help="The address to listen on."
+)
+@click.option(
+    "--metrics", type=ADDRESS, help="The address of /metrics for Prometheus; by default there is none."
 )
 @click.option(
     "--exempt-loopback",
     is_flag=True,
-    help="Let 127.0.0.1 and ::1 hold more than a quarter of the connections, for a proxy on this machine.",
+    help="Allow 127.0.0.1 and ::1 more than a quarter of the connections, for a proxy on this machine.",
 )
 @seal_options
 def command(path: Path, listen: Address, metrics: Address | None, exempt_loopback: bool, seal: Seal) -> None:
-    """Answer over HTTP: OCSP, revocation lists, certificates.
+    """Serve OCSP responses, CRLs and CA certificates over HTTP.
 
-    The paths are those that `ca init --url` writes into certificates: /ocsp, /crl/..., /ca/...; beside them
-    /health, and /metrics on an address of its own. Prints `listening on HOST:PORT` on standard error when it is
-    ready, and then `metrics on HOST:PORT`. SIGINT or SIGTERM end it.
+    The paths are those that `ca init --url` writes into certificates: /ocsp, /crl/..., /ca/...; also /health, and
+    /metrics on a separate address. Prints `listening on HOST:PORT` on standard error when it is ready, and then
+    `metrics on HOST:PORT`. SIGINT or SIGTERM end it.
     """
     from bothways.ca_server.app import applications
     from bothways.ca_server.server import serve

@@ -23,9 +23,9 @@ from bothways.cli.options import FILE
 @certificate_options
 @seal_options
 def command(path: Path, request: str, wanted: Wanted, holder: Holder, handout: Handout, seal: Seal) -> None:
-    """Issue a certificate for a signing REQUEST: NAME.pem.
+    """Issue a certificate for a certificate signing REQUEST (CSR): NAME.pem.
 
-    Of what it asks for, the names are taken, or those that are given here in their place.
+    Only the names are taken from the request; names given as options replace them.
     """
     terms = wanted.terms()
     handout = handout.ready(".pem")

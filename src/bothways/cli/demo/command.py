@@ -33,13 +33,16 @@ from bothways.ladder.report import error_facts
     "--json", "as_json", is_flag=True, help="One JSON object for each step and scene, on standard output."
 )
 @click.option(
-    "--classic", "dated", is_flag=True, help="The flow of TLS 1.2 with RSA key transport alone, step by step."
+    "--classic",
+    "dated",
+    is_flag=True,
+    help="Only the handshake of TLS 1.2 with RSA key transport, step by step.",
 )
 @ladder_option("The mutual handshake, or with --classic the classic one,")
 def command(as_json: bool, dated: bool, picture: LadderFile | None) -> int:
     """Show a mutual TLS handshake over real sockets step by step, then handshakes that are refused, and why.
 
-    Nothing is written to disk but what --ladder asks for. The exit status is 0 if both handshakes succeed and
+    Nothing is written to disk except the file of --ladder. The exit status is 0 if both handshakes succeed and
     every scene is refused as it should be.
     """
     if picture is not None:
