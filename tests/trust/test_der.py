@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.trust.der import element, elements, encoded, expect_element
+from bothways.trust.der import element, elements, encoded, expect_element, extension_value, extensions_in
 
 
 def test_short_and_long_lengths_are_read():
@@ -56,3 +56,51 @@ def test_what_is_encoded_is_read_again(size):
     """X.690 10.1: the length stands in as few bytes as it needs."""
     data = encoded(0x04, bytes(size))
     assert element(data, 0, len(data)) == (0x04, len(data) - size, len(data))
+
+
+KEY_USAGE, OWN = bytes.fromhex("551d0f"), bytes.fromhex("2a0304")
+EXTENSIONS = b"".join(
+    encoded(0x30, encoded(0x06, identifier), *critical, encoded(0x04, value))
+    for identifier, critical, value in (
+        (OWN, (), b"one"),
+        (KEY_USAGE, (b"\1\1\xff",), b"two"),
+        (OWN, (), b"three"),
+    )
+)
+
+
+def test_extensions_are_walked_with_their_criticality():
+    """RFC 5280 4.1."""
+    found = list(extensions_in(EXTENSIONS, 0, len(EXTENSIONS)))
+    assert found == [(OWN, False, b"one"), (KEY_USAGE, True, b"two"), (OWN, False, b"three")]
+
+
+def test_one_extension_is_found_and_no_other_looked_into():
+    """What an extension holds is not taken for the identifier of another."""
+    hidden = encoded(0x30, encoded(0x06, OWN), encoded(0x04, encoded(0x06, KEY_USAGE) + b"\4\1x"))
+    data = hidden + encoded(0x30, b"anything") + EXTENSIONS
+    assert extension_value(data, 0, len(data), KEY_USAGE) == b"two"
+    assert extension_value(data, len(hidden), len(data), OWN) == b"one"
+    with pytest.raises(ValueError, match="is not there"):
+        extension_value(data, 0, len(data), b"\x2a")
+
+
+@pytest.mark.parametrize(
+    ("damaged", "problem"),
+    [
+        (encoded(0x31, encoded(0x06, OWN), b"\4\0"), "no extension at byte 0"),
+        (encoded(0x30, encoded(0x04, OWN), b"\4\0"), "no extension at byte 2"),
+        (encoded(0x30, encoded(0x06, OWN), b"\1\1\0", b"\4\0"), "no extension value at byte 7"),
+        (encoded(0x30, encoded(0x06, OWN), b"\1\1\1", b"\4\0"), "no extension value at byte 7"),
+        (encoded(0x30, encoded(0x06, OWN), b"\4\0", b"\4\0"), "bytes follow the extension's value at byte 9"),
+        (encoded(0x30, encoded(0x06, OWN), b"\4\1"), "runs past the end"),
+        (encoded(0x30, encoded(0x06, OWN)), "cut off"),
+    ],
+)
+def test_an_extension_that_is_no_strict_der_is_a_value_error(damaged, problem):
+    """X.690 11: criticality is written where it is TRUE, as 255, and nowhere else; nothing follows the value."""
+    with pytest.raises(ValueError, match=problem):
+        list(extensions_in(damaged, 0, len(damaged)))
+    if damaged.startswith(b"\x30") and encoded(0x06, OWN) in damaged:
+        with pytest.raises(ValueError, match=problem):
+            extension_value(damaged, 0, len(damaged), OWN)

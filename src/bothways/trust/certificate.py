@@ -6,7 +6,7 @@ Judges nothing: what cannot be read is an EncodingError.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
@@ -28,6 +28,7 @@ from bothways.trust.der import (
     element,
     elements,
     expect_element,
+    extension_value,
     extensions_in,
 )
 from bothways.trust.distinguished_names import (
@@ -211,12 +212,7 @@ class ParsedCertificate:
     def _read(self) -> Loaded:
         attempt("subjectPublicKeyInfo", check_key_algorithm, self.spki)
         certificate = open_certificate(self.der)
-        area = self.der[slice(*self._extensions_at)]
-        attempt("extensions", check_number_of_elements, area)
-        extensions: Extensions = {}
-        if area:
-            structure = Structure.CERTIFICATE
-            extensions = read_needed(lambda: certificate.extensions, area, structure, _READ_BY_PARSER)
+        extensions = self._read_extensions(certificate)
         self._check_names()
         return Loaded(
             certificate,
@@ -228,14 +224,27 @@ class ParsedCertificate:
             self._own_reading(extensions, NameConstraints.oid, subtrees_in),
         )
 
+    def _read_extensions(self, certificate: Certificate) -> Extensions:
+        area = self.der[slice(*self._extensions_at)]
+        if not area:
+            return {}
+        attempt("extensions", check_number_of_elements, len(area), self._raw_values)
+        return read_needed(lambda: certificate.extensions, area, Structure.CERTIFICATE, _READ_BY_PARSER)
+
     def _own_reading(
         self, extensions: Extensions, oid: ObjectIdentifier, read: Callable[[bytes], V]
     ) -> V | None:
         """Read an extension of `_READ_HERE` from its bytes; None where it is absent."""
         if oid not in extensions:
             return None
-        _, value = attempt("extensions", self.raw_extensions.__getitem__, _READ_HERE[oid])
-        return attempt(name_of(oid), read, value)
+        return attempt(name_of(oid), read, attempt("extensions", self._value, _READ_HERE[oid]))
+
+    def _value(self, identifier: bytes) -> bytes:
+        """Return the value of an extension that is there, without taking the others apart for it."""
+        if self._raw_extensions is not None:
+            return self._raw_extensions[identifier][1]
+        start, stop = expect_element(self.der, *self._extensions_at, SEQUENCE, "extensions")
+        return extension_value(self.der, start, stop, identifier)
 
     def _check_names(self) -> None:
         """See that subject and issuer are names; `cryptography`'s own reading of them is not needed."""
@@ -262,7 +271,8 @@ class ParsedCertificate:
     @property
     def extensions_octets(self) -> int:
         """How much its extensions count where reading is paid for, see `precheck.octets_to_read`."""
-        return octets_to_read(self.der[slice(*self._extensions_at)])
+        at, end = self._extensions_at
+        return octets_to_read(end - at, self._raw_values)
 
     @property
     def x509(self) -> Certificate:
@@ -293,6 +303,9 @@ class ParsedCertificate:
         if self._raw_extensions is None:
             self._raw_extensions = self._walk_extensions()
         return self._raw_extensions
+
+    def _raw_values(self) -> Iterator[tuple[bytes, bytes]]:
+        return ((identifier, value) for identifier, (_, value) in self.raw_extensions.items())
 
     def _walk_extensions(self) -> Mapping[bytes, tuple[bool, bytes]]:
         at, end = self._extensions_at

@@ -23,7 +23,7 @@ from bothways.trust.der import SEQUENCE, element, encoded, expect_element
 from bothways.trust.distinguished_names import normal, normal_relatives, spelled
 from bothways.trust.extensions import Structure, area_in, by_identifier, read_extensions, unread_in
 from bothways.trust.parsing import attempt, name_der, open_crl
-from bothways.trust.precheck import check_number_of_elements
+from bothways.trust.precheck import check_number_of_elements, values_in
 from bothways.trust.signatures import algorithm_weakness, is_signature_of
 
 T = TypeVar("T", bound=x509.ExtensionType)
@@ -94,7 +94,7 @@ class CRL:
         self.this_update = crl.last_update_utc
         self.next_update = crl.next_update_utc
         area = area_in(self._parts.header, Structure.CRL)
-        check_number_of_elements(area)
+        check_number_of_elements(len(area), lambda: values_in(area))
         found = read_extensions(lambda: crl.extensions, area, Structure.CRL)
         extensions = by_identifier(found)
         self.unread = unread_in(found)

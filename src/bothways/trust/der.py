@@ -17,24 +17,30 @@ _CRITICAL = bytes.fromhex("0101ff")
 
 def element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
     """Return tag, start and end of the content of the element at `at` (X.690 10.1)."""
-    if end - at < 2:
+    start = at + 2
+    if start > end:
         raise ValueError(f"an element is cut off at byte {at}")
-    tag = data[at]
+    tag, length = data[at], data[at + 1]
     if tag & 0x1F == 0x1F:
         raise ValueError(f"a tag of several bytes at byte {at}")
-    length = data[at + 1]
-    start = at + 2
     if length >= 0x80:
-        size = length & 0x7F
-        if not 1 <= size <= 4 or end - start < size:
-            raise ValueError(f"no definite length at byte {at + 1}")
-        length = int.from_bytes(data[start : start + size], "big")
-        start += size
-        if length < 0x80 or length >> (8 * (size - 1)) == 0:
-            raise ValueError(f"a length in more bytes than it needs at byte {at + 1}")
-    if length > end - start:
+        start, length = _long_length(data, at + 1, end)
+    stop = start + length
+    if stop > end:
         raise ValueError(f"a length of {length} at byte {at} runs past the end")
-    return tag, start, start + length
+    return tag, start, stop
+
+
+def _long_length(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """Return where the content begins and how long it is, by a length of several bytes at `at` (X.690 8.1.3.5)."""
+    start = at + 1
+    size = data[at] & 0x7F
+    if not 1 <= size <= 4 or end - start < size:
+        raise ValueError(f"no definite length at byte {at}")
+    length = int.from_bytes(data[start : start + size], "big")
+    if length < 0x80 or length >> (8 * (size - 1)) == 0:
+        raise ValueError(f"a length in more bytes than it needs at byte {at}")
+    return start + size, length
 
 
 def elements(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
@@ -47,6 +53,11 @@ def elements(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, in
 
 def expect_element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, int]:
     """Return start and end of the content of the element at `at`, which must have `tag`."""
+    start = at + 2
+    if start <= end and data[at] == tag and data[at + 1] < 0x80:  # as are nearly all
+        stop = start + data[at + 1]
+        if stop <= end:
+            return start, stop
     got, start, stop = element(data, at, end)
     if got != tag:
         raise ValueError(f"no {what} at byte {at}")
@@ -55,16 +66,32 @@ def expect_element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple
 
 def extensions_in(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bool, bytes]]:
     """Walk over the extensions between `at` and `end`: identifier, criticality, value (RFC 5280 4.1)."""
-    for tag, begin, start, stop in elements(data, at, end):
+    while at < end:
+        tag, start, stop = element(data, at, end)
         if tag != SEQUENCE:
-            raise ValueError(f"no extension at byte {begin}")
-        first, last = expect_element(data, start, stop, OBJECT_IDENTIFIER, "extension")
-        critical = data[last : last + len(_CRITICAL)] == _CRITICAL
+            raise ValueError(f"no extension at byte {at}")
+        tag, first, last = element(data, start, stop)
+        if tag != OBJECT_IDENTIFIER:
+            raise ValueError(f"no extension at byte {start}")
+        critical = data.startswith(_CRITICAL, last, stop)
         place = last + len(_CRITICAL) if critical else last
-        value, value_end = expect_element(data, place, stop, OCTET_STRING, "extension value")
-        if value_end != stop:
-            raise ValueError(f"bytes follow the extension's value at byte {value_end}")
-        yield data[first:last], critical, data[value:value_end]
+        tag, value, at = element(data, place, stop)
+        if tag != OCTET_STRING:
+            raise ValueError(f"no extension value at byte {place}")
+        if at != stop:
+            raise ValueError(f"bytes follow the extension's value at byte {at}")
+        yield data[first:last], critical, data[value:at]
+
+
+def extension_value(data: bytes, at: int, end: int, identifier: bytes) -> bytes:
+    """Return the value of the first extension between `at` and `end` with an identifier, and look into no other."""
+    wanted = bytes((OBJECT_IDENTIFIER, len(identifier))) + identifier
+    while at < end:
+        _, start, stop = element(data, at, end)
+        if data.startswith(wanted, start, stop):
+            return next(extensions_in(data, at, stop))[2]
+        at = stop
+    raise ValueError("an extension is not there")
 
 
 def encoded(tag: int, *content: bytes) -> bytes:

@@ -205,8 +205,8 @@ def read_needed(
     if found is None:
         return by_identifier(_needed_alone(area, structure, needed))
     extensions = {each.oid: each for each in found}
-    is_plain = _OWN_CHECKS.keys().isdisjoint(extensions) and _EMPTY_VALUE not in area
-    if len(extensions) == len(found) and is_plain:
+    has_empty = _EMPTY_VALUE in area and not _NEVER_EMPTY.keys().isdisjoint(extensions)
+    if len(extensions) == len(found) and not has_empty and _OWN_CHECKS.keys().isdisjoint(extensions):
         return extensions
     return by_identifier(_readable(map(_seen, found), needed))
 

@@ -5,7 +5,7 @@ Whoever connects chooses the certificate, so each look is one walk over the octe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from bothways.trust.der import SEQUENCE, element, elements, expect_element, extensions_in
@@ -42,51 +42,58 @@ _OCTETS_A_NAME = 8
 _OCTETS_AN_ADDRESS = 24
 
 
-def check_number_of_elements(area: bytes) -> None:
+Values = Iterable[tuple[bytes, bytes]]
+
+
+def check_number_of_elements(octets: int, values: Callable[[], Values]) -> None:
     """See that what extensions hold is not so much and so short that to keep it takes many times its size.
 
-    area: the DER of a list of extensions.  Raises EncodingError, or ValueError for what is no such list.
+    octets: how long they are together.  values: returns the identifier and the value of each; not asked where they
+    are short.  Raises EncodingError, or what `values` raises.
     """
-    if len(area) < _MANY_OCTETS:
+    if octets < _MANY_OCTETS:
         return
     size, count = 0, 0.0
-    for identifier, value in _values(area):
+    for identifier, value in _taken_apart(values()):
         size += len(value)
-        count += _count(value, len(area)).elements
+        count += _count(value, octets).elements
         if count * _OCTETS_AN_ELEMENT <= size + _MANY_OCTETS and identifier == ALTERNATIVE_NAMES:
             count += sum(1 for _ in _elements(value)) / 2  # read twice, by the parser and by ourselves
     if count * _OCTETS_AN_ELEMENT > size + _MANY_OCTETS:
         raise EncodingError("extensions", f"too many elements in {size} bytes")
 
 
-def octets_to_read(area: bytes) -> int:
+def octets_to_read(octets: int, values: Callable[[], Values]) -> int:
     """Return for how many octets a list of extensions counts where reading is paid for.
 
     It is their length, but that long alternative names take hardly more time than short ones, and addresses take
-    more than they are long. What will be refused when it is read counts whole.
+    more than they are long. What will be refused when it is read counts whole, so that ValueError of `values` does.
+    Arguments are those of `check_number_of_elements`.
     """
-    octets = len(area)
     if octets < _MANY_OCTETS:
         return octets
+    counted = octets
     try:
-        for identifier, value in _values(area):
-            found = _count(value, len(area))
+        for identifier, value in _taken_apart(values()):
+            found = _count(value, octets)
             if found.elements * _OCTETS_AN_ELEMENT > len(value) + _MANY_OCTETS:
-                return len(area)
-            octets += _OCTETS_AN_ADDRESS * found.addresses
+                return octets
+            counted += _OCTETS_AN_ADDRESS * found.addresses
             if identifier == ALTERNATIVE_NAMES and len(value) >= _MANY_OCTETS:
-                octets -= _surplus(value)
+                counted -= _surplus(value)
     except ValueError:
-        return len(area)
-    return octets
+        return octets
+    return counted
 
 
-def _values(area: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield identifier and value of each extension that is taken apart."""
+def values_in(area: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield identifier and value of each extension in the DER of a list of them. Raises ValueError."""
     start, end = expect_element(area, 0, len(area), SEQUENCE, "extensions")
-    for identifier, _, value in extensions_in(area, start, end):
-        if identifier in _TAKEN_APART:
-            yield identifier, value
+    return ((identifier, value) for identifier, _, value in extensions_in(area, start, end))
+
+
+def _taken_apart(values: Values) -> Values:
+    return (each for each in values if each[0] in _TAKEN_APART)
 
 
 class _Count(NamedTuple):

@@ -74,19 +74,20 @@ class PSSBinding(NamedTuple):
 
 def check_key_algorithm(spki: bytes) -> None:
     """Raise ValueError for a key of a kind that is not read, before it is, or on a curve without a name."""
-    algorithm, parameters = _algorithm(spki)
+    start, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
+    at, stop = expect_element(spki, start, end, SEQUENCE, "algorithm")
+    first, last = expect_element(spki, at, stop, OBJECT_IDENTIFIER, "algorithm")
+    algorithm = spki[first:last]
     if algorithm not in _ALGORITHMS:
         raise ValueError("a key of a kind that we do not know")
     if algorithm == _EC:
-        if parameters[:1] != bytes([OBJECT_IDENTIFIER]):
+        if last == stop or spki[last] != OBJECT_IDENTIFIER:
             raise ValueError("an elliptic curve that is not given by its name")
-        _check_point(spki)
+        _check_point(spki, stop, end)
 
 
-def _check_point(spki: bytes) -> None:
+def _check_point(spki: bytes, at: int, end: int) -> None:
     """Raise ValueError for a point that is neither uncompressed nor compressed; hybrid is no form (RFC 5480 2.2)."""
-    start, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
-    at = element(spki, start, end)[2]
     first, last = expect_element(spki, at, end, BIT_STRING, "subjectPublicKey")
     if spki[first : first + 1] != b"\0" or spki[first + 1 : min(first + 2, last)] not in _POINT_FORMS:
         raise ValueError("a point of an elliptic curve in a form that keys do not have")

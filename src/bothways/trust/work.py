@@ -97,22 +97,22 @@ class WorkBudget:
         step = max(costs, key=costs.__getitem__, default=Step.CERTIFICATE)
         return step, int(self.spent.get(step, 0))
 
-    def spend(self, step: Step, count: float = 1) -> None:
-        """Pay for `count` steps before they are taken, or raise OutOfWork."""
-        microseconds, octets, _ = step.price
-        self._pay(step, count, microseconds * count, octets * count)
+    def spend(self, step: Step, count: float = 1, price: Price | None = None) -> None:
+        """Pay for `count` steps before they are taken, or raise OutOfWork.
+
+        price: of one of them, where it is not that of its kind.
+        """
+        microseconds, octets, _ = price or step.price
+        left, room = self.left - microseconds * count, self.room - octets * count
+        if left < 0 or room < 0:
+            raise OutOfWork(step)
+        self.left, self.room = left, room
+        self.spent[step] = self.spent.get(step, 0) + count
 
     def spend_signature(self, key: CertificatePublicKeyTypes, signed_octets: int) -> None:
         """Pay for checking one signature of `key` over so many octets, or raise OutOfWork."""
-        self._pay(Step.SIGNATURE, 1, signature_price(key), 0)
+        self.spend(Step.SIGNATURE, price=Price(signature_price(key), 0, Step.SIGNATURE.unit))
         self.spend(Step.HASHED_KIB, signed_octets / 1024)
-
-    def _pay(self, step: Step, count: float, microseconds: float, octets: float) -> None:
-        if microseconds > self.left or octets > self.room:
-            raise OutOfWork(step)
-        self.left -= microseconds
-        self.room -= octets
-        self.spent[step] = self.spent.get(step, 0) + count
 
 
 _CURVE_PRICES = {"secp256r1": 60.0, "secp384r1": 400.0, "secp521r1": 400.0}
