@@ -33,14 +33,14 @@ def element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
 
 def _long_length(data: bytes, at: int, end: int) -> tuple[int, int]:
     """Return where the content begins and how long it is, by a length of several bytes at `at` (X.690 8.1.3.5)."""
-    start = at + 1
     size = data[at] & 0x7F
-    if not 1 <= size <= 4 or end - start < size:
+    start = at + 1 + size
+    if not 1 <= size <= 4 or start > end:
         raise ValueError(f"no definite length at byte {at}")
-    length = int.from_bytes(data[start : start + size], "big")
-    if length < 0x80 or length >> (8 * (size - 1)) == 0:
+    length = int.from_bytes(data[at + 1 : start], "big")
+    if length < 0x80 or data[at + 1] == 0:
         raise ValueError(f"a length in more bytes than it needs at byte {at}")
-    return start + size, length
+    return start, length
 
 
 def elements(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
