@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bothways.diagnosis.failure import explain_failure, failure_of
     from bothways.errors import (
         ConfigError,
         InternalError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from bothways.trust.credentials import Credentials
 else:
     _HOMES = {
+        "bothways.diagnosis.failure": "explain_failure failure_of",
         "bothways.errors": ("ConfigError InternalError PeerAlert PeerFault TLSError Truncated UsageError"),
         "bothways.faults": "Fault",
         "bothways.iana": "Alert",
@@ -88,4 +90,6 @@ __all__ = [
     "TrustStore",
     "UsageError",
     "Warned",
+    "explain_failure",
+    "failure_of",
 ]

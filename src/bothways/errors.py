@@ -18,7 +18,12 @@ LOG_LIMIT = 2000  # characters of an error in a log
 
 
 class TLSError(Exception):
-    """Base of every error that bothways raises on purpose."""
+    """Base of every error that bothways raises on purpose.
+
+    `situation` is what `bothways.explain_failure` goes by beside the error itself, where somebody watched.
+    """
+
+    situation: object = None
 
 
 class PeerFault(TLSError):
@@ -137,7 +142,7 @@ class UsageError(TLSError):
     """The caller called wrongly, such as sending on a closed connection. Never caused by a peer's bytes."""
 
 
-class ConfigError(TLSError):
+class ConfigError(TLSError, ValueError):
     """A configuration, a file or a credential cannot work; raised when it is made, never in a handshake."""
 
 

@@ -41,6 +41,9 @@ PUBLIC = {
     "TLSError",
     "Truncated",
     "UsageError",
+    # what a failure means, whatever a library made of it
+    "explain_failure",
+    "failure_of",
 }
 
 # what judges without TLS, by `bothways.trust`
