@@ -20,6 +20,8 @@ ROWS = (
     ("describe", "ca", "fetch", "places"),
     ("diagnosis",),
     ("net", "aio"),
+    ("adapters",),
+    ("ssl",),
     ("ladder",),
     ("doctor", "gateway", "http", "ca_server", "testing"),
     ("cli",),

@@ -8,6 +8,13 @@ from architecture.sources import ROOT, SOURCE
 
 # Modules whose tests are others, and which.
 ELSEWHERE = {
+    "adapters/bare_socket.py": "adapters/test_ssl_socket.py",
+    "adapters/carrier.py": "adapters/test_ssl_socket.py",
+    "adapters/conversation.py": "adapters/test_ssl_object.py",
+    "adapters/loading.py": "adapters/test_context.py",
+    "adapters/refused_settings.py": "adapters/test_context.py",
+    "adapters/refusing.py": "adapters/test_ssl_socket.py",
+    "ssl.py": "adapters/test_context.py",
     "__init__.py": "architecture/test_public_names.py",
     "__main__.py": "cli/test_main.py",
     "cli/ca/init.py": "cli/ca/test_init.py",

@@ -49,6 +49,11 @@ class Pipe:
         self._handshake_ends: float | None = None
 
     @property
+    def has_unsent(self) -> bool:
+        """Whether something waits that the peer, or a time limit, has not let go out yet."""
+        return bool(self._outgoing)
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more will come."""
         status = self.driver.status
@@ -57,9 +62,13 @@ class Pipe:
     # -- the handshake -----------------------------------------------------------------------------------
 
     def shake_hands(self, timeout: float | None) -> None:
-        """Do the handshake, or leave its failure in the status; raise `TimeoutError` when that much time is over."""
+        """Do the handshake, or leave its failure in the status; raise `TimeoutError` when that much time is over.
+
+        timeout: seconds; 0 takes it as far as what came allows, but for answers of our own, and may be repeated.
+        """
         status = self.driver.status
-        ours = self._handshake_ends = deadline_in(timeout)
+        ours = deadline_in(timeout)
+        self._handshake_ends = ours if timeout else None
         self._collect_and_flush()
         while not status.established and status.failure is None:
             theirs = self._engine_deadline()

@@ -1,0 +1,273 @@
+"""Every attribute and setter that a context inherits from `ssl`: told as it is here, and never a way to less.
+
+A value that says what holds anyway is taken; every other is refused by a ConfigError that names what to do instead.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any, NamedTuple, NoReturn
+
+from bothways.errors import ConfigError
+from bothways.roles import Version
+from bothways.tls.config import ClientConfig, ServerConfig
+from bothways.tls.handshake.settings import Negotiation
+
+# What holds whether anybody asks for it or not, as options of OpenSSL; and what changes nothing here.
+_HOLDS = (
+    ssl.OP_NO_SSLv2
+    | ssl.OP_NO_SSLv3
+    | ssl.OP_NO_TLSv1
+    | ssl.OP_NO_TLSv1_1
+    | ssl.OP_NO_COMPRESSION
+    | ssl.OP_NO_RENEGOTIATION
+    | ssl.OP_SINGLE_DH_USE
+    | ssl.OP_SINGLE_ECDH_USE
+)
+_MEANS_NOTHING = (
+    ssl.OP_ALL
+    | ssl.OP_CIPHER_SERVER_PREFERENCE
+    | ssl.OP_NO_TICKET
+    | getattr(ssl, "OP_ENABLE_MIDDLEBOX_COMPAT", 0)
+    | getattr(ssl, "OP_ENABLE_KTLS", 0)
+)
+_BY_VERSION = {Version.TLS12: ssl.OP_NO_TLSv1_2, Version.TLS13: ssl.OP_NO_TLSv1_3}
+_TLS_VERSIONS = {Version.TLS12: ssl.TLSVersion.TLSv1_2, Version.TLS13: ssl.TLSVersion.TLSv1_3}
+_LOWEST = (
+    ssl.TLSVersion.MINIMUM_SUPPORTED,
+    ssl.TLSVersion.SSLv3,
+    ssl.TLSVersion.TLSv1,
+    ssl.TLSVersion.TLSv1_1,
+)
+_CRL_CHECKS = ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_CRL_CHECK_CHAIN
+_VERIFIES = ssl.VERIFY_X509_TRUSTED_FIRST | getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0)
+
+
+def refuse(what: str, why: str) -> NoReturn:
+    """Refuse to change something of a context."""
+    raise ConfigError(f"{what}: {why}")
+
+
+class Facts(NamedTuple):
+    """What the attributes of a context are made of."""
+
+    is_server: bool
+    offer: Negotiation
+    verify_mode: ssl.VerifyMode
+    checks_revocation: bool
+    is_shown_later: bool
+
+
+def facts_of(config: ClientConfig | ServerConfig) -> Facts:
+    """Return what the attributes of a context with this configuration are made of."""
+    settings = config.settings
+    trust = settings.trust
+    mode = ssl.CERT_NONE
+    if trust is not None:
+        mode = ssl.CERT_REQUIRED if trust.requires_certificate else ssl.CERT_OPTIONAL
+    return Facts(
+        isinstance(config, ServerConfig),
+        settings.negotiation,
+        mode,
+        trust is not None and trust.revocation is not None,
+        settings.identity.is_shown_later,
+    )
+
+
+class Attributes(ssl.SSLContext):
+    """The attributes of a context that are made of its configuration, told by `_facts`."""
+
+    @property
+    def _facts(self) -> Facts:
+        raise NotImplementedError
+
+    def _require_certificates(self) -> bool:
+        """Have clients need a certificate, where that may still be said; False where it may not."""
+        return False
+
+    # -- how peers are verified ------------------------------------------------------------------------
+
+    @property
+    def verify_mode(self) -> ssl.VerifyMode:
+        """Whether the peer must have a certificate. Of a client always CERT_REQUIRED, and never set to less."""
+        return self._facts.verify_mode
+
+    @verify_mode.setter
+    def verify_mode(self, value: int) -> None:
+        if value == ssl.CERT_NONE:
+            refuse("verify_mode", "CERT_NONE would take any peer; nothing here makes unverified connections")
+        if value != self.verify_mode and not (value == ssl.CERT_REQUIRED and self._require_certificates()):
+            refuse("verify_mode", "the configuration says whether peers need a certificate (client_auth=...)")
+
+    @property
+    def check_hostname(self) -> bool:
+        """Whether the server's name is checked: always, by whoever is a client."""
+        return not self._facts.is_server
+
+    @check_hostname.setter
+    def check_hostname(self, value: bool) -> None:
+        if not value:
+            refuse("check_hostname", "a server that may have any name is nobody; the name is always checked")
+        if self._facts.is_server:
+            refuse("check_hostname", "clients have no host names that could be checked")
+
+    @property
+    def hostname_checks_common_name(self) -> bool:
+        """Whether a common name stands for a server: never (RFC 9525)."""
+        return False
+
+    @hostname_checks_common_name.setter
+    def hostname_checks_common_name(self, value: bool) -> None:
+        if value:
+            refuse("hostname_checks_common_name", "a common name stands for no server (RFC 9525)")
+
+    @property
+    def _host_flags(self) -> int:  # type: ignore[override, unused-ignore]
+        """What OpenSSL would do with names: nothing here goes by it."""
+        return getattr(ssl._ssl, "HOSTFLAG_NEVER_CHECK_SUBJECT", 0)  # type: ignore[attr-defined]
+
+    @_host_flags.setter
+    def _host_flags(self, value: int) -> None:
+        refuse("_host_flags", "names are checked by RFC 9525, and nothing else")
+
+    @property
+    def verify_flags(self) -> ssl.VerifyFlags:
+        """How paths are built, in OpenSSL's words: an anchor ends a path, be it a root or not."""
+        checks = _CRL_CHECKS if self._facts.checks_revocation else 0
+        return ssl.VerifyFlags(_VERIFIES | checks)
+
+    @verify_flags.setter
+    def verify_flags(self, value: int) -> None:
+        if value & ~self.verify_flags:
+            refuse(
+                "verify_flags",
+                "the configuration says how peers are verified (revocation=..., TrustStore(profile=...))",
+            )
+        if self.verify_flags & _CRL_CHECKS & ~value:
+            refuse("verify_flags", "revocation is checked as the configuration says")
+
+    @property
+    def post_handshake_auth(self) -> bool:
+        """Whether servers of TLS 1.3 may ask a client for its certificate after the handshake."""
+        return self._facts.is_shown_later
+
+    @post_handshake_auth.setter
+    def post_handshake_auth(self, value: bool) -> None:
+        if bool(value) != self.post_handshake_auth:
+            refuse("post_handshake_auth", "say so in ClientConfig(post_handshake_auth=...)")
+
+    # -- what is spoken --------------------------------------------------------------------------------
+
+    @property
+    def minimum_version(self) -> ssl.TLSVersion:
+        """The oldest version of TLS that is spoken."""
+        return _TLS_VERSIONS[min(self._facts.offer.versions)]
+
+    @minimum_version.setter
+    def minimum_version(self, value: int) -> None:
+        if value not in (self.minimum_version, *_LOWEST) and not 0 < value < self.minimum_version:
+            refuse("minimum_version", "say so in the configuration: versions=('1.3',)")
+
+    @property
+    def maximum_version(self) -> ssl.TLSVersion:
+        """The newest version of TLS that is spoken."""
+        return _TLS_VERSIONS[max(self._facts.offer.versions)]
+
+    @maximum_version.setter
+    def maximum_version(self, value: int) -> None:
+        highest = (self.maximum_version, ssl.TLSVersion.MAXIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_3)
+        if value not in highest:
+            refuse("maximum_version", "say so in the configuration: versions=('1.2',)")
+
+    @property
+    def options(self) -> ssl.Options:
+        """What holds for every connection, as options of OpenSSL."""
+        spoken = self._facts.offer.versions
+        return ssl.Options(
+            _HOLDS | ssl.OP_ALL | sum(bit for version, bit in _BY_VERSION.items() if version not in spoken)
+        )
+
+    @options.setter
+    def options(self, value: int) -> None:
+        holds = self.options & ~_MEANS_NOTHING
+        missing, more = holds & ~value, value & ~(holds | _MEANS_NOTHING)
+        if missing:
+            refuse("options", f"{ssl.Options(missing)!r} cannot be taken back")
+        if more:
+            refuse(
+                "options", f"{ssl.Options(more)!r} is not known here; the configuration says what is spoken"
+            )
+
+    @property
+    def protocol(self) -> Any:  # type: ignore[override, unused-ignore]
+        """Whether this context is for clients or for servers."""
+        return ssl.PROTOCOL_TLS_SERVER if self._facts.is_server else ssl.PROTOCOL_TLS_CLIENT
+
+    @property
+    def security_level(self) -> int:  # type: ignore[override]
+        """OpenSSL's level of what is held here: keys of 112 bits of strength and more."""
+        return 2
+
+    @property
+    def num_tickets(self) -> int:
+        """How many session tickets a server sends."""
+        return 0
+
+    @num_tickets.setter
+    def num_tickets(self, value: int) -> None:
+        if value != 0:
+            refuse("num_tickets", "no session tickets are sent")
+
+    # -- hooks -----------------------------------------------------------------------------------------
+
+    @property
+    def keylog_filename(self) -> Any:
+        """No file: keys are written by whoever takes them (`insecure_keylog` of the configuration)."""
+        return None
+
+    @keylog_filename.setter
+    def keylog_filename(self, value: object) -> None:
+        if value is not None:
+            refuse("keylog_filename", "give the configuration a function: insecure_keylog=...")
+
+    @property
+    def sni_callback(self) -> Any:
+        """None: a server chooses among its credentials by the name that is asked for."""
+        return None
+
+    @sni_callback.setter
+    def sni_callback(self, value: object) -> None:
+        if value is not None:
+            refuse("sni_callback", "give ServerConfig several credentials: the name asked for chooses")
+
+    @property
+    def _msg_callback(self) -> Any:
+        """None: whoever watches gives an observer to a connection of the engine."""
+        return None
+
+    @_msg_callback.setter
+    def _msg_callback(self, value: object) -> None:
+        if value is not None:
+            refuse("_msg_callback", "watch a connection of the engine by its observer")
+
+    @property
+    def sslobject_class(self) -> Any:
+        """The class of what `wrap_bio` makes."""
+        from bothways.adapters.ssl_object import SSLObject
+
+        return SSLObject
+
+    @sslobject_class.setter
+    def sslobject_class(self, value: object) -> None:
+        refuse("sslobject_class", "connections are made by bothways alone")
+
+    @property
+    def sslsocket_class(self) -> Any:
+        """The class of what `wrap_socket` makes."""
+        from bothways.adapters.ssl_socket import SSLSocket
+
+        return SSLSocket
+
+    @sslsocket_class.setter
+    def sslsocket_class(self, value: object) -> None:
+        refuse("sslsocket_class", "connections are made by bothways alone")

@@ -1,0 +1,173 @@
+"""What an `SSLSocket` runs over: its own descriptor, or another TLS connection; by the record, and never blocking
+where its user may not be blocked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import ssl
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from bothways.adapters.records import SocketRecords
+from bothways.net.carrier import CUT, READ_SIZE, deadline_in, left
+
+_AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
+_IS_POSIX = os.name == "posix"
+_AGAIN = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_plain = socket.socket
+
+
+class OwnCarrier:
+    """The descriptor of an SSLSocket, which closes it itself. Told of the end, it shuts both sides down."""
+
+    def __init__(self, owner: socket.socket) -> None:
+        self._owner = weakref.ref(owner)
+        self._records = SocketRecords()
+        self._over = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will pass."""
+        return self._over or self.fileno() < 0
+
+    def receive(self, seconds: float | None) -> bytes | None:
+        """Return the next record, or what there is of it at the end; as `Carrier.receive`."""
+        records = self._records
+        while True:
+            if record := records.take():
+                return record
+            data = self._read(seconds)
+            if data is None:
+                return None
+            if not data:
+                return records.rest()
+            records.put(data)
+
+    def send(self, data: memoryview, seconds: float | None) -> int:
+        """Send what there is room for, as `Carrier.send`."""
+        owner = self._socket()
+        deadline = deadline_in(seconds)
+        while True:
+            try:
+                return self._send(owner, data)
+            except _AGAIN:
+                if not self._wait(owner, left(deadline), writing=True):
+                    return 0
+
+    def rest(self) -> bytes:
+        """Return what was read and belongs to no record that was taken."""
+        return self._records.rest()
+
+    def end_sending(self) -> None:
+        """Shut the write side."""
+        self._shut(socket.SHUT_WR)
+
+    def end_receiving(self) -> None:
+        """Shut the read side."""
+        self._shut(socket.SHUT_RD)
+
+    def abort(self) -> None:
+        """Shut both sides; whoever waits is woken."""
+        self._shut(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let nothing more pass. The descriptor is its owner's to close."""
+        if not self._over:
+            self._over = True
+            self._shut(socket.SHUT_RDWR)
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 when it is closed."""
+        owner = self._owner()
+        return -1 if owner is None else owner.fileno()
+
+    def _socket(self) -> socket.socket:
+        owner = self._owner()
+        if owner is None:
+            raise BrokenPipeError("the socket is gone")
+        return owner
+
+    def _read(self, seconds: float | None) -> bytes | None:
+        owner = self._socket()
+        deadline = deadline_in(seconds)
+        while True:
+            try:
+                return self._receive(owner)
+            except _AGAIN:
+                if not self._wait(owner, left(deadline), writing=False):
+                    return None
+            except CUT:
+                return b""
+
+    def _receive(self, owner: socket.socket) -> bytes:
+        """Take what is there. A socket with a time limit would wait by itself, so it is read by its descriptor."""
+        if _AT_ONCE and owner.gettimeout() is None:
+            return _plain.recv(owner, READ_SIZE, _AT_ONCE)
+        if _IS_POSIX:
+            return os.read(owner.fileno(), READ_SIZE)
+        if not self._wait(owner, 0, writing=False):
+            raise BlockingIOError
+        return _plain.recv(owner, READ_SIZE)
+
+    def _send(self, owner: socket.socket, data: memoryview) -> int:
+        if _AT_ONCE and owner.gettimeout() is None:
+            return _plain.send(owner, data, _AT_ONCE)
+        if _IS_POSIX:
+            return os.write(owner.fileno(), data)
+        if not self._wait(owner, 0, writing=True):
+            raise BlockingIOError
+        return _plain.send(owner, data)
+
+    def _wait(self, owner: socket.socket, seconds: float | None, *, writing: bool) -> bool:
+        if owner.gettimeout() == 0:
+            seconds = 0
+        if owner.fileno() < 0:
+            return False
+        if not hasattr(select, "poll"):
+            mine = [owner]
+            return any(select.select([] if writing else mine, mine if writing else [], [], seconds))
+        waiter = select.poll()
+        waiter.register(owner, select.POLLOUT if writing else select.POLLIN)
+        return bool(waiter.poll(None if seconds is None else seconds * 1000))
+
+    def _shut(self, how: int) -> None:
+        owner = self._owner()
+        if owner is not None:
+            with contextlib.suppress(OSError):
+                _plain.shutdown(owner, how)
+
+
+class LayeredCarrier(OwnCarrier):
+    """Another TLS connection, or whatever has `recv`, `send` and `settimeout`: TLS within TLS.
+
+    Its own time limit is set for each call, and it is closed with the connection that runs over it.
+    """
+
+    def __init__(self, owner: socket.socket, below: Any) -> None:
+        super().__init__(owner)
+        self.below = below
+
+    def _receive(self, owner: socket.socket) -> bytes:
+        data: bytes = self._at_once(self.below.recv, READ_SIZE)
+        return data
+
+    def _send(self, owner: socket.socket, data: memoryview) -> int:
+        sent: int = self._at_once(self.below.send, data)
+        return sent
+
+    def _at_once(self, act: Callable[[Any], Any], argument: object) -> Any:
+        before = self.below.gettimeout()
+        self.below.settimeout(0)
+        try:
+            return act(argument)
+        except TimeoutError as late:
+            if late.errno is not None:
+                raise
+            raise BlockingIOError from None
+        finally:
+            with contextlib.suppress(OSError):
+                self.below.settimeout(before)

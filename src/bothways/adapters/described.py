@@ -1,0 +1,176 @@
+"""What `ssl` tells of a connection, told of one of ours: certificate, chain, cipher, version and the rest."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NoReturn
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bothways.adapters.conversation import Conversation
+from bothways.adapters.peercert import peer_cert
+from bothways.adapters.suites import bits_of, openssl_name, ssl_version
+from bothways.errors import ConfigError, UsageError
+from bothways.iana import CipherSuite
+from bothways.tls.events import Peer
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.parsing import attempt
+
+BINDINGS = ("tls-exporter", "tls-server-end-point", "tls-unique")
+EXPORTER_LABEL = "EXPORTER-Channel-Binding"  # RFC 9266 4
+_OLD_HASHES = ("md5", "sha1")
+
+
+class Described:
+    """Mixed into `SSLObject` and `SSLSocket`; `_talk` is the connection, None where there is none yet."""
+
+    _talk: Conversation | None
+
+    @property
+    def peer(self) -> Peer | None:
+        """Who the peer proved to be: names, path and verdict; None before that, and for an anonymous client."""
+        return None if self._talk is None else self._talk.peer
+
+    @property
+    def context(self) -> Any:
+        """The SSLContext that this connection was made by."""
+        return None if self._talk is None else self._talk.context
+
+    @context.setter
+    def context(self, context: object) -> None:
+        if context is not self.context:
+            raise ConfigError("context: a connection keeps the context that it was made by")
+
+    @property
+    def session(self) -> None:
+        """No session that could be given to another connection."""
+
+    @session.setter
+    def session(self, session: object) -> None:
+        if session is not None:
+            raise ConfigError("session: sessions of OpenSSL mean nothing here")
+
+    @property
+    def session_reused(self) -> bool:
+        """Whether an earlier session was resumed."""
+        return self._talk is not None and self._talk.driver.connection.resumed
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        """Return the peer's certificate: its contents as `ssl` tells them, or its DER; None where it has none.
+
+        Raises ValueError before the handshake is done.
+        """
+        talk = self._established()
+        if talk.peer is None:
+            return None
+        der = talk.peer.certificate.public_bytes(Encoding.DER)
+        return der if binary_form else peer_cert(der)
+
+    def get_verified_chain(self) -> list[bytes]:
+        """Return the path by which the peer was verified, in DER: from its certificate to the trust anchor."""
+        talk = self._established()
+        path = () if talk.peer is None else talk.peer.path
+        return [each.public_bytes(Encoding.DER) for each in path]
+
+    def get_unverified_chain(self) -> list[bytes]:
+        """Return the certificates as the peer sent them, in DER."""
+        return list(self._established().facts.situation().seen.chain or ())
+
+    def cipher(self) -> tuple[str, str, int] | None:
+        """Return the cipher suite: OpenSSL's name, the version of TLS that brought it, the bits of its key."""
+        talk = self._talk
+        suite = None if talk is None or not talk.status.established else talk.driver.connection.suite
+        return None if suite is None else (openssl_name(suite), ssl_version(suite), bits_of(suite))
+
+    def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
+        """Return the cipher suites that the client offers and we accept, in its order; None for a client."""
+        talk = self._talk
+        offer = None if talk is None or not talk.is_server else talk.facts.situation().seen.offer
+        if talk is None or offer is None:
+            return None
+        names = suite_names(talk, offer.suites)
+        return [(openssl_name(each), ssl_version(each), bits_of(each)) for each in names]
+
+    def compression(self) -> None:
+        """Nothing is ever compressed."""
+
+    def version(self) -> str | None:
+        """Return the version of TLS, such as "TLSv1.3"; None before the handshake is done."""
+        talk = self._talk
+        version = None if talk is None or not talk.status.established else talk.driver.connection.version
+        return None if version is None else f"TLSv{version}"
+
+    def group(self) -> str | None:
+        """Return the group of the key exchange."""
+        return None if self._talk is None else self._talk.driver.connection.group
+
+    def selected_alpn_protocol(self) -> str | None:
+        """Return the application protocol that was agreed, if any (RFC 7301)."""
+        return None if self._talk is None else self._talk.driver.connection.alpn
+
+    def selected_npn_protocol(self) -> None:
+        """NPN is not spoken."""
+        warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
+
+    def client_sigalg(self) -> str | None:
+        """Not told."""
+
+    def server_sigalg(self) -> str | None:
+        """Not told."""
+
+    def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
+        """Return what binds another protocol to this connection.
+
+        cb_type: "tls-exporter" (RFC 9266) or "tls-server-end-point" (RFC 5929 4). None before the handshake is done,
+        where the kind is undefined, and always for "tls-unique", which TLS 1.3 has not. Raises ValueError for others.
+        """
+        if cb_type not in BINDINGS:
+            raise ValueError(f"{cb_type} channel binding type not implemented")
+        talk = self._talk
+        if talk is None or not talk.status.established or cb_type == "tls-unique":
+            return None
+        if cb_type == "tls-server-end-point":
+            return end_point(server_certificate(talk))
+        try:
+            return talk.driver.connection.export(EXPORTER_LABEL, b"", 32)
+        except UsageError:  # without the extended main secret, or after the end
+            return None
+
+    def verify_client_post_handshake(self) -> NoReturn:
+        """Refuse: clients are asked in the handshake."""
+        raise ConfigError(
+            "verify_client_post_handshake: clients are asked for a certificate in the handshake"
+        )
+
+    def _established(self) -> Conversation:
+        if self._talk is None or not self._talk.status.established:
+            raise ValueError("handshake not done yet")
+        return self._talk
+
+
+def suite_names(talk: Conversation, offered: tuple[int, ...]) -> list[str]:
+    """Return the names of the suites offered that our configuration accepts."""
+    accepted = set(talk.config.settings.negotiation.suites)
+    return [CipherSuite(code).name for code in offered if code in accepted]
+
+
+def server_certificate(talk: Conversation) -> bytes | None:
+    """Return the server's certificate in DER, whichever side we are."""
+    if not talk.is_server:
+        return None if talk.peer is None else talk.peer.certificate.public_bytes(Encoding.DER)
+    shown = talk.facts.situation().seen.shown
+    return shown[0] if shown else None
+
+
+def end_point(der: bytes | None) -> bytes | None:
+    """Return the hash of a certificate that binds to it; None where its signature has no hash (RFC 5929 4.1)."""
+    if der is None:
+        return None
+    certificate = ParsedCertificate(der).x509
+    algorithm = attempt("signatureAlgorithm", lambda: certificate.signature_hash_algorithm)
+    if algorithm is None:
+        return None
+    digest = hashes.Hash(hashes.SHA256() if algorithm.name in _OLD_HASHES else algorithm)
+    digest.update(der)
+    return digest.finalize()

@@ -1,0 +1,161 @@
+"""Certificates as `ssl` tells them in `getpeercert()`: the same keys, names and texts, in the same order.
+
+What is told of a peer comes from a certificate that was verified; names by which OpenSSL calls attributes stand here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from bothways.oids import ATTRIBUTES
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.distinguished_names import attributes, dotted, string
+from bothways.trust.general_names import GeneralName, Kind, other_name
+
+REMEMBERED = 256
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+# OpenSSL's long names of attributes, where those are not what `oids` calls them.
+_LONG_NAMES = {
+    "2.5.4.3": "commonName",
+    "2.5.4.4": "surname",
+    "2.5.4.6": "countryName",
+    "2.5.4.7": "localityName",
+    "2.5.4.8": "stateOrProvinceName",
+    "2.5.4.9": "streetAddress",
+    "2.5.4.10": "organizationName",
+    "2.5.4.11": "organizationalUnitName",
+    "2.5.4.42": "givenName",
+    "2.5.4.98": "countryCode3c",
+    "2.5.4.99": "countryCode3n",
+    "0.9.2342.19200300.100.1.1": "userId",
+    "0.9.2342.19200300.100.1.3": "rfc822Mailbox",
+    "0.9.2342.19200300.100.1.25": "domainComponent",
+    "1.2.840.113549.1.9.14": "Extension Request",
+    "1.2.840.113549.1.9.15": "S/MIME Capabilities",
+    "1.3.6.1.4.1.311.2.1.14": "Microsoft Extension Request",
+    "1.3.6.1.4.1.311.60.2.1.1": "jurisdictionLocalityName",
+    "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionStateOrProvinceName",
+    "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionCountryName",
+}
+# And those that OpenSSL does not know.
+_UNNAMED = frozenset(
+    (
+        "2.5.4.83",
+        "1.2.643.100.4",
+        "1.3.6.1.4.1.311.13.2.1",
+        "1.3.6.1.4.1.311.13.2.2",
+        "1.3.6.1.4.1.311.13.2.3",
+        "1.3.6.1.4.1.311.21.20",
+    )
+)
+_NAMED_VALUES = {
+    "1.3.6.1.5.5.7.8.9": "SmtpUTF8Mailbox:",
+    "1.3.6.1.5.5.7.8.5": "XmppAddr:",
+    "1.3.6.1.5.5.7.8.7": "SRVName:",
+    "1.3.6.1.4.1.311.20.2.3": "UPN:",
+    "1.3.6.1.5.5.7.8.8": "NAIRealm:",
+}
+_TEXT_KINDS = {Kind.EMAIL: "email", Kind.DNS: "DNS", Kind.URI: "URI"}
+_STRING_TAGS = frozenset((0x0C, 0x16))
+
+PeerCert = Mapping[str, Any]
+
+
+def peer_cert(der: bytes) -> dict[str, Any]:
+    """Return what `ssl` tells of a certificate in DER. Raises ValueError for one that cannot be read."""
+    return dict(_told(der))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _told(der: bytes) -> PeerCert:
+    parts = ParsedCertificate(der)
+    loaded = parts.load()
+    told: dict[str, Any] = {
+        "subject": _name(parts.subject),
+        "issuer": _name(parts.issuer),
+        "version": parts.version,
+        "serialNumber": _serial(parts.serial),
+        "notBefore": _time(loaded.not_before),
+        "notAfter": _time(loaded.not_after),
+    }
+    if loaded.alternative_names:
+        told["subjectAltName"] = tuple(map(_general_name, loaded.alternative_names))
+    access = parts.extension(x509.AuthorityInformationAccess)
+    if access is not None:
+        for key, method in (
+            ("OCSP", AuthorityInformationAccessOID.OCSP),
+            ("caIssuers", AuthorityInformationAccessOID.CA_ISSUERS),
+        ):
+            found = _uris(each.access_location for each in access if each.access_method == method)
+            if found:
+                told[key] = found
+    points = parts.extension(x509.CRLDistributionPoints)
+    if points is not None:
+        found = _uris(name for point in points for name in point.full_name or ())
+        if found:
+            told["crlDistributionPoints"] = found
+    return told
+
+
+def _uris(names: Iterable[x509.GeneralName]) -> tuple[str, ...]:
+    return tuple(each.value for each in names if isinstance(each, x509.UniformResourceIdentifier))
+
+
+def _name(der: bytes) -> tuple[tuple[tuple[str, str], ...], ...]:
+    return tuple(
+        tuple((_attribute(kind), string(tag, value)) for kind, tag, value in relative)
+        for relative in attributes(der)
+    )
+
+
+def _attribute(kind: bytes) -> str:
+    number = dotted(kind)
+    if number in _UNNAMED:
+        return number
+    return _LONG_NAMES.get(number) or ATTRIBUTES.get(number, number)
+
+
+def _serial(content: bytes) -> str:
+    number = int.from_bytes(content, "big", signed=True)
+    digits = f"{abs(number):X}"
+    return ("-" if number < 0 else "") + ("0" + digits if len(digits) % 2 else digits)
+
+
+def _time(moment: datetime) -> str:
+    return f"{_MONTHS[moment.month - 1]} {moment.day:2} {moment:%H:%M:%S} {moment.year} GMT"
+
+
+def _general_name(name: GeneralName) -> tuple[str, Any]:
+    """Tell an alternative name as OpenSSL prints it."""
+    if name.kind in _TEXT_KINDS:
+        return _TEXT_KINDS[name.kind], name.value.decode("utf-8", "replace")
+    if name.kind is Kind.IP:
+        return "IP Address", _address(name.value)
+    if name.kind is Kind.DIRECTORY:
+        return "DirName", _name(name.value)
+    if name.kind is Kind.REGISTERED_ID:
+        return "Registered ID", _attribute(name.value)
+    if name.kind is Kind.OTHER:
+        return "othername", _other(name.value)
+    return {Kind.X400: "X400Name", Kind.EDI: "EdiPartyName"}[name.kind], "<unsupported>"
+
+
+def _other(content: bytes) -> str:
+    kind, value = other_name(content)
+    label = _NAMED_VALUES.get(dotted(kind))
+    if label is None or len(value) < 2 or value[0] not in _STRING_TAGS or value[1] >= 0x80:
+        return "<unsupported>"
+    return label + value[2:].decode("utf-8", "replace")
+
+
+def _address(value: bytes) -> str:
+    if len(value) == 4:
+        return ".".join(map(str, value))
+    return ":".join(f"{int.from_bytes(value[at : at + 2], 'big'):X}" for at in range(0, 16, 2))

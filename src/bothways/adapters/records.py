@@ -1,0 +1,84 @@
+"""What comes, cut into whole records: event loops look at what they have not handed over, and a socket keeps what
+follows the peer's end."""
+
+from __future__ import annotations
+
+import ssl
+
+from bothways.iana import ContentType
+
+HEADER = 5
+LONGEST_12 = 2**14 + 2048  # and one of TLS 1.2 (RFC 5246 6.2.3)
+
+_TYPES = frozenset(int(each) for each in ContentType)
+
+
+def record_size(data: bytes | bytearray, at: int = 0) -> int | None:
+    """Return the size of the record that begins at `at`, its header included.
+
+    0 for fewer bytes than a header; None for what is no record, of which there is no more to wait for.
+    """
+    if len(data) - at < HEADER:
+        return 0 if len(data) == at or data[at] in _TYPES else None
+    length = data[at + 3] << 8 | data[at + 4]
+    return HEADER + length if data[at] in _TYPES and length <= LONGEST_12 else None
+
+
+class BIORecords:
+    """Takes one record at a time out of a memory BIO, and leaves the rest there to be seen by its owner."""
+
+    def __init__(self, incoming: ssl.MemoryBIO) -> None:
+        self._incoming = incoming
+        self._begun = b""
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing more will come."""
+        return self._incoming.eof
+
+    def take(self) -> bytes:
+        """Return the next record; b"" while it is not there whole. At the end, what there is of it."""
+        begun, incoming = self._begun, self._incoming
+        if len(begun) < HEADER:
+            begun += incoming.read(HEADER - len(begun))
+        size = record_size(begun)
+        if size is None:
+            self._begun = b""
+            return begun + incoming.read()
+        if size > len(begun):
+            begun += incoming.read(size - len(begun))
+        if len(begun) < (size or HEADER) and not incoming.eof:
+            self._begun = begun
+            return b""
+        self._begun = b""
+        return begun
+
+
+class SocketRecords:
+    """Keeps what was read of a socket, and hands it out by the record."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._at = 0
+
+    def put(self, data: bytes) -> None:
+        """Add what came."""
+        self._buffer = self._buffer[self._at :] + data
+        self._at = 0
+
+    def take(self) -> bytes:
+        """Return the next record; b"" while it is not there whole."""
+        buffer, at = self._buffer, self._at
+        size = record_size(buffer, at)
+        if size is None:
+            return self.rest()
+        if size == 0 or len(buffer) - at < size:
+            return b""
+        self._at = at + size
+        return buffer[at : self._at]
+
+    def rest(self) -> bytes:
+        """Return all that is there."""
+        rest, self._buffer = self._buffer[self._at :], b""
+        self._at = 0
+        return rest

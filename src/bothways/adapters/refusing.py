@@ -1,0 +1,60 @@
+"""What a protected socket refuses, as `ssl` does: nothing leaves past TLS, and nothing is taken past it."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from bothways.errors import ConfigError
+
+
+class NoOpenSSL:
+    """Stands where OpenSSL's object would: what of `ssl` is not our own fails there, and sends nothing."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise ConfigError(f"{name}: OpenSSL has no part in this connection")
+
+
+class Refusing:
+    """Mixed into `SSLSocket` before the socket that it inherits from."""
+
+    def dup(self) -> NoReturn:
+        """Refuse: a connection has one owner."""
+        raise NotImplementedError(f"Can't dup() {type(self).__name__} instances")
+
+    def recvfrom(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse, as `ssl` does."""
+        raise ValueError(f"recvfrom not allowed on instances of {type(self)}")
+
+    def recvfrom_into(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse, as `ssl` does."""
+        raise ValueError(f"recvfrom_into not allowed on instances of {type(self)}")
+
+    def sendto(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse, as `ssl` does."""
+        raise ValueError(f"sendto not allowed on instances of {type(self)}")
+
+    def recvmsg(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse, as `ssl` does."""
+        raise NotImplementedError(f"recvmsg not allowed on instances of {type(self)}")
+
+    def recvmsg_into(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse, as `ssl` does."""
+        raise NotImplementedError(f"recvmsg_into not allowed on instances of {type(self)}")
+
+    def sendmsg(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse, as `ssl` does: nothing leaves unprotected."""
+        raise NotImplementedError(f"sendmsg not allowed on instances of {type(self)}")
+
+    def sendmsg_afalg(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse: nothing leaves unprotected."""
+        raise NotImplementedError(f"sendmsg_afalg not allowed on instances of {type(self)}")
+
+    def _sendfile_use_sendfile(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse what would pass the descriptor to the system."""
+        raise NotImplementedError("os.sendfile would send unprotected")
+
+    def _checkClosed(self, msg: object = None) -> None:  # noqa: N802 - ssl's name
+        """Find nothing to check."""
+
+    def _check_connected(self) -> None:
+        """Find nothing to check: what needs a connection asks for it."""

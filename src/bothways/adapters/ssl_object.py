@@ -1,0 +1,189 @@
+"""An `ssl.SSLObject` over two memory BIOs: what asyncio, uvloop, trio, anyio and TLS within TLS are built on."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+from bothways.adapters.conversation import Conversation
+from bothways.adapters.described import Described
+from bothways.adapters.exceptions import want_read, zero_return
+from bothways.adapters.records import BIORecords
+from bothways.errors import ConfigError
+from bothways.tls.events import Request
+
+if TYPE_CHECKING:
+    from bothways.adapters.context import SSLContext
+
+
+class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
+    """Made by `SSLContext.wrap_bio`. `peer` is who the other side proved to be: names, path and verdict."""
+
+    _talk: Conversation
+    _records: BIORecords
+    _outgoing: ssl.MemoryBIO
+    _is_refusal_told: bool
+
+    @classmethod
+    def _create(
+        cls,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: object = None,
+        context: SSLContext | None = None,
+    ) -> Self:
+        """Begin a connection of `context` over the BIOs; nothing else makes one."""
+        talk = checked_context(context).begin(server_side, server_hostname, session, without_io=True)
+        self = cls.__new__(cls)
+        self._talk = talk
+        self._records, self._outgoing = BIORecords(incoming), outgoing
+        self._is_refusal_told = False
+        return self
+
+    @property
+    def server_side(self) -> bool:
+        """Whether we are the server."""
+        return self._talk.is_server
+
+    @property
+    def server_hostname(self) -> str | None:
+        """Whom a client wants to reach."""
+        return self._talk.server_name
+
+    # -- the handshake ---------------------------------------------------------------------------------
+
+    def do_handshake(self) -> None:
+        """Take the handshake as far as what came allows. Raises SSLWantReadError for more, SSLError for its end."""
+        talk = self._talk
+        self._flush()
+        while not talk.status.established:
+            talk.look()
+            if talk.has_failed():
+                self._end_handshake()
+            self._advance()
+        talk.stop_watching()
+
+    def _end_handshake(self) -> None:
+        """Raise the handshake's failure; a server's alert goes out first.
+
+        asyncio writes what an object has to say when it asks for more, and drops it when it fails (cpython#98078).
+        """
+        talk = self._talk
+        self._flush()
+        is_news, self._is_refusal_told = not self._is_refusal_told, True
+        if talk.is_server and is_news:
+            talk.log_refusal()
+            if talk.driver.must_linger:
+                raise want_read()
+        talk.raise_failure()
+
+    # -- data ------------------------------------------------------------------------------------------
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 - ssl's name
+        """Return up to `len` bytes, or put them into `buffer` and return how many; b"" or 0 after the peer's end.
+
+        Raises SSLWantReadError where none are there, SSLZeroReturnError where both sides have closed.
+        """
+        if not self._talk.status.established:
+            self.do_handshake()
+        if buffer is None:
+            return self._next(len)
+        view = memoryview(buffer).cast("B")
+        size = min(len, view.nbytes) if len and len > 0 else view.nbytes
+        data = self._next(size)
+        view[: data.__len__()] = data
+        return data.__len__()
+
+    def _next(self, size: int) -> bytes:
+        talk = self._talk
+        if talk.judges_again:
+            self._look()
+        if size <= 0:
+            return b""
+        while not talk.incoming:
+            talk.raise_failure()
+            if talk.status.peer_closed:
+                if talk.has_closed:
+                    raise zero_return()
+                return b""
+            self._advance()
+        return talk.read(size)
+
+    def write(self, data: Any) -> int:
+        """Seal data, all of it, and return its length."""
+        talk = self._talk
+        if not talk.status.established:
+            self.do_handshake()
+        if talk.judges_again:
+            self._look()
+        talk.raise_failure()
+        if talk.has_closed:
+            raise zero_return()
+        with memoryview(data) as view, view.cast("B") as content:
+            talk.driver.send(content)
+            self._flush()
+            return content.nbytes
+
+    def pending(self) -> int:
+        """Return how many bytes `read` has at once."""
+        return self._talk.pending
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    def unwrap(self) -> None:
+        """Send close_notify and wait for the peer's. Raises SSLWantReadError until it came.
+
+        Data that comes before it is thrown away.
+        """
+        talk = self._talk
+        talk.raise_failure()
+        talk.close()
+        self._flush()
+        while not talk.status.peer_closed:
+            talk.incoming.clear()
+            talk.raise_failure()
+            self._advance()
+
+    # -- within ----------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Take the next record, or the end of what comes; SSLWantReadError where there is neither."""
+        records = self._records
+        record = records.take()
+        driver = self._talk.driver
+        if record:
+            self._do(lambda: driver.receive(record))
+        elif records.at_end:
+            self._do(driver.receive_end)
+        else:
+            raise want_read()
+
+    def _do(self, step: Callable[[], list[Request]]) -> None:
+        requests = step()
+        if requests:
+            self._talk.settle(requests)
+        self._talk.stop_watching()
+        self._flush()
+
+    def _look(self) -> None:
+        """Judge the peer again where that is due; what that makes us say goes out."""
+        self._talk.look()
+        self._flush()
+        self._talk.raise_failure()
+
+    def _flush(self) -> None:
+        data = self._talk.driver.data_to_send()
+        if data:
+            self._outgoing.write(data)
+
+
+def checked_context(context: SSLContext | None) -> SSLContext:
+    """Return a context of ours: none other makes our connections."""
+    from bothways.adapters.context import SSLContext  # it makes connections of this class
+
+    if not isinstance(context, SSLContext):
+        raise ConfigError("context: expected a bothways.ssl.SSLContext, which alone makes these connections")
+    return context

@@ -1,0 +1,455 @@
+"""An `ssl.SSLSocket`: blocking, with time limits, or non-blocking; connected, to be connected, or listening.
+
+Nothing ever passes it unprotected: not after `shutdown`, not after `unwrap`, which gives the bare socket away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from bothways.adapters.bare_socket import BareSocket, is_connected
+from bothways.adapters.carrier import LayeredCarrier, OwnCarrier
+from bothways.adapters.conversation import Conversation
+from bothways.adapters.described import Described
+from bothways.adapters.exceptions import want_read, want_write, zero_return
+from bothways.adapters.refusing import NoOpenSSL, Refusing
+from bothways.adapters.ssl_object import checked_context
+from bothways.errors import ConfigError, TLSError
+from bothways.net.pipe import Pipe
+from bothways.tls.driver import LINGER_SECONDS
+
+if TYPE_CHECKING:
+    from bothways.adapters.context import SSLContext
+
+T = TypeVar("T")
+SEND_SIZE = 64 * 1024
+_plain = socket.socket
+
+
+class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
+    """Made by `SSLContext.wrap_socket`. `peer` is who the other side proved to be: names, path and verdict.
+
+    One thread may receive while another sends.
+    """
+
+    _talk: Conversation | None
+    _pipe: Pipe | None
+    _context: SSLContext
+    _name: str | None
+    _connected: bool
+    _sslobj: object
+    _closed: bool
+    do_handshake_on_connect: bool
+    suppress_ragged_eofs: bool
+    _owed: bytes  # what was sealed for a `send` that is to be called again
+    _below: Any  # another connection that this one runs over
+
+    @classmethod
+    def _create(
+        cls,
+        sock: Any,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,
+        context: SSLContext | None = None,
+        session: object = None,
+    ) -> Self:
+        """Take a socket over for connections of `context`; nothing else makes one."""
+        ours = checked_context(context)
+        if server_side and server_hostname:
+            raise ConfigError("server_hostname can only be specified in client mode")
+        ours.check_side(server_side, session)
+        name = None if server_side else ours.server_name(server_hostname)
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) != socket.SOCK_STREAM:
+            raise NotImplementedError("only stream sockets are supported")
+        self = cls._adopt(sock)
+        self._context, self._name = ours, name
+        self.server_side = server_side
+        self.do_handshake_on_connect = do_handshake_on_connect
+        self.suppress_ragged_eofs = suppress_ragged_eofs
+        try:
+            self._connected = is_connected(self)
+            if self._connected:
+                self._begin()
+                if do_handshake_on_connect:
+                    self._check_blocking()
+                    self.do_handshake()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    @classmethod
+    def _adopt(cls, sock: Any) -> Self:
+        """Make a socket of ours of one that is nobody's from here on, or over a connection that stays beneath."""
+        is_bare = isinstance(sock, socket.socket) and not isinstance(sock, ssl.SSLSocket)
+        timeout = sock.gettimeout()
+        if is_bare:
+            kind = {"family": sock.family, "type": sock.type, "proto": sock.proto}
+            self = cls.__new__(cls)
+            _plain.__init__(self, **kind, fileno=sock.fileno())
+            sock.detach()
+        else:
+            descriptor = os.dup(sock.fileno())
+            self = cls.__new__(cls)
+            _plain.__init__(self, fileno=descriptor)
+        self._below = None if is_bare else sock
+        self._sslobj = NoOpenSSL()
+        self._talk = self._pipe = None
+        self._owed = b""
+        self._closed = False
+        self.settimeout(timeout)
+        return self
+
+    @property
+    def context(self) -> Any:
+        """The SSLContext that this socket was made by."""
+        return self._context
+
+    @context.setter
+    def context(self, context: object) -> None:
+        if context is not self._context:
+            raise ConfigError("context: a connection keeps the context that it was made by")
+
+    @property
+    def server_hostname(self) -> Any:  # type: ignore[override]
+        """Whom a client wants to reach."""
+        return self._name
+
+    # -- beginning -------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        talk = self._context.begin(self.server_side, self._name, None, address=self._address)
+        carrier = OwnCarrier(self) if self._below is None else LayeredCarrier(self, self._below)
+        self._pipe = Pipe(carrier, talk.driver, talk.answers, talk.config.clock, looks=talk.judges_again)
+        self._pipe.incoming = talk.incoming
+        self._talk = talk
+
+    def _check_blocking(self) -> None:
+        if self.gettimeout() == 0:
+            raise ValueError("do_handshake_on_connect should not be specified for non-blocking sockets")
+
+    def _address(self) -> object:
+        try:
+            return self.getpeername()
+        except OSError:
+            return "a peer that is gone"
+
+    def connect(self, addr: Any) -> None:
+        """Connect to `addr`, and do the handshake unless that is left to the caller."""
+        self._connect(addr, _plain.connect)
+
+    def connect_ex(self, addr: Any) -> int:
+        """As `connect`; an error of the network is returned as its number."""
+        return self._connect(addr, _plain.connect_ex) or 0
+
+    def _connect(self, addr: Any, act: Callable[[socket.socket, Any], int | None]) -> int | None:
+        if self.server_side:
+            raise ValueError("can't connect in server-side mode")
+        if self._connected or self._talk is not None:
+            raise ValueError("attempt to connect already-connected SSLSocket!")
+        result = act(self, addr)
+        if not result:
+            self._connected = True
+            self._begin()
+            if self.do_handshake_on_connect:
+                self._check_blocking()
+                self.do_handshake()
+        return result
+
+    def _real_connect(self, addr: Any, connect_ex: bool) -> int | None:
+        return self._connect(addr, _plain.connect_ex if connect_ex else _plain.connect)
+
+    def accept(self) -> Any:
+        """Wait for a client; return its connection, with the handshake done unless that is left, and its address."""
+        sock, address = _plain.accept(self)
+        return (
+            self._context.wrap_socket(
+                sock,
+                server_side=True,
+                do_handshake_on_connect=self.do_handshake_on_connect,
+                suppress_ragged_eofs=self.suppress_ragged_eofs,
+            ),
+            address,
+        )
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Do the handshake, or of a non-blocking socket take it as far as it goes.
+
+        Raises SSLWantReadError and SSLWantWriteError there, TimeoutError, and SSLError for its failure.
+        """
+        timeout = self.gettimeout()
+        if timeout == 0 and block:
+            self.settimeout(None)
+        try:
+            self._shake_hands()
+        finally:
+            self.settimeout(timeout)
+
+    def _shake_hands(self) -> None:
+        talk, pipe = self._wrapped("do_handshake")
+        if not talk.status.established:
+            pipe.timeout = self.gettimeout()
+            self._driven(lambda: pipe.shake_hands(pipe.timeout), "The handshake operation timed out")
+        if talk.status.failure is not None and not talk.incoming:
+            if talk.is_server and not talk.status.established:
+                talk.log_refusal()
+            talk.raise_failure()
+        talk.stop_watching()
+
+    # -- data ------------------------------------------------------------------------------------------
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 - ssl's name
+        """Return up to `len` bytes, or put them into `buffer` and return how many; b"" or 0 after the peer's end.
+
+        Raises SSLWantReadError or TimeoutError where none come in time, SSLEOFError where the connection was cut.
+        """
+        if buffer is None:
+            return self._next(len)
+        view = memoryview(buffer).cast("B")
+        data = self._next(min(len, view.nbytes) if len and len > 0 else view.nbytes)
+        size = data.__len__()
+        view[:size] = data
+        return size
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """As `read`."""
+        self._check_flags("recv", flags)
+        return self._next(buflen)
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        """As `read`, into `buffer`."""
+        self._check_flags("recv_into", flags)
+        size: int = self.read(nbytes or memoryview(buffer).nbytes, buffer)
+        return size
+
+    def _next(self, size: int) -> bytes:
+        talk, pipe = self._wrapped("read")
+        self._ensure_established(talk)
+        if size < 0:
+            raise ValueError("negative buffersize in recv")
+        if size == 0:
+            return b""
+        with pipe.reading:
+            pipe.timeout = self.gettimeout()
+            if talk.judges_again:
+                self._judge(talk, pipe)
+            while not talk.incoming:
+                talk.raise_failure()
+                if talk.status.peer_closed:
+                    if talk.has_closed:
+                        raise zero_return()
+                    return b""
+                self._check_not_shut(pipe)
+                self._await_data(talk, pipe)
+            return talk.read(size)
+
+    def _await_data(self, talk: Conversation, pipe: Pipe) -> None:
+        """Wait for what comes next; what cannot be sent meanwhile is no reason not to hand it out."""
+        try:
+            self._driven(pipe.await_peer, "The read operation timed out", want_read)
+        except (TimeoutError, ssl.SSLWantReadError):
+            if not talk.incoming:
+                raise
+        talk.stop_watching()
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send what one turn takes of `data`, and return how much that is.
+
+        After SSLWantWriteError or TimeoutError it is to be called again with the same data, as OpenSSL has it.
+        """
+        self._check_flags("send", flags)
+        return self.write(data)
+
+    def write(self, data: Any) -> int:
+        """As `send`."""
+        talk, pipe = self._wrapped("write")
+        self._ensure_established(talk)
+        pipe.timeout = self.gettimeout()
+        with memoryview(data) as view, view.cast("B") as content:
+            if self._owed:
+                return self._pay(talk, pipe, content)
+            if talk.judges_again:
+                self._judge(talk, pipe)
+            self._meet_refusal(talk, pipe)
+            talk.raise_failure()
+            if talk.has_closed:
+                raise zero_return()
+            self._check_not_shut(pipe)
+            piece = content[:SEND_SIZE]
+            self._send(talk, pipe, piece)
+            return piece.nbytes
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of `data`."""
+        self._check_flags("sendall", flags)
+        with memoryview(data) as view, view.cast("B") as content:
+            done = 0
+            while done < content.nbytes:
+                done += self.write(content[done:])
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send a file by reading it; return how many bytes that were."""
+        sent: int = self._sendfile_use_send(file, offset, count)  # type: ignore[attr-defined]
+        return sent
+
+    def pending(self) -> int:
+        """Return how many bytes can be read at once."""
+        return 0 if self._talk is None else self._talk.pending
+
+    def _send(self, talk: Conversation, pipe: Pipe, piece: memoryview) -> None:
+        try:
+            self._send_what_waits(pipe)
+            sealed = True
+            try:
+                self._driven(lambda: pipe.write(piece), "The write operation timed out")
+                sealed = False
+            finally:
+                if sealed and pipe.has_unsent:
+                    self._owed = bytes(piece)
+        except OSError:
+            talk.raise_failure()
+            raise
+
+    def _send_what_waits(self, pipe: Pipe) -> None:
+        """Send what was said before, such as a key update, ahead of more data."""
+        if pipe.has_unsent:
+            self._driven(pipe.flush, "The write operation timed out")
+        self._check_all_sent(pipe)
+
+    def _check_all_sent(self, pipe: Pipe) -> None:
+        if pipe.has_unsent:
+            raise want_write()
+
+    def _pay(self, talk: Conversation, pipe: Pipe, content: memoryview) -> int:
+        """Go on with a `send` that was called before with the same data."""
+        owed = self._owed
+        if content[: len(owed)] != owed:
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "bad write retry: the same data has to be sent again")
+        self._driven(pipe.flush, "The write operation timed out")
+        talk.raise_failure()
+        self._check_all_sent(pipe)
+        self._owed = b""
+        return len(owed)
+
+    def _judge(self, talk: Conversation, pipe: Pipe) -> None:
+        """Judge the peer again where that is due; of one that no longer passes nothing is handed out."""
+        if not talk.has_failed():
+            with contextlib.suppress(TimeoutError):
+                pipe.judge_if_due()
+            if talk.has_failed():
+                talk.incoming.clear()
+        if not talk.incoming:
+            talk.raise_failure()
+
+    def _meet_refusal(self, talk: Conversation, pipe: Pipe) -> None:
+        """Meet a server's refusal that is here already, before more is sent in vain."""
+        if talk.driver.may_be_refused():
+            with contextlib.suppress(TimeoutError):
+                pipe.meet_refusal()
+            talk.stop_watching()
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    def unwrap(self) -> Any:
+        """Send close_notify, wait for the peer's, and return the bare socket; this one is of no use any more.
+
+        Data that comes before the peer's close_notify is thrown away.
+        """
+        talk, pipe = self._wrapped("unwrap")
+        talk.raise_failure()
+        pipe.timeout = self.gettimeout()
+        talk.has_closed = True
+        self._driven(pipe.say_goodbye, "The shutdown operation timed out")
+        with pipe.reading:
+            while not talk.status.peer_closed:
+                talk.incoming.clear()
+                talk.raise_failure()
+                self._driven(pipe.await_peer, "The shutdown operation timed out")
+        return self._bare(pipe)
+
+    def _bare(self, pipe: Pipe) -> Any:
+        self._talk = self._pipe = None
+        if self._below is not None:
+            below, self._below = self._below, None
+            self.close()
+            return below
+        bare = BareSocket(self.family, self.type, self.proto, fileno=_plain.detach(self))
+        bare.settimeout(self.timeout)
+        bare.left_over = pipe.carrier.rest()  # type: ignore[attr-defined]
+        return bare
+
+    def shutdown(self, how: int) -> None:
+        """Shut a direction, or both, down: the peer is told by close_notify first (RFC 9846 6.1)."""
+        talk = self._talk
+        if talk is not None and how != socket.SHUT_RD:
+            self._say_goodbye(talk)
+        if self._below is None:
+            _plain.shutdown(self, how)
+        elif how != socket.SHUT_WR:
+            self._below.shutdown(how)
+
+    def _say_goodbye(self, talk: Conversation) -> None:
+        """Send close_notify, and wait for a bounded time until it is taken."""
+        pipe = self._pipe
+        if pipe is None or talk.status.failure is not None or talk.has_closed or pipe.carrier.is_closed:
+            return
+        talk.has_closed = True
+        timeout = self.gettimeout()
+        pipe.timeout = LINGER_SECONDS if timeout is None else min(timeout, LINGER_SECONDS)
+        with contextlib.suppress(OSError, TLSError):
+            pipe.say_goodbye()
+
+    def _real_close(self) -> None:  # type: ignore[override, unused-ignore]
+        talk = self._talk
+        if talk is not None and self.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                self._say_goodbye(talk)
+        below, self._below = self._below, None
+        _plain._real_close(self)  # type: ignore[attr-defined]
+        if below is not None:
+            below.close()
+
+    def detach(self) -> int:
+        """Give the descriptor away, with nothing of TLS."""
+        self._talk = self._pipe = None
+        return _plain.detach(self)
+
+    # -- within ----------------------------------------------------------------------------------------
+
+    def _wrapped(self, what: str) -> tuple[Conversation, Pipe]:
+        """Return the connection; begin it where the socket was connected without our being told."""
+        if self._talk is None and not self._connected:
+            self.getpeername()  # says that there is no peer, if so
+            self._connected = True
+            self._begin()
+        if self._talk is None or self._pipe is None:
+            raise ValueError(f"{what} on closed or unwrapped SSL socket.")
+        return self._talk, self._pipe
+
+    def _ensure_established(self, talk: Conversation) -> None:
+        if not talk.status.established:
+            self._shake_hands()
+
+    def _check_not_shut(self, pipe: Pipe) -> None:
+        if pipe.carrier.is_closed:
+            raise OSError(errno.EBADF, "the connection is closed")
+
+    def _check_flags(self, what: str, flags: int) -> None:
+        if flags != 0:
+            raise ValueError(f"non-zero flags not allowed in calls to {what}() on {type(self)}")
+
+    def _driven(self, act: Callable[[], T], late: str, again: Callable[[], ssl.SSLError] | None = None) -> T:
+        """Let the pipe do something, and raise as `ssl` does where that fails or takes too long."""
+        talk, _ = self._wrapped("TLS")
+        return talk.drive(act, late, (again or self._again) if self.gettimeout() == 0 else None)
+
+    def _again(self) -> ssl.SSLError:
+        return want_write() if self._pipe is not None and self._pipe.has_unsent else want_read()

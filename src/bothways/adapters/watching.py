@@ -1,0 +1,53 @@
+"""What passes in a handshake, kept as it came and read only when somebody asks what a failure means."""
+
+from __future__ import annotations
+
+from bothways.diagnosis import HandshakeFacts, Situation
+from bothways.tls.config import ClientConfig, ServerConfig
+from bothways.tls.events import Epoch, MessageSeen, Note, Progressed, RecordSeen
+from bothways.tls.wire import tls12, tls13
+from bothways.tls.wire.hello import ClientHello
+
+KEPT = 128  # notes of a handshake: one has two dozen
+
+
+class Watched:
+    """The observer of one connection: a note costs no more than being kept.
+
+    `condense` lets go of all but the certificates and the client's hello, once the handshake is a success.
+    """
+
+    __slots__ = ("_config", "_notes", "_server_name")
+
+    def __init__(self, config: ClientConfig | ServerConfig, server_name: str | None) -> None:
+        self._config = config
+        self._server_name = server_name
+        self._notes: list[Note] = []
+
+    def __call__(self, note: Note) -> None:
+        """Keep what tells something."""
+        kind = type(note)
+        tells = kind is MessageSeen or kind is Progressed or (kind is RecordSeen and _is_data(note))
+        if tells and len(self._notes) < KEPT:
+            self._notes.append(note)
+
+    def condense(self) -> None:
+        """Keep what is asked for later: who showed which certificates, and what the client offered."""
+        self._notes = [each for each in self._notes if _is_lasting(each)]
+
+    def situation(self) -> Situation:
+        """Return what is known by now."""
+        facts = HandshakeFacts(self._config, self._server_name)
+        for note in self._notes:
+            facts(note)
+        return facts.situation()
+
+
+def _is_data(note: Note) -> bool:
+    return isinstance(note, RecordSeen) and note.epoch is Epoch.APPLICATION
+
+
+def _is_lasting(note: Note) -> bool:
+    if not isinstance(note, MessageSeen):
+        return not isinstance(note, RecordSeen)
+    return isinstance(note.message, ClientHello | tls13.Certificate | tls12.Certificate)

@@ -1,0 +1,7 @@
+"""An `ssl.SSLContext` whose connections are made and judged by bothways, for every library that takes one."""
+
+from bothways.adapters.context import SSLContext
+from bothways.adapters.ssl_object import SSLObject
+from bothways.adapters.ssl_socket import SSLSocket
+
+__all__ = ["SSLContext", "SSLObject", "SSLSocket"]

@@ -1,0 +1,67 @@
+"""Whole records, and what is none: RFC 9846 5.1."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+
+from bothways.adapters.records import BIORecords, SocketRecords, record_size
+
+ONE = b"\x17\x03\x03\x00\x05hello"
+TWO = b"\x16\x03\x01\x00\x03abc"
+FOREIGN = b"GET / HTTP/1.1\r\n\r\n"
+
+
+def bio(data: bytes, end: bool = False) -> ssl.MemoryBIO:
+    made = ssl.MemoryBIO()
+    made.write(data)
+    if end:
+        made.write_eof()
+    return made
+
+
+def test_one_record_is_taken_and_the_rest_stays_to_be_seen() -> None:
+    """Event loops ask `pending` whether anything is left, and would wait for ever."""
+    incoming = bio(ONE + TWO)
+    records = BIORecords(incoming)
+    assert records.take() == ONE
+    assert incoming.pending == len(TWO)
+    assert (records.take(), records.take()) == (TWO, b"")
+
+
+@pytest.mark.parametrize("at", range(1, len(ONE)))
+def test_a_record_that_comes_in_parts_is_taken_when_it_is_whole(at: int) -> None:
+    incoming = bio(ONE[:at])
+    records, kept = BIORecords(incoming), SocketRecords()
+    kept.put(ONE[:at])
+    assert (records.take(), kept.take()) == (b"", b"")
+    incoming.write(ONE[at:] + TWO)
+    kept.put(ONE[at:] + TWO)
+    assert (records.take(), kept.take()) == (ONE, ONE)
+    assert (records.take(), kept.take()) == (TWO, TWO)
+
+
+@pytest.mark.parametrize("data", [FOREIGN, b"G", b"\x80\x2e\x01", b"\x17\x03\x03\xff\xffhello"])
+def test_what_is_no_record_is_handed_on_at_once(data: bytes) -> None:
+    """Nobody waits for the rest of what says that it is no TLS."""
+    kept = SocketRecords()
+    kept.put(data)
+    assert BIORecords(bio(data)).take() == data == kept.take()
+
+
+def test_the_end_hands_out_what_there_is_of_a_record() -> None:
+    incoming = bio(ONE[:7], end=True)
+    records = BIORecords(incoming)
+    assert not records.at_end
+    assert records.take() == ONE[:7]
+    assert records.at_end
+    kept = SocketRecords()
+    kept.put(ONE + TWO[:4])
+    assert (kept.take(), kept.take(), kept.rest(), kept.rest()) == (ONE, b"", TWO[:4], b"")
+
+
+def test_the_size_of_a_record_is_known_from_its_header() -> None:
+    assert [record_size(ONE[:n]) for n in (0, 4, 5, 10)] == [0, 0, 10, 10]
+    assert record_size(b"xx" + TWO, 2) == len(TWO)
+    assert record_size(b"\x17\x03\x03\x48\x01") is None

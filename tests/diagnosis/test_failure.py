@@ -1,0 +1,119 @@
+"""Our error inside whatever a library made of it, found in bounded time."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+
+import pytest
+
+import bothways
+from bothways import Alert, PeerAlert, Truncated, explain_failure, failure_of
+from bothways.diagnosis import Cause
+from bothways.diagnosis.failure import LOOKED_AT
+
+OURS = PeerAlert(Alert.CERTIFICATE_REVOKED, step=None, peer="server")
+
+
+def caused(error: BaseException) -> BaseException:
+    found = ssl.SSLError(1, "text")
+    found.__cause__ = error
+    return found
+
+
+def in_context(error: BaseException) -> BaseException:
+    found = OSError("in context")
+    found.__context__ = error
+    found.__suppress_context__ = True
+    return found
+
+
+class Reasoned(Exception):
+    """As urllib3's MaxRetryError."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__("Max retries exceeded")
+        self.reason = reason
+
+
+class Held(Exception):
+    """As aiohttp's ClientConnectorError, whose properties may raise."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__("Cannot connect")
+        self.os_error = error
+
+    @property
+    def reason(self) -> object:
+        raise RuntimeError("no reason")
+
+
+WRAPPED: dict[str, Callable[[BaseException], BaseException]] = {
+    "itself": lambda error: error,
+    "cause": caused,
+    "context": in_context,
+    "argument": lambda error: OSError("no connection", error),
+    "reason": Reasoned,
+    "attribute": Held,
+    "group": lambda error: BaseExceptionGroup("several", [KeyError("x"), error]),
+    "group in a group": lambda error: ExceptionGroup(
+        "a", [ExceptionGroup("b", [ValueError(), caused(error)])]
+    ),
+    "as requests has it": lambda error: OSError(Reasoned(caused(error))),
+    "ten deep": lambda error: __import__("functools").reduce(lambda held, _: caused(held), range(10), error),
+}
+
+
+@pytest.mark.parametrize("how", WRAPPED)
+def test_our_error_is_found_however_it_was_wrapped(how: str) -> None:
+    wrapped = WRAPPED[how](OURS)
+    assert failure_of(wrapped) is OURS
+    assert explain_failure(wrapped) == explain_failure(OURS)
+
+
+def test_the_nearest_of_several_is_found() -> None:
+    far = Truncated("server")
+    wrapped = caused(OURS)
+    OURS.__context__ = far
+    try:
+        assert failure_of(wrapped) is OURS
+    finally:
+        OURS.__context__ = None
+
+
+def test_where_nothing_of_ours_is_nothing_is_found_and_the_network_is_explained() -> None:
+    refused = ConnectionRefusedError(111, "Connection refused")
+    assert failure_of(refused) is None
+    assert failure_of(Reasoned(refused)) is None
+    found = explain_failure(Reasoned(refused))
+    assert found == explain_failure(refused)
+    assert "refused" in found.happened
+    assert explain_failure(KeyboardInterrupt()).first.cause is Cause.LOCAL_FAILURE
+
+
+def test_circles_and_crowds_end() -> None:
+    one, two = caused(KeyError()), caused(KeyError())
+    one.__cause__, two.__cause__ = two, one
+    assert failure_of(one) is None
+    crowd = ExceptionGroup(
+        "many", [ExceptionGroup("many", [KeyError(n) for n in range(1000)]) for _ in range(1000)]
+    )
+    began = time.perf_counter()
+    assert failure_of(crowd) is None
+    assert time.perf_counter() - began < 1
+    deep: BaseException = OURS
+    for _ in range(LOOKED_AT + 1):
+        deep = caused(deep)
+    assert failure_of(deep) is None
+
+
+def test_what_was_seen_of_the_connection_is_taken_into_account() -> None:
+    from ssl_pair import Pair, client_context, server_context
+
+    late = Pair(client_context(who=False), server_context()).shake_hands().late_refusal()
+    assert late is not None
+    told = explain_failure(OSError(late))
+    assert "seen" in str(told)
+    assert str(told) == str(late)
+    assert bothways.explain_failure is explain_failure
