@@ -21,7 +21,6 @@ import pytest
 import skins
 from bothways import ConfigError, PeerAlert, PeerFault, Truncated, TrustStore, failure_of
 from bothways.adapters import bare_socket
-from bothways.adapters.bare_socket import BareSocket
 from bothways.adapters.refusing import NoOpenSSL, Refusing
 from bothways.net import connect, pipe, wrap
 from bothways.ssl import SSLContext, SSLSocket
@@ -66,6 +65,19 @@ def test_a_socket_is_one_of_ssl_and_talks(server: Server) -> None:
         assert sock.gettimeout() == 5
     with pytest.raises(TypeError, match="does not have a public constructor"):
         SSLSocket()
+
+
+def test_what_was_not_read_leaves_the_socket_readable(server: Server) -> None:
+    """One record is taken at a time: who waits by `select` alone misses nothing."""
+    with dial(server) as sock:
+        sock.sendall(b"x" * 16384)
+        sock.sendall(b"y" * 16384)
+        time.sleep(0.1)
+        came = b""
+        while len(came) < 32768:
+            assert sock.pending() or select.select([sock], [], [], 5)[0]
+            came += sock.recv(65536)
+        assert (sock._sslobj.selected_alpn_protocol(), sock._sslobj.version()) == (None, "TLSv1.3")
 
 
 def test_openssl_talks_to_us_on_either_side(tmp_path: Path) -> None:
@@ -275,14 +287,24 @@ def test_a_socket_that_does_not_block_asks_to_be_called_again(server: Server) ->
     bare.setblocking(False)
     sock = client_context().wrap_socket(bare, server_hostname="localhost", do_handshake_on_connect=False)
     with sock:
-        with pytest.raises(ssl.SSLWantReadError):
-            sock.do_handshake()
         persist(sock, sock.do_handshake)
         with pytest.raises(ssl.SSLWantReadError):
             sock.recv(1)
         assert persist(sock, lambda: sock.send(b"hello")) == 5
         assert persist(sock, lambda: sock.recv(10)) == b"hello"
         assert sock.gettimeout() == 0
+
+
+def test_a_handshake_with_nobody_asks_for_more_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        bare = socket.create_connection(mute.getsockname())
+        bare.setblocking(False)
+        with client_context().wrap_socket(
+            bare, server_hostname="localhost", do_handshake_on_connect=False
+        ) as sock:
+            for _ in range(2):
+                with pytest.raises(ssl.SSLWantReadError):
+                    sock.do_handshake()
 
 
 def test_a_handshake_may_block_on_a_socket_that_does_not(server: Server) -> None:
@@ -394,7 +416,7 @@ def test_nothing_passes_unprotected_after_the_end(server: Server) -> None:
             call()
 
 
-def test_unwrapping_gives_the_bare_socket_and_what_came_behind() -> None:
+def test_unwrapping_gives_the_bare_socket_and_leaves_what_came_behind() -> None:
     """As FTP has it after CCC (RFC 4217)."""
 
     def leave(sock: Any) -> None:
@@ -408,7 +430,7 @@ def test_unwrapping_gives_the_bare_socket_and_what_came_behind() -> None:
         sock.sendall(b"x")
         time.sleep(0.05)  # what follows is read together with the close_notify
         with sock.unwrap() as bare:
-            assert type(bare) is BareSocket
+            assert type(bare) is socket.socket
             assert not isinstance(bare, ssl.SSLSocket)
             assert bare.gettimeout() == 5
             buffer = bytearray(6)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bothways.adapters.records import SocketRecords
-from bothways.net.carrier import CUT, READ_SIZE, deadline_in, left
+from bothways.net.carrier import CUT, deadline_in, left
 
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _IS_POSIX = os.name == "posix"
@@ -38,14 +38,13 @@ class OwnCarrier:
         """Return the next record, or what there is of it at the end; as `Carrier.receive`."""
         records = self._records
         while True:
-            if record := records.take():
-                return record
-            data = self._read(seconds)
+            data = self._read(records.wanted, seconds)
             if data is None:
                 return None
             if not data:
                 return records.rest()
-            records.put(data)
+            if record := records.put(data):
+                return record
 
     def send(self, data: memoryview, seconds: float | None) -> int:
         """Send what there is room for, as `Carrier.send`."""
@@ -57,10 +56,6 @@ class OwnCarrier:
             except _AGAIN:
                 if not self._wait(owner, left(deadline), writing=True):
                     return 0
-
-    def rest(self) -> bytes:
-        """Return what was read and belongs to no record that was taken."""
-        return self._records.rest()
 
     def end_sending(self) -> None:
         """Shut the write side."""
@@ -91,27 +86,27 @@ class OwnCarrier:
             raise BrokenPipeError("the socket is gone")
         return owner
 
-    def _read(self, seconds: float | None) -> bytes | None:
+    def _read(self, size: int, seconds: float | None) -> bytes | None:
         owner = self._socket()
         deadline = deadline_in(seconds)
         while True:
             try:
-                return self._receive(owner)
+                return self._receive(owner, size)
             except _AGAIN:
                 if not self._wait(owner, left(deadline), writing=False):
                     return None
             except CUT:
                 return b""
 
-    def _receive(self, owner: socket.socket) -> bytes:
+    def _receive(self, owner: socket.socket, size: int) -> bytes:
         """Take what is there. A socket with a time limit would wait by itself, so it is read by its descriptor."""
         if _AT_ONCE and owner.gettimeout() is None:
-            return _plain.recv(owner, READ_SIZE, _AT_ONCE)
+            return _plain.recv(owner, size, _AT_ONCE)
         if _IS_POSIX:
-            return os.read(owner.fileno(), READ_SIZE)
+            return os.read(owner.fileno(), size)
         if not self._wait(owner, 0, writing=False):
             raise BlockingIOError
-        return _plain.recv(owner, READ_SIZE)
+        return _plain.recv(owner, size)
 
     def _send(self, owner: socket.socket, data: memoryview) -> int:
         if _AT_ONCE and owner.gettimeout() is None:
@@ -151,8 +146,8 @@ class LayeredCarrier(OwnCarrier):
         super().__init__(owner)
         self.below = below
 
-    def _receive(self, owner: socket.socket) -> bytes:
-        data: bytes = self._at_once(self.below.recv, READ_SIZE)
+    def _receive(self, owner: socket.socket, size: int) -> bytes:
+        data: bytes = self._at_once(self.below.recv, size)
         return data
 
     def _send(self, owner: socket.socket, data: memoryview) -> int:

@@ -85,6 +85,7 @@ def ssl_error(error: TLSError | OSError, situation: Situation | None = None) -> 
     error.situation = situation
     found = _of_its_kind(error, str(explain(error, situation)))
     found.__cause__ = error.with_traceback(None)
+    vars(found)["failure"] = error  # for `failure_of`, where somebody raises it anew from something else
     return found
 
 

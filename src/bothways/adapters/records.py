@@ -1,5 +1,4 @@
-"""What comes, cut into whole records: event loops look at what they have not handed over, and a socket keeps what
-follows the peer's end."""
+"""What comes, a whole record at a time: event loops look at what they have not handed over, others at the socket."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ from bothways.iana import ContentType
 HEADER = 5
 LONGEST_12 = 2**14 + 2048  # and one of TLS 1.2 (RFC 5246 6.2.3)
 
+FOREIGN_SIZE = 4096  # of what is no record so much is looked at
 _TYPES = frozenset(int(each) for each in ContentType)
 
 
@@ -55,30 +55,32 @@ class BIORecords:
 
 
 class SocketRecords:
-    """Keeps what was read of a socket, and hands it out by the record."""
+    """What was read of a record so far. No more than one is read at a time: whoever waits for a socket to become
+    readable must not miss what was read ahead.
+    """
 
     def __init__(self) -> None:
-        self._buffer = b""
-        self._at = 0
+        self._begun = b""
 
-    def put(self, data: bytes) -> None:
-        """Add what came."""
-        self._buffer = self._buffer[self._at :] + data
-        self._at = 0
-
-    def take(self) -> bytes:
-        """Return the next record; b"" while it is not there whole."""
-        buffer, at = self._buffer, self._at
-        size = record_size(buffer, at)
+    @property
+    def wanted(self) -> int:
+        """How many bytes to read next."""
+        size = record_size(self._begun)
         if size is None:
-            return self.rest()
-        if size == 0 or len(buffer) - at < size:
-            return b""
-        self._at = at + size
-        return buffer[at : self._at]
+            return FOREIGN_SIZE
+        return (size or HEADER) - len(self._begun)
+
+    def put(self, data: bytes) -> bytes:
+        """Add what was read; return the record that it completes, b"" while it is not there whole."""
+        begun = self._begun + data
+        size = record_size(begun)
+        if size is None or (size and len(begun) >= size):
+            self._begun = b""
+            return begun
+        self._begun = begun
+        return b""
 
     def rest(self) -> bytes:
-        """Return all that is there."""
-        rest, self._buffer = self._buffer[self._at :], b""
-        self._at = 0
+        """Return what there is of a record that will not be whole."""
+        rest, self._begun = self._begun, b""
         return rest

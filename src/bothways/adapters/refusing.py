@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, NoReturn
 
+from bothways.adapters.described import Described
 from bothways.errors import ConfigError
+
+_TOLD = frozenset(name for name in vars(Described) if not name.startswith("_"))
 
 
 class NoOpenSSL:
-    """Stands where OpenSSL's object would: what of `ssl` is not our own fails there, and sends nothing."""
+    """Stands where OpenSSL's object would: it tells of the connection, as httpcore asks it to, and does nothing.
 
-    def __getattr__(self, name: str) -> NoReturn:
-        raise ConfigError(f"{name}: OpenSSL has no part in this connection")
+    Whatever of `ssl` is not our own fails there, and sends nothing.
+    """
+
+    def __init__(self, owner: object) -> None:
+        self._owner = weakref.ref(owner)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _TOLD:
+            raise ConfigError(f"{name}: OpenSSL has no part in this connection")
+        return getattr(self._owner(), name)
 
 
 class Refusing:

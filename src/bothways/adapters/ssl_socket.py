@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from bothways.adapters.bare_socket import BareSocket, is_connected
+from bothways.adapters.bare_socket import is_connected
 from bothways.adapters.carrier import LayeredCarrier, OwnCarrier
 from bothways.adapters.conversation import Conversation
 from bothways.adapters.described import Described
@@ -101,7 +101,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             self = cls.__new__(cls)
             _plain.__init__(self, fileno=descriptor)
         self._below = None if is_bare else sock
-        self._sslobj = NoOpenSSL()
+        self._sslobj = NoOpenSSL(self)
         self._talk = self._pipe = None
         self._owed = b""
         self._closed = False
@@ -302,7 +302,8 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     def pending(self) -> int:
         """Return how many bytes can be read at once."""
-        return 0 if self._talk is None else self._talk.pending
+        here = 0 if self._talk is None else self._talk.pending
+        return here or (self._below.pending() if hasattr(self._below, "pending") else 0)
 
     def _send(self, talk: Conversation, pipe: Pipe, piece: memoryview) -> None:
         try:
@@ -373,17 +374,16 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
                 talk.incoming.clear()
                 talk.raise_failure()
                 self._driven(pipe.await_peer, "The shutdown operation timed out")
-        return self._bare(pipe)
+        return self._bare()
 
-    def _bare(self, pipe: Pipe) -> Any:
+    def _bare(self) -> Any:
         self._talk = self._pipe = None
         if self._below is not None:
             below, self._below = self._below, None
             self.close()
             return below
-        bare = BareSocket(self.family, self.type, self.proto, fileno=_plain.detach(self))
+        bare = _plain(self.family, self.type, self.proto, fileno=_plain.detach(self))
         bare.settimeout(self.timeout)
-        bare.left_over = pipe.carrier.rest()  # type: ignore[attr-defined]
         return bare
 
     def shutdown(self, how: int) -> None:

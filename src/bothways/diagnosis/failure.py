@@ -51,7 +51,7 @@ def _within(exception: BaseException) -> Iterator[BaseException]:
 
 def _parts(exception: BaseException) -> Iterator[BaseException]:
     held: list[object] = [exception.__cause__, exception.__context__]
-    held += [_attribute(exception, name) for name in ("reason", "os_error", "certificate_error", "original")]
+    held += [_attribute(exception, name) for name in ("failure", "reason", "os_error", "certificate_error")]
     if isinstance(exception.args, tuple):
         held += exception.args[:PARTS]
     if isinstance(exception, BaseExceptionGroup):
