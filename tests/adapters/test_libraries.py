@@ -160,7 +160,7 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left() -> Iterator[None]:
-    """What libraries leave to the collector of connections that were refused is collected here, where it is no error."""
+    """What libraries leave of connections that were refused is collected here, where it is no error."""
     yield
     gc.collect()
 
