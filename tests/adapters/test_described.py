@@ -95,7 +95,7 @@ def test_both_ends_are_bound_by_the_same_value(kind: str, version: str) -> None:
     assert same is (kind == "tls-server-end-point")
 
 
-def test_a_binding_that_is_not_to_be_had_is_none_and_an_unknown_kind_an_error() -> None:
+def test_a_binding_that_is_not_to_be_had_is_none_and_an_unknown_kind_raises() -> None:
     pair = Pair(client_context(), server_context()).shake_hands()
     assert pair.client.tls.get_channel_binding() is None
     with pytest.raises(ValueError, match="tls-nonsense channel binding type not implemented"):

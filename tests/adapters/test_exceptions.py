@@ -33,8 +33,12 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize(("error", "kind", "reason"), KINDS, ids=lambda each: str(each)[:20])
-def test_an_error_has_the_kind_that_callers_catch_and_ours_as_its_cause(
+@pytest.mark.parametrize(
+    ("error", "kind", "reason"),
+    KINDS,
+    ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "is",
+)
+def test_what_is_raised_has_the_kind_that_callers_catch_and_ours_as_its_cause(
     error: Exception, kind: type[Exception], reason: str
 ) -> None:
     found = ssl_error(error)  # type: ignore[arg-type]
@@ -43,13 +47,13 @@ def test_an_error_has_the_kind_that_callers_catch_and_ours_as_its_cause(
     assert str(found)
 
 
-def test_errors_of_the_network_stay_what_they_are() -> None:
+def test_what_the_network_raises_stays_what_it_is() -> None:
     error = ConnectionResetError(104, "reset")
     assert ssl_error(error) is error
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("refused", "code"),
     [
         (fault(Fault.CERTIFICATE_EXPIRED), 10),
         (fault(Fault.CERTIFICATE_NOT_YET_VALID), 9),
@@ -63,12 +67,12 @@ def test_errors_of_the_network_stay_what_they_are() -> None:
         (fault(Fault.WRONG_EXTENDED_KEY_USAGE), 26),
     ],
 )
-def test_a_refusal_has_the_number_by_which_openssl_knows_it(error: PeerFault, code: int) -> None:
-    assert verify_code(error) == code
-    refused = ssl_error(error)
-    assert isinstance(refused, ssl.SSLCertVerificationError)
-    assert refused.verify_code == code
-    assert refused.verify_message == error.sentence
+def test_a_refusal_has_the_number_by_which_openssl_knows_it(refused: PeerFault, code: int) -> None:
+    assert verify_code(refused) == code
+    found = ssl_error(refused)
+    assert isinstance(found, ssl.SSLCertVerificationError)
+    assert found.verify_code == code
+    assert found.verify_message == refused.sentence
 
 
 def test_alerts_have_the_names_by_which_openssl_knows_them() -> None:

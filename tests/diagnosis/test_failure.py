@@ -66,7 +66,7 @@ WRAPPED: dict[str, Callable[[BaseException], BaseException]] = {
 
 
 @pytest.mark.parametrize("how", WRAPPED)
-def test_our_error_is_found_however_it_was_wrapped(how: str) -> None:
+def test_ours_is_found_however_it_was_wrapped(how: str) -> None:
     wrapped = WRAPPED[how](OURS)
     assert failure_of(wrapped) is OURS
     assert explain_failure(wrapped) == explain_failure(OURS)
