@@ -33,7 +33,7 @@ ROWS = (
     "amplification",
     "ca",
 )
-ON_DEMAND = ("million",)  # takes too long to run with the others
+ON_DEMAND = ("million", "curves")  # take too long to run with the others, or write a file
 CONFIGURATION = """\
 openssl_conf = start
 [start]

@@ -73,6 +73,8 @@ def test_subjects_are_the_der_names_each_once():
         [ROOT.certificate, root(own_key=key("P-256", 1)).certificate, OTHER.certificate]
     )
     assert store.subjects == (name("Root").public_bytes(), name("Other").public_bytes())
+    assert store.subjects_octets == sum(map(len, store.subjects))
+    assert store.subjects is store.subjects, "made once, however many they are"
 
 
 def test_the_memory_is_bounded_and_drops_the_oldest():

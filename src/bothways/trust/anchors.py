@@ -63,6 +63,8 @@ class TrustStore:
     remember_paths: how many signature edges are remembered at most; 0 remembers none.  profile: "private"
     judges by RFC 5280 with the tolerance that private PKIs need, "web" judges servers by what public web
     certificates must be (docs/defaults.md); whom it judges as a client it judges by the private one.
+    Attributes: `subjects`, the anchors' names in DER, each once, as certificate_authorities carries them (RFC 9846
+    4.3.4), and `subjects_octets`, how long they are together.
     """
 
     def __init__(
@@ -92,6 +94,8 @@ class TrustStore:
         self._by_der = {
             anchor.subject: self._by_name[anchor.normal_subject] for anchor in self._anchors.values()
         }
+        self.subjects = tuple(self._by_der)
+        self.subjects_octets = sum(map(len, self.subjects))
         self.profile: Profile = profile
         self.remembers_paths = remember_paths > 0
         self._edges: Recent[Edge, bool] = Recent(remember_paths)
@@ -143,11 +147,6 @@ class TrustStore:
     def certificates(self) -> tuple[x509.Certificate, ...]:
         """The anchors."""
         return tuple(anchor.x509 for anchor in self._anchors.values())
-
-    @property
-    def subjects(self) -> tuple[bytes, ...]:
-        """The anchors' names in DER, each once, as certificate_authorities carries them (RFC 9846 4.3.4)."""
-        return tuple(self._by_der)
 
     @property
     def names_for_people(self) -> tuple[str, ...]:

@@ -91,8 +91,8 @@ class PeerTrust:
     @property
     def authorities(self) -> tuple[bytes, ...]:
         """The anchors as they are named to clients, unless they are so many that no client would read them."""
-        names = self.anchors.subjects if self.names_authorities else ()
-        return names if sum(map(len, names)) <= AUTHORITIES_LIMIT else ()
+        names_them = self.names_authorities and self.anchors.subjects_octets <= AUTHORITIES_LIMIT
+        return self.anchors.subjects if names_them else ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
