@@ -17,7 +17,7 @@ ROWS = (
     ("errors",),
     ("trust",),
     ("tls",),
-    ("describe", "ca", "fetch", "places"),
+    ("describe", "ca", "fetch", "places", "workers"),
     ("diagnosis",),
     ("net", "aio"),
     ("adapters",),

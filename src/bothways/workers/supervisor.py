@@ -1,0 +1,246 @@
+"""Keeps workers alive: starts them anew when they die, one after the other on SIGHUP, and ends them on SIGTERM.
+
+It reads no bytes of any client. Whoever binds sockets before makes its workers share them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+from bothways.errors import ConfigError
+from bothways.workers.child import Work, Worker, fork
+
+FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
+STEADY_SECONDS = 10.0  # a worker that lived so long did not fail at its start
+MOST_WORKERS = 1024
+DONE, FAILED = 0, 1
+HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+class Supervisor:
+    """Some workers that each do the same work.
+
+    work: is called in each worker process with a function to call when it serves; it ends on SIGTERM, and what it
+    returns is the exit status.  count: how many.  tell: is given a sentence when something has happened.
+    on_ready: is called once, when all workers serve.  may_replace: is asked before a SIGHUP replaces them, as who reads
+    files again.  start_seconds: for a worker to be ready.  grace_seconds: for one to end; then it is killed.
+    Raises ConfigError where this system cannot fork.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        count: int,
+        *,
+        tell: Callable[[str], None],
+        on_ready: Callable[[], None] = lambda: None,
+        may_replace: Callable[[], bool] = lambda: True,
+        start_seconds: float = 60.0,
+        grace_seconds: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not 1 <= count <= MOST_WORKERS:
+            raise ConfigError(f"workers: expected 1 to {MOST_WORKERS}")
+        if not hasattr(os, "fork"):
+            raise ConfigError("workers: this system has no fork; run one process for each port")
+        self._work, self._count = work, count
+        self._tell, self._on_ready, self._clock = tell, on_ready, clock
+        self._may_replace = may_replace
+        self._start_seconds, self._grace_seconds = start_seconds, grace_seconds
+        self._workers: list[Worker] = []
+        self._due: dict[int, float] = {}  # numbers of workers that are to be started, and when
+        self._delay: dict[int, float] = {}
+        self._to_replace: list[Worker] = []
+        self._told_ready = False
+        self._stopping: float | None = None  # when those that are still there are killed
+        self._status = DONE
+        self._signals: list[int] = []
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> int:
+        """Work until a signal comes, in the main thread; return the exit status."""
+        with self._listening():
+            self._lifeline = os.pipe()
+            try:
+                self._due = dict.fromkeys(range(1, self._count + 1), self._clock())
+                while self._stopping is None or self._workers:
+                    self._turn()
+            finally:
+                for each in self._workers:
+                    each.signal(signal.SIGKILL)
+                for end in self._lifeline:
+                    os.close(end)
+        return self._status
+
+    # -- what happens ----------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Do what is due, then wait for what happens next."""
+        self._start_due()
+        self._expire()
+        for key, _ in self._selector.select(self._wait()):
+            if isinstance(key.data, Worker):
+                if not key.data.heed():
+                    self._selector.unregister(key.data.pipe)
+            else:
+                self._drain(key.fd)
+        while self._signals:
+            self._heed(self._signals.pop(0))
+        for each in [worker for worker in self._workers if worker.poll()]:
+            self._ended(each)
+        for each in [worker for worker in self._workers if worker.ready]:
+            self._serves(each)
+
+    def _heed(self, number: int) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            if self._stopping is None:
+                self._stop(DONE)
+            else:
+                self._stopping = self._clock()
+        elif number == signal.SIGHUP and self._stopping is None and self._may_replace():
+            self._tell("workers are replaced, one after the other")
+            self._to_replace = [each for each in self._workers if not each.leaving and each.replaces is None]
+            self._replace_next()
+
+    def _ended(self, worker: Worker) -> None:
+        """Forget a worker that has ended, and have another take its place where that was not meant."""
+        self._forget(worker)
+        if self._stopping is not None or worker.leaving:
+            return
+        how = f"signal {-worker.status}" if worker.status and worker.status < 0 else f"status {worker.status}"
+        self._tell(f"worker {worker.number} (process {worker.pid}) ended with {how}")
+        successor = next((each for each in self._workers if each.replaces is worker), None)
+        if successor is not None:
+            successor.replaces = None  # its place is free already
+            self._replace_next()
+        elif worker.replaces is not None:
+            self._tell("the replacement failed, so those that serve stay")
+            self._to_replace.clear()
+        elif not self._told_ready and not worker.ready:
+            self._stop(FAILED)
+        else:
+            self._start_later(worker)
+
+    def _start_later(self, worker: Worker) -> None:
+        """Start another at once, or after longer and longer pauses where they die soon."""
+        steady = worker.ready and self._clock() - worker.since >= STEADY_SECONDS
+        delay = 0.0 if steady else self._delay.get(worker.number, 0.0)
+        self._delay[worker.number] = min(max(delay * 2, FIRST_DELAY), LONGEST_DELAY)
+        self._due[worker.number] = self._clock() + delay
+
+    def _serves(self, worker: Worker) -> None:
+        """A worker serves: whom it replaces may go, and the next one's turn has come."""
+        if worker.replaces is not None:
+            old, worker.replaces = worker.replaces, None
+            self._dismiss(old)
+            self._replace_next()
+        if not self._told_ready and sum(each.ready for each in self._workers) == self._count:
+            self._told_ready = True
+            self._on_ready()
+
+    def _replace_next(self) -> None:
+        """Start a worker in the place of the next one that is to be replaced."""
+        if any(each.replaces is not None for each in self._workers):
+            return
+        while self._to_replace:
+            old = self._to_replace.pop(0)
+            if old in self._workers and not old.leaving:
+                self._start(old.number, old)
+                return
+
+    # -- starting and ending ---------------------------------------------------------------------------
+
+    def _start_due(self) -> None:
+        if self._stopping is None:
+            for number in [number for number, at in self._due.items() if at <= self._clock()]:
+                del self._due[number]
+                self._start(number)
+
+    def _start(self, number: int, replaces: Worker | None = None) -> None:
+        inherited = [each.pipe for each in self._workers] + list(self._wakers)
+        try:
+            worker = fork(number, self._work, self._clock(), self._lifeline, inherited)
+        except OSError as error:
+            self._tell(f"worker {number} cannot be started: {error.strerror or error}")
+            self._to_replace.clear()
+            if replaces is None:
+                self._due[number] = self._clock() + LONGEST_DELAY
+            return
+        worker.replaces = replaces
+        self._workers.append(worker)
+        self._selector.register(worker.pipe, selectors.EVENT_READ, worker)
+
+    def _dismiss(self, worker: Worker) -> None:
+        """Tell a worker to end; it has its grace."""
+        worker.leaving = True
+        worker.since = self._clock()
+        worker.signal(signal.SIGTERM)
+
+    def _stop(self, status: int) -> None:
+        self._status = status
+        self._stopping = self._clock() + self._grace_seconds
+        self._to_replace.clear()
+        for each in self._workers:
+            each.signal(signal.SIGTERM)
+
+    def _expire(self) -> None:
+        """Kill who had time enough: to begin, or to end."""
+        now = self._clock()
+        for each in self._workers:
+            if self._stopping is not None:
+                late = now >= self._stopping
+            else:
+                late = (not each.ready or each.leaving) and now >= self._limit(each)
+            if late:
+                each.signal(signal.SIGKILL)
+
+    def _limit(self, worker: Worker) -> float:
+        return worker.since + (self._grace_seconds if worker.leaving else self._start_seconds)
+
+    def _wait(self) -> float | None:
+        """Return for how long nothing is due."""
+        times = [] if self._stopping is not None else list(self._due.values())
+        times += [self._stopping] if self._stopping is not None else []
+        times += [self._limit(each) for each in self._workers if not each.ready or each.leaving]
+        return max(min(times) - self._clock(), 0.05) if times else None
+
+    def _forget(self, worker: Worker) -> None:
+        self._workers.remove(worker)
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(worker.pipe)
+        worker.close()
+
+    # -- signals ---------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Have signals wake the loop instead of interrupting it; what was before is there again afterwards."""
+        reading, writing = self._wakers = os.pipe()
+        for each in self._wakers:
+            os.set_blocking(each, False)
+        self._selector.register(reading, selectors.EVENT_READ)
+        before_fd = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        before = {number: signal.signal(number, self._note) for number in HEARD}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(before_fd)
+            self._selector.close()
+            os.close(reading)
+            os.close(writing)
+
+    def _note(self, number: int, _frame: object) -> None:
+        self._signals.append(number)
+
+    @staticmethod
+    def _drain(waker: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(waker, 4096):
+                pass
