@@ -14,6 +14,7 @@ COMMANDS = {
     "serve": "Accept clients with a trusted certificate: echo, page or forward.",
     "connect": "Connect to a server with a certificate; explain a failure.",
     "get": "Send an HTTP request with a client certificate.",
+    "run": "Serve an ASGI application to clients with a trusted certificate.",
     "show": "Describe certificates, keys, requests, CRLs and OCSP files.",
     "doctor": "Examine a server, or files, and report what is wrong.",
     "verify": "Verify a certificate as a handshake would, with every reason.",

@@ -54,25 +54,33 @@ def with_caller(protocol: Protocol) -> Protocol:
 
 
 def over(
-    protocol: Protocol, config: ServerConfig, *, handshakes: int = HANDSHAKES
+    protocol: Protocol,
+    config: ServerConfig,
+    *,
+    handshakes: int = HANDSHAKES,
+    idle_timeout: float | None = None,
 ) -> Callable[..., asyncio.Protocol]:
     """Return what makes a protocol of uvicorn's for each client that `config` trusts, over a transport of ours.
 
     Clients are judged as `config` says, and again while their connection is open, where it says so: the connection of
     one that was revoked ends though nothing is said on it. handshakes: how many clients at once may not have finished
-    theirs, as for `bothways.aio.start_server`.
+    theirs, as for `bothways.aio.start_server`. idle_timeout: seconds after which a connection ends on which nothing is
+    said.
     """
-    return Connections(with_caller(protocol), config, handshakes).made
+    return Connections(with_caller(protocol), config, handshakes, idle_timeout).made
 
 
 class Connections:
     """The connections of one server in one process."""
 
-    def __init__(self, protocol: Protocol, config: ServerConfig, handshakes: int) -> None:
+    def __init__(
+        self, protocol: Protocol, config: ServerConfig, handshakes: int, idle_timeout: float | None
+    ) -> None:
         self._protocol = protocol
         self._config = config
         self._finder = own_finder(config.settings)
         self._handshakes = Places(handshakes)
+        self._idle_timeout = idle_timeout
         self._watch: Watch | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._evicted = 0
@@ -87,6 +95,7 @@ class Connections:
             self._watched(),
             cast(Link, app),
             evidence=self._finder,
+            idle_timeout=self._idle_timeout,
         )
 
     def arrived(self, protocol: PlacedProtocol) -> None:

@@ -1,0 +1,260 @@
+"""`bothways run`: an ASGI application for clients that are trusted, in one process or in several workers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+import click
+
+from bothways.cli.listening import allow_descriptors, listen
+from bothways.cli.options import ADDRESS, FILE, Address, Side, load_anchors, side_options
+from bothways.cli.reports import AT_ONCE, EVERY_SECONDS, Allowance
+from bothways.cli.serve import MODES
+from bothways.cli.terminal import DONE, MISUSED, complain, refuse, say
+from bothways.cli.watching import looking_after
+from bothways.errors import ConfigError
+from bothways.tls.clock import Clock
+from bothways.tls.config import ServerConfig
+from bothways.tls.defaults import CLOCK
+from bothways.trust.crl_files import CRLFiles
+from bothways.workers.supervisor import MOST_WORKERS, Supervisor
+
+INSTALL = "pip install 'bothways[asgi]'"
+ADDRESS_BY_DEFAULT = Address("127.0.0.1", 8443)
+IDLE_SECONDS = 600.0
+GRACE_SECONDS = 30
+ALPN = ("http/1.1",)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What one process serves, as files are at the moment."""
+
+    config: ServerConfig
+    lists: CRLFiles
+    watched: bool
+
+
+@click.command("run")
+@click.argument("app", metavar="MODULE:APP")
+@click.option(
+    "--listen",
+    "address",
+    type=ADDRESS,
+    default=str(ADDRESS_BY_DEFAULT),
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Port 0 is any that is free.",
+)
+@side_options(cert_required=True, alpn_help=None)
+@click.option("--client-ca", type=FILE, metavar="FILE", help="Authorities that vouch for clients (PEM).")
+@click.option(
+    "--client-auth",
+    type=MODES,
+    help="Ask clients for a certificate? `require` with --client-ca, else `none`.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), metavar="N", help="Processes that share the port."
+)
+@click.option("--factory", is_flag=True, help="APP is a function that returns the application.")
+@click.option(
+    "--connections",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1, 65536),
+    help="At once, in each process.",
+)
+@click.option(
+    "--idle-timeout", default=IDLE_SECONDS, show_default=True, type=click.FloatRange(min=0), metavar="SECONDS",
+    help="End connections that stay silent both ways; 0 for never.",
+)  # fmt: skip
+def command(
+    app: str,
+    address: Address,
+    side: Side,
+    client_ca: str | None,
+    client_auth: str | None,
+    workers: int | None,
+    factory: bool,
+    connections: int,
+    idle_timeout: float,
+) -> int:
+    """Serve an ASGI application over HTTP/1.1 and WebSocket to clients that are trusted.
+
+    MODULE is looked for from here. Who calls is in the scope: `bothways.http.asgi.identity(scope)`.
+    Prints `listening on HOST:PORT` on standard error when it is ready. Files of --crl are read again when they
+    change, and connections of clients that no longer pass are ended. SIGINT or SIGTERM end it; with --workers,
+    SIGHUP reads all files again and replaces the workers one after the other.
+    """
+    module, colon, attribute = app.partition(":")
+    if not (colon and module and attribute):
+        refuse(f"{app!a} names no application; expected MODULE:APP, such as app:app")
+    _check_installed()
+    sys.path.insert(0, os.getcwd())
+
+    def load() -> Serving:
+        return _load(side, client_ca, client_auth)
+
+    current = [load()]
+    with listen(address) as listener:
+        allow_descriptors(connections)
+        where = Address(address.host, listener.getsockname()[1])
+
+        def work(ready: Callable[[], None]) -> int:
+            return serve(current[0], listener, app, factory, connections, idle_timeout or None, ready)
+
+        def work_apart(ready: Callable[[], None]) -> int:
+            try:
+                return work(ready)
+            except ConfigError as error:
+                complain(str(error))
+                return MISUSED
+
+        def reloaded() -> bool:
+            try:
+                current[0] = load()
+            except ConfigError as error:
+                complain(f"nothing is replaced: {error}")
+                return False
+            return True
+
+        def ready() -> None:
+            say(f"listening on {where}")
+
+        if workers is None:
+            return work(ready)
+        return Supervisor(
+            work_apart,
+            workers,
+            tell=say,
+            on_ready=ready,
+            may_replace=reloaded,
+            grace_seconds=GRACE_SECONDS + 5,
+        ).run()
+
+
+def _check_installed() -> None:
+    for name in ("uvicorn", "httptools", "websockets"):
+        try:
+            import_module(name)
+        except ModuleNotFoundError:
+            refuse(f"run needs the package {name}, which is not installed", INSTALL)
+
+
+def _load(side: Side, client_ca: str | None, client_auth: str | None) -> Serving:
+    """Read all files. Raises ConfigError."""
+    lists = CRLFiles(side.sources.crl)
+    settings = side.settings(lists.store) | {"alpn": ALPN}
+    if client_auth is not None:
+        settings["client_auth"] = client_auth
+    if settings["revocation"] is not None:
+        settings["judge_again"] = "change"
+    anchors = load_anchors(client_ca) if client_ca is not None else None
+    return Serving(ServerConfig(client_anchors=anchors, **settings), lists, bool(side.sources.crl))
+
+
+def serve(
+    serving: Serving,
+    listener: socket.socket,
+    app: str,
+    factory: bool,
+    connections: int,
+    idle_timeout: float | None,
+    ready: Callable[[], None],
+) -> int:
+    """Serve an application on a socket until a signal comes, and return the exit status.
+
+    ready: is called when it serves.  The rest is as for the command.
+    """
+    uvicorn, ours = import_module("uvicorn"), import_module("bothways.http.uvicorn")
+    httptools = import_module("uvicorn.protocols.http.httptools_impl")
+    websockets = import_module("uvicorn.protocols.websockets.websockets_sansio_impl")
+    _check_application(app)
+
+    class Server(uvicorn.Server):  # type: ignore[name-defined, misc]
+        should_exit: bool
+        force_exit: bool
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            """Listen, and say so."""
+            await super().startup(sockets)
+            if self.started:
+                ready()
+
+        def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002
+            """End; whoever asks twice at a terminal waits for nobody. The signal is not raised again afterwards."""
+            self.force_exit = self.should_exit and sig == signal.SIGINT
+            self.should_exit = True
+
+    config = uvicorn.Config(
+        app,
+        factory=factory,
+        http=ours.over(httptools.HttpToolsProtocol, serving.config, idle_timeout=idle_timeout),
+        ws=ours.with_caller(websockets.WebSocketsSansIOProtocol),
+        log_config=LOGGING,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=connections,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    looks = [lambda: serving.lists.look(datetime.now(UTC))] if serving.watched else []
+    with looking_after(looks):
+        Server(config).run(sockets=[listener])
+    return DONE
+
+
+def _check_application(app: str) -> None:
+    """Import the application. Raises ConfigError where it is not there; what its own code raises is its own."""
+    importer = import_module("uvicorn.importer")
+    try:
+        importer.import_from_string(app)
+    except importer.ImportFromStringError as error:
+        raise ConfigError(f"{app}: {str(error).strip().rstrip('.')}") from None
+
+
+class Seldom(logging.Filter):
+    """Lets so many lines through at once, and one more every so many seconds: clients that fail fill no disk."""
+
+    def __init__(self, clock: Clock = CLOCK) -> None:
+        super().__init__()
+        self._clock = clock
+        self._allowance = Allowance(AT_ONCE, EVERY_SECONDS / AT_ONCE)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written; warnings always are."""
+        return record.levelno >= logging.WARNING or self._allowance.take(self._clock.monotonic())
+
+
+# Standard output is the application's own.
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "plain": {"format": "%(message)s"},
+        "access": {
+            "()": "uvicorn.logging.AccessFormatter",
+            "fmt": '%(client_addr)s "%(request_line)s" %(status_code)s',
+            "use_colors": False,
+        },
+    },
+    "filters": {"seldom": {"()": Seldom}},
+    "handlers": {
+        "plain": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"},
+        "access": {"class": "logging.StreamHandler", "formatter": "access", "stream": "ext://sys.stderr"},
+    },
+    "loggers": {
+        "bothways": {"handlers": ["plain"], "level": "INFO", "propagate": False, "filters": ["seldom"]},
+        "uvicorn": {"handlers": ["plain"], "level": "WARNING", "propagate": False},
+        "uvicorn.error": {"level": "WARNING"},
+        "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
+    },
+}

@@ -1,0 +1,229 @@
+"""`bothways run` as a process: who is let in, what happens to workers and files, and what is said of wrong use."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bothways import PeerAlert
+from bothways.cli import run as module
+from bothways.cli.commands import bothways as group
+from bothways.cli.run import Seldom
+from bothways.cli.terminal import run
+from bothways.testing import MutualTLS
+from cli_scripting import Background, bothways, environment
+from http_callers import context, get, until
+
+pytestmark = pytest.mark.network
+
+APP = """
+import json, os
+from bothways.http.asgi import identity
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                print("over", flush=True)
+                return
+    who = identity(scope)
+    told = {"who": None if who is None else who.names.dns, "pid": os.getpid(), "client": scope["client"][0]}
+    body = json.dumps(told).encode()
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", str(len(body)).encode())]})
+    await send({"type": "http.response.body", "body": body})
+
+def make():
+    return app
+"""
+
+
+@pytest.fixture
+def mutual(tmp_path: Path) -> Iterator[MutualTLS]:
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "app.py").write_text(APP)
+    with MutualTLS(tmp_path / "pki") as made:
+        yield made
+
+
+@contextlib.contextmanager
+def running(mutual: MutualTLS, *more: str, app: str = "app:app") -> Iterator[Background]:
+    folder = mutual.ca.parent.parent
+    mine = mutual.identity("server")
+    words = ["run", app, "--listen", "127.0.0.1:0", "--cert", str(mine.cert), "--key", str(mine.key), *more]
+    server = Background(words, folder)
+    try:
+        yield server
+    finally:
+        with contextlib.suppress(ValueError):
+            server.end(signal.SIGKILL)
+
+
+def clients(mutual: MutualTLS) -> list[str]:
+    return ["--client-ca", str(mutual.ca), "--crl", str(mutual.crl)]
+
+
+def ask(mutual: MutualTLS, server: Background, kind: str | None = "good", **headers: str) -> dict:
+    identity = None if kind is None else mutual.identity("client", kind)
+    status, body = get(mutual, int(server.port), identity, **headers)
+    assert status == 200
+    return json.loads(body)
+
+
+def test_an_application_learns_who_calls_and_only_trusted_clients_reach_it(mutual):
+    with running(mutual, *clients(mutual)) as server:
+        told = ask(mutual, server, X_Forwarded_For="203.0.113.9", X_Forwarded_Proto="http")
+        assert (told["who"], told["client"]) == (["client.example"], "127.0.0.1")
+        for kind in ("revoked", "expired", "unknown_ca"):
+            assert (
+                mutual.client(kind)
+                .attempt("127.0.0.1", int(server.port), request=b"GET / HTTP/1.1\r\n\r\n")
+                .refused
+            )
+        assert server.end() == 0
+    assert "the client sent a certificate that was revoked" in server.said
+    assert '"GET / HTTP/1.1" 200' in server.said
+    assert "Traceback" not in server.said
+
+
+def test_a_signal_ends_it_in_order(mutual):
+    """The application is told, and the exit status says that nothing failed."""
+    with running(mutual, "--factory", app="app:make") as server:
+        assert ask(mutual, server, None)["who"] is None
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.stdout.read() == "over\n"
+        assert server.end() == 0
+
+
+def test_a_client_that_is_revoked_in_the_file_is_put_out_while_it_is_connected(mutual):
+    mine = mutual.identity("client", dns=["leaving.example"])
+    with (
+        running(mutual, *clients(mutual)) as server,
+        mutual.client(mine).connect("127.0.0.1", int(server.port)) as channel,
+    ):
+        channel.settimeout(20)
+        channel.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        came = b""
+        while b"leaving.example" not in came:
+            came += channel.recv(65536)
+        mutual.revoke(mine)
+        with pytest.raises(PeerAlert, match="certificate_revoked"):
+            channel.recv(65536)
+        until(lambda: "read again" in server.said)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_workers_share_a_port_and_are_replaced_with_what_files_say_by_then(mutual):
+    """A certificate that was renewed is shown after SIGHUP; a file that is wrong replaces nobody."""
+    with running(mutual, *clients(mutual), "--workers", "2") as server:
+        old = set()
+        while len(old) < 2:
+            old.add(ask(mutual, server)["pid"])
+        assert server.process.pid not in old
+        mine = mutual.identity("server")
+        good = mine.cert.read_bytes()
+        mine.cert.write_text("no certificate any more")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: "nothing is replaced: " in server.said)
+        assert ask(mutual, server)["pid"] in old
+        renewed = mutual.identity("server", dns=["localhost", "renewed.example"])
+        mine.cert.write_bytes(renewed.cert.read_bytes())
+        mine.key.write_bytes(renewed.key.read_bytes())
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: "renewed.example" in str(_shown(mutual, server)))
+        until(lambda: ask(mutual, server)["pid"] not in old)
+        assert good != mine.cert.read_bytes()
+        assert server.end() == 0
+
+
+def _shown(mutual: MutualTLS, server: Background) -> object:
+    own = context(mutual, mutual.identity("client"))
+    asking = http.client.HTTPSConnection("localhost", int(server.port), context=own)
+    try:
+        asking.connect()
+        return asking.sock.getpeercert()["subjectAltName"]
+    finally:
+        asking.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_worker_that_dies_is_replaced(mutual):
+    with running(mutual, "--workers", "1") as server:
+        first = ask(mutual, server, None)["pid"]
+        os.kill(first, signal.SIGKILL)
+        until(lambda: f"(process {first}) ended with signal 9" in server.said)
+        assert ask(mutual, server, None)["pid"] != first
+
+
+WRONG = [
+    (["app"], "names no application; expected MODULE:APP"),
+    (["app:"], "names no application"),
+    (["nothing_such:app"], 'nothing_such:app: Could not import module "nothing_such"'),
+    (["app:nothing"], 'app:nothing: Attribute "nothing" not found in module "app"'),
+    (["app:app", "--client-ca", "nowhere.pem"], "nowhere.pem: cannot be read"),
+    (["app:app", "--crl", "CRL"], "revocation: it would never be checked, since client_auth is none"),
+    (["app:app", "--workers", "0"], "0 is not in the range"),
+    (["app:app", "--listen", "8443"], "no address"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG)
+def test_wrong_use_is_told_in_one_sentence(mutual, monkeypatch, capfd, words, said):
+    monkeypatch.chdir(mutual.ca.parent.parent)
+    mine = mutual.identity("server")
+    words = [str(mutual.crl) if each == "CRL" else each for each in words]
+    argv = ["bothways", "run", *words, "--cert", str(mine.pem)]
+    argv += [] if "--listen" in words else ["--listen", "127.0.0.1:0"]
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    assert run(group) == 2
+    told = capfd.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_workers_that_cannot_start_end_the_service(mutual):
+    folder, mine = mutual.ca.parent.parent, mutual.identity("server")
+    words = bothways(
+        "run", "nothing_such:app", "--listen", "127.0.0.1:0", "--cert", str(mine.pem), "--workers", "2"
+    )
+    ended = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert 'Could not import module "nothing_such"' in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("missing", ["uvicorn", "httptools", "websockets"])
+def test_what_is_not_installed_is_named_with_the_line_that_installs_it(mutual, monkeypatch, capfd, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(
+        sys, "argv", ["bothways", "run", "app:app", "--cert", str(mutual.identity("server").pem)]
+    )
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert run(group) == 2
+    assert "pip install 'bothways[asgi]'" in capfd.readouterr().err
+
+
+def test_lines_about_clients_that_fail_fill_no_disk():
+    """So many at once, then one now and then; what concerns us is written always."""
+    now = SimpleNamespace(at=0.0)
+    seldom = Seldom(SimpleNamespace(monotonic=lambda: now.at))
+    info, warning = SimpleNamespace(levelno=20), SimpleNamespace(levelno=30)
+    assert sum(seldom.filter(info) for _ in range(1000)) == module.AT_ONCE
+    assert seldom.filter(warning)
+    now.at = 3600.0
+    assert sum(seldom.filter(info) for _ in range(1000)) == module.AT_ONCE
