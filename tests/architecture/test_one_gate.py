@@ -16,7 +16,7 @@ from cryptography import x509
 from architecture.sources import modules
 from bothways.trust.extensions import CONSULTED
 
-GATE = {"trust.parsing", "trust.extensions"}
+GATE = {"trust.parsing", "trust.extension_structures", "trust.extensions"}
 CARRIERS = {"attempt", "readable"}
 
 # Attributes that can raise even of what was loaded and read whole.

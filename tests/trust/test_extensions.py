@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.extension_readers import TLSFeatures
+from bothways.trust.extension_structures import Structure, area_in
 from bothways.trust.extensions import (
     CONSULTED,
     EXTENSIONS_LIMIT,
     NAMES,
-    Structure,
     UnreadExtension,
     all_extensions,
-    area_in,
     check_count,
     extension_of,
     extensions_of,
@@ -27,7 +24,7 @@ from bothways.trust.extensions import (
     read_needed,
 )
 from bothways.trust.parsing import EncodingError
-from pki import crl, der, issuing_point, key, leaf, ocsp_response, root
+from pki import der, leaf, root
 
 ROOT = root()
 GARBAGE = b"\x30\x03\x02\x01"
@@ -45,13 +42,6 @@ def extension(oid: bytes, value: bytes, critical: bytes = b"") -> bytes:
     return der(0x30, oid + critical + der(4, value))
 
 
-def request(*extra: x509.ExtensionType) -> bytes:
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    for each in extra:
-        builder = builder.add_extension(each, critical=False)
-    return builder.sign(key(), hashes.SHA256()).public_bytes(Encoding.DER)
-
-
 SOUND = leaf(ROOT, alternatives=("DNS:a.example", "IP:127.0.0.1"), usage=("serverAuth",))
 
 
@@ -60,48 +50,6 @@ def test_one_by_one_they_are_the_same_as_all_together():
     found = all_extensions(SOUND.der, Structure.CERTIFICATE)
     assert found == tuple(SOUND.certificate.extensions)
     assert found == extensions_of(SOUND.certificate)
-
-
-@pytest.mark.parametrize(
-    ("place", "document", "kinds"),
-    [
-        (Structure.REQUEST, request(x509.BasicConstraints(False, None)), [x509.BasicConstraints]),
-        (Structure.REQUEST, request(), []),
-        (
-            Structure.CRL,
-            crl(ROOT, point=issuing_point(["URI:http://a.example/crl"])),
-            [x509.AuthorityKeyIdentifier, x509.CRLNumber, x509.IssuingDistributionPoint],
-        ),
-        (Structure.OCSP_RESPONSE, ocsp_response(SOUND, nonce=b"abcd"), [x509.OCSPNonce]),
-        (Structure.OCSP_RESPONSE, ocsp_response(SOUND), []),
-        (
-            Structure.CRL_ENTRY,
-            der(0x30, b"\x02\x01\x05" + der(0x17, b"250101000000Z") + der(0x30, REASON)),
-            [x509.CRLReason],
-        ),
-        (Structure.CRL_ENTRY, der(0x30, b"\x02\x01\x05" + der(0x17, b"250101000000Z")), []),
-        (
-            Structure.OCSP_REQUEST,
-            der(0x30, der(0x30, der(0x30, b"") + der(0xA2, der(0x30, extension(NONCE, b"\x04\x01a"))))),
-            [x509.OCSPNonce],
-        ),
-        (
-            Structure.OCSP_SINGLE_RESPONSE,
-            der(0x30, der(0x30, b"") + b"\x80\x00" + der(0xA1, der(0x30, REASON))),
-            [x509.CRLReason],
-        ),
-    ],
-)
-def test_they_are_found_and_read_as_what_they_are_where_they_stand(place, document, kinds):
-    """RFC 5280 5.2 and 5.3, RFC 2985 5.4.2, RFC 6960 4.1 and 4.2."""
-    assert [type(each.value) for each in all_extensions(document, place)] == kinds
-
-
-@pytest.mark.parametrize("place", Structure)
-def test_what_has_no_place_for_them_is_an_encoding_error(place):
-    """Whatever stands there instead."""
-    with pytest.raises(EncodingError, match="^extensions: "):
-        area_in(b"\x30\x05\x30\x05\x00\x00\x00", place)
 
 
 def test_one_that_cannot_be_read_hides_no_other():

@@ -19,7 +19,6 @@ from bothways.trust.ocsp import (
     OCSPResponse,
     needs_no_check,
     nonce_problem,
-    request,
     responses_in,
 )
 from bothways.trust.ocsp_store import OCSPStore
@@ -337,29 +336,6 @@ def test_a_critical_extension_of_one_answer_leaves_a_response_in_doubt():
         "a single response has a critical extension"
         in OCSPResponse(with_single_extension(critical=True)).doubt
     )
-
-
-def test_a_request_asks_for_one_certificate():
-    """RFC 6960 4.1.1, under the hash wanted; by default the one that every responder knows."""
-    plain = ocsp.load_der_ocsp_request(request(ParsedCertificate(ONE.der), ISSUER))
-    assert plain.serial_number == ONE.certificate.serial_number
-    assert plain.hash_algorithm.name == "sha1"
-    identifier = x509.SubjectKeyIdentifier.from_public_key(ROOT.key.public_key())
-    assert plain.issuer_key_hash == identifier.digest
-    assert len(plain.extensions) == 0
-    assert ocsp.load_der_ocsp_request(
-        request(ParsedCertificate(ONE.der), ISSUER, None, "sha256")
-    ).hash_algorithm.name == ("sha256")
-
-
-def test_a_request_has_the_nonce_that_it_is_given():
-    """RFC 9654 2.1: 1 to 128 bytes."""
-    for size in (1, 32, 128):
-        asked_for = ocsp.load_der_ocsp_request(request(ParsedCertificate(ONE.der), ISSUER, b"n" * size))
-        assert asked_for.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"n" * size
-    for size in (0, 129):
-        with pytest.raises(ValueError, match="1 to 128"):
-            request(ParsedCertificate(ONE.der), ISSUER, b"n" * size)
 
 
 def test_the_nonce_of_a_response_must_be_ours():

@@ -35,7 +35,7 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials, is_pkcs12
 from bothways.trust.extensions import extension_of
 from bothways.trust.names import names_of
-from bothways.trust.ocsp import serial_number
+from bothways.trust.ocsp_request import serial_number
 from bothways.trust.verdict import Refused
 from bothways.trust.verification import verify
 

@@ -40,11 +40,11 @@ from bothways.trust.distinguished_names import (
     normal,
     spelled,
 )
+from bothways.trust.extension_structures import Structure
 from bothways.trust.extensions import (
     CONSULTED,
     EXTENSIONS_LIMIT,
     Extensions,
-    Structure,
     name_of,
     read_needed,
 )

@@ -21,7 +21,8 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl_entries import Entries, Entry, Progress
 from bothways.trust.der import SEQUENCE, element, encoded, expect_element
 from bothways.trust.distinguished_names import normal, normal_relatives, spelled
-from bothways.trust.extensions import Structure, area_in, by_identifier, read_extensions, unread_in
+from bothways.trust.extension_structures import Structure, area_in
+from bothways.trust.extensions import by_identifier, read_extensions, unread_in
 from bothways.trust.parsing import attempt, name_der, open_crl
 from bothways.trust.precheck import check_number_of_elements, values_in
 from bothways.trust.signatures import algorithm_weakness, is_signature_of

@@ -6,16 +6,13 @@ A response that is signed by anybody but the issuer or a delegate of the issuer'
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -25,9 +22,10 @@ from bothways.trust import pem
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import KNOWN, key_weakness
 from bothways.trust.crl_entries import HOLD
-from bothways.trust.der import BIT_STRING, SEQUENCE, element, elements, expect_element
+from bothways.trust.der import SEQUENCE, element, elements, expect_element
 from bothways.trust.distinguished_names import normal, spelled
 from bothways.trust.extensions import by_identifier, extensions_of
+from bothways.trust.ocsp_request import HASHES, MAX_NONCE_SIZE, CertID, hashed, key_bits, names_of_certificate
 from bothways.trust.parsing import attempt, encoded, name_der, open_ocsp_response, readable
 from bothways.trust.signatures import (
     algorithm_weakness,
@@ -38,8 +36,6 @@ from bothways.trust.signatures import (
 )
 from bothways.trust.work import Step, WorkBudget
 
-NONCE_SIZE = 32
-MAX_NONCE_SIZE = 128
 MAX_AGE = timedelta(days=1)
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -50,36 +46,7 @@ _REMEMBERED_KEYS = 16
 _MILDNESS = {"revoked": 1, "unknown": 2, "good": 3}
 _GENERALIZED_TIME, _SINGLE_EXTENSIONS = 0x18, 0xA1
 _CRITICAL = b"\x01\x01\xff"
-# A CertID is a name, not a proof: SHA-1 is still what most responders are asked by (RFC 5019 2.1.1).
-_HASHES = {
-    "sha1": hashlib.sha1,
-    "sha224": hashlib.sha224,
-    "sha256": hashlib.sha256,
-    "sha384": hashlib.sha384,
-    "sha512": hashlib.sha512,
-}
-REQUEST_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha1": hashes.SHA1(),  # noqa: S303
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
-
 State = Literal["good", "revoked", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class CertID:
-    """How OCSP names a certificate: its serial, and hashes of its issuer's name and key (RFC 6960 4.1.1)."""
-
-    hash_name: str
-    name_hash: bytes
-    key_hash: bytes
-    serial: int
-
-    def digest(self, data: bytes) -> bytes:
-        """Return the hash of something, as this names it."""
-        return _digest(self.hash_name, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +212,7 @@ class OCSPResponse:
     def _names(self, candidate: ParsedCertificate) -> bool:
         if self._name is not None:
             return self._name == candidate.normal_subject
-        return self._key_hash == _digest("sha1", _key_bits(candidate))
+        return self._key_hash == hashed("sha1", key_bits(candidate))
 
     def _read_delegates(self, work: WorkBudget) -> tuple[ParsedCertificate, ...]:
         """Return the certificates that came with the response and can be read; read once."""
@@ -282,30 +249,6 @@ def responses_in(data: bytes, source: str) -> list[OCSPResponse]:
     return responses
 
 
-def request(
-    certificate: ParsedCertificate,
-    issuer: ParsedCertificate,
-    nonce: bytes | None = None,
-    hash_name: str = "sha1",
-) -> bytes:
-    """Ask for the status of a certificate (RFC 6960 4.1).
-
-    nonce: drawn by the caller, 1 to 128 bytes and best 32 (RFC 9654 2.1).  hash_name: of `REQUEST_HASHES`.
-    Raises ValueError for a nonce of another length.
-    """
-    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
-        _digest(hash_name, certificate.issuer),
-        _digest(hash_name, _key_bits(issuer)),
-        serial_number(certificate),
-        REQUEST_HASHES[hash_name],
-    )
-    if nonce is not None:
-        if not 1 <= len(nonce) <= MAX_NONCE_SIZE:
-            raise ValueError(f"a nonce of {len(nonce)} bytes; 1 to {MAX_NONCE_SIZE} may stand there")
-        builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
-    return builder.build().public_bytes(Encoding.DER)
-
-
 def nonce_problem(response: OCSPResponse, nonce: bytes, *, required: bool = False) -> str | None:
     """Say why a response is no answer to the request with this nonce, or None (RFC 9654 2.1).
 
@@ -317,26 +260,6 @@ def nonce_problem(response: OCSPResponse, nonce: bytes, *, required: bool = Fals
     if not 1 <= len(got) <= MAX_NONCE_SIZE:
         return f"it has a nonce of {len(got)} bytes, where 1 to {MAX_NONCE_SIZE} may stand"
     return None if got == nonce else "it returns another nonce than ours: it answers somebody else's request"
-
-
-def serial_number(certificate: ParsedCertificate) -> int:
-    """Return the serial number of a certificate as the number that it is."""
-    return int.from_bytes(certificate.serial, "big", signed=True)
-
-
-def names_of_certificate(
-    certificate: ParsedCertificate, issuer: ParsedCertificate, hash_names: Iterable[str]
-) -> frozenset[CertID]:
-    """Return how OCSP names a certificate as that issuer issued it, by each of some hashes.
-
-    Its issuer's name may be written otherwise in the certificate than in the issuer's own.
-    """
-    serial, key = serial_number(certificate), _key_bits(issuer)
-    return frozenset(
-        CertID(each, _digest(each, name), _digest(each, key), serial)
-        for each in hash_names
-        for name in {certificate.issuer, issuer.subject}
-    )
 
 
 def needs_no_check(delegate: ParsedCertificate) -> bool:
@@ -379,7 +302,7 @@ def _single_responses(response: ocsp.OCSPResponse) -> Iterator[SingleResponse]:
         if count == _MAX_RESPONSES:
             raise ValueError(f"it has more than {_MAX_RESPONSES} single responses")
         hash_name = _hash_name(each)
-        if hash_name not in _HASHES:
+        if hash_name not in HASHES:
             continue
         named = CertID(hash_name, each.issuer_name_hash, each.issuer_key_hash, each.serial_number)
         times = each.this_update_utc, each.next_update_utc
@@ -439,16 +362,3 @@ def _any_critical(data: bytes, at: int, end: int) -> bool:
         if data[oid_end : oid_end + 3] == _CRITICAL:
             return True
     return False
-
-
-def _digest(hash_name: str, data: bytes) -> bytes:
-    return _HASHES[hash_name](data).digest()
-
-
-def _key_bits(certificate: ParsedCertificate) -> bytes:
-    """Return the public key as OCSP hashes it: the bit string alone, without its count of unused bits."""
-    spki = certificate.spki
-    at, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
-    _, at = expect_element(spki, at, end, SEQUENCE, "algorithm")
-    start, stop = expect_element(spki, at, end, BIT_STRING, "subjectPublicKey")
-    return spki[start + 1 : stop]

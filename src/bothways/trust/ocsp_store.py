@@ -17,12 +17,10 @@ from bothways.trust import files
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.ocsp import (
     MAX_AGE,
-    CertID,
     OCSPResponse,
-    names_of_certificate,
     responses_in,
-    serial_number,
 )
+from bothways.trust.ocsp_request import CertID, names_of_certificate, serial_number
 from bothways.trust.parsing import attempt, encoded
 from bothways.trust.work import OutOfWork
 

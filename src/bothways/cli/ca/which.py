@@ -16,7 +16,7 @@ from bothways.errors import ConfigError
 from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.files import content
-from bothways.trust.ocsp import serial_number
+from bothways.trust.ocsp_request import serial_number
 
 
 def known(register: Register, which: str, held: bool = False) -> Entry:

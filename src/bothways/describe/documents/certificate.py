@@ -29,7 +29,8 @@ from bothways.describe.escape import visible
 from bothways.trust import parsing
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.der import encoded
-from bothways.trust.extensions import CONSULTED, Structure, all_extensions, unread_in
+from bothways.trust.extension_structures import Structure
+from bothways.trust.extensions import CONSULTED, all_extensions, unread_in
 
 P = TypeVar("P")
 _EMPTY = encoded(SEQUENCE, b"")

@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.locations import Location
-from bothways.trust.ocsp import MAX_AGE, NONCE_SIZE, OCSPResponse, nonce_problem
-from bothways.trust.ocsp import request as ocsp_request
+from bothways.trust.ocsp import MAX_AGE, OCSPResponse, nonce_problem
+from bothways.trust.ocsp_request import NONCE_SIZE
+from bothways.trust.ocsp_request import request as ocsp_request
 from bothways.trust.verdict import EvidenceRequest
 from bothways.trust.work import OutOfWork
 
