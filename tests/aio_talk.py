@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import skins
+import identities
 from bothways.aio import Server, StreamReader, StreamWriter, connect, start_server
 
 Talk = Callable[[StreamReader, StreamWriter], Awaitable[None]]
@@ -31,7 +31,7 @@ def run(test: Callable[..., Awaitable[None]]):
 async def serving(talk: Talk, config=None, **options) -> AsyncIterator[Server]:
     refusals: list[Exception] = []
     options.setdefault("refused", lambda error, address: refusals.append(error))
-    server = await start_server(talk, "127.0.0.1", 0, config or skins.server_config(), **options)
+    server = await start_server(talk, "127.0.0.1", 0, config or identities.server_config(), **options)
     server.refusals = refusals
     async with server:
         yield server
@@ -42,7 +42,7 @@ def port(server: Server) -> int:
 
 
 def ada(**options):
-    return skins.client_config(skins.client(), **options)
+    return identities.client_config(identities.client(), **options)
 
 
 async def open_to(server: Server, config=None, **options) -> tuple[StreamReader, StreamWriter]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-import skins
+import identities
 from bothways.net import Channel, connect
 from cli_scripting import Background
 
@@ -12,7 +12,7 @@ IDENTITY = ["--cert", "server.pem", "--key", "server.key"]
 
 
 def ada(server: Background, host: str = "127.0.0.1", **options) -> Channel:
-    channel = connect(host, int(server.port), skins.client_config(skins.client()), **options)
+    channel = connect(host, int(server.port), identities.client_config(identities.client()), **options)
     channel.settimeout(20)
     return channel
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import skins
+import identities
 from bothways import ClientConfig, ServerConfig, TLSError
 from bothways.doctor.dial import Caller, Place
 from bothways.doctor.examination import Examination, examine
@@ -103,4 +103,4 @@ def caller(port: int, *, timeout: float = 10, limit: int = 50) -> Caller:
 def examined(port: int, config: ClientConfig | None = None, **options: Any) -> Examination:
     timeout = options.pop("timeout", 10)
     name = options.pop("name", "localhost")
-    return examine(place(port, name), config or skins.client_config(), timeout=timeout, **options)
+    return examine(place(port, name), config or identities.client_config(), timeout=timeout, **options)

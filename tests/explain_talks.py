@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import skins
+import identities
 from bothways.describe.recorder import Recorder
 from bothways.ladder.layout import lay_out
 from bothways.ladder.model import Ladder
@@ -21,9 +21,9 @@ def recorded(
 ) -> tuple[Pair, Recorder, Recorder]:
     """Let two engines talk, send data and close; return them with what each side noted."""
     ours, theirs = Recorder(), Recorder()
-    mine = skins.client() if who is None else who or None
-    config = skins.client_config(mine, **{"versions": ("1.3",)} | client)
-    serving = skins.server_config(**server or {})
+    mine = identities.client() if who is None else who or None
+    config = identities.client_config(mine, **{"versions": ("1.3",)} | client)
+    serving = identities.server_config(**server or {})
     pair = Pair(config.connection(name, observer=ours), serving.connection(observer=theirs))
     if to_client is not None:
         pair.to_client = to_client

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import skins
+import identities
 from bothways import ClientConfig, ServerConfig
 from bothways.describe.recorder import Recorder
 from bothways.ladder.by_step import StepView, step_views
@@ -24,4 +24,4 @@ class Talk:
 
 
 def mutual(**options) -> Talk:
-    return Talk(skins.client_config(skins.client(), **options), skins.server_config())
+    return Talk(identities.client_config(identities.client(), **options), identities.server_config())

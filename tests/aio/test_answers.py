@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-import skins
+import identities
 from aio_talk import closed, echo, open_to, run, serving
 from bothways import PeerAlert
 from bothways.trust.crl import CRL
@@ -30,7 +30,7 @@ async def test_the_signature_of_a_long_list_is_checked_in_another_thread():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_crl, "LONG_LIST", 0)
         patch.setattr(CRL, "is_signed_by", noting)
-        config = skins.server_config(revocation=Revocation(crls=CRLStore(skins.crls())))
+        config = identities.server_config(revocation=Revocation(crls=CRLStore(identities.crls())))
         async with serving(echo, config) as server:
             reader, writer = await open_to(server)
             writer.write(b"hello")
@@ -45,8 +45,8 @@ async def test_a_client_that_a_long_list_revokes_is_refused():
     """The checks are made before anybody is let in."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_crl, "LONG_LIST", 0)
-        store = CRLStore(skins.crls(skins.client()))
-        async with serving(echo, skins.server_config(revocation=Revocation(crls=store))) as server:
+        store = CRLStore(identities.crls(identities.client()))
+        async with serving(echo, identities.server_config(revocation=Revocation(crls=store))) as server:
             with pytest.raises(PeerAlert):
                 reader, writer = await open_to(server)
                 writer.write(b"hello")

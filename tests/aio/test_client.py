@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-import skins
+import identities
 from aio_talk import ada, closed, echo, open_to, run, serving
 from bothways import (
     Alert,
@@ -91,7 +91,7 @@ async def test_a_cancelled_connect_leaves_nothing_behind():
 
 
 def sign(request: SignatureWanted) -> bytes:
-    return skins.client().key.sign(request.data, ec.ECDSA(hashes.SHA256()))
+    return identities.client().key.sign(request.data, ec.ECDSA(hashes.SHA256()))
 
 
 async def sign_later(request: SignatureWanted) -> bytes:
@@ -112,7 +112,7 @@ def test_a_signer_answers_at_once_or_later(signer):
             await echo(reader, writer)
 
         async with serving(talk, observer=lambda: observed.append) as server:
-            config = ada(credentials=Credentials.external(skins.client().chain_pem))
+            config = ada(credentials=Credentials.external(identities.client().chain_pem))
             reader, writer = await open_to(server, config, signer=signer)
             writer.write(b"x")
             assert await reader.read(1) == b"x"
@@ -131,7 +131,7 @@ async def test_a_missing_or_failing_signer_is_told():
         raise ZeroDivisionError("out of order")
 
     async with serving(echo) as server:
-        config = ada(credentials=Credentials.external(skins.client().chain_pem))
+        config = ada(credentials=Credentials.external(identities.client().chain_pem))
         for signer, words in ((None, "give a signer"), (fails, "out of order")):
             with pytest.raises(UsageError, match=words):
                 await open_to(server, config, signer=signer)
@@ -150,7 +150,7 @@ async def test_a_cancelled_handshake_cancels_its_signer():
         return b""
 
     async with serving(echo) as server:
-        config = ada(credentials=Credentials.external(skins.client().chain_pem))
+        config = ada(credentials=Credentials.external(identities.client().chain_pem))
         with pytest.raises(TimeoutError):
             await open_to(server, config, signer=never, timeout=0.1)
         while not ended:

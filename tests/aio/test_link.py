@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
+import identities
 import pki
-import skins
 from aio_talk import closed, echo, open_to, port, quiet, run, serving
 from bothways import (
     Alert,
@@ -112,7 +112,7 @@ def test_a_late_refusal_is_the_handshakes_failure_in_any_call(call):
 
     async def refused() -> None:
         async with serving(quiet) as server:
-            reader, writer = await open_to(server, skins.client_config())
+            reader, writer = await open_to(server, identities.client_config())
             with pytest.raises(PeerAlert) as late:
                 if call == "read":
                     await reader.read(1)
@@ -139,7 +139,7 @@ async def test_confirmed_answers_accepted_refused_or_unknown():
         assert await reader.confirmed() == "accepted"
         assert await reader.read(1) == b"x"
         await closed(writer)
-        reader, writer = await open_to(server, skins.client_config(skins.stranger()))
+        reader, writer = await open_to(server, identities.client_config(identities.stranger()))
         assert writer.warnings == [Caution.NO_MATCHING_AUTHORITY]
         assert await reader.confirmed(5) == "refused"
         with pytest.raises(PeerAlert) as late:
@@ -251,14 +251,14 @@ async def test_what_a_stranger_sends_is_taken_in_slices_between_which_others_hav
 async def test_a_long_flight_that_ends_in_data_and_an_end_arrives_whole():
     """What stands behind a handshake in the same piece is neither lost nor turned round."""
     long = pki.leaf(
-        skins.middle(),
+        identities.middle(),
         "Long",
         alternatives=[f"DNS:n{number}.example" for number in range(400)],
         usage=("clientAuth",),
-        **skins.SPAN,
+        **identities.SPAN,
     )
     payload = bytes(range(256)) * 100
-    engine = skins.client_config(long).connection(server_name="localhost")
+    engine = identities.client_config(long).connection(server_name="localhost")
     async with serving(echo) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", port(server))
         writer.write(engine.data_to_send())
@@ -319,11 +319,11 @@ class Silent(asyncio.Transport):
 async def test_a_client_that_nobody_judged_is_taken_in_slices_after_its_handshake_too():
     """Small records of data cost as much as large ones; of a client that is trusted all is taken at once."""
     payload = bytes(range(256)) * 800
-    config = skins.server_config(client_auth="request")
-    for own in (None, skins.client()):
+    config = identities.server_config(client_auth="request")
+    for own in (None, identities.client()):
         link, transport = Link(config.connection(), Watch(config.settings)), Silent()
         link.tls.connection_made(transport)
-        engine = skins.client_config(own).connection(server_name="localhost")
+        engine = identities.client_config(own).connection(server_name="localhost")
         while not link.status.established:
             link.tls.data_received(engine.data_to_send())
             engine.receive(bytes(transport.written))

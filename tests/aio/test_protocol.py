@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import skins
+import identities
 from aio_talk import ada, closed, echo, port, quiet, run, serving
 from bothways import Fault, PeerAlert, PeerFault, Truncated
 from bothways.aio import create_connection
@@ -113,7 +113,7 @@ async def test_what_ends_a_connection_is_given_to_its_protocol():
         _, app = await open_pair(server)
         assert isinstance(await app.ended, (Truncated, PeerAlert))
     async with serving(quiet) as server:
-        _, app = await open_pair(server, skins.client_config())
+        _, app = await open_pair(server, identities.client_config())
         error = await app.ended
         assert isinstance(error, PeerAlert) and error.step == "3.1"
         assert app.told == ["made", error]

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-import skins
+import identities
 from aio_talk import closed, echo, open_to, port, quiet, run, serving
 from bothways import (
     Alert,
@@ -67,7 +67,7 @@ async def test_a_slow_client_gets_all_of_an_answer_that_its_handler_left_behind(
 @run
 async def test_server_gives_up_on_a_client_that_stays_silent():
     """The configuration's own limit is a fault of the peer."""
-    async with serving(echo, skins.server_config(handshake_timeout=0.05)) as server:
+    async with serving(echo, identities.server_config(handshake_timeout=0.05)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", port(server))
         alert = await reader.read()
         writer.close()
@@ -99,7 +99,7 @@ async def test_a_server_ends_with_its_connections():
 @run
 async def test_serve_forever_ends_when_cancelled():
     """As asyncio's; handlers end with it."""
-    server = await start_server(quiet, "127.0.0.1", 0, skins.server_config())
+    server = await start_server(quiet, "127.0.0.1", 0, identities.server_config())
     task = asyncio.create_task(server.serve_forever())
     await asyncio.sleep(0.01)
     _, writer = await open_to(server)
@@ -134,9 +134,9 @@ def test_refusals_are_logged_unless_taken(caplog):
     """The default of `refused`."""
 
     async def refused() -> None:
-        server = await start_server(quiet, "127.0.0.1", 0, skins.server_config())
+        server = await start_server(quiet, "127.0.0.1", 0, identities.server_config())
         async with server:
-            reader, writer = await open_to(server, skins.client_config())
+            reader, writer = await open_to(server, identities.client_config())
             with pytest.raises(PeerAlert):
                 await reader.read(1)
             await closed(writer)
@@ -156,7 +156,7 @@ async def test_what_came_before_a_failure_still_has_its_sender():
 
     def client() -> None:
         with socket.create_connection(("127.0.0.1", port(server))) as sock:
-            skins.say_and_break(sock)
+            identities.say_and_break(sock)
 
     async with serving(listen) as server:
         await asyncio.to_thread(client)
@@ -201,7 +201,7 @@ class Crowd:
         await asyncio.sleep(0.05)  # a connection that is just being accepted is nobody's yet to close
 
 
-HELLO = skins.client_config().connection("localhost").data_to_send()
+HELLO = identities.client_config().connection("localhost").data_to_send()
 
 
 async def served(server) -> None:
@@ -251,9 +251,9 @@ async def test_a_handshake_that_waits_for_our_own_side_gives_no_place_away():
 
     async def sign(request: SignatureWanted) -> bytes:
         await go.wait()
-        return skins.server().key.sign(request.data, ec.ECDSA(hashes.SHA256()))
+        return identities.server().key.sign(request.data, ec.ECDSA(hashes.SHA256()))
 
-    config = skins.server_config(credentials=Credentials.external(skins.server().chain_pem))
+    config = identities.server_config(credentials=Credentials.external(identities.server().chain_pem))
     async with serving(echo, config, handshakes=4, signer=sign) as server:
         task = asyncio.create_task(open_to(server))
         while all(place.waits for place in server._handshakes._held.get("127.0.0.1", ())):

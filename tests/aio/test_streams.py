@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-import skins
+import identities
 from aio_talk import ada, closed, echo, open_to, port, quiet, run, serving
 from bothways import (
     Truncated,
@@ -26,7 +26,7 @@ async def test_both_peers_know_each_other_and_what_they_agreed_on():
         seen.append(writer.peer.names.common_name)
         await echo(reader, writer)
 
-    async with serving(talk, skins.server_config(alpn=("echo/1",))) as server:
+    async with serving(talk, identities.server_config(alpn=("echo/1",))) as server:
         assert server.is_serving()
         reader, writer = await open_to(server, ada(alpn=("echo/1",)), server_name="localhost")
         assert writer.peer.names.common_name == "server"

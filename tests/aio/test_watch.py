@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-import skins
+import identities
 from aio_talk import closed, echo, open_to, quiet, run, serving
 from bothways import Alert, Caution, Fault, PeerAlert, PeerFault
 from bothways.aio import watch as source
@@ -27,12 +27,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def policy(**options) -> tuple[CRLStore, dict[str, object]]:
-    lists = CRLStore(skins.crls())
+    lists = CRLStore(identities.crls())
     return lists, {"revocation": Revocation(crls=lists, **options), "judge_again": "change"}
 
 
 def revoke(lists: CRLStore, who) -> None:
-    lists.replace(CRLStore(skins.crls(who, number=2)))
+    lists.replace(CRLStore(identities.crls(who, number=2)))
 
 
 class Worker:
@@ -64,11 +64,11 @@ async def test_a_server_ends_the_connections_of_a_client_that_is_revoked_and_no_
     """Nobody has to say anything for it; the client is told why."""
     lists, judging = policy()
     worker = Worker()
-    async with serving(worker, skins.server_config(**judging)) as server:
+    async with serving(worker, identities.server_config(**judging)) as server:
         reader, writer = await open_to(server)
-        other_reader, other = await open_to(server, skins.client_config(skins.client("Grace")))
+        other_reader, other = await open_to(server, identities.client_config(identities.client("Grace")))
         await worker.until(lambda: len(worker.here) == 2)
-        revoke(lists, skins.client())
+        revoke(lists, identities.client())
         with pytest.raises(PeerAlert) as caught:
             await reader.read(1)
         assert (caught.value.alert, caught.value.step) == (Alert.CERTIFICATE_REVOKED, "3.3c")
@@ -88,10 +88,10 @@ async def test_a_client_ends_the_connection_to_a_server_that_is_revoked():
     """Both directions."""
     lists, judging = policy()
     async with serving(echo) as server:
-        reader, writer = await open_to(server, skins.client_config(skins.client(), **judging))
+        reader, writer = await open_to(server, identities.client_config(identities.client(), **judging))
         writer.write(b"x")
         assert await reader.read(1) == b"x"
-        revoke(lists, skins.server())
+        revoke(lists, identities.server())
         with pytest.raises(PeerFault) as caught:
             await reader.read(1)
         assert (caught.value.fault, caught.value.step) == (Fault.REVOKED, "2.3c")
@@ -105,10 +105,10 @@ async def test_nothing_more_goes_to_a_peer_or_comes_from_it_once_there_is_news()
     source.LOOK_SECONDS = 60.0  # the fixture puts it back
     lists, judging = policy()
     worker = Worker()
-    async with serving(worker, skins.server_config(**judging)) as server:
+    async with serving(worker, identities.server_config(**judging)) as server:
         reader, writer = await open_to(server)
         await worker.until(lambda: worker.here)
-        revoke(lists, skins.client())
+        revoke(lists, identities.client())
         writer.write(b"too late")
         with pytest.raises(PeerAlert):
             await reader.read(1)
@@ -117,8 +117,8 @@ async def test_nothing_more_goes_to_a_peer_or_comes_from_it_once_there_is_news()
         await writer.wait_closed()
     lists, judging = policy()
     async with serving(quiet) as server:
-        reader, writer = await open_to(server, skins.client_config(skins.client(), **judging))
-        revoke(lists, skins.server())
+        reader, writer = await open_to(server, identities.client_config(identities.client(), **judging))
+        revoke(lists, identities.server())
         with pytest.raises(PeerFault):
             writer.write(b"too late")
         await writer.wait_closed()
@@ -135,7 +135,7 @@ async def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_
     logger.addHandler(handler)
     lists, judging = policy(unknown="accept")
     async with serving(echo) as server:
-        reader, writer = await open_to(server, skins.client_config(skins.client(), **judging))
+        reader, writer = await open_to(server, identities.client_config(identities.client(), **judging))
         lists.replace(CRLStore())
         while not writer.warnings:
             await asyncio.sleep(0.005)
@@ -167,13 +167,13 @@ async def test_a_verdict_that_lapses_ends_its_connection():
     """Its timer is the engine's deadline; here it goes off because the test says so."""
     clock = Ahead()
     worker = Worker()
-    config = skins.server_config(judge_again="lapse", clock=clock)
+    config = identities.server_config(judge_again="lapse", clock=clock)
     async with serving(worker, config) as server:
         reader, writer = await open_to(server)
         await worker.until(lambda: worker.here)
         link = worker.here["Ada"]._link
         assert link.tls._timer is not None
-        clock.by = skins.END - skins.START
+        clock.by = identities.END - identities.START
         link.tls._tick()
         with pytest.raises(PeerAlert) as caught:
             await reader.read(1)
@@ -192,12 +192,12 @@ async def test_data_goes_both_ways_while_evidence_is_fetched_and_a_revocation_th
         asked += 1
         if asked > 1:
             await go.wait()
-        return [skins.status(skins.named_client(), state)]
+        return [identities.status(identities.named_client(), state)]
 
-    config = skins.server_config(revocation=Revocation(fetch=Fetch(by_caller=True), covers="leaf"))
+    config = identities.server_config(revocation=Revocation(fetch=Fetch(by_caller=True), covers="leaf"))
     worker = Worker()
     async with serving(worker, config, evidence=find) as server:
-        reader, writer = await open_to(server, skins.client_config(skins.named_client()))
+        reader, writer = await open_to(server, identities.client_config(identities.named_client()))
         await worker.until(lambda: worker.here)
         worker.here["Grace"].judge_again()
         await worker.until(lambda: asked == 2)
@@ -225,12 +225,12 @@ async def test_a_finder_that_fails_finds_nothing_and_the_policy_decides():
         asked += 1
         if asked > 1:
             raise ZeroDivisionError("out of order")
-        return [skins.status(skins.named_client())]
+        return [identities.status(identities.named_client())]
 
-    config = skins.server_config(revocation=Revocation(fetch=Fetch(by_caller=True), covers="leaf"))
+    config = identities.server_config(revocation=Revocation(fetch=Fetch(by_caller=True), covers="leaf"))
     worker = Worker()
     async with serving(worker, config, evidence=find) as server:
-        reader, writer = await open_to(server, skins.client_config(skins.named_client()))
+        reader, writer = await open_to(server, identities.client_config(identities.named_client()))
         await worker.until(lambda: worker.here)
         worker.here["Grace"].judge_again()
         with pytest.raises(PeerAlert) as caught:
@@ -253,13 +253,13 @@ class Member:
 async def test_few_are_judged_in_one_turn_of_the_loop():
     """Others are served meanwhile, however many stand on the same list."""
     lists, judging = policy()
-    watch = Watch(skins.server_config(**judging).settings)
+    watch = Watch(identities.server_config(**judging).settings)
     turn, turns = 0, []
     members = [Member(turns, lambda: turn) for _ in range(5 * PER_TURN)]
     for each in members:
         watch.join(each.look)
     watch.leave(members.pop().look)
-    revoke(lists, skins.client())
+    revoke(lists, identities.client())
     while len(turns) < len(members):
         await asyncio.sleep(0)
         turn += 1
@@ -274,7 +274,7 @@ async def test_few_are_judged_in_one_turn_of_the_loop():
 @run
 async def test_no_timer_runs_where_no_evidence_can_change():
     """Most servers judge once."""
-    watch = Watch(skins.server_config().settings)
+    watch = Watch(identities.server_config().settings)
     watch.join(Member([], int).look)
     assert watch._looking is None
     assert len(asyncio.all_tasks()) == 1

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-import skins
+import identities
 from cli_scripting import Background
 from cli_talk import IDENTITY
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    client, server, stranger = skins.client(), skins.server(), skins.stranger()
+    client, server, stranger = identities.client(), identities.server(), identities.stranger()
     files = {
-        "ca.pem": skins.root().pem,
-        "other-ca.pem": skins.root("Another Root").pem,
+        "ca.pem": identities.root().pem,
+        "other-ca.pem": identities.root("Another Root").pem,
         "server.pem": server.chain_pem,
         "server.key": server.key_pem,
         "ada.pem": client.chain_pem,

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-import skins
+import identities
 from bothways.cli import activity as source
 from bothways.cli.activity import Activity
 from bothways.net import connect, wrap
@@ -31,12 +31,12 @@ def sealed():
         channels = []
 
         def accept() -> None:
-            channels.append(wrap(listener.accept()[0], skins.server_config()))
+            channels.append(wrap(listener.accept()[0], identities.server_config()))
 
         thread = threading.Thread(target=accept)
         thread.start()
         client = connect(
-            "127.0.0.1", listener.getsockname()[1], skins.client_config(skins.client()), "localhost"
+            "127.0.0.1", listener.getsockname()[1], identities.client_config(identities.client()), "localhost"
         )
         thread.join()
     with channels[0] as server, client:

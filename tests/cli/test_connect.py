@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import skins
+import identities
 from bothways import TLSError
 from bothways.net import Channel, wrap
 from cli_scripting import bothways, environment
@@ -33,7 +33,7 @@ def serve() -> Iterator[Callable[[Callable[[Channel], None]], int]]:
         def run() -> None:
             with contextlib.suppress(OSError, TLSError):
                 sock, _ = listener.accept()
-                with wrap(sock, skins.server_config()) as channel:
+                with wrap(sock, identities.server_config()) as channel:
                     channel.settimeout(20)
                     talk(channel)
 

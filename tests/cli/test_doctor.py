@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import identities
 import pki
-import skins
 from bothways.cli import commands, terminal
 from cli_scripting import bothways, environment
 from doctor_talk import listening, saying
@@ -87,7 +87,9 @@ def test_files_alone_are_judged_before_anything_is_connected(folder, monkeypatch
     told = capsys.readouterr()
     assert told.err == ""
     assert told.out.splitlines()[-1].startswith("Nothing speaks against these files: 0 problems, ")
-    expired = pki.leaf(skins.middle(), "Old", not_before=skins.START - pki.DAY, not_after=skins.START)
+    expired = pki.leaf(
+        identities.middle(), "Old", not_before=identities.START - pki.DAY, not_after=identities.START
+    )
     (folder / "old.pem").write_bytes(expired.chain_pem + expired.key_pem)
     monkeypatch.setattr(sys, "argv", ["bothways", "doctor", "--cert", "old.pem", "--json"])
     assert terminal.run(commands.bothways) == 1

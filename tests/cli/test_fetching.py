@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-import skins
+import identities
 from bothways.cli import verify
 from bothways.cli.terminal import DONE, FAILED
 from cli_scripting import Background, bothways, environment
@@ -24,7 +24,7 @@ ALLOWED = ["--fetch", "--fetch-allow", "127.0.0.1"]
 @pytest.fixture
 def ca(tmp_path: Path) -> Iterator[Authority]:
     with authority() as made:
-        (tmp_path / "root.pem").write_bytes(skins.root().pem)
+        (tmp_path / "root.pem").write_bytes(identities.root().pem)
         for name, who in zip(("server", "ada", "bea", "cleo"), (made.server, *made.clients), strict=True):
             (tmp_path / f"{name}.pem").write_bytes(who.chain_pem)
             (tmp_path / f"{name}.key").write_bytes(who.key_pem)

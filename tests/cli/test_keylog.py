@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import skins
+import identities
 from bothways.cli import commands, terminal
 from bothways.net import connect
 from cli_scripting import Background, bothways, environment
@@ -56,8 +56,8 @@ def test_a_server_logs_the_same_lines_as_its_client(folder: Path, tmp_path: Path
     try:
         ours: list[str] = []
         for version in ("1.3", "1.2"):
-            config = skins.client_config(
-                skins.client(), versions=(version,), groups=("secp256r1",), insecure_keylog=ours.append
+            config = identities.client_config(
+                identities.client(), versions=(version,), groups=("secp256r1",), insecure_keylog=ours.append
             )
             connect("127.0.0.1", int(server.port), config).close()
         ada(server).close()

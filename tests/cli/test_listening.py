@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-import skins
+import identities
 from bothways.cli.listening import allow_descriptors
 from bothways.net import connect
 from cli_scripting import bothways, environment
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.network
 def test_a_signal_ends_the_server_cleanly(start, number):
     """Status 0 and nothing but its own words."""
     server = start("--echo")
-    with connect("127.0.0.1", int(server.port), skins.client_config()) as channel:
+    with connect("127.0.0.1", int(server.port), identities.client_config()) as channel:
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
         assert server.end(number) == 0
@@ -55,7 +55,7 @@ def test_a_port_that_is_taken_is_told(start, folder):
 def test_newcomers_wait_while_all_places_are_taken(start):
     """`--connections` bounds the threads: the next one is served when a place is free."""
     server = start("--echo", "--connections", "1")
-    config = skins.client_config()
+    config = identities.client_config()
     first = connect("127.0.0.1", int(server.port), config)
     with pytest.raises(TimeoutError):
         connect("127.0.0.1", int(server.port), config, timeout=0.3)
@@ -91,7 +91,7 @@ BEGUN = {
     "nothing": b"",
     "a piece of a header": b"\x16\x03",
     "a piece of a hello": bytes.fromhex("1603010200010001fc0303"),
-    "a hello": skins.client_config().connection("localhost").data_to_send(),
+    "a hello": identities.client_config().connection("localhost").data_to_send(),
 }
 
 
@@ -204,7 +204,7 @@ def test_a_client_that_leaves_early_or_speaks_no_tls_is_told_of_at_once(start, s
 def test_a_hello_in_crumbs_is_heard(start):
     """Whole records wake us, however they come."""
     server = start("--echo")
-    connection = skins.client_config().connection("localhost")
+    connection = identities.client_config().connection("localhost")
     with socket.create_connection(("127.0.0.1", int(server.port)), 20) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in connection.data_to_send():

@@ -15,8 +15,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+import identities
 import pki
-import skins
 from bothways import TLSError
 from bothways.aio import start_server
 from bothways.cli.terminal import LINE_LIMIT, LINES_LIMIT
@@ -52,8 +52,8 @@ def hosts(drawn: random.Random, count: int) -> list[str]:
 def long_winded(kind: str) -> pki.Issued:
     """A chain that nobody trusts and that has much to be told of."""
     drawn = random.Random(kind)
-    evil = pki.root(long_name(drawn, 64), **skins.SPAN)
-    options: dict[str, object] = {"alternatives": ["DNS:localhost"], **skins.SPAN}
+    evil = pki.root(long_name(drawn, 64), **identities.SPAN)
+    options: dict[str, object] = {"alternatives": ["DNS:localhost"], **identities.SPAN}
     subject: str | x509.Name = "Mallory"
     match kind:
         case "names of many attributes":
@@ -64,7 +64,7 @@ def long_winded(kind: str) -> pki.Issued:
             options["extra"] = extensions(50)
         case "many authorities":
             for _ in range(8):
-                evil = pki.intermediate(evil, long_name(drawn, 60, letters=15), **skins.SPAN)
+                evil = pki.intermediate(evil, long_name(drawn, 60, letters=15), **identities.SPAN)
     return pki.leaf(evil, subject, **options)
 
 
@@ -86,7 +86,7 @@ def check(said: str, connections: int = 1) -> None:
 
 def knock(port: int, kind: str) -> None:
     """Show a long-winded chain to a server, and be refused."""
-    config = skins.client_config(long_winded(kind))
+    config = identities.client_config(long_winded(kind))
     with pytest.raises((TLSError, OSError)), connect("127.0.0.1", port, config) as channel:
         channel.recv(1)
 
@@ -101,8 +101,8 @@ def test_no_line_of_a_server_grows_with_a_clients_chain(start, kind: str) -> Non
 
 def test_no_line_of_a_server_grows_with_the_names_of_a_client_that_it_trusts(start) -> None:
     server = start("--client-ca", "ca.pem", "--echo")
-    mine = pki.leaf(skins.middle(), long_name(random.Random(1), 64), alternatives=(), **skins.SPAN)
-    with connect("127.0.0.1", int(server.port), skins.client_config(mine)) as channel:
+    mine = pki.leaf(identities.middle(), long_name(random.Random(1), 64), alternatives=(), **identities.SPAN)
+    with connect("127.0.0.1", int(server.port), identities.client_config(mine)) as channel:
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
     assert server.end() == 0
@@ -115,8 +115,8 @@ class Impostor:
     def __init__(self, chain: pki.Issued) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        self._config = skins.server_config(
-            credentials=skins.credentials(chain), client_anchors=None, client_auth="none"
+        self._config = identities.server_config(
+            credentials=identities.credentials(chain), client_anchors=None, client_auth="none"
         )
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -139,8 +139,8 @@ class Impostor:
 @pytest.mark.parametrize("kind", [*KINDS, "trusted"])
 def test_no_line_of_a_client_grows_with_a_servers_chain(folder: Path, kind: str, form: str) -> None:
     """One object of JSON has every name of a server that is trusted, and little of one that is not."""
-    trusted = {"alternatives": ["DNS:localhost", *hosts(random.Random(3), 600)], **skins.SPAN}
-    chain = pki.leaf(skins.middle(), "server", **trusted) if kind == "trusted" else long_winded(kind)
+    trusted = {"alternatives": ["DNS:localhost", *hosts(random.Random(3), 600)], **identities.SPAN}
+    chain = pki.leaf(identities.middle(), "server", **trusted) if kind == "trusted" else long_winded(kind)
     server = Impostor(chain)
     try:
         done = subprocess.run(
@@ -163,7 +163,7 @@ def test_no_record_of_the_librarys_log_grows_with_a_clients_chain(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def refused() -> None:
-        server = await start_server(lambda *_: asyncio.sleep(0), "127.0.0.1", 0, skins.server_config())
+        server = await start_server(lambda *_: asyncio.sleep(0), "127.0.0.1", 0, identities.server_config())
         async with server:
             await asyncio.to_thread(knock, server.sockets[0].getsockname()[1], kind)
 

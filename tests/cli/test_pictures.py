@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import skins
+import identities
 from bothways import TLSError
 from bothways.cli.pictures import LadderFile
 from bothways.ladder.formats import FORMS
@@ -92,7 +92,7 @@ def test_serve_draws_the_newest_handshake_whatever_became_of_it(start, folder):
     assert (ladder.sides, ladder.outcome) == (("server",), "succeeded")
     (folder / "h.json").unlink()
     with pytest.raises(TLSError):
-        stranger = connect("127.0.0.1", int(server.port), skins.client_config(skins.stranger()))
+        stranger = connect("127.0.0.1", int(server.port), identities.client_config(identities.stranger()))
         stranger.settimeout(20)
         stranger.recv(1)
     ladder = ladder_in(folder / "h.json")

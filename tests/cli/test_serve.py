@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-import skins
+import identities
 from bothways import PeerAlert, Truncated
 from bothways.cli.options import Address
 from bothways.cli.serve import idle_limit
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.network
 def test_silent_connections_are_ended(start):
     """`--idle-timeout`."""
     server = start("--echo", "--idle-timeout", "0.2")
-    with connect("127.0.0.1", int(server.port), skins.client_config()) as channel:
+    with connect("127.0.0.1", int(server.port), identities.client_config()) as channel:
         assert channel.recv(1) == b""
     deadline = time.monotonic() + 10
     while "timed out" not in server.said and time.monotonic() < deadline:
@@ -64,7 +64,7 @@ def test_when_all_are_in_the_address_that_holds_most_gives_way_and_that_is_told(
 
     def from_(source: str) -> Channel:
         sock = socket.create_connection(("127.0.0.1", int(server.port)), 20, source_address=(source, 0))
-        channel = wrap(sock, skins.client_config(), "localhost")
+        channel = wrap(sock, identities.client_config(), "localhost")
         channel.settimeout(20)
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
@@ -90,9 +90,9 @@ def test_when_all_are_in_the_address_that_holds_most_gives_way_and_that_is_told(
 def test_client_auth_request_lets_the_anonymous_in_and_refuses_the_bad(start):
     """ "request" still refuses a bad certificate."""
     server = start("--client-ca", "ca.pem", "--client-auth", "request", "--echo")
-    with connect("127.0.0.1", int(server.port), skins.client_config()) as channel:
+    with connect("127.0.0.1", int(server.port), identities.client_config()) as channel:
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
-    stranger = connect("127.0.0.1", int(server.port), skins.client_config(skins.stranger()))
+    stranger = connect("127.0.0.1", int(server.port), identities.client_config(identities.stranger()))
     with stranger, pytest.raises(PeerAlert):
         stranger.recv(1)

@@ -9,8 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+import identities
 import pki
-import skins
 from cli_scripting import bothways, environment
 
 
@@ -24,7 +24,7 @@ def show(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_whoever_reads_only_the_beginning_ends_it_quietly(folder):
     """`bothways show F | head -1`."""
-    (folder / "many.pem").write_bytes(skins.root().pem * 2_000)
+    (folder / "many.pem").write_bytes(identities.root().pem * 2_000)
     with subprocess.Popen(
         bothways("show", "many.pem"),
         cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -59,7 +59,9 @@ def test_a_file_that_cannot_be_read_is_told_with_what_to_do(folder, content, wha
 def test_what_is_damaged_hides_nothing_else_and_is_told_by_the_status(folder):
     """A file of which one part cannot be read is no file that can be used."""
     block = b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
-    (folder / "mixed.pem").write_bytes(block + skins.root().pem + skins.client().encrypted_key_pem(b"x"))
+    (folder / "mixed.pem").write_bytes(
+        block + identities.root().pem + identities.client().encrypted_key_pem(b"x")
+    )
     done = show(folder, "mixed.pem")
     assert done.returncode == 2
     assert "mixed.pem: certificate: Test Root" in done.stdout
@@ -73,7 +75,7 @@ def test_what_is_damaged_hides_nothing_else_and_is_told_by_the_status(folder):
 
 def test_certificates_in_pkcs7_are_shown(folder):
     """With the command that makes PEM of them."""
-    certificates = [skins.root().certificate, skins.client().certificate]
+    certificates = [identities.root().certificate, identities.client().certificate]
     (folder / "chain.p7b").write_bytes(pkcs7.serialize_certificates(certificates, Encoding.DER))
     done = show(folder, "chain.p7b")
     assert (done.returncode, done.stderr) == (0, "")
@@ -83,7 +85,7 @@ def test_certificates_in_pkcs7_are_shown(folder):
 
 def test_names_of_files_are_shown_escaped(folder):
     """A file out of somebody's archive moves no cursor."""
-    (folder / "evil\x1b[2J.pem").write_bytes(skins.root().pem)
+    (folder / "evil\x1b[2J.pem").write_bytes(identities.root().pem)
     (folder / "none\x1b[2J.pem").write_bytes(b"?")
     done = show(folder, "evil\x1b[2J.pem", "none\x1b[2J.pem")
     assert "\x1b" not in done.stdout + done.stderr

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
+import identities
 import pki
-import skins
 from bothways import ConfigError
 from bothways.cli import connect as connecting
 from bothways.net import connect
@@ -33,7 +33,7 @@ def response(of: pki.Issued, begins: timedelta = HOUR, **options) -> bytes:
 
 
 def connected(server: Background):
-    return connect("127.0.0.1", int(server.port), skins.client_config(revocation=STAPLED))
+    return connect("127.0.0.1", int(server.port), identities.client_config(revocation=STAPLED))
 
 
 def until_said(server: Background, words: str) -> None:
@@ -45,13 +45,13 @@ def until_said(server: Background, words: str) -> None:
 
 def forged() -> bytes:
     """The newest response about the server's certificate, which nobody signed who may."""
-    return response(skins.server(), timedelta(0), status="revoked", signer=pki.root("Forger"))
+    return response(identities.server(), timedelta(0), status="revoked", signer=pki.root("Forger"))
 
 
 def test_a_server_sends_the_response_of_a_file_and_takes_the_next_one(folder, start):
     """`--staple-file`: the file is read again when it changes."""
     path = folder / "own.ocsp"
-    path.write_bytes(response(skins.server()))
+    path.write_bytes(response(identities.server()))
     server = start("--echo", "--staple-file", "own.ocsp")
     with connected(server) as channel:
         assert channel.peer.verdict.findings[2].outcome is Outcome.PASSED
@@ -61,7 +61,7 @@ def test_a_server_sends_the_response_of_a_file_and_takes_the_next_one(folder, st
     path.write_bytes(forged())
     until_said(server, "own.ocsp: its OCSP response cannot be sent: it is signed by CN=Forger")
     connected(server).close()
-    path.write_bytes(response(skins.server(), timedelta(0)))
+    path.write_bytes(response(identities.server(), timedelta(0)))
     until_said(server, "own.ocsp: read again: 1 OCSP response")
     connected(server).close()
 
@@ -71,8 +71,8 @@ def test_a_server_fetches_its_staple_before_it_listens(folder):
     issued: list[pki.Issued] = []
     with answering(lambda _: reply(response(issued[0]))) as responder:
         own = pki.leaf(
-            skins.middle(), "server", alternatives=["DNS:localhost", "IP:127.0.0.1"],
-            extra=[access(responder.url)], **skins.SPAN,
+            identities.middle(), "server", alternatives=["DNS:localhost", "IP:127.0.0.1"],
+            extra=[access(responder.url)], **identities.SPAN,
         )  # fmt: skip
         issued.append(own)
         (folder / "server.pem").write_bytes(own.chain_pem)
@@ -96,8 +96,8 @@ def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
 
     with answering(answer) as responder:
         own = pki.leaf(
-            skins.middle(), "Ada", alternatives=(), usage=("clientAuth",), extra=[access(responder.url)],
-            **skins.SPAN,
+            identities.middle(), "Ada", alternatives=(), usage=("clientAuth",), extra=[access(responder.url)],
+            **identities.SPAN,
         )  # fmt: skip
         issued.append(own)
         (folder / "ada.pem").write_bytes(own.chain_pem)
@@ -142,7 +142,7 @@ def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
 def test_a_staple_that_cannot_be_had_is_told_before_anything_else(folder, monkeypatch, words, said):
     """Wrong use, and what to do; nobody is connected to."""
     monkeypatch.chdir(folder)
-    (folder / "server.ocsp").write_bytes(response(skins.server()))
+    (folder / "server.ocsp").write_bytes(response(identities.server()))
     (folder / "forged.ocsp").write_bytes(forged())
     result = CliRunner().invoke(connecting.command, ["localhost:1", "--ca", "ca.pem", *words])
     told = str(result.exception) if isinstance(result.exception, ConfigError) else result.stderr
@@ -152,7 +152,9 @@ def test_a_staple_that_cannot_be_had_is_told_before_anything_else(folder, monkey
 def test_a_response_that_does_not_hold_is_said_to_be_kept_back(folder, start):
     """Peers that ask get none, rather than one that they must refuse."""
     (folder / "old.ocsp").write_bytes(
-        pki.ocsp_response(skins.server(), this_update=skins.START, next_update=skins.START + HOUR)
+        pki.ocsp_response(
+            identities.server(), this_update=identities.START, next_update=identities.START + HOUR
+        )
     )
     server = start("--echo", "--staple-file", "old.ocsp")
     assert "old.ocsp: its OCSP response does not hold now, and is not sent" in server.said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import skins
+import identities
 from bothways.describe.messages import listed, summary, title, version
 from bothways.tls.events import MessageSeen
 from bothways.tls.wire import tls12
@@ -14,7 +14,10 @@ from watched import Talk
 
 def test_messages_are_summed_up_in_one_line():
     """Every message of the handshake says what a reader wants to know."""
-    talk = Talk(skins.client_config(skins.client(), alpn=("echo/1",)), skins.server_config(alpn=("echo/1",)))
+    talk = Talk(
+        identities.client_config(identities.client(), alpn=("echo/1",)),
+        identities.server_config(alpn=("echo/1",)),
+    )
     told = {
         title(each.note.message): summary(each.note.message)
         for each in talk.server.notes

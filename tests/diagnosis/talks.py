@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import skins
+import identities
 from bothways import ClientConfig, ServerConfig
 from bothways.diagnosis import Explanation, HandshakeFacts, explain
 from pair import Pair
@@ -38,8 +38,8 @@ def talk(
     client: ClientConfig | None = None, server: ServerConfig | None = None, name: str = "localhost"
 ) -> Talk:
     """Let a client and a server talk until nobody has anything left to say."""
-    client = client or skins.client_config(skins.client())
-    server = server or skins.server_config()
+    client = client or identities.client_config(identities.client())
+    server = server or identities.server_config()
     mine = HandshakeFacts(client, name, address="localhost:8443")
     theirs = HandshakeFacts(server, address="127.0.0.1:50000")
     pair = Pair(client.connection(name, observer=mine), server.connection(observer=theirs))
@@ -54,4 +54,4 @@ def first(found: Explanation) -> tuple[str, str]:
 
 def client(who: Any = None, **options: Any) -> ClientConfig:
     """A client that Test Intermediate vouches for, or somebody else."""
-    return skins.client_config(skins.client() if who is None else who or None, **options)
+    return identities.client_config(identities.client() if who is None else who or None, **options)

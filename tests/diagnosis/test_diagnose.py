@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import skins
+import identities
 from bothways.diagnosis import Cause, Explanation, OwnSide, Party, Seen, Situation, explain, explain_verdict
 from bothways.diagnosis.situation import Request
 from bothways.errors import InternalError, PeerAlert, PeerFault, Truncated
@@ -21,7 +21,7 @@ from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Refused
 from pair import NOON
 
-CHAIN = tuple(skins.client().chain)
+CHAIN = tuple(identities.client().chain)
 HELLO, CHOSEN, JUDGED, ACCEPTED = Progress
 # A server has shown its certificate when it has chosen.
 POSSIBLE = {Role.CLIENT: tuple(Progress), Role.SERVER: (HELLO, JUDGED, ACCEPTED)}
@@ -63,7 +63,9 @@ SEEN = {
 
 def situations(role: Role) -> list[tuple[Situation, Progress]]:
     """A side that brought something, and one of which nothing is known, each as far as one can have come."""
-    config = skins.client_config(skins.client()) if role is Role.CLIENT else skins.server_config()
+    config = (
+        identities.client_config(identities.client()) if role is Role.CLIENT else identities.server_config()
+    )
     full, bare = OwnSide.of(config, "localhost", address="localhost:8443"), OwnSide(role)
     seen = [(Situation(full, each), each.progress) for each in SEEN[role]]
     return seen + [(Situation(bare), progress) for progress in POSSIBLE[role]]
@@ -140,7 +142,11 @@ def test_what_the_network_says_is_explained_in_every_place(error: Exception, rol
 
 def test_a_verdict_without_a_connection_is_explained_too() -> None:
     """`bothways verify`."""
-    issued, anchors, now = skins.server(), skins.anchors(), skins.END + (skins.END - skins.START)
+    issued, anchors, now = (
+        identities.server(),
+        identities.anchors(),
+        identities.END + (identities.END - identities.START),
+    )
     asked: dict[str, Any] = {"purpose": Purpose.CLIENT, "name": None, "at": now}
     verdict = judge(issued.chain, anchors, **asked)
     assert isinstance(verdict, Refused)

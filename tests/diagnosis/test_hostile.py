@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+import identities
 import pki
-import skins
 from bothways import TrustStore
 from bothways.diagnosis import Explanation, OwnSide, Seen, Situation, explain, explain_answer
 from bothways.diagnosis.situation import Offer, Request
@@ -31,20 +31,24 @@ def harmless(found: Explanation) -> None:
 
 def test_names_of_a_peers_choice_are_shown_escaped_and_never_run() -> None:
     """A client that nobody knows, a server that asks in strange words, and what each is told of the other."""
-    evil = skins.root(EVIL[:60])
-    who = pki.leaf(evil, EVIL[:60], alternatives=(), usage=("clientAuth",), **skins.SPAN)
-    harmless(talk(skins.client_config(who)).servers)
-    harmless(talk(skins.client_config(who)).clients)
-    strange = skins.server_config(client_anchors=TrustStore([evil.der]))
-    harmless(talk(skins.client_config(skins.client()), strange).clients)
-    host = pki.leaf(evil, "localhost", usage=("serverAuth",), **skins.SPAN)
-    harmless(talk(skins.client_config(), skins.server_config(credentials=skins.credentials(host))).clients)
+    evil = identities.root(EVIL[:60])
+    who = pki.leaf(evil, EVIL[:60], alternatives=(), usage=("clientAuth",), **identities.SPAN)
+    harmless(talk(identities.client_config(who)).servers)
+    harmless(talk(identities.client_config(who)).clients)
+    strange = identities.server_config(client_anchors=TrustStore([evil.der]))
+    harmless(talk(identities.client_config(identities.client()), strange).clients)
+    host = pki.leaf(evil, "localhost", usage=("serverAuth",), **identities.SPAN)
+    harmless(
+        talk(
+            identities.client_config(), identities.server_config(credentials=identities.credentials(host))
+        ).clients
+    )
 
 
 texts = st.one_of(st.text(max_size=80), st.just(EVIL))
-chains = st.lists(st.one_of(st.binary(max_size=80), st.sampled_from(skins.client().chain)), max_size=5).map(
-    tuple
-)
+chains = st.lists(
+    st.one_of(st.binary(max_size=80), st.sampled_from(identities.client().chain)), max_size=5
+).map(tuple)
 codes = st.lists(st.integers(0, 0xFFFF), max_size=6).map(tuple)
 offers = st.builds(
     Offer,
@@ -66,15 +70,15 @@ seen = st.builds(
     version=st.none() | st.integers(0, 0xFFFF),
     offer=st.none() | offers,
     request=st.none() | requests,
-    shown=st.none() | st.just(tuple(skins.client().chain)) | st.just(()),
+    shown=st.none() | st.just(tuple(identities.client().chain)) | st.just(()),
     chain=st.none() | chains,
     data=st.booleans(),
     progress=st.sampled_from(Progress),
 )
 sides = st.sampled_from(
     [
-        OwnSide.of(skins.client_config(skins.client()), "localhost", address="localhost:1"),
-        OwnSide.of(skins.server_config()),
+        OwnSide.of(identities.client_config(identities.client()), "localhost", address="localhost:1"),
+        OwnSide.of(identities.server_config()),
         OwnSide(Role.CLIENT),
         OwnSide(Role.SERVER),
     ]

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-import skins
+import identities
 from bothways.diagnosis import HandshakeFacts, OwnSide, Situation, explain
 from bothways.errors import Truncated
 from bothways.roles import Role, StepId
@@ -20,10 +20,10 @@ RESET = ConnectionResetError(104, "Connection reset by peer")
 def cut(config, flights: int, error: Exception, role: str = "client"):
     """End the connection after so many flights of the server, and explain it to one side."""
     observed = HandshakeFacts(
-        config if role == "client" else skins.server_config(), "localhost", address="localhost:8443"
+        config if role == "client" else identities.server_config(), "localhost", address="localhost:8443"
     )
     observers = {"client": (observed, None), "server": (None, observed)}[role]
-    server = skins.server_config()
+    server = identities.server_config()
     pair = Pair(
         config.connection("localhost", observer=observers[0]), server.connection(observer=observers[1])
     )
@@ -45,16 +45,16 @@ def test_a_cut_at_the_hello_says_that_no_tls_is_spoken_there(error: Exception) -
     ("port", "cause"), [("5432", "SPEAKS_DATABASE"), ("80", "SPEAKS_HTTP"), ("25", "SPEAKS_MAIL")]
 )
 def test_the_port_tells_which_service_closed(port: str, cause: str) -> None:
-    config = skins.client_config()
+    config = identities.client_config()
     observed = HandshakeFacts(config, "localhost", address=f"localhost:{port}")
     config.connection("localhost", observer=observed)
     assert explain(RESET, observed.situation()).first.cause.name == cause
 
 
 def test_a_cut_after_our_certificate_is_a_refusal_without_words() -> None:
-    assert first(cut(skins.client_config(), 1, RESET)) == ("NO_CERTIFICATE", "ours")
+    assert first(cut(identities.client_config(), 1, RESET)) == ("NO_CERTIFICATE", "ours")
     assert first(cut(client(holder(**LATE)), 1, RESET)) == ("EXPIRED", "ours")
-    assert first(cut(client(skins.stranger()), 1, RESET)) == ("CA_NOT_ACCEPTED", "ours")
+    assert first(cut(client(identities.stranger()), 1, RESET)) == ("CA_NOT_ACCEPTED", "ours")
     assert first(cut(client(), 1, RESET)) == ("NOT_LET_IN", "ours")
 
 
@@ -87,7 +87,7 @@ def test_what_the_system_says_of_a_connection_that_never_was(error: OSError, cau
 
 
 def test_silence_after_our_hello_differs_from_no_connection() -> None:
-    config = skins.client_config()
+    config = identities.client_config()
     observed = HandshakeFacts(config, "localhost")
     config.connection("localhost", observer=observed)
     assert explain(TimeoutError("timed out"), observed.situation()).first.cause.name == "PEER_SILENT"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-import skins
+import identities
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Files, HandshakeFacts
 from diagnosis.talks import client, talk
@@ -18,10 +18,10 @@ def test_a_client_knows_what_it_brought_what_was_asked_and_what_it_showed() -> N
     assert seen.received[:3] == ("ServerHello", "EncryptedExtensions", "CertificateRequest")
     assert (
         seen.request is not None
-        and skins.root().certificate.subject.public_bytes() in seen.request.authorities
+        and identities.root().certificate.subject.public_bytes() in seen.request.authorities
     )
-    assert seen.shown == tuple(skins.client().chain) == ours.own[0]
-    assert seen.chain == tuple(skins.server().chain)
+    assert seen.shown == tuple(identities.client().chain) == ours.own[0]
+    assert seen.chain == tuple(identities.server().chain)
     assert (ours.server_name, ours.address, seen.version) == ("localhost", "localhost:8443", 0x0304)
 
 
@@ -30,19 +30,19 @@ def test_a_server_knows_what_the_client_offered() -> None:
     assert seen.offer is not None
     assert (seen.offer.server_name, seen.offer.groups) == ("localhost", (29,))
     assert 0x0304 in seen.offer.versions and seen.offer.schemes and seen.offer.suites
-    assert seen.chain == tuple(skins.client().chain)
+    assert seen.chain == tuple(identities.client().chain)
 
 
 def test_the_messages_of_tls_1_2_tell_the_same() -> None:
     seen = talk(client(versions=("1.2",))).client.situation().seen
     assert seen.request is not None and seen.request.schemes and seen.request.authorities
-    assert (seen.version, seen.shown) == (0x0303, tuple(skins.client().chain))
+    assert (seen.version, seen.shown) == (0x0303, tuple(identities.client().chain))
 
 
 def test_nothing_sent_differs_from_nothing_asked() -> None:
-    assert talk(skins.client_config()).client.situation().seen.shown == ()
-    one_way = skins.server_config(client_anchors=None)
-    assert talk(skins.client_config(), one_way).client.situation().seen.shown is None
+    assert talk(identities.client_config()).client.situation().seen.shown == ()
+    one_way = identities.server_config(client_anchors=None)
+    assert talk(identities.client_config(), one_way).client.situation().seen.shown is None
 
 
 def test_data_is_noticed_and_not_kept() -> None:
@@ -73,9 +73,9 @@ def test_no_key_can_be_reached_from_what_a_witness_knows() -> None:
 
 
 def test_a_peer_that_sends_without_end_fills_no_memory() -> None:
-    observed = HandshakeFacts(skins.client_config())
-    server = skins.server_config(client_anchors=None)
-    pair = Pair(skins.client_config().connection("localhost", observer=observed), server.connection())
+    observed = HandshakeFacts(identities.client_config())
+    server = identities.server_config(client_anchors=None)
+    pair = Pair(identities.client_config().connection("localhost", observer=observed), server.connection())
     pair.exchange()
     for _ in range(200):
         pair.server.update_keys()
@@ -86,11 +86,13 @@ def test_a_peer_that_sends_without_end_fills_no_memory() -> None:
 
 
 def test_another_observer_hears_every_note_too() -> None:
-    config = skins.client_config(skins.client())
+    config = identities.client_config(identities.client())
     recorder, plain = Recorder(), Recorder()
     observed = HandshakeFacts(config, files=Files("me.pem"), also=recorder)
     for observer in (observed, plain):
-        pair = Pair(config.connection("localhost", observer=observer), skins.server_config().connection())
+        pair = Pair(
+            config.connection("localhost", observer=observer), identities.server_config().connection()
+        )
         pair.exchange()
     assert [type(each.note) for each in recorder.notes] == [type(each.note) for each in plain.notes]
     assert observed.situation().ours.files.cert == "me.pem"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+import identities
 import pki
-import skins
 from bothways import Credentials, TrustStore
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
 from bothways.errors import PeerAlert
@@ -17,20 +17,20 @@ from bothways.roles import StepId
 from diagnosis.talks import client, first, talk
 from pair import FrozenClock
 
-SPAN = skins.SPAN
-LATE = {"not_before": skins.START - timedelta(days=90), "not_after": skins.START}
+SPAN = identities.SPAN
+LATE = {"not_before": identities.START - timedelta(days=90), "not_after": identities.START}
 
 
 def holder(by: pki.Issued | None = None, name: str = "Ada", **options: Any) -> pki.Issued:
     """A client's certificate with something about it."""
     chosen = {"alternatives": (), "usage": ("clientAuth",), **SPAN} | options
-    return pki.leaf(skins.middle() if by is None else by, name, **chosen)
+    return pki.leaf(identities.middle() if by is None else by, name, **chosen)
 
 
 def host(by: pki.Issued | None = None, **options: Any) -> pki.Issued:
     """A server's certificate with something about it."""
     chosen = {"alternatives": ["DNS:localhost"], "usage": ("serverAuth",), **SPAN} | options
-    return pki.leaf(skins.middle() if by is None else by, "host", **chosen)
+    return pki.leaf(identities.middle() if by is None else by, "host", **chosen)
 
 
 def alone(issued: pki.Issued) -> Credentials:
@@ -39,14 +39,14 @@ def alone(issued: pki.Issued) -> Credentials:
 
 
 def refused_client(who: Any, **server: Any) -> Explanation:
-    mine = who if isinstance(who, Credentials) else skins.credentials(who)
-    return talk(skins.client_config(None, credentials=mine), skins.server_config(**server)).clients
+    mine = who if isinstance(who, Credentials) else identities.credentials(who)
+    return talk(identities.client_config(None, credentials=mine), identities.server_config(**server)).clients
 
 
 CLIENTS = [
-    ("CA_NOT_ACCEPTED", "ours", holder(skins.root("Another Root"))),
+    ("CA_NOT_ACCEPTED", "ours", holder(identities.root("Another Root"))),
     ("INTERMEDIATE_MISSING", "ours", alone(holder())),
-    ("WRONG_ENVIRONMENT", "ours", holder(skins.root("Example Production CA"))),
+    ("WRONG_ENVIRONMENT", "ours", holder(identities.root("Example Production CA"))),
     ("EXPIRED", "ours", holder(**LATE)),
     ("WRONG_USE", "ours", holder(usage=("serverAuth",))),
     ("WEAK_KEY", "ours", holder(key_kind="RSA-1024")),
@@ -56,9 +56,9 @@ CLIENTS = [
 
 @pytest.mark.parametrize(("cause", "whose", "who"), CLIENTS, ids=[row[0] for row in CLIENTS])
 def test_a_client_is_told_what_is_wrong_with_its_certificate(cause: str, whose: str, who: Any) -> None:
-    anchors = [skins.root()]
+    anchors = [identities.root()]
     if cause == "WRONG_ENVIRONMENT":
-        anchors = [skins.root("Example Sandbox CA")]
+        anchors = [identities.root("Example Sandbox CA")]
     trusted = TrustStore([each.der for each in anchors])
     found = refused_client(who, client_anchors=trusted)
     assert first(found) == (cause, whose)
@@ -66,7 +66,7 @@ def test_a_client_is_told_what_is_wrong_with_its_certificate(cause: str, whose: 
 
 
 def test_a_client_without_a_certificate_is_told_who_may_issue_one() -> None:
-    found = talk(skins.client_config()).clients
+    found = talk(identities.client_config()).clients
     assert first(found) == ("NO_CERTIFICATE", "ours")
     assert "CN=Test Root" in found.first.evidence
 
@@ -76,8 +76,10 @@ def test_a_client_whose_certificate_was_not_sent_is_told_why() -> None:
     found = refused_client(key, schemes=("ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256"))
     assert first(found) == ("NO_SHARED_SCHEME", "ours")
     assert "ED25519" in found.first.text and "ecdsa_secp256r1_sha256" in found.first.text
-    both = [skins.credentials(holder(skins.root(name))) for name in ("Another Root", "A Third Root")]
-    found = talk(skins.client_config(None, credentials=both)).clients
+    both = [
+        identities.credentials(holder(identities.root(name))) for name in ("Another Root", "A Third Root")
+    ]
+    found = talk(identities.client_config(None, credentials=both)).clients
     assert first(found) == ("CERTIFICATE_WITHHELD", "ours")
     assert "Another Root" in found.first.text
 
@@ -94,36 +96,36 @@ SERVERS = [
     ("NO_ALTERNATIVE_NAME", host(alternatives=())),
     ("EXPIRED", host(**LATE)),
     ("WRONG_USE", host(usage=("clientAuth",))),
-    ("CA_NOT_ACCEPTED", host(skins.root("Another Root"))),
+    ("CA_NOT_ACCEPTED", host(identities.root("Another Root"))),
 ]
 
 
 @pytest.mark.parametrize(("cause", "who"), SERVERS, ids=[row[0] for row in SERVERS])
 def test_a_server_is_told_what_is_wrong_with_its_certificate(cause: str, who: pki.Issued) -> None:
-    found = talk(client(), skins.server_config(credentials=skins.credentials(who))).servers
+    found = talk(client(), identities.server_config(credentials=identities.credentials(who))).servers
     assert first(found) == (cause, "ours")
 
 
 def test_a_server_that_sends_its_leaf_alone_and_is_told_so_by_what_it_trusts_itself() -> None:
     """Its own anchors hold the intermediate."""
-    anchors = TrustStore([skins.root().der, skins.middle().der])
-    server = skins.server_config(credentials=alone(host()), client_anchors=anchors)
+    anchors = TrustStore([identities.root().der, identities.middle().der])
+    server = identities.server_config(credentials=alone(host()), client_anchors=anchors)
     found = talk(client(), server).servers
     assert first(found) == ("INTERMEDIATE_MISSING", "ours")
     assert "CN=Test Root" not in found.first.text and "CN=Test Intermediate" in found.first.text
 
 
 def test_a_clock_is_suspected_when_the_certificate_is_sound() -> None:
-    fresh = holder(not_before=skins.START + timedelta(hours=23))
-    config = skins.client_config(None, credentials=skins.credentials(fresh))
-    late = FrozenClock(skins.END + timedelta(days=1))
-    found = talk(config, skins.server_config(clock=late)).clients
+    fresh = holder(not_before=identities.START + timedelta(hours=23))
+    config = identities.client_config(None, credentials=identities.credentials(fresh))
+    late = FrozenClock(identities.END + timedelta(days=1))
+    found = talk(config, identities.server_config(clock=late)).clients
     assert first(found) == ("PEERS_CLOCK", "the peer's")
     assert "valid from" in found.first.evidence
 
 
 def test_our_own_clock_is_suspected_when_all_that_we_have_is_out_of_date() -> None:
-    early = FrozenClock(skins.START - timedelta(days=3650))
+    early = FrozenClock(identities.START - timedelta(days=3650))
     found = talk(client(clock=early)).clients
     assert first(found) == ("OUR_CLOCK", "ours")
 
@@ -140,17 +142,17 @@ HELLOS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
 def test_a_client_is_told_what_its_hello_leaves_out(
     cause: str, whose: str, mine: dict[str, Any], theirs: dict[str, Any]
 ) -> None:
-    found = talk(client(**mine), skins.server_config(**theirs)).clients
+    found = talk(client(**mine), identities.server_config(**theirs)).clients
     assert first(found) == (cause, whose)
 
 
 def test_a_client_is_told_of_a_name_that_the_server_does_not_serve() -> None:
-    server = skins.server_config(unknown_server_name="refuse")
+    server = identities.server_config(unknown_server_name="refuse")
     assert first(talk(client(), server, "elsewhere.example").clients) == ("NAME_NOT_SERVED", "ours")
 
 
 def test_commands_name_the_files_that_were_given() -> None:
-    config = skins.client_config(skins.client())
+    config = identities.client_config(identities.client())
     observed = HandshakeFacts(
         config, "localhost", address="localhost:1", files=Files("me.pem", "me.key", "ca.pem")
     )

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+import identities
 import pki
-import skins
 from bothways import Credentials, TrustStore
 from bothways.diagnosis import HandshakeFacts, explain
 from bothways.errors import PeerFault
@@ -18,41 +18,43 @@ from diagnosis.test_own_side import LATE, alone, holder, host
 from pair import FrozenClock
 
 SERVERS: list[tuple[str, Any]] = [
-    ("CA_NOT_ACCEPTED", host(skins.root("Another Root"))),
+    ("CA_NOT_ACCEPTED", host(identities.root("Another Root"))),
     ("INTERMEDIATE_MISSING", alone(host())),
-    ("SELF_SIGNED", pki.leaf(None, "localhost", ca=None, **skins.SPAN)),
+    ("SELF_SIGNED", pki.leaf(None, "localhost", ca=None, **identities.SPAN)),
     ("EXPIRED", host(**LATE)),
     ("WRONG_NAME", host(alternatives=["DNS:elsewhere.example"])),
     ("NO_ALTERNATIVE_NAME", host(alternatives=())),
     ("WRONG_USE", host(usage=("clientAuth",))),
     ("WEAK_KEY", host(key_kind="RSA-1024")),
-    ("CA_REPLACED", host(pki.root("Test Root", own_key=pki.key("P-256", 77), **skins.SPAN))),
-    ("NOT_YET_VALID", host(not_before=skins.START + timedelta(days=30))),
-    ("OUR_CLOCK", host(not_before=skins.START + timedelta(days=1, minutes=30))),
+    ("CA_REPLACED", host(pki.root("Test Root", own_key=pki.key("P-256", 77), **identities.SPAN))),
+    ("NOT_YET_VALID", host(not_before=identities.START + timedelta(days=30))),
+    ("OUR_CLOCK", host(not_before=identities.START + timedelta(days=1, minutes=30))),
 ]
 
 
 @pytest.mark.parametrize(("cause", "who"), SERVERS, ids=[row[0] for row in SERVERS])
 def test_a_client_says_what_is_wrong_with_the_servers_certificate(cause: str, who: Any) -> None:
-    credentials = who if isinstance(who, Credentials) else skins.credentials(who)
-    clock = FrozenClock(skins.START + timedelta(days=1))
-    found = talk(client(clock=clock), skins.server_config(credentials=credentials, clock=clock)).clients
+    credentials = who if isinstance(who, Credentials) else identities.credentials(who)
+    clock = FrozenClock(identities.START + timedelta(days=1))
+    found = talk(client(clock=clock), identities.server_config(credentials=credentials, clock=clock)).clients
     assert found.first.cause.name == cause
     assert found.first.text and found.first.remedy
 
 
 def test_a_chain_that_ends_at_a_root_of_its_own_is_told_so() -> None:
-    other = skins.root("Another Root")
+    other = identities.root("Another Root")
     issued = host(other)
     whole = Credentials.from_pem(issued.chain_pem, issued.key_pem)
     whole.chain = (*whole.chain, other.der)
-    assert first(talk(client(), skins.server_config(credentials=whole)).clients)[0] == "ROOT_NOT_TRUSTED"
+    assert first(talk(client(), identities.server_config(credentials=whole)).clients)[0] == "ROOT_NOT_TRUSTED"
 
 
 def test_environments_that_do_not_belong_together_are_noticed() -> None:
-    issued = host(skins.root("Example Sandbox CA"))
-    anchors = TrustStore([skins.root("Example Production CA").der])
-    found = talk(client(anchors=anchors), skins.server_config(credentials=skins.credentials(issued))).clients
+    issued = host(identities.root("Example Sandbox CA"))
+    anchors = TrustStore([identities.root("Example Production CA").der])
+    found = talk(
+        client(anchors=anchors), identities.server_config(credentials=identities.credentials(issued))
+    ).clients
     assert found.first.cause.name == "WRONG_ENVIRONMENT"
     assert "of test" in found.first.text and "of production" in found.first.text
 
@@ -60,19 +62,19 @@ def test_environments_that_do_not_belong_together_are_noticed() -> None:
 @pytest.mark.parametrize("years", [-20, 20])
 def test_a_clock_by_which_all_is_out_of_date_is_called_wrong(years: int) -> None:
     """The server's certificate is, and so are ours and every CA that we trust."""
-    clock = FrozenClock(skins.START + timedelta(days=365 * years))
+    clock = FrozenClock(identities.START + timedelta(days=365 * years))
     found = talk(client(clock=clock)).clients
     assert first(found) == ("OUR_CLOCK", "ours")
     assert "our own certificate" in found.first.evidence
 
 
 def test_a_server_says_what_is_wrong_with_the_client() -> None:
-    assert first(talk(skins.client_config()).servers) == ("NO_CERTIFICATE", "the peer's")
+    assert first(talk(identities.client_config()).servers) == ("NO_CERTIFICATE", "the peer's")
     assert first(talk(client(holder(usage=("serverAuth",)))).servers) == ("WRONG_USE", "the peer's")
-    assert first(talk(client(skins.stranger())).servers) == ("CA_NOT_ACCEPTED", "the peer's")
+    assert first(talk(client(identities.stranger())).servers) == ("CA_NOT_ACCEPTED", "the peer's")
     only = {"versions": ("1.2",)}
     assert (
-        talk(client(**only), skins.server_config(versions=("1.3",))).servers.first.cause.name
+        talk(client(**only), identities.server_config(versions=("1.3",))).servers.first.cause.name
         == "NO_SHARED_VERSION"
     )
     dated = {"insecure_rsa_key_transport": True, "suites": ("TLS_RSA_WITH_AES_128_GCM_SHA256",)}
@@ -93,7 +95,7 @@ PLAIN = [
 
 @pytest.mark.parametrize(("answer", "cause"), PLAIN, ids=[cause for _, cause in PLAIN])
 def test_what_is_no_tls_is_called_by_its_name(answer: bytes, cause: str) -> None:
-    config = skins.client_config()
+    config = identities.client_config()
     observed = HandshakeFacts(config, "localhost")
     connection = config.connection("localhost", observer=observed)
     connection.receive(answer)
@@ -110,7 +112,7 @@ def test_what_is_no_tls_is_called_by_its_name(answer: bytes, cause: str) -> None
     ],
 )
 def test_a_client_that_speaks_no_tls_is_called_by_its_name(start: bytes, cause: str) -> None:
-    config = skins.server_config()
+    config = identities.server_config()
     observed = HandshakeFacts(config)
     connection = config.connection(observer=observed)
     connection.receive(start)
@@ -120,7 +122,7 @@ def test_a_client_that_speaks_no_tls_is_called_by_its_name(start: bytes, cause: 
 
 def test_what_is_beyond_our_own_limits_is_not_called_a_breach_of_the_protocol() -> None:
     """RFC 9846 4 allows messages of 16 MiB; that we read no such thing is our choice."""
-    config = skins.client_config()
+    config = identities.client_config()
     observed = HandshakeFacts(config, "localhost")
     connection = config.connection("localhost", observer=observed)
     connection.receive(bytes.fromhex("1603030004 02ffffff"))
@@ -133,5 +135,5 @@ def test_what_is_beyond_our_own_limits_is_not_called_a_breach_of_the_protocol() 
 
 def test_a_server_is_given_no_command_that_would_call_its_client() -> None:
     """A client listens nowhere."""
-    made = talk(skins.client_config(None, credentials=alone(holder())))
+    made = talk(identities.client_config(None, credentials=alone(holder())))
     assert all("50000" not in each.command for each in made.servers.causes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import skins
+import identities
 from bothways.diagnosis import OwnSide, Situation, explain_answer
 from bothways.roles import Role
 from diagnosis.talks import client, first, talk
@@ -24,14 +24,14 @@ FATAL = b"E\0\0\0\x60SFATAL\0VFATAL\0C28000\0M%s\0\0"
     ],
 )
 def test_a_client_without_a_certificate_is_told_that_one_is_wanted(answer: bytes, cause: str) -> None:
-    server = skins.server_config(client_auth="request")
-    found = explain_answer(answer, talk(skins.client_config(), server).client.situation())
+    server = identities.server_config(client_auth="request")
+    found = explain_answer(answer, talk(identities.client_config(), server).client.situation())
     assert found is not None
     assert first(found) == (cause, "ours")
 
 
 def test_a_client_with_a_certificate_is_told_what_may_be_wrong_with_it() -> None:
-    situation = talk(client(skins.stranger())).client.situation()
+    situation = talk(client(identities.stranger())).client.situation()
     found = explain_answer(WRONG, situation)
     assert found is not None and first(found) == ("CA_NOT_ACCEPTED", "ours")
     for answer in (b"HTTP/1.1 403 Forbidden\r\n", FATAL % b'"trust" authentication failed for user "ada"'):
@@ -45,12 +45,12 @@ def test_a_server_that_asked_who_we_are_and_hangs_up_is_suspected_of_not_letting
     made.pair.client.send(b"a question")
     found = explain_answer(b"", made.client.situation())
     assert found is not None and first(found) == ("NOT_LET_IN", "ours")
-    one_way = skins.server_config(client_anchors=None)
-    assert explain_answer(b"", talk(skins.client_config(), one_way).client.situation()) is None
+    one_way = identities.server_config(client_anchors=None)
+    assert explain_answer(b"", talk(identities.client_config(), one_way).client.situation()) is None
 
 
 def test_a_server_that_did_not_ask_wants_one_later() -> None:
-    server = skins.server_config(client_anchors=None)
+    server = identities.server_config(client_anchors=None)
     found = explain_answer(b"HTTP/1.1 403 Forbidden\r\n\r\n", talk(client(), server).client.situation())
     assert found is not None and first(found) == ("WANTS_CERTIFICATE_LATER", "the peer's")
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-import skins
+import identities
 from bothways.diagnosis import Files
 from bothways.doctor.attempts import Attempt, attempt, reply_in
 from bothways.doctor.report import Reply
@@ -24,14 +24,19 @@ OK = b"HTTP/1.1 200 OK\r\nDate: Mon, 01 Jun 2026 12:00:00 GMT\r\nContent-Length:
 def made(talk: Talk, who=None, path: str | None = None, **client) -> Attempt:
     with listening(talk) as server:
         return attempt(
-            caller(server.port), skins.client_config(who, **client), path, Files("me.pem", "me.key", "ca.pem")
+            caller(server.port),
+            identities.client_config(who, **client),
+            path,
+            Files("me.pem", "me.key", "ca.pem"),
         )
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
 def test_a_request_for_our_certificate_is_told_with_what_it_names(version: str):
     """In both versions, and that nothing of ours was sent."""
-    look = made(ours(skins.server_config(client_auth="request")), versions=(version,), alpn=("h2",)).facts()
+    look = made(
+        ours(identities.server_config(client_auth="request")), versions=(version,), alpn=("h2",)
+    ).facts()
     assert (look.outcome, look.version, look.offered) == ("succeeded", f"TLS {version}", (f"TLS {version}",))
     assert look.request is not None
     assert look.request.when == "in the handshake"
@@ -45,8 +50,8 @@ def test_a_request_for_our_certificate_is_told_with_what_it_names(version: str):
 
 def test_a_server_that_asks_for_nothing_gets_nothing():
     """One-way authentication."""
-    config = skins.server_config(client_anchors=None, alpn=("http/1.1",))
-    look = made(ours(config, OK), skins.client(), alpn=("http/1.1",)).facts()
+    config = identities.server_config(client_anchors=None, alpn=("http/1.1",))
+    look = made(ours(config, OK), identities.client(), alpn=("http/1.1",)).facts()
     assert look.request is None and not look.sent_certificate
     assert (look.protocol, look.confirmed) == ("http/1.1", "accepted")
     assert look.reply is not None and look.reply.status == 200
@@ -54,9 +59,9 @@ def test_a_server_that_asks_for_nothing_gets_nothing():
 
 def test_a_certificate_that_is_accepted_says_so_and_one_that_is_refused_says_why():
     """In TLS 1.3 the refusal comes after the handshake, and is its failure all the same."""
-    good = made(ours(skins.server_config(), OK), skins.client(), path="/").facts()
+    good = made(ours(identities.server_config(), OK), identities.client(), path="/").facts()
     assert (good.outcome, good.sent_certificate, good.confirmed) == ("succeeded", True, "accepted")
-    bad = made(ours(skins.server_config(), OK), skins.stranger())
+    bad = made(ours(identities.server_config(), OK), identities.stranger())
     facts = bad.facts()
     assert (facts.outcome, facts.sent_certificate, facts.confirmed) == ("failed", True, "refused")
     assert facts.failure is not None
@@ -68,9 +73,9 @@ def test_a_certificate_that_is_accepted_says_so_and_one_that_is_refused_says_why
 def test_a_server_that_is_not_trusted_gets_no_certificate():
     """The doctor shows nobody who we are whom `connect` would not show it."""
     look = made(
-        ours(skins.server_config()),
-        skins.client(),
-        anchors=skins.TrustStore.from_pem(skins.root("Another Root").pem),
+        ours(identities.server_config()),
+        identities.client(),
+        anchors=identities.TrustStore.from_pem(identities.root("Another Root").pem),
     )
     facts = look.facts()
     assert facts.outcome == "failed" and not facts.sent_certificate
@@ -80,12 +85,12 @@ def test_a_server_that_is_not_trusted_gets_no_certificate():
 
 def test_a_connection_that_breaks_is_a_failure_and_no_error():
     """Whatever a network does."""
-    look = made(lambda sock: sock.recv(100), skins.client())
+    look = made(lambda sock: sock.recv(100), identities.client())
     assert look.facts().outcome == "failed"
     assert not look.chose and look.chain == ()
     with socket.socket() as gone:
         gone.bind(("127.0.0.1", 0))
-        nobody = attempt(caller(gone.getsockname()[1]), skins.client_config(), None)
+        nobody = attempt(caller(gone.getsockname()[1]), identities.client_config(), None)
     assert isinstance(nobody.error, ConnectionRefusedError)
 
 
@@ -94,19 +99,19 @@ def test_a_server_that_cuts_the_connection_after_its_answer_has_accepted_us(vers
     """Many services of HTTP end so; before we are known to be accepted the same is a refusal without words."""
 
     def rude(sock: socket.socket) -> None:
-        with wrap(sock, skins.server_config(versions=(version,)), timeout=20) as channel:
+        with wrap(sock, identities.server_config(versions=(version,)), timeout=20) as channel:
             channel.recv(1000)
             channel.sendall(OK)
             sock.shutdown(socket.SHUT_RDWR)
 
-    look = made(rude, skins.client(), path="/").facts()
+    look = made(rude, identities.client(), path="/").facts()
     assert (look.outcome, look.confirmed, look.reply.status) == ("succeeded", "accepted", 200)
 
     def silent(sock: socket.socket) -> None:
-        wrap(sock, skins.server_config(versions=("1.3",)), timeout=20)
+        wrap(sock, identities.server_config(versions=("1.3",)), timeout=20)
         sock.shutdown(socket.SHUT_RDWR)
 
-    cut = made(silent, skins.client())
+    cut = made(silent, identities.client())
     assert cut.facts().outcome == "failed"
     assert cut.facts().failure["step"] == "3"
 
@@ -115,7 +120,7 @@ def test_an_answer_that_never_ends_is_read_to_the_end_of_its_head():
     """Whoever sends on and on is not listened to."""
 
     def endless(sock: socket.socket) -> None:
-        with wrap(sock, skins.server_config(client_anchors=None), timeout=20) as channel:
+        with wrap(sock, identities.server_config(client_anchors=None), timeout=20) as channel:
             channel.recv(1000)
             while True:
                 channel.sendall(b"HTTP/1.1 200 OK and on and on " * 1000)
@@ -155,7 +160,7 @@ def test_a_server_that_sends_byte_by_byte_is_left_when_the_time_is_over(version:
     stop = threading.Event()
 
     def trickle(sock: socket.socket) -> None:
-        config = skins.server_config(client_anchors=None, versions=(version,))
+        config = identities.server_config(client_anchors=None, versions=(version,))
         with wrap(sock, config, timeout=20):
             for byte in bytes.fromhex("1703034000") + bytes(10_000):
                 if stop.wait(0.02):
@@ -164,7 +169,7 @@ def test_a_server_that_sends_byte_by_byte_is_left_when_the_time_is_over(version:
 
     with listening(trickle) as server:
         began = time.monotonic()
-        look = attempt(caller(server.port, timeout=1), skins.client_config(), "/")
+        look = attempt(caller(server.port, timeout=1), identities.client_config(), "/")
         stop.set()
     assert time.monotonic() - began < 15
     assert look.channel is not None and look.channel.version == version

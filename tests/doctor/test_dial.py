@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-import skins
+import identities
 from bothways.doctor.dial import CLOSE_NOTIFY, Spent
 from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Question
 from bothways.doctor.replies import Answer
@@ -21,7 +21,7 @@ EITHER = Question((0x0304, 0x0303), (*SUITES_13, *GOOD_SUITES_12))
 
 def test_connections_are_counted_and_their_number_is_bound():
     """Also those that are refused at the door."""
-    with listening(ours(skins.server_config())) as server:
+    with listening(ours(identities.server_config())) as server:
         calling = caller(server.port, limit=2)
         assert calling.ask(EITHER).kind == "choice"
         assert calling.ask(EITHER).kind == "choice"
@@ -32,7 +32,7 @@ def test_connections_are_counted_and_their_number_is_bound():
 
 def test_a_name_is_looked_up_once():
     """All further connections go where the first one came to: never more than one host."""
-    with listening(ours(skins.server_config())) as server:
+    with listening(ours(identities.server_config())) as server:
         calling = caller(server.port)
         calling.ask(EITHER)
         assert calling.address == ("127.0.0.1", server.port)
@@ -49,7 +49,7 @@ def test_a_server_whose_choice_was_heard_is_told_that_we_go():
     done = threading.Event()
 
     def talk(sock: socket.socket) -> None:
-        config = skins.server_config().connection()
+        config = identities.server_config().connection()
         config.receive(sock.recv(65536))
         sock.sendall(config.data_to_send())
         while data := sock.recv(65536):

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
+import identities
 import pki
-import skins
 from bothways import Credentials
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine_files
 from bothways.doctor.page import ISLAND, as_page
@@ -24,7 +24,9 @@ def report(talk, who=None, **options) -> Report:
     client = options.pop("client", {})
     with listening(talk) as server:
         found = examined(
-            server.port, skins.client_config(who, groups=("X25519MLKEM768", "x25519"), **client), **options
+            server.port,
+            identities.client_config(who, groups=("X25519MLKEM768", "x25519"), **client),
+            **options,
         )
         made = found.report()
         assert server.accepted == made.connections <= made.connection_limit == CONNECTION_LIMIT
@@ -32,8 +34,8 @@ def report(talk, who=None, **options) -> Report:
 
 
 def test_a_mutual_server_that_accepts_us_has_nothing_against_it():
-    """Every section, no problem, no warning but that of days that skins has."""
-    found = report(ours(skins.server_config(), OK), skins.client(), path="/")
+    """Every section, no problem, no warning but that of days that the identities have."""
+    found = report(ours(identities.server_config(), OK), identities.client(), path="/")
     assert [section.id for section in found.sections] == [
         "server", "handshake", "request", "certificate", "identity", "outcome",
     ]  # fmt: skip
@@ -50,17 +52,17 @@ def test_a_mutual_server_that_accepts_us_has_nothing_against_it():
 
 def test_without_a_certificate_where_one_is_required_there_is_no_success():
     """What was given is all that counts."""
-    found = report(ours(skins.server_config()))
+    found = report(ours(identities.server_config()))
     assert found.outcome == "failed"
     assert found.row("outcome").subject == "failed at step 3.1"
     assert "identity" not in {section.id for section in found.sections}
-    assert report(ours(skins.server_config(client_auth="request"))).outcome == "succeeded"
+    assert report(ours(identities.server_config(client_auth="request"))).outcome == "succeeded"
 
 
 def test_a_server_that_we_do_not_trust_is_examined_all_the_same():
     """And never sees our certificate."""
-    found = report(ours(skins.server_config()), skins.client(), client={
-        "anchors": skins.TrustStore.from_pem(skins.root("Another Root").pem)
+    found = report(ours(identities.server_config()), identities.client(), client={
+        "anchors": identities.TrustStore.from_pem(identities.root("Another Root").pem)
     })  # fmt: skip
     assert found.outcome == "failed"
     assert found.row("certificate.no_path").level == "problem"
@@ -70,7 +72,7 @@ def test_a_server_that_we_do_not_trust_is_examined_all_the_same():
 
 def test_another_name_is_what_is_wrong():
     """The name by which it is called counts."""
-    found = report(ours(skins.server_config()), skins.client(), name="pay.example")
+    found = report(ours(identities.server_config()), identities.client(), name="pay.example")
     assert found.row("certificate.name_mismatch").level == "problem"
     assert found.row("outcome").subject == "failed at step 2.3a"
 
@@ -78,7 +80,7 @@ def test_another_name_is_what_is_wrong():
 @pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n"])
 def test_where_no_tls_is_spoken_nothing_more_is_tried(said: bytes):
     """One connection, one problem."""
-    found = report(saying(said), skins.client())
+    found = report(saying(said), identities.client())
     assert (found.outcome, found.connections, found.handshakes) == ("failed", 1, ())
     assert found.row("server.tls").level == "problem"
     assert {section.id for section in found.sections} == {"server", "identity"}
@@ -88,7 +90,7 @@ def test_where_nobody_listens_that_is_told_with_its_causes():
     """And what we brought is examined as well."""
     with socket.socket() as gone:
         gone.bind(("127.0.0.1", 0))
-        found = examined(gone.getsockname()[1], skins.client_config(skins.client())).report()
+        found = examined(gone.getsockname()[1], identities.client_config(identities.client())).report()
     assert (found.outcome, found.server, found.connections) == ("failed", None, 1)
     assert found.row("server.reached").level == "problem"
     assert found.row("server.cause.1").hint
@@ -96,11 +98,13 @@ def test_where_nobody_listens_that_is_told_with_its_causes():
 
 def test_the_handshake_with_what_was_given_offers_what_was_given():
     """Beside HTTP by its name to a server that is known to choose it."""
-    found = report(ours(skins.server_config(alpn=("http/1.1",)), OK), skins.client())
+    found = report(ours(identities.server_config(alpn=("http/1.1",)), OK), identities.client())
     assert found.handshakes[-1].protocol == "http/1.1"
     assert found.handshakes[-1].offered == ("TLS 1.3", "TLS 1.2")
     assert found.row("outcome.reply").text == 'it answers "HTTP/1.1 200 OK"'
-    other = report(ours(skins.server_config(alpn=("mqtt",)), OK), skins.client(), client={"alpn": ("mqtt",)})
+    other = report(
+        ours(identities.server_config(alpn=("mqtt",)), OK), identities.client(), client={"alpn": ("mqtt",)}
+    )
     assert other.handshakes[-1].protocol == "mqtt"
     assert other.handshakes[-1].reply is None
 
@@ -112,16 +116,16 @@ def test_the_plan_adds_up_to_the_bound_that_the_guide_states():
 
 def test_files_alone_are_examined_with_nothing_connected():
     """Whether what we were given is in order."""
-    ada = skins.credentials(skins.client())
-    good = examine_files(ada, skins.anchors(), skins.START)
+    ada = identities.credentials(identities.client())
+    good = examine_files(ada, identities.anchors(), identities.START)
     assert (good.examined, good.outcome, good.connections) == (None, "not tried", 0)
     assert [section.id for section in good.sections] == ["identity", "anchors"]
     assert good.count("problem") == 0
-    late = examine_files(ada, skins.anchors(), skins.END + pki.DAY)
+    late = examine_files(ada, identities.anchors(), identities.END + pki.DAY)
     assert late.row("identity.certificate_expired").level == "problem"
     assert late.row("anchors.1").level == "problem"
     assert "vouches for nobody" in late.row("anchors.1").text
-    many = skins.TrustStore.from_pem(b"".join(pki.root(f"R{n}").pem for n in range(22)))
+    many = identities.TrustStore.from_pem(b"".join(pki.root(f"R{n}").pem for n in range(22)))
     assert examine_files(None, many, pki.NOW).row("anchors.more").text == "and 2 more"
 
 
@@ -130,14 +134,14 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m\u202eevil"
 
 def test_a_hostile_certificate_is_shown_escaped_wherever_it_is_shown():
     """In findings, cards and failures: no control, no direction of writing, no markup."""
-    middle = pki.intermediate(skins.root(), pki.name(HOSTILE), **skins.SPAN)
+    middle = pki.intermediate(identities.root(), pki.name(HOSTILE), **identities.SPAN)
     names = ["DNS:localhost", "URI:https://x/%3Cscript%3E", *(f"DNS:{n}.example" for n in range(800))]
-    leaf = pki.leaf(middle, pki.name(HOSTILE, O=HOSTILE), alternatives=names, **skins.SPAN)
-    config = skins.server_config(
-        credentials=skins.credentials(leaf), client_anchors=skins.TrustStore.from_pem(middle.pem)
+    leaf = pki.leaf(middle, pki.name(HOSTILE, O=HOSTILE), alternatives=names, **identities.SPAN)
+    config = identities.server_config(
+        credentials=identities.credentials(leaf), client_anchors=identities.TrustStore.from_pem(middle.pem)
     )
     for options in ({}, {"name": "pay.example"}):
-        found = report(ours(config), skins.stranger(), **options)
+        found = report(ours(config), identities.stranger(), **options)
         assert found.outcome == "failed"
         shown = as_json(found) + as_page(found)
         assert "\\x1b[31m" in found.row("certificate.subject").text
@@ -149,14 +153,14 @@ def test_a_hostile_certificate_is_shown_escaped_wherever_it_is_shown():
 
 def test_a_chain_that_is_too_much_is_refused_and_told():
     """Hundreds of certificates, or a message beyond its limit."""
-    leaf = skins.server()
+    leaf = identities.server()
     many = Credentials.from_pem(leaf.chain_pem, leaf.key_pem)
     surplus = [pki.root(f"Surplus {n}").der for n in range(12)]
     many.chain = (*many.chain, *surplus)
-    found = report(ours(skins.server_config(credentials=many)), skins.client())
+    found = report(ours(identities.server_config(credentials=many)), identities.client())
     assert found.row("certificate.surplus").text.startswith("12 that the chain does not need")
     many.chain = (*many.chain, *(surplus * 20))
-    found = report(ours(skins.server_config(credentials=many)), skins.client())
+    found = report(ours(identities.server_config(credentials=many)), identities.client())
     assert found.outcome == "failed"
     assert found.row("outcome").level == "problem"
     assert len(as_json(found)) < 1024 * 1024

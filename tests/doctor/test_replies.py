@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import skins
+import identities
 from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Question, question
 from bothways.doctor.replies import CLOSED, GARBLED, LIMIT, SHOWN, SILENCE, Answer, Ear, speaks
 from bothways.iana import Alert, NamedGroup
@@ -15,7 +15,7 @@ from bothways.trust.names import server_name
 
 def asked(versions: tuple[int, ...], suites: tuple[int, ...], **server) -> bytes:
     """The first flight of a real server of ours."""
-    connection = skins.server_config(**server).connection()
+    connection = identities.server_config(**server).connection()
     connection.receive(question(server_name("localhost"), Question(versions, suites, protocols=(b"h2",))))
     return connection.data_to_send()
 

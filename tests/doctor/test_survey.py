@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+import identities
 import pki
-import skins
 from bothways.doctor.dial import SSL_REQUEST
 from bothways.doctor.report import Choices
 from bothways.doctor.survey import PLAN, Survey
@@ -40,7 +40,7 @@ CONFIGURATIONS = {
 @pytest.mark.parametrize("terms", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_versions_suites_and_groups_are_those_of_the_configuration(terms):
     """In the server's own order, which counts."""
-    config = skins.server_config(**terms)
+    config = identities.server_config(**terms)
     survey, accepted = surveyed(ours(config))
     server = survey.server()
     spoken = {each.name for each in server.versions if each.standing == "spoken"}
@@ -61,16 +61,18 @@ def test_a_server_that_takes_key_transport_is_told_of_it():
     """One question for each kind that is outdated."""
     usages = ("digital_signature", "key_encipherment")
     server = pki.leaf(
-        skins.middle(),
+        identities.middle(),
         "old",
         alternatives=["DNS:localhost"],
         key_kind="RSA-2048",
         key_usage=usages,
-        **skins.SPAN,
+        **identities.SPAN,
     )
-    old = skins.server_config(credentials=skins.credentials(server), insecure_rsa_key_transport=True)
+    old = identities.server_config(
+        credentials=identities.credentials(server), insecure_rsa_key_transport=True
+    )
     assert surveyed(ours(old))[0].server().dated == ("RSA key transport",)
-    assert surveyed(ours(skins.server_config()))[0].server().dated == ()
+    assert surveyed(ours(identities.server_config()))[0].server().dated == ()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_a_silent_server_is_asked_once():
 
 def test_a_server_that_stops_answering_is_left_alone():
     """After two questions without an answer, and what was learned before stays."""
-    config, seen = skins.server_config(), []
+    config, seen = identities.server_config(), []
 
     def tired(sock: socket.socket) -> None:
         seen.append(1)
@@ -120,7 +122,7 @@ def test_a_server_that_stops_answering_is_left_alone():
 
 def test_a_survey_ends_with_its_connections():
     """What is not known says so."""
-    survey, accepted = surveyed(ours(skins.server_config()), limit=6)
+    survey, accepted = surveyed(ours(identities.server_config()), limit=6)
     assert survey.server().cut_short == "the connections that were allowed are used up"
     assert accepted == 6
     assert not survey.server().groups.complete
@@ -136,14 +138,14 @@ def test_a_server_that_cannot_be_reached_raises():
 
 def test_all_groups_that_we_speak_are_asked_for():
     """So that a server can show that it speaks what we prefer."""
-    survey, _ = surveyed(ours(skins.server_config(groups=PREFERRED_GROUPS)))
+    survey, _ = surveyed(ours(identities.server_config(groups=PREFERRED_GROUPS)))
     assert survey.server().groups.names == PREFERRED_GROUPS
 
 
 @pytest.mark.parametrize("answer", [b"S", b"N", b"X"])
 def test_postgresql_is_asked_for_tls_in_its_own_words(answer: bytes):
     """And examined through that, each time anew."""
-    config = skins.server_config()
+    config = identities.server_config()
 
     def database(sock: socket.socket) -> None:
         if sock.recv(8) == SSL_REQUEST:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from cryptography.x509 import ocsp
 
+import identities
 import pki
-import skins
 from fetch.responders import Asked, Responder, answering, reply
 from trust.evidence.evidence_requests import access
 
-TIMES = {"this_update": skins.START, "next_update": skins.END}
+TIMES = {"this_update": identities.START, "next_update": identities.END}
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Authority:
     def answer(self, asked: Asked) -> bytes:
         if asked.method == "GET":
             self.asked.append("crl")
-            return reply(pki.crl(skins.root(), **TIMES))
+            return reply(pki.crl(identities.root(), **TIMES))
         request = ocsp.load_der_ocsp_request(asked.body)
         about = next(each for each in self.people if each.certificate.serial_number == request.serial_number)
         silent = self.silent
@@ -42,12 +42,16 @@ class Authority:
     def open(self, responder: Responder) -> None:
         self.responder = responder
         lists = pki.points(f"URI:{responder.url}root.crl")
-        self.middle = pki.intermediate(skins.root(), "Fetched Intermediate", extra=[lists], **skins.SPAN)
+        self.middle = pki.intermediate(
+            identities.root(), "Fetched Intermediate", extra=[lists], **identities.SPAN
+        )
         extra = [access(responder.url)]
         names = ["DNS:localhost", "IP:127.0.0.1"]
-        self.server = pki.leaf(self.middle, "server", alternatives=names, extra=extra, **skins.SPAN)
+        self.server = pki.leaf(self.middle, "server", alternatives=names, extra=extra, **identities.SPAN)
         usage = {"usage": ("clientAuth",), "alternatives": (), "extra": extra}
-        self.clients = [pki.leaf(self.middle, name, **usage, **skins.SPAN) for name in ("Ada", "Bea", "Cleo")]
+        self.clients = [
+            pki.leaf(self.middle, name, **usage, **identities.SPAN) for name in ("Ada", "Bea", "Cleo")
+        ]
         self.people = [self.server, *self.clients]
 
 

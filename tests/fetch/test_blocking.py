@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import skins
+import identities
 from bothways.errors import ConfigError
 from bothways.fetch import blocking
 from bothways.fetch.blocking import fetch, find
@@ -32,12 +32,12 @@ from pki import Issued, crl
 pytestmark = pytest.mark.network
 
 NOW = datetime.now(UTC)
-LIST = crl(skins.middle(), this_update=skins.START, next_update=skins.END)
+LIST = crl(identities.middle(), this_update=identities.START, next_update=identities.END)
 
 
 def request(url: str) -> EvidenceRequest:
     return EvidenceRequest(
-        "crl", ParsedCertificate(skins.server().der), ParsedCertificate(skins.middle().der), (url,)
+        "crl", ParsedCertificate(identities.server().der), ParsedCertificate(identities.middle().der), (url,)
     )
 
 

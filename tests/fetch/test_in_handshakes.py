@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+import identities
 import pki
-import skins
 from aio_talk import ada, echo, open_to, run, serving
 from bothways import Caution, ConfigError, Credentials, EvidenceWanted, Fault, PeerAlert, PeerFault, TLSError
 from bothways.aio import connect as aio_connect
@@ -80,8 +80,8 @@ def closed(*ends: Channel | Exception) -> None:
 def test_both_sides_fetch_what_they_need_to_know(version: str) -> None:
     """The client asks about the server, the server about the client, each about the CA between."""
     with authority() as ca:
-        client = skins.client_config(ca.clients[0], revocation=policy(), versions=(version,))
-        server = skins.server_config(credentials=credentials(ca.server), revocation=policy())
+        client = identities.client_config(ca.clients[0], revocation=policy(), versions=(version,))
+        server = identities.server_config(credentials=credentials(ca.server), revocation=policy())
         ends = both_ends(client, server)
         assert [end.peer.verdict.findings[2].outcome.value for end in ends] == ["passed", "passed"]
         assert sorted(ca.asked) == ["CN=Ada", "CN=server", "crl", "crl"]
@@ -92,8 +92,8 @@ def test_a_revoked_client_is_refused_and_told_so() -> None:
     """Before the first byte of data."""
     with authority() as ca:
         ca.revoked.append(ca.clients[0])
-        server = skins.server_config(credentials=credentials(ca.server), revocation=policy())
-        theirs, ours = both_ends(skins.client_config(ca.clients[0]), server)
+        server = identities.server_config(credentials=credentials(ca.server), revocation=policy())
+        theirs, ours = both_ends(identities.client_config(ca.clients[0]), server)
     assert isinstance(ours, PeerFault) and ours.fault is Fault.REVOKED and ours.step == "3.3c"
     assert isinstance(theirs, PeerAlert) and theirs.name == "certificate_revoked"
 
@@ -102,8 +102,8 @@ def test_a_revoked_client_is_refused_and_told_so() -> None:
 def test_a_responder_that_is_down_means_unknown_and_the_policy_decides(unknown: str) -> None:
     """Refused in words, or accepted with a warning."""
     usage = {"usage": ("clientAuth",), "alternatives": (), "extra": [access(down())]}
-    client = skins.client_config(pki.leaf(skins.middle(), "Ada", **usage, **skins.SPAN))
-    theirs, ours = both_ends(client, skins.server_config(revocation=policy(unknown)))
+    client = identities.client_config(pki.leaf(identities.middle(), "Ada", **usage, **identities.SPAN))
+    theirs, ours = both_ends(client, identities.server_config(revocation=policy(unknown)))
     if unknown == "refuse":
         assert isinstance(ours, PeerFault) and ours.fault is Fault.REVOCATION_UNKNOWN
         assert "connection refused: nothing listens there" in str(ours)
@@ -116,8 +116,8 @@ def test_a_responder_that_is_down_means_unknown_and_the_policy_decides(unknown: 
 def test_an_inner_responder_that_is_not_allowed_is_not_asked() -> None:
     """The server cannot be made to knock at its own machine."""
     with authority() as ca:
-        server = skins.server_config(credentials=credentials(ca.server), revocation=policy(allow=()))
-        _, ours = both_ends(skins.client_config(ca.clients[0]), server)
+        server = identities.server_config(credentials=credentials(ca.server), revocation=policy(allow=()))
+        _, ours = both_ends(identities.client_config(ca.clients[0]), server)
         assert ca.asked == []
     assert "127.0.0.1 is this machine, and not allowed" in str(ours)
 
@@ -126,8 +126,8 @@ def test_a_silent_responder_ends_in_the_verdict_and_not_in_a_lapse_of_time() -> 
     """The handshake waits for evidence only so long."""
     with authority() as ca:
         ca.silent = True
-        server = skins.server_config(credentials=credentials(ca.server), revocation=policy(seconds=0.2))
-        _, ours = both_ends(skins.client_config(ca.clients[0]), server)
+        server = identities.server_config(credentials=credentials(ca.server), revocation=policy(seconds=0.2))
+        _, ours = both_ends(identities.client_config(ca.clients[0]), server)
     assert isinstance(ours, PeerFault) and ours.fault is Fault.REVOCATION_UNKNOWN
     assert "no answer within" in str(ours)
 
@@ -136,9 +136,9 @@ def test_evidence_is_waited_for_no_longer_than_the_caller_waits() -> None:
     """The time limit of one `wrap` is shorter than the policy's."""
     with authority() as ca:
         ca.silent = True
-        client = skins.client_config(revocation=policy(seconds=60), handshake_timeout=60)
+        client = identities.client_config(revocation=policy(seconds=60), handshake_timeout=60)
         near, far = socket.socketpair()
-        server = skins.server_config(credentials=credentials(ca.server), client_anchors=None)
+        server = identities.server_config(credentials=credentials(ca.server), client_anchors=None)
         threading.Thread(target=lambda: caught(lambda: wrap(far, server, timeout=20)), daemon=True).start()
         with pytest.raises((PeerFault, TimeoutError)):
             wrap(near, client, "localhost", timeout=0.3)
@@ -152,14 +152,19 @@ def test_evidence_may_be_found_by_the_caller() -> None:
 
         def finder(wanted: EvidenceWanted):
             asked.append(wanted)
-            about = {"ocsp": pki.ocsp_response(ca.clients[0], **TIMES), "crl": pki.crl(skins.root(), **TIMES)}
+            about = {
+                "ocsp": pki.ocsp_response(ca.clients[0], **TIMES),
+                "crl": pki.crl(identities.root(), **TIMES),
+            }
             return [about[each.kind] for each in wanted.wants]
 
-        server = skins.server_config(credentials=credentials(ca.server), revocation=policy(by_caller=True))
+        server = identities.server_config(
+            credentials=credentials(ca.server), revocation=policy(by_caller=True)
+        )
         with socket.create_server(("127.0.0.1", 0)) as listener:
             address = listener.getsockname()
             client = threading.Thread(
-                target=lambda: connect(*address, skins.client_config(ca.clients[0]), "localhost").close()
+                target=lambda: connect(*address, identities.client_config(ca.clients[0]), "localhost").close()
             )
             client.start()
             wrap(listener.accept()[0], server, evidence=finder, timeout=20).close()
@@ -170,7 +175,7 @@ def test_evidence_may_be_found_by_the_caller() -> None:
 def test_a_policy_by_which_nobody_fetches_is_told_before_anything_is_sent() -> None:
     """ConfigError, from every door."""
     nobody = policy(by_caller=True)
-    client, server = skins.client_config(revocation=nobody), skins.server_config(revocation=nobody)
+    client, server = identities.client_config(revocation=nobody), identities.server_config(revocation=nobody)
     near, far = socket.socketpair()
     with near, far:
         with pytest.raises(ConfigError, match="give an evidence finder"):
@@ -183,7 +188,7 @@ def test_a_policy_by_which_nobody_fetches_is_told_before_anything_is_sent() -> N
     async def doors() -> None:
         with pytest.raises(ConfigError, match="give an evidence finder"):
             await aio_connect("127.0.0.1", 1, client)
-        async with serving(echo, skins.server_config()):
+        async with serving(echo, identities.server_config()):
             pass
         with pytest.raises(ConfigError, match="give an evidence finder"):
             async with serving(echo, server):
@@ -199,9 +204,9 @@ def test_a_policy_by_which_nobody_fetches_is_told_before_anything_is_sent() -> N
 async def test_a_handshake_that_waits_for_evidence_holds_up_no_other() -> None:
     """One client's responder is silent; another client is served meanwhile."""
     with authority() as ca:
-        server = skins.server_config(credentials=credentials(ca.server), revocation=policy())
+        server = identities.server_config(credentials=credentials(ca.server), revocation=policy())
         async with serving(echo, server) as listening:
-            ada, bea = (skins.client_config(each) for each in ca.clients[:2])
+            ada, bea = (identities.client_config(each) for each in ca.clients[:2])
             ca.silent = True
             first_reader, first_writer = await open_to(listening, ada)
             while "CN=Ada" not in ca.asked:
@@ -222,9 +227,9 @@ async def test_a_handshake_that_waits_for_evidence_holds_up_no_other() -> None:
 async def test_many_handshakes_of_one_client_cost_one_fetch() -> None:
     """They wait together; what came is used again."""
     with authority() as ca:
-        server = skins.server_config(credentials=credentials(ca.server), revocation=policy())
+        server = identities.server_config(credentials=credentials(ca.server), revocation=policy())
         async with serving(echo, server) as listening:
-            config = skins.client_config(ca.clients[0])
+            config = identities.client_config(ca.clients[0])
             talks = await asyncio.gather(*(open_to(listening, config) for _ in range(8)))
             for reader, writer in talks:
                 writer.write(b"x")
@@ -238,7 +243,7 @@ async def test_a_client_that_is_cancelled_while_it_waits_leaves_nothing_behind()
     """Neither a task nor a connection to the responder."""
     with authority() as ca:
         ca.silent = True
-        async with serving(echo, skins.server_config(credentials=credentials(ca.server))) as listening:
+        async with serving(echo, identities.server_config(credentials=credentials(ca.server))) as listening:
             waiting = asyncio.create_task(open_to(listening, ada(revocation=policy())))
             while "CN=server" not in ca.asked:
                 await asyncio.sleep(0.01)
@@ -272,7 +277,7 @@ async def test_a_late_answer_of_a_finder_is_let_go_of() -> None:
 
     with authority() as ca:
         tolerant = policy("accept", by_caller=True, seconds=0.1)
-        async with serving(echo, skins.server_config(credentials=credentials(ca.server))) as listening:
+        async with serving(echo, identities.server_config(credentials=credentials(ca.server))) as listening:
             reader, writer = await aio_connect(
                 "127.0.0.1", listening.sockets[0].getsockname()[1], ada(revocation=tolerant), evidence=endless
             )

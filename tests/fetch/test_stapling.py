@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import identities
 import pki
-import skins
 from bothways import ConfigError, Credentials
 from bothways.fetch import blocking
 from bothways.fetch.fetcher import Fetcher
@@ -80,7 +80,7 @@ async def test_a_staple_is_renewed_for_days_and_kept_while_its_responder_hangs()
 
 def own(url: str) -> Credentials:
     issued = pki.leaf(
-        skins.middle(), "server", alternatives=["DNS:localhost"], extra=[access(url)], **skins.SPAN
+        identities.middle(), "server", alternatives=["DNS:localhost"], extra=[access(url)], **identities.SPAN
     )
     own_certificate.append(issued)
     return Credentials.from_pem(issued.chain_pem, issued.key_pem)

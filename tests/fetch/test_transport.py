@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import skins
+import identities
 from bothways import TLSError
 from bothways.fetch import transport
 from bothways.fetch.transport import HEAD_LIMIT, PIECE, Reply, exchange, resolve
@@ -190,7 +190,7 @@ def over_https(host: str) -> Reply:
 
 def _answered_once(listener: socket.socket) -> None:
     sock, _ = listener.accept()
-    config = skins.server_config(client_anchors=None)
+    config = identities.server_config(client_anchors=None)
     with contextlib.suppress(TLSError, OSError), wrap(sock, config, timeout=10) as channel:
         channel.recv(4096)
         channel.sendall(reply(b"safe"))
@@ -202,7 +202,7 @@ def test_https_is_held_to_the_hosts_name_by_the_systems_anchors(
     """The address is dialled that was looked at, and the certificate must have the name all the same."""
     with pytest.raises(OSError, match="certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
         over_https("localhost")
-    (tmp_path / "root.pem").write_bytes(skins.root().pem)
+    (tmp_path / "root.pem").write_bytes(identities.root().pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "root.pem"))
     assert over_https("localhost").body == b"safe"
     with pytest.raises(OSError, match="certificate verify failed|CERTIFICATE_VERIFY_FAILED"):

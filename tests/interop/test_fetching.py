@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import identities
 import pki
-import skins
 from bothways import Fault, PeerFault, TrustStore
 from bothways.ca.authority import Issued
 from bothways.ca.home.init import Terms
@@ -44,7 +44,7 @@ def fetched(chain: list[bytes], **options) -> Verdict:
     now = datetime.now(UTC)
     revocation = Revocation(fetch=policy, covers="leaf")
     asked = {"purpose": Purpose.CLIENT, "name": None, "at": now, "revocation": revocation}
-    anchors = skins.anchors()
+    anchors = identities.anchors()
     return blocking.judged(lambda fetched: judge(chain, anchors, fetched=fetched, **asked), policy, now)
 
 
@@ -52,9 +52,9 @@ def fetched(chain: list[bytes], **options) -> Verdict:
 def responder(tmp_path_factory: pytest.TempPathFactory):
     """`openssl ocsp` for our test CA, with a delegate that signs; where it listens."""
     folder = tmp_path_factory.mktemp("openssl")
-    delegate = pki.responder(skins.middle(), **skins.SPAN)
+    delegate = pki.responder(identities.middle(), **identities.SPAN)
     (folder / "index.txt").write_text(INDEX)
-    (folder / "ca.pem").write_bytes(skins.middle().pem)
+    (folder / "ca.pem").write_bytes(identities.middle().pem)
     (folder / "signer.pem").write_bytes(delegate.pem)
     (folder / "signer.key").write_bytes(delegate.key_pem)
     files = ["-index", "index.txt", "-CA", "ca.pem", "-rsigner", "signer.pem", "-rkey", "signer.key"]
@@ -66,7 +66,7 @@ def responder(tmp_path_factory: pytest.TempPathFactory):
 
 def client(serial: int, url: str) -> list[bytes]:
     usage = {"usage": ("clientAuth",), "alternatives": (), "extra": [access(url)], "serial": serial}
-    return pki.leaf(skins.middle(), "Ada", **usage, **skins.SPAN).chain
+    return pki.leaf(identities.middle(), "Ada", **usage, **identities.SPAN).chain
 
 
 @pytest.mark.parametrize("nonce", ["none", "use", "require"])
@@ -101,8 +101,8 @@ def test_our_own_ca_is_asked_in_the_handshake_and_a_revocation_takes_effect(tmp_
 def handshake(anchors: TrustStore, server: Issued, client: Issued) -> TLSError | None:
     """Let both fetch what they need to know of the other; what the server ended with."""
     asking = {"revocation": Revocation(fetch=Fetch(allow=("127.0.0.1",), nonce="require"))}
-    ours = skins.server_config(credentials=server.credentials, client_anchors=anchors, **asking)
-    theirs = skins.client_config(anchors=anchors, credentials=client.credentials, **asking)
+    ours = identities.server_config(credentials=server.credentials, client_anchors=anchors, **asking)
+    theirs = identities.client_config(anchors=anchors, credentials=client.credentials, **asking)
     outcome: list[TLSError | None] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

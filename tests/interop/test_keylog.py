@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import identities
 import pki
-import skins
 from bothways import Credentials
 from capture import Capture
-from interop import identities
+from interop import identities as programs_identities
 from interop.peers import find
 from interop.programs import calling, running
 from pair import pair
@@ -40,11 +40,11 @@ def talk(flow: str, tmp_path: Path, *, whose: str) -> tuple[Path, Path]:
     logs = {whose: {"insecure_keylog": lines.append}}
     rsa = "RSA key transport" in flow
     server = pki.leaf(
-        skins.middle(), "server", alternatives=["DNS:localhost"], key_kind="RSA-2048",
-        key_usage=("digital_signature", "key_encipherment"), **skins.SPAN,
-    ) if rsa else skins.server()  # fmt: skip
-    ours = skins.client_config(skins.client(), **fields | logs.get("client", {}))
-    theirs = skins.server_config(
+        identities.middle(), "server", alternatives=["DNS:localhost"], key_kind="RSA-2048",
+        key_usage=("digital_signature", "key_encipherment"), **identities.SPAN,
+    ) if rsa else identities.server()  # fmt: skip
+    ours = identities.client_config(identities.client(), **fields | logs.get("client", {}))
+    theirs = identities.server_config(
         credentials=Credentials.from_pem(server.chain_pem, server.key_pem),
         **fields | SERVERS.get(flow, {}) | logs.get("server", {}),
     )
@@ -97,10 +97,10 @@ def test_tshark_reads_nothing_without_the_key_log(tmp_path: Path):
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
 def test_openssl_logs_the_same_secrets_as_we_do(version: str, tmp_path: Path):
     """Both ends of a connection write the same lines: labels, randoms, secrets."""
-    chain, key = identities.server().files(tmp_path)
+    chain, key = programs_identities.server().files(tmp_path)
     theirs, ours = tmp_path / "theirs.log", []
-    config = skins.client_config(
-        anchors=identities.anchors(),
+    config = identities.client_config(
+        anchors=programs_identities.anchors(),
         versions=(version,),
         groups=("x25519", "secp256r1"),
         insecure_keylog=ours.append,

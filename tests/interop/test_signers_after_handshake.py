@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import skins
+import identities
 from bothways import ClientConfig, Credentials, SignatureWanted, aio, net
 from bothways.tls.crypto.signing import sign
 
@@ -22,12 +22,12 @@ pytestmark = [pytest.mark.interop, pytest.mark.network]
 
 
 def config() -> ClientConfig:
-    elsewhere = Credentials.external(skins.client().chain_pem)
-    return skins.client_config(credentials=elsewhere, post_handshake_auth=True)
+    elsewhere = Credentials.external(identities.client().chain_pem)
+    return identities.client_config(credentials=elsewhere, post_handshake_auth=True)
 
 
 def signer(wanted: SignatureWanted) -> bytes:
-    return sign(wanted.scheme, skins.client().key, wanted.data)
+    return sign(wanted.scheme, identities.client().key, wanted.data)
 
 
 def broken(wanted: SignatureWanted) -> bytes:
@@ -44,9 +44,9 @@ class Server:
 
     def __init__(self, folder: Path, asks: ssl.VerifyMode) -> None:
         for name, pem in (
-            ("chain", skins.server().chain_pem),
-            ("key", skins.server().key_pem),
-            ("ca", skins.root().pem),
+            ("chain", identities.server().chain_pem),
+            ("key", identities.server().key_pem),
+            ("ca", identities.root().pem),
         ):
             (folder / name).write_bytes(pem)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -104,7 +104,7 @@ def test_a_channel_signs_by_its_signer_and_data_goes_on(tmp_path: Path) -> None:
         until_signed(channel._pipe.driver.connection)
         channel.sendall(b"and three")
         assert read(channel.recv, 5) == b" four"
-    assert server.known == [skins.client().chain[0]]
+    assert server.known == [identities.client().chain[0]]
 
 
 @pytest.mark.parametrize("answer", [signer, slow])
@@ -125,7 +125,7 @@ def test_streams_sign_by_their_signer_and_data_goes_on(
 
     with serving(tmp_path) as server:
         asyncio.run(talk(server.port))
-    assert server.known == [skins.client().chain[0]]
+    assert server.known == [identities.client().chain[0]]
 
 
 @pytest.mark.parametrize("by", ["channel", "streams"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import skins
+import identities
 from bothways.describe.steps import STEPS
 from bothways.ladder.by_step import StepView, step_views
 from watched import Talk, mutual
@@ -48,7 +48,7 @@ def test_key_shares_stand_at_the_step_of_the_secret():
 
 def test_a_one_way_handshake_has_no_third_phase():
     """The server asked for nobody."""
-    steps = Talk(skins.client_config(), skins.server_config(client_anchors=None)).steps()
+    steps = Talk(identities.client_config(), identities.server_config(client_anchors=None)).steps()
     assert {view.status for id_, view in steps.items() if id_[0] == "3"} == {"not part of it"}
     assert {view.status for id_, view in steps.items() if id_[0] == "2"} == {"done", "not checked"}
     assert steps["3.1"].keys == ()
@@ -56,7 +56,9 @@ def test_a_one_way_handshake_has_no_third_phase():
 
 def test_a_refused_handshake_says_where_it_failed_and_what_was_not_reached():
     """A failed check is told as such; what came after it was not reached."""
-    steps = Talk(skins.client_config(skins.client()), skins.server_config(), "elsewhere.example").steps()
+    steps = Talk(
+        identities.client_config(identities.client()), identities.server_config(), "elsewhere.example"
+    ).steps()
     assert steps["2.3a"].status == "failed"
     assert acts(steps["2.3a"]) == [("client", "failed")]
     assert steps["3.1"].status == "not reached"
@@ -66,8 +68,8 @@ def test_a_refused_handshake_says_where_it_failed_and_what_was_not_reached():
 def test_a_retry_is_called_by_its_name():
     """RFC 9846 4.2.4: a ServerHello by its type, a HelloRetryRequest by its random."""
     steps = Talk(
-        skins.client_config(skins.client(), groups=("x25519", "secp256r1"), key_shares=("x25519",)),
-        skins.server_config(groups=("secp256r1",)),
+        identities.client_config(identities.client(), groups=("x25519", "secp256r1"), key_shares=("x25519",)),
+        identities.server_config(groups=("secp256r1",)),
     ).steps()
     sent = [line for line in steps["1.2"].lines if (line.side, line.act) == ("server", "sent")]
     assert sent[0].text == "HelloRetryRequest"

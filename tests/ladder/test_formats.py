@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import identities
 import pki
-import skins
 from bothways.ladder.formats import FORMS, form_of
 from bothways.ladder.json_form import as_json, from_json
 from bothways.ladder.layout import lay_out
@@ -44,9 +44,9 @@ def test_every_form_tells_the_causes_of_a_failure():
 
 def test_what_a_peer_says_forms_no_markup_in_causes():
     """A name of a CA that tries."""
-    evil = skins.root("<script>alert(1)</script>\u202e")
-    who = pki.leaf(evil, "Mallory", alternatives=(), usage=("clientAuth",), **skins.SPAN)
-    made = talk(skins.client_config(who))
+    evil = identities.root("<script>alert(1)</script>\u202e")
+    who = pki.leaf(evil, "Mallory", alternatives=(), usage=("clientAuth",), **identities.SPAN)
+    made = talk(identities.client_config(who))
     ladder = lay_out([], [], NOON, server_error=made.pair.server_failure, server_causes=made.servers)
     assert "script" in ladder.failures[0].causes[0].text
     for form in FORMS.values():

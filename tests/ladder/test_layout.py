@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-import skins
+import identities
 from bothways.cli.demo.identities import issue_identities
 from bothways.cli.demo.scenes import forged_finished
 from bothways.describe.recorder import Noted
@@ -224,7 +224,7 @@ def test_bytes_that_are_no_certificate_and_errors_of_other_kinds_are_told():
 
 def test_a_step_at_which_the_other_side_refused_is_failed_though_it_was_not_recorded():
     """By its alert, which is all that one side alone can know."""
-    pair, ours, theirs = recorded(who=skins.stranger())
+    pair, ours, theirs = recorded(who=identities.stranger())
     alone = lay_out(ours.notes, [], NOON, client_error=pair.client_failure)
     both = lay_out(
         ours.notes, theirs.notes, NOON, client_error=pair.client_failure, server_error=pair.server_failure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import skins
+import identities
 from bothways.ladder.report import checks, error_facts, own_part, peer_facts, report_facts, report_lines
 from bothways.tls.events import Caution
 from watched import Talk, mutual
@@ -22,7 +22,10 @@ class Reported:
 
 def test_a_report_lists_checks_names_and_warnings():
     """`connect` prints this."""
-    talk = Talk(skins.client_config(skins.client(), alpn=("echo/1",)), skins.server_config(alpn=("echo/1",)))
+    talk = Talk(
+        identities.client_config(identities.client(), alpn=("echo/1",)),
+        identities.server_config(alpn=("echo/1",)),
+    )
     lines = report_lines("there:1", Reported(talk), talk.client.notes)
     assert lines[0] == "connected to there:1: TLS 1.3, TLS_AES_128_GCM_SHA256, x25519"
     assert lines[1] == "application protocol: echo/1"
@@ -46,9 +49,9 @@ def test_a_report_of_tls_1_2_knows_what_the_server_thinks_of_us():
 def test_a_report_says_what_became_of_our_own_certificate():
     """Sent, none sent, or not asked for."""
     assert own_part(mutual().client.notes)["outcome"] == "sent"
-    nothing = Talk(skins.client_config(), skins.server_config())
+    nothing = Talk(identities.client_config(), identities.server_config())
     assert own_part(nothing.client.notes)["outcome"] == "none sent"
-    one_way = Talk(skins.client_config(), skins.server_config(client_anchors=None))
+    one_way = Talk(identities.client_config(), identities.server_config(client_anchors=None))
     assert own_part(one_way.client.notes)["outcome"] == "not asked"
 
 
@@ -59,7 +62,9 @@ def test_checks_stand_in_the_order_of_their_ids():
 
 def test_errors_become_values_for_programs():
     """Both sides of a refusal, a cut, and the network's own."""
-    pair = Talk(skins.client_config(skins.client()), skins.server_config(), "elsewhere.example").pair
+    pair = Talk(
+        identities.client_config(identities.client()), identities.server_config(), "elsewhere.example"
+    ).pair
     ours, theirs = error_facts(pair.client_failure), error_facts(pair.server_failure)
     assert (ours["kind"], ours["fault"], ours["by"], ours["step"]) == (
         "PeerFault", "NAME_MISMATCH", "server", "2.3a",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import skins
+import identities
 from bothways.describe.recorder import Recorder
 from bothways.ladder.text import ladder
 from pair import Pair
@@ -10,8 +10,10 @@ from pair import Pair
 
 def talk(name: str = "localhost", to_client=None) -> tuple[Recorder, Recorder]:
     client, server = Recorder(), Recorder()
-    config = skins.client_config(skins.client(), versions=("1.3",))
-    pair = Pair(config.connection(name, observer=client), skins.server_config().connection(observer=server))
+    config = identities.client_config(identities.client(), versions=("1.3",))
+    pair = Pair(
+        config.connection(name, observer=client), identities.server_config().connection(observer=server)
+    )
     if to_client is not None:
         pair.to_client = to_client
     pair.exchange()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-import skins
+import identities
 from bothways import Fault, PeerFault, Truncated
 from bothways.net import Channel, wrap
 from bothways.net import pipe as source
@@ -91,8 +91,8 @@ def bare(sock: socket.socket, server: bool) -> Bare:
 def within(sock: socket.socket, server: bool) -> Channel:
     """A channel of ours, so that there is TLS within TLS."""
     if server:
-        return wrap(sock, skins.server_config(), timeout=10)
-    return wrap(sock, skins.client_config(skins.client()), "localhost", timeout=10)
+        return wrap(sock, identities.server_config(), timeout=10)
+    return wrap(sock, identities.client_config(identities.client()), "localhost", timeout=10)
 
 
 def twice_within(sock: socket.socket, server: bool) -> Channel:
@@ -108,9 +108,9 @@ def test_a_channel_runs_over_whatever_has_recv_and_send(
 ) -> None:
     """Both directions at once, with an end in order."""
     near, far = socket.socketpair()
-    config = skins.client_config(skins.client())
+    config = identities.client_config(identities.client())
     with (
-        other_side(lambda: echo(wrap(carrier(far, True), skins.server_config(), timeout=10))),
+        other_side(lambda: echo(wrap(carrier(far, True), identities.server_config(), timeout=10))),
         wrap(carrier(near, False), config, "localhost", timeout=10) as channel,
     ):
         assert channel.peer is not None and channel.peer.names.dns == ("localhost",)
@@ -122,9 +122,9 @@ def test_a_channel_runs_over_whatever_has_recv_and_send(
 def test_a_channel_runs_over_a_socket_of_ssl(tmp_path: Path) -> None:
     """Which keeps bytes of its own, so that its descriptor tells nothing."""
     for name, pem in (
-        ("c", skins.server().chain_pem),
-        ("k", skins.server().key_pem),
-        ("a", skins.root().pem),
+        ("c", identities.server().chain_pem),
+        ("k", identities.server().key_pem),
+        ("a", identities.root().pem),
     ):
         (tmp_path / name).write_bytes(pem)
     near, far = socket.socketpair()
@@ -133,12 +133,12 @@ def test_a_channel_runs_over_a_socket_of_ssl(tmp_path: Path) -> None:
     ours = ssl.create_default_context(cafile=str(tmp_path / "a"))
 
     def serve() -> None:
-        echo(wrap(theirs.wrap_socket(far, server_side=True), skins.server_config(), timeout=10))
+        echo(wrap(theirs.wrap_socket(far, server_side=True), identities.server_config(), timeout=10))
 
     with other_side(serve):
         below = ours.wrap_socket(near, server_hostname="localhost")
         assert isinstance(carrier_of(below), StreamCarrier)
-        with wrap(below, skins.client_config(skins.client()), "localhost", timeout=10) as channel:
+        with wrap(below, identities.client_config(identities.client()), "localhost", timeout=10) as channel:
             assert talk(channel) == INNER
 
 
@@ -146,11 +146,11 @@ def test_a_channel_runs_over_a_socket_of_ssl(tmp_path: Path) -> None:
 def test_time_limits_hold_over_whatever_it_is(carrier: Callable[[socket.socket, bool], Any]) -> None:
     """Of the handshake, and of a call; after one the channel is usable."""
     near, far = socket.socketpair()
-    config = skins.client_config(skins.client())
+    config = identities.client_config(identities.client())
     say = threading.Event()
 
     def serve() -> None:
-        with wrap(carrier(far, True), skins.server_config(), timeout=10) as channel:
+        with wrap(carrier(far, True), identities.server_config(), timeout=10) as channel:
             assert say.wait(10)
             channel.sendall(b"late")
             assert channel.recv(10) == b""
@@ -175,7 +175,7 @@ def test_a_peer_that_says_nothing_is_not_waited_for_longer_than_was_said(
     """The time that a caller gives for the handshake."""
     silent, kept = socket.socketpair()
     with pytest.raises(TimeoutError):
-        wrap(carrier(silent, True), skins.server_config(), timeout=0.1)
+        wrap(carrier(silent, True), identities.server_config(), timeout=0.1)
     silent.close()
     kept.close()
 
@@ -187,12 +187,12 @@ def test_a_refusal_inside_is_told_through_the_channel_around_it() -> None:
 
     def serve() -> None:
         with pytest.raises(PeerFault) as caught:
-            wrap(within(far, True), skins.server_config(), timeout=10)
+            wrap(within(far, True), identities.server_config(), timeout=10)
         refused.append(caught.value)
 
     with other_side(serve):
         outer = within(near, False)
-        channel = wrap(outer, skins.client_config(), "localhost", timeout=10)  # shows no certificate
+        channel = wrap(outer, identities.client_config(), "localhost", timeout=10)  # shows no certificate
         assert channel.confirmed(timeout=10) == "refused"
         channel.close()
     assert refused[0].fault is Fault.NO_CERTIFICATE
@@ -204,11 +204,13 @@ def test_a_cut_around_a_connection_cuts_it() -> None:
     near, far = socket.socketpair()
 
     def serve() -> None:
-        with wrap(within(far, True), skins.server_config(), timeout=10):
+        with wrap(within(far, True), identities.server_config(), timeout=10):
             far.shutdown(socket.SHUT_RDWR)
 
     with other_side(serve):
-        channel = wrap(within(near, False), skins.client_config(skins.client()), "localhost", timeout=10)
+        channel = wrap(
+            within(near, False), identities.client_config(identities.client()), "localhost", timeout=10
+        )
         channel.settimeout(10)
         with pytest.raises(Truncated):
             channel.recv(10)

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-import skins
+import identities
 from bothways import (
     Alert,
     Caution,
@@ -86,7 +86,7 @@ def serve() -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def start(talk: Talk, **options) -> Server:
-        servers.append(Server(options.pop("config", None) or skins.server_config(), talk, **options))
+        servers.append(Server(options.pop("config", None) or identities.server_config(), talk, **options))
         return servers[-1]
 
     yield start
@@ -106,7 +106,7 @@ def silent(channel: Channel) -> None:
 
 
 def ada(**options):
-    return skins.client_config(skins.client(), **options)
+    return identities.client_config(identities.client(), **options)
 
 
 def open_to(server: Server, config=None, **options) -> Channel:
@@ -125,7 +125,7 @@ def read_all(channel: Channel) -> bytes:
 
 def test_both_peers_know_each_other_and_what_they_agreed_on(serve):
     """Peer, version, suite, group, alpn."""
-    server = serve(echo, config=skins.server_config(alpn=("echo/1",)))
+    server = serve(echo, config=identities.server_config(alpn=("echo/1",)))
     with open_to(server, ada(alpn=("echo/1",)), server_name="localhost") as channel:
         assert channel.peer.names.common_name == "server"
         assert (channel.version, channel.suite) == ("1.3", "TLS_AES_128_GCM_SHA256")
@@ -138,8 +138,8 @@ def test_both_peers_know_each_other_and_what_they_agreed_on(serve):
 
 def test_client_may_be_anonymous_where_the_server_asks_for_nobody(serve):
     """One-way authentication."""
-    server = serve(echo, config=skins.server_config(client_anchors=None))
-    with open_to(server, skins.client_config()) as channel:
+    server = serve(echo, config=identities.server_config(client_anchors=None))
+    with open_to(server, identities.client_config()) as channel:
         channel.shutdown()
         assert channel.recv(1) == b""
     assert server.outcome() is None
@@ -148,7 +148,7 @@ def test_client_may_be_anonymous_where_the_server_asks_for_nobody(serve):
 def test_client_without_a_fitting_authority_is_warned(serve):
     """The only certificate there is, is sent with a warning; the server then refuses it."""
     server = serve(silent)
-    with open_to(server, skins.client_config(skins.stranger())) as channel:
+    with open_to(server, identities.client_config(identities.stranger())) as channel:
         assert channel.warnings == [Caution.NO_MATCHING_AUTHORITY]
 
 
@@ -333,7 +333,7 @@ def test_server_gives_up_on_a_client_that_stays_silent():
     """The configuration's own limit is a fault of the peer."""
     ours, theirs = socket.socketpair()
     with theirs, pytest.raises(PeerFault) as refused:
-        wrap(ours, skins.server_config(handshake_timeout=0.05))
+        wrap(ours, identities.server_config(handshake_timeout=0.05))
     assert refused.value.fault is Fault.HANDSHAKE_TIMEOUT
     assert ours.fileno() == -1
 
@@ -426,7 +426,7 @@ def test_a_peer_that_goes_on_in_small_pieces_after_its_refusal_reads_why():
     peer = threading.Thread(target=babble)
     peer.start()
     with ours, pytest.raises(PeerFault) as refused:
-        wrap(ours, skins.server_config())
+        wrap(ours, identities.server_config())
     peer.join(10)
     assert refused.value.fault is Fault.NOT_TLS
     assert len(sent) == 100
@@ -442,7 +442,7 @@ def test_a_peer_that_goes_on_in_small_pieces_after_its_refusal_reads_why():
 def test_a_late_refusal_is_the_handshakes_failure_in_any_call(serve, call):
     """The server refuses after our Finished; whichever call meets it raises it at step 3."""
     server = serve(silent)
-    channel = open_to(server, skins.client_config())
+    channel = open_to(server, identities.client_config())
     assert isinstance(server.outcome(), PeerFault)
     with pytest.raises(PeerAlert) as refused:
         if call == "send":
@@ -463,7 +463,7 @@ def test_a_late_refusal_is_the_handshakes_failure_in_any_call(serve, call):
 def test_a_broken_pipe_is_explained_by_what_was_said_before_it(serve, monkeypatch):
     """On a broken pipe read what is buffered before raising."""
     server = serve(silent)
-    channel = open_to(server, skins.client_config())
+    channel = open_to(server, identities.client_config())
     server.outcome()
     monkeypatch.setattr(channel._pipe, "meet_refusal", lambda: None)
     with pytest.raises(PeerAlert) as refused:
@@ -487,7 +487,7 @@ def test_a_broken_pipe_after_a_clean_end_is_just_that(serve):
 def test_confirmed_answers_refused(serve):
     """`confirmed` tells; it does not raise. Every other call does."""
     server = serve(silent)
-    with open_to(server, skins.client_config(skins.stranger())) as channel:
+    with open_to(server, identities.client_config(identities.stranger())) as channel:
         assert channel.confirmed(10) == "refused"
         with pytest.raises(PeerAlert) as refused:
             channel.recv(1)
@@ -523,7 +523,7 @@ def test_a_cut_before_the_first_word_fails_the_handshake(reset):
 
         def serve_and_cut() -> None:
             sock, _ = listener.accept()
-            channel = wrap(sock, skins.server_config())
+            channel = wrap(sock, identities.server_config())
             if reset:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 sock.close()
@@ -551,7 +551,7 @@ def test_our_alert_reaches_a_peer_that_is_still_sending():
         def refuse() -> None:
             sock, _ = listener.accept()
             try:
-                wrap(sock, skins.server_config())
+                wrap(sock, identities.server_config())
             except (TLSError, OSError) as error:
                 refused.append(error)
 
@@ -575,7 +575,7 @@ def test_plain_http_on_the_port_is_told_apart():
         theirs.sendall(b"GET / HTTP/1.0\r\n\r\n")
         theirs.shutdown(socket.SHUT_WR)
         with pytest.raises(PeerFault) as refused:
-            wrap(ours, skins.server_config())
+            wrap(ours, identities.server_config())
     assert refused.value.fault is Fault.NOT_TLS
     assert "HTTP" in refused.value.hint
 
@@ -587,7 +587,7 @@ def test_draining_is_bounded_in_time(monkeypatch):
     with theirs:
         theirs.sendall(b"not tls at all, and I stay")
         with pytest.raises(PeerFault):
-            wrap(ours, skins.server_config())
+            wrap(ours, identities.server_config())
         assert ours.fileno() == -1
 
 
@@ -595,13 +595,13 @@ def test_draining_is_bounded_in_time(monkeypatch):
 
 
 def sign_elsewhere(request: SignatureWanted) -> bytes:
-    return skins.client().key.sign(request.data, ec.ECDSA(hashes.SHA256()))
+    return identities.client().key.sign(request.data, ec.ECDSA(hashes.SHA256()))
 
 
 def test_a_signer_answers_for_a_key_that_is_elsewhere(serve):
     """SignatureWanted is answered by `signer`."""
     server = serve(echo)
-    config = ada(credentials=Credentials.external(skins.client().chain_pem))
+    config = ada(credentials=Credentials.external(identities.client().chain_pem))
     with open_to(server, config, signer=sign_elsewhere) as channel:
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
@@ -611,7 +611,7 @@ def test_a_signer_answers_for_a_key_that_is_elsewhere(serve):
 def test_a_missing_or_failing_signer_is_raised_and_the_socket_closed(serve):
     """Our own side's mistake: the server is told that we gave up."""
     server = serve(echo)
-    config = ada(credentials=Credentials.external(skins.client().chain_pem))
+    config = ada(credentials=Credentials.external(identities.client().chain_pem))
     with pytest.raises(UsageError, match="signer"):
         open_to(server, config)
     with pytest.raises(ZeroDivisionError):
@@ -668,9 +668,9 @@ def test_the_standard_http_client_speaks_through_a_channel(serve):
 def test_what_came_before_a_failure_still_has_its_sender():
     """A client's data is not an anonymous one's because of what came behind it in the same read."""
     ours, theirs = socket.socketpair()
-    client = threading.Thread(target=skins.say_and_break, args=(theirs,))
+    client = threading.Thread(target=identities.say_and_break, args=(theirs,))
     client.start()
-    channel = wrap(ours, skins.server_config(), timeout=20)
+    channel = wrap(ours, identities.server_config(), timeout=20)
     client.join()
     theirs.close()
     assert channel.peer.names.common_name == "Ada"

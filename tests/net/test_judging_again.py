@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-import skins
+import identities
 from bothways import Alert, Caution, EvidenceWanted, Fault, PeerAlert, PeerFault, TLSError
 from bothways.net import Channel, wrap
 from bothways.net import pipe as source
@@ -41,11 +41,11 @@ class Talk:
     """A client and a server over one socket pair; `judge` looks at the other by lists that may change."""
 
     def __init__(self, judge: str, timeout: float | None, **options) -> None:
-        self.lists = CRLStore(skins.crls())
+        self.lists = CRLStore(identities.crls())
         policy = {"revocation": Revocation(crls=self.lists, **options), "judge_again": "change"}
         near, far = socket.socketpair()
-        client = skins.client_config(skins.client(), **(policy if judge == "client" else {}))
-        server = skins.server_config(**(policy if judge == "server" else {}))
+        client = identities.client_config(identities.client(), **(policy if judge == "client" else {}))
+        server = identities.server_config(**(policy if judge == "server" else {}))
         ends: dict[str, Channel] = {}
 
         def serve() -> None:
@@ -58,10 +58,10 @@ class Talk:
         self.judge, self.other = ends[judge], ends["client" if judge == "server" else "server"]
         self.judge.settimeout(timeout)
         self.other.settimeout(10)
-        self.judged = skins.client() if judge == "server" else skins.server()
+        self.judged = identities.client() if judge == "server" else identities.server()
 
     def revoke(self) -> None:
-        self.lists.replace(CRLStore(skins.crls(self.judged, number=2)))
+        self.lists.replace(CRLStore(identities.crls(self.judged, number=2)))
 
     def revoke_soon(self) -> None:
         threading.Timer(0.1, self.revoke).start()
@@ -220,14 +220,16 @@ class Fetching:
     """A server that judges by what `find` finds, and Grace, whose certificate names a responder."""
 
     def __init__(self, unknown: str = "refuse") -> None:
-        self.found: object = [skins.status(skins.named_client())]
+        self.found: object = [identities.status(identities.named_client())]
         self.asked, self.go = threading.Event(), threading.Event()
         self.go.set()
         policy = Revocation(fetch=Fetch(by_caller=True), covers="leaf", unknown=unknown)
         near, far = socket.socketpair()
-        serving = threading.Thread(target=self._serve, args=(far, skins.server_config(revocation=policy)))
+        serving = threading.Thread(
+            target=self._serve, args=(far, identities.server_config(revocation=policy))
+        )
         serving.start()
-        self.client = wrap(near, skins.client_config(skins.named_client()), "localhost")
+        self.client = wrap(near, identities.client_config(identities.named_client()), "localhost")
         serving.join(10)
         self.asked.clear()
 
@@ -266,7 +268,7 @@ def test_data_goes_both_ways_while_evidence_is_fetched_and_a_revocation_then_end
         with pytest.raises(TimeoutError):
             talk.server.recv(1)
         talk.server.settimeout(10)
-        talk.found = [skins.status(skins.named_client(), "revoked")]
+        talk.found = [identities.status(identities.named_client(), "revoked")]
         talk.go.set()
         refusal(lambda: talk.server.recv(1))
         with pytest.raises(PeerAlert):

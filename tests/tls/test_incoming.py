@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import Alert, AlertLevel, HandshakeType
 from bothways.roles import Role, Version
@@ -18,6 +17,7 @@ from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Wait
 from bothways.tls.handshake.steps import Step
 from bothways.tls.incoming import Incoming
 from bothways.tls.wire.alert import AlertMessage
+from faults import blames
 from tls.handshake.contexts import context
 
 FATAL, WARNING = AlertLevel.fatal, AlertLevel.warning

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import skins
+import identities
 from bothways.errors import ConfigError
 from bothways.faults import Fault
 from bothways.trust import CRLStore, Fetch, Limits, OCSPStore, Policies, Purpose, Refused, Revocation, Trusted
@@ -108,7 +108,7 @@ def test_evidence_of_a_revocation_counts(options: dict[str, Any]) -> None:
 
 def test_a_verdict_wants_what_could_be_fetched_where_something_is_fetched() -> None:
     """`fetched` is what came so far; without it nothing is wanted."""
-    ada = skins.named_client()
+    ada = identities.named_client()
     policy = Revocation(fetch=Fetch(by_caller=True), covers="leaf")
     asked = {"purpose": Purpose.CLIENT, "name": None, "at": datetime.now(UTC), "revocation": policy}
     anchors = TrustStore([ada.above[-1].der])

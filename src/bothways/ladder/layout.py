@@ -45,7 +45,7 @@ from bothways.roles import Phase, StepId
 from bothways.tls.events import AlertSeen, Chosen, Judged, KeysChanged, MessageSeen, Proved, RecordSeen
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import flight, tls12, tls13
-from bothways.tls.wire.describe import ITEMS_SHOWN, words
+from bothways.tls.wire.describe import ITEMS_SHOWN, in_words
 from bothways.tls.wire.hello import HELLO_RETRY_REQUEST, ServerHello, is_retry
 
 TEXT_LIMIT = 600
@@ -219,7 +219,7 @@ def _fields(message: flight.Message) -> Iterator[Field]:
 
 
 def _item(form: Any, value: Any) -> str:
-    text = words(form, (value,))
+    text = in_words(form, (value,))
     return f"{text.partition(' ')[0]} {WITHHELD}" if isinstance(value, TICKETS) else text
 
 

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import NamedGroup
 from bothways.tls.crypto.groups import CLASSIC_GROUPS, GROUPS, KeyOffer, answer, finish, offer
 from bothways.tls.crypto.randomness import SystemRandomness
+from faults import blames
 
 randomness = SystemRandomness(os.urandom)
 every_group = pytest.mark.parametrize("group", GROUPS, ids=lambda code: GROUPS[code].name)

@@ -7,7 +7,6 @@ import os
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
-from blaming import blames
 from bothways.faults import Fault
 from bothways.tls.crypto.randomness import SystemRandomness
 from bothways.tls.crypto.rsa_key_transport import (
@@ -17,6 +16,7 @@ from bothways.tls.crypto.rsa_key_transport import (
     decrypt_premaster,
     encrypt_premaster,
 )
+from faults import blames
 from pki import key, leaf
 
 DRAWN = bytes(range(100, 100 + RANDOM_SIZE))

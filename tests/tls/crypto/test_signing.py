@@ -6,7 +6,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import SignatureScheme, name
 from bothways.roles import Version
@@ -23,6 +22,7 @@ from bothways.tls.crypto.signing import (
     schemes_for,
     sign,
 )
+from faults import blames
 from pki import key, leaf
 from raw_certificates import edited
 from raw_keys import PSS as PSS_KEY

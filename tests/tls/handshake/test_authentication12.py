@@ -6,7 +6,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from blaming import blames
 from bothways import Fault
 from bothways.iana import CipherSuite, NamedGroup, SignatureScheme
 from bothways.roles import Role
@@ -25,6 +24,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire.tls12 import ServerKeyExchange
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
+from faults import blames
 from tls.handshake.conversations import credentials, identity
 from tls.handshake.conversations12 import (
     CONVERSATIONS,

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from blaming import Walked, blames
 from bothways import Credentials
 from bothways.faults import Fault
 from bothways.tls.events import Caution
@@ -17,6 +16,7 @@ from bothways.tls.handshake.credentials import (
     choose_server_credentials,
     credentials_for,
 )
+from faults import Walked, blames
 from pki import intermediate, leaf, root
 from tls.handshake.conversations import authority, credentials, credentials_of
 

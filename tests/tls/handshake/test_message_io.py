@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import ContentType
 from bothways.roles import Role
@@ -15,6 +14,7 @@ from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.protection import Plaintext, Protection
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.tls13 import EncryptedExtensions, Finished, KeyUpdate
+from faults import blames
 
 SUITE = SUITES13[0x1301]
 HELLO = EncryptedExtensions(())

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import CipherSuite
 from bothways.tls.handshake.negotiation import (
@@ -25,6 +24,7 @@ from bothways.tls.handshake.negotiation import (
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
+from faults import blames
 
 ECDSA, RSA_PSS, P384 = 0x0403, 0x0804, 0x0503
 SHARE = ext.KeyShareEntry(29, b"\x09" + bytes(31))

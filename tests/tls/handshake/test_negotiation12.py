@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from blaming import Walked, blames
 from bothways import ConfigError, Fault
 from bothways.iana import CipherSuite, NamedGroup, SignatureScheme
 from bothways.tls.crypto.suites import SUITES12
@@ -29,6 +28,7 @@ from bothways.tls.handshake.negotiation12 import (
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import CertificateRequest
+from faults import Walked, blames
 from tls.handshake.conversations import credentials, external
 from tls.handshake.conversations12 import (
     ECDSA_SUITES,

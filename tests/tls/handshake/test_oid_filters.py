@@ -6,7 +6,6 @@ import pytest
 from cryptography import x509
 
 import pki
-from blaming import blames
 from bothways.faults import Fault
 from bothways.roles import Role
 from bothways.tls.events import Caution
@@ -17,6 +16,7 @@ from bothways.tls.handshake.credentials import (
 from bothways.tls.handshake.oid_filters import EXTENDED_KEY_USAGE, KEY_USAGE, holds
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest
+from faults import blames
 from tamper import extending, lying
 from tls.handshake.conversations import CONVERSATIONS, credentials_of
 

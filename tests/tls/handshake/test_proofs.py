@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import SignatureScheme
 from bothways.roles import Version
 from bothways.tls.crypto.signing import sign
 from bothways.tls.handshake.proofs import Finish, Signed
+from faults import blames
 from tls.handshake.conversations import anchors, credentials
 
 ECDSA = SignatureScheme.ecdsa_secp256r1_sha256

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from blaming import blames
 from bothways import SignatureWanted
 from bothways.faults import Fault
 from bothways.roles import Role
@@ -20,6 +19,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.script import Enter, Wait, expect, sign_with
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
+from faults import blames
 from tls.handshake.contexts import SUITE, context, finish
 from tls.handshake.conversations import anchors, credentials, external
 

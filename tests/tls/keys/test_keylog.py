@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-import skins
+import identities
 from bothways import ConfigError
 from bothways.describe.recorder import Recorder
 from bothways.ladder.json_form import as_json
@@ -56,8 +56,8 @@ def test_both_sides_tell_the_same_lines_of_one_connection(flow: str) -> None:
     """RFC 9850 2: the client's random names the connection."""
     ours, theirs, notes = [], [], []
     both = pair(
-        skins.client_config(skins.client(), insecure_keylog=ours.append, **FLOWS[flow]),
-        skins.server_config(insecure_keylog=theirs.append, **SERVERS.get(flow, {})),
+        identities.client_config(identities.client(), insecure_keylog=ours.append, **FLOWS[flow]),
+        identities.server_config(insecure_keylog=theirs.append, **SERVERS.get(flow, {})),
         client_notes=notes,
     )
     both.exchange()
@@ -74,10 +74,10 @@ def test_a_key_log_changes_nothing_of_what_else_is_told(caplog: pytest.LogCaptur
     """Secrets go to the key log alone: no note, ladder, repr or log line holds one."""
     lines: list[str] = []
     mine, yours = Recorder(), Recorder()
-    config = skins.client_config(skins.client(), insecure_keylog=lines.append)
+    config = identities.client_config(identities.client(), insecure_keylog=lines.append)
     with caplog.at_level(logging.DEBUG):
         both = Pair(config.connection("localhost", observer=mine),
-                    skins.server_config().connection(observer=yours))  # fmt: skip
+                    identities.server_config().connection(observer=yours))  # fmt: skip
         both.exchange()
     told = as_json(lay_out(mine.notes, yours.notes, NOON)) + repr(mine.notes) + repr(vars(both.client))
     told += repr(config) + caplog.text
@@ -95,7 +95,9 @@ def test_a_key_log_that_fails_ends_no_connection_and_its_words_are_not_logged(
         raise OSError(f"no space for {line}")
 
     heard: list[str] = []
-    both = pair(skins.client_config(skins.client(), insecure_keylog=full), skins.server_config())
+    both = pair(
+        identities.client_config(identities.client(), insecure_keylog=full), identities.server_config()
+    )
     both.exchange()
     assert both.client.peer is not None
     assert len(heard) == 1
@@ -106,4 +108,4 @@ def test_a_key_log_that_fails_ends_no_connection_and_its_words_are_not_logged(
 def test_a_key_log_has_to_be_a_function() -> None:
     """A path is what others take; files are not written here."""
     with pytest.raises(ConfigError, match="insecure_keylog: expected a function"):
-        skins.client_config(insecure_keylog="keys.log")
+        identities.client_config(insecure_keylog="keys.log")

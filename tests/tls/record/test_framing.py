@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blaming import blames
 from bothways.faults import Blame, Fault
 from bothways.iana import ContentType
 from bothways.tls.record.framing import PLAINTEXT_LIMIT, PROTECTED_LIMIT, Framing, guess
+from faults import blames
 
 ALERT, HANDSHAKE, DATA = ContentType.alert, ContentType.handshake, ContentType.application_data
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blaming import blames
 from bothways.faults import Blame, Fault
 from bothways.iana import ContentType
 from bothways.tls.crypto.hkdf import finished_key, next_traffic_secret, traffic_keys
 from bothways.tls.crypto.suites import SUITES12, SUITES13, Suite
 from bothways.tls.record.framing import TLS12_LIMIT, Framing
 from bothways.tls.record.protection import FRAGMENT_LIMIT, Plaintext, Protection, Protection12
+from faults import blames
 
 HANDSHAKE, DATA = ContentType.handshake, ContentType.application_data
 every_suite = pytest.mark.parametrize("suite", SUITES13.values(), ids=lambda suite: suite.name)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-import drawn
-from blaming import blames
+import wire_values
 from bothways.faults import Fault
 from bothways.tls.wire.alert import ALERT, AlertMessage, decode_alert, encode_alert
+from faults import blames
 
 
-@drawn.SAMPLE
-@given(drawn.values(ALERT))
+@wire_values.SAMPLE
+@given(wire_values.values(ALERT))
 def test_alert_reads_what_it_writes(alert: AlertMessage) -> None:
     assert decode_alert(encode_alert(alert)) == alert
 

@@ -8,7 +8,7 @@ import pytest
 
 from bothways.iana import NamedGroup
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.describe import fields_in, words
+from bothways.tls.wire.describe import fields_in, in_words
 from bothways.tls.wire.extension_table import ExtensionContext, extension_block
 from bothways.tls.wire.fields import Codec, opaque, optional, rest, uint, vector
 from bothways.tls.wire.tls12 import SERVER_KEY_EXCHANGE, ServerKeyExchange
@@ -45,7 +45,7 @@ WORDS: list[tuple[Codec[Any], object, str]] = [
 
 @pytest.mark.parametrize(("codec", "value", "text"), WORDS)
 def test_field_reads_in_words(codec: Codec[Any], value: object, text: str) -> None:
-    assert words(codec, value) == text
+    assert in_words(codec, value) == text
 
 
 def test_fields_come_with_name_value_and_words() -> None:

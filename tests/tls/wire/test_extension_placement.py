@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import ExtensionType
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_placement import check_placement
 from bothways.tls.wire.extension_table import TABLE, ExtensionContext
+from faults import blames
 
 CH, SH, SH12, HRR, EE, CT, CR, NST = ExtensionContext
 EVERYTHING = frozenset(range(2**16))

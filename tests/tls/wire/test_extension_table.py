@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import drawn
-from blaming import blames
+import wire_values
 from bothways.faults import Fault
 from bothways.iana import ExtensionType
 from bothways.tls.wire import extensions as ext
@@ -20,6 +19,7 @@ from bothways.tls.wire.extension_table import (
     host_names,
 )
 from bothways.tls.wire.fields import DecodeError, decode, encode
+from faults import blames
 
 BLOCKS = {context: extension_block(context) for context in ExtensionContext}
 
@@ -189,12 +189,12 @@ def test_every_row_of_the_table_has_a_body_above() -> None:
             assert any(isinstance(each, cls) for _, each, _, _ in BODIES), cls.__name__
 
 
-@drawn.SAMPLE
+@wire_values.SAMPLE
 @given(st.data())
 @pytest.mark.parametrize("context", list(ExtensionContext))
 def test_extensions_read_what_they_write(context: ExtensionContext, data: st.DataObject) -> None:
     block = BLOCKS[context]
-    drawn_extensions = data.draw(drawn.values(block))
+    drawn_extensions = data.draw(wire_values.values(block))
     assert decode(block, encode(block, drawn_extensions), "it") == drawn_extensions
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from blaming import blames
 from bothways.faults import Fault
 from bothways.iana import ContentType, NamedGroup
 from bothways.tls.wire.fields import (
@@ -25,6 +24,7 @@ from bothways.tls.wire.fields import (
     uint,
     vector,
 )
+from faults import blames
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import drawn
-from blaming import blames
+import wire_values
 from bothways.faults import Fault
 from bothways.iana import HandshakeType
 from bothways.roles import Version
@@ -29,6 +28,7 @@ from bothways.tls.wire.flight import (
     fields_of,
 )
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
+from faults import blames
 
 RANDOM = bytes(range(32))
 
@@ -40,13 +40,13 @@ def server_hello(*extensions: ext.Extension, random: bytes = RANDOM) -> ServerHe
 EVERY_MESSAGE = [(version, each) for version in Version for each in sorted(MESSAGES_IN[version])]
 
 
-@drawn.SAMPLE
+@wire_values.SAMPLE
 @given(st.data())
 @pytest.mark.parametrize(("version", "message_type"), EVERY_MESSAGE)
 def test_message_has_its_header(version: Version, message_type: HandshakeType, data: st.DataObject) -> None:
     """RFC 9846 4, RFC 5246 7.4: one byte of type, three of length."""
     cls, codec = MESSAGES_IN[version][message_type]
-    message = data.draw(drawn.values(codec))
+    message = data.draw(wire_values.values(codec))
     raw = encode_message(message)
     assert raw[0] == message_type
     assert int.from_bytes(raw[1:4], "big") == len(raw) - 4
@@ -265,14 +265,14 @@ def test_extension_out_of_its_place_is_blamed(
 # -- fields in words -----------------------------------------------------------------------------------------
 
 
-@drawn.SAMPLE
+@wire_values.SAMPLE
 @given(st.data())
 @pytest.mark.parametrize(("version", "message_type"), EVERY_MESSAGE)
 def test_every_message_tells_its_fields_in_printable_words(
     version: Version, message_type: int, data: st.DataObject
 ) -> None:
     cls, codec = MESSAGES_IN[version][message_type]
-    message: Any = data.draw(drawn.values(codec))
+    message: Any = data.draw(wire_values.values(codec))
     seen = fields_of(message)
     assert [each.name for each in seen] == list(cls.__slots__)
     assert [each.value for each in seen] == [getattr(message, name) for name in cls.__slots__]

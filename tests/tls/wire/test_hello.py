@@ -7,8 +7,7 @@ import random
 import pytest
 from hypothesis import given
 
-import drawn
-from blaming import blames
+import wire_values
 from bothways.faults import Fault
 from bothways.iana import NamedGroup, ProtocolVersion
 from bothways.tls.wire import extensions as ext
@@ -24,25 +23,26 @@ from bothways.tls.wire.hello import (
     ServerHello,
     is_retry,
 )
+from faults import blames
 from openssl_hello import client_hello
 
 RANDOM = bytes(range(32))
 
 
-@drawn.SAMPLE
-@given(drawn.values(CLIENT_HELLO))
+@wire_values.SAMPLE
+@given(wire_values.values(CLIENT_HELLO))
 def test_client_hello_reads_what_it_writes(hello: ClientHello) -> None:
     assert decode(CLIENT_HELLO, encode(CLIENT_HELLO, hello), "ClientHello") == hello
 
 
-@drawn.SAMPLE
-@given(drawn.values(SERVER_HELLO))
+@wire_values.SAMPLE
+@given(wire_values.values(SERVER_HELLO))
 def test_server_hello_reads_what_it_writes(hello: ServerHello) -> None:
     assert decode(SERVER_HELLO, encode(SERVER_HELLO, hello), "ServerHello") == hello
 
 
-@drawn.SAMPLE
-@given(drawn.values(HELLO_RETRY_REQUEST))
+@wire_values.SAMPLE
+@given(wire_values.values(HELLO_RETRY_REQUEST))
 def test_retry_reads_what_it_writes(hello: ServerHello) -> None:
     retry = ServerHello(hello.legacy_version, RETRY_RANDOM, b"", hello.cipher_suite, 0, hello.extensions)
     assert decode(SERVER_HELLO, encode(SERVER_HELLO, retry), "ServerHello") == retry

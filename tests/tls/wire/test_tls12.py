@@ -10,8 +10,7 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-import drawn
-from blaming import blames
+import wire_values
 from bothways.faults import Fault
 from bothways.iana import ExtensionType, HandshakeType
 from bothways.roles import Version
@@ -22,6 +21,7 @@ from bothways.tls.wire.extensions import CertificateStatus
 from bothways.tls.wire.fields import Codec, DecodeError, decode, encode
 from bothways.tls.wire.flight import check_extensions, decode_message, encode_message
 from bothways.tls.wire.tls13 import CERTIFICATE_VERIFY, CertificateVerify, Finished
+from faults import blames
 from openssl_flights import messages
 
 CODECS: list[Codec[Any]] = [
@@ -39,11 +39,11 @@ CODECS: list[Codec[Any]] = [
 ]
 
 
-@drawn.SAMPLE
+@wire_values.SAMPLE
 @given(st.data())
 @pytest.mark.parametrize("codec", CODECS)
 def test_message_reads_what_it_writes_and_no_part_of_it(codec: Codec[Any], data: st.DataObject) -> None:
-    message = data.draw(drawn.values(codec))
+    message = data.draw(wire_values.values(codec))
     written = encode(codec, message)
     assert decode(codec, written, "it") == message
     for end in range(len(written)):

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import drawn
-from blaming import blames
+import wire_values
 from bothways.faults import Fault
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls13
 from bothways.tls.wire.fields import Codec, DecodeError, decode, encode
+from faults import blames
 
 CODECS: list[Codec[Any]] = [
     tls13.ENCRYPTED_EXTENSIONS,
@@ -27,11 +27,11 @@ CODECS: list[Codec[Any]] = [
 ]
 
 
-@drawn.SAMPLE
+@wire_values.SAMPLE
 @given(st.data())
 @pytest.mark.parametrize("codec", CODECS)
 def test_message_reads_what_it_writes(codec: Codec[Any], data: st.DataObject) -> None:
-    message = data.draw(drawn.values(codec))
+    message = data.draw(wire_values.values(codec))
     written = encode(codec, message)
     assert decode(codec, written, "it") == message
     if codec is not tls13.FINISHED:

@@ -34,25 +34,25 @@ def fields_in(codec: Codec[Any], value: Any) -> list[FieldSeen]:
     seen = []
     for field in type(value).__slots__:
         each = getattr(value, field)
-        seen.append(FieldSeen(field, each, words(forms[field], each) if field in forms else _plain(each)))
+        seen.append(FieldSeen(field, each, in_words(forms[field], each) if field in forms else _plain(each)))
     return seen
 
 
-def words(codec: Codec[Any], value: Any) -> str:
+def in_words(codec: Codec[Any], value: Any) -> str:
     """Return the value of one field in words."""
     shape = codec.shape
     if value is None:
         return "left out"
     match shape:
         case Optional():
-            return words(shape.inner, value)
+            return in_words(shape.inner, value)
         case Uint():
             return str(value) if shape.registry is None else name(shape.registry, value)
         case Variants():
             return _listed(value, "; ", partial(_extension_words, shape))
         case Vector():
             separator = ", " if isinstance(shape.item.shape, Uint) else "; "
-            return _listed(value, separator, partial(words, shape.item))
+            return _listed(value, separator, partial(in_words, shape.item))
         case Record():
             return ", ".join(f"{field} {text}" for field, _, text in fields_in(codec, value))
         case _:
