@@ -6,7 +6,7 @@ import contextlib
 import ssl
 from typing import Any
 
-import skins
+import identities
 from bothways.ssl import SSLContext
 
 AGAIN = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -93,9 +93,9 @@ class Pair:
 
 def client_context(who: Any = None, **options: Any) -> SSLContext:
     """A context of Ada's, unless it is for somebody else; `who=False` has no certificate."""
-    issued = None if who is False else who or skins.client()
-    return SSLContext(skins.client_config(issued, **options))
+    issued = None if who is False else who or identities.client()
+    return SSLContext(identities.client_config(issued, **options))
 
 
 def server_context(**options: Any) -> SSLContext:
-    return SSLContext(skins.server_config(**options))
+    return SSLContext(identities.server_config(**options))

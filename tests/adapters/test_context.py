@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-import skins
+import identities
 from bothways import ConfigError, Credentials
 from bothways.adapters.attributes import Attributes
 from bothways.adapters.context import SSLContext
@@ -63,7 +63,7 @@ def test_a_context_is_one_of_ssl_by_type_and_verifies_both_sides() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [(), (None,), (ssl.PROTOCOL_TLS_CLIENT,), ("config",), (skins.client_config,)]
+    "given", [(), (None,), (ssl.PROTOCOL_TLS_CLIENT,), ("config",), (identities.client_config,)]
 )
 def test_a_context_needs_a_configuration(given: tuple[Any, ...]) -> None:
     with pytest.raises((ConfigError, TypeError)):
@@ -87,7 +87,7 @@ def test_a_context_that_nobody_configured_does_nothing() -> None:
 
 def openssl_server() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    load(context, skins.server())
+    load(context, identities.server())
     return context
 
 
@@ -300,8 +300,8 @@ def loaded_client(folder: Path, **options: Any) -> SSLContext:
 
 
 def write(folder: Path) -> None:
-    (folder / "ca.pem").write_bytes(skins.root().pem)
-    for name, issued in (("client", skins.client()), ("server", skins.server())):
+    (folder / "ca.pem").write_bytes(identities.root().pem)
+    for name, issued in (("client", identities.client()), ("server", identities.server())):
         (folder / f"{name}.pem").write_bytes(issued.chain_pem)
         (folder / f"{name}.key").write_bytes(issued.key_pem)
 
@@ -310,12 +310,12 @@ def test_contexts_are_filled_as_those_of_ssl_until_the_first_handshake(folder: P
     client = loaded_client(folder)
     server = SSLContext.for_server()
     server.load_cert_chain(folder / "server.pem", str(folder / "server.key"))
-    server.load_verify_locations(cadata=skins.root().pem.decode())
+    server.load_verify_locations(cadata=identities.root().pem.decode())
     for context in (client, server):
         context.set_alpn_protocols(["h2", "http/1.1"])
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.cert_store_stats()["x509_ca"] == 1
-        assert context.get_ca_certs(binary_form=True) == [skins.root().der]
+        assert context.get_ca_certs(binary_form=True) == [identities.root().der]
         assert context.get_ca_certs()[0]["subject"] == ((("commonName", "Test Root"),),)
     pair = Pair(client, server).shake_hands()
     assert pair.client.tls.selected_alpn_protocol() == "h2"
@@ -326,7 +326,7 @@ def test_contexts_are_filled_as_those_of_ssl_until_the_first_handshake(folder: P
         with pytest.raises(ConfigError, match="handshakes have been made"):
             context.set_alpn_protocols(["h2"])
         context.set_alpn_protocols(["h2", "http/1.1"])  # as libraries say again for each connection
-        context.load_verify_locations(cadata=skins.root("Another Root").der)
+        context.load_verify_locations(cadata=identities.root("Another Root").der)
         assert context.cert_store_stats()["x509"] == 1
 
 
@@ -336,13 +336,13 @@ def test_anchors_are_loaded_from_whatever_ssl_takes(form: str, folder: Path) -> 
     write(folder)
     hashed = folder / "hashed"
     hashed.mkdir()
-    (hashed / "0a1b2c3d.0").write_bytes(skins.root().pem)
+    (hashed / "0a1b2c3d.0").write_bytes(identities.root().pem)
     (hashed / "README").write_text("no certificate")
-    other = skins.root("Another Root").der
+    other = identities.root("Another Root").der
     arguments: dict[str, Any] = {
-        "PEM text": {"cadata": skins.root().pem.decode()},
-        "DER": {"cadata": skins.root().der},
-        "DER of two": {"cadata": bytearray(skins.root().der + other)},
+        "PEM text": {"cadata": identities.root().pem.decode()},
+        "DER": {"cadata": identities.root().der},
+        "DER of two": {"cadata": bytearray(identities.root().der + other)},
         "file": {"cafile": os.fsencode(folder / "ca.pem")},
         "directory": {"capath": hashed},
     }[form]
@@ -381,7 +381,7 @@ def test_without_anchors_or_credentials_there_is_no_connection() -> None:
 
 def test_a_password_may_be_a_function(folder: Path) -> None:
     key = folder / "secret.key"
-    key.write_bytes(skins.client().encrypted_key_pem(b"secret"))
+    key.write_bytes(identities.client().encrypted_key_pem(b"secret"))
     write(folder)
     context = SSLContext.for_client()
     context.load_cert_chain(folder / "client.pem", key, lambda: "secret")
@@ -408,7 +408,7 @@ def test_the_systems_anchors_are_loaded_when_that_is_asked_for(
     for load_them in (lambda c: c.load_default_certs(), lambda c: c.set_default_verify_paths()):
         context = SSLContext.for_client()
         load_them(context)
-        assert context.get_ca_certs(binary_form=True) == [skins.root().der]
+        assert context.get_ca_certs(binary_form=True) == [identities.root().der]
 
 
 def test_loading_anchors_into_a_configured_context_adds_nothing_and_says_so_once(
@@ -420,11 +420,11 @@ def test_loading_anchors_into_a_configured_context_adds_nothing_and_says_so_once
     context.load_verify_locations("/no/such/file")
     context.load_default_certs()
     context.set_default_verify_paths()
-    context.load_verify_locations(cadata=skins.root("Another Root").der)
+    context.load_verify_locations(cadata=identities.root("Another Root").der)
     said = [record.getMessage() for record in caplog.records if "added nothing" in record.getMessage()]
     assert len(said) == 1
     assert caplog.records[0].levelno == logging.INFO
-    assert context.get_ca_certs(binary_form=True) == [skins.root().der]
+    assert context.get_ca_certs(binary_form=True) == [identities.root().der]
     stranger = server_context(credentials=Credentials.from_pem(*another_server()))
     assert isinstance(Pair(context, stranger).shake_hands().client.failure, ssl.SSLCertVerificationError)
 
@@ -432,7 +432,9 @@ def test_loading_anchors_into_a_configured_context_adds_nothing_and_says_so_once
 def another_server() -> tuple[bytes, bytes]:
     import pki
 
-    issued = pki.leaf(skins.root("Another Root"), "server", alternatives=["DNS:localhost"], **skins.SPAN)
+    issued = pki.leaf(
+        identities.root("Another Root"), "server", alternatives=["DNS:localhost"], **identities.SPAN
+    )
     return issued.chain_pem, issued.key_pem
 
 
@@ -475,7 +477,7 @@ def test_evidence_is_not_fetched_between_memory_bios() -> None:
 
 
 def test_lists_at_hand_refuse_a_revoked_client_in_the_handshake() -> None:
-    revocation = Revocation(crls=CRLStore(skins.crls(skins.client())))
+    revocation = Revocation(crls=CRLStore(identities.crls(identities.client())))
     pair = Pair(client_context(), server_context(revocation=revocation)).shake_hands()
     assert isinstance(pair.server.failure, ssl.SSLCertVerificationError)
     assert pair.server.failure.verify_code == 23

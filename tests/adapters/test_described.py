@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 
+import identities
 import pki
-import skins
 from bothways import ConfigError, Credentials
 from bothways.adapters.described import end_point
 from ssl_pair import Pair, client_context, server_context
@@ -18,12 +18,12 @@ from ssl_pair import Pair, client_context, server_context
 
 def openssl_client() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=skins.root().pem.decode())
+    context.load_verify_locations(cadata=identities.root().pem.decode())
     return context
 
 
 def server_of(issued: pki.Issued, **options: Any) -> ssl.SSLContext:
-    return server_context(credentials=skins.credentials(issued), client_auth="request", **options)
+    return server_context(credentials=identities.credentials(issued), client_auth="request", **options)
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
@@ -37,7 +37,7 @@ def test_both_sides_tell_the_same_as_openssl_does(version: str) -> None:
         if call != "cipher":  # each prefers others
             assert getattr(mine, call)() == getattr(known, call)(), call
     assert known.cipher()[1:2] == mine.cipher()[1:2]
-    assert mine.getpeercert(True) == known.getpeercert(binary_form=True) == skins.server().der
+    assert mine.getpeercert(True) == known.getpeercert(binary_form=True) == identities.server().der
     assert mine.server_hostname == known.server_hostname
     assert (mine.server_side, mine.pending(), mine.session_reused) == (False, 0, False)
 
@@ -61,11 +61,11 @@ def test_nothing_is_told_before_the_handshake_is_done() -> None:
 
 def test_chains_are_told_as_sent_and_as_verified() -> None:
     pair = Pair(client_context(), server_context()).shake_hands()
-    assert pair.server.tls.get_unverified_chain() == skins.client().chain
-    assert pair.server.tls.get_verified_chain() == [*skins.client().chain, skins.root().der]
-    assert pair.client.tls.get_verified_chain()[-1] == skins.root().der
+    assert pair.server.tls.get_unverified_chain() == identities.client().chain
+    assert pair.server.tls.get_verified_chain() == [*identities.client().chain, identities.root().der]
+    assert pair.client.tls.get_verified_chain()[-1] == identities.root().der
     pair.talk()
-    assert pair.client.tls.get_unverified_chain() == skins.server().chain
+    assert pair.client.tls.get_unverified_chain() == identities.server().chain
 
 
 def test_an_anonymous_client_has_no_certificate() -> None:
@@ -119,8 +119,8 @@ def test_the_end_point_is_hashed_as_its_certificate_was_signed(
     key_kind: str, digest: str, size: int | None
 ) -> None:
     """RFC 5929 4.1: undefined where the signature has no hash of its own."""
-    by = pki.root("Binding", key_kind=key_kind, **skins.SPAN)
-    der = pki.leaf(by, "server", digest=digest, **skins.SPAN).der
+    by = pki.root("Binding", key_kind=key_kind, **identities.SPAN)
+    der = pki.leaf(by, "server", digest=digest, **identities.SPAN).der
     found = end_point(der)
     if size is None:
         assert found is None
@@ -133,8 +133,10 @@ def test_the_end_point_is_hashed_as_its_certificate_was_signed(
 
 
 def test_the_servers_own_certificate_is_that_of_the_name_asked_for() -> None:
-    other = pki.leaf(skins.middle(), "other", alternatives=["DNS:other.example"], **skins.SPAN)
-    server = server_context(credentials=[skins.credentials(skins.server()), skins.credentials(other)])
+    other = pki.leaf(identities.middle(), "other", alternatives=["DNS:other.example"], **identities.SPAN)
+    server = server_context(
+        credentials=[identities.credentials(identities.server()), identities.credentials(other)]
+    )
     pair = Pair(client_context(), server, "other.example").shake_hands()
     kind = "tls-server-end-point"
     assert pair.client.tls.get_channel_binding(kind) == pair.server.tls.get_channel_binding(kind)
@@ -162,4 +164,4 @@ def test_what_belongs_to_openssl_is_refused() -> None:
 
 def test_credentials_of_a_key_elsewhere_are_told_like_others() -> None:
     """Nothing of what is told needs the key."""
-    assert Credentials.external(skins.client().chain_pem).key is None
+    assert Credentials.external(identities.client().chain_pem).key is None

@@ -25,9 +25,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import identities
 import library_services as services
 import pki
-import skins
 from bothways import Alert, Fault, PeerAlert, PeerFault, TrustStore, explain_failure, failure_of
 from bothways.ssl import SSLContext
 from bothways.tls.handshake.settings import PREFERRED_GROUPS
@@ -170,7 +170,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Any], i
     """Somebody else's servers, each started when it is first asked for."""
     folder = tmp_path_factory.mktemp("real")
     folder.chmod(0o755)
-    files = services.Files(folder, skins.server(), skins.root())
+    files = services.Files(folder, identities.server(), identities.root())
     started: dict[Any, int] = {}
     with contextlib.ExitStack() as until_the_end:
 
@@ -192,13 +192,16 @@ def served(row: Row, real: Callable[[Any], int], context: SSLContext | None = No
 
 
 def stranger() -> TrustStore:
-    return TrustStore.from_pem(skins.root("Another Root").pem)
+    return TrustStore.from_pem(identities.root("Another Root").pem)
 
 
 def expired() -> SSLContext:
-    times = {"not_before": skins.START, "not_after": skins.START + (skins.END - skins.START) / 100}
-    issued = pki.leaf(skins.middle(), "expired", alternatives=["DNS:localhost"], **times)
-    return server_context(credentials=skins.credentials(issued))
+    times = {
+        "not_before": identities.START,
+        "not_after": identities.START + (identities.END - identities.START) / 100,
+    }
+    issued = pki.leaf(identities.middle(), "expired", alternatives=["DNS:localhost"], **times)
+    return server_context(credentials=identities.credentials(issued))
 
 
 # -- success and refusal, each library ---------------------------------------------------------------------
@@ -233,8 +236,8 @@ def wrong_ca(name: str, loop: str, real: Any) -> None:
 
 
 def wrong_name(name: str, loop: str, real: Any) -> None:
-    other = pki.leaf(skins.middle(), "other", alternatives=["DNS:other.example"], **skins.SPAN)
-    context = server_context(credentials=skins.credentials(other))
+    other = pki.leaf(identities.middle(), "other", alternatives=["DNS:other.example"], **identities.SPAN)
+    context = server_context(credentials=identities.credentials(other))
     with CLIENTS[name].service(context) as port, pytest.raises(BaseException) as raised:
         Asker(name, client_context(), port, loop)(b"one")
     check_refusal(raised.value, Fault.NAME_MISMATCH)
@@ -248,14 +251,14 @@ def expired_server(name: str, loop: str, real: Any) -> None:
 
 def revoked_client(name: str, loop: str, real: Any) -> None:
     """In TLS 1.2 the server refuses it in the handshake."""
-    revocation = Revocation(crls=CRLStore(skins.crls(skins.client())))
+    revocation = Revocation(crls=CRLStore(identities.crls(identities.client())))
     with CLIENTS[name].service(server_context(revocation=revocation, versions=("1.2",))) as port:
         refused_by_alert(name, loop, port, client_context(), Alert.CERTIFICATE_REVOKED)
 
 
 def late_refusal(name: str, loop: str, real: Any) -> None:
     """In TLS 1.3 the client has finished when it is refused."""
-    revocation = Revocation(crls=CRLStore(skins.crls(skins.client())))
+    revocation = Revocation(crls=CRLStore(identities.crls(identities.client())))
     with CLIENTS[name].service(server_context(revocation=revocation, versions=("1.3",))) as port:
         refused_by_alert(name, loop, port, client_context(), Alert.CERTIFICATE_REVOKED)
 
@@ -348,8 +351,8 @@ def test_a_cell_of_the_table(name: str, cell: str, loop: str, real: Callable[[An
 
 
 def write_identities(folder: Path) -> None:
-    (folder / "ca.pem").write_bytes(skins.root().pem)
-    for name, issued in (("me", skins.client()), ("server", skins.server())):
+    (folder / "ca.pem").write_bytes(identities.root().pem)
+    for name, issued in (("me", identities.client()), ("server", identities.server())):
         (folder / f"{name}.pem").write_bytes(issued.chain_pem)
         (folder / f"{name}.key").write_bytes(issued.key_pem)
 
@@ -461,7 +464,7 @@ def test_a_server_lets_in_who_it_trusts_and_nobody_else(
 def test_http2_is_spoken_with_nginx_which_knows_the_client(tmp_path: Path) -> None:
     import httpx
 
-    files = services.Files(tmp_path, skins.server(), skins.root())
+    files = services.Files(tmp_path, identities.server(), identities.root())
     with services.nginx(files) as port, httpx.Client(verify=client_context(), http2=True) as http:
         answer = http.get(f"https://localhost:{port}/")
         assert (answer.http_version, answer.text) == ("HTTP/2", "CN=Ada")

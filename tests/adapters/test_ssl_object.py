@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+import identities
 import pki
-import skins
 from bothways import (
     Credentials,
     PeerAlert,
@@ -30,7 +30,7 @@ from ssl_pair import AGAIN, Pair, client_context, server_context
 
 
 def another_anchor() -> TrustStore:
-    return TrustStore.from_pem(skins.root("Another Root").pem)
+    return TrustStore.from_pem(identities.root("Another Root").pem)
 
 
 def test_an_object_is_one_of_ssl_and_nobody_makes_it_but_a_context() -> None:
@@ -46,7 +46,7 @@ def test_an_object_is_one_of_ssl_and_nobody_makes_it_but_a_context() -> None:
 def test_openssl_meets_us_on_either_side() -> None:
     """The standard library's own context against ours."""
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    theirs.load_verify_locations(cadata=skins.root().pem.decode())
+    theirs.load_verify_locations(cadata=identities.root().pem.decode())
     pair = Pair(theirs, server_context(client_auth="request")).shake_hands()
     assert pair.talk() == b"hello"
     assert pair.server.tls.getpeercert() is None
@@ -166,7 +166,7 @@ def test_a_handshake_that_takes_too_long_has_failed() -> None:
             self.time = 0.0
 
         def now(self):
-            return skins.START + timedelta(days=1)
+            return identities.START + timedelta(days=1)
 
         def monotonic(self) -> float:
             return self.time
@@ -192,12 +192,12 @@ def test_keys_held_elsewhere_sign_the_handshake() -> None:
         return signer
 
     client = SSLContext(
-        skins.client_config(credentials=Credentials.external(skins.client().chain_pem)),
-        signer=signer_of(skins.client()),
+        identities.client_config(credentials=Credentials.external(identities.client().chain_pem)),
+        signer=signer_of(identities.client()),
     )
     server = SSLContext(
-        skins.server_config(credentials=Credentials.external(skins.server().chain_pem)),
-        signer=signer_of(skins.server()),
+        identities.server_config(credentials=Credentials.external(identities.server().chain_pem)),
+        signer=signer_of(identities.server()),
     )
     pair = Pair(client, server).shake_hands()
     assert pair.talk() == b"hello"
@@ -211,7 +211,8 @@ def test_a_signer_that_fails_gives_the_handshake_up() -> None:
 
     for signer in (broken, None, lambda wanted: b"no signature"):
         client = SSLContext(
-            skins.client_config(credentials=Credentials.external(skins.client().chain_pem)), signer=signer
+            identities.client_config(credentials=Credentials.external(identities.client().chain_pem)),
+            signer=signer,
         )
         pair = Pair(client, server_context()).shake_hands()
         assert isinstance(pair.client.failure, ssl.SSLError)
@@ -325,10 +326,10 @@ def test_a_cut_is_told_from_an_end() -> None:
 
 def test_a_peer_that_is_revoked_is_judged_again_before_each_read_and_write() -> None:
     """What it sent and was not read yet is handed out no more."""
-    lists = CRLStore(skins.crls())
+    lists = CRLStore(identities.crls())
     revocation = Revocation(crls=lists)
     for act in (lambda end: end.read(), lambda end: end.write(b"x")):
-        lists = CRLStore(skins.crls())
+        lists = CRLStore(identities.crls())
         revocation = Revocation(crls=lists)
         server = server_context(revocation=revocation, judge_again="change")
         pair = Pair(client_context(), server).shake_hands()
@@ -336,7 +337,7 @@ def test_a_peer_that_is_revoked_is_judged_again_before_each_read_and_write() -> 
         pair.client.tls.write(b"one" * 10)
         pair.carry()
         assert pair.server.tls.read(3) == b"one"
-        for each in skins.crls(skins.client(), number=2):
+        for each in identities.crls(identities.client(), number=2):
             lists.add(each)
         for _ in range(2):
             with pytest.raises(ssl.SSLCertVerificationError) as revoked:

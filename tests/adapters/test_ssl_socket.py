@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-import skins
+import identities
 from bothways import ConfigError, PeerAlert, PeerFault, Truncated, TrustStore, failure_of
 from bothways.adapters import bare_socket
 from bothways.adapters.refusing import NoOpenSSL, Refusing
@@ -52,7 +52,7 @@ def dial(server: Server, context: ssl.SSLContext | None = None, **options: Any) 
 
 def stranger() -> SSLContext:
     """One that trusts another CA than the servers here are of."""
-    return client_context(anchors=TrustStore.from_pem(skins.root("Another Root").pem))
+    return client_context(anchors=TrustStore.from_pem(identities.root("Another Root").pem))
 
 
 def test_a_socket_is_one_of_ssl_and_talks(server: Server) -> None:
@@ -81,10 +81,10 @@ def test_what_was_not_read_leaves_the_socket_readable(server: Server) -> None:
 
 
 def test_openssl_talks_to_us_on_either_side(tmp_path: Path) -> None:
-    for name, issued in (("client", skins.client()), ("server", skins.server())):
+    for name, issued in (("client", identities.client()), ("server", identities.server())):
         (tmp_path / name).write_bytes(issued.chain_pem + issued.key_pem)
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    theirs.load_verify_locations(cadata=skins.root().pem.decode())
+    theirs.load_verify_locations(cadata=identities.root().pem.decode())
     theirs.load_cert_chain(tmp_path / "client")
     with Server(server_context()) as server, dial(server, theirs) as sock:
         sock.sendall(b"hello")
@@ -470,7 +470,7 @@ def test_tls_runs_within_tls_through_a_proxy() -> None:
 
 
 def test_tls_within_openssls_tls(tmp_path: Path) -> None:
-    (tmp_path / "server").write_bytes(skins.server().chain_pem + skins.server().key_pem)
+    (tmp_path / "server").write_bytes(identities.server().chain_pem + identities.server().key_pem)
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(tmp_path / "server")
 
@@ -479,7 +479,7 @@ def test_tls_within_openssls_tls(tmp_path: Path) -> None:
             echo(within)
 
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    theirs.load_verify_locations(cadata=skins.root().pem.decode())
+    theirs.load_verify_locations(cadata=identities.root().pem.decode())
     with Server(serving, inner) as server:
         outer = dial(server, theirs)
         with client_context().wrap_socket(outer, server_hostname="localhost") as sock:
@@ -499,12 +499,12 @@ def test_tls_within_openssls_tls(tmp_path: Path) -> None:
 
 def test_a_peer_that_is_revoked_while_nobody_speaks_is_ended() -> None:
     """Whoever waits in a call is woken; `judge_again` looks once a second."""
-    lists = CRLStore(skins.crls())
+    lists = CRLStore(identities.crls())
     context = server_context(revocation=Revocation(crls=lists), judge_again="change")
     with Server(context) as server, dial(server) as sock:
         sock.sendall(b"hello")
         assert sock.recv(10) == b"hello"
-        for each in skins.crls(skins.client(), number=2):
+        for each in identities.crls(identities.client(), number=2):
             lists.add(each)
         with pytest.raises(ssl.SSLError, match="revoked"):
             sock.recv(10)
@@ -554,7 +554,9 @@ def test_http_of_the_standard_library_knows_its_client(web: int) -> None:
 
 
 def test_channels_and_sockets_of_ours_meet(server: Server) -> None:
-    with connect("127.0.0.1", server.port, skins.client_config(skins.client()), "localhost") as channel:
+    with connect(
+        "127.0.0.1", server.port, identities.client_config(identities.client()), "localhost"
+    ) as channel:
         channel.sendall(b"hello")
         assert channel.recv(10) == b"hello"
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -562,7 +564,7 @@ def test_channels_and_sockets_of_ours_meet(server: Server) -> None:
         ours, _ = listener.accept()
 
         def serve() -> None:
-            with wrap(ours, skins.server_config()) as channel:
+            with wrap(ours, identities.server_config()) as channel:
                 echo(channel)
 
         done = threading.Thread(target=serve)
@@ -644,10 +646,10 @@ def test_what_would_go_past_tls_is_refused(server: Server) -> None:
 
 
 def test_a_context_for_loading_makes_sockets_too(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "me").write_bytes(skins.client().chain_pem + skins.client().key_pem)
+    (tmp_path / "me").write_bytes(identities.client().chain_pem + identities.client().key_pem)
     context = SSLContext.for_client()
     context.load_cert_chain(tmp_path / "me")
-    context.load_verify_locations(cadata=skins.root().pem.decode())
+    context.load_verify_locations(cadata=identities.root().pem.decode())
     with dial(server, context) as sock:
         sock.sendall(b"hello")
         assert sock.recv(10) == b"hello"

@@ -1,7 +1,4 @@
-"""An `ssl.SSLSocket`: blocking, with time limits, or non-blocking; connected, to be connected, or listening.
-
-Nothing ever passes it unprotected: not after `shutdown`, not after `unwrap`, which gives the bare socket away.
-"""
+"""An `ssl.SSLSocket`, blocking or not. Nothing passes it unprotected, not even after `shutdown` or `unwrap`."""
 
 from __future__ import annotations
 
@@ -33,10 +30,7 @@ _plain = socket.socket
 
 
 class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
-    """Made by `SSLContext.wrap_socket`. `peer` is who the other side proved to be: names, path and verdict.
-
-    One thread may receive while another sends.
-    """
+    """Made by `SSLContext.wrap_socket`; `peer` is the verified peer. One thread may receive while another sends."""
 
     _talk: Conversation | None
     _pipe: Pipe | None

@@ -41,12 +41,10 @@ STYLE = (
     + """
 .failure{margin:1rem 0;padding:.9rem 1.1rem;border:1px solid var(--failed);border-left-width:.5rem;
 border-radius:.5rem;background:var(--alarm)}
-.failure p{margin:0 0 .4rem;font-weight:600}
-.failure .at{color:var(--failed)}
+.failure p{margin:0 0 .4rem;font-weight:600}.failure .at{color:var(--failed)}
 .failure dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:0}
 .failure dt{color:var(--soft)}
-.failure .hint{font-weight:600}
-.failure h3{margin:.6rem 0 .2rem}
+.failure .hint{font-weight:600}.failure h3{margin:.6rem 0 .2rem}
 .causes{margin:0;padding-left:1.4rem}
 .causes li+li{margin-top:.4rem}
 .causes span,.causes code{display:block}

@@ -1,8 +1,4 @@
-"""Extensions one by one, so that one that cannot be read hides no other (RFC 5280 4.2, 5.2, 5.3; RFC 6960 4.4).
-
-`cryptography` reads all that a holder has or none: where it fails, each stands alone in a minimal holder made
-here, and is read there. What cannot be read even so is an `UnreadExtension`.
-"""
+"""Extensions are read one by one where `cryptography` cannot read all: a bad one hides no other (RFC 5280 4.2)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""OCSP: one response, for which certificates it answers, until when, and who may have signed it (RFC 6960).
+"""One OCSP response: its certificates, its validity, and who may have signed it (RFC 6960).
 
-Read by `cryptography` once; whether the responder's own certificate is revoked is `revocation`'s question.
-A response that is signed by anybody but the issuer or a delegate of the issuer's says nothing at all.
+Whether the responder's own certificate is revoked is decided in `revocation`.
 """
 
 from __future__ import annotations
@@ -39,9 +38,7 @@ from bothways.trust.work import Step, WorkBudget
 MAX_AGE = timedelta(days=1)
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_MAX_DELEGATES = 8
-_MAX_RESPONSES = 256
-_REMEMBERED_KEYS = 16
+_MAX_DELEGATES, _MAX_RESPONSES, _REMEMBERED_KEYS = 8, 256, 16
 # Of several single responses about one certificate the worst counts: a revocation for good, a hold, unknown.
 _MILDNESS = {"revoked": 1, "unknown": 2, "good": 3}
 _GENERALIZED_TIME, _SINGLE_EXTENSIONS = 0x18, 0xA1
