@@ -80,6 +80,7 @@ def test_shared_ciphers_are_those_of_the_client_that_we_accept() -> None:
     pair = Pair(openssl_client(), server).shake_hands()
     assert pair.server.tls.shared_ciphers() == [("TLS_AES_256_GCM_SHA384", "TLSv1.3", 256)]
     assert pair.server.tls.cipher() == ("TLS_AES_256_GCM_SHA384", "TLSv1.3", 256)
+    assert pair.server.tls.suite == "TLS_AES_256_GCM_SHA384"
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])

@@ -79,9 +79,14 @@ class Described:
 
     def cipher(self) -> tuple[str, str, int] | None:
         """Return the cipher suite: OpenSSL's name, the version of TLS that brought it, the bits of its key."""
-        talk = self._talk
-        suite = None if talk is None or not talk.status.established else talk.driver.connection.suite
+        suite = self.suite
         return None if suite is None else (openssl_name(suite), ssl_version(suite), bits_of(suite))
+
+    @property
+    def suite(self) -> str | None:
+        """The IANA name of the cipher suite, as a `Connection` has it; None before the handshake is done."""
+        talk = self._talk
+        return None if talk is None or not talk.status.established else talk.driver.connection.suite
 
     def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
         """Return the cipher suites that the client offers and we accept, in its order; None for a client."""
