@@ -7,14 +7,14 @@ import json
 from click.testing import CliRunner, Result
 
 from bothways.cli.ca import command
-from bothways.errors import ConfigError
+from bothways.errors import TLSError
 
 
 def ca(*words: str, error: str = "") -> Result:
     """Run `bothways ca`; what it refuses must say `error`."""
     result = CliRunner().invoke(command, words)
     if error:
-        told = str(result.exception) if isinstance(result.exception, ConfigError) else result.stderr
+        told = str(result.exception) if isinstance(result.exception, TLSError) else result.stderr
         assert error in told
         assert result.exit_code != 0
     else:

@@ -146,6 +146,10 @@ class ConfigError(TLSError, ValueError):
     """A configuration, a file or a credential cannot work; raised when it is made, never in a handshake."""
 
 
+class TimedOut(TimeoutError):
+    """A time limit of a call is over; the text says which and how long it was. An OSError, as sockets raise it."""
+
+
 class InternalError(TLSError):
     """A defect of bothways: it ended the connection, and its place is in the log. No peer is to blame."""
 

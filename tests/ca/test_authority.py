@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from bothways.ca.authority import Addresses, Authority, Issued, new_serial
+from bothways.ca.errors import AuthorityExpired, NamesRefused, NotAcceptable
 from bothways.ca.keys import KeyType
 from bothways.ca.profiles import Constraints, Profile
-from bothways.errors import ConfigError
+from bothways.errors import UsageError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.path import judge
@@ -125,7 +126,7 @@ def test_an_expired_leaf_can_be_made_by_saying_when(intermediate: Authority) -> 
 
 def test_an_expired_authority_issues_nothing() -> None:
     authority = root(lifetime=timedelta(days=1))
-    with pytest.raises(ConfigError, match="is the authority itself expired"):
+    with pytest.raises(AuthorityExpired, match="is the authority itself expired"):
         authority.issue(Profile.CLIENT, "a", at=NOW + timedelta(days=2))
 
 
@@ -166,7 +167,7 @@ def test_key_and_pkcs12_open_again(intermediate: Authority) -> None:
 
 
 def test_an_mldsa_key_is_not_put_into_pkcs12(intermediate: Authority) -> None:
-    with pytest.raises(ConfigError, match="hand it out as PEM"):
+    with pytest.raises(UsageError, match="hand it out as PEM"):
         intermediate.issue(Profile.CLIENT, "alice", key_type=KeyType.MLDSA65).pkcs12(b"secret")
 
 
@@ -184,7 +185,7 @@ def test_addresses_stand_in_leaves_and_not_in_ocsp_signers() -> None:
 
 def test_an_intermediate_signs_no_authority_below_its_path_length(intermediate: Authority) -> None:
     """RFC 5280 4.2.1.9."""
-    with pytest.raises(ConfigError, match="may have 0 authorities below it"):
+    with pytest.raises(NotAcceptable, match="may have 0 authorities below it"):
         intermediate.intermediate("Below")
     deep = root().intermediate("Policy CA", path_length=1).intermediate("Issuing CA")
     assert len(deep.issue(Profile.CLIENT, "a").intermediates) == 2
@@ -206,5 +207,5 @@ def test_no_key_shows_in_a_repr(intermediate: Authority) -> None:
 
 def test_an_authority_needs_a_name_that_prints() -> None:
     for name in ("", "x" * 65, "a\nb"):
-        with pytest.raises(ConfigError, match="an authority's name"):
+        with pytest.raises(NamesRefused, match="an authority's name"):
             Authority.create(name)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.ca.authority import Authority
 from bothways.ca.crl import REASONS, Revoked, build_crl, check_reason
 from bothways.ca.keys import KeyType
-from bothways.errors import ConfigError
+from bothways.errors import UsageError
 from ca.issuers import NOW
 from interop import peers
 
@@ -79,5 +79,5 @@ def test_every_reason_is_written_and_unspecified_is_left_out() -> None:
 def test_a_reason_is_read_in_any_case_and_what_is_none_is_told() -> None:
     assert check_reason("CERTIFICATEHOLD") == "certificateHold"
     for bad in ("removeFromCRL", "aACompromise", "", "why"):
-        with pytest.raises(ConfigError, match="is no reason; it is one of"):
+        with pytest.raises(UsageError, match="is no reason; it is one of"):
             check_reason(bad)

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Issued
 from bothways.ca.crl_schedule import CRL_LIFETIME, DELTA_LIFETIME, GIANT, SMALL, due, list_address
+from bothways.ca.errors import NoBaseCRL
 from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register.values import WHOLE, Lists, Published, Series
-from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
@@ -145,7 +145,7 @@ def test_a_delta_of_a_partition_has_its_scope(issuer: Issuer) -> None:
 
 
 def test_a_delta_without_a_list_is_refused(issuer: Issuer) -> None:
-    with pytest.raises(ConfigError, match="no list yet for a delta to amend"):
+    with pytest.raises(NoBaseCRL, match="no list yet for a delta to amend"):
         issuer.crl(series=DELTA)
     assert issuer.register.crl_numbers() == []
 

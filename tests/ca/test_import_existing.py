@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from bothways.ca.authority import Authority, pem
 from bothways.ca.crl import Revoked, build_crl
+from bothways.ca.errors import AlreadyExists, AlreadyRevoked, AuthorityError, ImportRefused, NotRenewable
 from bothways.ca.home.init import Terms
 from bothways.ca.home.layout import root_register_of
 from bothways.ca.import_existing import (
@@ -32,6 +33,7 @@ from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType, private_pem
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import ConfigError
+from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 from ca.issuers import DAY, NOW, Clock, client
 from interop import peers
 
@@ -119,7 +121,7 @@ def test_what_an_earlier_list_revokes_stays_revoked_and_numbers_go_on(
         assert made.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 42
         listed = {entry.serial_number: entry.revocation_date_utc for entry in made}
         assert listed == {alice.serial: NOW - DAY, bob.serial: NOW - DAY}
-        with pytest.raises(ConfigError, match="is revoked already, for keyCompromise"):
+        with pytest.raises(AlreadyRevoked, match="is revoked already, for keyCompromise"):
             issuer.revoke(alice.serial)
         adopt(issuer, list(read_issued(alice.chain_pem, "alice.pem", issuer.authority)))
         found = issuer.register.find(alice.serial)
@@ -137,7 +139,7 @@ def test_what_was_issued_elsewhere_is_renewed_if_a_profile_of_here_fits(tmp_path
         assert issuer.renew(alice.serial).certificate.subject == alice.certificate.subject
         adopt_list(issuer, read_earlier_list(crl(old, 1, bob.serial), "old.crl", issuer.authority))
         issuer.register.transact("t", NOW, lambda change: change.release(bob.serial))
-        with pytest.raises(ConfigError, match="was issued elsewhere, by no profile of here"):
+        with pytest.raises(NotRenewable, match="was issued elsewhere, by no profile of here"):
             issuer.renew(bob.serial)
 
 
@@ -148,7 +150,7 @@ def test_two_certificates_of_one_serial_number_are_refused(tmp_path: Path, clock
     with taken(tmp_path, old, clock) as issuer:
         adopt(issuer, list(read_issued(pem(both[:1]), "a.pem", issuer.authority)))
         with pytest.raises(
-            ConfigError, match="two certificates have the serial number 7; nothing was imported"
+            ImportRefused, match="two certificates have the serial number 7; nothing was imported"
         ):
             adopt(issuer, list(read_issued(pem(both[1:]), "b.pem", issuer.authority)))
         assert [entry.name for entry in issuer.register.all()] == ["alice"]
@@ -164,12 +166,12 @@ def test_what_the_authority_did_not_sign_is_not_entered(tmp_path: Path, clock: C
         forged = other.issue(Profile.CLIENT, "mallory").chain_pem
         elsewhere = root("Elsewhere").issue(Profile.CLIENT, "mallory").chain_pem
         for data in (forged, elsewhere):
-            with pytest.raises(ConfigError, match="x.pem: certificate 1: was not issued by this authority"):
+            with pytest.raises(ImportRefused, match="x.pem: certificate 1: was not issued by this authority"):
                 list(read_issued(data, "x.pem", issuer.authority))
         for signer in (other, root("Elsewhere")):
-            with pytest.raises(ConfigError, match="x.crl: this list was not signed by this authority"):
+            with pytest.raises(ImportRefused, match="x.crl: this list was not signed by this authority"):
                 read_earlier_list(crl(signer, 1), "x.crl", issuer.authority)
-        with pytest.raises(ConfigError, match="is no revocation list that can be read"):
+        with pytest.raises(ImportRefused, match="is no revocation list that can be read"):
             read_earlier_list(b"nothing", "x.crl", issuer.authority)
         with pytest.raises(ConfigError, match="neither PEM nor DER"):
             list(read_issued(b"nothing", "x.pem", issuer.authority))
@@ -221,7 +223,7 @@ def test_a_serial_number_of_more_than_20_bytes_is_told(tmp_path: Path, clock: Cl
         assert adopt_list(issuer, read_earlier_list(der, "x.crl", issuer.authority)) == 1
         for serial in (0, -1, 2**160):
             with pytest.raises(
-                ConfigError, match="x: has the serial number .*; it takes those of 1 to 20 bytes"
+                ImportRefused, match="x: has the serial number .*; it takes those of 1 to 20 bytes"
             ):
                 _check_serial(serial, "x")
 
@@ -244,7 +246,7 @@ def test_a_delta_or_partial_list_is_refused(tmp_path: Path, clock: Clock) -> Non
                 .add_extension(extension, critical=True)
                 .sign(old.key, hashes.SHA256())  # type: ignore[arg-type]
             )
-            with pytest.raises(ConfigError, match=words):
+            with pytest.raises(ImportRefused, match=words):
                 read_earlier_list(made.public_bytes(Encoding.PEM), "x.crl", issuer.authority)
 
 
@@ -252,7 +254,7 @@ def test_a_list_number_beyond_what_fits_is_told(tmp_path: Path, clock: Clock) ->
     old = root()
     with taken(tmp_path, old, clock) as issuer:
         earlier = read_earlier_list(crl(old, 2**100), "x.crl", issuer.authority)
-        with pytest.raises(ConfigError, match="is beyond"):
+        with pytest.raises(ImportRefused, match="is beyond"):
             adopt_list(issuer, earlier)
         assert issuer.register.check_audit().number == 1
 
@@ -266,7 +268,7 @@ def test_pkcs12_brings_key_and_chain(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "old.p12").write_bytes(data)
     existing = read_existing(tmp_path / "old.p12", None, b"sesame", now=clock)
     assert existing.parents == (top.certificate,)
-    with pytest.raises(ConfigError, match="the password does not open it"):
+    with pytest.raises(WrongPassphrase, match="the password does not open it"):
         read_existing(tmp_path / "old.p12", None, b"wrong", now=clock)
 
 
@@ -274,7 +276,7 @@ def test_an_encrypted_key_needs_its_password(tmp_path: Path, clock: Clock) -> No
     cert, key = write(tmp_path, root(), b"sesame")
     assert read_existing(cert, key, b"sesame", now=clock)
     for password, words in ((None, "no password was given"), (b"wrong", "the password does not open it")):
-        with pytest.raises(ConfigError, match=words):
+        with pytest.raises((PassphraseNeeded, WrongPassphrase), match=words):
             read_existing(cert, key, password, now=clock)
 
 
@@ -346,7 +348,7 @@ def test_what_cannot_go_on_as_an_authority_is_refused(
     tmp_path: Path, clock: Clock, make: Callable[[], Authority], problem: str
 ) -> None:
     """RFC 5280 4.2.1.3, 4.2.1.9, 6.1."""
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(AuthorityError, match=problem):
         read_existing(*write(tmp_path, make()), None, now=clock)
 
 
@@ -360,7 +362,7 @@ def test_a_key_that_does_not_fit_and_a_missing_root_are_told(tmp_path: Path, clo
     old = root().intermediate("Old Issuing CA")
     cert, key = write(tmp_path, old)
     cert.write_bytes(pem((old.certificate,)))
-    with pytest.raises(ConfigError, match="the root 'CN=Old Root' is missing"):
+    with pytest.raises(ImportRefused, match="the root 'CN=Old Root' is missing"):
         read_existing(cert, key, None, now=clock)
     key.write_bytes(private_pem(ec.generate_private_key(ec.SECP256R1())))
     with pytest.raises(ConfigError, match="does not belong to the certificate"):
@@ -374,7 +376,7 @@ def test_a_store_that_has_this_authority_already_is_left_alone(
     with taken(tmp_path, old, clock, url) as issuer:
         client(issuer, "alice")
         existing = read_existing(*write(tmp_path, old), None, now=clock)
-        with pytest.raises(ConfigError, match="has a register of this authority already"):
+        with pytest.raises(AlreadyExists, match="has a register of this authority already"):
             take_over(tmp_path / "again", existing, Terms("", store=url), None, now=clock)
         assert not (tmp_path / "again").exists()
         assert len(issuer.audit()) == 2

@@ -15,10 +15,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from bothways.ca.authority import Authority, new_serial
+from bothways.ca.errors import (
+    AlreadyRevoked,
+    ClockSetBack,
+    NotAcceptable,
+    NotIssuedHere,
+    NotOnHold,
+    NotRenewable,
+    StoreBusy,
+)
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType, new_key, signature_hash
 from bothways.ca.profiles import Constraints, Delegation, Holder, Profile, constraints_of
-from bothways.errors import ConfigError
+from bothways.errors import UsageError
 from ca.issuers import DAY, NOW, Clock, client, new_issuer
 from interop import peers
 
@@ -89,22 +98,22 @@ def test_a_hold_can_be_released_or_made_final(issuer: Issuer) -> None:
     issuer.release(alice)
     issuer.revoke(bob, "superseded")
     assert crl_serials(issuer) == {bob: "superseded"}
-    with pytest.raises(ConfigError, match="revoked for superseded, which is for good"):
+    with pytest.raises(NotOnHold, match="revoked for superseded, which is for good"):
         issuer.release(bob)
-    with pytest.raises(ConfigError, match="is not revoked"):
+    with pytest.raises(NotOnHold, match="is not revoked"):
         issuer.release(alice)
 
 
 def test_what_cannot_be_revoked_is_told(issuer: Issuer) -> None:
     alice = client(issuer, "alice")
     issuer.revoke(alice, "superseded")
-    with pytest.raises(ConfigError, match="is revoked already, for superseded"):
+    with pytest.raises(AlreadyRevoked, match="is revoked already, for superseded"):
         issuer.revoke(alice, "keyCompromise")
-    with pytest.raises(ConfigError, match="no certificate with the serial number 2a was issued here"):
+    with pytest.raises(NotIssuedHere, match="no certificate with the serial number 2a was issued here"):
         issuer.revoke(42)
-    with pytest.raises(ConfigError, match="'boredom' is no reason; it is one of unspecified, keyCompromise"):
+    with pytest.raises(UsageError, match="'boredom' is no reason; it is one of unspecified, keyCompromise"):
         issuer.revoke(alice, "boredom")
-    with pytest.raises(ConfigError, match="no certificate with the serial number 2a"):
+    with pytest.raises(NotIssuedHere, match="no certificate with the serial number 2a"):
         issuer.release(42)
     assert [entry.action for entry in issuer.audit()] == ["issue", "revoke"]
 
@@ -151,10 +160,10 @@ def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternative
 def test_only_a_good_certificate_is_renewed(issuer: Issuer, clock: Clock) -> None:
     alice, bob = client(issuer, "alice"), client(issuer, "bob")
     issuer.revoke(alice)
-    with pytest.raises(ConfigError, match="alice: was revoked on 2026-06-01"):
+    with pytest.raises(NotRenewable, match="alice: was revoked on 2026-06-01"):
         issuer.renew(alice)
     clock.at = NOW + 100 * DAY
-    with pytest.raises(ConfigError, match="bob: ended on 2026-08-30"):
+    with pytest.raises(NotRenewable, match="bob: ended on 2026-08-30"):
         issuer.renew(bob)
 
 
@@ -184,7 +193,7 @@ def test_a_request_gives_its_names_and_nothing_else(issuer: Issuer) -> None:
     assert not basic.ca
     renamed = issuer.sign(request.public_bytes(Encoding.DER), Profile.CLIENT, holder=Holder("robert"))
     assert "robert" in renamed.certificate.subject.rfc4514_string()
-    with pytest.raises(ConfigError, match="was never here"):
+    with pytest.raises(UsageError, match="was never here"):
         issued.key_pem  # noqa: B018 - reading it is what fails
 
 
@@ -193,9 +202,9 @@ def test_names_outside_the_constraints_are_not_issued_and_not_recorded(tmp_path:
     limits = Constraints(permitted_dns=("example.com",))
     issuer = new_issuer(tmp_path / "ca", clock, constraints=limits)
     assert issuer.issue(Profile.SERVER, Holder(None, ("www.example.com",)))
-    with pytest.raises(ConfigError, match="nothing was issued, since nobody would accept it"):
+    with pytest.raises(NotAcceptable, match="nothing was issued, since nobody would accept it"):
         issuer.issue(Profile.SERVER, Holder(None, ("www.example.org",)))
-    with pytest.raises(ConfigError, match="nothing was issued, since nobody would accept it"):
+    with pytest.raises(NotAcceptable, match="nothing was issued, since nobody would accept it"):
         issuer.issue(Profile.OCSP, Holder("OCSP", ("www.example.org",)))
     assert [entry.name for entry in issuer.register.all()] == ["www.example.com"]
     assert len(issuer.audit()) == 1
@@ -227,7 +236,7 @@ def test_an_authority_below_is_issued_with_what_it_may_and_renewed_with_the_same
 
 def test_an_authority_that_may_have_none_below_issues_none(issuer: Issuer) -> None:
     """RFC 5280 4.2.1.9."""
-    with pytest.raises(ConfigError, match="may have 0 authorities below it"):
+    with pytest.raises(NotAcceptable, match="may have 0 authorities below it"):
         issuer.issue(Profile.SUB_CA, Holder("Branch CA"))
     assert list(issuer.register.all()) == []
 
@@ -235,10 +244,10 @@ def test_an_authority_that_may_have_none_below_issues_none(issuer: Issuer) -> No
 def test_a_clock_that_is_far_off_is_noticed(issuer: Issuer, clock: Clock) -> None:
     issuer.crl()
     clock.at = NOW - timedelta(minutes=1)
-    with pytest.raises(ConfigError, match="before the last list was made"):
+    with pytest.raises(ClockSetBack, match="before the last list was made"):
         issuer.crl()
     clock.at = NOW - 365 * DAY
-    with pytest.raises(ConfigError, match=r"this authority began on 2026-06-01 11:00: set the clock"):
+    with pytest.raises(ClockSetBack, match=r"this authority began on 2026-06-01 11:00: set the clock"):
         client(issuer, "alice")
     assert issuer.register.crl_numbers() == [1]
 
@@ -252,7 +261,7 @@ def test_a_serial_number_is_drawn_again_if_it_is_in_use(issuer: Issuer, clock: C
     fixed = dataclasses.replace(issuer, authority=dataclasses.replace(issuer.authority, random=random))
     assert [client(fixed, "alice"), client(fixed, "bob")] == [7, 1]
     broken = dataclasses.replace(issuer.authority, random=lambda size: bytes(15) + b"\7")
-    with pytest.raises(ConfigError, match="is the entropy sound"):
+    with pytest.raises(StoreBusy, match="is the entropy sound"):
         client(dataclasses.replace(issuer, authority=broken), "carol")
     assert len(issuer.audit()) == 2
 

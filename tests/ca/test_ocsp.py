@@ -14,11 +14,11 @@ from cryptography.x509 import ocsp
 
 from bothways.ca.authority import Authority, Issued
 from bothways.ca.der import sequence
+from bothways.ca.errors import AuthorityError
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType
 from bothways.ca.ocsp import ANSWER_LIFETIME, Answer, Responder, Unanswerable
 from bothways.ca.profiles import Holder, Profile
-from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse
@@ -181,7 +181,7 @@ def test_while_no_new_delegate_is_to_be_had_the_old_one_goes_on(issuer: Issuer, 
         try:
             return next(given)
         except StopIteration:
-            raise ConfigError("the lights went out") from None
+            raise AuthorityError("the lights went out") from None
 
     alice = client(issuer, "alice")
     answering = Answering(issuer, new_signer)
@@ -192,7 +192,7 @@ def test_while_no_new_delegate_is_to_be_had_the_old_one_goes_on(issuer: Issuer, 
     answer = answering.answer(request(issuer, alice))
     assert answer.next_update == until
     clock.at += timedelta(seconds=1)
-    with pytest.raises(ConfigError, match="the lights went out"):
+    with pytest.raises(AuthorityError, match="the lights went out"):
         answering.answer(request(issuer, alice))
 
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bothways import ClientConfig, Credentials, ServerConfig, SignatureWanted, TrustStore
 from bothways.ca.authority import Authority, pem
+from bothways.ca.errors import AuthorityError, FileUnusable, TokenUnavailable
 from bothways.ca.home.init import Terms
 from bothways.ca.import_existing import read_existing, take_over
 from bothways.ca.issuer import Issuer
@@ -82,7 +83,7 @@ def test_an_authority_opens_again_with_the_pin_alone(tmp_path: Path, token: Toke
     with Issuer.open(path, None, pin=PIN, now=clock) as issuer:
         assert client(issuer, "alice")
     for pin, problem in ((None, "needs its PIN, which was not given"), ("wrong-pin", "the PIN is wrong")):
-        with pytest.raises(ConfigError, match=problem) as caught:
+        with pytest.raises(TokenUnavailable, match=problem) as caught:
             Issuer.open(path, None, pin=pin, now=clock)
         assert "sesame" not in str(caught.value)
     assert PIN not in (path / "authority.json").read_text()
@@ -140,7 +141,7 @@ def test_another_key_than_the_certificates_is_refused(tmp_path: Path, token: Tok
     other = find_or_make_key(KeyURI.parse(token.uri("other")), PIN, KeyType.P256)
     other.close()
     settings.write_text(settings.read_text().replace("object=issuing", "object=other"))
-    with pytest.raises(ConfigError, match=r"object=other: is not the key of issuing\.pem"):
+    with pytest.raises(FileUnusable, match=r"object=other: is not the key of issuing\.pem"):
         Issuer.open(tmp_path / "ca", None, pin=PIN, now=clock)
     find_and_close(token)  # the refused session was ended
 
@@ -155,7 +156,7 @@ def test_what_a_token_lacks_is_told(token: Token, monkeypatch: pytest.MonkeyPatc
             "nowhere: the PIN cannot be read: No such file",
         ),
     ):
-        with pytest.raises(ConfigError, match=problem):
+        with pytest.raises(AuthorityError, match=problem):
             find_key(KeyURI.parse(uri), PIN)
     for key_type in (KeyType.ED25519, KeyType.MLDSA65):
         with pytest.raises(ConfigError, match=f"no {key_type.value} key is made on tokens"):
@@ -185,7 +186,7 @@ def test_a_token_that_goes_away_is_told_and_nothing_is_recorded(
     key = issuer.authority.key
     assert isinstance(key, TokenKey)
     key.close()
-    with pytest.raises(ConfigError, match=f"the token '{token.name}'"):
+    with pytest.raises(TokenUnavailable, match=f"the token '{token.name}'"):
         client(issuer, "alice")
     assert list(issuer.register.all()) == []
     assert issuer.audit() == []

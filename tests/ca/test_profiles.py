@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from bothways.ca.errors import NamesRefused
 from bothways.ca.profiles import (
     Constraints,
     Holder,
@@ -17,7 +18,6 @@ from bothways.ca.profiles import (
     name_constraints,
     subject,
 )
-from bothways.errors import ConfigError
 
 BAD_NAMES = [
     ("dns", "no spaces.example", "no DNS name"),
@@ -61,7 +61,7 @@ BAD_NAMES = [
 @pytest.mark.parametrize(("kind", "name", "problem"), BAD_NAMES)
 def test_a_name_that_is_none_is_refused_and_told(kind: str, name: str, problem: str) -> None:
     names = {kind: name if kind == "common_name" else (name,)}
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(NamesRefused, match=problem):
         check_holder(Profile.CLIENT, Holder(**names))  # type: ignore[arg-type]
 
 
@@ -75,7 +75,7 @@ def test_a_uri_is_kept_as_it_is(uri: str) -> None:
 
 def test_a_spiffe_id_stands_alone_among_the_uris() -> None:
     """X.509-SVID 2: one URI and no more."""
-    with pytest.raises(ConfigError, match="has no other URI"):
+    with pytest.raises(NamesRefused, match="has no other URI"):
         check_holder(Profile.CLIENT, Holder(uri=("spiffe://example/a", "https://a.example")))
     check_holder(Profile.CLIENT, Holder(uri=("https://a.example", "https://b.example")))
 
@@ -86,27 +86,27 @@ def test_a_name_is_given_once_and_no_more_than_a_hundred_are() -> None:
         Holder(ip=("::1", "0:0::1")),
         Holder(email=("a@example.com", "a@example.com")),
     ):
-        with pytest.raises(ConfigError, match="is asked for twice"):
+        with pytest.raises(NamesRefused, match="is asked for twice"):
             alternative_names(twice)
-    with pytest.raises(ConfigError, match="101 names are asked for; at most 100 are given"):
+    with pytest.raises(NamesRefused, match="101 names are asked for; at most 100 are given"):
         alternative_names(Holder(dns=tuple(f"n{i}.example" for i in range(101))))
 
 
 def test_an_authority_has_a_common_name_alone() -> None:
     check_holder(Profile.SUB_CA, Holder("Branch CA"))
     for name in (None, "", "x" * 65, "a\nb"):
-        with pytest.raises(ConfigError, match="an authority's name has 1 to 64 printable"):
+        with pytest.raises(NamesRefused, match="an authority's name has 1 to 64 printable"):
             check_holder(Profile.SUB_CA, Holder(name))
-    with pytest.raises(ConfigError, match="what it may vouch for are its constraints"):
+    with pytest.raises(NamesRefused, match="what it may vouch for are its constraints"):
         check_holder(Profile.SUB_CA, Holder("Branch CA", ("a.example",)))
 
 
 def test_a_server_needs_a_name_that_clients_look_at() -> None:
     """RFC 9525 2: the common name is not one."""
     for profile in (Profile.SERVER, Profile.PEER):
-        with pytest.raises(ConfigError, match="clients do not look at its common name"):
+        with pytest.raises(NamesRefused, match="clients do not look at its common name"):
             check_holder(profile, Holder("www.example.com"))
-    with pytest.raises(ConfigError, match="needs a name"):
+    with pytest.raises(NamesRefused, match="needs a name"):
         check_holder(Profile.CLIENT, Holder())
     check_holder(Profile.CLIENT, Holder("alice"))
 
@@ -154,7 +154,7 @@ def test_constraints_of_every_kind_become_subtrees() -> None:
         x509.IPAddress(ip_network("10.0.0.0/8")),
         x509.RFC822Name("example.org"),
     ]
-    with pytest.raises(ConfigError, match="no network"):
+    with pytest.raises(NamesRefused, match="no network"):
         name_constraints(Constraints(permitted_ip=("10.0.0.1/8",)))
 
 
@@ -171,11 +171,11 @@ def test_constraints_of_every_kind_become_subtrees() -> None:
     ],
 )
 def test_a_constraint_that_bounds_nothing_is_refused(constraints: Constraints) -> None:
-    with pytest.raises(ConfigError, match="bounds no names|is no network|no certificate can say"):
+    with pytest.raises(NamesRefused, match="bounds no names|is no network|no certificate can say"):
         name_constraints(constraints)
 
 
 def test_an_address_of_one_interface_is_in_no_certificate() -> None:
     """Its zone would be left out, and the certificate say less than was asked for (RFC 4007 11)."""
-    with pytest.raises(ConfigError, match="names an interface of one machine"):
+    with pytest.raises(NamesRefused, match="names an interface of one machine"):
         alternative_names(Holder("x", ip=("fe80::1%eth0",)))

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
+from bothways.ca.errors import AuthorityError, NamesRefused, RequestRefused
 from bothways.ca.keys import KeyType, new_key, signature_hash
 from bothways.ca.profiles import Holder, Profile, check_holder
 from bothways.ca.requests import read_request
-from bothways.errors import ConfigError
 from fuzz.mutation import mutants
 
 KEY = new_key(KeyType.P256)
@@ -53,7 +53,7 @@ def test_a_request_whose_signature_proves_nothing_is_refused() -> None:
     data = bytearray(request(NAMES))
     at = bytes(data).index(b"alice")
     data[at] ^= 1
-    with pytest.raises(ConfigError, match="csr: its signature does not prove"):
+    with pytest.raises(RequestRefused, match="csr: its signature does not prove"):
         read_request(bytes(data), "csr")
 
 
@@ -70,7 +70,7 @@ KEYS = [
 
 @pytest.mark.parametrize(("key", "problem"), KEYS)
 def test_a_key_for_which_nothing_is_issued_is_refused(key: object, problem: str) -> None:
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(RequestRefused, match=problem):
         read_request(request(key=key), "csr")
 
 
@@ -91,13 +91,13 @@ WISHES: list[tuple[list[x509.GeneralName], tuple[str, ...], str]] = [
 def test_wishes_that_no_profile_grants_are_refused(
     names: list[x509.GeneralName], common: tuple[str, ...], problem: str
 ) -> None:
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(RequestRefused, match=problem):
         read_request(request(names, common), "csr")
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(100), b"-----BEGIN NOTHING-----\n", b"0" * 70_000])
 def test_what_is_no_request_is_told(data: bytes) -> None:
-    with pytest.raises(ConfigError, match=r"csr: is (no request|larger)"):
+    with pytest.raises(RequestRefused, match=r"csr: is (no request|larger)"):
         read_request(data, "csr")
 
 
@@ -111,7 +111,7 @@ def test_a_key_of_every_type_that_is_made_here_is_certified_from_a_request(key_t
 
 def test_an_rsa_key_with_a_small_exponent_is_refused() -> None:
     key = rsa.generate_private_key(public_exponent=3, key_size=2048)
-    with pytest.raises(ConfigError, match="an exponent below 65537"):
+    with pytest.raises(RequestRefused, match="an exponent below 65537"):
         read_request(request(key=key), "csr")
 
 
@@ -143,7 +143,7 @@ def test_a_hostile_name_is_read_and_then_certified_by_no_profile(
     names: list[x509.GeneralName], common: tuple[str, ...], problem: str
 ) -> None:
     holder = read_request(request(names, common), "csr")[1]
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(NamesRefused, match=problem):
         check_holder(Profile.CLIENT, holder)
 
 
@@ -158,7 +158,7 @@ def test_nothing_but_a_clear_error_comes_of_a_mutated_request(full: bool) -> Non
             _, holder = read_request(data, "csr")
             check_holder(Profile.CLIENT, holder)
             read += 1
-        except ConfigError as error:
+        except (NamesRefused, RequestRefused) as error:
             assert str(error).isprintable()
     assert read >= 2
 
@@ -183,7 +183,7 @@ def test_a_request_signed_over_odd_bytes_is_refused_or_says_what_is_certified(
     if not problem:
         check_holder(Profile.CLIENT, read_request(data, "csr")[1])
         return
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(AuthorityError, match=problem):
         check_holder(Profile.CLIENT, read_request(data, "csr")[1])
 
 

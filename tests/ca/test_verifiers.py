@@ -22,7 +22,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from bothways.ca.authority import P12_MLDSA, Authority, Issued
 from bothways.ca.keys import KeyType, new_key
 from bothways.ca.profiles import Holder, Profile
-from bothways.errors import ConfigError
+from bothways.errors import UsageError
 from interop import browser, golang, peers
 from interop.programs import running
 
@@ -266,7 +266,7 @@ def test_nss_takes_pkcs12_in(key_type: KeyType, tmp_path: Path) -> None:
 
 def test_no_pkcs12_is_made_of_an_mldsa_key() -> None:
     issued = authority(KeyType.MLDSA65).issue(Profile.CLIENT, "alice", key_type=KeyType.MLDSA65)
-    with pytest.raises(ConfigError, match=re.escape(P12_MLDSA)):
+    with pytest.raises(UsageError, match=re.escape(P12_MLDSA)):
         issued.pkcs12(b"x")
 
 

@@ -31,13 +31,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 from bothways.ca.authority import Authority, Issued
+from bothways.ca.errors import StoreUnavailable
 from bothways.ca.home.init import Terms
 from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register.register import Register
 from bothways.ca_server.app import service
 from bothways.ca_server.worker import Worker
-from bothways.errors import ConfigError
 from interop import peers
 
 pytestmark = pytest.mark.network
@@ -382,7 +382,7 @@ def test_without_its_register_the_service_says_that_it_is_not_well(
     told: list[str] = []
 
     def gone(*_: object) -> None:
-        raise ConfigError("the store cannot be reached")
+        raise StoreUnavailable("the store cannot be reached")
 
     with serving(service(issuer, told.append)) as url:
         assert read(f"{url}/health")[0] == 200

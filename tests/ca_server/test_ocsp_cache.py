@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from bothways.ca.errors import StoreUnavailable
 from bothways.ca.issuer import Issuer
 from bothways.ca.ocsp import ANSWER_LIFETIME, Answer, Responder
 from bothways.ca.profiles import Holder, Profile
@@ -17,7 +18,6 @@ from bothways.ca.register.register import Register
 from bothways.ca.register.values import Entry
 from bothways.ca_server import ocsp_cache
 from bothways.ca_server.ocsp_cache import FRESH, GRACE, Answers
-from bothways.errors import ConfigError
 from ca.issuers import NOW, Clock, client
 from ca.ocsp_requests import issuer_ids, read, request
 
@@ -165,7 +165,7 @@ def test_without_the_register_what_is_known_goes_for_minutes_and_then_no_answer_
     """RFC 6960 2.3: tryLater."""
 
     def gone(*_: object) -> None:
-        raise ConfigError("the store cannot be reached")
+        raise StoreUnavailable("the store cannot be reached")
 
     alice, bob = client(issuer, "alice"), client(issuer, "bob")
     desk = Desk(issuer)
@@ -178,7 +178,7 @@ def test_without_the_register_what_is_known_goes_for_minutes_and_then_no_answer_
     clock.at += SECOND
     assert desk.answers.answer(data).status == "try_later"
     assert desk.answers.answer(request_without_register(issuer, bob)).status == "try_later"
-    with pytest.raises(ConfigError, match="the store cannot be reached"):
+    with pytest.raises(StoreUnavailable, match="the store cannot be reached"):
         desk.answers.refresh()
     monkeypatch.undo()
     assert desk.answers.answer(data).status == "good"

@@ -11,12 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from bothways.ca.crl_schedule import CRL_LIFETIME
+from bothways.ca.errors import ClockSetBack, StoreUnavailable
 from bothways.ca.issuer import Issuer
 from bothways.ca.register.register import Register
 from bothways.ca.register.values import WHOLE, Series
 from bothways.ca_server import worker as worker_module
 from bothways.ca_server.worker import LISTS_INTERVAL, Worker
-from bothways.errors import ConfigError
 from ca.issuers import DAY, NOW, Clock, client, new_issuer
 from ca.ocsp_requests import request
 
@@ -129,7 +129,7 @@ def test_what_fails_is_told_once_and_tried_again(
     assert made.health().problems == ()
 
     def gone(*_: object) -> None:
-        raise ConfigError("the store cannot be reached")
+        raise StoreUnavailable("the store cannot be reached")
 
     for name in ("log_since", "log_length"):
         monkeypatch.setattr(Register, name, gone)
@@ -158,5 +158,5 @@ def test_what_has_ended_is_a_problem(issuer: Issuer, clock: Clock) -> None:
 def test_a_worker_that_cannot_begin_says_so(issuer: Issuer, clock: Clock) -> None:
     issuer.crl()
     clock.at -= timedelta(minutes=1)
-    with pytest.raises(ConfigError, match="set the clock"):
+    with pytest.raises(ClockSetBack, match="set the clock"):
         keep(issuer)

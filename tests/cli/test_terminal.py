@@ -9,6 +9,7 @@ import pytest
 
 from bothways import ConfigError, InternalError, Truncated, UsageError
 from bothways.cli import terminal
+from bothways.errors import TimedOut
 
 
 def ends_with(what: object) -> click.Command:
@@ -39,7 +40,7 @@ def ends_with(what: object) -> click.Command:
         (InternalError(), 1, f"bothways: {InternalError()}\n"),
         (ConnectionRefusedError(111, "x"), 1, "bothways: connection refused: nothing listens there\n"),
         (TimeoutError("timed out"), 1, "bothways: the connection timed out\n"),
-        (TimeoutError("no connection within 3 seconds"), 1, "bothways: no connection within 3 seconds\n"),
+        (TimedOut("no connection within 3 seconds"), 1, "bothways: no connection within 3 seconds\n"),
         (FileNotFoundError(2, "No such file", "a.pem"), 1, "bothways: a.pem: No such file\n"),
         (OSError("odd"), 1, "bothways: odd\n"),
     ],

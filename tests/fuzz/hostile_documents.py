@@ -26,6 +26,7 @@ from cryptography.x509.oid import AttributeOID, AuthorityInformationAccessOID
 
 from bothways import ConfigError, Credentials, InternalError, TrustStore
 from bothways.ca.authority import Authority
+from bothways.ca.errors import AuthorityError
 from bothways.ca.import_existing import issued_before, read_earlier_list
 from bothways.ca.ocsp import Responder, Unanswerable
 from bothways.ca.requests import read_request
@@ -68,7 +69,7 @@ from tls.handshake.conversations import client_config, credentials_of, server_co
 
 NAMED = "server.example"
 POLICY = x509.ObjectIdentifier("1.2.3")
-KEPT = (EncodingError, ConfigError)
+KEPT = (EncodingError, ConfigError, AuthorityError)
 
 
 def _address(text: str) -> x509.UniformResourceIdentifier:
@@ -296,7 +297,7 @@ def authority() -> Authority:
 
 
 def take_over(data: bytes) -> None:
-    """Documented: ConfigError."""
+    """Documented: ImportRefused, ConfigError."""
     adopted = issued_before(data, authority(), "certificate")
     assert adopted.serial > 0
 
@@ -341,7 +342,9 @@ def run_command(*words: str) -> int:
     """Run a command and return its status; what is no documented end of one is raised."""
     result = CliRunner().invoke(bothways, list(words), standalone_mode=False)
     error = result.exception
-    if error is not None and not isinstance(error, SystemExit | ConfigError | click.ClickException):
+    if error is not None and not isinstance(
+        error, SystemExit | ConfigError | AuthorityError | click.ClickException
+    ):
         raise error
     return result.exit_code
 

@@ -207,8 +207,10 @@ def test_keys_are_opened_with_the_passphrase_that_they_need():
         assert parsing.private_key(data, password) is not None
     with pytest.raises(PassphraseNeeded):
         parsing.private_key(secret)
-    with pytest.raises(WrongPassphrase):
-        parsing.private_key(secret, b"wrong")
+    sealed = key().private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"right"))
+    for locked in (secret, sealed):
+        with pytest.raises(WrongPassphrase):
+            parsing.private_key(locked, b"wrong")
     with pytest.raises(EncodingError) as caught:
         parsing.private_key(plain[:-3])
     assert type(caught.value) is EncodingError

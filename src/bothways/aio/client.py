@@ -12,7 +12,7 @@ from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
-from bothways.errors import TLSError
+from bothways.errors import TimedOut, TLSError
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Observer
 
@@ -125,7 +125,7 @@ async def _established(
     except TimeoutError as late:
         if tls is not None:
             tls.abort()
-        raise TimeoutError(f"no connection within {timeout:g} seconds") from late
+        raise TimedOut(f"no connection within {timeout:g} seconds") from late
     except BaseException as error:
         if tls is not None:
             await _let_go(tls, error)

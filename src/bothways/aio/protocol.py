@@ -14,7 +14,7 @@ from typing import cast
 from bothways.aio.answers import Finder, Found, Signer, answer_to
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
-from bothways.errors import UsageError
+from bothways.errors import TimedOut, UsageError
 from bothways.tls.connection import Connection
 from bothways.tls.driver import LINGER_SECONDS, Answers, Driver
 from bothways.tls.events import Request
@@ -398,7 +398,7 @@ class TLSProtocol(asyncio.Protocol):
             return
         left = self._spoke + self._idle_timeout - self._loop.time()
         if left <= 0:
-            status.failure = TimeoutError(f"nothing was said for {self._idle_timeout:g} seconds")
+            status.failure = TimedOut(f"nothing was said for {self._idle_timeout:g} seconds")
             self.end()
             self.transport.close()
             self._wake()

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.ca import profiles
+from bothways.ca.errors import AuthorityExpired, NotAcceptable
 from bothways.ca.keys import KeyType, PrivateKey, PublicKey, SigningKey, new_key, private_pem
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
 from bothways.ca.token_signing import sign_certificate
-from bothways.errors import ConfigError
+from bothways.errors import UsageError
 from bothways.trust.credentials import Credentials
 from bothways.trust.extensions import extension_of
 
@@ -81,7 +82,7 @@ class Issued:
         """Put key and chain into a PKCS#12 file, as browsers and Java import it."""
         key = self._own_key()
         if isinstance(key, mldsa.MLDSA65PrivateKey):
-            raise ConfigError(P12_MLDSA)
+            raise UsageError(P12_MLDSA)
         return pkcs12.serialize_key_and_certificates(
             name.encode() or None,
             key,
@@ -92,7 +93,7 @@ class Issued:
 
     def _own_key(self) -> PrivateKey:
         if self.key is None:
-            raise ConfigError("the key of this certificate was never here: its holder made it")
+            raise UsageError("the key of this certificate was never here: its holder made it")
         return self.key
 
 
@@ -179,7 +180,7 @@ class Authority:
         """Make a key and a certificate for it.
 
         profile: what it is for. The names are those of `Holder`. lifetime: from `at`, the profile's own if
-        left out, never beyond this authority's. at: the moment of issue if it is not now. Raises ConfigError
+        left out, never beyond this authority's. at: the moment of issue if it is not now. Raises AuthorityError
         for names that cannot be certified.
         """
         holder = Holder(common_name, tuple(dns), tuple(ip), tuple(uri), tuple(email))
@@ -223,7 +224,7 @@ class Authority:
     ) -> x509.Certificate:
         """Sign a leaf certificate for a key that may have been made elsewhere; arguments as for `issue`."""
         if profile is Profile.SUB_CA:
-            raise ConfigError("an authority is made with `intermediate` or `sign_authority`")
+            raise UsageError("an authority is made with `intermediate` or `sign_authority`")
         profiles.check_holder(profile, holder)
         start = at or self.now()
         end = start + (profiles.LIFETIMES[profile] if lifetime is None else lifetime)
@@ -267,7 +268,7 @@ class Authority:
     def _check_room_below(self, path_length: int | None) -> None:
         basic = extension_of(self.certificate, x509.BasicConstraints) or x509.BasicConstraints(True, None)
         if basic.path_length is not None and (path_length is None or path_length >= basic.path_length):
-            raise ConfigError(
+            raise NotAcceptable(
                 f"this authority may have {basic.path_length} authorities below it, "
                 f"so none with a path length of {'any' if path_length is None else path_length}"
             )
@@ -278,7 +279,9 @@ class Authority:
         """Begin a certificate that this authority signs, valid no longer than the authority itself."""
         end = min(end, self.certificate.not_valid_after_utc)
         if end <= start - BACKDATE:
-            raise ConfigError("the certificate would end before it begins: is the authority itself expired?")
+            raise AuthorityExpired(
+                "the certificate would end before it begins: is the authority itself expired?"
+            )
         return (
             _builder(
                 self.certificate.subject, subject, public_key, self.random, start - BACKDATE, end, serial

@@ -10,7 +10,7 @@ from cryptography import x509
 
 from bothways.ca.authority import Authority
 from bothways.ca.token_signing import sign_crl
-from bothways.errors import ConfigError
+from bothways.errors import UsageError
 
 ROOT_CRL_LIFETIME = timedelta(days=5 * 365)
 HOLD = "certificateHold"
@@ -35,10 +35,10 @@ class Revoked(NamedTuple):
 
 
 def check_reason(reason: str) -> str:
-    """Return the reason as RFC 5280 spells it, or raise ConfigError with those that there are."""
+    """Return the reason as RFC 5280 spells it, or raise UsageError with those that there are."""
     known = {name.lower(): name for name in REASONS}
     if reason.lower() not in known:
-        raise ConfigError(f"{reason!r} is no reason; it is one of {', '.join(REASONS)}")
+        raise UsageError(f"{reason!r} is no reason; it is one of {', '.join(REASONS)}")
     return known[reason.lower()]
 
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Authority
 from bothways.ca.crl import build_crl
+from bothways.ca.errors import ClockSetBack, NoBaseCRL
 from bothways.ca.register.transaction import Transaction
 from bothways.ca.register.values import WHOLE, Lists, Published, Series
-from bothways.errors import ConfigError
 
 PARTITION_SIZE = 10_000  # half a megabyte, should all of them be revoked
 CRL_LIFETIME = timedelta(days=7)
@@ -45,12 +45,12 @@ def publish(
 ) -> x509.CertificateRevocationList:
     """Sign the next list of a series and record it; `url` is where lists are found, or empty.
 
-    Raises ConfigError for a clock that went back, and for a delta without a list to amend.
+    Raises ClockSetBack, and NoBaseCRL for a delta without a CRL to amend.
     """
     now = authority.now().replace(microsecond=0)
     last = change.last_update()
     if last is not None and now < last:
-        raise ConfigError(
+        raise ClockSetBack(
             f"the clock says {now:%Y-%m-%d %H:%M}, before the last list was made: set the clock"
         )
     # An entry stays until one list after the end of its certificate (RFC 5280 3.3).
@@ -61,7 +61,7 @@ def publish(
     elif base is not None:
         entries, amended = change.changed(base.number, since, series.partition), base.number
     else:
-        raise ConfigError("there is no list yet for a delta to amend; `bothways ca crl` makes one")
+        raise NoBaseCRL("there is no list yet for a delta to amend; `bothways ca crl` makes one")
     until = min(now + lifetime, authority.certificate.not_valid_after_utc)
     crl = build_crl(
         authority,

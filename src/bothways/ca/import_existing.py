@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Authority, Now, Random, utc_now
 from bothways.ca.crl import REASONS
+from bothways.ca.errors import ImportRefused
 from bothways.ca.home import files as directory
 from bothways.ca.home.init import Terms, settings_of
 from bothways.ca.home.layout import ISSUING, ROOT, identifier_of, own_store, row_of, write_authority
@@ -69,7 +70,7 @@ def read_existing(
     held: SigningKey | None = None,
     now: Now,
 ) -> Existing:
-    """Read an authority from files and see that it can issue; raise ConfigError that says what is wrong.
+    """Read an authority from files and see that it can issue; raise ImportRefused, or ConfigError for its files.
 
     cert: PEM with its chain up to the root, or PKCS#12 with the key too. key: PEM or DER. password: of the key or
     the PKCS#12 file. held: the key where no file has it.
@@ -101,6 +102,8 @@ def _all_certificates(data: bytes, source: str, password: bytes | None) -> list[
 def _opened(data: bytes, source: str, password: bytes | None) -> parsing.Pkcs12:
     try:
         return parsing.pkcs12_contents(data, password)
+    except parsing.PassphraseNeeded as error:
+        raise parsing.PassphraseNeeded(source, error.problem) from None
     except parsing.EncodingError as error:
         raise ConfigError(f"{source}: no PKCS#12 file: {shown(error)}") from None
 
@@ -109,7 +112,7 @@ def _read(der: bytes, source: str) -> x509.Certificate:
     try:
         return parsing.certificate(der)
     except parsing.EncodingError as error:
-        raise ConfigError(f"{source}: a certificate in it cannot be read: {shown(error)}") from None
+        raise ImportRefused(f"{source}: a certificate in it cannot be read: {shown(error)}") from None
 
 
 def _whole(certificate: x509.Certificate, source: str) -> x509.Certificate:
@@ -124,7 +127,7 @@ def _parents(own: Credentials, found: list[x509.Certificate], source: str) -> tu
         return between
     root = next((each for each in found if each.subject == top.issuer and each.issuer == each.subject), None)
     if root is None:
-        raise ConfigError(
+        raise ImportRefused(
             f"{source}: the root {parsing.name_text(top.issuer)!a} is missing; put its certificate into this file too"
         )
     return (*between, root)
@@ -133,16 +136,16 @@ def _parents(own: Credentials, found: list[x509.Certificate], source: str) -> tu
 def _check_is_authority(certificate: x509.Certificate, source: str) -> None:
     basic = extension_of(certificate, x509.BasicConstraints)
     if basic is None:
-        raise ConfigError(f"{source}: is no authority's certificate: it has no basicConstraints")
+        raise ImportRefused(f"{source}: is no authority's certificate: it has no basicConstraints")
     if not basic.ca:
-        raise ConfigError(f"{source}: is no authority's certificate: its basicConstraints say so")
+        raise ImportRefused(f"{source}: is no authority's certificate: its basicConstraints say so")
     usage = extension_of(certificate, x509.KeyUsage)
     if usage is None:
         return
     missing = [name for name in ("key_cert_sign", "crl_sign") if not getattr(usage, name)]
     if missing:
         words = {"key_cert_sign": "keyCertSign", "crl_sign": "cRLSign"}
-        raise ConfigError(
+        raise ImportRefused(
             f"{source}: its key may not be used for {words[missing[0]]}, without which it cannot go on"
         )
 
@@ -156,11 +159,11 @@ def _check_issues(existing: Existing, source: str, now: Now) -> None:
     anchors = TrustStore.from_certificates([authority.root])
     verdict = verify(chain, anchors, purpose=None, name=None, at=now())
     if isinstance(verdict, Refused):
-        raise ConfigError(f"{source}: nobody would accept what it issues: {verdict.reasons[0]}")
+        raise ImportRefused(f"{source}: nobody would accept what it issues: {verdict.reasons[0]}")
 
 
 def read_issued(data: bytes, source: str, authority: Authority) -> Iterator[Adopted]:
-    """Read certificates in PEM or DER that an authority issued before; ConfigError for any that is not its own.
+    """Read certificates in PEM or DER that an authority issued before; ImportRefused for any that is not its own.
 
     Its own certificate and those above it are passed over: holders keep them in one file with theirs.
     """
@@ -177,9 +180,9 @@ def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
         certificate = parsed.x509
         names = names_of(parsed)
     except ValueError as error:
-        raise ConfigError(f"{source}: cannot be read: {shown(error)}") from None
+        raise ImportRefused(f"{source}: cannot be read: {shown(error)}") from None
     if not parsing.is_issued_directly_by(certificate, authority.certificate):
-        raise ConfigError(f"{source}: was not issued by this authority")
+        raise ImportRefused(f"{source}: was not issued by this authority")
     profile = profile_of(certificate)
     serial = serial_number(parsed)
     _check_serial(serial, source)
@@ -189,7 +192,7 @@ def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
 
 def _check_serial(serial: int, source: str) -> None:
     if serial not in SERIALS:
-        raise ConfigError(f"{source}: has the serial number {serial:x}; it takes those of 1 to 20 bytes")
+        raise ImportRefused(f"{source}: has the serial number {serial:x}; it takes those of 1 to 20 bytes")
 
 
 def profile_of(certificate: x509.Certificate) -> str:
@@ -205,23 +208,23 @@ def profile_of(certificate: x509.Certificate) -> str:
 
 
 def read_earlier_list(data: bytes, source: str, authority: Authority) -> EarlierList:
-    """Read a revocation list, PEM or DER, that an authority published before; ConfigError if it is not its own."""
+    """Read a revocation list, PEM or DER, that an authority published before; ImportRefused if it is not its own."""
     try:
         return _read_list(data, source, authority)
     except parsing.EncodingError as error:
-        raise ConfigError(f"{source}: is no revocation list that can be read: {shown(error)}") from None
+        raise ImportRefused(f"{source}: is no revocation list that can be read: {shown(error)}") from None
 
 
 def _read_list(data: bytes, source: str, authority: Authority) -> EarlierList:
     crl = parsing.crl(data)
     if not parsing.is_crl_signed_by(crl, authority.certificate):
-        raise ConfigError(f"{source}: this list was not signed by this authority")
+        raise ImportRefused(f"{source}: this list was not signed by this authority")
     for kind, words in (
         (x509.DeltaCRLIndicator, "is a delta list; the full one is needed"),
         (x509.IssuingDistributionPoint, "is a part of a list, or about others' certificates"),
     ):
         if extension_of(crl, kind) is not None:
-            raise ConfigError(f"{source}: {words}")
+            raise ImportRefused(f"{source}: {words}")
     number = extension_of(crl, x509.CRLNumber)
     end = authority.certificate.not_valid_after_utc
     revoked = tuple(_revoked(each, crl.last_update_utc, end, source) for each in parsing.revoked_in(crl))
@@ -259,7 +262,7 @@ def take_over(
     """Put an authority that exists into a directory and a register of its own, where `Issuer.open` finds it.
 
     terms: of them `store`, `url`, and `key_uri` where a token holds the key. passphrase: seals the key here. after:
-    the number of the last list that was published elsewhere. Raises ConfigError, and leaves nothing behind.
+    the number of the last list that was published elsewhere. Raises AuthorityError, and leaves nothing behind.
     """
     authority = Authority(existing.certificate, existing.key, existing.parents, now=now, random=random)
     with directory.new_directory(path) as draft:

@@ -21,6 +21,15 @@ from bothways.ca import profiles
 from bothways.ca.authority import BACKDATE, Authority, Issued, Now, Random, new_serial, utc_now
 from bothways.ca.crl import HOLD, check_reason
 from bothways.ca.crl_schedule import due, lifetime_of, list_address, publish
+from bothways.ca.errors import (
+    AlreadyRevoked,
+    ClockSetBack,
+    NotAcceptable,
+    NotIssuedHere,
+    NotOnHold,
+    NotRenewable,
+    RegisterUnusable,
+)
 from bothways.ca.home import files as directory
 from bothways.ca.home import layout
 from bothways.ca.home.init import Terms, found
@@ -32,7 +41,6 @@ from bothways.ca.register.register import Register
 from bothways.ca.register.transaction import Transaction
 from bothways.ca.register.values import WHOLE, Entry, Series
 from bothways.ca.requests import read_request
-from bothways.errors import ConfigError
 from bothways.trust import parsing
 from bothways.trust.anchors import TrustStore
 from bothways.trust.extensions import extension_of
@@ -108,7 +116,10 @@ class Issuer:
         now: Now = utc_now,
         random: Random = os.urandom,
     ) -> Issuer:
-        """Open an authority's directory for issuing. Raises ConfigError, as for a wrong passphrase or PIN."""
+        """Open an authority's directory for issuing.
+
+        Raises AuthorityError for what is missing or damaged, PassphraseNeeded and WrongPassphrase for its key.
+        """
         settings = directory.read_settings(path)
         authority = authority_at(path, settings, passphrase, pin=pin, now=now, random=random)
         try:
@@ -178,11 +189,11 @@ class Issuer:
         entry = self._known(serial)
         now = self.authority.now()
         if entry.revoked_at is not None:
-            raise ConfigError(f"{entry.name}: was revoked on {entry.revoked_at:%Y-%m-%d}; issue another one")
+            raise NotRenewable(f"{entry.name}: was revoked on {entry.revoked_at:%Y-%m-%d}; issue another one")
         if entry.not_after < now:
-            raise ConfigError(f"{entry.name}: ended on {entry.not_after:%Y-%m-%d}; issue another one")
+            raise NotRenewable(f"{entry.name}: ended on {entry.not_after:%Y-%m-%d}; issue another one")
         if not entry.certificate or entry.profile not in PROFILES:
-            raise ConfigError(
+            raise NotRenewable(
                 f"{entry.name or f'{serial:x}'}: was issued elsewhere, by no profile of here; issue another one"
             )
         old = _recorded_certificate(entry.certificate, entry.name)
@@ -207,9 +218,9 @@ class Issuer:
         def revoke(change: Transaction) -> None:
             known, before = change.revocation(serial)
             if not known:
-                raise ConfigError(f"no certificate with the serial number {serial:x} was issued here")
+                raise NotIssuedHere(f"no certificate with the serial number {serial:x} was issued here")
             if before is not None and (before != HOLD or reason == HOLD):
-                raise ConfigError(f"the certificate {serial:x} is revoked already, for {before}")
+                raise AlreadyRevoked(f"the certificate {serial:x} is revoked already, for {before}")
             change.revoke(serial, reason)
 
         self._change(revoke)
@@ -220,10 +231,10 @@ class Issuer:
         def release(change: Transaction) -> None:
             known, before = change.revocation(serial)
             if not known:
-                raise ConfigError(f"no certificate with the serial number {serial:x} was issued here")
+                raise NotIssuedHere(f"no certificate with the serial number {serial:x} was issued here")
             if before != HOLD:
                 state = f"revoked for {before}, which is for good" if before else "not revoked"
-                raise ConfigError(f"the certificate {serial:x} is {state}; only a hold can be released")
+                raise NotOnHold(f"the certificate {serial:x} is {state}; only a hold can be released")
             change.release(serial)
 
         self._change(release)
@@ -259,7 +270,7 @@ class Issuer:
     def _known(self, serial: int) -> Entry:
         entry = self.register.find(serial)
         if entry is None:
-            raise ConfigError(f"no certificate with the serial number {serial:x} was issued here")
+            raise NotIssuedHere(f"no certificate with the serial number {serial:x} was issued here")
         return entry
 
     def _change(self, work: Callable[[Transaction], T]) -> T:
@@ -267,7 +278,7 @@ class Issuer:
         now = self.authority.now()
         began = self.authority.certificate.not_valid_before_utc
         if now < began:
-            raise ConfigError(
+            raise ClockSetBack(
                 f"the clock says {now:%Y-%m-%d %H:%M}, and this authority began on {began:%Y-%m-%d %H:%M}: "
                 "set the clock"
             )
@@ -315,14 +326,14 @@ class Issuer:
                 key_usage=usage,
             )
             if isinstance(verdict, Refused):
-                raise ConfigError(f"nothing was issued, since nobody would accept it: {verdict.reasons[0]}")
+                raise NotAcceptable(f"nothing was issued, since nobody would accept it: {verdict.reasons[0]}")
 
 
 def _recorded_certificate(der: bytes, name: str) -> x509.Certificate:
     try:
         return parsing.certificate(der)
     except parsing.EncodingError as error:
-        raise ConfigError(f"{name}: its certificate in the register cannot be read: {error}") from None
+        raise RegisterUnusable(f"{name}: its certificate in the register cannot be read: {error}") from None
 
 
 def _delegation(certificate: x509.Certificate) -> Delegation:
@@ -347,4 +358,4 @@ def _certifiable(key: object) -> PublicKey:
         return key
     if isinstance(key, mldsa.MLDSA65PublicKey):
         return key
-    raise ConfigError("the old certificate's key is of a kind that is not certified again")
+    raise NotRenewable("the old certificate's key is of a kind that is not certified again")

@@ -18,9 +18,9 @@ from cryptography.x509 import ocsp
 
 from bothways.ca.authority import Issued, Now
 from bothways.ca.crl import REASONS
+from bothways.ca.errors import AuthorityError
 from bothways.ca.keys import PrivateKey, signature_hash
 from bothways.ca.register.values import Entry
-from bothways.errors import ConfigError
 from bothways.trust import parsing
 from bothways.trust.der import BIT_STRING, SEQUENCE, expect_element
 from bothways.trust.extensions import extensions_of
@@ -137,12 +137,12 @@ class Responder:
             return signer
         try:
             issued = self._new_signer()
-        except ConfigError:
+        except AuthorityError:
             if signer is None or now + ANSWER_LIFETIME > signer[0].not_valid_after_utc:
                 raise
             return signer
         if issued.key is None:
-            raise ConfigError("an OCSP signer was given without its key")
+            raise AuthorityError("an OCSP signer was given without its key")
         self._signer = issued.certificate, issued.key
         return self._signer
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import Hash
 
+from bothways.ca.errors import FileUnusable, PinNeeded, PinWrong, TokenUnavailable
 from bothways.ca.keys import HeldKey, KeyType, PublicKey, signature_hash
 from bothways.errors import ConfigError
 from bothways.trust import parsing
@@ -97,7 +98,7 @@ class TokenKey(HeldKey):
         return self._public
 
     def sign(self, data: bytes) -> bytes:
-        """Sign data with the hash that belongs to the key; raises ConfigError if the token refuses."""
+        """Sign data with the hash that belongs to the key; raises TokenUnavailable if the token refuses."""
         from pkcs11 import Mechanism
 
         with _told(self._words), self._alone:
@@ -115,10 +116,10 @@ class TokenKey(HeldKey):
 
 
 def find_key(uri: KeyURI, pin: str | None) -> TokenKey:
-    """Open the key at an address, or raise ConfigError. pin: of the token, unless the address names a file."""
+    """Open the key at an address, or raise TokenUnavailable. pin: of the token, unless the address names a file."""
     found = _open(uri, pin, make=None)
     if found is None:
-        raise ConfigError(f"the token {uri.token!a}: has no private key {_object(uri)}")
+        raise TokenUnavailable(f"the token {uri.token!a}: has no private key {_object(uri)}")
     return found
 
 
@@ -133,7 +134,7 @@ def find_or_make_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> TokenKe
         raise ConfigError("the key's address must say object=NAME where a key is to be made")
     made = _open(uri, pin, make=key_type)
     if made is None:
-        raise ConfigError(f"the token {uri.token!a}: made a key that it does not find")
+        raise TokenUnavailable(f"the token {uri.token!a}: made a key that it does not find")
     return made
 
 
@@ -158,7 +159,9 @@ def _token(uri: KeyURI) -> Any:
     try:
         import pkcs11
     except ModuleNotFoundError:
-        raise ConfigError("keys in hardware need python-pkcs11: pip install 'bothways[pkcs11]'") from None
+        raise TokenUnavailable(
+            "keys in hardware need python-pkcs11: pip install 'bothways[pkcs11]'"
+        ) from None
     module = uri.module or os.environ.get(MODULE, "")
     if not module:
         raise ConfigError(
@@ -174,9 +177,9 @@ def _pin(uri: KeyURI, pin: str | None) -> str:
             return Path(uri.pin_file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
         except (OSError, UnicodeError) as error:
             words = getattr(error, "strerror", None) or "is no text"
-            raise ConfigError(f"{uri.pin_file}: the PIN cannot be read: {words}") from None
+            raise FileUnusable(f"{uri.pin_file}: the PIN cannot be read: {words}") from None
     if not pin:
-        raise ConfigError(f"the token {uri.token!a} needs its PIN, which was not given")
+        raise PinNeeded(f"the token {uri.token!a} needs its PIN, which was not given")
     return pin
 
 
@@ -213,7 +216,7 @@ def _found(session: Any, uri: KeyURI) -> tuple[Any, PublicKey] | None:
     encode = encode_rsa_public_key if private.key_type == KeyType.RSA else encode_ec_public_key
     key = parsing.public_key(encode(public))
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise ConfigError(f"the token {uri.token!a}: the key {_object(uri)} is neither ECDSA nor RSA")
+        raise TokenUnavailable(f"the token {uri.token!a}: the key {_object(uri)} is neither ECDSA nor RSA")
     return private, key
 
 
@@ -224,7 +227,7 @@ def _object(uri: KeyURI) -> str:
 def _hashed(data: bytes, key: PublicKey) -> bytes:
     algorithm = signature_hash(key)
     if algorithm is None:
-        raise ConfigError("a token signs with ECDSA and RSA alone")
+        raise TokenUnavailable("a token signs with ECDSA and RSA alone")
     digest = Hash(algorithm)
     digest.update(data)
     return digest.finalize()
@@ -248,15 +251,18 @@ def _raw(path: str, name: str) -> str:
 
 @contextmanager
 def _told(words: str) -> Iterator[None]:
-    """Turn what a driver says into a ConfigError that names the token; a PIN is in none of them."""
+    """Turn what a driver says into a TokenUnavailable that names the token; a PIN is in none of them."""
     try:
         yield
     except RuntimeError as error:
         if type(error).__module__.partition(".")[0] != "pkcs11":
             raise
-        raise ConfigError(
-            f"{words}: {_REASONS.get(type(error).__name__) or str(error) or type(error).__name__}"
-        ) from None
+        kind = type(error).__name__
+        reason = _REASONS.get(kind) or str(error) or kind
+        raise _KINDS.get(kind, TokenUnavailable)(f"{words}: {reason}") from None
+
+
+_KINDS = {"PinIncorrect": PinWrong, "PinLocked": PinWrong, "PinLenRange": PinWrong}
 
 
 _REASONS = {

@@ -18,8 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from bothways.ca.errors import NamesRefused
 from bothways.ca.keys import PublicKey
-from bothways.errors import ConfigError
 from bothways.trust.extensions import extension_of
 from bothways.trust.general_names import is_dns_name, lower_ascii
 
@@ -126,19 +126,19 @@ _SPIFFE = re.compile(r"spiffe://[a-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 
 
 def check_holder(profile: Profile, holder: Holder) -> None:
-    """Raise ConfigError for names that cannot be put into a certificate of that profile."""
+    """Raise NamesRefused for names that cannot be put into a certificate of that profile."""
     if profile is Profile.SUB_CA:
         _check_authority(holder)
         return
     if profile in (Profile.SERVER, Profile.PEER) and not (holder.dns or holder.ip or holder.uri):
-        raise ConfigError(
+        raise NamesRefused(
             f"a {profile.value} certificate needs a DNS name, an IP address or a URI: "
             "clients do not look at its common name"
         )
     if not (holder.common_name or holder.dns or holder.ip or holder.uri or holder.email):
-        raise ConfigError(f"a {profile.value} certificate needs a name")
+        raise NamesRefused(f"a {profile.value} certificate needs a name")
     if len(holder.uri) > 1 and any(uri.startswith("spiffe:") for uri in holder.uri):
-        raise ConfigError("a certificate with a SPIFFE ID has no other URI")  # X.509-SVID 2
+        raise NamesRefused("a certificate with a SPIFFE ID has no other URI")  # X.509-SVID 2
     alternative_names(holder)
     subject(holder)
 
@@ -146,7 +146,7 @@ def check_holder(profile: Profile, holder: Holder) -> None:
 def authority_name(name: str | None) -> x509.Name:
     """Make the name of an authority: a common name alone."""
     if not name or len(name) > COMMON_NAME_LIMIT or not name.isprintable():
-        raise ConfigError(f"an authority's name has 1 to {COMMON_NAME_LIMIT} printable characters")
+        raise NamesRefused(f"an authority's name has 1 to {COMMON_NAME_LIMIT} printable characters")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
@@ -155,17 +155,17 @@ def subject(holder: Holder) -> x509.Name:
     others = (*holder.dns, *holder.email, *holder.ip, *holder.uri)
     text = holder.common_name or next((name for name in others if len(name) <= COMMON_NAME_LIMIT), "")
     if len(text) > COMMON_NAME_LIMIT:
-        raise ConfigError(f"the common name is {len(text)} characters long; at most {COMMON_NAME_LIMIT} fit")
+        raise NamesRefused(f"the common name is {len(text)} characters long; at most {COMMON_NAME_LIMIT} fit")
     if not text.isprintable():
-        raise ConfigError(f"the common name {text!a} holds characters that cannot be printed")
+        raise NamesRefused(f"the common name {text!a} holds characters that cannot be printed")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)] if text else [])
 
 
 def alternative_names(holder: Holder) -> list[x509.GeneralName]:
-    """Make the subject alternative names, or raise ConfigError that names the one that is none."""
+    """Make the subject alternative names, or raise NamesRefused that names the one that is none."""
     count = len(holder.dns) + len(holder.ip) + len(holder.uri) + len(holder.email)
     if count > NAME_LIMIT:
-        raise ConfigError(f"{count} names are asked for; at most {NAME_LIMIT} are given")
+        raise NamesRefused(f"{count} names are asked for; at most {NAME_LIMIT} are given")
     names: list[x509.GeneralName] = [
         *(x509.DNSName(_dns(name)) for name in holder.dns),
         *(x509.IPAddress(_ip(name)) for name in holder.ip),
@@ -174,7 +174,7 @@ def alternative_names(holder: Holder) -> list[x509.GeneralName]:
     ]
     twice = next((name for name, times in Counter(names).items() if times > 1), None)
     if twice is not None:
-        raise ConfigError(f"{str(twice.value)!a} is asked for twice")
+        raise NamesRefused(f"{str(twice.value)!a} is asked for twice")
     return names
 
 
@@ -205,7 +205,7 @@ def name_constraints(constraints: Constraints) -> x509.NameConstraints:
     try:
         return x509.NameConstraints(permitted or None, excluded or None)
     except ValueError as error:
-        raise ConfigError(f"a constraint that no certificate can say: {error}") from None
+        raise NamesRefused(f"a constraint that no certificate can say: {error}") from None
 
 
 def constraints_of(certificate: x509.Certificate) -> Constraints:
@@ -253,7 +253,7 @@ def _dns(name: str) -> str:
         or lower == "*"
         or (name[:2] == "*." and "." not in name[2:])
     ):
-        raise ConfigError(
+        raise NamesRefused(
             f"{name!a} is no DNS name; other scripts are written as A-labels (xn--...), "
             "a wildcard as the whole first label of three or more"
         )
@@ -264,9 +264,9 @@ def _ip(name: str) -> IPv4Address | IPv6Address:
     try:
         address = ip_address(name)
     except ValueError:
-        raise ConfigError(f"{name!a} is no IP address") from None
+        raise NamesRefused(f"{name!a} is no IP address") from None
     if "%" in name:
-        raise ConfigError(f"{name!a} names an interface of one machine, which no certificate can say")
+        raise NamesRefused(f"{name!a} names an interface of one machine, which no certificate can say")
     return address
 
 
@@ -274,7 +274,7 @@ def _named(kind: Callable[[str], x509.GeneralName], name: str) -> x509.GeneralNa
     try:
         return kind(name)
     except ValueError:
-        raise ConfigError(
+        raise NamesRefused(
             f"{name!a} bounds no names; other scripts are written as A-labels (xn--...)"
         ) from None
 
@@ -283,7 +283,7 @@ def _network(name: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(name)
     except ValueError as error:
-        raise ConfigError(f"{name!a} is no network: {error}") from None
+        raise NamesRefused(f"{name!a} is no network: {error}") from None
 
 
 def _uri(name: str) -> str:
@@ -293,12 +293,12 @@ def _uri(name: str) -> str:
     except ValueError:
         parts = urlsplit("")
     if not (_URI.fullmatch(name) and (parts.netloc or parts.path)):
-        raise ConfigError(f"{name!a} is no URI")
+        raise NamesRefused(f"{name!a} is no URI")
     if len(name) > URI_LIMIT:
-        raise ConfigError(f"a URI of {len(name)} characters; at most {URI_LIMIT} are given")
+        raise NamesRefused(f"a URI of {len(name)} characters; at most {URI_LIMIT} are given")
     dots = {".", ".."} & set(parts.path.split("/"))
     if parts.scheme == "spiffe" and (not _SPIFFE.fullmatch(name) or dots):
-        raise ConfigError(
+        raise NamesRefused(
             f"{name!a} is no SPIFFE ID: those are spiffe://trust-domain/path in lower-case letters, digits, "
             "dot, hyphen and underscore, in the path of upper case too, without query, fragment, port or user"
         )
@@ -309,9 +309,9 @@ def _email(name: str) -> str:
     local, _, domain = name.rpartition("@")
     sound = local and local.isascii() and local.isprintable() and not set(local) & set(' "(),:;<>@[\\]')
     if not sound or not is_dns_name(lower_ascii(domain)):
-        raise ConfigError(f"{name!a} is no mail address")
+        raise NamesRefused(f"{name!a} is no mail address")
     if len(local) > LOCAL_PART_LIMIT or len(name) > ADDRESS_LIMIT:
-        raise ConfigError(
+        raise NamesRefused(
             f"a mail address of {len(local)} characters before the @ and {len(name)} in all; "
             f"it has at most {LOCAL_PART_LIMIT} and {ADDRESS_LIMIT}"
         )
@@ -321,4 +321,4 @@ def _email(name: str) -> str:
 def _check_authority(holder: Holder) -> None:
     authority_name(holder.common_name)
     if holder.dns or holder.ip or holder.uri or holder.email:
-        raise ConfigError("an authority has a common name alone; what it may vouch for are its constraints")
+        raise NamesRefused("an authority has a common name alone; what it may vouch for are its constraints")

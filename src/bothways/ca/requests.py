@@ -12,9 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.x509.oid import NameOID
 
+from bothways.ca.errors import RequestRefused
 from bothways.ca.keys import PublicKey
 from bothways.ca.profiles import NAME_LIMIT, Holder
-from bothways.errors import ConfigError
 from bothways.trust import parsing
 from bothways.trust.extensions import extension_of
 
@@ -27,17 +27,17 @@ CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 def read_request(data: bytes, source: str) -> tuple[PublicKey, Holder]:
     """Read a request in PEM or DER: the key whose possession it proves, and the names that it asks for.
 
-    source: what to call it in errors. Raises ConfigError for whatever is wrong with it.
+    source: what to call it in errors. Raises RequestRefused for whatever is wrong with it.
     """
     if len(data) > SIZE_LIMIT:
-        raise ConfigError(f"{source}: is larger than {SIZE_LIMIT} bytes, so it is no request")
+        raise RequestRefused(f"{source}: is larger than {SIZE_LIMIT} bytes, so it is no request")
     try:
         request = parsing.signing_request(data)
     except parsing.EncodingError as error:
-        raise ConfigError(f"{source}: is no request that can be read: {error}") from None
+        raise RequestRefused(f"{source}: is no request that can be read: {error}") from None
     key = _usable(request.public_key(), source)
     if not parsing.proves_its_key(request):
-        raise ConfigError(f"{source}: its signature does not prove that the sender holds the key")
+        raise RequestRefused(f"{source}: its signature does not prove that the sender holds the key")
     return key, _holder(request, source)
 
 
@@ -47,17 +47,17 @@ def _usable(key: object, source: str) -> PublicKey:
             return key
         case rsa.RSAPublicKey() if key.key_size in RSA_BITS:
             if key.public_numbers().e < RSA_EXPONENT:
-                raise ConfigError(f"{source}: an RSA key with an exponent below {RSA_EXPONENT}")
+                raise RequestRefused(f"{source}: an RSA key with an exponent below {RSA_EXPONENT}")
             return key
         case ed25519.Ed25519PublicKey() | mldsa.MLDSA65PublicKey():
             return key
         case rsa.RSAPublicKey():
-            raise ConfigError(
+            raise RequestRefused(
                 f"{source}: an RSA key of {key.key_size} bits; it takes "
                 f"{RSA_BITS.start} to {RSA_BITS.stop - 1}"
             )
         case _:
-            raise ConfigError(f"{source}: holds a key of a kind for which no certificate is issued")
+            raise RequestRefused(f"{source}: holds a key of a kind for which no certificate is issued")
 
 
 def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
@@ -65,12 +65,12 @@ def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
     common = [each.value for each in subject if each.oid == NameOID.COMMON_NAME]
     words = [each for each in common if isinstance(each, str)]
     if words != common:
-        raise ConfigError(f"{source}: asks for a common name that is no text")
+        raise RequestRefused(f"{source}: asks for a common name that is no text")
     if len(common) > 1:
-        raise ConfigError(f"{source}: asks for {len(common)} common names; a certificate has one")
+        raise RequestRefused(f"{source}: asks for {len(common)} common names; a certificate has one")
     names = _alternative_names(request)
     if len(names) > NAME_LIMIT:
-        raise ConfigError(f"{source}: asks for {len(names)} names; at most {NAME_LIMIT} are given")
+        raise RequestRefused(f"{source}: asks for {len(names)} names; at most {NAME_LIMIT} are given")
     dns, ip, uri, email = [], [], [], []
     for name in names:
         match name:
@@ -83,7 +83,7 @@ def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
             case x509.RFC822Name():
                 email.append(name.value)
             case _:
-                raise ConfigError(f"{source}: asks for a {type(name).__name__}, which no profile gives")
+                raise RequestRefused(f"{source}: asks for a {type(name).__name__}, which no profile gives")
     return Holder(words[0] if words else None, tuple(dns), tuple(ip), tuple(uri), tuple(email))
 
 

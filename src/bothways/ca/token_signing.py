@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.der import BIT_STRING, SEQUENCE, sequence, tagged
+from bothways.ca.errors import TokenUnavailable
 from bothways.ca.keys import HeldKey, PrivateKey, PublicKey, SigningKey, signature_hash
-from bothways.errors import ConfigError
 from bothways.trust import parsing
 from bothways.trust.der import elements, expect_element
 
@@ -59,9 +59,9 @@ def _check(signature: bytes, signed: bytes, public: PublicKey) -> None:
         elif isinstance(public, rsa.RSAPublicKey) and algorithm is not None:
             public.verify(signature, signed, padding.PKCS1v15(), algorithm)
         else:
-            raise ConfigError("a key that is held elsewhere signs with ECDSA or RSA alone")
+            raise TokenUnavailable("a key that is held elsewhere signs with ECDSA or RSA alone")
     except InvalidSignature:
-        raise ConfigError(
+        raise TokenUnavailable(
             "the signature that the key's holder made does not belong to its public key"
         ) from None
 

@@ -24,12 +24,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from bothways.ca.errors import AuthorityError
 from bothways.ca.issuer import Issuer
 from bothways.ca.ocsp import REQUEST_LIMIT, Answer
 from bothways.ca.register.values import Series
 from bothways.ca_server.metrics import CONTENT_TYPE, Metrics
 from bothways.ca_server.worker import Document, Health, Tell, Worker
-from bothways.errors import ConfigError
 
 OCSP_ANSWER, OCSP_REQUEST = "application/ocsp-response", "application/ocsp-request"
 CRL, CERTIFICATE = "application/pkix-crl", "application/pkix-cert"
@@ -53,7 +53,7 @@ def service(issuer: Issuer, tell: Tell) -> Starlette:
 
     Its paths are those that `--url` writes into certificates: /ocsp, /crl/issuing.crl and those of partitions
     and deltas, /crl/root.crl, /ca/issuing.cer, /ca/root.cer; beside them /health.
-    tell: is given a sentence when what is due cannot be done. Raises ConfigError if nothing can be signed.
+    tell: is given a sentence when what is due cannot be done. Raises AuthorityError if nothing can be signed.
     """
     return applications(issuer, tell).public
 
@@ -75,6 +75,7 @@ def applications(issuer: Issuer, tell: Tell) -> Applications:
 
     public = Starlette(
         lifespan=lifespan,
+        exception_handlers={AuthorityError: _try_later},
         routes=[
             Route("/ocsp", desk.ocsp_post, methods=["POST"]),
             Route("/ocsp/{request:path}", desk.ocsp_get, methods=["GET"]),
@@ -96,6 +97,11 @@ async def _keep(worker: Worker) -> None:
     while True:
         more = await run_in_threadpool(worker.tick)
         await asyncio.sleep(0 if more else TICK)
+
+
+async def _try_later(_request: Request, _error: Exception) -> Response:
+    """What the authority cannot do just now is no fault of who asks."""
+    return PlainTextResponse("try again later\n", 503)
 
 
 async def _metrics_apart(_request: Request) -> Response:
@@ -150,10 +156,7 @@ class _Desk:
             if number is not None and not _PARTITION.fullmatch(number):
                 return self._list(request, None, KEPT)
             series = Series(None if number is None else int(number), delta)
-            try:
-                document = await run_in_threadpool(self._worker.list_, series)
-            except ConfigError:
-                return PlainTextResponse("try again later\n", 503)
+            document = await run_in_threadpool(self._worker.list_, series)
             return self._list(request, document, DELTA_KEPT if delta else KEPT)
 
         return handed_out

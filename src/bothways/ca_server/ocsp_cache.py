@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from cryptography.x509 import ocsp
 
 from bothways.ca.authority import Now
+from bothways.ca.errors import AuthorityError
 from bothways.ca.ocsp import (
     ANSWER_LIFETIME,
     HASHES,
@@ -27,7 +28,6 @@ from bothways.ca.ocsp import (
 from bothways.ca.register.audit_log import CHANGING
 from bothways.ca.register.register import Register
 from bothways.ca.register.values import Entry
-from bothways.errors import ConfigError
 
 LIMIT = 50_000  # answers, some 60 MB
 STEP = 500  # what is signed before others have their turn
@@ -79,13 +79,13 @@ class Answers:
                 return self._find(question) or self._signed(question)
         except Unanswerable as refused:
             return refused.answer
-        except ConfigError:
+        except AuthorityError:
             return refusal(ocsp.OCSPResponseStatus.TRY_LATER)
 
     def refresh(self) -> bool:
         """Sign what will be asked for, a step of it, and whether more is left to do; for one thread, often.
 
-        Raises ConfigError if the register cannot be reached.
+        Raises StoreUnavailable if the register cannot be reached.
         """
         with self._alone:
             self._responder.rotate()
@@ -118,7 +118,7 @@ class Answers:
             return
         try:
             self._follow()
-        except ConfigError:
+        except AuthorityError:
             if self._now() > self._followed + GRACE:
                 raise
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,21 +18,23 @@ CONNECTIONS = 512
 OPERATORS = 16  # connections to the address that is for the operator
 ACCEPTED_AT_ONCE = 64  # so that what a client sent is read before many others come
 BACKLOG = 1024  # connections that wait in the system to be accepted
-SETTINGS: dict[str, Any] = {
-    "log_level": "error",  # what is wrong with a request is its sender's to know, and no line of the log
-    "access_log": False,
-    "proxy_headers": False,
-    "server_header": False,
-    "ws": "none",
-    "timeout_keep_alive": 5,
-    "timeout_graceful_shutdown": 10,
-}
 
 
 def configured(app: ASGIApp, places: Places, client: type[BoundedClient] = BoundedClient) -> uvicorn.Config:
     """Return uvicorn's settings for an application whose connections share `places`."""
     http = cast(type[asyncio.Protocol], partial(client, places=places))
-    return uvicorn.Config(app, http=http, backlog=ACCEPTED_AT_ONCE, **SETTINGS)
+    return uvicorn.Config(
+        app,
+        http=http,
+        backlog=ACCEPTED_AT_ONCE,
+        log_level="error",  # what is wrong with a request is its sender's to know, and no line of the log
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=10,
+    )
 
 
 class Server(uvicorn.Server):

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bothways.ca.crl_schedule import kept_fresh
+from bothways.ca.errors import AuthorityError
 from bothways.ca.issuer import Issuer
 from bothways.ca.ocsp import Responder
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register.values import WHOLE, Lists, Series
 from bothways.ca_server.ocsp_cache import Answers
 from bothways.ca_server.published_files import certificates, root_list
-from bothways.errors import ConfigError
 from bothways.trust import parsing
 
 LISTS_INTERVAL = timedelta(seconds=2)  # how long a revocation waits for its list
@@ -48,7 +48,7 @@ class Worker:
     """What one issuer tells the world. `tick` is for one thread, the rest for many."""
 
     def __init__(self, issuer: Issuer, tell: Tell) -> None:
-        """Sign what must be there before anybody asks. Raises ConfigError if that is not to be had."""
+        """Sign what must be there before anybody asks. Raises AuthorityError if that is not to be had."""
         self._issuer = issuer
         self._tell = tell
         self.now = issuer.authority.now
@@ -68,7 +68,7 @@ class Worker:
         self._asked_at: datetime | None = None
         self._looked_at: datetime | None = None
         self.failures = 0
-        self._failed = ""
+        self._failed: type[AuthorityError] | None = None  # of what was told last
         self._renew_lists()
 
     def tick(self) -> bool:
@@ -76,17 +76,17 @@ class Worker:
         try:
             more = self.answers.refresh()
             self._renew_lists()
-        except ConfigError as error:
+        except AuthorityError as error:
             self.failures += 1
-            if str(error) != self._failed:
-                self._failed = str(error)
+            if type(error) is not self._failed:
+                self._failed = type(error)
                 self._tell(f"cannot keep up: {error}")
             return False
-        self._failed = ""
+        self._failed = None
         return more
 
     def list_(self, series: Series) -> Document | None:
-        """The newest list of a series, or None if there is none; raises ConfigError as the register does."""
+        """The newest list of a series, or None if there is none; raises StoreUnavailable as the register does."""
         newest = self._lists.newest.get(series)
         if newest is None or series.partition not in (None, *self._lists.partitions):
             return None
@@ -109,7 +109,7 @@ class Worker:
         now = self.now()
         try:
             self._issuer.register.log_length()
-        except ConfigError:
+        except AuthorityError:
             problems.append("the register cannot be reached")
         until = self._responder.signer_until
         if until is None or until < now:

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from bothways.errors import TimedOut
 from bothways.net.channel import Channel
 
 LOOK_SECONDS = 15.0  # how long a call waits at most before it looks whether the other way is alive
@@ -87,6 +88,4 @@ class Activity:
         if late.errno is not None:
             raise late
         if self.limit is not None and time.monotonic() - self._last >= self.limit:
-            raise TimeoutError(
-                f"the connection timed out: nothing passed for {self.limit:g} seconds"
-            ) from None
+            raise TimedOut(f"the connection timed out: nothing passed for {self.limit:g} seconds") from None

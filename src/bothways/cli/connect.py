@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import threading
-from typing import Any
 
 import click
 
@@ -14,6 +13,7 @@ from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
     ADDRESS,
     FILE,
+    SPOKEN,
     Address,
     Side,
     load_anchors,
@@ -77,16 +77,19 @@ def command(
     Standard input is sent to the server, and what the server sends is written to standard output. At the end of
     the input close_notify is sent; data is read until the server closes.
     """
-    settings: dict[str, Any] = {"versions": (tls,)} if tls is not None else {}
     anchors = load_anchors(ca, profile)
-    settings |= side.settings()
-    supply = staples.supply(settings["credentials"], anchors)
+    own = side.load()
+    supply = staples.supply(own.credentials, anchors)
     config = ClientConfig(
         anchors=anchors,
+        credentials=own.credentials,
+        versions=SPOKEN if tls is None else (tls,),
+        alpn=own.alpn,
+        revocation=own.revocation,
+        insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
         post_handshake_auth=post_handshake,
         insecure_keylog=load_keylog(keylog, as_json=as_json),
-        **settings,
     )
     recorder = Recorder()
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca)

@@ -125,7 +125,7 @@ def _files(
             refuse(f"{option} needs HOST:PORT: without a server there are only files to examine")
     if ca is None and side.cert is None:
         refuse("say what to examine: HOST:PORT, or files by --cert, --key and --ca")
-    credentials = side.settings()["credentials"]
+    credentials = side.load().credentials
     return examine_files(credentials, load_anchors(ca) if ca is not None else None, datetime.now(UTC))
 
 
@@ -145,7 +145,14 @@ def _server(
 ) -> Report:
     if address.port == 0:
         refuse("port 0 is no server's", "say HOST:PORT, as in pay.example:443")
-    config = ClientConfig(anchors=anchors, **side.settings())
+    own = side.load()
+    config = ClientConfig(
+        anchors=anchors,
+        credentials=own.credentials,
+        alpn=own.alpn,
+        revocation=own.revocation,
+        insecure_rsa_key_transport=own.classic,
+    )
     place = Place(address.host, address.port, server_name(name if name is not None else address.host))
     say(f"examining {place} by at most {CONNECTION_LIMIT} connections, one after the other:")
     say(f"  {', '.join(f'{what} ({most})' for what, most in FULL_PLAN.items())}")

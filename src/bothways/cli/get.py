@@ -12,7 +12,16 @@ from typing import Any
 import click
 
 from bothways.cli.http_request import REDIRECTS, Asking, ask, load_http
-from bothways.cli.options import ADDRESS, FILE, Address, Side, load_anchors, profile_option, side_options
+from bothways.cli.options import (
+    ADDRESS,
+    FILE,
+    SPOKEN,
+    Address,
+    Side,
+    load_anchors,
+    profile_option,
+    side_options,
+)
 from bothways.cli.output import Output
 from bothways.cli.terminal import DONE, refuse
 from bothways.diagnosis import Files
@@ -172,9 +181,15 @@ def command(
         return DONE
     http = load_http()
     body = _body(data)
-    settings: dict[str, Any] = {"versions": (tls,)} if tls is not None else {}
-    settings |= side.settings() | {"alpn": http.protocols(body, only)}
-    config = ClientConfig(anchors=load_some_anchors(ca, profile), **settings)
+    own = side.load()
+    config = ClientConfig(
+        anchors=load_some_anchors(ca, profile),
+        credentials=own.credentials,
+        versions=SPOKEN if tls is None else (tls,),
+        alpn=http.protocols(body, only),
+        revocation=own.revocation,
+        insecure_rsa_key_transport=own.classic,
+    )
     named = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
     asking = Asking(config, profile, named, name, dial, timeout, max_size, as_json)
     request = http.Request(verb, location, tuple(each.encoded for each in _with_defaults(headers)), body)

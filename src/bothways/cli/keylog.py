@@ -9,7 +9,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable
-from typing import Any
 
 import click
 
@@ -71,5 +70,5 @@ class _Log:
 
 
 def _warn(text: str, *, as_json: bool) -> None:
-    report: dict[str, Any] = {"warning": text}
+    report: dict[str, object] = {"warning": text}
     say_json(report) if as_json else say(f"warning: {text}")

@@ -13,12 +13,12 @@ import click
 
 from bothways.cli.file_kinds import told_apart
 from bothways.cli.terminal import passphrase, refuse
-from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.parsing import PassphraseNeeded
 from bothways.trust.revocation import PRESETS, Revocation
 from bothways.trust.verdict import PROFILES, Profile
 
@@ -56,6 +56,8 @@ class AddressType(click.ParamType[Address]):
             self.fail(f"{value!a}: this host can be no name and no address", param, ctx)
         return Address(host[1:-1] if bracketed else host, int(port))
 
+
+SPOKEN = ("1.3", "1.2")  # where no version is asked for
 
 ADDRESS = AddressType()
 FILE = click.Path(dir_okay=False)
@@ -100,12 +102,11 @@ def _identity(cert: str, key: str | None, password_file: str | None) -> Credenti
     password = passphrase(password_file, cert) if password_file is not None else None
     try:
         return Credentials.from_files(cert, key, password=password)
-    except ConfigError as error:
-        if password is None and "password" in str(error).lower():
-            password = passphrase(None, key or cert)
-            if password is not None:
-                return Credentials.from_files(cert, key, password=password)
-        raise
+    except PassphraseNeeded:
+        password = passphrase(None, key or cert)
+        if password is None:
+            raise
+        return Credentials.from_files(cert, key, password=password)
 
 
 def load_anchors(path: str, profile: Profile = "private") -> TrustStore:
@@ -158,6 +159,16 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedSide:
+    """What ClientConfig and ServerConfig are given alike. classic: allow RSA key transport."""
+
+    credentials: Credentials | None
+    alpn: tuple[str, ...]
+    revocation: Revocation | None
+    classic: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Side:
     """Our side of a connection, whichever it is: who we are, what we speak, how we judge the peer."""
 
@@ -168,17 +179,13 @@ class Side:
     classic: bool
     sources: Sources
 
-    def settings(self, lists: CRLStore | None = None) -> dict[str, Any]:
-        """What ClientConfig and ServerConfig are given alike; what is wrong with it ends the command.
+    def load(self, lists: CRLStore | None = None) -> LoadedSide:
+        """Read the files; what is wrong with them ends the command.
 
         lists: those of `sources`, where somebody has read them already.
         """
-        return {
-            "credentials": load_identity(self.cert, self.key, self.password_file),
-            "alpn": self.alpn,
-            "revocation": self.sources.load(lists=lists),
-            "insecure_rsa_key_transport": self.classic,
-        }
+        credentials = load_identity(self.cert, self.key, self.password_file)
+        return LoadedSide(credentials, self.alpn, self.sources.load(lists=lists), self.classic)
 
 
 sources_options = gathered(

@@ -7,6 +7,7 @@ import time
 from bothways.cli.activity import Activity
 from bothways.describe.escape import markup
 from bothways.describe.names import every_name, known_as
+from bothways.errors import TimedOut
 from bothways.net.channel import Channel
 from bothways.trust.certificate import subject_of
 
@@ -103,7 +104,7 @@ def _request(channel: Channel, seconds: float) -> bytes | None:
         try:
             data = _received_by(channel, ends)
         except TimeoutError:
-            raise TimeoutError(f"the connection timed out: no request in {seconds:g} seconds") from None
+            raise TimedOut(f"the connection timed out: no request in {seconds:g} seconds") from None
         if not data:
             break
         request += data

@@ -35,7 +35,7 @@ from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
 from bothways.errors import TLSError
 from bothways.net.channel import Channel, wrap
-from bothways.tls.config import ServerConfig
+from bothways.tls.config import ClientAuth, ServerConfig
 from bothways.tls.events import Note
 from bothways.trust.crl_files import CRLFiles
 from bothways.trust.verdict import Outcome
@@ -101,7 +101,7 @@ def command(
     address: Address,
     side: Side,
     client_ca: str | None,
-    client_auth: str | None,
+    client_auth: ClientAuth | None,
     connections: int,
     exempt_loopback: bool,
     handshake_timeout: float,
@@ -121,19 +121,20 @@ def command(
     if (service is None) == (forward is None):
         refuse("say what to serve: exactly one of --echo, --page, --forward HOST:PORT")
     lists = CRLFiles(side.sources.crl)
-    settings = side.settings(lists.store)
-    if client_auth is not None:
-        settings["client_auth"] = client_auth
-    if settings["revocation"] is not None:
-        settings["judge_again"] = "change"
+    own = side.load(lists.store)
     anchors = load_anchors(client_ca) if client_ca is not None else None
-    supply = staples.supply(settings["credentials"], anchors)
+    supply = staples.supply(own.credentials, anchors)
     config = ServerConfig(
         client_anchors=anchors,
+        client_auth=client_auth,
+        credentials=own.credentials or (),
+        alpn=own.alpn,
+        revocation=own.revocation,
+        judge_again="never" if own.revocation is None else "change",
+        insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
         handshake_timeout=handshake_timeout,
         insecure_keylog=load_keylog(keylog),
-        **settings,
     )
     talk = _service(service, forward)
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", client_ca or "CA")

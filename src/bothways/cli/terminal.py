@@ -19,11 +19,20 @@ from typing import NoReturn
 
 import click
 
-from bothways.errors import ConfigError, TLSError, UsageError
+from bothways.ca.errors import AuditFailed, AuthorityError
+from bothways.errors import ConfigError, TimedOut, TLSError, UsageError
 
 DONE, FAILED, MISUSED = 0, 1, 2
 PASSPHRASE_LIMIT = 1024
 LINES_LIMIT, LINE_LIMIT = 40, 600  # of what is said of a peer: lines, and characters in each
+
+# The first kind that an error is of says how the command ends; with any other it has failed.
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (AuditFailed, FAILED),
+    (AuthorityError, MISUSED),
+    (ConfigError, MISUSED),
+    (UsageError, MISUSED),
+)
 
 _one_at_a_time = threading.Lock()
 
@@ -42,15 +51,17 @@ def run(command: click.Command) -> int:
     except click.ClickException as error:
         _tell_misuse(error)
         return MISUSED
-    except (ConfigError, UsageError) as error:
-        complain(str(error))
-        return MISUSED
     except BrokenPipeError:
         output_is_gone()
     except (TLSError, OSError) as error:
         complain(described(error))
-        return FAILED
+        return status_of(error)
     return outcome if isinstance(outcome, int) else DONE
+
+
+def status_of(error: Exception) -> int:
+    """Return the exit status that an error asks for, by its type alone."""
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), FAILED)
 
 
 def say(text: str) -> None:
@@ -152,7 +163,9 @@ def _tell_misuse(error: click.ClickException) -> None:
 def _network_words(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused: nothing listens there"
+    if isinstance(error, TimedOut):
+        return str(error)
     if isinstance(error, TimeoutError):
-        return str(error) if " " in str(error).removeprefix("timed out") else "the connection timed out"
+        return "the connection timed out"
     words = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {words}" if error.filename else words

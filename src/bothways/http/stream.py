@@ -8,6 +8,7 @@ from typing import Any
 
 import httpcore
 
+from bothways.errors import TimedOut
 from bothways.net.channel import Channel
 
 HEAD_LIMIT = 256 * 1024
@@ -25,7 +26,7 @@ class Deadline:
         """Return how long the next wait may take. Raises TimeoutError when all should be over."""
         left = self._ends - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"it was not done within {self._total:g} seconds")
+            raise TimedOut(f"it was not done within {self._total:g} seconds")
         return min(self._wait, left)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from bothways.errors import UsageError
+from bothways.errors import TimedOut, UsageError
 from bothways.net.carrier import carrier_of, deadline_in, left
 from bothways.net.files import open_file
 from bothways.net.pipe import Answering, Pipe
@@ -68,7 +68,7 @@ def connect(
             sock, config, name, timeout=left(deadline), signer=signer, evidence=evidence, observer=observer
         )
     except TimeoutError as late:
-        raise TimeoutError(f"no connection within {timeout:g} seconds") from late
+        raise TimedOut(f"no connection within {timeout:g} seconds") from late
 
 
 def wrap(

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from bothways.errors import TLSError
+from bothways.errors import TimedOut, TLSError
 from bothways.net.carrier import CUT, READ_SIZE, Carrier, deadline_in, left
 from bothways.tls.clock import Clock
 from bothways.tls.driver import LINGER_BYTES, LINGER_SECONDS, Answers, Driver
@@ -76,7 +76,7 @@ class Pipe:
             if self.read(left(soonest)):
                 continue
             if soonest != theirs:
-                raise TimeoutError("the handshake did not finish in time")
+                raise TimedOut("the handshake did not finish in time")
             self._settle(self._driven(self.driver.look))
 
     # -- reading -----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bothways.diagnosis import Explanation, HandshakeFacts, explain
-from bothways.errors import TLSError
+from bothways.errors import TimedOut, TLSError
 from bothways.net.channel import Channel, wrap
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import Peer
@@ -78,7 +78,7 @@ class Server:
         try:
             return self._handshakes.get(timeout=timeout)
         except queue.Empty:
-            raise TimeoutError(f"no connection to port {self.port} within {timeout:g} seconds") from None
+            raise TimedOut(f"no connection to port {self.port} within {timeout:g} seconds") from None
 
     def close(self) -> None:
         """End: nobody is let in any more, and whoever is there is cut off."""

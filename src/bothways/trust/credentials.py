@@ -155,7 +155,7 @@ def _from_pkcs12(data: bytes, source: str, password: Password) -> Credentials:
     except UnsupportedKind as error:
         raise ConfigError(f"{source}: encrypted by a method that is not supported: {shown(error)}") from None
     except (PassphraseNeeded, WrongPassphrase):
-        raise ConfigError(f"{source}: {_password_problem(password)}") from None
+        raise _locked(source, password) from None
     except EncodingError as error:
         raise ConfigError(f"{source}: no PKCS#12 file: {shown(error)}") from None
     if key is None:
@@ -185,7 +185,7 @@ def _private_key(data: bytes, source: str, password: Password) -> PrivateKey:
     except UnsupportedKind as error:
         raise ConfigError(f"{source}: a key of a kind that is not supported: {shown(error)}") from None
     except (PassphraseNeeded, WrongPassphrase):
-        raise ConfigError(f"{source}: {_password_problem(password)}") from None
+        raise _locked(source, password) from None
     except EncodingError as error:
         raise ConfigError(f"{source}: no private key that can be read: {shown(error)}") from None
     return _usable(key, source)
@@ -202,10 +202,10 @@ def _password_bytes(password: Password) -> bytes | None:
     return password if password is None else bytes(password)
 
 
-def _password_problem(password: Password) -> str:
+def _locked(source: str, password: Password) -> ConfigError:
     if password is None:
-        return "it is encrypted, and no password was given"
-    return "the password does not open it, or it is damaged"
+        return PassphraseNeeded(source, "it is encrypted, and no password was given")
+    return WrongPassphrase(source, "the password does not open it, or it is damaged")
 
 
 def _usable(key: object, source: str) -> PrivateKey:

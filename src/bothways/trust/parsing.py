@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
 from cryptography.x509 import ocsp
 
+from bothways.errors import ConfigError
 from bothways.trust import pem
+from bothways.trust.der import OCTET_STRING, SEQUENCE, elements, expect_element
 from bothways.trust.key_derivation import check_key_derivation
 
 T = TypeVar("T")
@@ -68,11 +70,11 @@ class EncodingError(ValueError):
         self.problem = problem
 
 
-class PassphraseNeeded(EncodingError):
+class PassphraseNeeded(EncodingError, ConfigError):
     """A private key or PKCS#12 file is encrypted, and no passphrase was given."""
 
 
-class WrongPassphrase(EncodingError):
+class WrongPassphrase(EncodingError, ConfigError):
     """A private key or PKCS#12 file is not opened by the passphrase, or is damaged."""
 
 
@@ -126,7 +128,7 @@ def _problem_of(error: BaseException) -> str:
         return f"a value that is not known: {error}"
     if isinstance(error, x509.InvalidVersion):
         return f"version {error.parsed_version + 1}, which is none that is known"
-    text = str(error.args[0] if len(error.args) > 1 else error)[:_LONGEST_PROBLEM]
+    text = str(*error.args[:1])[:_LONGEST_PROBLEM]
     for pattern, words in _SAID:
         text = re.sub(pattern, words, text, count=1, flags=re.DOTALL)
     found = _PARSE_ERROR.search(text)
@@ -296,9 +298,18 @@ def private_key(data: bytes, password: bytes | None = None) -> PrivateKeyTypes:
     except EncodingError as error:
         if isinstance(error, PassphraseNeeded | UnsupportedKind):
             raise
-        if (is_pem and b"ENCRYPTED" in data) or "password" in error.problem.lower():
+        if b"ENCRYPTED" in data if is_pem else _is_encrypted_key(data):
             raise WrongPassphrase(error.place, error.problem) from None
         raise
+
+
+def _is_encrypted_key(der: bytes) -> bool:
+    """Whether bytes are an EncryptedPrivateKeyInfo: an algorithm and octets (RFC 5958 3)."""
+    try:
+        start, end = expect_element(der, 0, len(der), SEQUENCE, "key")
+        return [tag for tag, *_ in elements(der, start, end)] == [SEQUENCE, OCTET_STRING]
+    except ValueError:
+        return False
 
 
 def _encrypted_blocks(data: bytes) -> Iterator[bytes]:
@@ -328,10 +339,15 @@ def pkcs12_contents(data: bytes, password: bytes | None) -> Pkcs12:
         key, own, others = attempt("", pkcs12.load_key_and_certificates, data, password)
         return Pkcs12(key, None if own is None else encoded(own), tuple(encoded(each) for each in others))
     except EncodingError as error:
-        if isinstance(error, UnsupportedKind) or not re.search("password|mac", error.problem, re.IGNORECASE):
+        if isinstance(error, UnsupportedKind) or not _is_about_the_password(error):
             raise
         kind = PassphraseNeeded if password is None else WrongPassphrase
         raise kind(error.place, error.problem) from None
+
+
+def _is_about_the_password(error: EncodingError) -> bool:
+    """Whether a PKCS#12 file did not open: `cryptography` tells that from one that is no file by words alone."""
+    return re.search("password|mac", error.problem, re.IGNORECASE) is not None
 
 
 def pkcs7_certificates(data: bytes) -> list[bytes]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bothways.ca.errors import AlreadyExists, FileUnusable
 from bothways.ca.home import files as directory
-from bothways.errors import ConfigError
 
 
 def test_a_new_directory_appears_whole(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_what_goes_wrong_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_file_in_the_way_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "ca").write_text("mine")
-    with pytest.raises(ConfigError, match="nothing was changed"), directory.new_directory(tmp_path / "ca"):
+    with pytest.raises(AlreadyExists, match="nothing was changed"), directory.new_directory(tmp_path / "ca"):
         pass
     assert (tmp_path / "ca").read_text() == "mine"
 
@@ -53,20 +53,20 @@ def test_a_written_file_replaces_another_with_its_own_mode(tmp_path: Path) -> No
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no such file or directory"):
+    with pytest.raises(FileUnusable, match="there is no such file or directory"):
         directory.write(tmp_path / "nowhere" / "key", b"x", directory.PRIVATE)
     (tmp_path / "taken").mkdir()
-    with pytest.raises(ConfigError, match=r"taken: .*nothing was changed there"):
+    with pytest.raises(FileUnusable, match=r"taken: .*nothing was changed there"):
         directory.write(tmp_path / "taken", b"x", directory.PRIVATE)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
-    with pytest.raises(ConfigError, match="there is no such file"):
+    with pytest.raises(FileUnusable, match="there is no such file"):
         directory.read(tmp_path / "absent")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_is_called_so() -> None:
     full = Path("/dev/full")
-    with pytest.raises(ConfigError, match="the disk is full"), directory.told(full):
+    with pytest.raises(FileUnusable, match="the disk is full"), directory.told(full):
         full.write_bytes(b"x")
 
 
@@ -88,15 +88,15 @@ BAD_SETTINGS = [
 @pytest.mark.parametrize(("text", "problem"), BAD_SETTINGS)
 def test_settings_that_are_none_are_told(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / directory.SETTINGS).write_text(text)
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(FileUnusable, match=problem):
         directory.read_settings(tmp_path)
 
 
 def test_a_directory_without_an_authority_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="holds no authority; `bothways ca init"):
+    with pytest.raises(FileUnusable, match="holds no authority; `bothways ca init"):
         directory.read_settings(tmp_path)
     (tmp_path / directory.SETTINGS).mkdir()
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(FileUnusable, match="cannot be read"):
         directory.read_settings(tmp_path)
 
 
@@ -112,12 +112,12 @@ def test_a_link_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
         "pipe": "no file",
     }.items():
         kind = (tmp_path / name).lstat().st_mode
-        with pytest.raises(ConfigError, match=problem):
+        with pytest.raises(FileUnusable, match=problem):
             directory.write(tmp_path / name, b"x", directory.PUBLIC)
         assert (tmp_path / name).lstat().st_mode == kind
-    with pytest.raises(ConfigError, match="no file; nothing was changed there"):
+    with pytest.raises(FileUnusable, match="no file; nothing was changed there"):
         directory.check_place(Path("/dev/null"))
-    with pytest.raises(ConfigError, match="no name of a file"):
+    with pytest.raises(FileUnusable, match="no name of a file"):
         directory.check_place(Path("/"))
     assert (tmp_path / "before").read_text() == "before"
     assert not (tmp_path / "nowhere").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bothways.ca.errors import AlreadyExists
 from bothways.ca.home.layout import root_register_of
 from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Holder, Profile
@@ -16,7 +17,7 @@ from ca.issuers import Clock, new_issuer
 
 def test_a_directory_in_use_is_not_overwritten(issuer: Issuer, clock: Clock) -> None:
     before = {path.name: path.read_bytes() for path in issuer.path.iterdir()}
-    with pytest.raises(ConfigError, match="is there already and not empty"):
+    with pytest.raises(AlreadyExists, match="is there already and not empty"):
         new_issuer(issuer.path, clock)
     assert {path.name: path.read_bytes() for path in issuer.path.iterdir()} == before
 

@@ -11,6 +11,7 @@ import pytest
 from bothways.ca.home.key_encryption import opened, sealed
 from bothways.ca.keys import KeyType, new_key
 from bothways.errors import ConfigError
+from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 from interop import peers
 
 
@@ -20,9 +21,9 @@ def test_a_sealed_key_opens_with_its_passphrase_alone(key_type: KeyType) -> None
     key = new_key(key_type)
     data = sealed(key, "pässphrase".encode(), os.urandom)
     assert opened(data, "pässphrase".encode(), "here").public_key() == key.public_key()
-    with pytest.raises(ConfigError, match="here: does not open with this passphrase"):
+    with pytest.raises(WrongPassphrase, match="here: does not open with this passphrase"):
         opened(data, b"another", "here")
-    with pytest.raises(ConfigError, match="here: is encrypted; its passphrase is needed"):
+    with pytest.raises(PassphraseNeeded, match="here: is encrypted; its passphrase is needed"):
         opened(data, None, "here")
 
 

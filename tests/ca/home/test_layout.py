@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes
 
+from bothways.ca.errors import FileUnusable
 from bothways.ca.home.init import Terms
 from bothways.ca.home.layout import identifier_of, register_of, root_pem, row_of
 from bothways.ca.issuer import Issuer
-from bothways.errors import ConfigError
+from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 from ca.issuers import Clock, client
 
 
@@ -20,9 +21,9 @@ def test_keys_are_private_and_open_with_the_passphrase_alone(tmp_path: Path, clo
     for name in ("root.key", "issuing.key"):
         assert (path / name).stat().st_mode & 0o777 == 0o600
         assert b"ENCRYPTED" in (path / name).read_bytes()
-    with pytest.raises(ConfigError, match=r"issuing\.key: does not open with this passphrase"):
+    with pytest.raises(WrongPassphrase, match=r"issuing\.key: does not open with this passphrase"):
         Issuer.open(path, b"wrong", now=clock)
-    with pytest.raises(ConfigError, match="its passphrase is needed"):
+    with pytest.raises(PassphraseNeeded, match="its passphrase is needed"):
         Issuer.open(path, None, now=clock)
     Issuer.open(path, b"secret", now=clock).close()
 
@@ -37,14 +38,14 @@ def test_the_roots_key_is_not_needed_day_to_day(issuer: Issuer, clock: Clock) ->
 
 def test_another_authoritys_key_is_refused(issuer: Issuer, clock: Clock) -> None:
     (issuer.path / "issuing.key").write_bytes((issuer.path / "root.key").read_bytes())
-    with pytest.raises(ConfigError, match=r"is not the key of issuing\.pem"):
+    with pytest.raises(FileUnusable, match=r"is not the key of issuing\.pem"):
         Issuer.open(issuer.path, None, now=clock)
 
 
 def test_nothing_is_issued_without_the_register(issuer: Issuer, clock: Clock) -> None:
     issuer.close()
     (issuer.path / "register.db").unlink()
-    with pytest.raises(ConfigError, match="nothing is issued without a register"):
+    with pytest.raises(FileUnusable, match="nothing is issued without a register"):
         Issuer.open(issuer.path, None, now=clock)
 
 
@@ -66,14 +67,14 @@ def test_an_authority_is_entered_under_the_digest_of_its_certificate(issuer: Iss
 def test_a_damaged_file_is_named(issuer: Issuer, clock: Clock, content: bytes) -> None:
     """Whatever a disk or a person left of it; nothing is signed meanwhile."""
     (issuer.path / "root-crl.pem").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"root-crl\.pem: is damaged"):
+    with pytest.raises(FileUnusable, match=r"root-crl\.pem: is damaged"):
         issuer.crls_pem()
     assert not issuer.register.lists(clock()).newest
     (issuer.path / "root.pem").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"root\.pem: is damaged"):
+    with pytest.raises(FileUnusable, match=r"root\.pem: is damaged"):
         root_pem(issuer.path)
-    with pytest.raises(ConfigError, match=r"root\.pem: is damaged"):
+    with pytest.raises(FileUnusable, match=r"root\.pem: is damaged"):
         Issuer.open(issuer.path, None, now=clock)
     (issuer.path / "issuing.pem").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"issuing\.pem: is damaged"):
+    with pytest.raises(FileUnusable, match=r"issuing\.pem: is damaged"):
         register_of(issuer.path)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bothways.ca.errors import AuditFailed
 from bothways.ca.register.audit_log import AuditEntry, Head, chained
 from bothways.ca.register.register import Register
 from bothways.errors import ConfigError
@@ -92,21 +93,21 @@ TAMPERED = [
 @pytest.mark.parametrize(("statement", "problem"), TAMPERED)
 def test_what_was_altered_is_named(register: Register, url: str, statement: str, problem: str) -> None:
     execute(url, statement)
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(AuditFailed, match=problem):
         register.check_audit()
 
 
 def test_a_revocation_undone_in_the_register_is_found(register: Register, url: str) -> None:
     revoke(register, 2)
     execute(url, "UPDATE certificates SET revoked_at = NULL, reason = NULL")
-    with pytest.raises(ConfigError, match=f"disagree about the certificate {TWO}"):
+    with pytest.raises(AuditFailed, match=f"disagree about the certificate {TWO}"):
         register.check_audit()
 
 
 def test_entries_are_shown_until_the_broken_one(register: Register, url: str) -> None:
     shown: list[AuditEntry] = []
     execute(url, "UPDATE audit SET actor = 'somebody else' WHERE number = 3")
-    with pytest.raises(ConfigError, match="broken at entry 3"):
+    with pytest.raises(AuditFailed, match="broken at entry 3"):
         register.check_audit(shown.append)
     assert [entry.number for entry in shown] == [1, 2]
 
@@ -132,7 +133,7 @@ def test_a_log_cut_with_its_head_is_whole_in_itself_and_found_by_a_noted_head(
         previous = chained(previous, _fields(entry))
     execute(url, f"UPDATE authorities SET audit_length = 4, audit_hash = '{previous}'")
     assert register.check_audit().number == 4
-    with pytest.raises(ConfigError, match="was cut: it has 4 entries and had 5 before"):
+    with pytest.raises(AuditFailed, match="was cut: it has 4 entries and had 5 before"):
         register.check_audit(noted=noted)
 
 
@@ -142,7 +143,7 @@ def test_a_log_written_anew_is_whole_in_itself_and_found_by_a_noted_head(
     noted = register.check_audit()
     _write_anew(register, url, actor="somebody else")
     assert {entry.actor for entry in register.audit()} == {"somebody else"}
-    with pytest.raises(ConfigError, match=f"is another one: entry 5 had the hash {noted.hash}"):
+    with pytest.raises(AuditFailed, match=f"is another one: entry 5 had the hash {noted.hash}"):
         register.check_audit(noted=noted)
 
 

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from bothways.ca.errors import AuthorityError, OutcomeUnknown, StoreBusy, StoreUnavailable
 from bothways.ca.register import database as stores
 from bothways.ca.register.database import Database, has_password
 from bothways.ca.register.register import Register
@@ -44,7 +45,7 @@ def test_a_store_that_is_none_is_told_without_its_password(tmp_path: Path) -> No
         ("mysql://user:secret@host/x", "'mysql' is neither sqlite nor postgresql"),
         ("postgresql://user:secret@host:port/x", "the store cannot be used"),
     ):
-        with pytest.raises(ConfigError, match=problem) as caught:
+        with pytest.raises((AuthorityError, ConfigError), match=problem) as caught:
             Register.open(bad, A)
         assert "secret" not in str(caught.value)
 
@@ -57,7 +58,7 @@ def test_a_server_out_of_reach_is_told_without_its_password() -> None:
         f"postgresql://user:secret@127.0.0.1:{port}/x",
         f"postgres://user@127.0.0.1:{port}/x?password=secret",
     ):
-        with pytest.raises(ConfigError, match="the store postgresql.*onnection refused") as caught:
+        with pytest.raises(StoreUnavailable, match="the store postgresql.*onnection refused") as caught:
             Register.open(url, A)
         assert "secret" not in str(caught.value)
 
@@ -67,7 +68,7 @@ def test_a_missing_driver_is_told_with_what_to_install(monkeypatch: pytest.Monke
         raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
 
     monkeypatch.setattr(stores, "create_engine", missing)
-    with pytest.raises(ConfigError, match=r"pip install 'bothways\[postgresql\]'"):
+    with pytest.raises(StoreUnavailable, match=r"pip install 'bothways\[postgresql\]'"):
         Register.open("postgresql://localhost/x", A)
 
 
@@ -126,7 +127,7 @@ def _until_somebody_waits(url: str) -> None:
 def test_a_transaction_whose_connection_is_lost_leaves_nothing(postgresql: str) -> None:
     with new_register(postgresql) as register:
         with (
-            pytest.raises(ConfigError, match="the connection was lost and nothing was done"),
+            pytest.raises(StoreUnavailable, match="the connection was lost and nothing was done"),
             register.change("tester", NOW) as change,
         ):
             record_in(change, 1)
@@ -141,7 +142,7 @@ def test_a_connection_lost_at_the_commit_leaves_the_outcome_open_and_says_so(pos
     new_register(postgresql).close()
     store = Database(postgresql)
     with (
-        pytest.raises(ConfigError, match="was lost before the store confirmed; nothing was handed out"),
+        pytest.raises(OutcomeUnknown, match="was lost before the store confirmed; nothing was handed out"),
         store.writing() as connection,
     ):
         connection.exec_driver_sql("UPDATE authorities SET name = 'somebody else'")
@@ -173,7 +174,7 @@ def test_an_issuer_that_hangs_does_not_hold_up_the_others_for_ever(
     with new_register(url) as register, Register.open(url, A) as other:
         with register.change("tester", NOW) as change:
             record_in(change, 1)
-            with pytest.raises(ConfigError, match="is held by another issuer for too long; nothing was done"):
+            with pytest.raises(StoreBusy, match="is held by another issuer for too long; nothing was done"):
                 record(other, 2)
         assert [entry.serial for entry in other.all()] == [1]
 
@@ -208,7 +209,7 @@ def test_a_full_store_is_told_and_keeps_what_it_has(tmp_path: Path) -> None:
         record(register, 1)
     with Register.open(url, A) as register:
         with (
-            pytest.raises(ConfigError, match="database or disk is full"),
+            pytest.raises(StoreUnavailable, match="database or disk is full"),
             register.change("tester", NOW) as change,
         ):
             change._connection.exec_driver_sql("PRAGMA max_page_count = 1")
@@ -223,5 +224,5 @@ def test_a_store_that_is_read_only_is_told(tmp_path: Path) -> None:
     new_register(url).close()
     with closing(sqlite3.connect(tmp_path / "register.db")) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-    with pytest.raises(ConfigError, match="readonly database"):
+    with pytest.raises(StoreUnavailable, match="readonly database"):
         Register.open(f"sqlite:///file:{tmp_path / 'register.db'}?mode=ro&uri=true", A)

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
+from bothways.ca.errors import AlreadyExists, RegisterUnusable
 from bothways.ca.register.register import Register
-from bothways.errors import ConfigError
 from ca.issuers import NOW
 from ca.records import KEY, certificate, new_register, publish, record, revoke
 
@@ -65,13 +65,13 @@ def test_authorities_in_one_store_do_not_mix(register: Register, url: str) -> No
 
 def test_an_authority_is_entered_once(register: Register, url: str) -> None:
     record(register, 7)
-    with pytest.raises(ConfigError, match="has a register of this authority already; nothing was changed"):
+    with pytest.raises(AlreadyExists, match="has a register of this authority already; nothing was changed"):
         new_register(url)
     assert [entry.name for entry in register.all()] == ["alice"]
 
 
 def test_a_register_of_another_authority_is_not_opened(register: Register, url: str) -> None:
-    with pytest.raises(ConfigError, match="does not know this authority: does --store name another one"):
+    with pytest.raises(RegisterUnusable, match="does not know this authority: does --store name another one"):
         Register.open(url, "c" * 64)
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, inspect
 from sqlalchemy.engine import make_url
 
+from bothways.ca.errors import RegisterUnusable
 from bothways.ca.register import schema
 from bothways.ca.register.audit_log import Head
 from bothways.ca.register.register import Register
@@ -152,16 +153,16 @@ def test_a_store_of_another_program_is_left_alone(url: str, later: int) -> None:
     new_register(url).close()
     execute(url, f"UPDATE schema SET version = {later}")
     with pytest.raises(
-        ConfigError, match=f"has version {later} of the register.*{schema.VERSION}: update it"
+        RegisterUnusable, match=f"has version {later} of the register.*{schema.VERSION}: update it"
     ):
         Register.open(url, "a" * 64)
-    with pytest.raises(ConfigError, match="update it"):
+    with pytest.raises(RegisterUnusable, match="update it"):
         new_register(url, "b" * 64)
     assert version(url) == later
 
 
 def test_a_store_without_a_register_is_told(url: str) -> None:
-    with pytest.raises(ConfigError, match="holds no register; does --store name another one?"):
+    with pytest.raises(RegisterUnusable, match="holds no register; does --store name another one?"):
         Register.open(url, "a" * 64)
 
 

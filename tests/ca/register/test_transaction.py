@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from bothways.ca.errors import StoreBusy
 from bothways.ca.register.register import Register
 from bothways.ca.register.transaction import SerialTaken
-from bothways.errors import ConfigError
 from ca.issuers import NOW
 from ca.records import certificate, new_register, publish, record, record_in, revoke
 
@@ -32,7 +32,7 @@ def test_work_that_drew_a_serial_in_use_is_done_again_but_not_for_ever(register:
     drawn = iter([7, 7, 8])
     register.transact("tester", NOW, lambda change: record_in(change, next(drawn), "bob"))
     assert [(entry.serial, entry.name) for entry in register.all()] == [(7, "alice"), (8, "bob")]
-    with pytest.raises(ConfigError, match=r"is in use: is the entropy sound\? \(5 times in a row\)"):
+    with pytest.raises(StoreBusy, match=r"is in use: is the entropy sound\? \(5 times in a row\)"):
         register.transact("tester", NOW, lambda change: record_in(change, 7, "carol"))
     assert [entry.subject for entry in register.audit()] == [f"{7:040x}", f"{8:040x}"]
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from bothways.ca.errors import AuditFailed, FileUnusable
 from bothways.cli.ca import command
-from bothways.errors import ConfigError
+from bothways.cli.terminal import status_of
 from ca.databases import execute
 from ca_commands import ca, client, init, rows
 
@@ -24,10 +25,11 @@ def test_an_altered_audit_log_is_told(folder: Path) -> None:
     assert database.count(b'{"entries": 0,') == 1
     (folder / "ca" / "register.db").write_bytes(database.replace(b'{"entries": 0,', b'{"entries": 9,'))
     result = CliRunner().invoke(command, ["audit", "ca"], standalone_mode=False)
-    assert result.return_value == 1
-    assert "broken at entry 1: it was altered" in result.stderr
+    assert isinstance(result.exception, AuditFailed)
+    assert status_of(result.exception) == 1
+    assert "broken at entry 1: it was altered" in str(result.exception)
     array = CliRunner().invoke(command, ["audit", "ca", "--json"], standalone_mode=False)
-    assert (array.stdout, array.return_value) == ("[]\n", 1)
+    assert (array.stdout, type(array.exception)) == ("[]\n", AuditFailed)
 
 
 def test_the_log_is_shown_with_its_head_which_must_stand_later(folder: Path) -> None:
@@ -41,8 +43,8 @@ def test_the_log_is_shown_with_its_head_which_must_stand_later(folder: Path) -> 
     assert "2 entries" in ca("audit", "ca", "--head", head).stderr
     other = "1:" + "a" * 64
     result = CliRunner().invoke(command, ["audit", "ca", "--head", other], standalone_mode=False)
-    assert result.return_value == 1
-    assert f"is another one: entry 1 had the hash {'a' * 64}" in result.stderr
+    assert isinstance(result.exception, AuditFailed)
+    assert f"is another one: entry 1 had the hash {'a' * 64}" in str(result.exception)
     ca("audit", "ca", "--head", "1", error="is no head of an audit log; write NUMBER:HASH")
 
 
@@ -50,12 +52,12 @@ def test_what_was_altered_of_the_root_is_told_too(folder: Path) -> None:
     init()
     execute(f"sqlite:///{folder / 'ca' / 'register.db'}", "UPDATE audit SET actor = 'x' WHERE action = 'crl'")
     result = CliRunner().invoke(command, ["audit", "ca"], standalone_mode=False)
-    assert result.return_value == 1
-    assert "broken at entry 2" in result.stderr
+    assert isinstance(result.exception, AuditFailed)
+    assert "broken at entry 2" in str(result.exception)
 
 
 def test_a_directory_without_an_authority_is_wrong_use_and_no_altered_log(folder: Path) -> None:
     """Whoever watches the exit status is not alarmed by a wrong path."""
     (folder / "empty").mkdir()
     result = CliRunner().invoke(command, ["audit", "empty", "--json"], standalone_mode=False)
-    assert (type(result.exception), result.stdout) == (ConfigError, "")
+    assert (type(result.exception), result.stdout) == (FileUnusable, "")

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bothways.ca.errors import AlreadyExists, FileUnusable
 from bothways.ca.register.database import has_password
-from bothways.errors import ConfigError
 
 VERSION = 2
 SETTINGS = "authority.json"
@@ -46,7 +46,7 @@ class Settings:
 def new_directory(path: Path) -> Iterator[Path]:
     """Fill a directory beside `path` in the block, and put it in its place at the end; or leave nothing."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ConfigError(f"{path}: is there already and not empty; nothing was changed")
+        raise AlreadyExists(f"{path}: is there already and not empty; nothing was changed")
     with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -67,17 +67,17 @@ def write_settings(directory: Path, settings: Settings) -> None:
 
 
 def read_settings(directory: Path) -> Settings:
-    """Read the settings, or raise ConfigError if this is no authority's directory."""
+    """Read the settings, or raise FileUnusable if this is no authority's directory."""
     try:
         values = json.loads((directory / SETTINGS).read_bytes())
     except FileNotFoundError:
-        raise ConfigError(
+        raise FileUnusable(
             f"{directory}: holds no authority; `bothways ca init {directory}` makes one"
         ) from None
     except OSError as error:
-        raise ConfigError(f"{directory / SETTINGS}: cannot be read: {error.strerror}") from None
+        raise FileUnusable(f"{directory / SETTINGS}: cannot be read: {error.strerror}") from None
     except ValueError:
-        raise ConfigError(f"{directory / SETTINGS}: is not what was written there") from None
+        raise FileUnusable(f"{directory / SETTINGS}: is not what was written there") from None
     return _settings(values, directory)
 
 
@@ -100,34 +100,34 @@ def write(path: Path, data: bytes, mode: int) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Raise ConfigError for what is no place for a file: writing would put one there instead of a device or link."""
+    """Raise FileUnusable for what is no place for a file: writing would put one there instead of a device or link."""
     if not path.name:
-        raise ConfigError(f"{path}: is no name of a file")
+        raise FileUnusable(f"{path}: is no name of a file")
     with told(path):
         linked, taken = path.is_symlink(), path.exists() and not path.is_file()
     if linked:
-        raise ConfigError(f"{path}: is a symbolic link; name the file that it leads to")
+        raise FileUnusable(f"{path}: is a symbolic link; name the file that it leads to")
     if taken:
-        raise ConfigError(f"{path}: is there already and no file; nothing was changed there")
+        raise FileUnusable(f"{path}: is there already and no file; nothing was changed there")
 
 
 def check_writable(directory: Path) -> None:
-    """Raise ConfigError if no file can be made in a directory, before anything is done that needs one."""
+    """Raise FileUnusable if no file can be made in a directory, before anything is done that needs one."""
     try:
         tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
-        raise ConfigError(f"{directory}: nothing can be written there: {error.strerror}") from None
+        raise FileUnusable(f"{directory}: nothing can be written there: {error.strerror}") from None
 
 
 def read(path: Path, limit: int = -1) -> bytes:
-    """Read a file, or its first `limit` bytes; raise ConfigError that names it if it cannot be read."""
+    """Read a file, or its first `limit` bytes; raise FileUnusable that names it if it cannot be read."""
     with told(path), path.open("rb") as file:
         return file.read(limit)
 
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses into a ConfigError that says what to do."""
+    """Turn what the file system refuses into a FileUnusable that says what to do."""
     try:
         yield
     except OSError as error:
@@ -139,18 +139,18 @@ def told(path: Path) -> Iterator[None]:
             errno.ENOENT: "there is no such file or directory",
         }
         reason = words.get(error.errno or 0, error.strerror or str(error))
-        raise ConfigError(f"{path}: {reason}; nothing was changed there") from None
+        raise FileUnusable(f"{path}: {reason}; nothing was changed there") from None
 
 
 def _settings(values: object, directory: Path) -> Settings:
     if not isinstance(values, Mapping) or not isinstance(values.get("version"), int):
-        raise ConfigError(f"{directory / SETTINGS}: is not what was written there")
+        raise FileUnusable(f"{directory / SETTINGS}: is not what was written there")
     if values["version"] > VERSION:
-        raise ConfigError(f"{directory}: was written by a later version of this program; update it")
+        raise FileUnusable(f"{directory}: was written by a later version of this program; update it")
     texts = [values.get("name"), values.get("store"), values.get("url"), values.get("key", "")]
     partition = values.get("partition", 0)  # version 1 had none
     if not all(isinstance(text, str) for text in texts) or not isinstance(partition, int) or partition < 0:
-        raise ConfigError(f"{directory / SETTINGS}: is not what was written there")
+        raise FileUnusable(f"{directory / SETTINGS}: is not what was written there")
     name, store, url, key = texts
     return Settings(name, store, url, partition, key)
 

@@ -59,7 +59,7 @@ def found(
 
     path: a directory that is not there yet, or empty. passphrase: seals both keys; None for none. pin: of the token
     that holds the issuing key, where the terms name one. now and random: the clock and the source of salts and
-    serials. Raises ConfigError, and leaves nothing behind but a key on a token, which is found there the next time.
+    serials. Raises AuthorityError, and leaves nothing behind but a key on a token, which is found there the next time.
     """
     with directory.new_directory(path) as draft, _issuing_key(terms, pin) as key:
         settings = settings_of(terms)

@@ -55,16 +55,17 @@ def sealed(key: PrivateKey, passphrase: bytes | None, random: Random) -> bytes:
 
 
 def opened(data: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
-    """Read a key that `sealed` wrote, or raise ConfigError that tells a wrong passphrase from none."""
+    """Read a key that `sealed` wrote. Raises ConfigError, of it PassphraseNeeded and WrongPassphrase."""
     if passphrase is not None and b"ENCRYPTED" not in data:
         raise ConfigError(f"{source}: is not encrypted, so it needs no passphrase")
     try:
         key = parsing.private_key(data, passphrase)
     except parsing.PassphraseNeeded:
-        raise ConfigError(f"{source}: is encrypted; its passphrase is needed") from None
+        raise parsing.PassphraseNeeded(source, "is encrypted; its passphrase is needed") from None
     except parsing.EncodingError:
-        wrong = "does not open with this passphrase" if passphrase else "holds no private key"
-        raise ConfigError(f"{source}: {wrong}") from None
+        if passphrase:
+            raise parsing.WrongPassphrase(source, "does not open with this passphrase") from None
+        raise ConfigError(f"{source}: holds no private key") from None
     return usable_key(key, source)
 
 

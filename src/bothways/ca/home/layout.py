@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import NO_ADDRESSES, Addresses, Authority, Now, Random, pem
 from bothways.ca.crl_schedule import list_address
+from bothways.ca.errors import FileUnusable
 from bothways.ca.home import files as directory
 from bothways.ca.home.key_encryption import opened, sealed
 from bothways.ca.keys import HeldKey, SigningKey
 from bothways.ca.pkcs11 import KeyURI, find_key
 from bothways.ca.register.register import Register
 from bothways.ca.register.values import WHOLE
-from bothways.errors import ConfigError
 from bothways.trust import parsing
 
 ROOT, ISSUING = "root", "issuing"
@@ -40,7 +40,10 @@ def authority_at(
     now: Now,
     random: Random,
 ) -> Authority:
-    """Read who issues, with the key; raise ConfigError, as for a wrong passphrase or PIN."""
+    """Read who issues, with the key.
+
+    Raises FileUnusable, ConfigError for a key that does not open, and TokenUnavailable for one in hardware.
+    """
     name = _who_issues(path)
     own, *between = _certificates(path / f"{name}.pem")
     parents = tuple(between)
@@ -49,7 +52,7 @@ def authority_at(
     key = _open_key(path, settings, name, passphrase, pin)
     if key.public_key() != own.public_key():
         let_go(key)
-        raise ConfigError(f"{settings.key or f'{path / name}.key'}: is not the key of {name}.pem")
+        raise FileUnusable(f"{settings.key or f'{path / name}.key'}: is not the key of {name}.pem")
     return Authority(own, key, parents, addresses_of(settings.url, ISSUING), now, random)
 
 
@@ -70,7 +73,7 @@ def let_go(key: SigningKey) -> None:
 def open_register(path: Path, settings: directory.Settings, certificate: x509.Certificate) -> Register:
     """Open the register in which an authority is entered."""
     if not settings.store and not (path / "register.db").is_file():
-        raise ConfigError(f"{path / 'register.db'}: is missing, and nothing is issued without a register")
+        raise FileUnusable(f"{path / 'register.db'}: is missing, and nothing is issued without a register")
     return Register.open(settings.store or own_store(path), identifier_of(certificate))
 
 
@@ -100,7 +103,7 @@ def _certificates(path: Path) -> list[x509.Certificate]:
     try:
         return parsing.certificates_from_pem(directory.read(path))
     except parsing.EncodingError:
-        raise ConfigError(f"{path}: is damaged: it holds no certificates in PEM") from None
+        raise FileUnusable(f"{path}: is damaged: it holds no certificates in PEM") from None
 
 
 def root_crl_pem(path: Path) -> bytes | None:
@@ -111,7 +114,7 @@ def root_crl_pem(path: Path) -> bytes | None:
     try:
         return parsing.crl(directory.read(place)).public_bytes(Encoding.PEM)
     except parsing.EncodingError:
-        raise ConfigError(f"{place}: is damaged: it holds no revocation list in PEM") from None
+        raise FileUnusable(f"{place}: is damaged: it holds no revocation list in PEM") from None
 
 
 def _who_issues(path: Path) -> str:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select
 from sqlalchemy.engine import Row as Found
 
+from bothways.ca.errors import AuditFailed
 from bothways.ca.register.database import streamed
 from bothways.ca.register.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS, GENESIS
 from bothways.errors import ConfigError
@@ -75,7 +76,7 @@ def check_audit(connection: Connection, authority: str, visit: Visit | None, not
     """Verify an authority's log and hold the register against it, in the snapshot of one transaction.
 
     visit: is given each entry once its link is checked. noted: a head that must still stand in the log. Returns
-    the head. Raises ConfigError that names the first entry, certificate or list that is wrong.
+    the head. Raises AuditFailed that names the first entry, certificate or list that is wrong.
     """
     head = _check_chain(connection, authority, visit, noted)
     _check_certificates(connection, authority)
@@ -89,10 +90,10 @@ def _check_chain(connection: Connection, authority: str, visit: Visit | None, no
     with streamed(connection, query) as rows:
         for length, row in enumerate(rows, 1):
             if row.number != length or row.hash != chained(previous, row._asdict()):
-                raise ConfigError(f"the audit log is broken at entry {length}: it was altered")
+                raise AuditFailed(f"the audit log is broken at entry {length}: it was altered")
             previous = row.hash
             if noted is not None and noted.number == length and noted.hash != previous:
-                raise ConfigError(f"the audit log is another one: entry {length} had the hash {noted.hash}")
+                raise AuditFailed(f"the audit log is another one: entry {length} had the hash {noted.hash}")
             if visit is not None:
                 visit(_entry(row))
     _check_end(connection, authority, Head(length, previous), noted)
@@ -103,11 +104,11 @@ def _check_end(connection: Connection, authority: str, found: Head, noted: Head 
     query = select(AUTHORITIES.c.audit_length, AUTHORITIES.c.audit_hash).where(AUTHORITIES.c.id == authority)
     written = Head(*connection.execute(query).one())
     if noted is not None and noted.number > found.number:
-        raise ConfigError(
+        raise AuditFailed(
             f"the audit log was cut: it has {found.number} entries and had {noted.number} before"
         )
     if found != written:
-        raise ConfigError(
+        raise AuditFailed(
             f"the audit log was cut: it has {found.number} entries and {written.number} were written"
             if found.number != written.number
             else f"the audit log was altered: entry {found.number} is not the one that was written last"
@@ -139,11 +140,11 @@ def _check_certificates(connection: Connection, authority: str) -> None:
         for logged, row in zip_longest(_logged_states(entries), rows):
             if logged is None or row is None or logged[0] != row.serial:
                 odd = min(each for each in (logged and logged[0], row and row.serial) if each)
-                raise ConfigError(
+                raise AuditFailed(
                     f"register and audit log disagree about the certificate {odd}: one lacks it"
                 )
             if _state(row, logged[1]) != logged[1] or not _ends_as_it_says(row):
-                raise ConfigError(
+                raise AuditFailed(
                     f"register and audit log disagree about the certificate {row.serial}: it was altered"
                 )
 
@@ -215,13 +216,13 @@ def _check_lists(connection: Connection, authority: str) -> None:
         for row in rows:
             number = row.number
             if expected.pop(number, "") not in (None, hashlib.sha256(row.crl).hexdigest()):
-                raise ConfigError(f"register and audit log disagree about list number {number}")
+                raise AuditFailed(f"register and audit log disagree about list number {number}")
     if expected:
-        raise ConfigError(f"register and audit log disagree about list number {min(expected)}")
+        raise AuditFailed(f"register and audit log disagree about list number {min(expected)}")
     query = select(AUTHORITIES.c.crl_number).where(AUTHORITIES.c.id == authority)
     head = connection.execute(query).scalar_one()
     if head < number:
-        raise ConfigError(f"the next list would have number {head + 1}, and number {number} was published")
+        raise AuditFailed(f"the next list would have number {head + 1}, and number {number} was published")
 
 
 def _entry(row: Found[Any]) -> AuditEntry:

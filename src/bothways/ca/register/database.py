@@ -1,7 +1,7 @@
 """Where a register is kept: SQLite for one machine, PostgreSQL by its URL where several issue.
 
 It knows connections, transactions and what goes wrong with them; not what stands in the tables. Whatever a store
-says ends as a ConfigError that names it without its password, or as a `Conflict`, after which the same work may
+says ends as a StoreUnavailable that names it without its password, or as a `Conflict`, after which the same work may
 be tried again.
 """
 
@@ -19,6 +19,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from bothways.ca.errors import OutcomeUnknown, StoreBusy, StoreUnavailable
 from bothways.errors import ConfigError
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ CONNECT_SECONDS = 10
 # What PostgreSQL reports when one of two transactions must give way: serialization failure, deadlock.
 GIVE_WAY = frozenset({"40001", "40P01"})
 LOCK_NOT_AVAILABLE = "55P03"
+PRIMARY_CODE = 0xFF  # of what SQLite reports: above it stands which kind of it
 # One number for all who make or change tables here, so that they do it one after the other.
 SCHEMA_LOCK = 0x626F7468
 
@@ -99,7 +101,7 @@ class Database:
                     return work(connection)
             except Conflict as conflict:
                 if attempt == ATTEMPTS:
-                    raise ConfigError(
+                    raise StoreBusy(
                         f"{self._words}: {conflict} ({ATTEMPTS} times in a row); nothing was done"
                     ) from None
 
@@ -184,17 +186,17 @@ def _prepare_postgresql(connection: DBAPIConnection, _record: ConnectionPoolEntr
 
 @contextmanager
 def _told(words: str) -> Iterator[None]:
-    """Turn what a store says into a ConfigError that names it, or into a Conflict."""
+    """Turn what a store says into a StoreUnavailable that names it, or into a Conflict."""
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{words}: needs {error.name}: pip install 'bothways[postgresql]'") from None
+        raise StoreUnavailable(f"{words}: needs {error.name}: pip install 'bothways[postgresql]'") from None
     except DBAPIError as error:
         if _sqlstate(error) in GIVE_WAY:
             raise Conflict("another transaction was in the way") from None
-        raise ConfigError(f"{words}: {_reason(error)}") from None
+        raise _unavailable(words, error) from None
     except SQLAlchemyError as error:
-        raise ConfigError(f"{words}: cannot be used: {error}") from None
+        raise StoreUnavailable(f"{words}: cannot be used: {error}") from None
 
 
 @contextmanager
@@ -205,17 +207,24 @@ def _commit_told(words: str) -> Iterator[None]:
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
-        raise ConfigError(
+        raise OutcomeUnknown(
             f"{words}: the connection was lost before the store confirmed; nothing was handed out, "
             "and `bothways ca list` and `ca audit` say whether it was recorded"
         ) from None
 
 
-def _reason(error: DBAPIError) -> str:
-    if _sqlstate(error) == LOCK_NOT_AVAILABLE or "database is locked" in str(error.orig):
-        return "is held by another issuer for too long; nothing was done, try again"
-    words = " ".join(str(error.orig).split()) or type(error.orig).__name__
-    return f"{words}; the connection was lost and nothing was done" if error.connection_invalidated else words
+def _unavailable(words: str, error: DBAPIError) -> StoreUnavailable:
+    if _is_locked(error):
+        return StoreBusy(f"{words}: is held by another issuer for too long; nothing was done, try again")
+    reason = " ".join(str(error.orig).split()) or type(error.orig).__name__
+    lost = "; the connection was lost and nothing was done" if error.connection_invalidated else ""
+    return StoreUnavailable(f"{words}: {reason}{lost}")
+
+
+def _is_locked(error: DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode & PRIMARY_CODE == sqlite3.SQLITE_BUSY
+    return _sqlstate(error) == LOCK_NOT_AVAILABLE
 
 
 def _sqlstate(error: DBAPIError) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, func, insert, select
 
+from bothways.ca.errors import AlreadyExists, RegisterUnusable
 from bothways.ca.register.audit_log import CRL, AuditEntry, Head, Visit, check_audit
 from bothways.ca.register.database import Database, streamed
 from bothways.ca.register.schema import (
@@ -37,7 +38,6 @@ from bothways.ca.register.values import (
     serial_text,
     without_bodies,
 )
-from bothways.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Register:
         """Make the tables where they are missing, and enter an authority.
 
         url: of a SQLAlchemy database. authority: the identifier to enter it under. known: it may be there
-        already. Raises ConfigError if the store cannot be used.
+        already. Raises StoreUnavailable if it cannot be used.
         """
         row = {"id": authority, "name": name, "certificate": certificate}
 
@@ -65,7 +65,7 @@ class Register:
             if not _is_known(connection, authority):
                 connection.execute(insert(AUTHORITIES).values(row))
             elif not known:
-                raise ConfigError(
+                raise AlreadyExists(
                     "the store has a register of this authority already; nothing was changed there"
                 )
 
@@ -75,12 +75,12 @@ class Register:
 
     @classmethod
     def open(cls, url: str, authority: str) -> Register:
-        """Open the register of an authority, brought to this version of its tables, or raise ConfigError."""
+        """Open the register of an authority, brought to this version of its tables, or raise RegisterUnusable."""
         with _closed_on_failure(Database(url)) as store:
             bring_up_to_date(store)
             with store.reading() as connection:
                 if not _is_known(connection, authority):
-                    raise ConfigError(
+                    raise RegisterUnusable(
                         "the register does not know this authority: does --store name another one?"
                     )
         return cls(store, authority)
@@ -220,7 +220,7 @@ class Register:
         """Verify the audit log, hold the register against it, and return the log's head.
 
         visit: is given each entry once its link is checked. noted: a head that must still stand in the log.
-        Raises ConfigError that names the first entry, certificate or list that is wrong.
+        Raises AuditFailed that names the first entry, certificate or list that is wrong.
         """
         with self._store.reading() as connection:
             return check_audit(connection, self.authority, visit, noted)

@@ -27,8 +27,8 @@ from sqlalchemy import (
 from sqlalchemy import Column as Col
 from sqlalchemy import Table as Rows
 
+from bothways.ca.errors import RegisterUnusable
 from bothways.ca.register.database import Database
-from bothways.errors import ConfigError
 
 GENESIS = "0" * 64
 
@@ -143,7 +143,7 @@ def make_tables(connection: Connection) -> None:
 
 
 def bring_up_to_date(store: Database) -> None:
-    """Bring a register's tables to this version in one transaction, or raise ConfigError.
+    """Bring a register's tables to this version in one transaction, or raise RegisterUnusable.
 
     Whoever else opens the store at the same time waits and then finds it done.
     """
@@ -156,9 +156,9 @@ def bring_up_to_date(store: Database) -> None:
 def _migrate(connection: Connection) -> None:
     version = _version(connection)
     if version is None:
-        raise ConfigError("the store holds no register; does --store name another one?")
+        raise RegisterUnusable("the store holds no register; does --store name another one?")
     if version not in range(1, VERSION + 1):
-        raise ConfigError(
+        raise RegisterUnusable(
             f"the store has version {version} of the register, and this program knows {VERSION}: update it"
         )
     for step in STEPS[version - 1 :]:

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, se
 from sqlalchemy.exc import IntegrityError
 
 from bothways.ca.crl import REMOVED, Revoked
+from bothways.ca.errors import ImportRefused
 from bothways.ca.register.audit_log import CRL, IMPORT, chained
 from bothways.ca.register.database import Conflict
 from bothways.ca.register.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS, PARTITIONS
@@ -34,7 +35,6 @@ from bothways.ca.register.values import (
     serial_text,
     without_bodies,
 )
-from bothways.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ class Transaction:
     def adopt(self, found: Iterable[Adopted]) -> int:
         """Enter what was issued before, and return how many of it were news.
 
-        A certificate completes what a list said of it, and a list revokes a certificate. Raises ConfigError for
+        A certificate completes what a list said of it, and a list revokes a certificate. Raises ImportRefused for
         two certificates of one serial number.
         """
         news = 0
@@ -169,7 +169,7 @@ class Transaction:
 
     def _complete(self, each: Adopted, certificate: bytes | None, reason: str | None) -> bool:
         if certificate is not None and each.certificate not in (None, certificate):
-            raise ConfigError(
+            raise ImportRefused(
                 f"two certificates have the serial number {each.serial:x}; nothing was imported"
             )
         values: dict[str, object] = {}
@@ -217,7 +217,7 @@ class Transaction:
     def continue_after(self, crl_number: int) -> None:
         """Let the numbers of lists go on above one that was published before this register was."""
         if crl_number not in range(CRL_NUMBERS):
-            raise ConfigError(
+            raise ImportRefused(
                 f"the list number {crl_number} is beyond {CRL_NUMBERS - 1}, after which none fits"
             )
         if crl_number > self._crl_number:

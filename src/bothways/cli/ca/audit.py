@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
+from bothways.ca.errors import AuditFailed, AuthorityError
 from bothways.ca.home import files as directory
 from bothways.ca.home.layout import register_of, root_register_of
 from bothways.ca.register.audit_log import AuditEntry, Head
 from bothways.cli.ca.options import directory_argument, json_option
-from bothways.cli.terminal import DONE, FAILED, complain, counted, say
+from bothways.cli.terminal import counted, say
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
 
@@ -43,7 +44,7 @@ class HeadType(click.ParamType[Head]):
     help="The newest entry as noted earlier; it must still be in the log.",
 )
 @json_option
-def command(path: Path, noted: Head | None, as_json: bool) -> int:
+def command(path: Path, noted: Head | None, as_json: bool) -> None:
     """Verify the audit log and print it. The exit status is 1 if anything was altered.
 
     The log's hashes are verified, and the certificates and CRLs are compared with it. Whoever can write to the store
@@ -56,13 +57,13 @@ def command(path: Path, noted: Head | None, as_json: bool) -> int:
             root.check_audit()
         with register_of(path) as register:
             head = register.check_audit(show.entry, noted)
-    except ConfigError as error:
+    except AuditFailed:
+        raise
+    except AuthorityError as error:  # what cannot be read is not as it was written either
+        raise AuditFailed(str(error)) from None
+    finally:
         show.end()
-        complain(str(error))
-        return FAILED
-    show.end()
     say(f"the log is whole: {counted(head.number, 'entry')}" + (f", head {head}" if head.number else ""))
-    return DONE
 
 
 class _Lines:

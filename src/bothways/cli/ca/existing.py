@@ -16,8 +16,8 @@ from bothways.ca.pkcs11 import KeyURI, TokenKey, find_key
 from bothways.cli.ca.seal import Seal, actor
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import counted, passphrase, refuse, say
-from bothways.errors import ConfigError
 from bothways.trust.files import content
+from bothways.trust.parsing import PassphraseNeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,7 @@ class Source:
         cert = self.cert or ""
         try:
             return self._with(cert, password, key)
-        except ConfigError as error:
-            if "no password was given" not in str(error):
-                raise
+        except PassphraseNeeded as error:
             asked = passphrase(None, self.from_key or cert)
             if asked is None:
                 refuse(str(error), "give --from-password-file")

@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from bothways.ca.authority import P12_MLDSA, Issued
+from bothways.ca.errors import FileUnusable
 from bothways.ca.home import files as directory
 from bothways.ca.keys import KeyType
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import passphrase, refuse, say
-from bothways.errors import ConfigError
+from bothways.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class Handout:
         """Write what was issued; by now the register knows it."""
         try:
             self._write(issued)
-        except ConfigError as error:
-            raise ConfigError(
+        except (FileUnusable, UsageError) as error:
+            raise type(error)(
                 f"{error}; the certificate {issued.serial:x} is in the register and was not handed out: revoke it"
             ) from None
 

@@ -22,8 +22,14 @@ from bothways.cli.ca.seal import Seal, seal_options
 @seal_options
 def command(path: Path, wanted: Wanted, holder: Holder, key: str, handout: Handout, seal: Seal) -> None:
     """Create a key and issue a certificate: NAME.pem (with the chain) and NAME.key."""
-    terms = wanted.terms()
+    profile = wanted.checked()
     handout = handout.ready(".key", ".pem", key_type=KeyType(key))
     with seal.open(path) as issuer:
-        issued = issuer.issue(holder=holder, key_type=KeyType(key), **terms)
+        issued = issuer.issue(
+            profile,
+            holder,
+            key_type=KeyType(key),
+            lifetime=wanted.lifetime,
+            delegation=wanted.delegation,
+        )
     handout.write(issued)

@@ -17,7 +17,7 @@ from bothways.cli.options import Command, gathered
 from bothways.cli.terminal import refuse
 from bothways.describe.escape import visible
 
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 KEYS = click.Choice([key_type.value for key_type in KeyType])
 PROFILES = click.Choice([profile.value for profile in Profile])
 
@@ -34,7 +34,7 @@ class Duration(click.ParamType[timedelta]):
         found = re.fullmatch(r"([0-9]{1,6})([mhd])", str(value))
         if found is None or not int(found[1]):
             self.fail(f"{value!r} is no length of time; write 90d, 12h or 30m", param, ctx)
-        return timedelta(**{UNITS[found[2]]: int(found[1])})
+        return int(found[1]) * UNITS[found[2]]
 
 
 DURATION = Duration()
@@ -67,16 +67,27 @@ names_options = gathered(
 
 
 def _constraints(permit: tuple[str, ...], exclude: tuple[str, ...]) -> Constraints:
-    values: dict[str, tuple[str, ...]] = {}
-    for word, given in (("permitted", permit), ("excluded", exclude)):
-        for each in given:
-            kind, colon, name = each.partition(":")
-            if not colon or kind not in ("dns", "ip", "uri", "email") or not name:
-                refuse(
-                    f"{visible(each)} is no constraint; write dns:example.com, ip:10.0.0.0/8, uri: or email:"
-                )
-            values[f"{word}_{kind}"] = (*values.get(f"{word}_{kind}", ()), name)
-    return Constraints(**values)
+    permitted, excluded = _by_kind(permit), _by_kind(exclude)
+    return Constraints(
+        permitted_dns=permitted["dns"],
+        permitted_ip=permitted["ip"],
+        permitted_uri=permitted["uri"],
+        permitted_email=permitted["email"],
+        excluded_dns=excluded["dns"],
+        excluded_ip=excluded["ip"],
+        excluded_uri=excluded["uri"],
+        excluded_email=excluded["email"],
+    )
+
+
+def _by_kind(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    names: dict[str, tuple[str, ...]] = {"dns": (), "ip": (), "uri": (), "email": ()}
+    for each in given:
+        kind, _, name = each.partition(":")
+        if kind not in names or not name:
+            refuse(f"{visible(each)} is no constraint; write dns:example.com, ip:10.0.0.0/8, uri: or email:")
+        names[kind] += (name,)
+    return names
 
 
 constraints_options = gathered(
@@ -103,15 +114,22 @@ class Wanted:
     path_length: int | None
     constraints: Constraints
 
-    def terms(self) -> dict[str, Any]:
-        """What an issuer is asked for; refuses what is meant for authorities alone."""
+    def checked(self) -> Profile:
+        """Return the profile that is asked for; refuses beside it what is meant for authorities alone."""
         profile = Profile(self.profile)
-        if profile is not Profile.SUB_CA:
-            if self.path_length is not None or self.constraints != UNCONSTRAINED:
-                refuse(f"--path-length, --permit and --exclude are for sub-ca, and this is a {self.profile}")
-            return {"profile": profile, "lifetime": self.lifetime}
-        delegation = Delegation(self.path_length or 0, self.constraints)
-        return {"profile": profile, "lifetime": self.lifetime, "delegation": delegation}
+        if profile is not Profile.SUB_CA and self.is_about_an_authority:
+            refuse(f"--path-length, --permit and --exclude are for sub-ca, and this is a {self.profile}")
+        return profile
+
+    @property
+    def is_about_an_authority(self) -> bool:
+        """Whether something was said of what an authority below may do."""
+        return self.path_length is not None or self.constraints != UNCONSTRAINED
+
+    @property
+    def delegation(self) -> Delegation:
+        """What an authority below may do."""
+        return Delegation(self.path_length or 0, self.constraints)
 
 
 wanted_options = gathered(

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bothways.ca.authority import utc_now
+from bothways.ca.errors import AuthorityError
 from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Profile
 from bothways.cli.ca.handout import Handout, renewed_files_options
@@ -16,7 +17,7 @@ from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.ca.which import known
 from bothways.cli.terminal import DONE, FAILED, complain, refuse
 from bothways.describe.escape import visible
-from bothways.errors import ConfigError
+from bothways.errors import UsageError
 
 
 @click.command("renew")
@@ -69,7 +70,7 @@ def _renew_all(issuer: Issuer, expiring: timedelta, same_key: bool, handout: Han
         try:
             issued = issuer.renew(entry.serial, same_key=same_key)
             handout.inside(entry.name, issued.serial).write(issued)
-        except ConfigError as error:
+        except (AuthorityError, UsageError) as error:
             complain(f"{visible(entry.name)}, serial {entry.serial:x}: {error}")
             status = FAILED
     return status

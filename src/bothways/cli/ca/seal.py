@@ -13,7 +13,7 @@ import click
 from bothways.ca.issuer import Issuer
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import passphrase, refuse
-from bothways.errors import ConfigError
+from bothways.trust.parsing import PassphraseNeeded
 
 PASSPHRASE = "BOTHWAYS_CA_PASSPHRASE"
 PIN = "BOTHWAYS_CA_PIN"
@@ -32,9 +32,7 @@ class Seal:
         given = None if self.insecure_no_passphrase else self._given()
         try:
             return Issuer.open(path, given, pin=self.pin(), actor=actor())
-        except ConfigError as error:
-            if "its passphrase is needed" not in str(error):
-                raise
+        except PassphraseNeeded as error:
             asked = passphrase(None, str(path))
             if asked is None:
                 refuse(str(error), f"set {PASSPHRASE}, or give --passphrase-file")

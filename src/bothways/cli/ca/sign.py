@@ -27,10 +27,17 @@ def command(path: Path, request: str, wanted: Wanted, holder: Holder, handout: H
 
     Only the names are taken from the request; names given as options replace them.
     """
-    terms = wanted.terms()
+    profile = wanted.checked()
     handout = handout.ready(".pem")
     data = directory.read(Path(request), SIZE_LIMIT + 1)
     with seal.open(path) as issuer:
         names = None if holder == Holder() else holder
-        issued = issuer.sign(data, holder=names, source=request, **terms)
+        issued = issuer.sign(
+            data,
+            profile,
+            holder=names,
+            lifetime=wanted.lifetime,
+            delegation=wanted.delegation,
+            source=request,
+        )
     handout.write(issued)

@@ -1,0 +1,44 @@
+"""What an authority cannot do is told apart by types alone, and each type is raised by something."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+
+import pytest
+
+from architecture.sources import modules
+from bothways import ConfigError, TLSError
+from bothways.ca import errors
+from bothways.ca.errors import AuthorityError
+from bothways.cli.terminal import FAILED, MISUSED, status_of
+
+KINDS = [
+    kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__name__))
+def test_every_kind_is_an_error_of_ours_and_no_configuration(kind: type[AuthorityError]) -> None:
+    assert issubclass(kind, AuthorityError)
+    assert issubclass(kind, TLSError)
+    assert not issubclass(kind, ConfigError)
+    assert str(kind("the store is gone")) == "the store is gone"
+
+
+def test_every_kind_is_raised_by_something() -> None:
+    """A kind that nobody raises is deleted; the bases of others and the table of a driver's words count."""
+    raised = {
+        ast.unparse(node.func)
+        for name, tree in modules().items()
+        if name.startswith("bothways.ca.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    }
+    bases = {base.__name__ for kind in KINDS for base in kind.__bases__}
+    assert {kind.__name__ for kind in KINDS} - bases - {"PinWrong"} <= raised
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__name__))
+def test_an_altered_log_has_failed_and_all_else_is_wrong_use(kind: type[AuthorityError]) -> None:
+    assert status_of(kind("as it is")) == (FAILED if kind is errors.AuditFailed else MISUSED)
