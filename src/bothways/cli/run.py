@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -23,7 +22,7 @@ from bothways.cli.terminal import DONE, MISUSED, complain, refuse, say
 from bothways.cli.watching import looking_after
 from bothways.errors import ConfigError
 from bothways.tls.clock import Clock
-from bothways.tls.config import ServerConfig
+from bothways.tls.config import ClientAuth, ServerConfig
 from bothways.tls.defaults import CLOCK
 from bothways.trust.crl_files import CRLFiles
 from bothways.workers.supervisor import MOST_WORKERS, Supervisor
@@ -82,7 +81,7 @@ def command(
     address: Address,
     side: Side,
     client_ca: str | None,
-    client_auth: str | None,
+    client_auth: ClientAuth | None,
     workers: int | None,
     factory: bool,
     connections: int,
@@ -150,16 +149,20 @@ def _check_installed() -> None:
             refuse(f"run needs the package {name}, which is not installed", INSTALL)
 
 
-def _load(side: Side, client_ca: str | None, client_auth: str | None) -> Serving:
+def _load(side: Side, client_ca: str | None, client_auth: ClientAuth | None) -> Serving:
     """Read all files. Raises ConfigError."""
     lists = CRLFiles(side.sources.crl)
-    settings = side.settings(lists.store) | {"alpn": ALPN}
-    if client_auth is not None:
-        settings["client_auth"] = client_auth
-    if settings["revocation"] is not None:
-        settings["judge_again"] = "change"
-    anchors = load_anchors(client_ca) if client_ca is not None else None
-    return Serving(ServerConfig(client_anchors=anchors, **settings), lists, bool(side.sources.crl))
+    own = side.load(lists.store)
+    config = ServerConfig(
+        client_anchors=load_anchors(client_ca) if client_ca is not None else None,
+        client_auth=client_auth,
+        credentials=own.credentials or (),
+        alpn=ALPN,
+        revocation=own.revocation,
+        judge_again="never" if own.revocation is None else "change",
+        insecure_rsa_key_transport=own.classic,
+    )
+    return Serving(config, lists, bool(side.sources.crl))
 
 
 def serve(
@@ -235,7 +238,7 @@ class Seldom(logging.Filter):
 
 
 # Standard output is the application's own.
-LOGGING: dict[str, Any] = {
+LOGGING: dict[str, object] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
