@@ -49,9 +49,11 @@ def http_echo(context: ssl.SSLContext) -> Iterator[int]:
         httpd.socket = context.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        yield httpd.server_port
-        httpd.shutdown()
-        thread.join()
+        try:
+            yield httpd.server_port
+        finally:
+            httpd.shutdown()
+            thread.join()
 
 
 @contextlib.contextmanager
@@ -62,7 +64,6 @@ def in_a_loop(start: Callable[[], Any]) -> Iterator[Any]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-    yield server
 
     async def end() -> None:
         server.close()
@@ -70,10 +71,13 @@ def in_a_loop(start: Callable[[], Any]) -> Iterator[Any]:
             task.cancel()
         await asyncio.sleep(0.01)
 
-    asyncio.run_coroutine_threadsafe(end(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 @contextlib.contextmanager

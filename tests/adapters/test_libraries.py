@@ -7,6 +7,7 @@ each has a success and a refusal, and a few more cells drawn; all of them are in
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gc
 import inspect
@@ -58,7 +59,6 @@ class Row(NamedTuple):
     service: Any
     real: bool = False
     runner: str = "asyncio"
-    biggest: int = BIG
 
 
 CLIENTS = {
@@ -279,9 +279,13 @@ def refused_by_alert(name: str, loop: str, port: int, context: SSLContext, alert
 
 
 def much(name: str, loop: str, real: Any) -> None:
-    data = random.Random(name).randbytes(CLIENTS[name].biggest)
+    data = random.Random(name).randbytes(BIG)
+    if "smtp" in name:
+        data = base64.encodebytes(data).replace(b"\n", b"\r\n")
     with served(CLIENTS[name], real) as port:
         assert Asker(name, client_context(), port, loop)(data) == [data]
+    if "smtp" in name:
+        assert services.MAILBOX.messages.pop() == data
 
 
 def kept_alive(name: str, loop: str, real: Any) -> None:
@@ -317,6 +321,16 @@ OURS_ALONE = ("wrong name", "expired server", "revoked client", "late refusal")
 # What a library does with a refusal so that it cannot be found in what it raises, by version and behaviour.
 SILENT = {
     "grpclib": "0.4.9 raises StreamTerminatedError('Connection lost') for whatever ended the connection",
+    "aiohttp": "3.14.5 under uvloop may raise ClientOSError(None, 'Can not write request body ...')",
+    "websockets, asynchronous": "17.4 raises InvalidMessage('did not receive a valid HTTP response')",
+    "asyncpg": "PostgreSQL takes the handshake, and refuses by a message of its own",
+}
+
+
+NOT_ASKED = {
+    ("smtplib, STARTTLS", "time is up"): "waits for a greeting, before there is TLS",
+    ("paho-mqtt", "no certificate"): "2.2 tells on_disconnect 'Unspecified error', and connects again",
+    ("aiomqtt", "no certificate"): "2.5 is told no more by paho-mqtt, and waits until its own time is up",
 }
 
 
@@ -327,7 +341,7 @@ def all_cells() -> list[tuple[str, str, str]]:
         for name, row in CLIENTS.items()
         for cell in CELLS
         for loop in loops[name]
-        if not (row.real and cell in OURS_ALONE)
+        if not (row.real and cell in OURS_ALONE) and (name, cell) not in NOT_ASKED
     ]
 
 

@@ -284,6 +284,30 @@ def test_reading_and_writing_begin_with_the_handshake() -> None:
     assert pair.client.outgoing.pending > 0
 
 
+def test_the_short_way_takes_nothing_but_data() -> None:
+    """Key updates, empty records and the peer's end go their usual way, whatever was open before."""
+    pair = Pair(client_context(), server_context()).shake_hands()
+    assert pair.talk() == b"hello"
+    for end in (pair.client, pair.server):
+        assert end.tls._talk.is_plain
+    pair.client.tls._talk.connection.update_keys(ask=True)
+    assert pair.client.tls.write(b"under new keys") == 14
+    pair.carry()
+    assert pair.server.tls.read() == b"under new keys"
+    assert pair.server.outgoing.pending > 0
+    assert pair.talk(b"and back" * 5000) == b"and back" * 5000
+    pair.client.tls.write(b"x" * 100)
+    pair.carry()
+    assert pair.server.tls.read(30) == b"x" * 30
+    assert pair.server.tls.pending() == 70
+    assert pair.server.tls.read(100) == b"x" * 70
+    pair.server.incoming.write(b"\x17\x03\x03\x00\x20" + bytes(32))
+    with pytest.raises(ssl.SSLError, match="does not open under the current keys"):
+        pair.server.tls.read()
+    with pytest.raises(ssl.SSLError):
+        pair.server.tls.write(b"after the end")
+
+
 # -- the end -----------------------------------------------------------------------------------------------
 
 

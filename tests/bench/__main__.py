@@ -25,6 +25,7 @@ ROWS = (
     "handshake12",
     "hybrid",
     "data",
+    "adapters",
     "memory",
     "imports",
     "revocation",

@@ -12,8 +12,9 @@ from bothways.adapters.exceptions import ssl_error
 from bothways.adapters.watching import Watched
 from bothways.errors import PeerFault, TLSError, logged
 from bothways.tls.config import ClientConfig, ServerConfig
+from bothways.tls.connection import Connection
 from bothways.tls.driver import Answers, ConnectionStatus, Driver
-from bothways.tls.events import EvidenceWanted, Peer, Request, SignatureWanted
+from bothways.tls.events import Data, EvidenceWanted, Peer, Request, SignatureWanted
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 logger = logging.getLogger("bothways")
@@ -47,14 +48,16 @@ class Conversation:
         self.is_server = isinstance(config, ServerConfig)
         self.incoming: deque[bytes] = deque()
         self.facts = Watched(config, server_name)
-        self.driver = Driver(self._connection(), self.incoming.append, address=address)
+        self.connection = self._connect()
+        self.driver = Driver(self.connection, self.incoming.append, address=address)
         self.status: ConnectionStatus = self.driver.status
         self.judges_again = config.settings.judges_again
         self.has_closed = False
+        self.is_plain = False  # open, and nobody watches or looks again: data alone passes
         self._address = address
         self._is_watched = True
 
-    def _connection(self) -> Any:
+    def _connect(self) -> Connection:
         if isinstance(self.config, ClientConfig):
             return self.config.connection(self.server_name, observer=self.facts)
         return self.config.connection(observer=self.facts)
@@ -93,10 +96,21 @@ class Conversation:
 
     def stop_watching(self) -> None:
         """Tell the facts nothing more, once the peer has accepted us: data passes faster."""
-        if self._is_watched and self.driver.connection.confirmed:
+        if self._is_watched and self.connection.confirmed:
             self._is_watched = False
+            self.is_plain = not self.judges_again and not self.has_closed
             self.facts.condense()
-            self.driver.connection.stop_observing()
+            self.connection.stop_observing()
+
+    def receive_data(self, record: bytes) -> bytes | None:
+        """Take a record; return its content where it was data and nothing else, which else goes its usual way."""
+        events = self.connection.receive(record)
+        if len(events) == 1:
+            event = events[0]
+            if type(event) is Data:
+                return event.data
+        self.settle(self.driver.heed(events))
+        return None
 
     def read(self, size: int) -> bytes:
         """Return data that is there already, one piece of it."""
@@ -132,7 +146,7 @@ class Conversation:
 
     def close(self) -> None:
         """Say that we send no more."""
-        self.has_closed = True
+        self.has_closed, self.is_plain = True, False
         with contextlib.suppress(TLSError):
             self.driver.close()
 

@@ -54,7 +54,7 @@ class Described:
     @property
     def session_reused(self) -> bool:
         """Whether an earlier session was resumed."""
-        return self._talk is not None and self._talk.driver.connection.resumed
+        return self._talk is not None and self._talk.connection.resumed
 
     def getpeercert(self, binary_form: bool = False) -> Any:
         """Return the peer's certificate: its contents as `ssl` tells them, or its DER; None where it has none.
@@ -86,7 +86,7 @@ class Described:
     def suite(self) -> str | None:
         """The IANA name of the cipher suite, as a `Connection` has it; None before the handshake is done."""
         talk = self._talk
-        return None if talk is None or not talk.status.established else talk.driver.connection.suite
+        return None if talk is None or not talk.status.established else talk.connection.suite
 
     def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
         """Return the cipher suites that the client offers and we accept, in its order; None for a client."""
@@ -103,16 +103,16 @@ class Described:
     def version(self) -> str | None:
         """Return the version of TLS, such as "TLSv1.3"; None before the handshake is done."""
         talk = self._talk
-        version = None if talk is None or not talk.status.established else talk.driver.connection.version
+        version = None if talk is None or not talk.status.established else talk.connection.version
         return None if version is None else f"TLSv{version}"
 
     def group(self) -> str | None:
         """Return the group of the key exchange."""
-        return None if self._talk is None else self._talk.driver.connection.group
+        return None if self._talk is None else self._talk.connection.group
 
     def selected_alpn_protocol(self) -> str | None:
         """Return the application protocol that was agreed, if any (RFC 7301)."""
-        return None if self._talk is None else self._talk.driver.connection.alpn
+        return None if self._talk is None else self._talk.connection.alpn
 
     def selected_npn_protocol(self) -> None:
         """NPN is not spoken."""
@@ -138,7 +138,7 @@ class Described:
         if cb_type == "tls-server-end-point":
             return end_point(server_certificate(talk))
         try:
-            return talk.driver.connection.export(EXPORTER_LABEL, b"", 32)
+            return talk.connection.export(EXPORTER_LABEL, b"", 32)
         except UsageError:  # without the extended main secret, or after the end
             return None
 

@@ -9,6 +9,7 @@ from bothways.iana import ContentType
 HEADER = 5
 LONGEST_12 = 2**14 + 2048  # and one of TLS 1.2 (RFC 5246 6.2.3)
 
+_DATA = int(ContentType.application_data)
 FOREIGN_SIZE = 4096  # of what is no record so much is looked at
 _TYPES = frozenset(int(each) for each in ContentType)
 
@@ -39,7 +40,15 @@ class BIORecords:
     def take(self) -> bytes:
         """Return the next record; b"" while it is not there whole. At the end, what there is of it."""
         begun, incoming = self._begun, self._incoming
-        if len(begun) < HEADER:
+        if not begun:
+            begun = incoming.read(HEADER)
+            if not begun:
+                return b""
+            if len(begun) == HEADER and begun[0] == _DATA:  # as most are, and whole
+                length = begun[3] << 8 | begun[4]
+                if length <= incoming.pending and length <= LONGEST_12:
+                    return begun + incoming.read(length)
+        elif len(begun) < HEADER:
             begun += incoming.read(HEADER - len(begun))
         size = record_size(begun)
         if size is None:

@@ -1,0 +1,164 @@
+"""One end of a measurement over loopback, a process of its own: told what to do by lines, it tells what that cost.
+
+`python -m bench.adapters_end server|client ssl|context|transport asyncio|uvloop FOLDER`. A server prints its port, then
+for each line its processor seconds so far; a client reads `connect|request|stream PORT COUNT` and prints those that it
+took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+from bothways import ClientConfig, Credentials, ServerConfig, TrustStore, aio
+from bothways.ssl import SSLContext
+
+MIB = bytes(1 << 20)
+REQUEST = bytes(1024)
+ECHO, SINK = b"E", b"S"
+
+
+class End:
+    """Whose TLS it is, and of which files."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind, self._folder = kind, folder
+
+    def _openssl(self, side: int, who: str) -> ssl.SSLContext:
+        context = ssl.SSLContext(side)
+        context.load_cert_chain(self._folder / f"{who}.pem", self._folder / f"{who}.key")
+        context.load_verify_locations(self._folder / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        return context
+
+    def _ours(self, who: str) -> dict[str, Any]:
+        files = (self._folder / f"{who}.pem", self._folder / f"{who}.key")
+        return {
+            "credentials": Credentials.from_files(*files),
+            "groups": ("x25519",),
+            "versions": ("1.3",),
+            "suites": ("TLS_AES_128_GCM_SHA256",),
+        }
+
+    def client(self) -> Callable[[int], Awaitable[tuple[Any, Any]]]:
+        """Return what connects to a port."""
+        if self.kind == "ssl":
+            context = self._openssl(ssl.PROTOCOL_TLS_CLIENT, "client")
+            return lambda port: asyncio.open_connection("localhost", port, ssl=context)
+        anchors = TrustStore.from_file(self._folder / "ca.pem")
+        config = ClientConfig(anchors=anchors, **self._ours("client"))
+        if self.kind == "context":
+            ours = SSLContext(config)
+            return lambda port: asyncio.open_connection("localhost", port, ssl=ours)
+        return lambda port: aio.connect("localhost", port, config)
+
+    async def serve(self) -> Any:
+        """Begin to serve."""
+        if self.kind == "ssl":
+            context = self._openssl(ssl.PROTOCOL_TLS_SERVER, "server")
+            return await asyncio.start_server(talk, "localhost", 0, ssl=context, backlog=1024)
+        anchors = TrustStore.from_file(self._folder / "ca.pem")
+        config = ServerConfig(client_anchors=anchors, **self._ours("server"))
+        if self.kind == "context":
+            return await asyncio.start_server(talk, "localhost", 0, ssl=SSLContext(config), backlog=1024)
+        return await aio.start_server(talk, "localhost", 0, config)
+
+
+async def talk(reader: Any, writer: Any) -> None:
+    """Send back what comes, or take a number of MiB and say so."""
+    with contextlib.suppress(Exception):
+        if await reader.readexactly(1) == SINK:
+            left = int.from_bytes(await reader.readexactly(4), "big") * len(MIB)
+            while left:
+                left -= len(await reader.read(1 << 18))
+            writer.write(ECHO)
+        else:
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+        await writer.drain()
+    with contextlib.suppress(Exception):
+        writer.close()
+
+
+async def serve(end: End) -> None:
+    server = await end.serve()
+    print(server.sockets[0].getsockname()[1], flush=True)
+    over = asyncio.Event()
+
+    def told() -> None:
+        if sys.stdin.readline():
+            print(process_time(), flush=True)
+        else:
+            over.set()
+
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), told)
+    await over.wait()
+
+
+async def measure(
+    connect: Callable[[int], Awaitable[tuple[Any, Any]]], what: str, port: int, count: int
+) -> float:
+    """Return the processor seconds that so many of something take."""
+    began = process_time()
+    if what == "connect":
+        for _ in range(count):
+            reader, writer = await connect(port)
+            writer.write(ECHO + b"?")
+            await reader.readexactly(1)
+            await closed(writer)
+        return process_time() - began
+    reader, writer = await connect(port)
+    if what == "request":
+        writer.write(ECHO)
+        began = process_time()
+        for _ in range(count):
+            writer.write(REQUEST)
+            await reader.readexactly(len(REQUEST))
+    else:
+        writer.write(SINK + count.to_bytes(4, "big"))
+        began = process_time()
+        for _ in range(count):
+            writer.write(MIB)
+            await writer.drain()
+        await reader.readexactly(1)
+    took = process_time() - began
+    await closed(writer)
+    return took
+
+
+async def closed(writer: Any) -> None:
+    with contextlib.suppress(Exception):
+        writer.close()
+        await writer.wait_closed()
+
+
+async def ask(end: End) -> None:
+    connect = end.client()
+    print("ready", flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        what, port, count = line.split()
+        print(await measure(connect, what, int(port), int(count)), flush=True)
+
+
+def main() -> None:
+    side, kind, loop, folder = sys.argv[1:]
+    end = End(kind, Path(folder))
+    work = serve(end) if side == "server" else ask(end)
+    if loop == "uvloop":
+        import uvloop
+
+        uvloop.run(work)
+    else:
+        asyncio.run(work)
+
+
+if __name__ == "__main__":
+    main()
