@@ -28,7 +28,7 @@ _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 class DiskCache:
     """A directory of evidence, for its owner alone.
 
-    Raises ConfigError where it cannot be made, or others may write to it: an older list in the place of a newer
+    Raises ConfigError where it cannot be made, or others may write to it: an older CRL in the place of a newer
     one would hide a revocation.
     """
 

@@ -41,7 +41,7 @@ logger = logging.getLogger("bothways")
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 Exchange = Callable[[HTTPRequest, str, int], Awaitable[Reply]]
 
-# So many at once, and half of them for the peers of one issuer; lists are large.
+# So many at once, and half of them for the peers of one issuer; CRLs are large.
 AT_ONCE = {"ocsp": 32, "crl": 8}
 LONG, LONG_AT_ONCE = 1024 * 1024, 2
 MOST_LOCATIONS = 4
@@ -163,7 +163,7 @@ class Fetcher:
             return await asyncio.to_thread(self._take, key, request, data, at)
 
     def _take(self, key: str, request: EvidenceRequest, data: bytes, at: datetime) -> Found:
-        """Read what came, and keep it or what is newer; lists of a million entries take their time."""
+        """Read what came, and keep it or what is newer; CRLs of a million entries take their time."""
         evidence = read_answer(request, data, at, requires_nonce=self._policy.nonce == "require")
         newest = self._policy.cache.keep(key, request, evidence, at, at)
         if self._disk_cache is not None and is_sound(request, newest, at):

@@ -56,7 +56,7 @@ KNOWN = frozenset(
     }
 )
 
-# ... and what is known where lists are consulted.
+# ... and what is known where CRLs are consulted.
 _KNOWN_IN_A_PATH = KNOWN | {ExtensionOID.CRL_DISTRIBUTION_POINTS}
 
 
@@ -70,7 +70,7 @@ def certificate_reasons(
     """Hold each certificate of a path, from the leaf to the anchor, to itself and to its place.
 
     Without a purpose or a key usage, what the leaf's key is for is not asked.  listed: for how many certificates
-    from the leaf on lists are consulted; their distribution points may be critical, and those of an anchor with them.
+    from the leaf on CRLs are consulted; their distribution points may be critical, and those of an anchor with them.
     """
     reasons: list[Reason] = []
     below = 0
@@ -138,7 +138,7 @@ def _has_unknown_qualifier(certificate: ParsedCertificate) -> bool:
 
 
 def _check_distribution_points(reasons: list[Reason], position: int, certificate: ParsedCertificate) -> None:
-    """Refuse critical distribution points where nobody looks at lists (RFC 5280 4.2)."""
+    """Refuse critical distribution points where nobody looks at CRLs (RFC 5280 4.2)."""
     points = certificate.extensions.get(ExtensionOID.CRL_DISTRIBUTION_POINTS)
     if points is not None and points.critical:
         facts = {"oid": _UNUSED_POINTS}

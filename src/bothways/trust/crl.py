@@ -1,6 +1,6 @@
-"""One certificate revocation list: of whom it speaks, until when, and whom it revokes (RFC 5280 5).
+"""One certificate revocation list (CRL): of whom it speaks, until when, and whom it revokes (RFC 5280 5).
 
-Its header is read at once, and its entries when they are asked for: of a list that somebody sends, only after
+Its header is read at once, and its entries when they are asked for: of a CRL that somebody sends, only after
 its signature was checked. Judges nothing.
 """
 
@@ -33,7 +33,7 @@ Names = frozenset[tuple[str, object]]
 ALL_REASONS = frozenset(
     each for each in x509.ReasonFlags if each.name not in ("unspecified", "remove_from_crl")
 )
-# What a list may have beside its entries: it is read before the signature is checked.
+# What a CRL may have beside its entries: it is read before the signature is checked.
 MAX_HEADER = 64 * 1024
 _REMEMBERED_SIGNERS = 16
 
@@ -49,7 +49,7 @@ _KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which certificates of its issuer a list is about (RFC 5280 5.2.5)."""
+    """Which certificates of its issuer a CRL is about (RFC 5280 5.2.5)."""
 
     names: Names | None = None
     user_certificates: bool = True
@@ -60,7 +60,7 @@ class Scope:
 
 
 class _Parts(NamedTuple):
-    """Where a list has what: `signed`, the entries from `start` to `end`, and all of it without them."""
+    """Where a CRL has what: `signed`, the entries from `start` to `end`, and all of it without them."""
 
     signed: slice
     issuer: bytes
@@ -70,17 +70,17 @@ class _Parts(NamedTuple):
 
 
 class CRL:
-    """A revocation list.
+    """A CRL.
 
     `problem` says what of it cannot be processed, and `unread` which extension cannot be read, each None where there
-    is nothing: such a list proves revocations and nothing else.
+    is nothing: such a CRL proves revocations and nothing else.
     Attributes: `issuer` (DER name), `this_update`, `next_update` (None: it does not say), `number`, `base`
-    (the number of the list that a delta list amends, else None), `scope`, `scope_key` (equal for one scope),
-    `freshest` (where its delta lists lie), `signer` (whose key is known to have signed it, else None).
+    (the number of the CRL that a delta CRL amends, else None), `scope`, `scope_key` (equal for one scope),
+    `freshest` (where its delta CRLs lie), `signer` (whose key is known to have signed it, else None).
     """
 
     def __init__(self, der: bytes) -> None:
-        """Read the header of a list in DER. Raises EncodingError."""
+        """Read the header of a CRL in DER. Raises EncodingError."""
         self.der = der
         self.signer: ParsedCertificate | None = None
         self._signed_by: dict[bytes, bool] = {}
@@ -133,12 +133,12 @@ class CRL:
 
     @property
     def series(self) -> tuple[object, ...]:
-        """Equal for lists of one name, scope and kind: of those that one key signed, the newest counts."""
+        """Equal for CRLs of one name, scope and kind: of those that one key signed, the newest counts."""
         return (*self.scope_key, self.base is not None)
 
     @property
     def age(self) -> tuple[datetime, int]:
-        """Orders the lists of one series, the newest last."""
+        """Orders the CRLs of one series, the newest last."""
         return self.this_update, self.number or 0
 
     def read_entries(self, progress: Progress | None = None) -> Entries:
@@ -161,17 +161,17 @@ class CRL:
         return self.read_entries().find(serial, normal_issuer)
 
     def weakness(self) -> str | None:
-        """Say what is wrong with the algorithm that signed the list, or None."""
+        """Say what is wrong with the algorithm that signed the CRL, or None."""
         weak = algorithm_weakness(self._x509)
         return None if weak is None else weak[1]
 
     def needs_preparing(self, signer: ParsedCertificate) -> bool:
-        """Whether `prepare` has yet to hash the list or to read its entries, which takes time for a long one."""
+        """Whether `prepare` has yet to hash the CRL or to read its entries, which takes time for a long one."""
         signed = self._signed_by.get(signer.key_digest)
         return signed is None or (signed and self._entries is None)
 
     def prepare(self, signer: ParsedCertificate) -> bool:
-        """Say whether the signer's key signed the list; if it did, its entries are read.
+        """Say whether the signer's key signed the CRL; if it did, its entries are read.
 
         Each is done once, so this may be called ahead, in a thread. Entries that cannot be read are the `problem`.
         """
@@ -185,11 +185,11 @@ class CRL:
         return True
 
     def has_met(self, signer: ParsedCertificate) -> bool:
-        """Whether it is known already if the signer's key signed the list."""
+        """Whether it is known already if the signer's key signed the CRL."""
         return signer.key_digest in self._signed_by
 
     def is_signed_by(self, signer: ParsedCertificate) -> bool:
-        """Whether the signer's key signed the list, by an algorithm that counts; checked once a key."""
+        """Whether the signer's key signed the CRL, by an algorithm that counts; checked once a key."""
         known = self._signed_by.get(signer.key_digest)
         if known is None:
             data = self.der[self._parts.signed]
@@ -201,12 +201,12 @@ class CRL:
         return known
 
     def says_the_same_as(self, other: CRL) -> bool:
-        """Whether two lists differ in their signatures at most."""
+        """Whether two CRLs differ in their signatures at most."""
         return self.der[self._parts.signed] == other.der[other._parts.signed]
 
     @property
     def was_refused(self) -> bool:
-        """Whether the list was held against keys that may sign it, and none of them did."""
+        """Whether the CRL was held against keys that may sign it, and none of them did."""
         return self.signer is None and bool(self._signed_by)
 
 
@@ -261,7 +261,7 @@ def _scope(point: x509.IssuingDistributionPoint, issuer: bytes) -> Scope:
 
 
 def _take_apart(der: bytes) -> _Parts:
-    """Find the parts of a list, without a look at its entries (RFC 5280 5.1)."""
+    """Find the parts of a CRL, without a look at its entries (RFC 5280 5.1)."""
     start, end = expect_element(der, 0, len(der), SEQUENCE, "CertificateList")
     if end != len(der):
         raise ValueError(f"{len(der) - end} bytes follow the list")

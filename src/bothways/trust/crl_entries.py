@@ -1,6 +1,6 @@
-"""The entries of one certificate revocation list, and an index that finds them (RFC 5280 5.3).
+"""The entries of one certificate revocation list (CRL), and an index that finds them (RFC 5280 5.3).
 
-The index takes eight bytes an entry beside the DER, so that a list of a million entries costs little and answers
+The index takes eight bytes an entry beside the DER, so that a CRL of a million entries costs little and answers
 at once. Only what is looked for is read.
 """
 
@@ -48,9 +48,9 @@ class Entry:
 
 
 class Entries:
-    """The entries between two places of a list's DER.
+    """The entries between two places of a CRL's DER.
 
-    `problem` says what of them cannot be processed, so that the list cannot prove that anybody is good, or is None.
+    `problem` says what of them cannot be processed, so that the CRL cannot prove that anybody is good, or is None.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Entries:
         this_update: datetime,
         progress: Progress | None = None,
     ) -> None:
-        """Index them; `issuer` is the list's, in normal form. Raises ValueError for what is no entry."""
+        """Index them; `issuer` is the CRL's, in normal form. Raises ValueError for what is no entry."""
         self.problem: str | None = None
         self._der, self._start, self._end = der, start, end
         self._this_update = this_update
@@ -72,7 +72,7 @@ class Entries:
         self._keys = self._index(progress)
 
     def _index(self, progress: Progress | None) -> array[int]:
-        """Index the entries by a checksum of their serial numbers; most lists have no extension to heed."""
+        """Index the entries by a checksum of their serial numbers; most CRLs have no extension to heed."""
         der, start, end = self._der, self._start, self._end
         slow = der.find(_NAMES_ISSUER, start, end) >= 0 or der.find(_CRITICAL, start, end) >= 0
         keys = array("Q")
@@ -150,7 +150,7 @@ class Entries:
 
 
 def _reason_in(value: bytes) -> str:
-    """Read a reason; one that is not the DER of a reason is none, so that it removes nothing from a list."""
+    """Read a reason; one that is not the DER of a reason is none, so that it removes nothing from a CRL."""
     is_one = len(value) == 3 and value[:2] == bytes([_ENUMERATED, 1])
     return _REASONS.get(value[2], _REASONS[0]) if is_one else _REASONS[0]
 
@@ -160,7 +160,7 @@ def _severity(entry: Entry) -> int:
 
 
 def _walk(der: bytes, at: int, end: int, progress: Progress | None) -> Iterator[tuple[int, bytes, int, int]]:
-    """Yield each entry's place, serial number, place of its date and end; made for lists of a million."""
+    """Yield each entry's place, serial number, place of its date and end; made for CRLs of a million."""
     first, count = at, 0
     while at < end:
         if der[at + 1] < 0x80:
@@ -182,7 +182,7 @@ def _walk(der: bytes, at: int, end: int, progress: Progress | None) -> Iterator[
 
 
 def _directory_names(value: bytes) -> Iterator[bytes]:
-    """Yield the directory names among the general names of an indirect list's entry, in normal form."""
+    """Yield the directory names among the general names of an indirect CRL's entry, in normal form."""
     at, end = expect_element(value, 0, len(value), SEQUENCE, "certificate issuer")
     if end != len(value):
         raise ValueError("something follows it")

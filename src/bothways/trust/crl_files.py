@@ -1,4 +1,4 @@
-"""Files of revocation lists that are followed while they change."""
+"""Files of CRLs that are followed while they change."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class CRLFiles:
-    """Files of lists and what they hold; `store` is for a `Revocation`, and follows them with each `look`.
+    """Files of CRLs and what they hold; `store` is for a `Revocation`, and follows them with each `look`.
 
-    A list that was used to judge stays until its own signer signed a newer one, whatever its file holds by then.
+    A CRL that was used to judge stays until its own signer signed a newer one, whatever its file holds by then.
     """
 
     def __init__(self, paths: Iterable[files.FilePath], progress: Progress | None = None) -> None:

@@ -1,6 +1,6 @@
-"""The revocation lists at hand: from where they come, by whose name they lie, and which of two replaces the other.
+"""The CRLs at hand: from where they come, by whose name they lie, and which of two replaces the other.
 
-Judges no certificate. A list takes the place of another only if the key that is known to have signed that one
+Judges no certificate. A CRL takes the place of another only if the key that is known to have signed that one
 signed it too: of what is at hand otherwise nothing is lost, and a judgement chooses.
 """
 
@@ -15,19 +15,19 @@ from bothways.trust import files, pem
 from bothways.trust.crl import CRL, Names, crls_in
 from bothways.trust.crl_entries import Progress
 
-# Lists of one series of which nobody knows who signed them; they are kept beside those of which it is known.
+# CRLs of one series of which nobody knows who signed them; they are kept beside those of which it is known.
 MOST_UNPROVEN = 16
 MOST_UNPROVEN_OCTETS = 64 * 1024 * 1024
-# Lists that are in no file any more, and have ended: what they revoke counts on.
+# CRLs that are in no file any more, and have ended: what they revoke counts on.
 MOST_ENDED = 64
 
 _IndexKey = tuple[bytes, object]
 
 
 class CRLStore:
-    """The revocation lists at hand, shared by configurations; what is added counts from the next judgement.
+    """The CRLs at hand, shared by configurations; what is added counts from the next judgement.
 
-    They lie in a dictionary that is replaced whole, so that handshakes go on while lists are renewed; one
+    They lie in a dictionary that is replaced whole, so that handshakes go on while CRLs are renewed; one
     thread at a time renews them, and takes the time to see who signed a long one. `generation` rises with every
     change, so that whoever judged before sees it.
     """
@@ -36,23 +36,23 @@ class CRLStore:
         self.generation = 0
         self._time: datetime | None = None
         self._by_place = _by_place(crls)
-        self._came: dict[int, int] = {}  # with which change a list came, where that was not the first
+        self._came: dict[int, int] = {}  # with which change a CRL came, where that was not the first
 
     @classmethod
     def from_files(cls, *paths: files.FilePath, progress: Progress | None = None) -> CRLStore:
-        """Read lists from files of PEM (any number in each) or DER, each of at most 256 MiB. Raises ConfigError."""
+        """Read CRLs from files of PEM (any number in each) or DER, each of at most 256 MiB. Raises ConfigError."""
         read = ((files.content(path, most=files.MAX_CRL_FILE), str(path)) for path in paths)
         return cls([crl for data, source in read for crl in crls_in(data, source, progress)])
 
     @classmethod
     def from_pem(cls, data: bytes, *, progress: Progress | None = None) -> CRLStore:
-        """Take lists from PEM (any number) or one from DER. Raises ConfigError."""
+        """Take CRLs from PEM (any number) or one from DER. Raises ConfigError."""
         return cls(crls_in(pem.given(data, "CRL"), "CRL", progress))
 
     def add(self, crl: CRL, at: datetime | None = None) -> bool:
-        """Take a list in; False if one that the same key signed is newer, and not from the future.
+        """Take a CRL in; False if one that the same key signed is newer, and not from the future.
 
-        It takes the place of what it supersedes: older lists of its scope that the same key is known to have
+        It takes the place of what it supersedes: older CRLs of its scope that the same key is known to have
         signed. One that is from the future supersedes nothing yet.  at: the time, by default that of the last
         judgement.
         """
@@ -68,9 +68,9 @@ class CRLStore:
         return True
 
     def replace(self, other: CRLStore, at: datetime | None = None, *, withdraws: bool = True) -> list[CRL]:
-        """Take the lists of another store in the place of all of ours, and return those of ours that stay.
+        """Take the CRLs of another store in the place of all of ours, and return those of ours that stay.
 
-        One stays beside others of its name and scope until one supersedes it that its own signer signed; of lists
+        One stays beside others of its name and scope until one supersedes it that its own signer signed; of CRLs
         of which nobody knows who signed them, so many stay as are kept.  at: the time, by default that of the last
         judgement.  withdraws: whether ours go of which there are no others in that store; else they stay too.
         """
@@ -102,14 +102,14 @@ class CRLStore:
         return stay
 
     def _without_ended(self, stay: list[CRL]) -> list[CRL]:
-        """Let go of lists that ended, the first to end first, beyond so many that nothing superseded."""
+        """Let go of CRLs that ended, the first to end first, beyond so many that nothing superseded."""
         ends = [(each.next_update or each.this_update, at) for at, each in enumerate(stay)]
         over = sorted(end for end in ends if self._time is not None and end[0] < self._time)
         gone = {at for _, at in over[: max(len(stay) - MOST_ENDED, 0)]}
         return [each for at, each in enumerate(stay) if at not in gone]
 
     def _staying(self, held: Sequence[CRL], rivals: Sequence[CRL]) -> list[CRL]:
-        """Return the lists of one series that stay where others come."""
+        """Return the CRLs of one series that stay where others come."""
         signers = [each.signer for each in (*held, *rivals) if each.signer is not None]
         if not signers:
             gone = {id(each) for each in self._too_many(held)}
@@ -123,7 +123,7 @@ class CRLStore:
         ]
 
     def _too_many(self, unproven: Sequence[CRL]) -> list[CRL]:
-        """Return the lists of a series that nobody is known to have signed and that are too many or too large.
+        """Return the CRLs of a series that nobody is known to have signed and that are too many or too large.
 
         Those that were held against a key in vain go first, then of those that came together with most others; the
         first that came stays.
@@ -139,7 +139,7 @@ class CRLStore:
         return gone
 
     def objection(self, crl: CRL, latest: datetime | None = None) -> str | None:
-        """Say why a list does not take the place of one that is in use, or None.
+        """Say why a CRL does not take the place of one that is in use, or None.
 
         latest: what is dated later is from the future; None where the time is not known.
         """
@@ -165,7 +165,7 @@ class CRLStore:
         )
 
     def _is_early(self, crl: CRL) -> bool:
-        """Whether a list is from the future, as far as the time is known."""
+        """Whether a CRL is from the future, as far as the time is known."""
         return self._time is None or crl.this_update > self._time
 
     def _change(self, new: Sequence[CRL], gone: Sequence[CRL]) -> None:
@@ -181,12 +181,12 @@ class CRLStore:
         self._came = {id(each): self._came.get(id(each), self.generation) for each in self}
 
     def _series(self, crl: CRL) -> list[CRL]:
-        """Return the lists of the name, scope and kind of one, in the order in which they came."""
+        """Return the CRLs of the name, scope and kind of one, in the order in which they came."""
         held = self._by_place.get(_places(crl)[0], ())
         return [each for each in held if each.series == crl.series]
 
     def about(self, normal_issuer: bytes, names: Names, at: datetime) -> list[CRL]:
-        """Return the lists of an issuer that speak of a distribution point with one of these names, or of all.
+        """Return the CRLs of an issuer that speak of a distribution point with one of these names, or of all.
 
         normal_issuer: its name in the form of RFC 5280 7.1.  at: the time of the judgement that asks.
         """
@@ -196,7 +196,7 @@ class CRLStore:
         return list(found.values())
 
     def of(self, normal_issuer: bytes) -> tuple[CRL, ...]:
-        """Return the lists of an issuer, by its name in the form of RFC 5280 7.1."""
+        """Return the CRLs of an issuer, by its name in the form of RFC 5280 7.1."""
         return tuple(each for each in self if each.normal_issuer == normal_issuer)
 
     def __iter__(self) -> Iterator[CRL]:
@@ -225,13 +225,13 @@ def _by_place(crls: Iterable[CRL]) -> dict[_IndexKey, tuple[CRL, ...]]:
 
 
 def _places(crl: CRL) -> list[_IndexKey]:
-    """Return under what a list is found: its issuer with each name of its distribution point."""
+    """Return under what a CRL is found: its issuer with each name of its distribution point."""
     names = (None,) if crl.scope.names is None else crl.scope.names or ("",)
     return [(crl.normal_issuer, name) for name in names]
 
 
 def _surplus(series: Sequence[CRL]) -> list[CRL]:
-    """Return the lists of a series that are too many: of those that nobody is known to have signed.
+    """Return the CRLs of a series that are too many: of those that nobody is known to have signed.
 
     Those that were held against a key in vain go first. The first and the last that came stay.
     """

@@ -66,7 +66,7 @@ class Names:
 class EvidenceRequest:
     """Evidence that a judgement lacks, and where it may be asked for.
 
-    kind: "ocsp" for the response about `certificate`, "crl" for a list of `issuer`'s.  locations: addresses,
+    kind: "ocsp" for the response about `certificate`, "crl" for a CRL of `issuer`'s.  locations: addresses,
     any one of which has it; they come from certificates whose signatures lead to an anchor.  nonce: what an
     OCSP response has to return, drawn by whoever asks (RFC 9654); None to ask without.
     """

@@ -30,7 +30,7 @@ LONGEST_KEEP = timedelta(days=3660)
 class Fetch:
     """What may be fetched to know whether peers are revoked; what comes is kept for all who share this object.
 
-    ocsp: ask the responders that certificates name (AIA).  crls: fetch lists from their distribution points,
+    ocsp: ask the responders that certificates name (AIA).  crls: fetch CRLs from their distribution points,
     where no response settles it.  nonce: "use" one with every OCSP request, so that an answer to somebody else
     is refused; "require" it back, which only responders that sign on demand can do; or "none", where
     short requests go out by GET and may be answered from caches on the way.
@@ -39,7 +39,7 @@ class Fetch:
     asked although they are inner ones or listen elsewhere.  directory: where evidence outlives the process.
     keep: how long evidence is used before it is asked for anew; never beyond its own end.
     seconds: for each round of a judgement that waits.  requests: for one peer.  redirects: in a row.
-    max_list_bytes: the largest list that is read, on a peer's word.  by_caller: whoever drives the connection answers
+    max_list_bytes: the largest CRL that is read, on a peer's word.  by_caller: whoever drives the connection answers
     `EvidenceWanted` itself, so that httpcore is not needed.
     """
 

@@ -151,14 +151,14 @@ def is_sound(request: EvidenceRequest, evidence: Evidence, at: datetime) -> bool
 
 
 def is_signed(request: EvidenceRequest, evidence: Evidence) -> bool:
-    """Whether the issuer itself signed a list, of which the entries are then read; a response was looked at before."""
+    """Whether the issuer itself signed a CRL, of which the entries are then read; a response was looked at before."""
     return not isinstance(evidence, CRL) or evidence.prepare(request.issuer)
 
 
 def supersedes(request: EvidenceRequest, new: Evidence, old: Evidence, at: datetime) -> bool:
     """Whether evidence takes the place of what was had before: not older, nor from the future, nor by another key.
 
-    A list that nobody is known to have signed holds no place; responses were all signed by the issuer's leave.
+    A CRL that nobody is known to have signed holds no place; responses were all signed by the issuer's leave.
     """
     if isinstance(old, CRL):
         signer = request.issuer if is_signed(request, old) else old.signer

@@ -1,4 +1,4 @@
-"""Addresses of responders and lists, as certificates and redirects give them: which are read, and what they say.
+"""Addresses of responders and CRLs, as certificates and redirects give them: which are read, and what they say.
 
 Every one is hostile until it is read here; whether the machine behind it may be asked is `addresses`' question.
 """

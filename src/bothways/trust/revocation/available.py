@@ -23,7 +23,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class Available:
     """What may be consulted: by the policy, what came stapled to certificates, and what was fetched.
 
-    profile: by which lists have to be as those of public web CAs.
+    profile: by which CRLs have to be as those of public web CAs.
     """
 
     policy: Revocation
@@ -36,7 +36,7 @@ class Available:
     checks: list[SlowCheck] = field(default_factory=list)
 
     def crls_about(self, normal_issuer: bytes, names: Names) -> list[CRL]:
-        """Return the lists of an issuer that speak of a distribution point with one of these names, or of all.
+        """Return the CRLs of an issuer that speak of a distribution point with one of these names, or of all.
 
         normal_issuer: its name in the form of RFC 5280 7.1.
         """

@@ -1,4 +1,4 @@
-"""What lists say of a certificate: which apply, which of several count, what amends them (RFC 5280 6.3.3)."""
+"""What CRLs say of a certificate: which apply, which of several count, what amends them (RFC 5280 6.3.3)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from bothways.trust.work import Step, WorkBudget
 
 Reasons = frozenset[x509.ReasonFlags]
 
-# A longer list is checked beside the event loop, where one waits for us, and at the expense of no peer.
+# A longer CRL is checked beside the event loop, where one waits for us, and at the expense of no peer.
 LONG_LIST = 256 * 1024
 
 
 class _Signed(NamedTuple):
-    """A list whose signer may sign it, and until when that is known."""
+    """A CRL whose signer may sign it, and until when that is known."""
 
     crl: CRL
     signer: ParsedCertificate
@@ -37,7 +37,7 @@ class _Signed(NamedTuple):
 
 
 class CRLSource:
-    """The lists that are available, for one path."""
+    """The CRLs that are available, for one path."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class CRLSource:
         self._known: dict[tuple[object, ...], _Signed | str] = {}
 
     def statements(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[Statement]:
-        """Return what each list at the certificate's distribution points says of it."""
+        """Return what each CRL at the certificate's distribution points says of it."""
         said: list[Statement] = []
         usable = []
         reasons = self._applicable(certificate)
@@ -79,7 +79,7 @@ class CRLSource:
         certificate: ParsedCertificate,
         issuer: ParsedCertificate,
     ) -> Revoked | None:
-        """Return a revocation for good in a delta that fits no list at hand, where no later list stands for it."""
+        """Return a revocation for good in a delta that fits no CRL at hand, where no later CRL stands for it."""
         signed = self._signed(delta, issuer)
         if isinstance(signed, str):
             return None
@@ -96,7 +96,7 @@ class CRLSource:
         return None if is_replaced else Revoked(entry.revoked_at, entry.reason)
 
     def _applicable(self, certificate: ParsedCertificate) -> dict[CRL, Reasons]:
-        """Return the lists that speak of a certificate, deltas too, with the reasons that its points leave each."""
+        """Return the CRLs that speak of a certificate, deltas too, with the reasons that its points leave each."""
         found: dict[CRL, Reasons] = {}
         for point in points_of(certificate, self._work):
             for name in point.issuers:
@@ -119,7 +119,7 @@ class CRLSource:
         return [each for held in newest.values() for each in held]
 
     def _statement(self, signed: _Signed, reasons: Reasons, certificate: ParsedCertificate) -> Statement:
-        """Return what one list, with its delta, says of a certificate (RFC 5280 6.3.3 c to l)."""
+        """Return what one CRL, with its delta, says of a certificate (RFC 5280 6.3.3 c to l)."""
         crl, signer, vouched = signed
         deltas = self._deltas(crl, signer)
         doubt = next(filter(None, map(_doubt, (crl, *deltas))), None)
@@ -129,9 +129,9 @@ class CRLSource:
         if entry is None or (entry.reason == REMOVED and doubt is not None):
             entry = crl.find(*names)
         if entry is not None and entry.reason == REMOVED:
-            entry = None  # in a complete list too (6.3.3 k)
+            entry = None  # in a complete CRL too (6.3.3 k)
         if entry is not None and not (problem and entry.reason == HOLD):
-            # A revocation is for good, so that even an expired list proves it.
+            # A revocation is for good, so that even an expired CRL proves it.
             return Revoked(entry.revoked_at, entry.reason)
         if problem or doubt:
             return Unknown(problem or f"the CRL of {crl.issuer_text} {doubt}")
@@ -142,14 +142,14 @@ class CRLSource:
     def _amending(
         self, crl: CRL, signer: ParsedCertificate, certificate: ParsedCertificate
     ) -> tuple[EvidenceRequest, ...]:
-        """Return what could be fetched to amend a list; it holds should that not be had."""
+        """Return what could be fetched to amend a CRL; it holds should that not be had."""
         fetch = self._available.policy.fetch
         if fetch is None or self._available.fetched is None:
             return ()
         return tuple(delta_requests(certificate, crl, signer, fetch))
 
     def _deltas(self, crl: CRL, signer: ParsedCertificate) -> list[CRL]:
-        """Return the newest delta list that amends `crl`, if one does (RFC 5280 5.2.4, 6.3.3 c)."""
+        """Return the newest delta CRL that amends `crl`, if one does (RFC 5280 5.2.4, 6.3.3 c)."""
         fitting = [
             each
             for each in self._available.crls_about(crl.normal_issuer, crl.scope.names or frozenset())
@@ -164,7 +164,7 @@ class CRLSource:
         return sorted(fitting, key=lambda each: each.age)[-1:]
 
     def _unlike_public_lists(self, *crls: CRL) -> str | None:
-        """Say by what lists are not as those of public web CAs, where they have to be, or None."""
+        """Say by what CRLs are not as those of public web CAs, where they have to be, or None."""
         if self._available.profile == "private":
             return None
         problems = (crl_problem(each.number, critical=each.has_critical_number) for each in crls)
@@ -172,7 +172,7 @@ class CRLSource:
         return problem if problem is None else f"the CRL of {crls[0].issuer_text} {problem}"
 
     def _untimely(self, crl: CRL) -> str | None:
-        """Say why a list does not hold now, or None."""
+        """Say why a CRL does not hold now, or None."""
         if self._is_early(crl):
             return f"the CRL of {crl.issuer_text} is from the future: {crl.this_update:%Y-%m-%d %H:%M}"
         if crl.next_update is None:
@@ -184,18 +184,18 @@ class CRLSource:
         return None
 
     def _is_early(self, crl: CRL) -> bool:
-        """Whether a list is from the future (RFC 5280 5.1.2.4)."""
+        """Whether a CRL is from the future (RFC 5280 5.1.2.4)."""
         return crl.this_update - self._available.at > self._available.policy.tolerance
 
     def _signed(self, crl: CRL, issuer: ParsedCertificate) -> _Signed | str:
-        """Find a list's signer, once for all that is asked about the certificates of an issuer."""
+        """Find a CRL's signer, once for all that is asked about the certificates of an issuer."""
         key = (crl, issuer.der, *self._asker.asking)
         if key not in self._known:
             self._known[key] = self._find_signer(crl, issuer)
         return self._known[key]
 
     def _find_signer(self, crl: CRL, issuer: ParsedCertificate) -> _Signed | str:
-        """Return who signed a list and may, or say why it cannot be used (RFC 5280 6.3.3 f and g)."""
+        """Return who signed a CRL and may, or say why it cannot be used (RFC 5280 6.3.3 f and g)."""
         whose = f"the CRL of {crl.issuer_text}"
         weak = crl.weakness()
         if weak is not None:
@@ -213,7 +213,7 @@ class CRLSource:
         return refused or f"{whose} is not signed by a key known as that CA's"
 
     def _is_signed(self, crl: CRL, signer: ParsedCertificate) -> bool:
-        """Whether a key that may sign a list did; that is found out once, and paid for.
+        """Whether a key that may sign a CRL did; that is found out once, and paid for.
 
         Where it takes long and is deferred it is wanted, and no until then.
         """
@@ -228,7 +228,7 @@ class CRLSource:
 
 
 def _doubt(crl: CRL) -> str | None:
-    """Say what keeps a list from proving that anybody is good, or None."""
+    """Say what keeps a CRL from proving that anybody is good, or None."""
     if crl.unread is not None:
         return f"cannot be read whole: {crl.unread}"
     return None if crl.problem is None else f"cannot be used: {crl.problem}"

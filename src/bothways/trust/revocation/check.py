@@ -1,6 +1,6 @@
 """Whether the certificates of a path are revoked: every source states what it knows, and one fold decides.
 
-All evidence that applies is consulted, never just the first; lists must together speak of all reasons; revoked wins
+All evidence that applies is consulted, never just the first; CRLs must together speak of all reasons; revoked wins
 over good; unknown is not good.
 """
 

@@ -1,7 +1,7 @@
-"""Who may sign lists about the certificates of one path (RFC 5280 6.3.3 f).
+"""Who may sign CRLs about the certificates of one path (RFC 5280 6.3.3 f).
 
-A key is held against a list only after it is known that it may sign it: what a peer makes up costs no look at any
-list, however many certificates in a CA's name it shows.
+A key is held against a CRL only after it is known that it may sign it: what a peer makes up costs no look at any
+CRL, however many certificates in a CA's name it shows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bothways.trust.work import Step, WorkBudget
 
 
 class Signers(NamedTuple):
-    """The certificates whose keys may sign lists of one name; `refused` says why another in that name may not."""
+    """The certificates whose keys may sign CRLs of one name; `refused` says why another in that name may not."""
 
     allowed: tuple[ParsedCertificate, ...]
     refused: str | None
@@ -29,9 +29,9 @@ class Signers(NamedTuple):
 class CRLSigners:
     """Who may sign, for one path.
 
-    It is a certificate in the name of the list's issuer, with cRLSign where it has a key usage, that stands on the
+    It is a certificate in the name of the CRL's issuer, with cRLSign where it has a key usage, that stands on the
     path or was signed by a CA there: by one above the issuer of the certificate that is asked about, or by that
-    issuer itself. So a CA elsewhere below the anchor, whatever names it gives, vouches for no list of another.
+    issuer itself. So a CA elsewhere below the anchor, whatever names it gives, vouches for no CRL of another.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class CRLSigners:
         self._paths: dict[tuple[bytes, bytes], Path | None] = {}
 
     def of(self, normal_name: bytes, issuer: ParsedCertificate) -> Signers:
-        """Return who may sign lists in a name (RFC 5280 7.1) about certificates of an issuer on the path."""
+        """Return who may sign CRLs in a name (RFC 5280 7.1) about certificates of an issuer on the path."""
         key = normal_name, issuer.der
         if key not in self._known:
             self._known[key] = self._find(normal_name, self._from(issuer))
@@ -80,7 +80,7 @@ class CRLSigners:
                 yield each
 
     def _unfit(self, candidate: ParsedCertificate, above: Path) -> str | None:
-        """Say why a key may not sign lists: by its usage, or by who vouches for it; None if it may."""
+        """Say why a key may not sign CRLs: by its usage, or by who vouches for it; None if it may."""
         usage = candidate.extension(x509.KeyUsage)
         if usage is not None and not usage.crl_sign:
             return "a key whose usage lacks cRLSign"
@@ -97,7 +97,7 @@ class CRLSigners:
             return signer.not_after
         asking = self._asker.asking
         if len(asking) > 1 and asking[-1] == signer.der:
-            return signer.not_after  # a signer whose CA has named no other list for it answers for itself
+            return signer.not_after  # a signer whose CA has named no other CRL for it answers for itself
         if not self._asker.may_ask_about(signer):
             return "a certificate whose own status depends on it"
         path = self._path_of(signer, above)

@@ -20,12 +20,12 @@ _WHOLE_PATH = 1_000_000  # certificates
 class Revocation:
     """How peers' certificates are checked for revocation.
 
-    crls, ocsp: the lists and responses at hand.  staples: what becomes of the responses that a peer sends
+    crls, ocsp: the CRLs and responses at hand.  staples: what becomes of the responses that a peer sends
     with its certificates: "ignore", "use", or "require" one for the leaf.  fetch: what may be fetched beside,
     and from whom, where the evidence at hand does not settle it.  covers: "path" (every certificate
     below the anchor) or "leaf".  unknown: "refuse" a peer whose status cannot be known, or "accept" it and
     say so; a revoked one is refused always, and so is a missing staple that its certificate demands.
-    tolerance: how far clocks may differ where a list or a response begins and ends.
+    tolerance: how far clocks may differ where a CRL or a response begins and ends.
     """
 
     crls: CRLStore | None = None
@@ -63,7 +63,7 @@ class Revocation:
 
     @property
     def generation(self) -> int:
-        """Rises whenever the lists or responses at hand change."""
+        """Rises whenever the CRLs or responses at hand change."""
         lists = 0 if self.crls is None else self.crls.generation
         return lists if self.ocsp is None else lists + self.ocsp.generation
 
