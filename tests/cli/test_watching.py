@@ -63,7 +63,7 @@ def test_a_client_that_is_revoked_loses_the_connection_that_it_has(
                 alice.recv(1)
             assert (caught.value.alert, caught.value.step) == (Alert.CERTIFICATE_REVOKED, "3.3c")
             assert echoes(bob)
-            until_said(server, "crl.pem: read again: a list of CN=Example Issuing CA")
+            until_said(server, "crl.pem: read again: a CRL of CN=Example Issuing CA")
             until_said(server, "ended: the client sent a certificate that was revoked on ")
             with client(tmp_path, server, "alice") as again, pytest.raises(PeerAlert):
                 again.recv(1)

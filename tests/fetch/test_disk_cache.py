@@ -111,7 +111,7 @@ def test_what_is_no_file_holds_nobody_up(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are of POSIX")
 @pytest.mark.parametrize("mode", [0o720, 0o702, 0o1777])
 def test_a_directory_to_which_others_may_write_is_refused(mode: int, tmp_path: Path) -> None:
-    """An older list in the place of a newer one would hide a revocation until the older one's end."""
+    """An older CRL in the place of a newer one would hide a revocation until the older one's end."""
     tmp_path.chmod(mode)
     with pytest.raises(ConfigError, match="others than its owner may write there: chmod 700 it"):
         DiskCache(tmp_path)

@@ -422,7 +422,7 @@ async def test_a_responder_that_is_down_costs_its_time_once_in_a_while() -> None
 @in_fake_time
 @pytest.mark.parametrize(("kind", "most"), [("ocsp", 32), ("crl", 8)])
 async def test_so_many_are_fetched_at_once_and_others_wait_their_turn(kind: str, most: int) -> None:
-    """A crowd with certificates of its own does not open a connection for each, and lists are large."""
+    """A crowd with certificates of its own does not open a connection for each, and CRLs are large."""
     going = {"a": 0, "b": 0}
     seen = []
 
@@ -458,7 +458,7 @@ async def test_peers_of_one_issuer_that_waste_all_places_keep_out_no_peer_of_ano
 
 @in_fake_time
 async def test_a_failure_that_a_peer_of_another_issuer_causes_is_not_ours() -> None:
-    """It may name our list among silent places, so that there is little time for it; RFC 5280 4.2.1.13."""
+    """It may name our CRL among silent places, so that there is little time for it; RFC 5280 4.2.1.13."""
 
     async def slow(form: HTTPRequest, _: str) -> bytes:
         await asyncio.sleep(2 if str(form.location) == LISTS else 1e6)
@@ -520,7 +520,7 @@ async def test_a_response_from_the_end_of_time_is_an_answer_like_any_other() -> 
 def test_long_lists_are_read_two_at_a_time_and_short_answers_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Reading takes threads, of which there are few; a peer may name several lists of a million entries."""
+    """Reading takes threads, of which there are few; a peer may name several CRLs of a million entries."""
     long = crl(CA, extra=[(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), bytes(2000)), False)])
     monkeypatch.setattr(source, "LONG", 2000)
     go, going = threading.Event(), []
@@ -602,7 +602,7 @@ async def test_a_damaged_file_is_ignored_and_replaced(tmp_path: Path) -> None:
 
 @in_fake_time
 async def test_what_is_not_sound_is_not_put_in_the_directory(tmp_path: Path) -> None:
-    """An expired list, or one whose signer is not seen, is for this moment alone."""
+    """An expired CRL, or one whose signer is not seen, is for this moment alone."""
     for unsound in (crl(CA, next_update=NOW - DAY / 2), crl(ROOT)):
         assert isinstance(
             await fetched(World({LISTS: unsound}), evidence_request("crl"), directory=tmp_path), CRL

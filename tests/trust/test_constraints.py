@@ -183,7 +183,7 @@ def test_a_leafs_key_usage_is_held_to_what_its_key_does():
 
 
 def test_without_purpose_and_key_usage_the_leaf_may_be_anything():
-    """RFC 5280 6.3.3 f: the path of a list's signer."""
+    """RFC 5280 6.3.3 f: the path of a CRL's signer."""
     signer = issue("Signer", ROOT, key_usage=("crl_sign",), usage=("codeSigning",))
     path = [ParsedCertificate(each.der) for each in (signer, ROOT)]
     assert certificate_reasons(path, None, NOW, None) == []

@@ -1,4 +1,4 @@
-"""Revocation lists: what they say, and what cannot be read (RFC 5280 5)."""
+"""CRLs: what they say, and what cannot be read (RFC 5280 5)."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_a_relative_name_hangs_below_the_issuers():
 
 
 def test_lists_of_one_scope_have_one_key():
-    """RFC 5280 5.2.4: a delta amends a list of its own scope."""
+    """RFC 5280 5.2.4: a delta amends a CRL of its own scope."""
     plain, delta = CRL(LIST), CRL(crl(ROOT, base=7, number=8))
     assert plain.scope_key == delta.scope_key
     assert plain.scope_key != CRL(crl(ROOT, point=issuing_point(users=True))).scope_key
 
 
 def test_keys_of_strangers_do_not_keep_out_the_signers_own(monkeypatch):
-    """CPU: a peer may show many certificates in a CA's name, and a long list is hashed for each key anew."""
+    """CPU: a peer may show many certificates in a CA's name, and a long CRL is hashed for each key anew."""
     found = CRL(crl(ROOT))
     for number in range(20):
         assert not found.is_signed_by(
@@ -92,10 +92,12 @@ def test_a_list_is_signed_by_its_issuers_key_and_by_no_other(kind):
 
 
 def test_a_signature_is_checked_once_for_each_key():
-    """A list of many megabytes is hashed once."""
+    """A CRL of many megabytes is hashed once."""
     found = CRL(LIST)
     assert [found.is_signed_by(ParsedCertificate(ROOT.der)) for _ in range(2)] == [True, True]
-    others = [ParsedCertificate(root("Many", own_key=key("P-256", 2000 + number)).der) for number in range(40)]
+    others = [
+        ParsedCertificate(root("Many", own_key=key("P-256", 2000 + number)).der) for number in range(40)
+    ]
     assert not any(found.is_signed_by(each) for each in others)
     assert sum(found.has_met(each) for each in [ParsedCertificate(ROOT.der), *others]) == 16
 
@@ -121,7 +123,7 @@ def test_a_critical_extension_that_we_do_not_know_makes_a_list_useless():
 
 
 def damaged(signed: bool = True) -> bytes:
-    """A list with an entry that is none, which its CA signed all the same, or nobody did."""
+    """A CRL with an entry that is none, which its CA signed all the same, or nobody did."""
     der = LIST.replace(bytes.fromhex("170d") + b"260530120000Z", bytes.fromhex("1b0d") + b"260530120000Z")
     assert der != LIST
     if not signed:
@@ -192,7 +194,7 @@ def test_what_is_no_list_is_a_config_error(data, sentence):
 
 
 def test_a_file_that_is_cut_off_within_a_list_is_a_config_error():
-    """The lists before it would else pass for the whole."""
+    """The CRLs before it would else pass for the whole."""
     pem = x509.load_der_x509_crl(LIST).public_bytes(Encoding.PEM)
     for cut in (pem[:-3], pem + pem[:100], pem + pem[:-20]):
         with pytest.raises(ConfigError, match="a.pem: it is cut off"):

@@ -1,4 +1,4 @@
-"""The entries of a list: found through an index, by serial number and issuer (RFC 5280 5.3)."""
+"""The entries of a CRL: found through an index, by serial number and issuer (RFC 5280 5.3)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_an_entry_is_found_with_its_date_and_reason():
 
 
 def test_every_entry_of_a_long_list_is_found_and_nothing_else():
-    """The index answers as the list itself does."""
+    """The index answers as the CRL itself does."""
     found = CRL(BIG)
     reference = x509.load_der_x509_crl(BIG)
     issuer = ParsedCertificate(ONE.der).normal_issuer
@@ -121,7 +121,7 @@ def test_the_issuer_of_an_entry_is_whoever_is_named_whatever_stands_beside(criti
 
 
 def with_entry(der: bytes, other: bytes) -> bytes:
-    """A list with the one entry of another list after its own; its signature no longer fits."""
+    """A CRL with the one entry of another CRL after its own; its signature no longer fits."""
     (entries, start, stop), (_, first, last) = (entries_of(each) for each in (der, other))
     grown = encoded(0x30, der[start:stop], other[first:last])
     at, end = expect_element(der, 0, len(der), 0x30, "list")
@@ -130,7 +130,7 @@ def with_entry(der: bytes, other: bytes) -> bytes:
 
 
 def entries_of(der: bytes) -> tuple[int, int, int]:
-    """Where the entries of a list of version 2 begin, with their header and without, and where they end."""
+    """Where the entries of a CRL of version 2 begin, with their header and without, and where they end."""
     at, end = expect_element(der, 0, len(der), 0x30, "list")
     at, end = expect_element(der, at, end, 0x30, "tbs")
     return [(begin, start, stop) for tag, begin, start, stop in elements(der, at, end) if tag == 0x30][2]
@@ -147,7 +147,7 @@ def entries_of(der: bytes) -> tuple[int, int, int]:
     ],
 )
 def test_an_issuer_that_cannot_be_read_leaves_the_list_in_doubt(value):
-    """Whom the entry is about, nobody knows; that the list names nobody else is not known either."""
+    """Whom the entry is about, nobody knows; that the CRL names nobody else is not known either."""
     unreadable = x509.UnrecognizedExtension(x509.CertificateIssuer.oid, value)
     found = CRL(with_entry(crl(ROOT, TWO), crl(ROOT, ONE, entry_extra=[(unreadable, False)])))
     assert ask(found, TWO) is not None and ask(found, ONE) is None
@@ -218,7 +218,7 @@ def test_an_entry_that_names_its_issuer_twice_is_about_both_and_the_list_is_in_d
 
 
 def test_reading_a_long_list_tells_its_progress():
-    """A list of a million loads off the event loop, with progress."""
+    """A CRL of a million loads off the event loop, with progress."""
     shares: list[float] = []
     CRL(BIG).read_entries(shares.append)
     assert shares == [1.0]
@@ -237,7 +237,7 @@ LATE = datetime(2051, 2, 3, 4, 5, 6, tzinfo=NOW.tzinfo)
 
 
 def dated_2051() -> bytes:
-    """A list whose only entry is of the year 2051."""
+    """A CRL whose only entry is of the year 2051."""
     builder = x509.RevokedCertificateBuilder().serial_number(5).revocation_date(LATE)
     return (
         x509.CertificateRevocationListBuilder()

@@ -1,4 +1,4 @@
-"""Files of lists that change while they are in use: replaced at once, cut while being written, gone, older."""
+"""Files of CRLs that change while they are in use: replaced at once, cut while being written, gone, older."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def looks(files: CRLFiles, count: int = 2) -> list[str]:
 
 
 def in_use(path: Path) -> CRLFiles:
-    """The lists of a file by which somebody was judged."""
+    """The CRLs of a file by which somebody was judged."""
     files = CRLFiles([path])
     assert passes(files)
     return files
@@ -68,8 +68,8 @@ def test_a_file_that_is_replaced_is_read_again_and_the_store_follows(path):
     replace(path, SECOND)
     assert files.look() == [] and numbers(files) == [1, 1]
     assert files.look() == [
-        f"{path}: read again: a list of CN=Root with 0 entries, of 2026-05-31 12:00",
-        f"{path}: read again: a list of CN=Intermediate with 1 entry, of 2026-06-01 12:00",
+        f"{path}: read again: a CRL of CN=Root with 0 entries, of 2026-05-31 12:00",
+        f"{path}: read again: a CRL of CN=Intermediate with 1 entry, of 2026-06-01 12:00",
     ]
     assert files.store is store and numbers(files) == [1, 2] and store.generation != seen
     assert looks(files, 3) == []
@@ -77,7 +77,7 @@ def test_a_file_that_is_replaced_is_read_again_and_the_store_follows(path):
 
 @pytest.mark.parametrize("cut", [0, 10, 100, -40, -2])
 def test_a_file_that_is_cut_keeps_what_was_read_before_and_says_so_once(path, cut):
-    """Truncated while being replaced: no list is lost, and the whole file is taken when it is there."""
+    """Truncated while being replaced: no CRL is lost, and the whole file is taken when it is there."""
     files = in_use(path)
     seen = files.store.generation
     path.write_bytes(SECOND[:cut])
@@ -93,7 +93,7 @@ def test_an_older_list_does_not_take_the_place_of_a_newer_one(path):
     files = in_use(path)
     replace(path, pem(crl(ROOT), crl(CA, number=0, this_update=OLDER)))
     lines = looks(files)
-    assert lines[1] == f"{path}: its list of CN=Intermediate is older than the one in use, which stays"
+    assert lines[1] == f"{path}: its CRL of CN=Intermediate is older than the one in use, which stays"
     assert numbers(files) == [1, 1]
 
 
@@ -120,13 +120,13 @@ def test_a_list_that_does_not_displace_the_one_in_use_is_told_and_the_cas_next_o
     options, words = NOT_THE_CAS[what]
     replace(path, pem(crl(CA, **{"number": 99, "this_update": NOW, "signed_by": FORGER} | options)))
     lines = [line for _ in range(2) for line in files.look(NOW)]
-    told = words or "read again: a list of CN=Intermediate with 0 entries, of 2026-06-01 12:00"
-    assert lines[0] == f"{path}: {'its list of CN=Intermediate ' if words else ''}{told}"
-    gone = f"{path}: its list of CN=Root is no longer there; the one in use stays"
+    told = words or "read again: a CRL of CN=Intermediate with 0 entries, of 2026-06-01 12:00"
+    assert lines[0] == f"{path}: {'its CRL of CN=Intermediate ' if words else ''}{told}"
+    gone = f"{path}: its CRL of CN=Root is no longer there; the one in use stays"
     assert lines[1:] == [gone] if words else len(lines) == 3
     assert not passes(files)
     replace(path, pem(crl(ROOT), crl(CA, SERVER, number=3, this_update=NOW)))
-    assert "read again: a list of CN=Intermediate with 1 entry" in looks(files)[1]
+    assert "read again: a CRL of CN=Intermediate with 1 entry" in looks(files)[1]
     assert not passes(files)
     replace(path, pem(crl(ROOT), crl(CA, number=4, this_update=NOW)))
     looks(files)
@@ -134,14 +134,14 @@ def test_a_list_that_does_not_displace_the_one_in_use_is_told_and_the_cas_next_o
 
 
 def test_a_file_that_no_longer_has_a_list_takes_none_away(path):
-    """Of a CA whose list is gone nothing new is known; what was known stays until it ends."""
+    """Of a CA whose CRL is gone nothing new is known; what was known stays until it ends."""
     path.write_bytes(SECOND)
     files = CRLFiles([path])
     assert not passes(files)
     replace(path, pem(crl(root("Somebody"))))
     lines = looks(files)
     assert sorted(lines[1:]) == [
-        f"{path}: its list of CN={each} is no longer there; the one in use stays"
+        f"{path}: its CRL of CN={each} is no longer there; the one in use stays"
         for each in ("Intermediate", "Root")
     ]
     assert looks(files) == [] and not passes(files)

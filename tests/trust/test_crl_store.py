@@ -1,4 +1,4 @@
-"""The lists at hand: where they come from, and which takes the place of which."""
+"""The CRLs at hand: where they come from, and which takes the place of which."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ OWN_POINT = issuing_point(["DN:Intermediate"])
 
 
 def passes(store: CRLStore, at=NOW) -> bool:
-    """Whether the server passes by the lists in a store; that also tells the store who signed what, and the time."""
+    """Whether the server passes by the CRLs in a store; that also tells the store who signed what, and the time."""
     policy = Revocation(crls=store, covers="leaf", unknown="accept")
     asked = {"purpose": Purpose.SERVER, "name": None, "at": at}
     return isinstance(judge(SERVER.chain, ANCHORS, revocation=policy, **asked), Trusted)
 
 
 def forged(number: int = 99, **options) -> CRL:
-    """A list in the CA's name that revokes nobody, newer than all others, and not signed by the CA."""
+    """A CRL in the CA's name that revokes nobody, newer than all others, and not signed by the CA."""
     return CRL(crl(CA, number=number, signed_by=FORGER, **{"this_update": NOW} | options))
 
 
@@ -50,14 +50,14 @@ def test_a_store_reads_files_and_pem(tmp_path):
     (tmp_path / "root.crl").write_bytes(CLEAN[0])
     (tmp_path / "ca.pem").write_bytes(x509.load_der_x509_crl(CLEAN[1]).public_bytes(Encoding.PEM))
     store = CRLStore.from_files(tmp_path / "root.crl", str(tmp_path / "ca.pem"))
-    assert (len(store), repr(store)) == (2, "<CRLStore of 2 lists>")
+    assert (len(store), repr(store)) == (2, "<CRLStore of 2 CRLs>")
     assert len(CRLStore.from_pem((tmp_path / "ca.pem").read_bytes())) == 1
     with pytest.raises(ConfigError, match="cannot be read"):
         CRLStore.from_files(tmp_path / "gone.crl")
 
 
 def test_a_list_is_added_in_the_place_of_an_older_one_only():
-    """An older list never replaces a newer one that the same key signed."""
+    """An older CRL never replaces a newer one that the same key signed."""
     store = CRLStore(map(CRL, CLEAN))
     assert passes(store)
     assert store.add(CRL(crl(CA, SERVER, number=2, this_update=NOW)))
@@ -79,7 +79,7 @@ def test_a_store_is_replaced_whole_and_keeps_what_is_newer():
 
 
 def test_a_store_tells_by_its_generation_that_its_lists_changed():
-    """Lists that are there already are no news, and keep what is known of their signers."""
+    """CRLs that are there already are no news, and keep what is known of their signers."""
     store = CRLStore(map(CRL, CLEAN))
     assert passes(store)
     held, seen = list(store), store.generation
@@ -116,7 +116,7 @@ DISPLACING = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("is_in_use", [True, False], ids=["in use", "not used yet"])
 def test_nothing_supersedes_a_list_but_what_its_own_signer_signed_and_dated_until_now(what, way, is_in_use):
-    """Somebody on the way, or who writes to the file, takes away nothing; and the CA's next list counts."""
+    """Somebody on the way, or who writes to the file, takes away nothing; and the CA's next CRL counts."""
     point = OWN_POINT if "scope" in what else None
     store = CRLStore([CRL(crl(CA, SERVER, number=1, point=point))])
     if is_in_use:
@@ -150,7 +150,7 @@ def test_lists_of_strangers_crowd_out_none_that_is_known_and_not_the_last_that_c
 @pytest.mark.parametrize("own", [1, 2, 3])
 @pytest.mark.parametrize("strangers", [1, 200])
 def test_nobody_displaces_what_the_ca_signed_before_anybody_was_judged_by_it(withdraws, own, strangers):
-    """While a server has no clients its lists are renewed; whose each is shows when the first client comes."""
+    """While a server has no clients its CRLs are renewed; whose each is shows when the first client comes."""
     store = CRLStore([CRL(crl(CA, number=1, this_update=NOW - 9 * DAY))])
     for number in range(2, 2 + own):
         latest = CRL(crl(CA, SERVER, number=number, this_update=NOW - (9 - number) * DAY))
@@ -245,7 +245,7 @@ def test_a_list_that_was_signed_anew_takes_the_place_of_its_twin():
 
 
 def test_lists_that_ended_and_are_nowhere_any_more_are_bounded():
-    """A CA may give each of its lists another scope."""
+    """A CA may give each of its CRLs another scope."""
     store = CRLStore()
     for each in range(MOST_ENDED + 20):
         point = issuing_point([f"URI:http://a.example/{each}"])

@@ -62,7 +62,7 @@ FRESHEST = x509.FreshestCRL(
 class Level:
     """A certificate, who issued it, one that it replaced, one beside it, and others that are called like its issuer.
 
-    namesake: a CA below another anchor.  second: whom the issuer lets sign its lists.  elsewhere: whom another CA below
+    namesake: a CA below another anchor.  second: whom the issuer lets sign its CRLs.  elsewhere: whom another CA below
     the same anchor calls so.
     """
 
@@ -86,7 +86,7 @@ Lists = Callable[[Level], list[bytes]]
 
 
 def about_signers(*cas: Issued) -> list[bytes]:
-    """Lists that speak of those who sign lists alone, so that these are good themselves."""
+    """CRLs that speak of those who sign CRLs alone, so that these are good themselves."""
     return [crl(each, point=issuing_point(THERE)) for each in cas]
 
 
@@ -100,7 +100,7 @@ def by_elsewhere(at: Level, *revoked: Issued) -> list[bytes]:
 
 
 def in_names_of(at: Level, *names: x509.GeneralName, critical: bool) -> list[bytes]:
-    """An indirect list whose entry for the certificate names issuers: `None` stands for its own."""
+    """An indirect CRL whose entry for the certificate names issuers: `None` stands for its own."""
     named = x509.CertificateIssuer(
         [each or x509.DirectoryName(at.issuer.certificate.subject) for each in names]
     )
@@ -113,7 +113,7 @@ def with_delta(at: Level, base: tuple[object, ...], delta: tuple[object, ...]) -
     return [crl(at.issuer, *base, **OLDER, **named), crl(at.issuer, *delta, base=1, **NEWER)]
 
 
-# state -> (the lists about a certificate in it, whether it passes)
+# state -> (the CRLs about a certificate in it, whether it passes)
 STATES: dict[str, tuple[Lists, bool]] = {
     "clean": (lambda at: [crl(at.issuer)], True),
     "another is revoked": (lambda at: [crl(at.issuer, at.neighbour)], True),
@@ -295,7 +295,7 @@ def expected(states: States) -> bool:
 def expected_of_openssl(states: States) -> bool:
     views = [OTHERWISE.get(state, (STATES[state][1], ""))[0] for state in states]
     views[-1] = AT_THE_TOP.get(states[-1], (views[-1], ""))[0]
-    # To judge who signs a list it looks for no list that somebody else signs in turn.
+    # To judge who signs a CRL it looks for no CRL that somebody else signs in turn.
     is_nested = sum("lets sign" in state for state in states) > 1
     return (all(views) and not is_nested) is not (states in DIFFERENT)
 

@@ -180,7 +180,7 @@ def test_the_entries_of_a_list_are_read_in_their_order():
 
 
 def test_a_list_is_told_from_what_is_none():
-    """One that has parts which cannot be read is a list all the same."""
+    """One that has parts which cannot be read is a CRL all the same."""
     damaged = crl(ROOT, extra=[(x509.UnrecognizedExtension(x509.FreshestCRL.oid, b""), False)])
     assert parsing.is_crl(CRL_DER)
     assert parsing.is_crl(damaged)

@@ -1,6 +1,6 @@
 """Generated revocation, judged by us and by `openssl verify -crl_check_all`: every difference has its reason.
 
-A root, an intermediate and a leaf with a list from each CA, changed in up to two ways, as in
+A root, an intermediate and a leaf with a CRL from each CA, changed in up to two ways, as in
 `test_against_others`. `CHANGES` says whether the path still passes; `DIFFERENT` where OpenSSL sees it otherwise.
 """
 
@@ -34,7 +34,7 @@ POINT = "URI:http://crl.example/1"
 
 @dataclass
 class Plan:
-    """What is made: options of the two CAs' lists, of the certificates, and lists beside or instead."""
+    """What is made: options of the two CAs' CRLs, of the certificates, and CRLs beside or instead."""
 
     top: dict[str, object] = field(default_factory=dict)
     middle: dict[str, object] = field(default_factory=dict)

@@ -476,7 +476,7 @@ def test_a_crl_number_is_there_and_not_critical(number: int | None, critical: bo
 
 
 def test_a_delta_with_a_critical_number_proves_nothing_good_and_still_revokes() -> None:
-    """RFC 5280 5.2.3: what amends a list is held to the same, and what it says against somebody counts."""
+    """RFC 5280 5.2.3: what amends a CRL is held to the same, and what it says against somebody counts."""
     path = chain()
     end, ca, anchor = path
     for revoked, fault in (((), Fault.REVOCATION_UNKNOWN), ((end,), Fault.REVOKED)):

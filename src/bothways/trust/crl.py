@@ -264,7 +264,7 @@ def _take_apart(der: bytes) -> _Parts:
     """Find the parts of a CRL, without a look at its entries (RFC 5280 5.1)."""
     start, end = expect_element(der, 0, len(der), SEQUENCE, "CertificateList")
     if end != len(der):
-        raise ValueError(f"{len(der) - end} bytes follow the list")
+        raise ValueError(f"{len(der) - end} bytes follow the CRL")
     inner, inner_end = expect_element(der, start, end, SEQUENCE, "tbsCertList")
     at = element(der, inner, inner_end)[2] if der[inner] == _INTEGER else inner
     name = expect_element(der, at, inner_end, SEQUENCE, "signature algorithm")[1]

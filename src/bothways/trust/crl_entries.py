@@ -171,7 +171,7 @@ def _walk(der: bytes, at: int, end: int, progress: Progress | None) -> Iterator[
         serial_end = start + 2 + der[start + 1]
         times_end = serial_end + 2 + der[serial_end + 1]
         if tag != SEQUENCE or der[start] != _INTEGER or not serial_end < times_end <= stop <= end:
-            raise ValueError(f"no entry of a revocation list at byte {at}")
+            raise ValueError(f"no entry of a CRL at byte {at}")
         yield at, der[start + 2 : serial_end], serial_end, stop
         at = stop
         count += 1

@@ -53,9 +53,9 @@ def _told(crl: CRL, objection: str | None) -> str:
         return f"{_whose(crl)} {objection}, which stays"
     entries = "1 entry" if len(crl) == 1 else f"{len(crl)} entries"
     return (
-        f"read again: a list of {shown(crl.issuer_text)} with {entries}, of {crl.this_update:%Y-%m-%d %H:%M}"
+        f"read again: a CRL of {shown(crl.issuer_text)} with {entries}, of {crl.this_update:%Y-%m-%d %H:%M}"
     )
 
 
 def _whose(crl: CRL) -> str:
-    return f"its list of {shown(crl.issuer_text)}"
+    return f"its CRL of {shown(crl.issuer_text)}"

@@ -206,7 +206,7 @@ class CRLStore:
         return sum(1 for _ in self)
 
     def __repr__(self) -> str:
-        return f"<CRLStore of {len(self)} lists>"
+        return f"<CRLStore of {len(self)} CRLs>"
 
 
 def _by_series(crls: Iterable[CRL]) -> dict[object, list[CRL]]:

@@ -125,7 +125,7 @@ def test_memory_is_bounded_by_number_and_by_size() -> None:
 
 
 def test_peers_of_one_issuer_push_out_their_own_evidence_and_not_that_of_others() -> None:
-    """Whoever may issue certificates can name lists without end, and sign them."""
+    """Whoever may issue certificates can name CRLs without end, and sign them."""
     cache = kept(LIST, cache=EvidenceCache(HOUR, most_entries=8))
     for number in range(100):
         cache.keep(f"{number}", evidence_request("crl", CA), CRL(crl(ROOT)), NOW, NOW)

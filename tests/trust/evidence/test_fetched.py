@@ -16,7 +16,7 @@ RESPONSE, LIST = OCSPResponse(ocsp_response(SERVER)), CRL(crl(CA))
 
 
 def test_evidence_is_found_by_what_it_is_about() -> None:
-    """Responses by the certificate, lists by their issuer."""
+    """Responses by the certificate, CRLs by their issuer."""
     fetched = FetchedEvidence()
     fetched.take(
         [evidence_request(), evidence_request("crl"), evidence_request("ocsp", OTHER)],

@@ -73,7 +73,7 @@ def test_a_list_is_got() -> None:
 
 
 def test_one_key_for_all_who_want_the_same_from_the_same_place() -> None:
-    """The nonce does not count; for a list, the certificate does not either."""
+    """The nonce does not count; for a CRL, the certificate does not either."""
     assert key_of(evidence_request(nonce=NONCE), RESPONDER) == key_of(evidence_request(), RESPONDER)
     assert key_of(evidence_request("crl"), LISTS) == key_of(evidence_request("crl", OTHER), LISTS)
     different = {
@@ -88,7 +88,7 @@ def test_one_key_for_all_who_want_the_same_from_the_same_place() -> None:
 
 
 def test_an_answer_is_read_as_what_was_wanted() -> None:
-    """A response for a response, a list for a list."""
+    """A response for a response, a CRL for a CRL."""
     assert isinstance(read_answer(evidence_request(), ocsp_response(SERVER), NOW), OCSPResponse)
     assert isinstance(read_answer(evidence_request("crl"), crl(CA), NOW), CRL)
 
@@ -159,7 +159,7 @@ def test_what_was_given_is_read_and_what_was_read_before_is_taken() -> None:
 
 
 def test_each_response_that_is_wanted_gets_a_nonce_of_its_own() -> None:
-    """RFC 9654 2.1: 32 bytes; lists have none."""
+    """RFC 9654 2.1: 32 bytes; CRLs have none."""
     drawn = iter([b"a" * 32, b"b" * 32])
     requests = with_nonces(
         [evidence_request(), evidence_request("crl"), evidence_request("ocsp", OTHER)],

@@ -33,7 +33,7 @@ def test_a_certificate_names_its_responders_and_its_lists() -> None:
 
 
 def test_several_responders_are_one_want_and_each_point_is_one() -> None:
-    """One response is enough, but each list is about something of its own."""
+    """One response is enough, but each CRL is about something of its own."""
     assert locations(response_requests, access("http://a/", "http://b/")) == [("http://a/", "http://b/")]
     assert locations(crl_requests, points("URI:http://a/", "URI:http://b/", "URI:http://a/")) == [
         ("http://a/",),
@@ -64,7 +64,7 @@ def test_a_certificate_with_many_locations_has_the_first_ones_asked() -> None:
 
 
 def test_a_list_or_a_certificate_says_where_deltas_lie() -> None:
-    """RFC 5280 5.2.6, 4.2.1.15; they are signed by whoever signed the list."""
+    """RFC 5280 5.2.6, 4.2.1.15; they are signed by whoever signed the CRL."""
     points_of = [
         x509.DistributionPoint([pki.alternative(f"URI:http://{each}/")], None, None, None) for each in "ab"
     ]

@@ -1,4 +1,4 @@
-"""What tests of revocation share: a small PKI, and its server judged by lists and responses."""
+"""What tests of revocation share: a small PKI, and its server judged by CRLs and responses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def judged(*lists: bytes, chain=None, at=NOW, anchors=ANCHORS, **options):
 
 
 def answered(*responses: bytes, staples=(), chain=None, lists=(), at=NOW, **options):
-    """Judge with OCSP responses at hand, or stapled, and lists where given; the leaf alone is covered."""
+    """Judge with OCSP responses at hand, or stapled, and CRLs where given; the leaf alone is covered."""
     revocation = Revocation(
         **{
             "ocsp": OCSPStore(map(OCSPResponse, responses)) if responses else None,
@@ -82,7 +82,7 @@ def altered_response(der: bytes) -> bytes:
 
 
 def delegated(**options):
-    """A server whose lists are issued by somebody to whom its CA delegates that."""
+    """A server whose CRLs are issued by somebody to whom its CA delegates that."""
     signer = issue("List signer", CA, key_usage=SIGNS_LISTS, **options)
     server = leaf(CA, extra=[points("DN:List signer", issuer="List signer")])
     return server, signer

@@ -1,4 +1,4 @@
-"""What is at hand for one judgement: lists by issuer and distribution point, responses, staples."""
+"""What is at hand for one judgement: CRLs by issuer and distribution point, responses, staples."""
 
 from __future__ import annotations
 

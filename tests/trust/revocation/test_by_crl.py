@@ -1,4 +1,4 @@
-"""What lists say of a certificate: who may sign them, which of two counts, what amends them (RFC 5280 6.3.3)."""
+"""What CRLs say of a certificate: who may sign them, which of two counts, what amends them (RFC 5280 6.3.3)."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_a_list_from_the_future_is_unknown():
 
 
 def test_the_tolerance_of_times_is_five_minutes_unless_said_otherwise():
-    """docs/defaults.md: at either end of a list, never of a certificate."""
+    """docs/defaults.md: at either end of a CRL, never of a certificate."""
     for edge in ({"next_update": NOW - timedelta(minutes=4)}, {"this_update": NOW + timedelta(minutes=4)}):
         assert isinstance(judged(crl(ROOT), crl(CA, **edge)), Trusted)
         assert refusals(judged(crl(ROOT), crl(CA, **edge), tolerance=timedelta(0))) == UNKNOWN
 
 
 def test_the_newer_of_two_lists_of_one_series_counts():
-    """An older list never replaces a newer one, in whatever order they come."""
+    """An older CRL never replaces a newer one, in whatever order they come."""
     older = crl(CA, (SERVER, "certificate_hold"), number=1, this_update=NOW - 3 * DAY)
     newer = crl(CA, number=2)
     for lists in ((older, newer), (newer, older)):
@@ -110,7 +110,7 @@ IN_DOUBT = {
 
 @pytest.mark.parametrize("what", IN_DOUBT)
 def test_what_a_list_may_still_prove_that_has_something_we_cannot_process(what):
-    """X.509 7.3: to take such a list for good would be wrong, and so would it be to pass over what it revokes."""
+    """X.509 7.3: to take such a CRL for good would be wrong, and so would it be to pass over what it revokes."""
     doubtful = IN_DOUBT[what]
     assert "cannot be used" in problem(judged(crl(ROOT), crl(CA, OTHER, **doubtful)))
     assert refusals(judged(crl(ROOT), crl(CA, SERVER, **doubtful), unknown="accept")) == REVOKED
@@ -174,7 +174,7 @@ def test_a_delta_that_does_not_fit_its_base_is_not_applied(unfit):
 
 
 def test_what_a_complete_list_removes_is_not_revoked():
-    """RFC 5280 6.3.3 k, whatever 5.3.1 says of the lists in which that reason may stand."""
+    """RFC 5280 6.3.3 k, whatever 5.3.1 says of the CRLs in which that reason may stand."""
     assert isinstance(judged(crl(ROOT), crl(CA, (SERVER, "remove_from_crl"))), Trusted)
     other = crl(CA, SERVER, point=issuing_point(["DN:Intermediate"]))
     assert refusals(judged(crl(ROOT), crl(CA, (SERVER, "remove_from_crl")), other)) == REVOKED
@@ -198,20 +198,20 @@ def test_a_delta_alone_says_nothing():
 @pytest.mark.parametrize(
     "options",
     [
-        {"base": 6},  # of a list that is not at hand
+        {"base": 6},  # of a CRL that is not at hand
         {"base": 5, "next_update": NOW - timedelta(hours=1)},
         {"base": 5, "this_update": NOW + DAY, "next_update": NOW + 2 * DAY},
         {"base": 5, "point": issuing_point(users=True)},
     ],
 )
 def test_a_delta_proves_a_revocation_for_good_whatever_it_amends(options, complete, unknown):
-    """The CA said it: as a list that expired, or is from the future, proves one."""
+    """The CA said it: as a CRL that expired, or is from the future, proves one."""
     delta = crl(CA, (SERVER, "key_compromise"), number=7, **options)
     assert refusals(judged(crl(ROOT), *complete, delta, unknown=unknown)) == REVOKED
 
 
 def test_a_delta_that_amends_nothing_at_hand_proves_no_more_than_that():
-    """Neither a hold, nor what a later list no longer says, nor on a stranger's word."""
+    """Neither a hold, nor what a later CRL no longer says, nor on a stranger's word."""
     for reason in ("certificate_hold", "remove_from_crl"):
         assert refusals(judged(crl(ROOT), crl(CA, (SERVER, reason), number=7, base=6))) == UNKNOWN
     delta = crl(CA, (SERVER, "key_compromise"), number=7, base=6)
@@ -240,7 +240,7 @@ def test_a_signer_of_lists_must_be_good_itself():
     server, signer = delegated()
     chain = [server.der, CA.der, signer.der]
     revoked = judged(crl(ROOT), crl(CA, signer), indirect(server, signer), chain=chain)
-    assert isinstance(revoked, Trusted)  # the CA's own list covers the server as well
+    assert isinstance(revoked, Trusted)  # the CA's own CRL covers the server as well
     scoped = issuing_point(["DN:Elsewhere"])
     alone = judged(crl(ROOT), crl(CA, signer, point=scoped), indirect(server, signer), chain=chain)
     assert "whose own status is not good" in problem(alone)
@@ -263,7 +263,7 @@ UNTIL = bytes.fromhex("170d") + b"260608120000Z"
 
 
 def with_end(der: bytes, end: bytes) -> bytes:
-    """A list of CA with another nextUpdate, or none, signed anew."""
+    """A CRL of CA with another nextUpdate, or none, signed anew."""
     tbs = x509.load_der_x509_crl(der).tbs_certlist_bytes
     assert UNTIL in tbs
     header = 2 + (tbs[1] - 128 if tbs[1] > 128 else 0)

@@ -91,7 +91,7 @@ def test_a_response_that_does_not_count_is_named_as_what_it_is(response, sentenc
     ],
 )
 def test_a_staple_that_is_none_is_refused_whatever_else_is_known(response, sentence):
-    """RFC 6066 8: bad_certificate_status_response; with a list that says good, and where unknown is accepted."""
+    """RFC 6066 8: bad_certificate_status_response; with a CRL that says good, and where unknown is accepted."""
     for verdict in (
         answered(staples=[response]),
         answered(staples=[response], lists=CLEAN),
@@ -119,7 +119,7 @@ def test_a_response_without_a_next_update_counts_for_a_day():
 
 
 def test_an_expired_response_still_proves_a_revocation_but_not_a_hold():
-    """docs/defaults.md: as with lists."""
+    """docs/defaults.md: as with CRLs."""
     old = {"status": "revoked", "next_update": NOW - timedelta(hours=1)}
     assert refusals(answered(ocsp_response(SERVER, reason="superseded", **old))) == REVOKED
     assert refusals(answered(ocsp_response(SERVER, reason="certificate_hold", **old))) == UNKNOWN

@@ -50,11 +50,11 @@ from trust.revocation.judging import (
 
 
 def test_a_path_that_no_list_names_passes_and_says_until_when():
-    """RFC 5280 6.1.3 a 3: the verdict lapses with the first of the lists."""
+    """RFC 5280 6.1.3 a 3: the verdict lapses with the first of the CRLs."""
     verdict = judged(crl(ROOT, next_update=NOW + 3 * DAY), crl(CA, OTHER))
     assert isinstance(verdict, Trusted)
     assert verdict.findings[2].outcome is Outcome.PASSED
-    assert verdict.findings[2].text == "2 certificates not revoked by the lists at hand"
+    assert verdict.findings[2].text == "2 certificates not revoked by the CRLs at hand"
     assert verdict.valid_until == NOW + 3 * DAY + TOLERANCE
 
 
@@ -143,7 +143,7 @@ def test_a_revoked_one_is_refused_whatever_else_is_good():
 
 
 def test_each_certificate_of_a_path_may_have_its_own_evidence():
-    """TLS 1.3: one staple for every entry; lists for the rest."""
+    """TLS 1.3: one staple for every entry; CRLs for the rest."""
     whole = {"covers": "path"}
     staples = [ocsp_response(SERVER), ocsp_response(CA)]
     assert isinstance(answered(staples=staples, **whole), Trusted)
@@ -158,7 +158,7 @@ MUST_STAPLE = leaf(CA, extra=[(x509.TLSFeature([x509.TLSFeatureType.status_reque
 
 
 def test_a_certificate_that_demands_a_staple_is_refused_without_a_good_one():
-    """RFC 7633 4.2.3.1: no list, no acceptance of unknown stands in for it."""
+    """RFC 7633 4.2.3.1: no CRL, no acceptance of unknown stands in for it."""
     chain, clean = MUST_STAPLE.chain, {"lists": CLEAN, "staples": [None]}
     missing = answered(chain=chain, **clean)
     assert refusals(missing) == [(Fault.STAPLE_REQUIRED, 0)]

@@ -1,4 +1,4 @@
-"""Who may sign lists about the certificates of a path: whoever else bears the CA's name vouches for nothing."""
+"""Who may sign CRLs about the certificates of a path: whoever else bears the CA's name vouches for nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def namesake(by: Issued | None, subject: str = "Intermediate", **options: object
 
 
 def judged_with(signer: Issued, *revoked: Issued, sent: tuple[Issued, ...] = ()) -> tuple[Verdict, CRL]:
-    """Judge the server by a list that a namesake of its CA signed, which is sent along with all above it."""
+    """Judge the server by a CRL that a namesake of its CA signed, which is sent along with all above it."""
     listed = CRL(crl(signer, *revoked))
     store = CRLStore([CRL(CLEAN[0]), CRL(crl(CA, signer, point=_elsewhere())), listed])
     chain = [
@@ -93,7 +93,7 @@ def test_nobody_else_in_a_cas_name_vouches_or_revokes_and_no_list_is_hashed_for_
 
 
 def test_what_is_wrong_with_the_only_one_that_could_have_signed_is_told() -> None:
-    """So that a person sees why a list that is there does not count."""
+    """So that a person sees why a CRL that is there does not count."""
     for who, words in (
         ("a namesake below another CA", "not signed by a key known as that CA's"),
         ("one that may not sign lists", "not signed by a key known as that CA's"),
@@ -125,7 +125,7 @@ def test_a_ca_below_signs_no_list_about_a_ca_above() -> None:
 
 
 def test_a_namesake_on_a_path_of_its_own_speaks_of_its_own_certificates_alone() -> None:
-    """Two CAs of one name, each with its list: neither list says anything of the other's certificates."""
+    """Two CAs of one name, each with its CRL: neither CRL says anything of the other's certificates."""
     twin = intermediate(ELSEWHERE, "Intermediate", own_key=OWN)
     theirs = leaf(twin, "theirs.example")
     lists = CRLStore([CRL(crl(CA)), CRL(crl(twin, theirs, SERVER))])
@@ -139,7 +139,7 @@ def test_a_namesake_on_a_path_of_its_own_speaks_of_its_own_certificates_alone() 
 
 @pytest.mark.parametrize("by", [CA, ROOT], ids=["the issuer", "a CA above it"])
 def test_a_delegated_issuer_of_lists_stands_below_the_issuer_or_a_ca_above(by: Issued) -> None:
-    """RFC 5280 6.3.3 b 1 and f: named by the certificate, and its list says that it is indirect."""
+    """RFC 5280 6.3.3 b 1 and f: named by the certificate, and its CRL says that it is indirect."""
     there = points("URI:http://elsewhere.example/")
     signer = issue("List signer", by, key_usage=("crl_sign",), extra=[there])
     server = leaf(CA, extra=[points("DN:List signer", issuer="List signer")])

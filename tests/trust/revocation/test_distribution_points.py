@@ -1,4 +1,4 @@
-"""Which lists speak of a certificate, by its distribution points and their scope (RFC 5280 6.3.3 b)."""
+"""Which CRLs speak of a certificate, by its distribution points and their scope (RFC 5280 6.3.3 b)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EXHAUSTED = [(Fault.PATH_SEARCH_EXHAUSTED, None)]
 
 
 def test_every_list_that_applies_is_consulted_not_just_the_first():
-    """The wrong list chosen hides a revocation."""
+    """The wrong CRL chosen hides a revocation."""
     users = crl(CA, point=issuing_point(users=True))
     revoking = crl(CA, SERVER, point=issuing_point(["DN:Intermediate"]))
     for lists in ((users, revoking), (revoking, users)):
@@ -102,7 +102,7 @@ def test_however_many_lists_there_are_the_one_that_speaks_of_a_certificate_count
 @pytest.mark.parametrize("place", [0, 31, 32, 79])
 @pytest.mark.parametrize("unknown", ["refuse", "accept"])
 def test_however_many_points_a_certificate_names_each_is_looked_at(place, unknown):
-    """RFC 5280 4.2.1.13: a list that speaks at the last of them may revoke too."""
+    """RFC 5280 4.2.1.13: a CRL that speaks at the last of them may revoke too."""
     parts = [f"URI:http://a.example/{each}" for each in range(80)]
     server = leaf(CA, extra=[points(*parts)])
     revoking = crl(CA, server, point=issuing_point([parts[place]]))

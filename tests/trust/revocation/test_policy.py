@@ -58,7 +58,7 @@ def test_presets_have_names_and_need_a_source():
 
 
 def test_a_policy_tells_that_its_evidence_changed():
-    """Whoever judged before can see that there is news, from lists and from responses."""
+    """Whoever judged before can see that there is news, from CRLs and from responses."""
     policy = Revocation(crls=CRLStore(map(CRL, CLEAN)), ocsp=OCSPStore())
     assert Revocation(staples="require").generation == 0
     seen = {policy.generation}

@@ -125,12 +125,14 @@ def _named(available: Available) -> str:
     if fetched:
         return f"the evidence (fetched: {fetched})"
     alone = revocation.ocsp is None and revocation.staples == "ignore" and revocation.fetch is None
-    return "the lists at hand" if alone else "the evidence at hand"
+    return "the CRLs at hand" if alone else "the evidence at hand"
 
 
 def _advice(certificate: ParsedCertificate, revocation: Revocation) -> str:
     reach = (
-        "see that its responder or its list can be asked from here, " if revocation.fetch is not None else ""
+        "see that its responder can be asked and its CRL be had from here, "
+        if revocation.fetch is not None
+        else ""
     )
     return f"{reach}supply a current CRL of {certificate.issuer_text}, or say that unknown is accepted"
 
