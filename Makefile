@@ -12,7 +12,7 @@ JOBS ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-all check format bench gallery failures rooms figures clean
+.PHONY: help demo test test-all check format bench gallery failures rooms figures manual clean
 
 help:
 	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and those that are refused"
@@ -23,6 +23,7 @@ help:
 	@echo "make gallery   the pictures of docs/gallery, drawn anew from real runs"
 	@echo "make failures  docs/failures.md, written anew from the catalogue of failures"
 	@echo "make rooms     the pictures of docs/design.md, drawn anew from what the sources import"
+	@echo "make manual    the manual page and the bill of materials in packaging/, written anew"
 	@echo "make figures   how long functions and files are"
 	@echo "make format    rewrite the sources as \`make check\` wants them"
 	@echo "make clean     remove .venv and caches"
@@ -57,6 +58,9 @@ failures: .venv/dev.stamp
 
 rooms: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m architecture.picture
+
+manual: .venv/dev.stamp
+	PYTHONPATH=tests $(BIN)/python -m distribution
 
 figures: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m architecture.figures
