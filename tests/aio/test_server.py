@@ -220,7 +220,7 @@ def test_handshakes_of_one_address_that_are_only_begun_keep_nobody_out(said):
             reader, friend = await open_to(server)
             async with Crowd(server) as crowd:
                 await crowd.grow(*["127.0.0.1"] * 40, said=said)
-                assert len(server._handshakes) == 4
+                assert len(server.admission.places) == 4
                 for _ in range(5):
                     await served(server)
                 friend.write(b"!")
@@ -240,7 +240,7 @@ async def test_a_hundred_prefixes_with_begun_handshakes_keep_nobody_out():
         for number in range(10):
             await crowd.grow(*sources[10 * number : 10 * number + 10], said=HELLO[:20])
             await served(server)
-        assert 120 <= len(server._handshakes) <= 128
+        assert 120 <= len(server.admission.places) <= 128
         assert sum(crowd.is_over(number) for number in range(len(crowd.clients))) > 100
 
 
@@ -256,7 +256,7 @@ async def test_a_handshake_that_waits_for_our_own_side_gives_no_place_away():
     config = identities.server_config(credentials=Credentials.external(identities.server().chain_pem))
     async with serving(echo, config, handshakes=4, signer=sign) as server:
         task = asyncio.create_task(open_to(server))
-        while all(place.waits for place in server._handshakes._held.get("127.0.0.1", ())):
+        while all(each.place.waits for each in server.admission.here):
             await asyncio.sleep(0.01)
         async with Crowd(server) as crowd:
             await crowd.grow("127.0.0.1")

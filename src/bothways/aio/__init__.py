@@ -1,8 +1,10 @@
-"""asyncio: `connect` and `start_server` with the shape of asyncio's own streams."""
+"""asyncio: streams, transports and protocols with the shape of asyncio's own, and the peer known to each."""
 
 from bothways.aio.client import connect, create_connection
-from bothways.aio.server import Server, start_server
+from bothways.aio.server import Server, create_server, start_server
+from bothways.aio.start_tls import start_tls
 from bothways.aio.streams import StreamReader, StreamWriter
+from bothways.aio.transport import TLSTransport
 from bothways.tls.driver import Confirmation
 
 __all__ = [
@@ -10,7 +12,10 @@ __all__ = [
     "Server",
     "StreamReader",
     "StreamWriter",
+    "TLSTransport",
     "connect",
     "create_connection",
+    "create_server",
     "start_server",
+    "start_tls",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+import socket
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from bothways.aio.answers import Finder, Signer, own_finder
@@ -12,20 +14,23 @@ from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
-from bothways.errors import TimedOut, TLSError
+from bothways.errors import TimedOut, TLSError, UsageError
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Observer
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+Made = Callable[[], TLSProtocol]
 
 
 async def create_connection(
     factory: Callable[[], P],
-    host: str,
-    port: int,
+    host: str | None,
+    port: int | None,
     config: ClientConfig,
     server_name: str | None = None,
     *,
+    sock: socket.socket | None = None,
+    path: str | os.PathLike[str] | None = None,
     timeout: float | None = 30.0,
     idle_timeout: float | None = None,
     limit: int = BUFFER_LIMIT,
@@ -48,17 +53,19 @@ async def create_connection(
             connection, watch, app, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder
         )
 
-    tls = await _established(made, host, port, timeout)
+    tls = await _established(made, _way(host, port, sock, path), timeout)
     tls.driver.status.raise_failure()
     return tls.upper, app
 
 
 async def connect(
-    host: str,
-    port: int,
+    host: str | None,
+    port: int | None,
     config: ClientConfig,
     server_name: str | None = None,
     *,
+    sock: socket.socket | None = None,
+    path: str | os.PathLike[str] | None = None,
     timeout: float | None = 30.0,
     idle_timeout: float | None = None,
     limit: int = BUFFER_LIMIT,
@@ -68,7 +75,9 @@ async def connect(
 ) -> tuple[StreamReader, StreamWriter]:
     """Connect to `host`, authenticate both peers and return their streams.
 
-    server_name: whom the server must prove to be; by default `host`.  timeout: seconds for connecting and the
+    server_name: whom the server must prove to be; by default `host`.  sock: a socket that is connected already, or
+    path: that of a socket file, each in the place of host and port, which are None then; server_name is needed with
+    them.  timeout: seconds for connecting and the
     handshake together.  idle_timeout: seconds without a byte either way after which the connection ends.
     limit: bytes that may wait to be read, and to be sent.  signer, evidence: answer what the handshake
     waits for, at once or as a coroutine; without `evidence` it is fetched as the configuration allows.
@@ -86,25 +95,42 @@ async def connect(
         link = Link(connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder)
         return link.tls
 
-    await _established(made, host, port, timeout, lambda: link is not None and bool(link.buffer))
+    way = _way(host, port, sock, path)
+    await _established(made, way, timeout, lambda: link is not None and bool(link.buffer))
     if link is None:
         raise TypeError("the event loop has made no protocol")
     return StreamReader(link, limit), StreamWriter(link)
 
 
 def _prepared(
-    host: str, config: ClientConfig, server_name: str | None, evidence: Finder | None
+    host: str | None, config: ClientConfig, server_name: str | None, evidence: Finder | None
 ) -> tuple[str, Finder | None]:
     """Return whom to reach, and who fetches; what cannot work is a `ConfigError` before anybody is connected to."""
     name = host if server_name is None else server_name
     config.target(name)
-    return name, evidence or own_finder(config.settings)
+    return name or "", evidence or own_finder(config.settings)
+
+
+def _way(
+    host: str | None, port: int | None, sock: socket.socket | None, path: str | os.PathLike[str] | None
+) -> Callable[[Made], Awaitable[object]]:
+    """Return what connects a protocol in one of three ways."""
+    others = (sock is not None) + (path is not None)
+    if others > 1 or (others and (host, port) != (None, None)):
+        raise UsageError("a client connects to host and port, over `sock`, or to `path`: give one of them")
+    loop = asyncio.get_running_loop()
+    if path is not None:
+        return lambda made: loop.create_unix_connection(made, os.fspath(path))
+    if sock is not None:
+        return lambda made: loop.create_connection(made, sock=sock)
+    if host is None or port is None:
+        raise UsageError("a client connects to host and port, over `sock`, or to `path`: give one of them")
+    return lambda made: loop.create_connection(made, host, port)
 
 
 async def _established(
-    made: Callable[[], TLSProtocol],
-    host: str,
-    port: int,
+    made: Made,
+    way: Callable[[Made], Awaitable[object]],
     timeout: float | None,
     has_data: Callable[[], bool] = bool,
 ) -> TLSProtocol:
@@ -116,24 +142,38 @@ async def _established(
         tls = made()
         return tls
 
+    async def connected() -> TLSProtocol:
+        await way(remembered)
+        if tls is None:
+            raise TypeError("the event loop has made no protocol")
+        await tls.until_established()
+        return tls
+
     try:
-        async with asyncio.timeout(timeout):
-            _, protocol = await asyncio.get_running_loop().create_connection(remembered, host, port)
-            await protocol.until_established()
-        if not has_data():
-            protocol.driver.status.raise_failure()
-    except TimeoutError as late:
-        if tls is not None:
-            tls.abort()
-        raise TimedOut(f"no connection within {timeout:g} seconds") from late
+        return await within(timeout, connected, has_data)
     except BaseException as error:
         if tls is not None:
-            await _let_go(tls, error)
+            await let_go(tls, error)
         raise
-    return protocol
 
 
-async def _let_go(tls: TLSProtocol, error: BaseException) -> None:
+async def within(
+    timeout: float | None,
+    connected: Callable[[], Awaitable[TLSProtocol]],
+    has_data: Callable[[], bool] = bool,
+) -> TLSProtocol:
+    """Return a protocol whose handshake is done in that time; raise its failure unless data came before that."""
+    try:
+        async with asyncio.timeout(timeout):
+            tls = await connected()
+    except TimeoutError as late:
+        raise TimedOut(f"no connection within {timeout:g} seconds") from late
+    if not has_data():
+        tls.driver.status.raise_failure()
+    return tls
+
+
+async def let_go(tls: TLSProtocol, error: BaseException) -> None:
     """Give our alert its time before the failure is raised; whoever was cancelled does not wait."""
     if isinstance(error, TLSError):
         await tls.until_lost()

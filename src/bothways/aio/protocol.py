@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
-from typing import cast
+from typing import Any, cast
 
 from bothways.aio.answers import Finder, Found, Signer, answer_to
 from bothways.aio.transport import TLSTransport
@@ -27,23 +27,25 @@ class TLSProtocol(asyncio.Protocol):
 
     `app` is told of the connection when the handshake is complete, and of its end when that is known, at the latest
     when the transport below is gone; of a handshake that fails it hears nothing.
+    knows_app: `app` had a connection before TLS, and hears of its end alone.
     """
 
     def __init__(
         self,
         connection: Connection,
         watch: Watch,
-        app: asyncio.Protocol,
+        app: asyncio.BaseProtocol,
         *,
         limit: int = BUFFER_LIMIT,
         idle_timeout: float | None = None,
         signer: Signer | None = None,
         evidence: Finder | None = None,
+        knows_app: bool = False,
     ) -> None:
         connection.defer_checks()
-        self.app = app
+        self.app: Any = app
         self.app_paused = False
-        self.driver = Driver(connection, self._deliver, opened=self._open, address=self._address)
+        self.driver = Driver(connection, self.deliver, opened=self._open, address=self._address)
         self._watch = watch
         self._limit = limit
         self._idle_timeout = idle_timeout
@@ -54,6 +56,7 @@ class TLSProtocol(asyncio.Protocol):
         self._lost = False
         self._closing = False
         self._eof_told = False
+        self._knows_app = knows_app
         self._ended = False
         self._reading_paused = False
         self._writing_paused = False
@@ -146,7 +149,7 @@ class TLSProtocol(asyncio.Protocol):
         if linger > 0 and not self._transport.is_closing() and not self.driver.status.peer_closed:
             self._drain_for(linger)
         else:
-            self._transport.close()
+            self._close_below()
         self._wake()
 
     def abort(self) -> None:
@@ -232,16 +235,32 @@ class TLSProtocol(asyncio.Protocol):
     def _open(self) -> None:
         """The handshake is complete: the application's time begins."""
         self._watch.join(self._look)
-        self.app.connection_made(self.upper)
+        if not self._knows_app:
+            self._call(self.app.connection_made, self.upper)
+        self._knows_app = True
         if self._writing_paused:
             self.app.pause_writing()
 
-    def _deliver(self, data: bytes) -> None:
-        self.app.data_received(data)
+    def deliver(self, data: bytes) -> None:
+        """Hand data to the application."""
+        if isinstance(self.app, asyncio.BufferedProtocol):
+            self._call(_fill, self.app, data)
+        else:
+            self._call(self.app.data_received, data)
+
+    def _call(self, act: Callable[..., object], *arguments: object) -> None:
+        """Tell the application; where that fails, data is lost, so that the connection ends."""
+        try:
+            act(*arguments)
+        except Exception as error:  # noqa: BLE001 - an application's mistake ends its own connection
+            context = {"message": "a protocol over TLS failed", "exception": error, "protocol": self.app}
+            self._loop.call_exception_handler(context)
+            self._closing = True
+            self.transport.abort()
 
     def _tell_end(self) -> None:
         """Tell the application of the end, once; one that was never told of a beginning need not know."""
-        if self.driver.status.established and not self._ended:
+        if self._knows_app and not self._ended:
             self._ended = True
             self.app.connection_lost(self.driver.status.failure)
 
@@ -331,7 +350,13 @@ class TLSProtocol(asyncio.Protocol):
         if self.driver.must_linger and not self.transport.is_closing():
             self._drain_for(LINGER_SECONDS)
         else:
-            self.transport.close()
+            self._close_below()
+
+    def _close_below(self) -> None:
+        """Close when what we sent last is taken, which a peer that takes nothing cannot put off for ever."""
+        self.transport.close()
+        if self._linger is None and not self._lost and (waiting := self.transport.get_write_buffer_size()):
+            self._linger = self._loop.call_later(LINGER_SECONDS, self._linger_on, LINGER_SECONDS, waiting)
 
     def _drain_for(self, seconds: float) -> None:
         transport = self.transport
@@ -404,3 +429,16 @@ class TLSProtocol(asyncio.Protocol):
             self._wake()
             return
         self._idle = self._loop.call_later(left, self._watch_idleness)
+
+
+def _fill(app: asyncio.BufferedProtocol, data: bytes) -> None:
+    """Give data to a protocol that has a buffer of its own."""
+    left = memoryview(data)
+    while left:
+        buffer = memoryview(app.get_buffer(len(left))).cast("B")
+        if not buffer:
+            raise RuntimeError("get_buffer() returned an empty buffer")
+        size = min(len(left), len(buffer))
+        buffer[:size] = left[:size]
+        app.buffer_updated(size)
+        left = left[size:]

@@ -86,11 +86,11 @@ class TLSTransport(asyncio.Transport):
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """Return the application's protocol."""
-        return self.tls.app
+        return cast(asyncio.BaseProtocol, self.tls.app)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Hand what comes to another protocol from here on."""
-        self.tls.app = cast(asyncio.Protocol, protocol)
+        self.tls.app = protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what the transport below knows, such as "peername" or "socket"."""

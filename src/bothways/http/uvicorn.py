@@ -7,22 +7,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any, cast
 
+from bothways.aio.admission import HANDSHAKES, Admission, AdmittedProtocol
 from bothways.aio.answers import own_finder
-from bothways.aio.link import Link
-from bothways.aio.server import HANDSHAKES, TOLD_SECONDS, Evicted, PlacedProtocol
-from bothways.aio.server import Server as Gatekeeper
 from bothways.aio.watch import Watch
-from bothways.errors import logged
 from bothways.http.asgi import WithCaller
 from bothways.http.caller import Caller, of_transport
-from bothways.places import Places
 from bothways.tls.config import ServerConfig
-
-logger = logging.getLogger("bothways")
 
 Protocol = type[asyncio.Protocol]
 SECURE = {"http": "https", "ws": "wss"}
@@ -79,44 +72,22 @@ class Connections:
         self._protocol = protocol
         self._config = config
         self._finder = own_finder(config.settings)
-        self._handshakes = Places(handshakes)
+        self._admission = Admission(handshakes)
         self._idle_timeout = idle_timeout
         self._watch: Watch | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._evicted = 0
-        self._told_at: float | None = None
 
     def made(self, **arguments: Any) -> asyncio.Protocol:
         """Return the protocol of a new connection. arguments: what uvicorn gives its own."""
         app = cast(Callable[..., asyncio.Protocol], self._protocol)(**arguments)
-        return PlacedProtocol(
-            cast(Gatekeeper, self),
+        return AdmittedProtocol(
+            self._admission,
             self._config.connection(),
             self._watched(),
-            cast(Link, app),
+            app,
             evidence=self._finder,
             idle_timeout=self._idle_timeout,
         )
-
-    def arrived(self, protocol: PlacedProtocol) -> None:
-        """Give a handshake its place, for which another may be ended, or that one itself."""
-        now = protocol.place.since
-        loser = self._handshakes.enter(protocol.place, now)
-        if loser is not None:
-            loser.end()
-            self._evicted += 1
-            if self._told_at is None or now >= self._told_at + TOLD_SECONDS:
-                logger.warning("%d handshakes were ended because too many had begun", self._evicted)
-                self._told_at, self._evicted = now, 0
-
-    def left(self, protocol: PlacedProtocol) -> None:
-        """Note that a handshake is over, and tell how, where it failed."""
-        self._handshakes.leave(protocol.place)
-        status = protocol.driver.status
-        error = status.failure
-        if error is not None and not status.established and not isinstance(error, Evicted):
-            address = protocol.transport.get_extra_info("peername")
-            logger.info("handshake with %s failed: %s", address, logged(error))
 
     def _watched(self) -> Watch:
         """Return what has the open connections of this loop judged again; a worker that was forked has its own."""

@@ -1,0 +1,148 @@
+"""Whom a server lets do a handshake: so many at once, no address more than its share; and who is there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from bothways.aio.protocol import TLSProtocol
+from bothways.aio.watch import Watch
+from bothways.errors import TLSError, logged
+from bothways.places import Place, Places, source_of
+from bothways.tls.connection import Connection
+from bothways.tls.events import Request
+
+logger = logging.getLogger("bothways")
+
+Refusal = Callable[[Exception, object], None]
+HANDSHAKES = 512
+TOLD_SECONDS = 60.0  # how often it is logged at most that handshakes were ended to make room
+
+
+class Evicted(ConnectionAbortedError):
+    """A handshake was ended because others had more right to its place."""
+
+
+class Admission:
+    """The connections of one server: all that are `here`, and the `places` of those in a handshake.
+
+    handshakes: how many may be in a handshake at once.  refused: is called with the error and the client's address
+    where a handshake fails; by default that is logged.
+    """
+
+    def __init__(self, handshakes: int = HANDSHAKES, refused: Refusal | None = None) -> None:
+        self.here: set[AdmittedProtocol] = set()
+        self.places = Places(handshakes)
+        self._refused = refused or _log_refusal
+        self._evicted = 0
+        self._told_at: float | None = None
+        self._emptied: set[asyncio.Future[None]] = set()
+
+    def arrived(self, protocol: AdmittedProtocol) -> None:
+        """Give a handshake its place, for which another may be ended, or that one itself."""
+        self.here.add(protocol)
+        now = protocol.place.since
+        loser = self.places.enter(protocol.place, now)
+        if loser is not None:
+            loser.end()
+            self._tell_of_evictions(now)
+
+    def handshake_ended(self, protocol: AdmittedProtocol, failure: Exception | None) -> None:
+        """Give the place back, and say why a handshake failed."""
+        self.places.leave(protocol.place)
+        if isinstance(failure, (TLSError, OSError)) and not isinstance(failure, Evicted):
+            address = protocol.transport.get_extra_info("peername")
+            try:
+                self._refused(failure, address)
+            except Exception as error:  # noqa: BLE001 - a mistake of the caller's function is no end of the server
+                context = {"message": "what is called for refusals failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
+
+    def gone(self, protocol: AdmittedProtocol) -> None:
+        """Know that a connection is no more."""
+        self.here.discard(protocol)
+        if not self.here:
+            for each in self._emptied:
+                if not each.done():
+                    each.set_result(None)
+
+    async def until_empty(self) -> None:
+        """Wait until no connection is there."""
+        while self.here:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._emptied.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._emptied.discard(waiter)
+
+    def _tell_of_evictions(self, now: float) -> None:
+        self._evicted += 1
+        if self._told_at is None or now >= self._told_at + TOLD_SECONDS:
+            logger.warning("%d handshakes were ended because too many had begun", self._evicted)
+            self._told_at, self._evicted = now, 0
+
+
+class AdmittedProtocol(TLSProtocol):
+    """A protocol that has a place among those in a handshake until its own is over."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        connection: Connection,
+        watch: Watch,
+        app: asyncio.BaseProtocol,
+        **options: Any,
+    ) -> None:
+        super().__init__(connection, watch, app, **options)
+        self._admission = admission
+        self._in_handshake = True
+        self.place = Place("", self.evict, 0.0)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the handshake."""
+        super().connection_made(transport)
+        name = transport.get_extra_info("peername")
+        # who comes by a socket file has no address to share with others
+        self.place.source = source_of(name[0]) if isinstance(name, tuple) else f"#{id(self)}"
+        self.place.since = asyncio.get_running_loop().time()
+        self._admission.arrived(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what came as progress."""
+        self.place.moved += len(data)
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place back."""
+        super().connection_lost(exc)
+        self._notice_end_of_handshake(lost=True)
+        self._admission.gone(self)
+
+    def evict(self) -> None:
+        """End for another, and leave nothing to the system."""
+        own = self.transport.get_extra_info("socket")
+        if own is not None:
+            with contextlib.suppress(OSError):
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.fail(Evicted("its place was given to another handshake"))
+
+    def _take(self, requests: Iterable[Request]) -> None:
+        super()._take(requests)
+        self.place.waits = self.connection.wants_data
+        self._notice_end_of_handshake()
+
+    def _notice_end_of_handshake(self, *, lost: bool = False) -> None:
+        status = self.driver.status
+        if self._in_handshake and (lost or status.established or status.failure is not None):
+            self._in_handshake = False
+            self._admission.handshake_ended(self, None if status.established else status.failure)
+
+
+def _log_refusal(error: Exception, address: object) -> None:
+    logger.info("handshake with %s failed: %s", address, logged(error))

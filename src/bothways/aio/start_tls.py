@@ -1,0 +1,111 @@
+"""TLS on a connection that is there already, as after STARTTLS or within another TLS."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from bothways.aio.answers import Finder, Signer, own_finder
+from bothways.aio.client import let_go, within
+from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
+from bothways.aio.transport import TLSTransport
+from bothways.aio.watch import Watch
+from bothways.tls.config import ClientConfig, ServerConfig
+from bothways.tls.events import Observer
+
+
+async def start_tls(
+    transport: asyncio.Transport,
+    protocol: asyncio.BaseProtocol,
+    config: ClientConfig | ServerConfig,
+    server_name: str | None = None,
+    *,
+    timeout: float | None = 30.0,
+    idle_timeout: float | None = None,
+    limit: int = BUFFER_LIMIT,
+    signer: Signer | None = None,
+    evidence: Finder | None = None,
+    observer: Observer | None = None,
+) -> TLSTransport:
+    """Authenticate both peers over `transport`, as the kind of `config` says, and return the transport above it.
+
+    From here on `protocol` gets what the peer sends by TLS, and its end. It is not told of a new connection; it uses
+    the transport that is returned, and `transport` no more: nothing is handed to it before it can have the new one.
+    What came before TLS is its own business: nothing of that is taken over.
+    transport: of any event loop, or a `TLSTransport`: TLS within TLS.  server_name: for a client, whom the server
+    must prove to be.  timeout: seconds for the handshake. The rest is as for `connect`.
+    Raises `TLSError`, or `OSError` (`TimeoutError` among them); `transport` is closed then.
+    """
+    finder = evidence or own_finder(config.settings)
+    if isinstance(config, ClientConfig):
+        connection = config.connection(server_name=server_name, observer=observer)
+    else:
+        connection = config.connection(observer=observer)
+    held = Held(protocol)
+    tls = TLSProtocol(
+        connection,
+        Watch(config.settings),
+        held,
+        limit=limit,
+        idle_timeout=idle_timeout,
+        signer=signer,
+        evidence=finder,
+        knows_app=True,
+    )
+
+    async def connected() -> TLSProtocol:
+        transport.set_protocol(tls)
+        tls.connection_made(transport)
+        transport.resume_reading()
+        await tls.until_established()
+        return tls
+
+    try:
+        await within(timeout, connected)
+    except BaseException as error:
+        await let_go(tls, error)
+        raise
+    finally:
+        asyncio.get_running_loop().call_soon(held.release, tls)
+    return tls.upper
+
+
+class Held(asyncio.Protocol):
+    """Keeps what comes until whoever called has the transport for its answers: they would go out in the clear."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._data: list[bytes] = []
+        self._peer_ended = False
+        self._end: tuple[Exception | None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what came in the meantime."""
+        self._data.append(data)
+
+    def eof_received(self) -> bool:
+        """Stay open: the protocol decides, when it hears of this."""
+        self._peer_ended = True
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Keep the end."""
+        self._end = (exc,)
+
+    def pause_writing(self) -> None:
+        """Say so at once."""
+        self._app.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Say so at once."""
+        self._app.resume_writing()
+
+    def release(self, tls: TLSProtocol) -> None:
+        """Hand over what was kept, and from here on everything."""
+        tls.app = self._app
+        for data in self._data:
+            tls.deliver(data)
+        if self._peer_ended and not self._app.eof_received():
+            tls.close(0.0)
+        if self._end is not None:
+            self._app.connection_lost(*self._end)
