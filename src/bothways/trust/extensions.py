@@ -184,8 +184,8 @@ def read_needed(
     if found is None:
         return by_identifier(_needed_alone(area, structure, needed))
     extensions = {each.oid: each for each in found}
-    has_empty = _EMPTY_VALUE in area and not _NEVER_EMPTY.keys().isdisjoint(extensions)
-    if len(extensions) == len(found) and not has_empty and _OWN_CHECKS.keys().isdisjoint(extensions):
+    may_be_empty = _EMPTY_VALUE in area and not extensions.keys().isdisjoint(_NEVER_EMPTY)
+    if len(extensions) == len(found) and not may_be_empty and extensions.keys().isdisjoint(_OWN_CHECKS):
         return extensions
     return by_identifier(_readable(map(_seen, found), needed))
 
