@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,3 +86,14 @@ def test_standard_output_gets_what_comes_at_once(path, capfdbinary):
         output.write(b"\x00\xff")
         assert capfdbinary.readouterr().out == b"\x00\xff"
         output.keep()
+
+
+def test_a_standard_output_that_takes_no_more_is_our_own_failure(monkeypatch):
+    """Not the peer's, nor the network's."""
+
+    def write(data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(buffer=SimpleNamespace(write=write)))
+    with Output(None) as output, pytest.raises(ConfigError, match="standard output: No space left"):
+        output.write(b"x")

@@ -88,3 +88,5 @@ class Output:
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             output_is_gone()
+        except OSError as error:
+            raise ConfigError(f"standard output: {error.strerror or error}") from None
