@@ -80,6 +80,16 @@ def test_the_end_of_input_is_told_at_once_and_the_answer_is_awaited(serve, folde
     assert done.stdout == sent[::-1]
 
 
+def test_the_anchors_of_the_system_are_trusted_where_no_file_is_named(serve, folder):
+    """Here those that SSL_CERT_FILE names."""
+    port = serve(lambda channel: channel.sendall(b"hello"))
+    words = bothways("connect", f"127.0.0.1:{port}", "--cert", "ada.pem", "--key", "ada.key")
+    done = subprocess.run(
+        words, cwd=folder, env=environment(SSL_CERT_FILE="ca.pem"), input=b"", capture_output=True, timeout=30
+    )
+    assert (done.returncode, done.stdout) == (0, b"hello"), done.stderr
+
+
 def test_the_servers_end_ends_the_command_though_input_goes_on(serve, folder):
     """The peer closed: nothing is left to wait for."""
     port = serve(lambda channel: channel.sendall(b"bye\n"))

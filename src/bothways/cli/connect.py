@@ -36,7 +36,12 @@ CHUNK = 64 * 1024
 
 @click.command("connect")
 @click.argument("address", type=ADDRESS, metavar="HOST:PORT")
-@click.option("--ca", required=True, type=FILE, metavar="FILE", help="The trusted CA certificates (PEM).")
+@click.option(
+    "--ca",
+    type=FILE,
+    metavar="FILE",
+    help="The trusted CA certificates (PEM); by default those of the system.",
+)
 @profile_option
 @side_options(
     cert_required=False,
@@ -60,7 +65,7 @@ CHUNK = 64 * 1024
 @ladder_option("What both sides said and each check that we made")
 def command(
     address: Address,
-    ca: str,
+    ca: str | None,
     profile: Profile,
     side: Side,
     name: str | None,
@@ -92,7 +97,7 @@ def command(
         insecure_keylog=load_keylog(keylog, as_json=as_json),
     )
     recorder = Recorder()
-    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca)
+    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
     observed = HandshakeFacts(config, name or address.host, address=str(address), files=files, also=recorder)
     failure: Exception | None = None
     why: Explanation | None = None

@@ -30,7 +30,6 @@ from bothways.http.code import LIBRARIES, Wanted, code
 from bothways.http.location import Location, parse
 from bothways.tls.config import ClientConfig
 from bothways.trust import files
-from bothways.trust.anchors import TrustStore
 from bothways.trust.verdict import Profile
 
 DATA_LIMIT = 64 * 1024 * 1024
@@ -183,7 +182,7 @@ def command(
     body = _body(data)
     own = side.load()
     config = ClientConfig(
-        anchors=load_some_anchors(ca, profile),
+        anchors=load_anchors(ca, profile),
         credentials=own.credentials,
         versions=SPOKEN if tls is None else (tls,),
         alpn=http.protocols(body, only),
@@ -196,11 +195,6 @@ def command(
     deadline = http.Deadline(timeout, max_time)
     with Output(output) as sink:
         return ask(asking, request, deadline, sink, REDIRECTS if follow else None)
-
-
-def load_some_anchors(ca: str | None, profile: Profile) -> TrustStore:
-    """Read the file of authorities that we trust, or those of this system."""
-    return TrustStore.system(profile=profile) if ca is None else load_anchors(ca, profile)
 
 
 # -- what is asked ---------------------------------------------------------------------------------------

@@ -109,8 +109,10 @@ def _identity(cert: str, key: str | None, password_file: str | None) -> Credenti
         return Credentials.from_files(cert, key, password=password)
 
 
-def load_anchors(path: str, profile: Profile = "private") -> TrustStore:
-    """Read the authorities that we trust, and by which rules whom they vouch for is judged."""
+def load_anchors(path: str | None, profile: Profile = "private") -> TrustStore:
+    """Read the trusted CA certificates; without a path those of this system. profile: the rules for servers."""
+    if path is None:
+        return TrustStore.system(profile=profile)
     with told_apart(path, pkcs12=False):
         return TrustStore.from_file(path, profile=profile)
 

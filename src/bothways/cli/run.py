@@ -52,17 +52,20 @@ class Serving:
     default=str(ADDRESS_BY_DEFAULT),
     show_default=True,
     metavar="HOST:PORT",
-    help="Port 0 is any that is free.",
+    help="The address to listen on; port 0: any free port.",
 )
 @side_options(cert_required=True, alpn_help=None)
-@click.option("--client-ca", type=FILE, metavar="FILE", help="Authorities that vouch for clients (PEM).")
+@click.option("--client-ca", type=FILE, metavar="FILE", help="The CA certificates trusted for clients (PEM).")
 @click.option(
     "--client-auth",
     type=MODES,
-    help="Ask clients for a certificate? `require` with --client-ca, else `none`.",
+    help="Request a client certificate; by default `require` with --client-ca, else `none`.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, MOST_WORKERS), metavar="N", help="Processes that share the port."
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    metavar="N",
+    help="The number of worker processes that share the port.",
 )
 @click.option("--factory", is_flag=True, help="APP is a function that returns the application.")
 @click.option(
@@ -70,11 +73,11 @@ class Serving:
     default=1000,
     show_default=True,
     type=click.IntRange(1, 65536),
-    help="At once, in each process.",
+    help="The most connections at once, in each process.",
 )
 @click.option(
     "--idle-timeout", default=IDLE_SECONDS, show_default=True, type=click.FloatRange(min=0), metavar="SECONDS",
-    help="End connections that stay silent both ways; 0 for never.",
+    help="End connections without data for this time; 0: never.",
 )  # fmt: skip
 def command(
     app: str,
@@ -87,12 +90,12 @@ def command(
     connections: int,
     idle_timeout: float,
 ) -> int:
-    """Serve an ASGI application over HTTP/1.1 and WebSocket to clients that are trusted.
+    """Serve an ASGI application over HTTP/1.1 and WebSocket to clients with a trusted certificate.
 
-    MODULE is looked for from here. Who calls is in the scope: `bothways.http.asgi.identity(scope)`.
-    Prints `listening on HOST:PORT` on standard error when it is ready. Files of --crl are read again when they
-    change, and connections of clients that no longer pass are ended. SIGINT or SIGTERM end it; with --workers,
-    SIGHUP reads all files again and replaces the workers one after the other.
+    MODULE is imported from the current directory. `bothways.http.asgi.identity(scope)` returns the verified client.
+    Prints `listening on HOST:PORT` on standard error when it is ready. CRL files are read again when they change, and
+    connections of clients that are no longer valid are ended. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads
+    all files again and replaces the workers one after the other.
     """
     module, colon, attribute = app.partition(":")
     if not (colon and module and attribute):
