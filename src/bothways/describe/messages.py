@@ -26,7 +26,7 @@ from bothways.tls.wire.tls13 import (
 )
 from bothways.trust import parsing
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.distinguished_names import is_readable, spelled
+from bothways.trust.distinguished_names import dn_text, is_readable
 from bothways.trust.parsing import attempt
 
 T = TypeVar("T")
@@ -169,11 +169,11 @@ def _certificate(der: bytes) -> str:
         key = attempt("key", parsing.open_certificate(der).public_key)
     except ValueError:
         return f"{len(der)} bytes that are no certificate"
-    return f"{visible(spelled(parsed.subject)) or '(empty subject)'} with a key: {key_words(key)}"
+    return f"{visible(dn_text(parsed.subject)) or '(empty subject)'} with a key: {key_words(key)}"
 
 
 def _authority(der: bytes) -> str:
-    return visible(spelled(der)) if is_readable(der) else "a name that cannot be parsed"
+    return visible(dn_text(der)) if is_readable(der) else "a name that cannot be parsed"
 
 
 def _protocol(protocols: ext.ApplicationProtocols) -> str:

@@ -18,7 +18,7 @@ from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.distinguished_names import normal, spelled
+from bothways.trust.distinguished_names import dn_text, normal
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Purpose
 
@@ -154,7 +154,7 @@ def is_named(chain: Sequence[ParsedCertificate], authorities: Iterable[bytes]) -
 
 def listed_names(authorities: Sequence[bytes]) -> str:
     """Return the first of several DER names for people."""
-    return listed([shown(spelled(each)) or "(empty)" for each in authorities])
+    return listed([shown(dn_text(each)) or "(empty)" for each in authorities])
 
 
 def described(chain: Sequence[ParsedCertificate]) -> str:

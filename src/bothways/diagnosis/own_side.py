@@ -18,7 +18,7 @@ from bothways.roles import Version
 from bothways.tls.crypto.signing import SCHEMES, described, schemes_for
 from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES, VERSIONS
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.distinguished_names import spelled
+from bothways.trust.distinguished_names import dn_text
 from bothways.trust.names import names_of
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
@@ -120,7 +120,7 @@ def _issuer_not_named(case: Case, sent: str, named: tuple[bytes, ...]) -> Iterat
     if (found := certs.mixed(name, theirs)) is not None:
         mixed = f"our certificate is of {found[0]}, the server of {found[1]}"
         yield case.likely(Cause.WRONG_ENVIRONMENT, OURS, LIKELY, seen, detail=mixed)
-    elif (kin := _above(case, [spelled(each) for each in named])) is not None:
+    elif (kin := _above(case, [dn_text(each) for each in named])) is not None:
         evidence = f"{seen}; {kin} seems to stand above it"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
     yield case.likely(Cause.CA_NOT_ACCEPTED, OURS, LIKELY, seen, detail=detail)

@@ -32,7 +32,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ServerHello
-from bothways.trust.distinguished_names import spelled as spelled_name
+from bothways.trust.distinguished_names import dn_text
 from bothways.trust.verdict import Verdict
 
 Asking = tls12.CertificateRequest | tls13.CertificateRequest
@@ -168,7 +168,7 @@ def request_facts(message: Asking, when: Asked) -> Request:
     authorities, schemes, types = parts_of(message)
     return Request(
         when=when,
-        authorities=tuple(visible(spelled_name(each)) for each in authorities[:SHOWN_AUTHORITIES]),
+        authorities=tuple(visible(dn_text(each)) for each in authorities[:SHOWN_AUTHORITIES]),
         more_authorities=max(0, len(authorities) - SHOWN_AUTHORITIES),
         schemes=tuple(all_spelled(SignatureScheme, schemes)),
         types=tuple(all_spelled(ClientCertificateType, types)),

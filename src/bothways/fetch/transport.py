@@ -97,13 +97,13 @@ def _looked_up(host: str, port: int) -> Looked:
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
-async def exchange(form: HTTPRequest, address: str, limit: int) -> Reply:
+async def exchange(request: HTTPRequest, address: str, limit: int) -> Reply:
     """Send a request to a machine and read its answer, of at most `limit` bytes.
 
     Raises OSError where the network fails, ValueError for an answer that is none. Others in the loop have their
     turn in between, however fast and in however many pieces it comes.
     """
-    location = form.location
+    location = request.location
     url = httpcore.URL(scheme=location.scheme, host=location.host, port=location.port, target=location.target)
     # It reads all anchors of the system, while others in the loop wait.
     context = await asyncio.to_thread(ssl.create_default_context) if location.scheme == "https" else None
@@ -114,7 +114,7 @@ async def exchange(form: HTTPRequest, address: str, limit: int) -> Reply:
                 url.origin, ssl_context=context, network_backend=backend
             ) as connection,
             connection.stream(
-                form.method, url, headers=list(form.headers.items()), content=form.body
+                request.method, url, headers=list(request.headers.items()), content=request.body
             ) as response,
         ):
             backend.head_left = math.inf

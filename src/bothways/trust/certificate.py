@@ -34,11 +34,11 @@ from bothways.trust.der import (
 from bothways.trust.distinguished_names import (
     ATTRIBUTES_LIMIT,
     FOLDED_LIMIT,
+    dn_text,
     has_endless_text,
     identifier_text,
     is_readable,
     normal,
-    spelled,
 )
 from bothways.trust.extension_structures import Structure
 from bothways.trust.extensions import (
@@ -414,7 +414,7 @@ class ParsedCertificate:
     def subject_text(self) -> str:
         """The subject for a person; the alternative names stand in where it is empty."""
         if self._text is None:
-            self._text = spelled(self.subject)[:TEXT_LIMIT] or self._alternatives_text() or "(no name)"
+            self._text = dn_text(self.subject)[:TEXT_LIMIT] or self._alternatives_text() or "(no name)"
         return self._text
 
     def _alternatives_text(self) -> str:
@@ -427,7 +427,7 @@ class ParsedCertificate:
     @property
     def issuer_text(self) -> str:
         """The issuer for a person."""
-        return spelled(self.issuer)[:TEXT_LIMIT] or "(no name)"
+        return dn_text(self.issuer)[:TEXT_LIMIT] or "(no name)"
 
 
 def subject_of(certificate: Certificate) -> str:

@@ -20,7 +20,7 @@ from bothways.trust import pem
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl_entries import Entries, Entry, Progress
 from bothways.trust.der import SEQUENCE, element, encoded, expect_element
-from bothways.trust.distinguished_names import normal, normal_relatives, spelled
+from bothways.trust.distinguished_names import dn_text, normal, normal_relatives
 from bothways.trust.extension_structures import Structure, area_in
 from bothways.trust.extensions import by_identifier, read_extensions, unread_in
 from bothways.trust.parsing import attempt, name_der, open_crl
@@ -129,7 +129,7 @@ class CRL:
     @property
     def issuer_text(self) -> str:
         """The issuer for a person."""
-        return spelled(self.issuer)
+        return dn_text(self.issuer)
 
     @property
     def series(self) -> tuple[object, ...]:

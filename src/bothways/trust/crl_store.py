@@ -35,7 +35,7 @@ class CRLStore:
     def __init__(self, crls: Iterable[CRL] = ()) -> None:
         self.generation = 0
         self._time: datetime | None = None
-        self._by_place = _by_place(crls)
+        self._by_key = _indexed(crls)
         self._came: dict[int, int] = {}  # with which change a CRL came, where that was not the first
 
     @classmethod
@@ -95,7 +95,7 @@ class CRLStore:
             for each in theirs
             if not any(self._supersedes(held, each) for held in staying.get(each.series, ()))
         ]
-        self._by_place = _by_place([*stay, *taken])
+        self._by_key = _indexed([*stay, *taken])
         if known.keys() != {each.der for each in self}:
             self.generation += 1
             self._note_arrivals()
@@ -169,11 +169,11 @@ class CRLStore:
         return self._time is None or crl.this_update > self._time
 
     def _change(self, new: Sequence[CRL], gone: Sequence[CRL]) -> None:
-        changed = dict(self._by_place)
-        for place in {place for each in (*new, *gone) for place in _places(each)}:
-            kept = [each for each in changed.get(place, ()) if not any(each is lost for lost in gone)]
-            changed[place] = (*kept, *(each for each in new if place in _places(each)))
-        self._by_place = changed
+        changed = dict(self._by_key)
+        for key in {key for each in (*new, *gone) for key in _index_keys(each)}:
+            kept = [each for each in changed.get(key, ()) if not any(each is lost for lost in gone)]
+            changed[key] = (*kept, *(each for each in new if key in _index_keys(each)))
+        self._by_key = changed
         self.generation += 1
         self._note_arrivals()
 
@@ -182,7 +182,7 @@ class CRLStore:
 
     def _series(self, crl: CRL) -> list[CRL]:
         """Return the CRLs of the name, scope and kind of one, in the order in which they came."""
-        held = self._by_place.get(_places(crl)[0], ())
+        held = self._by_key.get(_index_keys(crl)[0], ())
         return [each for each in held if each.series == crl.series]
 
     def about(self, normal_issuer: bytes, names: Names, at: datetime) -> list[CRL]:
@@ -191,8 +191,8 @@ class CRLStore:
         normal_issuer: its name in the form of RFC 5280 7.1.  at: the time of the judgement that asks.
         """
         self._time = at
-        places: list[_IndexKey] = [(normal_issuer, None), *((normal_issuer, name) for name in names)]
-        found = {id(each): each for place in places for each in self._by_place.get(place, ())}
+        keys: list[_IndexKey] = [(normal_issuer, None), *((normal_issuer, name) for name in names)]
+        found = {id(each): each for key in keys for each in self._by_key.get(key, ())}
         return list(found.values())
 
     def of(self, normal_issuer: bytes) -> tuple[CRL, ...]:
@@ -200,7 +200,7 @@ class CRLStore:
         return tuple(each for each in self if each.normal_issuer == normal_issuer)
 
     def __iter__(self) -> Iterator[CRL]:
-        yield from {id(each): each for each in chain.from_iterable(self._by_place.values())}.values()
+        yield from {id(each): each for each in chain.from_iterable(self._by_key.values())}.values()
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -216,15 +216,15 @@ def _by_series(crls: Iterable[CRL]) -> dict[object, list[CRL]]:
     return found
 
 
-def _by_place(crls: Iterable[CRL]) -> dict[_IndexKey, tuple[CRL, ...]]:
+def _indexed(crls: Iterable[CRL]) -> dict[_IndexKey, tuple[CRL, ...]]:
     found: dict[_IndexKey, list[CRL]] = {}
     for crl in crls:
-        for place in _places(crl):
-            found.setdefault(place, []).append(crl)
-    return {place: tuple(each) for place, each in found.items()}
+        for key in _index_keys(crl):
+            found.setdefault(key, []).append(crl)
+    return {key: tuple(each) for key, each in found.items()}
 
 
-def _places(crl: CRL) -> list[_IndexKey]:
+def _index_keys(crl: CRL) -> list[_IndexKey]:
     """Return under what a CRL is found: its issuer with each name of its distribution point."""
     names = (None,) if crl.scope.names is None else crl.scope.names or ("",)
     return [(crl.normal_issuer, name) for name in names]

@@ -175,7 +175,7 @@ def has_endless_text(name: bytes) -> bool:
     )
 
 
-def spelled(name: bytes) -> str:
+def dn_text(name: bytes) -> str:
     """Return a name for a person: `CN=Payments,O=Example`, the most particular part first (RFC 4514)."""
     return _short_text(name) if len(name) <= _SHORT_NAME else _text(name)
 
@@ -185,13 +185,13 @@ def _text(name: bytes) -> str:
         relatives = attributes(name)
     except ValueError:
         return name[:_SHORT_NAME].hex()
-    return ",".join("+".join(_spelled(*each) for each in relative) for relative in reversed(relatives))
+    return ",".join("+".join(_attribute_text(*each) for each in relative) for relative in reversed(relatives))
 
 
 _short_text = lru_cache(maxsize=1024)(_text)
 
 
-def _spelled(kind: bytes, tag: int, value: bytes) -> str:
+def _attribute_text(kind: bytes, tag: int, value: bytes) -> str:
     number = identifier_text(kind)
     return f"{ATTRIBUTES.get(number, number)}={_escaped(tag, value)}"
 

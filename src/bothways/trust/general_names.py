@@ -15,7 +15,7 @@ from string import ascii_letters, ascii_lowercase, digits
 from typing import NamedTuple
 
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, element, elements, expect_element
-from bothways.trust.distinguished_names import comparable_relatives, identifier_text, spelled
+from bothways.trust.distinguished_names import comparable_relatives, dn_text, identifier_text
 
 _UTF8_STRING = 0x0C
 _VALUE = 0xA0
@@ -77,7 +77,7 @@ class GeneralName(NamedTuple):
         if self.kind in _TEXTS:
             return self.value.decode("ascii", "backslashreplace")
         if self.kind is Kind.DIRECTORY:
-            return spelled(self.value)
+            return dn_text(self.value)
         if self.kind is Kind.IP:
             return address_text(self.value)
         if self.kind is Kind.REGISTERED_ID:

@@ -12,7 +12,7 @@ from typing import Literal
 from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.distinguished_names import common_name, spelled
+from bothways.trust.distinguished_names import common_name, dn_text
 from bothways.trust.general_names import Kind, is_dns_name, lower_ascii
 from bothways.trust.verdict import Names
 from bothways.trust.work import Step, WorkBudget
@@ -109,7 +109,7 @@ def _collected(certificate: ParsedCertificate) -> Names:
         if found is not None:
             found.append(str(each))
     dns, ip, uri, email = map(tuple, kinds.values())
-    return Names(spelled(certificate.subject), common_name(certificate.subject), dns, ip, uri, email)
+    return Names(dn_text(certificate.subject), common_name(certificate.subject), dns, ip, uri, email)
 
 
 def stands_for(names: Names, wanted: ServerName) -> bool:

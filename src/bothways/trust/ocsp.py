@@ -22,7 +22,7 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import KNOWN, key_weakness
 from bothways.trust.crl_entries import HOLD
 from bothways.trust.der import SEQUENCE, element, elements, expect_element
-from bothways.trust.distinguished_names import normal, spelled
+from bothways.trust.distinguished_names import dn_text, normal
 from bothways.trust.extensions import by_identifier, extensions_of
 from bothways.trust.ocsp_request import HASHES, MAX_NONCE_SIZE, CertID, hashed, key_bits, names_of_certificate
 from bothways.trust.parsing import attempt, encoded, name_der, open_ocsp_response, readable
@@ -329,7 +329,7 @@ def _reason_words(reason: x509.ReasonFlags | None) -> str:
 
 def _responder_text(name: x509.Name | None, key_hash: bytes | None) -> str:
     if name is not None:
-        return spelled(name_der(name)) or "(no name)"
+        return dn_text(name_der(name)) or "(no name)"
     return f"the key {(key_hash or b'').hex()}"
 
 

@@ -22,7 +22,7 @@ from bothways.describe.documents.document import ITEMS_SHOWN
 from bothways.describe.escape import visible
 from bothways.oids import OTHER_NAMES
 from bothways.trust.der import encoded
-from bothways.trust.distinguished_names import common_name, spelled
+from bothways.trust.distinguished_names import common_name, dn_text
 
 NAME_SHOWN = 1000
 _NAMES_SHOWN = 100
@@ -31,13 +31,13 @@ _SEPARATORS = frozenset(' ,"')
 
 def name_words(der: bytes) -> str:
     """Return a distinguished name as RFC 4514 writes it, the most particular part first."""
-    return visible(spelled(der), NAME_SHOWN) or "(empty)"
+    return visible(dn_text(der), NAME_SHOWN) or "(empty)"
 
 
 def title_of(der: bytes) -> str:
     """Return what a distinguished name is best known by: its common name if it has one."""
     common = common_name(der)
-    return visible(common) if common else visible(spelled(der)) or "(empty)"
+    return visible(common) if common else visible(dn_text(der)) or "(empty)"
 
 
 def relative_words(found: Element) -> str:

@@ -117,7 +117,7 @@ def read_kept(request: EvidenceRequest, data: bytes, at: datetime) -> Evidence:
     if data.lstrip()[:11] == b"-----BEGIN ":
         raise ValueError("it is PEM, where DER is owed (RFC 5280 4.2.1.13)")
     if request.kind == "crl":
-        return _list(data)
+        return _crl(data)
     try:
         response = OCSPResponse(data)
     except ValueError as error:
@@ -135,7 +135,7 @@ def read_kept(request: EvidenceRequest, data: bytes, at: datetime) -> Evidence:
     return response
 
 
-def _list(data: bytes) -> CRL:
+def _crl(data: bytes) -> CRL:
     try:
         return CRL(data)
     except ValueError as error:
