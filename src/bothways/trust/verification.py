@@ -20,6 +20,14 @@ from bothways.trust.verdict import Purpose, Verdict
 
 Octets = bytes | bytearray | memoryview
 KEY_USAGES = ("digitalSignature", "keyEncipherment")
+_EXPECTED = {
+    "anchors": (TrustStore, "a TrustStore"),
+    "purpose": (Purpose | None, "Purpose.SERVER, Purpose.CLIENT or None"),
+    "revocation": (Revocation | None, "a Revocation, or None to check nothing"),
+    "name": (str | ServerName | None, "a DNS name, an IP address or a URI as text, or None"),
+    "policies": (Policies, "Policies"),
+    "limits": (Limits, "Limits"),
+}
 
 
 def verify(
@@ -50,19 +58,6 @@ def verify(
     Returns Trusted or Refused, and never raises for what is in the chain, the staples or the evidence. Raises
     ConfigError for arguments that are wrong in themselves: a time without its zone, a name that is none.
     """
-    _check(anchors, TrustStore, "anchors: expected a TrustStore")
-    _check(purpose, Purpose | None, "purpose: expected Purpose.SERVER, Purpose.CLIENT or None")
-    _check(revocation, Revocation | None, "revocation: expected a Revocation, or None to check nothing")
-    _check(
-        name, str | ServerName | None, "name: expected a DNS name, an IP address or a URI as text, or None"
-    )
-    _check(policies, Policies, "policies: expected Policies")
-    _check(limits, Limits, "limits: expected Limits")
-    _check(fetched, FetchedEvidence | None, "fetched: expected what was fetched, or None")
-    if key_usage is not None and key_usage not in KEY_USAGES:
-        raise ConfigError(f"key_usage: {key_usage!r} is none of {', '.join(KEY_USAGES)}, or None")
-    _check_time(at)
-    responses = [each if each is None else _octets(each, "staples") for each in _several(staples, "staples")]
     request = VerificationRequest(
         chain=[_octets(each, "chain") for each in _several(chain, "chain")],
         anchors=anchors,
@@ -72,14 +67,21 @@ def verify(
         key_usage=key_usage,
         policies=policies,
         limits=limits,
-        staples=responses,
+        staples=[each if each is None else _octets(each, "staples") for each in _several(staples, "staples")],
     )
+    _check(request)
+    _check_time(at)
+    if not isinstance(fetched, FetchedEvidence | None):
+        raise ConfigError("fetched: expected what was fetched, or None")
     return request.verify(at, fetched)
 
 
-def _check(value: object, kind: object, expected: str) -> None:
-    if not isinstance(value, kind):  # type: ignore[arg-type]
-        raise ConfigError(expected)
+def _check(request: VerificationRequest) -> None:
+    for field, (kind, expected) in _EXPECTED.items():
+        if not isinstance(getattr(request, field), kind):
+            raise ConfigError(f"{field}: expected {expected}")
+    if request.key_usage is not None and request.key_usage not in KEY_USAGES:
+        raise ConfigError(f"key_usage: {request.key_usage!r} is none of {', '.join(KEY_USAGES)}, or None")
 
 
 def _check_time(at: object) -> None:
