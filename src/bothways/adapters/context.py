@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.adapters.attributes import Attributes, Facts, facts_of, refuse
 from bothways.adapters.conversation import Answering, Conversation, Finder, Signer
 from bothways.adapters.loading import Loaded
-from bothways.adapters.peercert import peer_cert
+from bothways.adapters.peercert import is_ca, peer_cert
 from bothways.adapters.refused_settings import RefusedSettings
 from bothways.adapters.ssl_object import SSLObject
 from bothways.adapters.ssl_socket import SSLSocket
@@ -184,7 +184,8 @@ class SSLContext(RefusedSettings, Attributes):
             refuse("server_hostname", "missing; a client must say whom it wants to reach")
         config = self._settled()
         if isinstance(config, ClientConfig):
-            config.target(name)
+            target = config.target(name)
+            return name if name.isascii() else target.text
         return name
 
     def _answering(self, config: ClientConfig | ServerConfig) -> Answering:
@@ -243,6 +244,8 @@ class SSLContext(RefusedSettings, Attributes):
 
     def load_default_certs(self, purpose: Any = ssl.Purpose.SERVER_AUTH) -> None:
         """Trust whom the system trusts, on a context that is being loaded; else do nothing, and say so once."""
+        if not isinstance(purpose, ssl._ASN1Object):
+            raise TypeError(purpose)
         loaded = self._takes_more
         if loaded is None:
             self._tell("load_default_certs")
@@ -279,12 +282,12 @@ class SSLContext(RefusedSettings, Attributes):
 
     def cert_store_stats(self) -> dict[str, int]:
         """Count the trust anchors."""
-        count = len(self._anchors())
-        return {"x509": count, "crl": 0, "x509_ca": count}
+        anchors = self._anchors()
+        return {"x509": len(anchors), "crl": 0, "x509_ca": sum(map(is_ca, anchors))}
 
     def get_ca_certs(self, binary_form: bool = False) -> Any:
         """Return the trust anchors, as `ssl` tells certificates or in DER."""
-        ders = self._anchors()
+        ders = [each for each in self._anchors() if is_ca(each)]
         return list(ders) if binary_form else [peer_cert(der) for der in ders]
 
     def get_ciphers(self) -> Any:

@@ -104,6 +104,13 @@ def _told(der: bytes) -> PeerCert:
     return told
 
 
+def is_ca(der: bytes) -> bool:
+    """Whether a certificate says that it is a CA's, or is of a version that cannot."""
+    parts = ParsedCertificate(der)
+    constraints = parts.extension(x509.BasicConstraints)
+    return parts.version < 3 if constraints is None else constraints.ca
+
+
 def _uris(names: Iterable[x509.GeneralName]) -> tuple[str, ...]:
     return tuple(each.value for each in names if isinstance(each, x509.UniformResourceIdentifier))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from bothways.adapters.described import Described
@@ -28,6 +29,9 @@ class NoOpenSSL:
 
 class Refusing:
     """Mixed into `SSLSocket` before the socket that it inherits from."""
+
+    fileno: Callable[[], int]
+    gettimeout: Callable[[], float | None]
 
     def dup(self) -> NoReturn:
         """Refuse: a connection has one owner."""
@@ -70,3 +74,19 @@ class Refusing:
 
     def _check_connected(self) -> None:
         """Find nothing to check: what needs a connection asks for it."""
+
+    def _check_not_closed(self, what: str) -> None:
+        if self.fileno() < 0:
+            raise ValueError(f"{what} on closed or unwrapped SSL socket.")
+
+    def _check_flags(self, what: str, flags: int) -> None:
+        if flags != 0:
+            raise ValueError(f"non-zero flags not allowed in calls to {what}() on {type(self)}")
+
+    def _check_blocking(self) -> None:
+        if self.gettimeout() == 0:
+            raise ValueError("do_handshake_on_connect should not be specified for non-blocking sockets")
+
+    def _real_connect(self, addr: Any, connect_ex: bool) -> NoReturn:
+        """Refuse what goes past `connect`."""
+        raise NotImplementedError("use connect or connect_ex")

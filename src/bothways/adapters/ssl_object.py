@@ -10,6 +10,7 @@ from bothways.adapters.conversation import Conversation
 from bothways.adapters.described import Described
 from bothways.adapters.exceptions import want_read, zero_return
 from bothways.adapters.records import BIORecords
+from bothways.adapters.refusing import NoOpenSSL
 from bothways.errors import ConfigError
 from bothways.tls.events import Request
 
@@ -21,6 +22,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
     """Made by `SSLContext.wrap_bio`. `peer` is who the other side proved to be: names, path and verdict."""
 
     _talk: Conversation
+    _sslobj: object
     _records: BIORecords
     _outgoing: ssl.MemoryBIO
     _is_refusal_told: bool
@@ -39,6 +41,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         talk = checked_context(context).begin(server_side, server_hostname, session, without_io=True)
         self = cls.__new__(cls)
         self._talk = talk
+        self._sslobj = NoOpenSSL(self)
         self._records, self._outgoing = BIORecords(incoming), outgoing
         self._is_refusal_told = False
         return self

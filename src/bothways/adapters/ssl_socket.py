@@ -7,10 +7,12 @@ import errno
 import os
 import socket
 import ssl
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from bothways.adapters.bare_socket import is_connected
+from bothways.adapters.bare_socket import address_of, is_connected
 from bothways.adapters.carrier import LayeredCarrier, OwnCarrier
 from bothways.adapters.conversation import Conversation
 from bothways.adapters.described import Described
@@ -120,21 +122,13 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     # -- beginning -------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        talk = self._context.begin(self.server_side, self._name, None, address=self._address)
+        talk = self._context.begin(
+            self.server_side, self._name, None, address=partial(address_of, weakref.ref(self))
+        )
         carrier = OwnCarrier(self) if self._below is None else LayeredCarrier(self, self._below)
         self._pipe = Pipe(carrier, talk.driver, talk.answers, talk.config.clock, looks=talk.judges_again)
         self._pipe.incoming = talk.incoming
         self._talk = talk
-
-    def _check_blocking(self) -> None:
-        if self.gettimeout() == 0:
-            raise ValueError("do_handshake_on_connect should not be specified for non-blocking sockets")
-
-    def _address(self) -> object:
-        try:
-            return self.getpeername()
-        except OSError:
-            return "a peer that is gone"
 
     def connect(self, addr: Any) -> None:
         """Connect to `addr`, and do the handshake unless that is left to the caller."""
@@ -157,9 +151,6 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
                 self._check_blocking()
                 self.do_handshake()
         return result
-
-    def _real_connect(self, addr: Any, connect_ex: bool) -> int | None:
-        return self._connect(addr, _plain.connect_ex if connect_ex else _plain.connect)
 
     def accept(self) -> Any:
         """Wait for a client; return its connection, with the handshake done unless that is left, and its address."""
@@ -205,6 +196,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
         Raises SSLWantReadError or TimeoutError where none come in time, SSLEOFError where the connection was cut.
         """
+        self._check_not_closed("Read")
         if buffer is None:
             return self._next(len)
         view = memoryview(buffer).cast("B")
@@ -221,8 +213,10 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """As `read`, into `buffer`."""
         self._check_flags("recv_into", flags)
-        size: int = self.read(nbytes or memoryview(buffer).nbytes, buffer)
-        return size
+        view = memoryview(buffer).cast("B")
+        data = self._next(min(nbytes, view.nbytes) if nbytes else view.nbytes)
+        view[: len(data)] = data
+        return len(data)
 
     def _next(self, size: int) -> bytes:
         talk, pipe = self._wrapped("read")
@@ -260,10 +254,14 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         After SSLWantWriteError or TimeoutError it is to be called again with the same data, as OpenSSL has it.
         """
         self._check_flags("send", flags)
-        return self.write(data)
+        return self._write(data)
 
     def write(self, data: Any) -> int:
         """As `send`."""
+        self._check_not_closed("Write")
+        return self._write(data)
+
+    def _write(self, data: Any) -> int:
         talk, pipe = self._wrapped("write")
         self._ensure_established(talk)
         pipe.timeout = self.gettimeout()
@@ -287,7 +285,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         with memoryview(data) as view, view.cast("B") as content:
             done = 0
             while done < content.nbytes:
-                done += self.write(content[done:])
+                done += self._write(content[done:])
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send a file by reading it; return how many bytes that were."""
@@ -432,13 +430,14 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if not talk.status.established:
             self._shake_hands()
 
+    def _established(self) -> Conversation:
+        if self._talk is None:
+            self.getpeername()  # says that there is no peer, if so
+        return super()._established()
+
     def _check_not_shut(self, pipe: Pipe) -> None:
         if pipe.carrier.is_closed:
             raise OSError(errno.EBADF, "the connection is closed")
-
-    def _check_flags(self, what: str, flags: int) -> None:
-        if flags != 0:
-            raise ValueError(f"non-zero flags not allowed in calls to {what}() on {type(self)}")
 
     def _driven(self, act: Callable[[], T], late: str, again: Callable[[], ssl.SSLError] | None = None) -> T:
         """Let the pipe do something, and raise as `ssl` does where that fails or takes too long."""

@@ -1,0 +1,208 @@
+"""The standard library's own tests of `ssl` and of asyncio over it, pointed at our classes.
+
+Every case is run. Those that cannot hold stand in the table below by the reason, with what they end in: a case that
+ends otherwise, or that runs after all, fails here.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+import unittest
+
+import pytest
+
+import standard_library as theirs
+
+pytestmark = [pytest.mark.network, pytest.mark.filterwarnings("ignore")]
+TABLE_OF = (3, 11)
+DRAWN = 30
+
+if not theirs.available():
+    pytest.skip("this Python lacks its tests (Debian: libpython3.11-testsuite)", allow_module_level=True)
+if sys.version_info[:2] != TABLE_OF:
+    pytest.skip("the table is that of the cases of Python 3.11", allow_module_level=True)
+
+# Why a case cannot hold; what it ends in, as a pattern; the cases.
+TABLE: list[tuple[str, str, str]] = [
+    (
+        "the configuration says which cipher suites are spoken",
+        "set_ciphers: say so",
+        (
+            "ContextTests.test_ciphers ContextTests.test_get_ciphers SimpleBackgroundTests.test_ciphers "
+            "ThreadedTests.test_dual_rsa_ecc ThreadedTests.test_ecc_cert ThreadedTests.test_no_shared_ciphers "
+            "ThreadedTests.test_shared_ciphers"
+        ),
+    ),
+    (
+        "the configuration says which groups are spoken, and none of finite fields is",
+        "set_ecdh_curve: say so|load_dh_params: key exchange",
+        (
+            "ContextTests.test_set_ecdh_curve ContextTests.test_load_dh_params ThreadedTests.test_ecdh_curve "
+            "ThreadedTests.test_dh_params SSLErrorTests.test_lib_reason"
+        ),
+    ),
+    (
+        "a server chooses among its credentials by the name that is asked for, and calls nobody",
+        "set_servername_callback: give ServerConfig",
+        (
+            "ContextTests.test_sni_callback ContextTests.test_sni_callback_refcycle ThreadedTests.test_sni_callback "
+            "ThreadedTests.test_sni_callback_alert ThreadedTests.test_sni_callback_raising "
+            "ThreadedTests.test_sni_callback_wrong_return_type SimpleBackgroundTests.test_get_server_certificate_sni "
+            "SimpleBackgroundTests.test_get_server_certificate_timeout"
+        ),
+    ),
+    (
+        "whether a certificate is shown after the handshake is said in the configuration, and servers do not ask then",
+        "post_handshake_auth: say so",
+        (
+            "TestPostHandshakeAuth.test_bpo37428_pha_cert_none TestPostHandshakeAuth.test_pha_no_pha_client "
+            "TestPostHandshakeAuth.test_pha_no_pha_server TestPostHandshakeAuth.test_pha_not_tls13 "
+            "TestPostHandshakeAuth.test_pha_optional TestPostHandshakeAuth.test_pha_optional_nocert "
+            "TestPostHandshakeAuth.test_pha_required TestPostHandshakeAuth.test_pha_required_nocert "
+            "TestPostHandshakeAuth.test_pha_setter"
+        ),
+    ),
+    (
+        "a context is for one side, and speaks the versions of its configuration",
+        "a protocol for both sides|this context is for servers",
+        (
+            "BasicSocketTests.test_openssl111_deprecations ContextTests.test_check_hostname "
+            "ContextTests.test_constructor ContextTests.test_verify_mode_protocol ThreadedTests.test_PROTOCOL_TLS "
+            "ThreadedTests.test_protocol_tlsv1_2 ThreadedTests.test_echo"
+        ),
+    ),
+    (
+        "keys are written, and messages watched, by functions that the configuration or the engine takes",
+        "keylog_filename: give|_msg_callback: watch",
+        (
+            "TestSSLDebug.test_keylog_defaults TestSSLDebug.test_keylog_filename TestSSLDebug.test_msg_callback "
+            "TestSSLDebug.test_msg_callback_deadlock_bpo43577 TestSSLDebug.test_msg_callback_tls12"
+        ),
+    ),
+    (
+        "options, flags and versions tell what holds, and are not taken back",
+        "AssertionError",
+        (
+            "ContextTests.test_options ContextTests.test_verify_flags ContextTests.test_min_max_version "
+            "ContextTests.test_num_tickest ContextTests.test_hostname_checks_common_name ThreadedTests.test_crl_check "
+            "ThreadedTests.test_hostname_checks_common_name"
+        ),
+    ),
+    (
+        "connections keep the context and the classes that made them",
+        "sslsocket_class: connections|context: a connection keeps",
+        "ContextTests.test_context_custom_class SimpleBackgroundTests.test_context_setget",
+    ),
+    (
+        "what cannot be loaded is a ConfigError, with the file and what to do, in the place of an OSError or SSLError",
+        "bothways.errors.ConfigError: .*(cannot be read|neither PEM nor DER|private keys in it)",
+        (
+            "BasicSocketTests.test_empty_cert BasicSocketTests.test_malformed_cert BasicSocketTests.test_malformed_key "
+            "ContextTests.test_load_cert_chain ContextTests.test_load_verify_cadata "
+            "ContextTests.test_load_verify_locations"
+        ),
+    ),
+    (
+        "the text of a refusal is our explanation, not OpenSSL's",
+        "do:   ",
+        (
+            "SimpleBackgroundTests.test_connect_fail SimpleBackgroundTests.test_connect_with_context_fail "
+            "ThreadedTests.test_check_hostname ThreadedTests.test_wrong_cert_tls13"
+        ),
+    ),
+    (
+        "the sentence of a refusal is ours, not OpenSSL's",
+        "unable to get local issuer certificate",
+        "ThreadedTests.test_ssl_cert_verify_error",
+    ),
+    (
+        "no peer is left unverified, whose certificate `ssl` would not tell",
+        r"AssertionError: \{\} != \{",
+        "SimpleBackgroundTests.test_connect SimpleBackgroundTests.test_connect_with_context",
+    ),
+    (
+        "anchors of a directory are read when they are loaded, not when they are met",
+        r"AssertionError: Lists differ|!= \[\]",
+        "SimpleBackgroundTests.test_get_ca_certs_capath",
+    ),
+    (
+        "a client and a server that share no application protocol do not speak (RFC 7301 3.2)",
+        "TypeError: 'ssl.SSLError' object is not subscriptable",
+        "ThreadedTests.test_alpn_protocols",
+    ),
+    (
+        "a name that means different names in IDNA 2003 and 2008 is refused",
+        "means different names",
+        "ThreadedTests.test_check_hostname_idn",
+    ),
+    (
+        "a cut is told from an end, on which the server of the tests stops",
+        "ConnectionResetError|ConnectionRefusedError",
+        "SimpleBackgroundTests.test_get_server_certificate",
+    ),
+    (
+        "no sessions are given to other connections",
+        "AttributeError: 'NoneType' object has no attribute 'id'|AssertionError: False != None",
+        "ThreadedTests.test_session ThreadedTests.test_session_handling",
+    ),
+    (
+        "tls-unique is not given: TLS 1.3 has none",
+        "unexpectedly None",
+        "ThreadedTests.test_tls_unique_channel_binding",
+    ),
+    (
+        "it looks at OpenSSL's object, which has no part here",
+        "owner: OpenSSL has no part|object has no attribute 'get_info'|NoOpenSSL object|!= b'",
+        (
+            "SimpleBackgroundTests.test_bio_handshake TestPostHandshakeAuth.test_internal_chain_client "
+            "TestPostHandshakeAuth.test_internal_chain_server ThreadedTests.test_version_basic"
+        ),
+    ),
+    (
+        "who is to be reached is asked for before the kind of the socket is looked at",
+        "server_hostname: missing",
+        "BasicSocketTests.test_unsupported_dtls",
+    ),
+    (
+        "what would go past TLS is refused before there is a connection, too",
+        "recvfrom not allowed",
+        "BasicSocketTests.test_wrapped_unconnected",
+    ),
+]
+# What ends one way or the other, by who is quicker: asyncio sends no close_notify after an end of file.
+EITHER_WAY = {"TestSSL.test_shutdown_timeout_handler_not_set": "Event loop stopped before Future completed"}
+REASONS = {case: (reason, ends) for reason, ends, cases in TABLE for case in cases.split()}
+ALL = list(theirs.cases())
+SAMPLE = set(random.Random(12).sample(ALL, DRAWN))
+
+
+def test_the_table_has_cases_that_there_are() -> None:
+    """And most of those that there are run."""
+    known = {f"{title}.{name}" for _, title, name in ALL}
+    assert set(REASONS) <= known
+    assert len(ALL) - len(REASONS) > 2 * len(REASONS) * 0.8
+
+
+@pytest.mark.parametrize(
+    ("module", "title", "name"),
+    [
+        pytest.param(*case, id=f"{case[1]}.{case[2]}", marks=() if case in SAMPLE else pytest.mark.full)
+        for case in ALL
+    ],
+)
+def test_a_case_of_the_standard_library_holds_for_us_or_the_table_says_why_not(
+    module: str, title: str, name: str
+) -> None:
+    try:
+        wrong = theirs.run(module, title, name)
+    except unittest.SkipTest as skipped:
+        pytest.skip(f"it skips itself: {skipped}")
+    if f"{title}.{name}" not in REASONS:
+        allowed = EITHER_WAY.get(f"{title}.{name}")
+        assert not wrong or (allowed is not None and allowed in wrong), wrong
+        return
+    reason, ends = REASONS[f"{title}.{name}"]
+    assert wrong, f"it holds after all, although {reason}"
+    assert re.search(ends, wrong), wrong
