@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         SignatureWanted,
         Warned,
     )
+    from bothways.tls.handshake.access import Refusal
+    from bothways.trust.access import PeerRule
     from bothways.trust.anchors import TrustStore
     from bothways.trust.credentials import Credentials
 else:
@@ -47,6 +49,8 @@ else:
         "bothways.tls.events": (
             "Caution ChecksWanted Data Established Event EvidenceWanted Failed Peer PeerClosed SignatureWanted Warned"
         ),
+        "bothways.tls.handshake.access": "Refusal",
+        "bothways.trust.access": "PeerRule",
         "bothways.trust.anchors": "TrustStore",
         "bothways.trust.credentials": "Credentials",
     }
@@ -83,6 +87,8 @@ __all__ = [
     "PeerAlert",
     "PeerClosed",
     "PeerFault",
+    "PeerRule",
+    "Refusal",
     "ServerConfig",
     "SignatureWanted",
     "TLSError",

@@ -244,6 +244,10 @@ class Fault(Enum):
     NO_SERVER_NAMES = Row(Alert.BAD_CERTIFICATE, "sent a certificate without subjectAltName, so it stands for no server: a common name does not count", "RFC 9525 6.3",
                           "issue it with the subjectAltName {wanted}", check=Check.NAME)
 
+    # -- access (allow) ------------------------------------------------------------------------------
+    ACCESS_REFUSED = Row(Alert.ACCESS_DENIED, "is not one of those who may come in: {reason}", "RFC 9846 6.2",
+                         "let it in by `allow`, if it shall come in", tls12=(Alert.ACCESS_DENIED, "RFC 5246 7.2.2"))
+
     # -- after the handshake, and time -----------------------------------------------------------------
     BAD_KEY_UPDATE = Row(Alert.ILLEGAL_PARAMETER, "sent a KeyUpdate that asks for {got}", "RFC 9846 4.7.3")
     TOO_MANY_KEY_UPDATES = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} messages without data between them", "RFC 9846 4.7.3")

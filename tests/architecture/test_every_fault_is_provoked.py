@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
@@ -16,13 +17,16 @@ from bothways.faults import Fault
 from tamper import Refusal
 
 TESTS = Path(__file__).parents[1]
+TABLES = re.compile(
+    r"^from tamper import (\([^)]*\bRefusal\b|[^(\n]*\bRefusal\b)|\btamper\.Refusal\(", re.MULTILINE
+)
 
 
 def modules_with_refusals() -> list[ModuleType]:
     """All test modules below tests/ that have a table of refusals at their top."""
     found = []
     for path in sorted(TESTS.rglob("test_*.py")):
-        if "Refusal" in path.read_text("utf-8") and path != Path(__file__):
+        if TABLES.search(path.read_text("utf-8")) and path != Path(__file__):
             found.append(importlib.import_module(".".join(path.relative_to(TESTS).with_suffix("").parts)))
     return found
 

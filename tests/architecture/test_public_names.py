@@ -41,6 +41,9 @@ PUBLIC = {
     "TLSError",
     "Truncated",
     "UsageError",
+    # who may come in, of those that are trusted
+    "PeerRule",
+    "Refusal",
     # what a failure means, whatever a library made of it
     "explain_failure",
     "failure_of",

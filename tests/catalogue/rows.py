@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from bothways.diagnosis import Cause, Party
+from bothways.trust.access import PeerRule
 from bothways.trust.revocation import Revocation
 from catalogue import people
 from catalogue.configurations import HAPROXY, NGINX, STUNNEL
@@ -359,6 +360,8 @@ SERVED = (
         showing("client-for-servers"), Cause.WRONG_USE, PEERS),
     Row("caller-revoked", "the client's certificate was revoked", SERVER,
         showing("client-revoked"), Cause.REVOKED, PEERS, lambda: {"revocation": lists()}),
+    Row("caller-not-allowed", "the client's certificate is good, and our rules let another client in", SERVER,
+        showing("client-bob"), Cause.NOT_LET_IN, PEERS, with_(allow=PeerRule(cn="ada"))),
     Row("caller-with-a-weak-key", "the client's RSA key has 1024 bits", SERVER,
         f"{S_CLIENT} -cert client-weak.pem -key client-weak.key -cert_chain client-weak.pem -cipher DEFAULT@SECLEVEL=0",
         Cause.WEAK_KEY, PEERS),

@@ -126,6 +126,7 @@ FAULT_MEANS: Mapping[Fault, str] = {
     Fault.NO_SHARED_SCHEME: NOTHING_SHARED,
     Fault.NO_SHARED_APPLICATION_PROTOCOL: NOTHING_SHARED,
     Fault.UNKNOWN_SERVER_NAME: "it wants somebody else than us, or knows us by another name",
+    Fault.ACCESS_REFUSED: "it is trusted, and that is not enough: it is not one of those who may come in",
     Fault.NO_CERTIFICATE: "nobody can tell who it is, and only known clients are let in",
     Fault.BAD_CERTIFICATE_VERIFY: "it shows a certificate without proof that it is its own",
     Fault.BAD_RECORD: "what came was altered on the way, or the keys of both sides differ",

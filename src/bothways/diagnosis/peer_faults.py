@@ -323,6 +323,14 @@ def _early_data(case: Case) -> Iterator[Likely]:
     yield from _broken(case)
 
 
+def _not_let_in(case: Case) -> Iterator[Likely]:
+    """Our own rules, about a client that is trusted or anonymous."""
+    if case.their_chain:
+        yield case.likely(Cause.NOT_LET_IN, PEERS, CERTAIN, detail=case.refusal.sentence)
+    else:
+        yield case.likely(Cause.NO_CERTIFICATE, PEERS, CERTAIN, detail=case.refusal.sentence)
+
+
 RULES: Mapping[Fault, Rule] = {
     Fault.NOT_TLS: _not_tls,
     Fault.BAD_RECORD: _altered,
@@ -349,6 +357,7 @@ RULES: Mapping[Fault, Rule] = {
     Fault.NO_SECURE_RENEGOTIATION: one(Cause.NO_SECURE_RENEGOTIATION, PEERS, CERTAIN),
     Fault.NEEDLESS_FALLBACK: _fallback,
     Fault.NO_CERTIFICATE: _no_certificate,
+    Fault.ACCESS_REFUSED: _not_let_in,
     Fault.BAD_CERTIFICATE_VERIFY: _wrong_proof,
     Fault.SCHEME_DOES_NOT_FIT_KEY: _wrong_proof,
     Fault.KEY_DOES_NOT_FIT_SUITE: _key_and_suite,

@@ -17,6 +17,7 @@ from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.defaults import CLOCK, RANDOMNESS
 from bothways.tls.events import Observer
 from bothways.tls.guards import guarded_keylog, guarded_observer
+from bothways.tls.handshake.access import Allow, checked_allow
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.message_io import Inbox, Outbox
@@ -156,6 +157,10 @@ class ServerConfig:
     the default is "require".
     unknown_server_name: what becomes of a client that asks for a name that no credentials have: "first" gives it
     the first ones, "refuse" an alert.
+    allow: which of the clients that are trusted may come in; None for all of them. A `PeerRule`, several of which one
+    has to hold, or a function of a `Peer` that returns None or a `Refusal`: at once, since it is asked within the
+    handshake, and again whenever the client is judged. An anonymous client is asked about as None. Whatever else it
+    returns or raises refuses, and is logged.
     name_authorities: tell clients which anchors there are, so that they can choose among their certificates.
     versions: TLS versions, "1.3" and "1.2"; one for which no suite is left is not spoken.
     suites, groups, schemes: IANA names, the preferred one first.
@@ -183,6 +188,7 @@ class ServerConfig:
     credentials: Credentials | Sequence[Credentials]
     client_anchors: TrustStore | None = None
     client_auth: ClientAuth | None = None
+    allow: Allow | None = None
     unknown_server_name: Literal["first", "refuse"] = "first"
     name_authorities: bool = True
     versions: tuple[str, ...] = ("1.3", "1.2")
@@ -241,13 +247,22 @@ class ServerConfig:
                 f"client_anchors: the {anchors.profile} profile judges servers alone; make this "
                 'TrustStore with profile="private", which is the default'
             )
-        return PeerTrust(anchors, self.revocation, self.judge_again, mode == "require", self.name_authorities)
+        return PeerTrust(
+            anchors,
+            self.revocation,
+            self.judge_again,
+            mode == "require",
+            self.name_authorities,
+            checked_allow(self.allow),
+        )
 
     def _check_that_nobody_is_judged(self) -> None:
         if self.client_anchors is not None:
             raise ConfigError("client_anchors: they would never be used, since client_auth is none")
         if self.revocation is not None:
             raise ConfigError("revocation: it would never be checked, since client_auth is none")
+        if self.allow is not None:
+            raise ConfigError("allow: it would never be asked, since client_auth is none")
         if self.judge_again != "never":
             raise ConfigError("judge_again: nobody is ever judged, since client_auth is none")
 

@@ -48,7 +48,7 @@ from bothways.tls.handshake.proofs import Signed
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
-from bothways.tls.handshake.verification import judge
+from bothways.tls.handshake.verification import judge_client
 from bothways.tls.keys.keylog import main_lines
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire import extensions as ext
@@ -226,25 +226,24 @@ def exchange_finished(
     hs.inbox.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
     finished = yield from expect(Step.WAIT_CLIENT_FINISHED, Finished)
     check_finished_12(hs, secret, finished)
-    verified = yield from judge_client(hs, settings, signed)
+    verified = yield from judge_client(hs, settings.trust, request_about(signed, settings.trust))
     hs.out.change_cipher_spec()
     hs.out.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
     send_finished_12(hs, secret)
     return verified
 
 
-def judge_client(hs: HandshakeContext, settings: Settings, signed: Signed | None) -> Script[Verified | None]:
-    """Judge a client that proved its key; one that showed no certificate stays anonymous."""
-    if signed is None or settings.trust is None:
+def request_about(signed: Signed | None, trust: PeerTrust | None) -> VerificationRequest | None:
+    """Return what is asked about a client that proved its key; None for an anonymous one."""
+    if signed is None or trust is None:
         return None
-    asked = VerificationRequest(
+    return VerificationRequest(
         chain=signed.chain,
-        anchors=settings.trust.anchors,
+        anchors=trust.anchors,
         purpose=Purpose.CLIENT,
-        revocation=settings.trust.revocation,
+        revocation=trust.revocation,
         leaf=signed.leaf,
     )
-    return (yield from judge(hs, asked))
 
 
 def _note_choices(observer: Observer, offer: Offer12, choice: Choice12) -> None:

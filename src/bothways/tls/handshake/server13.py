@@ -39,7 +39,7 @@ from bothways.tls.handshake.proofs import Signed
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
-from bothways.tls.handshake.verification import judge
+from bothways.tls.handshake.verification import judge_client
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
@@ -100,18 +100,22 @@ def server_handshake_13(
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     check_finished(hs, choice.suite, secrets.client_finished, finished)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
-    verified = None
-    if signed is not None and trust is not None:
-        asked = VerificationRequest(
-            chain=signed.chain,
-            anchors=trust.anchors,
-            purpose=Purpose.CLIENT,
-            revocation=trust.revocation,
-            leaf=signed.leaf,
-            staples=signed.staples,
-        )
-        verified = yield from judge(hs, asked)
+    verified = yield from judge_client(hs, trust, request_about(signed, trust))
     return HandshakeResult(negotiated, partial(exporter, application.exporter, suite=choice.suite), verified)
+
+
+def request_about(signed: Signed | None, trust: PeerTrust | None) -> VerificationRequest | None:
+    """Return what is asked about a client that proved its key; None for an anonymous one."""
+    if signed is None or trust is None:
+        return None
+    return VerificationRequest(
+        chain=signed.chain,
+        anchors=trust.anchors,
+        purpose=Purpose.CLIENT,
+        revocation=trust.revocation,
+        leaf=signed.leaf,
+        staples=signed.staples,
+    )
 
 
 def choose(settings: Settings, offer: Offer) -> Choice:

@@ -20,6 +20,7 @@ from bothways.tls.crypto.groups import GROUPS
 from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.crypto.signing import SCHEMES, schemes_for
 from bothways.tls.crypto.suites import SUITES12, SUITES13
+from bothways.tls.handshake.access import Decide
 from bothways.tls.wire import extensions as ext
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
@@ -80,6 +81,7 @@ class PeerTrust:
     """By whom the peer is judged, by which evidence, and when again.
 
     requires_certificate: an anonymous client is refused.  names_authorities: clients are told the anchors.
+    decide: says which of the clients that are trusted may come in.
     """
 
     anchors: TrustStore
@@ -87,6 +89,7 @@ class PeerTrust:
     judge_again: JudgeAgain = "never"
     requires_certificate: bool = True
     names_authorities: bool = False
+    decide: Decide | None = None
 
     @property
     def authorities(self) -> tuple[bytes, ...]:

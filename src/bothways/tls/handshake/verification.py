@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from bothways.faults import Blame
 from bothways.tls.events import ChecksWanted, EvidenceWanted, Judged, Peer
+from bothways.tls.handshake.access import admit
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.script import Enter, Script, Wait
+from bothways.tls.handshake.settings import PeerTrust
 from bothways.tls.handshake.steps import LEGAL, Step
 from bothways.trust.evidence.fetched import ROUNDS, FetchedEvidence
 from bothways.trust.evidence.http_exchange import EvidenceReply, Found, Missing, read_given, with_nonces
@@ -37,6 +39,21 @@ def judge(hs: HandshakeContext, request: VerificationRequest) -> Script[Verified
     yield _JUDGING
     judgement = yield from reach_verdict(hs, request, hs.deadline)
     return conclude(request, judgement)
+
+
+def judge_client(
+    hs: HandshakeContext, trust: PeerTrust | None, request: VerificationRequest | None
+) -> Script[Verified | None]:
+    """Judge a client that proved its key, and ask whether it may come in; without a request it is anonymous."""
+    if trust is None:
+        return None
+    verified = None
+    if request is not None:
+        verified = yield from judge(hs, request)
+    elif trust.decide is not None:
+        yield _JUDGING
+    admit(trust.decide, None if verified is None else verified.peer)
+    return verified
 
 
 def reach_verdict(hs: HandshakeContext, request: VerificationRequest, deadline: float) -> Script[Judgement]:

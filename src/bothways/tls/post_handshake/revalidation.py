@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from bothways.faults import Fault
 from bothways.tls.events import Caution, Event, Peer, Warned
+from bothways.tls.handshake.access import admit
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.script import Script
@@ -37,6 +38,7 @@ class Revalidation:
         self._hs = hs
         self._timeout = settings.limits.handshake_timeout
         self._judge_again = "never" if settings.trust is None else settings.trust.judge_again
+        self._decide = None if settings.trust is None else settings.trust.decide
         self._clock = settings.clock
         self._verified = verified
         self._in_time = False
@@ -84,14 +86,15 @@ class Revalidation:
         return self.runner.resume()
 
     def _judged_anew(self, deadline: float) -> Script[Verified]:
-        """Judge, and hold on to the verdict of before where it holds and nothing is known against it."""
+        """Judge, and hold on to the verdict of before where it holds and nothing is known against it; ask who may."""
         request = self._verified.request
         judgement = yield from reach_verdict(self._hs, request, deadline)
-        held = self._verified._replace(generation=judgement.generation)
-        if self._holds_on and _is_unknown(judgement.verdict):
-            return held
-        verified = conclude(request, judgement)
-        return held if self._holds_on and self._is_news(verified) else verified
+        verified = self._verified._replace(generation=judgement.generation)
+        if not (self._holds_on and _is_unknown(judgement.verdict)):
+            anew = conclude(request, judgement)
+            verified = verified if self._holds_on and self._is_news(anew) else anew
+        admit(self._decide, verified.peer)
+        return verified
 
     def _keep(self, verified: Verified) -> Sequence[Event]:
         """Keep the new verdict; what it was made from goes with its script."""

@@ -1,0 +1,97 @@
+"""Whether a client that is trusted may come in: rules, or a function, asked of it whenever it is judged."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from bothways.errors import ConfigError
+from bothways.faults import Fault, blame
+from bothways.tls.events import Peer
+from bothways.trust.access import PeerRule
+
+logger = logging.getLogger("bothways")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a function returns that lets a client not in. reason: for our own side, in words; the client gets none."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        given: object = self.reason
+        if not given or not isinstance(given, str):
+            raise ConfigError("reason: a refusal says why, in a text")
+
+
+Decide = Callable[[Peer | None], Refusal | None]
+Allow = PeerRule | Iterable[PeerRule] | Decide
+
+NO_CERTIFICATE = Refusal("it showed no certificate")
+FAILED = Refusal("what decides about it failed, see our log")
+
+
+def checked_allow(allow: object) -> Decide | None:
+    """Return who decides; None lets in everybody who is trusted. Raises ConfigError for what cannot decide."""
+    if allow is None:
+        return None
+    if isinstance(allow, PeerRule):
+        return _by_rules((allow,))
+    if callable(allow):
+        called = inspect.getattr_static(allow, "__call__", None)
+        if any(map(_is_asynchronous, (allow, called))):
+            raise ConfigError(
+                "allow: a coroutine function; it is asked within the handshake, and may not wait"
+            )
+        return cast(Decide, allow)
+    given = tuple(allow) if isinstance(allow, Iterable) else ()
+    rules = tuple([each for each in given if isinstance(each, PeerRule)])
+    if not rules or len(rules) < len(given):
+        raise ConfigError("allow: expected a PeerRule, several of them, or a function of a peer")
+    return _by_rules(rules)
+
+
+def admit(decide: Decide | None, peer: Peer | None) -> None:
+    """Blame a client that may not come in. Whatever is no clear yes is a no.
+
+    peer: None for a client that showed no certificate, where that may pass.
+    """
+    refusal = None if decide is None else _asked(decide, peer)
+    if refusal is not None:
+        blame(Fault.ACCESS_REFUSED, reason=refusal.reason)
+
+
+def _asked(decide: Decide, peer: Peer | None) -> Refusal | None:
+    try:
+        answer: object = decide(peer)
+    except Exception:
+        logger.exception("what decides about clients failed, so that one is refused")
+        return FAILED
+    if answer is None or isinstance(answer, Refusal):
+        return answer
+    if inspect.iscoroutine(answer):
+        answer.close()
+    kind = type(answer).__name__
+    logger.error("what decides about clients returned %s, neither None nor a Refusal: one is refused", kind)
+    return FAILED
+
+
+def _by_rules(rules: tuple[PeerRule, ...]) -> Decide:
+    """Let in for whom one of the rules holds."""
+
+    def decide(peer: Peer | None) -> Refusal | None:
+        if peer is None:
+            return NO_CERTIFICATE
+        if any(each.allows(peer.verdict) for each in rules):
+            return None
+        return Refusal(f"no rule holds for {peer.names.subject or 'a certificate without a subject'}")
+
+    return decide
+
+
+def _is_asynchronous(function: object) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
