@@ -205,6 +205,32 @@ def test_keys_held_elsewhere_sign_the_handshake() -> None:
     assert pair.server.tls.peer.names.common_name == "Ada"
 
 
+@pytest.mark.interop
+def test_a_key_on_a_token_signs_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By PKCS#11: the key never leaves it."""
+    from bothways.ca.keys import KeyType
+    from bothways.ca.pkcs11 import KeyURI, find_or_make_key
+    from ca.tokens import PIN, new_token
+
+    key = find_or_make_key(KeyURI.parse(new_token(monkeypatch).uri("tls")), PIN, KeyType.P256)
+    try:
+        issued = pki.leaf(
+            identities.middle(),
+            "Token",
+            alternatives=(),
+            usage=("clientAuth",),
+            own_key=key,
+            **identities.SPAN,
+        )
+        config = identities.client_config(credentials=Credentials.external(issued.chain_pem))
+        client = SSLContext(config, signer=lambda wanted: key.sign(wanted.data))
+        pair = Pair(client, server_context()).shake_hands()
+        assert pair.talk() == b"hello"
+        assert pair.server.tls.peer.names.common_name == "Token"
+    finally:
+        key.close()
+
+
 def test_a_signer_that_fails_gives_the_handshake_up() -> None:
     def broken(wanted: SignatureWanted) -> bytes:
         raise RuntimeError("no token")
