@@ -326,7 +326,10 @@ def test_contexts_are_filled_as_those_of_ssl_until_the_first_handshake(folder: P
         with pytest.raises(ConfigError, match="handshakes have been made"):
             context.set_alpn_protocols(["h2"])
         context.set_alpn_protocols(["h2", "http/1.1"])  # as libraries say again for each connection
-        context.load_verify_locations(cadata=identities.root("Another Root").der)
+    client.load_verify_locations(cadata=identities.root("Another Root").der)
+    with pytest.raises(ConfigError, match="handshakes have been made"):
+        server.load_verify_locations(cadata=identities.root("Another Root").der)
+    for context in (client, server):
         assert context.cert_store_stats()["x509"] == 1
 
 
@@ -398,6 +401,21 @@ def test_a_server_that_is_to_require_certificates_does(folder: Path) -> None:
     server.verify_mode = ssl.CERT_REQUIRED
     with pytest.raises(ConfigError, match="client_anchors"):
         server.wrap_bio(*bios(), server_side=True)
+
+
+def test_anchors_that_come_too_late_for_a_server_are_refused(folder: Path) -> None:
+    """Else it would go on with clients that nobody knows; of a client's context what was loaded is the limit."""
+    write(folder)
+    server = SSLContext.for_server()
+    server.load_cert_chain(folder / "server.pem", folder / "server.key")
+    server.wrap_bio(*bios(), server_side=True)
+    for late in (lambda: server.load_verify_locations(folder / "ca.pem"), server.load_default_certs):
+        with pytest.raises(ConfigError, match="make another"):
+            late()
+    client = SSLContext.for_client()
+    client.load_verify_locations(folder / "ca.pem")
+    client.wrap_bio(*bios(), server_hostname="localhost")
+    client.load_verify_locations(folder / "ca.pem")
 
 
 def test_the_systems_anchors_are_loaded_when_that_is_asked_for(

@@ -337,6 +337,20 @@ def test_the_short_way_takes_nothing_but_data() -> None:
 # -- the end -----------------------------------------------------------------------------------------------
 
 
+def test_a_size_below_nothing_is_no_end_of_what_comes() -> None:
+    """b"" would say that the peer has ended in order."""
+    pair = Pair(client_context(), server_context()).shake_hands()
+    with pytest.raises(ValueError, match="negative"):
+        pair.client.tls.read(-1)
+
+
+def test_nothing_is_ended_in_order_before_it_has_begun() -> None:
+    for end in vars(Pair(client_context(), server_context())).values():
+        with pytest.raises(ssl.SSLError) as raised:
+            end.tls.unwrap()
+        assert raised.value.reason == "SHUTDOWN_WHILE_IN_INIT"
+
+
 def test_both_sides_close_in_order() -> None:
     """RFC 9846 6.1: close_notify either way; then there is nothing more to read."""
     pair = Pair(client_context(), server_context()).shake_hands()

@@ -19,7 +19,16 @@ from typing import Any
 import pytest
 
 import identities
-from bothways import ConfigError, PeerAlert, PeerFault, Truncated, TrustStore, failure_of
+from bothways import (
+    ConfigError,
+    Credentials,
+    PeerAlert,
+    PeerFault,
+    Truncated,
+    TrustStore,
+    UsageError,
+    failure_of,
+)
 from bothways.adapters import bare_socket
 from bothways.adapters.refusing import NoOpenSSL, Refusing
 from bothways.net import connect, pipe, wrap
@@ -111,6 +120,59 @@ def test_much_passes_both_ways_at_once(server: Server) -> None:
             came += sock.recv(1 << 20)
         sender.join()
         assert bytes(came) == data
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_each_side_sends_all_and_ends_its_own_direction(version: str) -> None:
+    """A half-close: what the other side still sends is read to its end, which is b"" and nothing else."""
+    theirs, ours = os.urandom(1 << 20), os.urandom(1 << 20)
+
+    def everything(sock: Any, data: bytes) -> bytes:
+        def send() -> None:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        came = b"".join(iter(lambda: sock.recv(65536), b""))
+        sender.join()
+        assert sock.recv(1) == b""
+        return came
+
+    came: list[bytes] = []
+    context = server_context(versions=(version,))
+    with Server(context, lambda sock: came.append(everything(sock, theirs))) as server, dial(server) as sock:
+        assert everything(sock, ours) == theirs
+    assert came == [ours]
+
+
+@pytest.mark.parametrize("end", ["close", "shutdown"])
+def test_whoever_ends_a_connection_does_not_wait_for_a_thread_that_sends(end: str) -> None:
+    """The peer takes nothing more: the other thread is woken, and both are done in a bounded time."""
+    done = threading.Event()
+    with Server(server_context(), lambda sock: done.wait(10)) as server:
+        sock = dial(server, timeout=None)
+        raised: list[BaseException] = []
+
+        def send() -> None:
+            try:
+                sock.sendall(bytes(16 << 20))
+            except OSError as error:
+                raised.append(error)
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        time.sleep(0.1)
+        calls = {"close": sock.close, "shutdown": lambda: sock.shutdown(socket.SHUT_RDWR)}
+        ender = threading.Thread(target=calls[end], daemon=True)
+        ender.start()
+        ender.join(5)
+        sender.join(5)
+        assert not ender.is_alive()
+        assert not sender.is_alive()
+        assert len(raised) == 1
+        done.set()
+        sock.close()
 
 
 def test_files_over_a_socket_keep_it_open(server: Server, tmp_path: Path) -> None:
@@ -443,6 +505,35 @@ def test_unwrapping_gives_the_bare_socket_and_leaves_what_came_behind() -> None:
     assert server.outcomes == [None]
 
 
+def test_nothing_is_unwrapped_before_the_handshake(server: Server) -> None:
+    with dial(server, do_handshake_on_connect=False) as sock:
+        with pytest.raises(ssl.SSLError, match="shutdown while in init"):
+            sock.unwrap()
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"x"
+
+
+def unfit(wanted: object) -> bytes:
+    raise RuntimeError("no token")
+
+
+@pytest.mark.parametrize(
+    "signer", [unfit, None, lambda wanted: b"no signature"], ids=["fails", "none", "unfit"]
+)
+@pytest.mark.parametrize("timeout", [5, None])
+def test_a_signer_that_fails_ends_the_handshake_for_both(server: Server, signer: Any, timeout: Any) -> None:
+    """What is raised is of `ssl`, again at each call, and the server learns that the client gave up."""
+    config = identities.client_config(credentials=Credentials.external(identities.client().chain_pem))
+    context = SSLContext(config, signer=signer)
+    with dial(server, context, do_handshake_on_connect=False, timeout=timeout) as sock:
+        for _ in range(2):
+            with pytest.raises(ssl.SSLError) as raised:
+                sock.do_handshake()
+            assert isinstance(raised.value.__cause__, UsageError)
+    server.close()
+    assert isinstance(server.outcomes[0], ssl.SSLError)
+
+
 # -- within ------------------------------------------------------------------------------------------------
 
 
@@ -466,6 +557,9 @@ def test_tls_runs_within_tls_through_a_proxy() -> None:
                 sender.join()
                 assert came == data
             assert sock.peer is not None
+            assert outer.gettimeout() == 0, (
+                "threads that read and write at once would undo each other's limits"
+            )
         assert outer.fileno() == -1
 
 

@@ -4,6 +4,7 @@ where its user may not be blocked."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bothways.adapters.records import SocketRecords
-from bothways.net.carrier import CUT, deadline_in, left
+from bothways.net.carrier import CUT, Carrier, deadline_in, left
 
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _IS_POSIX = os.name == "posix"
@@ -139,12 +140,13 @@ class OwnCarrier:
 class LayeredCarrier(OwnCarrier):
     """Another TLS connection, or whatever has `recv`, `send` and `settimeout`: TLS within TLS.
 
-    Its own time limit is set for each call, and it is closed with the connection that runs over it.
+    It blocks no more from here on, and is closed with the connection that runs over it.
     """
 
     def __init__(self, owner: socket.socket, below: Any) -> None:
         super().__init__(owner)
         self.below = below
+        below.settimeout(0)
 
     def _receive(self, owner: socket.socket, size: int) -> bytes:
         data: bytes = self._at_once(self.below.recv, size)
@@ -155,14 +157,22 @@ class LayeredCarrier(OwnCarrier):
         return sent
 
     def _at_once(self, act: Callable[[Any], Any], argument: object) -> Any:
-        before = self.below.gettimeout()
-        self.below.settimeout(0)
         try:
             return act(argument)
         except TimeoutError as late:
             if late.errno is not None:
                 raise
             raise BlockingIOError from None
-        finally:
-            with contextlib.suppress(OSError):
-                self.below.settimeout(before)
+
+
+def check_open(carrier: Carrier) -> None:
+    """Raise OSError where nothing more will pass."""
+    if carrier.is_closed:
+        raise OSError(errno.EBADF, "the connection is closed")
+
+
+def close_below(below: Any, timeout: float | None) -> None:
+    """Close the connection beneath another one, which gets the time limit of that one for it."""
+    with contextlib.suppress(OSError):
+        below.settimeout(timeout)
+    below.close()

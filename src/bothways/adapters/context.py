@@ -233,7 +233,10 @@ class SSLContext(RefusedSettings, Attributes):
         loaded.add_credentials(certfile, keyfile, password)
 
     def load_verify_locations(self, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
-        """Read trust anchors on a context that is being loaded; else do nothing, and say so once in the log."""
+        """Read trust anchors on a context that is being loaded; else do nothing, and say so once in the log.
+
+        Raises ConfigError on one for servers that was loaded and has made a handshake.
+        """
         if cafile is None and capath is None and cadata is None:
             raise TypeError("cafile, capath and cadata cannot be all omitted")
         loaded = self._takes_more
@@ -274,6 +277,10 @@ class SSLContext(RefusedSettings, Attributes):
             self._config = replace(given, alpn=chosen)
 
     def _tell(self, what: str) -> None:
+        if self._loaded is not None and self._facts.is_server:
+            refuse(
+                what, "handshakes have been made by this context, with the anchors of then; make another one"
+            )
         if not self._has_told:
             self._has_told = True
             logger.info("%s added nothing: the configuration of this context says whom it trusts", what)

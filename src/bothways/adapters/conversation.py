@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from bothways.adapters.exceptions import ssl_error
+from bothways.adapters.exceptions import shutdown_too_early, ssl_error
 from bothways.adapters.watching import Watched
-from bothways.errors import PeerFault, TLSError, logged
+from bothways.errors import PeerFault, TLSError, UsageError, logged
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
 from bothways.tls.driver import Answers, ConnectionStatus, Driver
@@ -94,13 +94,16 @@ class Conversation:
             if self.has_failed():
                 self.incoming.clear()
 
-    def stop_watching(self) -> None:
-        """Tell the facts nothing more, once the peer has accepted us: data passes faster."""
+    def stop_watching(self, stop: Callable[[], None] | None = None) -> None:
+        """Tell the facts nothing more, once the peer has accepted us: data passes faster.
+
+        stop: how to say so to the engine where another thread may be within it.
+        """
         if self._is_watched and self.connection.confirmed:
             self._is_watched = False
             self.is_plain = not self.judges_again and not self.has_closed
             self.facts.condense()
-            self.connection.stop_observing()
+            (stop or self.connection.stop_observing)()
 
     def receive_data(self, record: bytes) -> bytes | None:
         """Take a record; return its content where it was data and nothing else, which else goes its usual way."""
@@ -113,8 +116,11 @@ class Conversation:
         return None
 
     def read(self, size: int) -> bytes:
-        """Return data that is there already, one piece of it."""
-        first = self.incoming.popleft()
+        """Return data that is there already, one piece of it; b"" where another thread has taken it away."""
+        try:
+            first = self.incoming.popleft()
+        except IndexError:
+            return b""
         if len(first) > size:
             self.incoming.appendleft(first[size:])
             first = first[:size]
@@ -132,12 +138,13 @@ class Conversation:
         """
         try:
             return act()
-        except TLSError as error:
-            failed: TLSError | TimeoutError = error
-        except TimeoutError as error:
-            if error.errno is not None:  # the system's own, not that of our caller's limit
+        except Exception as error:
+            failed = self.status.failure if isinstance(self.status.failure, UsageError) else error
+            # what is the system's own, not that of our caller's limit, is raised as it is
+            if not isinstance(failed, TLSError) and not (
+                isinstance(failed, TimeoutError) and failed.errno is None
+            ):
                 raise
-            failed = error
         if isinstance(failed, TLSError):
             self.fail(failed)
         raise TimeoutError(late) if again is None else again()
@@ -149,6 +156,11 @@ class Conversation:
         self.has_closed, self.is_plain = True, False
         with contextlib.suppress(TLSError):
             self.driver.close()
+
+    def check_established(self) -> None:
+        """Raise what `ssl` does where a connection is to end in order that has not begun."""
+        if not self.status.established:
+            raise shutdown_too_early()
 
     def raise_failure(self) -> None:
         """Raise what has ended the connection, if anything has, as `ssl` would."""

@@ -104,6 +104,11 @@ def zero_return() -> ssl.SSLError:
     return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
 
 
+def shutdown_too_early() -> ssl.SSLError:
+    """Return what says that there is no handshake yet whose connection could be closed."""
+    return _labelled(ssl.SSLError(ssl.SSL_ERROR_SSL, "shutdown while in init"), "SHUTDOWN_WHILE_IN_INIT")
+
+
 def verify_code(error: PeerFault) -> int:
     """Return OpenSSL's number of what a certificate was refused for."""
     if error.fault is Fault.NO_PATH and error.reasons:

@@ -121,7 +121,9 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         talk = self._talk
         if talk.judges_again:
             self._look()
-        if size <= 0:
+        if size < 0:
+            raise ValueError("size should not be negative")
+        if size == 0:
             return b""
         while not talk.incoming:
             talk.raise_failure()
@@ -165,6 +167,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         """
         talk = self._talk
         talk.raise_failure()
+        talk.check_established()
         talk.close()
         self._flush()
         while not talk.status.peer_closed:

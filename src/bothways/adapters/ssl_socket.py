@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
 import ssl
@@ -12,8 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from bothways.adapters import forks
 from bothways.adapters.bare_socket import address_of, is_connected
-from bothways.adapters.carrier import LayeredCarrier, OwnCarrier
+from bothways.adapters.carrier import LayeredCarrier, OwnCarrier, check_open, close_below
 from bothways.adapters.conversation import Conversation
 from bothways.adapters.described import Described
 from bothways.adapters.exceptions import want_read, want_write, zero_return
@@ -44,6 +44,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     do_handshake_on_connect: bool
     suppress_ragged_eofs: bool
     _owed: bytes  # what was sealed for a `send` that is to be called again
+    _forks: int  # of this process, when it last had to do with the connection
     _below: Any  # another connection that this one runs over
 
     @classmethod
@@ -100,6 +101,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         self._sslobj = NoOpenSSL(self)
         self._talk = self._pipe = None
         self._owed = b""
+        self._forks = forks.count()
         self._closed = False
         self.settimeout(timeout)
         return self
@@ -187,7 +189,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             if talk.is_server and not talk.status.established:
                 talk.log_refusal()
             talk.raise_failure()
-        talk.stop_watching()
+        talk.stop_watching(pipe.stop_observing)
 
     # -- data ------------------------------------------------------------------------------------------
 
@@ -229,15 +231,13 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             pipe.timeout = self.gettimeout()
             if talk.judges_again:
                 self._judge(talk, pipe)
-            while not talk.incoming:
+            while not (data := talk.read(size)):
                 talk.raise_failure()
                 if talk.status.peer_closed:
-                    if talk.has_closed:
-                        raise zero_return()
                     return b""
-                self._check_not_shut(pipe)
+                check_open(pipe.carrier)
                 self._await_data(talk, pipe)
-            return talk.read(size)
+            return data
 
     def _await_data(self, talk: Conversation, pipe: Pipe) -> None:
         """Wait for what comes next; what cannot be sent meanwhile is no reason not to hand it out."""
@@ -246,7 +246,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         except (TimeoutError, ssl.SSLWantReadError):
             if not talk.incoming:
                 raise
-        talk.stop_watching()
+        talk.stop_watching(pipe.stop_observing)
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send what one turn takes of `data`, and return how much that is.
@@ -274,7 +274,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             talk.raise_failure()
             if talk.has_closed:
                 raise zero_return()
-            self._check_not_shut(pipe)
+            check_open(pipe.carrier)
             piece = content[:SEND_SIZE]
             self._send(talk, pipe, piece)
             return piece.nbytes
@@ -318,7 +318,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         self._check_all_sent(pipe)
 
     def _check_all_sent(self, pipe: Pipe) -> None:
-        if pipe.has_unsent:
+        if pipe.has_unsent and self.gettimeout() == 0:
             raise want_write()
 
     def _pay(self, talk: Conversation, pipe: Pipe, content: memoryview) -> int:
@@ -347,7 +347,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if talk.driver.may_be_refused():
             with contextlib.suppress(TimeoutError):
                 pipe.meet_refusal()
-            talk.stop_watching()
+            talk.stop_watching(pipe.stop_observing)
 
     # -- the end ---------------------------------------------------------------------------------------
 
@@ -358,6 +358,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         """
         talk, pipe = self._wrapped("unwrap")
         talk.raise_failure()
+        talk.check_established()
         pipe.timeout = self.gettimeout()
         talk.has_closed = True
         self._driven(pipe.say_goodbye, "The shutdown operation timed out")
@@ -372,6 +373,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         self._talk = self._pipe = None
         if self._below is not None:
             below, self._below = self._below, None
+            below.settimeout(self.gettimeout())
             self.close()
             return below
         bare = _plain(self.family, self.type, self.proto, fileno=_plain.detach(self))
@@ -401,13 +403,15 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     def _real_close(self) -> None:  # type: ignore[override, unused-ignore]
         talk = self._talk
-        if talk is not None and self.fileno() >= 0:
+        if talk is not None and self.fileno() >= 0 and self._forks == forks.count():
             with contextlib.suppress(OSError):
                 self._say_goodbye(talk)
+                if self._pipe is not None and self._pipe.has_unsent:
+                    self._pipe.carrier.abort()  # another thread that waits for the peer is woken
         below, self._below = self._below, None
         _plain._real_close(self)  # type: ignore[attr-defined]
         if below is not None:
-            below.close()
+            close_below(below, self.timeout)
 
     def detach(self) -> int:
         """Give the descriptor away, with nothing of TLS."""
@@ -418,6 +422,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     def _wrapped(self, what: str) -> tuple[Conversation, Pipe]:
         """Return the connection; begin it where the socket was connected without our being told."""
+        self._forks = forks.count()
         if self._talk is None and not self._connected:
             self.getpeername()  # says that there is no peer, if so
             self._connected = True
@@ -434,10 +439,6 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if self._talk is None:
             self.getpeername()  # says that there is no peer, if so
         return super()._established()
-
-    def _check_not_shut(self, pipe: Pipe) -> None:
-        if pipe.carrier.is_closed:
-            raise OSError(errno.EBADF, "the connection is closed")
 
     def _driven(self, act: Callable[[], T], late: str, again: Callable[[], ssl.SSLError] | None = None) -> T:
         """Let the pipe do something, and raise as `ssl` does where that fails or takes too long."""

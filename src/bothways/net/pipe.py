@@ -125,6 +125,7 @@ class Pipe:
                 self.driver.send(data)
                 self._collect()
             self._push()
+        self.flush()  # what another thread has left to us meanwhile
 
     def flush(self) -> None:
         """Send what waits, unless another thread is sending: it will take ours along."""
@@ -135,12 +136,16 @@ class Pipe:
                 self._writing.release()
 
     def say_goodbye(self) -> None:
-        """Send close_notify."""
+        """Send close_notify, after what another thread is sending; raise `TimeoutError` where that takes too long."""
         with self._engine:
             self.driver.close()
             self._collect()
-        with self._writing:
+        if not self._writing.acquire(timeout=-1 if self.timeout is None else self.timeout):
+            raise TimeoutError("timed out")
+        try:
             self._push()
+        finally:
+            self._writing.release()
 
     # -- judging again -----------------------------------------------------------------------------------
 
@@ -221,8 +226,18 @@ class Pipe:
             if self.driver.status.established:
                 self._find(request)
                 continue
-            answer = self._answers.answer(self._in_time(request))
-            waiting += self._provided(request, answer)
+            try:
+                waiting += self._provided(request, self._answers.answer(self._in_time(request)))
+            except Exception as error:
+                self._give_up(request, error)
+                raise
+
+    def _give_up(self, request: Request, error: Exception) -> None:
+        """Tell the peer that a handshake ends for want of an answer of ours."""
+        self._driven(lambda: self.driver.go_without(request, error))
+        with contextlib.suppress(OSError):
+            self.flush()
+        self._wind_up()
 
     def _provided(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Request]:
         return self._driven(lambda: self.driver.provide(request, answer))
