@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -44,6 +45,21 @@ def test_the_package_runs_as_a_module():
     done = run(sys.executable, "-m", "bothways", "--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == run(*bothways("--version")).stdout
+
+
+def test_a_package_that_is_missing_is_named_with_what_installs_it(tmp_path):
+    """No traceback, status 2; a shell that completes is told nothing."""
+    (tmp_path / "sqlalchemy.py").write_text("raise ModuleNotFoundError('none', name='sqlalchemy')")
+    paths = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{environment()['PYTHONPATH']}"}
+    done = run(*bothways("ca", "init", "./ca"), **paths)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "bothways: ca init needs the package sqlalchemy, which is not installed",
+        "Hint: pip install 'bothways[ca]'",
+    ]
+    asked = {"_BOTHWAYS_COMPLETE": "bash_complete", "COMP_WORDS": "bothways ca in", "COMP_CWORD": "2"}
+    completed = run(*bothways(), **asked, **paths)
+    assert (completed.returncode, completed.stderr) == (0, "")
 
 
 def test_a_shell_completes_commands_and_options():

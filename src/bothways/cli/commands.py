@@ -25,24 +25,40 @@ COMMANDS = {
 class Commands(click.Group):
     """A group whose subcommands are modules of a package, each with its `command`.
 
-    table: the names in their order, with a line for each. package: where the modules are.
+    table: the names in their order, with a line for each. package: where the modules are. extra: what of bothways
+    installs the packages that they need.
     """
 
-    def __init__(self, *words: Any, table: Mapping[str, str], package: str, **settings: Any) -> None:
+    def __init__(
+        self, *words: Any, table: Mapping[str, str], package: str, extra: str, **settings: Any
+    ) -> None:
         super().__init__(*words, **settings)
         self._table = table
         self._package = package
+        self._extra = extra
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own shape
         """Return the names in the order of the table."""
         return list(self._table)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the module of one command; one whose name is a word of Python's own ends with a line below."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command; one whose name is a word of Python's own ends with a line below.
+
+        Where packages are missing the command ends with what installs them; a shell that completes sees no command.
+        """
         if cmd_name not in self._table:
             return None
         module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command: click.Command = import_module(f"{self._package}.{module}").command
+        try:
+            command: click.Command = import_module(f"{self._package}.{module}").command
+        except ModuleNotFoundError as missing:
+            if ctx.resilient_parsing:
+                return None
+            from bothways.cli.terminal import refuse  # help imports nothing but this module
+
+            said = f"{ctx.command_path} {cmd_name}".removeprefix("bothways ")
+            needed = f"{said} needs the package {missing.name}, which is not installed"
+            refuse(needed, f"pip install 'bothways[{self._extra}]'")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -69,6 +85,7 @@ First steps:
     epilog=FIRST_STEPS,
     table=COMMANDS,
     package="bothways.cli",
+    extra="cli",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="bothways", message="%(version)s")

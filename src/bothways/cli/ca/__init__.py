@@ -22,7 +22,7 @@ COMMANDS = {
 }
 
 
-@click.group("ca", cls=Commands, table=COMMANDS, package=__name__)
+@click.group("ca", cls=Commands, table=COMMANDS, package=__name__, extra="ca")
 def command() -> None:
     """Issue certificates, revoke them, publish CRLs and OCSP responses: a CA in a directory.
 
