@@ -58,6 +58,15 @@ class SSLContext(RefusedSettings, Attributes):
     `wrap_socket`, in the place of the fetching that the configuration allows. Raises ConfigError.
     """
 
+    # of one that was made past the constructors, which has no configuration
+    _lock = threading.Lock()
+    _given: ClientConfig | ServerConfig | None = None
+    _config: ClientConfig | ServerConfig | None = None
+    _loaded: Loaded | None = None
+    _signer: Signer | None = None
+    _evidence: Finder | None = None
+    _has_told = False
+
     def __new__(cls, config: object = None, *arguments: object, **options: object) -> Self:
         """Make the inert context of OpenSSL that this is by type."""
         self: Self = _inert(cls)
@@ -73,11 +82,8 @@ class SSLContext(RefusedSettings, Attributes):
         if not isinstance(config, ClientConfig | ServerConfig):
             raise ConfigError("SSLContext: expected a ClientConfig or a ServerConfig, or use for_client()")
         self._lock = threading.Lock()
-        self._given: ClientConfig | ServerConfig | None = config
-        self._config: ClientConfig | ServerConfig | None = config
+        self._given = self._config = config
         self._signer, self._evidence = signer, evidence
-        self._loaded: Loaded | None = None
-        self._has_told = False
 
     @classmethod
     def for_client(
@@ -101,10 +107,8 @@ class SSLContext(RefusedSettings, Attributes):
     def _to_be_loaded(cls, loaded: Loaded, signer: Signer | None, evidence: Finder | None) -> Self:
         self: Self = _inert(cls)
         self._lock = threading.Lock()
-        self._given = self._config = None
         self._signer, self._evidence = signer, evidence
         self._loaded = loaded
-        self._has_told = False
         return self
 
     @property
