@@ -339,7 +339,7 @@ class Connection:
                 events.extend(step())
             while self.wants_data and self._advance(events):
                 pass
-            if self._after is not None and self._after.owes_key_update and self._life.writes:
+            if self._life.writes and self._after is not None and self._after.owes_key_update:
                 self._after.update_if_due()
             self._out.flush()
 

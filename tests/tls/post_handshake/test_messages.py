@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bothways import Established, Fault, PeerFault, UsageError
+from bothways import Established, Fault, PeerClosed, PeerFault, UsageError
 from bothways.iana import HandshakeType
 from bothways.tls.events import Epoch, KeysChanged, MessageSeen, Note, RecordSeen
 from bothways.tls.handshake.message_io import Inbox
@@ -80,6 +80,22 @@ def test_a_peer_that_asks_and_asks_gets_one_answer_until_data_goes_out(side: str
     assert asked._out.keys is not keys
     events = asking.receive(answers[0] + asked.data_to_send())
     assert received(events) == b"under new keys"
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_peer_that_asks_and_then_ends_meets_one_who_has_ended_already(side: str) -> None:
+    """RFC 9846 4.7.3, 6.1: no answer is owed by whoever sends no more, and both have closed in order."""
+    talk = established()
+    asking, asked = (talk.client, talk.server) if side == "client" else (talk.server, talk.client)
+    asking.update_keys(ask=True)
+    talk.exchange()
+    asked.close()
+    asking.update_keys(ask=True)
+    asking.close()
+    talk.exchange()
+    for events in (talk.client_events, talk.server_events):
+        assert isinstance(events[-1], PeerClosed)
+    assert asked.failure is None
 
 
 def test_both_sides_may_ask_at_the_same_time() -> None:
