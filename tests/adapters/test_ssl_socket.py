@@ -357,6 +357,40 @@ def test_a_socket_that_does_not_block_asks_to_be_called_again(server: Server) ->
         assert sock.gettimeout() == 0
 
 
+def trickle(sock: socket.socket, done: threading.Event) -> None:
+    """Send the header of a long record, and then one byte after the other."""
+    with contextlib.suppress(OSError):
+        sock.sendall(b"\x16\x03\x01\x3f\xff")
+        while not done.wait(0.02):
+            sock.sendall(b"\0")
+
+
+@pytest.mark.parametrize("limit", ["the configuration's", "the socket's"])
+def test_a_record_that_comes_byte_by_byte_holds_nobody_up(limit: str) -> None:
+    """Each byte would else begin the time anew: a client could hold a thread for days."""
+    ours, theirs = socket.socketpair()
+    done = threading.Event()
+    slow = threading.Thread(target=trickle, args=(theirs, done), daemon=True)
+    slow.start()
+    options = {"handshake_timeout": 0.3} if limit == "the configuration's" else {}
+    ours.settimeout(None if options else 0.3)
+    raised: list[BaseException] = []
+
+    def accept() -> None:
+        try:
+            server_context(**options).wrap_socket(ours, server_side=True)
+        except OSError as error:
+            raised.append(error)
+
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    accepting.join(4)
+    done.set()
+    slow.join(5)
+    theirs.close()
+    assert isinstance(raised[0], ssl.SSLError if options else TimeoutError)
+
+
 def test_a_handshake_with_nobody_asks_for_more_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         bare = socket.create_connection(mute.getsockname())

@@ -38,8 +38,9 @@ class OwnCarrier:
     def receive(self, seconds: float | None) -> bytes | None:
         """Return the next record, or what there is of it at the end; as `Carrier.receive`."""
         records = self._records
+        deadline = deadline_in(seconds)
         while True:
-            data = self._read(records.wanted, seconds)
+            data = self._read(records.wanted, left(deadline))
             if data is None:
                 return None
             if not data:
