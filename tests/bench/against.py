@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -42,7 +43,7 @@ class Tree:
         self._errors = TemporaryFile("w+")  # noqa: SIM115 - closed by `end`
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.figures", str(folder)],
-            env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            env=os.environ | {"PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -79,13 +80,30 @@ class Tree:
         self._errors.close()
 
 
+@dataclass
+class Comparison:
+    """One figure of both trees: this one's, then the other's. `problem` says why there is none."""
+
+    figure: str
+    pair: tuple[Contender, Contender]
+    problem: str = ""
+
+
 def main(ref: str, figures: Sequence[str], runs: int, root: Path = ROOT) -> int:
     """Print every run of both trees for each figure, and the ratios; returns the exit status."""
     try:
-        with trees(ref, root) as (here, other):
+        with unpacked_trees(ref, root) as (sources, folder):
+            here, other = (Contender(name, lambda: None) for name in sources)
             print(f"\n{here.name} against {other.name}, by turns; ratios are those of {here.name} to it")
-            compared = [compare(name, here, other, runs) for name in dict.fromkeys((*figures, "bare"))]
-            _of_bare([each for each in compared if each is not None])
+            compared = [
+                Comparison(name, (replace(here, times=[]), replace(other, times=[])))
+                for name in dict.fromkeys((*figures, "bare"))
+            ]
+            for _ in range(runs):
+                with processes(sources, folder) as pair:
+                    for each in compared:
+                        measure(each, pair)
+            tell(compared)
     except NotComparableError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -93,17 +111,24 @@ def main(ref: str, figures: Sequence[str], runs: int, root: Path = ROOT) -> int:
 
 
 @contextmanager
-def trees(ref: str, root: Path) -> Iterator[tuple[Tree, Tree]]:
-    """Have both trees ready to be measured; what was made for it is removed afterwards."""
+def unpacked_trees(ref: str, root: Path) -> Iterator[tuple[dict[str, Path], Path]]:
+    """Have the sources of both trees by their names, and the material; what was made for it is removed afterwards."""
     commit = resolved(ref, root)
-    with TemporaryDirectory(prefix="bench-") as name, ExitStack() as ending:
+    with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         other = unpacked(commit, ref, root, folder / "other")
         check_dependencies(ref, root, other)
         material().write(folder)
+        yield {"here": root / "src", f"{ref} ({commit[:9]})": other / "src"}, folder
+
+
+@contextmanager
+def processes(sources: Mapping[str, Path], folder: Path) -> Iterator[tuple[Tree, Tree]]:
+    """Have a process for each tree, new ones for each run: where things lie in memory makes some percents."""
+    with ExitStack() as ending:
         pair = []
-        for title, source in (("here", root / "src"), (f"{ref} ({commit[:9]})", other / "src")):
-            tree = Tree(title, source, folder)
+        for name, source in sources.items():
+            tree = Tree(name, source, folder)
             ending.callback(tree.end)
             tree.check()
             pair.append(tree)
@@ -167,34 +192,34 @@ def material() -> Material:
     )
 
 
-def compare(figure: str, here: Tree, other: Tree, runs: int) -> tuple[str, Contender, Contender] | None:
-    """Measure one figure of both trees by turns and print it; None where one of them cannot do it."""
-    pair = [(each, Contender(each.name, lambda: None)) for each in (here, other)]
-    for tree, _ in pair:
-        problem = tree.time(figure, 0)
+def measure(compared: Comparison, pair: tuple[Tree, Tree]) -> None:
+    """Measure one figure once more in both trees by turns, unless one of them cannot do it."""
+    if compared.problem:
+        return
+    for tree in pair:
+        problem = tree.time(compared.figure, 0)
         if isinstance(problem, str):
-            print(f"\n{FIGURES[figure].title}\n  not measured, since {tree.name} cannot do it: {problem}")
-            return None
-    for _ in range(runs):
-        found: dict[str, list[float]] = {each.name: [] for each in (here, other)}
-        for turn in range(TURNS):
-            for tree, _ in pair if turn % 2 else reversed(pair):  # who is first is colder
-                found[tree.name].append(float(tree.time(figure, TURN_SECONDS)))
-        for tree, contender in pair:
-            contender.times.append(min(found[tree.name]))
-    (_, one), (_, two) = pair
-    show(FIGURES[figure].title, (one, two))
-    ratios = [a / b for a, b in zip(one.times, two.times, strict=True)]
-    print(f"  ratio: {' '.join(f'{each:.3f}' for each in ratios)}   median {median(ratios):.3f}")
-    return figure, one, two
+            compared.problem = f"{tree.name} cannot do it: {problem}"
+            return
+    found: dict[str, list[float]] = {tree.name: [] for tree in pair}
+    for turn in range(TURNS):
+        for tree in pair if turn % 2 else reversed(pair):  # who is first is colder
+            found[tree.name].append(float(tree.time(compared.figure, TURN_SECONDS)))
+    for contender in compared.pair:
+        contender.times.append(min(found[contender.name]))
 
 
-def _of_bare(compared: Sequence[tuple[str, Contender, Contender]]) -> None:
-    """Print how often the bare primitives fit into the handshake, in each tree."""
-    by_name = {name: (one, two) for name, one, two in compared}
-    if "handshake" in by_name and "bare" in by_name:
-        shares = [
-            f"{each.median / least.median:.2f} ({each.name})"
-            for each, least in zip(by_name["handshake"], by_name["bare"], strict=True)
-        ]
+def tell(compared: Sequence[Comparison]) -> None:
+    """Print each figure with every run, and how often the bare primitives fit into the handshake."""
+    for each in compared:
+        if each.problem:
+            print(f"\n{FIGURES[each.figure].title}\n  not measured, since {each.problem}")
+            continue
+        show(FIGURES[each.figure].title, each.pair)
+        ratios = [a / b for a, b in zip(*(contender.times for contender in each.pair), strict=True)]
+        print(f"  ratio: {' '.join(f'{ratio:.3f}' for ratio in ratios)}   median {median(ratios):.3f}")
+    pairs = {each.figure: each.pair for each in compared if not each.problem}
+    if "handshake" in pairs and "bare" in pairs:
+        both = zip(pairs["handshake"], pairs["bare"], strict=True)
+        shares = [f"{each.median / bare.median:.2f} ({each.name})" for each, bare in both]
         print(f"\nThe handshake takes of its bare primitives: {', '.join(shares)}")
