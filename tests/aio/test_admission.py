@@ -165,16 +165,22 @@ async def test_a_mistake_of_a_protocol_ends_its_own_connection_only():
     told: list[BaseException] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
 
+    handed_out: list[bytes] = []
+
     class Fails(Echo):
         def data_received(self, data: bytes) -> None:
+            handed_out.append(data)
             if b"!" in data:
                 raise ZeroDivisionError
             super().data_received(data)
 
     async with await serve(Fails) as server:
         transport, app = await create_connection(Noting, "127.0.0.1", port(server), ada(), "localhost")
-        transport.write(b"!")
+        for each in (b"!", b"more"):
+            transport.tls.driver.send(each)
+        transport.write(b"in one piece")
         assert await app.ended is not None
+        assert handed_out == [b"!"]
         await talk(*await connect("127.0.0.1", port(server), ada(), "localhost"))
     assert [type(each) for each in told] == [ZeroDivisionError]
 

@@ -242,7 +242,9 @@ class TLSProtocol(asyncio.Protocol):
             self.app.pause_writing()
 
     def deliver(self, data: bytes) -> None:
-        """Hand data to the application."""
+        """Hand data to the application, unless it has closed or failed meanwhile."""
+        if self._closing:
+            return
         if isinstance(self.app, asyncio.BufferedProtocol):
             self._call(_fill, self.app, data)
         else:
