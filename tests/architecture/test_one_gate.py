@@ -75,7 +75,6 @@ READERS = {
     },
     "trust.ocsp._hash_name": {"hash_algorithm"},
     # The dates of what `ParsedCertificate` hands out were read when it was loaded.
-    "diagnosis.certificates.clock_witnesses": {"not_valid_before_utc", "not_valid_after_utc"},
 }
 
 

@@ -25,6 +25,21 @@ NGINX = {
         "unasked": "server { listen 127.0.0.1:PORT ssl; location / { return 403; } }",
         "names": "server { listen 127.0.0.1:PORT ssl default_server; ssl_reject_handshake on; } "
         f"server {{ listen 127.0.0.1:PORT ssl; server_name acme.example; {_PAGE} }}",
+        "optional": "ssl_client_certificate root.pem; ssl_verify_client optional_no_ca; ssl_verify_depth 3; "
+        "server { listen 127.0.0.1:PORT ssl; if ($ssl_client_verify != SUCCESS) { return 403; } "
+        + _PAGE
+        + " }",
+        "depth": "ssl_client_certificate root.pem; ssl_verify_client on; "
+        f"server {{ listen 127.0.0.1:PORT ssl; {_PAGE} }}",
+        "basic": "server { listen 127.0.0.1:PORT ssl; auth_basic Acme; auth_basic_user_file nobody; "
+        "location / { root .; } }",
+        "bearer": "ssl_client_certificate root.pem; ssl_verify_client on; ssl_verify_depth 3; "
+        "server { listen 127.0.0.1:PORT ssl; "
+        """add_header WWW-Authenticate 'Bearer realm="acme"' always; return 401; }""",
+        "proxy": "server { listen 127.0.0.1:PORT ssl; "
+        "add_header Proxy-Authenticate 'Basic realm=acme' always; return 407; }",
+        "gateway": "server { listen 127.0.0.1:PORT ssl; location / { proxy_pass http://127.0.0.1:9; } }",
+        "misdirected": "server { listen 127.0.0.1:PORT ssl; return 421; }",
         "plain": f"server {{ listen 127.0.0.1:PORT; {_PAGE} }}",
     }.items()
 }
@@ -60,6 +75,14 @@ HAPROXY = {
         "  tcp-request content reject if { req.len gt 100000 }\n"
         "  default_backend none\nbackend none\n  server none 127.0.0.1:9\n",
     ),
+    "header": _HAPROXY.format(
+        globals="",
+        rest="frontend us\n  bind 127.0.0.1:PORT accept-proxy ssl crt server.both\n  mode http\n"
+        "  http-request return status 200\n",
+    ),
+    "gateway": _HAPROXY.format(
+        globals="", rest=f"{_BIND}\n  mode http\n  default_backend none\nbackend none\n  mode http\n"
+    ),
     "ssh": _HAPROXY.format(
         globals="  lua-load banners.lua",
         rest="frontend us\n  bind 127.0.0.1:PORT\n  tcp-request content use-service lua.ssh\n",
@@ -74,6 +97,21 @@ LUA = """\
 core.register_service("ssh", "tcp", function(applet) applet:send("SSH-2.0-OpenSSH_9.2p1 Debian-2\\r\\n") end)
 core.register_service("smtp", "tcp", function(applet) applet:send("220 mail.acme.example ESMTP Postfix\\r\\n") end)
 """
+
+_BROKER = """\
+listener PORT 127.0.0.1
+cafile root.pem
+certfile server.pem
+keyfile server.key
+require_certificate true
+user root
+{rest}
+"""
+BROKER = {
+    "open": _BROKER.format(rest="allow_anonymous true"),
+    "password": _BROKER.format(rest="allow_anonymous false"),
+}
+MQTT_CONNECT = b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04test"  # version 3.1.1, a clean session
 
 _STUNNEL = """\
 foreground = yes

@@ -71,6 +71,23 @@ def outlived() -> Issued:
 
 
 @cache
+def expired_root() -> Issued:
+    """A root that has expired, above a CA that has not."""
+    return pki.root("Acme Root 2016", own_key=pki.key("P-256", 2016), **PAST)
+
+
+@cache
+def below_the_expired() -> Issued:
+    return pki.intermediate(expired_root(), "Acme Issuing 3", **CA)
+
+
+@cache
+def second() -> Issued:
+    """A CA below a CA below the root."""
+    return pki.intermediate(pki.intermediate(root(), "Acme Policy", **CA), "Acme Issuing 4", **CA)
+
+
+@cache
 def holder() -> Issued:
     """Somebody whom Acme certified, and who is no CA."""
     return pki.leaf(root(), "Acme Employee", alternatives=(), usage=None, **CA)
@@ -114,6 +131,11 @@ def alone(issued: Issued) -> Person:
     return Person(issued, issued.pem)
 
 
+def beside(issued: Issued, other: Issued) -> Person:
+    """The leaf with a certificate that did not issue it."""
+    return Person(issued, issued.pem + other.pem)
+
+
 def with_root(issued: Issued) -> Person:
     return Person(issued, issued.chain_pem + issued.above[-1].pem)
 
@@ -131,6 +153,16 @@ PEOPLE: dict[str, Callable[[], Person]] = {
     "server-anew": lambda: whole(server(anew())),
     "server-sandbox": lambda: whole(server(root("Acme Sandbox Root"))),
     "server-expired": lambda: whole(server(**PAST)),
+    "server-elsewhere-expired": lambda: whole(server(alternatives=("DNS:elsewhere.example",), **PAST)),
+    "server-of-an-expired-root": lambda: whole(server(below_the_expired())),
+    "server-other-intermediate": lambda: beside(server(), pki.intermediate(root(), "Acme Issuing 2", **CA)),
+    "server-old-intermediate": lambda: beside(
+        server(), pki.intermediate(root(), "Acme Issuing 1", own_key=pki.key("P-256", 99), **CA)
+    ),
+    "server-inspected": lambda: whole(server(root("Fortinet CA SSL Inspection"))),
+    "server-misused-elsewhere": lambda: whole(
+        server(usage=("clientAuth",), alternatives=("DNS:elsewhere.example",))
+    ),
     "server-early": lambda: whole(server(**FUTURE)),
     "server-for-clients": lambda: whole(server(usage=("clientAuth",))),
     "server-elsewhere": lambda: whole(server(alternatives=("DNS:elsewhere.example",))),
@@ -154,6 +186,11 @@ PEOPLE: dict[str, Callable[[], Person]] = {
     "client-anew": lambda: whole(client(anew(), key_identifiers=False)),
     "client-sandbox": lambda: whole(client(root("Acme Sandbox Root"))),
     "client-expired": lambda: whole(client(**PAST)),
+    "client-unknown-expired": lambda: whole(client(stranger(), **PAST)),
+    "client-expired-for-servers": lambda: whole(client(usage=("serverAuth",), **PAST)),
+    "client-of-an-expired-root": lambda: whole(client(below_the_expired())),
+    "client-three": lambda: whole(client(second())),
+    "client-of-a-root": lambda: whole(client(root("Globex Root"))),
     "client-early": lambda: whole(client(**FUTURE)),
     "client-fresh": lambda: whole(client(**FRESH)),
     "client-for-servers": lambda: whole(client(usage=("serverAuth",))),
@@ -204,6 +241,9 @@ def write(folder: Path) -> None:
         (folder / f"{name}.both").write_bytes(someone.chain + someone.issued.key_pem)
     (folder / "root.pem").write_bytes(root().pem)
     (folder / "old-root.pem").write_bytes(old_root().pem)
+    (folder / "issuing.pem").write_bytes(issuing().pem)
+    (folder / "expired-root.pem").write_bytes(expired_root().pem)
+    (folder / "nobody").write_text("")
     (folder / "production.pem").write_bytes(root("Acme Production Root").pem)
     lists = [x509.load_der_x509_crl(each) for each in (crl(), root_crl())]
     (folder / "crl.pem").write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in lists))

@@ -6,105 +6,33 @@ A row is a claim: whoever meets this failure is told this cause first. `test_cat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from bothways.diagnosis import Cause, Party
+from bothways.diagnosis import Cause
 from bothways.trust.access import PeerRule
 from bothways.trust.revocation import Revocation
 from catalogue import people
 from catalogue.configurations import HAPROXY, NGINX, STUNNEL
-from pair import FrozenClock
+from catalogue.more_rows import MORE
+from catalogue.row import (
+    BETWEEN,
+    CLIENT,
+    CURL,
+    OURS,
+    PEERS,
+    S_CLIENT,
+    SERVER,
+    Row,
+    asking,
+    clock,
+    lists,
+    me,
+    s_server,
+    showing,
+    with_,
+)  # fmt: skip
 
-OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
-Settings = Mapping[str, Any]
-
-
-def nothing() -> Settings:
-    return {}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One failure. `role` is ours; `ours` what we bring, made when it is played.
-
-    setup: the configuration file that the command reads.  asked: the name that we ask for.  says: what is
-    typed into the server once we are connected.  patience: seconds that an answer may take.  cut: bytes after which a
-    device between us cuts, to the server and to us.
-    """
-
-    name: str
-    story: str
-    role: str
-    command: str
-    cause: Cause
-    party: Party
-    ours: Callable[[], Settings] = nothing
-    setup: str = ""
-    asked: str = "localhost"
-    says: str = ""
-    patience: float = 8.0
-    cut: tuple[int, int] | None = None
-
-    @property
-    def program(self) -> str:
-        """The program that is run."""
-        return self.command.split()[0]
-
-    @property
-    def peer(self) -> str:
-        """What the peer is called."""
-        return PROGRAMS[self.program]
-
-
-PROGRAMS = {
-    "openssl": "OpenSSL",
-    "gnutls-serv": "GnuTLS",
-    "gnutls-cli": "GnuTLS",
-    "go-peer": "Go",
-    "nginx": "nginx",
-    "haproxy": "HAProxy",
-    "stunnel": "stunnel",
-    "postgres": "PostgreSQL",
-    "curl": "curl",
-    "chromium": "Chromium",
-    "tlslite-peer": "tlslite-ng",
-    "nobody": "nobody",
-}
-
-S_SERVER = "openssl s_server -accept 127.0.0.1:PORT -www"
-ASKING = "-Verify 2 -verify_return_error -CAfile root.pem"
-
-
-def s_server(who: str = "server", more: str = "") -> str:
-    words = f"{S_SERVER} -cert {who}.pem -key {who}.key -cert_chain {who}.pem {more}"
-    return words.strip()
-
-
-def asking(more: str = "") -> str:
-    """A server that requires a client certificate of Acme's."""
-    return s_server("server", f"{ASKING} {more}".strip())
-
-
-def me(name: str, **more: Any) -> Callable[[], Settings]:
-    return lambda: {"credentials": people.person(name).credentials} | more
-
-
-def with_(**settings: Any) -> Callable[[], Settings]:
-    return lambda: settings
-
-
-def clock(days: float) -> FrozenClock:
-    return FrozenClock(people.NOW + timedelta(days=days))
-
-
-def lists(*roots: bytes) -> Revocation:
-    return Revocation(crls=people.crls(*roots))
-
-
-CLIENT, SERVER = "client", "server"
+__all__ = ["CATALOGUE", "CLIENT", "Row"]
 
 # -- we are the client, and refuse the server ----------------------------------------------------------------
 REFUSED_SERVERS = (
@@ -290,7 +218,8 @@ HELLOS = (
     Row("no-shared-scheme", "the server has an ECDSA key, and we accept RSA alone", CLIENT,
         s_server(), Cause.NO_SHARED_SCHEME, PEERS, with_(schemes=("rsa_pss_rsae_sha256", "rsa_pkcs1_sha256"))),
     Row("server-of-key-transport", "the server has suites of RSA key transport alone", CLIENT,
-        s_server("server-rsa", "-tls1_2 -cipher AES128-GCM-SHA256:AES128-SHA"), Cause.ONLY_KEY_TRANSPORT, OURS),
+        s_server("server-rsa", "-tls1_2 -cipher AES128-GCM-SHA256:AES128-SHA"), Cause.ONLY_KEY_TRANSPORT, OURS,
+        probe=True),
     Row("server-without-extended-main-secret", "the server's TLS 1.2 lacks the extended main secret", CLIENT,
         "tlslite-peer serve PORT server.pem server.key --without-ems", Cause.NO_EXTENDED_MAIN_SECRET, PEERS),
     Row("no-shared-protocol", "the server speaks h2 alone, and we do not", CLIENT,
@@ -332,16 +261,6 @@ WIRE = (
 )  # fmt: skip
 
 # -- we are the server -------------------------------------------------------------------------------------------
-CURL = "curl -s -S --max-time 5 --cacert root.pem"
-S_CLIENT = (
-    "openssl s_client -connect localhost:PORT -servername localhost -CAfile root.pem -verify_return_error"
-)
-
-
-def showing(who: str) -> str:
-    return f"{CURL} --cert {who}.pem --key {who}.key https://localhost:PORT/"
-
-
 SERVED = (
     Row("caller-without-certificate", "the client has no certificate", SERVER,
         f"{CURL} https://localhost:PORT/", Cause.NO_CERTIFICATE, PEERS),
@@ -425,4 +344,4 @@ SERVED = (
         "curl -s --max-time 0.2 telnet://localhost:PORT", Cause.PROBE, PEERS),
 )  # fmt: skip
 
-CATALOGUE = (*REFUSED_SERVERS, *REFUSED_CLIENTS, *HELLOS, *WIRE, *SERVED)
+CATALOGUE = (*REFUSED_SERVERS, *REFUSED_CLIENTS, *HELLOS, *WIRE, *SERVED, *MORE)

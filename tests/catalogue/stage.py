@@ -12,14 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from bothways import ClientConfig, ServerConfig, TLSError
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer
+from bothways.doctor.dial import Place
+from bothways.doctor.evidence import probe
 from bothways.net import Channel, wrap
+from bothways.trust.names import server_name
 from catalogue import people
 from interop import peers
 from interop.programs import Program, free_port, running
@@ -69,6 +72,8 @@ class Stage:
         words = shlex.split(command.replace("PORT", str(port)))
         if words[0] == "tlslite-peer":
             return [sys.executable, str(Path(__file__).with_name("tlslite_peer.py")), *words[1:]]
+        if words[0] == "python3":
+            return [sys.executable, *words[1:]]
         words[0] = self.go() if words[0] == "go-peer" else peers.find(words[0])
         return words
 
@@ -125,6 +130,7 @@ def as_client(
     before: Prelude | None = None,
     then: Callable[[], None] | None = None,
     patience: float = SECONDS,
+    probing: bool = False,
 ) -> Explanation | None:
     """Connect, ask, and have explained how that failed; None if it did not.
 
@@ -144,7 +150,9 @@ def as_client(
                 channel.settimeout(patience)
                 return _asked(channel, request, observed)
     except (TLSError, OSError) as error:
-        return explain(error, observed.situation())
+        place = Place(HOST, port, server_name(name))
+        found = probe(place, SECONDS) if probing else None
+        return explain(error, replace(observed.situation(), probed=found))
 
 
 def _asked(channel: Channel, request: bytes, observed: HandshakeFacts) -> Explanation | None:

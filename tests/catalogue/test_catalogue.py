@@ -15,6 +15,7 @@ from catalogue.configurations import LUA
 from catalogue.database import REQUEST, ask_for_tls, database
 from catalogue.rows import CATALOGUE, CLIENT, Row
 from catalogue.stage import HOST, Stage, as_client, as_server, cut
+from catalogue.stage import REQUEST as HTTP
 from interop import golang
 from interop.programs import free_port
 
@@ -55,6 +56,7 @@ def check(row: Row, found: Explanation | None) -> None:
     assert found is not None, "it did not fail"
     told = [(each.cause.name, each.party.value, each.weight.name) for each in found.causes]
     assert told[0][:2] == (row.cause.name, row.party.value), f"{found}\n{told}"
+    assert {each.name for each in row.also} <= {each.cause.name for each in found.told}, f"{found}\n{told}"
 
 
 def play(row: Row, stage: Stage) -> Explanation | None:
@@ -74,7 +76,9 @@ def play(row: Row, stage: Stage) -> Explanation | None:
         with cut(port, *limits(row.cut, ours)) as device:
             return as_client(device, ours)
     then = (lambda: stage.say(row.command, row.setup, row.says)) if row.says else None
-    return as_client(port, ours, row.asked, then=then, patience=row.patience)
+    return as_client(port, ours, row.asked, then=then, patience=row.patience, probing=row.probe,
+        request=row.request or HTTP,
+    )  # fmt: skip
 
 
 def limits(cut: tuple[int, int], ours: Any) -> tuple[int, int]:

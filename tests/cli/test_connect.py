@@ -116,20 +116,20 @@ def test_a_cut_is_told_after_what_came_before_it(serve, folder):
 
 
 def test_a_cut_is_told_to_programs(serve, folder):
-    """--json: the report, then the error, one object each."""
+    """--json: one object, with the handshake and how it ended."""
 
     def cut(channel: Channel) -> None:
         channel.sendall(b"half")
         channel.abort()
 
     done = run(serve(cut), folder, "--json")
-    report, error = (json.loads(line) for line in done.stderr.splitlines())
+    report = json.loads(done.stderr)
     assert report["peer"]["common_name"] == "server"
     assert report["peer"]["dns"] == ["localhost"]
     assert {check["id"] for check in report["checks"]} == {"2.2", "2.3a", "2.3b", "2.3c", "4.2"}
     assert report["own_certificate"] == "sent"
-    assert error["error"]["kind"] == "Truncated"
-    assert error["error"]["step"] == "4.3"
+    assert report["error"]["kind"] == "Truncated"
+    assert report["error"]["step"] == "4.3"
 
 
 def test_nobody_reading_our_output_is_a_quiet_end(serve, folder):
@@ -187,14 +187,82 @@ def test_an_interrupt_ends_it_with_one_word(serve, folder):
         assert process.stderr.read().strip() == b"stopped"
 
 
-def test_a_service_that_turns_us_away_in_its_own_words_is_explained(serve, folder):
-    """HTTP 403 inside a channel that stands: its answer is passed on, and said to be about us."""
+def http(status: bytes, body: bytes = b"") -> Callable[[Channel], None]:
+    """A service that answers once, in two records."""
 
-    def forbid(channel: Channel) -> None:
+    def answer(channel: Channel) -> None:
         channel.recv(100)
-        channel.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+        channel.sendall(b"HTTP/1.1 " + status + b"\r\nServer: x\r\n\r\n")
+        channel.sendall(body)
 
-    done = run(serve(forbid), folder, stdin=b"GET / HTTP/1.0\r\n\r\n")
-    assert (done.returncode, done.stdout) == (0, b"HTTP/1.1 403 Forbidden\r\n\r\n")
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "cause"),
+    [
+        (b"403 Forbidden", b"", 1, "NOT_LET_IN"),
+        (b"421 Misdirected Request", b"", 1, "NO_NAME_SENT"),
+        (b"400 Bad Request", b"<h1>The SSL certificate error</h1>", 1, "STATUS_UNKNOWN"),
+        (b"400 Bad Request", b"no such field", 0, None),
+        (b"502 Bad Gateway", b"", 0, "BACKEND_DOWN"),
+        (b"404 Not Found", b"", 0, None),
+        (b"200 OK", b"hello", 0, None),
+    ],
+)
+def test_a_refusal_by_the_service_fails_the_command_and_passes_unaltered(
+    status: bytes, body: bytes, code: int, cause: str | None, serve, folder
+):
+    """Its statuses are RFC 9110's, and those of nginx; --json is one object in any case."""
+    done = run(serve(http(status, body)), folder, "--json", stdin=b"GET / HTTP/1.0\r\n\r\n")
+    assert done.returncode == code
+    assert done.stdout == b"HTTP/1.1 " + status + b"\r\nServer: x\r\n\r\n" + body
+    report = json.loads(done.stderr)
+    assert report["version"] == "1.3"
+    told = report["error"]["explanation"] if code else report.get("reply")
+    assert (told["causes"][0]["cause"] if told else None) == cause
+
+
+def test_a_service_that_turns_us_away_in_its_own_words_is_explained_and_drawn(serve, folder):
+    """HTTP 403 inside a channel that stands; the ladder is titled by it."""
+    port = serve(http(b"403 Forbidden"))
+    done = run(port, folder, "--ladder", "refused.txt", stdin=b"GET / HTTP/1.0\r\n\r\n")
     assert b"the server answered: HTTP/1.1 403 Forbidden." in done.stderr
     assert b"our certificate is good, but its holder is not on the list" in done.stderr
+    assert "A handshake that succeeded, and a service that refused" in (folder / "refused.txt").read_text()
+
+
+def test_a_url_is_taken_for_the_server_that_it_names(serve, folder):
+    """As people paste it."""
+    port = serve(lambda channel: channel.sendall(b"hello"))
+    words = command(port)
+    words = [each.replace(f"127.0.0.1:{port}", f"https://127.0.0.1:{port}/status?x=1") for each in words]
+    done = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (0, b"hello")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["connect", "127.0.0.1:1", "--ca", "missing.pem"],
+        ["connect", "nowhere"],
+        ["connect", "127.0.0.1:1", "--ca", "ca.pem", "--key", "ada.key"],
+        ["connect", "127.0.0.1:1", "--ca", "ca.pem", "--suites", "TLS_NONE"],
+        ["doctor"],
+        ["doctor", "127.0.0.1:1", "--ca", "missing.pem"],
+        ["verify", "missing.pem", "--ca", "ca.pem"],
+    ],
+)
+def test_wrong_use_is_one_json_object_too(words: list[str], folder):
+    """Where the report would stand: of connect on standard error, of the others on standard output."""
+    done = subprocess.run(
+        bothways(*words, "--json"),
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 2
+    report = json.loads(done.stderr if words[0] == "connect" else done.stdout)
+    assert report["error"]["kind"] == "Misuse" and report["error"]["text"]

@@ -7,7 +7,7 @@ import pytest
 
 from bothways import ConfigError, Credentials
 from bothways.cli import options, terminal
-from bothways.cli.options import ADDRESS, Address, load_anchors, load_identity
+from bothways.cli.options import ADDRESS, NAMES, SERVER, Address, load_anchors, load_identity
 from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 
 
@@ -34,6 +34,36 @@ def test_other_texts_are_no_addresses(text):
     """Each says what was expected."""
     with pytest.raises(click.BadParameter, match=r"HOST|brackets|names no host"):
         ADDRESS.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("https://localhost", Address("localhost", 443)),
+        ("HTTPS://localhost:8443/status?x=1", Address("localhost", 8443)),
+        ("https://[::1]", Address("::1", 443)),
+        ("https://user:word@localhost:1/", Address("localhost", 1)),
+        ("ldaps://directory.example", Address("directory.example", 636)),
+        ("localhost:443", Address("localhost", 443)),
+    ],
+)
+def test_a_url_names_a_server_too(text, address):
+    """RFC 3986 3.2; what follows the authority says nothing of the connection."""
+    assert SERVER.convert(text, None, None) == address
+
+
+@pytest.mark.parametrize("text", ["http://localhost", "ftp://localhost:21", "https://", "https://host:x/"])
+def test_other_urls_name_none(text):
+    """Of protocols without TLS there is nothing to connect to."""
+    with pytest.raises(click.BadParameter):
+        SERVER.convert(text, None, None)
+
+
+def test_names_stand_between_commas():
+    """What they may be is said by the configuration."""
+    assert NAMES.convert("x25519, secp256r1", None, None) == ("x25519", "secp256r1")
+    with pytest.raises(click.BadParameter, match="commas"):
+        NAMES.convert("x25519,", None, None)
 
 
 def test_identities_are_read_with_a_passphrase_from_a_file_or_a_person(folder, monkeypatch):

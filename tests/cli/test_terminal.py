@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import click
 import pytest
@@ -34,7 +35,7 @@ def ends_with(what: object) -> click.Command:
         (click.exceptions.Exit(1), 1, ""),
         (click.Abort(), 1, "stopped\n"),
         (click.ClickException("Something is wrong."), 2, "bothways: something is wrong\n"),
-        (ConfigError("anchors: none"), 2, "bothways: anchors: none\n"),
+        (ConfigError("anchors: none"), 2, "bothways: --ca: none\n"),
         (UsageError("closed"), 2, "bothways: closed\n"),
         (Truncated("server"), 1, f"bothways: {Truncated('server')}\n"),
         (InternalError(), 1, f"bothways: {InternalError()}\n"),
@@ -85,3 +86,31 @@ def test_what_is_said_of_a_peer_is_cut_in_lines_and_length() -> None:
     assert terminal.bounded(["short", "x" * 600]) == ["short", "x" * 600]
     long = terminal.bounded("y" * (600 + number) for number in range(1_000_000))
     assert (len(long), long[0], long[1], long[-1]) == (41, "y" * 600, "y" * 597 + "...", "    ...")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("client_anchors: missing, client_auth='x'", "--client-ca: missing, --client-auth='x'"),
+        ("suites: 'X' is unknown", "--suites: 'X' is unknown"),
+        ("ca.pem: no such file", "ca.pem: no such file"),
+        ("the anchors of a store", "the anchors of a store"),
+    ],
+)  # fmt: skip
+def test_what_a_configuration_says_is_told_in_the_names_of_options(text, told):
+    """Who wrote options knows nothing of fields."""
+    assert terminal.in_options(text) == told
+
+
+def test_what_is_waited_for_is_said_when_it_takes_long(capsys):
+    """And not when it comes at once."""
+    with terminal.waiting("a reply", 0.0):
+        for _ in range(200):
+            if err := capsys.readouterr().err:
+                break
+            time.sleep(0.01)
+        assert err == "waiting for a reply ...\n"
+    with terminal.waiting("a reply", 0.2) as answered:
+        answered()
+    time.sleep(0.3)
+    assert capsys.readouterr().err == ""

@@ -130,27 +130,6 @@ def test_our_own_clock_is_suspected_when_all_that_we_have_is_out_of_date() -> No
     assert first(found) == ("OUR_CLOCK", "ours")
 
 
-HELLOS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
-    ("NO_SHARED_VERSION", "ours", {"versions": ("1.3",)}, {"versions": ("1.2",)}),
-    ("NO_SHARED_SUITE", "ours", {"suites": ("TLS_AES_256_GCM_SHA384",)}, {"suites": ("TLS_AES_128_GCM_SHA256",)}),
-    ("NO_SHARED_GROUP", "ours", {"groups": ("secp521r1",)}, {"groups": ("x25519",)}),
-    ("NO_SHARED_PROTOCOL", "ours", {"alpn": ("h2",)}, {"alpn": ("echo",)}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("cause", "whose", "mine", "theirs"), HELLOS, ids=[row[0] for row in HELLOS])
-def test_a_client_is_told_what_its_hello_leaves_out(
-    cause: str, whose: str, mine: dict[str, Any], theirs: dict[str, Any]
-) -> None:
-    found = talk(client(**mine), identities.server_config(**theirs)).clients
-    assert first(found) == (cause, whose)
-
-
-def test_a_client_is_told_of_a_name_that_the_server_does_not_serve() -> None:
-    server = identities.server_config(unknown_server_name="refuse")
-    assert first(talk(client(), server, "elsewhere.example").clients) == ("NAME_NOT_SERVED", "ours")
-
-
 def test_commands_name_the_files_that_were_given() -> None:
     config = identities.client_config(identities.client())
     observed = HandshakeFacts(
@@ -160,3 +139,19 @@ def test_commands_name_the_files_that_were_given() -> None:
     error = PeerAlert(Alert.HANDSHAKE_FAILURE, step=StepId("1.2"), peer="server", state="WAIT_SH")
     commands = [each.command for each in explain(error, observed.situation()).causes]
     assert "bothways connect localhost:1 --ca ca.pem --tls 1.2 --classic" in commands
+
+
+def test_a_server_that_names_an_intermediate_alone_may_want_its_root_too() -> None:
+    """OpenSSL takes no intermediate for an anchor without X509_V_FLAG_PARTIAL_CHAIN, and says unknown_ca."""
+    other = pki.intermediate(identities.root(), "Test Intermediate", own_key=pki.key("P-256", 78), **SPAN)
+    found = refused_client(holder(), client_anchors=TrustStore([other.der]))
+    assert first(found) == ("PARTIAL_CHAIN", "the peer's")
+    assert "it names CN=Test Intermediate, which CN=Test Root issued" in found.first.evidence
+
+
+def test_a_key_below_a_strict_servers_level_is_told_where_nothing_else_speaks_against_it() -> None:
+    """OpenSSL's bad_certificate for ee key too small."""
+    config = identities.client_config(None, credentials=identities.credentials(holder(key_kind="RSA-2048")))
+    situation = talk(config).client.situation()
+    error = PeerAlert(Alert.BAD_CERTIFICATE, step=StepId("3.3"), peer="server", state="CONNECTED")
+    assert first(explain(error, situation)) == ("WEAK_KEY", "ours")

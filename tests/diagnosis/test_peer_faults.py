@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import identities
 import pki
@@ -65,7 +67,7 @@ def test_a_clock_by_which_all_is_out_of_date_is_called_wrong(years: int) -> None
     clock = FrozenClock(identities.START + timedelta(days=365 * years))
     found = talk(client(clock=clock)).clients
     assert first(found) == ("OUR_CLOCK", "ours")
-    assert "our own certificate" in found.first.evidence
+    assert ("our own certificate" if years > 0 else "this release") in found.first.evidence
 
 
 def test_a_server_says_what_is_wrong_with_the_client() -> None:
@@ -137,3 +139,63 @@ def test_a_server_is_given_no_command_that_would_call_its_client() -> None:
     """A client listens nowhere."""
     made = talk(identities.client_config(None, credentials=alone(holder())))
     assert all("50000" not in each.command for each in made.servers.causes)
+
+
+@pytest.mark.parametrize(
+    ("start", "protocol"),
+    [
+        (b"\x00\x00\x00\x08\x04", "PostgreSQL"),
+        (b"\x30\x1d\x02\x01\x01", "LDAP"),
+        (b"<stre", "XMPP"),
+        (b"EHLO ", "SMTP"),
+    ],
+)
+def test_a_client_that_asks_for_tls_in_its_own_words_is_told_to_a_server(start: bytes, protocol: str) -> None:
+    """RFC 2595, 3207, 4511, 6120; PostgreSQL 55.2.10."""
+    error = PeerFault(Fault.NOT_TLS, step=None, peer="client", facts={"start": start, "guess": "x"})
+    found = explain(error)
+    assert first(found) == ("STARTTLS_CLIENT", "the peer's")
+    assert protocol in found.first.text
+
+
+def test_an_address_written_as_a_dns_name_is_told_from_the_address() -> None:
+    """RFC 9525 6.2: a dNSName is never compared with an address."""
+    config, serving = (
+        client(),
+        identities.server_config(credentials=identities.credentials(host(alternatives=["DNS:8.8.8.8"]))),
+    )
+    found = talk(config, serving, "8.8.8.8").clients
+    assert found.first.text == (
+        "the server's certificate is for the DNS name 8.8.8.8, not for the address of the same letters"
+    )
+
+
+def test_a_product_that_inspects_tls_is_known_by_its_name_and_not_to_be_trusted_for_it() -> None:
+    found = talk(
+        client(),
+        identities.server_config(
+            credentials=identities.credentials(host(identities.root("Zscaler Root CA")))
+        ),
+    ).clients
+    assert first(found) == ("DEVICE_BETWEEN", "between us")
+    assert "zscaler" in found.first.evidence
+
+
+def test_an_intermediate_that_is_not_the_issuer_is_told_from_one_that_is_missing() -> None:
+    """What was sent leads to an anchor, and did not issue the leaf."""
+    other = pki.intermediate(identities.root(), "Another Intermediate", **identities.SPAN)
+    issued = host()
+    credentials = Credentials.from_pem(issued.pem, issued.key_pem)
+    credentials.chain = (*credentials.chain, other.der)
+    found = talk(client(), identities.server_config(credentials=credentials)).clients
+    assert first(found) == ("WRONG_INTERMEDIATE", "the peer's")
+    assert "CN=Another Intermediate" in found.first.text
+
+
+def test_a_ca_that_may_not_vouch_for_servers_is_told_of_the_ca_and_not_of_the_leaf() -> None:
+    """Its extended key usage bounds what is below it."""
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    narrow = pki.intermediate(identities.root(), "For Clients", extra=[(usage, False)], **identities.SPAN)
+    found = talk(client(), identities.server_config(credentials=identities.credentials(host(narrow)))).clients
+    assert found.first.cause.name == "WRONG_USE"
+    assert found.first.text.startswith("the CA CN=For Clients in the server's chain is for ")

@@ -88,7 +88,18 @@ def test_one_connection_is_enough_where_no_tls_is_spoken(said: bytes, speaks: st
     """Whoever closes at once is asked for each version: a device may dislike one of them."""
     survey, accepted = surveyed(saying(said) if said else saying())
     assert survey.server().speaks == speaks
-    assert accepted == (1 if said else 2 + 5)
+    assert accepted == (1 if said else 3 + 5)
+
+
+def test_a_port_that_wants_a_header_of_the_proxy_protocol_is_told():
+    """haproxy.org, proxy-protocol.txt: a receiver closes a connection without it."""
+
+    def behind(sock: socket.socket) -> None:
+        if sock.recv(15, socket.MSG_WAITALL) == b"PROXY UNKNOWN\r\n":
+            ours(identities.server_config())(sock)
+
+    survey, _ = surveyed(behind)
+    assert survey.server().speaks == "TLS behind the header of the PROXY protocol alone"
 
 
 def test_a_silent_server_is_asked_once():

@@ -57,6 +57,8 @@ PEERS = {
     ),
     "redis-server": Peer(("redis-server",), ("--version",), (6, 0), "the Debian package redis-server"),
     "mosquitto": Peer(("mosquitto",), ("-h",), (2, 0), "the Debian package mosquitto", "/usr/sbin"),
+    "psql": Peer(("psql",), ("--version",), (13, 0), "the Debian package postgresql"),
+    "ldapsearch": Peer(("ldapsearch",), ("-VV",), (), "the Debian package ldap-utils"),
     "softhsm2-util": Peer(("softhsm2-util",), ("--version",), (2, 6), "the Debian package softhsm2"),
     # Java tells its version by the number of a release of its own; 17 knows Ed25519.
     "java": Peer(("java",), ("-version",), (17,), "the Debian package default-jre-headless"),

@@ -6,13 +6,15 @@ import contextlib
 import os
 import sys
 import threading
+from dataclasses import dataclass, replace
 
 import click
 
 from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
-    ADDRESS,
     FILE,
+    NAMES,
+    SERVER,
     SPOKEN,
     Address,
     Side,
@@ -22,26 +24,40 @@ from bothways.cli.options import (
 )
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.staples import Staples, staples_options
-from bothways.cli.terminal import FAILED, bounded, complain, headline, output_is_gone, say, say_json
+from bothways.cli.terminal import FAILED, bounded, complain, headline, output_is_gone, say, say_json, waiting
 from bothways.describe.recorder import Recorder
-from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer
+from bothways.diagnosis import (
+    Explanation,
+    Files,
+    HandshakeFacts,
+    ServiceRefusal,
+    Situation,
+    explain,
+    explain_answer,
+    facts_of,
+    refusal_in,
+)
+from bothways.diagnosis.service_reply import LOOKED_AT
+from bothways.doctor.dial import Place
+from bothways.doctor.evidence import probe
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
+from bothways.roles import Progress
 from bothways.tls.config import ClientConfig
+from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES
+from bothways.trust.names import server_name
 from bothways.trust.verdict import Profile
 
 CHUNK = 64 * 1024
 
 
 @click.command("connect")
-@click.argument("address", type=ADDRESS, metavar="HOST:PORT")
+@click.argument("address", type=SERVER, metavar="HOST:PORT")
 @click.option(
-    "--ca",
-    type=FILE,
-    metavar="FILE",
+    "--ca", type=FILE, metavar="FILE",
     help="The trusted CA certificates (PEM); by default those of the system.",
-)
+)  # fmt: skip
 @profile_option
 @side_options(
     cert_required=False,
@@ -58,9 +74,17 @@ CHUNK = 64 * 1024
     metavar="SECONDS",
     help="Time limit for connecting and the handshake.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object on standard error.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Report as one JSON object on standard error, at the end."
+)
 @staples_options
 @click.option("--post-handshake", is_flag=True, help="Allow post-handshake client authentication (TLS 1.3).")
+@click.option("--groups", type=NAMES, metavar="NAME,NAME", help="Exactly these groups, the preferred first.")
+@click.option("--suites", type=NAMES, metavar="NAME,NAME", help="Exactly these suites, the preferred first.")
+@click.option(
+    "--probe", "probing", is_flag=True,
+    help="Where our hello is not answered, ask what the server speaks, by at most two hellos more.",
+)  # fmt: skip
 @keylog_option
 @ladder_option("What both sides said and each check that we made")
 def command(
@@ -74,6 +98,9 @@ def command(
     as_json: bool,
     staples: Staples,
     post_handshake: bool,
+    groups: tuple[str, ...] | None,
+    suites: tuple[str, ...] | None,
+    probing: bool,
     keylog: bool,
     picture: LadderFile | None,
 ) -> int:
@@ -81,6 +108,9 @@ def command(
 
     Standard input is sent to the server, and what the server sends is written to standard output. At the end of
     the input close_notify is sent; data is read until the server closes.
+
+    The exit status is 1 where a peer was refused or the connection failed, and where the service refuses the client
+    in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate.
     """
     anchors = load_anchors(ca, profile)
     own = side.load()
@@ -89,6 +119,8 @@ def command(
         anchors=anchors,
         credentials=own.credentials,
         versions=SPOKEN if tls is None else (tls,),
+        suites=SUITES if suites is None else suites,
+        groups=PREFERRED_GROUPS if groups is None else groups,
         alpn=own.alpn,
         revocation=own.revocation,
         insecure_rsa_key_transport=own.classic,
@@ -99,62 +131,141 @@ def command(
     recorder = Recorder()
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
     observed = HandshakeFacts(config, name or address.host, address=str(address), files=files, also=recorder)
-    failure: Exception | None = None
-    why: Explanation | None = None
     if picture is not None:
         picture.check()
+    told = _Told(address, profile, as_json)
+    end = _End()
     try:
         with (
             contextlib.nullcontext() if supply is None else supply.kept_fresh(_silent if as_json else say),
+            contextlib.nullcontext(_nothing) if as_json else waiting(f"an answer of {address}") as answered,
             connect(address.host, address.port, config, name, timeout=timeout, observer=observed) as channel,
         ):
+            answered()
             if picture is None:
                 recorder.stop()
             else:
                 picture.write(client=recorder)
-            _report(channel, recorder, address, profile, as_json)
-            _copy(channel, observed, watched=picture is not None)
+            told.connected(channel, recorder)
+            _copy(channel, observed, end, watched=picture is not None)
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
-        failure, why = error, explain(error, observed.situation())
-        if as_json:
-            say_json({"address": str(address), "profile": profile, "error": error_facts(error, why)})
-        else:
-            complain("\n".join(bounded([f"{address}: {headline(error)}", *why.lines()])))
+        end.error, end.why = (
+            error,
+            explain(error, _with_probe(observed, error, address, name, timeout, probing)),
+        )
     finally:
         if picture is not None:
-            picture.write(client=recorder, client_error=failure, client_causes=why)
-    return FAILED if failure is not None else 0
+            picture.write(client=recorder, client_error=end.failure, client_causes=end.explanation)
+    told.end(end)
+    return FAILED if end.failure is not None else 0
+
+
+def _nothing() -> None:
+    pass
 
 
 def _silent(_text: str) -> None:
     """Standard error has one JSON object, and what it says of the handshake tells the rest."""
 
 
-def _report(channel: Channel, recorder: Recorder, address: Address, profile: Profile, as_json: bool) -> None:
-    if as_json:
-        say_json({"address": str(address), "profile": profile, **report_facts(channel, recorder.notes)})
-    else:
-        say("\n".join(bounded(report_lines(str(address), channel, recorder.notes))))
+def _with_probe(
+    observed: HandshakeFacts,
+    error: Exception,
+    address: Address,
+    name: str | None,
+    timeout: float,
+    probing: bool,
+) -> Situation:
+    """Return what is known, with what one more hello finds where ours was not answered."""
+    situation = observed.situation()
+    if (
+        not probing
+        or situation.seen.progress is not Progress.HELLO
+        or isinstance(error, ConnectionRefusedError)
+    ):
+        return situation
+    place = Place(address.host, address.port, server_name(name or address.host))
+    return replace(situation, probed=probe(place, timeout))
 
 
-def _copy(channel: Channel, observed: HandshakeFacts, *, watched: bool) -> None:
+@dataclass
+class _End:
+    """How a conversation ended. `head`: the first bytes of the server, of which some are a refusal by its service."""
+
+    head: bytes = b""
+    error: Exception | None = None
+    why: Explanation | None = None
+    refusal: ServiceRefusal | None = None
+    reply: Explanation | None = None
+
+    @property
+    def failure(self) -> Exception | None:
+        """What makes the command fail: the service's refusal before the end of a connection that it made."""
+        return self.refusal or self.error
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """How that is explained."""
+        return self.reply if self.refusal is not None else self.why
+
+
+class _Told:
+    """What is said of one connection on standard error: lines as it goes, or one JSON object at its end."""
+
+    def __init__(self, address: Address, profile: Profile, as_json: bool) -> None:
+        self._address = address
+        self._as_json = as_json
+        self._facts: dict[str, object] = {"address": str(address), "profile": profile}
+
+    def connected(self, channel: Channel, recorder: Recorder) -> None:
+        """Report the handshake."""
+        if self._as_json:
+            self._facts |= report_facts(channel, recorder.notes)
+        else:
+            say("\n".join(bounded(report_lines(str(self._address), channel, recorder.notes))))
+
+    def end(self, end: _End) -> None:
+        """Tell how it ended."""
+        if self._as_json:
+            if end.failure is not None:
+                self._facts["error"] = error_facts(end.failure, end.explanation)
+            elif end.reply is not None:
+                self._facts["reply"] = facts_of(end.reply)
+            say_json(self._facts)
+            return
+        if end.reply is not None:
+            say("\n".join(bounded(str(end.reply).splitlines())))
+        if end.error is not None and end.refusal is None and end.why is not None:
+            complain("\n".join(bounded([f"{self._address}: {headline(end.error)}", *end.why.lines()])))
+
+
+def _copy(channel: Channel, observed: HandshakeFacts, end: _End, *, watched: bool) -> None:
     """Copy both ways until the server closes (RFC 9846 6.1: each side ends its own way)."""
     threading.Thread(target=_send_input, args=(channel,), daemon=True).start()
-    data = channel.recv(CHUNK)
-    refusal = explain_answer(data, observed.situation())
-    if not watched:
-        channel.stop_observing()  # what ends it from here on is no handshake
-    while data:
-        try:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            output_is_gone()
+    try:
         data = channel.recv(CHUNK)
-    if refusal is not None:
-        say("\n".join(bounded(str(refusal).splitlines())))
+        silent = explain_answer(b"", observed.situation()) if not data else None
+        if not watched:
+            channel.stop_observing()  # what ends it from here on is no handshake
+        while data:
+            end.head += data[: LOOKED_AT - len(end.head)]
+            _pass_on(data)
+            data = channel.recv(CHUNK)
+        end.reply = silent
+    finally:
+        if end.head:
+            end.refusal = refusal_in(end.head)
+            end.reply = explain_answer(end.head, observed.situation())
+
+
+def _pass_on(data: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        output_is_gone()
 
 
 def _send_input(channel: Channel) -> None:

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bothways.cli.console import console, show
-from bothways.cli.options import ADDRESS, FILE, Address, Side, load_anchors, profile_option, side_options
+from bothways.cli.options import FILE, SERVER, Address, Side, load_anchors, profile_option, side_options
 from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.terminal import DONE, FAILED, complain, refuse, say
+from bothways.cli.terminal import DONE, FAILED, complain, refuse, say, waiting
 from bothways.diagnosis import Files
 from bothways.doctor.dial import Place
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
@@ -46,7 +46,7 @@ class HttpPath(click.ParamType[str]):
 
 
 @click.command("doctor")
-@click.argument("address", type=ADDRESS, metavar="[HOST:PORT]", required=False)
+@click.argument("address", type=SERVER, metavar="[HOST:PORT]", required=False)
 @click.option(
     "--ca", type=FILE, metavar="FILE",
     help="The trusted CA certificates (PEM); by default those of the system.",
@@ -87,8 +87,8 @@ def command(
     It makes some dozens of connections to this server, one after the other. Most send a ClientHello and nothing else;
     a complete handshake may be followed by one HTTP request.
 
-    The exit status is 0 if a handshake with all the given files succeeds, 1 if it does not. Without HOST:PORT it is 0
-    if nothing is wrong with --cert and --ca, else 1.
+    The exit status is 0 if a handshake with all the given files succeeds and the service does not refuse the client,
+    else 1. Without HOST:PORT it is 0 if nothing is wrong with --cert and --ca, else 1.
     """
     page = _page_file(html)
     if picture is not None:
@@ -97,7 +97,7 @@ def command(
         report = _files(ca, side, name, path, picture, profile)
         status = FAILED if report.count("problem") else DONE
     else:
-        report = _server(address, _anchors(ca, profile), ca, side, name, path, timeout, picture)
+        report = _server(address, load_anchors(ca, profile), ca, side, name, path, timeout, picture)
         status = DONE if report.outcome == "succeeded" else FAILED
     if page is not None:
         _write(page, as_page(report))
@@ -129,10 +129,6 @@ def _files(
     return examine_files(credentials, load_anchors(ca) if ca is not None else None, datetime.now(UTC))
 
 
-def _anchors(ca: str | None, profile: Profile) -> TrustStore:
-    return load_anchors(ca, profile) if ca is not None else TrustStore.system(profile=profile)
-
-
 def _server(
     address: Address,
     anchors: TrustStore,
@@ -157,10 +153,14 @@ def _server(
     say(f"examining {place} by at most {CONNECTION_LIMIT} connections, one after the other:")
     say(f"  {', '.join(f'{what} ({most})' for what, most in FULL_PLAN.items())}")
     named = Files(side.cert or "CERT", side.key or "KEY", ca or "CA")
-    found = examine(place, config, files=named, path=path, timeout=timeout)
+    with waiting(f"answers of {place}"):
+        found = examine(place, config, files=named, path=path, timeout=timeout)
     if picture is not None and found.final is not None:
         last = found.final
-        picture.write(client=last.recorder, client_error=last.error, client_causes=last.explanation)
+        error, why = (last.error, last.explanation) if last.error is not None else (last.refusal, last.answer)
+        picture.write(
+            client=last.recorder, client_error=error, client_causes=why if error is not None else None
+        )
     return found.report()
 
 

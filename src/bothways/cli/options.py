@@ -59,7 +59,43 @@ class AddressType(click.ParamType[Address]):
 
 SPOKEN = ("1.3", "1.2")  # where no version is asked for
 
+
+class ServerType(AddressType):
+    """HOST:PORT, [IPv6]:PORT, or an https URL, of which host and port are taken."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        """Read an address or a URL, or say what is wrong with it."""
+        if isinstance(value, str) and (match := _URL.fullmatch(value)) is not None:
+            if match[1].lower() not in SCHEMES:
+                self.fail(f"{value!a}: expected an address HOST:PORT, or a URL of https", param, ctx)
+            authority = match[2].rpartition("@")[2]
+            bare = authority.endswith("]") or ":" not in authority
+            value = f"{authority}:{SCHEMES[match[1].lower()]}" if bare else authority
+        return super().convert(value, param, ctx)
+
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20})://([^/?#\s]*)(?:[/?#].*)?")
+SCHEMES = {"https": 443, "wss": 443, "ldaps": 636, "imaps": 993, "smtps": 465, "mqtts": 8883, "rediss": 6379}
+
+
+class NamesType(click.ParamType[tuple[str, ...]]):
+    """Names with commas between them."""
+
+    name = "NAME,NAME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Split names; what they may be is said by whoever takes them."""
+        names = value if isinstance(value, tuple) else tuple(each.strip() for each in str(value).split(","))
+        if not all(names):
+            self.fail(f"{value!a}: expected names with commas between them", param, ctx)
+        return names
+
+
+NAMES = NamesType()
 ADDRESS = AddressType()
+SERVER = ServerType()
 FILE = click.Path(dir_okay=False)
 
 Command = Callable[..., Any]

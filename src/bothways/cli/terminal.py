@@ -11,9 +11,11 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from typing import NoReturn
 
@@ -38,7 +40,10 @@ _one_at_a_time = threading.Lock()
 
 
 def run(command: click.Command) -> int:
-    """Run a command and return its exit status; whatever ends it is told in the way of this terminal."""
+    """Run a command and return its exit status; whatever ends it is told in the way of this terminal.
+
+    Where --json was asked for, wrong use and unreadable files are told by one JSON object as well.
+    """
     try:
         outcome = command.main(prog_name="bothways", standalone_mode=False)
         sys.stdout.flush()
@@ -54,14 +59,47 @@ def run(command: click.Command) -> int:
     except BrokenPipeError:
         output_is_gone()
     except (TLSError, OSError) as error:
-        complain(described(error))
-        return status_of(error)
+        status = status_of(error)
+        (misused if status == MISUSED else complain)(in_options(described(error)))
+        return status
     return outcome if isinstance(outcome, int) else DONE
 
 
 def status_of(error: Exception) -> int:
     """Return the exit status that an error asks for, by its type alone."""
     return next((status for kind, status in STATUSES if isinstance(error, kind)), FAILED)
+
+
+# What a configuration calls its fields, and what a command's user wrote.
+OPTIONS = {
+    "client_anchors": "--client-ca",
+    "client_auth": "--client-auth",
+    "credentials": "--cert",
+    "anchors": "--ca",
+    "suites": "--suites",
+    "groups": "--groups",
+    "alpn": "--alpn",
+    "versions": "--tls",
+    "server_name": "--name",
+}
+_FIELD = re.compile(rf"\b({'|'.join(OPTIONS)})(?=:|=)")
+
+
+def in_options(text: str) -> str:
+    """Return what a configuration says of its fields in the names of a command's options."""
+    return _FIELD.sub(lambda match: OPTIONS[match[1]], text)
+
+
+@contextmanager
+def waiting(what: str, seconds: float = 3.0) -> Iterator[Callable[[], None]]:
+    """Say what is waited for, if the block lasts so many seconds; it is given what ends the wait before its end."""
+    timer = threading.Timer(seconds, say, (f"waiting for {what} ...",))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield timer.cancel
+    finally:
+        timer.cancel()
 
 
 def say(text: str) -> None:
@@ -78,8 +116,27 @@ def complain(text: str, hint: str = "") -> None:
 
 def refuse(text: str, hint: str = "") -> NoReturn:
     """End the command for wrong use or an unreadable file (status 2)."""
-    complain(text, hint)
+    misused(text, hint)
     sys.exit(MISUSED)
+
+
+# Commands whose report is on standard error; that of all others is on standard output.
+REPORT_ON_ERROR = ("connect", "get", "serve", "run", "tunnel")
+
+
+def misused(text: str, hint: str = "") -> None:
+    """Tell wrong use or an unreadable file; to a program that asked for JSON by one object where its report stands."""
+    words = sys.argv[1:]
+    if "--json" not in words:
+        complain(text, hint)
+        return
+    report = json.dumps({"error": {"kind": "Misuse", "text": text, "hint": hint}})
+    if words[0] in REPORT_ON_ERROR:
+        say(report)
+    else:
+        complain(text, hint)
+        sys.stdout.write(report + "\n")
+        sys.stdout.flush()
 
 
 def bounded(lines: Iterable[str]) -> list[str]:
@@ -157,7 +214,7 @@ def _tell_misuse(error: click.ClickException) -> None:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"try `{error.ctx.command_path} --help`"
     message = error.format_message().rstrip(".")
-    complain(message[:1].lower() + message[1:] if message[1:2].islower() else message, hint)
+    misused(message[:1].lower() + message[1:] if message[1:2].islower() else message, hint)
 
 
 def _network_words(error: OSError) -> str:

@@ -4,8 +4,8 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain, explain_verdict
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, facts_of
 from bothways.diagnosis.observer import HandshakeFacts
-from bothways.diagnosis.service_refusals import explain_answer
-from bothways.diagnosis.situation import Files, OwnSide, Seen, Situation
+from bothways.diagnosis.service_refusals import ServiceRefusal, explain_answer, refusal_in
+from bothways.diagnosis.situation import Files, OwnSide, Probed, Seen, Situation
 
 __all__ = [
     "Cause",
@@ -15,11 +15,14 @@ __all__ = [
     "Likely",
     "OwnSide",
     "Party",
+    "Probed",
     "Seen",
+    "ServiceRefusal",
     "Situation",
     "Weight",
     "explain",
     "explain_answer",
     "explain_verdict",
     "facts_of",
+    "refusal_in",
 ]

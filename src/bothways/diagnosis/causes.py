@@ -85,7 +85,20 @@ class Cause(Enum):
     SPEAKS_DATABASE = Row(
         "a database listens there, which wants its own greeting before TLS",
         theirs="connect with that database's own client and its TLS options",
-        their_command="openssl s_client -connect {target} -starttls postgres",
+        their_command="openssl s_client -connect {target} -starttls {database}",
+    )
+    WANTS_PROXY_HEADER = Row(
+        "the port expects the header of the PROXY protocol before TLS, as a load balancer sends it",
+        theirs="connect to the load balancer, or have a port opened that expects no such header",
+    )
+    STARTTLS_CLIENT = Row(
+        "the client asks for TLS in the words of {protocol} first (STARTTLS), and this port speaks TLS at once",
+        theirs="let the client speak TLS from the start: ldaps://, implicit TLS, sslnegotiation=direct",
+    )
+    NAME_ROUTED = Row(
+        "a router before the server passes connections on by their name, and knows none for {name}",
+        ours="connect by the name that it routes",
+        theirs="have the name added to the router",
     )
     PROXY_HEADER = Row(
         "something before the TLS sends the header of the PROXY protocol",
@@ -174,7 +187,8 @@ class Cause(Enum):
     )
     LARGE_HELLO = Row(
         "the {peer}, or a device before it, cannot take a ClientHello of more than one packet",
-        theirs='update the device; until then offer no post-quantum group: groups=("x25519", "secp256r1")',
+        theirs="update the device; until then offer no post-quantum group",
+        their_command="bothways connect {target} --ca {ca} --groups x25519,secp256r1",
     )
     LETS_NOT_IN = Row(
         "the {peer}, or a device before it, lets only known addresses or names in",
@@ -200,14 +214,21 @@ class Cause(Enum):
     CA_NOT_ACCEPTED = Row(
         "{whose} certificate comes from a CA that {other} does not accept: {detail}",
         ours="use a certificate of a CA that the {peer} accepts, or have our CA added there",
-        theirs="let the {peer} use a certificate of a CA of ours, or add its CA to ours",
+        theirs="if that CA is to be trusted here, add its root to {ca}; else let the {peer} use a certificate of a CA of ours",
         our_command=SHOW_OURS,
     )
     INTERMEDIATE_MISSING = Row(
         "{whose} chain lacks the intermediate {issuer}",
         ours="put its certificate behind our own in the file",
         theirs="have the {peer} send its whole chain: the certificate, then each intermediate",
-        our_command="cat {cert} INTERMEDIATE > chain.pem",
+        our_command="(openssl x509 -in {cert}; openssl x509 -in INTERMEDIATE) > chain.pem",
+        their_command="openssl s_client -connect {target} -showcerts",
+    )
+    WRONG_INTERMEDIATE = Row(
+        "{whose} certificate was issued by {issuer}, and what came along with it is another CA certificate: {detail}",
+        ours="put the certificate of {issuer} behind our own, in place of that",
+        theirs="have the {peer} send the certificate of {issuer} in place of that",
+        our_command=SHOW_OURS,
         their_command="openssl s_client -connect {target} -showcerts",
     )
     SELF_SIGNED = Row(
@@ -241,6 +262,12 @@ class Cause(Enum):
         theirs="the {peer}'s operator has to renew it",
         our_command=SHOW_OURS,
     )
+    ANCHOR_EXPIRED = Row(
+        "the trust anchor {issuer} expired on {date}",
+        ours="put the CA's new certificate, or another root that the chain leads to, into {ca}",
+        theirs="have the {peer} trust the CA's new certificate",
+        our_command="bothways show {ca}",
+    )
     NOT_YET_VALID = Row(
         "{subject} is not valid before {date}",
         ours="wait until then, or go on with the certificate that it replaces",
@@ -256,7 +283,7 @@ class Cause(Enum):
         their_command="date -u",
     )
     REVOKED = Row(
-        "{whose} certificate was revoked{detail}",
+        "{subject} was revoked{detail}",
         ours="have a new one issued; a revoked certificate does not come back",
         theirs="the {peer} needs a new certificate; a revoked one does not come back",
         our_command=SHOW_OURS,
@@ -278,13 +305,13 @@ class Cause(Enum):
         theirs="have the {peer} staple the response of its own CA anew",
     )
     WRONG_USE = Row(
-        "{whose} certificate is for {got}, and not for {wanted}",
+        "{subject} is for {got}, and not for {wanted}",
         ours="have one issued with the extended key usage {usage}; public CAs have stopped issuing it for clients, so it takes a private CA",
         theirs="the {peer} needs a certificate with the extended key usage {usage}",
         our_command="bothways ca issue DIR --profile {profile} --name NAME --out NEW",
     )
     WRONG_KEY_USAGE = Row(
-        "the key usage of {whose} certificate lacks {wanted}",
+        "the key usage of {subject} lacks {wanted}",
         ours="have it issued with that key usage",
         theirs="the {peer} needs one with that key usage",
         our_command=SHOW_OURS,
@@ -326,6 +353,15 @@ class Cause(Enum):
         ours="have the certificate issued by a CA higher up, or the CA with a larger path length",
         theirs="have the {peer}'s certificate issued by a CA higher up",
         our_command=SHOW_OURS,
+    )
+    DEPTH_LIMIT = Row(
+        "the {peer} accepts fewer CA certificates above a client's than ours has: {detail}",
+        ours="use a certificate of a CA higher up",
+        theirs="have the {peer} accept longer chains: nginx `ssl_verify_depth 3`, Apache `SSLVerifyDepth 3`",
+    )
+    PARTIAL_CHAIN = Row(
+        "the {peer} trusts the intermediate {issuer}, and not the root above it; OpenSSL wants the root too",
+        theirs="have the root put beside it, or partial chains allowed (X509_V_FLAG_PARTIAL_CHAIN)",
     )
     CHAIN_TOO_LARGE = Row(
         "the {peer} sent more certificates than its path can need: {detail}",
@@ -437,6 +473,22 @@ class Cause(Enum):
     RESUMPTION = Row(
         "the {peer} expected an earlier session or a key agreed beforehand, which we do not use here",
         theirs="have full handshakes allowed at the {peer}",
+    )
+    WANTS_LOGIN = Row(
+        "the service wants credentials with the request, which no certificate replaces",
+        ours="send them as it asks: a password, a token",
+    )
+    PROXY_WANTS_LOGIN = Row(
+        "a proxy on the way, not the service, asks for credentials",
+        ours="give the proxy its credentials, or go without it",
+    )
+    BACKEND_DOWN = Row(
+        "the {peer} passes requests on, and the service behind it does not answer",
+        theirs="start the service behind it, or correct where the {peer} looks for it",
+    )
+    NO_REQUEST = Row(
+        "we sent no whole request within the {peer}'s time limit",
+        ours="send the request at once",
     )
     REFUSED_BY_SERVICE = Row(
         "TLS succeeded; the service itself turned us away: {detail}",

@@ -6,10 +6,11 @@ What our own chain would be refused for is found by our own trust, with the end 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.describe.messages import listed
 from bothways.diagnosis.case import Case
@@ -22,7 +23,6 @@ from bothways.trust.distinguished_names import dn_text, normal
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Purpose
 
-SKEW = timedelta(hours=1)  # a certificate that begins so soon is no date but two clocks
 FRESH = timedelta(days=1)
 ENVIRONMENTS = {
     "test": "test", "testing": "test", "sandbox": "test", "staging": "test", "stage": "test", "uat": "test",
@@ -152,6 +152,56 @@ def is_named(chain: Sequence[ParsedCertificate], authorities: Iterable[bytes]) -
     return any(normal(each) in issuers for each in authorities)
 
 
+def is_among(name: str, authorities: Iterable[bytes]) -> bool:
+    """Whether a name, as people read it, is one of the authorities."""
+    return any(shown(spelled(each)) == shown(name) for each in authorities)
+
+
+def highest_named(chain: Sequence[ParsedCertificate], authorities: Iterable[bytes]) -> str | None:
+    """Return the issuer highest in a chain that is one of the authorities."""
+    wanted = {normal(each) for each in authorities}
+    return next((each.issuer_text for each in reversed(chain) if each.normal_issuer in wanted), None)
+
+
+def above_named(chain: Sequence[ParsedCertificate], name: str, anchors: TrustStore | None) -> str | None:
+    """Return who issued the CA of a name, where our chain or our anchors have its certificate; None for a root."""
+    known = [*chain, *_anchors(anchors)]
+    found = next((each for each in known if each.subject_text == name), None)
+    return None if found is None or found.is_self_issued else found.issuer_text
+
+
+def _anchors(anchors: TrustStore | None) -> list[ParsedCertificate]:
+    certificates = anchors.certificates if anchors is not None else ()
+    return [ParsedCertificate(each.public_bytes(Encoding.DER)) for each in certificates]
+
+
+def other_intermediate(
+    chain: Sequence[ParsedCertificate], anchors: TrustStore | None
+) -> ParsedCertificate | None:
+    """Return a CA that came along, did not issue the leaf, and leads to an anchor of ours."""
+    if not chain:
+        return None
+    for each in chain[1:]:
+        anchor, signed = knows(anchors, each)
+        if anchor is not None and signed and not is_signed_by(chain[0], each):
+            return each
+    return None
+
+
+# Words of the names under which products that inspect TLS make certificates.
+INSPECTING = (
+    "zscaler", "fortinet", "fortigate", "palo alto", "blue coat", "bluecoat", "symantec web security", "netskope",
+    "forcepoint", "websense", "sophos", "barracuda", "checkpoint", "check point", "cisco umbrella", "mcafee web",
+    "kaspersky", "avast", "bitdefender", "eset ssl", "mitmproxy", "charles proxy", "portswigger", "fiddler",
+    "squid", "sslsniff", "untangle", "watchguard", "sonicwall", "cato networks", "menlo",
+)  # fmt: skip
+
+
+def inspecting_proxy(issuer: str) -> str | None:
+    """Return the word by which an issuer's name seems to be that of a product that inspects TLS."""
+    return next((each for each in INSPECTING if each in issuer.lower()), None)
+
+
 def listed_names(authorities: Sequence[bytes]) -> str:
     """Return the first of several DER names for people."""
     return listed([shown(dn_text(each)) or "(empty)" for each in authorities])
@@ -226,27 +276,13 @@ def tells_issuer(certificate: ParsedCertificate) -> bool:
     return any(each.access_method._name == "caIssuers" for each in access or ())
 
 
-# -- clocks ------------------------------------------------------------------------------------------------
-
-
-def clock_witnesses(case: Case, *, ahead: bool) -> Iterator[str]:
-    """Name what else our clock would put outside of its time: our own certificates and anchors.
-
-    ahead: our clock would run ahead, so that all seems expired; else behind, and all not yet valid.
-    """
-    now = case.situation.now
-    for chain in case.ours.own:
-        certificate = ParsedCertificate(chain[0])
-        if _outside(certificate, now, ahead=ahead):
-            yield "our own certificate"
-            break
-    anchors = case.ours.anchors.certificates if case.ours.anchors is not None else ()
-    late = sum(
-        now > each.not_valid_after_utc if ahead else now < each.not_valid_before_utc for each in anchors
+def anchor_named(case: Case, reason: Reason) -> ParsedCertificate | None:
+    """Return the anchor of ours that a reason against a path speaks of, if it speaks of one."""
+    sent = {each.subject_text for each in case.their_chain}
+    if case.ours.anchors is None or reason.subject in sent:
+        return None
+    ends = _anchors(case.ours.anchors)
+    date = reason.facts.get("not_after")
+    return next(
+        (each for each in ends if each.subject_text == reason.subject and each.not_after == date), None
     )
-    if late and late == len(anchors):
-        yield "every CA that we trust"
-
-
-def _outside(certificate: ParsedCertificate, now: datetime, *, ahead: bool) -> bool:
-    return now > certificate.not_after if ahead else now < certificate.not_before

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -17,7 +17,7 @@ from bothways.faults import sentence
 
 SHOWN = 4
 WIDTH = 100
-OWN_FACTS = ("target", "host", "cert", "key", "ca", "profile")
+OWN_FACTS = ("target", "host", "cert", "key", "ca", "profile", "database")
 _PLACEHOLDER = re.compile(r"[A-Z]+")
 
 
@@ -31,13 +31,17 @@ class Weight(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """A cause that a failure may have. `evidence` says why we think so; facts fill the row's braces."""
+    """A cause that a failure may have. `evidence` says why we think so; facts fill the row's braces.
+
+    order: which of several independent faults it is a cause of; each of those has to be mended, in this order.
+    """
 
     cause: Cause
     party: Party
     weight: Weight = Weight.POSSIBLE
     evidence: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
+    order: int = 0
 
     @property
     def text(self) -> str:
@@ -89,22 +93,28 @@ class Explanation:
 
     @property
     def told(self) -> tuple[Likely, ...]:
-        """The causes that a person needs: those that are certain; else those that something speaks for, and one
-        more; else the commonest few."""
-        for weight, more in ((Weight.CERTAIN, 0), (Weight.LIKELY, 1)):
-            count = sum(each.weight is weight for each in self.causes)
-            if count:
-                return self.causes[: min(count + more, SHOWN)]
-        return self.causes[:SHOWN]
+        """The causes that a person needs: of each independent fault the likeliest; then what something speaks for.
+
+        What is certain takes away the other causes of the same, and nothing else. Where nothing is certain one more
+        is told; where nothing speaks for any, the commonest few.
+        """
+        settled = {topic_of(each.cause) for each in self.causes if each.weight is Weight.CERTAIN}
+        kept = [each for each in self.causes if each.weight is Weight.CERTAIN or _stands(each, settled)]
+        if not any(each.weight >= Weight.LIKELY for each in kept):
+            return self.causes[:SHOWN]
+        more = [] if settled else [each for each in self.causes if each.weight is Weight.POSSIBLE][:1]
+        needed = _firsts(kept)
+        others = [each for each in (*kept, *more) if each not in needed]
+        shown = [*needed, *others[: max(0, SHOWN - len(needed))]]
+        return tuple(each for each in self.causes if each in shown)
 
     def lines(self, width: int = WIDTH) -> list[str]:
         """Return meaning and causes in lines of at most `width` characters, for a terminal or a log."""
         lines = _wrapped("That means: ", self.usually, width) if self.usually else []
         told = self.told
         alone = len(told) == 1
-        word = "Cause" if self.first.weight is Weight.CERTAIN else "Likely cause"
         seen = ""
-        lines.append(f"{word}:" if alone else f"{word}s, the likeliest first:")
+        lines.append(heading([(each.weight is Weight.CERTAIN, each.order) for each in told]))
         for number, each in enumerate(told, 1):
             mark = "  " if alone else f"  {number}. "
             lines += _wrapped(mark, each.text, width)
@@ -140,14 +150,78 @@ def facts_of(explanation: Explanation) -> dict[str, object]:
     }
 
 
+def heading(told: Sequence[tuple[bool, int]]) -> str:
+    """Say what a list of causes is; of each: whether it is certain, and of which independent fault."""
+    word = "Cause" if told[0][0] else "Likely cause"
+    if len({order for _, order in told}) > 1:
+        return "Causes, each to be mended, in this order:"
+    return f"{word}:" if len(told) == 1 else f"{word}s, the likeliest first:"
+
+
 def ranked(found: Iterable[Likely]) -> tuple[Likely, ...]:
-    """Order causes by what speaks for them; among equals those named first stay first. None stands twice."""
-    first: dict[tuple[Cause, Party], Likely] = {}
+    """Order causes: of each independent fault the likeliest, in their order; then by what speaks for the rest.
+
+    Among equals those named first stay first. None stands twice.
+    """
+    best: dict[tuple[Cause, Party, int], Likely] = {}
     for each in found:
-        key = (each.cause, each.party)
-        if key not in first or first[key].weight < each.weight:
-            first[key] = each
-    return tuple(sorted(first.values(), key=lambda each: -each.weight))
+        key = (each.cause, each.party, each.order)
+        if key not in best or best[key].weight < each.weight:
+            best[key] = each
+    by_weight = sorted(best.values(), key=lambda each: -each.weight)
+    firsts = sorted(_firsts(by_weight), key=lambda each: each.order)
+    known = {(each.cause, each.party) for each in firsts}
+    rest = []
+    for each in by_weight:
+        if each not in firsts and (each.cause, each.party) not in known:
+            known.add((each.cause, each.party))
+            rest.append(each)
+    return (*firsts, *rest)
+
+
+def _firsts(causes: Iterable[Likely]) -> list[Likely]:
+    """Return the first of each independent fault."""
+    found: dict[int, Likely] = {}
+    for each in causes:
+        found.setdefault(each.order, each)
+    return list(found.values())
+
+
+def _stands(likely: Likely, settled: Collection[object]) -> bool:
+    return likely.weight is Weight.LIKELY and topic_of(likely.cause) not in settled
+
+
+def topic_of(cause: Cause) -> object:
+    """Return what a cause is about: causes of one topic exclude each other."""
+    return next((topic for topic, causes in TOPICS.items() if cause in causes), OTHER)
+
+
+OTHER = "what has no topic of its own"
+TOPICS: Mapping[str, frozenset[Cause]] = {
+    "who issued it": frozenset(
+        {
+            Cause.CA_NOT_ACCEPTED,
+            Cause.INTERMEDIATE_MISSING,
+            Cause.SELF_SIGNED,
+            Cause.ROOT_NOT_TRUSTED,
+            Cause.CA_REPLACED,
+            Cause.WRONG_ENVIRONMENT,
+            Cause.PARTIAL_CHAIN,
+            Cause.WRONG_INTERMEDIATE,
+            Cause.DEPTH_LIMIT,
+        }
+    ),
+    "when it is valid": frozenset(
+        {Cause.EXPIRED, Cause.ANCHOR_EXPIRED, Cause.NOT_YET_VALID, Cause.OUR_CLOCK, Cause.PEERS_CLOCK}
+    ),
+    "whether it is revoked": frozenset(
+        {Cause.REVOKED, Cause.STATUS_UNKNOWN, Cause.STAPLE_MISSING, Cause.BAD_STAPLE}
+    ),
+    "what it is for": frozenset({Cause.WRONG_USE, Cause.WRONG_KEY_USAGE}),
+    "its name": frozenset({Cause.WRONG_NAME, Cause.NO_ALTERNATIVE_NAME}),
+    "its strength": frozenset({Cause.WEAK_KEY, Cause.WEAK_SIGNATURE}),
+    "its CAs": frozenset({Cause.PATH_TOO_LONG, Cause.NOT_A_CA, Cause.NAME_NOT_ALLOWED}),
+}
 
 
 def _wrapped(mark: str, text: str, width: int) -> list[str]:

@@ -6,7 +6,8 @@ import errno
 import socket
 from collections.abc import Iterator, Mapping
 
-from bothways.diagnosis import own_side, peer_alerts
+from bothways.diagnosis import certificates as certs
+from bothways.diagnosis import own_hello, own_side, peer_alerts
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -55,10 +56,14 @@ def late(case: Case) -> Iterator[Likely]:
         yield from _by_port(case)
         word = "it took our hello and sent nothing" if case.is_client else "it connected and sent nothing"
         if case.is_client:
+            yield from _behind_a_header(case)
+            yield from own_hello.probed(case)
+        if case.is_client and not _answered(case):
             yield case.likely(Cause.PEER_SILENT, PEERS, LIKELY, word)
-            yield from own_side.large_hello(case)
-        else:
+            yield from own_hello.large_hello(case)
+        elif not case.is_client:
             yield case.likely(Cause.PROBE, PEERS, LIKELY, word)
+            yield case.likely(Cause.STARTTLS_CLIENT, PEERS, POSSIBLE, protocol="SMTP, IMAP or MySQL")
     yield from peer_alerts.second_handshake(case)
     yield case.likely(Cause.SLOW, BETWEEN)
     yield case.likely(Cause.PEER_STOPPED, PEERS)
@@ -72,19 +77,52 @@ def cut(case: Case) -> Iterator[Likely]:
 
 def _by_port(case: Case) -> Iterator[Likely]:
     port = case.ours.address.rpartition(":")[2]
-    if not case.is_client:
+    if not case.is_client or _answered(case):
         return
     if port in DATABASE_PORTS:
         database = DATABASE_PORTS[port]
-        yield case.likely(Cause.SPEAKS_DATABASE, PEERS, LIKELY, f"{port} is the port of {database}")
+        starttls = {"PostgreSQL": "postgres", "MySQL": "mysql"}.get(database, "")
+        evidence = f"{port} is the port of {database}"
+        yield case.likely(Cause.SPEAKS_DATABASE, PEERS, LIKELY, evidence, database=starttls)
     if port in PLAIN_PORTS:
         yield case.likely(PLAIN_PORTS[port], PEERS, LIKELY, f"{port} is the port of it in plain text")
 
 
+def _answered(case: Case) -> bool:
+    """Whether probes got TLS out of it, so that it speaks it and lets us in so far."""
+    return case.situation.probed is not None and bool(case.situation.probed.versions)
+
+
+def _behind_a_header(case: Case) -> Iterator[Likely]:
+    if case.situation.probed is not None and case.situation.probed.after_proxy_header:
+        evidence = "a hello behind such a header was answered, and one without was not"
+        yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, LIKELY, evidence)
+
+
 def _hung_up_at_hello(case: Case) -> Iterator[Likely]:
+    if _answered(case) or (case.situation.probed is not None and case.situation.probed.after_proxy_header):
+        return
     yield case.likely(
         Cause.SPEAKS_PLAIN, PEERS, LIKELY, "it closed when our hello came, and said nothing in TLS"
     )
+
+
+def _before_tls(case: Case) -> Iterator[Likely]:
+    """What stands before a server and closes without a word of TLS: none of these can be told apart on the wire."""
+    if _answered(case):
+        return
+    name = case.ours.server_name
+    if name is not None and not certs.is_address(name):
+        yield case.likely(Cause.NAME_ROUTED, BETWEEN, POSSIBLE, name=name)
+    yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE)
+    yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE)
+
+
+def _no_protocol_offered(case: Case) -> Iterator[Likely]:
+    """Servers of gRPC and of HTTP/2 alone close a connection that agreed on no protocol."""
+    if case.is_client and not case.ours.protocols and not case.seen.data and not case.chain:
+        detail = "we offer none, and servers of gRPC and HTTP/2 close then"
+        yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, POSSIBLE, detail=detail)
 
 
 def _hung_up_on_us(case: Case) -> Iterator[Likely]:
@@ -96,7 +134,16 @@ def _hung_up_on_us(case: Case) -> Iterator[Likely]:
 def _hung_up_before_a_word(case: Case) -> Iterator[Likely]:
     """The handshake stands, and the service closed before it said anything."""
     if case.chain and not case.seen.data:
-        yield from own_side.not_let_in(case)
+        for rule in (own_side.unnamed_issuer, own_side.flawed, own_side.issuer, own_side.not_let_in):
+            yield from rule(case)
+
+
+def _left_before_a_word(case: Case) -> Iterator[Likely]:
+    """A client that finishes the handshake and leaves: Python, wget and Node judge our certificate only then."""
+    if case.is_client or case.seen.data or not case.chain:
+        return
+    for rule in (own_side.flawed, own_side.issuer, own_side.wrong_name):
+        yield from rule(case)
 
 
 def _closed_while_judging(case: Case) -> Iterator[Likely]:
@@ -111,8 +158,9 @@ network = one(Cause.CUT, BETWEEN)
 
 CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.HELLO): (
-        _by_port, _hung_up_at_hello, peer_alerts.lets_not_in, own_side.versions, own_side.name,
-        own_side.large_hello, peer_alerts.stopped,
+        _behind_a_header, own_hello.probed, _by_port, _hung_up_at_hello, _before_tls,
+        peer_alerts.lets_not_in, own_hello.versions,
+        own_hello.name, own_hello.large_hello, peer_alerts.stopped,
     ),
     (Role.CLIENT, Progress.CHOSEN): (peer_alerts.stopped, peer_alerts.device, network),
     (Role.CLIENT, Progress.JUDGED): (
@@ -120,12 +168,14 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
         own_side.unasked, peer_alerts.second_handshake, peer_alerts.stopped, network,
     ),
     (Role.CLIENT, Progress.ACCEPTED): (
-        peer_alerts.second_handshake, _hung_up_before_a_word, peer_alerts.stopped, network,
+        peer_alerts.second_handshake, _hung_up_before_a_word, peer_alerts.stopped, _no_protocol_offered, network,
     ),
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (
         own_side.flawed, own_side.wrong_name, own_side.issuer, _closed_while_judging, peer_alerts.gave_up, network,
     ),
-    (Role.SERVER, Progress.ACCEPTED): (peer_alerts.second_handshake, peer_alerts.gave_up, peer_alerts.stopped, network),
+    (Role.SERVER, Progress.ACCEPTED): (
+        peer_alerts.second_handshake, _left_before_a_word, peer_alerts.gave_up, peer_alerts.stopped, network,
+    ),
     (Role.SERVER, Progress.CHOSEN): (peer_alerts.gave_up, network),
 }  # fmt: skip

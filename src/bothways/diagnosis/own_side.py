@@ -6,17 +6,20 @@ A rule looks at one question and yields the causes that it finds, with what spea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from bothways.describe.messages import listed, version
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from bothways.describe.messages import listed
 from bothways.diagnosis import certificates as certs
+from bothways.diagnosis import clocks
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
-from bothways.faults import Fault, shown
-from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, names
+from bothways.faults import Fault, Reason, shown
+from bothways.iana import Alert, SignatureScheme, names
 from bothways.roles import Version
-from bothways.tls.crypto.signing import SCHEMES, described, schemes_for
-from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES, VERSIONS
+from bothways.tls.crypto.signing import described, schemes_for
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import dn_text
 from bothways.trust.names import names_of
@@ -71,22 +74,50 @@ def unasked(case: Case) -> Iterator[Likely]:
 
 
 def flawed(case: Case) -> Iterator[Likely]:
-    """What our own trust would refuse our chain for."""
-    alert = case.alert
-    for reason in case.own_reasons:
-        if reason.fault is Fault.NO_PATH:
-            continue
-        agrees = alert is not None and alert == reason.fault.alert
-        others = certs.clock_witnesses(case, ahead=reason.fault is Fault.CERTIFICATE_EXPIRED)
-        evidence = "our own check of it finds the same" if agrees else "our own check of it finds this"
-        if reason.fault in (Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID):
-            evidence = f"our clock says {case.situation.now:%Y-%m-%d %H:%M} UTC"
-            if "every CA that we trust" in others:
-                word = "expired" if reason.fault is Fault.CERTIFICATE_EXPIRED else "not yet valid"
-                yield case.likely(
-                    Cause.OUR_CLOCK, OURS, LIKELY, f"by it every CA that we trust is {word} too"
-                )
-        yield certs.cause_of(case, reason, OURS, CERTAIN if agrees else LIKELY, evidence)
+    """What our own trust would refuse our chain for: each has to be mended, what the alert agrees with first."""
+    reasons = [each for each in case.own_reasons if each.fault is not Fault.NO_PATH]
+    reasons.sort(key=lambda each: not _agrees(case, each))
+    begins = 1 if is_issuer_unnamed(case) else 0
+    for order, reason in enumerate(reasons, begins):
+        for likely in _flaw(case, reason):
+            yield replace(likely, order=order)
+
+
+def _flaw(case: Case, reason: Reason) -> Iterator[Likely]:
+    agrees = _agrees(case, reason)
+    evidence = "our own check of it finds the same" if agrees else "our own check of it finds this"
+    if reason.fault in (Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID):
+        evidence = f"our clock says {case.situation.now:%Y-%m-%d %H:%M} UTC"
+        clock = clocks.wrong(case, ahead=reason.fault is Fault.CERTIFICATE_EXPIRED)
+        if clock is not None and not agrees:
+            yield case.likely(Cause.OUR_CLOCK, OURS, *clock)
+    yield certs.cause_of(case, reason, OURS, CERTAIN if agrees else LIKELY, evidence)
+
+
+def _agrees(case: Case, reason: Reason) -> bool:
+    """Whether the peer's alert is the one for this reason, ours or OpenSSL's."""
+    return case.alert == reason.fault.alert or case.alert == OPENSSL_ALERTS.get(reason.fault)
+
+
+# OpenSSL says unknown_ca to what it calls an invalid CA, or a path length that is exceeded.
+OPENSSL_ALERTS = {
+    Fault.PATH_LENGTH_EXCEEDED: Alert.UNKNOWN_CA,
+    Fault.NOT_A_CA: Alert.UNKNOWN_CA,
+    Fault.KEY_MAY_NOT_SIGN_CERTIFICATES: Alert.UNKNOWN_CA,
+    Fault.CERTIFICATE_NOT_YET_VALID: Alert.BAD_CERTIFICATE,
+}
+
+
+def is_issuer_unnamed(case: Case) -> bool:
+    """Whether the server names whom it accepts, and our chain leads to none of them."""
+    named = case.request.authorities if case.request is not None else ()
+    return bool(case.chain and named) and not certs.is_named(case.chain, named)
+
+
+def unnamed_issuer(case: Case) -> Iterator[Likely]:
+    """An issuer that the server does not name, whatever its alert is for: nothing else helps before that."""
+    if is_issuer_unnamed(case):
+        yield from issuer(case)
 
 
 def issuer(case: Case) -> Iterator[Likely]:
@@ -138,20 +169,51 @@ def _above(case: Case, named: list[str]) -> str | None:
 
 
 def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
-    """The server names our CA, and yet finds no path: another key of that name, or no list of it."""
+    """The server names our CA, and yet finds no path: another key of that name, no root above it, or no list."""
     last = case.chain[-1]
     name = last.issuer_text
     anchor, signed = certs.knows(case.ours.anchors, last)
-    seen = f"{sent}, which the server names"
+    named = case.request.authorities if case.request is not None else ()
+    found = certs.highest_named(case.chain, named)
+    seen = f"{sent}; the server names {found}"
     if anchor is not None and not signed:
         evidence = f"{seen}; the CA of that name that we trust did not sign it"
         yield case.likely(Cause.CA_REPLACED, OURS, LIKELY, evidence, issuer=name)
     elif case.alert == Alert.UNKNOWN_CA:
+        yield from partial_chain(case)
         weight = POSSIBLE if case.own_reasons else LIKELY
         detail = "it may lack the current revocation list of our CA, which OpenSSL tells by the same alert"
         yield case.likely(Cause.STATUS_UNKNOWN, PEERS, weight, seen, whose="our", detail=detail)
         yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, issuer=name)
         yield case.likely(Cause.PATH_TOO_LONG, OURS, POSSIBLE)
+
+
+def partial_chain(case: Case) -> Iterator[Likely]:
+    """The server names an intermediate of ours and not what stands above it: OpenSSL finds no path to that alone."""
+    named = case.request.authorities if case.request is not None else ()
+    found = certs.highest_named(case.chain, named)
+    if found is None:
+        return
+    above = certs.above_named(case.chain, found, case.ours.anchors)
+    if above is not None and not certs.is_among(above, named):
+        evidence = f"it names {found}, which {above} issued, and does not name that"
+        yield case.likely(Cause.PARTIAL_CHAIN, PEERS, LIKELY, evidence, issuer=found)
+
+
+def too_deep(case: Case) -> Iterator[Likely]:
+    """Two intermediates or more, with which nothing is wrong: the peer's limit may be lower.
+
+    Apache says internal_error to them, OpenSSL unknown_ca.
+    """
+    count = len(case.chain)
+    if count > USUAL_DEPTH and not case.own_reasons and not is_issuer_unnamed(case):
+        weight = LIKELY if case.alert in (None, Alert.INTERNAL_ERROR) else POSSIBLE
+        evidence = f"we sent {count} certificates, and our own check finds nothing wrong with them"
+        detail = "nginx and Apache accept one intermediate where ssl_verify_depth or SSLVerifyDepth is 1"
+        yield case.likely(Cause.DEPTH_LIMIT, PEERS, weight, evidence, detail=detail)
+
+
+USUAL_DEPTH = 2  # a leaf and one intermediate
 
 
 def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
@@ -172,7 +234,8 @@ def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
         )
     weight = LIKELY if case.alert in CERTIFICATE_ALERTS else POSSIBLE
     yield case.likely(Cause.CA_NOT_ACCEPTED, OURS, weight, sent, detail=detail)
-    if len(case.chain) == 1:
+    known_root = certs.is_root(name) or (anchor is not None and signed and anchor.is_self_issued)
+    if len(case.chain) == 1 and not known_root:
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, POSSIBLE, issuer=name)
 
 
@@ -189,7 +252,8 @@ def clock(case: Case) -> Iterator[Likely]:
 
 
 def expired_by_alert(case: Case) -> Iterator[Likely]:
-    """The peer says that our certificate is expired: it is, or its clock runs ahead, or its list is old."""
+    """The peer says that our certificate is expired: it is, or its CA's is, or a clock runs ahead, or a list is old."""
+    yield from anchor_expired(case)
     for each in clock(case):
         yield case.likely(each.cause, each.party, LIKELY, each.evidence)
     if case.chain:
@@ -198,6 +262,17 @@ def expired_by_alert(case: Case) -> Iterator[Likely]:
     yield case.likely(
         Cause.EXPIRED, OURS, POSSIBLE, date="a date that the peer knows", subject="a certificate of ours"
     )
+
+
+def anchor_expired(case: Case) -> Iterator[Likely]:
+    """The CA that vouches for us, as we know it, has expired: the peer may have no newer certificate of it."""
+    anchor, signed = certs.knows(case.ours.anchors, case.chain[-1]) if case.chain else (None, False)
+    if anchor is not None and signed and anchor.not_after < case.situation.now:
+        date = f"{anchor.not_after:%Y-%m-%d %H:%M} UTC"
+        evidence = f"the one of that name in {case.ours.files.ca} did"
+        yield case.likely(
+            Cause.ANCHOR_EXPIRED, PEERS, LIKELY, evidence, issuer=anchor.subject_text, date=date
+        )
 
 
 def status(case: Case) -> Iterator[Likely]:
@@ -230,6 +305,24 @@ def weak_key(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.WEAK_KEY, OURS, POSSIBLE, "it may ask for more than is usual", got=got)
 
 
+def below_strict_levels(case: Case) -> Iterator[Likely]:
+    """OpenSSL at security level 3 wants 128 bits of every key of a chain, and says bad_certificate to less."""
+    weak = next((each for each in case.chain if _bits(each) < STRICT_RSA_BITS), None)
+    if weak is not None and not case.own_reasons and not is_issuer_unnamed(case):
+        whose = (
+            "our certificate" if weak is case.chain[0] else f"the CA {shown(weak.subject_text)} in our chain"
+        )
+        evidence = "servers that ask for more than is usual (security level 3) say this alert"
+        yield case.likely(Cause.WEAK_KEY, OURS, LIKELY, evidence, got=described(weak.key), subject=whose)
+
+
+STRICT_RSA_BITS = 3072
+
+
+def _bits(certificate: ParsedCertificate) -> int:
+    return certificate.key.key_size if isinstance(certificate.key, RSAPublicKey) else STRICT_RSA_BITS
+
+
 def staple(case: Case) -> Iterator[Likely]:
     """The peer wants our revocation status along with our certificate."""
     yield case.likely(
@@ -252,7 +345,7 @@ def wrong_name(case: Case) -> Iterator[Likely]:
             Cause.WRONG_NAME,
             OURS,
             POSSIBLE,
-            "it asked for no name: it connected by address",
+            "it asked for no name: it connected by address, or by a name without dots, which Java does not send",
             got=got,
             wanted=wanted,
         )
@@ -289,7 +382,7 @@ def refused_signature(case: Case) -> Iterator[Likely]:
 
 def not_let_in(case: Case) -> Iterator[Likely]:
     """Our certificate is good, and its holder may not pass."""
-    if case.chain and not case.own_reasons:
+    if case.chain and not case.own_reasons and not is_issuer_unnamed(case):
         named = case.request is not None and certs.is_named(case.chain, case.request.authorities)
         evidence = "our own check finds nothing wrong with it" + (
             ", and the server names its CA" if named else ""
@@ -301,99 +394,3 @@ def unsaid(case: Case) -> Iterator[Likely]:
     """Nothing that we know of speaks against our certificate, and yet it was refused."""
     if case.chain:
         yield case.likely(Cause.NOT_ACCEPTED, OURS, POSSIBLE)
-
-
-# -- our hello ---------------------------------------------------------------------------------------------
-
-
-def versions(case: Case) -> Iterator[Likely]:
-    """Whether we offer fewer versions than we could."""
-    offered = listed([version(code) for code in case.ours.versions])
-    if case.ours.versions and len(case.ours.versions) < len(VERSIONS):
-        detail = f"we offer {offered} alone"
-        yield case.likely(
-            Cause.NO_SHARED_VERSION, OURS, LIKELY, "our configuration leaves out the other", detail=detail
-        )
-    else:
-        detail = f"we offer {offered or 'TLS 1.3 and 1.2'}, it has older ones alone"
-        yield case.likely(Cause.NO_SHARED_VERSION, PEERS, POSSIBLE, detail=detail)
-
-
-def suites(case: Case) -> Iterator[Likely]:
-    """Whether we offer fewer suites than we could, or the server has dated ones alone."""
-    offered = names(CipherSuite, case.ours.suites)
-    if case.ours.suites and _leaves_out(case, offered):
-        detail, evidence = f"we offer {listed(offered)}", "our configuration leaves others out"
-        yield case.likely(Cause.NO_SHARED_SUITE, OURS, LIKELY, evidence, detail=detail)
-    if not any(each.startswith("TLS_RSA_") for each in offered):
-        yield case.likely(Cause.ONLY_KEY_TRANSPORT, OURS, POSSIBLE)
-    detail = "it has dated ones alone, with CBC or without forward secrecy"
-    yield case.likely(Cause.NO_SHARED_SUITE, PEERS, POSSIBLE, detail=detail)
-
-
-def _leaves_out(case: Case, offered: list[str]) -> bool:
-    """Whether suites are left out of a version that we speak."""
-    versions = {
-        Version.TLS12 if "_WITH_" in each else Version.TLS13 for each in SUITES if each not in offered
-    }
-    return any(each in case.ours.versions for each in versions)
-
-
-def groups(case: Case) -> Iterator[Likely]:
-    """Whether we offer fewer groups than we could."""
-    offered = names(NamedGroup, case.ours.groups)
-    missing = [each for each in PREFERRED_GROUPS if each not in offered]
-    if case.ours.groups and missing:
-        detail = f"we offer {listed(offered)}"
-        evidence = f"our configuration leaves out {listed(missing)}"
-        yield case.likely(Cause.NO_SHARED_GROUP, OURS, LIKELY, evidence, detail=detail)
-    else:
-        yield case.likely(Cause.NO_SHARED_GROUP, PEERS, POSSIBLE, detail="it has rare ones alone")
-
-
-def schemes(case: Case) -> Iterator[Likely]:
-    """Whether we offer too few schemes for the server's key."""
-    if case.ours.schemes and set(case.ours.schemes) < set(SCHEMES):
-        detail = f"we accept {listed(names(SignatureScheme, case.ours.schemes))}"
-        evidence = "our configuration leaves others out"
-        yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, evidence, detail=detail, other="our side")
-    else:
-        yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, POSSIBLE, detail="it is of a rare kind")
-
-
-def protocols(case: Case) -> Iterator[Likely]:
-    """ALPN."""
-    ours = [each.decode("utf-8", "replace") for each in case.ours.protocols]
-    detail = f"we offer {listed(ours)}"
-    yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, CERTAIN if ours else LIKELY, detail=detail)
-
-
-def name(case: Case) -> Iterator[Likely]:
-    """The name that we asked for, or that we asked for none."""
-    asked = case.ours.server_name
-    if not case.is_client:
-        return
-    if certs.is_address(asked):
-        yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY, name=asked)
-    else:
-        yield case.likely(Cause.NAME_NOT_SERVED, OURS, POSSIBLE, name=asked or "that we asked for")
-
-
-def name_certainly(case: Case) -> Iterator[Likely]:
-    """The server says that it does not know the name."""
-    for each in name(case):
-        yield case.likely(
-            each.cause, each.party, CERTAIN, "that is what the alert says", name=each.facts["name"]
-        )
-
-
-def large_hello(case: Case) -> Iterator[Likely]:
-    """A hello with a post-quantum share takes two packets, which some devices do not bear."""
-    shares = [NamedGroup(code).name for code in case.ours.shares if "MLKEM" in NamedGroup(code).name]
-    if shares:
-        yield case.likely(
-            Cause.LARGE_HELLO,
-            BETWEEN,
-            POSSIBLE,
-            f"ours carries a share for {listed(shares)}, more than 1 KiB",
-        )

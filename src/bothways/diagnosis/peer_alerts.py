@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bothways.diagnosis import own_side
+from bothways.diagnosis import own_hello, own_side
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -57,12 +57,13 @@ records = one(Cause.RECORDS_DIFFER, BETWEEN)
 resumption = one(Cause.RESUMPTION, PEERS)
 
 CERTIFICATE: tuple[Rule, ...] = (
-    own_side.absent, own_side.flawed, own_side.issuer, own_side.wrong_name, own_side.not_let_in,
-    own_side.clock, own_side.unsaid,
+    own_side.absent, own_side.unnamed_issuer, own_side.flawed, own_side.issuer, own_side.wrong_name,
+    own_side.not_let_in, own_side.clock, own_side.unsaid,
 )  # fmt: skip
 
 HELLO_CLIENT: tuple[Rule, ...] = (
-    own_side.suites, own_side.groups, own_side.schemes, own_side.versions, own_side.name, misconfigured, lets_not_in,
+    own_hello.probed, own_hello.suites, own_hello.groups, own_hello.schemes, own_hello.versions,
+    own_hello.name, misconfigured, lets_not_in,
 )  # fmt: skip
 
 # What an alert asks for whenever it comes, unless the next table knows better.
@@ -73,19 +74,24 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.RECORD_OVERFLOW: (device, _disagreement),
     Alert.HANDSHAKE_FAILURE: (own_side.absent, second_handshake, *CERTIFICATE, *HELLO_CLIENT),
     Alert.NO_CERTIFICATE: (one(Cause.NO_CERTIFICATE, PEERS, LIKELY),),
-    Alert.BAD_CERTIFICATE: (*CERTIFICATE, one(Cause.NOT_ACCEPTED, OURS)),
-    Alert.UNSUPPORTED_CERTIFICATE: (own_side.absent, own_side.flawed, own_side.wrong_use, own_side.unsaid),
-    Alert.CERTIFICATE_REVOKED: (own_side.flawed, own_side.revoked),
-    Alert.CERTIFICATE_EXPIRED: (own_side.flawed, own_side.expired_by_alert),
-    Alert.CERTIFICATE_UNKNOWN: (own_side.absent, own_side.flawed, own_side.issuer, own_side.status, *CERTIFICATE),
+    Alert.BAD_CERTIFICATE: (*CERTIFICATE, own_side.below_strict_levels, one(Cause.NOT_ACCEPTED, OURS)),
+    Alert.UNSUPPORTED_CERTIFICATE: (
+        own_side.absent, own_side.unnamed_issuer, own_side.flawed, own_side.wrong_use, own_side.unsaid,
+    ),
+    Alert.CERTIFICATE_REVOKED: (own_side.unnamed_issuer, own_side.flawed, own_side.revoked),
+    Alert.CERTIFICATE_EXPIRED: (own_side.unnamed_issuer, own_side.flawed, own_side.expired_by_alert),
+    Alert.CERTIFICATE_UNKNOWN: (
+        own_side.absent, own_side.unnamed_issuer, own_side.flawed, own_side.issuer, own_side.status, *CERTIFICATE,
+    ),
     Alert.ILLEGAL_PARAMETER: (device, _disagreement),
-    Alert.UNKNOWN_CA: (own_side.absent, own_side.issuer, own_side.flawed, one(Cause.CA_NOT_ACCEPTED, OURS)),
+    Alert.UNKNOWN_CA: (
+        own_side.absent, own_side.issuer, own_side.flawed, own_side.too_deep, one(Cause.CA_NOT_ACCEPTED, OURS)),
     # GnuTLS tells every certificate that it does not accept by this one.
     Alert.ACCESS_DENIED: (own_side.absent, own_side.flawed, own_side.not_let_in, own_side.issuer, lets_not_in),
     Alert.DECODE_ERROR: (device, _disagreement),
     Alert.DECRYPT_ERROR: (own_side.refused_signature, own_side.key_mismatch, records),
-    Alert.PROTOCOL_VERSION: (own_side.versions,),
-    Alert.INSUFFICIENT_SECURITY: (own_side.suites, own_side.groups, own_side.weak_key),
+    Alert.PROTOCOL_VERSION: (own_hello.probed, own_hello.versions,),
+    Alert.INSUFFICIENT_SECURITY: (own_hello.probed, own_hello.suites, own_hello.groups, own_side.weak_key),
     Alert.INTERNAL_ERROR: (second_handshake, misconfigured, stopped),
     Alert.INAPPROPRIATE_FALLBACK: (one(Cause.FELL_BACK, OURS), device),
     Alert.USER_CANCELED: (gave_up,),
@@ -93,34 +99,34 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.MISSING_EXTENSION: (device, _disagreement),
     Alert.UNSUPPORTED_EXTENSION: (device, _disagreement),
     Alert.CERTIFICATE_UNOBTAINABLE: (own_side.absent, one(Cause.NOT_ACCEPTED, OURS)),
-    Alert.UNRECOGNIZED_NAME: (own_side.name_certainly,),
+    Alert.UNRECOGNIZED_NAME: (own_hello.name_certainly,),
     Alert.BAD_CERTIFICATE_STATUS_RESPONSE: (own_side.flawed, own_side.staple),
     Alert.BAD_CERTIFICATE_HASH_VALUE: (device, _disagreement),
     Alert.UNKNOWN_PSK_IDENTITY: (resumption,),
     Alert.CERTIFICATE_REQUIRED: (own_side.absent, one(Cause.NO_CERTIFICATE, OURS)),
     Alert.GENERAL_ERROR: (misconfigured, stopped),
-    Alert.NO_APPLICATION_PROTOCOL: (own_side.protocols,),
-    Alert.ECH_REQUIRED: (own_side.name, _disagreement),
+    Alert.NO_APPLICATION_PROTOCOL: (own_hello.protocols,),
+    Alert.ECH_REQUIRED: (own_hello.name, _disagreement),
 }  # fmt: skip
 
 BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
     Progress.HELLO: {
-        Alert.HANDSHAKE_FAILURE: (*HELLO_CLIENT, own_side.large_hello),
-        Alert.INTERNAL_ERROR: (misconfigured, own_side.name, own_side.large_hello),
-        Alert.UNEXPECTED_MESSAGE: (one(Cause.SPEAKS_PLAIN, PEERS), own_side.large_hello, device),
-        Alert.DECODE_ERROR: (own_side.large_hello, own_side.versions, device, _disagreement),
-        Alert.ILLEGAL_PARAMETER: (own_side.large_hello, own_side.versions, device, _disagreement),
-        Alert.CLOSE_NOTIFY: (lets_not_in, own_side.name, stopped),
-        Alert.ACCESS_DENIED: (lets_not_in, own_side.name),
-        Alert.INSUFFICIENT_SECURITY: (own_side.suites, own_side.groups, own_side.versions),
+        Alert.HANDSHAKE_FAILURE: (*HELLO_CLIENT, own_hello.large_hello),
+        Alert.INTERNAL_ERROR: (own_hello.probed, misconfigured, own_hello.name, own_hello.large_hello),
+        Alert.UNEXPECTED_MESSAGE: (own_hello.probed, one(Cause.SPEAKS_PLAIN, PEERS), own_hello.large_hello, device),
+        Alert.DECODE_ERROR: (own_hello.probed, own_hello.large_hello, own_hello.versions, device, _disagreement),
+        Alert.ILLEGAL_PARAMETER: (own_hello.probed, own_hello.large_hello, own_hello.versions, device, _disagreement),
+        Alert.CLOSE_NOTIFY: (own_hello.probed, lets_not_in, own_hello.name, stopped),
+        Alert.ACCESS_DENIED: (lets_not_in, own_hello.name),
+        Alert.INSUFFICIENT_SECURITY: (own_hello.probed, own_hello.suites, own_hello.groups, own_hello.versions),
     },
     Progress.CHOSEN: {
-        Alert.HANDSHAKE_FAILURE: (own_side.groups, own_side.schemes, misconfigured),
+        Alert.HANDSHAKE_FAILURE: (own_hello.probed, own_hello.groups, own_hello.schemes, misconfigured),
         Alert.CLOSE_NOTIFY: (stopped, device),
     },
     Progress.JUDGED: {
         Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, one(Cause.NO_SHARED_SUITE, PEERS)),
-        Alert.INTERNAL_ERROR: (*CERTIFICATE[:2], misconfigured, stopped),
+        Alert.INTERNAL_ERROR: (*CERTIFICATE[:3], own_side.too_deep, misconfigured, stopped),
         Alert.CLOSE_NOTIFY: (
             own_side.absent, own_side.flawed, own_side.issuer, own_side.wrong_name, gave_up,
             own_side.not_let_in, stopped,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from dataclasses import replace
 
 from bothways.describe.messages import listed
 from bothways.diagnosis import certificates as certs
-from bothways.diagnosis import network
+from bothways.diagnosis import clocks, network
 from bothways.diagnosis.case import Case, Rule, one, parsed
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.own_hello import KEY_TRANSPORT
 from bothways.diagnosis.situation import Chain
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite
@@ -37,26 +38,38 @@ def refused(case: Case) -> Iterator[Likely]:
 
 
 def _certificate(case: Case, reasons: tuple[Reason, ...]) -> Iterator[Likely]:
-    for reason in reasons:
-        match reason.fault:
-            case Fault.NO_PATH:
-                yield from _no_path(case, reason)
-            case Fault.CERTIFICATE_EXPIRED | Fault.CERTIFICATE_NOT_YET_VALID:
-                yield from _period(case, reason)
-            case Fault.BAD_CERTIFICATE_SIGNATURE:
-                yield certs.cause_of(case, reason, PEERS, LIKELY)
-                yield case.likely(Cause.CA_REPLACED, PEERS, issuer=reason.facts.get("issuer", "?"))
-                yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
-            case Fault.NAME_MISMATCH:
-                yield from _name(case, reason)
-            case Fault.BAD_STAPLE:
-                yield certs.cause_of(case, reason, PEERS, LIKELY)
-                yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
-            case Fault.REVOCATION_UNKNOWN:
-                # The lists and responses are ours to have.
-                yield certs.cause_of(case, reason, OURS, CERTAIN, whose=f"the {case.role.peer}'s")
-            case _:
-                yield certs.cause_of(case, reason, PEERS, CERTAIN)
+    """Every reason has to be mended, in the order of the reasons; those that one wrong clock explains are one."""
+    period = next((at for at, each in enumerate(reasons) if each.fault in PERIOD), 0)
+    doubtful = any(_clock(case, each) for each in reasons if each.fault in PERIOD)
+    for at, reason in enumerate(reasons):
+        order = period if doubtful and reason.fault in PERIOD else at
+        for likely in _of_reason(case, reason):
+            yield replace(likely, order=order)
+
+
+PERIOD = (Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID)
+
+
+def _of_reason(case: Case, reason: Reason) -> Iterator[Likely]:
+    match reason.fault:
+        case Fault.NO_PATH:
+            yield from _no_path(case, reason)
+        case Fault.CERTIFICATE_EXPIRED | Fault.CERTIFICATE_NOT_YET_VALID:
+            yield from _period(case, reason)
+        case Fault.BAD_CERTIFICATE_SIGNATURE:
+            yield certs.cause_of(case, reason, PEERS, LIKELY)
+            yield case.likely(Cause.CA_REPLACED, PEERS, issuer=reason.facts.get("issuer", "?"))
+            yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+        case Fault.NAME_MISMATCH:
+            yield from _name(case, reason)
+        case Fault.BAD_STAPLE:
+            yield certs.cause_of(case, reason, PEERS, LIKELY)
+            yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+        case Fault.REVOCATION_UNKNOWN:
+            # The lists and responses are ours to have.
+            yield certs.cause_of(case, reason, OURS, CERTAIN, whose=f"the {case.role.peer}'s")
+        case _:
+            yield certs.cause_of(case, reason, PEERS, CERTAIN)
 
 
 def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
@@ -77,6 +90,23 @@ def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
 def _unknown_issuer(case: Case, issuer: str, last: ParsedCertificate | None) -> Iterator[Likely]:
     """Nothing that we trust has the name of who issued the end of the peer's chain."""
     sent = f"the {case.role.peer} sent {certs.described(case.their_chain)}; we trust {case.trusted}"
+    product = certs.inspecting_proxy(issuer) if case.is_client else None
+    if product is not None:
+        evidence = f"{sent}; certificates of that name are made by {product}, which inspects TLS"
+        yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, LIKELY, evidence)
+    other = certs.other_intermediate(case.their_chain, case.ours.anchors)
+    if other is not None:
+        evidence = f"{sent}; {other.subject_text}, which it sends, leads to what we trust"
+        issuer_of_leaf = case.their_chain[0].issuer_text
+        yield case.likely(
+            Cause.WRONG_INTERMEDIATE,
+            PEERS,
+            LIKELY,
+            evidence,
+            issuer=issuer_of_leaf,
+            detail=other.subject_text,
+        )
+        return
     mixed = _mixed(case, issuer, case.trusted)
     if mixed:
         yield case.likely(Cause.WRONG_ENVIRONMENT, BETWEEN, LIKELY, sent, detail=mixed)
@@ -112,27 +142,44 @@ def _mixed(case: Case, theirs: str, ours: str) -> str:
 
 
 def _period(case: Case, reason: Reason) -> Iterator[Likely]:
-    """A certificate outside of its time, or a clock that is wrong: what else is outside tells which."""
+    """A certificate outside of its time, an anchor of ours that is, or a clock that is wrong."""
     expired = reason.fault is Fault.CERTIFICATE_EXPIRED
-    others = list(certs.clock_witnesses(case, ahead=expired))
-    begins, now = reason.facts.get("not_before"), case.situation.now
-    soon = isinstance(begins, datetime) and begins - now < certs.SKEW
-    says = f"our clock says {now:%Y-%m-%d %H:%M} UTC"
-    if others:
-        word = "expired" if expired else "not yet valid"
-        yield case.likely(Cause.OUR_CLOCK, OURS, CERTAIN, f"by it {' and '.join(others)} would be {word} too")
-    elif soon:
-        yield case.likely(
-            Cause.OUR_CLOCK, OURS, LIKELY, f"the certificate begins within the hour, and {says}"
-        )
-    yield certs.cause_of(case, reason, PEERS, CERTAIN if expired and not others else LIKELY, says)
+    says = f"our clock says {case.situation.now:%Y-%m-%d %H:%M} UTC"
+    clock = _clock(case, reason)
+    if clock is not None:
+        yield case.likely(Cause.OUR_CLOCK, OURS, *clock)
+    weight = LIKELY if clock is not None else CERTAIN
+    anchor = certs.anchor_named(case, reason) if expired else None
+    if anchor is not None:
+        date = f"{anchor.not_after:%Y-%m-%d %H:%M} UTC"
+        facts = {"issuer": anchor.subject_text, "date": date, "other": "our side"}
+        evidence = f"it stands in {case.ours.files.ca}, and {says}"
+        yield case.likely(Cause.ANCHOR_EXPIRED, OURS, weight, evidence, **facts)
+    else:
+        yield certs.cause_of(case, reason, PEERS, weight, says)
     yield case.likely(Cause.OUR_CLOCK, OURS, POSSIBLE)
 
 
+def _clock(case: Case, reason: Reason) -> tuple[Weight, str] | None:
+    if clocks.begins_within_the_hour(case, reason.facts.get("not_before")):
+        now = f"{case.situation.now:%Y-%m-%d %H:%M} UTC"
+        return LIKELY, f"the certificate begins within the hour, and our clock says {now}"
+    return clocks.wrong(case, ahead=reason.fault is Fault.CERTIFICATE_EXPIRED)
+
+
 def _name(case: Case, reason: Reason) -> Iterator[Likely]:
-    by_address = certs.is_address(case.ours.server_name)
-    evidence = "we connected by address, and the certificate is for names" if by_address else ""
-    yield certs.cause_of(case, reason, PEERS, CERTAIN, evidence)
+    asked, leaf = case.ours.server_name, case.their_chain[:1]
+    if not certs.is_address(asked):
+        yield certs.cause_of(case, reason, PEERS, CERTAIN)
+        return
+    if leaf and asked in names_of(leaf[0]).dns:
+        evidence = "an address is found under iPAddress alone (RFC 9525 6.2, RFC 5280 4.2.1.6)"
+        facts = {"got": f"the DNS name {asked}", "wanted": "the address of the same letters"}
+        yield certs.cause_of(case, reason, PEERS, CERTAIN, evidence, **facts)
+        return
+    yield certs.cause_of(
+        case, reason, PEERS, CERTAIN, "we connected by address, and the certificate is for names"
+    )
 
 
 # -- authentication ----------------------------------------------------------------------------------------
@@ -200,13 +247,6 @@ def _suites(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.NO_SHARED_SUITE, PEERS, CERTAIN, detail=detail)
 
 
-# TLS_RSA_WITH_...: with RC4, 3DES, AES-CBC, Camellia, SEED, AES-GCM, CCM (RFC 5246 A.5, 5288, 6655, 4162, 5932).
-KEY_TRANSPORT = frozenset(
-    (0x01, 0x02, 0x04, 0x05, 0x07, 0x09, 0x0A, 0x2F, 0x35, 0x3B, 0x3C, 0x3D, 0x41, 0x84, 0x96, 0x9C, 0x9D, 0xBA,
-     0xC0, 0xC09C, 0xC09D, 0xC0A0, 0xC0A1)
-)  # fmt: skip
-
-
 def _groups(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.NO_SHARED_GROUP, PEERS, CERTAIN, detail=_difference(case))
 
@@ -254,12 +294,32 @@ def _not_tls(case: Case) -> Iterator[Likely]:
     head = bytes(start) if isinstance(start, (bytes, bytearray)) else b""
     other = recognise(head)
     saw = f"its first bytes are {head!r}" + (f", as of {other.value}" if other is not None else "")
+    protocol = None if case.is_client else _asks_for_tls(head)
+    if protocol is not None:
+        yield case.likely(Cause.STARTTLS_CLIENT, PEERS, CERTAIN, saw, protocol=protocol)
+        return
     cause = (PLAIN_SERVERS if case.is_client else PLAIN_CLIENTS).get(other)
     if cause is not None:
-        yield case.likely(cause, PEERS, CERTAIN, saw)
+        database = (
+            "mysql"
+            if other is OtherProtocol.MYSQL
+            else "postgres"
+            if other is OtherProtocol.POSTGRESQL
+            else ""
+        )
+        yield case.likely(cause, PEERS, CERTAIN, saw, database=database)
         return
     yield case.likely(Cause.SPEAKS_PLAIN if case.is_client else Cause.OUR_PLAIN_PORT, PEERS, LIKELY, saw)
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+
+
+def _asks_for_tls(head: bytes) -> str | None:
+    """Name the protocol in whose words a client asks for TLS, by its first five bytes."""
+    if head[:4] == b"\0\0\0\x08":
+        return "PostgreSQL"
+    if head[:1] == b"\x30" and head[2:4] == b"\x02\x01":
+        return "LDAP"
+    return {b"<?xml": "XMPP", b"<stre": "XMPP", b"EHLO ": "SMTP", b"HELO ": "SMTP"}.get(head)
 
 
 PLAIN_SERVERS: Mapping[OtherProtocol | None, Cause] = {

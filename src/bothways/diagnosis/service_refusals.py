@@ -1,109 +1,182 @@
-"""A service that turns us away in its own words, inside a channel that stands: HTTP and PostgreSQL.
+"""A service that turns us away in its own words, inside a channel that stands.
 
-Servers that ask for certificates "optionally" let the handshake pass and say no afterwards, each in its own way.
+Servers that ask for certificates "optionally" let the handshake pass and say no afterwards, each in its own way. What
+was asked for, named and sent, and what our own rules would refuse, is weighed before the service's words.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from bothways.diagnosis import own_side
+from bothways.diagnosis import own_hello, own_side
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
-from bothways.diagnosis.peer_alerts import CERTIFICATE
+from bothways.diagnosis.service_reply import Says, ServiceReply, read_reply
 from bothways.diagnosis.situation import Situation
 from bothways.faults import shown
 
-LOOKED_AT = 4096
-OURS, PEERS = Party.OURS, Party.PEERS
-
-_STATUS = re.compile(rb"HTTP/[\d.]+ (\d{3})([^\r\n]*)")
-
+OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
+LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
+SKEW_SECONDS = 120
 
 MEANING = (
     "TLS succeeded, and the service behind it says no: its own rules ask for more than the handshake did"
 )
+FAILED = "TLS succeeded in both directions, and the service behind it failed at the request, or what it needs"
 SILENCE = "TLS succeeded, and the service behind it closed without a word; some turn clients away so"
 
 
-class Answer(Exception):
-    """What a service said instead of serving us. Never raised."""
+class ServiceRefusal(Exception):
+    """What a service said instead of serving us. Never raised: it stands where a failure's error does."""
+
+    def __init__(self, reply: ServiceReply) -> None:
+        super().__init__(f"the service answered: {reply.text}")
+        self.reply = reply
 
 
 def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
     """Explain the first bytes of a service, if they say that it turns a client away for its certificate or name.
 
-    data: what came first over the established channel, b"" where it closed at once.  situation: as for `explain`.
-    None: they say no such thing, or nothing had been asked of the server.
+    data: what came first over the established channel, b"" where it closed at once; the first 16 KiB are looked at.
+    situation: as for `explain`. None: they say no such thing, or nothing had been asked of the server.
     """
-    said, rules = _refusal(bytes(data[:LOOKED_AT]))
-    case = Case(Answer(said), situation)
-    if not data and case.request is not None and case.seen.said:
-        said, rules = "nothing, and closed", SILENT
-    if not rules:
+    reply = read_reply(data)
+    if not data and situation.seen.request is not None and situation.seen.said:
+        reply = ServiceReply("nothing, and closed", None)
+    elif reply is None or reply.says is None:
         return None
-    causes = ranked(each for rule in rules for each in rule(case))
+    case = Case(ServiceRefusal(reply), situation)
+    rules = SILENT if reply.says is None else RULES[reply.says]
+    causes = ranked(each for rule in (_clocks, *rules) for each in rule(case))
     causes = causes or (case.likely(Cause.REFUSED_BY_SERVICE, PEERS),)
-    return Explanation(f"the server answered: {said}", MEANING if data else SILENCE, causes)
+    meaning = FAILED if reply.says is Says.NO_BACKEND else MEANING if data else SILENCE
+    return Explanation(f"the server answered: {reply.text}", meaning, causes)
 
 
-SILENT: tuple[Rule, ...] = (
-    own_side.absent,
-    own_side.flawed,
-    own_side.not_let_in,
-    one(Cause.PEER_STOPPED, PEERS),
-)
+def refusal_in(data: bytes) -> ServiceRefusal | None:
+    """Return what the first bytes of a service turn us away by, for who we are, so that a command has failed."""
+    reply = read_reply(data)
+    return ServiceRefusal(reply) if reply is not None and reply.refuses else None
 
 
-def _refusal(data: bytes) -> tuple[str, tuple[Rule, ...]]:
-    status = _STATUS.match(data)
-    if status is not None:
-        return _http(int(status.group(1)), shown(status.group().decode("latin-1").strip()), data.lower())
-    if data[:1] == b"E" and data[1:3] == b"\0\0":
-        return _postgresql(data)
-    return "", ()
+def _reply(case: Case) -> ServiceReply:
+    return case.error.reply if isinstance(case.error, ServiceRefusal) else ServiceReply("", None)
 
 
-# -- HTTP ------------------------------------------------------------------------------------------------
+# -- rules ---------------------------------------------------------------------------------------------------
 
 
-def _http(status: int, line: str, data: bytes) -> tuple[str, tuple[Rule, ...]]:
-    if status == 496 or b"no required ssl certificate was sent" in data:
-        return f"{line}, no required SSL certificate was sent", (own_side.absent, _unsent)
-    if status == 495 or b"the ssl certificate error" in data:
-        return f"{line}, the SSL certificate error", (*CERTIFICATE, own_side.status)
-    if status == 421:
-        return line, (own_side.name,)
-    if status in (401, 403):
-        return line, (own_side.absent, _unasked, own_side.not_let_in, one(Cause.REFUSED_BY_SERVICE, PEERS))
-    return line, ()
+def _clocks(case: Case) -> Iterator[Likely]:
+    """The server tells its time: by it our certificate may not be valid, though it is by ours."""
+    reply, chain, now = _reply(case), case.chain, case.situation.now
+    if reply.date is None or not chain or abs((reply.date - now).total_seconds()) <= SKEW_SECONDS:
+        return
+    if reply.says not in (Says.CERTIFICATE_WRONG, Says.CERTIFICATE_EXPIRED):
+        return
+    outside = any(not each.not_before <= reply.date <= each.not_after for each in chain)
+    inside = all(each.not_before <= now <= each.not_after for each in chain)
+    if outside and inside:
+        evidence = (
+            f'its answer says "Date: {reply.date:%Y-%m-%d %H:%M} UTC", when our certificate is not valid'
+        )
+        yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY, evidence)
 
 
 def _unsent(case: Case) -> Iterator[Likely]:
     if case.request is None and case.ours.own:
         yield from _unasked(case)
-    else:
-        yield case.likely(Cause.NO_CERTIFICATE, OURS, Weight.LIKELY, "the server says so")
+    elif not case.chain:
+        yield case.likely(Cause.NO_CERTIFICATE, OURS, LIKELY, "the server says so", detail="none was sent")
+
+
+def _absent(case: Case) -> Iterator[Likely]:
+    """As in the handshake, but a service may have other reasons: nothing of it is certain."""
+    for each in own_side.absent(case):
+        yield case.likely(each.cause, each.party, LIKELY, each.evidence, **dict(each.facts))
 
 
 def _unasked(case: Case) -> Iterator[Likely]:
     """It wants one here, and did not ask for it in the handshake."""
-    if case.request is None:
+    if case.is_client and case.request is None:
         evidence = "no CertificateRequest came in the handshake"
-        yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, Weight.POSSIBLE, evidence)
+        weight = LIKELY if case.ours.own else POSSIBLE
+        yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, weight, evidence)
 
 
-# -- PostgreSQL ------------------------------------------------------------------------------------------
+def _later(case: Case) -> Iterator[Likely]:
+    yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, LIKELY, "the server says so")
 
 
-def _postgresql(data: bytes) -> tuple[str, tuple[Rule, ...]]:
-    """Read an ErrorResponse: fields of a letter and a text that ends in zero."""
-    fields = {each[:1]: each[1:] for each in data[5:].split(b"\0") if each}
-    message = fields.get(b"M", b"").decode("utf-8", "replace")
-    if "valid client certificate" in message:
-        return shown(message), (own_side.absent, _unsent)
-    if "authentication failed for user" in message:
-        return shown(message), (own_side.absent, own_side.not_let_in)
-    return "", ()
+def _untrusted(case: Case) -> Iterator[Likely]:
+    """A service that names its CAs, and ours is none of them, judges by that whatever its words are."""
+    yield from own_side.unnamed_issuer(case)
+
+
+def _login_named(case: Case) -> Iterator[Likely]:
+    """It names the schemes of the credentials that it wants (RFC 9110 11.6.1)."""
+    schemes = _reply(case).login
+    if schemes:
+        yield case.likely(Cause.WANTS_LOGIN, OURS, LIKELY, f"it names {schemes}")
+
+
+def _login(case: Case) -> Iterator[Likely]:
+    evidence = "its answer speaks of credentials, and of no certificate"
+    yield case.likely(Cause.WANTS_LOGIN, OURS, POSSIBLE if _is_http(case) else LIKELY, evidence)
+
+
+def _proxy_login(case: Case) -> Iterator[Likely]:
+    evidence = f"it names {_reply(case).login}" if _reply(case).login else "that is what the status says"
+    yield case.likely(Cause.PROXY_WANTS_LOGIN, BETWEEN, LIKELY, evidence)
+
+
+def _is_http(case: Case) -> bool:
+    return _reply(case).status is not None
+
+
+def _backend(case: Case) -> Iterator[Likely]:
+    yield case.likely(Cause.BACKEND_DOWN, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
+
+
+def _expired(case: Case) -> Iterator[Likely]:
+    yield case.likely(
+        Cause.EXPIRED, OURS, POSSIBLE, date="a date that the server knows", subject="our certificate"
+    )
+
+
+def _name(case: Case) -> Iterator[Likely]:
+    for each in own_hello.name(case):
+        yield case.likely(
+            each.cause, each.party, LIKELY, "that is what the answer says", name=each.facts["name"]
+        )
+
+
+by_service = one(Cause.REFUSED_BY_SERVICE, PEERS)
+let_in: tuple[Rule, ...] = (_absent, _untrusted, own_side.flawed, _unasked, own_side.not_let_in)
+WRONG: tuple[Rule, ...] = (
+    _absent, _untrusted, own_side.flawed, own_side.partial_chain, own_side.too_deep, own_side.issuer,
+    own_side.status, own_side.clock, own_side.not_let_in, own_side.unsaid,
+)  # fmt: skip
+
+SILENT: tuple[Rule, ...] = (
+    own_side.absent,
+    _untrusted,
+    own_side.flawed,
+    own_side.not_let_in,
+    one(Cause.PEER_STOPPED, PEERS),
+)
+RULES: Mapping[Says, tuple[Rule, ...]] = {
+    Says.CERTIFICATE_WANTED: (_absent, _unsent, _untrusted, own_side.flawed, _unasked, by_service),
+    Says.CERTIFICATE_WRONG: WRONG,
+    Says.CERTIFICATE_UNTRUSTED: (_absent, _untrusted, own_side.issuer, own_side.flawed, own_side.unsaid),
+    Says.CERTIFICATE_EXPIRED: (_absent, own_side.flawed, own_side.clock, _expired),
+    Says.CERTIFICATE_REVOKED: (_absent, own_side.revoked),
+    Says.LATER_IMPOSSIBLE: (_later,),
+    Says.WRONG_NAME: (_name, by_service),
+    Says.FORBIDDEN: (*let_in, by_service),
+    Says.LOGIN: (_login_named, _untrusted, own_side.flawed, _login, *let_in, by_service),
+    Says.PROXY_LOGIN: (_proxy_login,),
+    Says.NO_BACKEND: (_backend, by_service),
+    Says.NO_REQUEST: (one(Cause.NO_REQUEST, OURS, LIKELY), by_service),
+    Says.PLAIN_WANTED: (by_service, _unsent),
+}

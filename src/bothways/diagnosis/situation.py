@@ -119,12 +119,30 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """What hellos that offer more than we ever would found a server to choose; nothing of it is proved.
+
+    versions, suites, groups: codes, the preferred first. Nothing in them: it refused even those hellos.
+    after_proxy_header: whether only a hello behind a header of the PROXY protocol was answered.
+    """
+
+    versions: tuple[int, ...] = ()
+    suites: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    after_proxy_header: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
-    """All that an explanation goes by beside the failure itself. `now` is the time by our clock."""
+    """All that an explanation goes by beside the failure itself. `now` is the time by our clock.
+
+    probed: what probing connections found beside the one that failed, if there were any.
+    """
 
     ours: OwnSide
     seen: Seen = Seen()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    probed: Probed | None = None
 
     @property
     def chain_for_peer(self) -> Chain | None:

@@ -10,13 +10,23 @@ import email.utils
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from bothways.describe.escape import visible
 from bothways.describe.recorder import Recorder
-from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer, facts_of
+from bothways.diagnosis import (
+    Explanation,
+    Files,
+    HandshakeFacts,
+    Probed,
+    ServiceRefusal,
+    explain,
+    explain_answer,
+    facts_of,
+    refusal_in,
+)
 from bothways.diagnosis.situation import UNNAMED
 from bothways.doctor.dial import Caller
 from bothways.doctor.report import Asked, Confirmed, Handshake, Reply, Request
@@ -55,6 +65,7 @@ class Attempt:
     reply: Reply | None = None
     explanation: Explanation | None = None
     answer: Explanation | None = None
+    refusal: ServiceRefusal | None = None
 
     # -- what was seen -----------------------------------------------------------------------------------
 
@@ -103,6 +114,11 @@ class Attempt:
     def chose(self) -> bool:
         """Whether the server got as far as a choice."""
         return any(isinstance(message, ServerHello) for message in self.seen())
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the handshake stood, and the service did not turn us away."""
+        return self.error is None and self.refusal is None
 
     @property
     def asked_late(self) -> bool:
@@ -195,11 +211,18 @@ def parts_of(message: Asking) -> tuple[tuple[bytes, ...], tuple[int, ...], tuple
 # -- making one --------------------------------------------------------------------------------------------
 
 
-def attempt(caller: Caller, config: ClientConfig, path: str | None, files: Files = UNNAMED) -> Attempt:
+def attempt(
+    caller: Caller,
+    config: ClientConfig,
+    path: str | None,
+    files: Files = UNNAMED,
+    probed: Probed | None = None,
+) -> Attempt:
     """Make one handshake and close it.
 
     path: what to ask for over HTTP; None: "/" if the server chose that.  files: what our files are called.
-    Never raises for what a server or the network does; raises `Spent`.
+    probed: what probes found, as evidence for why it fails.  Never raises for what a server or the network does;
+    raises `Spent`.
     """
     made = Attempt(config)
     place, name = caller.place, str(caller.place.name)
@@ -215,7 +238,7 @@ def attempt(caller: Caller, config: ClientConfig, path: str | None, files: Files
         made.error = error
         if isinstance(error, PeerAlert):
             made.confirmed = "refused"
-        made.explanation = explain(error, observed.situation())
+        made.explanation = explain(error, replace(observed.situation(), probed=probed))
     return made
 
 
@@ -245,7 +268,7 @@ def _talk(
         if path is not None:
             head = ask_http(channel, path, caller, deadline)
             made.reply = reply_in(head, datetime.now(UTC))
-            made.answer = explain_answer(head, observed.situation())
+            made.answer, made.refusal = explain_answer(head, observed.situation()), refusal_in(head)
         wait = min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
         made.confirmed = _confirmed(channel, wait, linger=made.reply is None)
     except (Truncated, OSError):

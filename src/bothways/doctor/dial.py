@@ -13,6 +13,7 @@ from bothways.doctor.replies import LIMIT, Answer, Ear
 from bothways.trust.names import ServerName
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # by which PostgreSQL is asked for TLS
+PROXY_HEADER = b"PROXY UNKNOWN\r\n"  # version 1; a receiver takes the connection's own addresses
 CLOSE_NOTIFY = bytes.fromhex("15030100020100")
 PIECE = 16 * 1024
 CUT = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
@@ -49,6 +50,7 @@ class Caller:
         self.address: tuple[str, int] | None = None
         self.seconds = 0.0
         self.through_postgresql = False
+        self.through_proxy_header = False
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[tuple[socket.socket, float]]:
@@ -70,6 +72,8 @@ class Caller:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.through_postgresql and _answer_of_postgresql(sock) != b"S":
                 raise ConnectionAbortedError("PostgreSQL does not turn to TLS any more")
+            if self.through_proxy_header:
+                sock.sendall(PROXY_HEADER)
             yield sock, deadline
 
     def ask_postgresql(self) -> bytes:

@@ -13,6 +13,7 @@ from bothways.diagnosis.situation import UNNAMED
 from bothways.doctor.attempts import Attempt, attempt, parts_of
 from bothways.doctor.chain import cards, certificate_rows, days_rows, shown
 from bothways.doctor.dial import Caller, Place, Spent
+from bothways.doctor.evidence import of_survey
 from bothways.doctor.findings import (
     handshake_rows,
     outcome_rows,
@@ -63,7 +64,7 @@ class Examination:
             examined=str(self.caller.place),
             at=self._now.isoformat(timespec="seconds"),
             profile=self.config.anchors.profile,
-            outcome="succeeded" if self.final is not None and self.final.error is None else "failed",
+            outcome="succeeded" if self.final is not None and self.final.succeeded else "failed",
             connections=self.caller.made,
             connection_limit=self.caller.limit,
             server=self.survey.server() if reached else None,
@@ -103,7 +104,12 @@ class Examination:
             rows = identity_rows(own[0], config.anchors, tuple(self._wanted()), now)
             yield "identity", "Our certificate", tuple(rows)
         if self.final is not None:
-            rows = outcome_rows(self.final.facts(), self.final.explanation, self.final.answer)
+            rows = outcome_rows(
+                self.final.facts(),
+                self.final.explanation,
+                self.final.answer,
+                refused=self.final.refusal is not None,
+            )
             yield "outcome", "The handshake with all that was given", tuple(rows)
 
     def _wanted(self) -> Iterator[Wanted]:
@@ -149,10 +155,11 @@ def examine(
     if survey.speaks != "TLS":
         return Examination(caller, config, survey)
     looks: list[Attempt] = []
+    probed = of_survey(survey)
     try:
         for looking in _lookers(survey, config):
-            looks.append(attempt(caller, looking, path, files))
-        final = attempt(caller, _as_asked(config, looks), path, files)
+            looks.append(attempt(caller, looking, path, files, probed))
+        final = attempt(caller, _as_asked(config, looks), path, files, probed)
     except Spent:
         return Examination(caller, config, survey, tuple(looks))
     return Examination(caller, config, survey, tuple(looks), final)

@@ -245,16 +245,21 @@ def cause_rows(explanation: Explanation, prefix: str, first: Level = "problem") 
 
 
 def outcome_rows(
-    made: Handshake, explanation: Explanation | None, answer: Explanation | None = None
+    made: Handshake,
+    explanation: Explanation | None,
+    answer: Explanation | None = None,
+    *,
+    refused: bool = False,
 ) -> Iterator[Row]:
     """Say what the handshake with all that was given came to.
 
-    explanation: of its failure.  answer: of what a service said that turned us away over the open channel.
+    explanation: of its failure.  answer: of what a service said over the open channel.  refused: whether by that
+    it turned us away.
     """
     if made.outcome == "succeeded":
         parts = ", ".join(filter(None, (made.version, made.suite, made.group)))
-        yield Row("outcome", "good", "succeeded", parts)
-        yield _ours(made)
+        yield Row("outcome", "good", "TLS succeeded" if refused else "succeeded", parts)
+        yield _ours(made, refused)
     elif made.failure is not None:
         step = made.failure.get("step")
         subject = f"failed at step {step}" if step else "failed"
@@ -262,20 +267,23 @@ def outcome_rows(
         if explanation is not None:
             yield from cause_rows(explanation, "outcome")
     if made.reply is not None:
-        level: Level = "warning" if made.reply.status >= 400 else "good"
+        level: Level = "problem" if refused else "warning" if made.reply.status >= 400 else "good"
         yield Row("outcome.reply", level, "over HTTP", f'it answers "{made.reply.line}"')
         if answer is not None:
-            yield from cause_rows(answer, "outcome.reply", "warning")
+            yield from cause_rows(answer, "outcome.reply", "problem" if refused else "warning")
     for place, warning in enumerate(made.warnings):
         yield Row(f"outcome.warning.{place + 1}", "warning", "mind", warning)
 
 
-def _ours(made: Handshake) -> Row:
+def _ours(made: Handshake, refused: bool) -> Row:
     if not made.sent_certificate:
         text = "the server asked, and we sent none" if made.request else "not asked for"
         return Row("outcome.certificate", "note", "our certificate", text)
+    if refused:
+        text = "sent, and its key proved; the service turned us away all the same"
+        return Row("outcome.certificate", "unknown", "our certificate", text)
     words: dict[str, tuple[Level, str]] = {
-        "accepted": ("good", "sent, its key proved, and accepted"),
+        "accepted": ("good", "sent, its key proved, and the connection was not refused"),
         "refused": ("problem", "sent, and refused"),
         "unknown": (
             "unknown",

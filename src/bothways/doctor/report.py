@@ -163,6 +163,8 @@ def summary(report: Report) -> str:
         return found if problems else "Nothing speaks against these files"
     if report.outcome == "succeeded":
         return f"A handshake with {report.examined} succeeds"
+    if report.handshakes and report.handshakes[-1].outcome == "succeeded":
+        return f"A handshake with {report.examined} succeeds, and the service turns us away"
     return f"No handshake with {report.examined} succeeds"
 
 

@@ -26,7 +26,7 @@ TLS13, TLS12 = ProtocolVersion.TLSv1_3, ProtocolVersion.TLSv1_2
 
 # What is asked, and the most connections that it takes.
 PLAN = {
-    "what speaks there": 3,
+    "what speaks there": 4,
     "versions": len(VERSIONS),
     "suites of TLS 1.3": 6,
     "suites of TLS 1.2": 8,
@@ -68,7 +68,7 @@ class Survey:
 
     def _go_on(self, answer: Answer) -> None:
         if answer.kind in ("closed", "silence"):
-            answer = self.first = self._greet_postgresql() or answer
+            answer = self.first = self._greet_postgresql() or self._greet_behind_a_header(answer) or answer
         if answer.kind in ("choice", "alert", "closed"):
             self._versions(answer)
             self._suites()
@@ -130,6 +130,19 @@ class Survey:
             case b"N":
                 return Answer("foreign", speaks="PostgreSQL, and has TLS turned off")
         return None
+
+    def _greet_behind_a_header(self, before: Answer) -> Answer | None:
+        """Ask once more behind a header of the PROXY protocol, without which some ports hang up."""
+        if before.kind != "closed":
+            return None
+        self.caller.through_proxy_header = True
+        try:
+            answer = self._greet()
+        finally:
+            self.caller.through_proxy_header = False
+        if answer.kind not in ("choice", "alert"):
+            return None
+        return Answer("foreign", speaks="TLS behind the header of the PROXY protocol alone")
 
     def _versions(self, greeted: Answer) -> None:
         """What the first question told needs no other: a server that chose TLS 1.2 speaks no TLS 1.3."""

@@ -209,6 +209,8 @@ def headline(ladder: Ladder) -> str:
     """Say in one line what became of a handshake."""
     if ladder.failures:
         first = ladder.failures[0]
+        if first.kind == "ServiceRefusal":
+            return "A handshake that succeeded, and a service that refused"
         where = f" at step {first.step}" if first.step else ""
         return f"A handshake that failed{where}"
     if ladder.outcome == "unfinished":

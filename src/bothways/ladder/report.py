@@ -107,7 +107,10 @@ def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> 
 def _verdict_on_us(version: str | None) -> Check:
     """Say what a client knows of step 3.3: in TLS 1.2 the server's Finished comes after its verdict."""
     if version == "1.2":
-        return _row(StepId.CLIENT_VERDICT, "accepted", "the server's Finished came after it had judged us")
+        text = (
+            "the server's Finished came after our certificate; a service may still judge it by its own rules"
+        )
+        return _row(StepId.CLIENT_VERDICT, "not refused", text)
     return _row(StepId.CLIENT_VERDICT, "not known yet", "in TLS 1.3 the server's first words will tell")
 
 

@@ -1,0 +1,177 @@
+"""What of our hello the peer may have refused: versions, suites, groups, schemes, protocols, the name, its size.
+
+A rule looks at one question and yields the causes that it finds, with what speaks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from bothways.describe.messages import listed, version
+from bothways.diagnosis import certificates as certs
+from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.situation import Probed
+from bothways.iana import CipherSuite, NamedGroup, SignatureScheme, names
+from bothways.roles import Version
+from bothways.tls.crypto.signing import SCHEMES
+from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES, VERSIONS
+
+CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
+OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
+
+
+def probed(case: Case) -> Iterator[Likely]:
+    """What probes found the server to choose, held against what we offer: it rules out all guesses."""
+    found = case.situation.probed
+    if found is None or not case.is_client or not found.versions:
+        return
+    yield from (
+        _version_found(case, found) or _suite_found(case, found) or _group_found(case, found) or _fits(case)
+    )
+
+
+def _version_found(case: Case, found: Probed) -> list[Likely]:
+    if set(found.versions) & set(case.ours.versions):
+        return []
+    spoken = listed([version(code) for code in found.versions])
+    party = OURS if set(found.versions) & set(VERSIONS.values()) else PEERS
+    detail = f"it has {spoken} alone, and we offer {listed([version(code) for code in case.ours.versions])}"
+    return [case.likely(Cause.NO_SHARED_VERSION, party, LIKELY, PROBE, detail=detail)]
+
+
+def _suite_found(case: Case, found: Probed) -> list[Likely]:
+    if not found.suites or set(found.suites) & set(case.ours.suites):
+        return []
+    spelled = listed(names(CipherSuite, found.suites))
+    if KEY_TRANSPORT.issuperset(found.suites):
+        return [case.likely(Cause.ONLY_KEY_TRANSPORT, OURS, LIKELY, f"{PROBE}: it chose {spelled}")]
+    known = {int(CipherSuite[each]) for each in SUITES}
+    party = OURS if known & set(found.suites) else PEERS
+    detail = f"it has {spelled}, and none of ours"
+    return [case.likely(Cause.NO_SHARED_SUITE, party, LIKELY, PROBE, detail=detail)]
+
+
+def _group_found(case: Case, found: Probed) -> list[Likely]:
+    if not found.groups or set(found.groups) & set(case.ours.groups):
+        return []
+    theirs, ours = (listed(names(NamedGroup, each)) for each in (found.groups, case.ours.groups))
+    detail = f"it has {theirs}, and we offer {ours}"
+    return [case.likely(Cause.NO_SHARED_GROUP, OURS, LIKELY, PROBE, detail=detail)]
+
+
+def _fits(case: Case) -> list[Likely]:
+    """All that it chose we offer as well: what differs is the size of the hello, which carries a large share."""
+    large = [replace(each, weight=LIKELY) for each in large_hello(case)]
+    return [replace(each, evidence=f"{each.evidence}; smaller hellos are answered") for each in large]
+
+
+PROBE = "a hello that offers everything was answered"
+# TLS_RSA_WITH_...: with RC4, 3DES, AES-CBC, Camellia, SEED, AES-GCM, CCM (RFC 5246 A.5, 5288, 6655, 4162, 5932).
+KEY_TRANSPORT = frozenset(
+    (0x01, 0x02, 0x04, 0x05, 0x07, 0x09, 0x0A, 0x2F, 0x35, 0x3B, 0x3C, 0x3D, 0x41, 0x84, 0x96, 0x9C, 0x9D, 0xBA,
+     0xC0, 0xC09C, 0xC09D, 0xC0A0, 0xC0A1)
+)  # fmt: skip
+
+
+def versions(case: Case) -> Iterator[Likely]:
+    """Whether we offer fewer versions than we could."""
+    if case.situation.probed is not None:
+        return
+    offered = listed([version(code) for code in case.ours.versions])
+    if case.ours.versions and len(case.ours.versions) < len(VERSIONS):
+        detail = f"we offer {offered} alone"
+        yield case.likely(
+            Cause.NO_SHARED_VERSION, OURS, LIKELY, "our configuration leaves out the other", detail=detail
+        )
+    else:
+        detail = f"we offer {offered or 'TLS 1.3 and 1.2'}, it has older ones alone"
+        yield case.likely(Cause.NO_SHARED_VERSION, PEERS, POSSIBLE, detail=detail)
+
+
+def suites(case: Case) -> Iterator[Likely]:
+    """Whether we offer fewer suites than we could, or the server has dated ones alone."""
+    if case.situation.probed is not None:
+        return
+    offered = names(CipherSuite, case.ours.suites)
+    if case.ours.suites and _leaves_out(case, offered):
+        detail, evidence = f"we offer {listed(offered)}", "our configuration leaves others out"
+        yield case.likely(Cause.NO_SHARED_SUITE, OURS, LIKELY, evidence, detail=detail)
+    detail = "it has dated ones alone: with CBC, finite-field DHE or RSA key transport"
+    yield case.likely(Cause.NO_SHARED_SUITE, PEERS, POSSIBLE, detail=detail)
+    if not any(each.startswith("TLS_RSA_") for each in offered):
+        yield case.likely(Cause.ONLY_KEY_TRANSPORT, OURS, POSSIBLE)
+
+
+def _leaves_out(case: Case, offered: list[str]) -> bool:
+    """Whether suites are left out of a version that we speak."""
+    versions = {
+        Version.TLS12 if "_WITH_" in each else Version.TLS13 for each in SUITES if each not in offered
+    }
+    return any(each in case.ours.versions for each in versions)
+
+
+def groups(case: Case) -> Iterator[Likely]:
+    """Whether we offer fewer groups than we could."""
+    if case.situation.probed is not None:
+        return
+    offered = names(NamedGroup, case.ours.groups)
+    missing = [each for each in PREFERRED_GROUPS if each not in offered]
+    if case.ours.groups and missing:
+        detail = f"we offer {listed(offered)}"
+        evidence = f"our configuration leaves out {listed(missing)}"
+        yield case.likely(Cause.NO_SHARED_GROUP, OURS, LIKELY, evidence, detail=detail)
+    else:
+        yield case.likely(Cause.NO_SHARED_GROUP, PEERS, POSSIBLE, detail="it has rare ones alone")
+
+
+def schemes(case: Case) -> Iterator[Likely]:
+    """Whether we offer too few schemes for the server's key."""
+    if case.situation.probed is not None:
+        return
+    if case.ours.schemes and set(case.ours.schemes) < set(SCHEMES):
+        detail = f"we accept {listed(names(SignatureScheme, case.ours.schemes))}"
+        evidence = "our configuration leaves others out"
+        yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, evidence, detail=detail, other="our side")
+    else:
+        yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, POSSIBLE, detail="it is of a rare kind")
+
+
+def protocols(case: Case) -> Iterator[Likely]:
+    """ALPN."""
+    ours = [each.decode("utf-8", "replace") for each in case.ours.protocols]
+    detail = f"we offer {listed(ours)}"
+    yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, CERTAIN if ours else LIKELY, detail=detail)
+
+
+def name(case: Case) -> Iterator[Likely]:
+    """The name that we asked for, or that we asked for none."""
+    asked, found = case.ours.server_name, case.situation.probed
+    if not case.is_client or (found is not None and found.versions):  # it answered hellos with that name
+        return
+    if certs.is_address(asked):
+        yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY, name=asked)
+    else:
+        yield case.likely(Cause.NAME_NOT_SERVED, OURS, POSSIBLE, name=asked or "that we asked for")
+
+
+def name_certainly(case: Case) -> Iterator[Likely]:
+    """The server says that it does not know the name."""
+    for each in name(case):
+        yield case.likely(
+            each.cause, each.party, CERTAIN, "that is what the alert says", name=each.facts["name"]
+        )
+
+
+def large_hello(case: Case) -> Iterator[Likely]:
+    """A hello with a post-quantum share takes two packets, which some devices do not bear."""
+    shares = [NamedGroup(code).name for code in case.ours.shares if "MLKEM" in NamedGroup(code).name]
+    if shares:
+        yield case.likely(
+            Cause.LARGE_HELLO,
+            BETWEEN,
+            POSSIBLE,
+            f"ours carries a share for {listed(shares)}, more than 1 KiB",
+        )

@@ -1,0 +1,137 @@
+"""More rows of the catalogue: several faults at once, clocks and anchors, services that refuse, chains.
+
+A row says which cause is first; `also` names what has to be told beside it.
+"""
+
+from __future__ import annotations
+
+from bothways.diagnosis import Cause
+from catalogue import people
+from catalogue.configurations import BROKER, HAPROXY, MQTT_CONNECT, NGINX
+from catalogue.row import BETWEEN, CLIENT, OURS, PEERS, SERVER, Row, asking, me, s_server, showing, with_
+
+SEVERAL = (
+    Row("client-unknown-and-expired", "our certificate has expired, and its CA is none that the server names", CLIENT,
+        asking(), Cause.CA_NOT_ACCEPTED, OURS, me("client-unknown-expired"), also=(Cause.EXPIRED,)),
+    Row("caller-unknown-and-expired", "the client's certificate has expired, and comes from a CA that is none of ours",
+        SERVER, showing("client-unknown-expired"), Cause.CA_NOT_ACCEPTED, PEERS, also=(Cause.EXPIRED,)),
+    Row("server-expired-and-of-another-name", "the server's certificate has expired, and is for another host", CLIENT,
+        s_server("server-elsewhere-expired"), Cause.EXPIRED, PEERS, also=(Cause.WRONG_NAME,)),
+    Row("caller-expired-and-for-servers", "the client's certificate has expired, and is for servers alone", SERVER,
+        showing("client-expired-for-servers"), Cause.EXPIRED, PEERS, also=(Cause.WRONG_USE,)),
+)  # fmt: skip
+
+CLOCKS = (
+    Row("anchor-expired", "the only root that we trust has expired, and the server's chain has not", CLIENT,
+        s_server("server-of-an-expired-root"), Cause.ANCHOR_EXPIRED, OURS,
+        lambda: {"anchors": people.TrustStore([people.expired_root().der])}),
+    Row("callers-anchor-expired", "the only root that we trust clients by has expired", SERVER,
+        showing("client-of-an-expired-root"), Cause.ANCHOR_EXPIRED, OURS,
+        lambda: {"client_anchors": people.TrustStore([people.expired_root().der])}),
+    Row("servers-anchor-expired", "the root by which the server trusts us has expired", CLIENT,
+        s_server("server", "-Verify 2 -verify_return_error -CAfile expired-root.pem"), Cause.ANCHOR_EXPIRED, PEERS,
+        lambda: me("client-of-an-expired-root")()
+        | {"anchors": people.TrustStore([people.root().der, people.expired_root().der])}),
+)  # fmt: skip
+
+SERVICES = (
+    Row("no-client-certificate-nginx-optional", "the service asks for certificates optionally, and we have none: 403",
+        CLIENT, "nginx -p . -c optional.conf", Cause.NO_CERTIFICATE, OURS, setup=NGINX["optional"]),
+    Row("client-of-unknown-ca-nginx-optional",
+        "the service asks for certificates optionally, and ours is of a CA that it does not name: HTTP 403", CLIENT,
+        "nginx -p . -c optional.conf", Cause.CA_NOT_ACCEPTED, OURS, me("client-unknown"), NGINX["optional"]),
+    Row("client-expired-nginx", "our certificate has expired: the handshake passes, and the answer is HTTP 400", CLIENT,
+        "nginx -p . -c required.conf", Cause.EXPIRED, OURS, me("client-expired"), NGINX["required"]),
+    Row("client-for-servers-nginx", "our certificate is for servers alone: HTTP 400", CLIENT,
+        "nginx -p . -c required.conf", Cause.WRONG_USE, OURS, me("client-for-servers"), NGINX["required"]),
+    Row("client-too-deep-for-nginx", "nginx's ssl_verify_depth is 1, and our chain has two intermediates: HTTP 400",
+        CLIENT, "nginx -p . -c depth.conf", Cause.DEPTH_LIMIT, PEERS, me("client-three"), NGINX["depth"]),
+    Row("password-wanted", "the service wants a password (HTTP 401, Basic), and asks for no certificate", CLIENT,
+        "nginx -p . -c basic.conf", Cause.WANTS_LOGIN, OURS, setup=NGINX["basic"]),
+    Row("token-wanted", "the service wants a token (HTTP 401, Bearer), and our certificate is good", CLIENT,
+        "nginx -p . -c bearer.conf", Cause.WANTS_LOGIN, OURS, me("client"), NGINX["bearer"]),
+    Row("bad-gateway", "the service behind nginx is down: HTTP 502", CLIENT,
+        "nginx -p . -c gateway.conf", Cause.BACKEND_DOWN, PEERS, setup=NGINX["gateway"]),
+    Row("unavailable", "HAProxy has no server to pass us on to: HTTP 503", CLIENT,
+        "haproxy -f gateway.cfg", Cause.BACKEND_DOWN, PEERS, setup=HAPROXY["gateway"]),
+    Row("proxy-password", "a proxy wants a password of its own: HTTP 407", CLIENT,
+        "nginx -p . -c proxy.conf", Cause.PROXY_WANTS_LOGIN, BETWEEN, setup=NGINX["proxy"]),
+    Row("misdirected", "the server does not serve this name on this connection: HTTP 421", CLIENT,
+        "nginx -p . -c misdirected.conf", Cause.NAME_NOT_SERVED, OURS, setup=NGINX["misdirected"]),
+)  # fmt: skip
+
+REDIS = (
+    "redis-server --port 0 --tls-port PORT --bind 127.0.0.1 --save '' --tls-cert-file server.pem "
+    "--tls-key-file server.key --tls-ca-cert-file root.pem"
+)
+BROKERS = (
+    Row("no-certificate-redis", "Redis requires a certificate, and we have none", CLIENT,
+        REDIS, Cause.NO_CERTIFICATE, OURS, request=b"PING\r\n"),
+    Row("client-of-unknown-ca-redis", "our certificate is of a CA that Redis does not accept", CLIENT,
+        REDIS, Cause.CA_NOT_ACCEPTED, OURS, me("client-unknown"), request=b"PING\r\n"),
+    Row("password-wanted-by-redis", "our certificate is good, and Redis wants a password as well", CLIENT,
+        f"{REDIS} --requirepass secret", Cause.WANTS_LOGIN, OURS, me("client"), request=b"PING\r\n"),
+    Row("no-certificate-mosquitto", "the broker requires a certificate, and we have none", CLIENT,
+        "mosquitto -c broker.conf", Cause.NO_CERTIFICATE, OURS, setup=BROKER["open"], request=MQTT_CONNECT),
+    Row("client-expired-mosquitto", "our certificate has expired", CLIENT,
+        "mosquitto -c broker.conf", Cause.EXPIRED, OURS, me("client-expired"), BROKER["open"], request=MQTT_CONNECT),
+    Row("client-not-let-in-by-mosquitto", "our certificate is good, and the broker wants a password as well", CLIENT,
+        "mosquitto -c broker.conf", Cause.NOT_LET_IN, OURS, me("client"), BROKER["password"], request=MQTT_CONNECT),
+)  # fmt: skip
+
+CHAINS = (
+    Row("server-with-another-intermediate", "the server sends another intermediate of its CA than its issuer", CLIENT,
+        s_server("server-other-intermediate"), Cause.WRONG_INTERMEDIATE, PEERS),
+    Row("server-with-its-issuers-old-certificate", "the server sends the certificate of its issuer's old key", CLIENT,
+        s_server("server-old-intermediate"), Cause.WRONG_INTERMEDIATE, PEERS),
+    Row("server-behind-an-inspecting-proxy", "a firewall that inspects TLS made the server's certificate", CLIENT,
+        s_server("server-inspected"), Cause.DEVICE_BETWEEN, BETWEEN),
+    Row("client-key-below-the-servers-level", "the server wants keys of 128 bits, and ours is RSA with 2048", CLIENT,
+        asking("-cipher DEFAULT@SECLEVEL=3"), Cause.WEAK_KEY, OURS, me("client-rsa")),
+    Row("server-trusts-an-intermediate", "the server trusts our intermediate and not its root", CLIENT,
+        s_server("server", "-Verify 2 -verify_return_error -CAfile issuing.pem"), Cause.PARTIAL_CHAIN, PEERS,
+        me("client")),
+)  # fmt: skip
+
+SUITES = (
+    Row("server-of-dhe", "the server has suites with finite-field DHE alone", CLIENT,
+        s_server("server-rsa", "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256"), Cause.NO_SHARED_SUITE, PEERS, probe=True),
+    Row("server-of-cbc", "the server has suites with CBC alone", CLIENT,
+        s_server("server-rsa", "-tls1_2 -cipher ECDHE-RSA-AES128-SHA"), Cause.NO_SHARED_SUITE, PEERS, probe=True),
+    Row("server-of-tls-1-1", "the server has TLS 1.1 alone", CLIENT,
+        s_server("server", "-tls1_1 -cipher DEFAULT@SECLEVEL=0"), Cause.NO_SHARED_VERSION, PEERS, probe=True),
+    Row("server-of-one-suite-13", "we speak TLS 1.3 with one suite, and the server has another", CLIENT,
+        s_server("server", "-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256"), Cause.NO_SHARED_SUITE, OURS,
+        with_(versions=("1.3",), suites=("TLS_AES_256_GCM_SHA384",)), probe=True),
+    Row("server-of-another-group-probed", "the server has P-521 alone, and we x25519; a probe tells", CLIENT,
+        s_server("server", "-groups P-521"), Cause.NO_SHARED_GROUP, OURS, with_(groups=("x25519",)), probe=True),
+)  # fmt: skip
+
+BEFORE_TLS = (
+    Row("port-behind-a-balancer", "the port expects the header of the PROXY protocol; a probe tells", CLIENT,
+        "haproxy -f header.cfg", Cause.WANTS_PROXY_HEADER, PEERS, setup=HAPROXY["header"], probe=True),
+    Row("caller-with-ldap-starttls", "an LDAP client asks for TLS in its own words", SERVER,
+        "ldapsearch -x -ZZ -H ldap://localhost:PORT -b dc=acme", Cause.STARTTLS_CLIENT, PEERS),
+    Row("caller-with-postgresql", "a PostgreSQL client asks for TLS in its own words", SERVER,
+        "psql 'host=localhost port=PORT sslmode=require user=ada'", Cause.STARTTLS_CLIENT, PEERS),
+    Row("caller-that-waits-for-a-greeting", "a mail client waits for the server's greeting", SERVER,
+        "openssl s_client -connect localhost:PORT -starttls smtp", Cause.PROBE, PEERS,
+        with_(handshake_timeout=0.5), also=(Cause.STARTTLS_CLIENT,)),
+)  # fmt: skip
+
+PYTHON = (
+    "python3 -c \"import ssl, socket; c = ssl.create_default_context(cafile='root.pem'); "
+    "c.wrap_socket(socket.create_connection(('localhost', PORT)), server_hostname='localhost')\""
+)
+JUDGED_LATER = (
+    Row("our-certificate-without-names-python",
+        "Python's client finishes the handshake, finds no name in our certificate, and leaves", SERVER,
+        PYTHON, Cause.NO_ALTERNATIVE_NAME, OURS, me("server-common-name", client_auth="none")),
+    Row("our-certificate-expired-python", "our certificate has expired, by Python's client", SERVER,
+        PYTHON, Cause.EXPIRED, OURS, me("server-expired", client_auth="none")),
+    Row("our-certificate-misused-and-for-another-name", "our certificate is for clients alone, and for another host",
+        SERVER, PYTHON, Cause.WRONG_USE, OURS, me("server-misused-elsewhere", client_auth="none"),
+        also=(Cause.WRONG_NAME,)),
+)  # fmt: skip
+
+MORE = (*SEVERAL, *CLOCKS, *SERVICES, *BROKERS, *CHAINS, *SUITES, *BEFORE_TLS, *JUDGED_LATER)

@@ -1,0 +1,30 @@
+"""A client that was refused at its hello is told what its hello leaves out, and by what the server cannot be known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import identities
+from diagnosis.talks import client, first, talk
+
+HELLOS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
+    ("NO_SHARED_VERSION", "ours", {"versions": ("1.3",)}, {"versions": ("1.2",)}),
+    ("NO_SHARED_SUITE", "ours", {"suites": ("TLS_AES_256_GCM_SHA384",)}, {"suites": ("TLS_AES_128_GCM_SHA256",)}),
+    ("NO_SHARED_GROUP", "ours", {"groups": ("secp521r1",)}, {"groups": ("x25519",)}),
+    ("NO_SHARED_PROTOCOL", "ours", {"alpn": ("h2",)}, {"alpn": ("echo",)}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cause", "whose", "mine", "theirs"), HELLOS, ids=[row[0] for row in HELLOS])
+def test_a_client_is_told_what_its_hello_leaves_out(
+    cause: str, whose: str, mine: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    found = talk(client(**mine), identities.server_config(**theirs)).clients
+    assert first(found) == (cause, whose)
+
+
+def test_a_client_is_told_of_a_name_that_the_server_does_not_serve() -> None:
+    server = identities.server_config(unknown_server_name="refuse")
+    assert first(talk(client(), server, "elsewhere.example").clients) == ("NAME_NOT_SERVED", "ours")

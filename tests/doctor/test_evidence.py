@@ -1,0 +1,94 @@
+"""What probes find is held against what we offer: it names the cause, and rules out what it disproves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import identities
+from bothways.diagnosis import Explanation, HandshakeFacts, Probed, explain
+from bothways.doctor.dial import Caller, Place
+from bothways.doctor.evidence import of_survey, probe
+from bothways.doctor.survey import Survey
+from bothways.errors import PeerAlert
+from bothways.iana import Alert, CipherSuite, NamedGroup
+from bothways.roles import StepId
+from bothways.trust.names import server_name
+from diagnosis.talks import client, first
+from doctor_talk import listening, ours, saying
+
+HYBRID = ("X25519MLKEM768", "x25519")
+V13, V12, V11 = 0x0304, 0x0303, 0x0302
+CBC = CipherSuite.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA
+TRANSPORT = CipherSuite.TLS_RSA_WITH_AES_128_CBC_SHA
+
+
+def explained(found: Probed, error: Exception | None = None, **mine: Any) -> Explanation:
+    config = client(**mine)
+    observed = HandshakeFacts(config, "localhost", address="localhost:8443")
+    config.connection("localhost", observer=observed)
+    refused = PeerAlert(Alert.HANDSHAKE_FAILURE, step=StepId("1.2"), peer="server", state="WAIT_SH")
+    return explain(error or refused, replace(observed.situation(), probed=found))
+
+
+@pytest.mark.parametrize(
+    ("found", "mine", "cause", "whose"),
+    [
+        (Probed((V11,), (CBC,)), {}, "NO_SHARED_VERSION", "the peer's"),
+        (Probed((V12,), (0xC02F,)), {"versions": ("1.3",)}, "NO_SHARED_VERSION", "ours"),
+        (Probed((V12,), (CBC,)), {}, "NO_SHARED_SUITE", "the peer's"),
+        (Probed((V12,), (TRANSPORT,)), {}, "ONLY_KEY_TRANSPORT", "ours"),
+        (Probed((V13,), (0x1303,)), {"suites": ("TLS_AES_256_GCM_SHA384",)}, "NO_SHARED_SUITE", "ours"),
+        (Probed((V13,), (0x1301,), (NamedGroup.secp521r1,)), {"groups": ("x25519",)}, "NO_SHARED_GROUP", "ours"),
+        (Probed((V13,), (0x1301,), (NamedGroup.x25519,)), {"groups": HYBRID}, "LARGE_HELLO", "between us"),
+    ],
+)  # fmt: skip
+def test_a_failure_at_the_hello_is_explained_by_what_probes_found(
+    found: Probed, mine: dict[str, Any], cause: str, whose: str
+) -> None:
+    told = explained(found, **mine)
+    assert first(told) == (cause, whose)
+    guesses = {"NO_SHARED_SUITE", "ONLY_KEY_TRANSPORT", "NO_SHARED_GROUP", "NO_SHARED_SCHEME"} - {cause}
+    assert not guesses & {each.cause.name for each in told.causes}
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError()])
+def test_what_answers_small_hellos_speaks_tls_whatever_it_does_with_ours(error: OSError) -> None:
+    """A device that drops or resets hellos of more than one packet."""
+    config = client(groups=HYBRID)
+    observed = HandshakeFacts(config, "localhost", address="localhost:8443")
+    config.connection("localhost", observer=observed)
+    found = Probed((V13,), (0x1301,), (NamedGroup.x25519,))
+    told = explain(error, replace(observed.situation(), probed=found))
+    assert told.first.cause.name == "LARGE_HELLO"
+    assert not {"SPEAKS_PLAIN", "PEER_SILENT"} & {each.cause.name for each in told.causes}
+
+
+def test_a_server_that_refuses_even_that_has_other_reasons() -> None:
+    names = [each.cause.name for each in explained(Probed()).causes]
+    assert "NO_SHARED_SUITE" not in names and names[0] == "NAME_NOT_SERVED"
+
+
+def test_one_wide_hello_asks_what_a_server_chooses() -> None:
+    with listening(ours(identities.server_config(versions=("1.2",)))) as server:
+        found = probe(Place("127.0.0.1", server.port, server_name("localhost")), 5)
+    assert found is not None and found.versions == (V12,)
+    assert found.suites and found.groups
+    with listening(saying(b"SSH-2.0-x\r\n")) as server:
+        assert probe(Place("127.0.0.1", server.port, server_name("localhost")), 5) is None
+    # Nothing listens where the listener was.
+    assert probe(Place("127.0.0.1", server.port, server_name("localhost")), 1) is None
+
+
+def test_a_survey_is_the_same_evidence_and_more() -> None:
+    with listening(ours(identities.server_config(versions=("1.2",)))) as server:
+        survey = Survey(
+            Caller(Place("127.0.0.1", server.port, server_name("localhost")), timeout=5, limit=40)
+        )
+        survey.run()
+    found = of_survey(survey)
+    assert found.versions == (V12,)
+    assert found.suites == (CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, *found.suites[1:])
+    assert NamedGroup.x25519 in found.groups
