@@ -20,7 +20,12 @@ different things after our hello and after our certificate, so the explanation g
 side brought: who issued our certificate and whom the server names, when it ends, what it is for, which suites
 and groups we leave out, what our clock says. A peer's words are shown escaped, and never become part of a command.
 
-In a program it takes a observed beside the connection, and one call:
+Several faults are told together, in the order of mending. A service that refuses after the handshake fails `connect`
+and `doctor` too (HTTP 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate). Where our hello is
+not answered, `connect --probe` asks what the server speaks by at most two hellos more, and `--groups` and `--suites` say
+what to offer.
+
+In a program it takes an observer beside the connection, and one call:
 
 ```python
 from bothways import ClientConfig, ServerConfig, TrustStore
@@ -50,7 +55,7 @@ print(why)
 `command`. `explain` is pure: it asks no clock and no network. `explain_answer(data, situation)` does the same for a
 service that turns a client away inside a channel that stands, as nginx and PostgreSQL do; `explain_verdict` for a chain
 that was judged without a connection. `HandshakeFacts` keep no key, no secret and no data. With `--json`, `connect`
-and `verify` carry the same values under `explanation`.
+and `verify` carry the same values under `explanation`; `connect` writes one object at its end, also for wrong use.
 
 ## The catalogue
 
