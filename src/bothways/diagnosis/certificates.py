@@ -154,7 +154,7 @@ def is_named(chain: Sequence[ParsedCertificate], authorities: Iterable[bytes]) -
 
 def is_among(name: str, authorities: Iterable[bytes]) -> bool:
     """Whether a name, as people read it, is one of the authorities."""
-    return any(shown(spelled(each)) == shown(name) for each in authorities)
+    return any(shown(dn_text(each)) == shown(name) for each in authorities)
 
 
 def highest_named(chain: Sequence[ParsedCertificate], authorities: Iterable[bytes]) -> str | None:
