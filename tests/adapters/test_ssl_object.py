@@ -351,6 +351,18 @@ def test_nothing_is_ended_in_order_before_it_has_begun() -> None:
         assert raised.value.reason == "SHUTDOWN_WHILE_IN_INIT"
 
 
+def test_a_peer_that_goes_on_and_on_ends_what_waits_for_its_end() -> None:
+    """A little data that was on its way is no reason to fail."""
+    pair = Pair(client_context(), server_context()).shake_hands()
+    for said in range(65):
+        pair.server.tls.write(bytes(16384))
+        pair.carry()
+        with pytest.raises(ssl.SSLError) as raised:
+            pair.client.tls.unwrap()
+        assert isinstance(raised.value, ssl.SSLWantReadError) == (said < 64)
+    assert raised.value.reason == "APPLICATION_DATA_AFTER_CLOSE_NOTIFY"
+
+
 def test_both_sides_close_in_order() -> None:
     """RFC 9846 6.1: close_notify either way; then there is nothing more to read."""
     pair = Pair(client_context(), server_context()).shake_hands()

@@ -539,6 +539,22 @@ def test_unwrapping_gives_the_bare_socket_and_leaves_what_came_behind() -> None:
     assert server.outcomes == [None]
 
 
+def test_a_peer_that_goes_on_and_on_holds_nobody_who_unwraps() -> None:
+    """Each record would else begin the time anew."""
+
+    def flood(sock: Any) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock.sendall(bytes(16384))
+
+    with (
+        Server(server_context(), flood) as server,
+        dial(server) as sock,
+        pytest.raises(ssl.SSLError, match="application data after close notify"),
+    ):
+        sock.unwrap()
+
+
 def test_nothing_is_unwrapped_before_the_handshake(server: Server) -> None:
     with dial(server, do_handshake_on_connect=False) as sock:
         with pytest.raises(ssl.SSLError, match="shutdown while in init"):

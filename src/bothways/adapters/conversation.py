@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from bothways.adapters.exceptions import shutdown_too_early, ssl_error
+from bothways.adapters.exceptions import data_after_close, shutdown_too_early, ssl_error
 from bothways.adapters.watching import Watched
 from bothways.errors import PeerFault, TLSError, UsageError, logged
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
-from bothways.tls.driver import Answers, ConnectionStatus, Driver
+from bothways.tls.driver import LINGER_BYTES, Answers, ConnectionStatus, Driver
 from bothways.tls.events import Data, EvidenceWanted, Peer, Request, SignatureWanted
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
@@ -56,6 +56,7 @@ class Conversation:
         self.is_plain = False  # open, and nobody watches or looks again: data alone passes
         self._address = address
         self._is_watched = True
+        self._thrown_away = 0
 
     def _connect(self) -> Connection:
         if isinstance(self.config, ClientConfig):
@@ -156,6 +157,13 @@ class Conversation:
         self.has_closed, self.is_plain = True, False
         with contextlib.suppress(TLSError):
             self.driver.close()
+
+    def throw_away(self) -> None:
+        """Throw away what came after our close_notify; SSLError of a peer that goes on and on, as `ssl` has it."""
+        self._thrown_away += self.pending
+        self.incoming.clear()
+        if self._thrown_away > LINGER_BYTES:
+            raise data_after_close()
 
     def check_established(self) -> None:
         """Raise what `ssl` does where a connection is to end in order that has not begun."""

@@ -109,6 +109,14 @@ def shutdown_too_early() -> ssl.SSLError:
     return _labelled(ssl.SSLError(ssl.SSL_ERROR_SSL, "shutdown while in init"), "SHUTDOWN_WHILE_IN_INIT")
 
 
+def data_after_close() -> ssl.SSLError:
+    """Return what says that the peer goes on sending where the connection was to end in order."""
+    return _labelled(
+        ssl.SSLError(ssl.SSL_ERROR_SSL, "application data after close notify"),
+        "APPLICATION_DATA_AFTER_CLOSE_NOTIFY",
+    )
+
+
 def verify_code(error: PeerFault) -> int:
     """Return OpenSSL's number of what a certificate was refused for."""
     if error.fault is Fault.NO_PATH and error.reasons:

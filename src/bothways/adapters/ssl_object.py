@@ -163,7 +163,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
     def unwrap(self) -> None:
         """Send close_notify and wait for the peer's. Raises SSLWantReadError until it came.
 
-        Data that comes before it is thrown away.
+        Data that comes before it is thrown away, up to 1 MiB; SSLError of a peer that sends more.
         """
         talk = self._talk
         talk.raise_failure()
@@ -171,7 +171,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         talk.close()
         self._flush()
         while not talk.status.peer_closed:
-            talk.incoming.clear()
+            talk.throw_away()
             talk.raise_failure()
             self._advance()
 

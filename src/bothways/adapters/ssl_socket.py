@@ -354,7 +354,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     def unwrap(self) -> Any:
         """Send close_notify, wait for the peer's, and return the bare socket; this one is of no use any more.
 
-        Data that comes before the peer's close_notify is thrown away.
+        Data that comes before the peer's close_notify is thrown away, up to 1 MiB; SSLError where there is more.
         """
         talk, pipe = self._wrapped("unwrap")
         talk.raise_failure()
@@ -364,7 +364,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         self._driven(pipe.say_goodbye, "The shutdown operation timed out")
         with pipe.reading:
             while not talk.status.peer_closed:
-                talk.incoming.clear()
+                talk.throw_away()
                 talk.raise_failure()
                 self._driven(pipe.await_peer, "The shutdown operation timed out")
         return self._bare()
