@@ -40,6 +40,8 @@ urls.urlpatterns = [path("who", who), path("guarded/<int:number>", guarded), pat
 
 @pytest.fixture(scope="module", autouse=True)
 def configured():
+    if settings.configured:  # by an earlier part of these tests in the same process
+        return
     settings.configure(
         ROOT_URLCONF=urls, ALLOWED_HOSTS=["*"], SECRET_KEY="testing",
         MIDDLEWARE=["bothways.http.django.PeerMiddleware"], USE_TZ=True, LOGGING_CONFIG=None,
