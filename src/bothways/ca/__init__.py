@@ -1,1 +1,1 @@
-"""Issue identities to both sides, and take them back: authority, profiles, register, lists."""
+"""A certification authority (CA): issues and revokes certificates, signs CRLs and OCSP responses."""

@@ -1,1 +1,1 @@
-"""A certificate authority over HTTP: what stands between its service and the network."""
+"""A CA over HTTP: OCSP responses, CRLs and CA certificates, with limits against slow clients."""

@@ -1,1 +1,1 @@
-"""What is exchanged in a handshake, in words: messages, documents, names, steps."""
+"""Descriptions for people: handshake messages, certificates and CRLs, names, steps."""

@@ -1,4 +1,4 @@
-"""What a failed connection failed for: `explain(error, facts.situation())`."""
+"""The likely causes of a failed connection: `explain(error, facts.situation())`."""
 
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain, explain_verdict

@@ -1,1 +1,1 @@
-"""Examines a server as a client of it would, or an identity before anything is connected."""
+"""Examines a server by connecting to it as a client, or our own certificate without a connection."""

@@ -1,1 +1,1 @@
-"""Evidence of revocation over the network: sockets and a directory for what `trust.evidence` says may be asked."""
+"""Fetches OCSP responses and CRLs over the network, as `trust.evidence` allows, and caches them on disk."""

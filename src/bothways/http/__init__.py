@@ -1,1 +1,1 @@
-"""HTTP over our own TLS: what `bothways get` speaks."""
+"""HTTP over our own TLS: the client of `bothways get`, and the client's identity for ASGI and WSGI."""

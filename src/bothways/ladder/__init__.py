@@ -1,1 +1,1 @@
-"""The picture of a handshake: both sides' messages in order, as text, HTML, SVG and JSON."""
+"""Ladder diagrams of a handshake: the messages and checks of both sides, as text, HTML, SVG and JSON."""

@@ -1,4 +1,4 @@
-"""Blocking sockets: `connect` to a server, `wrap` a socket that is already there. Both give a `Channel`."""
+"""Blocking sockets: `connect` to a server, or `wrap` an existing socket. Both return a `Channel`."""
 
 from bothways.net.channel import Channel, connect, wrap
 from bothways.tls.driver import Confirmation

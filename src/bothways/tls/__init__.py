@@ -1,1 +1,1 @@
-"""The engine: TLS without sockets, clock or entropy of its own."""
+"""The TLS engine: no I/O; clock and randomness are injected."""

@@ -1,4 +1,4 @@
-"""Judging certificates, without TLS: may this chain speak for that name, now?
+"""Verifies certificate chains, without TLS: is this chain valid for this name and purpose, now?
 
 Each name is imported when it is first asked for, as in `bothways` itself. docs/verifying.md is the guide.
 """

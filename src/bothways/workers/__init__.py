@@ -1,1 +1,1 @@
-"""Worker processes of one service, kept alive, replaced and ended by a process above them that serves nobody itself."""
+"""Worker processes of one service, started, replaced and ended by a supervisor process."""

@@ -1,1 +1,1 @@
-"""The directory of an authority: its files, what is where, and how it is made."""
+"""The directory of a CA: its layout, how it is created, and how its files and keys are written."""

@@ -1,1 +1,1 @@
-"""The register of what an authority did: certificates, revocations, CRLs and the audit log, in a database."""
+"""The register of a CA in a database: certificates, revocations, CRLs and the audit log."""

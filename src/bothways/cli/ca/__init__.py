@@ -1,4 +1,4 @@
-"""`bothways ca`: an authority of one's own in a directory. One module a command."""
+"""`bothways ca`: a CA in a directory. One module for each command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bothways demo`: handshakes between two sides of one process, shown step by step."""
+"""`bothways demo`: handshakes between a client and a server in one process, shown step by step."""
 
 from bothways.cli.demo.command import command
 

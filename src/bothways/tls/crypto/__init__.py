@@ -1,1 +1,1 @@
-"""The few questions that we ask of `cryptography`, and everything random that we take from it."""
+"""Cryptographic operations of TLS by `cryptography`, and the interface for randomness."""

@@ -1,1 +1,1 @@
-"""What follows the handshake on an open connection: new keys, judging the peer again, our certificate when asked."""
+"""Open connections: key updates, verifying the peer again, post-handshake client authentication."""

@@ -1,1 +1,1 @@
-"""Records: where each ends, and what protects it."""
+"""The record layer: framing and protection (RFC 9846 5)."""

@@ -1,1 +1,1 @@
-"""Bytes to messages and back: knows no keys and no order."""
+"""Codecs: bytes to messages and back, without keys and without state."""

@@ -1,1 +1,1 @@
-"""How evidence of revocation is got: what may be asked of whom, how it is asked, what is remembered. No sockets."""
+"""How CRLs and OCSP responses are obtained: what may be fetched from where, HTTP messages, caching. No I/O."""
