@@ -63,6 +63,7 @@ def test_commands_give_configurations_values_with_types() -> None:
         "while 'no' in str(error.orig): pass",
         "return [1 for each in () if each in str(error)]",
     ],
+    ids=lambda _: "",
 )
 def test_each_kind_of_condition_on_a_text_is_found(statement: str) -> None:
     tree = ast.parse(f"try: pass\nexcept ValueError as error:\n    {statement}\n")
@@ -80,6 +81,7 @@ def test_each_kind_of_condition_on_a_text_is_found(statement: str) -> None:
         "if name in str(other): pass",
         "problem = f'{error}'\n    if problem: pass",
     ],
+    ids=lambda _: "",
 )
 def test_a_text_that_is_only_told_is_no_condition(statement: str) -> None:
     tree = ast.parse(f"try: pass\nexcept ValueError as error:\n    {statement}\n")
