@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tempfile
+import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 import identities
 from aio_talk import closed, echo, open_to, quiet, run, serving
-from bothways import Alert, Caution, Fault, PeerAlert, PeerFault
+from bothways import Alert, Caution, Fault, PeerAlert, PeerFault, TrustStore
 from bothways.aio import watch as source
 from bothways.aio.watch import PER_TURN, Watch
 from bothways.tls.defaults import CLOCK
+from bothways.trust import watched
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
@@ -278,3 +282,25 @@ async def test_no_timer_runs_where_no_evidence_can_change():
     watch.join(Member([], int).look)
     assert watch._looking is None
     assert len(asyncio.all_tasks()) == 1
+
+
+@pytest.mark.network
+@run
+async def test_a_client_whose_authority_is_taken_out_of_a_watched_file_loses_its_connection():
+    """The loop looks at the file; there is no thread for it, and no list of revocations."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(watched, "LOOK_SECONDS", 0.05)
+        path, threads = Path(folder) / "ca.pem", threading.active_count()
+        path.write_bytes(identities.root().pem)
+        worker = Worker()
+        config = identities.server_config(client_anchors=TrustStore.watched(path), judge_again="change")
+        async with serving(worker, config) as server:
+            reader, writer = await open_to(server)
+            await worker.until(lambda: worker.here)
+            assert threading.active_count() == threads
+            path.write_bytes(identities.root("Another Root").pem)
+            with pytest.raises(PeerAlert) as caught:
+                await reader.read(1)
+            assert caught.value.alert == Alert.UNKNOWN_CA
+            await worker.until(lambda: worker.ended)
+            await closed(writer)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import ca_commands
+import identities
 from bothways import Alert, ClientConfig, Credentials, PeerAlert, TrustStore
 from bothways.cli import watching
 from bothways.net import Channel, connect
@@ -69,6 +70,45 @@ def test_a_client_that_is_revoked_loses_the_connection_that_it_has(
                 again.recv(1)
     finally:
         server.end()
+
+
+@pytest.mark.network
+def test_a_server_takes_its_renewed_certificate_and_lets_go_of_clients_of_an_authority_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of --cert, --key and --client-ca are replaced, and nothing is started again."""
+    monkeypatch.chdir(tmp_path)
+    ca_commands.init()
+    ca("issue", "ca", "--profile", "server", "--dns", "localhost", "--out", "web")
+    ca_commands.client("alice")
+    (tmp_path / "clients.pem").write_bytes((tmp_path / "ca" / "root.pem").read_bytes())
+    words = ["--cert", "web.pem", "--key", "web.key", "--client-ca", "clients.pem", "--echo"]
+    server = Background(["serve", "127.0.0.1:0", *words], tmp_path)
+    try:
+        with client(tmp_path, server, "alice") as alice:
+            assert alice.peer is not None
+            first = alice.peer.certificate.serial_number
+            ca("renew", "ca", "localhost", "--out", "web")
+            assert serial_in_time(tmp_path, server, first) != first
+            assert echoes(alice)
+            (tmp_path / "clients.pem").write_bytes(identities.root().pem)
+            with pytest.raises(PeerAlert) as caught:
+                alice.recv(1)
+            assert caught.value.alert == Alert.UNKNOWN_CA
+    finally:
+        server.end()
+
+
+def serial_in_time(folder: Path, server: Background, before: int) -> int:
+    """The serial number of the certificate that new connections are shown, once it is another one."""
+    deadline = time.monotonic() + 20
+    while True:
+        with client(folder, server, "alice") as channel:
+            assert channel.peer is not None
+            found = channel.peer.certificate.serial_number
+        if found != before or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
 
 
 def test_what_is_looked_after_is_said_and_a_look_that_fails_is_tried_again(monkeypatch, capsys) -> None:

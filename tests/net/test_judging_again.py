@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import identities
-from bothways import Alert, Caution, EvidenceWanted, Fault, PeerAlert, PeerFault, TLSError
+from bothways import Alert, Caution, EvidenceWanted, Fault, PeerAlert, PeerFault, TLSError, TrustStore
 from bothways.net import Channel, wrap
 from bothways.net import pipe as source
+from bothways.trust import watched
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
@@ -326,3 +327,27 @@ def test_an_answer_that_comes_after_the_end_is_let_go(caplog):
         talk.go.set()
         assert talk.server.fileno() == -1
     assert caplog.text == ""
+
+
+def test_a_client_whose_authority_is_taken_out_of_a_watched_file_loses_its_channel(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+):
+    """Without revocation lists: whoever waits in a call is told."""
+    monkeypatch.setattr(watched, "LOOK_SECONDS", 0.05)
+    (tmp_path / "ca.pem").write_bytes(identities.root().pem)
+    server = identities.server_config(
+        client_anchors=TrustStore.watched(tmp_path / "ca.pem"), judge_again="change"
+    )
+    near, far = socket.socketpair()
+    ends: list[Channel] = []
+    serving = threading.Thread(target=lambda: ends.append(wrap(far, server)))
+    serving.start()
+    with wrap(near, identities.client_config(identities.client()), "localhost") as client:
+        serving.join(10)
+        with ends[0] as served:
+            (tmp_path / "ca.pem").write_bytes(identities.root("Another Root").pem)
+            with pytest.raises(PeerFault) as caught:
+                served.recv(1)
+            assert caught.value.fault is Fault.NO_PATH
+            with pytest.raises(PeerAlert):
+                client.recv(1)

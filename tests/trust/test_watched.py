@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from bothways.errors import ConfigError
-from bothways.trust.watched import Watched
+from bothways.trust import files
+from bothways.trust.watched import LOOK_SECONDS, Renewed, Watched
 
 WHOLE = b"one\ntwo\nend\n"
 
@@ -137,3 +141,135 @@ def test_a_file_that_cannot_be_read_at_first_is_an_error(tmp_path):
     """Nobody begins to serve without what was asked for."""
     with pytest.raises(ConfigError, match="cannot be read"):
         Watched([tmp_path / "gone"], words)
+
+
+class Ticker:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def pair(contents: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Two files that belong together: both say the same."""
+    if len(set(contents)) > 1:
+        raise ConfigError(f"{contents[0]!r} and {contents[1]!r} do not belong together")
+    return tuple(contents)
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> tuple[Path, Path]:
+    for name in ("cert", "key"):
+        (tmp_path / name).write_bytes(b"old")
+    return tmp_path / "cert", tmp_path / "key"
+
+
+def test_files_that_change_together_are_taken_together(both, caplog):
+    """While only one of them is new the old pair stays, and the log says so once."""
+    clock = Ticker()
+    renewed = Renewed(both, pair, clock)
+    replace(both[0], b"new")
+    for _ in range(4):
+        clock.at += LOOK_SECONDS
+        assert (renewed.value, renewed.generation) == ((b"old", b"old"), 0)
+    assert [each.levelno for each in caplog.records] == [logging.WARNING]
+    assert "do not belong together; what was read before stays in use" in caplog.text
+    replace(both[1], b"new")
+    clock.at += LOOK_SECONDS
+    assert renewed.value == (b"old", b"old")  # perhaps somebody is still writing
+    clock.at += LOOK_SECONDS
+    assert (renewed.value, renewed.generation) == ((b"new", b"new"), 1)
+
+
+def test_a_change_of_long_ago_is_taken_at_the_first_look(both, monkeypatch):
+    """Whoever looks once an hour does not go on with what was replaced an hour ago."""
+    clock = Ticker()
+    renewed = Renewed(both, pair, clock)
+    for each in both:
+        replace(each, b"new")
+    monkeypatch.setattr(files, "have_settled", lambda _stamps: True)
+    assert renewed.value == (b"old", b"old")  # looked at less than a second ago
+    clock.at += LOOK_SECONDS
+    assert renewed.value == (b"new", b"new")
+
+
+def test_files_have_settled_when_nobody_wrote_to_them_for_a_second(path, monkeypatch):
+    """By what the file system says; one that is gone has not."""
+    stamp = files.stamp(path)
+    assert not files.have_settled([stamp])
+    monkeypatch.setattr(files.time, "time_ns", lambda: stamp.changed + 10**9)
+    assert files.have_settled([stamp])
+    assert not files.have_settled([stamp, None])
+
+
+def test_a_file_that_is_gone_or_a_pipe_changes_nothing(both, caplog):
+    """And nobody waits for it."""
+    clock = Ticker()
+    renewed = Renewed(both, pair, clock)
+    both[0].unlink()
+    for _ in range(3):
+        clock.at += LOOK_SECONDS
+        assert renewed.value == (b"old", b"old")
+    os.mkfifo(both[0])
+    for _ in range(3):
+        clock.at += LOOK_SECONDS
+        assert renewed.value == (b"old", b"old")
+    assert len(caplog.messages) == 2
+    assert all(each.endswith("; what was read before stays in use") for each in caplog.messages)
+
+
+def test_what_a_user_of_it_cannot_take_is_refused_whole(both, caplog):
+    """A configuration has a say in what comes; what is there already must pass too."""
+    clock = Ticker()
+    renewed = Renewed(both, pair, clock)
+
+    def check(value: Sequence[bytes]) -> None:
+        if value[0] == b"odd":
+            raise ConfigError("odd ones are not used here")
+
+    renewed.accept_only(check)
+    for content in (b"odd", b"new"):
+        for each in both:
+            replace(each, content)
+        clock.at += 2 * LOOK_SECONDS
+        _ = renewed.value
+        clock.at += 2 * LOOK_SECONDS
+        _ = renewed.value
+    assert "odd ones are not used here" in caplog.text
+    assert (renewed.value, renewed.generation) == ((b"new", b"new"), 1)
+    with pytest.raises(ConfigError, match="odd"):
+        Renewed(both, lambda _: (b"odd",), clock).accept_only(check)
+
+
+def test_a_defect_of_ours_keeps_what_was_read_before(both, caplog):
+    """And the log has its place."""
+    clock, outcomes = Ticker(), iter([1])
+    renewed = Renewed(both, lambda _: next(outcomes), clock)
+    replace(both[0], b"new")
+    for _ in range(3):
+        clock.at += LOOK_SECONDS
+        assert renewed.value == 1
+    assert [each.levelno for each in caplog.records] == [logging.ERROR]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_forked_process_goes_on_to_look(both):
+    """It needs no thread of the process that it came from."""
+    clock = Ticker()
+    renewed = Renewed(both, pair, clock)
+    child = os.fork()
+    if child == 0:
+        for each in both:
+            replace(each, b"new")
+        clock.at += LOOK_SECONDS
+        _ = renewed.value
+        clock.at += LOOK_SECONDS
+        os._exit(0 if renewed.value == (b"new", b"new") else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    clock.at += LOOK_SECONDS
+    _ = renewed.value
+    clock.at += LOOK_SECONDS
+    assert renewed.value == (b"new", b"new")

@@ -23,8 +23,8 @@ class Watch:
     def __init__(self, settings: Settings) -> None:
         self.clock: Clock = settings.clock
         trust = settings.trust
-        self._revocation = trust.revocation if trust is not None and trust.judge_again == "change" else None
-        self._seen = 0 if self._revocation is None else self._revocation.generation
+        self._trust = trust if trust is not None and trust.judge_again == "change" else None
+        self._seen = 0 if self._trust is None else self._trust.generation
         self._members: set[Look] = set()
         self._due: dict[Look, None] = {}
         self._looking: asyncio.TimerHandle | None = None
@@ -33,7 +33,7 @@ class Watch:
     def join(self, look: Look) -> None:
         """Have `look` called when evidence has changed."""
         self._members.add(look)
-        if self._looking is None and self._revocation is not None:
+        if self._looking is None and self._trust is not None:
             self._look_later()
 
     def leave(self, look: Look) -> None:
@@ -55,8 +55,8 @@ class Watch:
         self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        if self._revocation is not None and self._revocation.generation != self._seen:
-            self._seen = self._revocation.generation
+        if self._trust is not None and self._trust.generation != self._seen:
+            self._seen = self._trust.generation
             for look in self._members:
                 self.call_soon(look)
         self._look_later()

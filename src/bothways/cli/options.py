@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -124,25 +125,34 @@ def gathered(
     return add
 
 
-def load_identity(cert: str | None, key: str | None, password_file: str | None) -> Credentials | None:
+def load_identity(
+    cert: str | None, key: str | None, password_file: str | None, *, watched: bool = False
+) -> Credentials | None:
     """Read our certificate and key; what is wrong with them ends the command with status 2."""
     if cert is None:
         if key is not None:
             refuse("--key needs --cert: a key says nothing without its certificate")
         return None
     with told_apart(cert, key):
-        return _identity(cert, key, password_file)
+        return _identity(cert, key, password_file, watched=watched)
 
 
-def _identity(cert: str, key: str | None, password_file: str | None) -> Credentials:
+def _identity(cert: str, key: str | None, password_file: str | None, *, watched: bool) -> Credentials:
     password = passphrase(password_file, cert) if password_file is not None else None
+    follow = watched and are_files(cert, key)
+    read = Credentials.watched if follow else Credentials.from_files
     try:
-        return Credentials.from_files(cert, key, password=password)
+        return read(cert, key, password)
     except PassphraseNeeded:
         password = passphrase(None, key or cert)
         if password is None:
             raise
-        return Credentials.from_files(cert, key, password=password)
+        return read(cert, key, password)
+
+
+def are_files(*paths: str | None) -> bool:
+    """Whether all of them can be read again, as pipes cannot."""
+    return all(Path(path).is_file() for path in paths if path is not None)
 
 
 def load_anchors(path: str | None, profile: Profile = "private") -> TrustStore:
@@ -217,12 +227,13 @@ class Side:
     classic: bool
     sources: Sources
 
-    def load(self, lists: CRLStore | None = None) -> LoadedSide:
+    def load(self, lists: CRLStore | None = None, *, watched: bool = False) -> LoadedSide:
         """Read the files; what is wrong with them ends the command.
 
-        lists: those of `sources`, where somebody has read them already.
+        lists: those of `sources`, where somebody has read them already. watched: read credentials again when their
+        files change.
         """
-        credentials = load_identity(self.cert, self.key, self.password_file)
+        credentials = load_identity(self.cert, self.key, self.password_file, watched=watched)
         return LoadedSide(credentials, self.alpn, self.sources.load(lists=lists), self.classic)
 
 

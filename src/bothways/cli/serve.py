@@ -19,6 +19,7 @@ from bothways.cli.options import (
     FILE,
     Address,
     Side,
+    are_files,
     load_anchors,
     side_options,
 )
@@ -37,6 +38,7 @@ from bothways.errors import TLSError
 from bothways.net.channel import Channel, wrap
 from bothways.tls.config import ClientAuth, ServerConfig
 from bothways.tls.events import Note
+from bothways.trust.anchors import TrustStore, WatchedTrustStore
 from bothways.trust.crl_files import CRLFiles
 from bothways.trust.verdict import Outcome
 
@@ -114,15 +116,16 @@ def command(
 ) -> None:
     """Accept TLS connections on HOST:PORT from trusted clients. Port 0: any free port.
 
-    Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection. Files of
-    --crl are read again when they change, and connections of clients whose certificates are not accepted any more
-    are ended. OCSP responses for our own certificate are renewed in time. SIGINT or SIGTERM end it.
+    Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection. The files
+    of --cert, --key, --client-ca and --crl are read again when they change, and connections of clients whose
+    certificates are not accepted any more are ended. OCSP responses for our own certificate are
+    renewed in time. SIGINT or SIGTERM end it.
     """
     if (service is None) == (forward is None):
         refuse("say what to serve: exactly one of --echo, --page, --forward HOST:PORT")
     lists = CRLFiles(side.sources.crl)
-    own = side.load(lists.store)
-    anchors = load_anchors(client_ca) if client_ca is not None else None
+    own = side.load(lists.store, watched=True)
+    anchors = _watched_anchors(client_ca)
     supply = staples.supply(own.credentials, anchors)
     config = ServerConfig(
         client_anchors=anchors,
@@ -130,7 +133,7 @@ def command(
         credentials=own.credentials or (),
         alpn=own.alpn,
         revocation=own.revocation,
-        judge_again="never" if own.revocation is None else "change",
+        judge_again="change" if own.revocation or isinstance(anchors, WatchedTrustStore) else "never",
         insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
         handshake_timeout=handshake_timeout,
@@ -155,6 +158,12 @@ def command(
         allow_descriptors(admission.limit + connections)  # each may be forwarded
         hello_seconds = min(HELLO_SECONDS, handshake_timeout)
         Acceptor(listener, serving.serve, admission, hello_seconds, serving.unheard).run(stop)
+
+
+def _watched_anchors(client_ca: str | None) -> TrustStore | None:
+    if client_ca is None:
+        return None
+    return TrustStore.watched(client_ca) if are_files(client_ca) else load_anchors(client_ca)
 
 
 def _service(service: str | None, forward: Address | None) -> Service:

@@ -73,7 +73,7 @@ class ClientConfig:
     verdict says so.
     judge_again: whether the peer of an open connection is judged anew, and the connection ended when it no
     longer passes: "never"; "lapse", when the verdict has come to its end; "change", also when the lists or
-    responses in `revocation` change.
+    responses in `revocation` change, or anchors that are watched.
     staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
     handshake_timeout: seconds.
     max_certificate_bytes: the longest Certificate message that is read.
@@ -114,7 +114,7 @@ class ClientConfig:
 
     def __post_init__(self) -> None:
         offer, bounds = _offer(self), _limits(self)
-        check_judging(self.revocation, self.judge_again)
+        check_judging(self.anchors, self.revocation, self.judge_again)
         trust = PeerTrust(checked_anchors("anchors", self.anchors), self.revocation, self.judge_again)
         staples, keylog = checked_staples(self.staples), checked_keylog(self.insecure_keylog)
         own = own_credentials(self.credentials, offer)
@@ -171,7 +171,7 @@ class ServerConfig:
     verdict says so.
     judge_again: whether the peer of an open connection is judged anew, and the connection ended when it no
     longer passes: "never"; "lapse", when the verdict has come to its end; "change", also when the lists or
-    responses in `revocation` change.
+    responses in `revocation` change, or anchors that are watched.
     staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
     handshake_timeout: seconds.
     max_certificate_bytes: the longest Certificate message that is read.
@@ -215,7 +215,7 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         offer, bounds = replace(_offer(self), retry_cookie=self.retry_cookie), _limits(self)
-        check_judging(self.revocation, self.judge_again)
+        check_judging(self.client_anchors, self.revocation, self.judge_again)
         staples, keylog = checked_staples(self.staples), checked_keylog(self.insecure_keylog)
         own = own_credentials(self.credentials, offer)
         if not own:

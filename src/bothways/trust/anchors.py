@@ -8,7 +8,7 @@ the certificates on such paths, taken apart: what they say, never what was thoug
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,6 +19,7 @@ from bothways.trust import files, pem
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.issuers import Namesakes
 from bothways.trust.verdict import PROFILES, Profile, Purpose
+from bothways.trust.watched import Renewed
 
 REMEMBERED_PATHS = 1024
 REMEMBERED_CERTIFICATES = 256
@@ -67,6 +68,13 @@ class TrustStore:
     4.3.4), and `subjects_octets`, how long they are together.
     """
 
+    generation = 0  # of one that is watched, it rises with each change
+
+    @property
+    def current(self) -> TrustStore:
+        """The anchors of this moment: these, or of a store that is watched those that its file holds."""
+        return self
+
     def __init__(
         self,
         certificates: Iterable[bytes],
@@ -109,6 +117,21 @@ class TrustStore:
     ) -> TrustStore:
         """Read anchors from a file: any number of PEM certificates, or one in DER. Raises ConfigError."""
         return cls._read(files.content(path), str(path), remember_paths, profile)
+
+    @classmethod
+    def watched(
+        cls, path: files.FilePath, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private"
+    ) -> WatchedTrustStore:
+        """Read anchors from a file as `from_file` does, and again whenever it changes. Raises ConfigError.
+
+        Connections that begin then are judged by the new anchors, and open ones again where a configuration says
+        `judge_again="change"`. A file that cannot be read whole changes nothing, and the log says why.
+        """
+
+        def make(contents: Sequence[bytes]) -> TrustStore:
+            return cls._read(contents[0], str(path), remember_paths, profile)
+
+        return WatchedTrustStore(Renewed((path,), make))
 
     @classmethod
     def from_pem(
@@ -190,6 +213,29 @@ class TrustStore:
         """Forget every signature and certificate remembered."""
         self._edges.clear()
         self._certificates.clear()
+
+
+class WatchedTrustStore(TrustStore):
+    """The anchors in a file that may change. Make it with `TrustStore.watched`."""
+
+    def __init__(self, renewed: Renewed[TrustStore]) -> None:
+        self._renewed = renewed
+
+    @property
+    def current(self) -> TrustStore:
+        """What the file holds, as far as it could be taken."""
+        return self._renewed.value
+
+    @property
+    def generation(self) -> int:  # type: ignore[override]
+        """How many changes were taken."""
+        return self._renewed.generation
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the anchors of this moment have."""
+        if name == "_renewed" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.current, name)
 
 
 def certificates_in(data: bytes, source: str) -> list[bytes]:

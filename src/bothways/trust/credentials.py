@@ -6,7 +6,8 @@ which names the file, says what was expected and what to do. A key never shows i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
@@ -31,6 +32,7 @@ from bothways.trust.parsing import (
 )
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Names
+from bothways.trust.watched import Renewed
 
 PrivateKey = (
     rsa.RSAPrivateKey
@@ -66,6 +68,11 @@ class Credentials:
         self._usages = frozenset(usage for usage in KEY_USAGES if _allows(chain[0], usage))
         self._issuers = {each.issuer for each in chain} | {each.normal_issuer for each in chain}
 
+    @property
+    def current(self) -> Credentials:
+        """The credentials of this moment: these, or of some that are watched what their files hold."""
+        return self
+
     def __repr__(self) -> str:
         signer = "key held elsewhere" if self.key is None else "with its key"
         return f"<Credentials of {shown(self.names.subject)}, {len(self.chain)} certificates, {signer}>"
@@ -83,6 +90,22 @@ class Credentials:
         if key is None:
             return _from_bytes(data, str(cert), data, str(cert), password)
         return _from_bytes(data, str(cert), files.content(key), str(key), password)
+
+    @classmethod
+    def watched(
+        cls, cert: files.FilePath, key: files.FilePath | None = None, password: Password = None
+    ) -> WatchedCredentials:
+        """Read credentials from files as `from_files` does, and again whenever these change. Raises ConfigError.
+
+        Connections that begin then have the new ones, open ones stay as they are. Files that do not make credentials
+        together, or for which a configuration has no scheme, change nothing, and the log says why.
+        """
+
+        def make(contents: Sequence[bytes]) -> Credentials:
+            where = cert if key is None else key
+            return _from_bytes(contents[0], str(cert), contents[-1], str(where), password)
+
+        return WatchedCredentials(Renewed((cert,) if key is None else (cert, key), make))
 
     @classmethod
     def from_pem(cls, cert: bytes, key: bytes | None = None, password: Password = None) -> Credentials:
@@ -125,6 +148,30 @@ class Credentials:
     def is_issued_by(self, authorities: Iterable[bytes]) -> bool:
         """Whether the chain leads to one of the authorities, given as DER names (RFC 9846 4.3.4)."""
         return any(each in self._issuers or normal(each) in self._issuers for each in authorities)
+
+
+class WatchedCredentials(Credentials):
+    """Credentials in files that may change. Make them with `Credentials.watched`."""
+
+    __slots__ = ("_renewed",)
+
+    def __init__(self, renewed: Renewed[Credentials]) -> None:
+        self._renewed = renewed
+
+    @property
+    def current(self) -> Credentials:
+        """What the files hold, as far as it could be taken."""
+        return self._renewed.value
+
+    def accept_only(self, check: Callable[[Credentials], object]) -> None:
+        """Refuse later changes for which `check` raises ConfigError."""
+        self._renewed.accept_only(check)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the credentials of this moment have."""
+        if name == "_renewed" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.current, name)
 
 
 def _allows(leaf: ParsedCertificate, usage: str) -> bool:

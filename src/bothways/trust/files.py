@@ -1,9 +1,11 @@
-"""The only place of trust that reads files. What is in them is for `credentials` and `anchors` to say."""
+"""The only place of trust that reads files and looks at the time. What is in them is for others to say."""
 
 from __future__ import annotations
 
 import os
 import stat
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,17 @@ class Stamp:
     size: int
     modified: int
     changed: int
+
+
+def have_settled(stamps: Iterable[Stamp | None]) -> bool:
+    """Whether files are there and nobody has written to them for a second, by the clock on the wall."""
+    now = time.time_ns()
+    return all(each is not None and now - max(each.modified, each.changed) >= 10**9 for each in stamps)
+
+
+def monotonic() -> float:
+    """Return seconds on a scale that never runs backwards, which a forked process goes on with."""
+    return time.monotonic()
 
 
 def stamp(path: FilePath) -> Stamp | None:

@@ -45,7 +45,7 @@ class VerificationRequest:
     @property
     def generation(self) -> int:
         """Rises whenever there is new evidence that the answer may depend on."""
-        return 0 if self.revocation is None else self.revocation.generation
+        return self.anchors.generation + (0 if self.revocation is None else self.revocation.generation)
 
     def verify(self, at: datetime, fetched: FetchedEvidence | None = None, *, defer: bool = False) -> Verdict:
         """Answer it by the evidence at hand, with what was fetched for it so far, at the time `at`.
@@ -55,7 +55,7 @@ class VerificationRequest:
         """
         return judge(
             self.chain,
-            self.anchors,
+            self.anchors.current,
             purpose=self.purpose,
             name=self.name,
             at=at,

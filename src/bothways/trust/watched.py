@@ -5,14 +5,19 @@ Waits for nothing by itself: whoever serves looks now and then, beside what else
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, logged
 from bothways.trust import files
 
 T = TypeVar("T")
+
+logger = logging.getLogger("bothways")
+
+LOOK_SECONDS = 1.0
 
 
 @dataclass
@@ -73,3 +78,80 @@ class Watched(Generic[T]):
             return False
         file.items, file.taken = items, file.seen
         return True
+
+
+class Renewed(Generic[T]):
+    """What is made of files, and made anew when they change: of all of them, or what was made before stays.
+
+    Whoever uses it looks at the files, at most once a second: no thread and no event loop has to, and a forked
+    process goes on by itself. `generation` rises with each change that was taken.
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[files.FilePath],
+        make: Callable[[Sequence[bytes]], T],
+        clock: Callable[[], float] = files.monotonic,
+    ) -> None:
+        """Read the files and make it; `make` gets what is in them. Raises ConfigError, as `make` does."""
+        self._paths = tuple(paths)
+        self._make = make
+        self._clock = clock
+        self._checks: list[Callable[[T], object]] = []
+        self._generation = 0
+        # How the files looked when they were taken, or refused; and what was seen last, and since when.
+        self._taken = self._seen = self._stamps()
+        self._seen_since = self._looked_at = clock()
+        self._value = make([files.content(path) for path in self._paths])
+
+    @property
+    def value(self) -> T:
+        """What the files hold, as far as it could be taken."""
+        self._look_in_time()
+        return self._value
+
+    @property
+    def generation(self) -> int:
+        """How many changes were taken."""
+        self._look_in_time()
+        return self._generation
+
+    def accept_only(self, check: Callable[[T], object]) -> None:
+        """Refuse later changes for which `check` raises ConfigError; what is there now must pass it."""
+        check(self._value)
+        self._checks.append(check)
+
+    def _look_in_time(self) -> None:
+        now = self._clock()
+        if now >= self._looked_at + LOOK_SECONDS:
+            self._looked_at = now
+            self._look(now)
+
+    def _look(self, now: float) -> None:
+        """Take a change that nobody goes on with: it looked the same a while ago, or was written a while ago."""
+        stamps = self._stamps()
+        if stamps != self._seen:
+            self._seen, self._seen_since = stamps, now
+        is_old = now >= self._seen_since + LOOK_SECONDS or files.have_settled(stamps)
+        if stamps != self._taken and is_old:
+            self._take(stamps)
+
+    def _take(self, stamps: tuple[files.Stamp | None, ...]) -> None:
+        try:
+            value = self._make([files.content(path, waits=False) for path in self._paths])
+            for check in self._checks:
+                check(value)
+        except ConfigError as error:
+            self._taken = stamps
+            logger.warning("%s; what was read before stays in use", logged(error))
+        except Exception:
+            self._taken = stamps
+            logger.exception("defect: files that changed are not read; what was read before stays in use")
+        else:
+            if self._stamps() == stamps:
+                self._value, self._taken = value, stamps
+                self._generation += 1
+                logger.info("read again: %s", ", ".join(map(str, self._paths)))
+
+    def _stamps(self) -> tuple[files.Stamp | None, ...]:
+        return tuple(files.stamp(path) for path in self._paths)

@@ -104,8 +104,9 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
 
     A suite names the kind of key that signs, so suite, credentials and scheme are one choice.
     """
-    named = credentials_for(settings.identity.own, offer.server_name, settings.identity.refuses_unknown_name)
-    by_name = named is not settings.identity.own
+    own = settings.identity.own
+    named = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
+    by_name = named is not own
     spoken = [code for code in settings.negotiation.suites if code in SUITES12]
     shared = [SUITES12[code] for code in spoken if code in offer.hello.cipher_suites]
     if not shared:

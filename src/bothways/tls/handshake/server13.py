@@ -123,9 +123,10 @@ def choose(settings: Settings, offer: Offer) -> Choice:
     suite = SUITES13[choose_suite(offer.hello.cipher_suites, settings.negotiation.suites_13)]
     group = choose_group(offer.groups, settings.negotiation.groups)
     alpn = choose_protocol(offer.protocols, settings.negotiation.protocols)
-    named = credentials_for(settings.identity.own, offer.server_name, settings.identity.refuses_unknown_name)
+    own = settings.identity.own
+    named = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
     credentials, scheme = choose_server_credentials(named, offer.schemes, settings.negotiation.schemes)
-    return Choice(suite, group, credentials, scheme, alpn, named is not settings.identity.own)
+    return Choice(suite, group, credentials, scheme, alpn, named is not own)
 
 
 def retry(

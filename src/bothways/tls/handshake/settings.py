@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from typing import Literal
 
 from bothways.errors import ConfigError
@@ -22,8 +23,8 @@ from bothways.tls.crypto.signing import SCHEMES, schemes_for
 from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.handshake.access import Decide
 from bothways.tls.wire import extensions as ext
-from bothways.trust.anchors import TrustStore
-from bothways.trust.credentials import Credentials
+from bothways.trust.anchors import TrustStore, WatchedTrustStore
+from bothways.trust.credentials import Credentials, WatchedCredentials
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
@@ -70,10 +71,15 @@ class Identity:
     after the handshake.
     """
 
-    own: tuple[Credentials, ...]
+    configured: tuple[Credentials, ...]
     staples: OCSPStore | None = None
     refuses_unknown_name: bool = False
     is_shown_later: bool = False
+
+    @property
+    def own(self) -> tuple[Credentials, ...]:
+        """The credentials of this moment."""
+        return tuple(each.current for each in self.configured)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,10 +98,16 @@ class PeerTrust:
     decide: Decide | None = None
 
     @property
+    def generation(self) -> int:
+        """Rises whenever anchors or evidence at hand change."""
+        return self.anchors.generation + (0 if self.revocation is None else self.revocation.generation)
+
+    @property
     def authorities(self) -> tuple[bytes, ...]:
         """The anchors as they are named to clients, unless they are so many that no client would read them."""
-        names_them = self.names_authorities and self.anchors.subjects_octets <= AUTHORITIES_LIMIT
-        return self.anchors.subjects if names_them else ()
+        anchors = self.anchors.current
+        names_them = self.names_authorities and anchors.subjects_octets <= AUTHORITIES_LIMIT
+        return anchors.subjects if names_them else ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,13 +236,22 @@ def own_credentials(
     for each in several:
         if not isinstance(each, Credentials):
             raise ConfigError(f"credentials: expected Credentials, not {type(each).__name__}")
-        fitting = {scheme for version in offer.versions for scheme in schemes_for(each.certificate, version)}
-        if not fitting & set(offer.schemes):
-            raise ConfigError(
-                f"credentials: no scheme in `schemes` fits the key of {each.names.subject}"
-                f" in {' and '.join(spelled(ProtocolVersion, version) for version in offer.versions)}"
-            )
+        if isinstance(each, WatchedCredentials):
+            each.accept_only(partial(_check_schemes, offer=offer))
+        else:
+            _check_schemes(each, offer)
     return several
+
+
+def _check_schemes(credentials: Credentials, offer: Negotiation) -> None:
+    fitting = {
+        scheme for version in offer.versions for scheme in schemes_for(credentials.certificate, version)
+    }
+    if not fitting & set(offer.schemes):
+        raise ConfigError(
+            f"credentials: no scheme in `schemes` fits the key of {credentials.names.subject}"
+            f" in {' and '.join(spelled(ProtocolVersion, version) for version in offer.versions)}"
+        )
 
 
 def checked_staples(staples: object) -> OCSPStore | None:
@@ -247,14 +268,16 @@ def checked_anchors(what: str, anchors: object) -> TrustStore:
     return anchors
 
 
-def check_judging(revocation: object, judge_again: str) -> None:
-    """Check by which evidence the peer is judged, and when again."""
+def check_judging(anchors: object, revocation: object, judge_again: str) -> None:
+    """Check by whom and by which evidence the peer is judged, and when again."""
     if revocation is not None and not isinstance(revocation, Revocation):
         raise ConfigError("revocation: expected a Revocation")
     if judge_again not in ("never", "lapse", "change"):
         raise ConfigError(f"judge_again: {judge_again!r} is none of never, lapse, change")
-    if judge_again == "change" and revocation is None:
-        raise ConfigError("judge_again: without revocation there is no evidence that could change")
+    if judge_again == "change" and revocation is None and not isinstance(anchors, WatchedTrustStore):
+        raise ConfigError(
+            "judge_again: without revocation there is no evidence that could change, nor are anchors watched"
+        )
 
 
 def limits(
