@@ -191,7 +191,7 @@ class Fault(Enum):
                           "send the leaf and its intermediates alone", check=Check.ENCODING)
     NO_PATH = Row(Alert.UNKNOWN_CA, "sent a certificate issued by {issuer}, from which no path leads to an anchor of ours", "RFC 5280 6.1",
                   "{advice}", check=Check.PATH)
-    PATH_SEARCH_EXHAUSTED = Row(Alert.BAD_CERTIFICATE, "sent a chain whose paths need more than {limit} {unit} to search", "RFC 5280 6.1",
+    PATH_SEARCH_EXHAUSTED = Row(Alert.BAD_CERTIFICATE, "sent a chain whose paths take more work to search than is allowed ({unit} by then: {limit})", "RFC 5280 6.1",
                                 "send the leaf and its intermediates alone", check=Check.PATH)
     PATH_TOO_LONG = Row(Alert.UNKNOWN_CA, "sent a certificate whose path is longer than the {limit} certificates that we follow",
                         "RFC 5280 6.1", check=Check.PATH)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,12 +29,13 @@ def tell(text):
     os.write(1, (text + "\\n").encode())
 
 def work(ready):
-    over = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *of: over.set())
+    over = []
+    signal.signal(signal.SIGTERM, lambda *of: over.append(True))
     {work}
     tell(f"serving {{os.getpid()}}")
     ready()
-    while not over.wait(0.02):
+    while not over:
+        time.sleep(0.02)
         {turn}
     tell(f"leaving {{os.getpid()}}")
 
@@ -90,9 +92,14 @@ def running(
         [sys.executable, "-W", "error", file], cwd=folder, env={**os.environ, "PYTHONPATH": str(SOURCE)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+    watchdog = threading.Timer(
+        60, process.kill
+    )  # so that a line that never comes fails a test and holds none up
+    watchdog.start()
     try:
         yield Running(process)
     finally:
+        watchdog.cancel()
         process.kill()
         process.communicate()
 

@@ -114,7 +114,7 @@ _DETAILS: Mapping[Fault, str] = {
     Fault.NAME_NOT_COMPARABLE: "how {issuer} constrains names such as {name} cannot be processed",
     Fault.UNKNOWN_CRITICAL_EXTENSION: "{oid}",
     Fault.CHAIN_TOO_LARGE: "{got} {unit}, more than {limit}",
-    Fault.PATH_SEARCH_EXHAUSTED: "more than {limit} {unit} to search",
+    Fault.PATH_SEARCH_EXHAUSTED: "more work to search than is allowed ({unit} by then: {limit})",
 }
 
 
