@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -459,3 +460,10 @@ def test_a_name_of_odd_strings_can_be_compared_and_told(name: bytes) -> None:
     assert subject_of(parsed.x509) == parsed.subject_text
     assert "CN=" in parsed.subject_text
     assert issuer_of(parsed.x509) == parsed.issuer_text
+
+
+def test_programs_that_know_it_by_its_former_name_are_served():
+    """No other name leads anywhere."""
+    module = importlib.import_module("bothways.trust.certificate")
+    assert module.Parsed is ParsedCertificate
+    assert not hasattr(module, "Sealed")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509 import (
@@ -438,3 +438,12 @@ def subject_of(certificate: Certificate) -> str:
 def issuer_of(certificate: Certificate) -> str:
     """Return the issuer of what `cryptography` has parsed for a person, whether it can read that name or not."""
     return ParsedCertificate(encoded(certificate)).issuer_text
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        """Return `ParsedCertificate` to programs that know it by its former name (PEP 562)."""
+        if name == "Parsed":
+            return ParsedCertificate
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
