@@ -167,7 +167,22 @@ def test_a_worker_that_dies_is_replaced(mutual):
         assert ask(mutual, server, None)["pid"] != first
 
 
+def test_of_the_trusted_clients_those_that_a_rule_names_are_let_in(mutual):
+    with running(mutual, *clients(mutual), "--allow", "dns=client.example") as server:
+        assert ask(mutual, server)["who"] == ["client.example"]
+    rules = ("--allow", "dns=another.example", "--allow", "uri=spiffe://example.org/api/*")
+    with running(mutual, *clients(mutual), *rules) as server:
+        attempt = mutual.client("good").attempt(
+            "127.0.0.1", int(server.port), request=b"GET / HTTP/1.1\r\n\r\n"
+        )
+        assert (attempt.refused, attempt.alert) == (True, "access_denied")
+
+
 WRONG = [
+    (["app:app", "--allow", "name=x"], "expected KIND=VALUE, where KIND is one of dns, uri, cn"),
+    (["app:app", "--allow", "dns"], "expected KIND=VALUE"),
+    (["app:app", "--allow", "dns=a b"], "is no DNS name"),
+    (["app:app", "--allow", "dns=a.example"], "--allow: it would never be asked, since client_auth is none"),
     (["app"], "names no application; expected MODULE:APP"),
     (["app:"], "names no application"),
     (["nothing_such:app"], 'nothing_such:app: Could not import module "nothing_such"'),

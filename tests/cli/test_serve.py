@@ -16,7 +16,7 @@ from bothways.cli.options import Address
 from bothways.cli.serve import idle_limit
 from bothways.net import Channel, connect, wrap
 from cli_scripting import bothways, environment
-from cli_talk import IDENTITY
+from cli_talk import IDENTITY, ada
 
 HERE = Address("127.0.0.1", 80)
 
@@ -96,3 +96,20 @@ def test_client_auth_request_lets_the_anonymous_in_and_refuses_the_bad(start):
     stranger = connect("127.0.0.1", int(server.port), identities.client_config(identities.stranger()))
     with stranger, pytest.raises(PeerAlert):
         stranger.recv(1)
+
+
+def test_a_trusted_client_that_no_rule_names_is_refused(start):
+    """And is told so by the alert; who is named comes in."""
+    for rule in ("cn=somebody", "issuer=CN=somebody"):
+        server = start("--echo", "--client-ca", "ca.pem", "--allow", rule)
+        with pytest.raises(PeerAlert, match="access_denied"), ada(server) as channel:
+            channel.recv(1)
+        end = time.monotonic() + 20
+        while "no rule holds for CN=Ada" not in server.said and time.monotonic() < end:
+            time.sleep(0.02)
+        assert "no rule holds for CN=Ada" in server.said, server.said
+        assert server.end() == 0
+    server = start("--echo", "--client-ca", "ca.pem", "--allow", "cn=somebody", "--allow", "cn=Ada")
+    with ada(server) as channel:
+        channel.sendall(b"x")
+        assert channel.recv(1) == b"x"

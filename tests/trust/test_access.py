@@ -156,3 +156,12 @@ def test_a_rule_tells_what_it_asks_for():
     rule = PeerRule(uri=["spiffe://a/b", "spiffe://a/c"], cn="Ada")
     assert str(rule) == "uri spiffe://a/b or spiffe://a/c, cn Ada"
     assert rule == PeerRule(cn=("Ada",), uri=("spiffe://a/b", "spiffe://a/c"))
+
+
+def test_a_rule_is_read_as_it_is_written_on_a_command_line():
+    """Of one kind; an equals sign in the value is part of it."""
+    assert PeerRule.parse("dns=a.example") == PeerRule(dns="a.example")
+    assert PeerRule.parse("issuer=CN=a,O=b") == PeerRule(issuer="CN=a,O=b")
+    for wrong in ("", "=", "dns", "dns=", "=a.example", "name=a", "_tests=a", "dns =a.example"):
+        with pytest.raises(ConfigError, match="expected KIND=VALUE"):
+            PeerRule.parse(wrong)

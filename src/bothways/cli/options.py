@@ -14,6 +14,8 @@ import click
 
 from bothways.cli.file_kinds import told_apart
 from bothways.cli.terminal import passphrase, refuse
+from bothways.errors import ConfigError
+from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl_store import CRLStore
@@ -94,12 +96,33 @@ class NamesType(click.ParamType[tuple[str, ...]]):
         return names
 
 
+class PeerRuleType(click.ParamType[PeerRule]):
+    """KIND=VALUE: a rule about the names of a peer."""
+
+    name = "KIND=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PeerRule:
+        """Read a rule, or say what is wrong with it."""
+        try:
+            return value if isinstance(value, PeerRule) else PeerRule.parse(str(value))
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
 NAMES = NamesType()
+PEER_RULE = PeerRuleType()
 ADDRESS = AddressType()
 SERVER = ServerType()
 FILE = click.Path(dir_okay=False)
 
 Command = Callable[..., Any]
+
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    type=PEER_RULE,
+    help="Let in only trusted clients with this name, such as dns=alice.example or uri=spiffe://example.org/api/*.",
+)
 
 
 def gathered(

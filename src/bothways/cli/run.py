@@ -15,7 +15,7 @@ from importlib import import_module
 import click
 
 from bothways.cli.listening import allow_descriptors, listen
-from bothways.cli.options import ADDRESS, FILE, Address, Side, load_anchors, side_options
+from bothways.cli.options import ADDRESS, FILE, Address, Side, allow_option, load_anchors, side_options
 from bothways.cli.reports import AT_ONCE, EVERY_SECONDS, Allowance
 from bothways.cli.serve import MODES
 from bothways.cli.terminal import DONE, MISUSED, complain, refuse, say
@@ -24,6 +24,7 @@ from bothways.errors import ConfigError
 from bothways.tls.clock import Clock
 from bothways.tls.config import ClientAuth, ServerConfig
 from bothways.tls.defaults import CLOCK
+from bothways.trust.access import PeerRule
 from bothways.trust.crl_files import CRLFiles
 from bothways.workers.supervisor import MOST_WORKERS, Supervisor
 
@@ -61,6 +62,7 @@ class Serving:
     type=MODES,
     help="Request a client certificate; by default `require` with --client-ca, else `none`.",
 )
+@allow_option
 @click.option(
     "--workers",
     type=click.IntRange(1, MOST_WORKERS),
@@ -85,6 +87,7 @@ def command(
     side: Side,
     client_ca: str | None,
     client_auth: ClientAuth | None,
+    allow: tuple[PeerRule, ...],
     workers: int | None,
     factory: bool,
     connections: int,
@@ -104,7 +107,7 @@ def command(
     sys.path.insert(0, os.getcwd())
 
     def load() -> Serving:
-        return _load(side, client_ca, client_auth)
+        return _load(side, client_ca, client_auth, allow)
 
     current = [load()]
     with listen(address) as listener:
@@ -152,13 +155,16 @@ def _check_installed() -> None:
             refuse(f"run needs the package {name}, which is not installed", INSTALL)
 
 
-def _load(side: Side, client_ca: str | None, client_auth: ClientAuth | None) -> Serving:
+def _load(
+    side: Side, client_ca: str | None, client_auth: ClientAuth | None, allow: tuple[PeerRule, ...]
+) -> Serving:
     """Read all files. Raises ConfigError."""
     lists = CRLFiles(side.sources.crl)
     own = side.load(lists.store)
     config = ServerConfig(
         client_anchors=load_anchors(client_ca) if client_ca is not None else None,
         client_auth=client_auth,
+        allow=allow or None,
         credentials=own.credentials or (),
         alpn=ALPN,
         revocation=own.revocation,

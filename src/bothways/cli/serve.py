@@ -19,6 +19,7 @@ from bothways.cli.options import (
     FILE,
     Address,
     Side,
+    allow_option,
     are_files,
     load_anchors,
     side_options,
@@ -38,6 +39,7 @@ from bothways.errors import TLSError
 from bothways.net.channel import Channel, wrap
 from bothways.tls.config import ClientAuth, ServerConfig
 from bothways.tls.events import Note
+from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
 from bothways.trust.crl_files import CRLFiles
 from bothways.trust.verdict import Outcome
@@ -60,6 +62,7 @@ MODES = click.Choice(["none", "request", "require"])
     type=MODES,
     help="Request a client certificate; by default `require` with --client-ca, else `none`.",
 )
+@allow_option
 @click.option(
     "--connections",
     default=256,
@@ -104,6 +107,7 @@ def command(
     side: Side,
     client_ca: str | None,
     client_auth: ClientAuth | None,
+    allow: tuple[PeerRule, ...],
     connections: int,
     exempt_loopback: bool,
     handshake_timeout: float,
@@ -130,6 +134,7 @@ def command(
     config = ServerConfig(
         client_anchors=anchors,
         client_auth=client_auth,
+        allow=allow or None,
         credentials=own.credentials or (),
         alpn=own.alpn,
         revocation=own.revocation,

@@ -81,6 +81,7 @@ OPTIONS = {
     "alpn": "--alpn",
     "versions": "--tls",
     "server_name": "--name",
+    "allow": "--allow",
 }
 _FIELD = re.compile(rf"\b({'|'.join(OPTIONS)})(?=:|=)")
 

@@ -62,6 +62,15 @@ class PeerRule:
             raise ConfigError(f"a rule about peers needs one of {', '.join(_COMPILERS)}")
         object.__setattr__(self, "_tests", tuple(tests))
 
+    @classmethod
+    def parse(cls, text: str) -> PeerRule:
+        """Read a rule of one kind, written KIND=VALUE. Raises ConfigError."""
+        kind, _, value = text.partition("=")
+        if kind not in _COMPILERS or not value:
+            kinds = ", ".join(_COMPILERS)
+            raise ConfigError(f"{shown(text)}: expected KIND=VALUE, where KIND is one of {kinds}")
+        return cls(**{kind: value})
+
     def allows(self, verdict: Trusted) -> bool:
         """Whether a peer who was trusted so is one of those who may."""
         return self.failing(verdict) is None
