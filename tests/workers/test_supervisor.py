@@ -105,11 +105,12 @@ def running(
 
 
 def is_there(pid: str) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
     try:
         os.kill(int(pid), 0)
-    except ProcessLookupError:
+        return not Path("/proc").is_dir() or "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text() if Path("/proc").is_dir() else True
 
 
 def gone(*pids: str) -> bool:
