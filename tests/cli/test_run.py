@@ -182,7 +182,7 @@ WRONG = [
     (["app:app", "--allow", "name=x"], "expected KIND=VALUE, where KIND is one of dns, uri, cn"),
     (["app:app", "--allow", "dns"], "expected KIND=VALUE"),
     (["app:app", "--allow", "dns=a b"], "is no DNS name"),
-    (["app:app", "--allow", "dns=a.example"], "--allow: it would never be asked, since client_auth is none"),
+    (["app:app", "--allow", "dns=a.example"], "allow: it would never be asked, since client_auth is none"),
     (["app"], "names no application; expected MODULE:APP"),
     (["app:"], "names no application"),
     (["nothing_such:app"], 'nothing_such:app: Could not import module "nothing_such"'),

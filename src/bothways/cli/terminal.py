@@ -81,7 +81,6 @@ OPTIONS = {
     "alpn": "--alpn",
     "versions": "--tls",
     "server_name": "--name",
-    "allow": "--allow",
 }
 _FIELD = re.compile(rf"\b({'|'.join(OPTIONS)})(?=:|=)")
 
