@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -24,6 +24,9 @@ from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.parsing import PassphraseNeeded
 from bothways.trust.revocation import PRESETS, Revocation
 from bothways.trust.verdict import PROFILES, Profile
+
+if TYPE_CHECKING:  # commands without a server load no engine for the name of a type
+    from bothways.tls.config import ClientAuth
 
 
 class Address(NamedTuple):
@@ -116,13 +119,6 @@ SERVER = ServerType()
 FILE = click.Path(dir_okay=False)
 
 Command = Callable[..., Any]
-
-allow_option = click.option(
-    "--allow",
-    multiple=True,
-    type=PEER_RULE,
-    help="Let in only trusted clients with this name, such as dns=alice.example or uri=spiffe://example.org/api/*.",
-)
 
 
 def gathered(
@@ -258,6 +254,36 @@ class Side:
         """
         credentials = load_identity(self.cert, self.key, self.password_file, watched=watched)
         return LoadedSide(credentials, self.alpn, self.sources.load(lists=lists), self.classic)
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What a server asks of its clients: whose certificates, whether they need one, and who of them may come in."""
+
+    client_ca: str | None
+    client_auth: ClientAuth | None
+    allow: tuple[PeerRule, ...]
+
+
+clients_options = gathered(
+    "clients",
+    Clients,
+    click.option(
+        "--client-ca", type=FILE, metavar="FILE", help="The CA certificates trusted for clients (PEM)."
+    ),
+    click.option(
+        "--client-auth",
+        type=click.Choice(["none", "request", "require"]),
+        help="Request a client certificate; by default `require` with --client-ca, else `none`.",
+    ),
+    click.option(
+        "--allow",
+        multiple=True,
+        type=PEER_RULE,
+        help="Let in only trusted clients with this name, such as dns=alice.example or "
+        "uri=spiffe://example.org/api/*.",
+    ),
+)
 
 
 sources_options = gathered(

@@ -15,16 +15,22 @@ from importlib import import_module
 import click
 
 from bothways.cli.listening import allow_descriptors, listen
-from bothways.cli.options import ADDRESS, FILE, Address, Side, allow_option, load_anchors, side_options
+from bothways.cli.options import (
+    ADDRESS,
+    Address,
+    Clients,
+    Side,
+    clients_options,
+    load_anchors,
+    side_options,
+)
 from bothways.cli.reports import AT_ONCE, EVERY_SECONDS, Allowance
-from bothways.cli.serve import MODES
 from bothways.cli.terminal import DONE, MISUSED, complain, refuse, say
 from bothways.cli.watching import looking_after
 from bothways.errors import ConfigError
 from bothways.tls.clock import Clock
-from bothways.tls.config import ClientAuth, ServerConfig
+from bothways.tls.config import ServerConfig
 from bothways.tls.defaults import CLOCK
-from bothways.trust.access import PeerRule
 from bothways.trust.crl_files import CRLFiles
 from bothways.workers.supervisor import MOST_WORKERS, Supervisor
 
@@ -56,13 +62,7 @@ class Serving:
     help="The address to listen on; port 0: any free port.",
 )
 @side_options(cert_required=True, alpn_help=None)
-@click.option("--client-ca", type=FILE, metavar="FILE", help="The CA certificates trusted for clients (PEM).")
-@click.option(
-    "--client-auth",
-    type=MODES,
-    help="Request a client certificate; by default `require` with --client-ca, else `none`.",
-)
-@allow_option
+@clients_options
 @click.option(
     "--workers",
     type=click.IntRange(1, MOST_WORKERS),
@@ -85,9 +85,7 @@ def command(
     app: str,
     address: Address,
     side: Side,
-    client_ca: str | None,
-    client_auth: ClientAuth | None,
-    allow: tuple[PeerRule, ...],
+    clients: Clients,
     workers: int | None,
     factory: bool,
     connections: int,
@@ -107,7 +105,7 @@ def command(
     sys.path.insert(0, os.getcwd())
 
     def load() -> Serving:
-        return _load(side, client_ca, client_auth, allow)
+        return _load(side, clients)
 
     current = [load()]
     with listen(address) as listener:
@@ -155,16 +153,14 @@ def _check_installed() -> None:
             refuse(f"run needs the package {name}, which is not installed", INSTALL)
 
 
-def _load(
-    side: Side, client_ca: str | None, client_auth: ClientAuth | None, allow: tuple[PeerRule, ...]
-) -> Serving:
+def _load(side: Side, clients: Clients) -> Serving:
     """Read all files. Raises ConfigError."""
     lists = CRLFiles(side.sources.crl)
     own = side.load(lists.store)
     config = ServerConfig(
-        client_anchors=load_anchors(client_ca) if client_ca is not None else None,
-        client_auth=client_auth,
-        allow=allow or None,
+        client_anchors=load_anchors(clients.client_ca) if clients.client_ca is not None else None,
+        client_auth=clients.client_auth,
+        allow=clients.allow or None,
         credentials=own.credentials or (),
         alpn=ALPN,
         revocation=own.revocation,

@@ -16,11 +16,11 @@ from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.listening import Acceptor, allow_descriptors, listen, until_stopped
 from bothways.cli.options import (
     ADDRESS,
-    FILE,
     Address,
+    Clients,
     Side,
-    allow_option,
     are_files,
+    clients_options,
     load_anchors,
     side_options,
 )
@@ -37,9 +37,8 @@ from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
 from bothways.errors import TLSError
 from bothways.net.channel import Channel, wrap
-from bothways.tls.config import ClientAuth, ServerConfig
+from bothways.tls.config import ServerConfig
 from bothways.tls.events import Note
-from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
 from bothways.trust.crl_files import CRLFiles
 from bothways.trust.verdict import Outcome
@@ -50,19 +49,11 @@ HELLO_SECONDS = 10.0  # for a client to say what it wants; the handshake's own t
 IDLE_SECONDS = 600.0
 FORWARD_IDLE_SECONDS = 3600.0
 
-MODES = click.Choice(["none", "request", "require"])
-
 
 @click.command("serve")
 @click.argument("address", type=ADDRESS, metavar="HOST:PORT")
 @side_options(cert_required=True, alpn_help="An application protocol (ALPN) to accept; repeatable.")
-@click.option("--client-ca", type=FILE, metavar="FILE", help="The CA certificates trusted for clients (PEM).")
-@click.option(
-    "--client-auth",
-    type=MODES,
-    help="Request a client certificate; by default `require` with --client-ca, else `none`.",
-)
-@allow_option
+@clients_options
 @click.option(
     "--connections",
     default=256,
@@ -105,9 +96,7 @@ MODES = click.Choice(["none", "request", "require"])
 def command(
     address: Address,
     side: Side,
-    client_ca: str | None,
-    client_auth: ClientAuth | None,
-    allow: tuple[PeerRule, ...],
+    clients: Clients,
     connections: int,
     exempt_loopback: bool,
     handshake_timeout: float,
@@ -129,12 +118,12 @@ def command(
         refuse("say what to serve: exactly one of --echo, --page, --forward HOST:PORT")
     lists = CRLFiles(side.sources.crl)
     own = side.load(lists.store, watched=True)
-    anchors = _watched_anchors(client_ca)
+    anchors = _watched_anchors(clients.client_ca)
     supply = staples.supply(own.credentials, anchors)
     config = ServerConfig(
         client_anchors=anchors,
-        client_auth=client_auth,
-        allow=allow or None,
+        client_auth=clients.client_auth,
+        allow=clients.allow or None,
         credentials=own.credentials or (),
         alpn=own.alpn,
         revocation=own.revocation,
@@ -145,7 +134,7 @@ def command(
         insecure_keylog=load_keylog(keylog),
     )
     talk = _service(service, forward)
-    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", client_ca or "CA")
+    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.client_ca or "CA")
     if picture is not None:
         picture.check()
     looks = [lambda: lists.look(datetime.now(UTC))] if side.sources.crl else []
