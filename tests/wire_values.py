@@ -8,9 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from bothways.tls.wire import tls12
-from bothways.tls.wire.extension_table import SERVER_NAME_LIST, STATUS, STATUS_REQUEST
-from bothways.tls.wire.extensions import CertificateStatus, ServerName, StatusRequest, UnknownExtension
-from bothways.tls.wire.fields import (
+from bothways.tls.wire.codec import (
     Codec,
     Custom,
     Fixed,
@@ -22,6 +20,8 @@ from bothways.tls.wire.fields import (
     Variants,
     Vector,
 )
+from bothways.tls.wire.extension_table import SERVER_NAME_LIST, STATUS, STATUS_REQUEST
+from bothways.tls.wire.extensions import CertificateStatus, ServerName, StatusRequest, UnknownExtension
 
 # Messages are large and many: each is drawn a third as often as the profile in `conftest` says.
 SAMPLE = settings(max_examples=settings().max_examples // 3)

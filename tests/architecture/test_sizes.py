@@ -12,7 +12,6 @@ SOURCE_LINES, TEST_LINES = 450, 800
 TABLES = {
     "src/bothways/diagnosis/causes.py": "a row for each cause of a failure",
     "src/bothways/tls/wire/extension_table.py": "a row for each TLS extension",
-    "src/bothways/tls/wire/fields.py": "the codecs that the tables are written in",
 }
 
 

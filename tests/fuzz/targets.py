@@ -22,8 +22,9 @@ from bothways.tls.record.framing import Framing
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.alert import ALERT
+from bothways.tls.wire.codec import Codec, decode, encode
+from bothways.tls.wire.decode_errors import DecodeError
 from bothways.tls.wire.extension_table import ExtensionContext, extension_block
-from bothways.tls.wire.fields import Codec, DecodeError, decode, encode
 from bothways.tls.wire.flight import (
     MESSAGES_12,
     MESSAGES_13,

@@ -8,9 +8,10 @@ import pytest
 
 from bothways.iana import NamedGroup
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.codec import Codec
 from bothways.tls.wire.describe import fields_in, in_words
 from bothways.tls.wire.extension_table import ExtensionContext, extension_block
-from bothways.tls.wire.fields import Codec, opaque, optional, rest, uint, vector
+from bothways.tls.wire.fields import opaque, optional, rest, uint, vector
 from bothways.tls.wire.tls12 import SERVER_KEY_EXCHANGE, ServerKeyExchange
 from bothways.tls.wire.tls13 import CERTIFICATE, Certificate, CertificateEntry
 

@@ -10,6 +10,8 @@ import wire_values
 from bothways.faults import Fault
 from bothways.iana import ExtensionType
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.codec import decode, encode
+from bothways.tls.wire.decode_errors import DecodeError
 from bothways.tls.wire.extension_table import (
     TABLE,
     ExtensionContext,
@@ -18,7 +20,6 @@ from bothways.tls.wire.extension_table import (
     extension_block,
     host_names,
 )
-from bothways.tls.wire.fields import DecodeError, decode, encode
 from faults import blames
 
 BLOCKS = {context: extension_block(context) for context in ExtensionContext}

@@ -11,9 +11,10 @@ import wire_values
 from bothways.faults import Fault
 from bothways.iana import NamedGroup, ProtocolVersion
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.codec import decode, encode
+from bothways.tls.wire.decode_errors import DecodeError
 from bothways.tls.wire.extension_placement import check_placement
 from bothways.tls.wire.extension_table import ExtensionContext
-from bothways.tls.wire.fields import DecodeError, decode, encode
 from bothways.tls.wire.hello import (
     CLIENT_HELLO,
     HELLO_RETRY_REQUEST,

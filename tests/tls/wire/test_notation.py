@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bothways.tls.wire import alert, hello, tls12, tls13
+from bothways.tls.wire.codec import Codec, Record, Variants, Vector, definition
 from bothways.tls.wire.extension_table import SERVER_NAME_LIST, STATUS, STATUS_REQUEST, TABLE
-from bothways.tls.wire.fields import Codec, Record, Variants, Vector, definition
 
 STRUCTS = """
 RFC 9846 4.2.2     ClientHello: ProtocolVersion legacy_version; Random random; opaque legacy_session_id<0..32>; CipherSuite cipher_suites<2..2^16-2>; opaque legacy_compression_methods<1..2^8-1>; Extension extensions<7..2^16-1>

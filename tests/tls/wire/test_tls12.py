@@ -16,9 +16,10 @@ from bothways.iana import ExtensionType, HandshakeType
 from bothways.roles import Version
 from bothways.tls.crypto.signing import check_signature
 from bothways.tls.wire import tls12
+from bothways.tls.wire.codec import Codec, decode, encode
+from bothways.tls.wire.decode_errors import DecodeError
 from bothways.tls.wire.extension_table import CERTIFICATE_STATUS, codes
 from bothways.tls.wire.extensions import CertificateStatus
-from bothways.tls.wire.fields import Codec, DecodeError, decode, encode
 from bothways.tls.wire.flight import check_extensions, decode_message, encode_message
 from bothways.tls.wire.tls13 import CERTIFICATE_VERIFY, CertificateVerify, Finished
 from faults import blames

@@ -12,7 +12,8 @@ import wire_values
 from bothways.faults import Fault
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls13
-from bothways.tls.wire.fields import Codec, DecodeError, decode, encode
+from bothways.tls.wire.codec import Codec, decode, encode
+from bothways.tls.wire.decode_errors import DecodeError
 from faults import blames
 
 CODECS: list[Codec[Any]] = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bothways.iana import Alert, AlertLevel
-from bothways.tls.wire.fields import decode, encode, record, uint
+from bothways.tls.wire.codec import decode, encode
+from bothways.tls.wire.fields import record, uint
 
 
 @dataclass(frozen=True, slots=True)

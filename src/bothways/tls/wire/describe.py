@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from bothways.faults import shown
 from bothways.iana import ExtensionType, name
+from bothways.tls.wire.codec import Codec, Custom, Optional, Record, Uint, Variants, Vector
 from bothways.tls.wire.extension_table import code
 from bothways.tls.wire.extensions import UnknownExtension
-from bothways.tls.wire.fields import Codec, Custom, Optional, Record, Uint, Variants, Vector
 
 BYTES_SHOWN = 16
 ITEMS_SHOWN = 64

@@ -22,6 +22,16 @@ from bothways.iana import (
     SignatureScheme,
     name,
 )
+from bothways.tls.wire.codec import Codec, Custom, Variants, bounds, decode
+from bothways.tls.wire.decode_errors import (
+    DecodeError,
+    TooManyItems,
+    bad_length,
+    cut,
+    fail,
+    left_over,
+    too_many,
+)
 from bothways.tls.wire.extensions import (
     ApplicationProtocols,
     CertificateAuthorities,
@@ -63,24 +73,12 @@ from bothways.tls.wire.extensions import (
 )
 from bothways.tls.wire.fields import (
     MOST_ITEMS,
-    Codec,
-    Custom,
-    DecodeError,
-    TooManyItems,
-    Variants,
-    bad_length,
-    bounds,
     cached,
     close,
-    cut,
-    decode,
-    fail,
-    left_over,
     opaque,
     record,
     rest,
     single_field,
-    too_many,
     uint,
     vector,
 )

@@ -1,175 +1,22 @@
-"""The RFC's presentation language as codecs: what a field reads, writes, and how RFC 9846 3 spells it.
-
-A codec never looks past the `end` that it is given, so a nested length cannot reach out of its place.
-Whatever is accepted has one spelling only: encoding it again gives the same bytes.
-Reading blames the peer (`DecodeError`); writing a value that does not fit is our own bug (`ValueError`).
-"""
+"""The kinds of fields of the RFC's presentation language, each as a codec (RFC 9846 3)."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass
 from dataclasses import fields as fields_of_dataclass
+from dataclasses import is_dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from bothways.faults import Blame, Fault
+from bothways.tls.wire.codec import Codec, Fixed, Opaque, Optional, Record, Rest, Uint, Vector, bounds
+from bothways.tls.wire.decode_errors import DecodeError, bad_length, cut, fail, too_many
 
 T = TypeVar("T")
 
 # Many more than any honest message has of anything; to read one takes longer than its bytes are worth.
 MOST_ITEMS = 4096
-
-Read = Callable[[bytes, int, int], tuple[T, int]]
-Write = Callable[[T, bytearray], None]
-
-
-class DecodeError(Blame):
-    """Bytes that are no such message. Its facts are `place`, a path of field names, and `problem`."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(Fault.UNDECODABLE, {"place": "", "problem": problem})
-        self._path: list[str] = []
-
-    def within(self, part: str) -> None:
-        """Say that what was noted so far lies inside `part`."""
-        self._path.append(part)
-
-    def locate(self) -> None:
-        """Turn the parts noted into the fact `place`."""
-        place = ".".join(reversed(self._path)).replace(".[", "[")
-        self.facts = {"place": place, "problem": self.facts["problem"]}
-
-    def __str__(self) -> str:
-        return f"{self.facts['place']}: {self.facts['problem']}"
-
-
-class TooManyItems(DecodeError):
-    """A vector has more items than anybody may need, and the rest of it was not read."""
-
-
-# -- what a codec is made of: for notation, ladders and tests, never needed to read or write --------------
-
-
-@dataclass(frozen=True, slots=True)
-class Uint:
-    """A number of `size` bytes, whose names are in `registry`."""
-
-    size: int
-    registry: type[IntEnum] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """Exactly `size` bytes."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """Between `low` and `high` bytes behind their length."""
-
-    low: int
-    high: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """All bytes up to the end of what encloses them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """Items of one kind that take between `low` and `high` bytes, behind that length."""
-
-    item: Codec[Any]
-    low: int
-    high: int
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Fields one after another; `spelled` has each field's name in the RFC."""
-
-    cls: type[Any]
-    title: str
-    fields: tuple[tuple[str, Codec[Any]], ...]
-    spelled: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Optional:
-    """Something that may be left out at the very end of a message."""
-
-    inner: Codec[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Variants:
-    """Tagged bodies behind a length: the extensions that one message may hold, by their code."""
-
-    choices: Mapping[int, Codec[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Custom:
-    """A form that has its own few lines of code, written in terms of `inner`; `fields` are those it shows."""
-
-    inner: Codec[Any]
-    fields: tuple[tuple[str, Codec[Any]], ...] = ()
-
-
-Shape = Uint | Fixed | Opaque | Rest | Vector | Record | Optional | Variants | Custom
-
-
-class Codec(NamedTuple, Generic[T]):
-    """One form on the wire. `notation` is a declaration in the RFC's language, `{}` standing for the name."""
-
-    read: Read[T]
-    write: Write[T]
-    notation: str
-    shape: Shape
-
-
-# -- the whole of a message ------------------------------------------------------------------------------
-
-
-def decode(codec: Codec[T], data: bytes, what: str) -> T:
-    """Return what `data` holds, which must be all of it; `what` names it in the error.
-
-    Raises `DecodeError` for anything else.
-    """
-    end = len(data)
-    try:
-        value, at = codec.read(data, 0, end)
-        if at != end:
-            left_over(at, end)
-    except DecodeError as error:
-        error.within(what)
-        error.locate()
-        raise
-    return value
-
-
-def encode(codec: Codec[T], value: T) -> bytes:
-    """Return the bytes of `value`. Raises `ValueError` if it does not fit its form."""
-    out = bytearray()
-    write_whole(codec, value, out)
-    return bytes(out)
-
-
-def write_whole(codec: Codec[T], value: T, out: bytearray) -> None:
-    """Append the bytes of `value` to `out`. Raises `ValueError` if it does not fit its form."""
-    try:
-        codec.write(value, out)
-    except (OverflowError, struct.error) as error:
-        raise ValueError(f"{type(value).__name__} does not fit its form: {error}") from None
-
-
-# -- the kinds of fields -----------------------------------------------------------------------------------
 
 
 def uint(size: int, registry: type[IntEnum] | None = None, title: str = "") -> Codec[int]:
@@ -440,30 +287,6 @@ def cached(codec: Codec[T]) -> Codec[T]:
     return codec._replace(read=read, write=write)
 
 
-def definition(codec: Codec[Any]) -> str:
-    """Return the struct of a record in the RFC's presentation language."""
-    shape = codec.shape
-    if not isinstance(shape, Record):
-        raise TypeError("only a record has a definition")
-    if not shape.fields:
-        return f"struct {{}} {shape.title};"
-    declared = zip(shape.spelled, (each.notation for _, each in shape.fields), strict=True)
-    lines = "".join(f"    {notation.format(name)};\n" for name, notation in declared)
-    return f"struct {{\n{lines}}} {shape.title};"
-
-
-def bounds(low: int, high: int) -> str:
-    """Return the bounds of a vector as the RFC writes them: `<2..2^16-2>`."""
-    return f"<{low}..{_spelled_bound(high)}>"
-
-
-def _spelled_bound(number: int) -> str:
-    for bits in (8, 16, 24):
-        if 0 < 2**bits - number <= 2:
-            return f"2^{bits}-{2**bits - number}"
-    return str(number)
-
-
 def _prefix(high: int) -> int:
     """How many bytes a length takes that may be `high` (RFC 9846 3.4)."""
     return (high.bit_length() + 7) // 8
@@ -480,34 +303,3 @@ def close(out: bytearray, at: int, prefix: int, low: int, high: int) -> None:
 def does_not_fit(length: int, low: int, high: int) -> NoReturn:
     """Refuse to write what has no form: our own bug."""
     raise ValueError(f"{length} bytes where {low} to {high} may stand")
-
-
-# -- what can be wrong ---------------------------------------------------------------------------------------
-
-
-def fail(problem: str) -> NoReturn:
-    """Refuse the bytes; those who called add where."""
-    raise DecodeError(problem)
-
-
-def too_many(most: int) -> NoReturn:
-    """Refuse to read on after so many items."""
-    raise TooManyItems(f"more than {most} items stand here")
-
-
-def cut(at: int, end: int, size: int) -> NoReturn:
-    """Refuse what ends before its time."""
-    fail(f"{size} bytes must stand here and {end - at} do (offset {at})")
-
-
-def left_over(at: int, end: int) -> NoReturn:
-    """Refuse what goes on after its end."""
-    fail(f"{end - at} bytes are left over (offset {at})")
-
-
-def bad_length(at: int, start: int, stop: int, end: int, low: int, high: int) -> NoReturn:
-    """Refuse a length that runs out of its place or out of its bounds."""
-    length = stop - start
-    if stop > end:
-        fail(f"length {length} runs past the end by {stop - end} (offset {at})")
-    fail(f"length {length} is not within {low}..{high} (offset {at})")

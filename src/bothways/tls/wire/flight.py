@@ -15,11 +15,12 @@ from bothways.faults import Fault, blame
 from bothways.iana import HandshakeType, name
 from bothways.roles import Version
 from bothways.tls.wire import tls12
+from bothways.tls.wire.codec import Codec, decode, write_whole
+from bothways.tls.wire.decode_errors import DecodeError
 from bothways.tls.wire.describe import FieldSeen, fields_in
 from bothways.tls.wire.extension_placement import check_placement
 from bothways.tls.wire.extension_table import CERTIFICATE_STATUS, ExtensionContext
 from bothways.tls.wire.extensions import CertificateStatus, Extensions, SelectedVersion, find
-from bothways.tls.wire.fields import Codec, DecodeError, decode, write_whole
 from bothways.tls.wire.hello import (
     CLIENT_HELLO,
     HELLO_RETRY_REQUEST,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bothways.iana import CipherSuite, CompressionMethod, ProtocolVersion
+from bothways.tls.wire.codec import Codec
 from bothways.tls.wire.extension_table import ExtensionContext, extension_block
 from bothways.tls.wire.extensions import Extensions
-from bothways.tls.wire.fields import Codec, fixed, opaque, optional, record, uint, vector
+from bothways.tls.wire.fields import fixed, opaque, optional, record, uint, vector
 
 RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 

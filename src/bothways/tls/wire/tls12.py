@@ -10,21 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bothways.iana import ClientCertificateType, ECCurveType, NamedGroup, SignatureScheme
-from bothways.tls.wire.fields import (
-    Codec,
-    Custom,
-    Record,
-    decode,
-    encode,
-    fail,
-    fixed,
-    opaque,
-    record,
-    rest,
-    single_field,
-    uint,
-    vector,
-)
+from bothways.tls.wire.codec import Codec, Custom, Record, decode, encode
+from bothways.tls.wire.decode_errors import fail
+from bothways.tls.wire.fields import fixed, opaque, record, rest, single_field, uint, vector
 from bothways.tls.wire.tls13 import MOST_CERTIFICATES, Finished
 
 VERIFY_DATA_LENGTH = 12
