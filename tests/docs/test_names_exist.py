@@ -1,0 +1,134 @@
+"""Commands, options, modules, files and tests that README and docs/ name are there."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from architecture.sources import ROOT
+from bothways.cli.commands import bothways
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Written by the catalogue, which runs the commands of other programs that it shows.
+HAND_WRITTEN = [page for page in PAGES if page.name != "failures.md"]
+# Options of `bench`, of tlsfuzzer and of other programs that the pages name.
+OTHERS = {"--runs", "--ems", "--verify"}
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+COMMAND = re.compile(r"(?<![\w./-])bothways((?: [a-z][a-z-]*)+)([^`\n|;&)]*)")
+DOTTED = re.compile(r"(?<![\w/])bothways(?:\.[A-Za-z_]\w*)+(?!\.?\w)(?!/)")
+FILE = re.compile(r"(?<![\w/.])((?:tests|src|docs)/[\w./-]*\w)")
+# `[test_path: validity has no tolerance, any order; names/test_x]`: a module below tests/, parts of its tests' names.
+BRACKET = re.compile(r"\[((?:[a-z_]+/)*test_[^\]\n]+)\](?!\()")
+
+
+def by_page(pages: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("page", pages, ids=lambda page: page.name)
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8").replace("\\\n", " ")
+
+
+@by_page(HAND_WRITTEN)
+def test_every_option_that_a_page_names_exists(page: Path) -> None:
+    known = set().union(OTHERS, *(options(command) for command in commands().values()))
+    assert set(OPTION.findall(text_of(page))) <= known
+
+
+@by_page(HAND_WRITTEN)
+def test_every_command_line_of_a_page_names_options_of_that_command(page: Path) -> None:
+    for words, rest in COMMAND.findall(text_of(page)):
+        path = longest(tuple(words.split()))
+        if path:
+            given = set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z0-9-]*", rest))
+            assert given <= options(commands()[path]), (path, rest)
+
+
+@by_page(PAGES)
+def test_every_dotted_name_of_a_page_can_be_imported(page: Path) -> None:
+    for name in DOTTED.findall(text_of(page)):
+        if not name.endswith((".py", ".fish")):
+            assert is_found(name), name
+
+
+@by_page(PAGES)
+def test_every_file_of_the_repository_that_a_page_names_exists(page: Path) -> None:
+    for name in FILE.findall(text_of(page)):
+        assert (ROOT / name).exists() or (page.parent / name).exists(), name
+
+
+@by_page(PAGES)
+def test_every_test_in_brackets_exists(page: Path) -> None:
+    for module, part in bracketed(text_of(page)):
+        found = [path for path in (ROOT / "tests").rglob("*.py") if path.as_posix().endswith(f"/{module}.py")]
+        assert found, module
+        names = {name for path in found for name in names_in(path)}
+        assert any(part in name for name in names), (module, part)
+
+
+def test_brackets_are_read_as_modules_and_parts_of_names() -> None:
+    text = "yes. [test_a: it's so, NOT otherwise; b/test_c] And [a link](test_page.md) [test_x](y.md)."
+    assert list(bracketed(text)) == [
+        ("test_a", "its_so"), ("test_a", "not_otherwise"), ("b/test_c", "test_")
+    ]  # fmt: skip
+
+
+def bracketed(text: str) -> Iterator[tuple[str, str]]:
+    """Each module that a bracket names, with each part of a test's name; any test where no part is given."""
+    for inside in BRACKET.findall(text):
+        for group in inside.split(";"):
+            module, _, parts = group.strip().partition(":")
+            for part in parts.split(",") if parts else ["test_"]:
+                yield module, re.sub(r"[^a-z0-9]+", "_", part.lower().strip().replace("'", ""))
+
+
+@cache
+def names_in(path: Path) -> frozenset[str]:
+    return frozenset(re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8")))
+
+
+@cache
+def commands() -> dict[tuple[str, ...], click.Command]:
+    """Every command by its words."""
+    found: dict[tuple[str, ...], click.Command] = {}
+    waiting: list[tuple[tuple[str, ...], click.Command]] = [((), bothways)]
+    while waiting:
+        path, command = waiting.pop()
+        found[path] = command
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                below = command.get_command(context, name)
+                assert below is not None
+                waiting.append(((*path, name), below))
+    return found
+
+
+def longest(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The longest beginning of some words that is a command."""
+    return next(words[:size] for size in range(len(words), -1, -1) if words[:size] in commands())
+
+
+def options(command: click.Command) -> set[str]:
+    return {"-h", "--help"}.union(
+        *(each.opts + each.secondary_opts for each in command.params if isinstance(each, click.Option))
+    )
+
+
+def is_found(name: str) -> bool:
+    parts = name.split(".")
+    for size in range(len(parts), 0, -1):
+        try:
+            thing: object = importlib.import_module(".".join(parts[:size]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[size:]:
+            thing = getattr(thing, part, None)
+        return thing is not None
+    return False
