@@ -21,12 +21,13 @@ from bothways.faults import Fault, sentence
 from bothways.iana import Alert, ContentType
 from bothways.roles import Role
 from bothways.tls.events import AlertSeen, Note
-from bothways.tls.handshake.message_io import Outbox
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
+from inside import machinery
 from pair import Pair, Tamper, pair, untouched
 
-Act = Callable[[Outbox], None]
+Act = Callable[[HandshakeContext], None]
 Outgoing = Message | bytes | Act
 Edit = Callable[[Message, int], Iterable[Outgoing]]
 Then = Callable[[Pair, Connection], None]
@@ -36,33 +37,38 @@ Then = Callable[[Pair, Connection], None]
 def lying(role: Role, edit: Edit, *, in_flight: bool = False) -> Iterator[None]:
     """Within, whoever plays `role` sends what `edit(message, nth of its kind)` returns.
 
-    Bytes are taken for a whole message with its header; a function is called with the Outbox, for what
+    Bytes are taken for a whole message with its header; a function is called with the liar's context, for what
     happens to records between messages.
     """
-    honest = Outbox.send
-    counts: dict[Outbox, Counter[type]] = {}
+    honest = HandshakeContext.send
+    counts: dict[int, Counter[type]] = {}
 
-    def send(out: Outbox, message: Message, raw: bytes | None = None) -> None:
-        if out._role is not role:
-            honest(out, message, raw)
+    def send(hs: HandshakeContext, message: Message, raw: bytes | None = None) -> None:
+        if hs.role is not role:
+            honest(hs, message, raw)
             return
-        seen = counts.setdefault(out, Counter())
+        seen = counts.setdefault(id(hs), Counter())
         nth = seen[type(message)]
         seen[type(message)] += 1
         if in_flight:
-            out._transcript.add(encode_message(message))
+            hs.transcript.add(encode_message(message))
         for each in edit(message, nth):
             if callable(each):
-                each(out)
+                each(hs)
             else:
-                raw = each if isinstance(each, bytes) else encode_message(each)
-                out._messages += raw
-                if not in_flight:
-                    out._transcript.add(raw)
+                tell(hs, each, in_transcript=not in_flight)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Outbox, "send", send)
+        patch.setattr(HandshakeContext, "send", send)
         yield
+
+
+def tell(hs: HandshakeContext, lie: Message | bytes, *, in_transcript: bool = True) -> None:
+    """Put a lie into the flight, and into the transcript of the liar who is to believe in it himself."""
+    raw = lie if isinstance(lie, bytes) else encode_message(lie)
+    hs.out.put_encoded(raw)
+    if in_transcript:
+        hs.transcript.add(raw)
 
 
 # -- edits ---------------------------------------------------------------------------------------------
@@ -172,9 +178,9 @@ def both(*edits: Edit) -> Edit:
 def wire(data: bytes) -> Act:
     """Put bytes on the wire, after what is in the flight."""
 
-    def act(out: Outbox) -> None:
-        out.flush()
-        out._wire.append(data)
+    def act(hs: HandshakeContext) -> None:
+        hs.out.flush()
+        hs.out.put_records(data)
 
     return act
 
@@ -182,10 +188,10 @@ def wire(data: bytes) -> Act:
 def sealed(content_type: int, content: bytes = b"", times: int = 1) -> Act:
     """Put a record of any type and content on the wire, under the keys of the moment."""
 
-    def act(out: Outbox) -> None:
-        out.flush()
+    def act(hs: HandshakeContext) -> None:
+        hs.out.flush()
         for _ in range(times):
-            out._wire.append(out.keys.seal(content_type, content))
+            hs.out.put_records(hs.out.keys.seal(content_type, content))
 
     return act
 
@@ -193,10 +199,7 @@ def sealed(content_type: int, content: bytes = b"", times: int = 1) -> Act:
 def behind(raw: bytes) -> Act:
     """Put bytes into the flight, behind the message and outside of the transcript."""
 
-    def act(out: Outbox) -> None:
-        out._messages += raw
-
-    return act
+    return lambda hs: tell(hs, raw, in_transcript=False)
 
 
 def say(*acts: Act) -> Then:
@@ -204,7 +207,7 @@ def say(*acts: Act) -> Then:
 
     def then(talk: Pair, liar: Connection) -> None:
         for act in acts:
-            act(liar._out)
+            act(machinery(liar))
 
     return then
 
@@ -217,10 +220,10 @@ def in_parts(kind: type, between: Act, nth: int = 0) -> Edit:
             return (message,)
         raw = encode_message(message)
 
-        def act(out: Outbox) -> None:
-            out._transcript.add(raw)
+        def act(hs: HandshakeContext) -> None:
+            hs.transcript.add(raw)
             for part in (sealed(ContentType.handshake, raw[:9]), between, sealed(22, raw[9:])):
-                part(out)
+                part(hs)
 
         return (act,)
 

@@ -38,6 +38,7 @@ from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
 from bothways.trust.names import server_name
 from bothways.trust.verdict import Purpose, Refused, Trusted
 from bothways.trust.verification import verify
+from inside import machinery
 from openssl_hello import client_hello
 from pair import NOON, Pair, pair, received
 from tls.handshake.conversations import anchors, client_config, identity, server_config
@@ -284,23 +285,23 @@ def lie(by_server: bool, data: bytes) -> bool:
     `data` is the number of the message, then changes of its body, four bytes each.
     """
     talk = pair(client_config(), server_config())
-    out = (talk.server if by_server else talk.client)._hs.out
+    out = machinery(talk.server if by_server else talk.client).out
     sent = iter(range(64))
     which, edits = (data[0] % 6 if data else 0), [data[at : at + 4] for at in range(1, len(data) - 3, 4)]
-    gather = out._gather
+    put = out.put_message
 
     def lying(message: Message, raw: bytes | None = None) -> bytes:
-        raw = gather(message, raw)
         if next(sent) != which:
-            return raw
+            return put(message, raw)
+        raw = raw or encode_message(message)
         body = bytearray(raw[4:])
         for edit in edits:
             change(body, edit)
         changed = raw[:1] + len(body).to_bytes(3, "big") + body
-        out._messages[-len(raw) :] = changed
+        out.put_encoded(changed)
         return changed
 
-    out._gather = lying  # type: ignore[method-assign]
+    out.put_message = lying  # type: ignore[method-assign]
     return came_through(talk)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bothways.iana import ExtensionType
-from bothways.tls.handshake.message_io import Outbox
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
@@ -31,6 +31,7 @@ from hostile.talks import (
     pieces,
     whole,
 )
+from inside import machinery
 from tamper import (
     Edit,
     Outgoing,
@@ -410,10 +411,10 @@ def _in_records_of(kind: type, each: int) -> Edit:
             return (message,)
         raw = encode_message(message)
 
-        def act(out: Outbox) -> None:
-            out._transcript.add(raw)
+        def act(hs: HandshakeContext) -> None:
+            hs.transcript.add(raw)
             for at in range(0, len(raw), each):
-                sealed(22, raw[at : at + each])(out)
+                sealed(22, raw[at : at + each])(hs)
 
         return (act,)
 
@@ -496,12 +497,12 @@ _enter(
 def _padded(content: bytes) -> Sized:
     """Records of padding with little in them."""
 
-    def act(out: Outbox, size: int) -> None:
-        out.flush()
+    def act(hs: HandshakeContext, size: int) -> None:
+        hs.out.flush()
         for _ in range(max(size // 16_400, 1)):
-            out._wire.append(out.keys._seal_inner(content.ljust(16_384, b"\0")))
+            hs.out.put_records(hs.out.keys.seal_inner(content.ljust(16_384, b"\0")))
 
-    return lambda size: before(tls13.Certificate, lambda out: act(out, size))
+    return lambda size: before(tls13.Certificate, lambda hs: act(hs, size))
 
 
 _enter("padding around one byte of a message", Role.CLIENT, {"1.3": MUTUAL}, _padded(b"\x0b\x16"))
@@ -524,14 +525,14 @@ def _after_handshake(act: Callable[[Any], None], octets: int) -> Draw:
 
 def _update(ask: bool) -> Callable[[Any], None]:
     def act(liar: Any) -> None:
-        liar._after.update_keys(ask=ask)
-        liar._out.data(b"a")
+        liar.update_keys(ask=ask)
+        machinery(liar).out.data(b"a")
 
     return act
 
 
 KINDS["data of one byte (1.3, by an anonymous client)"] = _after_handshake(
-    lambda liar: liar._out.data(b"a"), 23
+    lambda liar: machinery(liar).out.data(b"a"), 23
 )
 KINDS["key updates between data (1.3, by an anonymous client)"] = _after_handshake(_update(ask=False), 50)
 KINDS["key updates that ask (1.3, by an anonymous client)"] = _after_handshake(_update(ask=True), 50)

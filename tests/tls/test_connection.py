@@ -23,6 +23,7 @@ from bothways.tls.crypto.signing import sign
 from bothways.tls.events import EvidenceWanted
 from bothways.tls.handshake.steps import Step
 from bothways.trust.evidence.fetch_policy import Fetch
+from inside import machinery
 from pair import NOON, FrozenClock, Pair, pair, received
 from tls.handshake.conversations import (
     CONVERSATIONS,
@@ -596,7 +597,7 @@ def test_data_after_close_notify_is_ignored_though_it_opens() -> None:
     talk.client.close()
     talk.exchange()
     for data in (b"one record", b"x" * 40_000):
-        talk.client._out.data(data)
+        machinery(talk.client).out.data(data)
         assert talk.server.receive(talk.client.data_to_send()) == []
     assert talk.server.failure is None and received(talk.server_events) == b""
 

@@ -13,6 +13,7 @@ from bothways.tls.post_handshake.messages import IDLE_MESSAGE_LIMIT
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ServerHello
 from bothways.tls.wire.tls12 import ServerHelloDone
+from inside import machinery
 from pair import Pair, pair, received
 from tamper import Act, before, lying, sealed, wire
 from tls.handshake.conversations12 import CONVERSATIONS, EXAMPLES, client_config, server_config
@@ -50,7 +51,7 @@ def test_wish_to_negotiate_anew_is_answered_and_the_talk_goes_on(role: Role) -> 
     notes: list[Note] = []
     talk = mutual(**{f"{role.value}_notes": notes})
     asking, other = ends(talk, role)
-    sealed(22, ASKS_ANEW[role])(asking._out)
+    sealed(22, ASKS_ANEW[role])(machinery(asking))
     talk.exchange()
     assert alerts(notes) == [(WARNING, Alert.NO_RENEGOTIATION)]
     assert asking.established and other.established
@@ -69,7 +70,7 @@ def test_wishes_with_data_between_are_answered_so_many_times(role: Role) -> None
     answers = []
     for _ in range(IDLE_MESSAGE_LIMIT + 5):
         asking.send(b"x")
-        sealed(22, ASKS_ANEW[role])(asking._out)
+        sealed(22, ASKS_ANEW[role])(machinery(asking))
         other.receive(asking.data_to_send())
         answers.append(bool(other.data_to_send()))
     assert answers == [True] * IDLE_MESSAGE_LIMIT + [False] * 5
@@ -81,16 +82,16 @@ def test_wishes_without_an_end_are_refused(role: Role) -> None:
     """A peer that asks and asks, and never talks, costs an answer each time: only so many."""
     talk = mutual()
     asking, other = ends(talk, role)
-    sealed(22, ASKS_ANEW[role], times=IDLE_MESSAGE_LIMIT)(asking._out)
+    sealed(22, ASKS_ANEW[role], times=IDLE_MESSAGE_LIMIT)(machinery(asking))
     talk.exchange()
     assert other.established
     asking.send(b"data between")
     other.send(b"in both directions")
     talk.exchange()
-    sealed(22, ASKS_ANEW[role], times=IDLE_MESSAGE_LIMIT)(asking._out)
+    sealed(22, ASKS_ANEW[role], times=IDLE_MESSAGE_LIMIT)(machinery(asking))
     talk.exchange()
     assert other.established
-    sealed(22, ASKS_ANEW[role])(asking._out)
+    sealed(22, ASKS_ANEW[role])(machinery(asking))
     talk.exchange()
     assert isinstance(other.failure, PeerFault)
     assert other.failure.fault is Fault.TOO_MANY_KEY_UPDATES
@@ -104,7 +105,7 @@ def test_nothing_follows_our_close_notify(role: Role) -> None:
     asking, closed = ends(talk, role)
     closed.close()
     asking.receive(closed.data_to_send())
-    sealed(22, ASKS_ANEW[role])(asking._out)
+    sealed(22, ASKS_ANEW[role])(machinery(asking))
     closed.receive(asking.data_to_send())
     assert closed.data_to_send() == b""
     assert closed.failure is None
@@ -115,7 +116,7 @@ def test_hello_that_cannot_be_decoded_is_refused_whatever_it_wishes(role: Role) 
     """RFC 5246 7.4.1: the answer is for those who ask properly."""
     talk = mutual()
     asking, other = ends(talk, role)
-    sealed(22, ASKS_ANEW[role][:1] + b"\0\0\5abcde")(asking._out)
+    sealed(22, ASKS_ANEW[role][:1] + b"\0\0\5abcde")(machinery(asking))
     talk.exchange()
     assert isinstance(other.failure, PeerFault) and other.failure.fault is Fault.UNDECODABLE
 
@@ -127,7 +128,7 @@ def test_keys_of_12_cannot_be_renewed(role: Role) -> None:
     end, _ = ends(talk, role)
     with pytest.raises(UsageError, match="connect again"):
         end.update_keys()
-    end._out.keys.sequence = end._out.keys.suite.record_limit // 2
+    machinery(end).out.keys.sequence = machinery(end).out.keys.suite.record_limit // 2
     with pytest.raises(UsageError, match="used up"):
         end.send(b"one too many")
     assert end.data_to_send() == b""
@@ -144,7 +145,7 @@ def test_warning_is_no_more_than_that(role: Role, alert: Alert) -> None:
     """RFC 5246 7.2.2: generally the receiver can go on."""
     talk = mutual()
     warning, other = ends(talk, role)
-    warning._out.alert(WARNING, alert)
+    machinery(warning).out.alert(WARNING, alert)
     warning.send(b"still here")
     talk.exchange()
     assert other.established
@@ -159,7 +160,7 @@ def test_alert_that_is_no_warning_ends_the_connection(role: Role, level: int, al
     """RFC 5246 7.2.2: a fatal alert ends it, whatever it says; of another level nobody can be sure."""
     talk = mutual()
     failing, other = ends(talk, role)
-    failing._out.alert(level, alert)
+    machinery(failing).out.alert(level, alert)
     talk.exchange()
     assert isinstance(other.failure, PeerAlert)
     assert other.failure.alert == alert
@@ -172,11 +173,11 @@ def test_warnings_without_an_end_are_refused(role: Role) -> None:
     talk = mutual()
     warning, other = ends(talk, role)
     for _ in range(2):
-        sealed(21, bytes([WARNING, Alert.NO_RENEGOTIATION]), times=EMPTY_RECORD_LIMIT)(warning._out)
+        sealed(21, bytes([WARNING, Alert.NO_RENEGOTIATION]), times=EMPTY_RECORD_LIMIT)(machinery(warning))
         warning.send(b"x")
         talk.exchange()
         assert other.established
-    sealed(21, bytes([WARNING, Alert.NO_RENEGOTIATION]), times=EMPTY_RECORD_LIMIT + 1)(warning._out)
+    sealed(21, bytes([WARNING, Alert.NO_RENEGOTIATION]), times=EMPTY_RECORD_LIMIT + 1)(machinery(warning))
     talk.exchange()
     assert isinstance(other.failure, PeerFault)
     assert other.failure.fault is Fault.TOO_MANY_EMPTY_RECORDS

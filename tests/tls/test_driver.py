@@ -24,6 +24,7 @@ from bothways.tls.events import Data, Established, EvidenceWanted, Failed, PeerC
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest
 from bothways.trust.evidence.fetch_policy import Fetch
+from inside import machinery
 from pair import NOON, FrozenClock, Pair
 from tls.handshake.conversations import (
     CONVERSATIONS,
@@ -198,7 +199,7 @@ def test_an_open_connection_goes_on_without_an_answer_and_a_handshake_does_not(
         server.receive(driver.data_to_send())
         driver.receive(server.data_to_send())
     schemes = ext.SignatureAlgorithms((SignatureScheme.ecdsa_secp256r1_sha256,))
-    server._out.send_after_handshake(CertificateRequest(b"later", (schemes,)))
+    machinery(server).out.send_after_handshake(CertificateRequest(b"later", (schemes,)))
     (wanted,) = driver.receive(server.data_to_send())
     assert driver.go_without(wanted, OSError("the token is gone")) == []
     assert driver.status.failure is None and driver.data_to_send() != b""

@@ -22,6 +22,7 @@ from bothways.tls.events import (
     RecordSeen,
 )
 from bothways.tls.record.protection import Protection
+from inside import machinery
 from pair import Pair
 from tls.handshake.conversations import (
     CONVERSATIONS,
@@ -183,10 +184,10 @@ def test_nothing_prints_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     private = identity("localhost").key.private_numbers().private_value
     printed = [
         talk.client,
-        talk.client._hs,
-        talk.client._out,
-        talk.client._out.keys,
-        talk.client._hs.transcript,
+        machinery(talk.client),
+        machinery(talk.client).out,
+        machinery(talk.client).out.keys,
+        machinery(talk.client).transcript,
         talk.server._settings,
         talk.client._settings,
         client_config(),

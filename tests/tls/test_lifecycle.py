@@ -11,6 +11,7 @@ import pytest
 from bothways import Connection, Data, Event, Failed, PeerClosed, UsageError
 from bothways.iana import Alert, AlertLevel
 from bothways.tls.lifecycle import LIFE, Input, Lifecycle, State
+from inside import machinery
 from pair import Pair
 from tls.handshake.conversations import client_config, server_config
 
@@ -108,7 +109,7 @@ class Side:
         """An alert of the peer, under the keys that are in use; in the clear where it has got no flight of ours."""
         if self.mine.state is HANDSHAKING:
             return bytes((21, 3, 3, 0, 2, level, alert))
-        self.peer._out.alert(level, alert)
+        machinery(self.peer).out.alert(level, alert)
         return self.peer.data_to_send()
 
     def data(self) -> bytes:

@@ -298,13 +298,13 @@ def _context(role: Role, settings: Settings, observer: Observer | None) -> Hands
     """Return the machinery of one connection."""
     if observer is not None:
         observer = guarded_observer(observer)
-    transcript, bounds = Transcript(), settings.limits
+    bounds = settings.limits
     return HandshakeContext(
         role,
         settings.randomness,
         settings.clock,
-        transcript,
-        Outbox(role, transcript, observer, bounds.record_padding),
+        Transcript(),
+        Outbox(role, observer, bounds.record_padding),
         Inbox(observer, bounds.max_certificate_bytes),
         settings.clock.monotonic() + bounds.handshake_timeout,
         observer,

@@ -24,7 +24,7 @@ def context(role: Role, notes: list[Note] | None = None) -> HandshakeContext:
     transcript.add(b"\x01\x00\x00\x01x")
     observer = None if notes is None else notes.append
     clock = FrozenClock()
-    out, inbox = Outbox(role, transcript, observer, 0), Inbox(observer, 2**16)
+    out, inbox = Outbox(role, observer, 0), Inbox(observer, 2**16)
     return HandshakeContext(role, RANDOMNESS, clock, transcript, out, inbox, clock.monotonic() + 30, observer)
 
 

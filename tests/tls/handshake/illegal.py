@@ -14,6 +14,7 @@ from bothways import Connection, Fault, PeerFault
 from bothways.iana import Alert
 from bothways.roles import Role, Version
 from bothways.tls.events import Note
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.message_io import Outbox
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.script import ChangeCipherSpec
@@ -21,8 +22,9 @@ from bothways.tls.handshake.steps import Step, StepRule
 from bothways.tls.incoming import Incoming
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.tls13 import Finished
+from inside import machinery
 from pair import Pair
-from tamper import Act, Outgoing, assert_told, framed, lying
+from tamper import Act, Outgoing, assert_told, framed, lying, tell
 from tls.handshake.conversations import Conversation
 
 Lie = Message | bytes | Act
@@ -94,21 +96,16 @@ class Liar:
     def message(self, message: Message, nth: int) -> Iterable[Outgoing]:
         return self._next(message)
 
-    def change(self, out: Outbox, honest: Act) -> None:
-        if out._role is not self._role or out.version is Version.TLS13:
-            honest(out)
-            return
+    def change(self, hs: HandshakeContext, honest: Act) -> None:
         for each in self._next(honest):
             if callable(each):
-                each(out)
+                each(hs)
             else:
-                raw = each if isinstance(each, bytes) else encode_message(each)
-                out._messages += raw
-                out._transcript.add(raw)
+                tell(hs, each)
 
     def changes_keys(self, out: Outbox) -> bool:
         """What comes after the lie would only bring the liar to an end of its own."""
-        return out._role is not self._role or self._count <= self._number
+        return out.role is not self._role or self._count <= self._number
 
     def _next(self, honest: Outgoing) -> Iterable[Outgoing]:
         self._count += 1
@@ -127,15 +124,22 @@ def refuse(conversation: Conversation, victim: Role, place: Place, lie: Lie) -> 
         if liar.changes_keys(out):
             keys(out, *rest)
 
+    def change_cipher_spec(out: Outbox) -> None:
+        if out is not lying_end.out or out.version is Version.TLS13:
+            change(out)
+        else:
+            liar.change(lying_end, lambda hs: change(hs.out))
+
     with lying(victim.other, liar.message), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Outbox, "change_cipher_spec", lambda out: liar.change(out, change))
-        patch.setattr(Outbox, "change_keys", change_keys)
         talk = conversation.pair(**{f"{victim.other.value}_notes": notes})
+        end, other = ends(talk, victim)
+        lying_end = machinery(other)
+        patch.setattr(Outbox, "change_cipher_spec", change_cipher_spec)
+        patch.setattr(Outbox, "change_keys", change_keys)
         talk.exchange()
-    end, other = ends(talk, victim)
     if place.step is Step.CONNECTED:
         assert end.established
-        say(other._out, lie)
+        say(machinery(other), lie)
         talk.exchange()
     error = end.failure
     assert isinstance(error, PeerFault), f"{place}: {lie!r} was not refused: {error!r}, {other.failure!r}"
@@ -144,13 +148,13 @@ def refuse(conversation: Conversation, victim: Role, place: Place, lie: Lie) -> 
     return error
 
 
-def say(out: Outbox, lie: Lie) -> None:
+def say(hs: HandshakeContext, lie: Lie) -> None:
     """Send what belongs to no transcript."""
     if callable(lie):
-        lie(out)
+        lie(hs)
     else:
-        out._messages += lie if isinstance(lie, bytes) else encode_message(lie)
-        out.flush()
+        tell(hs, lie, in_transcript=False)
+        hs.out.flush()
 
 
 def sweep(
@@ -192,7 +196,7 @@ def finished_again(conversation: Conversation, victim: Role) -> PeerFault:
         talk.exchange()
     end, other = ends(talk, victim)
     assert end.established
-    say(other._out, kept[0])
+    say(machinery(other), kept[0])
     talk.exchange()
     assert isinstance(end.failure, PeerFault)
     return end.failure

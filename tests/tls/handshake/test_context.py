@@ -10,7 +10,7 @@ import pytest
 from bothways.roles import Role
 from bothways.tls import handshake
 from bothways.tls.events import Note
-from bothways.tls.wire.tls13 import Finished
+from bothways.tls.wire.tls13 import Finished, KeyUpdate
 from tls.handshake.contexts import context
 from tls.handshake.conversations import credentials
 
@@ -27,12 +27,22 @@ def test_an_observer_that_is_let_go_hears_nothing_more() -> None:
     """Neither from scripts, nor of messages and records."""
     notes: list[Note] = []
     hs = context(Role.CLIENT, notes)
-    hs.out.send(Finished(bytes(32)))
+    hs.send(Finished(bytes(32)))
     heard = len(notes)
     hs.stop_observing()
-    hs.out.send(Finished(bytes(32)))
+    hs.send(Finished(bytes(32)))
     hs.out.flush()
     assert heard > 0 and len(notes) == heard and hs.observer is None
+
+
+def test_the_transcript_has_what_is_sent_in_the_handshake_and_nothing_later() -> None:
+    """RFC 9846 4.1, 4.7: messages after the handshake are no part of its hash."""
+    hs = context(Role.SERVER)
+    before = hs.transcript.digest()
+    hs.out.send_after_handshake(KeyUpdate(0))
+    assert hs.transcript.digest() == before
+    hs.send(Finished(bytes(32)))
+    assert hs.transcript.digest() != before
 
 
 def test_without_responses_and_without_a_key_log_there_is_nothing_to_staple_and_to_log() -> None:

@@ -17,8 +17,9 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import CLIENT_HELLO_LIMIT, Message, encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, EncryptedExtensions, KeyUpdate
+from inside import machinery
 from pair import Pair
-from tamper import Edit, Outgoing, after, before, both, changing, editing, extending, lying, sealed, wire
+from tamper import Act, Edit, Outgoing, after, before, both, changing, editing, extending, lying, sealed, wire
 from tls.handshake.conversations import CONVERSATIONS, EXAMPLES, Conversation, credentials, identity, told
 from tls.handshake.tampering import ended_as_documented, mutated, mutator
 from tls.handshake.test_faults_of_certificates import shows
@@ -59,7 +60,7 @@ def whole_conversation(cut: Callable[[int, bytes], Iterable[bytes]]) -> tuple[li
     talk = line.talk
     talk.client.send(b"queued")
     line.carry()
-    talk.server._out.send_after_handshake(EXAMPLES[HandshakeType.new_session_ticket])
+    machinery(talk.server).out.send_after_handshake(EXAMPLES[HandshakeType.new_session_ticket])
     talk.server.send(b"x" * 20_000)
     talk.client.update_keys(ask=True)
     talk.client.send(b"under new keys")
@@ -152,16 +153,16 @@ def test_messages_in_fragments_of_any_size_are_the_same_messages(
     role: Role, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 9846 5.1: a handshake message may be split over records at any place."""
-    seal = Outbox._seal
+    seal = Outbox.seal
 
     def fragmented(out: Outbox, content_type: int, data: bytes) -> None:
-        if content_type != 22 or out._role is not role:
+        if content_type != 22 or out.role is not role:
             seal(out, content_type, data)
             return
         for at in range(0, len(data), size):
             seal(out, content_type, data[at : at + size])
 
-    monkeypatch.setattr(Outbox, "_seal", fragmented)
+    monkeypatch.setattr(Outbox, "seal", fragmented)
     talk = SPLIT.pair()
     talk.exchange()
     assert talk.client.established and talk.server.established
@@ -172,7 +173,7 @@ def test_each_message_may_have_its_own_record(role: Role) -> None:
     """RFC 9846 5.1: whether messages share a record has no meaning."""
 
     def apart(message: Message, nth: int) -> Iterable[Outgoing]:
-        return (message, Outbox.flush)
+        return (message, lambda hs: hs.out.flush())
 
     with lying(role, apart):
         talk = SPLIT.pair()
@@ -384,7 +385,7 @@ def test_record_that_is_never_complete_is_bounded() -> None:
     assert grown(feed) < BOUND
 
 
-FLOODS: dict[str, tuple[Role, Callable[[Outbox], None]]] = {
+FLOODS: dict[str, tuple[Role, Act]] = {
     "empty data": (Role.SERVER, sealed(23)),
     "user_canceled": (Role.SERVER, sealed(21, b"\x01\x5a")),
     "tickets": (Role.SERVER, sealed(22, encode_message(EXAMPLES[HandshakeType.new_session_ticket]))),
@@ -403,7 +404,7 @@ def test_flood_without_data_is_ended(what: str) -> None:
 
     def pieces() -> Iterator[bytes]:
         while True:
-            act(source._out)
+            act(machinery(source))
             yield source.data_to_send()
 
     assert grown(lambda: until_refused(end, pieces(), 200) and None) < BOUND
@@ -501,7 +502,7 @@ def test_key_update_takes_effect_with_the_next_record() -> None:
     """RFC 9846 7.2: a record under the old keys after a KeyUpdate does not open."""
     talk = CONVERSATIONS["mutual"].pair()
     talk.exchange()
-    talk.client._out.send_after_handshake(KeyUpdate(0))
+    machinery(talk.client).out.send_after_handshake(KeyUpdate(0))
     talk.client.send(b"under the old keys")
     talk.exchange()
     assert isinstance(talk.server.failure, PeerFault)
@@ -512,7 +513,7 @@ def test_new_keys_without_a_key_update_do_not_open() -> None:
     """RFC 9846 4.7.3: keys change by a message, not by themselves."""
     talk = CONVERSATIONS["mutual"].pair()
     talk.exchange()
-    out = talk.server._out
+    out = machinery(talk.server).out
     out.change_keys(out.keys.next(), out.epoch)
     talk.server.send(b"under keys that nobody announced")
     talk.exchange()

@@ -97,14 +97,14 @@ _hellos: list[ClientHello] = []
 @pytest.fixture(autouse=True)
 def _seen_hello(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the last ClientHello: a server signs its random, and may echo its session ID."""
-    send = Outbox._gather
+    put = Outbox.put_message
 
-    def gather(out: Outbox, message: Message, raw: bytes | None = None) -> bytes:
+    def put_message(out: Outbox, message: Message, raw: bytes | None = None) -> bytes:
         if isinstance(message, ClientHello):
             _hellos.append(message)
-        return send(out, message, raw)
+        return put(out, message, raw)
 
-    monkeypatch.setattr(Outbox, "_gather", gather)
+    monkeypatch.setattr(Outbox, "put_message", put_message)
 
 
 def with_suites(*names: str) -> Edit:

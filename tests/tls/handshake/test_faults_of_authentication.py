@@ -13,7 +13,7 @@ from bothways.iana import Alert
 from bothways.roles import Role
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, proof_input, sign
 from bothways.tls.events import Note
-from bothways.tls.handshake.message_io import Outbox
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.post_handshake.messages import IDLE_MESSAGE_LIMIT
 from bothways.tls.wire.tls13 import (
     Certificate,
@@ -23,6 +23,7 @@ from bothways.tls.wire.tls13 import (
     KeyUpdate,
     NewSessionTicket,
 )
+from inside import machinery
 from pair import FrozenClock, Pair
 from tamper import Act, Refusal, assert_told, changing, instead_of, refused
 from tls.handshake.conversations import CONVERSATIONS, client_config, credentials, identity, server_config
@@ -35,9 +36,9 @@ P256, P384, RSA = 0x0403, 0x0503, 0x0804
 def signed(scheme: int, context: bytes, name: str, *, over: Callable[[bytes], bytes] = lambda h: h) -> Act:
     """Send a CertificateVerify that `name` signs: by any scheme, in any context, over any hash."""
 
-    def act(out: Outbox) -> None:
-        data = proof_input(context, over(out._transcript.digest()))
-        out.send(CertificateVerify(scheme, sign(P256, identity(name).key, data)))
+    def act(hs: HandshakeContext) -> None:
+        data = proof_input(context, over(hs.transcript.digest()))
+        hs.send(CertificateVerify(scheme, sign(P256, identity(name).key, data)))
 
     return act
 
@@ -59,10 +60,11 @@ def messages(*those: Any):
     """Send messages when the handshake is done, each in its own record."""
 
     def then(talk: Pair, liar: Connection) -> None:
+        out = machinery(liar).out
         for each in those:
-            liar._out.send_after_handshake(each)
+            out.send_after_handshake(each)
             if isinstance(each, KeyUpdate):
-                liar._out.change_keys(liar._out.keys.next(), liar._out.epoch)
+                out.change_keys(out.keys.next(), out.epoch)
 
     return then
 

@@ -7,7 +7,8 @@ import pytest
 from bothways import Connection, Fault
 from bothways.iana import Alert, HandshakeType
 from bothways.roles import Role
-from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
+from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello
@@ -19,6 +20,7 @@ from bothways.tls.wire.tls13 import (
     KeyUpdate,
     NewSessionTicket,
 )
+from inside import machinery
 from pair import Pair
 from tamper import (
     Act,
@@ -45,9 +47,9 @@ GARBAGE = b"\x17\x03\x03\x00\x40" + bytes(64)
 def inner(content: bytes) -> Act:
     """Put a protected record with exactly this inside on the wire: content, type and padding."""
 
-    def act(out: Outbox) -> None:
-        out.flush()
-        out._wire.append(out.keys._seal_inner(content))
+    def act(hs: HandshakeContext) -> None:
+        hs.out.flush()
+        hs.out.put_records(hs.out.keys.seal_inner(content))
 
     return act
 
@@ -55,9 +57,10 @@ def inner(content: bytes) -> Act:
 def exhausted(talk: Pair, liar: Connection) -> None:
     """Have all numbers of records used up on both sides of one direction."""
     reader = talk.client if liar is talk.server else talk.server
-    liar._out.keys._limit = 2**65
-    liar._out.keys.sequence = reader._hs.inbox.keys.sequence = 2**64 - 1
-    liar._out.data(b"one too many")
+    out = machinery(liar).out
+    out.keys._limit = 2**65
+    out.keys.sequence = machinery(reader).inbox.keys.sequence = 2**64 - 1
+    out.data(b"one too many")
 
 
 ALERT_CLOSE = b"\x01\x00"

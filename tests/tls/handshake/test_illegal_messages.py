@@ -9,6 +9,7 @@ from bothways.iana import HandshakeType
 from bothways.roles import Role
 from bothways.tls.crypto.signing import sign
 from bothways.tls.handshake.steps import LEGAL, Step
+from inside import machinery
 from tls.handshake.conversations import CONVERSATIONS, EXAMPLES, RETRY_EXAMPLE, external, identity
 from tls.handshake.illegal import finished_again, lies, places, refuse, say, steps, sweep
 
@@ -75,7 +76,7 @@ def test_message_that_comes_while_a_signature_is_awaited_is_judged_by_the_step_a
     (request,) = talk.server.receive(talk.client.data_to_send())
     assert isinstance(request, SignatureWanted)
     talk.client.receive(talk.server.data_to_send())
-    say(talk.client._out, EXAMPLES[HandshakeType.finished])
+    say(machinery(talk.client), EXAMPLES[HandshakeType.finished])
     assert talk.server.receive(talk.client.data_to_send()) == []
     assert talk.server.step is Step.SIGNING
     talk.server.provide(request, sign(request.scheme, identity("localhost").key, request.data))

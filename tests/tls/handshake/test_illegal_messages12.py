@@ -9,11 +9,11 @@ import pytest
 from bothways import Fault, PeerFault
 from bothways.iana import Alert, ContentType, HandshakeType
 from bothways.roles import Role
-from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, Outbox
+from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC
 from bothways.tls.handshake.steps import LEGAL12, Step
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls12 import ServerHelloDone
-from tamper import Outgoing, before, framed, lying, sealed, wire
+from tamper import Outgoing, before, behind, framed, lying, sealed, wire
 from tls.handshake.conversations12 import CONVERSATIONS, EXAMPLES
 from tls.handshake.illegal import finished_again, lies, places, refuse, steps, sweep
 
@@ -113,13 +113,10 @@ def test_hello_request_in_the_handshake_is_passed_over() -> None:
     conversation = CONVERSATIONS["mutual"]
     request = framed(0)
 
-    def behind(message: Message, nth: int) -> Iterable[Outgoing]:
-        def asks(out: Outbox) -> None:
-            out._messages += request
+    def asking(message: Message, nth: int) -> Iterable[Outgoing]:
+        return (message, behind(request))
 
-        return (message, asks)
-
-    with lying(Role.SERVER, behind):
+    with lying(Role.SERVER, asking):
         talk = conversation.pair()
         talk.exchange()
     assert talk.client.established and talk.server.established

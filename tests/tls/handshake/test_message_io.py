@@ -10,7 +10,6 @@ from bothways.roles import Role
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Note, RecordSeen
 from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, EARLY_DATA_LIMIT, Inbox, Outbox
-from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.protection import Plaintext, Protection
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.tls13 import EncryptedExtensions, Finished, KeyUpdate
@@ -26,9 +25,7 @@ def keys(secret: bytes = bytes(32)) -> Protection:
 
 
 def outbox(notes: list[Note] | None = None, padding: int = 0) -> Outbox:
-    transcript = Transcript()
-    transcript.choose(SUITE.hash)
-    return Outbox(Role.SERVER, transcript, None if notes is None else notes.append, padding)
+    return Outbox(Role.SERVER, None if notes is None else notes.append, padding)
 
 
 def inbox(notes: list[Note] | None = None) -> Inbox:
@@ -53,35 +50,41 @@ def everything(box: Inbox) -> list[tuple[int, bytes]]:
 def test_messages_share_a_record_until_the_keys_change() -> None:
     """RFC 9846 5.1: a flight is one record for each key."""
     out = outbox()
-    out.send(HELLO)
-    out.send(FINISHED)
+    out.put_message(HELLO)
+    out.put_message(FINISHED)
     assert out.take() == b""
     out.change_keys(keys(), Epoch.HANDSHAKE)
     first = out.take()
     assert first[:3] == b"\x16\x03\x03"
     assert first[5:] == encode_message(HELLO) + encode_message(FINISHED)
-    out.send(FINISHED)
+    out.put_message(FINISHED)
     out.flush()
     assert out.take()[:3] == b"\x17\x03\x03"
     assert out.take() == b"" and out.epoch is Epoch.HANDSHAKE
 
 
-def test_message_after_the_handshake_goes_out_at_once_and_into_no_transcript() -> None:
-    """RFC 9846 4.7: it is not part of the handshake's hash."""
+def test_message_after_the_handshake_goes_out_at_once() -> None:
+    """RFC 9846 4.7: it waits for no flight."""
     out = outbox()
-    before = out._transcript.digest()
     out.send_after_handshake(KeyUpdate(0))
     assert out.take()[5:] == encode_message(KeyUpdate(0))
-    assert out._transcript.digest() == before
-    out.send(HELLO)
-    assert out._transcript.digest() != before
+
+
+def test_what_is_put_in_goes_out_as_it_is() -> None:
+    """Messages that are encoded share the flight's record, and records follow it as they are."""
+    out = outbox()
+    out.put_encoded(b"one")
+    out.put_message(HELLO)
+    out.flush()
+    out.put_records(b"two")
+    assert out.take()[5:] == b"one" + encode_message(HELLO) + b"two"
 
 
 def test_change_cipher_spec_goes_out_once_between_records() -> None:
     """RFC 9846 E.4: after what is in the flight, and never again."""
     notes: list[Note] = []
     out = outbox(notes)
-    out.send(HELLO)
+    out.put_message(HELLO)
     out.change_cipher_spec()
     out.change_cipher_spec()
     wire = out.take()
@@ -93,7 +96,7 @@ def test_alert_and_data_follow_what_was_said_before() -> None:
     """RFC 9846 6: an alert does not overtake messages."""
     notes: list[Note] = []
     out, box = outbox(notes), inbox()
-    out.send(HELLO)
+    out.put_message(HELLO)
     out.alert(1, 90)
     out.change_keys(keys(), Epoch.APPLICATION)
     out.data(b"x" * 20_000)
@@ -131,7 +134,7 @@ def test_outbox_that_forgets_keeps_what_is_ready_and_no_key() -> None:
     out = outbox()
     out.change_keys(keys(), Epoch.APPLICATION)
     out.alert(2, 40)
-    out.send(HELLO)
+    out.put_message(HELLO)
     out.forget()
     assert isinstance(out.keys, Plaintext)
     assert len(out.take()) == 5 + 2 + 1 + 16
@@ -143,7 +146,7 @@ def test_inbox_hands_out_messages_one_at_a_time() -> None:
     """No record is opened before what was opened is taken."""
     box, out = inbox(), outbox()
     for each in (HELLO, FINISHED):
-        out.send(each)
+        out.put_message(each)
     out.flush()
     box.feed(out.take())
     assert box.message() is None

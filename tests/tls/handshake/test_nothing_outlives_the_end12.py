@@ -16,6 +16,7 @@ from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.record.protection import Protection12
 from bothways.tls.wire.tls12 import ClientKeyExchange, ServerKeyExchange
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
+from inside import machinery
 from pair import Pair
 from tamper import changing, lying
 from tls.handshake.conversations12 import CONVERSATIONS
@@ -92,7 +93,7 @@ def test_nothing_outlives_a_failure(name: str, liar: Role, kind: type) -> None:
         talk = start(drawn, name)
         talk.exchange()
     if talk.client.failure is None and talk.server.failure is None:
-        talk.client._out.alert(2, Alert.INTERNAL_ERROR)
+        machinery(talk.client).out.alert(2, Alert.INTERNAL_ERROR)
         talk.exchange()
         talk.client.receive_eof()
     for end, events in ((talk.client, talk.client_events), (talk.server, talk.server_events)):

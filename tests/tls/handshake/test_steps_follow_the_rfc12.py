@@ -13,6 +13,7 @@ from bothways.tls.handshake.script import ChangeCipherSpec
 from bothways.tls.handshake.steps import LEGAL12, Step
 from bothways.tls.incoming import Incoming
 from bothways.tls.wire.extensions import CertificateStatus
+from inside import machinery
 from tamper import instead_of, lying
 from tls.handshake.conversations import steps_taken
 from tls.handshake.conversations12 import CONVERSATIONS
@@ -57,7 +58,7 @@ def test_messages_come_in_the_order_of_the_figure(
     conversation = CONVERSATIONS[name]
     talk = conversation.pair()
     ends = {Role.CLIENT: talk.client, Role.SERVER: talk.server}
-    ends[role]._hs.observer = ends[role]._hs.inbox._observer = note
+    machinery(ends[role]).observer = machinery(ends[role]).inbox._observer = note
     talk.exchange()
     assert re.fullmatch(pattern(role), "".join(word + " " for word in heard)), heard
     assert [note for note in notes if isinstance(note, RecordSeen)]

@@ -17,6 +17,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions, NewSessionTicket
+from inside import machinery
 from pair import Pair, received
 from tamper import (
     Edit,
@@ -113,7 +114,7 @@ def test_client_bears_grease_in_a_ticket(value: int) -> None:
     ticket = NewSessionTicket(
         7, 1, b"", b"t", (ext.UnknownExtension(value, b""), ext.UnknownExtension(0x7777, b"x"))
     )
-    talk.server._out.send_after_handshake(ticket)
+    machinery(talk.server).out.send_after_handshake(ticket)
     talk.exchange()
     assert talk.client.established
 
@@ -377,9 +378,9 @@ def test_padding_of_any_length_is_taken_off() -> None:
     """RFC 9846 5.4: up to the whole rest of a record, and around nothing but zeros as data."""
     talk = CONVERSATIONS["mutual"].pair()
     talk.exchange()
-    keys = talk.client._out.keys
+    out = machinery(talk.client).out
     for data, padding in ((b"x", 0), (b"x", 1), (b"x", 2**14 - 1), (bytes(5), 100), (b"", 2**14)):
-        talk.client._out._wire.append(keys._seal_inner(data + b"\x17" + bytes(padding)))
+        out.put_records(out.keys.seal_inner(data + b"\x17" + bytes(padding)))
     talk.exchange()
     assert received(talk.server_events) == b"xxx" + bytes(5)
 
@@ -390,7 +391,7 @@ def test_padding_of_any_length_is_taken_off() -> None:
 def test_user_canceled_is_ignored_until_the_close() -> None:
     """RFC 9846 6.1: it is a reason, and close_notify is the end."""
     talk = bears(CONVERSATIONS["mutual"], Role.SERVER, before(EncryptedExtensions, sealed(21, b"\x01\x5a")))
-    sealed(21, b"\x01\x5a")(talk.server._out)
+    sealed(21, b"\x01\x5a")(machinery(talk.server))
     talk.exchange()
     assert talk.client.established
 

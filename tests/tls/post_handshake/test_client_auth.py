@@ -15,6 +15,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify, Finished
+from inside import machinery
 from pair import FrozenClock, Pair, failure, received
 from tls.handshake.conversations import CONVERSATIONS, credentials, external, identity
 
@@ -36,7 +37,7 @@ def established(notes: list[Note] | None = None, *, offers: bool = True, **clien
 
 def ask(talk: Pair, message: CertificateRequest) -> None:
     """Our server asks; it would not take the answer, which is looked at in the client's notes."""
-    talk.server._out.send_after_handshake(message)
+    machinery(talk.server).out.send_after_handshake(message)
     talk.client_events += talk.client.receive(talk.server.data_to_send())
 
 
@@ -73,7 +74,7 @@ def test_an_answer_covers_the_handshake_the_request_and_itself():
     assert [entry.cert_data for entry in certificate.certificate_list] == list(mine.chain)
     data = proof_input(CLIENT_CONTEXT, digest(notes, raw))
     assert is_signature(proof.algorithm, mine.certificate, data, proof.signature)
-    keys = talk.server._hs.inbox.keys
+    keys = machinery(talk.server).inbox.keys
     assert finished.verify_data == finished_mac(keys.finished_key(), digest(notes, signed), keys.suite)
 
 
@@ -215,7 +216,7 @@ def test_a_signer_that_does_not_sign_shows_no_certificate(late: bool):
         assert talk.client.provide(wanted, None) == []
     (certificate, raw), (finished, _) = sent_late(notes)
     assert certificate == Certificate(b"later", ())
-    keys = talk.server._hs.inbox.keys
+    keys = machinery(talk.server).inbox.keys
     assert isinstance(finished, Finished)
     assert finished.verify_data == finished_mac(keys.finished_key(), digest(notes, raw), keys.suite)
     assert talk.client.established and talk.client.next_deadline() is None

@@ -12,6 +12,7 @@ from bothways.tls.lifecycle import Lifecycle
 from bothways.tls.post_handshake.messages import IDLE_MESSAGE_LIMIT, AfterHandshake
 from bothways.tls.record.protection import Plaintext
 from bothways.tls.wire.tls13 import Finished, KeyUpdate
+from inside import machinery
 from pair import Pair, received
 from tls.handshake.conversations import CONVERSATIONS, EXAMPLES
 
@@ -35,12 +36,12 @@ def test_either_side_may_go_on_under_new_keys(side: str) -> None:
     notes: list[Note] = []
     talk = established(**{f"{side}_notes": notes})
     end = getattr(talk, side)
-    before = end._out.keys, end._hs.inbox.keys
+    before = machinery(end).out.keys, machinery(end).inbox.keys
     for _ in range(3):
         end.update_keys()
         end.send(b"x")
     talk.exchange()
-    assert end._out.keys is not before[0] and end._hs.inbox.keys is before[1]
+    assert machinery(end).out.keys is not before[0] and machinery(end).inbox.keys is before[1]
     assert updates(notes, sent=True) == [0, 0, 0] and updates(notes, sent=False) == []
     assert received(talk.server_events if side == "client" else talk.client_events) == b"xxx"
     changed = [note for note in notes if isinstance(note, KeysChanged)]
@@ -75,9 +76,9 @@ def test_a_peer_that_asks_and_asks_gets_one_answer_until_data_goes_out(side: str
         asked.receive(asking.data_to_send())
         answers.append(asked.data_to_send())
     assert [bool(each) for each in answers] == [True] + [False] * 99
-    keys = asked._out.keys
+    keys = machinery(asked).out.keys
     asked.send(b"under new keys")
-    assert asked._out.keys is not keys
+    assert machinery(asked).out.keys is not keys
     events = asking.receive(answers[0] + asked.data_to_send())
     assert received(events) == b"under new keys"
 
@@ -129,14 +130,14 @@ def test_keys_change_by_themselves_before_they_are_used_up(side: str) -> None:
     notes: list[Note] = []
     talk = established(**{f"{side}_notes": notes})
     end = getattr(talk, side)
-    end._out.keys._update_at = end._out.keys.sequence + 5
+    machinery(end).out.keys._update_at = machinery(end).out.keys.sequence + 5
     for _ in range(5):
         end.send(b"x")
         assert updates(notes, sent=True) == []
-    first = end._out.keys
+    first = machinery(end).out.keys
     end.send(b"x")
     assert updates(notes, sent=True) == [0]
-    assert end._out.keys is not first and end._out.keys.sequence == 1
+    assert machinery(end).out.keys is not first and machinery(end).out.keys.sequence == 1
     talk.exchange()
     assert received(talk.server_events if side == "client" else talk.client_events) == b"x" * 6
 
@@ -144,7 +145,7 @@ def test_keys_change_by_themselves_before_they_are_used_up(side: str) -> None:
 def test_key_that_is_used_up_seals_nothing_more() -> None:
     """RFC 9846 5.5: the limit is held even against ourselves, and the connection does not go on."""
     talk = established()
-    keys = talk.client._out.keys
+    keys = machinery(talk.client).out.keys
     keys._limit = keys.sequence + 1
     talk.client.send(b"the last")
     with pytest.raises(OverflowError):
@@ -155,7 +156,7 @@ def test_ticket_is_taken_and_nothing_follows() -> None:
     """RFC 9846 4.7.1: a client that does not resume ignores tickets."""
     talk = established()
     for _ in range(2):
-        talk.server._out.send_after_handshake(EXAMPLES[HandshakeType.new_session_ticket])
+        machinery(talk.server).out.send_after_handshake(EXAMPLES[HandshakeType.new_session_ticket])
     talk.exchange()
     assert talk.client.established and talk.client.confirmed
     assert talk.client_events[1:] == [] and talk.client.data_to_send() == b""
@@ -191,7 +192,7 @@ def test_what_the_table_lets_pass_and_nobody_takes_is_our_own_defect() -> None:
     talk = established()
     with pytest.raises(TypeError, match="table of steps"):
         talk.client._after.take(Finished(b""))
-    after = AfterHandshake(Inbox(None, 1024), talk.client._out, Lifecycle())
+    after = AfterHandshake(Inbox(None, 1024), machinery(talk.client).out, Lifecycle())
     assert isinstance(after._inbox.keys, Plaintext)
     with pytest.raises(TypeError, match="no keys to renew"):
         after.take(KeyUpdate(0))
@@ -202,7 +203,7 @@ def test_data_that_comes_by_itself_starts_the_counts_anew() -> None:
     talk = established()
     for _ in range(3 * IDLE_MESSAGE_LIMIT):
         talk.server.update_keys()
-        talk.server._out._wire.append(talk.server._out.keys.seal(23, b""))
+        machinery(talk.server).out.data(b"")
         talk.exchange()
         talk.server.send(b"x")
         talk.exchange()

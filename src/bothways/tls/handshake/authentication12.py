@@ -94,7 +94,7 @@ def protection(secret: MainSecret, sender: Role) -> Protection12:
 
 def send_finished_12(hs: HandshakeContext, secret: MainSecret) -> None:
     """Send the proof that we hold the main secret and saw the same conversation (RFC 5246 7.4.9)."""
-    hs.out.send(Finished(secret.verify_data(hs.role.value, hs.transcript.digest())))
+    hs.send(Finished(secret.verify_data(hs.role.value, hs.transcript.digest())))
 
 
 def check_finished_12(hs: HandshakeContext, secret: MainSecret, finished: Finished) -> Finish:

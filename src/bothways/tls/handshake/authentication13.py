@@ -79,10 +79,10 @@ def prove(hs: HandshakeContext, credentials: Credentials, scheme: int, *, with_s
     """
     context = CLIENT_CONTEXT if hs.role is Role.CLIENT else SERVER_CONTEXT
     staples = hs.own_staples(credentials) if with_status else ()
-    hs.out.send(*own_certificate(credentials.chain, staples))
+    hs.send(*own_certificate(credentials.chain, staples))
     data = proof_input(context, hs.transcript.digest())
     signature = yield from sign_with(hs, credentials, scheme, data)
-    hs.out.send(CertificateVerify(scheme, signature))
+    hs.send(CertificateVerify(scheme, signature))
 
 
 @lru_cache(maxsize=64)
@@ -105,7 +105,7 @@ def certificate_message(
 def send_finished(hs: HandshakeContext, suite: Suite, key: bytes) -> None:
     """Send the MAC over the whole conversation (steps 4.1 and 4.2; RFC 9846 4.5.3)."""
     mac = finished_mac(key, hs.transcript.digest(), suite)
-    hs.out.send(Finished(mac))
+    hs.send(Finished(mac))
 
 
 def check_finished(hs: HandshakeContext, suite: Suite, key: bytes, finished: Finished) -> Finish:

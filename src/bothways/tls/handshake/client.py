@@ -30,7 +30,7 @@ def client_handshake(
     hello = client_hello(hs, settings, target, offers)
     hs.inbox.offered = codes(hello.extensions)
     hs.out.version = max(settings.negotiation.versions)
-    hs.out.send(hello)
+    hs.send(hello)
     hs.inbox.ignores_change_cipher_spec = speaks_13
     answer = yield from expect(Step.WAIT_SH, ServerHello)
     version = check_server_version(hello, answer)

@@ -204,9 +204,9 @@ def send_certificate(
         return ClientChoice()
     choice = choose_client_credentials_12(settings.identity.own, request, settings.negotiation.schemes)
     if choice.credentials is None:
-        hs.out.send(Certificate(()))
+        hs.send(Certificate(()))
     else:
-        hs.out.send(*own_certificate_12(choice.credentials.chain))
+        hs.send(*own_certificate_12(choice.credentials.chain))
     return choice
 
 
@@ -214,7 +214,7 @@ def send_proof(hs: HandshakeContext, own: ClientChoice) -> Script[None]:
     """Sign the conversation with the key of the certificate that was sent, if one was (RFC 5246 7.4.8)."""
     if own.credentials is not None:
         signature = yield from sign_with(hs, own.credentials, own.scheme, hs.transcript.messages())
-        hs.out.send(CertificateVerify(own.scheme, signature))
+        hs.send(CertificateVerify(own.scheme, signature))
     hs.transcript.forget_messages()
 
 
@@ -233,11 +233,11 @@ def send_key_exchange(hs: HandshakeContext, server: Server12) -> bytes:
     """Send our part of the key exchange and return the premaster secret (steps 2.4, 2.5; RFC 5246 7.4.7)."""
     if server.exchange is None:
         premaster, encrypted = encrypt_premaster(server.verified.peer.certificate, hs.randomness)
-        hs.out.send(rsa_key_exchange(encrypted))
+        hs.send(rsa_key_exchange(encrypted))
         return premaster
     ours = offer(server.exchange.named_curve, hs.randomness)
     premaster = finish(ours, server.exchange.public)
-    hs.out.send(ecdh_key_exchange(ours.public))
+    hs.send(ecdh_key_exchange(ours.public))
     return premaster
 
 

@@ -111,7 +111,7 @@ def second_hello(
         offers = (offer(group, hs.randomness),)
     hello = replace(hello, extensions=_extensions_after(retry, hello, offers if group is not None else None))
     hs.out.change_cipher_spec()
-    hs.out.send(hello)
+    hs.send(hello)
     answer = yield from expect(Step.WAIT_SH_AFTER_RETRY, ServerHello)
     check_server_hello(hello, answer)
     check_after_retry(retry, answer, group)
@@ -187,7 +187,7 @@ def client_authentication(
     """
     choice = choose_for_request(settings.identity.own, request, settings.negotiation.schemes)
     if choice.credentials is None:
-        hs.out.send(Certificate(b"", ()))
+        hs.send(Certificate(b"", ()))
         return choice.cautions
     asked = ext.find(request.extensions, ext.EmptyStatusRequest) is not None
     yield from prove(hs, choice.credentials, choice.scheme, with_status=asked)

@@ -12,6 +12,7 @@ from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.events import Observer
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.keys.transcript import Transcript
+from bothways.tls.wire.flight import Message
 from bothways.trust.credentials import Credentials
 from bothways.trust.ocsp_store import OCSPStore
 
@@ -37,6 +38,10 @@ class HandshakeContext:
     staples: OCSPStore | None = None
     keylog: Callable[[str], None] | None = field(default=None, repr=False)
     defers_checks: bool = False
+
+    def send(self, message: Message, raw: bytes | None = None) -> None:
+        """Send `message`, whose encoding `raw` may be known, as a part of the handshake (RFC 9846 4.1)."""
+        self.transcript.add(self.out.put_message(message, raw))
 
     def own_staples(self, credentials: Credentials) -> tuple[bytes | None, ...]:
         """Return for each certificate of ours the OCSP response that goes with it, while it holds."""

@@ -12,7 +12,6 @@ from bothways.roles import Role, Version
 from bothways.tls.crypto.aead import TAG_SIZE
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
 from bothways.tls.handshake.steps import message_ids
-from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE, TLS12_LIMIT, Framing
 from bothways.tls.record.protection import Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Flight, Message, encode_message
@@ -28,11 +27,13 @@ Sealing = Plaintext | Protecting
 
 
 class Outbox:
-    """What goes out: messages gathered into records, each under the keys that were set before it."""
+    """What goes out: messages gathered into records, each under the keys that were set before it.
 
-    def __init__(self, role: Role, transcript: Transcript, observer: Observer | None, padding: int) -> None:
-        self._role = role
-        self._transcript = transcript
+    What goes out that is not the engine's own, as tests have it, is put in by `put_encoded` and `put_records`.
+    """
+
+    def __init__(self, role: Role, observer: Observer | None, padding: int) -> None:
+        self.role = role
         self._observer = observer
         self._padding = padding
         self._messages = bytearray()
@@ -42,24 +43,25 @@ class Outbox:
         self.epoch = Epoch.PLAINTEXT
         self.keys: Sealing = Plaintext()
 
-    def send(self, message: Message, raw: bytes | None = None) -> None:
-        """Add `message`, whose encoding `raw` may be known, to the transcript and to the flight."""
-        self._transcript.add(self._gather(message, raw))
-
-    def send_after_handshake(self, *messages: Message) -> None:
-        """Send messages that belong to no transcript, at once and together (RFC 9846 4.7)."""
-        for message in messages:
-            self._gather(message)
-        self.flush()
-
-    def _gather(self, message: Message, raw: bytes | None = None) -> bytes:
+    def put_message(self, message: Message, raw: bytes | None = None) -> bytes:
+        """Add `message`, whose encoding `raw` may be known, to the flight; return its encoding."""
         raw = raw or encode_message(message)
         self._messages += raw
         if self._observer is not None:
             self._observer(
-                MessageSeen(True, message, raw, self.epoch, message_ids(self._role, raw[0], self.version))
+                MessageSeen(True, message, raw, self.epoch, message_ids(self.role, raw[0], self.version))
             )
         return raw
+
+    def put_encoded(self, messages: bytes) -> None:
+        """Add messages as they are to the flight; the observer is not told."""
+        self._messages += messages
+
+    def send_after_handshake(self, *messages: Message) -> None:
+        """Send messages that belong to no transcript, at once and together (RFC 9846 4.7)."""
+        for message in messages:
+            self.put_message(message)
+        self.flush()
 
     def change_cipher_spec(self) -> None:
         """Send, once, the record that middleboxes of TLS 1.2 expect and that means nothing (RFC 9846 E.4)."""
@@ -67,7 +69,7 @@ class Outbox:
             return
         self._changed_cipher_spec = True
         self.flush()
-        self._wire.append(CHANGE_CIPHER_SPEC)
+        self.put_records(CHANGE_CIPHER_SPEC)
         if self._observer is not None:
             self._observer(RecordSeen(True, CHANGE, len(CHANGE_CIPHER_SPEC), self.epoch))
 
@@ -81,12 +83,12 @@ class Outbox:
 
     def data(self, data: bytes | bytearray | memoryview) -> None:
         """Send application data."""
-        self._seal(DATA, data)
+        self.seal(DATA, data)
 
     def alert(self, level: int, description: int) -> None:
         """Send an alert, after whatever is still in the flight."""
         self.flush()
-        self._seal(ALERT, bytes((level, description)))
+        self.seal(ALERT, bytes((level, description)))
         if self._observer is not None:
             self._observer(AlertSeen(True, level, description, self.epoch))
 
@@ -94,12 +96,23 @@ class Outbox:
         """Put the messages gathered so far into records."""
         if self._messages:
             messages, self._messages = self._messages, bytearray()
-            self._seal(HANDSHAKE, messages)
+            self.seal(HANDSHAKE, messages)
 
     def forget(self) -> None:
         """Let go of the keys; records that are ready can still be taken."""
         self._messages.clear()
         self.keys = Plaintext()
+
+    def seal(self, content_type: int, data: bytes | bytearray | memoryview) -> None:
+        """Put content into records, under the keys of the moment."""
+        records = self.keys.seal(content_type, data, self._padding)
+        self._wire.append(records)
+        if self._observer is not None:
+            self._observer(RecordSeen(True, content_type, len(records), self.epoch))
+
+    def put_records(self, records: bytes) -> None:
+        """Add records as they are to those that are ready."""
+        self._wire.append(records)
 
     def take(self) -> bytes:
         """Return all records that are ready, once."""
@@ -110,12 +123,6 @@ class Outbox:
     def stop_observing(self) -> None:
         """Tell the observer nothing more."""
         self._observer = None
-
-    def _seal(self, content_type: int, data: bytes | bytearray | memoryview) -> None:
-        records = self.keys.seal(content_type, data, self._padding)
-        self._wire.append(records)
-        if self._observer is not None:
-            self._observer(RecordSeen(True, content_type, len(records), self.epoch))
 
 
 class Inbox:

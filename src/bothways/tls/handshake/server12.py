@@ -87,8 +87,8 @@ def server_handshake_12(
     send_identity(hs, offer, choice, randoms[1], negotiated.alpn)
     share = yield from send_exchange(hs, choice, randoms)
     if settings.trust is not None:
-        hs.out.send(*certificate_request(settings.negotiation.schemes, settings.trust.authorities))
-    hs.out.send(*_DONE)
+        hs.send(*certificate_request(settings.negotiation.schemes, settings.trust.authorities))
+    hs.send(*_DONE)
     chain = () if settings.trust is None else (yield from client_certificate(settings.trust))
     exchange = yield from expect(Step.WAIT_CKE, ClientKeyExchange)
     premaster = agree(hs, hello, choice, share, exchange)
@@ -118,10 +118,10 @@ def send_identity(
 ) -> None:
     """Send ServerHello, our chain, and its status where the client asks (steps 1.2 and 2.1; RFC 5246 7.4.2)."""
     staple = own_staple(hs, choice.credentials, offer.hello)
-    hs.out.send(server_hello(hs, offer, choice, random, protocol, stapling=staple is not None))
-    hs.out.send(*own_certificate_12(choice.credentials.chain))
+    hs.send(server_hello(hs, offer, choice, random, protocol, stapling=staple is not None))
+    hs.send(*own_certificate_12(choice.credentials.chain))
     if staple is not None:
-        hs.out.send(ext.CertificateStatus(staple))
+        hs.send(ext.CertificateStatus(staple))
 
 
 _DONE = encoded(ServerHelloDone())
@@ -174,7 +174,7 @@ def send_exchange(
     share = offer_share(choice.group, hs.randomness)
     data = exchange_input(*randoms, choice.group, share.public)
     signature = yield from sign_with(hs, choice.credentials, choice.scheme, data)
-    hs.out.send(ServerKeyExchange(choice.group, share.public, choice.scheme, signature))
+    hs.send(ServerKeyExchange(choice.group, share.public, choice.scheme, signature))
     return share
 
 

@@ -141,7 +141,7 @@ def retry(
     if cookie is not None:
         extensions = (*extensions, ext.Cookie(cookie))
     hs.transcript.replace_with_message_hash()
-    hs.out.send(_server_hello(offer.hello, choice.suite, RETRY_RANDOM, extensions))
+    hs.send(_server_hello(offer.hello, choice.suite, RETRY_RANDOM, extensions))
     _hide_from_middleboxes(hs, offer.hello)
     second = yield from expect(Step.WAIT_CH_AFTER_RETRY, ClientHello)
     check_second_hello(offer.hello, second, choice.group, cookie)
@@ -160,7 +160,7 @@ def agree(hs: HandshakeContext, offer: Offer, choice: Choice, peer_share: bytes)
         ext.SelectedVersion(ProtocolVersion.TLSv1_3),
         ext.ServerShare(ext.KeyShareEntry(choice.group, share)),
     )
-    hs.out.send(_server_hello(offer.hello, choice.suite, hs.randomness.random(32), extensions))
+    hs.send(_server_hello(offer.hello, choice.suite, hs.randomness.random(32), extensions))
     _hide_from_middleboxes(hs, offer.hello)
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice)
@@ -173,13 +173,13 @@ def agree(hs: HandshakeContext, offer: Offer, choice: Choice, peer_share: bytes)
 
 def server_parameters(hs: HandshakeContext, settings: Settings, choice: Choice) -> None:
     """Send EncryptedExtensions and, where clients are judged, CertificateRequest (RFC 9846 4.4)."""
-    hs.out.send(*encrypted_extensions(choice.by_name, choice.alpn))
+    hs.send(*encrypted_extensions(choice.by_name, choice.alpn))
     if settings.trust is not None:
         schemes = settings.negotiation.schemes, settings.negotiation.certificate_schemes
         request, hs.inbox.offered = certificate_request(
             *schemes, settings.trust.authorities, settings.asks_status
         )
-        hs.out.send(*request)
+        hs.send(*request)
 
 
 @lru_cache(maxsize=64)

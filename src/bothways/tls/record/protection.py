@@ -94,15 +94,16 @@ class Protection:
         """
         size = len(data)
         if size <= FRAGMENT_LIMIT and not padding:
-            return self._seal_inner(b"".join((data, _TYPES[content_type])))
+            return self.seal_inner(b"".join((data, _TYPES[content_type])))
         view = memoryview(data)
         records = []
         for at in range(0, size or 1, FRAGMENT_LIMIT):
             inner = b"".join((view[at : at + FRAGMENT_LIMIT], _TYPES[content_type]))
-            records.append(self._seal_inner(_padded(inner, padding)))
+            records.append(self.seal_inner(_padded(inner, padding)))
         return b"".join(records)
 
-    def _seal_inner(self, inner: bytes) -> bytes:
+    def seal_inner(self, inner: bytes) -> bytes:
+        """Return one record with exactly this inside: content, content type and padding (RFC 9846 5.2)."""
         sequence = self.sequence
         if sequence >= self._limit:
             raise OverflowError("no record may be sealed under these keys any more")
