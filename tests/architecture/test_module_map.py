@@ -19,7 +19,7 @@ ELSEWHERE = {
     "__main__.py": "cli/test_main.py",
     "cli/ca/init.py": "cli/ca/test_init.py",
     "cli/ca/release.py": "cli/test_scripts.py",
-    "cli/ca/revoke.py": "cli/ca/test_which.py",
+    "cli/ca/revoke.py": "cli/ca/test_find_certificate.py",
     "cli/ca/root.py": "cli/ca/test_init.py",
     "cli/ca/serve.py": "ca_server/test_app.py",
     "ca/register/values.py": "ca/register/test_register.py",

@@ -24,14 +24,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from bothways.ca.home.init import Terms
-from bothways.ca.import_existing import adopt
+from bothways.ca.home.init import InitOptions
+from bothways.ca.import_existing import import_certificates
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType, new_key, signature_hash
 from bothways.ca.ocsp import Responder
 from bothways.ca.profiles import Holder, Profile
-from bothways.ca.register.transaction import Adopted, batched
-from bothways.ca_server.ocsp_cache import Answers
+from bothways.ca.register.transaction import ImportedRecord, batched
+from bothways.ca_server.ocsp_cache import OCSPCache
 from ca.databases import running_cluster
 
 SECONDS = 3.0
@@ -67,7 +67,7 @@ def stores() -> Iterator[list[tuple[str, Callable[[], str]]]]:
 def issuer(key_type: KeyType, url: str) -> Iterator[Issuer]:
     """An authority on the disk that this machine has for temporary files."""
     folder = Path(tempfile.mkdtemp(prefix="bench-ca-"))
-    made = Issuer.create(folder / "ca", Terms("Bench", key_type, store=url), None, actor="bench")
+    made = Issuer.create(folder / "ca", InitOptions("Bench", key_type, store=url), None, actor="bench")
     try:
         yield made
     finally:
@@ -129,7 +129,7 @@ def measure(made: Issuer, size: int) -> None:
     revoked = size // REVOKED
     told(size, f"list of {revoked:,}", timed(made.crl), 1, "s")
     told(size, "its delta", timed(lambda: made.publish_due()), 1, "s")
-    told(size, "which lists are due", timed(lambda: made.register.lists(made.authority.now())), 1, "s")
+    told(size, "which lists are due", timed(lambda: made.register.crl_state(made.authority.now())), 1, "s")
     told(size, "audit", timed(made.register.check_audit), 1, "s")
     expiring = made.authority.now() + timedelta(days=30)
     told(
@@ -165,14 +165,14 @@ def fill(made: Issuer, size: int) -> None:
     public = new_key(KeyType.P256).public_key()
     now = made.authority.now()
     for numbers in batched(range(size), AT_ONCE):
-        adopt(made, [_adopted(made, number, public, now) for number in numbers])
+        import_certificates(made, [_adopted(made, number, public, now) for number in numbers])
 
 
-def _adopted(made: Issuer, number: int, public: Any, now: datetime) -> Adopted:
+def _adopted(made: Issuer, number: int, public: Any, now: datetime) -> ImportedRecord:
     name = f"client {number}"
     leaf = made.authority.sign(Profile.CLIENT, Holder(name), public)
     gone = number % REVOKED == 0
-    return Adopted(
+    return ImportedRecord(
         leaf.serial_number,
         Profile.CLIENT.value,
         name,
@@ -195,7 +195,7 @@ def answering(made: Issuer) -> tuple[Callable[[], object], Callable[[], object]]
         for entry in islice(made.register.all(), ASKED)
     ]
     responder = Responder(issuer, lambda: made.issue(Profile.OCSP, Holder("OCSP signer")), made.authority.now)
-    answers = Answers(responder, made.register, made.authority.now)
+    answers = OCSPCache(responder, made.register, made.authority.now)
     draw = random.Random(1)
 
     def signed() -> None:
@@ -203,8 +203,8 @@ def answering(made: Issuer) -> tuple[Callable[[], object], Callable[[], object]]
         responder.sign(question, made.register.find(question.serial))
 
     for request in requests:
-        answers.answer(request)
-    return signed, lambda: answers.answer(draw.choice(requests))
+        answers.respond(request)
+    return signed, lambda: answers.respond(draw.choice(requests))
 
 
 if __name__ == "__main__":

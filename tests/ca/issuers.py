@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bothways.ca.home.init import Terms
+from bothways.ca.home.init import InitOptions
 from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Holder, Profile
 
@@ -24,8 +24,8 @@ class Clock:
         return self.at
 
 
-def new_issuer(path: Path, clock: Clock, **terms: object) -> Issuer:
-    return Issuer.create(path, Terms("Test", **terms), None, actor="tester", now=clock)  # type: ignore[arg-type]
+def new_issuer(path: Path, clock: Clock, **options: object) -> Issuer:
+    return Issuer.create(path, InitOptions("Test", **options), None, actor="tester", now=clock)  # type: ignore[arg-type]
 
 
 def client(issuer: Issuer, name: str) -> int:

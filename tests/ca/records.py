@@ -31,21 +31,21 @@ def certificate(serial: int, name: str = "alice") -> x509.Certificate:
 
 
 def record(register: Register, serial: int, name: str = "alice", at: datetime = NOW) -> None:
-    with register.change("tester", at) as change:
-        record_in(change, serial, name)
+    with register.transaction("tester", at) as transaction:
+        record_in(transaction, serial, name)
 
 
-def record_in(change: Transaction, serial: int, name: str = "alice") -> None:
+def record_in(transaction: Transaction, serial: int, name: str = "alice") -> None:
     made = certificate(serial, name)
-    change.reserve(serial, "client", name)
-    change.record(made, {"cn": [name]}, "issue", {})
+    transaction.reserve(serial, "client", name)
+    transaction.record(made, {"cn": [name]}, "issue", {})
 
 
 def revoke(register: Register, serial: int, reason: str = "superseded") -> None:
-    with register.change("tester", NOW) as change:
-        change.revoke(serial, reason)
+    with register.transaction("tester", NOW) as transaction:
+        transaction.revoke(serial, reason)
 
 
 def publish(register: Register) -> None:
-    with register.change("tester", NOW) as change:
-        change.publish(b"crl %d" % change.next_crl_number, NOW, NOW, 0)
+    with register.transaction("tester", NOW) as transaction:
+        transaction.publish(b"crl %d" % transaction.next_crl_number, NOW, NOW, 0)

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from bothways.ca.authority import Authority
-from bothways.ca.errors import AuthorityError, FileUnusable, StoreUnavailable
-from bothways.ca.home.init import Terms
+from bothways.ca.errors import AuthorityError, DatabaseUnavailable, FileUnusable
+from bothways.ca.home.init import InitOptions
 from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Constraints, Holder, Profile
 from bothways.ca.register.register import Register
-from bothways.cli.ca.handout import Handout
+from bothways.cli.ca.output_files import OutputFiles
 from bothways.errors import UsageError
 from bothways.trust.parsing import WrongPassphrase
 from ca.databases import Cluster, execute
@@ -40,7 +40,7 @@ def shared(tmp_path: Path, clock: Clock, url: str) -> Iterator[Issuer]:
 
 
 def serial(issuer: Issuer, name: str) -> int:
-    return issuer.register.named(name)[0].serial
+    return issuer.register.find_by_name(name)[0].serial
 
 
 def turned_back(issuer: Issuer) -> None:
@@ -76,7 +76,7 @@ def test_what_cannot_be_done_is_told_and_the_register_is_as_before(
 
 
 def test_a_wrong_passphrase_opens_nothing(tmp_path: Path, clock: Clock, url: str) -> None:
-    Issuer.create(tmp_path / "ca", Terms("Test", store=url), b"right", now=clock).close()
+    Issuer.create(tmp_path / "ca", InitOptions("Test", store=url), b"right", now=clock).close()
     with pytest.raises(WrongPassphrase, match="does not open with this passphrase"):
         Issuer.open(tmp_path / "ca", b"wrong", now=clock)
 
@@ -94,7 +94,7 @@ def test_a_store_that_is_read_only_is_told_and_can_be_read(url: str) -> None:
     with new_register(url) as register:
         record(register, 1)
     with Register.open(read_only(url), "a" * 64) as register:
-        with pytest.raises(StoreUnavailable, match="readonly database|permission denied for table"):
+        with pytest.raises(DatabaseUnavailable, match="readonly database|permission denied for table"):
             record(register, 2)
         assert [entry.serial for entry in register.all()] == [1]
         assert register.check_audit().number == 1
@@ -111,7 +111,7 @@ def issue(folder: Path, out: str, most: int) -> subprocess.CompletedProcess[str]
 
 
 def test_a_full_disk_is_told_and_nothing_is_handed_out(tmp_path: Path) -> None:
-    Issuer.create(tmp_path / "ca", Terms("Test"), None).close()
+    Issuer.create(tmp_path / "ca", InitOptions("Test"), None).close()
     done = issue(tmp_path, "alice", 8192)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -127,8 +127,8 @@ def test_a_full_disk_is_told_and_nothing_is_handed_out(tmp_path: Path) -> None:
 @pytest.mark.skipif(not os.access("/proc", os.X_OK), reason="needs /proc, where nobody can write")
 def test_a_directory_where_nothing_can_be_written_is_told_before_anything_is_issued(tmp_path: Path) -> None:
     with pytest.raises(FileUnusable, match="/proc/nowhere/ca: .*; nothing was changed there"):
-        Issuer.create(Path("/proc/nowhere/ca"), Terms("Test"), None)
-    Issuer.create(tmp_path / "ca", Terms("Test"), None).close()
+        Issuer.create(Path("/proc/nowhere/ca"), InitOptions("Test"), None)
+    Issuer.create(tmp_path / "ca", InitOptions("Test"), None).close()
     done = issue(tmp_path, "/proc/alice", resource.RLIM_INFINITY)
     assert done.returncode == 2
     assert "/proc: nothing can be written there" in done.stderr
@@ -142,7 +142,7 @@ def test_what_was_recorded_and_cannot_be_written_is_named(tmp_path: Path) -> Non
     with pytest.raises(
         FileUnusable, match=f"{issued.serial:x} is in the register and was not handed out"
     ) as told:
-        Handout(str(tmp_path / "alice")).write(issued)
+        OutputFiles(str(tmp_path / "alice")).write(issued)
     assert "alice.pem" in str(told.value)
 
 
@@ -155,7 +155,7 @@ def test_a_store_that_goes_away_while_a_service_runs_is_told_and_found_again(
         execute(cluster.url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         execute(cluster.url(), "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 f"WHERE datname = '{name}'")  # fmt: skip
-        with pytest.raises(StoreUnavailable, match="not currently accepting connections"):
+        with pytest.raises(DatabaseUnavailable, match="not currently accepting connections"):
             client(issuer, "alice")
         execute(cluster.url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         client(issuer, "alice")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from bothways.ca.home.init import Terms
+from bothways.ca.home.init import InitOptions
 from bothways.ca.issuer import Issuer
 
 LOOP = Path(__file__).with_name("issuing_loop.py")
@@ -70,8 +70,8 @@ def named_list(certificate: bytes) -> str:
 
 @pytest.fixture
 def path(tmp_path: Path, url: str) -> Path:
-    terms = Terms("Test", store=url, url="http://ca.example", partition=PARTITION)
-    Issuer.create(tmp_path / "ca", terms, None).close()
+    options = InitOptions("Test", store=url, url="http://ca.example", partition=PARTITION)
+    Issuer.create(tmp_path / "ca", options, None).close()
     return tmp_path / "ca"
 
 

@@ -12,11 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Issued
-from bothways.ca.crl_schedule import CRL_LIFETIME, DELTA_LIFETIME, GIANT, SMALL, due, list_address
+from bothways.ca.crl_schedule import CRL_LIFETIME, DELTA_LIFETIME, LARGE_LIMIT, SMALL_LIMIT, crl_url, due
 from bothways.ca.errors import NoBaseCRL
 from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Holder, Profile
-from bothways.ca.register.values import WHOLE, Lists, Published, Series
+from bothways.ca.register.values import WHOLE, CRLState, PublishedCRL, Series
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
@@ -65,13 +65,13 @@ def test_a_certificate_names_the_list_of_its_partition(issuer: Issuer) -> None:
         for name in "abcde"
     ]
     assert named == [[f"{URL}/crl/issuing/{partition}.crl"] for partition in (0, 0, 1, 1, 2)]
-    assert issuer.register.lists(NOW).partitions == (0, 1, 2)
+    assert issuer.register.crl_state(NOW).partitions == (0, 1, 2)
 
 
 def test_without_an_address_there_are_no_partitions(tmp_path: Path, clock: Clock) -> None:
     issuer = new_issuer(tmp_path / "ca", clock)
     client(issuer, "alice")
-    assert issuer.register.lists(NOW).partitions == ()
+    assert issuer.register.crl_state(NOW).partitions == ()
     assert issuer.publish_due() == [WHOLE]
     assert issuer.publish_due() == [DELTA]
     assert issuer.publish_due() == []
@@ -133,8 +133,8 @@ def test_a_delta_of_a_partition_has_its_scope(issuer: Issuer) -> None:
     for name in ("alice", "bob", "carol"):
         client(issuer, name)
     first = issuer.crl(series=Series(1))
-    (carol,) = (entry.serial for entry in issuer.register.named("carol"))
-    (alice,) = (entry.serial for entry in issuer.register.named("alice"))
+    (carol,) = (entry.serial for entry in issuer.register.find_by_name("carol"))
+    (alice,) = (entry.serial for entry in issuer.register.find_by_name("alice"))
     issuer.revoke(carol)
     issuer.revoke(alice)
     delta = issuer.crl(series=Series(1, delta=True))
@@ -170,26 +170,26 @@ def test_only_what_changed_is_published_anew(issuer: Issuer, clock: Clock) -> No
 
 
 def test_a_large_list_is_made_anew_once_a_day_and_a_giant_by_hand_alone() -> None:
-    def published(series: Series, number: int, entries: int, base: int | None = None) -> Published:
-        return Published(series, number, NOW, NOW + CRL_LIFETIME, entries, base)
+    def published(series: Series, number: int, entries: int, base: int | None = None) -> PublishedCRL:
+        return PublishedCRL(series, number, NOW, NOW + CRL_LIFETIME, entries, base)
 
     def asked(entries: int, at: datetime, delta: int) -> list[Series]:
         newest = {
             WHOLE: published(WHOLE, 1, entries),
             DELTA: published(DELTA, delta, 0, base=1),
         }
-        return list(due(Lists(newest, {None: 2}, ()), at))
+        return list(due(CRLState(newest, {None: 2}, ()), at))
 
     def asked_of_a_giant(partitions: tuple[int, ...]) -> list[Series]:
-        newest = {WHOLE: published(WHOLE, 1, GIANT + 1)}
-        return list(due(Lists(newest, {None: 2}, partitions), NOW + CRL_LIFETIME))
+        newest = {WHOLE: published(WHOLE, 1, LARGE_LIMIT + 1)}
+        return list(due(CRLState(newest, {None: 2}, partitions), NOW + CRL_LIFETIME))
 
     assert asked_of_a_giant(()) == [WHOLE]
     assert asked_of_a_giant((7,)) == [Series(7)]  # which certificates name instead
-    assert asked(SMALL, NOW + HOUR, 2) == [WHOLE]
-    assert asked(SMALL + 1, NOW + HOUR, 2) == [DELTA]
-    assert asked(SMALL + 1, NOW + HOUR, 3) == []
-    assert asked(SMALL + 1, NOW + DAY, 3) == [WHOLE]
+    assert asked(SMALL_LIMIT, NOW + HOUR, 2) == [WHOLE]
+    assert asked(SMALL_LIMIT + 1, NOW + HOUR, 2) == [DELTA]
+    assert asked(SMALL_LIMIT + 1, NOW + HOUR, 3) == []
+    assert asked(SMALL_LIMIT + 1, NOW + DAY, 3) == [WHOLE]
 
 
 def test_of_each_series_the_newest_list_alone_is_kept(issuer: Issuer) -> None:
@@ -198,18 +198,18 @@ def test_of_each_series_the_newest_list_alone_is_kept(issuer: Issuer) -> None:
         issuer.crl()
         issuer.crl(series=Series(0))
     issuer.crl(series=DELTA)
-    newest = issuer.register.lists(NOW).newest
+    newest = issuer.register.crl_state(NOW).newest
     assert {series: each.number for series, each in newest.items()} == {WHOLE: 5, Series(0): 6, DELTA: 7}
     assert issuer.register.crl_numbers() == list(range(1, 8))
-    kept = issuer.register.newest_list(Series(0))
+    kept = issuer.register.newest_crl(Series(0))
     assert kept is not None
     assert number(x509.load_der_x509_crl(kept)) == 6
-    assert issuer.register.newest_list(Series(1)) is None
+    assert issuer.register.newest_crl(Series(1)) is None
     issuer.audit()
 
 
 def test_addresses_of_lists_follow_one_pattern() -> None:
-    assert [list_address(URL, series) for series in (WHOLE, DELTA, Series(7), Series(7, delta=True))] == [
+    assert [crl_url(URL, series) for series in (WHOLE, DELTA, Series(7), Series(7, delta=True))] == [
         f"{URL}/crl/issuing.crl",
         f"{URL}/crl/issuing-delta.crl",
         f"{URL}/crl/issuing/7.crl",
@@ -250,11 +250,11 @@ class Case:
         }
         issuer.revoke(self.clients["bob"].serial, "superseded")
         issuer.revoke(self.clients["dave"].serial, "certificateHold")
-        self.lists = [issuer.crl(series=Series(partition))]
+        self.crl_state = [issuer.crl(series=Series(partition))]
         issuer.revoke(self.clients["carol"].serial, "keyCompromise")
         issuer.release(self.clients["dave"].serial)
         self.delta = issuer.crl(series=Series(partition, delta=True))
-        self.lists.append(root_list(issuer))
+        self.crl_state.append(root_list(issuer))
 
     def ours(self, name: str, lists: list[x509.CertificateRevocationList]) -> bool:
         return is_trusted(self.issuer, self.clients[name], lists)
@@ -284,20 +284,20 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterat
 
 def test_our_own_checking_heeds_lists_and_deltas_and_refuses_the_unknown(case: Case) -> None:
     """RFC 5280 6.3.3."""
-    good = {name: case.ours(name, case.lists) for name in case.clients}
+    good = {name: case.ours(name, case.crl_state) for name in case.clients}
     assert good == {"alice": True, "bob": False, "carol": True, "dave": False}
-    good = {name: case.ours(name, [*case.lists, case.delta]) for name in case.clients}
+    good = {name: case.ours(name, [*case.crl_state, case.delta]) for name in case.clients}
     assert good == {"alice": True, "bob": False, "carol": False, "dave": True}
-    assert not case.ours("alice", case.lists[1:])
-    assert not case.ours("alice", [case.delta, case.lists[1]])
+    assert not case.ours("alice", case.crl_state[1:])
+    assert not case.ours("alice", [case.delta, case.crl_state[1]])
 
 
 @pytest.mark.interop
 def test_openssl_heeds_lists_and_deltas(case: Case) -> None:
     """RFC 5280 6.3.3, by another implementation."""
-    good = {name: case.openssl(name, case.lists) for name in case.clients}
+    good = {name: case.openssl(name, case.crl_state) for name in case.clients}
     assert good == {"alice": True, "bob": False, "carol": True, "dave": False}
-    both = [*case.lists, case.delta]
+    both = [*case.crl_state, case.delta]
     good = {name: case.openssl(name, both, "-extended_crl", "-use_deltas") for name in case.clients}
     assert good == {"alice": True, "bob": False, "carol": False, "dave": True}
 

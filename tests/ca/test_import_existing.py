@@ -17,17 +17,17 @@ from cryptography.x509.oid import NameOID
 from bothways.ca.authority import Authority, pem
 from bothways.ca.crl import Revoked, build_crl
 from bothways.ca.errors import AlreadyExists, AlreadyRevoked, AuthorityError, ImportRefused, NotRenewable
-from bothways.ca.home.init import Terms
+from bothways.ca.home.init import InitOptions
 from bothways.ca.home.layout import root_register_of
 from bothways.ca.import_existing import (
     _check_serial,
-    adopt,
-    adopt_list,
+    import_authority,
+    import_certificates,
+    import_crl,
     is_crl,
-    read_earlier_list,
+    read_earlier_crl,
     read_existing,
     read_issued,
-    take_over,
 )
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType, private_pem
@@ -37,7 +37,7 @@ from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 from ca.issuers import DAY, NOW, Clock, client
 from interop import peers
 
-TERMS = Terms("")
+TERMS = InitOptions("")
 WEEK = timedelta(days=7)
 
 
@@ -55,8 +55,8 @@ def write(folder: Path, authority: Authority, password: bytes | None = None) -> 
 
 def taken(folder: Path, authority: Authority, clock: Clock, url: str = "", after: int = 0) -> Issuer:
     existing = read_existing(*write(folder, authority), None, now=clock)
-    terms = Terms("", store=url)
-    take_over(folder / "ca", existing, terms, None, after=after, actor="tester", now=clock)
+    options = InitOptions("", store=url)
+    import_authority(folder / "ca", existing, options, None, after=after, actor="tester", now=clock)
     return Issuer.open(folder / "ca", None, actor="tester", now=clock)
 
 
@@ -70,8 +70,14 @@ def test_a_root_goes_on_issuing_under_its_old_key(tmp_path: Path, clock: Clock, 
     before = old.issue(Profile.CLIENT, "alice")
     with taken(tmp_path, old, clock, url) as issuer:
         assert issuer.authority.certificate == old.certificate
-        assert adopt(issuer, list(read_issued(before.chain_pem, "alice.pem", issuer.authority))) == 1
-        assert adopt(issuer, list(read_issued(before.chain_pem, "alice.pem", issuer.authority))) == 0
+        assert (
+            import_certificates(issuer, list(read_issued(before.chain_pem, "alice.pem", issuer.authority)))
+            == 1
+        )
+        assert (
+            import_certificates(issuer, list(read_issued(before.chain_pem, "alice.pem", issuer.authority)))
+            == 0
+        )
         client(issuer, "bob")
         issuer.revoke(before.serial, "superseded")
         assert [entry.serial_number for entry in issuer.crl()] == [before.serial]
@@ -113,17 +119,17 @@ def test_what_an_earlier_list_revokes_stays_revoked_and_numbers_go_on(
     old = root()
     alice, bob = (old.issue(Profile.CLIENT, name) for name in ("alice", "bob"))
     with taken(tmp_path, old, clock, url) as issuer:
-        adopt(issuer, list(read_issued(bob.chain_pem, "bob.pem", issuer.authority)))
-        earlier = read_earlier_list(crl(old, 41, alice.serial, bob.serial), "old.crl", issuer.authority)
-        assert adopt_list(issuer, earlier) == 2
-        assert adopt_list(issuer, earlier) == 0
+        import_certificates(issuer, list(read_issued(bob.chain_pem, "bob.pem", issuer.authority)))
+        earlier = read_earlier_crl(crl(old, 41, alice.serial, bob.serial), "old.crl", issuer.authority)
+        assert import_crl(issuer, earlier) == 2
+        assert import_crl(issuer, earlier) == 0
         made = issuer.crl()
         assert made.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 42
         listed = {entry.serial_number: entry.revocation_date_utc for entry in made}
         assert listed == {alice.serial: NOW - DAY, bob.serial: NOW - DAY}
         with pytest.raises(AlreadyRevoked, match="is revoked already, for keyCompromise"):
             issuer.revoke(alice.serial)
-        adopt(issuer, list(read_issued(alice.chain_pem, "alice.pem", issuer.authority)))
+        import_certificates(issuer, list(read_issued(alice.chain_pem, "alice.pem", issuer.authority)))
         found = issuer.register.find(alice.serial)
         assert found is not None
         assert (found.name, found.reason) == ("alice", "keyCompromise")
@@ -134,11 +140,11 @@ def test_what_was_issued_elsewhere_is_renewed_if_a_profile_of_here_fits(tmp_path
     old = root()
     alice, bob = (old.issue(Profile.CLIENT, name, lifetime=30 * DAY) for name in ("alice", "bob"))
     with taken(tmp_path, old, clock) as issuer:
-        adopt(issuer, list(read_issued(alice.chain_pem, "alice.pem", issuer.authority)))
+        import_certificates(issuer, list(read_issued(alice.chain_pem, "alice.pem", issuer.authority)))
         clock.at = NOW + DAY
         assert issuer.renew(alice.serial).certificate.subject == alice.certificate.subject
-        adopt_list(issuer, read_earlier_list(crl(old, 1, bob.serial), "old.crl", issuer.authority))
-        issuer.register.transact("t", NOW, lambda change: change.release(bob.serial))
+        import_crl(issuer, read_earlier_crl(crl(old, 1, bob.serial), "old.crl", issuer.authority))
+        issuer.register.transact("t", NOW, lambda transaction: transaction.release(bob.serial))
         with pytest.raises(NotRenewable, match="was issued elsewhere, by no profile of here"):
             issuer.renew(bob.serial)
 
@@ -148,11 +154,11 @@ def test_two_certificates_of_one_serial_number_are_refused(tmp_path: Path, clock
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     both = [old.sign(Profile.CLIENT, Holder(name), key, serial=7) for name in ("alice", "bob")]
     with taken(tmp_path, old, clock) as issuer:
-        adopt(issuer, list(read_issued(pem(both[:1]), "a.pem", issuer.authority)))
+        import_certificates(issuer, list(read_issued(pem(both[:1]), "a.pem", issuer.authority)))
         with pytest.raises(
             ImportRefused, match="two certificates have the serial number 7; nothing was imported"
         ):
-            adopt(issuer, list(read_issued(pem(both[1:]), "b.pem", issuer.authority)))
+            import_certificates(issuer, list(read_issued(pem(both[1:]), "b.pem", issuer.authority)))
         assert [entry.name for entry in issuer.register.all()] == ["alice"]
 
 
@@ -170,9 +176,9 @@ def test_what_the_authority_did_not_sign_is_not_entered(tmp_path: Path, clock: C
                 list(read_issued(data, "x.pem", issuer.authority))
         for signer in (other, root("Elsewhere")):
             with pytest.raises(ImportRefused, match="x.crl: this list was not signed by this authority"):
-                read_earlier_list(crl(signer, 1), "x.crl", issuer.authority)
+                read_earlier_crl(crl(signer, 1), "x.crl", issuer.authority)
         with pytest.raises(ImportRefused, match="is no revocation list that can be read"):
-            read_earlier_list(b"nothing", "x.crl", issuer.authority)
+            read_earlier_crl(b"nothing", "x.crl", issuer.authority)
         with pytest.raises(ConfigError, match="neither PEM nor DER"):
             list(read_issued(b"nothing", "x.pem", issuer.authority))
         assert list(issuer.register.all()) == []
@@ -191,9 +197,11 @@ def test_every_type_of_key_goes_on(tmp_path: Path, clock: Clock, key_type: KeyTy
     old = root(key_type=key_type)
     issued = old.issue(Profile.SERVER, dns=("a.example",))
     with taken(tmp_path, old, clock) as issuer:
-        assert adopt(issuer, list(read_issued(issued.chain_pem, "a.pem", issuer.authority))) == 1
-        earlier = read_earlier_list(crl(old, 3, issued.serial), "old.crl", issuer.authority)
-        assert adopt_list(issuer, earlier) == 1
+        assert (
+            import_certificates(issuer, list(read_issued(issued.chain_pem, "a.pem", issuer.authority))) == 1
+        )
+        earlier = read_earlier_crl(crl(old, 3, issued.serial), "old.crl", issuer.authority)
+        assert import_crl(issuer, earlier) == 1
         assert client(issuer, "alice")
         issuer.audit()
 
@@ -205,7 +213,7 @@ def test_what_no_profile_made_is_entered_as_such(tmp_path: Path, clock: Clock) -
     plain_one = old._signed_builder(name, key.public_key(), NOW, NOW + DAY, 5).sign(old.key, hashes.SHA256())  # type: ignore[arg-type]
     below = old.intermediate("Below").certificate
     with taken(tmp_path, old, clock) as issuer:
-        adopt(issuer, list(read_issued(pem((plain_one, below)), "x.pem", issuer.authority)))
+        import_certificates(issuer, list(read_issued(pem((plain_one, below)), "x.pem", issuer.authority)))
         assert {entry.name: entry.profile for entry in issuer.register.all()} == {
             "old thing": "other", "Below": "sub-ca",
         }  # fmt: skip
@@ -220,7 +228,7 @@ def test_a_serial_number_of_more_than_20_bytes_is_told(tmp_path: Path, clock: Cl
     made = made.issuer_name(old.certificate.subject).last_update(NOW).next_update(NOW + DAY)
     der = made.sign(old.key, hashes.SHA256()).public_bytes(Encoding.DER)  # type: ignore[arg-type]
     with taken(tmp_path, old, clock) as issuer:
-        assert adopt_list(issuer, read_earlier_list(der, "x.crl", issuer.authority)) == 1
+        assert import_crl(issuer, read_earlier_crl(der, "x.crl", issuer.authority)) == 1
         for serial in (0, -1, 2**160):
             with pytest.raises(
                 ImportRefused, match="x: has the serial number .*; it takes those of 1 to 20 bytes"
@@ -247,15 +255,15 @@ def test_a_delta_or_partial_list_is_refused(tmp_path: Path, clock: Clock) -> Non
                 .sign(old.key, hashes.SHA256())  # type: ignore[arg-type]
             )
             with pytest.raises(ImportRefused, match=words):
-                read_earlier_list(made.public_bytes(Encoding.PEM), "x.crl", issuer.authority)
+                read_earlier_crl(made.public_bytes(Encoding.PEM), "x.crl", issuer.authority)
 
 
 def test_a_list_number_beyond_what_fits_is_told(tmp_path: Path, clock: Clock) -> None:
     old = root()
     with taken(tmp_path, old, clock) as issuer:
-        earlier = read_earlier_list(crl(old, 2**100), "x.crl", issuer.authority)
+        earlier = read_earlier_crl(crl(old, 2**100), "x.crl", issuer.authority)
         with pytest.raises(ImportRefused, match="is beyond"):
-            adopt_list(issuer, earlier)
+            import_crl(issuer, earlier)
         assert issuer.register.check_audit().number == 1
 
 
@@ -377,7 +385,7 @@ def test_a_store_that_has_this_authority_already_is_left_alone(
         client(issuer, "alice")
         existing = read_existing(*write(tmp_path, old), None, now=clock)
         with pytest.raises(AlreadyExists, match="has a register of this authority already"):
-            take_over(tmp_path / "again", existing, Terms("", store=url), None, now=clock)
+            import_authority(tmp_path / "again", existing, InitOptions("", store=url), None, now=clock)
         assert not (tmp_path / "again").exists()
         assert len(issuer.audit()) == 2
 
@@ -410,7 +418,7 @@ def test_an_authority_of_openssls_goes_on_and_openssl_accepts_it(
     run(f"genpkey -algorithm {algorithm} -out old.key")
     run("req -x509 -new -key old.key -subj /O=Example/CN=Old -days 365 -out old.pem "
         "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
-    take_over(
+    import_authority(
         tmp_path / "ca",
         read_existing(tmp_path / "old.pem", tmp_path / "old.key", None, now=clock),
         TERMS, None, now=clock,

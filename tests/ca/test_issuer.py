@@ -18,11 +18,11 @@ from bothways.ca.authority import Authority, new_serial
 from bothways.ca.errors import (
     AlreadyRevoked,
     ClockSetBack,
+    DatabaseBusy,
     NotAcceptable,
     NotIssuedHere,
     NotOnHold,
     NotRenewable,
-    StoreBusy,
 )
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType, new_key, signature_hash
@@ -261,7 +261,7 @@ def test_a_serial_number_is_drawn_again_if_it_is_in_use(issuer: Issuer, clock: C
     fixed = dataclasses.replace(issuer, authority=dataclasses.replace(issuer.authority, random=random))
     assert [client(fixed, "alice"), client(fixed, "bob")] == [7, 1]
     broken = dataclasses.replace(issuer.authority, random=lambda size: bytes(15) + b"\7")
-    with pytest.raises(StoreBusy, match="is the entropy sound"):
+    with pytest.raises(DatabaseBusy, match="is the entropy sound"):
         client(dataclasses.replace(issuer, authority=broken), "carol")
     assert len(issuer.audit()) == 2
 

@@ -17,7 +17,7 @@ from bothways.ca.der import sequence
 from bothways.ca.errors import AuthorityError
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType
-from bothways.ca.ocsp import ANSWER_LIFETIME, Answer, Responder, Unanswerable
+from bothways.ca.ocsp import RESPONSE_LIFETIME, EncodedResponse, OCSPError, Responder
 from bothways.ca.profiles import Holder, Profile
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_store import CRLStore
@@ -44,11 +44,11 @@ class Answering:
             issuer.authority.now,
         )
 
-    def answer(self, data: bytes) -> Answer:
+    def answer(self, data: bytes) -> EncodedResponse:
         try:
             question = self.responder.read(data)
-        except Unanswerable as refused:
-            return refused.answer
+        except OCSPError as refused:
+            return refused.response
         return self.responder.sign(question, self._issuer.register.find(question.serial))
 
 
@@ -62,9 +62,7 @@ def test_good_revoked_held_and_unknown_are_told(issuer: Issuer) -> None:
     issuer.revoke(bob, "superseded")
     issuer.revoke(carol)
     answering = responder(issuer)
-    told = {
-        serial: read(answering.answer(request(issuer, serial)).response) for serial in (alice, bob, carol, 42)
-    }
+    told = {serial: read(answering.answer(request(issuer, serial)).der) for serial in (alice, bob, carol, 42)}
     assert [answer.certificate_status.name for answer in told.values()] == [
         "GOOD",
         "REVOKED",
@@ -74,18 +72,18 @@ def test_good_revoked_held_and_unknown_are_told(issuer: Issuer) -> None:
     assert told[bob].revocation_time_utc == NOW
     assert told[bob].revocation_reason is x509.ReasonFlags.superseded
     assert told[carol].revocation_reason is None
-    assert {answer.next_update_utc for answer in told.values()} == {NOW + ANSWER_LIFETIME}
+    assert {answer.next_update_utc for answer in told.values()} == {NOW + RESPONSE_LIFETIME}
 
 
 def test_a_delegate_signs_and_is_replaced_at_half_its_life(issuer: Issuer, clock: Clock) -> None:
     """RFC 6960 4.2.2.2: its certificate comes from the authority and is for OCSP alone."""
     alice = client(issuer, "alice")
     answering = responder(issuer)
-    first = read(answering.answer(request(issuer, alice)).response).certificates[0]
+    first = read(answering.answer(request(issuer, alice)).der).certificates[0]
     clock.at = NOW + timedelta(days=3)
-    assert read(answering.answer(request(issuer, alice)).response).certificates == [first]
+    assert read(answering.answer(request(issuer, alice)).der).certificates == [first]
     clock.at = NOW + timedelta(days=4)
-    (second,) = read(answering.answer(request(issuer, alice)).response).certificates
+    (second,) = read(answering.answer(request(issuer, alice)).der).certificates
     assert second != first
     for signer in (first, second):
         signer.verify_directly_issued_by(issuer.authority.certificate)
@@ -94,9 +92,7 @@ def test_a_delegate_signs_and_is_replaced_at_half_its_life(issuer: Issuer, clock
 
 @pytest.mark.parametrize("algorithm", [hashes.SHA1(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512()])
 def test_an_issuer_may_be_named_by_any_hash(issuer: Issuer, algorithm: hashes.HashAlgorithm) -> None:
-    answer = read(
-        responder(issuer).answer(request(issuer, client(issuer, "a"), algorithm=algorithm)).response
-    )
+    answer = read(responder(issuer).answer(request(issuer, client(issuer, "a"), algorithm=algorithm)).der)
     assert answer.certificate_status is ocsp.OCSPCertStatus.GOOD
     assert answer.hash_algorithm.name == algorithm.name
 
@@ -114,7 +110,7 @@ def test_our_own_checking_takes_the_answers_and_refuses_the_unknown(
     issuer.revoke(bob.serial)
 
     def trusted(issued: Issued, *, asked: bool = True) -> bool:
-        answer = answering.answer(request(issuer, issued.serial)).response
+        answer = answering.answer(request(issuer, issued.serial)).der
         answers = OCSPStore([OCSPResponse(answer)]) if asked else None
         verdict = judge(
             [each.public_bytes(Encoding.DER) for each in (issued.certificate, *issued.intermediates)],
@@ -136,12 +132,12 @@ def test_a_nonce_comes_back_and_such_an_answer_is_not_kept(issuer: Issuer) -> No
     alice = client(issuer, "alice")
     answering = responder(issuer)
     answer = answering.answer(request(issuer, alice, nonce=b"n" * 128))
-    assert read(answer.response).extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"n" * 128
+    assert read(answer.der).extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"n" * 128
     assert answer.next_update is None
-    assert answering.answer(request(issuer, alice)).next_update == NOW + ANSWER_LIFETIME
+    assert answering.answer(request(issuer, alice)).next_update == NOW + RESPONSE_LIFETIME
     assert answering.answer(request(issuer, 42)).next_update is None
     long = answering.answer(request(issuer, alice, nonce=b"n" * 129))
-    assert read(long.response).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+    assert read(long.der).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
 
 
 def test_a_negative_serial_number_is_a_malformed_request(issuer: Issuer) -> None:
@@ -149,7 +145,7 @@ def test_a_negative_serial_number_is_a_malformed_request(issuer: Issuer) -> None
     whole = request(issuer, 42)
     assert whole.count(b"\x02\x01\x2a") == 1
     answer = responder(issuer).answer(whole.replace(b"\x02\x01\x2a", b"\x02\x01\xaa"))
-    assert read(answer.response).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+    assert read(answer.der).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
 
 
 def test_a_serial_number_that_is_too_long_is_a_malformed_request(issuer: Issuer) -> None:
@@ -161,7 +157,7 @@ def test_a_serial_number_that_is_too_long_is_a_malformed_request(issuer: Issuer)
         octets = b"\0" * (octets[0] >> 7) + octets
         single = sequence(sequence(inner + b"\2" + bytes([len(octets)]) + octets))
         answer = responder(issuer).answer(sequence(sequence(sequence(single))))
-        assert read(answer.response).response_status is status
+        assert read(answer.der).response_status is status
 
 
 def test_another_authoritys_certificates_are_not_answered_for(issuer: Issuer) -> None:
@@ -169,7 +165,7 @@ def test_another_authoritys_certificates_are_not_answered_for(issuer: Issuer) ->
     other = Authority.create("Another", now=lambda: NOW)
     for signer in (other.certificate, issuer.authority.root):
         answer = responder(issuer).answer(request(issuer, client(issuer, "alice"), signer=signer))
-        assert read(answer.response).response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
+        assert read(answer.der).response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
         assert answer.next_update is None
 
 
@@ -186,9 +182,9 @@ def test_while_no_new_delegate_is_to_be_had_the_old_one_goes_on(issuer: Issuer, 
     alice = client(issuer, "alice")
     answering = Answering(issuer, new_signer)
     answering.responder.rotate()
-    until = answering.responder.signer_until
+    until = answering.responder.signer_not_after
     assert until is not None
-    clock.at = until - ANSWER_LIFETIME
+    clock.at = until - RESPONSE_LIFETIME
     answer = answering.answer(request(issuer, alice))
     assert answer.next_update == until
     clock.at += timedelta(seconds=1)
@@ -202,7 +198,7 @@ def test_a_critical_extension_that_is_not_known_is_not_passed_over(issuer: Issue
     for critical, status in ((False, SUCCESSFUL), (True, ocsp.OCSPResponseStatus.MALFORMED_REQUEST)):
         odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\5\0")
         data = builder.add_extension(odd, critical).build().public_bytes(Encoding.DER)
-        assert read(responder(issuer).answer(data).response).response_status is status
+        assert read(responder(issuer).answer(data).der).response_status is status
 
 
 def test_a_request_about_two_certificates_is_refused(issuer: Issuer) -> None:
@@ -212,8 +208,8 @@ def test_a_request_about_two_certificates_is_refused(issuer: Issuer) -> None:
     assert len(single) == single[1] + 2
     whole = sequence(sequence(sequence(single + single)))
     answer = responder(issuer).answer(whole)
-    assert read(answer.response).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
-    assert read(responder(issuer).answer(sequence(sequence(sequence(single)))).response).serial_number == 42
+    assert read(answer.der).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+    assert read(responder(issuer).answer(sequence(sequence(sequence(single)))).der).serial_number == 42
 
 
 def test_nothing_but_a_response_comes_of_a_mutated_request(issuer: Issuer, full: bool) -> None:
@@ -221,4 +217,4 @@ def test_nothing_but_a_response_comes_of_a_mutated_request(issuer: Issuer, full:
     answering = responder(issuer)
     seeds = [request(issuer, 42, nonce=b"nonce"), request(issuer, client(issuer, "alice"))]
     for data in mutants(seeds, 50_000 if full else 1000, "ocsp"):
-        assert read(answering.answer(data).response).response_status in ocsp.OCSPResponseStatus
+        assert read(answering.answer(data).der).response_status in ocsp.OCSPResponseStatus

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from bothways import ClientConfig, Credentials, ServerConfig, SignatureWanted, TrustStore
 from bothways.ca.authority import Authority, pem
 from bothways.ca.errors import AuthorityError, FileUnusable, TokenUnavailable
-from bothways.ca.home.init import Terms
-from bothways.ca.import_existing import read_existing, take_over
+from bothways.ca.home.init import InitOptions
+from bothways.ca.import_existing import import_authority, read_existing
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType
 from bothways.ca.ocsp import Responder
-from bothways.ca.pkcs11 import KeyURI, TokenKey, find_key, find_or_make_key
+from bothways.ca.pkcs11 import KeyURI, TokenKey, find_key, find_or_generate_key
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import ConfigError
 from ca.issuers import NOW, Clock, client
@@ -34,8 +34,8 @@ def token(monkeypatch: pytest.MonkeyPatch) -> Token:
 
 
 def create(path: Path, token: Token, clock: Clock, **more: object) -> Issuer:
-    terms = Terms("Test", key_uri=token.uri(), **more)  # type: ignore[arg-type]
-    return Issuer.create(path, terms, None, pin=PIN, actor="tester", now=clock)
+    options = InitOptions("Test", key_uri=token.uri(), **more)  # type: ignore[arg-type]
+    return Issuer.create(path, options, None, pin=PIN, actor="tester", now=clock)
 
 
 @pytest.mark.parametrize("key_type", [KeyType.P256, KeyType.P384, KeyType.RSA3072])
@@ -58,9 +58,9 @@ def test_openssl_accepts_certificates_lists_and_answers_of_a_key_in_hardware(
             issuer.authority.certificate, lambda: issuer.issue(Profile.OCSP, Holder("OCSP signer")), clock
         )
 
-        def run(words: str) -> str:
+        def run(label: str) -> str:
             done = subprocess.run(
-                [openssl, *words.split()], cwd=tmp_path, capture_output=True, text=True, check=False
+                [openssl, *label.split()], cwd=tmp_path, capture_output=True, text=True, check=False
             )
             return done.stdout + done.stderr
 
@@ -100,7 +100,7 @@ def test_a_key_made_on_a_token_signs_and_does_nothing_else(token: Token) -> None
     import pkcs11
     from pkcs11 import Attribute
 
-    key = find_or_make_key(KeyURI.parse(token.uri()), PIN, KeyType.RSA3072)
+    key = find_or_generate_key(KeyURI.parse(token.uri()), PIN, KeyType.RSA3072)
     private = key._private
     assert isinstance(key.public_key(), rsa.RSAPublicKey)
     flags = {name: private[getattr(Attribute, name)] for name in (
@@ -113,10 +113,10 @@ def test_a_key_made_on_a_token_signs_and_does_nothing_else(token: Token) -> None
 
 
 def test_a_key_that_is_there_is_taken_and_no_second_one_made(token: Token) -> None:
-    first = find_or_make_key(KeyURI.parse(token.uri()), PIN, KeyType.P256)
+    first = find_or_generate_key(KeyURI.parse(token.uri()), PIN, KeyType.P256)
     public = first.public_key()
     first.close()
-    second = find_or_make_key(KeyURI.parse(token.uri()), PIN, KeyType.P384)
+    second = find_or_generate_key(KeyURI.parse(token.uri()), PIN, KeyType.P384)
     assert second.public_key() == public
     second.close()
 
@@ -128,7 +128,7 @@ def test_an_authority_whose_key_is_in_hardware_is_taken_over(
         (tmp_path / "old.pem").write_bytes(old.authority.root_pem)
     key = find_key(KeyURI.parse(token.uri()), PIN)
     existing = read_existing(tmp_path / "old.pem", None, None, held=key, now=clock)
-    take_over(tmp_path / "ca", existing, Terms("", key_uri=token.uri()), None, now=clock)
+    import_authority(tmp_path / "ca", existing, InitOptions("", key_uri=token.uri()), None, now=clock)
     key.close()
     with Issuer.open(tmp_path / "ca", None, pin=PIN, now=clock) as issuer:
         assert client(issuer, "alice")
@@ -138,7 +138,7 @@ def test_an_authority_whose_key_is_in_hardware_is_taken_over(
 def test_another_key_than_the_certificates_is_refused(tmp_path: Path, token: Token, clock: Clock) -> None:
     create(tmp_path / "ca", token, clock).close()
     settings = tmp_path / "ca" / "authority.json"
-    other = find_or_make_key(KeyURI.parse(token.uri("other")), PIN, KeyType.P256)
+    other = find_or_generate_key(KeyURI.parse(token.uri("other")), PIN, KeyType.P256)
     other.close()
     settings.write_text(settings.read_text().replace("object=issuing", "object=other"))
     with pytest.raises(FileUnusable, match=r"object=other: is not the key of issuing\.pem"):
@@ -160,9 +160,9 @@ def test_what_a_token_lacks_is_told(token: Token, monkeypatch: pytest.MonkeyPatc
             find_key(KeyURI.parse(uri), PIN)
     for key_type in (KeyType.ED25519, KeyType.MLDSA65):
         with pytest.raises(ConfigError, match=f"no {key_type.value} key is made on tokens"):
-            find_or_make_key(KeyURI.parse(token.uri()), PIN, key_type)
+            find_or_generate_key(KeyURI.parse(token.uri()), PIN, key_type)
     with pytest.raises(ConfigError, match="must say object=NAME where a key is to be made"):
-        find_or_make_key(KeyURI.parse(f"pkcs11:token={token.name};id=%01"), PIN, KeyType.P256)
+        find_or_generate_key(KeyURI.parse(f"pkcs11:token={token.name};id=%01"), PIN, KeyType.P256)
     monkeypatch.delenv("PKCS11_MODULE")
     with pytest.raises(ConfigError, match="no PKCS#11 driver was named: set "):
         find_key(KeyURI.parse(token.uri()), PIN)
@@ -174,7 +174,7 @@ def test_the_pin_and_the_driver_may_be_named_in_the_address(
     monkeypatch.delenv("PKCS11_MODULE")
     (tmp_path / "pin").write_text(f"{PIN}\nsecond line\n")
     uri = token.uri(more=f"?module-path={token.module}&pin-source=file:{tmp_path / 'pin'}")
-    key = find_or_make_key(KeyURI.parse(uri), None, KeyType.P256)
+    key = find_or_generate_key(KeyURI.parse(uri), None, KeyType.P256)
     assert isinstance(key.public_key(), ec.EllipticCurvePublicKey)
     key.close()
 
@@ -233,7 +233,7 @@ def test_an_address_that_is_none_is_told_without_its_pin(text: str, problem: str
 def test_a_client_proves_itself_with_a_key_in_hardware(token: Token, clock: Clock) -> None:
     """Step 3.2, with a signature that a token makes (RFC 9846 4.5.2)."""
     authority = Authority.create("Test", now=clock)
-    key = find_or_make_key(KeyURI.parse(token.uri("client")), PIN, KeyType.P256)
+    key = find_or_generate_key(KeyURI.parse(token.uri("client")), PIN, KeyType.P256)
     leaf = authority.sign(Profile.CLIENT, Holder("alice"), key.public_key())
     anchors = TrustStore.from_pem(authority.root_pem)
     server = authority.issue(Profile.SERVER, dns=("localhost",)).credentials

@@ -14,7 +14,7 @@ from bothways.ca.authority import Addresses, Authority
 from bothways.ca.crl import REASONS
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType, signature_hash
-from bothways.ca.ocsp import Answer, Question, Responder, Unanswerable, refusal
+from bothways.ca.ocsp import EncodedResponse, OCSPError, OCSPRequest, Responder, error_response
 from bothways.ca.profiles import Constraints, Delegation, Holder, Profile
 from bothways.ca.register.values import WHOLE, Series
 from ca.issuers import DAY, NOW, Clock, client, new_issuer
@@ -124,17 +124,17 @@ def test_nothing_is_found_in_responses_of_any_kind(issuer: Issuer, tmp_path: Pat
         lambda: issuer.issue(Profile.OCSP, Holder("OCSP signer")),
         issuer.authority.now,
     )
-    answers: list[Answer] = []
+    answers: list[EncodedResponse] = []
     for serial in (alice, bob, carol, 42):
         for nonce in (None, b"n" * 32):
             question = responder.read(request(issuer, serial, nonce, algorithm=hashes.SHA256()))
             answers.append(responder.sign(question, issuer.register.find(serial)))
     assert [answer.status for answer in answers[::2]] == ["good", "revoked", "revoked", "unknown"]
-    with pytest.raises(Unanswerable) as refused:
+    with pytest.raises(OCSPError) as refused:
         responder.read(b"")
-    later = refusal(ocsp.OCSPResponseStatus.TRY_LATER)
-    for answer in (*answers, refused.value.answer, later):
-        assert findings("ocsp", answer.response) == set()
+    later = error_response(ocsp.OCSPResponseStatus.TRY_LATER)
+    for answer in (*answers, refused.value.response, later):
+        assert findings("ocsp", answer.der) == set()
 
 
 def der(signed: x509.Certificate | x509.CertificateRevocationList) -> bytes:
@@ -147,7 +147,7 @@ def test_the_linters_do_find_what_is_wrong(issuer: Issuer) -> None:
     crl = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject)
     bare = crl.last_update(NOW).next_update(NOW + DAY).sign(ca.key, signature_hash(ca.key))
     assert findings("crl", der(bare))
-    question = Question(1, hashes.SHA256())
+    question = OCSPRequest(1, hashes.SHA256())
     issued = issuer.issue(Profile.OCSP, Holder("OCSP signer"))
     builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
         bytes(32), bytes(32), question.serial, hashes.SHA256(), ocsp.OCSPCertStatus.REVOKED, NOW, NOW - DAY, NOW,

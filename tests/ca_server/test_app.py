@@ -31,8 +31,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 from bothways.ca.authority import Authority, Issued
-from bothways.ca.errors import StoreUnavailable
-from bothways.ca.home.init import Terms
+from bothways.ca.errors import DatabaseUnavailable
+from bothways.ca.home.init import InitOptions
 from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register.register import Register
@@ -75,7 +75,7 @@ class Service:
 
     def __init__(self, folder: Path, *words: str) -> None:
         self.folder = folder
-        terms = Terms("Test", url="http://ca.example")
+        terms = InitOptions("Test", url="http://ca.example")
         self.issuer = Issuer.create(folder / "ca", terms, None, actor="tester")
         self.said = ""
         self._process = subprocess.Popen(
@@ -382,11 +382,11 @@ def test_without_its_register_the_service_says_that_it_is_not_well(
     told: list[str] = []
 
     def gone(*_: object) -> None:
-        raise StoreUnavailable("the store cannot be reached")
+        raise DatabaseUnavailable("the store cannot be reached")
 
     with serving(service(issuer, told.append)) as url:
         assert read(f"{url}/health")[0] == 200
-        for name in ("log_length", "log_since", "newest_list"):
+        for name in ("log_length", "log_since", "newest_crl"):
             monkeypatch.setattr(Register, name, gone)
         status, body, _ = read(f"{url}/health")
         assert (status, json.loads(body)["problems"]) == (503, ["the register cannot be reached"])
@@ -403,7 +403,7 @@ def test_an_interrupt_ends_the_service_in_good_order(tmp_path: Path) -> None:
 
 
 def test_what_cannot_listen_says_why(tmp_path: Path) -> None:
-    Issuer.create(tmp_path / "ca", Terms("Test"), None).close()
+    Issuer.create(tmp_path / "ca", InitOptions("Test"), None).close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = subprocess.run(
             [sys.executable, "-m", "bothways.cli", "ca", "serve", "ca", "--listen",

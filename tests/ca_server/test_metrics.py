@@ -30,13 +30,13 @@ def test_figures_tell_what_was_asked_and_how_all_stands(issuer: Issuer) -> None:
     while worker.tick():
         pass
     found = figures(metrics)
-    assert worker.signer_until is not None
+    assert worker.signer_not_after is not None
     assert found == {
         ("ocsp_responses_total", "ahead,good"): 1,
         ("downloads_total", "crl"): 2,
         ("ocsp_answers_at_hand", ""): 2,
         ("failures", ""): 0,
-        ("ocsp_signer_end_timestamp_seconds", ""): worker.signer_until.timestamp(),
+        ("ocsp_signer_end_timestamp_seconds", ""): worker.signer_not_after.timestamp(),
         ("list_end_timestamp_seconds", ""): (NOW + CRL_LIFETIME).timestamp(),
     }
     assert ("downloads_total", "crl") not in figures(other)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from bothways.ca_server.published_files import certificates, files, root_list
+from bothways.ca_server.published_files import certificates, files, root_crl
 from ca.issuers import DAY, NOW, Clock, client, new_issuer
 
 
@@ -35,6 +35,6 @@ def test_paths_are_those_that_certificates_name(tmp_path: Path, clock: Clock) ->
 
 def test_a_root_that_issues_itself_has_one_list(tmp_path: Path, clock: Clock) -> None:
     issuer = new_issuer(tmp_path / "ca", clock, intermediate=False)
-    assert root_list(issuer) is None
+    assert root_crl(issuer) is None
     assert len(set(certificates(issuer).values())) == 1
     issuer.close()

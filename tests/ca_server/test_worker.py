@@ -11,12 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from bothways.ca.crl_schedule import CRL_LIFETIME
-from bothways.ca.errors import ClockSetBack, StoreUnavailable
+from bothways.ca.errors import ClockSetBack, DatabaseUnavailable
 from bothways.ca.issuer import Issuer
 from bothways.ca.register.register import Register
 from bothways.ca.register.values import WHOLE, Series
 from bothways.ca_server import worker as worker_module
-from bothways.ca_server.worker import LISTS_INTERVAL, Worker
+from bothways.ca_server.worker import CRL_INTERVAL, Worker
 from ca.issuers import DAY, NOW, Clock, client, new_issuer
 from ca.ocsp_requests import request
 
@@ -37,7 +37,7 @@ def keep(issuer: Issuer) -> tuple[Worker, list[str]]:
 
 
 def serials(made: Worker, series: Series) -> set[int]:
-    document = made.list_(series)
+    document = made.crl(series)
     assert document is not None
     return {entry.serial_number for entry in x509.load_der_x509_crl(document.content)}
 
@@ -48,10 +48,10 @@ def test_lists_follow_a_revocation_within_seconds(issuer: Issuer, clock: Clock) 
     assert serials(made, WHOLE) == serials(made, FIRST) == set()
     other = Issuer.open(issuer.path, None, actor="another", now=clock)
     other.revoke(alice, "superseded")
-    clock.at += LISTS_INTERVAL
+    clock.at += CRL_INTERVAL
     made.tick()
     assert serials(made, WHOLE) == serials(made, FIRST) == {alice}
-    clock.at += LISTS_INTERVAL
+    clock.at += CRL_INTERVAL
     made.tick()
     assert serials(made, DELTA) == set()
     assert told == []
@@ -60,12 +60,12 @@ def test_lists_follow_a_revocation_within_seconds(issuer: Issuer, clock: Clock) 
 
 def test_a_list_that_another_process_published_is_handed_out(issuer: Issuer, clock: Clock) -> None:
     made, _ = keep(issuer)
-    before = made.list_(WHOLE)
+    before = made.crl(WHOLE)
     other = Issuer.open(issuer.path, None, actor="another", now=clock)
     published = other.crl()
-    clock.at += LISTS_INTERVAL
+    clock.at += CRL_INTERVAL
     made.tick()
-    after = made.list_(WHOLE)
+    after = made.crl(WHOLE)
     assert before is not None
     assert after is not None
     assert after.content != before.content
@@ -77,7 +77,7 @@ def test_lists_are_replaced_before_they_end(issuer: Issuer, clock: Clock) -> Non
     made, _ = keep(issuer)
     clock.at = NOW + CRL_LIFETIME - 2 * DAY
     made.tick()
-    document = made.list_(WHOLE)
+    document = made.crl(WHOLE)
     assert document is not None
     assert document.next_update == clock.at + CRL_LIFETIME
 
@@ -85,11 +85,11 @@ def test_lists_are_replaced_before_they_end(issuer: Issuer, clock: Clock) -> Non
 def test_there_is_no_list_of_a_partition_that_is_none_or_has_ended(issuer: Issuer, clock: Clock) -> None:
     client(issuer, "alice")
     made, _ = keep(issuer)
-    assert made.list_(FIRST) is not None
-    assert made.list_(Series(1)) is None
+    assert made.crl(FIRST) is not None
+    assert made.crl(Series(1)) is None
     clock.at = NOW + 91 * DAY
     made.tick()
-    assert made.list_(FIRST) is None
+    assert made.crl(FIRST) is None
 
 
 def test_the_shelf_holds_no_more_than_its_bound(
@@ -97,11 +97,11 @@ def test_the_shelf_holds_no_more_than_its_bound(
 ) -> None:
     for name in "abcdef":
         client(issuer, name)
-    monkeypatch.setattr(worker_module, "SHELF_LIMIT", 500)
+    monkeypatch.setattr(worker_module, "CRL_CACHE_LIMIT", 500)
     made, _ = keep(issuer)
     for partition in (0, 1, 2):
-        assert made.list_(Series(partition)) is not None
-    assert len(made._shelf) == 1
+        assert made.crl(Series(partition)) is not None
+    assert len(made._crl_cache) == 1
 
 
 def test_the_signer_is_rotated_and_answers_renewed_by_themselves(issuer: Issuer, clock: Clock) -> None:
@@ -109,14 +109,14 @@ def test_the_signer_is_rotated_and_answers_renewed_by_themselves(issuer: Issuer,
     made, _ = keep(issuer)
     while made.tick():
         pass
-    first, until = made.answers.at_hand(request(issuer, alice)), made.signer_until
+    first, until = made.ocsp_cache.cached(request(issuer, alice)), made.signer_not_after
     clock.at = NOW + 4 * DAY
     while made.tick():
         pass
     assert until is not None
-    assert made.signer_until is not None
-    assert made.signer_until > until
-    second = made.answers.at_hand(request(issuer, alice, algorithm=hashes.SHA1()))
+    assert made.signer_not_after is not None
+    assert made.signer_not_after > until
+    second = made.ocsp_cache.cached(request(issuer, alice, algorithm=hashes.SHA1()))
     assert second is not None
     assert second is not first
     assert made.health().problems == ()
@@ -129,7 +129,7 @@ def test_what_fails_is_told_once_and_tried_again(
     assert made.health().problems == ()
 
     def gone(*_: object) -> None:
-        raise StoreUnavailable("the store cannot be reached")
+        raise DatabaseUnavailable("the store cannot be reached")
 
     for name in ("log_since", "log_length"):
         monkeypatch.setattr(Register, name, gone)

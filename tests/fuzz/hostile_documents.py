@@ -27,8 +27,8 @@ from cryptography.x509.oid import AttributeOID, AuthorityInformationAccessOID
 from bothways import ConfigError, Credentials, InternalError, TrustStore
 from bothways.ca.authority import Authority
 from bothways.ca.errors import AuthorityError
-from bothways.ca.import_existing import issued_before, read_earlier_list
-from bothways.ca.ocsp import Responder, Unanswerable
+from bothways.ca.import_existing import read_earlier_crl, read_issued_certificate
+from bothways.ca.ocsp import OCSPError, Responder
 from bothways.ca.requests import read_request
 from bothways.cli.commands import bothways
 from bothways.describe.documents import Unreadable, documents
@@ -298,7 +298,7 @@ def authority() -> Authority:
 
 def take_over(data: bytes) -> None:
     """Documented: ImportRefused, ConfigError."""
-    adopted = issued_before(data, authority(), "certificate")
+    adopted = read_issued_certificate(data, authority(), "certificate")
     assert adopted.serial > 0
 
 
@@ -383,10 +383,10 @@ TARGETS: dict[str, Target] = {
     "anchor is read": Target("CA", read_as_anchor, KEPT),
     "identity is read": Target("leaf", read_as_identity, KEPT),
     "request is read": Target("request", lambda data: read_request(data, "request"), KEPT),
-    "question is answered": Target("question", answer, (Unanswerable,)),
+    "question is answered": Target("question", answer, (OCSPError,)),
     "certificate is taken over": Target("leaf", take_over, KEPT),
     "list is taken over": Target(
-        "earlier list", lambda data: read_earlier_list(data, "list", authority()), KEPT
+        "earlier list", lambda data: read_earlier_crl(data, "list", authority()), KEPT
     ),
     "document is shown": Target("whatever", show, (Unreadable, PassphraseNeeded)),
     "PEM is shown": Target("leaf", partial(show, label=b"CERTIFICATE")),

@@ -15,7 +15,7 @@ import identities
 import pki
 from bothways import Fault, PeerFault, TrustStore
 from bothways.ca.authority import Issued
-from bothways.ca.home.init import Terms
+from bothways.ca.home.init import InitOptions
 from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import TLSError
@@ -85,7 +85,9 @@ def test_our_own_ca_is_asked_in_the_handshake_and_a_revocation_takes_effect(tmp_
     """Its responder for leaves, its root's list for the CA; both sides of one handshake ask it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with closing(Issuer.create(tmp_path / "ca", Terms("Test", url=url), None, actor="tester")) as issuer:
+    with closing(
+        Issuer.create(tmp_path / "ca", InitOptions("Test", url=url), None, actor="tester")
+    ) as issuer:
         server = issuer.issue(Profile.SERVER, Holder(dns=("localhost",)))
         ada, bea = (issuer.issue(Profile.CLIENT, Holder(name)) for name in ("Ada", "Bea"))
         issuer.revoke(bea.certificate.serial_number, "keyCompromise")

@@ -28,15 +28,15 @@ class RegisterUnusable(AuthorityError):
     """A database holds no register, none of this authority, or one that a later version wrote."""
 
 
-class StoreUnavailable(AuthorityError):
+class DatabaseUnavailable(AuthorityError):
     """The database of a register cannot be reached, refused what was asked, or was lost; nothing was changed."""
 
 
-class StoreBusy(StoreUnavailable):
+class DatabaseBusy(DatabaseUnavailable):
     """Other issuers hold the register for too long; the same may be tried again."""
 
 
-class OutcomeUnknown(StoreUnavailable):
+class OutcomeUnknown(DatabaseUnavailable):
     """The database was lost while it committed: nobody knows whether it did; the register says it later."""
 
 

@@ -21,13 +21,20 @@ from bothways.ca.authority import Authority, Now, Random, utc_now
 from bothways.ca.crl import REASONS
 from bothways.ca.errors import ImportRefused
 from bothways.ca.home import files as directory
-from bothways.ca.home.init import Terms, settings_of
-from bothways.ca.home.layout import ISSUING, ROOT, identifier_of, own_store, row_of, write_authority
+from bothways.ca.home.init import InitOptions, settings_of
+from bothways.ca.home.layout import (
+    ISSUING,
+    ROOT,
+    default_database_url,
+    identifier_of,
+    register_row,
+    write_authority,
+)
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType, SigningKey, new_key, usable_key
 from bothways.ca.profiles import EXTENDED_USAGES, Holder, Profile
 from bothways.ca.register.register import Register
-from bothways.ca.register.transaction import Adopted, Transaction
+from bothways.ca.register.transaction import ImportedRecord, Transaction
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import files, parsing
@@ -46,7 +53,7 @@ T = TypeVar("T", bound=x509.ExtensionType)
 
 
 @dataclass(frozen=True, slots=True)
-class Existing:
+class ExistingAuthority:
     """An authority from elsewhere. parents: the certificates above it, nearest first, the root last."""
 
     certificate: x509.Certificate
@@ -55,11 +62,11 @@ class Existing:
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierList:
+class EarlierCRL:
     """What a revocation list from elsewhere says: its number, 0 if it has none, and what it revokes."""
 
     number: int
-    revoked: tuple[Adopted, ...]
+    revoked: tuple[ImportedRecord, ...]
 
 
 def read_existing(
@@ -69,7 +76,7 @@ def read_existing(
     *,
     held: SigningKey | None = None,
     now: Now,
-) -> Existing:
+) -> ExistingAuthority:
     """Read an authority from files and see that it can issue; raise ImportRefused, or ConfigError for its files.
 
     cert: PEM with its chain up to the root, or PKCS#12 with the key too. key: PEM or DER. password: of the key or
@@ -82,24 +89,26 @@ def read_existing(
         signer: SigningKey = usable_key(own.key, str(key or cert))
     else:
         own, signer = Credentials.external(data), held
-    certificate = _whole(own.certificate, source)
+    certificate = _reparsed(own.certificate, source)
     if certificate.public_key() != signer.public_key():
         raise ConfigError(f"{source}: the key is not that of its certificate")
     _check_is_authority(certificate, source)
-    existing = Existing(certificate, signer, _parents(own, _all_certificates(data, source, password), source))
-    _check_issues(existing, source, now)
+    existing = ExistingAuthority(
+        certificate, signer, _parents(own, _all_certificates(data, source, password), source)
+    )
+    _check_can_issue(existing, source, now)
     return existing
 
 
 def _all_certificates(data: bytes, source: str, password: bytes | None) -> list[x509.Certificate]:
     if is_pkcs12(data):
-        found: Sequence[bytes] = _opened(data, source, password).others
+        found: Sequence[bytes] = _pkcs12_contents(data, source, password).others
     else:
         found = certificates_in(data, source)
     return [_read(der, source) for der in found]
 
 
-def _opened(data: bytes, source: str, password: bytes | None) -> parsing.Pkcs12:
+def _pkcs12_contents(data: bytes, source: str, password: bytes | None) -> parsing.Pkcs12:
     try:
         return parsing.pkcs12_contents(data, password)
     except parsing.PassphraseNeeded as error:
@@ -115,14 +124,14 @@ def _read(der: bytes, source: str) -> x509.Certificate:
         raise ImportRefused(f"{source}: a certificate in it cannot be read: {shown(error)}") from None
 
 
-def _whole(certificate: x509.Certificate, source: str) -> x509.Certificate:
+def _reparsed(certificate: x509.Certificate, source: str) -> x509.Certificate:
     return _read(certificate.public_bytes(Encoding.DER), source)
 
 
 def _parents(own: Credentials, found: list[x509.Certificate], source: str) -> tuple[x509.Certificate, ...]:
     """The certificates above an authority, up to and with the root; the credentials leave the root out."""
-    between = tuple(_whole(each, source) for each in own.certificates[1:])
-    top = _whole(own.certificates[-1], source)
+    between = tuple(_reparsed(each, source) for each in own.certificates[1:])
+    top = _reparsed(own.certificates[-1], source)
     if top.issuer == top.subject:
         return between
     root = next((each for each in found if each.subject == top.issuer and each.issuer == each.subject), None)
@@ -150,7 +159,7 @@ def _check_is_authority(certificate: x509.Certificate, source: str) -> None:
         )
 
 
-def _check_issues(existing: Existing, source: str, now: Now) -> None:
+def _check_can_issue(existing: ExistingAuthority, source: str, now: Now) -> None:
     """Issue on trial, for nobody, and see whether our own trust would take it."""
     authority = Authority(existing.certificate, existing.key, existing.parents, now=now)
     public = new_key(KeyType.P256).public_key()
@@ -162,7 +171,7 @@ def _check_issues(existing: Existing, source: str, now: Now) -> None:
         raise ImportRefused(f"{source}: nobody would accept what it issues: {verdict.reasons[0]}")
 
 
-def read_issued(data: bytes, source: str, authority: Authority) -> Iterator[Adopted]:
+def read_issued(data: bytes, source: str, authority: Authority) -> Iterator[ImportedRecord]:
     """Read certificates in PEM or DER that an authority issued before; ImportRefused for any that is not its own.
 
     Its own certificate and those above it are passed over: holders keep them in one file with theirs.
@@ -170,10 +179,10 @@ def read_issued(data: bytes, source: str, authority: Authority) -> Iterator[Adop
     chain = {each.public_bytes(Encoding.DER) for each in (authority.certificate, *authority.parents)}
     for number, der in enumerate(certificates_in(data, source), 1):
         if der not in chain:
-            yield issued_before(der, authority, f"{source}: certificate {number}")
+            yield read_issued_certificate(der, authority, f"{source}: certificate {number}")
 
 
-def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
+def read_issued_certificate(der: bytes, authority: Authority, source: str) -> ImportedRecord:
     """Read one certificate in DER that an authority issued before."""
     try:
         parsed = ParsedCertificate(der)
@@ -187,7 +196,7 @@ def issued_before(der: bytes, authority: Authority, source: str) -> Adopted:
     serial = serial_number(parsed)
     _check_serial(serial, source)
     holder = Holder(names.common_name or None, names.dns, names.ip, names.uri, names.email)
-    return Adopted(serial, profile, holder.shown_name, holder.names, parsed.period, der)
+    return ImportedRecord(serial, profile, holder.shown_name, holder.names, parsed.period, der)
 
 
 def _check_serial(serial: int, source: str) -> None:
@@ -207,15 +216,15 @@ def profile_of(certificate: x509.Certificate) -> str:
     return next((profile.value for profile, given in EXTENDED_USAGES.items() if set(given) == usages), OTHER)
 
 
-def read_earlier_list(data: bytes, source: str, authority: Authority) -> EarlierList:
+def read_earlier_crl(data: bytes, source: str, authority: Authority) -> EarlierCRL:
     """Read a revocation list, PEM or DER, that an authority published before; ImportRefused if it is not its own."""
     try:
-        return _read_list(data, source, authority)
+        return _read_crl(data, source, authority)
     except parsing.EncodingError as error:
         raise ImportRefused(f"{source}: is no revocation list that can be read: {shown(error)}") from None
 
 
-def _read_list(data: bytes, source: str, authority: Authority) -> EarlierList:
+def _read_crl(data: bytes, source: str, authority: Authority) -> EarlierCRL:
     crl = parsing.crl(data)
     if not parsing.is_crl_signed_by(crl, authority.certificate):
         raise ImportRefused(f"{source}: this list was not signed by this authority")
@@ -228,7 +237,7 @@ def _read_list(data: bytes, source: str, authority: Authority) -> EarlierList:
     number = extension_of(crl, x509.CRLNumber)
     end = authority.certificate.not_valid_after_utc
     revoked = tuple(_revoked(each, crl.last_update_utc, end, source) for each in parsing.revoked_in(crl))
-    return EarlierList(0 if number is None else number.crl_number, revoked)
+    return EarlierCRL(0 if number is None else number.crl_number, revoked)
 
 
 def is_crl(data: bytes) -> bool:
@@ -238,20 +247,20 @@ def is_crl(data: bytes) -> bool:
     return parsing.is_crl(data)
 
 
-def _revoked(each: x509.RevokedCertificate, listed: datetime, end: datetime, source: str) -> Adopted:
+def _revoked(each: x509.RevokedCertificate, listed: datetime, end: datetime, source: str) -> ImportedRecord:
     """What a list says of a certificate that is not here: it stays listed as long as the authority lasts."""
     found = extension_of(each, x509.CRLReason)
     reason = "unspecified" if found is None else found.reason.value
     _check_serial(each.serial_number, source)
     at = each.revocation_date_utc
     word = reason if reason in REASONS else "unspecified"
-    return Adopted(each.serial_number, OTHER, "", {}, (min(at, listed), end), None, at, word)
+    return ImportedRecord(each.serial_number, OTHER, "", {}, (min(at, listed), end), None, at, word)
 
 
-def take_over(
+def import_authority(
     path: Path,
-    existing: Existing,
-    terms: Terms,
+    existing: ExistingAuthority,
+    options: InitOptions,
     passphrase: bytes | None,
     *,
     after: int = 0,
@@ -269,34 +278,36 @@ def take_over(
         write_authority(draft, ISSUING if existing.parents else ROOT, authority, passphrase)
         if existing.parents:
             directory.write(draft / f"{ROOT}.pem", authority.root_pem, directory.PUBLIC)
-        store = terms.store or own_store(draft)
+        store = options.store or default_database_url(draft)
         for each in (authority.root,) if existing.parents else ():
-            Register.create(store, identifier_of(each), *row_of(each), known=True).close()
+            Register.create(store, identifier_of(each), *register_row(each), known=True).close()
         certificate = existing.certificate
-        with Register.create(store, identifier_of(certificate), *row_of(certificate)) as register:
-            register.transact(actor, now(), lambda change: _begin(change, certificate, after))
-        name = terms.name or parsing.name_text(certificate.subject)
-        directory.write_settings(draft, settings_of(replace(terms, name=name)))
+        with Register.create(store, identifier_of(certificate), *register_row(certificate)) as register:
+            register.transact(
+                actor, now(), lambda transaction: _record_import(transaction, certificate, after)
+            )
+        name = options.name or parsing.name_text(certificate.subject)
+        directory.write_settings(draft, settings_of(replace(options, name=name)))
 
 
-def _begin(change: Transaction, certificate: x509.Certificate, after: int) -> None:
+def _record_import(transaction: Transaction, certificate: x509.Certificate, after: int) -> None:
     digest = certificate.fingerprint(hashes.SHA256()).hex()
-    change.note("take over", parsing.name_text(certificate.subject), {"sha256": digest})
-    change.continue_after(after)
+    transaction.note("take over", parsing.name_text(certificate.subject), {"sha256": digest})
+    transaction.continue_crl_numbers(after)
 
 
-def adopt(issuer: Issuer, certificates: Sequence[Adopted]) -> int:
+def import_certificates(issuer: Issuer, certificates: Sequence[ImportedRecord]) -> int:
     """Enter certificates that were issued before, all or none; return how many the register did not know."""
     return issuer.register.transact(
-        issuer.actor, issuer.authority.now(), lambda change: change.adopt(certificates)
+        issuer.actor, issuer.authority.now(), lambda transaction: transaction.import_records(certificates)
     )
 
 
-def adopt_list(issuer: Issuer, earlier: EarlierList) -> int:
+def import_crl(issuer: Issuer, earlier: EarlierCRL) -> int:
     """Enter what an earlier list revokes, and number the next one above it; return how much of it was news."""
 
-    def enter(change: Transaction) -> int:
-        change.continue_after(earlier.number)
-        return change.adopt(earlier.revoked)
+    def enter(transaction: Transaction) -> int:
+        transaction.continue_crl_numbers(earlier.number)
+        return transaction.import_records(earlier.revoked)
 
     return issuer.register.transact(issuer.actor, issuer.authority.now(), enter)

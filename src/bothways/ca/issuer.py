@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.ca import profiles
 from bothways.ca.authority import BACKDATE, Authority, Issued, Now, Random, new_serial, utc_now
 from bothways.ca.crl import HOLD, check_reason
-from bothways.ca.crl_schedule import due, lifetime_of, list_address, publish
+from bothways.ca.crl_schedule import crl_url, due, lifetime_of, publish
 from bothways.ca.errors import (
     AlreadyRevoked,
     ClockSetBack,
@@ -32,10 +32,10 @@ from bothways.ca.errors import (
 )
 from bothways.ca.home import files as directory
 from bothways.ca.home import layout
-from bothways.ca.home.init import Terms, found
-from bothways.ca.home.layout import authority_at, let_go, open_register
+from bothways.ca.home.init import InitOptions, create_authority
+from bothways.ca.home.layout import close_key, load_authority, open_register
 from bothways.ca.keys import KeyType, PublicKey, new_key
-from bothways.ca.profiles import LEAST, Delegation, Holder, Profile
+from bothways.ca.profiles import NO_DELEGATION, Delegation, Holder, Profile
 from bothways.ca.register.audit_log import AuditEntry
 from bothways.ca.register.register import Register
 from bothways.ca.register.transaction import Transaction
@@ -62,7 +62,7 @@ PURPOSES: dict[Profile, tuple[Purpose | None, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _Template:
     """What is to be certified."""
 
     profile: Profile
@@ -90,7 +90,7 @@ class Issuer:
     def create(
         cls,
         path: Path,
-        terms: Terms,
+        options: InitOptions,
         passphrase: bytes | None,
         *,
         pin: str | None = None,
@@ -102,7 +102,7 @@ class Issuer:
 
         Arguments as for `found`.
         """
-        found(path, terms, passphrase, pin=pin, actor=actor, now=now, random=random)
+        create_authority(path, options, passphrase, pin=pin, actor=actor, now=now, random=random)
         return cls.open(path, passphrase, pin=pin, actor=actor, now=now, random=random)
 
     @classmethod
@@ -121,11 +121,11 @@ class Issuer:
         Raises AuthorityError for what is missing or damaged, PassphraseNeeded and WrongPassphrase for its key.
         """
         settings = directory.read_settings(path)
-        authority = authority_at(path, settings, passphrase, pin=pin, now=now, random=random)
+        authority = load_authority(path, settings, passphrase, pin=pin, now=now, random=random)
         try:
             register = open_register(path, settings, authority.certificate)
         except BaseException:
-            let_go(authority.key)
+            close_key(authority.key)
             raise
         return cls(path, settings, authority, register, actor, TrustStore.from_certificates([authority.root]))
 
@@ -138,7 +138,7 @@ class Issuer:
     def close(self) -> None:
         """Let go of the register, and of a key in hardware."""
         self.register.close()
-        let_go(self.authority.key)
+        close_key(self.authority.key)
 
     def issue(
         self,
@@ -147,7 +147,7 @@ class Issuer:
         *,
         key_type: KeyType = KeyType.P256,
         lifetime: timedelta | None = None,
-        delegation: Delegation = LEAST,
+        delegation: Delegation = NO_DELEGATION,
     ) -> Issued:
         """Make a key and a certificate for it.
 
@@ -155,8 +155,10 @@ class Issuer:
         """
         profiles.check_holder(profile, holder)
         key = new_key(key_type)
-        wish = _Wish(profile, holder, key.public_key(), lifetime, delegation)
-        certificate = self._change(lambda change: self._recorded(change, wish, "issue"))
+        template = _Template(profile, holder, key.public_key(), lifetime, delegation)
+        certificate = self._transact(
+            lambda transaction: self._sign_and_record(transaction, template, "issue")
+        )
         return Issued(certificate, self.authority.chain, key)
 
     def sign(
@@ -166,7 +168,7 @@ class Issuer:
         *,
         holder: Holder | None = None,
         lifetime: timedelta | None = None,
-        delegation: Delegation = LEAST,
+        delegation: Delegation = NO_DELEGATION,
         source: str = "the request",
     ) -> Issued:
         """Issue a certificate for a signing request.
@@ -177,8 +179,8 @@ class Issuer:
         key, wanted = read_request(request, source)
         names = holder or wanted
         profiles.check_holder(profile, names)
-        wish = _Wish(profile, names, key, lifetime, delegation)
-        certificate = self._change(lambda change: self._recorded(change, wish, "sign"))
+        template = _Template(profile, names, key, lifetime, delegation)
+        certificate = self._transact(lambda transaction: self._sign_and_record(transaction, template, "sign"))
         return Issued(certificate, self.authority.chain, None)
 
     def renew(self, serial: int, *, key_type: KeyType | None = None, same_key: bool = False) -> Issued:
@@ -186,7 +188,7 @@ class Issuer:
 
         key_type: of the new key, as the old one's if left out. same_key: certify the old key again.
         """
-        entry = self._known(serial)
+        entry = self._entry(serial)
         now = self.authority.now()
         if entry.revoked_at is not None:
             raise NotRenewable(f"{entry.name}: was revoked on {entry.revoked_at:%Y-%m-%d}; issue another one")
@@ -201,50 +203,52 @@ class Issuer:
         public = _certifiable(old.public_key()) if key is None else key.public_key()
         lifetime = entry.not_after - entry.not_before - BACKDATE
         profile, holder = Profile(entry.profile), Holder.from_names(entry.names)
-        delegation = _delegation(old) if profile is Profile.SUB_CA else LEAST
-        wish = _Wish(profile, holder, public, lifetime, delegation)
+        delegation = _delegation(old) if profile is Profile.SUB_CA else NO_DELEGATION
+        template = _Template(profile, holder, public, lifetime, delegation)
 
-        def renew(change: Transaction) -> x509.Certificate:
-            made = self._recorded(change, wish, "renew", {"replaces": f"{serial:040x}"})
-            change.replace(serial, made.serial_number)
+        def renew(transaction: Transaction) -> x509.Certificate:
+            made = self._sign_and_record(transaction, template, "renew", {"replaces": f"{serial:040x}"})
+            transaction.replace(serial, made.serial_number)
             return made
 
-        return Issued(self._change(renew), self.authority.chain, key)
+        return Issued(self._transact(renew), self.authority.chain, key)
 
     def revoke(self, serial: int, reason: str = "unspecified") -> None:
         """Take a certificate back, for good unless the reason is certificateHold."""
         reason = check_reason(reason)
 
-        def revoke(change: Transaction) -> None:
-            known, before = change.revocation(serial)
+        def revoke(transaction: Transaction) -> None:
+            known, before = transaction.revocation(serial)
             if not known:
                 raise NotIssuedHere(f"no certificate with the serial number {serial:x} was issued here")
             if before is not None and (before != HOLD or reason == HOLD):
                 raise AlreadyRevoked(f"the certificate {serial:x} is revoked already, for {before}")
-            change.revoke(serial, reason)
+            transaction.revoke(serial, reason)
 
-        self._change(revoke)
+        self._transact(revoke)
 
     def release(self, serial: int) -> None:
         """Take back a hold."""
 
-        def release(change: Transaction) -> None:
-            known, before = change.revocation(serial)
+        def release(transaction: Transaction) -> None:
+            known, before = transaction.revocation(serial)
             if not known:
                 raise NotIssuedHere(f"no certificate with the serial number {serial:x} was issued here")
             if before != HOLD:
                 state = f"revoked for {before}, which is for good" if before else "not revoked"
                 raise NotOnHold(f"the certificate {serial:x} is {state}; only a hold can be released")
-            change.release(serial)
+            transaction.release(serial)
 
-        self._change(release)
+        self._transact(release)
 
     def crl(
         self, lifetime: timedelta | None = None, series: Series = WHOLE
     ) -> x509.CertificateRevocationList:
         """Sign and record the next list of a series, of all that is revoked unless another is named."""
         long = lifetime_of(series) if lifetime is None else lifetime
-        return self._change(lambda change: publish(self.authority, change, series, long, self.settings.url))
+        return self._transact(
+            lambda transaction: publish(self.authority, transaction, series, long, self.settings.url)
+        )
 
     def crls_pem(self, lifetime: timedelta | None = None) -> bytes:
         """A new list of this authority's, and with an intermediate the root's own, in one PEM."""
@@ -258,7 +262,7 @@ class Issuer:
     def publish_due(self) -> list[Series]:
         """Sign and record each list whose time has come; returns which."""
         made = []
-        for series in due(self.register.lists(self.authority.now()), self.authority.now()):
+        for series in due(self.register.crl_state(self.authority.now()), self.authority.now()):
             self.crl(series=series)
             made.append(series)
         return made
@@ -267,13 +271,13 @@ class Issuer:
         """Verify the audit log and return it."""
         return self.register.audit()
 
-    def _known(self, serial: int) -> Entry:
+    def _entry(self, serial: int) -> Entry:
         entry = self.register.find(serial)
         if entry is None:
             raise NotIssuedHere(f"no certificate with the serial number {serial:x} was issued here")
         return entry
 
-    def _change(self, work: Callable[[Transaction], T]) -> T:
+    def _transact(self, work: Callable[[Transaction], T]) -> T:
         """Do something in a transaction, at a time at which this authority can have been there."""
         now = self.authority.now()
         began = self.authority.certificate.not_valid_before_utc
@@ -284,31 +288,37 @@ class Issuer:
             )
         return self.register.transact(self.actor, now, work)
 
-    def _recorded(
-        self, change: Transaction, wish: _Wish, action: str, details: Mapping[str, object] | None = None
+    def _sign_and_record(
+        self,
+        transaction: Transaction,
+        template: _Template,
+        action: str,
+        details: Mapping[str, object] | None = None,
     ) -> x509.Certificate:
         serial = new_serial(self.authority.random)
-        change.reserve(serial, wish.profile.value, wish.holder.shown_name)
-        partition = change.assign(self.settings.partition) if self.settings.partition else None
-        certificate = self._signed(wish, serial, partition)
-        self._check(certificate, wish.profile)
-        about = {"profile": wish.profile.value, **(details or {})}
-        change.record(certificate, wish.holder.names, action, about, partition)
+        transaction.reserve(serial, template.profile.value, template.holder.shown_name)
+        partition = transaction.assign(self.settings.partition) if self.settings.partition else None
+        certificate = self._sign(template, serial, partition)
+        self._check(certificate, template.profile)
+        about = {"profile": template.profile.value, **(details or {})}
+        transaction.record(certificate, template.holder.names, action, about, partition)
         return certificate
 
-    def _signed(self, wish: _Wish, serial: int, partition: int | None) -> x509.Certificate:
+    def _sign(self, template: _Template, serial: int, partition: int | None) -> x509.Certificate:
         authority = self.authority
         if partition is not None:
-            point = list_address(self.settings.url, Series(partition))
+            point = crl_url(self.settings.url, Series(partition))
             authority = replace(authority, addresses=replace(authority.addresses, crl=(point,)))
-        if wish.profile is not Profile.SUB_CA:
-            return authority.sign(wish.profile, wish.holder, wish.key, lifetime=wish.lifetime, serial=serial)
+        if template.profile is not Profile.SUB_CA:
+            return authority.sign(
+                template.profile, template.holder, template.key, lifetime=template.lifetime, serial=serial
+            )
         return authority.sign_authority(
-            wish.holder.common_name or "",
-            wish.key,
-            lifetime=wish.lifetime or profiles.LIFETIMES[Profile.SUB_CA],
-            path_length=wish.delegation.path_length,
-            constraints=wish.delegation.constraints,
+            template.holder.common_name or "",
+            template.key,
+            lifetime=template.lifetime or profiles.LIFETIMES[Profile.SUB_CA],
+            path_length=template.delegation.path_length,
+            constraints=template.delegation.constraints,
             serial=serial,
         )
 

@@ -28,20 +28,20 @@ from bothways.trust.extensions import extensions_of
 REQUEST_LIMIT = 4096
 NONCE_SIZES = range(1, 129)  # RFC 9654 2.1
 SERIALS = range(2**160)
-ANSWER_LIFETIME = timedelta(hours=12)
+RESPONSE_LIFETIME = timedelta(hours=12)
 HASHES = {
     "sha1": hashlib.sha1,  # a name for the issuer here, and no proof: RFC 5019 2.1.1 asks for it
     "sha256": hashlib.sha256,
     "sha384": hashlib.sha384,
     "sha512": hashlib.sha512,
 }
-USUAL = hashes.SHA1()  # noqa: S303 - as above
+DEFAULT_HASH = hashes.SHA1()  # noqa: S303 - as above
 
 NewSigner = Callable[[], Issued]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class OCSPRequest:
     """About which certificate is asked, under which hash of its issuer's name and key, and with which nonce."""
 
     serial: int
@@ -50,21 +50,21 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EncodedResponse:
     """One response in DER, its status in a word, and until when others may keep it; None: not at all."""
 
-    response: bytes
+    der: bytes
     status: str
     this_update: datetime | None = None
     next_update: datetime | None = None
 
 
-class Unanswerable(Exception):
+class OCSPError(Exception):
     """A request that is answered without a word about any certificate (RFC 6960 2.3)."""
 
     def __init__(self, status: ocsp.OCSPResponseStatus) -> None:
         super().__init__(status.name)
-        self.answer = refusal(status)
+        self.response = error_response(status)
 
 
 class Responder:
@@ -80,30 +80,30 @@ class Responder:
             algorithm: (new(name).digest(), new(key).digest()) for algorithm, new in HASHES.items()
         }
 
-    def read(self, data: bytes) -> Question:
+    def read(self, data: bytes) -> OCSPRequest:
         """Read a request in DER; raise Unanswerable for whatever is wrong with it."""
         if len(data) > REQUEST_LIMIT:
-            raise Unanswerable(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+            raise OCSPError(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         try:
             request = parsing.ocsp_request(data)
             algorithm = request.hash_algorithm
             asked = (request.issuer_name_hash, request.issuer_key_hash)
-            question = Question(request.serial_number, algorithm, _nonce(request))
+            question = OCSPRequest(request.serial_number, algorithm, _nonce(request))
         except ValueError:
-            raise Unanswerable(ocsp.OCSPResponseStatus.MALFORMED_REQUEST) from None
+            raise OCSPError(ocsp.OCSPResponseStatus.MALFORMED_REQUEST) from None
         if (
             question.serial not in SERIALS
         ):  # no certificate has one that a response could name (RFC 5280 4.1.2.2)
-            raise Unanswerable(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+            raise OCSPError(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         if self._issuer_ids.get(algorithm.name) != asked:
-            raise Unanswerable(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+            raise OCSPError(ocsp.OCSPResponseStatus.UNAUTHORIZED)
         return question
 
-    def sign(self, question: Question, entry: Entry | None) -> Answer:
+    def sign(self, question: OCSPRequest, entry: Entry | None) -> EncodedResponse:
         """Sign what the register says about the certificate; None: that it knows nothing of it."""
         now = self._now().replace(microsecond=0)
         signer, key = self._current_signer(now)
-        until = min(now + ANSWER_LIFETIME, signer.not_valid_after_utc)
+        until = min(now + RESPONSE_LIFETIME, signer.not_valid_after_utc)
         issuer = self._issuer_ids[question.algorithm.name]
         status = _status(entry)
         builder = (
@@ -119,14 +119,14 @@ class Responder:
         response = builder.sign(key, signature_hash(key)).public_bytes(Encoding.DER)
         # An answer to a nonce is for who asked; an unknown certificate may be known in a moment.
         kept = question.nonce is None and entry is not None
-        return Answer(response, status.name.lower(), now if kept else None, until if kept else None)
+        return EncodedResponse(response, status.name.lower(), now if kept else None, until if kept else None)
 
     def rotate(self) -> None:
         """Have a delegate that will live for a while, so that no request has to wait for one."""
         self._current_signer(self._now())
 
     @property
-    def signer_until(self) -> datetime | None:
+    def signer_not_after(self) -> datetime | None:
         """Until when the delegate's certificate is valid; None before there is one."""
         return None if self._signer is None else self._signer[0].not_valid_after_utc
 
@@ -138,7 +138,7 @@ class Responder:
         try:
             issued = self._new_signer()
         except AuthorityError:
-            if signer is None or now + ANSWER_LIFETIME > signer[0].not_valid_after_utc:
+            if signer is None or now + RESPONSE_LIFETIME > signer[0].not_valid_after_utc:
                 raise
             return signer
         if issued.key is None:
@@ -147,10 +147,10 @@ class Responder:
         return self._signer
 
 
-def refusal(status: ocsp.OCSPResponseStatus) -> Answer:
+def error_response(status: ocsp.OCSPResponseStatus) -> EncodedResponse:
     """A response that says no more than why there is none; it is not signed and never kept."""
     response = ocsp.OCSPResponseBuilder.build_unsuccessful(status)
-    return Answer(response.public_bytes(Encoding.DER), status.name.lower())
+    return EncodedResponse(response.public_bytes(Encoding.DER), status.name.lower())
 
 
 def _status(entry: Entry | None) -> ocsp.OCSPCertStatus:

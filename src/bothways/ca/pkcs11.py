@@ -84,14 +84,14 @@ class TokenKey(HeldKey):
     """A private key that a token holds, with an open session."""
 
     def __init__(self, uri: KeyURI, session: pkcs11.Session, private: Any, public: PublicKey) -> None:
-        self._words = f"the token {uri.token!a}"
+        self._label = f"the token {uri.token!a}"
         self._session = session
         self._private = private
         self._public = public
-        self._alone = threading.Lock()  # a session does one thing at a time
+        self._lock = threading.Lock()  # a session does one thing at a time
 
     def __repr__(self) -> str:
-        return f"<TokenKey on {self._words}>"
+        return f"<TokenKey on {self._label}>"
 
     def public_key(self) -> PublicKey:
         """The public half."""
@@ -101,7 +101,7 @@ class TokenKey(HeldKey):
         """Sign data with the hash that belongs to the key; raises TokenUnavailable if the token refuses."""
         from pkcs11 import Mechanism
 
-        with _told(self._words), self._alone:
+        with _token_errors(self._label), self._lock:
             if isinstance(self._public, rsa.RSAPublicKey):
                 return bytes(self._private.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS))
             # Tokens sign what was hashed, and write r and s side by side; X.509 wants them in a sequence.
@@ -111,7 +111,7 @@ class TokenKey(HeldKey):
 
     def close(self) -> None:
         """End the session."""
-        with _told(self._words):
+        with _token_errors(self._label):
             self._session.close()
 
 
@@ -123,7 +123,7 @@ def find_key(uri: KeyURI, pin: str | None) -> TokenKey:
     return found
 
 
-def find_or_make_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> TokenKey:
+def find_or_generate_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> TokenKey:
     """Open the key at an address, or make one there that never leaves."""
     found = _open(uri, pin, make=None)
     if found is not None:
@@ -139,13 +139,13 @@ def find_or_make_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> TokenKe
 
 
 def _open(uri: KeyURI, pin: str | None, make: KeyType | None) -> TokenKey | None:
-    words = f"the token {uri.token!a}"
-    with _told(words):
+    label = f"the token {uri.token!a}"
+    with _token_errors(label):
         session = _token(uri).open(rw=make is not None, user_pin=_pin(uri, pin))
         try:
             if make is not None:
-                _make(session, uri, make)
-            key = _found(session, uri)
+                _generate(session, uri, make)
+            key = _find_key_pair(session, uri)
             if key is not None:
                 return TokenKey(uri, session, *key)
         except BaseException:
@@ -176,14 +176,14 @@ def _pin(uri: KeyURI, pin: str | None) -> str:
         try:
             return Path(uri.pin_file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
         except (OSError, UnicodeError) as error:
-            words = getattr(error, "strerror", None) or "is no text"
-            raise FileUnusable(f"{uri.pin_file}: the PIN cannot be read: {words}") from None
+            label = getattr(error, "strerror", None) or "is no text"
+            raise FileUnusable(f"{uri.pin_file}: the PIN cannot be read: {label}") from None
     if not pin:
         raise PinNeeded(f"the token {uri.token!a} needs its PIN, which was not given")
     return pin
 
 
-def _make(session: Any, uri: KeyURI, key_type: KeyType) -> None:
+def _generate(session: Any, uri: KeyURI, key_type: KeyType) -> None:
     """Make a key pair that signs and nothing else; that it stays inside is the default of PKCS#11."""
     from pkcs11 import Attribute, MechanismFlag
     from pkcs11 import KeyType as Kind
@@ -202,7 +202,7 @@ def _make(session: Any, uri: KeyURI, key_type: KeyType) -> None:
     session.create_domain_parameters(Kind.EC, curve, local=True).generate_keypair(**marks)
 
 
-def _found(session: Any, uri: KeyURI) -> tuple[Any, PublicKey] | None:
+def _find_key_pair(session: Any, uri: KeyURI) -> tuple[Any, PublicKey] | None:
     from pkcs11 import Attribute, KeyType, NoSuchKey, ObjectClass
     from pkcs11.util.ec import encode_ec_public_key
     from pkcs11.util.rsa import encode_rsa_public_key
@@ -250,7 +250,7 @@ def _raw(path: str, name: str) -> str:
 
 
 @contextmanager
-def _told(words: str) -> Iterator[None]:
+def _token_errors(label: str) -> Iterator[None]:
     """Turn what a driver says into a TokenUnavailable that names the token; a PIN is in none of them."""
     try:
         yield
@@ -259,7 +259,7 @@ def _told(words: str) -> Iterator[None]:
             raise
         kind = type(error).__name__
         reason = _REASONS.get(kind) or str(error) or kind
-        raise _KINDS.get(kind, TokenUnavailable)(f"{words}: {reason}") from None
+        raise _KINDS.get(kind, TokenUnavailable)(f"{label}: {reason}") from None
 
 
 _KINDS = {"PinIncorrect": PinWrong, "PinLocked": PinWrong, "PinLenRange": PinWrong}

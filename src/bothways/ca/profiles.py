@@ -119,7 +119,7 @@ class Delegation:
     constraints: Constraints = UNCONSTRAINED
 
 
-LEAST = Delegation()
+NO_DELEGATION = Delegation()
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
 _SPIFFE = re.compile(r"spiffe://[a-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
@@ -183,9 +183,9 @@ def name_constraints(constraints: Constraints) -> x509.NameConstraints:
     permitted, excluded = (
         [
             *(x509.IPAddress(_network(name)) for name in ip),
-            *(_named(x509.DNSName, name.removeprefix(".")) for name in dns),
-            *(_named(x509.UniformResourceIdentifier, name) for name in uri),
-            *(_named(x509.RFC822Name, name) for name in email),
+            *(_constraint(x509.DNSName, name.removeprefix(".")) for name in dns),
+            *(_constraint(x509.UniformResourceIdentifier, name) for name in uri),
+            *(_constraint(x509.RFC822Name, name) for name in email),
         ]
         for dns, ip, uri, email in (
             (
@@ -270,7 +270,7 @@ def _ip(name: str) -> IPv4Address | IPv6Address:
     return address
 
 
-def _named(kind: Callable[[str], x509.GeneralName], name: str) -> x509.GeneralName:
+def _constraint(kind: Callable[[str], x509.GeneralName], name: str) -> x509.GeneralName:
     try:
         return kind(name)
     except ValueError:

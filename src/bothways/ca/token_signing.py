@@ -26,7 +26,7 @@ def sign_certificate(builder: x509.CertificateBuilder, key: SigningKey) -> x509.
         return builder.sign(key, signature_hash(key))
     stand_in = _stand_in_for(key.public_key())
     built = builder.sign(stand_in, signature_hash(stand_in))
-    return parsing.certificate(_signed_again(built.public_bytes(Encoding.DER), key))
+    return parsing.certificate(_re_signed(built.public_bytes(Encoding.DER), key))
 
 
 def sign_crl(
@@ -37,10 +37,10 @@ def sign_crl(
         return builder.sign(key, signature_hash(key))
     stand_in = _stand_in_for(key.public_key())
     built = builder.sign(stand_in, signature_hash(stand_in))
-    return parsing.crl(_signed_again(built.public_bytes(Encoding.DER), key))
+    return parsing.crl(_re_signed(built.public_bytes(Encoding.DER), key))
 
 
-def _signed_again(der: bytes, key: HeldKey) -> bytes:
+def _re_signed(der: bytes, key: HeldKey) -> bytes:
     """Replace the signature of a SEQUENCE { toBeSigned, algorithm, signature } (RFC 5280 4.1 and 5.1)."""
     start, end = expect_element(der, 0, len(der), SEQUENCE, "signed sequence")
     (_, signed_at, _, signed_end), (_, _, _, algorithm_end), _ = elements(der, start, end)
@@ -68,15 +68,15 @@ def _check(signature: bytes, signed: bytes, public: PublicKey) -> None:
 
 def _stand_in_for(public: PublicKey) -> PrivateKey:
     if isinstance(public, ec.EllipticCurvePublicKey):
-        return _elliptic(type(public.curve))
-    return _rsa()
+        return _ec_key(type(public.curve))
+    return _rsa_key()
 
 
 @cache
-def _elliptic(curve: type[ec.EllipticCurve]) -> PrivateKey:
+def _ec_key(curve: type[ec.EllipticCurve]) -> PrivateKey:
     return ec.generate_private_key(curve())
 
 
 @cache
-def _rsa() -> PrivateKey:
+def _rsa_key() -> PrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -26,16 +26,16 @@ from starlette.routing import Route
 
 from bothways.ca.errors import AuthorityError
 from bothways.ca.issuer import Issuer
-from bothways.ca.ocsp import REQUEST_LIMIT, Answer
+from bothways.ca.ocsp import REQUEST_LIMIT, EncodedResponse
 from bothways.ca.register.values import Series
 from bothways.ca_server.metrics import CONTENT_TYPE, Metrics
-from bothways.ca_server.worker import Document, Health, Tell, Worker
+from bothways.ca_server.worker import Document, Health, Report, Worker
 
-OCSP_ANSWER, OCSP_REQUEST = "application/ocsp-response", "application/ocsp-request"
+OCSP_RESPONSE, OCSP_REQUEST = "application/ocsp-response", "application/ocsp-request"
 CRL, CERTIFICATE = "application/pkix-crl", "application/pkix-cert"
 # For how long others may keep what holds longer, so that a revocation reaches those behind a cache too.
-KEPT = timedelta(hours=1)
-DELTA_KEPT = timedelta(minutes=5)
+MAX_AGE = timedelta(hours=1)
+DELTA_MAX_AGE = timedelta(minutes=5)
 TICK = 1.0  # seconds
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -48,24 +48,24 @@ class Applications(NamedTuple):
     operator: Starlette
 
 
-def service(issuer: Issuer, tell: Tell) -> Starlette:
+def service(issuer: Issuer, report: Report) -> Starlette:
     """Make the application that answers for an issuer; what it must have at hand is signed before it returns.
 
     Its paths are those that `--url` writes into certificates: /ocsp, /crl/issuing.crl and those of partitions
     and deltas, /crl/root.crl, /ca/issuing.cer, /ca/root.cer; beside them /health.
     tell: is given a sentence when what is due cannot be done. Raises AuthorityError if nothing can be signed.
     """
-    return applications(issuer, tell).public
+    return applications(issuer, report).public
 
 
-def applications(issuer: Issuer, tell: Tell) -> Applications:
+def applications(issuer: Issuer, report: Report) -> Applications:
     """Make the application that `service` makes, and that for the operator, who alone is told /metrics."""
-    worker = Worker(issuer, tell)
-    desk = _Desk(worker)
+    worker = Worker(issuer, report)
+    endpoints = _Endpoints(worker)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(_keep(worker))
+        task = asyncio.create_task(_run_worker(worker))
         try:
             yield
         finally:
@@ -75,40 +75,40 @@ def applications(issuer: Issuer, tell: Tell) -> Applications:
 
     public = Starlette(
         lifespan=lifespan,
-        exception_handlers={AuthorityError: _try_later},
+        exception_handlers={AuthorityError: _unavailable},
         routes=[
-            Route("/ocsp", desk.ocsp_post, methods=["POST"]),
-            Route("/ocsp/{request:path}", desk.ocsp_get, methods=["GET"]),
-            Route("/crl/issuing.crl", desk.list_of(delta=False)),
-            Route("/crl/issuing-delta.crl", desk.list_of(delta=True)),
-            Route("/crl/issuing/{partition}-delta.crl", desk.list_of(delta=True)),
-            Route("/crl/issuing/{partition}.crl", desk.list_of(delta=False)),
-            Route("/crl/root.crl", desk.root_list),
-            *(Route(f"/{path}", desk.certificate(der)) for path, der in worker.certificates.items()),
-            Route("/health", desk.health),
-            Route("/metrics{rest:path}", _metrics_apart),
+            Route("/ocsp", endpoints.ocsp_post, methods=["POST"]),
+            Route("/ocsp/{request:path}", endpoints.ocsp_get, methods=["GET"]),
+            Route("/crl/issuing.crl", endpoints.crl(delta=False)),
+            Route("/crl/issuing-delta.crl", endpoints.crl(delta=True)),
+            Route("/crl/issuing/{partition}-delta.crl", endpoints.crl(delta=True)),
+            Route("/crl/issuing/{partition}.crl", endpoints.crl(delta=False)),
+            Route("/crl/root.crl", endpoints.root_crl),
+            *(Route(f"/{path}", endpoints.certificate(der)) for path, der in worker.certificates.items()),
+            Route("/health", endpoints.health),
+            Route("/metrics{rest:path}", _metrics_elsewhere),
         ],
     )
-    return Applications(public, Starlette(routes=[Route("/metrics", desk.metrics)]))
+    return Applications(public, Starlette(routes=[Route("/metrics", endpoints.metrics)]))
 
 
-async def _keep(worker: Worker) -> None:
+async def _run_worker(worker: Worker) -> None:
     """Let the worker work in a thread of its own, without pause while it has much to do."""
     while True:
         more = await run_in_threadpool(worker.tick)
         await asyncio.sleep(0 if more else TICK)
 
 
-async def _try_later(_request: Request, _error: Exception) -> Response:
+async def _unavailable(_request: Request, _error: Exception) -> Response:
     """What the authority cannot do just now is no fault of who asks."""
     return PlainTextResponse("try again later\n", 503)
 
 
-async def _metrics_apart(_request: Request) -> Response:
+async def _metrics_elsewhere(_request: Request) -> Response:
     return PlainTextResponse("metrics are answered on the address of `ca serve --metrics HOST:PORT`\n", 404)
 
 
-class _Desk:
+class _Endpoints:
     """What the routes lead to."""
 
     def __init__(self, worker: Worker) -> None:
@@ -126,59 +126,59 @@ class _Desk:
             return Response(status_code=400)
         if data is None:
             return PlainTextResponse("the request is too large\n", 413)
-        answer = await self._answered(data)
-        return Response(answer.response, media_type=OCSP_ANSWER, headers=_NOT_KEPT)
+        response = await self._ocsp_response(data)
+        return Response(response.der, media_type=OCSP_RESPONSE, headers=_NO_STORE)
 
     async def ocsp_get(self, request: Request) -> Response:
-        """RFC 6960 A.1, with GET: the request in base64 is the rest of the path; others may keep the answer."""
+        """RFC 6960 A.1, with GET: the request in base64 is the rest of the path; others may keep the response."""
         try:
             data = b64decode(unquote(request.path_params["request"]), validate=True)
         except (binascii.Error, ValueError):
             data = b""
-        answer = await self._answered(data)
-        if answer.this_update is None or answer.next_update is None:
-            return Response(answer.response, media_type=OCSP_ANSWER, headers=_NOT_KEPT)
-        document = Document(answer.response, answer.this_update, answer.next_update)
-        return self._document(request, document, OCSP_ANSWER, KEPT)
+        response = await self._ocsp_response(data)
+        if response.this_update is None or response.next_update is None:
+            return Response(response.der, media_type=OCSP_RESPONSE, headers=_NO_STORE)
+        document = Document(response.der, response.this_update, response.next_update)
+        return self._cacheable(request, document, OCSP_RESPONSE, MAX_AGE)
 
-    async def _answered(self, data: bytes) -> Answer:
-        answer, signed = self._worker.answers.at_hand(data), "ahead"
-        if answer is None:
-            answer, signed = await run_in_threadpool(self._worker.answers.answer, data), "now"
-        self._metrics.ocsp.labels(answer.status, signed).inc()
-        return answer
+    async def _ocsp_response(self, data: bytes) -> EncodedResponse:
+        response, signed = self._worker.ocsp_cache.cached(data), "ahead"
+        if response is None:
+            response, signed = await run_in_threadpool(self._worker.ocsp_cache.respond, data), "now"
+        self._metrics.ocsp.labels(response.status, signed).inc()
+        return response
 
-    def list_of(self, *, delta: bool) -> Endpoint:
+    def crl(self, *, delta: bool) -> Endpoint:
         """The newest list of a series."""
 
-        async def handed_out(request: Request) -> Response:
+        async def respond(request: Request) -> Response:
             number = request.path_params.get("partition")
             if number is not None and not _PARTITION.fullmatch(number):
-                return self._list(request, None, KEPT)
+                return self._crl_response(request, None, MAX_AGE)
             series = Series(None if number is None else int(number), delta)
-            document = await run_in_threadpool(self._worker.list_, series)
-            return self._list(request, document, DELTA_KEPT if delta else KEPT)
+            document = await run_in_threadpool(self._worker.crl, series)
+            return self._crl_response(request, document, DELTA_MAX_AGE if delta else MAX_AGE)
 
-        return handed_out
+        return respond
 
-    async def root_list(self, request: Request) -> Response:
+    async def root_crl(self, request: Request) -> Response:
         """The root's own list, signed when the authority was made."""
-        return self._list(request, self._worker.root_list(), KEPT)
+        return self._crl_response(request, self._worker.root_crl(), MAX_AGE)
 
-    def _list(self, request: Request, document: Document | None, kept: timedelta) -> Response:
+    def _crl_response(self, request: Request, document: Document | None, kept: timedelta) -> Response:
         if document is None:
             return PlainTextResponse("there is no such list\n", 404)
         self._metrics.downloads.labels("crl").inc()
-        return self._document(request, document, CRL, kept)
+        return self._cacheable(request, document, CRL, kept)
 
     def certificate(self, der: bytes) -> Endpoint:
         """One certificate in DER, as caIssuers promises it (RFC 5280 4.2.2.1)."""
 
-        async def handed_out(_request: Request) -> Response:
+        async def respond(_request: Request) -> Response:
             self._metrics.downloads.labels("certificate").inc()
             return Response(der, media_type=CERTIFICATE, headers={"Cache-Control": "public, max-age=86400"})
 
-        return handed_out
+        return respond
 
     async def health(self, _request: Request) -> Response:
         """Whether the register answers, and what must not have ended has not; many who ask at once share one look."""
@@ -193,16 +193,16 @@ class _Desk:
         """The figures in Prometheus' text form."""
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
-    def _document(self, request: Request, document: Document, kind: str, kept: timedelta) -> Response:
+    def _cacheable(self, request: Request, document: Document, kind: str, kept: timedelta) -> Response:
         """What others may keep for a while, or the word that they have it already (RFC 5019 6.2, RFC 9110 13)."""
-        headers = _kept(document, self._worker.now(), kept)
+        headers = _cache_headers(document, self._worker.now(), kept)
         if headers["ETag"] in request.headers.get("if-none-match", "").replace(" ", "").split(","):
             return Response(status_code=304, headers=headers)
         return Response(document.content, media_type=kind, headers=headers)
 
 
 _PARTITION = re.compile("0|[1-9][0-9]{0,17}")
-_NOT_KEPT = {"Cache-Control": "no-store"}
+_NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def _body(request: Request) -> bytes | None:
@@ -215,7 +215,7 @@ async def _body(request: Request) -> bytes | None:
     return data
 
 
-def _kept(document: Document, now: datetime, kept: timedelta) -> dict[str, str]:
+def _cache_headers(document: Document, now: datetime, kept: timedelta) -> dict[str, str]:
     """The headers that let others keep a document while it holds, but no longer than `kept`."""
     left = max(timedelta(), min(kept, document.next_update - now))
     return {

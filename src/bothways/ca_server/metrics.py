@@ -30,17 +30,17 @@ class Metrics:
             ["kind"],
             registry=self._registry,
         )
-        self._gauge("ocsp_answers_at_hand", "Answers that were signed ahead.", lambda: len(worker.answers))
+        self._gauge("ocsp_answers_at_hand", "Answers that were signed ahead.", lambda: len(worker.ocsp_cache))
         self._gauge("failures", "How often what was due could not be done.", lambda: float(worker.failures))
         self._gauge(
             "ocsp_signer_end_timestamp_seconds",
             "Until when the OCSP signer's certificate is valid.",
-            lambda: _seconds(worker.signer_until),
+            lambda: _seconds(worker.signer_not_after),
         )
         self._gauge(
             "list_end_timestamp_seconds",
             "Until when the list of all certificates holds.",
-            lambda: _seconds(worker.list_until),
+            lambda: _seconds(worker.crl_next_update),
         )
 
     def text(self) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.ca.crl_schedule import list_path
+from bothways.ca.crl_schedule import crl_path
 from bothways.ca.home.layout import ROOT
 from bothways.ca.issuer import Issuer
 from bothways.ca.register.values import WHOLE
@@ -16,13 +16,13 @@ from bothways.trust import parsing
 def files(issuer: Issuer) -> Iterator[tuple[str, bytes]]:
     """Each file as it is now. The lists are those that were published last; nothing is signed here."""
     yield from certificates(issuer).items()
-    root = root_list(issuer)
+    root = root_crl(issuer)
     if root is not None:
-        yield list_path(WHOLE, ROOT), root
-    lists = issuer.register.lists(issuer.authority.now())
-    for series in sorted(lists.newest, key=list_path):
+        yield crl_path(WHOLE, ROOT), root
+    lists = issuer.register.crl_state(issuer.authority.now())
+    for series in sorted(lists.newest, key=crl_path):
         if series.partition is None or series.partition in lists.partitions:
-            yield list_path(series), issuer.register.newest_list(series) or b""
+            yield crl_path(series), issuer.register.newest_crl(series) or b""
 
 
 def certificates(issuer: Issuer) -> dict[str, bytes]:
@@ -34,7 +34,7 @@ def certificates(issuer: Issuer) -> dict[str, bytes]:
     }
 
 
-def root_list(issuer: Issuer) -> bytes | None:
+def root_crl(issuer: Issuer) -> bytes | None:
     """The list that the root signed before it went offline, where there is an authority below it."""
     text = issuer.root_crl_pem()
     return None if text is None else parsing.encoded(parsing.crl(text))

@@ -20,9 +20,9 @@ from bothways.places import Place, Places, source_of
 
 REQUEST_SECONDS = 10.0  # for a whole request, counted from the connection or the response before
 RESPONSE_SECONDS = 120.0  # for a response, from the end of the request until it was read
-FREE_SECONDS = 5.0  # after which the least rate holds
+GRACE_SECONDS = 5.0  # after which the least rate holds
 LEAST_RATE = 500.0  # bytes a second, on an average from the beginning of a phase
-LOOK_SECONDS = 1.0  # how often that is looked at
+CHECK_SECONDS = 1.0  # how often that is looked at
 RECEIVED_LIMIT = 1024 * 1024  # bytes of one request, those counted that follow a refusal and are thrown away
 
 
@@ -43,8 +43,8 @@ class BoundedClient(H11Protocol):
 
     request_seconds = REQUEST_SECONDS
     response_seconds = RESPONSE_SECONDS
-    free_seconds = FREE_SECONDS
-    look_seconds = LOOK_SECONDS
+    free_seconds = GRACE_SECONDS
+    look_seconds = CHECK_SECONDS
 
     def __init__(self, *words: Any, places: Places, **settings: Any) -> None:
         super().__init__(*words, **settings)

@@ -11,21 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bothways.ca.crl_schedule import kept_fresh
+from bothways.ca.crl_schedule import maintained
 from bothways.ca.errors import AuthorityError
 from bothways.ca.issuer import Issuer
 from bothways.ca.ocsp import Responder
 from bothways.ca.profiles import Holder, Profile
-from bothways.ca.register.values import WHOLE, Lists, Series
-from bothways.ca_server.ocsp_cache import Answers
-from bothways.ca_server.published_files import certificates, root_list
+from bothways.ca.register.values import WHOLE, CRLState, Series
+from bothways.ca_server.ocsp_cache import OCSPCache
+from bothways.ca_server.published_files import certificates, root_crl
 from bothways.trust import parsing
 
-LISTS_INTERVAL = timedelta(seconds=2)  # how long a revocation waits for its list
-LOOK_INTERVAL = timedelta(minutes=1)  # and how often is looked for lists that end
-SHELF_LIMIT = 128 * 1024 * 1024  # bytes of lists in memory
+CRL_INTERVAL = timedelta(seconds=2)  # how long a revocation waits for its list
+CRL_CHECK_INTERVAL = timedelta(minutes=1)  # and how often is looked for lists that end
+CRL_CACHE_LIMIT = 128 * 1024 * 1024  # bytes of lists in memory
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,61 +47,61 @@ class Health:
 class Worker:
     """What one issuer tells the world. `tick` is for one thread, the rest for many."""
 
-    def __init__(self, issuer: Issuer, tell: Tell) -> None:
+    def __init__(self, issuer: Issuer, report: Report) -> None:
         """Sign what must be there before anybody asks. Raises AuthorityError if that is not to be had."""
         self._issuer = issuer
-        self._tell = tell
+        self._report = report
         self.now = issuer.authority.now
-        self._alone = threading.Lock()
+        self._lock = threading.Lock()
         self._responder = Responder(
             issuer.authority.certificate,
             lambda: issuer.issue(Profile.OCSP, Holder("OCSP signer")),
             self.now,
         )
         self._responder.rotate()
-        self.answers = Answers(self._responder, issuer.register, self.now)
+        self.ocsp_cache = OCSPCache(self._responder, issuer.register, self.now)
         self.certificates = certificates(issuer)
-        self._root_list = _roots(issuer)
-        self._shelf: OrderedDict[Series, tuple[int, Document]] = OrderedDict()
-        self._lists = Lists({}, {}, ())
+        self._root_crl = _root_crl(issuer)
+        self._crl_cache: OrderedDict[Series, tuple[int, Document]] = OrderedDict()
+        self._crl_state = CRLState({}, {}, ())
         self._length = -1  # of the log, when the lists were looked at
-        self._asked_at: datetime | None = None
-        self._looked_at: datetime | None = None
+        self._polled_at: datetime | None = None
+        self._checked_at: datetime | None = None
         self.failures = 0
         self._failed: type[AuthorityError] | None = None  # of what was told last
-        self._renew_lists()
+        self._renew_crls()
 
     def tick(self) -> bool:
         """Do a step of what is due, and return whether more is left; what fails is told once and tried again."""
         try:
-            more = self.answers.refresh()
-            self._renew_lists()
+            more = self.ocsp_cache.refresh()
+            self._renew_crls()
         except AuthorityError as error:
             self.failures += 1
             if type(error) is not self._failed:
                 self._failed = type(error)
-                self._tell(f"cannot keep up: {error}")
+                self._report(f"cannot keep up: {error}")
             return False
         self._failed = None
         return more
 
-    def list_(self, series: Series) -> Document | None:
+    def crl(self, series: Series) -> Document | None:
         """The newest list of a series, or None if there is none; raises StoreUnavailable as the register does."""
-        newest = self._lists.newest.get(series)
-        if newest is None or series.partition not in (None, *self._lists.partitions):
+        newest = self._crl_state.newest.get(series)
+        if newest is None or series.partition not in (None, *self._crl_state.partitions):
             return None
-        with self._alone:
-            number, document = self._shelf.get(series, (0, None))
+        with self._lock:
+            number, document = self._crl_cache.get(series, (0, None))
             if document is None or number < newest.number:
-                content = self._issuer.register.newest_list(series) or b""
+                content = self._issuer.register.newest_crl(series) or b""
                 document = Document(content, newest.this_update, newest.next_update)
-                self._put_on_shelf(series, newest.number, document)
-            self._shelf.move_to_end(series)
+                self._cache_crl(series, newest.number, document)
+            self._crl_cache.move_to_end(series)
             return document
 
-    def root_list(self) -> Document | None:
+    def root_crl(self) -> Document | None:
         """The list that the root signed before it went offline."""
-        return self._root_list
+        return self._root_crl
 
     def health(self) -> Health:
         """Ask the register, and look at what must not have ended. Never raises."""
@@ -111,53 +111,53 @@ class Worker:
             self._issuer.register.log_length()
         except AuthorityError:
             problems.append("the register cannot be reached")
-        until = self._responder.signer_until
+        until = self._responder.signer_not_after
         if until is None or until < now:
             problems.append("there is no signer of OCSP answers")
-        if any(self._has_ended(partition, now) for partition in kept_fresh(self._lists)):
+        if any(self._has_expired(partition, now) for partition in maintained(self._crl_state)):
             problems.append("a list has ended")
-        if self._root_list is not None and self._root_list.next_update < now:
+        if self._root_crl is not None and self._root_crl.next_update < now:
             problems.append("the root's list has ended")
         return Health(tuple(problems))
 
     @property
-    def signer_until(self) -> datetime | None:
+    def signer_not_after(self) -> datetime | None:
         """Until when the OCSP signer's certificate is valid."""
-        return self._responder.signer_until
+        return self._responder.signer_not_after
 
     @property
-    def list_until(self) -> datetime | None:
+    def crl_next_update(self) -> datetime | None:
         """Until when the list of all certificates holds."""
-        whole = self._lists.newest.get(WHOLE)
+        whole = self._crl_state.newest.get(WHOLE)
         return None if whole is None else whole.next_update
 
-    def _has_ended(self, partition: int | None, now: datetime) -> bool:
-        newest = self._lists.newest.get(Series(partition))
+    def _has_expired(self, partition: int | None, now: datetime) -> bool:
+        newest = self._crl_state.newest.get(Series(partition))
         return newest is None or newest.next_update < now
 
-    def _renew_lists(self) -> None:
+    def _renew_crls(self) -> None:
         """Publish what is due, and learn what others published."""
         now = self.now()
-        if self._asked_at is not None and now < self._asked_at + LISTS_INTERVAL:
+        if self._polled_at is not None and now < self._polled_at + CRL_INTERVAL:
             return
         length = self._issuer.register.log_length()
-        if length != self._length or self._looked_at is None or now >= self._looked_at + LOOK_INTERVAL:
+        if length != self._length or self._checked_at is None or now >= self._checked_at + CRL_CHECK_INTERVAL:
             self._issuer.publish_due()
-            self._lists = self._issuer.register.lists(now)
-            self._length, self._looked_at = length, now
-        self._asked_at = now
+            self._crl_state = self._issuer.register.crl_state(now)
+            self._length, self._checked_at = length, now
+        self._polled_at = now
 
-    def _put_on_shelf(self, series: Series, number: int, document: Document) -> None:
-        self._shelf[series] = number, document
-        while len(self._shelf) > 1 and self._weight() > SHELF_LIMIT:
-            self._shelf.popitem(last=False)
+    def _cache_crl(self, series: Series, number: int, document: Document) -> None:
+        self._crl_cache[series] = number, document
+        while len(self._crl_cache) > 1 and self._cache_size() > CRL_CACHE_LIMIT:
+            self._crl_cache.popitem(last=False)
 
-    def _weight(self) -> int:
-        return sum(len(document.content) for _, document in self._shelf.values())
+    def _cache_size(self) -> int:
+        return sum(len(document.content) for _, document in self._crl_cache.values())
 
 
-def _roots(issuer: Issuer) -> Document | None:
-    der = root_list(issuer)
+def _root_crl(issuer: Issuer) -> Document | None:
+    der = root_crl(issuer)
     if der is None:
         return None
     crl = parsing.crl(der)

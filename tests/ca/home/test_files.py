@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_is_called_so() -> None:
     full = Path("/dev/full")
-    with pytest.raises(FileUnusable, match="the disk is full"), directory.told(full):
+    with pytest.raises(FileUnusable, match="the disk is full"), directory.file_errors(full):
         full.write_bytes(b"x")
 
 
@@ -116,8 +116,8 @@ def test_a_link_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
             directory.write(tmp_path / name, b"x", directory.PUBLIC)
         assert (tmp_path / name).lstat().st_mode == kind
     with pytest.raises(FileUnusable, match="no file; nothing was changed there"):
-        directory.check_place(Path("/dev/null"))
+        directory.check_target(Path("/dev/null"))
     with pytest.raises(FileUnusable, match="no name of a file"):
-        directory.check_place(Path("/"))
+        directory.check_target(Path("/"))
     assert (tmp_path / "before").read_text() == "before"
     assert not (tmp_path / "nowhere").exists()

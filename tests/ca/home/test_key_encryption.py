@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bothways.ca.home.key_encryption import opened, sealed
+from bothways.ca.home.key_encryption import decode_key, encode_key
 from bothways.ca.keys import KeyType, new_key
 from bothways.errors import ConfigError
 from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
@@ -19,30 +19,30 @@ from interop import peers
 def test_a_sealed_key_opens_with_its_passphrase_alone(key_type: KeyType) -> None:
     """RFC 8018 6.2 with the derivation of RFC 7914 7."""
     key = new_key(key_type)
-    data = sealed(key, "pässphrase".encode(), os.urandom)
-    assert opened(data, "pässphrase".encode(), "here").public_key() == key.public_key()
+    data = encode_key(key, "pässphrase".encode(), os.urandom)
+    assert decode_key(data, "pässphrase".encode(), "here").public_key() == key.public_key()
     with pytest.raises(WrongPassphrase, match="here: does not open with this passphrase"):
-        opened(data, b"another", "here")
+        decode_key(data, b"another", "here")
     with pytest.raises(PassphraseNeeded, match="here: is encrypted; its passphrase is needed"):
-        opened(data, None, "here")
+        decode_key(data, None, "here")
 
 
 def test_a_key_without_passphrase_is_plain() -> None:
-    data = sealed(new_key(KeyType.P256), None, os.urandom)
-    assert opened(data, None, "here")
+    data = encode_key(new_key(KeyType.P256), None, os.urandom)
+    assert decode_key(data, None, "here")
     with pytest.raises(ConfigError, match="needs no passphrase"):
-        opened(data, b"secret", "here")
+        decode_key(data, b"secret", "here")
 
 
 def test_what_is_no_key_is_told() -> None:
     for data in (b"", b"garbage", bytes(200)):
         with pytest.raises(ConfigError, match="here: holds no private key"):
-            opened(data, None, "here")
+            decode_key(data, None, "here")
 
 
 @pytest.mark.interop
 def test_openssl_opens_a_sealed_key(tmp_path: Path) -> None:
-    (tmp_path / "key.pem").write_bytes(sealed(new_key(KeyType.P256), b"secret", os.urandom))
+    (tmp_path / "key.pem").write_bytes(encode_key(new_key(KeyType.P256), b"secret", os.urandom))
     run = subprocess.run(
         [peers.find("openssl"), "pkey", "-in", "key.pem", "-passin", "pass:secret", "-noout", "-check"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
@@ -52,4 +52,4 @@ def test_openssl_opens_a_sealed_key(tmp_path: Path) -> None:
 
 def test_each_sealing_draws_a_salt_of_its_own() -> None:
     key = new_key(KeyType.ED25519)
-    assert sealed(key, b"secret", os.urandom) != sealed(key, b"secret", os.urandom)
+    assert encode_key(key, b"secret", os.urandom) != encode_key(key, b"secret", os.urandom)

@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 
 from bothways.ca.errors import FileUnusable
-from bothways.ca.home.init import Terms
-from bothways.ca.home.layout import identifier_of, register_of, root_pem, row_of
+from bothways.ca.home.init import InitOptions
+from bothways.ca.home.layout import identifier_of, register_of, register_row, root_pem
 from bothways.ca.issuer import Issuer
 from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 from ca.issuers import Clock, client
@@ -17,7 +17,7 @@ from ca.issuers import Clock, client
 
 def test_keys_are_private_and_open_with_the_passphrase_alone(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "ca"
-    Issuer.create(path, Terms("Test"), b"secret", now=clock).close()
+    Issuer.create(path, InitOptions("Test"), b"secret", now=clock).close()
     for name in ("root.key", "issuing.key"):
         assert (path / name).stat().st_mode & 0o777 == 0o600
         assert b"ENCRYPTED" in (path / name).read_bytes()
@@ -60,7 +60,7 @@ def test_a_register_is_read_without_a_key(issuer: Issuer) -> None:
 def test_an_authority_is_entered_under_the_digest_of_its_certificate(issuer: Issuer) -> None:
     certificate = issuer.authority.certificate
     assert identifier_of(certificate) == certificate.fingerprint(hashes.SHA256()).hex()
-    assert row_of(certificate)[0] == "CN=Test Issuing CA"
+    assert register_row(certificate)[0] == "CN=Test Issuing CA"
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\x00garbage", b"-----BEGIN CERTIFICATE-----\nMAA=\n"])
@@ -69,7 +69,7 @@ def test_a_damaged_file_is_named(issuer: Issuer, clock: Clock, content: bytes) -
     (issuer.path / "root-crl.pem").write_bytes(content)
     with pytest.raises(FileUnusable, match=r"root-crl\.pem: is damaged"):
         issuer.crls_pem()
-    assert not issuer.register.lists(clock()).newest
+    assert not issuer.register.crl_state(clock()).newest
     (issuer.path / "root.pem").write_bytes(content)
     with pytest.raises(FileUnusable, match=r"root\.pem: is damaged"):
         root_pem(issuer.path)

@@ -28,8 +28,8 @@ def register(url: str) -> Iterator[Register]:
         record(made, 2, "bob")
         revoke(made, 1, "certificateHold")
         publish(made)
-        with made.change("tester", NOW) as change:
-            change.release(1)
+        with made.transaction("tester", NOW) as transaction:
+            transaction.release(1)
         yield made
 
 

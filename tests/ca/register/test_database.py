@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from bothways.ca.errors import AuthorityError, OutcomeUnknown, StoreBusy, StoreUnavailable
+from bothways.ca.errors import AuthorityError, DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 from bothways.ca.register import database as stores
 from bothways.ca.register.database import Database, has_password
 from bothways.ca.register.register import Register
@@ -58,7 +58,7 @@ def test_a_server_out_of_reach_is_told_without_its_password() -> None:
         f"postgresql://user:secret@127.0.0.1:{port}/x",
         f"postgres://user@127.0.0.1:{port}/x?password=secret",
     ):
-        with pytest.raises(StoreUnavailable, match="the store postgresql.*onnection refused") as caught:
+        with pytest.raises(DatabaseUnavailable, match="the store postgresql.*onnection refused") as caught:
             Register.open(url, A)
         assert "secret" not in str(caught.value)
 
@@ -68,7 +68,7 @@ def test_a_missing_driver_is_told_with_what_to_install(monkeypatch: pytest.Monke
         raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
 
     monkeypatch.setattr(stores, "create_engine", missing)
-    with pytest.raises(StoreUnavailable, match=r"pip install 'bothways\[postgresql\]'"):
+    with pytest.raises(DatabaseUnavailable, match=r"pip install 'bothways\[postgresql\]'"):
         Register.open("postgresql://localhost/x", A)
 
 
@@ -100,7 +100,7 @@ def test_a_transaction_that_must_give_way_is_done_again(postgresql: str) -> None
 
         waiting = threading.Thread(target=want_the_head)
 
-        def revoke(change: Transaction) -> None:
+        def revoke(transaction: Transaction) -> None:
             nonlocal tries
             tries += 1
             if tries == 1:
@@ -109,7 +109,7 @@ def test_a_transaction_that_must_give_way_is_done_again(postgresql: str) -> None
             elif waiting.is_alive():
                 other.cancel()
                 waiting.join()
-            change.revoke(1, "superseded")
+            transaction.revoke(1, "superseded")
 
         register.transact("tester", NOW, revoke)
         waiting.join()
@@ -127,12 +127,12 @@ def _until_somebody_waits(url: str) -> None:
 def test_a_transaction_whose_connection_is_lost_leaves_nothing(postgresql: str) -> None:
     with new_register(postgresql) as register:
         with (
-            pytest.raises(StoreUnavailable, match="the connection was lost and nothing was done"),
-            register.change("tester", NOW) as change,
+            pytest.raises(DatabaseUnavailable, match="the connection was lost and nothing was done"),
+            register.transaction("tester", NOW) as transaction,
         ):
-            record_in(change, 1)
+            record_in(transaction, 1)
             _end_all_sessions(postgresql)
-            record_in(change, 2)
+            record_in(transaction, 2)
         assert list(register.all()) == []
         assert register.audit() == []
         record(register, 1)
@@ -143,11 +143,11 @@ def test_a_connection_lost_at_the_commit_leaves_the_outcome_open_and_says_so(pos
     store = Database(postgresql)
     with (
         pytest.raises(OutcomeUnknown, match="was lost before the store confirmed; nothing was handed out"),
-        store.writing() as connection,
+        store.write_transaction() as connection,
     ):
         connection.exec_driver_sql("UPDATE authorities SET name = 'somebody else'")
         _end_all_sessions(postgresql)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         assert connection.exec_driver_sql("SELECT name FROM authorities").scalar_one() == "CN=Test"
     store.close()
 
@@ -172,9 +172,11 @@ def test_an_issuer_that_hangs_does_not_hold_up_the_others_for_ever(
 ) -> None:
     monkeypatch.setattr(stores, "LOCK_SECONDS", 0.05)
     with new_register(url) as register, Register.open(url, A) as other:
-        with register.change("tester", NOW) as change:
-            record_in(change, 1)
-            with pytest.raises(StoreBusy, match="is held by another issuer for too long; nothing was done"):
+        with register.transaction("tester", NOW) as transaction:
+            record_in(transaction, 1)
+            with pytest.raises(
+                DatabaseBusy, match="is held by another issuer for too long; nothing was done"
+            ):
                 record(other, 2)
         assert [entry.serial for entry in other.all()] == [1]
 
@@ -184,19 +186,19 @@ def test_commits_are_durable_and_numbers_isolated_whatever_the_server_prefers(po
     prefer(postgresql, "synchronous_commit = off")
     prefer(postgresql, "default_transaction_isolation = 'serializable'")
     store = Database(postgresql)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         ask = connection.exec_driver_sql
         assert ask("SHOW synchronous_commit").scalar_one() == "on"
         assert ask("SHOW transaction_isolation").scalar_one() == "read committed"
         assert ask("SHOW idle_in_transaction_session_timeout").scalar_one() == "1min"
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         assert connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on"
     store.close()
 
 
 def test_sqlite_writes_through_to_the_disk(tmp_path: Path) -> None:
     store = Database(f"sqlite:///{tmp_path / 'register.db'}")
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         ask = connection.exec_driver_sql
         assert ask("PRAGMA synchronous").scalar_one() == 2
         assert ask("PRAGMA journal_mode").scalar_one() == "wal"
@@ -209,12 +211,12 @@ def test_a_full_store_is_told_and_keeps_what_it_has(tmp_path: Path) -> None:
         record(register, 1)
     with Register.open(url, A) as register:
         with (
-            pytest.raises(StoreUnavailable, match="database or disk is full"),
-            register.change("tester", NOW) as change,
+            pytest.raises(DatabaseUnavailable, match="database or disk is full"),
+            register.transaction("tester", NOW) as transaction,
         ):
-            change._connection.exec_driver_sql("PRAGMA max_page_count = 1")
+            transaction._connection.exec_driver_sql("PRAGMA max_page_count = 1")
             for serial in range(2, 1000):
-                record_in(change, serial)
+                record_in(transaction, serial)
         assert [entry.serial for entry in register.all()] == [1]
         assert register.check_audit().number == 1
 
@@ -224,5 +226,5 @@ def test_a_store_that_is_read_only_is_told(tmp_path: Path) -> None:
     new_register(url).close()
     with closing(sqlite3.connect(tmp_path / "register.db")) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-    with pytest.raises(StoreUnavailable, match="readonly database"):
+    with pytest.raises(DatabaseUnavailable, match="readonly database"):
         Register.open(f"sqlite:///file:{tmp_path / 'register.db'}?mode=ro&uri=true", A)

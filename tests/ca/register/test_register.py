@@ -29,17 +29,21 @@ def test_a_certificate_is_found_by_serial_and_by_name(register: Register) -> Non
     assert (found.serial, found.name, found.names) == (serial, "alice", {"cn": ["alice"]})
     assert (found.not_before, found.not_after) == (made.not_valid_before_utc, made.not_valid_after_utc)
     assert (found.revoked_at, found.reason, found.replaced_by) == (None, None, None)
-    assert register.named("alice") == [found] == list(register.all())
+    assert register.find_by_name("alice") == [found] == list(register.all())
     assert register.find(1) is None
-    assert register.named("bob") == []
+    assert register.find_by_name("bob") == []
 
 
 def test_certificates_of_one_name_come_in_their_order(register: Register) -> None:
     for serial in (2, 1, 3):
         record(register, serial)
-    with register.change("tester", NOW) as change:
-        change.replace(1, by=3)
-    assert {entry.serial: entry.replaced_by for entry in register.named("alice")} == {1: 3, 2: None, 3: None}
+    with register.transaction("tester", NOW) as transaction:
+        transaction.replace(1, by=3)
+    assert {entry.serial: entry.replaced_by for entry in register.find_by_name("alice")} == {
+        1: 3,
+        2: None,
+        3: None,
+    }
     far = NOW + timedelta(days=365)
     assert {entry.serial for entry in register.expiring(far, NOW)} == {2, 3}
     assert register.expiring(NOW, NOW) == []
@@ -86,12 +90,12 @@ def test_what_is_recorded_comes_back_to_the_byte(register: Register) -> None:
 
 def test_what_every_list_has_is_no_news(register: Register) -> None:
     record(register, 1)
-    assert register.lists(NOW).changed == {}
+    assert register.crl_state(NOW).changed == {}
     revoke(register, 1)
-    assert register.lists(NOW).changed == {None: 0}
+    assert register.crl_state(NOW).changed == {None: 0}
     publish(register)
-    assert register.lists(NOW).changed == {}
+    assert register.crl_state(NOW).changed == {}
     record(register, 2, "bob")
     revoke(register, 2)
-    assert register.lists(NOW).changed == {None: 1}
-    assert {each.number for each in register.lists(NOW).newest.values()} == {1}
+    assert register.crl_state(NOW).changed == {None: 1}
+    assert {each.number for each in register.crl_state(NOW).newest.values()} == {1}

@@ -69,11 +69,11 @@ def test_a_store_of_the_first_version_is_read_and_written_on(url: str, old: str)
         assert {entry.name: entry.reason for entry in register.all()} == {
             "alice": "keyCompromise", "bob": None, "carol": None, "www.example.com": None,
         }  # fmt: skip
-        assert [entry.replaced_by is None for entry in register.named("carol")] == [False, True]
+        assert [entry.replaced_by is None for entry in register.find_by_name("carol")] == [False, True]
         assert register.crl_numbers() == [1, 2]
         record(register, 7, "dave")
-        with register.change("tester", NOW) as change:
-            assert change.next_crl_number == 3
+        with register.transaction("tester", NOW) as transaction:
+            assert transaction.next_crl_number == 3
         assert register.check_audit().number == 11
 
 

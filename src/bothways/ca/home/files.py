@@ -47,7 +47,7 @@ def new_directory(path: Path) -> Iterator[Path]:
     """Fill a directory beside `path` in the block, and put it in its place at the end; or leave nothing."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise AlreadyExists(f"{path}: is there already and not empty; nothing was changed")
-    with told(path):
+    with file_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
@@ -83,8 +83,8 @@ def read_settings(directory: Path) -> Settings:
 
 def write(path: Path, data: bytes, mode: int) -> None:
     """Write a file that is either there whole or not there, and outlives a power cut."""
-    check_place(path)
-    with told(path):
+    check_target(path)
+    with file_errors(path):
         handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -99,11 +99,11 @@ def write(path: Path, data: bytes, mode: int) -> None:
         _sync(path.parent)
 
 
-def check_place(path: Path) -> None:
+def check_target(path: Path) -> None:
     """Raise FileUnusable for what is no place for a file: writing would put one there instead of a device or link."""
     if not path.name:
         raise FileUnusable(f"{path}: is no name of a file")
-    with told(path):
+    with file_errors(path):
         linked, taken = path.is_symlink(), path.exists() and not path.is_file()
     if linked:
         raise FileUnusable(f"{path}: is a symbolic link; name the file that it leads to")
@@ -121,12 +121,12 @@ def check_writable(directory: Path) -> None:
 
 def read(path: Path, limit: int = -1) -> bytes:
     """Read a file, or its first `limit` bytes; raise FileUnusable that names it if it cannot be read."""
-    with told(path), path.open("rb") as file:
+    with file_errors(path), path.open("rb") as file:
         return file.read(limit)
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def file_errors(path: Path) -> Iterator[None]:
     """Turn what the file system refuses into a FileUnusable that says what to do."""
     try:
         yield

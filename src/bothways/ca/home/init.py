@@ -18,20 +18,20 @@ from bothways.ca.home.layout import (
     ISSUING,
     ROOT,
     addresses_of,
+    default_database_url,
     identifier_of,
-    own_store,
-    row_of,
+    register_row,
     write_authority,
 )
 from bothways.ca.keys import KeyType, SigningKey, new_key
-from bothways.ca.pkcs11 import KeyURI, find_or_make_key
+from bothways.ca.pkcs11 import KeyURI, find_or_generate_key
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
 from bothways.ca.register.register import Register
 from bothways.ca.register.values import WHOLE
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class InitOptions:
     """With what an authority is made; see `found`."""
 
     name: str
@@ -45,9 +45,9 @@ class Terms:
     key_uri: str = ""
 
 
-def found(
+def create_authority(
     path: Path,
-    terms: Terms,
+    options: InitOptions,
     passphrase: bytes | None,
     *,
     pin: str | None = None,
@@ -61,69 +61,71 @@ def found(
     that holds the issuing key, where the terms name one. now and random: the clock and the source of salts and
     serials. Raises AuthorityError, and leaves nothing behind but a key on a token, which is found there the next time.
     """
-    with directory.new_directory(path) as draft, _issuing_key(terms, pin) as key:
-        settings = settings_of(terms)
+    with directory.new_directory(path) as draft, _issuing_key(options, pin) as key:
+        settings = settings_of(options)
         root = Authority.create(
-            terms.name if not terms.intermediate else _named(terms.name, "Root"),
-            terms.key_type,
-            key=None if terms.intermediate else key,
+            options.name if not options.intermediate else _named(options.name, "Root"),
+            options.key_type,
+            key=None if options.intermediate else key,
             now=now,
             random=random,
-            constraints=terms.constraints,
-            addresses=addresses_of(settings.url, ROOT if terms.intermediate else ISSUING),
+            constraints=options.constraints,
+            addresses=addresses_of(settings.url, ROOT if options.intermediate else ISSUING),
         )
         write_authority(draft, ROOT, root, passphrase)
-        store = settings.store or own_store(draft)
-        with Register.create(store, identifier_of(root.certificate), *row_of(root.certificate)) as register:
-            if terms.intermediate:
-                issuing = _intermediate(root, terms, key, register, actor)
+        store = settings.store or default_database_url(draft)
+        with Register.create(
+            store, identifier_of(root.certificate), *register_row(root.certificate)
+        ) as register:
+            if options.intermediate:
+                issuing = _intermediate(root, options, key, register, actor)
                 write_authority(draft, ISSUING, issuing, passphrase)
                 own = issuing.certificate
-                Register.create(store, identifier_of(own), *row_of(own)).close()
+                Register.create(store, identifier_of(own), *register_row(own)).close()
             _publish_roots(root, register, actor, draft / "root-crl.pem")
         directory.write_settings(draft, settings)
 
 
 def _intermediate(
-    root: Authority, terms: Terms, key: SigningKey, register: Register, actor: str
+    root: Authority, options: InitOptions, key: SigningKey, register: Register, actor: str
 ) -> Authority:
     """Make the authority that issues, recorded in the root's register."""
-    name = _named(terms.name, "Issuing CA")
-    with register.change(actor, root.now()) as change:
+    name = _named(options.name, "Issuing CA")
+    with register.transaction(actor, root.now()) as transaction:
         serial = new_serial(root.random)
-        change.reserve(serial, Profile.SUB_CA.value, name)
+        transaction.reserve(serial, Profile.SUB_CA.value, name)
         certificate = root.sign_authority(
             name,
             key.public_key(),
             serial=serial,
-            path_length=terms.path_length,
-            constraints=terms.constraints,
+            path_length=options.path_length,
+            constraints=options.constraints,
         )
-        change.record(certificate, Holder(name).names, "issue", {"profile": Profile.SUB_CA.value})
+        transaction.record(certificate, Holder(name).names, "issue", {"profile": Profile.SUB_CA.value})
     return Authority(certificate, key, (root.certificate,), now=root.now, random=root.random)
 
 
 def _publish_roots(authority: Authority, register: Register, actor: str, path: Path) -> None:
     """Sign the list of the root while its key is here; who comes for deltas of it finds none."""
-    with register.change(actor, authority.now()) as change:
-        crl = publish(authority, change, WHOLE, ROOT_CRL_LIFETIME, "")
+    with register.transaction(actor, authority.now()) as transaction:
+        crl = publish(authority, transaction, WHOLE, ROOT_CRL_LIFETIME, "")
     directory.write(path, crl.public_bytes(Encoding.PEM), directory.PUBLIC)
 
 
-def settings_of(terms: Terms) -> directory.Settings:
+def settings_of(options: InitOptions) -> directory.Settings:
     """What of the terms is written down."""
-    url = terms.url.rstrip("/")
-    partition = terms.partition if url else 0
-    return directory.Settings(terms.name, terms.store, url, partition, terms.key_uri)
+    url = options.url.rstrip("/")
+    partition = options.partition if url else 0
+    return directory.Settings(options.name, options.store, url, partition, options.key_uri)
 
 
 @contextmanager
-def _issuing_key(terms: Terms, pin: str | None) -> Iterator[SigningKey]:
+def _issuing_key(options: InitOptions, pin: str | None) -> Iterator[SigningKey]:
     """The key of who issues: made here, or made or found on a token, whose session ends with the block."""
-    if not terms.key_uri:
-        yield new_key(terms.key_type)
+    if not options.key_uri:
+        yield new_key(options.key_type)
         return
-    key = find_or_make_key(KeyURI.parse(terms.key_uri), pin, terms.key_type)
+    key = find_or_generate_key(KeyURI.parse(options.key_uri), pin, options.key_type)
     try:
         yield key
     finally:

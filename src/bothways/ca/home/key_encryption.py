@@ -35,7 +35,7 @@ AES_256_CBC = bytes.fromhex("060960864801650304012a")
 Random = Callable[[int], bytes]
 
 
-def sealed(key: PrivateKey, passphrase: bytes | None, random: Random) -> bytes:
+def encode_key(key: PrivateKey, passphrase: bytes | None, random: Random) -> bytes:
     """Write a key in PEM: encrypted if there is a passphrase, else as plain PKCS#8.
 
     random: gives n random bytes, for salt and initialization vector.
@@ -45,7 +45,7 @@ def sealed(key: PrivateKey, passphrase: bytes | None, random: Random) -> bytes:
         return _pem("PRIVATE KEY", plain)
     salt, vector = random(16), random(16)
     padder = PKCS7(128).padder()
-    encryptor = Cipher(AES(_stretched(passphrase, salt)), CBC(vector)).encryptor()
+    encryptor = Cipher(AES(_derived_key(passphrase, salt)), CBC(vector)).encryptor()
     body = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
     costs = b"".join(integer(value) for value in (COST, BLOCK_SIZE, PARALLEL))
     derivation = sequence(SCRYPT, sequence(tagged(OCTET_STRING, salt), costs))
@@ -54,7 +54,7 @@ def sealed(key: PrivateKey, passphrase: bytes | None, random: Random) -> bytes:
     return _pem("ENCRYPTED PRIVATE KEY", whole)
 
 
-def opened(data: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
+def decode_key(data: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
     """Read a key that `sealed` wrote. Raises ConfigError, of it PassphraseNeeded and WrongPassphrase."""
     if passphrase is not None and b"ENCRYPTED" not in data:
         raise ConfigError(f"{source}: is not encrypted, so it needs no passphrase")
@@ -69,7 +69,7 @@ def opened(data: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
     return usable_key(key, source)
 
 
-def _stretched(passphrase: bytes, salt: bytes) -> bytes:
+def _derived_key(passphrase: bytes, salt: bytes) -> bytes:
     return Scrypt(salt=salt, length=32, n=COST, r=BLOCK_SIZE, p=PARALLEL).derive(passphrase)
 
 

@@ -9,10 +9,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import NO_ADDRESSES, Addresses, Authority, Now, Random, pem
-from bothways.ca.crl_schedule import list_address
+from bothways.ca.crl_schedule import crl_url
 from bothways.ca.errors import FileUnusable
 from bothways.ca.home import files as directory
-from bothways.ca.home.key_encryption import opened, sealed
+from bothways.ca.home.key_encryption import decode_key, encode_key
 from bothways.ca.keys import HeldKey, SigningKey
 from bothways.ca.pkcs11 import KeyURI, find_key
 from bothways.ca.register.register import Register
@@ -25,13 +25,13 @@ ROOT, ISSUING = "root", "issuing"
 def write_authority(draft: Path, name: str, authority: Authority, passphrase: bytes | None) -> None:
     """Write an authority's key, unless hardware holds it, and its certificate, then those between it and the root."""
     if not isinstance(authority.key, HeldKey):
-        key = sealed(authority.key, passphrase, authority.random)
+        key = encode_key(authority.key, passphrase, authority.random)
         directory.write(draft / f"{name}.key", key, directory.PRIVATE)
     chain = (authority.certificate, *authority.parents[:-1])
     directory.write(draft / f"{name}.pem", pem(chain), directory.PUBLIC)
 
 
-def authority_at(
+def load_authority(
     path: Path,
     settings: directory.Settings,
     passphrase: bytes | None,
@@ -44,14 +44,14 @@ def authority_at(
 
     Raises FileUnusable, ConfigError for a key that does not open, and TokenUnavailable for one in hardware.
     """
-    name = _who_issues(path)
+    name = _issuer_name(path)
     own, *between = _certificates(path / f"{name}.pem")
     parents = tuple(between)
     if name == ISSUING:
         parents += tuple(_certificates(path / f"{ROOT}.pem"))
     key = _open_key(path, settings, name, passphrase, pin)
     if key.public_key() != own.public_key():
-        let_go(key)
+        close_key(key)
         raise FileUnusable(f"{settings.key or f'{path / name}.key'}: is not the key of {name}.pem")
     return Authority(own, key, parents, addresses_of(settings.url, ISSUING), now, random)
 
@@ -61,10 +61,10 @@ def _open_key(
 ) -> SigningKey:
     if settings.key:
         return find_key(KeyURI.parse(settings.key), pin)
-    return opened(directory.read(path / f"{name}.key"), passphrase, f"{path / name}.key")
+    return decode_key(directory.read(path / f"{name}.key"), passphrase, f"{path / name}.key")
 
 
-def let_go(key: SigningKey) -> None:
+def close_key(key: SigningKey) -> None:
     """Let go of a key that is held elsewhere."""
     if isinstance(key, HeldKey):
         key.close()
@@ -74,12 +74,12 @@ def open_register(path: Path, settings: directory.Settings, certificate: x509.Ce
     """Open the register in which an authority is entered."""
     if not settings.store and not (path / "register.db").is_file():
         raise FileUnusable(f"{path / 'register.db'}: is missing, and nothing is issued without a register")
-    return Register.open(settings.store or own_store(path), identifier_of(certificate))
+    return Register.open(settings.store or default_database_url(path), identifier_of(certificate))
 
 
 def register_of(path: Path) -> Register:
     """Open the register of a directory's issuing authority to read it; no key is needed."""
-    return _register_of(path, _who_issues(path))
+    return _register_of(path, _issuer_name(path))
 
 
 def root_register_of(path: Path) -> Register:
@@ -117,11 +117,11 @@ def root_crl_pem(path: Path) -> bytes | None:
         raise FileUnusable(f"{place}: is damaged: it holds no revocation list in PEM") from None
 
 
-def _who_issues(path: Path) -> str:
+def _issuer_name(path: Path) -> str:
     return ISSUING if (path / f"{ISSUING}.pem").exists() else ROOT
 
 
-def own_store(path: Path) -> str:
+def default_database_url(path: Path) -> str:
     """The URL of the register that stands in a directory."""
     return f"sqlite:///{(path / 'register.db').absolute()}"
 
@@ -131,7 +131,7 @@ def identifier_of(certificate: x509.Certificate) -> str:
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
-def row_of(certificate: x509.Certificate) -> tuple[str, bytes]:
+def register_row(certificate: x509.Certificate) -> tuple[str, bytes]:
     """What a register says of an authority: its name and its certificate."""
     return parsing.name_text(certificate.subject), certificate.public_bytes(Encoding.DER)
 
@@ -142,4 +142,4 @@ def addresses_of(url: str, name: str) -> Addresses:
         return NO_ADDRESSES
     # The root is offline and answers nothing: for its few certificates there is its list.
     ocsp = (f"{url}/ocsp",) if name == ISSUING else ()
-    return Addresses((list_address(url, WHOLE, name),), ocsp, (f"{url}/ca/{name}.cer",))
+    return Addresses((crl_url(url, WHOLE, name),), ocsp, (f"{url}/ca/{name}.cer",))

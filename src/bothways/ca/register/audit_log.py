@@ -80,7 +80,7 @@ def check_audit(connection: Connection, authority: str, visit: Visit | None, not
     """
     head = _check_chain(connection, authority, visit, noted)
     _check_certificates(connection, authority)
-    _check_lists(connection, authority)
+    _check_crls(connection, authority)
     return head
 
 
@@ -143,7 +143,7 @@ def _check_certificates(connection: Connection, authority: str) -> None:
                 raise AuditFailed(
                     f"register and audit log disagree about the certificate {odd}: one lacks it"
                 )
-            if _state(row, logged[1]) != logged[1] or not _ends_as_it_says(row):
+            if _state(row, logged[1]) != logged[1] or not _has_own_end(row):
                 raise AuditFailed(
                     f"register and audit log disagree about the certificate {row.serial}: it was altered"
                 )
@@ -186,7 +186,7 @@ def _state(row: Found[Any], logged: _State) -> _State:
     return _State(digest, row.revoked_at, row.reason, row.partition, changed)
 
 
-def _ends_as_it_says(row: Found[Any]) -> bool:
+def _has_own_end(row: Found[Any]) -> bool:
     """Whether the end beside a certificate is its own: an earlier one would take it off the lists."""
     if row.certificate is None:
         return True
@@ -197,7 +197,7 @@ def _ends_as_it_says(row: Found[Any]) -> bool:
     return bool(int(end.timestamp()) == row.not_after)
 
 
-def _check_lists(connection: Connection, authority: str) -> None:
+def _check_crls(connection: Connection, authority: str) -> None:
     """Hold the lists that are kept, the newest of each series, to what the log says was published."""
     logged = connection.execute(
         select(AUDIT.c.subject, AUDIT.c.details)

@@ -20,7 +20,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from bothways.ca.errors import OutcomeUnknown, StoreBusy, StoreUnavailable
+from bothways.ca.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
 from bothways.errors import ConfigError
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ LOCK_SECONDS = 30  # how long an issuer stands in the queue before it gives up
 IDLE_SECONDS = 60  # after which PostgreSQL ends a transaction whose issuer says nothing more
 CONNECT_SECONDS = 10
 # What PostgreSQL reports when one of two transactions must give way: serialization failure, deadlock.
-GIVE_WAY = frozenset({"40001", "40P01"})
+MUST_RETRY = frozenset({"40001", "40P01"})
 LOCK_NOT_AVAILABLE = "55P03"
 PRIMARY_CODE = 0xFF  # of what SQLite reports: above it stands which kind of it
 # One number for all who make or change tables here, so that they do it one after the other.
@@ -48,13 +48,13 @@ class Database:
 
     def __init__(self, url: str) -> None:
         parsed = _read_url(url)
-        self._words = f"the store {_public(parsed)}"
-        with _told(self._words):
+        self._label = f"the store {_public(parsed)}"
+        with _database_errors(self._label):
             self._engine = _engine(parsed)
-        self._readers = self._askers = self._engine
+        self._read_engine = self._autocommit_engine = self._engine
         if self._engine.dialect.name == "postgresql":
-            self._askers = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-            self._readers = self._engine.execution_options(
+            self._autocommit_engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._read_engine = self._engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
 
@@ -63,24 +63,31 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def read_transaction(self) -> Iterator[Connection]:
         """Begin a transaction in which everything is seen as it was at one moment."""
-        with _told(self._words), self._readers.connect() as connection, connection.begin():
+        with _database_errors(self._label), self._read_engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def asking(self) -> Iterator[Connection]:
+    def autocommit(self) -> Iterator[Connection]:
         """Ask one thing, without the ways to and fro that a transaction takes."""
-        with _told(self._words), self._askers.connect() as connection, connection.begin():
+        with (
+            _database_errors(self._label),
+            self._autocommit_engine.connect() as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
-    def writing(self, *, schema: bool = False) -> Iterator[Connection]:
+    def write_transaction(self, *, schema: bool = False) -> Iterator[Connection]:
         """Begin a transaction that commits at the end of the block, or leaves nothing.
 
         schema: it makes or changes tables, alone among all who do. Raises Conflict if it had to give way.
         """
-        with _told(self._words), self._engine.connect().execution_options(writing=True) as connection:
+        with (
+            _database_errors(self._label),
+            self._engine.connect().execution_options(writing=True) as connection,
+        ):
             transaction = connection.begin()
             try:
                 if schema and connection.dialect.name == "postgresql":
@@ -89,7 +96,7 @@ class Database:
             except BaseException:
                 transaction.rollback()
                 raise
-            with _commit_told(self._words):
+            with _commit_errors(self._label):
                 transaction.commit()
 
     def transact(self, work: Callable[[Connection], T], *, schema: bool = False) -> T:
@@ -98,12 +105,12 @@ class Database:
         while True:
             attempt += 1
             try:
-                with self.writing(schema=schema) as connection:
+                with self.write_transaction(schema=schema) as connection:
                     return work(connection)
             except Conflict as conflict:
                 if attempt == ATTEMPTS:
-                    raise StoreBusy(
-                        f"{self._words}: {conflict} ({ATTEMPTS} times in a row); nothing was done"
+                    raise DatabaseBusy(
+                        f"{self._label}: {conflict} ({ATTEMPTS} times in a row); nothing was done"
                     ) from None
 
 
@@ -200,22 +207,24 @@ def _prepare_postgresql(connection: DBAPIConnection, _record: ConnectionPoolEntr
 
 
 @contextmanager
-def _told(words: str) -> Iterator[None]:
+def _database_errors(label: str) -> Iterator[None]:
     """Turn what a store says into a StoreUnavailable that names it, or into a Conflict."""
     try:
         yield
     except ModuleNotFoundError as error:
-        raise StoreUnavailable(f"{words}: needs {error.name}: pip install 'bothways[postgresql]'") from None
+        raise DatabaseUnavailable(
+            f"{label}: needs {error.name}: pip install 'bothways[postgresql]'"
+        ) from None
     except DBAPIError as error:
-        if _sqlstate(error) in GIVE_WAY:
+        if _sqlstate(error) in MUST_RETRY:
             raise Conflict("another transaction was in the way") from None
-        raise _unavailable(words, error) from None
+        raise _unavailable(label, error) from None
     except SQLAlchemyError as error:
-        raise StoreUnavailable(f"{words}: cannot be used: {error}") from None
+        raise DatabaseUnavailable(f"{label}: cannot be used: {error}") from None
 
 
 @contextmanager
-def _commit_told(words: str) -> Iterator[None]:
+def _commit_errors(label: str) -> Iterator[None]:
     """Say of a connection that was lost while it committed that nobody knows what became of it."""
     try:
         yield
@@ -223,17 +232,17 @@ def _commit_told(words: str) -> Iterator[None]:
         if not error.connection_invalidated:
             raise
         raise OutcomeUnknown(
-            f"{words}: the connection was lost before the store confirmed; nothing was handed out, "
+            f"{label}: the connection was lost before the store confirmed; nothing was handed out, "
             "and `bothways ca list` and `ca audit` say whether it was recorded"
         ) from None
 
 
-def _unavailable(words: str, error: DBAPIError) -> StoreUnavailable:
+def _unavailable(label: str, error: DBAPIError) -> DatabaseUnavailable:
     if _is_locked(error):
-        return StoreBusy(f"{words}: is held by another issuer for too long; nothing was done, try again")
+        return DatabaseBusy(f"{label}: is held by another issuer for too long; nothing was done, try again")
     reason = " ".join(str(error.orig).split()) or type(error.orig).__name__
     lost = "; the connection was lost and nothing was done" if error.connection_invalidated else ""
-    return StoreUnavailable(f"{words}: {reason}{lost}")
+    return DatabaseUnavailable(f"{label}: {reason}{lost}")
 
 
 def _is_locked(error: DBAPIError) -> bool:

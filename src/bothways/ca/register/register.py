@@ -22,18 +22,18 @@ from bothways.ca.register.schema import (
     CERTIFICATES,
     CRLS,
     PARTITIONS,
-    bring_up_to_date,
-    make_tables,
+    create_tables,
+    migrate,
 )
 from bothways.ca.register.transaction import Transaction
 from bothways.ca.register.values import (
     WHOLE,
+    CRLState,
     Entry,
-    Lists,
     Series,
     entry_from,
     of_series,
-    published_from,
+    published_crl_from,
     seconds,
     serial_text,
     without_bodies,
@@ -61,7 +61,7 @@ class Register:
         row = {"id": authority, "name": name, "certificate": certificate}
 
         def enter(connection: Connection) -> None:
-            make_tables(connection)
+            create_tables(connection)
             if not _is_known(connection, authority):
                 connection.execute(insert(AUTHORITIES).values(row))
             elif not known:
@@ -77,8 +77,8 @@ class Register:
     def open(cls, url: str, authority: str) -> Register:
         """Open the register of an authority, brought to this version of its tables, or raise RegisterUnusable."""
         with _closed_on_failure(Database(url)) as store:
-            bring_up_to_date(store)
-            with store.reading() as connection:
+            migrate(store)
+            with store.read_transaction() as connection:
                 if not _is_known(connection, authority):
                     raise RegisterUnusable(
                         "the register does not know this authority: does --store name another one?"
@@ -96,20 +96,20 @@ class Register:
         self._store.close()
 
     @contextmanager
-    def change(self, actor: str, at: datetime) -> Iterator[Transaction]:
+    def transaction(self, actor: str, at: datetime) -> Iterator[Transaction]:
         """Begin a transaction, alone among all issuers; it commits at the end of the block."""
-        with self._store.writing() as connection:
-            change = Transaction(connection, self.authority, actor, at)
-            yield change
-            change.finish()
+        with self._store.write_transaction() as connection:
+            transaction = Transaction(connection, self.authority, actor, at)
+            yield transaction
+            transaction.finish()
 
     def transact(self, actor: str, at: datetime, work: Callable[[Transaction], T]) -> T:
         """Do work in a transaction, and again where it must give way or drew a serial number that is in use."""
 
         def attempt(connection: Connection) -> T:
-            change = Transaction(connection, self.authority, actor, at)
-            result = work(change)
-            change.finish()
+            transaction = Transaction(connection, self.authority, actor, at)
+            result = work(transaction)
+            transaction.finish()
             return result
 
         return self._store.transact(attempt)
@@ -119,11 +119,11 @@ class Register:
         query = select(CERTIFICATES).where(
             CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.serial == serial_text(serial)
         )
-        with self._store.asking() as connection:
+        with self._store.autocommit() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else entry_from(row)
 
-    def named(self, name: str) -> list[Entry]:
+    def find_by_name(self, name: str) -> list[Entry]:
         """Look certificates up by their holder's name, the latest last."""
         query = select(CERTIFICATES).where(
             CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.name == name
@@ -148,37 +148,37 @@ class Register:
         )
         return list(self._entries(query.order_by(CERTIFICATES.c.not_after)))
 
-    def living(self, at: datetime, limit: int) -> list[int]:
+    def unexpired(self, at: datetime, limit: int) -> list[int]:
         """Serial numbers of certificates that have not ended at a moment, those that end last first."""
         query = select(CERTIFICATES.c.serial).where(
             CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.not_after >= seconds(at)
         )
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             rows = connection.scalars(query.order_by(CERTIFICATES.c.not_after.desc()).limit(limit))
             return [int(serial, 16) for serial in rows]
 
-    def newest_list(self, series: Series = WHOLE) -> bytes | None:
+    def newest_crl(self, series: Series = WHOLE) -> bytes | None:
         """The newest list of a series, in DER."""
         query = select(CRLS.c.crl).where(*of_series(self.authority, series))
-        with self._store.asking() as connection:
+        with self._store.autocommit() as connection:
             crl: bytes | None = connection.scalar(query.order_by(CRLS.c.number.desc()).limit(1))
         return crl
 
-    def lists(self, at: datetime) -> Lists:
+    def crl_state(self, at: datetime) -> CRLState:
         """How the lists stand at a moment; costs as much as there are partitions and changes that are news."""
         newest = select(CRLS).where(CRLS.c.authority == self.authority)
         partitions = select(PARTITIONS.c.number).where(
             PARTITIONS.c.authority == self.authority, PARTITIONS.c.not_after >= seconds(at)
         )
-        with self._store.reading() as connection:
-            published = [published_from(row) for row in connection.execute(without_bodies(newest))]
+        with self._store.read_transaction() as connection:
+            published = [published_crl_from(row) for row in connection.execute(without_bodies(newest))]
             # What changed before the oldest of these stands in all of them: it is not looked at again.
             oldest = min((each.number for each in published), default=0)
             numbers = self._changed_since(connection, oldest)
-            living = tuple(connection.scalars(partitions.order_by(PARTITIONS.c.number)))
+            unexpired = tuple(connection.scalars(partitions.order_by(PARTITIONS.c.number)))
         if numbers:
             numbers[None] = max(numbers.values())
-        return Lists({each.series: each for each in published}, numbers, living)
+        return CRLState({each.series: each for each in published}, numbers, unexpired)
 
     def _changed_since(self, connection: Connection, number: int) -> dict[int | None, int]:
         """For each partition after which list, not before one of this number, something in it last changed."""
@@ -192,7 +192,7 @@ class Register:
     def crl_numbers(self) -> list[int]:
         """The numbers of all lists that were ever published, in the order of their publication."""
         query = select(AUDIT.c.subject).where(AUDIT.c.authority == self.authority, AUDIT.c.action == CRL)
-        with self._store.asking() as connection:
+        with self._store.autocommit() as connection:
             return [int(number) for number in connection.scalars(query.order_by(AUDIT.c.number))]
 
     def log_since(self, number: int, limit: int) -> list[tuple[int, str, str]]:
@@ -200,14 +200,14 @@ class Register:
         query = select(AUDIT.c.number, AUDIT.c.action, AUDIT.c.subject).where(
             AUDIT.c.authority == self.authority, AUDIT.c.number > number
         )
-        with self._store.asking() as connection:
+        with self._store.autocommit() as connection:
             rows = connection.execute(query.order_by(AUDIT.c.number).limit(limit))
             return [(row.number, row.action, row.subject) for row in rows]
 
     def log_length(self) -> int:
         """How many entries the log has."""
         query = select(AUTHORITIES.c.audit_length).where(AUTHORITIES.c.id == self.authority)
-        with self._store.asking() as connection:
+        with self._store.autocommit() as connection:
             return int(connection.scalar(query) or 0)
 
     def audit(self) -> list[AuditEntry]:
@@ -222,11 +222,11 @@ class Register:
         visit: is given each entry once its link is checked. noted: a head that must still stand in the log.
         Raises AuditFailed that names the first entry, certificate or list that is wrong.
         """
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             return check_audit(connection, self.authority, visit, noted)
 
     def _entries(self, query: Select[Any]) -> Iterator[Entry]:
-        with self._store.reading() as connection, streamed(connection, query) as rows:
+        with self._store.read_transaction() as connection, streamed(connection, query) as rows:
             for row in rows:
                 yield entry_from(row)
 

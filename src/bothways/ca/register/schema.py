@@ -71,27 +71,27 @@ CERTIFICATES = Rows(
 )
 
 
-def _index_of_some(name: str, decisive: Col[Any], *columns: Col[Any]) -> None:
+def _partial_index(name: str, decisive: Col[Any], *columns: Col[Any]) -> None:
     """Index the certificates of which one column is set: few of many, with all that is asked of them."""
     there = decisive.is_not(None)
     Index(name, CERTIFICATES.c.authority, *columns, sqlite_where=there, postgresql_where=there)
 
 
 # What a list asks for: of all certificates, of one partition, and what changed since another list.
-_OF_A_LIST = (
+_CRL_COLUMNS = (
     CERTIFICATES.c.serial,
     CERTIFICATES.c.revoked_at,
     CERTIFICATES.c.not_after,
     CERTIFICATES.c.reason,
 )
-_index_of_some("certificates_revoked", CERTIFICATES.c.revoked_at, *_OF_A_LIST)
-_index_of_some(
+_partial_index("certificates_revoked", CERTIFICATES.c.revoked_at, *_CRL_COLUMNS)
+_partial_index(
     "certificates_revoked_of_a_partition",
     CERTIFICATES.c.revoked_at,
     CERTIFICATES.c.partition,
-    *_OF_A_LIST,
+    *_CRL_COLUMNS,
 )
-_index_of_some(
+_partial_index(
     "certificates_changed", CERTIFICATES.c.changed, CERTIFICATES.c.changed, CERTIFICATES.c.partition
 )
 
@@ -133,7 +133,7 @@ AUDIT = Rows(
 )
 
 
-def make_tables(connection: Connection) -> None:
+def create_tables(connection: Connection) -> None:
     """Make the tables in an empty store, or bring those that are there to this version."""
     if _version(connection) is None:
         METADATA.create_all(connection, checkfirst=False)
@@ -142,12 +142,12 @@ def make_tables(connection: Connection) -> None:
         _migrate(connection)
 
 
-def bring_up_to_date(store: Database) -> None:
+def migrate(store: Database) -> None:
     """Bring a register's tables to this version in one transaction, or raise RegisterUnusable.
 
     Whoever else opens the store at the same time waits and then finds it done.
     """
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         version = _version(connection)
     if version != VERSION:
         store.transact(_migrate, schema=True)

@@ -26,11 +26,11 @@ from bothways.ca.register.database import Conflict
 from bothways.ca.register.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS, PARTITIONS
 from bothways.ca.register.values import (
     WHOLE,
-    Published,
+    PublishedCRL,
     Series,
     moment,
     of_series,
-    published_from,
+    published_crl_from,
     seconds,
     serial_text,
     without_bodies,
@@ -38,12 +38,12 @@ from bothways.ca.register.values import (
 
 T = TypeVar("T")
 
-ADOPTED_AT_ONCE = 500
+IMPORT_BATCH = 500
 CRL_NUMBERS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
+class ImportedRecord:
     """What was issued before this register was: a certificate, or of one that is not here what a list says."""
 
     serial: int
@@ -134,32 +134,32 @@ class Transaction:
             partition=partition,
         )
         if partition is not None:
-            self._fill(partition, end)
+            self._count_in_partition(partition, end)
         noted: dict[str, object] = {"sha256": hashlib.sha256(der).hexdigest(), **details}
         if partition is not None:
             noted["partition"] = partition
         self._log(action, serial_text(serial), noted)
 
-    def adopt(self, found: Iterable[Adopted]) -> int:
+    def import_records(self, found: Iterable[ImportedRecord]) -> int:
         """Enter what was issued before, and return how many of it were news.
 
         A certificate completes what a list said of it, and a list revokes a certificate. Raises ImportRefused for
         two certificates of one serial number.
         """
         news = 0
-        for batch in batched(found, ADOPTED_AT_ONCE):
-            known = self._known([each.serial for each in batch])
+        for batch in batched(found, IMPORT_BATCH):
+            known = self._known_rows([each.serial for each in batch])
             new = [each for each in batch if each.serial not in known]
             if new:
-                self._connection.execute(insert(CERTIFICATES), [self._adopted_row(each) for each in new])
+                self._connection.execute(insert(CERTIFICATES), [self._imported_row(each) for each in new])
             for each in new:
-                self._log_adopted(each)
+                self._log_import(each)
             news += len(new) + sum(
                 self._complete(each, *known[each.serial]) for each in batch if each.serial in known
             )
         return news
 
-    def _known(self, serials: Sequence[int]) -> dict[int, tuple[bytes | None, str | None]]:
+    def _known_rows(self, serials: Sequence[int]) -> dict[int, tuple[bytes | None, str | None]]:
         query = select(CERTIFICATES.c.serial, CERTIFICATES.c.certificate, CERTIFICATES.c.reason).where(
             CERTIFICATES.c.authority == self._authority,
             CERTIFICATES.c.serial.in_([serial_text(serial) for serial in serials]),
@@ -167,15 +167,15 @@ class Transaction:
         rows = self._connection.execute(query)
         return {int(row.serial, 16): (row.certificate, row.reason) for row in rows}
 
-    def _complete(self, each: Adopted, certificate: bytes | None, reason: str | None) -> bool:
+    def _complete(self, each: ImportedRecord, certificate: bytes | None, reason: str | None) -> bool:
         if certificate is not None and each.certificate not in (None, certificate):
             raise ImportRefused(
                 f"two certificates have the serial number {each.serial:x}; nothing was imported"
             )
         values: dict[str, object] = {}
         if certificate is None and each.certificate is not None:
-            row = self._adopted_row(each)
-            values = {name: row[name] for name in _OF_A_CERTIFICATE}
+            row = self._imported_row(each)
+            values = {name: row[name] for name in _CERTIFICATE_COLUMNS}
         if reason is None and each.reason is not None and each.revoked_at is not None:
             values |= {
                 "revoked_at": seconds(each.revoked_at),
@@ -184,10 +184,10 @@ class Transaction:
             }
         if values:
             self._set(each.serial, **values)
-            self._log_adopted(each)
+            self._log_import(each)
         return bool(values)
 
-    def _adopted_row(self, each: Adopted) -> dict[str, object]:
+    def _imported_row(self, each: ImportedRecord) -> dict[str, object]:
         return {
             "authority": self._authority,
             "serial": serial_text(each.serial),
@@ -202,7 +202,7 @@ class Transaction:
             "changed": None if each.revoked_at is None else self._crl_number,
         }
 
-    def _log_adopted(self, each: Adopted) -> None:
+    def _log_import(self, each: ImportedRecord) -> None:
         details: dict[str, object] = {}
         if each.certificate is not None:
             details["sha256"] = hashlib.sha256(each.certificate).hexdigest()
@@ -214,7 +214,7 @@ class Transaction:
             }
         self._log(IMPORT, serial_text(each.serial), details)
 
-    def continue_after(self, crl_number: int) -> None:
+    def continue_crl_numbers(self, crl_number: int) -> None:
         """Let the numbers of lists go on above one that was published before this register was."""
         if crl_number not in range(CRL_NUMBERS):
             raise ImportRefused(
@@ -267,11 +267,11 @@ class Transaction:
             for row in rows
         ]
 
-    def newest(self, series: Series) -> Published | None:
+    def newest(self, series: Series) -> PublishedCRL | None:
         """The newest list of a series."""
         query = without_bodies(select(CRLS).where(*of_series(self._authority, series)))
         row = self._connection.execute(query.order_by(CRLS.c.number.desc()).limit(1)).one_or_none()
-        return None if row is None else published_from(row)
+        return None if row is None else published_crl_from(row)
 
     def last_update(self) -> datetime | None:
         """When the last list of any series was published."""
@@ -318,7 +318,7 @@ class Transaction:
         """Add to the audit log what changes nothing else."""
         self._log(action, subject, details)
 
-    def _fill(self, partition: int, not_after: int) -> None:
+    def _count_in_partition(self, partition: int, not_after: int) -> None:
         later = case((PARTITIONS.c.not_after < not_after, not_after), else_=PARTITIONS.c.not_after)
         self._connection.execute(
             update(PARTITIONS)
@@ -349,7 +349,7 @@ class Transaction:
 
 
 _REVOCATION = (CERTIFICATES.c.serial, CERTIFICATES.c.revoked_at, CERTIFICATES.c.reason)
-_OF_A_CERTIFICATE = ("profile", "name", "names", "not_before", "not_after", "certificate")
+_CERTIFICATE_COLUMNS = ("profile", "name", "names", "not_before", "not_after", "certificate")
 _HEAD = (AUTHORITIES.c.crl_number, AUTHORITIES.c.audit_length, AUTHORITIES.c.audit_hash)
 
 

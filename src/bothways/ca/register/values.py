@@ -48,7 +48,7 @@ WHOLE = Series()
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedCRL:
     """The newest list of a series. `base`: the number of the list that a delta amends."""
 
     series: Series
@@ -60,14 +60,14 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
+class CRLState:
     """How the lists of an authority stand.
 
     Attributes: `newest` of each series; `changed`: after which list something last changed in a partition
     (None: among all certificates), where some list lacks it; `partitions` of which not all certificates have ended.
     """
 
-    newest: Mapping[Series, Published]
+    newest: Mapping[Series, PublishedCRL]
     changed: Mapping[int | None, int]
     partitions: tuple[int, ...]
 
@@ -98,11 +98,11 @@ def without_bodies(query: Select[Any]) -> Select[Any]:
     return query.with_only_columns(*(column for column in CRLS.c if column is not CRLS.c.crl))
 
 
-def published_from(row: Found[Any]) -> Published:
+def published_crl_from(row: Found[Any]) -> PublishedCRL:
     """A list from its row."""
     series = Series(row.partition, row.base is not None)
     times = moment(row.this_update), moment(row.next_update)
-    return Published(series, row.number, *times, row.entries, row.base)
+    return PublishedCRL(series, row.number, *times, row.entries, row.base)
 
 
 def entry_from(row: Found[tuple[object, ...]]) -> Entry:

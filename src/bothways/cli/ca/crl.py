@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.ca.home import files as directory
 from bothways.ca.register.values import Series
 from bothways.ca_server.published_files import files
+from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import DURATION, directory_argument
-from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.terminal import counted, refuse, say
 from bothways.trust import parsing
 from bothways.trust.extensions import extension_of
@@ -33,9 +33,9 @@ from bothways.trust.extensions import extension_of
 @click.option(
     "--lifetime", type=DURATION, help="The time until nextUpdate.  [default: 7d; for a delta CRL 1d]"
 )
-@seal_options
+@key_access_options
 def command(
-    path: Path, out: str | None, delta: bool, tree: Path | None, lifetime: timedelta | None, seal: Seal
+    path: Path, out: str | None, delta: bool, tree: Path | None, lifetime: timedelta | None, key_access: KeyAccess
 ) -> None:  # fmt: skip
     """Sign a new certificate revocation list (CRL), and write it with the root's CRL as PEM.
 
@@ -45,11 +45,11 @@ def command(
     if tree is not None:
         if out is not None or delta or lifetime is not None:
             refuse("--tree writes every list, each with its own length of life: it goes with no other option")
-        _write_tree(path, tree, seal)
+        _write_tree(path, tree, key_access)
         return
     if out is not None:
-        directory.check_place(Path(out))
-    with seal.open(path) as issuer:
+        directory.check_target(Path(out))
+    with key_access.open(path) as issuer:
         if delta:
             text = issuer.crl(lifetime, Series(delta=True)).public_bytes(Encoding.PEM)
         else:
@@ -65,9 +65,9 @@ def command(
     say(f"wrote {out}: {'delta' if delta else 'list'} number {number} of {counted(len(newest), what)}")
 
 
-def _write_tree(path: Path, tree: Path, seal: Seal) -> None:
+def _write_tree(path: Path, tree: Path, key_access: KeyAccess) -> None:
     """Renew what is due, deltas after the lists that they amend, and write what changed."""
-    with seal.open(path) as issuer:
+    with key_access.open(path) as issuer:
         made = issuer.publish_due() + issuer.publish_due()
         written = 0
         for name, content in files(issuer):

@@ -9,14 +9,14 @@ import click
 from cryptography import x509
 
 from bothways.ca.crl_schedule import PARTITION_SIZE
-from bothways.ca.home.init import Terms
+from bothways.ca.home.init import InitOptions
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType
 from bothways.ca.profiles import UNCONSTRAINED, Constraints
 from bothways.ca.register.database import has_password
-from bothways.cli.ca.existing import Source, source_options
+from bothways.cli.ca.import_source import ImportSource, import_source_options
+from bothways.cli.ca.key_access import KeyAccess, actor, key_access_options
 from bothways.cli.ca.options import constraints_options, directory_argument, key_option
-from bothways.cli.ca.seal import Seal, actor, seal_options
 from bothways.cli.terminal import refuse, say
 from bothways.describe.escape import visible
 from bothways.trust.certificate import subject_of
@@ -60,9 +60,9 @@ from bothways.trust.certificate import subject_of
     metavar="URI",
     help="Keep the issuing key in a token (PKCS#11): pkcs11:token=...;object=...",
 )
-@source_options
+@import_source_options
 @constraints_options
-@seal_options
+@key_access_options
 def command(
     path: Path,
     name: str | None,
@@ -73,9 +73,9 @@ def command(
     path_length: int,
     partition: int,
     key_uri: str,
-    source: Source | None,
+    source: ImportSource | None,
     constraints: Constraints,
-    seal: Seal,
+    key_access: KeyAccess,
 ) -> None:
     """Create a root CA and an issuing CA below it in DIR; with --from import an existing CA.
 
@@ -85,7 +85,7 @@ def command(
     """
     if url and not re.fullmatch(r"https?://[!-.0-~]+(/[!-~]*)?", url):
         refuse(f"--url: {visible(url)} is no http:// address", "other scripts are written as xn--... and %XX")
-    terms = Terms(
+    options = InitOptions(
         name or "",
         KeyType(key),
         store,
@@ -97,38 +97,40 @@ def command(
         key_uri=key_uri,
     )
     if source is not None:
-        _take_over(path, terms, source, seal)
+        _take_over(path, options, source, key_access)
     elif name is None:
         refuse("an authority needs a name", "give --name, or --from for one that exists already")
     else:
-        _make(path, terms, seal)
+        _make(path, options, key_access)
     if store and has_password(store):
         say(
             "authority.json holds the store's password and is yours alone to read; ~/.pgpass would keep it out of there"
         )
-    if seal.insecure_no_passphrase and not (key_uri and (source or no_intermediate)):
+    if key_access.insecure_no_passphrase and not (key_uri and (source or no_intermediate)):
         say("the keys are not sealed: who reads them can issue")
 
 
-def _make(path: Path, terms: Terms, seal: Seal) -> None:
-    in_files = terms.intermediate or not terms.key_uri
-    issuer = Issuer.create(path, terms, seal.new() if in_files else None, pin=seal.pin(), actor=actor())
+def _make(path: Path, options: InitOptions, key_access: KeyAccess) -> None:
+    in_files = options.intermediate or not options.key_uri
+    issuer = Issuer.create(
+        path, options, key_access.new_passphrase() if in_files else None, pin=key_access.pin(), actor=actor()
+    )
     issuer.close()
     root = issuer.authority.root
     say(f"made {_subject(root)}, valid until {root.not_valid_after_utc:%Y-%m-%d}")
-    if terms.intermediate:
+    if options.intermediate:
         issuing = issuer.authority.certificate
         say(f"made {_subject(issuing)}, which issues, valid until {issuing.not_valid_after_utc:%Y-%m-%d}")
         say(f"move {path / 'root.key'} to a safe place: it is not needed day to day")
 
 
-def _take_over(path: Path, terms: Terms, source: Source, seal: Seal) -> None:
-    if terms.constraints != UNCONSTRAINED or not terms.intermediate or terms.path_length:
+def _take_over(path: Path, options: InitOptions, source: ImportSource, key_access: KeyAccess) -> None:
+    if options.constraints != UNCONSTRAINED or not options.intermediate or options.path_length:
         refuse(
             "an authority that exists already has its certificate: --permit, --exclude, --path-length and "
             "--no-intermediate change nothing of it"
         )
-    with source.take_over(path, terms, seal) as issuer:
+    with source.import_ca(path, options, key_access) as issuer:
         own = issuer.authority.certificate
         say(f"took over {_subject(own)}, which issues, valid until {own.not_valid_after_utc:%Y-%m-%d}")
         say(f"tell it what it issued before: bothways ca import {path} FILE...")

@@ -8,28 +8,41 @@ import click
 
 from bothways.ca.keys import KeyType
 from bothways.ca.profiles import Holder
-from bothways.cli.ca.handout import Handout, new_files_options
-from bothways.cli.ca.options import Wanted, directory_argument, key_option, names_options, wanted_options
-from bothways.cli.ca.seal import Seal, seal_options
+from bothways.cli.ca.key_access import KeyAccess, key_access_options
+from bothways.cli.ca.options import (
+    CertificateOptions,
+    certificate_options,
+    directory_argument,
+    key_option,
+    names_options,
+)
+from bothways.cli.ca.output_files import OutputFiles, new_files_options
 
 
 @click.command("issue")
 @directory_argument
-@wanted_options
+@certificate_options
 @names_options
 @key_option("the holder's key")
 @new_files_options
-@seal_options
-def command(path: Path, wanted: Wanted, holder: Holder, key: str, handout: Handout, seal: Seal) -> None:
+@key_access_options
+def command(
+    path: Path,
+    options: CertificateOptions,
+    holder: Holder,
+    key: str,
+    output: OutputFiles,
+    key_access: KeyAccess,
+) -> None:
     """Create a key and issue a certificate: NAME.pem (with the chain) and NAME.key."""
-    profile = wanted.checked()
-    handout = handout.ready(".key", ".pem", key_type=KeyType(key))
-    with seal.open(path) as issuer:
+    profile = options.checked_profile()
+    output = output.prepared(".key", ".pem", key_type=KeyType(key))
+    with key_access.open(path) as issuer:
         issued = issuer.issue(
             profile,
             holder,
             key_type=KeyType(key),
-            lifetime=wanted.lifetime,
-            delegation=wanted.delegation,
+            lifetime=options.lifetime,
+            delegation=options.delegation,
         )
-    handout.write(issued)
+    output.write(issued)

@@ -12,8 +12,8 @@ import click
 from bothways.ca.authority import utc_now
 from bothways.ca.home.layout import register_of
 from bothways.ca.register.values import Entry
+from bothways.cli.ca.find_certificate import status_of
 from bothways.cli.ca.options import directory_argument, json_option
-from bothways.cli.ca.which import state
 from bothways.describe.escape import visible
 
 
@@ -32,7 +32,7 @@ def command(path: Path, as_json: bool) -> None:
 
 
 def _line(entry: Entry, now: datetime) -> str:
-    how = state(entry, now)
+    how = status_of(entry, now)
     words = f"{how} for {entry.reason}" if entry.reason and how == "revoked" else how
     end = f"{entry.not_after:%Y-%m-%d %H:%M}"
     return f"{entry.serial:032x}  {entry.profile:7}  {end}  {words:9}  {visible(entry.name)}"
@@ -46,7 +46,7 @@ def _facts(entry: Entry, now: datetime) -> dict[str, object]:
         "names": dict(entry.names),
         "not_before": entry.not_before.isoformat(),
         "not_after": entry.not_after.isoformat(),
-        "state": state(entry, now),
+        "state": status_of(entry, now),
         "reason": entry.reason,
         "revoked_at": None if entry.revoked_at is None else entry.revoked_at.isoformat(),
         "replaced_by": None if entry.replaced_by is None else f"{entry.replaced_by:x}",

@@ -106,7 +106,7 @@ constraints_options = gathered(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CertificateOptions:
     """For what a certificate is wanted: its profile, its length of life and, of an authority, its reach."""
 
     profile: str
@@ -114,7 +114,7 @@ class Wanted:
     path_length: int | None
     constraints: Constraints
 
-    def checked(self) -> Profile:
+    def checked_profile(self) -> Profile:
         """Return the profile that is asked for; refuses beside it what is meant for authorities alone."""
         profile = Profile(self.profile)
         if profile is not Profile.SUB_CA and self.is_about_an_authority:
@@ -132,9 +132,9 @@ class Wanted:
         return Delegation(self.path_length or 0, self.constraints)
 
 
-wanted_options = gathered(
-    "wanted",
-    Wanted,
+certificate_options = gathered(
+    "options",
+    CertificateOptions,
     click.option("--profile", type=PROFILES, required=True, help="What the certificate is for."),
     click.option(
         "--lifetime", type=DURATION, help="Such as 90d or 12h.  [default: 90d; ocsp 7d; sub-ca 5 years]"

@@ -11,10 +11,10 @@ from bothways.ca.authority import utc_now
 from bothways.ca.errors import AuthorityError
 from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Profile
-from bothways.cli.ca.handout import Handout, renewed_files_options
+from bothways.cli.ca.find_certificate import find_certificate
+from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import DURATION, directory_argument
-from bothways.cli.ca.seal import Seal, seal_options
-from bothways.cli.ca.which import known
+from bothways.cli.ca.output_files import OutputFiles, renewed_files_options
 from bothways.cli.terminal import DONE, FAILED, complain, refuse
 from bothways.describe.escape import visible
 from bothways.errors import UsageError
@@ -30,14 +30,14 @@ from bothways.errors import UsageError
 )
 @click.option("--same-key", is_flag=True, help="Keep the old key; writes no NAME.key.")
 @renewed_files_options
-@seal_options
+@key_access_options
 def command(
     path: Path,
     which: str | None,
     expiring: timedelta | None,
     same_key: bool,
-    handout: Handout,
-    seal: Seal,
+    output: OutputFiles,
+    key_access: KeyAccess,
 ) -> int:
     """Issue a new certificate in place of one that is still valid.
 
@@ -46,14 +46,14 @@ def command(
     """
     if (which is None) == (expiring is None):
         refuse("say which certificate to renew, or --expiring and a time")
-    if which is None and not Path(handout.out).is_dir():
-        refuse(f"{handout.out}: there is no such directory")
-    handout = handout.ready(*_suffixes(same_key) if which is not None else ())
-    with seal.open(path) as issuer:
+    if which is None and not Path(output.out).is_dir():
+        refuse(f"{output.out}: there is no such directory")
+    output = output.prepared(*_suffixes(same_key) if which is not None else ())
+    with key_access.open(path) as issuer:
         if expiring is not None:
-            return _renew_all(issuer, expiring, same_key, handout)
-        entry = known(issuer.register, which or "")
-        handout.write(issuer.renew(entry.serial, same_key=same_key))
+            return _renew_all(issuer, expiring, same_key, output)
+        entry = find_certificate(issuer.register, which or "")
+        output.write(issuer.renew(entry.serial, same_key=same_key))
         return DONE
 
 
@@ -61,7 +61,7 @@ def _suffixes(same_key: bool) -> tuple[str, ...]:
     return (".pem",) if same_key else (".pem", ".key")
 
 
-def _renew_all(issuer: Issuer, expiring: timedelta, same_key: bool, handout: Handout) -> int:
+def _renew_all(issuer: Issuer, expiring: timedelta, same_key: bool, output: OutputFiles) -> int:
     """Renew what ends soon; one that cannot be renewed is told and keeps no other from it."""
     now, status = utc_now(), DONE
     for entry in issuer.register.expiring(now + expiring, now):
@@ -69,7 +69,7 @@ def _renew_all(issuer: Issuer, expiring: timedelta, same_key: bool, handout: Han
             continue  # `ca serve` replaces its own, whose keys nobody else has
         try:
             issued = issuer.renew(entry.serial, same_key=same_key)
-            handout.inside(entry.name, issued.serial).write(issued)
+            output.in_directory(entry.name, issued.serial).write(issued)
         except (AuthorityError, UsageError) as error:
             complain(f"{visible(entry.name)}, serial {entry.serial:x}: {error}")
             status = FAILED

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from bothways.ca.crl import REASONS
+from bothways.cli.ca.find_certificate import find_certificate
+from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import directory_argument
-from bothways.cli.ca.seal import Seal, seal_options
-from bothways.cli.ca.which import known
 from bothways.cli.terminal import say
 from bothways.describe.escape import visible
 
@@ -24,15 +24,15 @@ from bothways.describe.escape import visible
     type=click.Choice(list(REASONS), case_sensitive=False),
     help="Why.",
 )
-@seal_options
-def command(path: Path, which: str, reason: str, seal: Seal) -> None:
+@key_access_options
+def command(path: Path, which: str, reason: str, key_access: KeyAccess) -> None:
     """Revoke a certificate. WHICH is a file, a serial number or a name.
 
     With the reason certificateHold it can be released later, otherwise the revocation is final. Others learn of it from
     the next CRL (`bothways ca crl`) or from OCSP.
     """
-    with seal.open(path) as issuer:
-        entry = known(issuer.register, which)
+    with key_access.open(path) as issuer:
+        entry = find_certificate(issuer.register, which)
         issuer.revoke(entry.serial, reason)
     say(f"revoked {visible(entry.name)}, serial {entry.serial:x}, for {reason}")
     say(f"publish a new list: bothways ca crl {path} --out crl.pem")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
+from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import directory_argument
-from bothways.cli.ca.seal import Seal, seal_options
 from bothways.cli.listening import listen as listener
 from bothways.cli.options import ADDRESS, Address
 from bothways.cli.terminal import say
@@ -30,8 +30,10 @@ from bothways.cli.terminal import say
     is_flag=True,
     help="Allow 127.0.0.1 and ::1 more than a quarter of the connections, for a proxy on this machine.",
 )
-@seal_options
-def command(path: Path, listen: Address, metrics: Address | None, exempt_loopback: bool, seal: Seal) -> None:
+@key_access_options
+def command(
+    path: Path, listen: Address, metrics: Address | None, exempt_loopback: bool, key_access: KeyAccess
+) -> None:
     """Serve OCSP responses, CRLs and CA certificates over HTTP.
 
     The paths are those that `ca init --url` writes into certificates: /ocsp, /crl/..., /ca/...; also /health, and
@@ -41,7 +43,7 @@ def command(path: Path, listen: Address, metrics: Address | None, exempt_loopbac
     from bothways.ca_server.app import applications
     from bothways.ca_server.server import serve
 
-    with seal.open(path) as issuer:
+    with key_access.open(path) as issuer:
         public, figures = applications(issuer, say)
         with contextlib.ExitStack() as sockets:
             own = sockets.enter_context(listener(listen))

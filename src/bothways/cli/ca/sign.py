@@ -9,35 +9,47 @@ import click
 from bothways.ca.home import files as directory
 from bothways.ca.profiles import Holder
 from bothways.ca.requests import SIZE_LIMIT
-from bothways.cli.ca.handout import Handout, certificate_options
-from bothways.cli.ca.options import Wanted, directory_argument, names_options, wanted_options
-from bothways.cli.ca.seal import Seal, seal_options
+from bothways.cli.ca.key_access import KeyAccess, key_access_options
+from bothways.cli.ca.options import (
+    CertificateOptions,
+    certificate_options,
+    directory_argument,
+    names_options,
+)
+from bothways.cli.ca.output_files import OutputFiles, certificate_file_options
 from bothways.cli.options import FILE
 
 
 @click.command("sign")
 @directory_argument
 @click.argument("request", type=FILE, metavar="REQUEST")
-@wanted_options
-@names_options
 @certificate_options
-@seal_options
-def command(path: Path, request: str, wanted: Wanted, holder: Holder, handout: Handout, seal: Seal) -> None:
+@names_options
+@certificate_file_options
+@key_access_options
+def command(
+    path: Path,
+    request: str,
+    options: CertificateOptions,
+    holder: Holder,
+    output: OutputFiles,
+    key_access: KeyAccess,
+) -> None:
     """Issue a certificate for a certificate signing REQUEST (CSR): NAME.pem.
 
     Only the names are taken from the request; names given as options replace them.
     """
-    profile = wanted.checked()
-    handout = handout.ready(".pem")
+    profile = options.checked_profile()
+    output = output.prepared(".pem")
     data = directory.read(Path(request), SIZE_LIMIT + 1)
-    with seal.open(path) as issuer:
+    with key_access.open(path) as issuer:
         names = None if holder == Holder() else holder
         issued = issuer.sign(
             data,
             profile,
             holder=names,
-            lifetime=wanted.lifetime,
-            delegation=wanted.delegation,
+            lifetime=options.lifetime,
+            delegation=options.delegation,
             source=request,
         )
-    handout.write(issued)
+    output.write(issued)

@@ -8,12 +8,18 @@ from pathlib import Path
 import click
 
 from bothways.ca.authority import Authority, utc_now
-from bothways.ca.home.init import Terms
-from bothways.ca.import_existing import Existing, adopt_list, read_earlier_list, read_existing, take_over
+from bothways.ca.home.init import InitOptions
+from bothways.ca.import_existing import (
+    ExistingAuthority,
+    import_authority,
+    import_crl,
+    read_earlier_crl,
+    read_existing,
+)
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import SigningKey
 from bothways.ca.pkcs11 import KeyURI, TokenKey, find_key
-from bothways.cli.ca.seal import Seal, actor
+from bothways.cli.ca.key_access import KeyAccess, actor
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import counted, passphrase, refuse, say
 from bothways.trust.files import content
@@ -21,7 +27,7 @@ from bothways.trust.parsing import PassphraseNeeded
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImportSource:
     """Where the authority is."""
 
     cert: str | None
@@ -30,25 +36,25 @@ class Source:
     crl: str | None
     crl_number: int
 
-    def take_over(self, path: Path, terms: Terms, seal: Seal) -> Issuer:
+    def import_ca(self, path: Path, options: InitOptions, key_access: KeyAccess) -> Issuer:
         """Let the authority go on in a directory here."""
-        key = find_key(KeyURI.parse(terms.key_uri), seal.pin()) if terms.key_uri else None
+        key = find_key(KeyURI.parse(options.key_uri), key_access.pin()) if options.key_uri else None
         existing = self._read(key)
         authority = Authority(existing.certificate, existing.key, existing.parents)
-        earlier = self.crl and read_earlier_list(content(self.crl), self.crl, authority)
-        secret = seal.new() if key is None else None
-        take_over(path, existing, terms, secret, after=self.crl_number, actor=actor())
+        earlier = self.crl and read_earlier_crl(content(self.crl), self.crl, authority)
+        secret = key_access.new_passphrase() if key is None else None
+        import_authority(path, existing, options, secret, after=self.crl_number, actor=actor())
         if isinstance(key, TokenKey):
             key.close()
-        issuer = Issuer.open(path, secret, pin=seal.pin(), actor=actor())
+        issuer = Issuer.open(path, secret, pin=key_access.pin(), actor=actor())
         if earlier:
-            news = adopt_list(issuer, earlier)
+            news = import_crl(issuer, earlier)
             say(f"{self.crl}: {counted(news, 'revocation')} kept; lists go on after number {earlier.number}")
         elif not self.crl_number:
             say("no list of before was given: numbers of lists begin at 1 (--crl FILE, or --crl-number N)")
         return issuer
 
-    def _read(self, key: SigningKey | None) -> Existing:
+    def _read(self, key: SigningKey | None) -> ExistingAuthority:
         """Read it; ask for a password only where one is needed and a person is there."""
         file = self.from_password_file
         password = passphrase(file, "") if file is not None else None
@@ -61,7 +67,7 @@ class Source:
                 refuse(str(error), "give --from-password-file")
             return self._with(cert, asked, key)
 
-    def _with(self, cert: str, password: str | None, key: SigningKey | None) -> Existing:
+    def _with(self, cert: str, password: str | None, key: SigningKey | None) -> ExistingAuthority:
         secret = None if password is None else password.encode()
         return read_existing(cert, self.from_key, secret, held=key, now=utc_now)
 
@@ -72,17 +78,17 @@ def _source(
     from_password_file: str | None,
     crl: str | None,
     crl_number: int | None,
-) -> Source | None:
+) -> ImportSource | None:
     if from_ is None:
         if from_key or from_password_file or crl or crl_number is not None:
             refuse(
                 "--from-key, --from-password-file, --crl and --crl-number are about an authority that --from names"
             )
         return None
-    return Source(from_, from_key, from_password_file, crl, crl_number or 0)
+    return ImportSource(from_, from_key, from_password_file, crl, crl_number or 0)
 
 
-source_options = gathered(
+import_source_options = gathered(
     "source",
     _source,
     click.option(

@@ -20,7 +20,7 @@ from bothways.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Handout:
+class OutputFiles:
     """Under which name to write, and what."""
 
     out: str
@@ -29,7 +29,7 @@ class Handout:
     force: bool = False
     p12_password: str | None = field(default=None, repr=False)
 
-    def ready(self, *suffixes: str, key_type: KeyType | None = None) -> Handout:
+    def prepared(self, *suffixes: str, key_type: KeyType | None = None) -> OutputFiles:
         """Refuse what cannot be written, and ask for the password, before anything is issued."""
         if self.p12 and key_type is KeyType.MLDSA65:
             refuse(P12_MLDSA, "leave out --p12")
@@ -37,7 +37,7 @@ class Handout:
             self._check_name()
         suffixes += (".p12",) if self.p12 else ()
         for suffix in suffixes:
-            directory.check_place(Path(self.out + suffix))
+            directory.check_target(Path(self.out + suffix))
         taken = [self.out + suffix for suffix in suffixes if Path(self.out + suffix).exists()]
         if taken and not self.force:
             refuse(f"{taken[0]} is there already", "choose another --out, or give --force")
@@ -75,7 +75,7 @@ class Handout:
         end = issued.certificate.not_valid_after_utc
         say(f"wrote {', '.join(written)}: serial {issued.serial:x}, valid until {end:%Y-%m-%d %H:%M} UTC")
 
-    def inside(self, name: str, serial: int) -> Handout:
+    def in_directory(self, name: str, serial: int) -> OutputFiles:
         """The same in the directory `out`, under a name that no holder's name can lead out of it."""
         safe: str = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:60]
         return replace(self, out=str(Path(self.out) / f"{safe or 'certificate'}-{serial:x}"))
@@ -103,18 +103,18 @@ _P12 = (
 )
 
 
-def _new(out: str, p12: bool, p12_password_file: str | None, force: bool) -> Handout:
-    return Handout(out, p12, p12_password_file, force)
+def _new(out: str, p12: bool, p12_password_file: str | None, force: bool) -> OutputFiles:
+    return OutputFiles(out, p12, p12_password_file, force)
 
 
-def _replacing(out: str, p12: bool, p12_password_file: str | None) -> Handout:
-    return Handout(out, p12, p12_password_file, force=True)
+def _replacing(out: str, p12: bool, p12_password_file: str | None) -> OutputFiles:
+    return OutputFiles(out, p12, p12_password_file, force=True)
 
 
-def _certificate_alone(out: str, force: bool) -> Handout:
-    return Handout(out, force=force)
+def _certificate_alone(out: str, force: bool) -> OutputFiles:
+    return OutputFiles(out, force=force)
 
 
-new_files_options = gathered("handout", _new, _OUT, *_P12, _FORCE)
-renewed_files_options = gathered("handout", _replacing, _OUT, *_P12)
-certificate_options = gathered("handout", _certificate_alone, _OUT, _FORCE)
+new_files_options = gathered("output", _new, _OUT, *_P12, _FORCE)
+renewed_files_options = gathered("output", _replacing, _OUT, *_P12)
+certificate_file_options = gathered("output", _certificate_alone, _OUT, _FORCE)

@@ -12,7 +12,7 @@ from bothways.ca.authority import Authority, pem
 from bothways.ca.crl import Revoked, build_crl
 from bothways.ca.keys import private_pem
 from bothways.ca.profiles import Profile
-from bothways.cli.ca import existing
+from bothways.cli.ca import import_source
 from ca_commands import ca, client, rows
 
 TAKE = ("init", "ca", "--from", "old.pem", "--from-key", "old.key", "--insecure-no-passphrase")
@@ -61,10 +61,10 @@ def test_an_authority_goes_on_with_what_it_issued(folder: Path, old: Authority) 
 def test_a_password_is_asked_for_where_one_is_needed(
     folder: Path, old: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(existing, "passphrase", lambda file, what: None)
+    monkeypatch.setattr(import_source, "passphrase", lambda file, what: None)
     ca(*TAKE, error="old.key: it is encrypted, and no password was given")
     assert not (folder / "ca").exists()
-    monkeypatch.setattr(existing, "passphrase", lambda file, what: {"old.key": "sesame"}[what])
+    monkeypatch.setattr(import_source, "passphrase", lambda file, what: {"old.key": "sesame"}[what])
     assert "numbers of lists begin at 1" in ca(*TAKE).stderr
 
 

@@ -20,7 +20,7 @@ PIN = "BOTHWAYS_CA_PIN"
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class KeyAccess:
     """Where passphrase and PIN are to come from: a file, nowhere, or else the environment or a person."""
 
     passphrase_file: str | None
@@ -38,7 +38,7 @@ class Seal:
                 refuse(str(error), f"set {PASSPHRASE}, or give --passphrase-file")
             return Issuer.open(path, asked.encode(), actor=actor())
 
-    def new(self) -> bytes | None:
+    def new_passphrase(self) -> bytes | None:
         """The passphrase for a new authority; a person is asked for it twice."""
         if self.insecure_no_passphrase:
             return None
@@ -65,9 +65,9 @@ class Seal:
         return text.encode() if text else None
 
 
-seal_options = gathered(
-    "seal",
-    Seal,
+key_access_options = gathered(
+    "key_access",
+    KeyAccess,
     click.option(
         "--passphrase-file",
         type=FILE,

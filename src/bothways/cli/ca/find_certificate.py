@@ -19,7 +19,7 @@ from bothways.trust.files import content
 from bothways.trust.ocsp_request import serial_number
 
 
-def known(register: Register, which: str, held: bool = False) -> Entry:
+def find_certificate(register: Register, which: str, held: bool = False) -> Entry:
     """Find a certificate by the file it is in, its serial number, or its holder's name; or refuse.
 
     held: of several with one name, the one that is held is meant.
@@ -34,7 +34,7 @@ def known(register: Register, which: str, held: bool = False) -> Entry:
     return _by_name(register, which, held)
 
 
-def state(entry: Entry, now: datetime) -> str:
+def status_of(entry: Entry, now: datetime) -> str:
     """Say in a word how a certificate stands."""
     if entry.reason == HOLD:
         return "held"
@@ -59,8 +59,8 @@ def _by_name(register: Register, name: str, held: bool) -> Entry:
     now = utc_now()
     states = ("held",) if held else ("good", "held")
     # What no store can be asked for is the name of nothing: bytes that are no text, and NUL.
-    found = register.named(name) if re.search("[\0\ud800-\udfff]", name) is None else []
-    good = [entry for entry in found if state(entry, now) in states]
+    found = register.find_by_name(name) if re.search("[\0\ud800-\udfff]", name) is None else []
+    good = [entry for entry in found if status_of(entry, now) in states]
     if len(good) == 1:
         return good[0]
     if len(good) > 1:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bothways.cli.ca import seal
+from bothways.cli.ca import key_access
 from ca.tokens import PIN, new_token
 from ca_commands import ca, client, init, rows
 
@@ -33,7 +33,7 @@ def test_a_person_is_asked_twice_for_a_new_one_and_once_for_an_old_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed = iter(["one", "another", "sesame", "sesame", "sesame"])
-    monkeypatch.setattr(seal, "passphrase", lambda file, what: next(typed))
+    monkeypatch.setattr(key_access, "passphrase", lambda file, what: next(typed))
     ca("init", "ca", "--name", "Example", error="the two passphrases differ; nothing was made")
     assert list(folder.iterdir()) == []
     ca("init", "ca", "--name", "Example")
@@ -43,8 +43,8 @@ def test_a_person_is_asked_twice_for_a_new_one_and_once_for_an_old_one(
 
 def test_the_log_says_who_and_where(folder: Path) -> None:
     init("--no-intermediate")
-    assert {entry["actor"] for entry in rows("audit", "ca")} == {seal.actor()}
-    assert "@" in seal.actor()
+    assert {entry["actor"] for entry in rows("audit", "ca")} == {key_access.actor()}
+    assert "@" in key_access.actor()
 
 
 @pytest.mark.interop
