@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -107,14 +107,7 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
     own = settings.identity.own
     named = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
     by_name = named is not own
-    spoken = [code for code in settings.negotiation.suites if code in SUITES12]
-    shared = [SUITES12[code] for code in spoken if code in offer.hello.cipher_suites]
-    if not shared:
-        blame(
-            Fault.NO_SHARED_CIPHER_SUITE,
-            offered=all_spelled(CipherSuite, offer.hello.cipher_suites),
-            accepted=all_spelled(CipherSuite, spoken),
-        )
+    shared = shared_suites_12(settings.negotiation.suites, offer)
     groups = [group for group in settings.negotiation.groups if group in CLASSIC_GROUPS]
     group = next((group for group in groups if group in offer.groups), None)
     asked = frozenset(settings.negotiation.schemes).intersection(offer.schemes)
@@ -135,6 +128,24 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
             offered=all_spelled(NamedGroup, offer.groups),
             accepted=all_spelled(NamedGroup, groups),
         )
+    _blame_schemes(settings, offer, named)
+
+
+def shared_suites_12(codes: Sequence[int], offer: Offer12) -> list[Suite]:
+    """Return those of our suites that the client offers, in our order, of which there is at least one."""
+    spoken = [code for code in codes if code in SUITES12]
+    shared = [SUITES12[code] for code in spoken if code in offer.hello.cipher_suites]
+    if not shared:
+        blame(
+            Fault.NO_SHARED_CIPHER_SUITE,
+            offered=all_spelled(CipherSuite, offer.hello.cipher_suites),
+            accepted=all_spelled(CipherSuite, spoken),
+        )
+    return shared
+
+
+def _blame_schemes(settings: Settings, offer: Offer12, named: Sequence[Credentials]) -> NoReturn:
+    """Say which schemes would have done, for a client that offers none of them."""
     makeable = {
         scheme for each in named if may_sign(each) for scheme in schemes_for(each.certificate, Version.TLS12)
     }

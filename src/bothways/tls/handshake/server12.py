@@ -72,33 +72,35 @@ from bothways.trust.verdict import Purpose
 def server_handshake_12(
     hs: HandshakeContext, settings: Settings, hello: ClientHello
 ) -> Script[HandshakeResult]:
-    """Go on from a ClientHello that offers no more than TLS 1.2 (RFC 5246 7.3)."""
-    hs.inbox.version = hs.out.version = Version.TLS12
-    offer = read_offer_12(hello)
-    if not offer.extended_main_secret and settings.negotiation.needs_extended_main_secret:
-        blame(Fault.NO_EXTENDED_MAIN_SECRET)
-    choice = choose_12(settings, offer)
-    hs.transcript.choose(choice.suite.hash, keep_messages=True)
-    negotiated = agreed_12(choice, choose_protocol(offer.protocols, settings.negotiation.protocols))
+    """Go on from a ClientHello that offers no more than TLS 1.2: show who we are, agree on keys, judge the client."""
+    offer, choice, negotiated = choose(hs, settings, hello)
     yield Agreed(negotiated)
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice)
     randoms = (hello.random, marked_random(hs.randomness.random(32), max(settings.negotiation.versions)))
     send_identity(hs, offer, choice, randoms[1], negotiated.alpn)
     share = yield from send_exchange(hs, choice, randoms)
-    if settings.trust is not None:
-        hs.send(*certificate_request(settings.negotiation.schemes, settings.trust.authorities))
-    hs.send(*_DONE)
-    chain = () if settings.trust is None else (yield from client_certificate(settings.trust))
-    exchange = yield from expect(Step.WAIT_CKE, ClientKeyExchange)
-    premaster = agree(hs, hello, choice, share, exchange)
-    session_hash = hs.transcript.digest() if offer.extended_main_secret else None
-    secret = MainSecret(choice.suite, premaster, session_hash, *randoms)
-    hs.log_keys(main_lines, hello.random, secret)
+    ask_for_certificate(hs, settings)
+    chain = yield from client_certificate(settings.trust)
+    secret = yield from key_exchange(hs, offer, choice, share, randoms)
     signed = yield from client_proof(hs, settings, chain)
     verified = yield from exchange_finished(hs, settings, secret, signed)
     exporter = secret.exporter if offer.extended_main_secret else None
     return HandshakeResult(negotiated, exporter, verified, cautions_12(choice))
+
+
+def choose(
+    hs: HandshakeContext, settings: Settings, hello: ClientHello
+) -> tuple[Offer12, Choice12, Negotiated]:
+    """Read what the client offers and choose, and hash and read as chosen from here on (RFC 5246 7.4.1)."""
+    hs.inbox.version = hs.out.version = Version.TLS12
+    offer = read_offer_12(hello)
+    if not offer.extended_main_secret and settings.negotiation.needs_extended_main_secret:
+        blame(Fault.NO_EXTENDED_MAIN_SECRET)
+    choice = choose_12(settings, offer)
+    hs.transcript.choose(choice.suite.hash, keep_messages=True)
+    protocol = choose_protocol(offer.protocols, settings.negotiation.protocols)
+    return offer, choice, agreed_12(choice, protocol)
 
 
 def agreed_12(choice: Choice12, protocol: bytes | None) -> Negotiated:
@@ -185,12 +187,37 @@ def certificate_request(schemes: tuple[int, ...], authorities: tuple[bytes, ...]
     return encoded(CertificateRequest(types, schemes_12(schemes), authorities))
 
 
-def client_certificate(trust: PeerTrust) -> Script[tuple[bytes, ...]]:
-    """Read the client's chain, which is empty where it has none (RFC 5246 7.4.6)."""
+def ask_for_certificate(hs: HandshakeContext, settings: Settings) -> None:
+    """Ask for the client's certificate where clients are judged, and end our flight (RFC 5246 7.4.4, 7.4.5)."""
+    if settings.trust is not None:
+        hs.send(*certificate_request(settings.negotiation.schemes, settings.trust.authorities))
+    hs.send(*_DONE)
+
+
+def client_certificate(trust: PeerTrust | None) -> Script[tuple[bytes, ...]]:
+    """Read the client's chain where it was asked for; it is empty where the client has none (RFC 5246 7.4.6)."""
+    if trust is None:
+        return ()
     certificate = yield from expect(Step.WAIT_CLIENT_CERT, Certificate)
     if not certificate.certificate_list and trust.requires_certificate:
         blame(Fault.NO_CERTIFICATE)
     return certificate.certificate_list
+
+
+def key_exchange(
+    hs: HandshakeContext,
+    offer: Offer12,
+    choice: Choice12,
+    share: KeyOffer | None,
+    randoms: tuple[bytes, bytes],
+) -> Script[MainSecret]:
+    """Await the client's part of the key exchange, and return what both sides make of it (step 2.5)."""
+    exchange = yield from expect(Step.WAIT_CKE, ClientKeyExchange)
+    premaster = agree(hs, offer.hello, choice, share, exchange)
+    session_hash = hs.transcript.digest() if offer.extended_main_secret else None
+    secret = MainSecret(choice.suite, premaster, session_hash, *randoms)
+    hs.log_keys(main_lines, offer.hello.random, secret)
+    return secret
 
 
 def agree(
@@ -200,7 +227,7 @@ def agree(
     share: KeyOffer | None,
     exchange: ClientKeyExchange,
 ) -> bytes:
-    """Return the premaster secret: from both shares, or opened with our RSA key (step 2.5)."""
+    """Return the premaster secret: from both shares, or opened with our RSA key (RFC 5246 8.1)."""
     if share is not None:
         return finish(share, ecdh_public(exchange))
     return decrypt_premaster(
