@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from bothways import places as law
+from bothways import places as rules
 from bothways.places import Place, Places, is_loopback, progress, source_of
 
 NOW = 1000.0
@@ -151,11 +151,11 @@ def test_among_equals_the_least_progress_for_its_age_gives_way(
 
 def test_progress_begins_at_the_least_rate_and_a_new_phase_begins_anew() -> None:
     one = place("192.0.2.1", age=0.0)
-    assert progress(one, NOW) == law.LEAST_RATE
+    assert progress(one, NOW) == rules.LEAST_RATE
     one.moved = 5000
-    assert progress(one, NOW) > law.LEAST_RATE
+    assert progress(one, NOW) > rules.LEAST_RATE
     one.begin(NOW + 9, waits=False)
-    assert (progress(one, NOW + 9), one.moved, one.waits) == (law.LEAST_RATE, 0, False)
+    assert (progress(one, NOW + 9), one.moved, one.waits) == (rules.LEAST_RATE, 0, False)
 
 
 def test_places_that_are_worth_more_are_taken_only_from_who_holds_more_than_the_newcomer_would() -> None:
@@ -212,13 +212,13 @@ def test_renewed_beginnings_from_many_prefixes_never_cost_a_client_its_place(pre
 
 def test_what_a_newcomer_costs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many places there are, so many are compared."""
-    monkeypatch.setattr(law, "LOOKED_AT", 10)
+    monkeypatch.setattr(rules, "LOOKED_AT", 10)
     there = [place(f"192.0.{number // 200}.{number % 200}", waits=number > 40) for number in range(100)]
     places = filled(*there)
     newcomer = place("203.0.113.1")
     assert places.enter(newcomer, NOW) is newcomer
     compared: list[Place] = []
-    monkeypatch.setattr(law, "_rank", lambda each, now: compared.append(each) or (False, 0.0))
+    monkeypatch.setattr(rules, "_rank", lambda each, now: compared.append(each) or (False, 0.0))
     for each in there[:41]:
         each.waits = True
     assert places.enter(newcomer, NOW) is there[0]

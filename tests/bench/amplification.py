@@ -29,12 +29,12 @@ from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.name_constraints import NameConstraintCheck
 from bothways.trust.names import names_of
-from bothways.trust.path import judge
 from bothways.trust.path_search import LIMITS, PathSearch
 from bothways.trust.policies import policy_reasons
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose
 from bothways.trust.verification import verify
+from bothways.trust.verification import verify as judge
 from bothways.trust.work import (
     MICROSECONDS_A_BYTE,
     OCTETS_A_BYTE,

@@ -21,8 +21,8 @@ from bothways.ca.profiles import Constraints, Profile
 from bothways.errors import UsageError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
-from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verification import verify as judge
 from interop import peers
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -17,8 +17,8 @@ from bothways.faults import Fault
 from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
 from bothways.tls.handshake.alert_meanings import meaning_of
-from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Refused
+from bothways.trust.verification import verify as judge
 from pair import NOON
 
 CHAIN = tuple(identities.client().chain)

@@ -8,8 +8,8 @@ import pki
 from bothways.doctor.chain import cards, certificate_rows, linked_from, readable
 from bothways.doctor.report import Row
 from bothways.trust.anchors import TrustStore
-from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose
+from bothways.trust.verification import verify as judge
 from pki import DAY, NOW, Issued
 
 ROOT = pki.root("Bank Root")

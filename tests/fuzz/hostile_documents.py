@@ -45,10 +45,11 @@ from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.ocsp import responses_in
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.parsing import EncodingError, PassphraseNeeded
-from bothways.trust.path import judge, read_leaf
+from bothways.trust.path import read_leaf
 from bothways.trust.policies import Policies
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Verdict
+from bothways.trust.verification import verify as judge
 from bothways.trust.verification import verify as judge_by_evidence
 from fuzz.der_mutation import mutant, parse
 from pair import NOON, Pair

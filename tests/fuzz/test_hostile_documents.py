@@ -18,8 +18,8 @@ from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import crls_in
 from bothways.trust.ocsp import responses_in
-from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose
+from bothways.trust.verification import verify as judge
 from fuzz.der_mutation import parse
 from fuzz.hostile_documents import (
     CA,

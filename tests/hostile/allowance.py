@@ -17,8 +17,8 @@ import pki
 from bothways import TrustStore
 from bothways.errors import InternalError
 from bothways.tls.handshake.steps import Role
-from bothways.trust.path import judge
 from bothways.trust.verdict import Profile, Purpose, Refused, Verdict
+from bothways.trust.verification import verify as judge
 from bothways.trust.work import FIXED_MICROSECONDS, MICROSECONDS_A_BYTE, MOST_MICROSECONDS, OCTETS_A_BYTE
 from hostile import chains
 from hostile.meters import budgets, calls_of, memory_of

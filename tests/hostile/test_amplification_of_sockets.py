@@ -1,4 +1,4 @@
-"""The same law beyond the engine: sockets, asyncio, what is told, logged and drawn of a refusal.
+"""Bounded work beyond the engine, by the same allowance: sockets, asyncio, what is told, logged and drawn of a refusal.
 
 A stranger's part is played by a liar at the other end of a socket. Counted are the calls of the honest side alone.
 """
@@ -179,7 +179,7 @@ def test_what_is_told_and_drawn_of_a_refusal_is_bounded_in_work_and_words(full: 
         assert sum(map(len, lines)) <= 40_000, what
 
 
-def test_what_watches_keeps_no_more_than_the_law_allows(full: bool) -> None:
+def test_what_watches_keeps_no_more_than_its_allowance(full: bool) -> None:
     """A recorder keeps messages as they were read: the memory of a byte is theirs."""
     for what, attack in attacks(full):
         recorder = Recorder()

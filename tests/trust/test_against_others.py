@@ -16,8 +16,8 @@ from cryptography import x509
 from cryptography.x509 import verification
 
 from bothways.trust.anchors import TrustStore
-from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Trusted
+from bothways.trust.verification import verify as judge
 from generated_chains import CHANGES, SERVER, Made, make, sample
 from interop.peers import find
 from pki import NOW

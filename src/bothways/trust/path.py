@@ -38,7 +38,17 @@ from bothways.trust.verdict import (
 from bothways.trust.web_profile import web_reasons
 from bothways.trust.work import OutOfWork, Step, WorkBudget
 
-__all__ = ["LIMITS", "Limits", "Path", "Status", "StatusCheck", "judge", "path_through", "read_leaf"]
+__all__ = [
+    "LIMITS",
+    "Limits",
+    "Path",
+    "PathRequest",
+    "Status",
+    "StatusCheck",
+    "judge",
+    "path_through",
+    "read_leaf",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,30 @@ class Status:
     checks: tuple[SlowCheck, ...] = ()
 
 
+class PathRequest(NamedTuple):
+    """A chain as it was sent, and what its path has to hold for.
+
+    chain: DER, the leaf first, the rest in any order; surplus and repeated ones are ignored.  at: the time, with
+    its zone.  name: whom the certificate must stand for, None where that is not asked (clients).  key_usage: what
+    the leaf's key is used for, "digitalSignature", "keyEncipherment", or None for either.  policies: the
+    certificate policies wanted.  leaf: the first of `chain`, if `read_leaf` read it.  listed: for how many
+    certificates from the leaf on CRLs are consulted.  beside: how many octets the peer sent beside the chain for it
+    to be judged by.
+    """
+
+    chain: Sequence[bytes]
+    anchors: TrustStore
+    at: datetime
+    purpose: Purpose | None
+    name: str | ServerName | None = None
+    key_usage: str | None = "digitalSignature"
+    policies: Policies = NO_POLICY
+    limits: Limits = LIMITS
+    leaf: ParsedCertificate | None = None
+    listed: int = 0
+    beside: int = 0
+
+
 StatusCheck = Callable[[Path, Sequence[ParsedCertificate], WorkBudget], Status]
 
 NO_REVOCATION = Finding("c", Outcome.NOT_CHECKED, "no source configured")
@@ -67,37 +101,19 @@ NO_PATH_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "there is no path to c
 _EXPLANATION_MICROSECONDS = 2_000.0
 
 
-def judge(
-    chain: Sequence[bytes],
-    anchors: TrustStore,
-    *,
-    purpose: Purpose | None,
-    name: str | ServerName | None,
-    at: datetime,
-    key_usage: str | None = "digitalSignature",
-    policies: Policies = NO_POLICY,
-    limits: Limits = LIMITS,
-    leaf: ParsedCertificate | None = None,
-    status: StatusCheck | None = None,
-    listed: int = 0,
-    beside: int = 0,
-) -> Verdict:
+def judge(asked: PathRequest, status: StatusCheck | None = None) -> Verdict:
     """Judge a certificate for a purpose, and for a name, each where it is given.
 
-    chain: DER as sent, the leaf first, the rest in any order; surplus and repeated ones are ignored.
-    name: whom the certificate must stand for, None where that is not asked (clients).  at: the time, with
-    its zone.  key_usage: what the leaf's key is used for, "digitalSignature", "keyEncipherment", or None for
-    either.  policies: the certificate policies wanted.  leaf: the first of `chain`, if `read_leaf` read it.
-    status: what more is asked of a path, such as revocation.  listed: for how many certificates from the leaf on it
-    consults CRLs.  beside: how many octets the peer sent for it beside the chain.
+    status: what more is asked of a path, such as revocation.
     Raises ConfigError for a `name` that is none; never for what is in the chain.
     """
-    wanted = server_name(name) if isinstance(name, str) else name
-    profile = anchors.profile_for(purpose)
+    chain, anchors, limits, leaf = asked.chain, asked.anchors, asked.limits, asked.leaf
+    wanted = server_name(asked.name) if isinstance(asked.name, str) else asked.name
+    profile = anchors.profile_for(asked.purpose)
     too_large = _check_size(chain, limits)
     if too_large is not None:
         return judged_by(_refused([too_large], None), profile)
-    work = limits.budget(sum(map(len, chain)) + beside)
+    work = limits.budget(sum(map(len, chain)) + asked.beside)
     try:
         work.spend(Step.CERTIFICATE)
         leaf = leaf or anchors.parsed(bytes(chain[0]))
@@ -110,7 +126,7 @@ def judge(
     except OutOfWork:
         return judged_by(_refused([_exhausted(work)], None), profile)
     constrained = NameConstraintCheck(work)
-    terms = _Terms(purpose, wanted, at, key_usage, policies, names, constrained, work, profile, listed)
+    terms = _Terms(asked, wanted, names, constrained, work, profile)
     verdict = _Judgement(PathSearch(chain, anchors, limits, work), terms, status).verdict(leaf)
     return judged_by(verdict, profile)
 
@@ -150,16 +166,12 @@ def read_leaf(der: bytes, anchors: TrustStore) -> ParsedCertificate:
 
 
 class _Terms(NamedTuple):
-    purpose: Purpose | None
+    asked: PathRequest
     wanted: ServerName | None
-    at: datetime
-    key_usage: str | None
-    policies: Policies
     names: Names
     constrained: NameConstraintCheck
     work: WorkBudget
     profile: Profile
-    listed: int
 
 
 class _Judgement:
@@ -199,7 +211,7 @@ class _Judgement:
         Returns the verdict where there is no need to look at another path, or checks have to be made first.
         """
         terms = self._terms
-        reasons = _walk(path, terms) + policy_reasons(path, terms.policies, terms.work)
+        reasons = _walk(path, terms) + policy_reasons(path, terms.asked.policies, terms.work)
         found = self._ask(path, reasons)
         if found.checks:
             return replace(
@@ -261,7 +273,8 @@ def _check_size(chain: Sequence[bytes], limits: Limits) -> Reason | None:
 def _walk(path: Path, terms: _Terms) -> list[Reason]:
     """Make every check that is not the search's on a path, whole or not."""
     terms.work.spend(Step.CHECK, len(path))
-    reasons = certificate_reasons(path, terms.purpose, terms.at, terms.key_usage, terms.listed)
+    asked = terms.asked
+    reasons = certificate_reasons(path, asked.purpose, asked.at, asked.key_usage, asked.listed)
     reasons += terms.constrained.reasons(path)
     if terms.wanted is not None:
         terms.work.spend(Step.NAME_COMPARISON, terms.names.count)

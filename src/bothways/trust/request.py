@@ -10,9 +10,10 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.names import ServerName
-from bothways.trust.path import LIMITS, Limits
+from bothways.trust.path import LIMITS, Limits, PathRequest, judge
 from bothways.trust.policies import NO_POLICY, Policies
-from bothways.trust.revocation.check import judge
+from bothways.trust.revocation.available import Available
+from bothways.trust.revocation.check import status_check
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.verdict import Purpose, Verdict
 
@@ -53,18 +54,24 @@ class VerificationRequest:
         fetched: None where nothing is to be fetched: then the verdict wants nothing.  defer: leave checks that take
         long to the caller: the verdict then has them, and is none before they are made and it is asked again.
         """
-        return judge(
+        anchors = self.anchors.current
+        pairs = zip(self.chain, self.staples, strict=False)
+        stapled = {bytes(der): staple for der, staple in pairs if staple is not None}
+        asked = PathRequest(
             self.chain,
-            self.anchors.current,
-            purpose=self.purpose,
-            name=self.name,
-            at=at,
-            revocation=self.revocation,
-            key_usage=self.key_usage,
-            policies=self.policies,
-            limits=self.limits,
-            leaf=self.leaf,
-            staples=self.staples,
-            fetched=fetched,
-            defer=defer,
+            anchors,
+            at,
+            self.purpose,
+            self.name,
+            self.key_usage,
+            self.policies,
+            self.limits,
+            self.leaf,
+            0 if self.revocation is None else self.revocation.listed,
+            sum(map(len, stapled.values())),
         )
+        if self.revocation is None:
+            return judge(asked)
+        profile = anchors.profile_for(self.purpose)
+        available = Available(self.revocation, anchors, at, stapled, fetched, profile, defer)
+        return judge(asked, status_check(available))

@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.trust.anchors import TrustStore
-from bothways.trust.path import judge
 from bothways.trust.verdict import Purpose, Refused, Trusted
+from bothways.trust.verification import verify as judge
 from ca_commands import ca, client, init, rows
 from interop import peers
 

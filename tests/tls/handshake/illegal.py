@@ -31,7 +31,7 @@ Lie = Message | bytes | Act
 
 
 class Place:
-    """Before the message or ChangeCipherSpec with this number, at this step, under this law."""
+    """Before the message or ChangeCipherSpec with this number, at this step, under this rule."""
 
     def __init__(self, number: int, position: Position) -> None:
         self.number = number

@@ -19,7 +19,7 @@ from bothways.tls.handshake.steps import Step, failed_check, progress_of, rule_o
 class Position:
     """The step of a handshake, what is agreed by then, and whether the peer is known to have accepted us.
 
-    `law` says what may come at this step, and what may follow; `version` is the one chosen, None until it is.
+    `rule` says what may come at this step, and what may follow; `version` is the one chosen, None until it is.
     """
 
     __slots__ = ("_hs", "_told", "confirmed", "negotiated", "role", "rule", "step", "version")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bothways.trust.revocation.check import judge, status_check
+from bothways.trust.revocation.check import status_check
 from bothways.trust.revocation.policy import PRESETS, Revocation
 
-__all__ = ["PRESETS", "Revocation", "judge", "status_check"]
+__all__ = ["PRESETS", "Revocation", "status_check"]

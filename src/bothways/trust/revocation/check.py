@@ -6,80 +6,32 @@ over good; unknown is not good.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.faults import Fault, Reason
-from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.evidence.http_exchange import Missing
 from bothways.trust.evidence.requests import crl_requests, response_requests
-from bothways.trust.names import ServerName
-from bothways.trust.path import LIMITS, Limits, Path, Status, StatusCheck
-from bothways.trust.path import judge as judge_path
-from bothways.trust.policies import NO_POLICY, Policies
+from bothways.trust.path import Path, Status, StatusCheck
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.by_crl import CRLSource
 from bothways.trust.revocation.by_ocsp import ResponseSource
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import SILENCE, BadStaple, Good, Revoked, Statement, Unknown, fold
-from bothways.trust.verdict import EvidenceRequest, Finding, Outcome, Profile, Purpose, Verdict
+from bothways.trust.verdict import EvidenceRequest, Finding, Outcome
 from bothways.trust.work import WorkBudget
 
 _MAX_DEPTH = 3
 _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
 
 
-def judge(
-    chain: Sequence[bytes],
-    anchors: TrustStore,
-    *,
-    purpose: Purpose | None,
-    name: str | ServerName | None,
-    at: datetime,
-    revocation: Revocation | None,
-    key_usage: str | None = "digitalSignature",
-    policies: Policies = NO_POLICY,
-    limits: Limits = LIMITS,
-    leaf: ParsedCertificate | None = None,
-    staples: Sequence[bytes | None] = (),
-    fetched: FetchedEvidence | None = None,
-    defer: bool = False,
-) -> Verdict:
-    """Judge a chain as `path.judge` does, and its revocation where there is a policy; see `VerificationRequest`.
-
-    Raises ConfigError for a `name` that is none; never for what is in the chain, the staples or the evidence.
-    """
-    status = None
-    pairs = zip(chain, staples, strict=False)
-    stapled = {bytes(der): staple for der, staple in pairs if staple is not None}
-    if revocation is not None:
-        profile = anchors.profile_for(purpose)
-        status = status_check(revocation, anchors, at, stapled, fetched, profile, defer)
-    return judge_path(
-        chain, anchors,
-        purpose=purpose, name=name, at=at, key_usage=key_usage, policies=policies, limits=limits, leaf=leaf,
-        status=status, listed=0 if revocation is None else revocation.listed,
-        beside=sum(map(len, stapled.values())),
-    )  # fmt: skip
-
-
-def status_check(
-    revocation: Revocation,
-    anchors: TrustStore,
-    at: datetime,
-    stapled: Mapping[bytes, bytes],
-    fetched: FetchedEvidence | None = None,
-    profile: Profile = "private",
-    defer: bool = False,
-) -> StatusCheck:
-    """Return the check of a path for `path.judge`; `stapled` has the responses by their certificates."""
-    return partial(_path_status, Available(revocation, anchors, at, stapled, fetched, profile, defer))
+def status_check(available: Available) -> StatusCheck:
+    """Return the check of a path for `path.judge`, by the evidence that is available."""
+    return partial(_path_status, available)
 
 
 def _path_status(
