@@ -67,9 +67,8 @@ def test_every_file_of_the_repository_that_a_page_names_exists(page: Path) -> No
 def test_every_test_in_brackets_exists(page: Path) -> None:
     for module, part in bracketed(text_of(page)):
         found = [path for path in (ROOT / "tests").rglob("*.py") if path.as_posix().endswith(f"/{module}.py")]
-        assert found, module
-        names = {name for path in found for name in names_in(path)}
-        assert any(part in name for name in names), (module, part)
+        assert len(found) == 1, module
+        assert any(part in name for name in names_in(found[0])), (module, part)
 
 
 def test_brackets_are_read_as_modules_and_parts_of_names() -> None:

@@ -1,0 +1,263 @@
+"""Limits and times that docs/defaults.md states are those of the code."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import click
+import pytest
+
+from architecture.sources import ROOT
+from bothways import places
+from bothways.aio import admission as aio_admission
+from bothways.aio import start_server
+from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
+from bothways.ca.home import key_encryption
+from bothways.ca.register import database
+from bothways.ca_server import app, ocsp_cache, server, slow_clients
+from bothways.cli import activity, admission, get, http_request, page, reports, run, serve
+from bothways.cli.commands import bothways
+from bothways.errors import LOG_LIMIT
+from bothways.fetch import disk_cache, fetcher, transport
+from bothways.http import stream
+from bothways.tls import connection, driver
+from bothways.tls.config import ClientConfig, ServerConfig
+from bothways.tls.handshake import message_io
+from bothways.tls.post_handshake import client_auth, messages
+from bothways.tls.wire import extension_table, fields, flight, tls13
+from bothways.trust import (
+    anchors,
+    constraints,
+    crl_store,
+    distinguished_names,
+    extensions,
+    files,
+    key_derivation,
+    ocsp_store,
+    reasons,
+    web_profile,
+    work,
+)
+from bothways.trust import crl as trust_crl
+from bothways.trust import ocsp as trust_ocsp
+from bothways.trust.evidence import cache, fetched, http_exchange, locations
+from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.path_search import LIMITS, Limits
+from bothways.trust.revocation.policy import Revocation
+from bothways.workers import supervisor
+
+PAGE = (ROOT / "docs" / "defaults.md").read_text(encoding="utf-8")
+SECTION = PAGE[PAGE.index("\n## Limits and times") : PAGE.index("\n## Trust anchors")]
+ROWS = {
+    name: (value, setting)
+    for name, value, setting in re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", SECTION, re.M)
+    if name != "limit"
+}
+UNITS = ((timedelta(days=365), "years"), (timedelta(days=1), "days"), (timedelta(hours=1), "h"),
+         (timedelta(minutes=1), "min"), (timedelta(seconds=1), "s"))  # fmt: skip
+
+
+def size(octets: int) -> str:
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if octets % unit == 0:
+            return f"{octets // unit} {name}"
+    return f"{octets:,} bytes"
+
+
+def time(length: timedelta | float) -> str:
+    length = length if isinstance(length, timedelta) else timedelta(seconds=length)
+    unit, name = next(each for each in UNITS if not length % each[0])
+    count = length // unit
+    return f"{count} {name[:-1] if count == 1 and name in ('years', 'days') else name}"
+
+
+def option(command: str, name: str) -> Any:
+    found: Any = bothways
+    for word in command.split():
+        found = found.get_command(click.Context(found), word)
+    (each,) = (option for option in found.params if name in option.opts)
+    return each.get_default(click.Context(found))
+
+
+def has_option(command: str, name: str) -> bool:
+    try:
+        option(command, name)
+    except ValueError:
+        return False
+    return True
+
+
+def seconds(length: float) -> str:
+    return f"{length:g} s"
+
+
+HANDSHAKE_TIMEOUT = inspect.signature(ServerConfig).parameters["handshake_timeout"].default
+CERTIFICATE_BYTES = inspect.signature(ClientConfig).parameters["max_certificate_bytes"].default
+FETCH = Fetch(by_caller=True)
+SHARE = f"1/{places.SHARE}"
+
+SERVING = ("serve", "run", "get")
+TAKERS: dict[str | None, tuple[Callable[..., Any], ...]] = {
+    "Limits": (Limits,), "Revocation": (Revocation,), "Fetch": (Fetch,),
+    None: (ServerConfig, start_server, anchors.TrustStore.from_file),
+}  # fmt: skip
+
+VALUES = {
+    # Connections
+    "time for a handshake": seconds(HANDSHAKE_TIMEOUT),
+    "Certificate message": size(CERTIFICATE_BYTES),
+    "ClientHello": f"{flight.CLIENT_HELLO_LIMIT:,} bytes: all that its form allows",
+    "any other handshake message": size(flight.MESSAGE_LIMIT),
+    "extensions in one list": str(extension_table.MOST_EXTENSIONS),
+    "certificates in one message": f"{tls13.MOST_CERTIFICATES}, of which {LIMITS.certificates} are verified",
+    "elements of any other list (not cipher suites and signature schemes)": f"{fields.MOST_ITEMS:,}",
+    "early data skipped": f"{size(message_io.EARLY_DATA_LIMIT)}; each record counts as 17 bytes or more",
+    "records without content in a row": str(message_io.EMPTY_RECORD_LIMIT),
+    "messages without application data in a row": str(messages.IDLE_MESSAGE_LIMIT),
+    "post-handshake requests for a certificate": str(client_auth.REQUEST_LIMIT),
+    "data received and not yet decrypted": size(connection.UNOPENED_LIMIT),
+    "data read after a refusal, so that the alert arrives": (
+        f"{size(driver.LINGER_BYTES)}, {seconds(driver.LINGER_SECONDS)}"
+    ),
+    # Verification
+    "certificates in a chain": str(LIMITS.certificates),
+    "bytes in a chain": size(LIMITS.octets),
+    "certificates in a path, with leaf and anchor, without self-issued ones between them": str(LIMITS.depth),
+    "work for one chain": (
+        f"{work.FIXED_MICROSECONDS / 1000:g} ms and {work.MICROSECONDS_A_BYTE:g} us for each byte, "
+        f"{work.MOST_MICROSECONDS / 1000:g} ms at most; {size(work.FIXED_OCTETS)} and "
+        f"{work.OCTETS_A_BYTE} bytes for each byte"
+    ),
+    "attributes in a distinguished name": str(distinguished_names.ATTRIBUTES_LIMIT),
+    "characters of a string beyond ASCII in a distinguished name": str(distinguished_names.FOLDED_LIMIT),
+    "extensions in a certificate": str(extensions.EXTENSIONS_LIMIT),
+    "RSA modulus": f"{constraints.MIN_RSA_BITS} to {constraints.MAX_RSA_BITS} bits",
+    "RSA exponent": f"{work.MAX_EXPONENT_BITS} bits; 64 bits if the modulus has more than 3072",
+    "reasons in a verdict": f"{reasons.MOST_REASONS}, of one kind for one certificate {reasons.MOST_OF_A_KIND}",
+    "broken rules of the web profile for one path": str(web_profile.MOST_REASONS),
+    "remembered signatures in a TrustStore": str(anchors.REMEMBERED_PATHS),
+    "remembered certificates in a TrustStore": str(anchors.REMEMBERED_CERTIFICATES),
+    "file of certificates or keys": size(files.MAX_FILE),
+    "iterations of a key file or PKCS#12 file": (
+        f"{key_derivation.MOST_ITERATIONS:,}; scrypt {size(key_derivation.MOST_SCRYPT * 64)}"
+    ),
+    # Revocation
+    "tolerance at the start and end of CRLs and OCSP responses": time(Revocation(fetch=FETCH).tolerance),
+    "validity of an OCSP response without nextUpdate": time(trust_ocsp.MAX_AGE),
+    "CRL from a file": size(files.MAX_CRL_FILE),
+    "CRL without its entries": size(trust_crl.MAX_HEADER),
+    "CRLs kept that are not known to be signed by their issuer": (
+        f"{crl_store.MOST_UNPROVEN}, {size(crl_store.MOST_UNPROVEN_OCTETS)}"
+    ),
+    "OCSP responses kept about one certificate that are not known to be signed": str(ocsp_store.MOST_UNPROVEN),
+    # Fetching evidence
+    "time for one round": seconds(FETCH.seconds),
+    "rounds for one peer": str(fetched.ROUNDS),
+    "requests for one peer": str(FETCH.requests),
+    "redirects in a row": str(FETCH.redirects),
+    "URLs tried for one request; addresses tried for one URL": (
+        f"{fetcher.MOST_LOCATIONS}; {fetcher.MOST_ADDRESSES}"
+    ),
+    "OCSP response": size(http_exchange.MAX_RESPONSE_BYTES),
+    "CRL": size(FETCH.max_list_bytes),
+    "head of an HTTP response": size(transport.HEAD_LIMIT),
+    "ports": ", ".join(map(str, FETCH.ports)),
+    "URL": f"{locations.LONGEST} characters",
+    "fetches at once": "{ocsp} OCSP, {crl} CRLs".format(**fetcher.AT_ONCE),
+    "use of fetched evidence before it is fetched again": time(FETCH.keep),
+    "repetition after a failure": f"after {seconds(cache.BRIEF.total_seconds())}",
+    "cache in memory": f"{size(cache.MOST_BYTES)}, {cache.MOST_ENTRIES} entries",
+    "cache on disk": f"{size(disk_cache.MOST_BYTES)}, {disk_cache.MOST_FILES} files",
+    # Servers
+    "connections of `serve` after the handshake": str(option("serve", "--connections")),
+    "handshakes in progress of `serve`": f"as many, {admission.HANDSHAKES} at least",
+    "time for a ClientHello to `serve`": (
+        f"{seconds(serve.HELLO_SECONDS)}, or the handshake's time if shorter"
+    ),
+    "connection of `serve` without data": (
+        f"{seconds(serve.IDLE_SECONDS)}; {seconds(serve.FORWARD_IDLE_SECONDS)} with `--forward`"
+    ),
+    "half-closed connection of `serve`": seconds(activity.HALF_CLOSED_SECONDS),
+    "request to `serve --page`": f"{seconds(page.REQUEST_SECONDS)}, {size(page.HEAD_LIMIT)}",
+    "handshakes in progress of `bothways.aio` servers": str(aio_admission.HANDSHAKES),
+    "connections of `run` in each process": str(option("run", "--connections")),
+    "connection of `run` without data": seconds(option("run", "--idle-timeout")),
+    "time for requests to finish when `run` ends": seconds(run.GRACE_SECONDS),
+    "one address or IPv6 /64, of each of these": SHARE,
+    "reports of failed clients, one address": (
+        f"{reports.AT_ONCE}, then one in {seconds(reports.EVERY_SECONDS)}"
+    ),
+    "reports of failed clients, all addresses": (
+        f"{reports.ALL_AT_ONCE}, then one in {seconds(reports.ALL_EVERY_SECONDS)}"
+    ),
+    "an error in the log of `bothways`": f"{LOG_LIMIT} characters",
+    "pauses before a failing worker is started again": (
+        f"{supervisor.FIRST_DELAY} to {seconds(supervisor.LONGEST_DELAY)}"
+    ),
+    # HTTP client
+    "connecting, handshake, each read or write": seconds(option("get", "--timeout")),
+    "everything": seconds(option("get", "--max-time")),
+    "body of the response": size(option("get", "--max-size")),
+    "head of the response": size(stream.HEAD_LIMIT),
+    "body of the request": size(get.DATA_LIMIT),
+    "redirects with `--location`": str(http_request.REDIRECTS),
+    # Certification authority
+    "lifetime of a certificate for servers, clients and peers": time(profiles.LIFETIMES[profiles.Profile.PEER]),
+    "lifetime of an OCSP signer's certificate": time(profiles.LIFETIMES[profiles.Profile.OCSP]),
+    "lifetime of an issuing CA": time(profiles.LIFETIMES[profiles.Profile.SUB_CA]),
+    "lifetime of a root CA": time(profiles.ROOT_LIFETIME),
+    "start of validity before the time of issue": time(authority.BACKDATE),
+    "serial number": f"{authority.SERIAL_BYTES * 8} bits",
+    "alternative names in a certificate": str(profiles.NAME_LIMIT),
+    "certificates in a CRL partition": f"{option('ca init', '--partition') or crl_schedule.PARTITION_SIZE:,}",
+    "validity of a CRL": (
+        f"{time(crl_schedule.CRL_LIFETIME)}; delta CRL {time(crl_schedule.DELTA_LIFETIME)}; "
+        f"the root's {time(crl.ROOT_CRL_LIFETIME)}"
+    ),
+    "CRL made again at each change": f"up to {crl_schedule.SMALL:,} entries, else once a day",
+    "complete CRL made by `ca serve`, where there are partitions": f"up to {crl_schedule.GIANT:,} entries",
+    "validity of an OCSP response": f"{ocsp.ANSWER_LIFETIME // timedelta(hours=1)} h",
+    "HTTP caching of OCSP responses and CRLs; of delta CRLs": f"{time(app.KEPT)}; {time(app.DELTA_KEPT)}",
+    "connections of `ca serve`": f"{server.CONNECTIONS}, one address or IPv6 /64 {SHARE} of them",
+    "request to `ca serve`": (
+        f"{seconds(slow_clients.REQUEST_SECONDS)}; after {seconds(slow_clients.FREE_SECONDS)} "
+        f"at least {slow_clients.LEAST_RATE:g} bytes/s"
+    ),
+    "response of `ca serve`": (
+        f"{seconds(slow_clients.RESPONSE_SECONDS)}; after {seconds(slow_clients.FREE_SECONDS)} "
+        f"at least {slow_clients.LEAST_RATE:g} bytes/s"
+    ),
+    "OCSP responses signed before, while the register cannot be reached": time(ocsp_cache.GRACE),
+    "time that an issuer waits for others": seconds(database.LOCK_SECONDS),
+    "time after which PostgreSQL ends an idle transaction": seconds(database.IDLE_SECONDS),
+    "attempts for one transaction": str(database.ATTEMPTS),
+    "encryption of keys": (
+        f"scrypt with {size(128 * key_encryption.COST * key_encryption.BLOCK_SIZE)}, "
+        f"{key_encryption.PARALLEL} passes; AES-256"
+    ),
+}  # fmt: skip
+
+
+def test_every_limit_on_the_page_is_compared_with_the_code_and_no_other() -> None:
+    assert list(ROWS) == list(VALUES)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_limit_on_the_page_is_that_of_the_code(name: str) -> None:
+    assert ROWS[name][0] == VALUES[name]
+
+
+@pytest.mark.parametrize("name", [name for name, (_, setting) in ROWS.items() if setting != "-"])
+def test_a_setting_on_the_page_exists(name: str) -> None:
+    for setting in re.findall(r"`([^`]+)`", ROWS[name][1]):
+        kind, name_of_option = re.fullmatch(r"(?:([A-Za-z ]+)[ (])?([a-z_-]+)=?\)?", setting).groups()  # type: ignore[union-attr]
+        if name_of_option.startswith("--"):
+            assert any(has_option(command, name_of_option) for command in ([kind] if kind else SERVING))
+        else:
+            assert name_of_option in {
+                name for each in TAKERS[kind] for name in inspect.signature(each).parameters
+            }
