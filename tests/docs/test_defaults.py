@@ -218,20 +218,20 @@ VALUES = {
         f"{time(crl_schedule.CRL_LIFETIME)}; delta CRL {time(crl_schedule.DELTA_LIFETIME)}; "
         f"the root's {time(crl.ROOT_CRL_LIFETIME)}"
     ),
-    "CRL made again at each change": f"up to {crl_schedule.SMALL:,} entries, else once a day",
-    "complete CRL made by `ca serve`, where there are partitions": f"up to {crl_schedule.GIANT:,} entries",
-    "validity of an OCSP response": f"{ocsp.ANSWER_LIFETIME // timedelta(hours=1)} h",
-    "HTTP caching of OCSP responses and CRLs; of delta CRLs": f"{time(app.KEPT)}; {time(app.DELTA_KEPT)}",
+    "CRL made again at each change": f"up to {crl_schedule.SMALL_LIMIT:,} entries, else once a day",
+    "complete CRL made by `ca serve`, where there are partitions": f"up to {crl_schedule.LARGE_LIMIT:,} entries",
+    "validity of an OCSP response": f"{ocsp.RESPONSE_LIFETIME // timedelta(hours=1)} h",
+    "HTTP caching of OCSP responses and CRLs; of delta CRLs": f"{time(app.MAX_AGE)}; {time(app.DELTA_MAX_AGE)}",
     "connections of `ca serve`": f"{server.CONNECTIONS}, one address or IPv6 /64 {SHARE} of them",
     "request to `ca serve`": (
-        f"{seconds(slow_clients.REQUEST_SECONDS)}; after {seconds(slow_clients.FREE_SECONDS)} "
+        f"{seconds(slow_clients.REQUEST_SECONDS)}; after {seconds(slow_clients.GRACE_SECONDS)} "
         f"at least {slow_clients.LEAST_RATE:g} bytes/s"
     ),
     "response of `ca serve`": (
-        f"{seconds(slow_clients.RESPONSE_SECONDS)}; after {seconds(slow_clients.FREE_SECONDS)} "
+        f"{seconds(slow_clients.RESPONSE_SECONDS)}; after {seconds(slow_clients.GRACE_SECONDS)} "
         f"at least {slow_clients.LEAST_RATE:g} bytes/s"
     ),
-    "OCSP responses signed before, while the register cannot be reached": time(ocsp_cache.GRACE),
+    "OCSP responses signed before, while the register cannot be reached": time(ocsp_cache.UNAVAILABLE_GRACE),
     "time that an issuer waits for others": seconds(database.LOCK_SECONDS),
     "time after which PostgreSQL ends an idle transaction": seconds(database.IDLE_SECONDS),
     "attempts for one transaction": str(database.ATTEMPTS),
