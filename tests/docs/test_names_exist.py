@@ -64,6 +64,12 @@ def test_every_file_of_the_repository_that_a_page_names_exists(page: Path) -> No
 
 
 @by_page(PAGES)
+def test_every_module_of_tests_that_a_page_names_exists(page: Path) -> None:
+    for name in re.findall(r"`(test_\w+\.py)`", text_of(page)):
+        assert any((ROOT / "tests").rglob(name)), name
+
+
+@by_page(PAGES)
 def test_every_test_in_brackets_exists(page: Path) -> None:
     for module, part in bracketed(text_of(page)):
         found = [path for path in (ROOT / "tests").rglob("*.py") if path.as_posix().endswith(f"/{module}.py")]
