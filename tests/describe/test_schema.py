@@ -42,7 +42,7 @@ def spelled(text: str) -> set[str]:
 
 def test_the_whole_has_the_keys_that_are_described():
     """One row for each, or for several that are alike."""
-    section = PAGE.partition("### the whole")[2].partition("###")[0]
+    section = PAGE.partition("### the document")[2].partition("###")[0]
     rows = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
     assert spelled("".join(rows)) == keys(model.Ladder)
 
