@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -29,6 +30,7 @@ class Row:
     device between us cuts, to the server and to us.  also: causes that have to be told beside the first.
     request: what we say first; b"" is a request of HTTP.
     probe: whether one more hello asks the server what it speaks, as `connect --probe` does.
+    before: what is said on the socket before TLS.
     """
 
     name: str
@@ -46,16 +48,22 @@ class Row:
     also: tuple[Cause, ...] = ()
     probe: bool = False
     request: bytes = b""
+    before: Callable[[socket.socket], None] | None = None
 
     @property
     def program(self) -> str:
         """The program that is run."""
-        return self.command.split()[0]
+        return program_of(self.command.split())
 
     @property
     def peer(self) -> str:
         """What the peer is called."""
-        return PROGRAMS[self.program]
+        return SCRIPTS.get(self.command.partition(" ")[2].partition(" ")[0], PROGRAMS[self.program])
+
+
+def program_of(words: Sequence[str]) -> str:
+    """Return the program that a command runs, which may stand behind what `env` sets for it."""
+    return next(word for word in words if word != "env" and "=" not in word)
 
 
 PROGRAMS = {
@@ -75,8 +83,18 @@ PROGRAMS = {
     "python3": "Python",
     "ldapsearch": "OpenLDAP",
     "psql": "PostgreSQL",
+    "apache2": "Apache",
+    "mariadbd": "MariaDB",
+    "dovecot": "Dovecot",
+    "slapd": "OpenLDAP",
+    "node": "Node.js",
+    "java": "Java",
+    "redis-cli": "Redis",
     "nobody": "nobody",
 }
+
+# What a script of ours is a program of, whatever runs it.
+SCRIPTS = {"grpc_peer.py": "gRPC"}
 
 S_SERVER = "openssl s_server -accept 127.0.0.1:PORT -www"
 ASKING = "-Verify 2 -verify_return_error -CAfile root.pem"

@@ -14,6 +14,7 @@ from bothways.trust.revocation import Revocation
 from catalogue import people
 from catalogue.configurations import HAPROXY, NGINX, STUNNEL
 from catalogue.more_rows import MORE
+from catalogue.peer_rows import PEER_ROWS
 from catalogue.row import (
     BETWEEN,
     CLIENT,
@@ -344,4 +345,4 @@ SERVED = (
         "curl -s --max-time 0.2 telnet://localhost:PORT", Cause.PROBE, PEERS),
 )  # fmt: skip
 
-CATALOGUE = (*REFUSED_SERVERS, *REFUSED_CLIENTS, *HELLOS, *WIRE, *SERVED, *MORE)
+CATALOGUE = (*REFUSED_SERVERS, *REFUSED_CLIENTS, *HELLOS, *WIRE, *SERVED, *MORE, *PEER_ROWS)

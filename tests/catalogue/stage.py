@@ -6,6 +6,7 @@ Commands are run as they are shown, in a directory with everybody's files; PORT 
 from __future__ import annotations
 
 import shlex
+import shutil
 import socket
 import sys
 import threading
@@ -14,16 +15,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bothways import ClientConfig, ServerConfig, TLSError
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer
+from bothways.diagnosis.service_reply import LOOKED_AT
 from bothways.doctor.dial import Place
 from bothways.doctor.evidence import probe
 from bothways.net import Channel, wrap
 from bothways.trust.names import server_name
-from catalogue import people
+from catalogue import people, prepared
+from catalogue.row import program_of
 from interop import peers
 from interop.programs import Program, free_port, running
 
@@ -31,7 +35,10 @@ SECONDS = 8.0
 HOST = "localhost"
 REQUEST = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
 MOMENTS = {"$(date +%s -d '+1 year')": timedelta(days=365), "$(date +%s -d '-2 hours')": timedelta(hours=-2)}
-READY = {"openssl": "ACCEPT", "go-peer": "listening", "tlslite-peer": "listening"}
+READY = {
+    "openssl": "ACCEPT", "go-peer": "listening", "tlslite-peer": "listening", "node": "listening",
+    "java": "listening", "python3": "listening", "dovecot": "starting up",
+}  # fmt: skip
 
 
 @dataclass
@@ -53,11 +60,10 @@ class Stage:
         """Run it on a free port; on another one if somebody took that meanwhile."""
         port = free_port()
         words = self.words(command, port)
-        if setup:
-            (self.folder / _file_of(command)).write_text(setup.replace("PORT", str(port)))
+        self._set_up(command, setup, port)
         program = Program(*words, folder=self.folder)
         try:
-            _await(program, port, READY.get(command.split()[0]))
+            _await(program, port, READY.get(program_of(command.split())))
         except AssertionError:
             program.end()
             if attempts == 1:
@@ -65,22 +71,44 @@ class Stage:
             return self._start(command, setup, attempts - 1)
         return program, port
 
+    def _set_up(self, command: str, setup: str, port: int) -> None:
+        """Write the configuration file of a command, and what else its program needs."""
+        if setup:
+            text = setup.replace("PORT", str(port))
+            (self.folder / _file_of(command)).write_text(prepared.filled(text, self.folder, self._elsewhere))
+        prepared.prepare(program_of(command.split()), self.folder)
+
+    @cached_property
+    def _elsewhere(self) -> Path:
+        """A folder that other users may enter too."""
+        return prepared.open_folder()
+
     def words(self, command: str, port: int) -> list[str]:
         """A command as words, its program as it is found here."""
         for written, moment in MOMENTS.items():
             command = command.replace(written, str(int((people.NOW + moment).timestamp())))
-        words = shlex.split(command.replace("PORT", str(port)))
+        words = shlex.split(command.replace("PORT", str(port)).replace("FOLDER", str(self.folder)))
         if words[0] == "tlslite-peer":
             return [sys.executable, str(Path(__file__).with_name("tlslite_peer.py")), *words[1:]]
-        if words[0] == "python3":
-            return [sys.executable, *words[1:]]
-        words[0] = self.go() if words[0] == "go-peer" else peers.find(words[0])
+        place = words.index(program_of(words))
+        words[place] = self._found(words[place])
         return words
 
+    def _found(self, program: str) -> str:
+        match program:
+            case "python3":
+                return sys.executable
+            case "go-peer":
+                return self.go()
+            case _:
+                return peers.find(program)
+
     @contextmanager
-    def calling(self, command: str, says: str, port: int) -> Iterator[None]:
+    def calling(self, command: str, says: str, port: int, setup: str = "") -> Iterator[None]:
         """Run a client while the block lasts; it is told at once what to say when it is connected."""
-        with running(*self.words(command, port), folder=self.folder) as program:
+        words = self.words(command, port)
+        self._set_up(command, setup, port)
+        with running(*words, folder=self.folder) as program:
             program.say(says)
             yield
 
@@ -92,6 +120,8 @@ class Stage:
         for program, _ in self.running.values():
             program.end()
         self.running.clear()
+        if "_elsewhere" in self.__dict__:
+            shutil.rmtree(self._elsewhere, ignore_errors=True)
 
 
 def _file_of(command: str) -> str:
@@ -158,11 +188,13 @@ def as_client(
 def _asked(channel: Channel, request: bytes, observed: HandshakeFacts) -> Explanation | None:
     """Ask, and read what comes: a refusal in the service's own words, or all until the end."""
     channel.sendall(request)
-    first = channel.recv(4096)
-    found = explain_answer(first, observed.situation())
-    while found is None and channel.recv(4096):
-        pass
-    return found
+    said = b""
+    while True:
+        data = channel.recv(4096)
+        said = (said + data)[:LOOKED_AT]
+        found = explain_answer(said, observed.situation())
+        if found is not None or not data:
+            return found
 
 
 # -- us as a server ----------------------------------------------------------------------------------------

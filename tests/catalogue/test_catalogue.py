@@ -10,7 +10,7 @@ import pytest
 
 from bothways import ClientConfig
 from bothways.diagnosis import Explanation
-from catalogue import people
+from catalogue import people, prepared
 from catalogue.configurations import LUA
 from catalogue.database import REQUEST, ask_for_tls, database
 from catalogue.rows import CATALOGUE, CLIENT, Row
@@ -29,6 +29,7 @@ OTHERS = [row for row in CATALOGUE if row.program != "postgres"]
 def stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("catalogue")
     people.write(folder)
+    prepared.scripts(folder)
     (folder / "banners.lua").write_text(LUA)
     made = Stage(folder, cache(lambda: golang.built(pytestconfig, tmp_path_factory)))
     yield made
@@ -65,7 +66,7 @@ def play(row: Row, stage: Stage) -> Explanation | None:
     if row.role != CLIENT:
         return as_server(
             ours,
-            lambda port: stage.calling(row.command, row.says, port),
+            lambda port: stage.calling(row.command, row.says, port, row.setup),
             row.patience,
             browser=row.program == "chromium",
         )
@@ -77,7 +78,7 @@ def play(row: Row, stage: Stage) -> Explanation | None:
             return as_client(device, ours)
     then = (lambda: stage.say(row.command, row.setup, row.says)) if row.says else None
     return as_client(port, ours, row.asked, then=then, patience=row.patience, probing=row.probe,
-        request=row.request or HTTP,
+        request=row.request or HTTP, before=row.before,
     )  # fmt: skip
 
 

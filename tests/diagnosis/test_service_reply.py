@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bothways.diagnosis import refusal_in
-from bothways.diagnosis.service_reply import LOOKED_AT, Says, read_reply
+from bothways.diagnosis.service_reply import LINES_LOOKED_AT, LOOKED_AT, Says, read_reply
 
 
 def http(status: int, body: str = "", *headers: str) -> bytes:
@@ -54,6 +54,8 @@ REPLIES: list[tuple[bytes, Says | None, bool]] = [
     (b"-ERR unknown command\r\n", None, False),
     (b"a NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", Says.LOGIN, True),
     (b"* BYE Client didn't present valid SSL certificate\r\n", Says.CERTIFICATE_WANTED, True),
+    (b"* OK ready\r\na NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", Says.LOGIN, True),
+    (b"* OK\r\n" * LINES_LOOKED_AT + b"a NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", None, False),
     (b"", None, False),
     (b"hello", None, False),
 ]  # fmt: skip

@@ -57,6 +57,18 @@ PEERS = {
     ),
     "redis-server": Peer(("redis-server",), ("--version",), (6, 0), "the Debian package redis-server"),
     "mosquitto": Peer(("mosquitto",), ("-h",), (2, 0), "the Debian package mosquitto", "/usr/sbin"),
+    "redis-cli": Peer(("redis-cli",), ("--version",), (6, 0), "the Debian package redis-tools"),
+    "apache2": Peer(("apache2",), ("-v",), (2, 4, 38), "the Debian package apache2-bin", "/usr/sbin"),
+    "mariadbd": Peer(
+        ("mariadbd",), ("--version",), (10, 5), "the Debian package mariadb-server-core", "/usr/sbin"
+    ),
+    "mariadb-install-db": Peer(
+        ("mariadb-install-db",), ("--help",), (), "the Debian package mariadb-server-core"
+    ),
+    "dovecot": Peer(("dovecot",), ("--version",), (2, 3), "the Debian package dovecot-imapd", "/usr/sbin"),
+    # slapd tells its version with a status of its own, and on the stream for errors.
+    "slapd": Peer(("slapd",), ("-VV",), (2, 4), "the Debian package slapd", "/usr/sbin"),
+    "node": Peer(("node", "nodejs"), ("--version",), (18,), "the Debian package nodejs"),
     "psql": Peer(("psql",), ("--version",), (13, 0), "the Debian package postgresql"),
     "ldapsearch": Peer(("ldapsearch",), ("-VV",), (), "the Debian package ldap-utils"),
     "softhsm2-util": Peer(("softhsm2-util",), ("--version",), (2, 6), "the Debian package softhsm2"),

@@ -165,7 +165,7 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.CHOSEN): (peer_alerts.stopped, peer_alerts.device, network),
     (Role.CLIENT, Progress.JUDGED): (
         own_side.absent, own_side.flawed, own_side.issuer, own_side.not_let_in, _hung_up_on_us,
-        own_side.unasked, peer_alerts.second_handshake, peer_alerts.stopped, network,
+        own_side.unasked, peer_alerts.second_handshake, _no_protocol_offered, peer_alerts.stopped, network,
     ),
     (Role.CLIENT, Progress.ACCEPTED): (
         peer_alerts.second_handshake, _hung_up_before_a_word, peer_alerts.stopped, _no_protocol_offered, network,

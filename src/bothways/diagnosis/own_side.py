@@ -34,6 +34,8 @@ CERTIFICATE_ALERTS = (
     Alert.CERTIFICATE_UNKNOWN,
     Alert.HANDSHAKE_FAILURE,
 )
+# Alerts by which one stack or another tells that a certificate is for another name.
+NAME_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN)
 # OpenSSL tells a certificate that is not yet valid by the first.
 CLOCK_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_EXPIRED)
 
@@ -203,10 +205,11 @@ def partial_chain(case: Case) -> Iterator[Likely]:
 def too_deep(case: Case) -> Iterator[Likely]:
     """Two intermediates or more, with which nothing is wrong: the peer's limit may be lower.
 
-    Apache says internal_error to them, OpenSSL unknown_ca.
+    Apache says internal_error to them, OpenSSL unknown_ca. Apache counts the root too, and its limit is one CA.
     """
     count = len(case.chain)
-    if count > USUAL_DEPTH and not case.own_reasons and not is_issuer_unnamed(case):
+    usual = APACHES_DEPTH if case.alert == Alert.INTERNAL_ERROR else USUAL_DEPTH
+    if count > usual and not case.own_reasons and not is_issuer_unnamed(case):
         weight = LIKELY if case.alert in (None, Alert.INTERNAL_ERROR) else POSSIBLE
         evidence = f"we sent {count} certificates, and our own check finds nothing wrong with them"
         detail = "nginx and Apache accept one intermediate where ssl_verify_depth or SSLVerifyDepth is 1"
@@ -214,6 +217,7 @@ def too_deep(case: Case) -> Iterator[Likely]:
 
 
 USUAL_DEPTH = 2  # a leaf and one intermediate
+APACHES_DEPTH = 1  # a leaf, and the root that it does not send
 
 
 def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
@@ -339,16 +343,14 @@ def wrong_name(case: Case) -> Iterator[Likely]:
         return
     asked = case.seen.offer.server_name if case.seen.offer is not None else None
     if asked is None:
+        evidence = "it asked for no name: it connected by address, or by a name without dots, which Java does not send"
+        names = names_of(case.chain[0])
+        lacking = not names.ip and all("." in each for each in names.dns)
+        if lacking:
+            evidence += "; our certificate has neither"
+        weight = LIKELY if lacking and case.alert in NAME_ALERTS else POSSIBLE
         wanted = "the address that the client connected to"
-        got = _names(case)
-        yield case.likely(
-            Cause.WRONG_NAME,
-            OURS,
-            POSSIBLE,
-            "it asked for no name: it connected by address, or by a name without dots, which Java does not send",
-            got=got,
-            wanted=wanted,
-        )
+        yield case.likely(Cause.WRONG_NAME, OURS, weight, evidence, got=_names(case), wanted=wanted)
 
 
 def _names(case: Case) -> str:

@@ -81,7 +81,8 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.CERTIFICATE_REVOKED: (own_side.unnamed_issuer, own_side.flawed, own_side.revoked),
     Alert.CERTIFICATE_EXPIRED: (own_side.unnamed_issuer, own_side.flawed, own_side.expired_by_alert),
     Alert.CERTIFICATE_UNKNOWN: (
-        own_side.absent, own_side.unnamed_issuer, own_side.flawed, own_side.issuer, own_side.status, *CERTIFICATE,
+        own_side.absent, own_side.unnamed_issuer, own_side.flawed, own_side.wrong_name, own_side.issuer,
+        own_side.status, *CERTIFICATE,
     ),
     Alert.ILLEGAL_PARAMETER: (device, _disagreement),
     Alert.UNKNOWN_CA: (

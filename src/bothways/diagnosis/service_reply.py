@@ -17,6 +17,7 @@ from bothways.faults import shown
 
 LOOKED_AT = 16 * 1024
 HEADERS_LOOKED_AT = 64
+LINES_LOOKED_AT = 16
 KEPT_HEADERS = frozenset({"date", "server", "www-authenticate", "proxy-authenticate"})
 
 
@@ -183,11 +184,11 @@ def _mysql(data: bytes) -> ServiceReply | None:
 
 
 def _lines(data: bytes) -> ServiceReply | None:
-    """A line of IMAP, POP3 or Redis."""
-    line = data.partition(b"\n")[0].decode("latin-1").strip()
-    if not line.startswith(("* ", "-", "+OK", "a", "A")):
+    """Lines of IMAP, POP3 or Redis: the first of them that refuses counts."""
+    if not data.startswith(LINES_BEGIN):
         return None
-    return _by_text(line, LINES)
+    lines = (each.decode("latin-1").strip() for each in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT])
+    return next(filter(None, (_by_text(line, LINES) for line in lines)), None)
 
 
 def _ldap(data: bytes) -> ServiceReply | None:
@@ -215,6 +216,7 @@ POSTGRESQL: Sequence[tuple[str, Says]] = (
     ("no pg_hba.conf entry", Says.FORBIDDEN),
 )
 MYSQL: Sequence[tuple[str, Says]] = (("Access denied for user", Says.FORBIDDEN),)
+LINES_BEGIN = (b"* ", b"-", b"+OK", b"a", b"A")
 LINES: Sequence[tuple[str, Says]] = (
     ("present valid SSL certificate", Says.CERTIFICATE_WANTED),
     ("NOAUTH", Says.LOGIN),
