@@ -87,6 +87,32 @@ def test_a_server_fetches_its_staple_before_it_listens(folder):
         assert len(responder.asked) == 1
 
 
+def test_a_server_fetches_a_staple_for_its_renewed_certificate(folder):
+    """And shows both; nobody starts it again."""
+    issued: list[pki.Issued] = []
+
+    def renew(responder) -> None:
+        own = pki.leaf(
+            identities.middle(), f"server {len(issued)}", alternatives=["DNS:localhost", "IP:127.0.0.1"],
+            extra=[access(responder.url)], **identities.SPAN,
+        )  # fmt: skip
+        issued.append(own)
+        (folder / "server.pem").write_bytes(own.chain_pem)
+        (folder / "server.key").write_bytes(own.key_pem)
+
+    with answering(lambda _: reply(response(issued[-1]))) as responder:
+        renew(responder)
+        server = Background(["serve", "127.0.0.1:0", *IDENTITY, "--echo", "--staple"], folder)
+        try:
+            renew(responder)
+            until_said(server, "the staple of CN=server 1 says good, until ")
+            with connected(server) as channel:
+                assert channel.peer.names.common_name == "server 1"
+                assert channel.peer.verdict.findings[2].outcome is Outcome.PASSED
+        finally:
+            server.end()
+
+
 def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
     """TLS 1.3: both directions."""
     issued: list[pki.Issued] = []

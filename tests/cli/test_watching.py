@@ -13,6 +13,7 @@ import identities
 from bothways import Alert, ClientConfig, Credentials, PeerAlert, TrustStore
 from bothways.cli import watching
 from bothways.net import Channel, connect
+from bothways.trust.watched import logger as files_logger
 from ca_commands import ca
 from cli_scripting import Background
 
@@ -109,6 +110,17 @@ def serial_in_time(folder: Path, server: Background, before: int) -> int:
         if found != before or time.monotonic() > deadline:
             return found
         time.sleep(0.1)
+
+
+def test_what_the_log_has_of_files_is_said_while_they_are_looked_after(capsys) -> None:
+    """Escaped, and not twice; afterwards the log is set up as before."""
+    before = files_logger.level, files_logger.propagate, list(files_logger.handlers)
+    with watching.looking_after([]):
+        files_logger.info("read again: \x1b[31m%s", "me.pem")
+        files_logger.warning("kept")
+    files_logger.warning("not said by us")
+    assert capsys.readouterr().err == "read again: \\x1b[31mme.pem\nkept\n"
+    assert (files_logger.level, files_logger.propagate, list(files_logger.handlers)) == before
 
 
 def test_what_is_looked_after_is_said_and_a_look_that_fails_is_tried_again(monkeypatch, capsys) -> None:

@@ -133,6 +133,22 @@ def test_a_list_that_does_not_displace_the_one_in_use_is_told_and_the_cas_next_o
     assert passes(files)
 
 
+def test_a_list_that_has_expired_is_told_once_and_again_after_another_one(path):
+    """By the clock of whoever looks."""
+    files = CRLFiles([path])
+    told = [f"{path}: its CRL of CN={each} expired on 2026-06-08 12:00; it proves nothing until a newer one is there"
+            for each in ("Intermediate", "Root")]  # fmt: skip
+    assert files.look(NOW) == [] and looks(files) == []
+    assert sorted(files.look(NOW + 9 * DAY)) == told
+    assert files.look(NOW + 10 * DAY) == []
+    replace(
+        path,
+        pem(crl(ROOT, number=2, next_update=NOW + 20 * DAY), crl(CA, number=2, next_update=NOW + 40 * DAY)),
+    )
+    assert not any("expired on" in line for _ in range(2) for line in files.look(NOW + 10 * DAY))
+    assert "CN=Root expired on 2026-06-21" in files.look(NOW + 30 * DAY)[0]
+
+
 def test_a_file_that_no_longer_has_a_list_takes_none_away(path):
     """Of a CA whose CRL is gone nothing new is known; what was known stays until it ends."""
     path.write_bytes(SECOND)

@@ -74,6 +74,32 @@ def test_a_file_that_grows_is_left_alone_until_it_rests(path):
     assert looks(watched) == ([(str(path), ["three", "end", "four"])], [])
 
 
+def test_a_file_that_was_replaced_a_while_ago_is_taken_at_the_first_look(path, monkeypatch):
+    """Whoever begins to look in a process that was forked has what is there by then."""
+    watched = Watched([path], words)
+    replace(path, b"three end")
+    monkeypatch.setattr(files, "have_settled", lambda _stamps: True)
+    assert looks(watched, 1) == ([(str(path), ["three"])], [])
+
+
+def test_a_defect_in_reading_is_told_once_for_each_change(path):
+    """Whoever looks twice a second does not fill a disk with it."""
+    outcomes = iter([["one"], ZeroDivisionError()])
+
+    def read(_data: bytes, _path: str) -> list[str]:
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    watched = Watched([path], read)
+    replace(path, b"new")
+    assert looks(watched, 1) == ([], [])
+    with pytest.raises(ZeroDivisionError):
+        looks(watched, 1)
+    assert looks(watched, 3) == ([], []) and watched.each() == [(str(path), ["one"])]
+
+
 def test_a_file_that_changes_while_it_is_read_is_read_again(path):
     """What came of it may be of both."""
     interrupt = False

@@ -174,12 +174,16 @@ def are_files(*paths: str | None) -> bool:
     return all(Path(path).is_file() for path in paths if path is not None)
 
 
-def load_anchors(path: str | None, profile: Profile = "private") -> TrustStore:
-    """Read the trusted CA certificates; without a path those of this system. profile: the rules for servers."""
+def load_anchors(path: str | None, profile: Profile = "private", *, watched: bool = False) -> TrustStore:
+    """Read the trusted CA certificates; without a path those of this system.
+
+    profile: the rules for servers.  watched: read a file again when it changes.
+    """
     if path is None:
         return TrustStore.system(profile=profile)
     with told_apart(path, pkcs12=False):
-        return TrustStore.from_file(path, profile=profile)
+        read = TrustStore.watched if watched and are_files(path) else TrustStore.from_file
+        return read(path, profile=profile)
 
 
 profile_option = click.option(

@@ -9,7 +9,6 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib import import_module
 
 import click
@@ -21,17 +20,16 @@ from bothways.cli.options import (
     Clients,
     Side,
     clients_options,
-    load_anchors,
     side_options,
 )
 from bothways.cli.reports import AT_ONCE, EVERY_SECONDS, Allowance
+from bothways.cli.server_files import Look, ServerFiles
 from bothways.cli.terminal import DONE, MISUSED, complain, refuse, say
 from bothways.cli.watching import looking_after
 from bothways.errors import ConfigError
 from bothways.tls.clock import Clock
 from bothways.tls.config import ServerConfig
 from bothways.tls.defaults import CLOCK
-from bothways.trust.crl_files import CRLFiles
 from bothways.workers.supervisor import MOST_WORKERS, Supervisor
 
 INSTALL = "pip install 'bothways[asgi]'"
@@ -43,11 +41,10 @@ ALPN = ("http/1.1",)
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What one process serves, as files are at the moment."""
+    """What one process serves, and how it follows its files."""
 
     config: ServerConfig
-    lists: CRLFiles
-    watched: bool
+    looks: list[Look]
 
 
 @click.command("run")
@@ -94,9 +91,10 @@ def command(
     """Serve an ASGI application over HTTP/1.1 and WebSocket to clients with a trusted certificate.
 
     MODULE is imported from the current directory. `bothways.http.asgi.identity(scope)` returns the verified client.
-    Prints `listening on HOST:PORT` on standard error when it is ready. CRL files are read again when they change, and
-    connections of clients that are no longer valid are ended. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads
-    all files again and replaces the workers one after the other.
+    Prints `listening on HOST:PORT` on standard error when it is ready. The files of --cert, --key, --client-ca and
+    --crl are read again when they change, and connections of clients whose certificates are not accepted any more are
+    ended. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads all files again and replaces the workers one after
+    the other.
     """
     module, colon, attribute = app.partition(":")
     if not (colon and module and attribute):
@@ -155,19 +153,19 @@ def _check_installed() -> None:
 
 def _load(side: Side, clients: Clients) -> Serving:
     """Read all files. Raises ConfigError."""
-    lists = CRLFiles(side.sources.crl)
-    own = side.load(lists.store)
+    read = ServerFiles(side, clients)
+    own = read.own
     config = ServerConfig(
-        client_anchors=load_anchors(clients.client_ca) if clients.client_ca is not None else None,
+        client_anchors=read.anchors,
         client_auth=clients.client_auth,
         allow=clients.allow or None,
         credentials=own.credentials or (),
         alpn=ALPN,
         revocation=own.revocation,
-        judge_again="never" if own.revocation is None else "change",
+        judge_again=read.judge_again,
         insecure_rsa_key_transport=own.classic,
     )
-    return Serving(config, lists, bool(side.sources.crl))
+    return Serving(config, read.looks())
 
 
 def serve(
@@ -214,8 +212,7 @@ def serve(
         limit_concurrency=connections,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    looks = [lambda: serving.lists.look(datetime.now(UTC))] if serving.watched else []
-    with looking_after(looks):
+    with looking_after(serving.looks):
         Server(config).run(sockets=[listener])
     return DONE
 

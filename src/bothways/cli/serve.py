@@ -6,7 +6,6 @@ import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import click
 
@@ -19,15 +18,14 @@ from bothways.cli.options import (
     Address,
     Clients,
     Side,
-    are_files,
     clients_options,
-    load_anchors,
     side_options,
 )
 from bothways.cli.page import greet
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.relay import relay
 from bothways.cli.reports import Reports
+from bothways.cli.server_files import ServerFiles
 from bothways.cli.staples import Staples, staples_options
 from bothways.cli.terminal import bounded, headline, refuse, say
 from bothways.cli.watching import looking_after
@@ -39,8 +37,6 @@ from bothways.errors import TLSError
 from bothways.net.channel import Channel, wrap
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import Note
-from bothways.trust.anchors import TrustStore, WatchedTrustStore
-from bothways.trust.crl_files import CRLFiles
 from bothways.trust.verdict import Outcome
 
 Service = Callable[[Channel, Activity], None]
@@ -116,18 +112,17 @@ def command(
     """
     if (service is None) == (forward is None):
         refuse("say what to serve: exactly one of --echo, --page, --forward HOST:PORT")
-    lists = CRLFiles(side.sources.crl)
-    own = side.load(lists.store, watched=True)
-    anchors = _watched_anchors(clients.client_ca)
-    supply = staples.supply(own.credentials, anchors)
+    read = ServerFiles(side, clients)
+    own = read.own
+    supply = staples.supply(own.credentials, read.anchors)
     config = ServerConfig(
-        client_anchors=anchors,
+        client_anchors=read.anchors,
         client_auth=clients.client_auth,
         allow=clients.allow or None,
         credentials=own.credentials or (),
         alpn=own.alpn,
         revocation=own.revocation,
-        judge_again="change" if own.revocation or isinstance(anchors, WatchedTrustStore) else "never",
+        judge_again=read.judge_again,
         insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
         handshake_timeout=handshake_timeout,
@@ -137,7 +132,7 @@ def command(
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.client_ca or "CA")
     if picture is not None:
         picture.check()
-    looks = [lambda: lists.look(datetime.now(UTC))] if side.sources.crl else []
+    looks = read.looks()
     if supply is not None and staples.staple_file:
         looks.append(supply.look)
     with (
@@ -152,12 +147,6 @@ def command(
         allow_descriptors(admission.limit + connections)  # each may be forwarded
         hello_seconds = min(HELLO_SECONDS, handshake_timeout)
         Acceptor(listener, serving.serve, admission, hello_seconds, serving.unheard).run(stop)
-
-
-def _watched_anchors(client_ca: str | None) -> TrustStore | None:
-    if client_ca is None:
-        return None
-    return TrustStore.watched(client_ca) if are_files(client_ca) else load_anchors(client_ca)
 
 
 def _service(service: str | None, forward: Address | None) -> Service:

@@ -40,7 +40,7 @@ class Staples:
         if own is None:
             refuse("a staple is about our own certificate: it needs --cert")
         files = Watched(self.staple_file, responses_in)
-        supply = Supply(files, with_issuers(own, anchors))
+        supply = Supply(files, own, anchors)
         for path in self.staple_file:
             supply.check(path, own)
         if self.staple:
@@ -53,7 +53,8 @@ class Supply:
     """The responses at hand in `store`, and what renews them."""
 
     files: Watched[OCSPResponse]
-    pairs: list[tuple[ParsedCertificate, ParsedCertificate]]
+    own: Credentials
+    anchors: TrustStore | None
     store: OCSPStore = field(init=False)
     stapling: Stapling | None = None
 
@@ -88,7 +89,8 @@ class Supply:
 
     def _problem(self, responses: Iterable[OCSPResponse]) -> str | None:
         """Say why responses about our certificates are not worth sending: by whoever signed them; None if they are."""
-        problems = (staple_problem(each, self.pairs, CLOCK.now()) for each in responses)
+        pairs = with_issuers(self.own.current, self.anchors)
+        problems = (staple_problem(each, pairs, CLOCK.now()) for each in responses)
         problem = next(filter(None, problems), None)
         return None if problem is None else f"its OCSP response cannot be sent: {shown(problem)}"
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
 
-from bothways.cli.terminal import complain, described, say
+from bothways.cli.terminal import LINE_LIMIT, complain, described, say
+from bothways.describe.escape import visible
+from bothways.trust.watched import logger as files_logger
 
 LOOK_SECONDS = 0.5
 
@@ -15,7 +18,10 @@ Look = Callable[[], list[str]]
 
 @contextlib.contextmanager
 def looking_after(looks: list[Look]) -> Iterator[None]:
-    """Look again and again while the body runs, and say what there is to know; what fails once is tried again."""
+    """Look now, and again and again while the body runs, and say what there is to know.
+
+    What fails once is tried again. What the log says of files is said too.
+    """
     over = threading.Event()
 
     def look_on() -> None:
@@ -23,12 +29,37 @@ def looking_after(looks: list[Look]) -> Iterator[None]:
             for look in looks:
                 _look(look)
 
-    if looks:
+    with _saying_what_is_read():
+        for look in looks:
+            _look(look)
         threading.Thread(target=look_on, daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+
+class _Saying(logging.Handler):
+    """Says what is logged, in the way of this terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say one line."""
+        say(visible(record.getMessage(), LINE_LIMIT))
+
+
+@contextlib.contextmanager
+def _saying_what_is_read() -> Iterator[None]:
+    """Say which files are read again, and which cannot be, however the rest of the log is set up."""
+    saying, level, propagate = _Saying(), files_logger.level, files_logger.propagate
+    files_logger.addHandler(saying)
+    files_logger.setLevel(logging.INFO)
+    files_logger.propagate = False
     try:
         yield
     finally:
-        over.set()
+        files_logger.removeHandler(saying)
+        files_logger.setLevel(level)
+        files_logger.propagate = propagate
 
 
 def _look(look: Look) -> None:

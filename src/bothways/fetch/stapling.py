@@ -42,7 +42,8 @@ async def renew(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None
     """Wait for what is due and fetch it, until cancelled."""
     while True:
         left = (stapling.next_due() - clock.now()).total_seconds()
-        await asyncio.sleep(max(min(left, LONGEST_SECONDS), SHORTEST_SECONDS))
+        longest = SHORTEST_SECONDS if stapling.may_change else LONGEST_SECONDS
+        await asyncio.sleep(max(min(left, longest), SHORTEST_SECONDS))
         await fetch_due(stapling, clock, tell, by)
 
 

@@ -26,12 +26,13 @@ class CRLFiles:
         """Read all of them, as `CRLStore.from_files` does. Raises ConfigError."""
         self._watched = Watched(paths, lambda data, path: crls_in(data, path, progress), files.MAX_CRL_FILE)
         self.store = CRLStore(self._watched.items())
+        self._told_expired: set[bytes] = set()
 
     def look(self, at: datetime | None = None) -> list[str]:
         """Take what has changed since the last look, and return what a person should know, in sentences.
 
-        at: the time, by default that of the last judgement.  May read whole files, so an event loop has it done in a
-        thread; one look at a time.
+        at: the time, by default that of the last judgement; given, it tells CRLs that have expired.
+        May read whole files, so an event loop has it done in a thread; one look at a time.
         """
         news: list[str] = []
         before = {each.der for each in self._watched.items()}
@@ -45,7 +46,20 @@ class CRLFiles:
             gone = [each for each in stay if each.der in before and each.series not in series]
             paths = ", ".join(path for path, _ in changed)
             news += [f"{paths}: {_whose(each)} is no longer there; the one in use stays" for each in gone]
-        return news
+        return news if at is None else news + self._expired(at)
+
+    def _expired(self, at: datetime) -> list[str]:
+        """Say which CRLs have expired, each once."""
+        expired = {
+            each.der: each for each in self.store if each.next_update is not None and each.next_update < at
+        }
+        new = [crl for der, crl in expired.items() if der not in self._told_expired]
+        self._told_expired = set(expired)
+        return [f"{self._path_of(each.der)}: {_whose(each)} {_expiry(each)}" for each in new]
+
+    def _path_of(self, der: bytes) -> str:
+        paths = (path for path, items in self._watched.each() if any(each.der == der for each in items))
+        return next(paths, "CRLs")
 
 
 def _told(crl: CRL, objection: str | None) -> str:
@@ -55,6 +69,10 @@ def _told(crl: CRL, objection: str | None) -> str:
     return (
         f"read again: a CRL of {shown(crl.issuer_text)} with {entries}, of {crl.this_update:%Y-%m-%d %H:%M}"
     )
+
+
+def _expiry(crl: CRL) -> str:
+    return f"expired on {crl.next_update:%Y-%m-%d %H:%M}; it proves nothing until a newer one is there"
 
 
 def _whose(crl: CRL) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from bothways.errors import ConfigError, logged
@@ -15,22 +14,55 @@ from bothways.trust import files
 
 T = TypeVar("T")
 
-logger = logging.getLogger("bothways")
+logger = logging.getLogger("bothways.files")
 
 LOOK_SECONDS = 1.0
 
 
-@dataclass
-class _File(Generic[T]):
-    """What was read of a file: `taken` is how it looked then, `seen` how it looked last."""
+Stamps = tuple[files.Stamp | None, ...]
 
-    items: list[T]
-    taken: files.Stamp | None
-    seen: files.Stamp | None
+
+class _Followed:
+    """Some files that are taken together, and how they looked: when they were taken or refused, and last."""
+
+    def __init__(self, paths: Iterable[files.FilePath]) -> None:
+        self._paths = tuple(paths)
+        self._taken = self._seen = self._stamps()
+
+    def change(self) -> Stamps | None:
+        """Look at them. Returns how they look if they have changed and nobody goes on with that.
+
+        They looked the same in the look before, or were written a while ago.
+        """
+        before, self._seen = self._seen, self._stamps()
+        rests = self._seen == before or files.have_settled(self._seen)
+        return self._seen if rests and self._seen != self._taken else None
+
+    def read(self, *, waits: bool, most: int | None = None) -> list[bytes]:
+        """Return what is in them. Raises ConfigError."""
+        return [files.content(path, waits=waits, most=most) for path in self._paths]
+
+    def take(self, looks: Stamps, read: Callable[[], T]) -> T | None:
+        """Return what `read` makes of a change, None where they changed meanwhile.
+
+        A change for which it raises is looked at once.
+        """
+        try:
+            made = read()
+        except Exception:
+            self._taken = looks
+            raise
+        if self._stamps() != looks:
+            return None
+        self._taken = looks
+        return made
+
+    def _stamps(self) -> Stamps:
+        return tuple(files.stamp(path) for path in self._paths)
 
 
 class Watched(Generic[T]):
-    """Files and what they hold. One that is gone, is being written or cannot be read keeps what it had."""
+    """Files and what they hold, each by itself. One that is gone, or cannot be read, keeps what it had."""
 
     def __init__(
         self,
@@ -44,40 +76,39 @@ class Watched(Generic[T]):
         """
         self._read = read
         self._most = most
-        self._files: dict[str, _File[T]] = {}
-        for path in map(str, paths):
-            stamp = files.stamp(path)
-            self._files[path] = _File(read(files.content(path, most=most), path), stamp, stamp)
+        self._followed = {path: _Followed((path,)) for path in map(str, paths)}
+        self._items = {path: self._content(path, waits=True) for path in self._followed}
 
     def items(self) -> list[T]:
         """Return what all files hold."""
-        return [item for file in self._files.values() for item in file.items]
+        return [item for items in self._items.values() for item in items]
+
+    def each(self) -> list[tuple[str, list[T]]]:
+        """Return the paths, each with what it holds."""
+        return list(self._items.items())
 
     def look(self, problems: list[str]) -> list[tuple[str, list[T]]]:
         """Return paths that have changed since the last look, with what they hold now.
 
-        A change is taken when a file looks the same in two looks: one that is still being written does not.
         What cannot be taken is told in `problems`, once, in sentences.
         """
-        changed = [path for path, file in self._files.items() if self._has_changed(path, file)]
-        return [(path, self._files[path].items) for path in changed if self._take(path, problems)]
+        changes = {path: followed.change() for path, followed in self._followed.items()}
+        changed = [path for path, looks in changes.items() if looks and self._take(path, looks, problems)]
+        return [(path, self._items[path]) for path in changed]
 
-    def _has_changed(self, path: str, file: _File[T]) -> bool:
-        before, file.seen = file.seen, files.stamp(path)
-        return file.seen == before and file.seen != file.taken
-
-    def _take(self, path: str, problems: list[str]) -> bool:
-        file = self._files[path]
+    def _take(self, path: str, looks: Stamps, problems: list[str]) -> bool:
         try:
-            items = self._read(files.content(path, waits=False, most=self._most), path)
+            items = self._followed[path].take(looks, lambda: self._content(path, waits=False))
         except ConfigError as error:
-            file.taken = file.seen
             problems.append(f"{error}; what it held before stays in use")
             return False
-        if files.stamp(path) != file.seen:
-            return False
-        file.items, file.taken = items, file.seen
-        return True
+        if items is not None:
+            self._items[path] = items
+        return items is not None
+
+    def _content(self, path: str, *, waits: bool) -> list[T]:
+        [data] = self._followed[path].read(waits=waits, most=self._most)
+        return self._read(data, path)
 
 
 class Renewed(Generic[T]):
@@ -99,10 +130,9 @@ class Renewed(Generic[T]):
         self._clock = clock
         self._checks: list[Callable[[T], object]] = []
         self._generation = 0
-        # How the files looked when they were taken, or refused; and what was seen last, and since when.
-        self._taken = self._seen = self._stamps()
-        self._seen_since = self._looked_at = clock()
-        self._value = make([files.content(path) for path in self._paths])
+        self._looked_at = clock()
+        self._followed = _Followed(self._paths)
+        self._value = make(self._followed.read(waits=True))
 
     @property
     def value(self) -> T:
@@ -125,33 +155,25 @@ class Renewed(Generic[T]):
         now = self._clock()
         if now >= self._looked_at + LOOK_SECONDS:
             self._looked_at = now
-            self._look(now)
+            looks = self._followed.change()
+            if looks is not None:
+                self._take(looks)
 
-    def _look(self, now: float) -> None:
-        """Take a change that nobody goes on with: it looked the same a while ago, or was written a while ago."""
-        stamps = self._stamps()
-        if stamps != self._seen:
-            self._seen, self._seen_since = stamps, now
-        is_old = now >= self._seen_since + LOOK_SECONDS or files.have_settled(stamps)
-        if stamps != self._taken and is_old:
-            self._take(stamps)
-
-    def _take(self, stamps: tuple[files.Stamp | None, ...]) -> None:
+    def _take(self, looks: Stamps) -> None:
         try:
-            value = self._make([files.content(path, waits=False) for path in self._paths])
-            for check in self._checks:
-                check(value)
+            made = self._followed.take(looks, self._made_anew)
         except ConfigError as error:
-            self._taken = stamps
             logger.warning("%s; what was read before stays in use", logged(error))
         except Exception:
-            self._taken = stamps
             logger.exception("defect: files that changed are not read; what was read before stays in use")
         else:
-            if self._stamps() == stamps:
-                self._value, self._taken = value, stamps
+            if made is not None:
+                [self._value] = made
                 self._generation += 1
                 logger.info("read again: %s", ", ".join(map(str, self._paths)))
 
-    def _stamps(self) -> tuple[files.Stamp | None, ...]:
-        return tuple(files.stamp(path) for path in self._paths)
+    def _made_anew(self) -> list[T]:
+        value = self._make(self._followed.read(waits=False))
+        for check in self._checks:
+            check(value)
+        return [value]

@@ -10,6 +10,7 @@ import pytest
 
 import pki
 from bothways import ConfigError, Credentials, TrustStore
+from bothways.trust import files, watched
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.evidence.http_exchange import Missing
 from bothways.trust.evidence.stapling import LONGEST, SHORTEST, Stapling, staple_problem, with_issuers
@@ -233,3 +234,33 @@ def test_a_staple_is_signed_by_who_may_where_our_issuer_is_known():
     assert staple_problem(other, pairs, NOW) is None
     assert "CN=Forger, whom CN=Intermediate has not authorised" in str(staple_problem(forged, pairs, NOW))
     assert staple_problem(forged, with_issuers(credentials(chain=SERVER.pem), None), NOW) is None
+
+
+def test_a_renewed_certificate_has_its_own_staple_and_one_without_a_responder_goes_without(
+    tmp_path, monkeypatch, caplog
+) -> None:
+    """What is fetched is about the certificate that is shown; what comes late for the former one changes nothing."""
+    monkeypatch.setattr(watched, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(files, "have_settled", lambda _stamps: True)
+    path = tmp_path / "own.pem"
+
+    def write(of: pki.Issued) -> None:
+        path.write_bytes(of.chain_pem + of.key_pem)
+
+    write(SERVER)
+    stapling = Stapling(Credentials.watched(path), random=drawing(1), anchors=TrustStore.from_pem(ROOT.pem))
+    assert stapling.may_change and not Stapling(credentials(), random=drawing(1)).may_change
+    [first] = stapling.due(NOW)
+    assert stapling.took(first, Responder().answer(first, NOW), NOW).startswith(
+        "the staple of CN=server.example says"
+    )
+    assert stapling.due(NOW) == [] and stapling.next_due() > NOW
+    write(BELOW)
+    assert stapling.next_due() < NOW
+    assert {each.certificate.der for each in stapling.due(NOW)} == {BELOW.der, MIDDLE.der}
+    assert "is not needed any more" in stapling.took(first, Responder().answer(first, NOW), NOW)
+    write(pki.leaf(CA))
+    assert stapling.due(NOW) == [] and stapling.next_due().year == 9999
+    assert "names no OCSP responder that can be asked; so it is sent without" in caplog.text
+    write(SERVER)
+    assert len(stapling.due(NOW)) == 1

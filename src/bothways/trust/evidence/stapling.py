@@ -5,16 +5,17 @@ A schedule without clock, sockets and waiting: whoever drives it asks what is du
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, logged
 from bothways.faults import shown
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.credentials import Credentials
+from bothways.trust.credentials import Credentials, WatchedCredentials
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import TOLERANCE, Found, Missing
 from bothways.trust.evidence.jitter import Random, after, ahead
@@ -24,8 +25,11 @@ from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import EvidenceRequest
 
+logger = logging.getLogger("bothways")
+
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=1)
 LEAST_OFTEN = timedelta(days=1)
+_AT_ONCE, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
@@ -65,7 +69,7 @@ class Stapling:
         policy: Fetch | None = None,
         store: OCSPStore | None = None,
     ) -> None:
-        """Look through our chains for certificates that name responders.
+        """Look through our chains for certificates that name responders; those of watched ones again when they change.
 
         random: draws so many bytes.  anchors: where issuers are looked for that no chain has.  policy: by
         default that of `own_responders`.  Raises ConfigError where no certificate names a responder, or
@@ -74,27 +78,33 @@ class Stapling:
         self.store = OCSPStore() if store is None else store
         self.policy = own_responders() if policy is None else policy
         self._random = random
-        several = (credentials,) if isinstance(credentials, Credentials) else tuple(credentials)
-        requests = {
-            request.certificate.der: request
-            for each in several
-            for request in _requests(each, anchors, self.policy)
-        }
-        first = datetime.min.replace(tzinfo=UTC)
-        self._renewals = {der: _Renewal(request, first) for der, request in requests.items()}
+        self._credentials = (credentials,) if isinstance(credentials, Credentials) else tuple(credentials)
+        self._anchors = anchors
+        self._chains = self._chains_now()
+        self._renewals: dict[bytes, _Renewal] = {}
+        self._plan([request for each in self._chains for request in _requests(each, anchors, self.policy)])
+
+    @property
+    def may_change(self) -> bool:
+        """Whether our certificates may be replaced by others, so that something is due earlier than was said."""
+        return any(isinstance(each, WatchedCredentials) for each in self._credentials)
 
     def due(self, at: datetime) -> list[EvidenceRequest]:
         """Return what is to be fetched now."""
+        self._follow()
         return [each.request for each in self._renewals.values() if each.due <= at]
 
     def next_due(self) -> datetime:
-        """Return when something is due next: in the past where it is now."""
-        return min(each.due for each in self._renewals.values())
+        """Return when something is due next: in the past where it is now, never where no responder is named."""
+        self._follow()
+        return min((each.due for each in self._renewals.values()), default=_NEVER)
 
     def took(self, request: EvidenceRequest, found: Found, at: datetime) -> str:
         """Take what came for a request, or that nothing did; returns what a person should know, as a sentence."""
-        renewal = self._renewals[request.certificate.der]
+        renewal = self._renewals.get(request.certificate.der)
         whose = f"the staple of {request.certificate.subject_text}"
+        if renewal is None:
+            return f"{whose} is not needed any more: it has another certificate by now"
         try:
             response, answer = _usable(request, found, renewal.held, at)
         except ValueError as problem:
@@ -107,6 +117,27 @@ class Stapling:
         renewal.due = max(soon, at + SHORTEST)
         words = f"says {answer.state}" if is_new else f"is still the one that says {answer.state}"
         return f"{whose} {words}, until {until:%Y-%m-%d %H:%M}"
+
+    def _follow(self) -> None:
+        """Plan anew where our certificates are others than before: a staple is about the one that is shown."""
+        before, self._chains = self._chains, self._chains_now()
+        if all(new is old for new, old in zip(self._chains, before, strict=True)):
+            return
+        requests: list[EvidenceRequest] = []
+        for each in self._chains:
+            try:
+                requests += _requests(each, self._anchors, self.policy)
+            except ConfigError as error:
+                logger.warning("%s; so it is sent without an OCSP response", logged(error))
+        self._plan(requests)
+
+    def _chains_now(self) -> tuple[Credentials, ...]:
+        return tuple(each.current for each in self._credentials)
+
+    def _plan(self, requests: Sequence[EvidenceRequest]) -> None:
+        """Keep what is under way for certificates that stay, and begin with those that are new."""
+        planned = {each.certificate.der: _Renewal(each, _AT_ONCE) for each in requests}
+        self._renewals = {der: self._renewals.get(der, begun) for der, begun in planned.items()}
 
     def _fail(self, renewal: _Renewal, at: datetime) -> str:
         """Ask again soon, then less and less often, but before what is at hand ends."""
