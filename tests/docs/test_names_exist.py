@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from architecture.sources import ROOT
+from architecture.sources import ROOT, modules
 from bothways.cli.commands import bothways
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,6 +21,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HAND_WRITTEN = [page for page in PAGES if page.name != "failures.md"]
 # Options of `bench`, of tlsfuzzer and of other programs that the pages name.
 OTHERS = {"--runs", "--ems", "--verify"}
+# Arguments of asyncio, httpx, requests and uvicorn.
+OTHERS_ARGUMENTS = {"ssl", "verify", "http"}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 COMMAND = re.compile(r"(?<![\w./-])bothways((?: [a-z][a-z-]*)+)([^`\n|;&)]*)")
 DOTTED = re.compile(r"(?<![\w/])bothways(?:\.[A-Za-z_]\w*)+(?!\.?\w)(?!/)")
@@ -69,6 +73,31 @@ def test_every_module_of_tests_that_a_page_names_exists(page: Path) -> None:
         assert any((ROOT / "tests").rglob(name)), name
 
 
+@by_page(HAND_WRITTEN)
+def test_every_argument_that_a_page_names_exists(page: Path) -> None:
+    """`judge_again=` or `Fetch(nonce="require")`, outside of blocks: a parameter or a field in the sources."""
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text_of(page), flags=re.M | re.S))
+    named = {name for span in spans for name in re.findall(r"(?:^|[(, ])([a-z][a-z_]+)=(?![=/])", span)}
+    assert named - OTHERS_ARGUMENTS <= parameters()
+
+
+@by_page(PAGES)
+def test_every_extra_and_every_target_of_make_that_a_page_names_exists(page: Path) -> None:
+    text = text_of(page)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {extra for group in re.findall(r"bothways\[([a-z0-9,]+)\]", text) for extra in group.split(",")}
+    assert extras <= set(project["optional-dependencies"])
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"(?:`make |^make (?=\w+ +#))([a-z-]+)", text, re.M):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+@by_page(PAGES)
+def test_every_fault_and_caution_that_a_page_names_exists(page: Path) -> None:
+    for kind, name in re.findall(r"\b(Fault|Caution)\.([A-Z_0-9]{2,})\b", text_of(page)):
+        assert hasattr(getattr(importlib.import_module("bothways"), kind), name), f"{kind}.{name}"
+
+
 @by_page(PAGES)
 def test_every_test_in_brackets_exists(page: Path) -> None:
     for module, part in bracketed(text_of(page)):
@@ -91,6 +120,19 @@ def bracketed(text: str) -> Iterator[tuple[str, str]]:
             module, _, parts = group.strip().partition(":")
             for part in parts.split(",") if parts else ["test_"]:
                 yield module, re.sub(r"[^a-z0-9]+", "_", part.lower().strip().replace("'", ""))
+
+
+@cache
+def parameters() -> frozenset[str]:
+    """The names of all parameters and of all fields of classes in the sources."""
+    names = set()
+    for tree in modules().values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.arg):
+                names.add(node.arg)
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                names.add(node.target.id)
+    return frozenset(names)
 
 
 @cache
