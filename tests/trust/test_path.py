@@ -14,7 +14,7 @@ from bothways.iana import Alert
 from bothways.trust import path_search
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.path import Limits, PathRequest, Status, judge, path_through, read_leaf
+from bothways.trust.path import Limits, PathRequest, Status, judge_path, path_through, read_leaf
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Finding, Outcome, Purpose, Refused, Trusted, Verdict
 from bothways.trust.work import OutOfWork, Step, WorkBudget
@@ -30,7 +30,7 @@ ANCHORS = TrustStore.from_pem(ROOT.pem)
 def judged(
     chain, anchors=ANCHORS, *, purpose=Purpose.SERVER, name="server.example", at=NOW, status=None, **options
 ) -> Verdict:
-    return judge(PathRequest(chain, anchors, at, purpose, name, **options), status)
+    return judge_path(PathRequest(chain, anchors, at, purpose, name, **options), status)
 
 
 def refusals(verdict: Verdict) -> list[tuple[Fault, int | None]]:

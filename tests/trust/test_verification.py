@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -189,3 +190,11 @@ def test_a_verdict_is_given_at_the_ends_of_the_calendar_too(at: datetime, tolera
     policy = Revocation(crls=lists, ocsp=responses, tolerance=tolerance)
     verdict = verify(SERVER.chain, ANCHORS, purpose=Purpose.SERVER, name=None, at=at, revocation=policy)
     assert isinstance(verdict, Refused)
+
+
+@pytest.mark.parametrize("room", ["bothways.trust.path", "bothways.trust.revocation"])
+def test_programs_that_know_it_by_its_former_name_are_served(room: str) -> None:
+    """No other name leads anywhere."""
+    module = importlib.import_module(room)
+    assert module.judge is verify
+    assert not hasattr(module, "verify")

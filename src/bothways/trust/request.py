@@ -10,7 +10,7 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.names import ServerName
-from bothways.trust.path import LIMITS, Limits, PathRequest, judge
+from bothways.trust.path import LIMITS, Limits, PathRequest, judge_path
 from bothways.trust.policies import NO_POLICY, Policies
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.check import status_check
@@ -71,7 +71,7 @@ class VerificationRequest:
             sum(map(len, stapled.values())),
         )
         if self.revocation is None:
-            return judge(asked)
+            return judge_path(asked)
         profile = anchors.profile_for(self.purpose)
         available = Available(self.revocation, anchors, at, stapled, fetched, profile, defer)
-        return judge(asked, status_check(available))
+        return judge_path(asked, status_check(available))

@@ -30,7 +30,7 @@ _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
 
 
 def status_check(available: Available) -> StatusCheck:
-    """Return the check of a path for `path.judge`, by the evidence that is available."""
+    """Return the check of a path for `path.judge_path`, by the evidence that is available."""
     return partial(_path_status, available)
 
 
