@@ -324,14 +324,14 @@ def crl(
         builder = builder.add_extension(extension, critical=critical)
     for each in revoked:
         issued, reason = each if isinstance(each, tuple) else (each, None)
-        builder = builder.add_revoked_certificate(_revoked(issued, reason, entry_extra))
+        builder = builder.add_revoked_certificate(revoked_entry(issued, reason, entry_extra))
     algorithm = (
         DIGESTS[digest] if isinstance(signer, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else None
     )
     return builder.sign(signer, algorithm).public_bytes(Encoding.DER)
 
 
-def _revoked(
+def revoked_entry(
     issued: Issued, reason: str | None, extra: Sequence[tuple[x509.ExtensionType, bool]]
 ) -> x509.RevokedCertificate:
     builder = x509.RevokedCertificateBuilder().serial_number(issued.certificate.serial_number)

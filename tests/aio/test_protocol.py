@@ -12,6 +12,7 @@ from aio_talk import ada, closed, echo, port, quiet, run, serving
 from bothways import Fault, PeerAlert, PeerFault, Truncated
 from bothways.aio import create_connection
 from bothways.aio.transport import TLSTransport
+from inside import link_of
 
 pytestmark = pytest.mark.network
 
@@ -202,7 +203,7 @@ async def test_streams_are_built_on_the_same_pair():
         from aio_talk import open_to
 
         reader, writer = await open_to(server)
-        link = writer._link
+        link = link_of(writer)
         assert link.tls.app is link and link.tls.upper.get_protocol() is link
         writer.write(b"x")
         assert await reader.readexactly(1) == b"x"

@@ -22,6 +22,7 @@ from bothways.trust import watched
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
+from inside import has_timer, link_of, looks_later, run_timer
 
 
 @pytest.fixture(autouse=True)
@@ -175,10 +176,10 @@ async def test_a_verdict_that_lapses_ends_its_connection():
     async with serving(worker, config) as server:
         reader, writer = await open_to(server)
         await worker.until(lambda: worker.here)
-        link = worker.here["Ada"]._link
-        assert link.tls._timer is not None
+        link = link_of(worker.here["Ada"])
+        assert has_timer(link)
         clock.by = identities.END - identities.START
-        link.tls._tick()
+        run_timer(link)
         with pytest.raises(PeerAlert) as caught:
             await reader.read(1)
         assert caught.value.alert == Alert.CERTIFICATE_EXPIRED
@@ -272,7 +273,7 @@ async def test_few_are_judged_in_one_turn_of_the_loop():
     assert len(turns) == len(members)  # once for each change, and nobody who left
     for each in members:
         watch.leave(each.look)
-    assert watch._looking is None
+    assert not looks_later(watch)
 
 
 @run
@@ -280,7 +281,7 @@ async def test_no_timer_runs_where_no_evidence_can_change():
     """Most servers judge once."""
     watch = Watch(identities.server_config().settings)
     watch.join(Member([], int).look)
-    assert watch._looking is None
+    assert not looks_later(watch)
     assert len(asyncio.all_tasks()) == 1
 
 

@@ -111,7 +111,7 @@ def lie(sock: socket.socket, liar: Connection, sent: list[int]) -> None:
 @contextlib.contextmanager
 def stranger(attack: Attack) -> Iterator[tuple[socket.socket, Any, list[int]]]:
     """A socket with a liar at its other end, the honest side's configuration, and how much was sent."""
-    configs = attack.course._configs
+    configs = attack.course.configs
     own, theirs = (configs[1], configs[0]) if attack.liar is Role.CLIENT else configs
     sent: list[int] = []
     with lying(attack.liar, attack.edit):
@@ -218,7 +218,7 @@ async def _served(attack: Attack) -> tuple[int, float]:
 
         return run
 
-    client, server = attack.course._configs
+    client, server = attack.course.configs
     with pytest.MonkeyPatch.context() as patch, lying(attack.liar, attack.edit), budgets() as made:
         for name in ("data_received", "_feed", "eof_received", "connection_lost"):
             patch.setattr(TLSProtocol, name, metered(getattr(TLSProtocol, name)))

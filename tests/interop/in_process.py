@@ -56,10 +56,17 @@ class Foreign(Protocol):
 class StandardSSL:
     """Python's own `ssl`, which is this machine's OpenSSL."""
 
-    def __init__(self, context: ssl.SSLContext, *, server: bool, name: str | None = None) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server: bool,
+        name: str | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.object = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server, server_hostname=name
+            self._incoming, self._outgoing, server_side=server, server_hostname=name, session=session
         )
         self.established = False
         self.received = b""

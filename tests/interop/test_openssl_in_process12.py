@@ -321,14 +321,7 @@ def test_openssl_client_that_offers_its_session_again_gets_a_new_one(theirs: The
     made = theirs.client()
     first = Meeting(our_server().connection(), made).carry()
     first.talk()
-    again = StandardSSL.__new__(StandardSSL)
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    again._incoming, again._outgoing = incoming, outgoing
-    again.object = made.object.context.wrap_bio(
-        incoming, outgoing, server_hostname="localhost", session=made.object.session
-    )
-    again.established, again.received, again.failure, again.peer_closed = False, b"", None, False
-    again._go_on()
+    again = StandardSSL(made.object.context, server=False, name="localhost", session=made.object.session)
     second = Meeting(our_server().connection(), again).carry()
     second.talk()
     assert again.object.session_reused is False

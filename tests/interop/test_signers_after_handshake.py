@@ -17,6 +17,7 @@ import pytest
 import identities
 from bothways import ClientConfig, Credentials, SignatureWanted, aio, net
 from bothways.tls.crypto.signing import sign
+from inside import connection_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
@@ -101,7 +102,7 @@ def test_a_channel_signs_by_its_signer_and_data_goes_on(tmp_path: Path) -> None:
         net.connect("127.0.0.1", server.port, config(), "localhost", signer=signer) as channel,
     ):
         assert read(channel.recv, 7) == b"one two"
-        until_signed(channel._pipe.driver.connection)
+        until_signed(connection_of(channel))
         channel.sendall(b"and three")
         assert read(channel.recv, 5) == b" four"
     assert server.known == [identities.client().chain[0]]
@@ -116,7 +117,7 @@ def test_streams_sign_by_their_signer_and_data_goes_on(
     async def talk(port: int) -> None:
         reader, writer = await aio.connect("127.0.0.1", port, config(), "localhost", signer=answer)
         assert await reader.readexactly(7) == b"one two"
-        while writer._link.connection.awaits_answer:
+        while connection_of(writer).awaits_answer:
             await asyncio.sleep(0.01)
         writer.write(b"and three")
         assert await reader.readexactly(5) == b" four"
@@ -137,7 +138,7 @@ def test_a_signer_that_fails_shows_no_certificate_and_is_logged(
     async def talk(port: int) -> None:
         reader, writer = await aio.connect("127.0.0.1", port, config(), "localhost", signer=broken)
         assert await reader.readexactly(7) == b"one two"
-        while writer._link.connection.awaits_answer:
+        while connection_of(writer).awaits_answer:
             await asyncio.sleep(0.01)
         writer.write(b"and three")
         assert await reader.readexactly(5) == b" four"
@@ -150,7 +151,7 @@ def test_a_signer_that_fails_shows_no_certificate_and_is_logged(
         else:
             with net.connect("127.0.0.1", server.port, config(), "localhost", signer=broken) as channel:
                 assert read(channel.recv, 7) == b"one two"
-                until_signed(channel._pipe.driver.connection)
+                until_signed(connection_of(channel))
                 channel.sendall(b"and three")
                 assert read(channel.recv, 5) == b" four"
     assert server.known == [None]

@@ -31,6 +31,7 @@ from bothways import (
 )
 from bothways.net import Channel, connect, wrap
 from bothways.net import pipe as source
+from bothways.net.pipe import Pipe
 
 pytestmark = pytest.mark.network
 
@@ -465,7 +466,7 @@ def test_a_broken_pipe_is_explained_by_what_was_said_before_it(serve, monkeypatc
     server = serve(silent)
     channel = open_to(server, identities.client_config())
     server.outcome()
-    monkeypatch.setattr(channel._pipe, "meet_refusal", lambda: None)
+    monkeypatch.setattr(Pipe, "meet_refusal", lambda pipe: None)
     with pytest.raises(PeerAlert) as refused:
         for _ in range(100):
             channel.sendall(bytes(100_000))

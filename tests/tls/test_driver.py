@@ -221,7 +221,7 @@ def test_what_an_open_connection_warns_of_is_logged_with_whom_it_is(
 def test_a_look_ends_what_took_too_long_and_needs_nothing_more_after_the_end() -> None:
     """The deadline is the engine's."""
     driver, _, _ = driven()
-    clock = driver.connection._settings.clock
+    clock = machinery(driver.connection).clock
     assert isinstance(clock, FrozenClock) and driver.deadline() == clock.monotonic() + 30
     clock.pass_time(31)
     assert driver.look() == [] and isinstance(driver.status.failure, PeerFault)

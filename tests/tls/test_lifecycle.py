@@ -207,8 +207,7 @@ def test_each_input_in_each_state_has_one_outcome(state: State, what: Input, rol
 def test_the_table_says_the_same_for_every_pair(state: State, what: Input) -> None:
     """What cannot happen is a defect of ours, should it happen."""
     rule, (after, outcome) = LIFE[what][state], NEXT[what][state]
-    life = Lifecycle()
-    life._enter(state)
+    life = Lifecycle(state)
     if rule.never:
         assert outcome == "-"
         with pytest.raises(TypeError, match=f"{what.name} cannot happen when {state.value}"):
@@ -238,8 +237,7 @@ def test_every_state_can_be_come_to_and_every_input_has_a_rule_in_each() -> None
 @pytest.mark.parametrize("state", State, ids=named)
 def test_nothing_leaves_an_end_and_only_there_is_everything_let_go(state: State) -> None:
     """Closed, given up, failed: no input changes them."""
-    life = Lifecycle()
-    life._enter(state)
+    life = Lifecycle(state)
     moves = {LIFE[what][state].to for what in Input} - {state}
     assert life.is_over is (not moves)
     assert life.is_over is (state in (CLOSED, GIVEN_UP, FAILED))
@@ -252,7 +250,7 @@ def test_a_peer_that_has_closed_may_be_refused_when_it_is_judged_again(role: str
     """RFC 9846 6.2: it is told, as we may still write; who has closed itself tells nobody."""
     for state, tells in ((PEER_CLOSED, True), (OPEN, True), (WE_CLOSED, False)):
         side = Side(role, "1.3", state)
-        side.mine._settings.clock.pass_time(3650 * 86400)  # type: ignore[attr-defined]
+        machinery(side.mine).clock.pass_time(3650 * 86400)  # type: ignore[attr-defined]
         assert seen(side.mine.judge_again()) == "failed"
         assert side.mine.state is FAILED
         assert bool(side.mine.data_to_send()) is tells

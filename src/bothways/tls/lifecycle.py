@@ -154,8 +154,8 @@ class Lifecycle:
 
     __slots__ = ("is_established", "is_open", "is_over", "reads", "state", "writes")
 
-    def __init__(self) -> None:
-        self._enter(State.HANDSHAKING)
+    def __init__(self, state: State = State.HANDSHAKING) -> None:
+        self._enter(state)
 
     def take(self, what: Input) -> Rule:
         """Let something happen, and return what follows; where its rule is not heeded, nothing does.

@@ -78,7 +78,7 @@ def test_an_indirect_crl_says_whose_each_certificate_is(root):
     """RFC 5280 5.3.3: what one entry says of the issuer holds for those after it."""
     one_, two = pki.leaf(root), pki.leaf(root)
     other = x509.CertificateIssuer([x509.DirectoryName(pki.name("Other CA"))])
-    entries = (pki._revoked(one_, None, [(other, True)]), pki._revoked(two, "superseded", ()))
+    entries = (pki.revoked_entry(one_, None, [(other, True)]), pki.revoked_entry(two, "superseded", ()))
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(root.certificate.subject)

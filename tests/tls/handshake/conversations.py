@@ -126,7 +126,7 @@ class Conversation:
         self, client: dict[str, Any] | None = None, server: dict[str, Any] | None = None, **notes: Any
     ) -> Pair:
         """Start it; options may differ from its own."""
-        ours, theirs = self._configs
+        ours, theirs = self.configs
         if client:
             ours = client_config(**self.client | client)
         if server:
@@ -134,7 +134,7 @@ class Conversation:
         return pair(ours, theirs, **notes)
 
     @cached_property
-    def _configs(self) -> tuple[ClientConfig, ServerConfig]:
+    def configs(self) -> tuple[ClientConfig, ServerConfig]:
         """Made once: tests play a conversation hundreds of times."""
         return client_config(**self.client), server_config(**self.server)
 

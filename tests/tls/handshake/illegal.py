@@ -18,7 +18,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.message_io import Outbox
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.script import ChangeCipherSpec
-from bothways.tls.handshake.steps import Step, StepRule
+from bothways.tls.handshake.steps import Step, StepRule, rule_of
 from bothways.tls.incoming import Incoming
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.tls13 import Finished
@@ -33,10 +33,8 @@ Lie = Message | bytes | Act
 class Place:
     """Before the message or ChangeCipherSpec with this number, at this step, under this rule."""
 
-    def __init__(self, number: int, position: Position) -> None:
-        self.number = number
-        self.step = position.step
-        self.rule: StepRule = position.rule
+    def __init__(self, number: int, step: Step, rule: StepRule) -> None:
+        self.number, self.step, self.rule = number, step, rule
 
     def __repr__(self) -> str:
         return f"{self.step.name} ({self.number})"
@@ -69,7 +67,7 @@ def places(conversation: Conversation, victim: Role) -> list[Place]:
 
     def note(position: Position) -> None:
         if position.role is victim:
-            found.append(Place(len(found), position))
+            found.append(Place(len(found), position.step, position.rule))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Incoming, "message", watched)
@@ -78,7 +76,7 @@ def places(conversation: Conversation, victim: Role) -> list[Place]:
         talk.exchange()
     end, _ = ends(talk, victim)
     assert end.established
-    return [*found, Place(len(found), end._position)]
+    return [*found, Place(len(found), end.step, rule_of(victim, end.step, machinery(end).out.version))]
 
 
 def steps(conversation: Conversation) -> set[tuple[Role, Step]]:

@@ -25,6 +25,7 @@ from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire.tls12 import ServerKeyExchange
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
 from faults import blames
+from inside import machinery
 from tls.handshake.conversations import credentials, identity
 from tls.handshake.conversations12 import (
     CONVERSATIONS,
@@ -47,8 +48,8 @@ def handshake(role: Role, notes: list[Note] | None = None) -> HandshakeContext:
     """What the scripts of one side work with, at the start of a conversation."""
     observer = None if notes is None else notes.append
     if role is Role.CLIENT:
-        return client_config().connection("localhost", observer=observer)._hs
-    return server_config().connection(observer=observer)._hs
+        return machinery(client_config().connection("localhost", observer=observer))
+    return machinery(server_config().connection(observer=observer))
 
 
 def signed(

@@ -27,6 +27,7 @@ from bothways.tls.keys.schedule13 import ApplicationSecrets, EarlySecret, Handsh
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, CertificateVerify, Finished
+from inside import machinery
 from pair import FrozenClock, Pair
 from tamper import changing, lying
 from tls.handshake.conversations import CONVERSATIONS, client_config, external, server_config
@@ -222,7 +223,7 @@ def canceled(end: Connection) -> None:
 
 
 def too_late(end: Connection) -> None:
-    clock = end._settings.clock
+    clock = machinery(end).clock
     assert isinstance(clock, FrozenClock)
     clock.pass_time(1000)
     end.tick()

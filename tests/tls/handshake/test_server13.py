@@ -131,4 +131,4 @@ def test_server_tells_nothing_of_a_client_before_it_is_judged() -> None:
     talk = pair(client_config(credentials=None), server_config())
     talk.exchange()
     assert talk.server.peer is None and not talk.server.established and not talk.server.confirmed
-    assert anchors() is talk.server._settings.trust.anchors
+    assert anchors() is server_config().settings.trust.anchors

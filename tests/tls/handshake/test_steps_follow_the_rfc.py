@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bothways import Connection, Established
+from bothways import Established
 from bothways.iana import HandshakeType
 from bothways.roles import Role
 from bothways.tls.handshake.position import Position
@@ -58,26 +58,25 @@ Arrow = tuple[str, str, str]
 def arrows_taken(role: Role) -> Iterator[set[Arrow]]:
     """Within, every message that `role` takes is written down as an arrow of the figure."""
     taken: set[Arrow] = set()
-    seen: list[tuple[int, bytes]] = []
-    take, advance = Incoming.message, Connection._advance
+    begun: dict[Incoming, tuple[Step, int, bytes]] = {}
+    take, message = Incoming.take, Incoming.message
 
     def watched(incoming: Incoming, code: int, raw: bytes) -> Message | None:
-        seen.append((code, raw))
-        return take(incoming, code, raw)
+        if incoming.position.role is role:
+            begun[incoming] = incoming.position.step, code, raw
+        return message(incoming, code, raw)
 
-    def advanced(connection: Connection, events: list[Any]) -> bool:
-        start = connection.step
-        seen.clear()
-        more = advance(connection, events)
-        if connection._position.role is role:
-            end = connection.step
-            for code, raw in seen:
-                taken.add((SPELLED.get(start, start.name), called(code, raw), SPELLED.get(end, end.name)))
-        return more
+    def taking(incoming: Incoming) -> Any:
+        """Whoever asks for more has gone on from what came last."""
+        if (last := begun.pop(incoming, None)) is not None:
+            start, code, raw = last
+            end = incoming.position.step
+            taken.add((SPELLED.get(start, start.name), called(code, raw), SPELLED.get(end, end.name)))
+        return take(incoming)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Incoming, "message", watched)
-        patch.setattr(Connection, "_advance", advanced)
+        patch.setattr(Incoming, "take", taking)
         yield taken
 
 

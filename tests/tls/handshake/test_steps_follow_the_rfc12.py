@@ -13,7 +13,6 @@ from bothways.tls.handshake.script import ChangeCipherSpec
 from bothways.tls.handshake.steps import LEGAL12, Step
 from bothways.tls.incoming import Incoming
 from bothways.tls.wire.extensions import CertificateStatus
-from inside import machinery
 from tamper import instead_of, lying
 from tls.handshake.conversations import steps_taken
 from tls.handshake.conversations12 import CONVERSATIONS
@@ -40,26 +39,21 @@ def test_messages_come_in_the_order_of_the_figure(
     name: str, role: Role, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 5246 figure 1: with ChangeCipherSpec where it stands."""
-    heard: list[str] = []
-    notes: list[Note] = []
+    notes: list[Note | str] = []
     change = Incoming.change
-
-    def note(what: Note) -> None:
-        if isinstance(what, MessageSeen) and not what.sent:
-            heard.append(type(what.message).__name__)
-        notes.append(what)
 
     def changed(incoming: Incoming) -> ChangeCipherSpec:
         if incoming.position.role is role:
-            heard.append("[ChangeCipherSpec]")
+            notes.append("[ChangeCipherSpec]")
         return change(incoming)
 
     monkeypatch.setattr(Incoming, "change", changed)
-    conversation = CONVERSATIONS[name]
-    talk = conversation.pair()
-    ends = {Role.CLIENT: talk.client, Role.SERVER: talk.server}
-    machinery(ends[role]).observer = machinery(ends[role]).inbox._observer = note
-    talk.exchange()
+    CONVERSATIONS[name].pair(**{f"{role.value}_notes": notes}).exchange()
+    heard = [
+        note if isinstance(note, str) else type(note.message).__name__
+        for note in notes
+        if isinstance(note, str) or (isinstance(note, MessageSeen) and not note.sent)
+    ]
     assert re.fullmatch(pattern(role), "".join(word + " " for word in heard)), heard
     assert [note for note in notes if isinstance(note, RecordSeen)]
 

@@ -208,7 +208,7 @@ def test_a_signer_that_does_not_sign_shows_no_certificate(late: bool):
     talk, (wanted,) = asked_of_a_signer(notes, b"later")
     if late:
         deadline = talk.client.next_deadline()
-        clock = talk.client._settings.clock
+        clock = machinery(talk.client).clock
         assert isinstance(clock, FrozenClock) and deadline == clock.seconds + 30
         clock.pass_time(30)
         assert talk.client.tick() == []

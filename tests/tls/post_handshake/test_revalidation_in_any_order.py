@@ -13,6 +13,7 @@ from bothways.errors import InternalError
 from bothways.roles import Role
 from bothways.tls.events import EvidenceWanted, Failed
 from bothways.trust.evidence.fetch_policy import Fetch
+from inside import machinery
 from pki import NOW
 from tls.post_handshake.test_revalidation import HOUR, Fetching, lists
 
@@ -90,7 +91,7 @@ class Wild(Fetching):
             assert judge.peer is None and not judge.awaits_answer and judge.next_deadline() is None
         if judge.awaits_answer:
             deadline = judge.next_deadline()
-            assert deadline is not None and deadline <= judge._settings.clock.monotonic() + 8001
+            assert deadline is not None and deadline <= machinery(judge).clock.monotonic() + 8001
             assert judge.peer is not None
 
 

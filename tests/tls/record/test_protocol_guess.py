@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.tls.record.framing import HEADER_SIZE
-from bothways.tls.record.protocol_guess import _BEGINNINGS, OtherProtocol, recognise
+from bothways.tls.record.protocol_guess import BEGINNINGS, OtherProtocol, recognise
 
 # How each begins on the wire, as its standard or its server has it.
 STARTS = {
@@ -41,7 +41,7 @@ def test_what_is_not_known_is_not_guessed(start: bytes) -> None:
 
 def test_no_beginning_is_longer_than_a_header_or_hidden_by_an_earlier_one() -> None:
     """Whoever has five bytes and whoever has more say the same."""
-    for other, beginnings in _BEGINNINGS:
+    for other, beginnings in BEGINNINGS:
         for beginning in beginnings:
             assert len(beginning) <= HEADER_SIZE
             assert recognise(beginning) is other

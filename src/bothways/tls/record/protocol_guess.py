@@ -30,7 +30,7 @@ class OtherProtocol(Enum):
     SSL2 = "the hello of SSL 2, which nobody may speak any more"
 
 
-_BEGINNINGS: tuple[tuple[OtherProtocol, tuple[bytes, ...]], ...] = (
+BEGINNINGS: tuple[tuple[OtherProtocol, tuple[bytes, ...]], ...] = (
     (OtherProtocol.HTTP_ANSWER, (b"HTTP/", b"<html", b"<HTML", b"<!doc", b"<!DOC")),
     (
         OtherProtocol.HTTP_REQUEST,
@@ -54,7 +54,7 @@ _BEGINNINGS: tuple[tuple[OtherProtocol, tuple[bytes, ...]], ...] = (
 
 def recognise(start: bytes) -> OtherProtocol | None:
     """Say what begins with `start`; None for what is not known."""
-    for other, beginnings in _BEGINNINGS:
+    for other, beginnings in BEGINNINGS:
         if start.startswith(beginnings):
             return other
     if start[3:5] == b"\0\x0a":  # the length and number of a packet, then version 10 of the greeting

@@ -1,0 +1,88 @@
+"""Tests reach what they test by public names; where there is no public way, the reason stands here, and how often."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from architecture.sources import ROOT
+
+TESTS = ROOT / "tests"
+# Public in spite of their names: those of named tuples, and of modules of the standard library.
+PUBLIC = {"_replace", "_asdict", "_fields", "_make", "_exit", "_ssl"}
+# How often a file uses a private name of another object or module, and why it cannot do without.
+USED = {
+    "adapters/test_context.py": (12, "the ways beneath `ssl`'s public ones, each of which must be closed"),
+    "adapters/test_peercert.py": (4, "OpenSSL's own tables, and ours beside them, through `ssl`'s test hook"),
+    "adapters/test_ssl_object.py": (
+        2,
+        "a key update, for which `ssl` has no call, and the short way, which shows nowhere",
+    ),
+    "adapters/test_ssl_socket.py": (6, "names of `ssl.SSLSocket` that the standard library calls itself"),
+    "adapters/test_watching.py": (5, "what an explanation is made from: only a failure shows it"),
+    "bench/amplification.py": (4, "prices of single steps, which are measured apart"),
+    "ca/register/test_database.py": (1, "a full disk, which only the database can be told to have"),
+    "ca/test_import_existing.py": (
+        3,
+        "certificates that trustme does not make, and a check that has no file",
+    ),
+    "ca/test_pkcs11.py": (1, "the flags of a key on its token"),
+    "ca_server/test_slow_clients.py": (1, "when a server has read a part of a request"),
+    "ca_server/test_worker.py": (1, "the size of a cache"),
+    "cli/test_reports.py": (1, "the size of a table"),
+    "cli/test_show.py": (1, "5,000 entries at once: `cryptography` copies its list for each"),
+    "fetch/test_blocking.py": (1, "a lock that is held while the process is forked"),
+    "fetch/test_transport.py": (3, "a look-up that hangs, and a bound that a few of them meet"),
+    "inside.py": (7, "there, one by one"),
+    "library_services.py": (1, "the port of grpclib's server"),
+    "standard_library.py": (
+        2,
+        "versions are set on a context of the standard library's tests after it was made",
+    ),
+    "test_places.py": (1, "how many are compared"),
+    "tls/crypto/test_rsa_key_transport.py": (1, "decryptions of sizes that no encryption makes"),
+    "vectors/test_rfc8448.py": (1, "the trace has the main secret, which nobody else may have"),
+}
+
+
+def test_private_names_are_used_where_there_is_no_public_way_and_no_more_often() -> None:
+    """A use that is gone lowers its number here; a new one needs a reason that convinces."""
+    used = {
+        path.relative_to(TESTS).as_posix(): found
+        for path in sorted(TESTS.rglob("*.py"))
+        if (found := list(privates(ast.parse(path.read_text(encoding="utf-8")))))
+    }
+    assert {name: len(found) for name, found in used.items()} == {
+        name: count for name, (count, _) in USED.items()
+    }, used
+
+
+def privates(tree: ast.Module) -> Iterator[str]:
+    """Every use of a private name that is not the test's own: attributes, imports, and names given as text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and not is_own(node.value):
+            yield f"{node.lineno}: {ast.unparse(node)}"
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bothways"):
+            yield from (f"{node.lineno}: {each.name}" for each in node.names if is_private(each.name))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("setattr", "getattr")):
+            names = (each.value for each in node.args[1:2] if isinstance(each, ast.Constant))
+            yield from (f"{node.lineno}: {name}" for name in names if is_private(str(name)))
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in PUBLIC
+
+
+def is_own(owner: ast.expr) -> bool:
+    return ast.unparse(owner) in ("self", "cls", "super()")
+
+
+def test_uses_of_private_names_are_found() -> None:
+    """As attributes, in imports, and as text."""
+    used = """
+from bothways.tls import _a, b
+x._b = y.z._c(self._d)
+patch.setattr(thing, "_e", 1)
+named._replace(f=os._exit)
+"""
+    assert len(list(privates(ast.parse(used)))) == 4
