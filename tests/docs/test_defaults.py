@@ -261,3 +261,25 @@ def test_a_setting_on_the_page_exists(name: str) -> None:
             assert name_of_option in {
                 name for each in TAKERS[kind] for name in inspect.signature(each).parameters
             }
+
+
+def test_the_lists_of_a_configuration_on_the_page_are_those_of_the_code() -> None:
+    """What is spelled out, in its order of preference."""
+    (versions, suites, groups, schemes) = (
+        re.findall(rf"^\| {name} \| (.*) \|$", PAGE, re.M)[0]
+        for name in ("versions", "cipher suites", "groups", "signature schemes")
+    )
+    assert versions.startswith("TLS {} and {};".format(*defaults("versions")))
+    assert re.findall(r"TLS_\w+", suites) == [each for each in defaults("suites") if "ECDHE" not in each]
+    assert groups.startswith(", ".join(defaults("groups")) + ".")
+    named = [each for each in defaults("schemes") if not each.startswith("rsa_")]
+    assert [each for each in re.findall(r"\b[a-z]\w*\d\w*", schemes) if each in defaults("schemes")] == named
+    assert "TLS 1.2: the same ciphers with ECDHE_ECDSA, then with ECDHE_RSA." in suites
+    legacy = [each.split("_WITH_")[0] for each in defaults("suites") if "ECDHE" in each]
+    assert legacy == ["TLS_ECDHE_ECDSA"] * 3 + ["TLS_ECDHE_RSA"] * 3
+
+
+def defaults(name: str) -> tuple[str, ...]:
+    value: tuple[str, ...] = inspect.signature(ServerConfig).parameters[name].default
+    assert value == inspect.signature(ClientConfig).parameters[name].default
+    return value

@@ -139,3 +139,12 @@ def test_every_test_that_the_pages_name_exists() -> None:
     sources = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     defined = {name for source in sources for name in re.findall(r"def (test_[a-z0-9_]+)", source)}
     assert named <= defined
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES, *ELSEWHERE}), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_row_of_a_table_has_as_many_cells_as_its_head(page: Path) -> None:
+    width = None
+    for line in page.read_text(encoding="utf-8").splitlines():
+        cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else None
+        assert width in (None, cells) or cells is None, line
+        width = cells if cells is None or width is None else width
