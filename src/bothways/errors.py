@@ -1,8 +1,8 @@
-"""What callers catch.
+"""The exceptions that callers catch.
 
-`TLSError` is the base of five: the peer is at fault (`PeerFault`), the peer refused us (`PeerAlert`), the
-connection was cut (`Truncated`), our caller called wrongly (`UsageError`), a configuration cannot work
-(`ConfigError`). The texts are for people; programs match on attributes.
+`TLSError` is the base of all: we refused the peer (`PeerFault`), the peer refused us (`PeerAlert`), the connection
+ended without close_notify (`Truncated`), a method was called wrongly (`UsageError`), a configuration cannot be used
+(`ConfigError`), bothways has a defect (`InternalError`). The texts are for people; programs match on attributes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LOG_LIMIT = 2000  # characters of an error in a log
 class TLSError(Exception):
     """Base of every error that bothways raises on purpose.
 
-    `situation` is what `bothways.explain_failure` goes by beside the error itself, where somebody watched.
+    `situation` is what was observed of the connection, for `bothways.explain_failure`; None where nothing was.
     """
 
     situation: object = None
 
 
 class PeerFault(TLSError):
-    """The peer broke a rule or is not acceptable; we refused it and sent the alert.
+    """The peer broke a rule of the protocol or is not acceptable; we refused it and sent the alert.
 
     Attributes: `fault` (the row, to match on), `alert` (that we sent), `rule`, `hint`, `step` (the id of the
     check that failed, such as "2.3b"), `state` (the name of the step in the handshake at which it happened),
@@ -79,9 +79,11 @@ class PeerFault(TLSError):
 
 
 class PeerAlert(TLSError):
-    """The peer refused us with a fatal alert.
+    """The peer refused us with a fatal alert (RFC 9846 6.2).
 
-    `alert` is its code, `step` the id of what it ended, `progress` how far the connection had come.
+    Attributes: `alert` (its code), `step` (the id of the check by which the peer refused us), `state` (the name of
+    the step in the handshake at which the alert arrived), `progress` (how far the connection had come), `peer`
+    ("client" or "server": who sent it), `meaning` and `hint` (what it usually means here, and what to do).
     """
 
     def __init__(
@@ -122,7 +124,7 @@ class PeerAlert(TLSError):
 class Truncated(TLSError):
     """The connection ended without close_notify: data may be missing at its end (RFC 9846 6.1).
 
-    `step` and `progress` say how far it had come.
+    Attributes: `peer` ("client" or "server": who ended it), `step` and `progress` (how far the connection had come).
     """
 
     def __init__(self, peer: str, *, step: StepId | None = None, progress: Progress = Progress.HELLO) -> None:
@@ -133,25 +135,23 @@ class Truncated(TLSError):
 
     def __str__(self) -> str:
         during = f" at step {self.step}" if self.step else ""
-        return (
-            f"the {self.peer} cut the connection{during} without close_notify: what came may be incomplete."
-        )
+        return f"the {self.peer} ended the connection{during} without close_notify: data may be missing at its end."
 
 
 class UsageError(TLSError):
-    """The caller called wrongly, such as sending on a closed connection. Never caused by a peer's bytes."""
+    """A method was called wrongly, such as `send` on a closed connection. Never caused by what a peer sends."""
 
 
 class ConfigError(TLSError, ValueError):
-    """A configuration, a file or a credential cannot work; raised when it is made, never in a handshake."""
+    """A configuration, a file or credentials cannot be used; raised when they are loaded, never in a handshake."""
 
 
 class TimedOut(TimeoutError):
-    """A time limit of a call is over; the text says which and how long it was. An OSError, as sockets raise it."""
+    """A time limit of a call has passed; the text says which, in seconds. It is an `OSError`, as with sockets."""
 
 
 class InternalError(TLSError):
-    """A defect of bothways: it ended the connection, and its place is in the log. No peer is to blame."""
+    """A defect of bothways: it ended the connection, and the log has the traceback. The peer is not at fault."""
 
     def __str__(self) -> str:
         return "something failed inside bothways that is not the peer's fault; see the log."

@@ -1,8 +1,8 @@
-"""Everything that a peer can do wrong: one table of alert, sentence, rule and hint.
+"""Everything for which a peer is refused: one table of alert, sentence, rule and hint.
 
-A sentence completes "the peer ...". A row is raised with `blame`, which does not say where: the connection
-fills in step and party. What a sentence names in braces are its facts, which programs read as values.
-Sections are RFC 9846 for TLS 1.3; a row that reads otherwise in TLS 1.2 says so in `tls12`.
+A sentence completes "the peer ...". `blame` raises a row; the connection adds the step and the party. The names
+in braces in a sentence are its facts, which programs read as values. Sections are those of RFC 9846 (TLS 1.3);
+`tls12` holds alert and section where TLS 1.2 differs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FACT_LIMIT = 240
 
 
 class Check(Enum):
-    """What a certificate was refused for; members stand in the order in which they take precedence."""
+    """The kinds of checks by which a certificate is refused, the one that takes precedence first."""
 
     ENCODING = ("encoding", "a")
     PATH = ("path", "a")
@@ -60,23 +60,23 @@ class Fault(Enum):
                           tls12=(Alert.RECORD_OVERFLOW, "RFC 5246 6.2.1"))
     EMPTY_FRAGMENT = Row(Alert.UNEXPECTED_MESSAGE, "sent an empty {content_type} record", "RFC 9846 5.1",
                          tls12=(Alert.UNEXPECTED_MESSAGE, "RFC 5246 6.2.1"))
-    UNEXPECTED_RECORD = Row(Alert.UNEXPECTED_MESSAGE, "sent a record of type {got} where none may come",
+    UNEXPECTED_RECORD = Row(Alert.UNEXPECTED_MESSAGE, "sent a record of type {got}, which is not allowed here",
                             "RFC 9846 5")
     UNPROTECTED_RECORD = Row(Alert.UNEXPECTED_MESSAGE,
                              "sent an unprotected {got} record after protection had begun", "RFC 9846 5.1")
-    BAD_RECORD = Row(Alert.BAD_RECORD_MAC, "sent a record that does not open under the current keys",
-                     "RFC 9846 5.2", "the bytes were altered on the way, or both sides hold different keys",
+    BAD_RECORD = Row(Alert.BAD_RECORD_MAC, "sent a record that cannot be decrypted with the current keys",
+                     "RFC 9846 5.2", "the bytes were altered on the way, or the two sides have different keys",
                      tls12=(Alert.BAD_RECORD_MAC, "RFC 5246 6.2.3.3"))
-    NO_CONTENT_TYPE = Row(Alert.UNEXPECTED_MESSAGE, "sent a protected record that is padding alone",
+    NO_CONTENT_TYPE = Row(Alert.UNEXPECTED_MESSAGE, "sent a protected record that contains only padding",
                           "RFC 9846 5.4")
     BAD_CHANGE_CIPHER_SPEC = Row(Alert.UNEXPECTED_MESSAGE, "sent a change_cipher_spec that {problem}",
                                  "RFC 9846 5",
                                  tls12=(Alert.UNEXPECTED_MESSAGE, "RFC 5246 7.1"))
     TOO_MANY_EMPTY_RECORDS = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} records without content in a row",
                                  "RFC 9846 5.1")
-    MESSAGE_SPANS_KEY_CHANGE = Row(Alert.UNEXPECTED_MESSAGE, "sent a message across a change of keys",
+    MESSAGE_SPANS_KEY_CHANGE = Row(Alert.UNEXPECTED_MESSAGE, "sent a message that spans a change of keys",
                                    "RFC 9846 5.1")
-    INTERLEAVED = Row(Alert.UNEXPECTED_MESSAGE, "put a {got} record between the parts of a handshake message",
+    INTERLEAVED = Row(Alert.UNEXPECTED_MESSAGE, "sent a {got} record between the fragments of a handshake message",
                       "RFC 9846 5.1")
     RECORD_LIMIT_REACHED = Row(Alert.UNEXPECTED_MESSAGE, "sent more records under one key than its limit allows",
                                "RFC 9846 5.5", "the peer should have sent a KeyUpdate")
@@ -86,15 +86,15 @@ class Fault(Enum):
                       tls12=(Alert.DECODE_ERROR, "RFC 5246 4"))
     MESSAGE_TOO_LONG = Row(Alert.DECODE_ERROR, "announced a {message} of {length} bytes, more than our limit of {limit}",
                            "RFC 9846 4")
-    UNEXPECTED_MESSAGE = Row(Alert.UNEXPECTED_MESSAGE, "sent {got} when only {expected} may come", "RFC 9846 4",
+    UNEXPECTED_MESSAGE = Row(Alert.UNEXPECTED_MESSAGE, "sent {got} when only {expected} is allowed", "RFC 9846 4",
                              tls12=(Alert.UNEXPECTED_MESSAGE, "RFC 5246 7.4"))
     DUPLICATE_EXTENSION = Row(Alert.ILLEGAL_PARAMETER, "sent the extension {extension} twice in one {message}",
                               "RFC 9846 4.3")
-    MISPLACED_EXTENSION = Row(Alert.ILLEGAL_PARAMETER, "sent the extension {extension} in a {message}, where it may not stand",
+    MISPLACED_EXTENSION = Row(Alert.ILLEGAL_PARAMETER, "sent the extension {extension} in a {message}, where it is not allowed",
                               "RFC 9846 4.3")
-    UNSOLICITED_EXTENSION = Row(Alert.UNSUPPORTED_EXTENSION, "answered with the extension {extension}, for which nobody asked",
+    UNSOLICITED_EXTENSION = Row(Alert.UNSUPPORTED_EXTENSION, "answered with the extension {extension}, which was not requested",
                                 "RFC 9846 4.3")
-    MISSING_EXTENSION = Row(Alert.MISSING_EXTENSION, "left the extension {extension} out of its {message}",
+    MISSING_EXTENSION = Row(Alert.MISSING_EXTENSION, "sent a {message} without the required extension {extension}",
                             "RFC 9846 9.2")
 
     # -- hello -------------------------------------------------------------------------------------
@@ -102,12 +102,12 @@ class Fault(Enum):
                               "have the peer offer {accepted}, or accept what it offers")
     UNOFFERED_VERSION = Row(Alert.PROTOCOL_VERSION, "chose {got}; we offered {offered}", "RFC 9846 4.3.1",
                             "the server is too old for this configuration")
-    ILLEGAL_VERSION = Row(Alert.ILLEGAL_PARAMETER, "chose version {got} in supported_versions, where only TLS 1.3 or an offered version may stand",
+    ILLEGAL_VERSION = Row(Alert.ILLEGAL_PARAMETER, "chose version {got} in supported_versions, where only TLS 1.3 or an offered version is allowed",
                           "RFC 9846 4.3.1")
-    DOWNGRADED = Row(Alert.ILLEGAL_PARAMETER, "chose {got} with the mark of a server that also has TLS 1.3: somebody altered the hellos",
-                     "RFC 9846 4.2.3", "look for a device on the way that interferes")
+    DOWNGRADED = Row(Alert.ILLEGAL_PARAMETER, "chose {got} with the downgrade marker of a server that also supports TLS 1.3: the hello messages were altered on the way",
+                     "RFC 9846 4.2.3", "look for a device on the network path that alters the traffic")
     ILLEGAL_LEGACY_VERSION = Row(Alert.ILLEGAL_PARAMETER, "set legacy_version to {got}", "RFC 9846 4.2.3")
-    BAD_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "offers compression {got}; in TLS 1.3 exactly null may stand there",
+    BAD_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "offers the compression methods {got}; TLS 1.3 allows only null",
                           "RFC 9846 4.2.2")
     UNOFFERED_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "chose compression {got}; only null was offered", "RFC 9846 4.2.3",
                                 tls12=(Alert.ILLEGAL_PARAMETER, "RFC 5246 7.4.1.3"))
@@ -118,15 +118,15 @@ class Fault(Enum):
     CHANGED_VERSION = Row(Alert.ILLEGAL_PARAMETER, "changed the version after its HelloRetryRequest", "RFC 9846 4.2.4")
     WRONG_SESSION_ID = Row(Alert.ILLEGAL_PARAMETER, "did not echo our session ID", "RFC 9846 4.2.3")
     NO_SHARED_CIPHER_SUITE = Row(Alert.HANDSHAKE_FAILURE, "offers no cipher suite that we accept: it offers {offered}, we accept {accepted}",
-                                 "RFC 9846 4.2.1", "let one side allow a suite of the other",
+                                 "RFC 9846 4.2.1", "allow a cipher suite on both sides",
                                  tls12=(Alert.HANDSHAKE_FAILURE, "RFC 5246 7.4.1.3"))
     NO_SHARED_GROUP = Row(Alert.HANDSHAKE_FAILURE, "offers no key exchange group that we accept: it offers {offered}, we accept {accepted}",
-                          "RFC 9846 4.2.1", "let one side allow a group of the other")
-    NO_SHARED_SCHEME = Row(Alert.HANDSHAKE_FAILURE, "accepts none of the signature schemes that our credentials can make: it accepts {offered}, we can make {accepted}",
+                          "RFC 9846 4.2.1", "allow a group on both sides")
+    NO_SHARED_SCHEME = Row(Alert.HANDSHAKE_FAILURE, "accepts none of the signature schemes that our private key can use: it accepts {offered}, we can use {accepted}",
                            "RFC 9846 4.3.3", "use a certificate with another kind of key",
                            tls12=(Alert.HANDSHAKE_FAILURE, "RFC 5246 7.4.1.4.1"))
-    NO_SHARED_APPLICATION_PROTOCOL = Row(Alert.NO_APPLICATION_PROTOCOL, "offers no application protocol of ours: it offers {offered}, we accept {accepted}",
-                                         "RFC 7301 3.2", "agree on one ALPN name")
+    NO_SHARED_APPLICATION_PROTOCOL = Row(Alert.NO_APPLICATION_PROTOCOL, "offers no application protocol that we accept: it offers {offered}, we accept {accepted}",
+                                         "RFC 7301 3.2", "configure an ALPN name that both sides accept")
     UNOFFERED_APPLICATION_PROTOCOL = Row(Alert.ILLEGAL_PARAMETER, "chose the application protocol {got}; we offered {offered}",
                                          "RFC 7301 3.1")
     UNKNOWN_SERVER_NAME = Row(Alert.UNRECOGNIZED_NAME, "asks for the server name {name}, for which we have no credentials",
@@ -134,90 +134,90 @@ class Fault(Enum):
     BAD_SERVER_NAME = Row(Alert.ILLEGAL_PARAMETER, "asks for the server name {name}, which {problem}", "RFC 6066 3")
     UNOFFERED_GROUP = Row(Alert.ILLEGAL_PARAMETER, "chose group {got}, which we did not offer", "RFC 9846 4.3.8",
                           tls12=(Alert.ILLEGAL_PARAMETER, "RFC 8422 5.4"))
-    UNOFFERED_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {got}, for which its own list of groups does not ask",
+    UNOFFERED_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {got}, which is not in its own supported_groups",
                           "RFC 9846 4.3.8")
     DUPLICATE_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent two key shares for {got}", "RFC 9846 4.3.8")
     BAD_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {group} that is no valid public key", "RFC 9846 4.3.8",
                     tls12=(Alert.ILLEGAL_PARAMETER, "RFC 8422 5.11"))
-    SECOND_RETRY = Row(Alert.UNEXPECTED_MESSAGE, "asked for a second ClientHello twice", "RFC 9846 4.2.4")
-    USELESS_RETRY = Row(Alert.ILLEGAL_PARAMETER, "asked for a second ClientHello that would be the same", "RFC 9846 4.2.4")
-    RETRY_FOR_SENT_SHARE = Row(Alert.ILLEGAL_PARAMETER, "asked again for a share of {got}, which we had sent", "RFC 9846 4.3.8")
+    SECOND_RETRY = Row(Alert.UNEXPECTED_MESSAGE, "sent a second HelloRetryRequest", "RFC 9846 4.2.4")
+    USELESS_RETRY = Row(Alert.ILLEGAL_PARAMETER, "sent a HelloRetryRequest that would not change the ClientHello", "RFC 9846 4.2.4")
+    RETRY_FOR_SENT_SHARE = Row(Alert.ILLEGAL_PARAMETER, "sent a HelloRetryRequest for {got}, for which we had sent a key share", "RFC 9846 4.3.8")
     WRONG_SHARE_AFTER_RETRY = Row(Alert.ILLEGAL_PARAMETER, "sent a key share for {got} although {asked} was agreed", "RFC 9846 4.3.8")
     CHANGED_HELLO = Row(Alert.ILLEGAL_PARAMETER, "changed {field} in its second ClientHello", "RFC 9846 4.2.2")
-    WRONG_COOKIE = Row(Alert.ILLEGAL_PARAMETER, "did not return our cookie as it was", "RFC 9846 4.3.2")
-    EARLY_DATA = Row(Alert.UNEXPECTED_MESSAGE, "sends early data, which we did not accept, past the {limit} bytes that we skip",
+    WRONG_COOKIE = Row(Alert.ILLEGAL_PARAMETER, "did not return our cookie unchanged", "RFC 9846 4.3.2")
+    EARLY_DATA = Row(Alert.UNEXPECTED_MESSAGE, "sent early data, which we did not accept, beyond the {limit} bytes that we skip",
                      "RFC 9846 4.3.10")
     DUPLICATE_ENTRY = Row(Alert.ILLEGAL_PARAMETER, "listed {entry} twice in {place}", "RFC 9846 4.3.7")
     BINDER_NOT_LAST = Row(Alert.ILLEGAL_PARAMETER, "put an extension after pre_shared_key", "RFC 9846 4.3.11")
 
     # -- hello of TLS 1.2 ----------------------------------------------------------------------------
-    LACKS_NULL_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "offers compression {offered} and not null, which everybody must", "RFC 5246 7.4.1.2")
-    NEEDLESS_FALLBACK = Row(Alert.INAPPROPRIATE_FALLBACK, "fell back to an older version although we speak {best}", "RFC 7507 3",
-                            "let the client offer its best version first; a device on the way may have made it fall back")
-    NO_UNCOMPRESSED_POINTS = Row(Alert.ILLEGAL_PARAMETER, "lists point formats without the uncompressed one", "RFC 8422 5.1.2")
-    BAD_RENEGOTIATION_INFO = Row(Alert.HANDSHAKE_FAILURE, "claims to renegotiate a connection that has only begun", "RFC 5746 3.6",
-                                 "look for a device on the way that interferes")
-    NO_SECURE_RENEGOTIATION = Row(Alert.HANDSHAKE_FAILURE, "does not know secure renegotiation, without which others can put their data before ours", "RFC 5746 4.1",
+    LACKS_NULL_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "offers the compression methods {offered} without null, which is mandatory", "RFC 5246 7.4.1.2")
+    NEEDLESS_FALLBACK = Row(Alert.INAPPROPRIATE_FALLBACK, "fell back to an older version although we support {best}", "RFC 7507 3",
+                            "have the client offer its highest version first; a device on the network path may have made that attempt fail")
+    NO_UNCOMPRESSED_POINTS = Row(Alert.ILLEGAL_PARAMETER, "sent EC point formats without uncompressed", "RFC 8422 5.1.2")
+    BAD_RENEGOTIATION_INFO = Row(Alert.HANDSHAKE_FAILURE, "sent a renegotiation_info of an earlier handshake on a new connection", "RFC 5746 3.6",
+                                 "look for a device on the network path that alters the traffic")
+    NO_SECURE_RENEGOTIATION = Row(Alert.HANDSHAKE_FAILURE, "does not support secure renegotiation, without which an attacker can insert data before ours", "RFC 5746 4.1",
                                   "update the server")
-    NO_EXTENDED_MAIN_SECRET = Row(Alert.HANDSHAKE_FAILURE, "does not know the extended main secret, which binds keys to their handshake", "RFC 7627 5",
+    NO_EXTENDED_MAIN_SECRET = Row(Alert.HANDSHAKE_FAILURE, "does not support the extended main secret, which binds the keys to the handshake", "RFC 7627 5",
                                   "update the peer, or allow it by insecure_without_extended_main_secret")
     RESUMED_UNKNOWN_SESSION = Row(Alert.ILLEGAL_PARAMETER, "resumes a session that we do not have", "RFC 5246 7.4.1.3")
-    SCHEME_DOES_NOT_FIT_SUITE = Row(Alert.ILLEGAL_PARAMETER, "signed its key exchange with {got}, which is not for {suite}", "RFC 8422 5.4")
+    SCHEME_DOES_NOT_FIT_SUITE = Row(Alert.ILLEGAL_PARAMETER, "signed its key exchange with {got}, which the cipher suite {suite} does not allow", "RFC 8422 5.4")
 
     # -- authentication ----------------------------------------------------------------------------
     NO_CERTIFICATE = Row(Alert.CERTIFICATE_REQUIRED, "sent no certificate although we require one", "RFC 9846 4.5.1.4",
                          "give the client a certificate and its key",
                          tls12=(Alert.HANDSHAKE_FAILURE, "RFC 5246 7.4.6"))
-    EMPTY_SERVER_CERTIFICATE = Row(Alert.DECODE_ERROR, "sent an empty list of certificates, which a server may not", "RFC 9846 4.5.1.4",
+    EMPTY_SERVER_CERTIFICATE = Row(Alert.DECODE_ERROR, "sent a Certificate message without a certificate, which a server must not do", "RFC 9846 4.5.1.4",
                                    tls12=(Alert.DECODE_ERROR, "RFC 5246 7.4.2"))
-    WRONG_REQUEST_CONTEXT = Row(Alert.ILLEGAL_PARAMETER, "sent a certificate_request_context that is not the one agreed", "RFC 9846 4.5.1")
+    WRONG_REQUEST_CONTEXT = Row(Alert.ILLEGAL_PARAMETER, "sent a certificate_request_context that is not the one of the request", "RFC 9846 4.5.1")
     UNOFFERED_SCHEME = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which we did not offer", "RFC 9846 4.5.2",
                            tls12=(Alert.ILLEGAL_PARAMETER, "RFC 5246 7.4.3"))
     SCHEME_DOES_NOT_FIT_KEY = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which does not fit the {key} key of its certificate",
                                   "RFC 9846 4.5.2")
-    KEY_DOES_NOT_FIT_SUITE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate with a {key} key, under which its cipher suite can do no key exchange",
-                                 "RFC 5246 7.4.2", "let the server choose another suite, or give it an RSA certificate")
-    BAD_CERTIFICATE_VERIFY = Row(Alert.DECRYPT_ERROR, "does not hold the private key of the certificate it showed: its signature is wrong",
+    KEY_DOES_NOT_FIT_SUITE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate with a {key} key, which cannot be used for the key exchange of its cipher suite",
+                                 "RFC 5246 7.4.2", "have the server choose another cipher suite, or give it an RSA certificate")
+    BAD_CERTIFICATE_VERIFY = Row(Alert.DECRYPT_ERROR, "does not have the private key of the certificate that it sent: its signature does not verify",
                                  "RFC 9846 4.5.2", "check that certificate and key belong together",
                                  tls12=(Alert.DECRYPT_ERROR, "RFC 5246 7.4.8"))
-    BAD_FINISHED = Row(Alert.DECRYPT_ERROR, "sent a Finished that does not match what we saw: a message was altered on the way, or keys differ",
-                       "RFC 9846 4.5.3", "look for a device on the way that interferes",
+    BAD_FINISHED = Row(Alert.DECRYPT_ERROR, "sent a Finished that does not match the messages we sent and received: one was altered on the way, or the keys differ",
+                       "RFC 9846 4.5.3", "look for a device on the network path that alters the traffic",
                        tls12=(Alert.DECRYPT_ERROR, "RFC 5246 7.4.9"))
 
     # -- certificates (trust) ------------------------------------------------------------------------
     BAD_ENCODING = Row(Alert.BAD_CERTIFICATE, "sent a certificate that cannot be parsed: {problem}", "RFC 5280 4.1",
-                       "issue the certificate anew", check=Check.ENCODING)
+                       "issue a new certificate", check=Check.ENCODING)
     CHAIN_TOO_LARGE = Row(Alert.BAD_CERTIFICATE, "sent a chain of {got} {unit}, more than our limit of {limit}", "RFC 5280 6.1",
-                          "send the leaf and its intermediates alone", check=Check.ENCODING)
-    NO_PATH = Row(Alert.UNKNOWN_CA, "sent a certificate issued by {issuer}, from which no path leads to an anchor of ours", "RFC 5280 6.1",
+                          "send only the leaf certificate and its intermediates", check=Check.ENCODING)
+    NO_PATH = Row(Alert.UNKNOWN_CA, "sent a certificate issued by {issuer}, from which no path leads to one of our trust anchors", "RFC 5280 6.1",
                   "{advice}", check=Check.PATH)
-    PATH_SEARCH_EXHAUSTED = Row(Alert.BAD_CERTIFICATE, "sent a chain whose paths take more work to search than is allowed ({unit} by then: {limit})", "RFC 5280 6.1",
-                                "send the leaf and its intermediates alone", check=Check.PATH)
-    PATH_TOO_LONG = Row(Alert.UNKNOWN_CA, "sent a certificate whose path is longer than the {limit} certificates that we follow",
+    PATH_SEARCH_EXHAUSTED = Row(Alert.BAD_CERTIFICATE, "sent a chain in which the search for a path takes more work than is allowed ({unit} until then: {limit})", "RFC 5280 6.1",
+                                "send only the leaf certificate and its intermediates", check=Check.PATH)
+    PATH_TOO_LONG = Row(Alert.UNKNOWN_CA, "sent a certificate whose path is longer than our limit of {limit} certificates",
                         "RFC 5280 6.1", check=Check.PATH)
     BAD_CERTIFICATE_SIGNATURE = Row(Alert.BAD_CERTIFICATE, "sent a certificate whose signature does not verify under the key of {issuer}", "RFC 5280 6.1.3",
-                                    "the certificate was altered, or another key of that name signed it", check=Check.SIGNATURE)
+                                    "the certificate was altered, or was signed with another key of an issuer of that name", check=Check.SIGNATURE)
     WEAK_HASH = Row(Alert.BAD_CERTIFICATE, "sent a certificate signed with {got}, which is too weak", "RFC 9846 4.5.1.4",
-                    "issue it anew with SHA-256 or better", check=Check.SIGNATURE)
+                    "issue a new one, signed with SHA-256 or stronger", check=Check.SIGNATURE)
     UNSUPPORTED_SIGNATURE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate signed with {got}, which we do not accept", "RFC 9846 4.3.3",
                                 check=Check.SIGNATURE)
     WEAK_KEY = Row(Alert.BAD_CERTIFICATE, "sent a certificate with a key that is too weak: {got}", "RFC 9325 4.5",
                    "use P-256, Ed25519 or RSA of at least 2048 bits", check=Check.SIGNATURE)
     REVOKED = Row(Alert.CERTIFICATE_REVOKED, "sent a certificate that was revoked on {revoked_at:%Y-%m-%d %H:%M} ({reason})", "RFC 5280 6.3.3",
                   "the peer needs a new certificate", check=Check.REVOCATION)
-    REVOCATION_UNKNOWN = Row(Alert.CERTIFICATE_UNKNOWN, "sent a certificate of which it cannot be known whether it is revoked: {problem}", "RFC 5280 6.3.3",
+    REVOCATION_UNKNOWN = Row(Alert.CERTIFICATE_UNKNOWN, "sent a certificate whose revocation status cannot be determined: {problem}", "RFC 5280 6.3.3",
                              "{advice}", check=Check.STATUS)
-    STAPLE_REQUIRED = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "sent no OCSP response that counts with a certificate that needs one: {problem}", "RFC 7633 4.2.3.1",
-                          "let the peer staple a current OCSP response of its CA", check=Check.STATUS)
-    BAD_STAPLE = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "sent an OCSP response with its certificate that proves nothing about it: {problem}", "RFC 6066 8",
-                     "let the peer staple the response of its own CA; if it does, look for a device on the way that interferes", check=Check.STATUS)
+    STAPLE_REQUIRED = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "sent no valid OCSP response with a certificate that requires one: {problem}", "RFC 7633 4.2.3.1",
+                          "have the peer staple a current OCSP response of its CA", check=Check.STATUS)
+    BAD_STAPLE = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "stapled an OCSP response that does not prove the status of its certificate: {problem}", "RFC 6066 8",
+                     "have the peer staple the response of its own CA; if it does, look for a device on the network path that alters the traffic", check=Check.STATUS)
     CERTIFICATE_EXPIRED = Row(Alert.CERTIFICATE_EXPIRED, "sent a certificate that expired on {not_after:%Y-%m-%d}", "RFC 5280 6.1.3",
                               "renew the peer's certificate", check=Check.VALIDITY)
     CERTIFICATE_NOT_YET_VALID = Row(Alert.CERTIFICATE_EXPIRED, "sent a certificate that is not valid before {not_before:%Y-%m-%d %H:%M}", "RFC 5280 6.1.3",
-                                    "wait, or set the clock right: ours says {now:%Y-%m-%d %H:%M}", check=Check.VALIDITY)
-    NOT_A_CA = Row(Alert.BAD_CERTIFICATE, "sent a certificate issued by {issuer}, which is no CA", "RFC 5280 6.1.4",
-                   "issue it by a CA", check=Check.CONSTRAINT)
-    PATH_LENGTH_EXCEEDED = Row(Alert.BAD_CERTIFICATE, "sent a path with more CAs below {issuer} than the {limit} allowed", "RFC 5280 6.1.4",
+                                    "wait, or correct the clock: our clock says {now:%Y-%m-%d %H:%M}", check=Check.VALIDITY)
+    NOT_A_CA = Row(Alert.BAD_CERTIFICATE, "sent a certificate issued by {issuer}, which is not a CA", "RFC 5280 6.1.4",
+                   "have a CA issue it", check=Check.CONSTRAINT)
+    PATH_LENGTH_EXCEEDED = Row(Alert.BAD_CERTIFICATE, "sent a path with more CA certificates below {issuer} than its path length constraint of {limit} allows", "RFC 5280 6.1.4",
                                check=Check.CONSTRAINT)
     KEY_MAY_NOT_SIGN_CERTIFICATES = Row(Alert.BAD_CERTIFICATE, "sent a certificate issued by {issuer}, whose key usage lacks keyCertSign", "RFC 5280 6.1.4",
                                         check=Check.CONSTRAINT)
@@ -225,31 +225,31 @@ class Fault(Enum):
                           "issue it with that key usage", check=Check.CONSTRAINT)
     WRONG_EXTENDED_KEY_USAGE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate that may not be used for {wanted}: it allows {got}", "RFC 5280 4.2.1.12",
                                    "issue it with the extended key usage {wanted}", check=Check.CONSTRAINT)
-    UNKNOWN_CRITICAL_EXTENSION = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate with the critical extension {oid}, which we do not know", "RFC 5280 4.2",
+    UNKNOWN_CRITICAL_EXTENSION = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate with the critical extension {oid}, which we do not support", "RFC 5280 4.2",
                                      check=Check.CONSTRAINT)
-    NAME_NOT_PERMITTED = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {name}, which is outside of the names that {issuer} permits", "RFC 5280 6.1.3",
+    NAME_NOT_PERMITTED = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {name}, which is not within the names that {issuer} permits", "RFC 5280 6.1.3",
                              "issue it for a permitted name, or by another CA", check=Check.CONSTRAINT)
     NAME_EXCLUDED = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {name}, which {issuer} excludes", "RFC 5280 6.1.3",
                         "issue it for a permitted name, or by another CA", check=Check.CONSTRAINT)
-    NAME_NOT_COMPARABLE = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {name}, of a kind that {issuer} constrains in a way that cannot be processed", "RFC 5280 4.2.1.10",
-                              "let that CA constrain hosts, mailboxes, addresses, URIs or directory names, without minimum and maximum", check=Check.CONSTRAINT)
+    NAME_NOT_COMPARABLE = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {name}, a kind of name that {issuer} constrains in a form that we cannot process", "RFC 5280 4.2.1.10",
+                              "that CA has to constrain DNS names, mailboxes, IP addresses, URIs or directory names only, without minimum and maximum", check=Check.CONSTRAINT)
     NO_VALID_POLICY = Row(Alert.BAD_CERTIFICATE, "sent a path on which no certificate policy is valid throughout, although one is required", "RFC 5280 6.1.5",
                           "issue all certificates of the path under one of the policies wanted: {wanted}", check=Check.CONSTRAINT)
     BAD_POLICY_MAPPING = Row(Alert.BAD_CERTIFICATE, "sent a certificate that maps a policy from or to anyPolicy", "RFC 5280 6.1.4",
                              check=Check.CONSTRAINT)
     NOT_A_WEB_CERTIFICATE = Row(Alert.BAD_CERTIFICATE, "sent a certificate that breaks a rule of the web profile: {problem}", "CA/Browser Forum BR 7.1.2",
-                                "have it issued as public web certificates must be, or judge this server by the private profile", check=Check.CONSTRAINT)
+                                "have it issued by the rules for public web certificates, or verify this server by the private profile", check=Check.CONSTRAINT)
     NAME_MISMATCH = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {got}, not for {wanted}", "RFC 9525 6.3",
-                        "connect by a name that the certificate has, or issue it with {wanted}", check=Check.NAME)
-    NO_SERVER_NAMES = Row(Alert.BAD_CERTIFICATE, "sent a certificate without subjectAltName, so it stands for no server: a common name does not count", "RFC 9525 6.3",
+                        "connect to a name that the certificate contains, or issue it for {wanted}", check=Check.NAME)
+    NO_SERVER_NAMES = Row(Alert.BAD_CERTIFICATE, "sent a certificate without subjectAltName, so it is valid for no server name: the common name is not compared", "RFC 9525 6.3",
                           "issue it with the subjectAltName {wanted}", check=Check.NAME)
 
     # -- access (allow) ------------------------------------------------------------------------------
-    ACCESS_REFUSED = Row(Alert.ACCESS_DENIED, "is not one of those who may come in: {reason}", "RFC 9846 6.2",
-                         "let it in by `allow`, if it shall come in", tls12=(Alert.ACCESS_DENIED, "RFC 5246 7.2.2"))
+    ACCESS_REFUSED = Row(Alert.ACCESS_DENIED, "is not allowed to connect: {reason}", "RFC 9846 6.2",
+                         "if it should be allowed, add a rule for it to `allow`", tls12=(Alert.ACCESS_DENIED, "RFC 5246 7.2.2"))
 
     # -- after the handshake, and time -----------------------------------------------------------------
-    BAD_KEY_UPDATE = Row(Alert.ILLEGAL_PARAMETER, "sent a KeyUpdate that asks for {got}", "RFC 9846 4.7.3")
+    BAD_KEY_UPDATE = Row(Alert.ILLEGAL_PARAMETER, "sent a KeyUpdate whose request_update is {got}", "RFC 9846 4.7.3")
     TOO_MANY_KEY_UPDATES = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} messages without data between them", "RFC 9846 4.7.3")
     HANDSHAKE_TIMEOUT = Row(Alert.USER_CANCELED, "did not finish the handshake within {seconds:g} seconds", "RFC 9846 6.1")
 
@@ -265,12 +265,12 @@ class Fault(Enum):
 
     @property
     def rule(self) -> str:
-        """The document and section that says so."""
+        """The document and section that state the rule."""
         return self.value.rule
 
     @property
     def hint(self) -> str:
-        """What to do about it, where there is something."""
+        """What to do about it, or "" where nothing can be advised."""
         return self.value.hint
 
     @property
@@ -280,7 +280,7 @@ class Fault(Enum):
 
 
 class Blame(Exception):
-    """A fault on its way to the connection, which adds step and party. Never leaves the engine."""
+    """A fault before the connection has added step and party to it. Never leaves the engine."""
 
     def __init__(
         self,
@@ -297,18 +297,18 @@ class Blame(Exception):
 
 
 def blame(fault: Fault, **facts: object) -> NoReturn:
-    """Say that the peer committed `fault`; `facts` fill the braces of its sentence."""
+    """Raise `Blame`: the peer committed `fault`; `facts` fill the braces of its sentence."""
     raise Blame(fault, facts)
 
 
 def alert_of(fault: Fault, version: Version | None = None) -> Alert:
-    """Return the alert that a fault is answered with: as TLS 1.3 has it, unless TLS 1.2 was chosen and differs."""
+    """Return the alert that is sent for a fault: that of TLS 1.3, unless TLS 1.2 was chosen and has another."""
     row = fault.value
     return row.tls12[0] if version is Version.TLS12 and row.tls12 else row.alert
 
 
 def rule_of(fault: Fault, facts: Mapping[str, object], version: Version | None = None) -> str:
-    """Return the document and section that a fault is against: its row's, or the one its facts name as `source`."""
+    """Return the document and section of the rule that was broken: `source` of the facts, or else that of the row."""
     row = fault.value
     if "source" in facts:
         return shown(facts["source"])
@@ -319,8 +319,8 @@ def rule_of(fault: Fault, facts: Mapping[str, object], version: Version | None =
 class Reason:
     """One reason for which a certificate path was refused.
 
-    `position` counts from the leaf (0) towards the anchor; None speaks of the path as a whole.
-    `subject` names the certificate at that place.
+    `position` counts from the leaf (0) towards the trust anchor; None means the path as a whole.
+    `subject` is the subject of the certificate at that position.
     """
 
     fault: Fault
@@ -330,7 +330,7 @@ class Reason:
 
     @property
     def rule(self) -> str:
-        """The document and section that says so."""
+        """The document and section that state the rule."""
         return rule_of(self.fault, self.facts)
 
     def __str__(self) -> str:
@@ -340,7 +340,7 @@ class Reason:
 
 
 class _Fact:
-    """A fact as it may stand in a sentence: escaped, short, and never an error whatever it is."""
+    """A fact as a part of a sentence: escaped and of bounded length; formatting it never fails."""
 
     def __init__(self, value: object) -> None:
         self._value = value

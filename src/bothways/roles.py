@@ -1,4 +1,4 @@
-"""The values that every part of a handshake is told by: who we are, which version, which step."""
+"""Values that all parts of a handshake share: role, version, id of a step, progress of the connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Role(Enum):
 
     @property
     def peer(self) -> str:
-        """The other side, as errors name it."""
+        """The peer's role as errors name it: "client" or "server"."""
         return self.other.value
 
     @property
@@ -25,7 +25,7 @@ class Role(Enum):
 
 
 class Version(IntEnum):
-    """A TLS version that is spoken here; its value is its code on the wire."""
+    """A TLS version that bothways supports; its value is its code on the wire."""
 
     TLS12 = 0x0303
     TLS13 = 0x0304
@@ -34,7 +34,7 @@ class Version(IntEnum):
 
     @property
     def text(self) -> str:
-        """Its number as people write it, such as "1.3"."""
+        """Its number as text, such as "1.3"."""
         return "1.2" if self is Version.TLS12 else "1.3"
 
 
@@ -50,8 +50,8 @@ class Phase(StrEnum):
 class StepId(StrEnum):
     """The id of a check: the same in errors, ladders, logs and tests.
 
-    Ids name checks, not their order on the wire. Each is its text, so that it can be written and looked up as one;
-    what it belongs to is asked of it, and never read from its letters.
+    Ids name checks, not their order on the wire. An id is a string; code asks `phase` what it belongs to, and never
+    reads its characters.
     """
 
     CLIENT_HELLO = "1.1"
@@ -64,7 +64,7 @@ class StepId(StrEnum):
     SERVER_REVOCATION = "2.3c"
     KEY_EXCHANGE = "2.4"
     SESSION_KEYS = "2.5"
-    CLIENT_AUTHENTICATION = "3"  # one of those below: which of them is not known
+    CLIENT_AUTHENTICATION = "3"  # one of the checks below; it is not known which
     CLIENT_CERTIFICATE = "3.1"
     CLIENT_SIGNATURE = "3.2"
     CLIENT_VERDICT = "3.3"
@@ -82,15 +82,15 @@ class StepId(StrEnum):
         return Phase(self[0])
 
     def part(self, letter: str) -> StepId:
-        """Return a part of a verdict: a (path and name), b (validity) or c (revocation)."""
+        """Return the id of a part of a verdict. letter: "a" (path and name), "b" (validity) or "c" (revocation)."""
         return StepId(self + letter)
 
 
 class Progress(Enum):
-    """How far a connection has come, by what the peer can object to."""
+    """How far a connection has come: what the peer has received of us, and so can refuse."""
 
     HELLO = "the peer has our hello at most"
-    CHOSEN = "the server has answered the hello, and we, a client, have shown nothing of ourselves yet"
+    CHOSEN = "the server has answered our hello, and we, the client, have not sent our certificate yet"
     JUDGED = "the peer has our certificate, or knows that we sent none"
     ACCEPTED = "the peer has accepted us"
 

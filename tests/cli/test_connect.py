@@ -111,7 +111,7 @@ def test_a_cut_is_told_after_what_came_before_it(serve, folder):
 
     done = run(serve(cut), folder, stdin=b"x")
     assert (done.returncode, done.stdout) == (1, b"half")
-    assert b"cut the connection" in done.stderr
+    assert b"ended the connection" in done.stderr
     assert b"Traceback" not in done.stderr
 
 
@@ -152,7 +152,7 @@ def test_a_server_that_stays_silent_is_given_up(folder):
         done = run(listener.getsockname()[1], folder, "--timeout", "0.2")
     assert done.returncode == 1
     assert b": no connection within 0.2 seconds\nLikely causes" in done.stderr
-    assert b"seen: it took our hello and sent nothing" in done.stderr
+    assert b"seen: it received our hello and sent nothing" in done.stderr
 
 
 def test_network_errors_are_told_to_programs(folder):
@@ -228,7 +228,7 @@ def test_a_service_that_turns_us_away_in_its_own_words_is_explained_and_drawn(se
     port = serve(http(b"403 Forbidden"))
     done = run(port, folder, "--ladder", "refused.txt", stdin=b"GET / HTTP/1.0\r\n\r\n")
     assert b"the server answered: HTTP/1.1 403 Forbidden." in done.stderr
-    assert b"our certificate is good, but its holder is not on the list" in done.stderr
+    assert b"our certificate is valid, but its holder is not authorized" in done.stderr
     assert "A handshake that succeeded, and a service that refused" in (folder / "refused.txt").read_text()
 
 

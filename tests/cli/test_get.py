@@ -117,7 +117,7 @@ def test_a_body_that_does_not_fit_into_the_first_window_goes_by_http_1_1(ask, mu
 @pytest.mark.parametrize(
     ("kind", "said"),
     [("expired", "expired on"), ("revoked", "was revoked on"), ("wrong_name", "not for localhost"),
-     ("unknown_ca", "from which no path leads to an anchor of ours")],
+     ("unknown_ca", "from which no path leads to one of our trust anchors")],
 )  # fmt: skip
 def test_a_server_that_is_refused_gets_no_request(ask, mutual, kind, said):
     server = mutual.server(kind)
@@ -147,7 +147,7 @@ def test_a_server_that_refuses_us_is_explained_though_it_comes_late(ask, mutual,
 def test_a_client_without_a_certificate_is_told_so(ask, mutual):
     done = ask(mutual.server(client_auth="require").url, who=None)
     assert done.status == 1
-    assert "we sent no certificate, and one is needed" in done.err
+    assert "we sent no certificate, and one is required" in done.err
 
 
 FORBIDDEN = (
@@ -163,12 +163,12 @@ def test_a_refusal_by_status_is_explained_and_its_content_written(ask, mutual):
     assert done.status == 1
     assert done.out == FORBIDDEN.partition(b"\r\n\r\n")[2]
     assert "the server answered HTTP/1.1 400 Bad Request" in done.err
-    assert "we sent no certificate, and one is needed" in done.err
+    assert "we sent no certificate, and one is required" in done.err
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [("403 Forbidden", "TLS succeeded, and the service behind it says no"),
+    [("403 Forbidden", "TLS succeeded, and the service behind it refuses"),
      ("404 Not Found", "what it does not take is this request"),
      ("503 Busy", "the service behind it failed")],
 )  # fmt: skip
@@ -228,7 +228,7 @@ def test_an_answer_that_is_cut_is_no_whole_answer_and_leaves_the_file_as_it_was(
     kept.write_text("before")
     done = ask(mutual.server(client_auth="require", respond=respond).url, "-o", kept)
     assert done.status == 1
-    assert "cut the connection" in done.err
+    assert "ended the connection" in done.err
     assert kept.read_text() == "before"
     assert list(tmp_path.iterdir()) == [kept]
 

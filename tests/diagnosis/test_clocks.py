@@ -70,13 +70,13 @@ def test_a_certificate_and_the_ca_above_it_that_both_expired_are_both_told() -> 
     found = refused_server(host(pki.intermediate(identities.root(), "Outlived", **LATE), **LATE))
     assert [name for name, _ in told(found)] == ["EXPIRED", "EXPIRED"]
     assert "the server's certificate" in found.told[0].text and "CN=Outlived" in found.told[1].text
-    assert "Causes, each to be mended, in this order:" in str(found)
+    assert "Causes, each to be corrected, in this order:" in str(found)
 
 
 def test_a_clock_before_the_release_is_wrong() -> None:
     found = refused_server(host(), RELEASED - timedelta(days=1))
     assert told(found)[0] == ("OUR_CLOCK", "CERTAIN")
-    assert "when this release was made" in found.first.evidence
+    assert "the date of this release of bothways" in found.first.evidence
 
 
 @pytest.mark.parametrize("days", [3650, -200])

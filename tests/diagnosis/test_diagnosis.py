@@ -64,7 +64,7 @@ def test_lines_say_cause_evidence_remedy_and_command() -> None:
 def test_several_causes_are_numbered_and_the_rest_is_left_out() -> None:
     causes = tuple(likely(each) for each in list(Cause)[:7])
     lines = Explanation("x", "", causes).lines(60)
-    assert lines[0] == "Likely causes, the likeliest first:"
+    assert lines[0] == "Likely causes, the most likely first:"
     assert [line[:4] for line in lines if line[2:3].isdigit()] == ["  1.", "  2.", "  3.", "  4."]
     assert all(len(line) <= 60 or "try:" in line for line in lines)
 

@@ -38,7 +38,7 @@ def cut(config, flights: int, error: Exception, role: str = "client"):
 def test_a_cut_at_the_hello_says_that_no_tls_is_spoken_there(error: Exception) -> None:
     found = cut(client(), 0, error)
     assert first(found) == ("SPEAKS_PLAIN", "the peer's")
-    assert "before anything of TLS" in found.usually
+    assert "before it sent anything in TLS" in found.usually
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_every_form_tells_the_causes_of_a_failure():
     for form in FORMS.values():
         text = " ".join(form(ladder).split())
         assert "the server&#x27;s certificate is for" in text or "the server's certificate is for" in text
-        assert "connect by a name that it has" in text
+        assert "connect with a name that it contains" in text
         assert "bothways connect localhost:8443 --ca CA --name NAME" in text
     assert from_json(as_json(ladder)) == ladder
 

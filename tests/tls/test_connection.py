@@ -305,7 +305,7 @@ def test_end_of_file_in_the_handshake_names_the_step() -> None:
     (event,) = talk.client.receive_eof()
     assert isinstance(event, Failed) and isinstance(event.error, Truncated)
     assert event.error.step == "1.2"
-    assert "cut the connection at step 1.2" in str(event.error)
+    assert "ended the connection at step 1.2" in str(event.error)
 
 
 def test_record_cut_by_the_end_of_file_is_a_truncation() -> None:

@@ -32,7 +32,8 @@ REQUEST_REFUSED = (
     "TLS succeeded in both directions: what it does not take is this request, not our certificate"
 )
 SERVICE_FAILED = (
-    "TLS succeeded in both directions, and the service behind it failed at the request, or what it needs"
+    "TLS succeeded in both directions, and the service behind it "
+    "failed to process the request, or a service that it needs did"
 )
 
 

@@ -1,4 +1,4 @@
-"""One failure and all that is known of it, and what a rule says about it: the words that rules are made of."""
+"""One failure and everything that is known about it: the terms in which the rules of diagnosis are written."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Case:
 
     @property
     def ours(self) -> OwnSide:
-        """What we brought."""
+        """What is known of our own side."""
         return self.situation.ours
 
     @property
     def seen(self) -> Seen:
-        """What passed."""
+        """What was observed of the handshake."""
         return self.situation.seen
 
     @property
@@ -52,58 +52,58 @@ class Case:
 
     @property
     def progress(self) -> Progress:
-        """How far the connection had come: as the error has it, or for one of the network as it was seen."""
+        """How far the connection had come: by the error, or for an error of the network by what was observed."""
         if isinstance(self.error, (PeerAlert, PeerFault, Truncated)):
             return self.error.progress
         return self.seen.progress
 
     @property
     def trusted(self) -> str:
-        """Whom we trust, for people."""
+        """Our trust anchors, in words."""
         anchors = self.ours.anchors
         return ", ".join(anchors.names_for_people) if anchors is not None else "our CAs"
 
     @property
     def refusal(self) -> PeerFault:
-        """The error, where it is that we refused the peer."""
+        """The error as a refusal of ours. Raises `TypeError` for any other error."""
         if not isinstance(self.error, PeerFault):
-            raise TypeError(f"{type(self.error).__name__} is no refusal of ours")
+            raise TypeError(f"{type(self.error).__name__} is not a refusal by us")
         return self.error
 
     @property
     def alert(self) -> int | None:
-        """The peer's alert, where it is that it refused us."""
+        """The alert by which the peer refused us, or None."""
         return self.error.alert if isinstance(self.error, PeerAlert) else None
 
     @property
     def request(self) -> Request | None:
-        """What the server asked of our certificate, if it asked."""
+        """What the server's CertificateRequest asked for, or None."""
         return self.seen.request
 
     @cached_property
     def chain(self) -> tuple[ParsedCertificate, ...]:
-        """Our chain as the peer saw it; empty where it saw none."""
+        """Our chain as the peer received it; empty where it received none."""
         return parsed(self.situation.chain_for_peer or ())
 
     @property
     def purpose(self) -> Purpose:
-        """What our certificate has to be for."""
+        """The purpose that our certificate has to be valid for."""
         return Purpose.CLIENT if self.is_client else Purpose.SERVER
 
     @property
     def peers_purpose(self) -> Purpose:
-        """What the peer's certificate has to be for."""
+        """The purpose that the peer's certificate has to be valid for."""
         return Purpose.SERVER if self.is_client else Purpose.CLIENT
 
     @cached_property
     def own_reasons(self) -> tuple[Reason, ...]:
-        """What our own trust would hold against our chain."""
+        """The reasons for which our own verification would refuse our chain."""
         asked = self.seen.offer.server_name if self.seen.offer is not None else None
         return reasons_against(self.chain, self.purpose, asked, self.situation.now)
 
     @cached_property
     def their_chain(self) -> tuple[ParsedCertificate, ...]:
-        """The peer's chain, as far as it can be read."""
+        """The peer's chain, as far as it can be decoded."""
         return parsed(tuple(dict.fromkeys(self.seen.chain or ())))
 
     def likely(
@@ -114,7 +114,7 @@ class Case:
         evidence: str = "",
         **facts: object,
     ) -> Likely:
-        """Return a cause with the facts that every row may name."""
+        """Return a cause with the facts that every row may contain."""
         ours = party is Party.OURS
         peer = self.role.peer
         host = self.ours.address.rpartition(":")[0]
@@ -138,12 +138,12 @@ class Case:
 
 
 def _plain(evidence: str) -> str:
-    """Return evidence, which may hold names that a peer chose, as short printable ASCII."""
+    """Return evidence as short printable ASCII: it may contain names that a peer chose."""
     return visible(evidence, EVIDENCE_LIMIT).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def one(cause: Cause, party: Party, weight: Weight = Weight.POSSIBLE) -> Rule:
-    """Return a rule that yields one cause, whatever else is known."""
+    """Return a rule that always yields one cause."""
 
     def rule(case: Case) -> Iterator[Likely]:
         yield case.likely(cause, party, weight)
@@ -152,7 +152,7 @@ def one(cause: Cause, party: Party, weight: Weight = Weight.POSSIBLE) -> Rule:
 
 
 def parsed(chain: Chain | Sequence[bytes]) -> tuple[ParsedCertificate, ...]:
-    """Read the certificates of a chain as far as they can be read."""
+    """Return the certificates of a chain, up to the first that cannot be decoded."""
     found = []
     for der in chain[:CERTIFICATE_LIMIT]:
         try:

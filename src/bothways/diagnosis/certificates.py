@@ -1,6 +1,6 @@
-"""From a reason against a certificate, ours or the peer's, to causes: one mapping for both sides.
+"""From a reason for refusing a certificate, ours or the peer's, to its cause: one mapping for both sides.
 
-What our own chain would be refused for is found by our own trust, with the end of the chain as its anchor.
+Our own chain is verified by `bothways.trust`, with the end of the chain as the trust anchor.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ENVIRONMENTS = {
     "dev": "test", "development": "test", "mtf": "test", "qa": "test", "preprod": "test", "demo": "test",
     "prod": "production", "production": "production", "live": "production",
 }  # fmt: skip
-# Words of CA names that say nothing of whose they are.
+# Words in CA names that do not identify their owner.
 COMMON_WORDS = frozenset(
     [
         "ca",
@@ -111,7 +111,7 @@ _DETAILS: Mapping[Fault, str] = {
     Fault.REVOKED: " on {revoked_at:%Y-%m-%d} ({reason})",
     Fault.NAME_NOT_PERMITTED: "{issuer} does not permit {name}",
     Fault.NAME_EXCLUDED: "{issuer} excludes {name}",
-    Fault.NAME_NOT_COMPARABLE: "how {issuer} constrains names such as {name} cannot be processed",
+    Fault.NAME_NOT_COMPARABLE: "the form in which {issuer} constrains names such as {name} cannot be processed",
     Fault.UNKNOWN_CRITICAL_EXTENSION: "{oid}",
     Fault.CHAIN_TOO_LARGE: "{got} {unit}, more than {limit}",
     Fault.PATH_SEARCH_EXHAUSTED: "more work to search than is allowed ({unit} by then: {limit})",
@@ -121,7 +121,7 @@ _DETAILS: Mapping[Fault, str] = {
 def cause_of(
     case: Case, reason: Reason, party: Party, weight: Weight, evidence: str = "", **more: object
 ) -> Likely:
-    """Return the cause that a reason against a certificate speaks of."""
+    """Return the cause that belongs to a reason for refusing a certificate."""
     facts = dict(reason.facts)
     detail = sentence(_DETAILS.get(reason.fault, "{problem}"), facts)
     date = facts.get("not_after") or facts.get("not_before")
@@ -153,7 +153,7 @@ def is_named(chain: Sequence[ParsedCertificate], authorities: Iterable[bytes]) -
 
 
 def is_among(name: str, authorities: Iterable[bytes]) -> bool:
-    """Whether a name, as people read it, is one of the authorities."""
+    """Whether a name, as text, is one of the authorities."""
     return any(shown(dn_text(each)) == shown(name) for each in authorities)
 
 
@@ -164,7 +164,7 @@ def highest_named(chain: Sequence[ParsedCertificate], authorities: Iterable[byte
 
 
 def above_named(chain: Sequence[ParsedCertificate], name: str, anchors: TrustStore | None) -> str | None:
-    """Return who issued the CA of a name, where our chain or our anchors have its certificate; None for a root."""
+    """Return the issuer of the CA with this name, by our chain or our trust anchors; None for a root."""
     known = [*chain, *_anchors(anchors)]
     found = next((each for each in known if each.subject_text == name), None)
     return None if found is None or found.is_self_issued else found.issuer_text
@@ -178,7 +178,7 @@ def _anchors(anchors: TrustStore | None) -> list[ParsedCertificate]:
 def other_intermediate(
     chain: Sequence[ParsedCertificate], anchors: TrustStore | None
 ) -> ParsedCertificate | None:
-    """Return a CA that came along, did not issue the leaf, and leads to an anchor of ours."""
+    """Return a CA of the chain that did not issue the leaf, and leads to one of our trust anchors."""
     if not chain:
         return None
     for each in chain[1:]:
@@ -188,7 +188,7 @@ def other_intermediate(
     return None
 
 
-# Words of the names under which products that inspect TLS make certificates.
+# Words in the issuer names of certificates that products for TLS inspection generate.
 INSPECTING = (
     "zscaler", "fortinet", "fortigate", "palo alto", "blue coat", "bluecoat", "symantec web security", "netskope",
     "forcepoint", "websense", "sophos", "barracuda", "checkpoint", "check point", "cisco umbrella", "mcafee web",
@@ -198,17 +198,17 @@ INSPECTING = (
 
 
 def inspecting_proxy(issuer: str) -> str | None:
-    """Return the word by which an issuer's name seems to be that of a product that inspects TLS."""
+    """Return the word by which an issuer seems to be a product that inspects TLS, or ""."""
     return next((each for each in INSPECTING if each in issuer.lower()), None)
 
 
 def listed_names(authorities: Sequence[bytes]) -> str:
-    """Return the first of several DER names for people."""
+    """Return the first of several DER names as text."""
     return listed([shown(dn_text(each)) or "(empty)" for each in authorities])
 
 
 def described(chain: Sequence[ParsedCertificate]) -> str:
-    """Say what a chain is: how many, and who issued the last."""
+    """Describe a chain: the number of its certificates, and the issuer of the last."""
     if not chain:
         return "no certificate"
     issuer = chain[-1].issuer_text
@@ -218,7 +218,7 @@ def described(chain: Sequence[ParsedCertificate]) -> str:
 
 
 def relative(issuer: str, others: Iterable[str]) -> str | None:
-    """Return a name among others that seems to belong to the same CA as `issuer`: they share a telling word."""
+    """Return one of `others` that seems to belong to the same CA as `issuer`: they share an identifying word."""
     telling = frozenset() if is_root(issuer) else _telling(issuer)
     return next((each for each in others if telling & _telling(each)), None)
 
@@ -232,14 +232,14 @@ def _telling(name: str) -> frozenset[str]:
 
 
 def is_root(name: str) -> bool:
-    """Whether a CA calls itself a root, so that none stands above it."""
+    """Whether a CA is a root by its own name."""
     return "root" in re.findall(r"[a-z]+", name.lower())
 
 
 def mixed(ours: str, theirs: str) -> tuple[str, str] | None:
-    """Return the environments that two sides speak of, if they differ; `ours` and `theirs` name CAs.
+    """Return the environments that the names of two sides contain, if they differ; `ours` and `theirs` are CA names.
 
-    Where one side says "test" and the other nothing, they have to be of the same owner.
+    Where one side has "test" and the other has no environment, both have to belong to the same owner.
     """
     one, other = environment(ours), environment(theirs)
     if one == other or (None in (one, other) and not _telling(ours) & _telling(theirs)):
@@ -248,7 +248,7 @@ def mixed(ours: str, theirs: str) -> tuple[str, str] | None:
 
 
 def environment(*names: str) -> str | None:
-    """Return the environment that names speak of, "test" or "production", if any does."""
+    """Return the environment that names contain, "test" or "production", if any does."""
     words = (each for name in names for each in re.findall(r"[a-z]+", name.lower()))
     return next((ENVIRONMENTS[each] for each in words if each in ENVIRONMENTS), None)
 
@@ -256,7 +256,7 @@ def environment(*names: str) -> str | None:
 def knows(
     anchors: TrustStore | None, certificate: ParsedCertificate
 ) -> tuple[ParsedCertificate | None, bool]:
-    """Return our anchor of the name that issued a certificate, and whether its key did so."""
+    """Return our trust anchor with the name of a certificate's issuer, and whether its key signed the certificate."""
     found = list(anchors.issuers_of(certificate)) if anchors is not None else []
     signer = next((each for each in found if is_signed_by(certificate, each)), None)
     return signer or (found[0] if found else None), signer is not None
@@ -268,7 +268,7 @@ def is_address(name: str | None) -> bool:
 
 
 def tells_issuer(certificate: ParsedCertificate) -> bool:
-    """Whether a certificate says where its issuer's can be fetched, as those below an intermediate do."""
+    """Whether a certificate has the URL of its issuer's certificate, as those issued by an intermediate usually do."""
     try:
         access = certificate.extension(x509.AuthorityInformationAccess)
     except ValueError:
@@ -277,7 +277,7 @@ def tells_issuer(certificate: ParsedCertificate) -> bool:
 
 
 def anchor_named(case: Case, reason: Reason) -> ParsedCertificate | None:
-    """Return the anchor of ours that a reason against a path speaks of, if it speaks of one."""
+    """Return our trust anchor that a reason for refusing a path is about, or None."""
     sent = {each.subject_text for each in case.their_chain}
     if case.ours.anchors is None or reason.subject in sent:
         return None

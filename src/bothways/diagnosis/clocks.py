@@ -1,6 +1,6 @@
-"""Whose clock is wrong: only where something says so, and never where something is valid by it.
+"""Decides whether our clock is wrong: only with evidence, and never while a certificate is valid by it.
 
-A certificate outside of its period says nothing of a clock by itself: certificates expire.
+An expired certificate alone is no evidence about a clock: certificates expire.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ from bothways.diagnosis.case import Case
 from bothways.diagnosis.diagnosis import Weight
 from bothways.trust.certificate import ParsedCertificate
 
-RELEASED = datetime(2026, 1, 1, tzinfo=UTC)  # set by each release: no clock that is right shows less
-SKEW = timedelta(hours=1)  # a certificate that begins so soon is no date but two clocks
+RELEASED = datetime(2026, 1, 1, tzinfo=UTC)  # set by each release: a correct clock shows no earlier time
+SKEW = timedelta(hours=1)  # a certificate that becomes valid so soon means that two clocks differ
 ANCHORS_LOOKED_AT = 8
-WITNESSES = 3  # certificates outside of their periods that count as evidence for a clock ahead
-WITNESSES_BEHIND = 2  # fewer do for a clock behind: nobody installs what is not yet valid
+WITNESSES = 3  # certificates outside their validity periods that are evidence for a clock that is ahead
+WITNESSES_BEHIND = (
+    2  # fewer are evidence for a clock that is behind: nobody installs a certificate that is not yet valid
+)
 
 
 def wrong(case: Case, *, ahead: bool) -> tuple[Weight, str] | None:
-    """Say how much speaks for our clock being wrong, and what; None where nothing does.
+    """Return how strong the evidence is that our clock is wrong, and the evidence; None where there is none.
 
-    ahead: it would run ahead, so that all seems expired; else behind, and all not yet valid.
+    ahead: whether it would be ahead, so that certificates seem expired; otherwise behind, so that they seem not yet
+    valid.
     """
     now = case.situation.now
     if now < RELEASED:
-        return Weight.CERTAIN, f"it is before {RELEASED:%Y-%m-%d}, when this release was made"
+        return Weight.CERTAIN, f"it is before {RELEASED:%Y-%m-%d}, the date of this release of bothways"
     known = list(_known(case))
     if all(_outside(each, now, ahead=ahead) for _, each in known):
         names = list(dict.fromkeys(name for name, _ in known))
@@ -40,12 +43,12 @@ def wrong(case: Case, *, ahead: bool) -> tuple[Weight, str] | None:
 
 
 def begins_within_the_hour(case: Case, begins: object) -> bool:
-    """Whether a certificate that is not yet valid becomes so at once: then two clocks differ a little."""
+    """Whether a certificate becomes valid within the hour: then two clocks differ a little."""
     return isinstance(begins, datetime) and timedelta(0) < begins - case.situation.now < SKEW
 
 
 def _known(case: Case) -> Iterator[tuple[str, ParsedCertificate]]:
-    """Return the certificates whose periods bear on our clock, and what each is called."""
+    """Return the certificates whose validity periods are evidence about our clock, each with its name."""
     for certificate in case.their_chain:
         yield f"the {case.role.peer}'s chain", certificate
     for chain in case.ours.own[:1]:

@@ -1,4 +1,4 @@
-"""From a failure and what is known of our own side to its causes, the likeliest first: the one way in."""
+"""From a failure and what is known of our own side to its causes, the most likely first: the one way in."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bothways.trust.verdict import Purpose, Refused
 
 
 def explain(error: Exception, situation: Situation | None = None) -> Explanation:
-    """Say what a failed connection may have failed for.
+    """Return what may have caused a connection to fail: always at least one cause.
 
     error: what ended it: a `TLSError`, or an `OSError` of the network.  situation: what a `HandshakeFacts` of the
-    connection knows; without it the error alone has to do. Pure: it asks no clock and no network. Never raises
-    for what a peer did, and always names at least one cause.
+    connection knows; None where only the error is known. Reads no clock and no network. Never raises for what a
+    peer did.
     """
     case = Case(error, situation or _unwitnessed(error))
     causes = ranked(_causes(case)) or (case.likely(Cause.PEER_STOPPED),)
@@ -40,7 +40,7 @@ def explain_verdict(
     at: datetime,
     files: Files = UNNAMED,
 ) -> Explanation:
-    """Explain why a chain was refused where nobody is connected; the arguments are those that it was judged by."""
+    """Explain why a chain was refused without a connection; the arguments are those of `bothways.trust.verify`."""
     holder = Role.SERVER if purpose is Purpose.SERVER else Role.CLIENT
     first = verdict.reasons[0]
     letter = first.fault.check.letter if first.fault.check is not None else ""
@@ -87,7 +87,7 @@ CUT_MEANS = {
     (
         Role.CLIENT,
         Progress.HELLO,
-    ): "whoever listens there closed when our hello came, before anything of TLS was said",
+    ): "the server closed the connection after our ClientHello, before it sent anything in TLS",
     (
         Role.CLIENT,
         Progress.CHOSEN,
@@ -95,54 +95,65 @@ CUT_MEANS = {
     (
         Role.CLIENT,
         Progress.JUDGED,
-    ): "the server closed instead of saying whether it accepts us",
+    ): "the server closed the connection without saying whether it accepts our certificate",
     (Role.CLIENT, Progress.ACCEPTED): "the handshake had succeeded; data may be missing at the end",
-    (Role.SERVER, Progress.HELLO): "somebody connected and left before anything of TLS was said",
+    (Role.SERVER, Progress.HELLO): "a client connected and closed before it sent anything in TLS",
     (
         Role.SERVER,
         Progress.JUDGED,
-    ): "the client closed when it had our certificate; some do so in place of an alert",
+    ): (
+        "the client closed the connection after it had received our "
+        "certificate; some clients do so instead of sending an alert"
+    ),
     (Role.SERVER, Progress.ACCEPTED): "the handshake had succeeded; data may be missing at the end",
 }
 
 
 CHECK_MEANS: Mapping[Check, str] = {
-    Check.ENCODING: "what it sent is no certificate that can be read, so nobody can tell who it is",
-    Check.PATH: "nobody whom we trust vouches for it: it is the right one with a wrong chain, or somebody else",
-    Check.SIGNATURE: "its certificate proves nothing: it was altered, or could be forged",
-    Check.REVOCATION: "its CA has withdrawn the certificate, as when a key was lost or stolen",
-    Check.VALIDITY: "its certificate is good, and for another time than now",
-    Check.CONSTRAINT: "its certificate is genuine, and not meant for this",
-    Check.NAME: "its certificate is genuine, and for another name: of the same host, or of somebody else",
-    Check.STATUS: "whether its certificate was withdrawn cannot be known, and unknown is refused here",
+    Check.ENCODING: "what it sent cannot be decoded as a certificate, so its identity is unknown",
+    Check.PATH: (
+        "none of our trust anchors leads to its certificate: it is "
+        "the right peer with a wrong chain, or another peer"
+    ),
+    Check.SIGNATURE: "its certificate is no proof: it was altered, or could be forged",
+    Check.REVOCATION: "its CA has revoked the certificate, for example because a private key was lost or stolen",
+    Check.VALIDITY: "its certificate is genuine, and not valid at this time",
+    Check.CONSTRAINT: "its certificate is genuine, and not meant for this use",
+    Check.NAME: "its certificate is genuine, and for another name: of the same host, or of another one",
+    Check.STATUS: "the revocation status of its certificate is unknown, and unknown is refused by this configuration",
 }
-NOTHING_SHARED = "both sides speak TLS, and have nothing of this kind in common"
+NOTHING_SHARED = "both sides use TLS, and have no such parameter in common"
 FAULT_MEANS: Mapping[Fault, str] = {
-    Fault.NOT_TLS: "it is another service than the one that we want, or something stands before it",
+    Fault.NOT_TLS: "it is not the service that we want, or another system is in front of it",
     Fault.UNSUPPORTED_VERSION: NOTHING_SHARED,
     Fault.UNOFFERED_VERSION: NOTHING_SHARED,
     Fault.NO_SHARED_CIPHER_SUITE: NOTHING_SHARED,
     Fault.NO_SHARED_GROUP: NOTHING_SHARED,
     Fault.NO_SHARED_SCHEME: NOTHING_SHARED,
     Fault.NO_SHARED_APPLICATION_PROTOCOL: NOTHING_SHARED,
-    Fault.UNKNOWN_SERVER_NAME: "it wants somebody else than us, or knows us by another name",
-    Fault.ACCESS_REFUSED: "it is trusted, and that is not enough: it is not one of those who may come in",
-    Fault.NO_CERTIFICATE: "nobody can tell who it is, and only known clients are let in",
-    Fault.BAD_CERTIFICATE_VERIFY: "it shows a certificate without proof that it is its own",
-    Fault.BAD_RECORD: "what came was altered on the way, or the keys of both sides differ",
-    Fault.BAD_FINISHED: "the two sides did not see the same conversation",
-    Fault.NO_EXTENDED_MAIN_SECRET: "it is sound but old: connections to it can be joined to others (RFC 7627 1)",
-    Fault.NO_SECURE_RENEGOTIATION: "it is old, and others could put their words before ours",
-    Fault.HANDSHAKE_TIMEOUT: "it, or the way to it, let us wait too long",
+    Fault.UNKNOWN_SERVER_NAME: "it wants to reach another server, or uses another name for this one",
+    Fault.ACCESS_REFUSED: "its certificate is trusted, and the rules of this configuration do not allow it to connect",
+    Fault.NO_CERTIFICATE: "its identity is unknown, and only clients with a certificate are allowed",
+    Fault.BAD_CERTIFICATE_VERIFY: "it sent a certificate without a proof that it has the private key",
+    Fault.BAD_RECORD: "what we received was altered on the way, or the keys of the two sides differ",
+    Fault.BAD_FINISHED: "the two sides did not send and receive the same handshake messages",
+    Fault.NO_EXTENDED_MAIN_SECRET: (
+        "it is correct but old: an attacker can make two connections use the same keys (RFC 7627 1)"
+    ),
+    Fault.NO_SECURE_RENEGOTIATION: "it is old, and an attacker could insert data before ours",
+    Fault.HANDSHAKE_TIMEOUT: "it, or the network path to it, took too long",
 }
-BREACH = "no sound TLS implementation sends this: it has a defect, or something on the way interferes"
+BREACH = (
+    "no correct TLS implementation sends this: it has a defect, "
+    "or a device on the network path altered the traffic"
+)
 
 
 def _usually(case: Case) -> str:
     match case.error:
         case PeerAlert():
             meaning = meaning_of(case.error.alert, case.role, case.progress)[0]
-            return meaning or "it is one that stands in no standard that we know"
+            return meaning or "it is an alert that is in no standard that we know"
         case PeerFault():
             check = case.error.fault.check
             return CHECK_MEANS[check] if check is not None else FAULT_MEANS.get(case.error.fault, BREACH)

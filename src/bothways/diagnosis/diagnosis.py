@@ -1,6 +1,6 @@
-"""The answer to a failure: what happened, what that usually means there, and from what, the likeliest first.
+"""The explanation of a failure: what happened, what that usually means, and its causes, the most likely first.
 
-Words are filled in here: whatever comes from a peer is escaped, and commands hold nothing of it.
+The texts are filled in here: whatever comes from a peer is escaped, and commands contain nothing of it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ _PLACEHOLDER = re.compile(r"[A-Z]+")
 
 
 class Weight(IntEnum):
-    """How much speaks for a cause."""
+    """How strong the evidence for a cause is."""
 
-    POSSIBLE = 1  # nothing speaks for it but that it is common there
-    LIKELY = 2  # what we know speaks for it
-    CERTAIN = 3  # what we know leaves no other
+    POSSIBLE = 1  # no evidence, but the cause is common in this situation
+    LIKELY = 2  # there is evidence for it
+    CERTAIN = 3  # the evidence excludes every other cause
 
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """A cause that a failure may have. `evidence` says why we think so; facts fill the row's braces.
+    """A cause that a failure may have. `evidence` says why we think so; the facts fill the braces of the row.
 
-    order: which of several independent faults it is a cause of; each of those has to be mended, in this order.
+    order: the number of the fault that it is a cause of, where there are several independent ones; each of those has
+    to be corrected, in this order.
     """
 
     cause: Cause
@@ -45,7 +46,7 @@ class Likely:
 
     @property
     def text(self) -> str:
-        """The cause as a sentence without its full stop."""
+        """The cause, as a sentence without its full stop."""
         return sentence(self.cause.value.text, self.facts).removesuffix(": ")
 
     @property
@@ -58,7 +59,7 @@ class Likely:
 
     @property
     def command(self) -> str:
-        """A command for our own terminal that helps, or nothing. A word in capitals is to be replaced."""
+        """A command for our own terminal that helps, or "". Words in capitals are placeholders."""
         row = self.cause.value
         template = row.our_command if self.party is Party.OURS else row.their_command
         own = {name: _quoted(self.facts.get(name)) for name in OWN_FACTS}
@@ -78,8 +79,8 @@ def _lacks(template: str, facts: Mapping[str, object]) -> bool:
 class Explanation:
     """What a failure means. `str()` of it is for people.
 
-    happened: what happened, as a sentence without its full stop.  usually: what that usually means in this
-    place, "" where it says itself.  causes: what it may come from, the likeliest first; never empty.
+    happened: what happened, as a sentence without its full stop.  usually: what that usually means at this point of
+    a connection, or "".  causes: the causes that it may have, the most likely first; never empty.
     """
 
     happened: str
@@ -88,15 +89,15 @@ class Explanation:
 
     @property
     def first(self) -> Likely:
-        """The likeliest cause."""
+        """The most likely cause."""
         return self.causes[0]
 
     @property
     def told(self) -> tuple[Likely, ...]:
-        """The causes that a person needs: of each independent fault the likeliest; then what something speaks for.
+        """The causes that are worth showing: of each independent fault the most likely; then those with evidence.
 
-        What is certain takes away the other causes of the same, and nothing else. Where nothing is certain one more
-        is told; where nothing speaks for any, the commonest few.
+        A certain cause removes the other causes of the same fault, and no others. Where no cause is certain, one more
+        is shown; where no cause has evidence, the few most common.
         """
         settled = {topic_of(each.cause) for each in self.causes if each.weight is Weight.CERTAIN}
         kept = [each for each in self.causes if each.weight is Weight.CERTAIN or _stands(each, settled)]
@@ -131,7 +132,7 @@ class Explanation:
 
 
 def facts_of(explanation: Explanation) -> dict[str, object]:
-    """Return an explanation as values that fit into JSON."""
+    """Return an explanation as values that JSON can hold."""
     return {
         "happened": explanation.happened,
         "usually": explanation.usually,
@@ -151,17 +152,20 @@ def facts_of(explanation: Explanation) -> dict[str, object]:
 
 
 def heading(told: Sequence[tuple[bool, int]]) -> str:
-    """Say what a list of causes is; of each: whether it is certain, and of which independent fault."""
+    """Return the heading of a list of causes.
+
+    told: for each cause whether it is certain, and the number of its fault.
+    """
     word = "Cause" if told[0][0] else "Likely cause"
     if len({order for _, order in told}) > 1:
-        return "Causes, each to be mended, in this order:"
-    return f"{word}:" if len(told) == 1 else f"{word}s, the likeliest first:"
+        return "Causes, each to be corrected, in this order:"
+    return f"{word}:" if len(told) == 1 else f"{word}s, the most likely first:"
 
 
 def ranked(found: Iterable[Likely]) -> tuple[Likely, ...]:
-    """Order causes: of each independent fault the likeliest, in their order; then by what speaks for the rest.
+    """Order causes: first the most likely of each independent fault, in the order of the faults; then by evidence.
 
-    Among equals those named first stay first. None stands twice.
+    The order is stable. No cause occurs twice.
     """
     best: dict[tuple[Cause, Party, int], Likely] = {}
     for each in found:
@@ -192,7 +196,7 @@ def _stands(likely: Likely, settled: Collection[object]) -> bool:
 
 
 def topic_of(cause: Cause) -> object:
-    """Return what a cause is about: causes of one topic exclude each other."""
+    """Return the topic of a cause: causes of one topic exclude each other."""
     return next((topic for topic, causes in TOPICS.items() if cause in causes), OTHER)
 
 

@@ -1,4 +1,4 @@
-"""From whatever a library raised to our own error inside it, and to what that means: the way in for everybody."""
+"""From an exception of any library to the bothways error inside it, and to its explanation."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from bothways.diagnosis.diagnosis import Explanation
 from bothways.diagnosis.situation import Situation
 from bothways.errors import TLSError
 
-LOOKED_AT = 256  # exceptions, at most: what libraries wrap is a dozen deep
-PARTS = 64  # of one of them, such as a group of many
+LOOKED_AT = 256  # exceptions that are looked at; libraries wrap about a dozen
+PARTS = 64  # members of one exception that are looked at, such as of an exception group
 
 
 def failure_of(exception: BaseException) -> TLSError | None:
-    """Find our error in what a library raised, however it wrapped it; None where there is none.
+    """Return the bothways error inside an exception of a library, or None where there is none. Never raises.
 
-    exception: what was caught. Causes, contexts, arguments, reasons and members of groups are looked at, the
-    nearest first, and a bounded number of them.
+    exception: what was caught. Its causes, contexts, arguments, reasons and members of exception groups are searched,
+    the nearest first, and a bounded number of them.
     """
     return next((each for each in _within(exception) if isinstance(each, TLSError)), None)
 
 
 def explain_failure(error: BaseException) -> Explanation:
-    """Say what a failed connection may have failed for.
+    """Return what may have caused a connection to fail: always at least one cause. Never raises.
 
-    error: a `TLSError`, an `OSError` of the network, or what a library made of one. What was seen of the
-    connection is taken into account where the error knows it, as those of `bothways.ssl` do. Never raises.
+    error: a `TLSError`, an `OSError` of the network, or an exception of a library that contains one. What was
+    observed of the connection is taken into account where the error has it, as the errors of `bothways.ssl` do.
     """
     found: BaseException | None = failure_of(error)
     if found is None:
@@ -38,7 +38,7 @@ def explain_failure(error: BaseException) -> Explanation:
 
 
 def _within(exception: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and those in it, the nearest first, none twice."""
+    """Yield an exception and those inside it, the nearest first, each once."""
     waiting = deque((exception,))
     seen: set[int] = set()
     while waiting and len(seen) < LOOKED_AT:
@@ -60,7 +60,7 @@ def _parts(exception: BaseException) -> Iterator[BaseException]:
 
 
 def _attribute(exception: BaseException, name: str) -> object:
-    """Return an attribute of somebody else's exception; its properties may raise anything."""
+    """Return an attribute of a library's exception, or None: its properties may raise anything."""
     try:
         return getattr(exception, name, None)
     except Exception:  # noqa: BLE001 - what cannot be read holds nothing of ours

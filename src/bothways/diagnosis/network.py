@@ -1,4 +1,4 @@
-"""Causes of what the network or its end tells: refused, unreachable, silent, cut; by how far all had come."""
+"""Causes of errors of the network: refused, unreachable, no answer, closed; by how far the connection had come."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
     """Return the causes of an error of the operating system."""
     match error:
         case ConnectionRefusedError():
-            yield case.likely(Cause.NOTHING_LISTENS, PEERS, CERTAIN, "its system refused the connection")
+            yield case.likely(
+                Cause.NOTHING_LISTENS, PEERS, CERTAIN, "its operating system refused the connection"
+            )
             yield case.likely(Cause.FILTERED, BETWEEN, POSSIBLE)
         case socket.gaierror():
-            yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server knows it")
+            yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server has it")
         case TimeoutError():
             yield from late(case)
         case _ if isinstance(error, CUTS):
@@ -47,14 +49,14 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
 
 
 def late(case: Case) -> Iterator[Likely]:
-    """Time ran out: before a connection stood, or on the peer's answer."""
+    """A time limit passed: while connecting, or while waiting for the peer."""
     if not case.seen.sent and case.is_client:
         yield case.likely(Cause.FILTERED, BETWEEN, LIKELY, "nothing came back, not even a refusal")
         yield case.likely(Cause.SLOW, BETWEEN)
         return
     if not case.seen.received:
         yield from _by_port(case)
-        word = "it took our hello and sent nothing" if case.is_client else "it connected and sent nothing"
+        word = "it received our hello and sent nothing" if case.is_client else "it connected and sent nothing"
         if case.is_client:
             yield from _behind_a_header(case)
             yield from own_hello.probed(case)
@@ -70,7 +72,7 @@ def late(case: Case) -> Iterator[Likely]:
 
 
 def cut(case: Case) -> Iterator[Likely]:
-    """The connection ended without a word of TLS: what that means depends on what had been said."""
+    """The connection ended without an alert: what that means depends on how far it had come."""
     for rule in CUT_AT[case.role, case.progress]:
         yield from rule(case)
 
@@ -89,7 +91,7 @@ def _by_port(case: Case) -> Iterator[Likely]:
 
 
 def _answered(case: Case) -> bool:
-    """Whether probes got TLS out of it, so that it speaks it and lets us in so far."""
+    """Whether a probe was answered in TLS, so that the server uses TLS and accepts connections from us."""
     return case.situation.probed is not None and bool(case.situation.probed.versions)
 
 
@@ -99,16 +101,16 @@ def _behind_a_header(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, LIKELY, evidence)
 
 
-def _hung_up_at_hello(case: Case) -> Iterator[Likely]:
+def _closed_after_hello(case: Case) -> Iterator[Likely]:
     if _answered(case) or (case.situation.probed is not None and case.situation.probed.after_proxy_header):
         return
     yield case.likely(
-        Cause.SPEAKS_PLAIN, PEERS, LIKELY, "it closed when our hello came, and said nothing in TLS"
+        Cause.SPEAKS_PLAIN, PEERS, LIKELY, "it closed the connection after our hello, and sent nothing in TLS"
     )
 
 
 def _before_tls(case: Case) -> Iterator[Likely]:
-    """What stands before a server and closes without a word of TLS: none of these can be told apart on the wire."""
+    """Causes in front of a server that close without TLS; on the wire they cannot be distinguished."""
     if _answered(case):
         return
     name = case.ours.server_name
@@ -119,27 +121,27 @@ def _before_tls(case: Case) -> Iterator[Likely]:
 
 
 def _no_protocol_offered(case: Case) -> Iterator[Likely]:
-    """Servers of gRPC and of HTTP/2 alone close a connection that agreed on no protocol."""
+    """Servers of gRPC, or of HTTP/2 only, close a connection without an ALPN protocol."""
     if case.is_client and not case.ours.protocols and not case.seen.data and not case.chain:
-        detail = "we offer none, and servers of gRPC and HTTP/2 close then"
+        detail = "we offer none, and then servers of gRPC and HTTP/2 close the connection"
         yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, POSSIBLE, detail=detail)
 
 
-def _hung_up_on_us(case: Case) -> Iterator[Likely]:
-    """We showed a certificate, and the peer closed without saying why."""
+def _closed_after_certificate(case: Case) -> Iterator[Likely]:
+    """We sent a certificate, and the peer closed the connection without saying why."""
     if case.chain and not case.seen.data:
         yield case.likely(Cause.NOT_ACCEPTED, OURS, POSSIBLE)
 
 
-def _hung_up_before_a_word(case: Case) -> Iterator[Likely]:
-    """The handshake stands, and the service closed before it said anything."""
+def _service_closed(case: Case) -> Iterator[Likely]:
+    """The handshake is complete, and the service closed the connection before it sent anything."""
     if case.chain and not case.seen.data:
         for rule in (own_side.unnamed_issuer, own_side.flawed, own_side.issuer, own_side.not_let_in):
             yield from rule(case)
 
 
-def _left_before_a_word(case: Case) -> Iterator[Likely]:
-    """A client that finishes the handshake and leaves: Python, wget and Node judge our certificate only then."""
+def _client_left(case: Case) -> Iterator[Likely]:
+    """A client that closes after its handshake: Python, wget and Node verify our certificate only then."""
     if case.is_client or case.seen.data or not case.chain:
         return
     for rule in (own_side.flawed, own_side.issuer, own_side.wrong_name):
@@ -158,24 +160,24 @@ network = one(Cause.CUT, BETWEEN)
 
 CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.HELLO): (
-        _behind_a_header, own_hello.probed, _by_port, _hung_up_at_hello, _before_tls,
+        _behind_a_header, own_hello.probed, _by_port, _closed_after_hello, _before_tls,
         peer_alerts.lets_not_in, own_hello.versions,
         own_hello.name, own_hello.large_hello, peer_alerts.stopped,
     ),
     (Role.CLIENT, Progress.CHOSEN): (peer_alerts.stopped, peer_alerts.device, network),
     (Role.CLIENT, Progress.JUDGED): (
-        own_side.absent, own_side.flawed, own_side.issuer, own_side.not_let_in, _hung_up_on_us,
+        own_side.absent, own_side.flawed, own_side.issuer, own_side.not_let_in, _closed_after_certificate,
         own_side.unasked, peer_alerts.second_handshake, _no_protocol_offered, peer_alerts.stopped, network,
     ),
     (Role.CLIENT, Progress.ACCEPTED): (
-        peer_alerts.second_handshake, _hung_up_before_a_word, peer_alerts.stopped, _no_protocol_offered, network,
+        peer_alerts.second_handshake, _service_closed, peer_alerts.stopped, _no_protocol_offered, network,
     ),
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (
         own_side.flawed, own_side.wrong_name, own_side.issuer, _closed_while_judging, peer_alerts.gave_up, network,
     ),
     (Role.SERVER, Progress.ACCEPTED): (
-        peer_alerts.second_handshake, _left_before_a_word, peer_alerts.gave_up, peer_alerts.stopped, network,
+        peer_alerts.second_handshake, _client_left, peer_alerts.gave_up, peer_alerts.stopped, network,
     ),
     (Role.SERVER, Progress.CHOSEN): (peer_alerts.gave_up, network),
 }  # fmt: skip

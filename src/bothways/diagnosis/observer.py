@@ -1,4 +1,4 @@
-"""Watches one connection and keeps the little that explains its failure: an observer, as a recorder is one."""
+"""An observer of one connection that keeps what is needed to explain a failure."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MESSAGE_LIMIT = 64
 
 
 class HandshakeFacts:
-    """Give it as `observer` to one connection; `situation()` is what `explain` asks for.
+    """An `observer` of one connection; `situation()` returns what `explain` needs.
 
-    config: that of the connection.  server_name: whom a client wants to reach.  address: "HOST:PORT".
-    files: what our files are called.  also: another observer, which hears every note too.
+    config: that of the connection.  server_name: the server that a client wants to reach.  address: "HOST:PORT".
+    files: the names of our files.  also: another observer, which receives every note too.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class HandshakeFacts:
         self._seen = Seen()
 
     def __call__(self, note: Note) -> None:
-        """Keep what tells something."""
+        """Keep what a note contributes to an explanation."""
         match note:
             case Progressed(progress):
                 self._seen = replace(self._seen, progress=progress)
@@ -55,7 +55,7 @@ class HandshakeFacts:
             self._also(note)
 
     def situation(self) -> Situation:
-        """Return what is known by now."""
+        """Return what is known so far."""
         return Situation(self._ours, self._seen, self._clock.now())
 
     def _message(self, sent: bool, message: Message) -> None:
@@ -79,7 +79,7 @@ class HandshakeFacts:
 
 
 def offer_of(hello: ClientHello) -> Offer:
-    """Return what a ClientHello offers."""
+    """Return the parameters that a ClientHello offers."""
     extensions = hello.extensions or ()
     groups = ext.find(extensions, ext.SupportedGroups)
     schemes = ext.find(extensions, ext.SignatureAlgorithms)
@@ -102,7 +102,7 @@ def chosen_version(hello: ServerHello) -> int:
 
 
 def request_of(request: tls13.CertificateRequest | tls12.CertificateRequest) -> Request:
-    """Return what a CertificateRequest asks for."""
+    """Return the signature schemes and CAs of a CertificateRequest."""
     if isinstance(request, tls12.CertificateRequest):
         return Request(request.supported_signature_algorithms, request.certificate_authorities)
     schemes = ext.find(request.extensions, ext.SignatureAlgorithms)

@@ -1,6 +1,6 @@
-"""What of our hello the peer may have refused: versions, suites, groups, schemes, protocols, the name, its size.
+"""What the peer may have refused in our hello: versions, suites, groups, schemes, ALPN, server name, size.
 
-A rule looks at one question and yields the causes that it finds, with what speaks for them.
+A rule examines one question and yields the causes that it finds, with the evidence for them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 
 
 def probed(case: Case) -> Iterator[Likely]:
-    """What probes found the server to choose, held against what we offer: it rules out all guesses."""
+    """Compares what the server chose in probes with what we offer: it excludes all guesses."""
     found = case.situation.probed
     if found is None or not case.is_client or not found.versions:
         return
@@ -38,7 +38,9 @@ def _version_found(case: Case, found: Probed) -> list[Likely]:
         return []
     spoken = listed([version(code) for code in found.versions])
     party = OURS if set(found.versions) & set(VERSIONS.values()) else PEERS
-    detail = f"it has {spoken} alone, and we offer {listed([version(code) for code in case.ours.versions])}"
+    detail = (
+        f"it supports only {spoken}, and we offer {listed([version(code) for code in case.ours.versions])}"
+    )
     return [case.likely(Cause.NO_SHARED_VERSION, party, LIKELY, PROBE, detail=detail)]
 
 
@@ -63,7 +65,7 @@ def _group_found(case: Case, found: Probed) -> list[Likely]:
 
 
 def _fits(case: Case) -> list[Likely]:
-    """All that it chose we offer as well: what differs is the size of the hello, which carries a large share."""
+    """We offer everything that it chose: the difference is the size of our hello, which has a large key share."""
     large = [replace(each, weight=LIKELY) for each in large_hello(case)]
     return [replace(each, evidence=f"{each.evidence}; smaller hellos are answered") for each in large]
 
@@ -87,26 +89,26 @@ def versions(case: Case) -> Iterator[Likely]:
             Cause.NO_SHARED_VERSION, OURS, LIKELY, "our configuration leaves out the other", detail=detail
         )
     else:
-        detail = f"we offer {offered or 'TLS 1.3 and 1.2'}, it has older ones alone"
+        detail = f"we offer {offered or 'TLS 1.3 and 1.2'}, it supports only older ones"
         yield case.likely(Cause.NO_SHARED_VERSION, PEERS, POSSIBLE, detail=detail)
 
 
 def suites(case: Case) -> Iterator[Likely]:
-    """Whether we offer fewer suites than we could, or the server has dated ones alone."""
+    """Whether we offer fewer suites than we could, or the server has only old ones."""
     if case.situation.probed is not None:
         return
     offered = names(CipherSuite, case.ours.suites)
     if case.ours.suites and _leaves_out(case, offered):
         detail, evidence = f"we offer {listed(offered)}", "our configuration leaves others out"
         yield case.likely(Cause.NO_SHARED_SUITE, OURS, LIKELY, evidence, detail=detail)
-    detail = "it has dated ones alone: with CBC, finite-field DHE or RSA key transport"
+    detail = "it has only old ones: with CBC, finite-field DHE or RSA key transport"
     yield case.likely(Cause.NO_SHARED_SUITE, PEERS, POSSIBLE, detail=detail)
     if not any(each.startswith("TLS_RSA_") for each in offered):
         yield case.likely(Cause.ONLY_KEY_TRANSPORT, OURS, POSSIBLE)
 
 
 def _leaves_out(case: Case, offered: list[str]) -> bool:
-    """Whether suites are left out of a version that we speak."""
+    """Whether our configuration omits suites of a version that it allows."""
     versions = {
         Version.TLS12 if "_WITH_" in each else Version.TLS13 for each in SUITES if each not in offered
     }
@@ -124,7 +126,7 @@ def groups(case: Case) -> Iterator[Likely]:
         evidence = f"our configuration leaves out {listed(missing)}"
         yield case.likely(Cause.NO_SHARED_GROUP, OURS, LIKELY, evidence, detail=detail)
     else:
-        yield case.likely(Cause.NO_SHARED_GROUP, PEERS, POSSIBLE, detail="it has rare ones alone")
+        yield case.likely(Cause.NO_SHARED_GROUP, PEERS, POSSIBLE, detail="it has only rare ones")
 
 
 def schemes(case: Case) -> Iterator[Likely]:
@@ -147,7 +149,7 @@ def protocols(case: Case) -> Iterator[Likely]:
 
 
 def name(case: Case) -> Iterator[Likely]:
-    """The name that we asked for, or that we asked for none."""
+    """The server name that we sent, or that we sent none."""
     asked, found = case.ours.server_name, case.situation.probed
     if not case.is_client or (found is not None and found.versions):  # it answered hellos with that name
         return
@@ -158,7 +160,7 @@ def name(case: Case) -> Iterator[Likely]:
 
 
 def name_certainly(case: Case) -> Iterator[Likely]:
-    """The server says that it does not know the name."""
+    """The server says by its alert that it does not have the name."""
     for each in name(case):
         yield case.likely(
             each.cause, each.party, CERTAIN, "that is what the alert says", name=each.facts["name"]
@@ -166,7 +168,7 @@ def name_certainly(case: Case) -> Iterator[Likely]:
 
 
 def large_hello(case: Case) -> Iterator[Likely]:
-    """A hello with a post-quantum share takes two packets, which some devices do not bear."""
+    """A hello with a post-quantum key share takes two packets, which some devices do not process."""
     shares = [NamedGroup(code).name for code in case.ours.shares if "MLKEM" in NamedGroup(code).name]
     if shares:
         yield case.likely(

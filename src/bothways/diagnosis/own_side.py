@@ -1,6 +1,6 @@
-"""What may be wrong with us in the peer's eyes: rules about our certificate, our hello and our clock.
+"""What the peer may have refused on our side: rules about our certificate, our hello and our clock.
 
-A rule looks at one question and yields the causes that it finds, with what speaks for them.
+A rule examines one question and yields the causes that it finds, with the evidence for them.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from bothways.trust.names import names_of
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 SOON_DAYS = 7
-# Alerts by which one stack or another tells that it does not know our CA.
+# Alerts by which TLS implementations refuse a CA that they do not trust.
 CERTIFICATE_ALERTS = (
     Alert.UNKNOWN_CA,
     Alert.BAD_CERTIFICATE,
     Alert.CERTIFICATE_UNKNOWN,
     Alert.HANDSHAKE_FAILURE,
 )
-# Alerts by which one stack or another tells that a certificate is for another name.
+# Alerts by which TLS implementations refuse a certificate for another name.
 NAME_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN)
-# OpenSSL tells a certificate that is not yet valid by the first.
+# OpenSSL sends the first for a certificate that is not yet valid.
 CLOCK_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_EXPIRED)
 
 
-# -- did we send one? --------------------------------------------------------------------------------------
+# -- was a certificate sent? --------------------------------------------------------------------------------------
 
 
 def absent(case: Case) -> Iterator[Likely]:
-    """A certificate was asked for, and we sent none."""
+    """A certificate was requested, and we sent none."""
     seen, request = case.seen, case.request
     if not case.is_client or request is None or seen.shown is None or seen.shown:
         return
     named = f"; it names {certs.listed_names(request.authorities)}" if request.authorities else ""
     if not case.ours.own:
         evidence = f"the server asked for one in the handshake{named}"
-        yield case.likely(Cause.NO_CERTIFICATE, OURS, CERTAIN, evidence, detail="none was given")
+        yield case.likely(Cause.NO_CERTIFICATE, OURS, CERTAIN, evidence, detail="none was configured")
         return
     leaves = [ParsedCertificate(chain[0]) for chain in case.ours.own]
     kinds = listed([described(each.key) for each in leaves])
@@ -59,15 +59,17 @@ def absent(case: Case) -> Iterator[Likely]:
     if not any(set(schemes_for(each.x509, version)) & set(request.schemes) for each in leaves):
         accepts = listed(names(SignatureScheme, request.schemes))
         detail = f"our key is {kinds}, the server accepts {accepts}"
-        yield case.likely(Cause.NO_SHARED_SCHEME, OURS, CERTAIN, "so none of ours was sent", detail=detail)
+        yield case.likely(
+            Cause.NO_SHARED_SCHEME, OURS, CERTAIN, "so none of our certificates was sent", detail=detail
+        )
         return
     issuers = listed([each.issuer_text for each in leaves])
-    detail = f"ours are issued by {issuers}{named}, and of several a wrong one must not be shown"
+    detail = f"ours are issued by {issuers}{named}, and the wrong one of several must not be sent"
     yield case.likely(Cause.CERTIFICATE_WITHHELD, OURS, CERTAIN, detail=detail)
 
 
 def unasked(case: Case) -> Iterator[Likely]:
-    """We have a certificate, and the server did not ask for it."""
+    """We have a certificate, and the server did not request it."""
     if case.is_client and case.request is None and case.ours.own:
         yield case.likely(Cause.CERTIFICATE_NOT_ASKED, PEERS, LIKELY, "no CertificateRequest came")
 
@@ -76,7 +78,7 @@ def unasked(case: Case) -> Iterator[Likely]:
 
 
 def flawed(case: Case) -> Iterator[Likely]:
-    """What our own trust would refuse our chain for: each has to be mended, what the alert agrees with first."""
+    """Reasons for which we would refuse our own chain: each has to be corrected; first those that fit the alert."""
     reasons = [each for each in case.own_reasons if each.fault is not Fault.NO_PATH]
     reasons.sort(key=lambda each: not _agrees(case, each))
     begins = 1 if is_issuer_unnamed(case) else 0
@@ -87,7 +89,9 @@ def flawed(case: Case) -> Iterator[Likely]:
 
 def _flaw(case: Case, reason: Reason) -> Iterator[Likely]:
     agrees = _agrees(case, reason)
-    evidence = "our own check of it finds the same" if agrees else "our own check of it finds this"
+    evidence = (
+        "our own verification of it finds the same" if agrees else "our own verification of it finds this"
+    )
     if reason.fault in (Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID):
         evidence = f"our clock says {case.situation.now:%Y-%m-%d %H:%M} UTC"
         clock = clocks.wrong(case, ahead=reason.fault is Fault.CERTIFICATE_EXPIRED)
@@ -97,11 +101,11 @@ def _flaw(case: Case, reason: Reason) -> Iterator[Likely]:
 
 
 def _agrees(case: Case, reason: Reason) -> bool:
-    """Whether the peer's alert is the one for this reason, ours or OpenSSL's."""
+    """Whether the peer's alert is the one that bothways or OpenSSL sends for this reason."""
     return case.alert == reason.fault.alert or case.alert == OPENSSL_ALERTS.get(reason.fault)
 
 
-# OpenSSL says unknown_ca to what it calls an invalid CA, or a path length that is exceeded.
+# OpenSSL sends unknown_ca for an invalid CA and for an exceeded path length.
 OPENSSL_ALERTS = {
     Fault.PATH_LENGTH_EXCEEDED: Alert.UNKNOWN_CA,
     Fault.NOT_A_CA: Alert.UNKNOWN_CA,
@@ -111,13 +115,13 @@ OPENSSL_ALERTS = {
 
 
 def is_issuer_unnamed(case: Case) -> bool:
-    """Whether the server names whom it accepts, and our chain leads to none of them."""
+    """Whether the server names the CAs that it accepts, and our chain leads to none of them."""
     named = case.request.authorities if case.request is not None else ()
     return bool(case.chain and named) and not certs.is_named(case.chain, named)
 
 
 def unnamed_issuer(case: Case) -> Iterator[Likely]:
-    """An issuer that the server does not name, whatever its alert is for: nothing else helps before that."""
+    """The server does not name our issuer, whatever its alert is for: this has to be corrected first."""
     if is_issuer_unnamed(case):
         yield from issuer(case)
 
@@ -145,16 +149,16 @@ def issuer(case: Case) -> Iterator[Likely]:
 
 
 def _issuer_not_named(case: Case, sent: str, named: tuple[bytes, ...]) -> Iterator[Likely]:
-    """The server says which CAs it accepts, and ours is none of them."""
+    """The server names the CAs that it accepts, and ours is not among them."""
     last = case.chain[-1]
     name, theirs = last.issuer_text, certs.listed_names(named)
     seen = f"{sent}; the server accepts {theirs}"
-    detail = f"{name} is none of those that it names"
+    detail = f"{name} is not one of those that it names"
     if (found := certs.mixed(name, theirs)) is not None:
         mixed = f"our certificate is of {found[0]}, the server of {found[1]}"
         yield case.likely(Cause.WRONG_ENVIRONMENT, OURS, LIKELY, seen, detail=mixed)
     elif (kin := _above(case, [dn_text(each) for each in named])) is not None:
-        evidence = f"{seen}; {kin} seems to stand above it"
+        evidence = f"{seen}; {kin} seems to have issued it"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
     yield case.likely(Cause.CA_NOT_ACCEPTED, OURS, LIKELY, seen, detail=detail)
     if not certs.is_root(name):
@@ -162,7 +166,7 @@ def _issuer_not_named(case: Case, sent: str, named: tuple[bytes, ...]) -> Iterat
 
 
 def _above(case: Case, named: list[str]) -> str | None:
-    """Return a CA that stands above the end of our chain, as far as our anchors and the names tell."""
+    """Return a CA that issued the end of our chain, by our trust anchors and by the names, or ""."""
     last = case.chain[-1]
     anchor, signed = certs.knows(case.ours.anchors, last)
     if anchor is not None and signed:
@@ -171,7 +175,7 @@ def _above(case: Case, named: list[str]) -> str | None:
 
 
 def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
-    """The server names our CA, and yet finds no path: another key of that name, no root above it, or no list."""
+    """The server names our CA, and finds no path: another key of that name, no root above it, or no CRL."""
     last = case.chain[-1]
     name = last.issuer_text
     anchor, signed = certs.knows(case.ours.anchors, last)
@@ -184,14 +188,17 @@ def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
     elif case.alert == Alert.UNKNOWN_CA:
         yield from partial_chain(case)
         weight = POSSIBLE if case.own_reasons else LIKELY
-        detail = "it may lack the current revocation list of our CA, which OpenSSL tells by the same alert"
+        detail = (
+            "it may lack the current certificate revocation list (CRL) "
+            "of our CA; OpenSSL sends the same alert for that"
+        )
         yield case.likely(Cause.STATUS_UNKNOWN, PEERS, weight, seen, whose="our", detail=detail)
         yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, issuer=name)
         yield case.likely(Cause.PATH_TOO_LONG, OURS, POSSIBLE)
 
 
 def partial_chain(case: Case) -> Iterator[Likely]:
-    """The server names an intermediate of ours and not what stands above it: OpenSSL finds no path to that alone."""
+    """The server names our intermediate and not its issuer: OpenSSL accepts no intermediate as a trust anchor."""
     named = case.request.authorities if case.request is not None else ()
     found = certs.highest_named(case.chain, named)
     if found is None:
@@ -203,16 +210,16 @@ def partial_chain(case: Case) -> Iterator[Likely]:
 
 
 def too_deep(case: Case) -> Iterator[Likely]:
-    """Two intermediates or more, with which nothing is wrong: the peer's limit may be lower.
+    """The chain has two intermediates or more and is valid: the limit of the peer may be lower.
 
-    Apache says internal_error to them, OpenSSL unknown_ca. Apache counts the root too, and its limit is one CA.
+    Apache sends internal_error for that, OpenSSL unknown_ca. Apache counts the root too; its limit is one CA.
     """
     count = len(case.chain)
     usual = APACHES_DEPTH if case.alert == Alert.INTERNAL_ERROR else USUAL_DEPTH
     if count > usual and not case.own_reasons and not is_issuer_unnamed(case):
         weight = LIKELY if case.alert in (None, Alert.INTERNAL_ERROR) else POSSIBLE
-        evidence = f"we sent {count} certificates, and our own check finds nothing wrong with them"
-        detail = "nginx and Apache accept one intermediate where ssl_verify_depth or SSLVerifyDepth is 1"
+        evidence = f"we sent {count} certificates, and our own verification finds nothing wrong with them"
+        detail = "nginx and Apache accept only one intermediate where ssl_verify_depth or SSLVerifyDepth is 1"
         yield case.likely(Cause.DEPTH_LIMIT, PEERS, weight, evidence, detail=detail)
 
 
@@ -221,11 +228,11 @@ APACHES_DEPTH = 1  # a leaf, and the root that it does not send
 
 
 def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
-    """The peer says nothing of its CAs: what we know of our own must do."""
+    """The peer does not name its CAs: only our own side is known."""
     last = case.chain[-1]
     name = last.issuer_text
     anchor, signed = certs.knows(case.ours.anchors, last)
-    detail = f"{name} is not among its CAs, or not for this"
+    detail = f"{name} is not one of its trust anchors, or not for this use"
     if anchor is not None and signed and not anchor.is_self_issued:
         evidence = f"{sent}, itself an intermediate, which we did not send"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
@@ -244,7 +251,7 @@ def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
 
 
 def clock(case: Case) -> Iterator[Likely]:
-    """Whether the peer's clock sees our certificate outside of its time, though ours does not."""
+    """Whether our certificate may be outside its validity period by the peer's clock, though not by ours."""
     chain, now = case.chain, case.situation.now
     if not chain or not all(each.not_before <= now <= each.not_after for each in chain):
         return
@@ -256,12 +263,15 @@ def clock(case: Case) -> Iterator[Likely]:
 
 
 def expired_by_alert(case: Case) -> Iterator[Likely]:
-    """The peer says that our certificate is expired: it is, or its CA's is, or a clock runs ahead, or a list is old."""
+    """The peer says that our certificate expired: it or its CA did, a clock is ahead, or a CRL is out of date."""
     yield from anchor_expired(case)
     for each in clock(case):
         yield case.likely(each.cause, each.party, LIKELY, each.evidence)
     if case.chain:
-        detail = "its revocation list for our CA may be past its time, which OpenSSL tells by the same alert"
+        detail = (
+            "its certificate revocation list (CRL) for our CA may be "
+            "out of date; OpenSSL sends the same alert for that"
+        )
         yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, whose="our", detail=detail)
     yield case.likely(
         Cause.EXPIRED, OURS, POSSIBLE, date="a date that the peer knows", subject="a certificate of ours"
@@ -269,7 +279,7 @@ def expired_by_alert(case: Case) -> Iterator[Likely]:
 
 
 def anchor_expired(case: Case) -> Iterator[Likely]:
-    """The CA that vouches for us, as we know it, has expired: the peer may have no newer certificate of it."""
+    """The CA certificate of our chain, as we have it, expired: the peer may have no newer one."""
     anchor, signed = certs.knows(case.ours.anchors, case.chain[-1]) if case.chain else (None, False)
     if anchor is not None and signed and anchor.not_after < case.situation.now:
         date = f"{anchor.not_after:%Y-%m-%d %H:%M} UTC"
@@ -280,15 +290,17 @@ def anchor_expired(case: Case) -> Iterator[Likely]:
 
 
 def status(case: Case) -> Iterator[Likely]:
-    """The peer may be unable to learn whether our certificate is revoked."""
+    """The peer may be unable to determine the revocation status of our certificate."""
     if case.chain:
-        detail = "it may lack a current revocation list, or reach no responder"
+        detail = "it may have no current certificate revocation list (CRL), or reach no OCSP responder"
         yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, whose="our", detail=detail)
 
 
 def revoked(case: Case) -> Iterator[Likely]:
     """The peer says that our certificate is revoked."""
-    yield case.likely(Cause.REVOKED, OURS, LIKELY, "the peer's list or responder says so")
+    yield case.likely(
+        Cause.REVOKED, OURS, LIKELY, "the peer's certificate revocation list (CRL) or OCSP responder says so"
+    )
 
 
 def wrong_use(case: Case) -> Iterator[Likely]:
@@ -303,20 +315,20 @@ def wrong_use(case: Case) -> Iterator[Likely]:
 
 
 def weak_key(case: Case) -> Iterator[Likely]:
-    """The peer finds our key too weak by a measure of its own."""
+    """Our key is too weak by the rules of the peer."""
     if case.chain:
         got = described(case.chain[0].key)
         yield case.likely(Cause.WEAK_KEY, OURS, POSSIBLE, "it may ask for more than is usual", got=got)
 
 
 def below_strict_levels(case: Case) -> Iterator[Likely]:
-    """OpenSSL at security level 3 wants 128 bits of every key of a chain, and says bad_certificate to less."""
+    """OpenSSL at security level 3 requires 128 bits of every key of a chain, and otherwise sends bad_certificate."""
     weak = next((each for each in case.chain if _bits(each) < STRICT_RSA_BITS), None)
     if weak is not None and not case.own_reasons and not is_issuer_unnamed(case):
         whose = (
             "our certificate" if weak is case.chain[0] else f"the CA {shown(weak.subject_text)} in our chain"
         )
-        evidence = "servers that ask for more than is usual (security level 3) say this alert"
+        evidence = "servers that require stronger keys than usual (security level 3) send this alert"
         yield case.likely(Cause.WEAK_KEY, OURS, LIKELY, evidence, got=described(weak.key), subject=whose)
 
 
@@ -328,22 +340,25 @@ def _bits(certificate: ParsedCertificate) -> int:
 
 
 def staple(case: Case) -> Iterator[Likely]:
-    """The peer wants our revocation status along with our certificate."""
+    """The peer requires a stapled OCSP response with our certificate."""
     yield case.likely(
         Cause.STAPLE_MISSING, OURS, LIKELY, "the alert is for that alone", detail="see the peer's policy"
     )
     yield case.likely(
-        Cause.BAD_STAPLE, OURS, POSSIBLE, detail="it is of another certificate, or past its time"
+        Cause.BAD_STAPLE, OURS, POSSIBLE, detail="it is for another certificate, or out of date"
     )
 
 
 def wrong_name(case: Case) -> Iterator[Likely]:
-    """A client refused our certificate, and asked for no name by which we could tell whether it has one."""
+    """A client refused our certificate, and sent no server name that could be compared with it."""
     if case.is_client or not case.chain:
         return
     asked = case.seen.offer.server_name if case.seen.offer is not None else None
     if asked is None:
-        evidence = "it asked for no name: it connected by address, or by a name without dots, which Java does not send"
+        evidence = (
+            "it sent no server name: it connected by address, or by "
+            "a name without dots, which Java does not send"
+        )
         names = names_of(case.chain[0])
         lacking = not names.ip and all("." in each for each in names.dns)
         if lacking:
@@ -364,35 +379,35 @@ def key_mismatch(case: Case) -> Iterator[Likely]:
         Cause.KEY_MISMATCH,
         OURS,
         POSSIBLE,
-        "credentials are checked when they are read, so this needs a key held elsewhere",
+        "bothways compares certificate and key when it loads them, so this can only be a key that is held elsewhere",
     )
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, POSSIBLE)
 
 
 def refused_signature(case: Case) -> Iterator[Likely]:
-    """The signature in our certificate did not verify for the peer: it knows its issuer with another key."""
+    """The signature in our certificate did not verify for the peer: it has another key of the issuer."""
     if case.chain:
         name = case.chain[-1].issuer_text
         yield case.likely(
             Cause.CA_REPLACED,
             OURS,
             LIKELY,
-            "OpenSSL tells a wrong signature in a chain by this alert",
+            "OpenSSL sends this alert for a wrong signature in a chain",
             issuer=name,
         )
 
 
 def not_let_in(case: Case) -> Iterator[Likely]:
-    """Our certificate is good, and its holder may not pass."""
+    """Our certificate is valid, and its holder is not authorized."""
     if case.chain and not case.own_reasons and not is_issuer_unnamed(case):
         named = case.request is not None and certs.is_named(case.chain, case.request.authorities)
-        evidence = "our own check finds nothing wrong with it" + (
+        evidence = "our own verification finds nothing wrong with it" + (
             ", and the server names its CA" if named else ""
         )
         yield case.likely(Cause.NOT_LET_IN, OURS, POSSIBLE, evidence, subject=case.chain[0].subject_text)
 
 
 def unsaid(case: Case) -> Iterator[Likely]:
-    """Nothing that we know of speaks against our certificate, and yet it was refused."""
+    """No reason against our certificate is known, and it was refused."""
     if case.chain:
         yield case.likely(Cause.NOT_ACCEPTED, OURS, POSSIBLE)

@@ -1,6 +1,6 @@
-"""Which rules to ask for an alert of the peer, or where it cut the connection, by how far that had come.
+"""The rules for an alert of the peer, or for a connection that it closed, by how far the connection had come.
 
-Rules stand in the order of what is commonest; `ranked` puts those first for which something speaks.
+The rules of an alert are in the order of how common their causes are; `ranked` puts causes with evidence first.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def _disagreement(case: Case) -> Iterator[Likely]:
 
 def _private(case: Case) -> Iterator[Likely]:
     number = case.error.alert if isinstance(case.error, PeerAlert) else 0
-    yield case.likely(Cause.PRIVATE_ALERT, PEERS, LIKELY, f"it is number {number}")
+    yield case.likely(Cause.PRIVATE_ALERT, PEERS, LIKELY, f"its number is {number}")
 
 
 def second_handshake(case: Case) -> Iterator[Likely]:
-    """In TLS 1.2 a handshake can follow on the first: a server asks for one when it wants a certificate later."""
+    """Renegotiation in TLS 1.2: a server begins it, for example, to request a certificate later."""
     received = case.seen.received
     if case.is_client and "HelloRequest" in received:
         evidence = "it asked for a second handshake (HelloRequest)"
@@ -66,7 +66,7 @@ HELLO_CLIENT: tuple[Rule, ...] = (
     own_hello.name, misconfigured, lets_not_in,
 )  # fmt: skip
 
-# What an alert asks for whenever it comes, unless the next table knows better.
+# The rules of an alert whenever it arrives, unless the next table has others.
 ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.CLOSE_NOTIFY: (second_handshake, own_side.absent, gave_up, stopped),
     Alert.UNEXPECTED_MESSAGE: (second_handshake, device, _disagreement),
@@ -87,7 +87,7 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.ILLEGAL_PARAMETER: (device, _disagreement),
     Alert.UNKNOWN_CA: (
         own_side.absent, own_side.issuer, own_side.flawed, own_side.too_deep, one(Cause.CA_NOT_ACCEPTED, OURS)),
-    # GnuTLS tells every certificate that it does not accept by this one.
+    # GnuTLS sends this one for every certificate that it does not accept.
     Alert.ACCESS_DENIED: (own_side.absent, own_side.flawed, own_side.not_let_in, own_side.issuer, lets_not_in),
     Alert.DECODE_ERROR: (device, _disagreement),
     Alert.DECRYPT_ERROR: (own_side.refused_signature, own_side.key_mismatch, records),

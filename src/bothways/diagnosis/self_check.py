@@ -1,4 +1,4 @@
-"""What our own trust would hold against our own chain, as the peer has to judge it."""
+"""The reasons for which our own verification would refuse our own chain, as the peer has to verify it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from bothways.trust.verification import verify
 def reasons_against(
     chain: Sequence[ParsedCertificate], purpose: Purpose, asked: str | None, at: datetime
 ) -> tuple[Reason, ...]:
-    """Judge a chain with its own end as the anchor, since whom the peer trusts is not known.
+    """Return the reasons against a chain, with its own end as the trust anchor: the peer's anchors are not known.
 
-    asked: the name that a client asked for, in its own words, where `purpose` is a server's.
+    asked: the server name that a client sent, where `purpose` is that of a server.
     """
     if not chain:
         return ()
@@ -37,7 +37,7 @@ def _reasons(
 
 
 def _end_reasons(chain: Sequence[ParsedCertificate], known: Sequence[Reason]) -> tuple[Reason, ...]:
-    """An anchor is not asked for its own signature, and the peer does not take the end of our chain for one."""
+    """The signature of a trust anchor is not checked, and for the peer the end of our chain need not be one."""
     end, place = chain[-1], len(chain) - 1
     if end.is_self_issued:
         return ()

@@ -1,7 +1,7 @@
-"""A service that turns us away in its own words, inside a channel that stands.
+"""Causes for which a service refuses us in its own protocol, over an established connection.
 
-Servers that ask for certificates "optionally" let the handshake pass and say no afterwards, each in its own way. What
-was asked for, named and sent, and what our own rules would refuse, is weighed before the service's words.
+Servers that request certificates "optionally" complete the handshake and refuse afterwards, each in its own way. What
+was requested and sent, and what our own verification finds, is considered before the text of the service.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
 SKEW_SECONDS = 120
 
 MEANING = (
-    "TLS succeeded, and the service behind it says no: its own rules ask for more than the handshake did"
+    "TLS succeeded, and the service behind it refuses: its own rules require more than the handshake did"
 )
-FAILED = "TLS succeeded in both directions, and the service behind it failed at the request, or what it needs"
-SILENCE = "TLS succeeded, and the service behind it closed without a word; some turn clients away so"
+FAILED = (
+    "TLS succeeded in both directions, and the service behind it "
+    "failed to process the request, or a service that it needs did"
+)
+SILENCE = "TLS succeeded, and the service behind it closed without an answer; some services refuse clients in this way"
 
 
 class ServiceRefusal(Exception):
-    """What a service said instead of serving us. Never raised: it stands where a failure's error does."""
+    """The answer by which a service refused us. Never raised: it takes the place of the error of a failure."""
 
     def __init__(self, reply: ServiceReply) -> None:
         super().__init__(f"the service answered: {reply.text}")
@@ -36,14 +39,14 @@ class ServiceRefusal(Exception):
 
 
 def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
-    """Explain the first bytes of a service, if they say that it turns a client away for its certificate or name.
+    """Explain the first bytes of a service, if by them it refuses a client for its certificate or name, or return None.
 
-    data: what came first over the established channel, b"" where it closed at once; the first 16 KiB are looked at.
-    situation: as for `explain`. None: they say no such thing, or nothing had been asked of the server.
+    data: the first bytes received over the established channel, b"" where it was closed; at most 16 KiB are read.
+    situation: as for `explain`.
     """
     reply = read_reply(data)
     if not data and situation.seen.request is not None and situation.seen.said:
-        reply = ServiceReply("nothing, and closed", None)
+        reply = ServiceReply("nothing, and closed the connection", None)
     elif reply is None or reply.says is None:
         return None
     case = Case(ServiceRefusal(reply), situation)
@@ -55,7 +58,7 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
 
 
 def refusal_in(data: bytes) -> ServiceRefusal | None:
-    """Return what the first bytes of a service turn us away by, for who we are, so that a command has failed."""
+    """Return the first bytes of a service as a refusal of us, so that a command has failed, or None."""
     reply = read_reply(data)
     return ServiceRefusal(reply) if reply is not None and reply.refuses else None
 
@@ -68,7 +71,7 @@ def _reply(case: Case) -> ServiceReply:
 
 
 def _clocks(case: Case) -> Iterator[Likely]:
-    """The server tells its time: by it our certificate may not be valid, though it is by ours."""
+    """The server sends its time: our certificate may not be valid by it, though it is by our clock."""
     reply, chain, now = _reply(case), case.chain, case.situation.now
     if reply.date is None or not chain or abs((reply.date - now).total_seconds()) <= SKEW_SECONDS:
         return
@@ -91,13 +94,13 @@ def _unsent(case: Case) -> Iterator[Likely]:
 
 
 def _absent(case: Case) -> Iterator[Likely]:
-    """As in the handshake, but a service may have other reasons: nothing of it is certain."""
+    """As in the handshake, but a service may have other reasons: no cause is certain."""
     for each in own_side.absent(case):
         yield case.likely(each.cause, each.party, LIKELY, each.evidence, **dict(each.facts))
 
 
 def _unasked(case: Case) -> Iterator[Likely]:
-    """It wants one here, and did not ask for it in the handshake."""
+    """It requires a certificate, and did not request one in the handshake."""
     if case.is_client and case.request is None:
         evidence = "no CertificateRequest came in the handshake"
         weight = LIKELY if case.ours.own else POSSIBLE
@@ -109,19 +112,19 @@ def _later(case: Case) -> Iterator[Likely]:
 
 
 def _untrusted(case: Case) -> Iterator[Likely]:
-    """A service that names its CAs, and ours is none of them, judges by that whatever its words are."""
+    """A service that names its CAs without ours refuses for that, whatever its text says."""
     yield from own_side.unnamed_issuer(case)
 
 
 def _login_named(case: Case) -> Iterator[Likely]:
-    """It names the schemes of the credentials that it wants (RFC 9110 11.6.1)."""
+    """It names the schemes of the credentials that it requires (RFC 9110 11.6.1)."""
     schemes = _reply(case).login
     if schemes:
         yield case.likely(Cause.WANTS_LOGIN, OURS, LIKELY, f"it names {schemes}")
 
 
 def _login(case: Case) -> Iterator[Likely]:
-    evidence = "its answer speaks of credentials, and of no certificate"
+    evidence = "its answer mentions credentials, and no certificate"
     yield case.likely(Cause.WANTS_LOGIN, OURS, POSSIBLE if _is_http(case) else LIKELY, evidence)
 
 

@@ -1,7 +1,7 @@
-"""What a service says first inside an open channel, as far as it says whether it serves us.
+"""The first answer of a service over an established connection, as far as it says whether it accepts us.
 
-HTTP (RFC 9110), PostgreSQL, MySQL, LDAP, IMAP, POP3, Redis and MQTT. Bounded, and nothing of it is trusted: texts are
-quoted as the peer's word.
+HTTP (RFC 9110), PostgreSQL, MySQL, LDAP, IMAP, POP3, Redis and MQTT. The work is bounded and nothing is trusted: texts
+are quoted as those of the peer.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ KEPT_HEADERS = frozenset({"date", "server", "www-authenticate", "proxy-authentic
 
 
 class Says(Enum):
-    """What a reply says about our certificate or us, in whatever words."""
+    """What a reply says about our certificate or us."""
 
-    CERTIFICATE_WANTED = "it wants a certificate and got none"
+    CERTIFICATE_WANTED = "it requires a certificate and got none"
     CERTIFICATE_WRONG = "it does not accept the certificate"
-    CERTIFICATE_EXPIRED = "the certificate is outside of its period"
+    CERTIFICATE_EXPIRED = "the certificate is outside its validity period"
     CERTIFICATE_REVOKED = "the certificate is revoked"
     CERTIFICATE_UNTRUSTED = "the certificate's issuer is not trusted"
-    LATER_IMPOSSIBLE = "it would ask for a certificate after the handshake, and cannot"
-    WRONG_NAME = "it does not serve this name here"
-    FORBIDDEN = "whoever we are may not pass"
-    LOGIN = "it wants other credentials than a certificate"
-    PROXY_LOGIN = "a proxy wants credentials"
+    LATER_IMPOSSIBLE = "it would request a certificate after the handshake, and cannot"
+    WRONG_NAME = "it does not serve this server name"
+    FORBIDDEN = "we are not authorized"
+    LOGIN = "it requires credentials other than a certificate"
+    PROXY_LOGIN = "a proxy requires credentials"
     NO_BACKEND = "the service behind it does not answer"
-    NO_REQUEST = "no request came in time"
-    PLAIN_WANTED = "it took what came for plain text"
+    NO_REQUEST = "no request arrived in time"
+    PLAIN_WANTED = "it read what it received as plain text"
 
 
-# Statuses and texts by which a service turns a client away for who it is; all else is its own business.
+# Statuses and texts by which a service refuses a client for its identity; others concern only the service.
 REFUSED_STATUSES = frozenset({401, 403, 407, 421, 495, 496, 497})
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceReply:
-    """A reply in short. `status` is that of HTTP, `login` the schemes that it names, `date` that of its clock."""
+    """A reply in short. status: of HTTP. login: the authentication schemes that it names. date: the time it sent."""
 
     text: str
     says: Says | None
@@ -56,7 +56,7 @@ class ServiceReply:
 
     @property
     def refuses(self) -> bool:
-        """Whether it turns us away for who we are or how we came, so that a command fails."""
+        """Whether it refuses us for our identity or our connection, so that a command fails."""
         if self.status is not None:
             return self.status in REFUSED_STATUSES or (self.status == 400 and self.says in ABOUT_CERTIFICATES)
         return self.says not in (None, Says.NO_BACKEND, Says.NO_REQUEST)
@@ -74,7 +74,7 @@ ABOUT_CERTIFICATES = frozenset(
     }
 )
 
-# The words of nginx, Apache, IIS and Azure, Envoy and others, in lower case; the first that fits counts.
+# Texts of nginx, Apache, IIS and Azure, Envoy and others, in lower case; the first that fits decides.
 BODIES: Sequence[tuple[re.Pattern[bytes], Says]] = tuple(
     (re.compile(pattern), says)
     for pattern, says in (
@@ -104,7 +104,7 @@ TOLD_BY_BODY = frozenset({400, 401, 403, 421, 495, 496, 497, 503})
 
 
 def read_reply(data: bytes) -> ServiceReply | None:
-    """Return what the first bytes of a service say of us, or None for what says nothing of the kind."""
+    """Return what the first bytes of a service say about us, or None where they say nothing about us."""
     data = bytes(data[:LOOKED_AT])
     for reader in READERS:
         found = reader(data)

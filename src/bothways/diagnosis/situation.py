@@ -1,6 +1,6 @@
-"""What we know of our own side of a connection, and what was seen of it: values, and no secret among them.
+"""What is known of our own side of a connection, and what was observed of it: values without secrets.
 
-`OwnSide` comes from a configuration, `Seen` from `HandshakeFacts`. Nothing here says what went wrong.
+`OwnSide` comes from a configuration, `Seen` from `HandshakeFacts`. Nothing here decides what went wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Chain = tuple[bytes, ...]  # DER, the leaf first
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What our files are called, for the commands that a remedy names."""
+    """The names of our files, for the commands of a remedy."""
 
     cert: str = "CERT"
     key: str = "KEY"
@@ -30,11 +30,11 @@ UNNAMED = Files()
 
 @dataclass(frozen=True, slots=True)
 class OwnSide:
-    """What we brought to a connection: never a private key.
+    """Our side of a connection: never a private key.
 
-    own: the chains that we may send.  anchors: whom we trust.  versions, suites, groups, schemes: codes that
-    we offer or accept.  shares: groups of which our hello has a share.  protocols: ALPN names.
-    server_name: whom a client wants to reach.  address: where the server is, "HOST:PORT".
+    own: the chains that we may send.  anchors: our trust anchors.  versions, suites, groups, schemes: codes that
+    we offer or accept.  shares: groups for which our hello has a key share.  protocols: ALPN names.
+    server_name: the server that a client wants to reach.  address: where the server is, "HOST:PORT".
     """
 
     role: Role
@@ -59,7 +59,7 @@ class OwnSide:
         address: str = "",
         files: Files = UNNAMED,
     ) -> OwnSide:
-        """Take from a configuration what an explanation needs, and leave the keys where they are."""
+        """Return what an explanation needs of a configuration, without private keys."""
         settings, offer = config.settings, config.settings.negotiation
         return cls(
             role=Role.CLIENT if isinstance(config, ClientConfig) else Role.SERVER,
@@ -79,7 +79,7 @@ class OwnSide:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a client's hello offers."""
+    """What a ClientHello offers."""
 
     versions: tuple[int, ...] = ()
     suites: tuple[int, ...] = ()
@@ -91,7 +91,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a server asks of a client's certificate: schemes, and the DER names of CAs (none: any)."""
+    """What a CertificateRequest asks for: signature schemes, and the DER names of CAs (none: any CA)."""
 
     schemes: tuple[int, ...] = ()
     authorities: tuple[bytes, ...] = ()
@@ -99,11 +99,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What passed, as far as it tells something about a failure.
+    """What was observed of a connection, as far as it helps to explain a failure.
 
     sent, received: the names of messages in order.  version: the one chosen.  shown: the chain that we sent,
-    () for an empty Certificate, None where none was sent.  chain: the peer's.  data, said: application data
-    came, and went.  progress: how far the connection had come.
+    () for an empty Certificate, None where none was sent.  chain: the peer's.  data, said: whether application
+    data was received, and sent.  progress: how far the connection had come.
     """
 
     sent: tuple[str, ...] = ()
@@ -120,10 +120,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What hellos that offer more than we ever would found a server to choose; nothing of it is proved.
+    """What a server chose when it was probed with hellos that offer more than ours; it is not authenticated.
 
-    versions, suites, groups: codes, the preferred first. Nothing in them: it refused even those hellos.
-    after_proxy_header: whether only a hello behind a header of the PROXY protocol was answered.
+    versions, suites, groups: codes, the preferred first; empty where it refused even those hellos.
+    after_proxy_header: whether it answered only a hello after a header of the PROXY protocol.
     """
 
     versions: tuple[int, ...] = ()
@@ -134,9 +134,9 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that an explanation goes by beside the failure itself. `now` is the time by our clock.
+    """Everything that an explanation takes into account besides the failure. `now` is the time by our clock.
 
-    probed: what probing connections found beside the one that failed, if there were any.
+    probed: what additional connections found, if any were made.
     """
 
     ours: OwnSide
@@ -146,7 +146,7 @@ class Situation:
 
     @property
     def chain_for_peer(self) -> Chain | None:
-        """The chain of ours that the peer judged, or would have: what was shown, else the only one."""
+        """Our chain that the peer verified, or would have: the one that was sent, or else the only one."""
         if self.seen.shown is not None:
             return self.seen.shown or None
         only: Sequence[Chain] = self.ours.own

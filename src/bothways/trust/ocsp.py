@@ -119,7 +119,7 @@ class OCSPResponse:
                 self.nonce = extension.value.nonce
             elif extension.critical:
                 oid = extension.oid.dotted_string
-                self.doubt = f"it has the critical extension {oid}, which we do not know"
+                self.doubt = f"it has the critical extension {oid}, which we do not support"
         self._signed = response.tbs_response_bytes
         if _has_critical_single_extension(self._signed):
             self.doubt = "a single response has a critical extension, which we do not know"
@@ -277,7 +277,7 @@ def _unfit(
     if usage is not None and not (usage.digital_signature or usage.content_commitment):
         return "whose key may not sign"
     if not delegate.not_before <= at <= delegate.not_after:
-        return "whose certificate is outside its period of validity"
+        return "whose certificate is outside its validity period"
     weak = key_weakness(delegate)
     if weak is not None:
         return f"whose key is too weak: {weak}"

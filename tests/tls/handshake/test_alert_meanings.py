@@ -53,7 +53,14 @@ REFUSED = (
         "3.3a",
         "finds no path from our certificate",
     ),
-    ("client", client_with(not_after=LATE), {}, Alert.CERTIFICATE_EXPIRED, "3.3b", "outside its period"),
+    (
+        "client",
+        client_with(not_after=LATE),
+        {},
+        Alert.CERTIFICATE_EXPIRED,
+        "3.3b",
+        "outside its validity period",
+    ),
     ("client", client_with(usage=("serverAuth",)), {}, Alert.UNSUPPORTED_CERTIFICATE, "3.3a", "for a use"),
     (
         "client",
@@ -69,7 +76,7 @@ REFUSED = (
         {"suites": ("TLS_AES_128_GCM_SHA256",)},
         Alert.HANDSHAKE_FAILURE,
         "1.2",
-        "nothing in our hello",
+        "of our hello",
     ),
     (
         "client",
@@ -79,7 +86,14 @@ REFUSED = (
         "1.2",
         "no certificate for the name",
     ),
-    ("server", {}, server_with(not_after=LATE), Alert.CERTIFICATE_EXPIRED, "2.3b", "outside its period"),
+    (
+        "server",
+        {},
+        server_with(not_after=LATE),
+        Alert.CERTIFICATE_EXPIRED,
+        "2.3b",
+        "outside its validity period",
+    ),
     ("server", {}, server_with(usage=("clientAuth",)), Alert.UNSUPPORTED_CERTIFICATE, "2.3a", "for a use"),
     (
         "server",

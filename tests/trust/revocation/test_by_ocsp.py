@@ -138,7 +138,7 @@ def test_a_delegate_answers_when_the_ca_appointed_it():
         (responder(ROOT), "it did not issue that certificate"),
         (responder(CA, usage=("serverAuth",)), "is not for OCSP signing"),
         (responder(CA, usage=None), "is not for OCSP signing"),
-        (responder(CA, not_after=NOW - DAY), "outside its period of validity"),
+        (responder(CA, not_after=NOW - DAY), "outside its validity period"),
         (responder(CA, key_kind="RSA-1024"), "key is too weak: RSA of 1024 bits"),
         (responder(CA, no_check=False), "own status is not good"),
     ],

@@ -1,4 +1,4 @@
-"""What a peer's alert means where it comes: the check that we failed, in words, and what to do."""
+"""What a peer's alert means at the point of the handshake where it arrives: the check that failed, and what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
 from bothways.tls.handshake.steps import Step
 
-# The check of step 3 that a server refuses a client for, by its alert.
+# By the alert of a server: the check of step 3 that the client failed.
 _CLIENT_CHECKS: Mapping[int, StepId] = {
     Alert.CERTIFICATE_REQUIRED: StepId.CLIENT_CERTIFICATE,
     Alert.DECRYPT_ERROR: StepId.CLIENT_SIGNATURE_CHECK,
@@ -22,7 +22,7 @@ _CLIENT_CHECKS: Mapping[int, StepId] = {
     Alert.ACCESS_DENIED: StepId.CLIENT_VERDICT,
 }
 
-# The check of step 2 that a client refuses a server for.
+# By the alert of a client: the check of step 2 that the server failed.
 _SERVER_CHECKS: Mapping[int, StepId] = {
     Alert.DECRYPT_ERROR: StepId.SERVER_SIGNATURE,
     Alert.CERTIFICATE_EXPIRED: StepId.SERVER_VALIDITY,
@@ -34,8 +34,8 @@ _SERVER_CHECKS: Mapping[int, StepId] = {
     Alert.CERTIFICATE_UNKNOWN: StepId.SERVER_VERDICT,
 }
 
-# What may become of a certificate that was accepted, so that an open connection ends by it.
-_LATER = frozenset(
+# Alerts that may end an open connection: the certificate was accepted, and is not valid any more.
+_AFTER_ACCEPTANCE = frozenset(
     {
         Alert.CERTIFICATE_EXPIRED,
         Alert.CERTIFICATE_REVOKED,
@@ -44,31 +44,37 @@ _LATER = frozenset(
     }
 )
 
-# Where a server waits while the client judges it.
+# The steps in which a server waits while the client verifies its certificate.
 _JUDGED_BY_CLIENT = (Step.WAIT_CERT, Step.WAIT_FINISHED, Step.WAIT_CLIENT_CERT, Step.WAIT_CKE)
 
 
 _MEANINGS: Mapping[int, tuple[str, str]] = {
     Alert.CLOSE_NOTIFY: ("it closed the connection before the handshake was done", ""),
-    Alert.USER_CANCELED: ("whoever uses it broke off the handshake", ""),
-    Alert.NO_RENEGOTIATION: ("it will not begin a second handshake on this connection", ""),
-    Alert.NO_CERTIFICATE: ("it has no certificate to send, and says so in the way of SSL 3", ""),
-    Alert.CERTIFICATE_UNOBTAINABLE: ("it could not fetch our certificate from an address", ""),
-    Alert.BAD_CERTIFICATE_HASH_VALUE: ("a certificate that it fetched is not the one announced", ""),
-    Alert.UNKNOWN_PSK_IDENTITY: (
-        "it expects an earlier session, or a key agreed beforehand, and does not know ours",
+    Alert.USER_CANCELED: ("its application cancelled the handshake", ""),
+    Alert.NO_RENEGOTIATION: ("it does not renegotiate on this connection", ""),
+    Alert.NO_CERTIFICATE: ("it has no certificate to send (an alert of SSL 3.0)", ""),
+    Alert.CERTIFICATE_UNOBTAINABLE: ("it could not fetch our certificate from the URL that it was sent", ""),
+    Alert.BAD_CERTIFICATE_HASH_VALUE: (
+        "a certificate that it fetched does not have the hash that was announced",
         "",
     ),
-    Alert.GENERAL_ERROR: ("something failed on its side for which there is no alert", "look into its log"),
-    Alert.ECH_REQUIRED: ("it wants the hello encrypted (ECH), which we do not speak", ""),
+    Alert.UNKNOWN_PSK_IDENTITY: (
+        "it requires a pre-shared key (PSK) or an earlier session, and accepts none of ours",
+        "",
+    ),
+    Alert.GENERAL_ERROR: ("it failed for a reason that no other alert describes", "look at its log"),
+    Alert.ECH_REQUIRED: ("it requires Encrypted Client Hello (ECH), which we do not support", ""),
     Alert.UNEXPECTED_MESSAGE: (
         "it did not expect what we sent",
-        "look for a device on the way that interferes",
+        "look for a device on the network path that alters the traffic",
     ),
-    Alert.BAD_RECORD_MAC: ("what we sent did not open under its keys: it was altered on the way", ""),
+    Alert.BAD_RECORD_MAC: ("it could not decrypt what we sent: the bytes were altered on the way", ""),
     Alert.HANDSHAKE_FAILURE: (
-        "it found nothing that both sides accept",
-        "compare suites, groups and signature schemes; some servers answer so to a missing certificate",
+        "it found no parameters that both sides accept",
+        (
+            "compare cipher suites, groups and signature schemes; some servers send this alert when the client "
+            "certificate is missing"
+        ),
     ),
     Alert.BAD_CERTIFICATE: (
         "it does not accept our certificate",
@@ -80,101 +86,113 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
     ),
     Alert.CERTIFICATE_REVOKED: ("our certificate was revoked", "ask its issuer for a new one"),
     Alert.CERTIFICATE_EXPIRED: (
-        "our certificate is outside its period of validity by the peer's clock",
+        "our certificate is outside its validity period by the peer's clock",
         "renew it, or compare the clocks",
     ),
     Alert.CERTIFICATE_UNKNOWN: (
-        "something about our certificate is not acceptable to it",
-        "ask its operator for its log",
+        "it does not accept our certificate, for a reason that no other alert describes",
+        "ask its operator what its log says",
     ),
     Alert.UNKNOWN_CA: (
         "it finds no path from our certificate to a CA that it trusts",
-        "send the intermediates too, or have the peer trust our root",
+        "send the intermediate certificates too, or add our root certificate to the peer's trust anchors",
     ),
-    Alert.ACCESS_DENIED: ("our certificate is good but may not pass", "ask the peer's operator for access"),
-    Alert.ILLEGAL_PARAMETER: ("it found a value of ours that the protocol does not allow", ""),
+    Alert.ACCESS_DENIED: (
+        "our certificate is valid, but its holder is not authorized",
+        "ask the peer's operator for access",
+    ),
+    Alert.ILLEGAL_PARAMETER: ("it found a value that the protocol does not allow in what we sent", ""),
     Alert.DECODE_ERROR: ("it could not decode what we sent", ""),
     Alert.DECRYPT_ERROR: (
-        "a signature or Finished of ours did not verify",
+        "our signature or our Finished did not verify",
         "check that our certificate and key belong together",
     ),
     Alert.PROTOCOL_VERSION: (
-        "it speaks none of the TLS versions that we offer",
+        "it supports none of the TLS versions that we offer",
         "compare the versions that both sides allow",
     ),
-    Alert.INSUFFICIENT_SECURITY: ("it wants stronger parameters than we offer", ""),
-    Alert.INTERNAL_ERROR: ("something failed on its side that is not our fault", "look into its log"),
-    Alert.RECORD_OVERFLOW: ("a record of ours was longer than it may be", ""),
+    Alert.INSUFFICIENT_SECURITY: ("it requires stronger parameters than we offer", ""),
+    Alert.INTERNAL_ERROR: ("something failed on its side that is not our fault", "look at its log"),
+    Alert.RECORD_OVERFLOW: ("we sent a record that was longer than allowed", ""),
     Alert.INAPPROPRIATE_FALLBACK: (
-        "we fell back to an older version although it speaks a newer one",
-        "offer all versions at once; a device on the way may have made an earlier attempt fail",
+        "we fell back to an older version although it supports a newer one",
+        "offer all versions at once; a device on the network path may have made an earlier attempt fail",
     ),
-    Alert.UNSUPPORTED_EXTENSION: ("we answered with an extension for which it had not asked", ""),
-    Alert.MISSING_EXTENSION: ("it misses an extension in what we sent", ""),
+    Alert.UNSUPPORTED_EXTENSION: ("we sent an extension that it had not offered", ""),
+    Alert.MISSING_EXTENSION: ("what we sent lacks an extension that it requires", ""),
     Alert.UNRECOGNIZED_NAME: (
         "it has no certificate for the name that we asked for",
         "check the server name",
     ),
     Alert.BAD_CERTIFICATE_STATUS_RESPONSE: (
-        "it wants the revocation status of our certificate along with it, and what we sent does not count",
+        "it requires the revocation status of our certificate in the handshake, and does not accept what we sent",
         "staple a current OCSP response of our issuer",
     ),
     Alert.CERTIFICATE_REQUIRED: (
         "it requires a client certificate and we sent none",
-        "give credentials whose issuer the server names and whose key fits its signature schemes",
+        "configure credentials whose issuer the server names and whose key fits its signature schemes",
     ),
     Alert.NO_APPLICATION_PROTOCOL: (
-        "it speaks none of the application protocols that we offer",
+        "it supports none of the application protocols that we offer",
         "compare the ALPN names",
     ),
 }
 
 
-# Where the same alert means something else than in general, by role and progress.
+# By our role and the progress of the connection: alerts that mean something else there.
 _MEANINGS_AT: Mapping[tuple[Role, Progress], Mapping[int, tuple[str, str]]] = {
     (Role.CLIENT, Progress.HELLO): {
         Alert.HANDSHAKE_FAILURE: (
             (
-                "it finds nothing in our hello that it accepts too: no suite, group or signature scheme, or no "
+                "it accepts no cipher suite, no group or no signature scheme of our hello, or has no "
                 "certificate for the name"
             ),
-            "compare suites, groups and signature schemes",
+            "compare cipher suites, groups and signature schemes",
         ),
-        Alert.ACCESS_DENIED: ("it lets us in neither by our address nor by the name we asked for", ""),
-        Alert.DECODE_ERROR: ("it could not read our hello: it is old, or a device on the way altered it", ""),
-        Alert.ILLEGAL_PARAMETER: ("it does not bear something in our hello", ""),
+        Alert.ACCESS_DENIED: ("it does not allow our address, or not for the name that we asked for", ""),
+        Alert.DECODE_ERROR: (
+            "it could not decode our hello: the server is old, or a device on the network path altered the hello",
+            "",
+        ),
+        Alert.ILLEGAL_PARAMETER: ("it does not accept a value in our hello", ""),
         Alert.UNEXPECTED_MESSAGE: (
-            "it did not expect a hello of TLS: it speaks first, or speaks something else",
+            "it did not expect a ClientHello: its protocol begins without TLS (STARTTLS), or is another protocol",
             "check host and port",
         ),
         Alert.INTERNAL_ERROR: (
-            "it could not work with our hello: often its own certificate or key cannot be used",
-            "look into its log",
+            "it could not process our hello: often its own certificate or key cannot be used",
+            "look at its log",
         ),
     },
     (Role.CLIENT, Progress.JUDGED): {
         Alert.HANDSHAKE_FAILURE: (
-            "it does not accept our certificate, or wants one and got none; its alert does not say which",
-            "look at our certificate",
+            "it does not accept our certificate, or requires one and got none; its alert does not say which",
+            "check our certificate",
         ),
         Alert.DECRYPT_ERROR: (
-            "the signature by our key, the one in our certificate, or our Finished did not verify",
+            "the signature made with our key, the signature in our certificate, or our Finished did not verify",
             "check that our certificate and key belong together",
         ),
-        Alert.CLOSE_NOTIFY: ("it closed instead of saying whether it accepts us", ""),
-        Alert.INTERNAL_ERROR: ("something failed on its side while it judged us", "look into its log"),
+        Alert.CLOSE_NOTIFY: (
+            "it closed the connection without saying whether it accepts our certificate",
+            "",
+        ),
+        Alert.INTERNAL_ERROR: (
+            "something failed on its side while it verified our certificate",
+            "look at its log",
+        ),
     },
     (Role.SERVER, Progress.HELLO): {
-        Alert.HANDSHAKE_FAILURE: ("it gave up before we had answered its hello", ""),
+        Alert.HANDSHAKE_FAILURE: ("it ended the handshake before we had answered its hello", ""),
     },
     (Role.SERVER, Progress.JUDGED): {
         Alert.HANDSHAKE_FAILURE: ("it does not accept our certificate, or something that we chose", ""),
         Alert.CLOSE_NOTIFY: (
-            "it closed when it had seen our certificate, or while somebody was asked about it",
+            "it closed after it had received our certificate, or while a user was asked about it",
             "",
         ),
         Alert.DECRYPT_ERROR: (
-            "the signature by our key, the one in our certificate, or our Finished did not verify",
+            "the signature made with our key, the signature in our certificate, or our Finished did not verify",
             "check that our certificate and key belong together",
         ),
     },
@@ -184,20 +202,15 @@ _MEANINGS_AT: Mapping[tuple[Role, Progress], Mapping[int, tuple[str, str]]] = {
 def refused_step(
     role: Role, step: Step, alert: int, *, unconfirmed: bool, asked_later: bool = False
 ) -> StepId | None:
-    """Return the id of the check by which the peer refused us, as far as its alert and the moment tell.
-
-    In TLS 1.3 a server refuses a client's certificate only after the client's handshake was done; and a peer
-    may judge us again while the connection is open, or have asked for our certificate only then (asked_later).
-    None: the moment tells nothing beyond the step itself.
-    """
+    """Return the id of the check by which the peer refused us, or None where alert and step do not show it."""
     if role is Role.CLIENT:
         if step is Step.CONNECTED and unconfirmed:
             return _CLIENT_CHECKS.get(alert, StepId.CLIENT_AUTHENTICATION)
-        if step is Step.CONNECTED and (alert in _LATER or asked_later):
+        if step is Step.CONNECTED and (alert in _AFTER_ACCEPTANCE or asked_later):
             return _CLIENT_CHECKS.get(alert)
         if step is Step.WAIT_SERVER_CCS:
             return _CLIENT_CHECKS.get(alert)
-    elif step in _JUDGED_BY_CLIENT or (step is Step.CONNECTED and alert in _LATER):
+    elif step in _JUDGED_BY_CLIENT or (step is Step.CONNECTED and alert in _AFTER_ACCEPTANCE):
         return _SERVER_CHECKS.get(alert)
     return None
 
@@ -205,6 +218,9 @@ def refused_step(
 def meaning_of(
     alert: int, role: Role | None = None, progress: Progress = Progress.ACCEPTED
 ) -> tuple[str, str]:
-    """Return what an alert usually means for us in this role, when the connection has come so far, and what to do."""
+    """Return what an alert usually means for us, and what to do, or two empty strings for an unknown alert.
+
+    alert: its code. role: our role. progress: how far the connection had come when the alert arrived.
+    """
     here = _MEANINGS_AT.get((role, progress), {}) if role is not None else {}
     return here.get(alert) or _MEANINGS.get(alert, ("", ""))
