@@ -70,7 +70,7 @@ def test_openssl_accepts_certificates_lists_and_answers_of_a_key_in_hardware(
         run("ocsp -issuer issuer.pem -cert leaf.pem -no_nonce -reqout request.der")
         question = responder.read((tmp_path / "request.der").read_bytes())
         answer = responder.sign(question, issuer.register.find(question.serial))
-        (tmp_path / "answer.der").write_bytes(answer.response)
+        (tmp_path / "answer.der").write_bytes(answer.der)
         told = run("ocsp -respin answer.der -issuer issuer.pem -cert leaf.pem -CAfile ca/root.pem "
                    "-verify_other issuer.pem")  # fmt: skip
         assert "Response verify OK" in told
