@@ -1,0 +1,56 @@
+"""What pages show as printed is what the commands print today."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cryptography_vectors
+import pytest
+
+from architecture.sources import ROOT, SOURCE
+from bothways import Credentials, ServerConfig, TrustStore
+from bothways.testing.server import Server, echo
+from catalogue import people
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+(COMMAND, SHOWN) = re.findall(r"^```text\n\$ (bothways [^\n]+)\n\.\.\.\n(.*?)^```$", TEXT, re.M | re.S)[0]
+
+
+@pytest.mark.network
+def test_the_refusal_in_the_readme_is_what_the_command_prints(tmp_path: Path) -> None:
+    """The chain lacks its intermediate CA; all but the port."""
+    server = people.server()
+    me = people.client()
+    for name, content in {"root.pem": people.root().pem, "me.pem": me.pem, "me.key": me.key_pem}.items():
+        (tmp_path / name).write_bytes(content)
+    config = ServerConfig(
+        credentials=Credentials.from_pem(server.chain_pem, server.key_pem),
+        client_anchors=TrustStore.from_pem(people.root().pem),
+    )
+    with Server(config, echo) as listening:
+        address = f"localhost:{listening.port}"
+        words = COMMAND.replace("localhost:8443", address).split()[1:]
+        ended = subprocess.run(
+            [sys.executable, "-m", "bothways.cli", *words], cwd=tmp_path, input="hello", text=True,
+            capture_output=True, timeout=60, env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        )  # fmt: skip
+    assert ended.returncode == 1
+    told = ended.stderr.replace(address, "localhost:8443")
+    assert told[told.index("bothways: ") :] == SHOWN, "README.md shows what this prints"
+
+
+def test_the_certificate_on_the_page_about_show_is_described_as_printed(tmp_path: Path) -> None:
+    """All but the years since it expired."""
+    page = (ROOT / "docs" / "show.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\n\$ bothways show www\.pem\n(.*?)^```$", page, re.M | re.S)
+    vectors = Path(str(cryptography_vectors.__file__)).parent
+    (tmp_path / "www.pem").write_bytes((vectors / "x509" / "cryptography.io.pem").read_bytes())
+    ended = subprocess.run(
+        [sys.executable, "-m", "bothways.cli", "show", "www.pem"], cwd=tmp_path, text=True,
+        capture_output=True, timeout=60, env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )  # fmt: skip
+    assert re.sub(r"\d+ years", "8 years", ended.stdout).strip() == shown.strip()
