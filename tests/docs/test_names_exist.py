@@ -92,6 +92,14 @@ def test_every_extra_and_every_target_of_make_that_a_page_names_exists(page: Pat
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
+def test_every_extra_is_on_the_page_about_installing_and_among_the_decisions() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for name in ("installing", "decisions"):
+        rows = re.findall(r"^\| (`[a-z0-9`, ]+`) \| ", text_of(ROOT / "docs" / f"{name}.md"), re.M)
+        listed = set(re.findall(r"`([a-z0-9]+)`", " ".join(rows)))
+        assert set(project["optional-dependencies"]) - {"all", "dev"} <= listed, name
+
+
 @by_page(PAGES)
 def test_every_fault_and_caution_that_a_page_names_exists(page: Path) -> None:
     for kind, name in re.findall(r"\b(Fault|Caution)\.([A-Z_0-9]{2,})\b", text_of(page)):

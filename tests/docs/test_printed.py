@@ -1,4 +1,4 @@
-"""What pages show as printed is what the commands print today."""
+"""What pages show as printed is what the commands print today, and steps are those of the code."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from architecture.sources import ROOT, SOURCE
 from bothways import Credentials, ServerConfig, TrustStore
+from bothways.roles import StepId
 from bothways.testing.server import Server, echo
 from catalogue import people
 
@@ -54,3 +55,11 @@ def test_the_certificate_on_the_page_about_show_is_described_as_printed(tmp_path
         capture_output=True, timeout=60, env={**os.environ, "PYTHONPATH": str(SOURCE)},
     )  # fmt: skip
     assert re.sub(r"\d+ years", "8 years", ended.stdout).strip() == shown.strip()
+
+
+def test_the_steps_on_their_page_are_those_of_the_code() -> None:
+    """All but verdicts as a whole, and the phase that a refusal of the client belongs to where no more is known."""
+    page = (ROOT / "docs" / "steps.md").read_text(encoding="utf-8")
+    whole = {StepId.SERVER_VERDICT, StepId.CLIENT_VERDICT, StepId.CLIENT_AUTHENTICATION}
+    steps = [(each.value, each.name.lower()) for each in StepId if each not in whole]
+    assert re.findall(r"^\| (\d\.\d[a-c]?) \| `(\w+)` \|", page, re.M) == steps
