@@ -21,7 +21,7 @@ help:
 	@echo "make check     format, lint, types, layers (a minute)"
 	@echo "make bench     the budgets, side by side with other TLS stacks; AGAINST=REF compares with another commit"
 	@echo "make gallery   the pictures of docs/gallery, drawn anew from real runs"
-	@echo "make failures  docs/failures.md, written anew from the catalogue of failures"
+	@echo "make failures  docs/failures.md and the refusal in README, written anew from the catalogue of failures"
 	@echo "make rooms     the pictures of docs/design.md, drawn anew from what the sources import"
 	@echo "make manual    the manual page and the bill of materials in packaging/, written anew"
 	@echo "make figures   how long functions and files are"

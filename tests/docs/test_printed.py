@@ -12,36 +12,15 @@ import cryptography_vectors
 import pytest
 
 from architecture.sources import ROOT, SOURCE
-from bothways import Credentials, ServerConfig, TrustStore
 from bothways.roles import StepId
-from bothways.testing.server import Server, echo
-from catalogue import people
-
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-(COMMAND, SHOWN) = re.findall(r"^```text\n\$ (bothways [^\n]+)\n\.\.\.\n(.*?)^```$", TEXT, re.M | re.S)[0]
+from catalogue.readme import printed, shown
 
 
 @pytest.mark.network
-def test_the_refusal_in_the_readme_is_what_the_command_prints(tmp_path: Path) -> None:
-    """The chain lacks its intermediate CA; all but the port."""
-    server = people.server()
-    me = people.client()
-    for name, content in {"root.pem": people.root().pem, "me.pem": me.pem, "me.key": me.key_pem}.items():
-        (tmp_path / name).write_bytes(content)
-    config = ServerConfig(
-        credentials=Credentials.from_pem(server.chain_pem, server.key_pem),
-        client_anchors=TrustStore.from_pem(people.root().pem),
-    )
-    with Server(config, echo) as listening:
-        address = f"localhost:{listening.port}"
-        words = COMMAND.replace("localhost:8443", address).split()[1:]
-        ended = subprocess.run(
-            [sys.executable, "-m", "bothways.cli", *words], cwd=tmp_path, input="hello", text=True,
-            capture_output=True, timeout=60, env={**os.environ, "PYTHONPATH": str(SOURCE)},
-        )  # fmt: skip
-    assert ended.returncode == 1
-    told = ended.stderr.replace(address, "localhost:8443")
-    assert told[told.index("bothways: ") :] == SHOWN, "README.md shows what this prints"
+def test_the_refusal_in_the_readme_is_what_the_command_prints() -> None:
+    """All but the port."""
+    command, output = shown()
+    assert output == f"bothways: {printed(command)}", "make failures"
 
 
 def test_the_certificate_on_the_page_about_show_is_described_as_printed(tmp_path: Path) -> None:
