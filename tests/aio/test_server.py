@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import sys
 
@@ -22,8 +23,8 @@ from bothways import (
     SignatureWanted,
     Truncated,
 )
+from bothways.aio import connect, start_server
 from bothways.aio import server as server_source
-from bothways.aio import start_server
 
 pytestmark = pytest.mark.network
 
@@ -130,20 +131,23 @@ async def test_a_failing_handler_ends_its_own_connection_only(caplog=None):
             assert [type(error) for error in told] == ([kind] if kind else [ZeroDivisionError])
 
 
-def test_refusals_are_logged_unless_taken(caplog):
-    """The default of `refused`."""
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", r"127\.0\.0\.1:\d+"), ("::1", r"\[::1\]:\d+")])
+def test_refusals_are_logged_unless_taken(caplog, host, shown):
+    """The default of `refused`: with the client's address."""
 
     async def refused() -> None:
-        server = await start_server(quiet, "127.0.0.1", 0, identities.server_config())
+        server = await start_server(quiet, host, 0, identities.server_config())
         async with server:
-            reader, writer = await open_to(server, identities.client_config())
+            reader, writer = await connect(host, port(server), identities.client_config(), "localhost")
             with pytest.raises(PeerAlert):
                 await reader.read(1)
             await closed(writer)
 
     with caplog.at_level(logging.INFO, "bothways"):
         asyncio.run(refused())
-    assert "sent no certificate although we require one" in caplog.text
+    assert re.search(
+        rf"handshake with {shown} failed: .*sent no certificate although we require one", caplog.text
+    )
 
 
 @run

@@ -145,4 +145,12 @@ class AdmittedProtocol(TLSProtocol):
 
 
 def _log_refusal(error: Exception, address: object) -> None:
-    logger.info("handshake with %s failed: %s", address, logged(error))
+    logger.info("handshake with %s failed: %s", _spelled(address), logged(error))
+
+
+def _spelled(address: object) -> object:
+    """Write an address of TCP as host and port; that of a Unix socket stays as it is."""
+    if not isinstance(address, tuple):
+        return address
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
