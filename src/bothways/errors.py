@@ -8,6 +8,7 @@ ended without close_notify (`Truncated`), a method was called wrongly (`UsageErr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from types import MappingProxyType
 
 from bothways.faults import Fault, Reason, alert_of, rule_of, sentence, shown
@@ -136,6 +137,47 @@ class Truncated(TLSError):
     def __str__(self) -> str:
         during = f" at step {self.step}" if self.step else ""
         return f"the {self.peer} ended the connection{during} without close_notify: data may be missing at its end."
+
+
+class StartTLSProblem(Enum):
+    """Why a server did not turn to TLS; the text completes "the server ..."."""
+
+    NOT_OFFERED = "does not offer TLS in {protocol}"
+    REFUSED = "refused to begin TLS in {protocol}"
+    OTHER_PROTOCOL = "does not speak {protocol}"
+    SPOKE_AHEAD = "sent more than it was asked for, before TLS began"
+    MALFORMED = "sent what is no {protocol}: {detail}"
+    TOO_MUCH = "sent more than we accept before TLS: {detail}"
+    ENDED = "closed the connection before it turned to TLS"
+    LATE = "did not turn to TLS in time"
+
+
+class StartTLSFailed(TLSError):
+    """The server was asked for TLS in the words of its protocol (STARTTLS), and TLS did not begin.
+
+    Nothing that a server says before TLS is authenticated. `problem` (to match on), `protocol` ("SMTP"), `said` (what
+    the server said last, its own words, escaped and short, or ""), `start` (its first bytes, of which some tell
+    another protocol), `detail`.
+    """
+
+    def __init__(
+        self, problem: StartTLSProblem, protocol: str, *, said: str = "", start: bytes = b"", detail: str = ""
+    ) -> None:
+        self.problem = problem
+        self.protocol = protocol
+        self.said = said
+        self.start = start
+        self.detail = detail
+        super().__init__(problem, protocol)
+
+    @property
+    def sentence(self) -> str:
+        """What happened, as a sentence without its full stop."""
+        return f"the server {self.problem.value.format(protocol=self.protocol, detail=self.detail)}"
+
+    def __str__(self) -> str:
+        said = f"; it said (unauthenticated): {self.said}" if self.said else ""
+        return f"{self.sentence}{said}."
 
 
 class UsageError(TLSError):

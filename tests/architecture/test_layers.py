@@ -18,7 +18,7 @@ ROWS = (
     ("trust",),
     ("tls",),
     ("describe", "ca", "fetch", "places", "workers"),
-    ("diagnosis",),
+    ("starttls", "diagnosis"),
     ("net", "aio"),
     ("adapters",),
     ("ssl",),

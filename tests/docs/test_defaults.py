@@ -24,6 +24,7 @@ from bothways.cli.commands import bothways
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
 from bothways.http import stream
+from bothways.starttls import databases, ldap, talk, xmpp
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake import message_io
@@ -123,6 +124,11 @@ VALUES = {
     "data read after a refusal, so that the alert arrives": (
         f"{size(driver.LINGER_BYTES)}, {seconds(driver.LINGER_SECONDS)}"
     ),
+    # Before TLS
+    "bytes of a server before TLS": size(talk.BYTES_LIMIT),
+    "lines before TLS": f"{talk.LINES_LIMIT}, of {size(talk.LINE_LIMIT)} each",
+    "message of LDAP or of a database before TLS": size(max(ldap.MESSAGE_LIMIT, databases.MESSAGE_LIMIT)),
+    "tags of XMPP before TLS": f"{xmpp.TAGS_LIMIT}, of {size(xmpp.TAG_LIMIT)} each",
     # Verification
     "certificates in a chain": str(LIMITS.certificates),
     "bytes in a chain": size(LIMITS.octets),

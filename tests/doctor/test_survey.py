@@ -8,9 +8,9 @@ import pytest
 
 import identities
 import pki
-from bothways.doctor.dial import SSL_REQUEST
 from bothways.doctor.report import Choices
 from bothways.doctor.survey import PLAN, Survey
+from bothways.starttls.databases import SSL_REQUEST
 from bothways.tls.handshake.settings import PREFERRED_GROUPS
 from doctor_talk import Talk, caller, listening, ours, saying
 
@@ -88,7 +88,7 @@ def test_one_connection_is_enough_where_no_tls_is_spoken(said: bytes, speaks: st
     """Whoever closes at once is asked for each version: a device may dislike one of them."""
     survey, accepted = surveyed(saying(said) if said else saying())
     assert survey.server().speaks == speaks
-    assert accepted == (1 if said else 3 + 5)
+    assert accepted == (1 if said else 4 + 5)
 
 
 def test_a_port_that_wants_a_header_of_the_proxy_protocol_is_told():

@@ -16,8 +16,10 @@ from bothways import ConfigError, Credentials, Established, Failed, InternalErro
 from bothways.doctor.chain import cards, certificate_rows
 from bothways.doctor.probes import GOOD_SUITES_12, Question, question
 from bothways.doctor.replies import SHOWN, Ear
+from bothways.errors import StartTLSFailed
 from bothways.faults import Blame, Fault, sentence
 from bothways.iana import HandshakeType
+from bothways.starttls import PROTOCOLS, StartTLS
 from bothways.tls.record.framing import Framing
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
@@ -41,6 +43,7 @@ from bothways.trust.verification import verify
 from inside import machinery
 from openssl_hello import client_hello
 from pair import NOON, Pair, pair, received
+from starttls.conversations import TURNS
 from tls.handshake.conversations import anchors, client_config, identity, server_config
 
 
@@ -363,6 +366,26 @@ def answers() -> list[bytes]:
     return [bytes((size,)) + each for size in (0, 20, 255) for each in said]
 
 
+def ask_for_tls(data: bytes) -> bool:
+    """Documented: StartTLSFailed. The first byte names the protocol, the second the size of the pieces."""
+    exchange = StartTLS(tuple(PROTOCOLS.values())[(data[0] if data else 0) % len(PROTOCOLS)], "mail.example")
+    size = 1 + (data[1] if len(data) > 1 else 0)
+    try:
+        for at in range(2, len(data), size):
+            exchange.receive(data[at : at + size])
+            exchange.data_to_send()
+    except StartTLSFailed as failed:
+        assert str(failed).isascii() and str(failed).isprintable() and len(str(failed)) < 500
+        return False
+    return exchange.is_done
+
+
+def before_tls() -> list[bytes]:
+    """What turns to TLS, in single bytes, since a server that does not wait for our words is refused."""
+    names = list(PROTOCOLS)
+    return [bytes((names.index(each.protocol), 0)) + b"".join(each.parts) for each in TURNS]
+
+
 def places() -> list[bytes]:
     return edits((), ((0x8001, 3),), ((5, 0),), ((0x8040, 1), (0x0040, 1)))
 
@@ -394,6 +417,7 @@ TARGETS: dict[str, Target] = {
     "records": Target(read_records, records),
     "certificate": Target(judge_leaf, lambda: [identity("localhost").der], count=500),
     "answer to the doctor": Target(answer_doctor, answers),
+    "server before TLS": Target(ask_for_tls, before_tls),
     "chain at the doctor": Target(examine_chain, lambda: [identity("localhost").der], count=500),
     "anchors": Target(read_anchors, lambda: [pem(), identity("localhost").der], count=500),
     "credentials": Target(read_credentials, lambda: [pem() + identity("localhost").key_pem], count=500),

@@ -69,6 +69,8 @@ PEERS = {
     # slapd tells its version with a status of its own, and on the stream for errors.
     "slapd": Peer(("slapd",), ("-VV",), (2, 4), "the Debian package slapd", "/usr/sbin"),
     "node": Peer(("node", "nodejs"), ("--version",), (18,), "the Debian package nodejs"),
+    # Prosody tells its version by its control program alone.
+    "prosody": Peer(("prosody",), ("--help",), (), "the Debian package prosody"),
     "psql": Peer(("psql",), ("--version",), (13, 0), "the Debian package postgresql"),
     "ldapsearch": Peer(("ldapsearch",), ("-VV",), (), "the Debian package ldap-utils"),
     "softhsm2-util": Peer(("softhsm2-util",), ("--version",), (2, 6), "the Debian package softhsm2"),

@@ -24,6 +24,7 @@ from bothways.cli.options import (
 )
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.staples import Staples, staples_options
+from bothways.cli.starttls import starttls_option
 from bothways.cli.terminal import FAILED, bounded, complain, headline, output_is_gone, say, say_json, waiting
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import (
@@ -44,6 +45,7 @@ from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
 from bothways.roles import Progress
+from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES
 from bothways.trust.names import server_name
@@ -83,8 +85,9 @@ CHUNK = 64 * 1024
 @click.option("--suites", type=NAMES, metavar="NAME,NAME", help="Exactly these suites, the preferred first.")
 @click.option(
     "--probe", "probing", is_flag=True,
-    help="Where our hello is not answered, ask what the server speaks, by at most two hellos more.",
+    help="Where our hello is not answered, ask what the server speaks, by at most four connections more.",
 )  # fmt: skip
+@starttls_option
 @keylog_option
 @ladder_option("What both sides said and each check that we made")
 def command(
@@ -101,6 +104,7 @@ def command(
     groups: tuple[str, ...] | None,
     suites: tuple[str, ...] | None,
     probing: bool,
+    starttls: Protocol | None,
     keylog: bool,
     picture: LadderFile | None,
 ) -> int:
@@ -130,16 +134,27 @@ def command(
     )
     recorder = Recorder()
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
-    observed = HandshakeFacts(config, name or address.host, address=str(address), files=files, also=recorder)
+    asked = "" if starttls is None else starttls.name
+    observed = HandshakeFacts(
+        config, name or address.host, address=str(address), files=files, also=recorder, starttls=asked
+    )
     if picture is not None:
         picture.check()
-    told = _Told(address, profile, as_json)
+    told = _Told(address, profile, as_json, starttls)
     end = _End()
     try:
         with (
             contextlib.nullcontext() if supply is None else supply.kept_fresh(_silent if as_json else say),
             contextlib.nullcontext(_nothing) if as_json else waiting(f"an answer of {address}") as answered,
-            connect(address.host, address.port, config, name, timeout=timeout, observer=observed) as channel,
+            connect(
+                address.host,
+                address.port,
+                config,
+                name,
+                timeout=timeout,
+                observer=observed,
+                starttls=asked or None,
+            ) as channel,
         ):
             answered()
             if picture is None:
@@ -214,17 +229,24 @@ class _End:
 class _Told:
     """What is said of one connection on standard error: lines as it goes, or one JSON object at its end."""
 
-    def __init__(self, address: Address, profile: Profile, as_json: bool) -> None:
+    def __init__(
+        self, address: Address, profile: Profile, as_json: bool, starttls: Protocol | None = None
+    ) -> None:
         self._address = address
+        self._through = "" if starttls is None else f" through {starttls.title} (STARTTLS)"
         self._as_json = as_json
-        self._facts: dict[str, object] = {"address": str(address), "profile": profile}
+        self._facts: dict[str, object] = {
+            "address": str(address),
+            "starttls": None if starttls is None else starttls.name,
+            "profile": profile,
+        }
 
     def connected(self, channel: Channel, recorder: Recorder) -> None:
         """Report the handshake."""
         if self._as_json:
             self._facts |= report_facts(channel, recorder.notes)
         else:
-            say("\n".join(bounded(report_lines(str(self._address), channel, recorder.notes))))
+            say("\n".join(bounded(report_lines(f"{self._address}{self._through}", channel, recorder.notes))))
 
     def end(self, end: _End) -> None:
         """Tell how it ended."""

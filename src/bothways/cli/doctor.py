@@ -17,12 +17,14 @@ from rich.text import Text
 from bothways.cli.console import console, show
 from bothways.cli.options import FILE, SERVER, Address, Side, load_anchors, profile_option, side_options
 from bothways.cli.pictures import LadderFile, ladder_option
+from bothways.cli.starttls import starttls_option
 from bothways.cli.terminal import DONE, FAILED, complain, refuse, say, waiting
 from bothways.diagnosis import Files
 from bothways.doctor.dial import Place
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
 from bothways.doctor.report import Report, Row, as_json, counted, summary
+from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.trust.anchors import TrustStore
 from bothways.trust.names import server_name
@@ -67,6 +69,7 @@ class HttpPath(click.ParamType[str]):
     "--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 600), metavar="SECONDS",
     help="Time limit for each connection.",
 )  # fmt: skip
+@starttls_option
 @click.option("--json", "as_json_", is_flag=True, help="Report as one JSON object on standard output.")
 @click.option("--html", type=FILE, metavar="FILE", help="Write the report as an HTML page too.")
 @ladder_option("The handshake with all that was given")
@@ -78,6 +81,7 @@ def command(
     name: str | None,
     path: str | None,
     timeout: float,
+    starttls: Protocol | None,
     as_json_: bool,
     html: str | None,
     picture: LadderFile | None,
@@ -94,10 +98,10 @@ def command(
     if picture is not None:
         picture.check()
     if address is None:
-        report = _files(ca, side, name, path, picture, profile)
+        report = _files(ca, side, name, path, picture, profile, starttls)
         status = FAILED if report.count("problem") else DONE
     else:
-        report = _server(address, load_anchors(ca, profile), ca, side, name, path, timeout, picture)
+        report = _server(address, load_anchors(ca, profile), ca, side, name, path, timeout, picture, starttls)
         status = DONE if report.outcome == "succeeded" else FAILED
     if page is not None:
         _write(page, as_page(report))
@@ -117,9 +121,16 @@ def _files(
     path: str | None,
     picture: LadderFile | None,
     profile: Profile,
+    starttls: Protocol | None,
 ) -> Report:
     web = None if profile == "private" else profile
-    options = ((name, "--name"), (path, "--http"), (picture, "--ladder"), (web, f"--profile {web}"))
+    options = (
+        (name, "--name"),
+        (path, "--http"),
+        (picture, "--ladder"),
+        (web, f"--profile {web}"),
+        (starttls, "--starttls"),
+    )
     for given, option in options:
         if given is not None:
             refuse(f"{option} needs HOST:PORT: without a server there are only files to examine")
@@ -138,6 +149,7 @@ def _server(
     path: str | None,
     timeout: float,
     picture: LadderFile | None,
+    starttls: Protocol | None,
 ) -> Report:
     if address.port == 0:
         refuse("port 0 is no server's", "say HOST:PORT, as in pay.example:443")
@@ -154,7 +166,7 @@ def _server(
     say(f"  {', '.join(f'{what} ({most})' for what, most in FULL_PLAN.items())}")
     named = Files(side.cert or "CERT", side.key or "KEY", ca or "CA")
     with waiting(f"answers of {place}"):
-        found = examine(place, config, files=named, path=path, timeout=timeout)
+        found = examine(place, config, files=named, path=path, timeout=timeout, starttls=starttls)
     if picture is not None and found.final is not None:
         last = found.final
         error, why = (last.error, last.explanation) if last.error is not None else (last.refusal, last.answer)

@@ -127,6 +127,7 @@ class Case:
             "target": self.ours.address if self.is_client else "",
             "host": host.strip("[]") if self.is_client else "",
             "name": self.ours.server_name or "",
+            "starttls": self.ours.starttls,
             "cert": self.ours.files.cert,
             "key": self.ours.files.key,
             "ca": self.ours.files.ca,

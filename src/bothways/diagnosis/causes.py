@@ -79,13 +79,46 @@ class Cause(Enum):
     SPEAKS_SSH = Row("an SSH server listens on this port", theirs="use the port of the TLS service")
     SPEAKS_MAIL = Row(
         "a mail or FTP server listens there, which begins in plain text and changes to TLS on request (STARTTLS)",
-        theirs="use its port for implicit TLS (465 SMTP, 993 IMAP, 995 POP3, 990 FTP)",
-        their_command="openssl s_client -connect {target} -starttls smtp",
+        theirs="request TLS in its protocol (--starttls), or use its port for implicit TLS (465 SMTP, 993 IMAP, 995 POP3, 990 FTP)",
+        their_command="bothways connect {target} --ca {ca} --starttls {starttls}",
     )
     SPEAKS_DATABASE = Row(
         "a database listens there, which requires a message of its own protocol before TLS",
-        theirs="connect with the client of that database and its TLS options",
-        their_command="openssl s_client -connect {target} -starttls {database}",
+        theirs="request TLS in its protocol (--starttls), or connect with the client of that database and its TLS options",
+        their_command="bothways connect {target} --ca {ca} --starttls {starttls}",
+    )
+    SPEAKS_LDAP = Row(
+        "a directory (LDAP) listens there, which changes to TLS on request (STARTTLS)",
+        theirs="request TLS in its protocol (--starttls), or use its port for implicit TLS (636)",
+        their_command="bothways connect {target} --ca {ca} --starttls {starttls}",
+    )
+    SPEAKS_XMPP = Row(
+        "an XMPP server listens there, which changes to TLS on request (STARTTLS)",
+        theirs="request TLS in its protocol (--starttls), or use its port for implicit TLS (5223)",
+        their_command="bothways connect {target} --ca {ca} --starttls {starttls}",
+    )
+    STARTTLS_NOT_OFFERED = Row(
+        "the service speaks {protocol} with TLS turned off, or a device on the way removes its offer of TLS",
+        theirs="have TLS turned on in the service, with a certificate and its key; try from another network",
+    )
+    STARTTLS_REFUSED = Row(
+        "the service offers TLS and refused to begin it: often it cannot load its certificate or key",
+        theirs="read the {peer}'s log at {now}",
+    )
+    OTHER_STARTTLS = Row(
+        "it is another protocol than {protocol}: {detail}",
+        ours="name the protocol that the server uses",
+        our_command="bothways connect {target} --ca {ca} --starttls {starttls}",
+    )
+    TLS_AT_ONCE = Row(
+        "the port uses implicit TLS: TLS begins with the first byte, without a request",
+        ours="leave --starttls out, or use the port of the plain protocol",
+        our_command="bothways connect {target} --ca {ca}",
+    )
+    AHEAD_OF_TLS = Row(
+        "data was inserted before TLS began, as if it had been protected: by a device on the way, or by a defect of the {peer}",
+        ours="try from another network",
+        theirs="update the {peer} (CVE-2011-0411 and similar defects)",
     )
     WANTS_PROXY_HEADER = Row(
         "the port expects the header of the PROXY protocol before TLS, as a load balancer sends it",

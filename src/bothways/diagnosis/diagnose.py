@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from bothways.diagnosis import network, peer_alerts, peer_faults
+from bothways.diagnosis import before_tls, network, peer_alerts, peer_faults
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
 from bothways.diagnosis.situation import UNNAMED, Files, OwnSide, Seen, Situation
-from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated
+from bothways.errors import InternalError, PeerAlert, PeerFault, StartTLSFailed, TLSError, Truncated
 from bothways.faults import Check, Fault, shown
 from bothways.roles import Progress, Role, StepId
 from bothways.tls.handshake.alert_meanings import meaning_of
@@ -63,6 +63,8 @@ def _causes(case: Case) -> Iterator[Likely]:
             yield from peer_faults.refused(case)
         case PeerAlert():
             yield from peer_alerts.alerted(case, case.error.alert)
+        case StartTLSFailed():
+            yield from before_tls.failed(case, case.error)
         case Truncated():
             yield from network.cut(case)
         case OSError():
@@ -147,6 +149,7 @@ BREACH = (
     "no correct TLS implementation sends this: it has a defect, "
     "or a device on the network path altered the traffic"
 )
+BEFORE_TLS = "TLS has not begun: nothing that was received so far is authenticated"
 
 
 def _usually(case: Case) -> str:
@@ -157,6 +160,8 @@ def _usually(case: Case) -> str:
         case PeerFault():
             check = case.error.fault.check
             return CHECK_MEANS[check] if check is not None else FAULT_MEANS.get(case.error.fault, BREACH)
+        case StartTLSFailed():
+            return BEFORE_TLS
         case Truncated():
             return CUT_MEANS.get((case.role, case.progress), "")
         case OSError() if isinstance(case.error, network.CUTS):

@@ -17,7 +17,7 @@ from bothways.faults import sentence
 
 SHOWN = 4
 WIDTH = 100
-OWN_FACTS = ("target", "host", "cert", "key", "ca", "profile", "database")
+OWN_FACTS = ("target", "host", "cert", "key", "ca", "profile", "starttls")
 _PLACEHOLDER = re.compile(r"[A-Z]+")
 
 
@@ -62,8 +62,22 @@ class Likely:
         """A command for our own terminal that helps, or "". Words in capitals are placeholders."""
         row = self.cause.value
         template = row.our_command if self.party is Party.OURS else row.their_command
+        if self.facts.get("starttls"):
+            template = _through_starttls(template)
         own = {name: _quoted(self.facts.get(name)) for name in OWN_FACTS}
         return "" if _lacks(template, self.facts) else template.format(**own)
+
+
+def _through_starttls(template: str) -> str:
+    """A server that was asked for TLS in the words of its protocol has to be asked so by every command."""
+    if "{starttls}" in template:
+        return template
+    for command, option in (
+        ("bothways connect {target}", "--starttls"),
+        ("s_client -connect {target}", "-starttls"),
+    ):
+        template = template.replace(command, f"{command} {option} {{starttls}}")
+    return template
 
 
 def _quoted(value: object) -> str:

@@ -6,8 +6,8 @@ import errno
 import socket
 from collections.abc import Iterator, Mapping
 
+from bothways.diagnosis import before_tls, own_hello, own_side, peer_alerts
 from bothways.diagnosis import certificates as certs
-from bothways.diagnosis import own_hello, own_side, peer_alerts
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -16,12 +16,6 @@ from bothways.roles import Progress, Role
 LIKELY, POSSIBLE, CERTAIN = Weight.LIKELY, Weight.POSSIBLE, Weight.CERTAIN
 PEERS, BETWEEN, OURS = Party.PEERS, Party.BETWEEN, Party.OURS
 
-DATABASE_PORTS = {"5432": "PostgreSQL", "3306": "MySQL", "1433": "SQL Server", "1521": "Oracle"}
-PLAIN_PORTS = {
-    "80": Cause.SPEAKS_HTTP, "8080": Cause.SPEAKS_HTTP, "8000": Cause.SPEAKS_HTTP, "22": Cause.SPEAKS_SSH,
-    "25": Cause.SPEAKS_MAIL, "587": Cause.SPEAKS_MAIL, "110": Cause.SPEAKS_MAIL, "143": Cause.SPEAKS_MAIL,
-    "21": Cause.SPEAKS_MAIL,
-}  # fmt: skip
 NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 CUTS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
@@ -55,6 +49,7 @@ def late(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.SLOW, BETWEEN)
         return
     if not case.seen.received:
+        yield from before_tls.by_words(case)
         yield from _by_port(case)
         word = "it received our hello and sent nothing" if case.is_client else "it connected and sent nothing"
         if case.is_client:
@@ -78,16 +73,8 @@ def cut(case: Case) -> Iterator[Likely]:
 
 
 def _by_port(case: Case) -> Iterator[Likely]:
-    port = case.ours.address.rpartition(":")[2]
-    if not case.is_client or _answered(case):
-        return
-    if port in DATABASE_PORTS:
-        database = DATABASE_PORTS[port]
-        starttls = {"PostgreSQL": "postgres", "MySQL": "mysql"}.get(database, "")
-        evidence = f"{port} is the port of {database}"
-        yield case.likely(Cause.SPEAKS_DATABASE, PEERS, LIKELY, evidence, database=starttls)
-    if port in PLAIN_PORTS:
-        yield case.likely(PLAIN_PORTS[port], PEERS, LIKELY, f"{port} is the port of it in plain text")
+    if not _answered(case) and not _is_known(case):
+        yield from before_tls.by_port(case)
 
 
 def _answered(case: Case) -> bool:
@@ -101,8 +88,14 @@ def _behind_a_header(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, LIKELY, evidence)
 
 
+def _is_known(case: Case) -> bool:
+    """Whether probes found what has to come before TLS there."""
+    found = case.situation.probed
+    return found is not None and (found.after_proxy_header or bool(found.starttls))
+
+
 def _closed_after_hello(case: Case) -> Iterator[Likely]:
-    if _answered(case) or (case.situation.probed is not None and case.situation.probed.after_proxy_header):
+    if _answered(case) or _is_known(case):
         return
     yield case.likely(
         Cause.SPEAKS_PLAIN, PEERS, LIKELY, "it closed the connection after our hello, and sent nothing in TLS"
@@ -111,7 +104,7 @@ def _closed_after_hello(case: Case) -> Iterator[Likely]:
 
 def _before_tls(case: Case) -> Iterator[Likely]:
     """Causes in front of a server that close without TLS; on the wire they cannot be distinguished."""
-    if _answered(case):
+    if _answered(case) or _is_known(case):
         return
     name = case.ours.server_name
     if name is not None and not certs.is_address(name):
@@ -160,7 +153,7 @@ network = one(Cause.CUT, BETWEEN)
 
 CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.HELLO): (
-        _behind_a_header, own_hello.probed, _by_port, _closed_after_hello, _before_tls,
+        _behind_a_header, before_tls.by_words, own_hello.probed, _by_port, _closed_after_hello, _before_tls,
         peer_alerts.lets_not_in, own_hello.versions,
         own_hello.name, own_hello.large_hello, peer_alerts.stopped,
     ),

@@ -22,7 +22,8 @@ class HandshakeFacts:
     """An `observer` of one connection; `situation()` returns what `explain` needs.
 
     config: that of the connection.  server_name: the server that a client wants to reach.  address: "HOST:PORT".
-    files: the names of our files.  also: another observer, which receives every note too.
+    files: the names of our files.  also: another observer, which receives every note too.  starttls: the protocol in
+    which TLS was requested first.
     """
 
     def __init__(
@@ -33,8 +34,9 @@ class HandshakeFacts:
         address: str = "",
         files: Files = UNNAMED,
         also: Observer | None = None,
+        starttls: str = "",
     ) -> None:
-        self._ours = OwnSide.of(config, server_name, address=address, files=files)
+        self._ours = OwnSide.of(config, server_name, address=address, files=files, starttls=starttls)
         self._clock = config.clock
         self._also = also
         self._seen = Seen()

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bothways.describe.messages import listed
+from bothways.diagnosis import before_tls, clocks, network
 from bothways.diagnosis import certificates as certs
-from bothways.diagnosis import clocks, network
 from bothways.diagnosis.case import Case, Rule, one, parsed
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -300,16 +300,9 @@ def _not_tls(case: Case) -> Iterator[Likely]:
     if protocol is not None:
         yield case.likely(Cause.STARTTLS_CLIENT, PEERS, CERTAIN, saw, protocol=protocol)
         return
-    cause = (PLAIN_SERVERS if case.is_client else PLAIN_CLIENTS).get(other)
+    cause = (before_tls.PLAIN_SERVERS if case.is_client else PLAIN_CLIENTS).get(other)
     if cause is not None:
-        database = (
-            "mysql"
-            if other is OtherProtocol.MYSQL
-            else "postgres"
-            if other is OtherProtocol.POSTGRESQL
-            else ""
-        )
-        yield case.likely(cause, PEERS, CERTAIN, saw, database=database)
+        yield case.likely(cause, PEERS, CERTAIN, saw, starttls=before_tls.name_of(case, other))
         return
     yield case.likely(Cause.SPEAKS_PLAIN if case.is_client else Cause.OUR_PLAIN_PORT, PEERS, LIKELY, saw)
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
@@ -324,18 +317,6 @@ def _asks_for_tls(head: bytes) -> str | None:
     return {b"<?xml": "XMPP", b"<stre": "XMPP", b"EHLO ": "SMTP", b"HELO ": "SMTP"}.get(head)
 
 
-PLAIN_SERVERS: Mapping[OtherProtocol | None, Cause] = {
-    OtherProtocol.HTTP_ANSWER: Cause.SPEAKS_HTTP,
-    OtherProtocol.SSH: Cause.SPEAKS_SSH,
-    OtherProtocol.MAIL_OR_FILES: Cause.SPEAKS_MAIL,
-    OtherProtocol.POP3: Cause.SPEAKS_MAIL,
-    OtherProtocol.IMAP: Cause.SPEAKS_MAIL,
-    OtherProtocol.MANAGE_SIEVE: Cause.SPEAKS_MAIL,
-    OtherProtocol.MYSQL: Cause.SPEAKS_DATABASE,
-    OtherProtocol.POSTGRESQL: Cause.SPEAKS_DATABASE,
-    OtherProtocol.PROXY_HEADER: Cause.PROXY_HEADER,
-    OtherProtocol.SSL2: Cause.OLD_SSL,
-}
 PLAIN_CLIENTS: Mapping[OtherProtocol | None, Cause] = {
     OtherProtocol.HTTP_REQUEST: Cause.HTTP_CLIENT,
     OtherProtocol.PROXY_HEADER: Cause.PROXY_HEADER,

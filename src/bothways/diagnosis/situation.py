@@ -35,6 +35,7 @@ class OwnSide:
     own: the chains that we may send.  anchors: our trust anchors.  versions, suites, groups, schemes: codes that
     we offer or accept.  shares: groups for which our hello has a key share.  protocols: ALPN names.
     server_name: the server that a client wants to reach.  address: where the server is, "HOST:PORT".
+    starttls: the protocol in which TLS was requested first, such as "smtp"; "" for none.
     """
 
     role: Role
@@ -49,6 +50,7 @@ class OwnSide:
     server_name: str | None = None
     address: str = ""
     files: Files = UNNAMED
+    starttls: str = ""
 
     @classmethod
     def of(
@@ -58,6 +60,7 @@ class OwnSide:
         *,
         address: str = "",
         files: Files = UNNAMED,
+        starttls: str = "",
     ) -> OwnSide:
         """Return what an explanation needs of a configuration, without private keys."""
         settings, offer = config.settings, config.settings.negotiation
@@ -74,6 +77,7 @@ class OwnSide:
             server_name=server_name,
             address=address,
             files=files,
+            starttls=starttls,
         )
 
 
@@ -124,12 +128,16 @@ class Probed:
 
     versions, suites, groups: codes, the preferred first; empty where it refused even those hellos.
     after_proxy_header: whether it answered only a hello after a header of the PROXY protocol.
+    starttls: the protocol in which it answered a request for TLS, where it answered no hello; "" for none.
+    plain: whether it answered there that it has no TLS.
     """
 
     versions: tuple[int, ...] = ()
     suites: tuple[int, ...] = ()
     groups: tuple[int, ...] = ()
     after_proxy_header: bool = False
+    starttls: str = ""
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,10 @@ def attempt(
     """
     made = Attempt(config)
     place, name = caller.place, str(caller.place.name)
-    observed = HandshakeFacts(config, name, address=str(place), files=files, also=made.recorder)
+    starttls = "" if caller.starttls is None else caller.starttls.name
+    observed = HandshakeFacts(
+        config, name, address=str(place), files=files, also=made.recorder, starttls=starttls
+    )
     try:
         with caller.connected() as (sock, deadline):
             left = max(0.1, deadline - time.monotonic())

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from bothways.doctor.probes import Question, question
 from bothways.doctor.replies import LIMIT, Answer, Ear
+from bothways.errors import StartTLSFailed
+from bothways.net.starttls import turn_to_tls
+from bothways.starttls import Protocol, StartTLS
 from bothways.trust.names import ServerName
 
-SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # by which PostgreSQL is asked for TLS
 PROXY_HEADER = b"PROXY UNKNOWN\r\n"  # version 1; a receiver takes the connection's own addresses
 CLOSE_NOTIFY = bytes.fromhex("15030100020100")
 PIECE = 16 * 1024
@@ -31,6 +33,11 @@ class Place:
     port: int
     name: ServerName
 
+    @property
+    def asked(self) -> str:
+        """The host as a service is asked for it before TLS."""
+        return self.host if self.name.kind == "uri" else self.name.text
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
@@ -38,18 +45,18 @@ class Place:
 class Caller:
     """Calls one server. `made` counts the connections, `address` is the one that answered first.
 
-    `through_postgresql`: each connection asks for TLS in the words of PostgreSQL before it speaks it.
-    timeout: seconds for each connection, from its beginning to its end.  limit: how many there may be.
+    timeout: seconds for each connection, from its beginning to its end.  limit: how many there may be.  starttls: in
+    the words of which protocol each connection asks for TLS before it speaks it.
     """
 
-    def __init__(self, place: Place, *, timeout: float, limit: int) -> None:
+    def __init__(self, place: Place, *, timeout: float, limit: int, starttls: Protocol | None = None) -> None:
         self.place = place
         self.timeout = timeout
         self.limit = limit
         self.made = 0
         self.address: tuple[str, int] | None = None
         self.seconds = 0.0
-        self.through_postgresql = False
+        self.starttls = starttls
         self.through_proxy_header = False
 
     @contextlib.contextmanager
@@ -57,7 +64,7 @@ class Caller:
         """Open a connection for the block, with the moment by which all has to be done.
 
         The first call tries each address that the name has; all others go where that one came to. Raises
-        OSError, and Spent.
+        OSError, StartTLSFailed and Spent.
         """
         if self.made >= self.limit:
             raise Spent
@@ -70,18 +77,25 @@ class Caller:
                 self.seconds = time.monotonic() - began
                 self.address = sock.getpeername()[:2]
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.through_postgresql and _answer_of_postgresql(sock) != b"S":
-                raise ConnectionAbortedError("PostgreSQL does not turn to TLS any more")
             if self.through_proxy_header:
                 sock.sendall(PROXY_HEADER)
+            if self.starttls is not None:
+                turn_to_tls(sock, StartTLS(self.starttls, self.place.asked), deadline)
+            sock.settimeout(max(0.1, deadline - time.monotonic()))
             yield sock, deadline
 
-    def ask_postgresql(self) -> bytes:
-        """Ask in the words of PostgreSQL whether it turns to TLS: b"S" or b"N", else that is not who is there."""
-        with self.connected() as (sock, _):
-            answer = _answer_of_postgresql(sock)
-        self.through_postgresql = answer == b"S"
-        return answer
+    def ask_in_words_of(self, protocol: Protocol) -> StartTLSFailed | None:
+        """Ask whether it turns to TLS in the words of a protocol, as every connection does from then on if it does.
+
+        Returns why it does not. Raises OSError where it cannot be reached, and Spent.
+        """
+        before, self.starttls = self.starttls, protocol
+        try:
+            with self.connected():
+                return None
+        except StartTLSFailed as error:
+            self.starttls = before
+            return error
 
     def ask(self, asked: Question, *, to_the_share: bool = False) -> Answer:
         """Ask what the server would choose, and go. Raises OSError where it cannot be reached, and Spent."""
@@ -117,11 +131,3 @@ class Caller:
             if answer is not None:
                 return answer
         return ear.end(late=True)
-
-
-def _answer_of_postgresql(sock: socket.socket) -> bytes:
-    try:
-        sock.sendall(SSL_REQUEST)
-        return sock.recv(1)
-    except (*CUT, TimeoutError):
-        return b""

@@ -5,27 +5,29 @@ from __future__ import annotations
 from bothways.diagnosis import Probed
 from bothways.doctor.dial import Caller, Place, Spent
 from bothways.doctor.probes import DATED_SUITES, GROUPS, SUITES_12, SUITES_13, VERSIONS, Question
-from bothways.doctor.survey import Survey
+from bothways.doctor.replies import Answer
+from bothways.doctor.survey import WAITING, Survey
+from bothways.errors import StartTLSProblem
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
+from bothways.starttls import PROTOCOLS
 
 WIDE = Question(
     tuple(each for each in VERSIONS if each != ProtocolVersion.SSLv3), (*SUITES_13, *SUITES_12), GROUPS
 )
+PROBES = 2 + len(WAITING)
 
 
 def probe(place: Place, timeout: float) -> Probed | None:
     """Ask a server once what it chooses where all is offered; nothing but a hello is sent.
 
-    Where nothing comes back, it is asked once more behind a header of the PROXY protocol.
-    timeout: seconds for each connection.  Returns None where those connections failed as well.
+    Where nothing comes back, it is asked once more behind a header of the PROXY protocol, and for TLS in the words of
+    those who wait for them. timeout: seconds for each connection.  Returns None where that told nothing.
     """
-    caller = Caller(place, timeout=timeout, limit=2)
+    caller = Caller(place, timeout=timeout, limit=PROBES)
     try:
         answer = caller.ask(WIDE, to_the_share=True)
         if answer.kind in ("closed", "silence"):
-            caller.through_proxy_header = True
-            answer = caller.ask(WIDE)
-            return Probed(after_proxy_header=True) if answer.kind in ("choice", "alert") else None
+            return _behind_a_header(caller) or _in_words(caller, answer)
     except (OSError, Spent):
         return None
     if answer.kind == "alert":
@@ -33,6 +35,23 @@ def probe(place: Place, timeout: float) -> Probed | None:
     if answer.kind != "choice" or answer.version is None:
         return None
     return Probed((answer.version,), _known(answer.suite), _known(answer.group))
+
+
+def _behind_a_header(caller: Caller) -> Probed | None:
+    caller.through_proxy_header = True
+    try:
+        answer = caller.ask(WIDE)
+    finally:
+        caller.through_proxy_header = False
+    return Probed(after_proxy_header=True) if answer.kind in ("choice", "alert") else None
+
+
+def _in_words(caller: Caller, before: Answer) -> Probed | None:
+    for name in WAITING if before.kind == "closed" else WAITING[:1]:
+        refused = caller.ask_in_words_of(PROTOCOLS[name])
+        if refused is None or refused.problem is StartTLSProblem.NOT_OFFERED:
+            return Probed(starttls=name, plain=refused is not None)
+    return None
 
 
 def of_survey(survey: Survey) -> Probed:

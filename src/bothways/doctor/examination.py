@@ -24,8 +24,10 @@ from bothways.doctor.findings import (
 from bothways.doctor.identity import Wanted, identity_rows
 from bothways.doctor.report import Report, Row, Section
 from bothways.doctor.survey import PLAN, Survey
+from bothways.errors import StartTLSFailed
 from bothways.ladder.model import Card
 from bothways.roles import Version
+from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.settings import VERSIONS
 from bothways.tls.wire import tls12
@@ -139,18 +141,26 @@ def examine(
     files: Files = UNNAMED,
     path: str | None = None,
     timeout: float = 10.0,
+    starttls: Protocol | None = None,
 ) -> Examination:
     """Examine one server as a client of it with this configuration would, by at most `CONNECTION_LIMIT` connections.
 
     files: what our files are called.  path: what to ask for over HTTP; None: "/" of a server that chooses
-    http/1.1.  timeout: seconds for each connection. Raises nothing for what the server or the network does.
+    http/1.1.  timeout: seconds for each connection.  starttls: in the words of which protocol each connection asks
+    for TLS first. Raises nothing for what the server or the network does.
     """
-    caller = Caller(place, timeout=timeout, limit=CONNECTION_LIMIT)
+    caller = Caller(place, timeout=timeout, limit=CONNECTION_LIMIT, starttls=starttls)
     survey = Survey(caller)
     try:
         survey.run()
-    except OSError as error:
-        situation = HandshakeFacts(config, str(place.name), address=str(place), files=files).situation()
+    except (OSError, StartTLSFailed) as error:
+        situation = HandshakeFacts(
+            config,
+            str(place.name),
+            address=str(place),
+            files=files,
+            starttls="" if starttls is None else starttls.name,
+        ).situation()
         return Examination(caller, config, survey, unreachable=explain(error, situation))
     if survey.speaks != "TLS":
         return Examination(caller, config, survey)

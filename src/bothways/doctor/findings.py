@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from bothways.describe.escape import visible
 from bothways.diagnosis import Explanation, Weight
 from bothways.doctor.report import Handshake, Level, Request, Row, Server, counted
+from bothways.starttls import PROTOCOLS
 
 CAUSES = {Weight.CERTAIN: "cause", Weight.LIKELY: "likely cause", Weight.POSSIBLE: "possible cause"}
 SKEW_SECONDS = 120.0
@@ -20,6 +21,7 @@ DATED: dict[str, tuple[Level, str]] = {
     "RC4": ("problem", "broken, and forbidden by RFC 7465"),
     "no protection": ("problem", "no encryption, no authentication, or keys that anybody breaks"),
 }
+STARTTLS = {each.title: each.name for each in PROTOCOLS.values()}
 OLD = ("TLS 1.1", "TLS 1.0", "SSL 3")
 WANTS_CERTIFICATE = (400, 401, 403, 495, 496)
 
@@ -67,6 +69,9 @@ def _no_tls(server: Server) -> Row:
     else:
         said = f': "{server.start}"' if server.start else ""
         text, hint = f"no TLS; it speaks {server.speaks}{said}", "check the port: another one may speak TLS"
+    name = STARTTLS.get(server.speaks.partition(",")[0])
+    if name is not None:
+        hint += f"; or ask this one for TLS in its words: --starttls {name}"
     return Row("server.tls", "problem", "speaks", text, hint)
 
 

@@ -19,8 +19,10 @@ from bothways.doctor.probes import (
 )
 from bothways.doctor.replies import Answer
 from bothways.doctor.report import Choices, Server, Standing, Version
+from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
 from bothways.iana import names as all_spelled
+from bothways.starttls import PROTOCOLS
 
 TLS13, TLS12 = ProtocolVersion.TLSv1_3, ProtocolVersion.TLSv1_2
 
@@ -34,6 +36,7 @@ PLAN = {
     "groups": len(ASKED_GROUPS),
 }
 GIVE_UP_AFTER = 2
+WAITING = ("postgres", "ldap")  # servers that say nothing before they are asked
 
 NOTHING = Choices((), complete=False)
 
@@ -55,7 +58,10 @@ class Survey:
     _silent: int = 0
 
     def run(self) -> None:
-        """Ask everything that makes sense. Raises OSError where the server cannot be reached at all."""
+        """Ask everything that makes sense.
+
+        Raises OSError where the server cannot be reached at all, StartTLSFailed where it does not turn to TLS.
+        """
         self.first = self._greet()
         try:
             self._go_on(self.first)
@@ -63,12 +69,16 @@ class Survey:
             self.cut_short = "the connections that were allowed are used up"
         except OSError as error:
             self.cut_short = f"the server stopped answering: {error.strerror or error}"
+        except StartTLSFailed as error:
+            self.cut_short = f"the server turned to TLS no more: {error.sentence}"
         except _Silent:
             self.cut_short = "the server stopped answering in time"
 
     def _go_on(self, answer: Answer) -> None:
         if answer.kind in ("closed", "silence"):
-            answer = self.first = self._greet_postgresql() or self._greet_behind_a_header(answer) or answer
+            answer = self.first = (
+                self._greet_in_words(answer) or self._greet_behind_a_header(answer) or answer
+            )
         if answer.kind in ("choice", "alert", "closed"):
             self._versions(answer)
             self._suites()
@@ -96,7 +106,7 @@ class Survey:
             milliseconds=round(self.caller.seconds * 1000, 1),
             speaks=self.speaks,
             start=self.first.start if self.first is not None else "",
-            through="PostgreSQL" if self.caller.through_postgresql else "",
+            through="" if self.caller.starttls is None else self.caller.starttls.title,
             versions=tuple(Version(VERSIONS[code], standing) for code, standing in self.spoken.items()),
             suites_13=self.suites_13,
             suites_12=self.suites_12,
@@ -122,13 +132,16 @@ class Survey:
     def _greet(self) -> Answer:
         return self._ask(Question((TLS13, TLS12), (*SUITES_13, *GOOD_SUITES_12)))
 
-    def _greet_postgresql(self) -> Answer | None:
-        """Ask once more in other words: PostgreSQL hangs up on whoever speaks TLS at once."""
-        match self.caller.ask_postgresql():
-            case b"S":
+    def _greet_in_words(self, before: Answer) -> Answer | None:
+        """Ask once more in the words of those who hang up on whoever speaks TLS at once."""
+        if self.caller.starttls is not None:
+            return None
+        for name in WAITING if before.kind == "closed" else WAITING[:1]:  # nobody waits for silence twice
+            refused = self.caller.ask_in_words_of(PROTOCOLS[name])
+            if refused is None:
                 return self._greet()
-            case b"N":
-                return Answer("foreign", speaks="PostgreSQL, and has TLS turned off")
+            if refused.problem is StartTLSProblem.NOT_OFFERED:
+                return Answer("foreign", speaks=f"{refused.protocol}, and has TLS turned off")
         return None
 
     def _greet_behind_a_header(self, before: Answer) -> Answer | None:

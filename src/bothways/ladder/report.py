@@ -9,7 +9,7 @@ from bothways.describe.escape import visible
 from bothways.describe.names import ANONYMOUS, every_name
 from bothways.describe.recorder import Noted
 from bothways.diagnosis import Explanation, facts_of
-from bothways.errors import PeerAlert, PeerFault, TLSError, Truncated
+from bothways.errors import PeerAlert, PeerFault, StartTLSFailed, TLSError, Truncated
 from bothways.roles import StepId
 from bothways.tls.events import Caution, Judged, MessageSeen, Peer, Proved
 from bothways.trust.certificate import subject_of
@@ -176,6 +176,14 @@ def error_facts(error: Exception, why: Explanation | None = None) -> dict[str, o
                 "alert": error.name,
                 "meaning": error.meaning,
                 "hint": error.hint,
+            }
+        case StartTLSFailed():
+            facts |= {
+                "by": "server",
+                "problem": error.problem.name,
+                "protocol": error.protocol,
+                "sentence": error.sentence,
+                "said": error.said,
             }
         case Truncated():
             facts |= {"by": error.peer, "step": error.step}

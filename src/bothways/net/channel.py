@@ -16,6 +16,8 @@ from bothways.errors import TimedOut, UsageError
 from bothways.net.carrier import carrier_of, deadline_in, left
 from bothways.net.files import open_file
 from bothways.net.pipe import Answering, Pipe
+from bothways.net.starttls import turn_to_tls
+from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
 from bothways.tls.driver import Answers, Confirmation, Driver
@@ -49,21 +51,29 @@ def connect(
     signer: Signer | None = None,
     evidence: Finder | None = None,
     observer: Observer | None = None,
+    starttls: str | None = None,
 ) -> Channel:
     """Connect to `host` and authenticate both peers.
 
     server_name: whom the server must prove to be; by default `host`.  timeout: seconds for connecting and the
     handshake together; the channel has no time limit afterwards (see `Channel.settimeout`).
+    starttls: ask for TLS in the words of this protocol first, such as "smtp" (`bothways.starttls.PROTOCOLS`); what
+    a server says before TLS is thrown away, and one that does not turn to TLS raises `StartTLSFailed`.
     The rest is as for `wrap`. Raises `OSError` (`TimeoutError` among them) where the network fails.
     """
     name = host if server_name is None else server_name
     config.target(name)
+    exchange = (
+        None if starttls is None else StartTLS(protocol_named(starttls), host if "://" in name else name)
+    )
     evidence = evidence or _own_finder(config)
     deadline = deadline_in(timeout)
     sock = socket.create_connection((host, port), timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.settimeout(None)
     try:
+        if exchange is not None:
+            turn_to_tls(sock, exchange, deadline)
         return wrap(
             sock, config, name, timeout=left(deadline), signer=signer, evidence=evidence, observer=observer
         )

@@ -1,0 +1,191 @@
+"""Causes of what happens before TLS: other protocols, and services that have to be asked for TLS (STARTTLS).
+
+Nothing that is said there is authenticated, so nothing of it is certain; a service's words are quoted as its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from bothways.diagnosis import own_hello
+from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.errors import StartTLSFailed, StartTLSProblem
+from bothways.tls.record.protocol_guess import OtherProtocol, recognise
+
+LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
+OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
+
+# What a server is that begins so.
+PLAIN_SERVERS: Mapping[OtherProtocol | None, Cause] = {
+    OtherProtocol.HTTP_ANSWER: Cause.SPEAKS_HTTP,
+    OtherProtocol.SSH: Cause.SPEAKS_SSH,
+    OtherProtocol.MAIL_OR_FILES: Cause.SPEAKS_MAIL,
+    OtherProtocol.POP3: Cause.SPEAKS_MAIL,
+    OtherProtocol.IMAP: Cause.SPEAKS_MAIL,
+    OtherProtocol.MANAGE_SIEVE: Cause.SPEAKS_MAIL,
+    OtherProtocol.XMPP: Cause.SPEAKS_XMPP,
+    OtherProtocol.MYSQL: Cause.SPEAKS_DATABASE,
+    OtherProtocol.POSTGRESQL: Cause.SPEAKS_DATABASE,
+    OtherProtocol.PROXY_HEADER: Cause.PROXY_HEADER,
+    OtherProtocol.SSL2: Cause.OLD_SSL,
+}
+# In whose words it is asked for TLS, by its first bytes; and what listens at a port, by its number.
+NAMES: Mapping[OtherProtocol | None, str] = {
+    OtherProtocol.MAIL_OR_FILES: "smtp",
+    OtherProtocol.POP3: "pop3",
+    OtherProtocol.IMAP: "imap",
+    OtherProtocol.MANAGE_SIEVE: "sieve",
+    OtherProtocol.XMPP: "xmpp",
+    OtherProtocol.MYSQL: "mysql",
+    OtherProtocol.POSTGRESQL: "postgres",
+}
+PORTS: Mapping[str, tuple[Cause, str, str]] = {
+    "80": (Cause.SPEAKS_HTTP, "", "HTTP in plain text"),
+    "8080": (Cause.SPEAKS_HTTP, "", "HTTP in plain text"),
+    "8000": (Cause.SPEAKS_HTTP, "", "HTTP in plain text"),
+    "22": (Cause.SPEAKS_SSH, "", "SSH"),
+    "25": (Cause.SPEAKS_MAIL, "smtp", "SMTP"),
+    "587": (Cause.SPEAKS_MAIL, "smtp", "SMTP"),
+    "110": (Cause.SPEAKS_MAIL, "pop3", "POP3"),
+    "143": (Cause.SPEAKS_MAIL, "imap", "IMAP"),
+    "4190": (Cause.SPEAKS_MAIL, "sieve", "ManageSieve"),
+    "119": (Cause.SPEAKS_MAIL, "nntp", "NNTP"),
+    "21": (Cause.SPEAKS_MAIL, "ftp", "FTP"),
+    "389": (Cause.SPEAKS_LDAP, "ldap", "LDAP"),
+    "5222": (Cause.SPEAKS_XMPP, "xmpp", "XMPP"),
+    "5269": (Cause.SPEAKS_XMPP, "xmpp-server", "XMPP between servers"),
+    "5432": (Cause.SPEAKS_DATABASE, "postgres", "PostgreSQL"),
+    "3306": (Cause.SPEAKS_DATABASE, "mysql", "MySQL"),
+    "1433": (Cause.SPEAKS_DATABASE, "", "SQL Server"),
+    "1521": (Cause.SPEAKS_DATABASE, "", "Oracle"),
+}
+AT_ONCE = frozenset(("443", "465", "563", "636", "853", "989", "990", "993", "995", "3269", "5223", "8443"))
+RECORDS = (b"\x14\3", b"\x15\3", b"\x16\3", b"\x17\3")
+
+
+def name_of(case: Case, other: OtherProtocol | None) -> str:
+    """Return how a protocol is called that begins so, for `--starttls`; "" for what is never asked for TLS."""
+    at_port = PORTS.get(_port(case))
+    if other is OtherProtocol.MAIL_OR_FILES and at_port is not None and at_port[1] in ("ftp", "nntp"):
+        return at_port[1]
+    return NAMES.get(other, "")
+
+
+def by_port(case: Case) -> Iterator[Likely]:
+    """What usually listens at a port, where nothing of TLS came from it."""
+    if case.is_client and _port(case) in PORTS:
+        cause, name, title = PORTS[_port(case)]
+        yield case.likely(cause, PEERS, LIKELY, f"{_port(case)} is the port of {title}", starttls=name)
+
+
+def by_words(case: Case) -> Iterator[Likely]:
+    """What answered when it was asked for TLS in the words of some protocols that wait for them."""
+    found = case.situation.probed
+    known = {name: (cause, title) for cause, name, title in PORTS.values() if name}
+    if found is None or not case.is_client or found.starttls not in known:
+        return
+    cause, title = known[found.starttls]
+    evidence = f"it answered when it was asked for TLS in the words of {title}"
+    if found.plain:
+        yield case.likely(Cause.STARTTLS_NOT_OFFERED, PEERS, LIKELY, evidence, protocol=title)
+    else:
+        yield case.likely(cause, PEERS, LIKELY, evidence, starttls=found.starttls)
+
+
+def failed(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    """Return the causes of a server that did not turn to TLS when it was asked to."""
+    yield from RULES[error.problem](case, error)
+
+
+def _port(case: Case) -> str:
+    return case.ours.address.rpartition(":")[2]
+
+
+def _quoting(error: StartTLSFailed) -> str:
+    return f'it said (unauthenticated): "{error.said}"' if error.said else ""
+
+
+def _not_offered(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    yield case.likely(Cause.STARTTLS_NOT_OFFERED, PEERS, LIKELY, _quoting(error), protocol=error.protocol)
+    if "XXXX" in error.said:
+        evidence = f"{_quoting(error)}: some firewalls write X over the word STARTTLS"
+        yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, LIKELY, evidence)
+    if error.protocol == "SMTP" and error.said[:3] in ("500", "502", "530"):
+        weight = LIKELY if error.said[:3] == "530" else POSSIBLE
+        facts = {"protocol": error.protocol, "detail": "so FTP servers answer EHLO", "starttls": "ftp"}
+        yield case.likely(Cause.OTHER_STARTTLS, OURS, weight, _quoting(error), **facts)
+
+
+def _refused(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    said = error.said.lower()
+    if "host-unknown" in said:
+        asked = case.ours.server_name or "that name"
+        yield case.likely(Cause.NAME_NOT_SERVED, OURS, LIKELY, _quoting(error), name=asked)
+    elif any(word in said for word in SHUT_OUT):
+        yield case.likely(Cause.LETS_NOT_IN, PEERS, LIKELY, _quoting(error))
+    yield case.likely(Cause.STARTTLS_REFUSED, PEERS, LIKELY, _quoting(error))
+    yield case.likely(Cause.PEER_STOPPED, PEERS)
+
+
+SHUT_OUT = ("not allowed", "blocked", "denied", "rejected", "blacklist", "too many connections")
+
+
+def _other(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    other = recognise(error.start)
+    name = name_of(case, other)
+    if error.start.startswith(RECORDS):
+        yield case.likely(Cause.TLS_AT_ONCE, OURS, LIKELY, "it answered by a record of TLS", starttls="")
+    elif name and name != case.ours.starttls and other is not None:
+        detail = f"it begins as {other.value.partition(',')[0]} does"
+        facts = {"protocol": error.protocol, "detail": detail, "starttls": name}
+        yield case.likely(Cause.OTHER_STARTTLS, OURS, LIKELY, _quoting(error), **facts)
+    elif other in PLAIN_SERVERS:
+        yield case.likely(PLAIN_SERVERS[other], PEERS, LIKELY, _quoting(error))
+    else:
+        yield case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, _quoting(error))
+
+
+def _ahead(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    yield case.likely(Cause.AHEAD_OF_TLS, BETWEEN, LIKELY, _quoting(error))
+    yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, detail=error.sentence)
+
+
+def _malformed(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, LIKELY, _quoting(error), detail=error.sentence)
+    yield case.likely(Cause.SPEAKS_PLAIN, PEERS, POSSIBLE)
+
+
+def _too_much(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    yield case.likely(Cause.BEYOND_OUR_LIMITS, PEERS, LIKELY, detail=error.detail)
+
+
+def _without_a_word(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    """It closed, or time ran out: a port that speaks TLS at once waits for our hello, as we do for its greeting."""
+    if case.situation.probed is not None and case.situation.probed.versions:
+        evidence = own_hello.PROBE + " there, without a word before it"
+        yield case.likely(Cause.TLS_AT_ONCE, OURS, LIKELY, evidence, starttls="")
+    elif not error.said and _port(case) in AT_ONCE:
+        evidence = f"so it is at port {_port(case)} elsewhere, and it said nothing"
+        yield case.likely(Cause.TLS_AT_ONCE, OURS, LIKELY, evidence, starttls="")
+    elif not error.said:
+        yield case.likely(Cause.TLS_AT_ONCE, OURS, POSSIBLE, starttls="")
+    late = error.problem is StartTLSProblem.LATE
+    yield case.likely(Cause.PEER_SILENT if late else Cause.PEER_STOPPED, PEERS, POSSIBLE, _quoting(error))
+    yield case.likely(Cause.SPEAKS_PLAIN, PEERS, POSSIBLE)
+    if not error.said:
+        yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE)
+    yield case.likely(Cause.SLOW if late else Cause.LETS_NOT_IN, BETWEEN if late else PEERS, POSSIBLE)
+
+
+RULES: Mapping[StartTLSProblem, Callable[[Case, StartTLSFailed], Iterator[Likely]]] = {
+    StartTLSProblem.NOT_OFFERED: _not_offered,
+    StartTLSProblem.REFUSED: _refused,
+    StartTLSProblem.OTHER_PROTOCOL: _other,
+    StartTLSProblem.SPOKE_AHEAD: _ahead,
+    StartTLSProblem.MALFORMED: _malformed,
+    StartTLSProblem.TOO_MUCH: _too_much,
+    StartTLSProblem.ENDED: _without_a_word,
+    StartTLSProblem.LATE: _without_a_word,
+}

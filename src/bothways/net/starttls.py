@@ -1,0 +1,56 @@
+"""One exchange before TLS over a blocking socket, within a time limit."""
+
+from __future__ import annotations
+
+import socket
+
+from bothways.net.carrier import CUT, left
+from bothways.starttls import StartTLS
+
+READ_SIZE = 4096
+
+
+def turn_to_tls(sock: socket.socket, exchange: StartTLS, deadline: float | None) -> None:
+    """Ask the server for TLS; behind it the socket's next byte is one of TLS.
+
+    deadline: on the monotonic clock, None for none. Raises StartTLSFailed, and OSError of the network; the socket is
+    closed then.
+    """
+    try:
+        _told(sock, exchange, deadline)
+    except BaseException:
+        sock.close()
+        raise
+    sock.settimeout(None)
+
+
+def _told(sock: socket.socket, exchange: StartTLS, deadline: float | None) -> None:
+    """Converse; what the network says is told by the exchange, which knows how far it had come."""
+    try:
+        _converse(sock, exchange, deadline)
+    except TimeoutError:
+        exchange.time_is_up()
+    except CUT:
+        exchange.receive_eof()
+
+
+def _converse(sock: socket.socket, exchange: StartTLS, deadline: float | None) -> None:
+    while True:
+        sock.settimeout(_seconds(deadline))
+        sock.sendall(exchange.data_to_send())
+        if exchange.is_done:
+            return
+        sock.settimeout(_seconds(deadline))
+        data = sock.recv(READ_SIZE)
+        if data:
+            exchange.receive(data)
+        else:
+            exchange.receive_eof()
+
+
+def _seconds(deadline: float | None) -> float | None:
+    """Return what is left; a socket with a limit of 0 would not block at all."""
+    seconds = left(deadline)
+    if seconds == 0:
+        raise TimeoutError
+    return seconds

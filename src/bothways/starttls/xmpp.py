@@ -1,0 +1,124 @@
+"""STARTTLS in XMPP (RFC 6120 5): the few elements of XML before TLS, read tag by tag.
+
+RFC 6120 11.1 forbids comments, processing instructions and DTDs in a stream; without them a tag ends at its first ">"
+that no quotes hold, and nothing can be expanded.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from bothways.starttls.talk import Talk, Wait
+
+TAG_LIMIT = 2048
+TAGS_LIMIT = 256
+NAMESPACE = b"urn:ietf:params:xml:ns:xmpp-tls"
+_ATTRIBUTE = rb"""\s+[A-Za-z_:][\w:.-]*\s*=\s*(?:"[^"<]*"|'[^'<]*')"""
+_TAG = re.compile(rb"<(/?)((?:[\w.-]+:)?([\w.-]+))((?:" + _ATTRIBUTE + rb")*)\s*(/?)>")
+_ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&apos;", '"': "&quot;"}
+
+
+class Tag(NamedTuple):
+    """One tag: the local name, what stands in it, and whether it begins and ends an element."""
+
+    name: bytes
+    attributes: bytes
+    opens: bool
+    closes: bool
+
+
+def client(talk: Talk, name: str) -> Wait[None]:
+    """As a client of the server (RFC 6120 4.7)."""
+    return _stream(talk, name, "jabber:client")
+
+
+def server(talk: Talk, name: str) -> Wait[None]:
+    """As another server."""
+    return _stream(talk, name, "jabber:server")
+
+
+def _stream(talk: Talk, name: str, namespace: str) -> Wait[None]:
+    to = "".join(_ESCAPED.get(each, each) for each in name)
+    talk.say(
+        f"<?xml version='1.0'?><stream:stream to='{to}' xmlns='{namespace}' "
+        "xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>".encode()
+    )
+    yield from talk.starts(b"<?xml", b"<stre")
+    reader = _Reader(talk)
+    yield from reader.begin()
+    if not (yield from reader.offers_tls()):
+        talk.not_offered(b"stream features without starttls")
+    talk.say(b"<starttls xmlns='" + NAMESPACE + b"'/>")
+    answer = yield from reader.tag()
+    if answer.name != b"proceed" or NAMESPACE not in answer.attributes:
+        talk.refused(answer.name)
+    if not answer.closes:
+        end = yield from reader.tag()
+        if end.name != b"proceed" or end.opens:
+            talk.malformed("an answer without its end", end.name)
+
+
+class _Reader:
+    """Reads tags; what stands between them is skipped, within the limits of all that is read."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self._count = 0
+
+    def begin(self) -> Wait[None]:
+        """Read the server's beginning of the stream, behind the declaration of XML that may come first."""
+        first = yield from self._raw()
+        tag = self._read((yield from self._raw()) if first.startswith(b"<?xml") else first)
+        if tag.name != b"stream" or not tag.opens or tag.closes:
+            self._talk.malformed("another beginning than that of a stream", tag.name)
+
+    def offers_tls(self) -> Wait[bool]:
+        """Read the stream's features. An error of the stream in their place refuses us (RFC 6120 4.9)."""
+        tag = yield from self.tag()
+        if tag.name == b"error":
+            condition = yield from self.tag()
+            self._talk.refused(condition.name)
+        if tag.name != b"features" or not tag.opens:
+            self._talk.malformed("no features of the stream", tag.name)
+        offered = False
+        while not (tag.name == b"features" and tag.closes):
+            tag = yield from self.tag()
+            offered = offered or (tag.name == b"starttls" and tag.opens and NAMESPACE in tag.attributes)
+        return offered
+
+    def tag(self) -> Wait[Tag]:
+        """Read the next tag."""
+        return self._read((yield from self._raw()))
+
+    def _raw(self) -> Wait[bytes]:
+        """Read up to the end of a tag: a ">" that stands in no quotes."""
+        self._count += 1
+        if self._count > TAGS_LIMIT:
+            self._talk.too_much(f"more than {TAGS_LIMIT} tags")
+        raw, inside, quote = bytearray(), False, 0
+        while quote or not inside:
+            piece = yield from self._talk.until(b">", TAG_LIMIT)
+            raw += piece
+            if len(raw) > TAG_LIMIT:
+                self._talk.too_much(f"a tag of more than {TAG_LIMIT} bytes")
+            inside, quote = _scanned(piece, inside, quote)
+        return bytes(raw)
+
+    def _read(self, raw: bytes) -> Tag:
+        found = _TAG.fullmatch(raw[max(raw.find(b"<"), 0) :])
+        if found is None:
+            self._talk.malformed("what is no tag of XMPP", raw)
+        return Tag(found[3], found[4], not found[1], bool(found[1] or found[5]))
+
+
+def _scanned(piece: bytes, inside: bool, quote: int) -> tuple[bool, int]:
+    """Return whether a tag has begun, and which quote is open in it, behind this piece."""
+    for each in piece:
+        if not inside:
+            inside = each == ord("<")
+        elif each == quote:
+            quote = 0
+        elif not quote and each in b"'\"":
+            quote = each
+    return inside, quote

@@ -1,0 +1,100 @@
+"""Causes before TLS: other protocols, and servers that were asked for TLS in the words of theirs."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.diagnosis import Explanation, OwnSide, Probed, Situation, explain
+from bothways.diagnosis.before_tls import AT_ONCE, PORTS
+from bothways.errors import StartTLSFailed, StartTLSProblem
+from bothways.roles import Role
+from starttls.conversations import FAILS, Said, failure
+
+P = StartTLSProblem
+
+
+def explained(
+    error: Exception, *, port: int = 25, starttls: str = "smtp", probed: Probed | None = None
+) -> Explanation:
+    ours = OwnSide(Role.CLIENT, address=f"mail.example:{port}", server_name="mail.example", starttls=starttls)
+    return explain(error, Situation(ours, probed=probed))
+
+
+CAUSES = [
+    ("NOT_OFFERED", "SMTP", "250 SIZE", b"220 m", "STARTTLS_NOT_OFFERED", ""),
+    ("NOT_OFFERED", "SMTP", "XXXXXXXA", b"220 m", "STARTTLS_NOT_OFFERED", ""),
+    ("REFUSED", "SMTP", "454 no key", b"220 m", "STARTTLS_REFUSED", ""),
+    ("REFUSED", "MySQL", "Host 'a' is not allowed to connect", b"", "LETS_NOT_IN", ""),
+    ("REFUSED", "XMPP", "host-unknown", b"<?xml", "NAME_NOT_SERVED", "--starttls smtp --ca CA --name NAME"),
+    ("OTHER_PROTOCOL", "SMTP", "* OK", b"* OK ", "OTHER_STARTTLS", "--starttls imap"),
+    ("OTHER_PROTOCOL", "SMTP", "", b"J\0\0\0\x0a", "OTHER_STARTTLS", "--starttls mysql"),
+    (
+        "OTHER_PROTOCOL",
+        "SMTP",
+        "",
+        b"\x15\3\3\0\2",
+        "TLS_AT_ONCE",
+        "bothways connect mail.example:25 --ca CA",
+    ),
+    ("OTHER_PROTOCOL", "SMTP", "SSH-2.0", b"SSH-2", "SPEAKS_SSH", ""),
+    ("OTHER_PROTOCOL", "SMTP", "HTTP/1.1 400", b"HTTP/", "SPEAKS_HTTP", "curl"),
+    ("OTHER_PROTOCOL", "SMTP", "hello", b"hello", "SPEAKS_PLAIN", ""),
+    ("SPOKE_AHEAD", "SMTP", "250 injected", b"220 m", "AHEAD_OF_TLS", ""),
+    ("MALFORMED", "SMTP", "220 x", b"220 x", "PEER_BREAKS_RULES", ""),
+    ("TOO_MUCH", "SMTP", "220 x", b"220 x", "BEYOND_OUR_LIMITS", ""),
+]
+
+
+@pytest.mark.parametrize(("problem", "protocol", "said", "start", "cause", "command"), CAUSES)
+def test_a_server_that_does_not_turn_to_tls_is_explained(
+    problem: str, protocol: str, said: str, start: bytes, cause: str, command: str
+):
+    """By the cause's stable code; what is to be tried names the protocol that the server speaks."""
+    found = explained(StartTLSFailed(P[problem], protocol, said=said, start=start))
+    assert found.first.cause.name == cause
+    assert command in found.first.command
+    assert not any(each.weight.name == "CERTAIN" for each in found.causes), "nothing of it is authenticated"
+
+
+@pytest.mark.parametrize(("said", "problem", "words"), FAILS, ids=lambda each: getattr(each, "protocol", ""))
+def test_every_failure_before_tls_has_a_cause_with_the_servers_words_as_its_own(
+    said: Said, problem: StartTLSProblem, words: str
+):
+    """Quoted as unauthenticated where they are told at all."""
+    error = failure(said)
+    assert error is not None
+    found = explained(error, starttls=said.protocol)
+    assert str(found).isascii()
+    for each in found.causes:
+        assert not error.said or error.said not in each.evidence or "unauthenticated" in each.evidence
+
+
+def test_a_server_that_says_nothing_may_wait_for_our_hello():
+    """As we wait for its greeting: by the port, or by a hello that was answered, it is known."""
+    for problem in (P.LATE, P.ENDED):
+        silent = StartTLSFailed(problem, "SMTP")
+        assert explained(silent, port=465).first.cause.name == "TLS_AT_ONCE"
+        assert explained(silent, port=2525, probed=Probed((0x0304,))).first.cause.name == "TLS_AT_ONCE"
+        names = [each.cause.name for each in explained(silent, port=2525).causes]
+        assert {"TLS_AT_ONCE", "SPEAKS_PLAIN"} <= set(names)
+        assert explained(silent, port=465).first.command == "bothways connect mail.example:465 --ca CA"
+
+
+def test_an_ftp_server_that_is_asked_as_a_mail_server_is_told():
+    """Both greet by 220."""
+    error = StartTLSFailed(P.NOT_OFFERED, "SMTP", said="530 Please login with USER and PASS.", start=b"220 x")
+    assert any(each.command.endswith("--starttls ftp") for each in explained(error, port=21).told)
+
+
+def test_a_port_is_either_one_of_tls_at_once_or_not():
+    assert not AT_ONCE & set(PORTS)
+
+
+def test_every_command_of_an_explanation_asks_for_tls_as_the_failed_connection_did():
+    """Else it would fail before it came to what it is meant to try."""
+    found = explained(ConnectionResetError(), starttls="imap", port=143)
+    commands = [each.command for each in found.causes if "{target}" in each.cause.value.their_command]
+    ours = [each.command for each in found.causes if each.command.startswith("bothways connect")]
+    assert ours
+    assert all("--starttls imap" in each for each in ours), ours
+    assert all("starttls imap" in each or each.startswith("curl") for each in commands), commands

@@ -1,0 +1,137 @@
+"""Servers of others that speak plain text and turn to TLS when asked, each from a folder of its own on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import ssl
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import library_services as services
+from interop.peers import find
+from library_services import Files, free_port, running
+
+Server = Callable[[Files], contextlib.AbstractContextManager[int]]
+
+
+@contextlib.contextmanager
+def smtp(files: Files) -> Iterator[int]:
+    """Python's aiosmtpd over `ssl`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.cert, files.key)
+    with services.smtp_starttls(context) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def postgres(files: Files) -> Iterator[int]:
+    with services.postgresql(files) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def ldap(files: Files) -> Iterator[int]:
+    """OpenLDAP's slapd, with its monitor as the only database."""
+    port = free_port()
+    config = files.folder / "slapd.conf"
+    config.write_text(
+        "include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_monitor\n"
+        f"pidfile {files.folder}/slapd.pid\n"
+        f"TLSCertificateFile {files.cert}\nTLSCertificateKeyFile {files.key}\nTLSCACertificateFile {files.ca}\n"
+        "database monitor\n"
+    )
+    command = [find("slapd"), "-f", str(config), "-h", f"ldap://127.0.0.1:{port}", "-d", "0"]
+    with running(command, port, files.folder) as listening:
+        yield listening
+
+
+def dovecot(protocol: str) -> Server:
+    """Dovecot, by one of its protocols."""
+
+    @contextlib.contextmanager
+    def served(files: Files) -> Iterator[int]:
+        service = {"imap": "imap-login", "pop3": "pop3-login", "sieve": "managesieve-login"}[protocol]
+        # Its login processes refuse to run as root; where we are root, they are those whom Debian makes for it.
+        login, internal = ("dovenull", "dovecot") if getpass.getuser() == "root" else (getpass.getuser(),) * 2
+        port = free_port()
+        # Not pytest's own directory, which nobody else may enter.
+        with tempfile.TemporaryDirectory(prefix="bothways-dovecot-") as name:
+            folder = Path(name)
+            folder.chmod(0o755)
+            for inner in ("run", "state", "mail"):
+                (folder / inner).mkdir()
+            config = folder / "dovecot.conf"
+            config.write_text(
+                f"base_dir = {folder}/run\nstate_dir = {folder}/state\nprotocols = {protocol}\n"
+                f"listen = 127.0.0.1\nssl = yes\nssl_cert = <{files.cert}\nssl_key = <{files.key}\n"
+                f"mail_location = maildir:{folder}/mail\nlog_path = {files.folder}/dovecot.log\n"
+                f"default_internal_user = {internal}\ndefault_login_user = {login}\n"
+                "passdb {\n driver = static\n args = nopassword=y\n}\nuserdb {\n driver = static\n"
+                " args = uid=65534\n}\n"
+                f"service {service} {{\n chroot =\n inet_listener {protocol} {{\n port = {port}\n }}\n"
+                f" inet_listener {protocol}s {{\n port = 0\n }}\n}}\nservice anvil {{\n chroot =\n}}\n"
+            )
+            with running([find("dovecot"), "-F", "-c", str(config)], port, files.folder) as listening:
+                yield listening
+
+    return served
+
+
+@contextlib.contextmanager
+def mysql(files: Files) -> Iterator[int]:
+    """MariaDB, with empty tables of its own."""
+    port, data = free_port(), files.folder / "data"
+    user = getpass.getuser()
+    subprocess.run(
+        [find("mariadb-install-db"), "--no-defaults", f"--datadir={data}", f"--user={user}", "--skip-test-db"],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    command = [
+        *(
+            find("mariadbd"),
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--user={user}",
+            "--bind-address=127.0.0.1",
+        ),
+        *(
+            f"--port={port}",
+            f"--socket={files.folder}/sock",
+            f"--ssl-cert={files.cert}",
+            f"--ssl-key={files.key}",
+        ),
+        *(f"--ssl-ca={files.ca}", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=8M"),
+    ]
+    with running(command, port, files.folder) as listening:
+        yield listening
+
+
+@contextlib.contextmanager
+def xmpp(files: Files) -> Iterator[int]:
+    """Prosody, which speaks to clients alone here."""
+    port = free_port()
+    config = files.folder / "prosody.cfg.lua"
+    config.write_text(
+        f'run_as_root = true\npidfile = "{files.folder}/prosody.pid"\ndata_path = "{files.folder}"\n'
+        f'modules_enabled = {{ "tls", "saslauth" }}\nmodules_disabled = {{ "s2s", "http" }}\n'
+        f'interfaces = {{ "127.0.0.1" }}\nc2s_ports = {{ {port} }}\ns2s_ports = {{}}\n'
+        f'ssl = {{ certificate = "{files.cert}"; key = "{files.key}" }}\nlog = "{files.folder}/prosody.log"\n'
+        'VirtualHost "localhost"\n'
+    )
+    with running([find("prosody"), "--config", str(config), "-F"], port, files.folder) as listening:
+        yield listening
+
+
+SERVERS: dict[str, Server] = {
+    "smtp": smtp,
+    "postgres": postgres,
+    "ldap": ldap,
+    "imap": dovecot("imap"),
+    "pop3": dovecot("pop3"),
+    "sieve": dovecot("sieve"),
+    "mysql": mysql,
+    "xmpp": xmpp,
+}
