@@ -40,6 +40,7 @@ APACHE = {
     "ada alone": _APACHE.format(
         rest="SSLVerifyClient require\nSSLVerifyDepth 3", inside='Require expr %{SSL_CLIENT_S_DN_CN} == "ada"'
     ),
+    "unasked": _APACHE.format(rest="", inside=""),
     "depth": _APACHE.format(rest="SSLVerifyClient require", inside=""),
 }
 

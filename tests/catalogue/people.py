@@ -231,14 +231,18 @@ def root_crl(next_update: datetime = NOW + 7 * DAY) -> bytes:
     return pki.crl(root(), this_update=NOW - 10 * DAY, next_update=next_update)
 
 
+def write_person(folder: Path, name: str, someone: Person) -> None:
+    """Write an identity: NAME.pem with its chain, NAME.key, NAME.both with both."""
+    (folder / f"{name}.pem").write_bytes(someone.chain)
+    (folder / f"{name}.key").write_bytes(someone.issued.key_pem)
+    (folder / f"{name}.key").chmod(0o600)
+    (folder / f"{name}.both").write_bytes(someone.chain + someone.issued.key_pem)
+
+
 def write(folder: Path) -> None:
     """Write every identity: NAME.pem with its chain, NAME.key, and what programs trust."""
     for name in PEOPLE:
-        someone = person(name)
-        (folder / f"{name}.pem").write_bytes(someone.chain)
-        (folder / f"{name}.key").write_bytes(someone.issued.key_pem)
-        (folder / f"{name}.key").chmod(0o600)
-        (folder / f"{name}.both").write_bytes(someone.chain + someone.issued.key_pem)
+        write_person(folder, name, person(name))
     (folder / "root.pem").write_bytes(root().pem)
     (folder / "old-root.pem").write_bytes(old_root().pem)
     (folder / "issuing.pem").write_bytes(issuing().pem)

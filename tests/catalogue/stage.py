@@ -116,6 +116,10 @@ class Stage:
         """Type something into a server that runs."""
         self.running[f"{command}\n{setup}"][0].say(text)
 
+    def stop(self, command: str, setup: str = "") -> None:
+        """End a server that runs."""
+        self.running.pop(f"{command}\n{setup}")[0].end()
+
     def close(self) -> None:
         for program, _ in self.running.values():
             program.end()

@@ -34,8 +34,8 @@ CERTIFICATE_ALERTS = (
     Alert.CERTIFICATE_UNKNOWN,
     Alert.HANDSHAKE_FAILURE,
 )
-# Alerts by which TLS implementations refuse a certificate for another name.
-NAME_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN)
+# Alerts by which TLS implementations refuse a certificate for another name; some close without one.
+NAME_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN, None)
 # OpenSSL sends the first for a certificate that is not yet valid.
 CLOCK_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_EXPIRED)
 
@@ -82,9 +82,12 @@ def flawed(case: Case) -> Iterator[Likely]:
     reasons = [each for each in case.own_reasons if each.fault is not Fault.NO_PATH]
     reasons.sort(key=lambda each: not _agrees(case, each))
     begins = 1 if is_issuer_unnamed(case) else 0
+    said: set[tuple[Cause, str]] = set()
     for order, reason in enumerate(reasons, begins):
         for likely in _flaw(case, reason):
-            yield replace(likely, order=order)
+            if (likely.cause, likely.text) not in said:
+                said.add((likely.cause, likely.text))
+                yield replace(likely, order=order)
 
 
 def _flaw(case: Case, reason: Reason) -> Iterator[Likely]:
@@ -363,9 +366,10 @@ def wrong_name(case: Case) -> Iterator[Likely]:
         lacking = not names.ip and all("." in each for each in names.dns)
         if lacking:
             evidence += "; our certificate has neither"
+        cause = Cause.WRONG_NAME if names.dns or names.ip else Cause.NO_ALTERNATIVE_NAME
         weight = LIKELY if lacking and case.alert in NAME_ALERTS else POSSIBLE
         wanted = "the address that the client connected to"
-        yield case.likely(Cause.WRONG_NAME, OURS, weight, evidence, got=_names(case), wanted=wanted)
+        yield case.likely(cause, OURS, weight, evidence, got=_names(case), wanted=wanted)
 
 
 def _names(case: Case) -> str:
