@@ -13,6 +13,7 @@ from bothways import (
     UsageError,
 )
 from bothways.aio import StreamReader, StreamWriter
+from bothways.aio.protocol import SHORT_WRITE, WRITTEN_A_TURN
 
 pytestmark = pytest.mark.network
 
@@ -148,6 +149,28 @@ async def test_only_one_task_reads_at_a_time():
             await reader.read(1)
         with pytest.raises(UsageError):
             await reader.readline()
+
+
+@run
+async def test_a_task_that_only_writes_lets_others_run():
+    """However short its pieces are, and though there is always room for more."""
+    async with serving(echo) as server:
+        _, writer = await open_to(server)
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(others())
+        for _ in range(160):
+            writer.write(b"x")
+            await writer.drain()
+        assert turns >= 160 * SHORT_WRITE // WRITTEN_A_TURN
+        other.cancel()
+        writer.transport.abort()
 
 
 @run

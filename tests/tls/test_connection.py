@@ -619,3 +619,27 @@ def test_pieces_may_be_any_kind_of_bytes(kind: type) -> None:
     assert received(talk.client.receive(piece)) == b"data"
     if kind is bytearray:
         piece.clear()
+
+
+def test_one_record_of_data_may_be_taken_the_short_way_and_nothing_else() -> None:
+    """What it does not take changes nothing, and goes to `receive` as ever."""
+    talk = pair(client_config(), server_config())
+    hello = talk.client.data_to_send()
+    assert talk.server.receive_data(hello) is None
+    talk.server.receive(hello)
+    talk.exchange()
+    talk.server.send(b"data")
+    record = talk.server.data_to_send()
+    assert talk.client.receive_data(record) == b"data" and talk.client.confirmed
+    assert talk.client.receive_data(record) is None, "no record is taken twice"
+    talk.server.send(b"one")
+    talk.server.send(b"two")
+    records = talk.server.data_to_send()
+    assert talk.client.receive_data(records) is None
+    assert received(talk.client.receive(records[:9])) == b"" and talk.client.receive_data(records[9:]) is None
+    assert received(talk.client.receive(records[9:])) == b"onetwo"
+    talk.server.close()
+    end = talk.server.data_to_send()
+    assert talk.client.receive_data(end) is None
+    assert talk.client.receive(end) == [PeerClosed()]
+    assert talk.client.receive_data(record) is None

@@ -145,6 +145,23 @@ def test_what_an_unknown_peer_sends_is_taken_in_slices_and_its_end_after_the_las
     assert not driver.may_feed and driver.wants_data
 
 
+def test_a_record_of_data_overtakes_nothing_that_waits() -> None:
+    """In the order in which it came."""
+    config = server_config(client_auth="none")
+    driver, engine, came = established(config=config, credentials=None)
+    engine.send(b"x")
+    assert driver.receive_data(engine.data_to_send()) == b"x"
+    engine.send(bytes(3 * ANONYMOUS_SLICE))
+    driver.receive_slice(engine.data_to_send())
+    engine.send(b"y")
+    record = engine.data_to_send()
+    assert driver.receive_data(record) is None
+    driver.receive_slice(record)
+    while driver.may_feed:
+        driver.feed()
+    assert b"".join(came) == bytes(3 * ANONYMOUS_SLICE) + b"y"
+
+
 def test_data_before_the_end_of_a_file_is_delivered_before_the_cut_is_told() -> None:
     """In the order in which it came."""
     config = server_config(client_auth="none")

@@ -74,14 +74,14 @@ class Link(asyncio.Protocol):
 
     async def until_readable(self) -> None:
         """Wait for data, the peer's end, or a failure."""
-        await self.until_more(0, eager=False)
+        await self.tls.until(self._is_readable)
 
-    async def until_more(self, size: int, *, eager: bool = True) -> None:
-        """Wait for more than `size` bytes in the buffer, the peer's end, or a failure.
+    def _is_readable(self) -> bool:
+        return bool(self.buffer) or self.status.peer_closed or self.closing
 
-        eager: read on, although the buffer is full.
-        """
-        if eager and self.tls.app_paused:
+    async def until_more(self, size: int) -> None:
+        """Wait for more than `size` bytes in the buffer, though it is full, the peer's end, or a failure."""
+        if self.tls.app_paused:
             self.tls.pause_app(False)
         await self.tls.until(lambda: len(self.buffer) > size or self.status.peer_closed or self.closing)
 
@@ -94,8 +94,6 @@ class Link(asyncio.Protocol):
 
     def taken(self) -> None:
         """Some of the buffer was read: let the peer go on when there is room."""
-        if not self.buffer:
-            self.buffer = bytearray()
         if self.tls.app_paused and len(self.buffer) <= self.limit // 2:
             self.tls.pause_app(False)
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
 from bothways.aio.answers import Finder, Found, Signer, answer_to
-from bothways.aio.transport import TLSTransport
+from bothways.aio.transport import TLSTransport, fill
 from bothways.aio.watch import Watch
 from bothways.errors import TimedOut, UsageError
 from bothways.tls.connection import Connection
@@ -20,6 +20,8 @@ from bothways.tls.driver import LINGER_SECONDS, Answers, Driver
 from bothways.tls.events import Request
 
 BUFFER_LIMIT = 64 * 1024
+WRITTEN_A_TURN = 64 * 1024  # who has written so much lets others run, although there is room for more
+SHORT_WRITE = 4096  # what is shorter counts as this
 
 
 class TLSProtocol(asyncio.Protocol):
@@ -47,21 +49,19 @@ class TLSProtocol(asyncio.Protocol):
         self.app_paused = False
         self.driver = Driver(connection, self.deliver, opened=self._open, address=self._address)
         self._watch = watch
+        self._heeds_news = watch.heeds_news
         self._limit = limit
         self._idle_timeout = idle_timeout
         self._answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]] = Answers(signer, evidence)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self.upper = TLSTransport(self)
-        self._lost = False
-        self._closing = False
-        self._eof_told = False
+        self._lost = self._closing = self._eof_told = self._ended = False
         self._knows_app = knows_app
-        self._ended = False
-        self._reading_paused = False
-        self._writing_paused = False
+        self._reading_paused = self._writing_paused = False
         self._feeding: asyncio.Handle | None = None
         self._spoke = 0.0
+        self._written = 0  # since the loop had its turn, as far as is known here
         self._waiters: set[asyncio.Future[None]] = set()
         self._answering: dict[Request, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -104,10 +104,18 @@ class TLSProtocol(asyncio.Protocol):
         await self.until(lambda: status.established or status.failure is not None)
 
     async def until_writable(self) -> None:
-        """Wait until the transport below has room again, or raise what ended the connection."""
+        """Wait until the transport below has room again, or raise what ended the connection.
+
+        A task that only writes lets others run, too.
+        """
         status = self.driver.status
-        await self.until(lambda: not self._writing_paused or self._lost or status.failure is not None)
+        if self._writing_paused:
+            await self.until(lambda: not self._writing_paused or self._lost or status.failure is not None)
+            self._written = 0
         status.raise_failure()
+        if self._written >= WRITTEN_A_TURN:
+            self._written = 0
+            await asyncio.sleep(0)
 
     async def until_lost(self) -> None:
         """Wait until the transport below is gone."""
@@ -116,12 +124,13 @@ class TLSProtocol(asyncio.Protocol):
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Seal data and hand it to the transport below; raise what has ended the connection."""
         self._heed_news()
-        self.driver.status.raise_failure()
         if self._lost:
+            self.driver.status.raise_failure()
             raise UsageError("the connection is closed")
         self.driver.send(data)
         self._flush()
         self._stir()
+        self._written += max(len(data), SHORT_WRITE)
 
     def end(self) -> None:
         """Send close_notify: we shall send no more, and may go on reading (RFC 9846 6.1)."""
@@ -190,7 +199,13 @@ class TLSProtocol(asyncio.Protocol):
                 self.transport.abort()
             return
         self._stir()
-        self._take(self.driver.receive_slice(data))
+        self._written = 0
+        content = self.driver.receive_data(data)
+        if content is None:
+            self._take(self.driver.receive_slice(data))
+        else:
+            self.deliver(content)
+            self._wake()
 
     def eof_received(self) -> bool:
         """Tell an end from a cut (RFC 9846 6.1); our own direction may stay open."""
@@ -246,7 +261,7 @@ class TLSProtocol(asyncio.Protocol):
         if self._closing:
             return
         if isinstance(self.app, asyncio.BufferedProtocol):
-            self._call(_fill, self.app, data)
+            self._call(fill, self.app, data)
         else:
             self._call(self.app.data_received, data)
 
@@ -260,14 +275,14 @@ class TLSProtocol(asyncio.Protocol):
             self._closing = True
             self.transport.abort()
 
+    def _address(self) -> object:
+        return self.transport.get_extra_info("peername")
+
     def _tell_end(self) -> None:
         """Tell the application of the end, once; one that was never told of a beginning need not know."""
         if self._knows_app and not self._ended:
             self._ended = True
             self.app.connection_lost(self.driver.status.failure)
-
-    def _address(self) -> object:
-        return self.transport.get_extra_info("peername")
 
     def _take(self, requests: Iterable[Request]) -> None:
         """Do what follows from something that has happened."""
@@ -413,11 +428,12 @@ class TLSProtocol(asyncio.Protocol):
 
     def _heed_news(self) -> None:
         """Judge first, where evidence has changed, before more goes to the peer or is taken from it."""
-        if self.driver.has_news:
+        if self._heeds_news and self.driver.has_news:
             self._look()
 
     def _stir(self) -> None:
-        self._spoke = self._loop.time()
+        if self._idle_timeout is not None:
+            self._spoke = self._loop.time()
 
     def _watch_idleness(self) -> None:
         status = self.driver.status
@@ -431,16 +447,3 @@ class TLSProtocol(asyncio.Protocol):
             self._wake()
             return
         self._idle = self._loop.call_later(left, self._watch_idleness)
-
-
-def _fill(app: asyncio.BufferedProtocol, data: bytes) -> None:
-    """Give data to a protocol that has a buffer of its own."""
-    left = memoryview(data)
-    while left:
-        buffer = memoryview(app.get_buffer(len(left))).cast("B")
-        if not buffer:
-            raise RuntimeError("get_buffer() returned an empty buffer")
-        size = min(len(left), len(buffer))
-        buffer[:size] = left[:size]
-        app.buffer_updated(size)
-        left = left[size:]

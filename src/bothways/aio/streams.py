@@ -27,25 +27,26 @@ class StreamReader:
 
     async def read(self, n: int = -1) -> bytes:
         """Return up to `n` bytes as soon as there are any; for -1 all until the peer's end; b"" after it."""
-        if n < 0:
-            return await self._read_all()
-        if n == 0:
-            return b""
-        await self._wait()
+        if n <= 0:
+            return await self._read_all() if n < 0 else b""
+        if not self._link.buffer:
+            await self._wait()
         return self._take(n)
 
     async def readexactly(self, n: int) -> bytes:
         """Return exactly `n` bytes, or raise `asyncio.IncompleteReadError` if the peer ends before."""
         if n < 0:
             raise UsageError("readexactly: expected a number of bytes")
-        parts: list[bytes] = []
-        missing = n
-        while missing:
+        part = await self.read(n)
+        if len(part) == n:
+            return part
+        parts, missing = [part], n - len(part)
+        while part and missing:
             part = await self.read(missing)
-            if not part:
-                raise asyncio.IncompleteReadError(b"".join(parts), n)
             parts.append(part)
             missing -= len(part)
+        if missing:
+            raise asyncio.IncompleteReadError(b"".join(parts), n)
         return b"".join(parts)
 
     async def readline(self) -> bytes:
@@ -94,8 +95,6 @@ class StreamReader:
 
     async def _wait(self) -> None:
         """Wait for something to read; without it, raise what ended the connection."""
-        if self._link.buffer:
-            return
         if self._busy:
             raise UsageError("read: another task is already waiting for data")
         self._busy = True
@@ -122,10 +121,15 @@ class StreamReader:
         return True
 
     def _take(self, n: int) -> bytes:
-        link = self._link
-        data = bytes(memoryview(link.buffer)[:n])
-        del link.buffer[:n]
-        link.taken()
+        link, buffer = self._link, self._link.buffer
+        if n >= len(buffer):
+            data = bytes(buffer)
+            buffer.clear()
+        else:
+            data = bytes(memoryview(buffer)[:n])
+            del buffer[:n]
+        if link.tls.app_paused:
+            link.taken()
         return data
 
 
@@ -206,7 +210,6 @@ class StreamWriter:
     async def drain(self) -> None:
         """Wait until little enough is buffered; raise what ended the connection."""
         await self._link.tls.until_writable()
-        await asyncio.sleep(0)  # a task that only writes must let others run
 
     def can_write_eof(self) -> bool:
         """Whether `write_eof` works: always."""

@@ -95,3 +95,16 @@ class TLSTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what the transport below knows, such as "peername" or "socket"."""
         return self.tls.transport.get_extra_info(name, default)
+
+
+def fill(app: asyncio.BufferedProtocol, data: bytes) -> None:
+    """Give data to a protocol that has a buffer of its own."""
+    left = memoryview(data)
+    while left:
+        buffer = memoryview(app.get_buffer(len(left))).cast("B")
+        if not buffer:
+            raise RuntimeError("get_buffer() returned an empty buffer")
+        size = min(len(left), len(buffer))
+        buffer[:size] = left[:size]
+        app.buffer_updated(size)
+        left = left[size:]

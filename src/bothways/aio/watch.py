@@ -18,13 +18,17 @@ Look = Callable[[], None]
 
 
 class Watch:
-    """Who has joined is called back, soon but not at once, when its peer may no longer pass."""
+    """Who has joined is called back, soon but not at once, when its peer may no longer pass.
+
+    `heeds_news`: peers are judged again when evidence changes, and not by the clock alone.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.clock: Clock = settings.clock
         trust = settings.trust
         self._trust = trust if trust is not None and trust.judge_again == "change" else None
         self._seen = 0 if self._trust is None else self._trust.generation
+        self.heeds_news = self._trust is not None
         self._members: set[Look] = set()
         self._due: dict[Look, None] = {}
         self._looking: asyncio.TimerHandle | None = None

@@ -17,16 +17,7 @@ from bothways.faults import Blame, Fault
 from bothways.iana import Alert, AlertLevel, NamedGroup
 from bothways.iana import name as spelled
 from bothways.roles import Progress, Version
-from bothways.tls.events import (
-    Data,
-    Established,
-    Event,
-    Failed,
-    Peer,
-    PeerClosed,
-    Request,
-    Warned,
-)
+from bothways.tls.events import Data, Established, Event, Failed, Peer, PeerClosed, Request, Warned
 from bothways.tls.guards import place_of
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Exporter, HandshakeResult, Negotiated
@@ -155,15 +146,26 @@ class Connection:
         """
         if not self._life.reads:
             return []
-        if self._after is not None and (content := self._hs.inbox.open_data(data)) is not None:
-            self._after.data_came()
-            if not self._position.confirmed:
-                self._position.confirm()
+        if (content := self.receive_data(data)) is not None:
             return [Data(content)]
         if not self.wants_data and self._hs.inbox.buffered + len(data) > UNOPENED_LIMIT:
             raise UsageError("receive: the connection waits for an answer; see wants_data")
         self._hs.inbox.feed(data)
         return self._run()
+
+    def receive_data(self, data: bytes) -> bytes | None:
+        """Return the data in `data` if it is one whole record of an open connection, and nothing else waits.
+
+        This is the short way of `receive` for what comes most. None says that nothing was done: give it to `receive`.
+        """
+        if self._after is None or not self._life.reads:
+            return None
+        content = self._hs.inbox.open_data(data)
+        if content is not None:
+            self._after.data_came()
+            if not self._position.confirmed:
+                self._position.confirm()
+        return content
 
     def receive_eof(self) -> list[Event]:
         """Say that the peer will send no more. Without close_notify before it, that is `Truncated` (6.1)."""

@@ -160,6 +160,13 @@ class Driver:
         """Take all that came at once."""
         return self._take(self.connection.receive(data))
 
+    def receive_data(self, data: bytes) -> bytes | None:
+        """Take one whole record of data, and return what is in it; nothing else has changed then.
+
+        None says that `data` is something else, and was not taken.
+        """
+        return None if self._unfed else self.connection.receive_data(data)
+
     def receive_slice(self, data: bytes) -> list[Request]:
         """Take as much of what came as one turn may; `feed` takes the rest, when others had theirs."""
         if self._unfed or len(data) > self._turn:
