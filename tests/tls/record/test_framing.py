@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from bothways.faults import Blame, Fault
 from bothways.iana import ContentType
-from bothways.tls.record.framing import PLAINTEXT_LIMIT, PROTECTED_LIMIT, Framing, guess
+from bothways.tls.record.framing import HEADER_SIZE, PLAINTEXT_LIMIT, PROTECTED_LIMIT, SHORT, Framing, guess
 from faults import blames
 
 ALERT, HANDSHAKE, DATA = ContentType.alert, ContentType.handshake, ContentType.application_data
@@ -207,10 +208,10 @@ def test_feeding_in_single_bytes_takes_no_quadratic_time() -> None:
     joins = 0
 
     class Counting(Framing):
-        def _hold(self, data: bytes) -> None:
+        def _hold(self, data: bytes, at: int) -> None:
             nonlocal joins
             joins += 1
-            super()._hold(data)
+            super()._hold(data, at)
 
     framing = Counting()
     stream = record(DATA, bytes(PROTECTED_LIMIT)) * 2
@@ -220,3 +221,44 @@ def test_feeding_in_single_bytes_takes_no_quadratic_time() -> None:
         records += drained(framing)
     assert len(records) == 2
     assert joins < 20
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_records_come_whole_however_pieces_and_reading_mix(seed: int) -> None:
+    """Short pieces and long ones, while nothing is taken and while all is."""
+    chance = random.Random(seed)
+    sizes = [chance.choice((1, 20, 300, 5000, PLAINTEXT_LIMIT)) for _ in range(60)]
+    sent = [record(DATA, chance.randbytes(size)) for size in sizes]
+    stream, framing, came = b"".join(sent), Framing(), []
+    at = 0
+    while at < len(stream):
+        size = chance.choice((1, 4, 5, 100, SHORT - 1, SHORT, 20_000, 70_000))
+        framing.feed(stream[at : at + size])
+        at += size
+        for _ in range(chance.choice((0, 0, 1, 100))):
+            if (one := framing.next()) is None:
+                break
+            came.append(one[0] + bytes(one[1]))
+        assert framing.buffered == min(at, len(stream)) - sum(map(len, came))
+    came += drained(framing)
+    assert came == sent and framing.buffered == 0
+
+
+def test_what_waits_whole_is_not_copied() -> None:
+    """Of a large piece that begins with the rest of a record, that record alone is put together."""
+    joined = 0
+
+    class Counting(Framing):
+        def _hold(self, data: bytes, at: int) -> None:
+            nonlocal joined
+            joined += 0 if data is piece else len(data)
+            super()._hold(data, at)
+
+    stream = record(DATA, bytes(PLAINTEXT_LIMIT)) * 16
+    piece = stream[100:]
+    framing = Counting()
+    framing.feed(stream[:100])
+    assert framing.next() is None
+    framing.feed(piece)
+    assert len(drained(framing)) == 16
+    assert joined <= 100 + len(stream) // 16 + HEADER_SIZE

@@ -24,73 +24,101 @@ DATA = int(ContentType.application_data)
 FIRST_TYPE = CHANGE
 LAST_TYPE = DATA
 MAJOR_VERSION = 3
+SHORT = 4096  # pieces that are shorter and wait are kept as one
 _read_header = Struct(">BHH").unpack_from
 
 
 class Framing:
     """Bytes in, records out. `protected_limit` bounds the body of a protected record, in bytes."""
 
-    __slots__ = ("_at", "_data", "_needed", "_started", "_tail", "_view", "plain_limit", "protected_limit")
+    __slots__ = (
+        "_at",
+        "_data",
+        "_later",
+        "_later_at",
+        "_needed",
+        "_started",
+        "_view",
+        "buffered",
+        "plain_limit",
+        "protected_limit",
+    )
 
     def __init__(self) -> None:
         self.plain_limit = PLAINTEXT_LIMIT
         self.protected_limit = PROTECTED_LIMIT
+        self.buffered = 0  # bytes that came and were not handed out
         self._started = False
+        self._needed = HEADER_SIZE
+        self._later: list[bytes | bytearray] = []  # what came after `_data`
+        self._later_at = 0  # how much of the first of it was taken
         self._data = b""
         self._view = memoryview(b"")
         self._at = 0
-        self._needed = HEADER_SIZE
-        self._tail = bytearray()
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that came and were not handed out."""
-        return len(self._data) - self._at + len(self._tail)
 
     def feed(self, data: bytes | bytearray) -> None:
         """Take bytes off the wire, in pieces of any size."""
-        if self._tail or self._at != len(self._data):
-            self._tail += data
+        if not self.buffered:
+            self._hold(bytes(data), 0)
+        elif len(data) >= SHORT:
+            self._later.append(bytes(data))
+        elif self._later and isinstance(last := self._later[-1], bytearray):
+            last += data
         else:
-            self._hold(bytes(data))
+            self._later.append(bytearray(data))
+        self.buffered += len(data)
 
     def next(self) -> tuple[bytes, memoryview] | None:
         """Return header and body of the next whole record, or None until more has come.
 
         The body is a view of what was fed, to be used before the next call.
         """
-        at = self._at
-        left = len(self._data) - at
-        if left < self._needed:
-            if not self._gather():
-                return None
-            return self.next()
-        content_type, _, length = _read_header(self._data, at)
-        size = HEADER_SIZE + length
-        header = self._data[at : at + HEADER_SIZE]
-        if content_type != DATA or length > self.protected_limit or not self._started:
-            self._check(header, length)
-        if size > left:
-            self._needed = size
-            return self.next() if self._tail else None
-        self._needed = HEADER_SIZE
-        self._at = at + size
-        return header, self._view[at + HEADER_SIZE : at + size]
+        while True:
+            at = self._at
+            left = len(self._data) - at
+            if left < self._needed:
+                if not self._gather(left):
+                    return None
+                continue
+            content_type, _, length = _read_header(self._data, at)
+            size = HEADER_SIZE + length
+            header = self._data[at : at + HEADER_SIZE]
+            if content_type != DATA or length > self.protected_limit or not self._started:
+                self._check(header, length)
+            if size > left:
+                self._needed = size
+                continue
+            self._needed = HEADER_SIZE
+            self._at = at + size
+            self.buffered -= size
+            return header, self._view[at + HEADER_SIZE : at + size]
 
-    def _gather(self) -> bool:
-        """Make one piece of what is left and what came since, if that is enough to go on."""
+    def _gather(self, left: int) -> bool:
+        """Go on to what came later, if that is enough: of a record in pieces no more than itself is copied."""
         if self.buffered < self._needed:
-            if self._at and self._at == len(self._data):
-                self._hold(b"")
+            if not self.buffered and self._at:
+                self._hold(b"", 0)
             return False
-        self._hold(b"".join((self._view[self._at :], self._tail)))
-        self._tail.clear()
+        if not left:
+            self._hold(bytes(self._later.pop(0)), self._later_at)
+            self._later_at = 0
+            return True
+        parts, missing = [bytes(self._view[self._at :])], self._needed - left
+        while missing:
+            piece, start = self._later[0], self._later_at
+            parts.append(bytes(piece[start : start + missing]))
+            missing -= len(parts[-1])
+            self._later_at += len(parts[-1])
+            if self._later_at == len(piece):
+                del self._later[0]
+                self._later_at = 0
+        self._hold(b"".join(parts), 0)
         return True
 
-    def _hold(self, data: bytes) -> None:
+    def _hold(self, data: bytes, at: int) -> None:
         self._data = data
         self._view = memoryview(data)
-        self._at = 0
+        self._at = at
 
     def _check(self, header: bytes, length: int) -> None:
         """Check a header: its type, and its length before the body is waited for (RFC 9846 5.1, 5.2)."""
