@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
 from bothways.aio.answers import Finder, Found, Signer, answer_to
+from bothways.aio.idleness import Idleness
 from bothways.aio.transport import TLSTransport, fill
 from bothways.aio.watch import Watch
 from bothways.errors import TimedOut, UsageError
@@ -20,6 +21,7 @@ from bothways.tls.driver import LINGER_SECONDS, Answers, Driver
 from bothways.tls.events import Request
 
 BUFFER_LIMIT = 64 * 1024
+SENT_AT_ONCE = 64 * 1024
 WRITTEN_A_TURN = 64 * 1024  # who has written so much lets others run, although there is room for more
 SHORT_WRITE = 4096  # what is shorter counts as this
 
@@ -51,7 +53,7 @@ class TLSProtocol(asyncio.Protocol):
         self._watch = watch
         self._heeds_news = watch.heeds_news
         self._limit = limit
-        self._idle_timeout = idle_timeout
+        self._idleness = Idleness(idle_timeout, self._end_of_idleness)
         self._answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]] = Answers(signer, evidence)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -60,13 +62,11 @@ class TLSProtocol(asyncio.Protocol):
         self._knows_app = knows_app
         self._reading_paused = self._writing_paused = False
         self._feeding: asyncio.Handle | None = None
-        self._spoke = 0.0
         self._written = 0  # since the loop had its turn, as far as is known here
         self._waiters: set[asyncio.Future[None]] = set()
         self._answering: dict[Request, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
-        self._idle: asyncio.TimerHandle | None = None
         self._linger: asyncio.TimerHandle | None = None
 
     @property
@@ -127,9 +127,15 @@ class TLSProtocol(asyncio.Protocol):
         if self._lost:
             self.driver.status.raise_failure()
             raise UsageError("the connection is closed")
-        self.driver.send(data)
-        self._flush()
-        self._stir()
+        if len(data) <= SENT_AT_ONCE:
+            self.driver.send(data)
+            self._flush()
+        else:
+            view = memoryview(data)
+            for at in range(0, len(view), SENT_AT_ONCE):
+                self.driver.send(view[at : at + SENT_AT_ONCE])
+                self._flush()
+        self._idleness.stir()
         self._written += max(len(data), SHORT_WRITE)
 
     def end(self) -> None:
@@ -188,8 +194,7 @@ class TLSProtocol(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=self._limit)
         self._flush()
         self._watch_deadline()
-        self._spoke = self._loop.time()
-        self._watch_idleness()
+        self._idleness.start()
 
     def data_received(self, data: bytes) -> None:
         """Let the engine judge what came; after the end it is thrown away, up to a limit."""
@@ -198,7 +203,7 @@ class TLSProtocol(asyncio.Protocol):
             if not self.driver.discard(data):
                 self.transport.abort()
             return
-        self._stir()
+        self._idleness.stir()
         self._written = 0
         content = self.driver.receive_data(data)
         if content is None:
@@ -219,7 +224,8 @@ class TLSProtocol(asyncio.Protocol):
         self._lost = True
         if not self._closing:
             self.driver.lose()
-        for timer in (self._timer, self._idle, self._linger, self._feeding):
+        self._idleness.stop()
+        for timer in (self._timer, self._linger, self._feeding):
             if timer is not None:
                 timer.cancel()
         for answering in self._answering.values():
@@ -431,19 +437,10 @@ class TLSProtocol(asyncio.Protocol):
         if self._heeds_news and self.driver.has_news:
             self._look()
 
-    def _stir(self) -> None:
-        if self._idle_timeout is not None:
-            self._spoke = self._loop.time()
-
-    def _watch_idleness(self) -> None:
+    def _end_of_idleness(self) -> None:
         status = self.driver.status
-        if self._idle_timeout is None or self._lost or status.failure is not None:
-            return
-        left = self._spoke + self._idle_timeout - self._loop.time()
-        if left <= 0:
-            status.failure = TimedOut(f"nothing was said for {self._idle_timeout:g} seconds")
+        if status.failure is None:
+            status.failure = TimedOut(f"nothing was said for {self._idleness.seconds:g} seconds")
             self.end()
             self.transport.close()
             self._wake()
-            return
-        self._idle = self._loop.call_later(left, self._watch_idleness)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import pytest
 
 from bothways.faults import Fault
@@ -9,7 +12,13 @@ from bothways.iana import ContentType
 from bothways.roles import Role
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Note, RecordSeen
-from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, EARLY_DATA_LIMIT, Inbox, Outbox
+from bothways.tls.handshake.message_io import (
+    CHANGE_CIPHER_SPEC,
+    EARLY_DATA_LIMIT,
+    SEALED_AT_ONCE,
+    Inbox,
+    Outbox,
+)
 from bothways.tls.record.protection import Plaintext, Protection
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.tls13 import EncryptedExtensions, Finished, KeyUpdate
@@ -68,6 +77,19 @@ def test_message_after_the_handshake_goes_out_at_once() -> None:
     out = outbox()
     out.send_after_handshake(KeyUpdate(0))
     assert out.take()[5:] == encode_message(KeyUpdate(0))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**14, SEALED_AT_ONCE, SEALED_AT_ONCE + 1, 3 * SEALED_AT_ONCE])
+@pytest.mark.parametrize("kind", [bytes, memoryview])
+def test_data_of_any_length_goes_out_in_order(size: int, kind: Callable[[bytes], bytes]) -> None:
+    """RFC 9846 5.1: in as many records as it needs."""
+    out, box = outbox(), inbox()
+    data = random.Random(size).randbytes(size)
+    for each in (out, box):
+        each.change_keys(keys(), Epoch.APPLICATION)
+    out.data(kind(data))
+    box.feed(out.take())
+    assert b"".join(content for _, content in everything(box)) == data
 
 
 def test_what_is_put_in_goes_out_as_it_is() -> None:

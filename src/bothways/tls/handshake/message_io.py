@@ -19,6 +19,8 @@ from bothways.tls.wire.flight import Flight, Message, encode_message
 CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
 EMPTY_RECORD_LIMIT = 32
 EARLY_DATA_LIMIT = 2**16
+# Application data is sealed in pieces of four records: memory for longer ones comes from the system each time.
+SEALED_AT_ONCE = 2**16
 
 Protecting = Protection | Protection12
 _PROTECTED = frozenset({DATA, HANDSHAKE, ALERT})
@@ -83,7 +85,12 @@ class Outbox:
 
     def data(self, data: bytes | bytearray | memoryview) -> None:
         """Send application data."""
-        self.seal(DATA, data)
+        if len(data) <= SEALED_AT_ONCE:
+            self.seal(DATA, data)
+            return
+        view = memoryview(data)
+        for at in range(0, len(view), SEALED_AT_ONCE):
+            self.seal(DATA, view[at : at + SEALED_AT_ONCE])
 
     def alert(self, level: int, description: int) -> None:
         """Send an alert, after whatever is still in the flight."""

@@ -96,20 +96,24 @@ class Protection:
         if size <= FRAGMENT_LIMIT and not padding:
             return self.seal_inner(b"".join((data, _TYPES[content_type])))
         view = memoryview(data)
-        records = []
+        parts: list[bytes] = []
         for at in range(0, size or 1, FRAGMENT_LIMIT):
             inner = b"".join((view[at : at + FRAGMENT_LIMIT], _TYPES[content_type]))
-            records.append(self.seal_inner(_padded(inner, padding)))
-        return b"".join(records)
+            parts += self._sealed(_padded(inner, padding))
+        return b"".join(parts)
 
     def seal_inner(self, inner: bytes) -> bytes:
         """Return one record with exactly this inside: content, content type and padding (RFC 9846 5.2)."""
+        header, body = self._sealed(inner)
+        return header + body
+
+    def _sealed(self, inner: bytes) -> tuple[bytes, bytes]:
         sequence = self.sequence
         if sequence >= self._limit:
             raise OverflowError("no record may be sealed under these keys any more")
         self.sequence = sequence + 1
         header = _write_header(_DATA, LEGACY_VERSION, len(inner) + TAG_SIZE)
-        return header + self._encrypt((self._iv ^ sequence).to_bytes(NONCE_SIZE, "big"), inner, header)
+        return header, self._encrypt((self._iv ^ sequence).to_bytes(NONCE_SIZE, "big"), inner, header)
 
     def open_data(self, record: bytes) -> bytes | None:
         """Return the content of `record` if it is one whole record of application data, not padded.
