@@ -43,11 +43,7 @@ class Link(asyncio.Protocol):
             evidence=evidence,
         )
         self.limit = limit
-
-    @property
-    def status(self) -> ConnectionStatus:
-        """How the connection stands by what has happened."""
-        return self.tls.driver.status
+        self.status: ConnectionStatus = self.tls.driver.status
 
     @property
     def connection(self) -> Connection:
@@ -72,12 +68,9 @@ class Link(asyncio.Protocol):
         if not self.buffer:
             self.status.raise_failure()
 
-    async def until_readable(self) -> None:
-        """Wait for data, the peer's end, or a failure."""
-        await self.tls.until(self._is_readable)
-
-    def _is_readable(self) -> bool:
-        return bool(self.buffer) or self.status.peer_closed or self.closing
+    def is_readable(self) -> bool:
+        """Whether there is data, the peer's end, or a failure."""
+        return bool(self.buffer) or self.status.peer_closed or self.tls.closing
 
     async def until_more(self, size: int) -> None:
         """Wait for more than `size` bytes in the buffer, though it is full, the peer's end, or a failure."""

@@ -123,7 +123,8 @@ class TLSProtocol(asyncio.Protocol):
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Seal data and hand it to the transport below; raise what has ended the connection."""
-        self._heed_news()
+        if self._heeds_news and self.driver.has_news:
+            self._look()  # first, before more goes to the peer
         if self._lost:
             self.driver.status.raise_failure()
             raise UsageError("the connection is closed")
@@ -197,8 +198,12 @@ class TLSProtocol(asyncio.Protocol):
         self._idleness.start()
 
     def data_received(self, data: bytes) -> None:
-        """Let the engine judge what came; after the end it is thrown away, up to a limit."""
-        self._heed_news()
+        """Let the engine judge what came; after the end it is thrown away, up to a limit.
+
+        Where evidence has changed the peer is judged first.
+        """
+        if self._heeds_news and self.driver.has_news:
+            self._look()
         if self._is_over:
             if not self.driver.discard(data):
                 self.transport.abort()
@@ -257,7 +262,10 @@ class TLSProtocol(asyncio.Protocol):
         """The handshake is complete: the application's time begins."""
         self._watch.join(self._look)
         if not self._knows_app:
-            self._call(self.app.connection_made, self.upper)
+            try:
+                self.app.connection_made(self.upper)
+            except Exception as error:  # noqa: BLE001 - an application's mistake ends its own connection
+                self._fail_of_app(error)
         self._knows_app = True
         if self._writing_paused:
             self.app.pause_writing()
@@ -266,20 +274,21 @@ class TLSProtocol(asyncio.Protocol):
         """Hand data to the application, unless it has closed or failed meanwhile."""
         if self._closing:
             return
-        if isinstance(self.app, asyncio.BufferedProtocol):
-            self._call(fill, self.app, data)
-        else:
-            self._call(self.app.data_received, data)
-
-    def _call(self, act: Callable[..., object], *arguments: object) -> None:
-        """Tell the application; where that fails, data is lost, so that the connection ends."""
+        app = self.app
         try:
-            act(*arguments)
+            if isinstance(app, asyncio.BufferedProtocol):
+                fill(app, data)
+            else:
+                app.data_received(data)
         except Exception as error:  # noqa: BLE001 - an application's mistake ends its own connection
-            context = {"message": "a protocol over TLS failed", "exception": error, "protocol": self.app}
-            self._loop.call_exception_handler(context)
-            self._closing = True
-            self.transport.abort()
+            self._fail_of_app(error)
+
+    def _fail_of_app(self, error: Exception) -> None:
+        """End the connection for a mistake of the application, which may have lost data by it."""
+        context = {"message": "a protocol over TLS failed", "exception": error, "protocol": self.app}
+        self._loop.call_exception_handler(context)
+        self._closing = True
+        self.transport.abort()
 
     def _address(self) -> object:
         return self.transport.get_extra_info("peername")
@@ -431,11 +440,6 @@ class TLSProtocol(asyncio.Protocol):
         """Judge the peer again if its verdict has lapsed or evidence changed."""
         if not self._lost and not self._is_over:
             self._take(self.driver.look())
-
-    def _heed_news(self) -> None:
-        """Judge first, where evidence has changed, before more goes to the peer or is taken from it."""
-        if self._heeds_news and self.driver.has_news:
-            self._look()
 
     def _end_of_idleness(self) -> None:
         status = self.driver.status

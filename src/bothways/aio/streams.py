@@ -99,7 +99,7 @@ class StreamReader:
             raise UsageError("read: another task is already waiting for data")
         self._busy = True
         try:
-            await self._link.until_readable()
+            await self._link.tls.until(self._link.is_readable)
         finally:
             self._busy = False
         if not self._link.buffer:
@@ -199,9 +199,10 @@ class StreamWriter:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send `data`; await `drain` before sending much more."""
-        if self._link.closing and self._link.status.failure is None:
+        tls = self._link.tls
+        if tls.closing and self._link.status.failure is None:
             raise UsageError("write: the connection is closed")
-        self._link.tls.send(data)
+        tls.send(data)
 
     def writelines(self, lines: Iterable[bytes]) -> None:
         """Send several pieces at once."""

@@ -144,10 +144,10 @@ class Connection:
 
         Raises `UsageError` only for a caller that goes on feeding although `wants_data` is False.
         """
-        if not self._life.reads:
-            return []
         if (content := self.receive_data(data)) is not None:
             return [Data(content)]
+        if not self._life.reads:
+            return []
         if not self.wants_data and self._hs.inbox.buffered + len(data) > UNOPENED_LIMIT:
             raise UsageError("receive: the connection waits for an answer; see wants_data")
         self._hs.inbox.feed(data)

@@ -217,7 +217,8 @@ class Driver:
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Seal data. Raises what has ended the connection, if anything has."""
-        self.status.raise_failure()
+        if self.status.failure is not None:
+            self.status.raise_failure()
         self.connection.send(data)
 
     def close(self) -> None:

@@ -85,8 +85,8 @@ class Outbox:
 
     def data(self, data: bytes | bytearray | memoryview) -> None:
         """Send application data."""
-        if len(data) <= SEALED_AT_ONCE:
-            self.seal(DATA, data)
+        if len(data) <= SEALED_AT_ONCE and self._observer is None:
+            self._wire.append(self.keys.seal(DATA, data, self._padding))
             return
         view = memoryview(data)
         for at in range(0, len(view), SEALED_AT_ONCE):

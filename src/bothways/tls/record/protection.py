@@ -94,7 +94,8 @@ class Protection:
         """
         size = len(data)
         if size <= FRAGMENT_LIMIT and not padding:
-            return self.seal_inner(b"".join((data, _TYPES[content_type])))
+            header, body = self._sealed(b"".join((data, _TYPES[content_type])))
+            return header + body
         view = memoryview(data)
         parts: list[bytes] = []
         for at in range(0, size or 1, FRAGMENT_LIMIT):
