@@ -1,7 +1,8 @@
 """Names that told nothing to a reader of the RFCs have gone, and stay away from where they stood.
 
-A row has a package, the names that neither a module nor a class nor a function at the top of a module in it may
-have, and the names in their place. The words are free everywhere else.
+A row has packages, the names that may not be used there, and the names in their place: in `GONE` as a module, or as a
+class or a function at the top of one, in `GONE_WITHIN` anywhere: as a method, an attribute, an argument or a variable.
+The words are free everywhere else.
 """
 
 from __future__ import annotations
@@ -44,9 +45,28 @@ GONE = (
     ("ca", "founding takeover", "init, import_existing"),
     ("ca", "change Change rows store Store", "transaction, values, database"),
     ("ca", "lists answers sealing", "crl_schedule, ocsp_cache, key_encryption"),
-    ("ca_server", "keeper Keeper answers", "worker, ocsp_cache"),
+    (
+        "ca",
+        "Terms found let_go sealed opened own_store",
+        "InitOptions, create_authority, close_key, encode_key",
+    ),
+    ("ca", "Existing EarlierList take_over adopt adopt_list Adopted", "ExistingAuthority, import_..."),
+    ("ca", "Question Answer Unanswerable refusal Lists Published", "OCSPRequest, EncodedResponse, CRLState"),
+    ("ca", "_Wish StoreUnavailable StoreBusy told list_path list_address", "Database..., crl_path, crl_url"),
+    ("ca_server", "keeper Keeper answers Answers Tell", "worker, ocsp_cache, OCSPCache, Report"),
+    ("ca_server", "root_list list_of _Desk SHELF_LIMIT", "root_crl, crl, _Endpoints, CRL_CACHE_LIMIT"),
+    ("cli.ca", "seal Seal handout Handout which existing", "key_access, output_files, find_certificate"),
+    ("cli.ca", "Wanted known", "CertificateOptions, find_certificate"),
     ("doctor", "telling caller hellos", "findings, dial, probes"),
     ("cli", "interference patience", "mitm, slow_clients"),
+)
+CA = "ca ca_server cli.ca"
+GONE_WITHIN = (
+    (CA, "change store wish terms", "transaction, database, template, options"),
+    (CA, "list_ lists list_path newest_list root_list", "crl, crl_state, crl_path, newest_crl, root_crl"),
+    (CA, "answers at_hand question _shelf", "ocsp_cache, cached, request, _crl_cache"),
+    (CA, "seal handout adopt take_over adopted", "key_access, output, import_..."),
+    (CA, "words told", "label, text"),
 )
 IN_TESTS = ("skins", "blaming", "drawn")  # now identities, faults, wire_values
 
@@ -59,20 +79,54 @@ def test_no_module_class_or_function_of_a_package_has_a_name_that_has_gone(
     assert not found, f"in {package}: use {instead}"
 
 
+@pytest.mark.parametrize(("packages", "names", "instead"), GONE_WITHIN, ids=lambda each: str(each))
+def test_nothing_within_a_package_has_a_name_that_has_gone(packages: str, names: str, instead: str) -> None:
+    used = {name: module for package in packages.split() for module, name in _used_in(package)}
+    found = {name: used[name] for name in names.split() if name in used}
+    assert not found, f"use {instead}"
+
+
 def test_no_helper_of_the_tests_has_a_name_that_has_gone() -> None:
     assert not [name for name in IN_TESTS if (ROOT / "tests" / f"{name}.py").exists()]
 
 
 def test_every_package_of_the_table_exists() -> None:
     """A package that was renamed would be watched no more."""
-    assert {f"bothways.{package}" for package, _, _ in GONE} <= set(modules())
+    named = {package for packages, _, _ in (*GONE, *GONE_WITHIN) for package in packages.split()}
+    assert {f"bothways.{package}" for package in named} <= set(modules())
+
+
+def test_names_are_found_wherever_they_can_stand() -> None:
+    """Else the table would be kept by nobody."""
+    tree = ast.parse("def f(a, *, b=0):\n    c = a.d\n    for e in c: f(g=e)\nlambda h: h")
+    assert set(_names(tree)) >= set("abcdefgh")
+
+
+def _used_in(package: str) -> Iterator[tuple[str, str]]:
+    for module, tree in _modules_of(package):
+        yield from ((module, name) for name in _names(tree))
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case (
+                ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str(name))
+            ):
+                yield name
+
+
+def _modules_of(package: str) -> Iterator[tuple[str, ast.Module]]:
+    prefix = f"bothways.{package}"
+    for name, tree in modules().items():
+        if name == prefix or name.startswith(f"{prefix}."):
+            yield name, tree
 
 
 def _named_in(package: str) -> Iterator[str]:
-    prefix = f"bothways.{package}"
-    for name, tree in modules().items():
-        if name != prefix and not name.startswith(f"{prefix}."):
-            continue
+    for name, tree in _modules_of(package):
         yield Path(name.replace(".", "/")).name
         yield from (
             node.name

@@ -1,4 +1,4 @@
-"""What an authority does in a second on each kind of store, and how that grows with its register.
+"""What a CA does in a second on each kind of database, and how that changes with the size of its register.
 
 Issuing waits for the disk, so what is counted here is time that passed, beside the processor's.
 """
@@ -54,7 +54,7 @@ def main(_runs: int) -> None:
 
 @contextmanager
 def stores() -> Iterator[list[tuple[str, Callable[[], str]]]]:
-    """Each kind of store that there is, with what makes an empty one."""
+    """Each available kind of database, with a function that makes an empty one."""
     try:
         with running_cluster("fsync = on\n") as cluster:
             yield [("SQLite", lambda: ""), ("PostgreSQL", cluster.new_database)]
@@ -67,7 +67,7 @@ def stores() -> Iterator[list[tuple[str, Callable[[], str]]]]:
 def issuer(key_type: KeyType, url: str) -> Iterator[Issuer]:
     """An authority on the disk that this machine has for temporary files."""
     folder = Path(tempfile.mkdtemp(prefix="bench-ca-"))
-    made = Issuer.create(folder / "ca", InitOptions("Bench", key_type, store=url), None, actor="bench")
+    made = Issuer.create(folder / "ca", InitOptions("Bench", key_type, database_url=url), None, actor="bench")
     try:
         yield made
     finally:
@@ -127,9 +127,9 @@ def growth(kind: str, url: Callable[[], str], sizes: tuple[int, ...]) -> None:
 def measure(made: Issuer, size: int) -> None:
     """What is asked of a register of a size."""
     revoked = size // REVOKED
-    told(size, f"list of {revoked:,}", timed(made.crl), 1, "s")
+    told(size, f"CRL of {revoked:,}", timed(made.crl), 1, "s")
     told(size, "its delta", timed(lambda: made.publish_due()), 1, "s")
-    told(size, "which lists are due", timed(lambda: made.register.crl_state(made.authority.now())), 1, "s")
+    told(size, "which CRLs are due", timed(lambda: made.register.crl_state(made.authority.now())), 1, "s")
     told(size, "audit", timed(made.register.check_audit), 1, "s")
     expiring = made.authority.now() + timedelta(days=30)
     told(
@@ -142,8 +142,8 @@ def measure(made: Issuer, size: int) -> None:
     signed, kept = answering(made)
     for what, work in (
         ("issued", lambda: made.issue(Profile.CLIENT, Holder("client"))),
-        ("OCSP answers signed", signed),
-        ("OCSP answers kept", kept),
+        ("OCSP responses signed", signed),
+        ("OCSP responses cached", kept),
     ):
         passed, computed = per_second(work)
         print(
@@ -161,7 +161,7 @@ def told(size: int, what: str, spent: Spent, count: int, unit: str) -> None:
 
 
 def fill(made: Issuer, size: int) -> None:
-    """Certificates of an authority, entered as those of one that was taken over are."""
+    """Certificates of a CA, imported as those of an existing one."""
     public = new_key(KeyType.P256).public_key()
     now = made.authority.now()
     for numbers in batched(range(size), AT_ONCE):
@@ -185,7 +185,7 @@ def _adopted(made: Issuer, number: int, public: Any, now: datetime) -> ImportedR
 
 
 def answering(made: Issuer) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Requests about certificates of the register: each answer signed when asked for, and signed before."""
+    """Requests about certificates of the register: the response signed on request, and signed ahead."""
     issuer = made.authority.certificate
     requests = [
         ocsp.OCSPRequestBuilder()

@@ -1,4 +1,4 @@
-"""The register of an authority with a million certificates; takes a quarter of an hour to fill, each store."""
+"""The register of a CA with a million certificates; each database takes a quarter of an hour to fill."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIZES = (1_000_000,)
 
 
 def main(_runs: int) -> None:
-    """Fill a register on each kind of store, and ask it what `bench.ca` asks smaller ones."""
+    """Fill a register on each kind of database, and measure what `bench.ca` measures with smaller ones."""
     with stores() as urls:
         for kind, url in urls:
             growth(kind, url, SIZES)

@@ -1,4 +1,4 @@
-"""What is asked wrongly, or at a bad moment: told in words, and nothing half done, on each kind of store."""
+"""What is asked wrongly, or at a bad moment: told in words, and nothing half done, on each kind of database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIMITS = Constraints(permitted_dns=("example.com",))
 @pytest.fixture
 def shared(tmp_path: Path, clock: Clock, url: str) -> Iterator[Issuer]:
     """An issuer over each kind of store, with one certificate that is revoked and one that is good."""
-    with new_issuer(tmp_path / "ca", clock, store=url, constraints=LIMITS) as made:
+    with new_issuer(tmp_path / "ca", clock, database_url=url, constraints=LIMITS) as made:
         made.revoke(client(made, "revoked"), "superseded")
         client(made, "good")
         made.crl()
@@ -54,12 +54,12 @@ ASKED: list[tuple[str, Callable[[Issuer], object], str]] = [
     ("unknown", lambda o: o.revoke(42), "no certificate with the serial number 2a was issued here"),
     ("unknown release", lambda o: o.release(42), "no certificate with the serial number 2a"),
     ("unknown renewal", lambda o: o.renew(42), "no certificate with the serial number 2a"),
-    ("final", lambda o: o.release(serial(o, "revoked")), "which is for good; only a hold can be released"),
-    ("good", lambda o: o.release(serial(o, "good")), "is not revoked; only a hold"),
-    ("reason", lambda o: o.revoke(serial(o, "good"), "boredom"), "'boredom' is no reason"),
+    ("final", lambda o: o.release(serial(o, "revoked")), "which is final; only certificateHold can be released"),
+    ("good", lambda o: o.release(serial(o, "good")), "is not revoked; only certificateHold"),
+    ("reason", lambda o: o.revoke(serial(o, "good"), "boredom"), "'boredom' is no revocation reason"),
     ("renew", lambda o: o.renew(serial(o, "revoked")), "revoked: was revoked on 2026-06-01"),
-    ("names", lambda o: o.issue(Profile.SERVER, Holder(None, ("a.example.org",))), "nobody would accept it"),
-    ("garbage", lambda o: o.sign(b"garbage", Profile.CLIENT), "is no request that can be read"),
+    ("names", lambda o: o.issue(Profile.SERVER, Holder(None, ("a.example.org",))), "the certificate would be refused"),
+    ("garbage", lambda o: o.sign(b"garbage", Profile.CLIENT), "is not a certificate signing request, or malformed"),
     ("clock", lambda o: (turned_back(o), client(o, "late")), "set the clock"),
     ("clock of lists", lambda o: (turned_back(o), o.crl()), "set the clock"),
 ]  # fmt: skip
@@ -76,8 +76,8 @@ def test_what_cannot_be_done_is_told_and_the_register_is_as_before(
 
 
 def test_a_wrong_passphrase_opens_nothing(tmp_path: Path, clock: Clock, url: str) -> None:
-    Issuer.create(tmp_path / "ca", InitOptions("Test", store=url), b"right", now=clock).close()
-    with pytest.raises(WrongPassphrase, match="does not open with this passphrase"):
+    Issuer.create(tmp_path / "ca", InitOptions("Test", database_url=url), b"right", now=clock).close()
+    with pytest.raises(WrongPassphrase, match="cannot be decrypted with this passphrase"):
         Issuer.open(tmp_path / "ca", b"wrong", now=clock)
 
 
@@ -90,7 +90,7 @@ def read_only(url: str) -> str:
     return url.replace("postgres@", f"{reader}@")
 
 
-def test_a_store_that_is_read_only_is_told_and_can_be_read(url: str) -> None:
+def test_a_database_that_is_read_only_is_told_and_can_be_read(url: str) -> None:
     with new_register(url) as register:
         record(register, 1)
     with Register.open(read_only(url), "a" * 64) as register:
@@ -115,7 +115,7 @@ def test_a_full_disk_is_told_and_nothing_is_handed_out(tmp_path: Path) -> None:
     done = issue(tmp_path, "alice", 8192)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert done.stderr.startswith(f"bothways: the store sqlite:///{tmp_path / 'ca' / 'register.db'}: ")
+    assert done.stderr.startswith(f"bothways: the database sqlite:///{tmp_path / 'ca' / 'register.db'}: ")
     assert "disk" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["ca"]
     with Issuer.open(tmp_path / "ca", None) as issuer:
@@ -126,12 +126,12 @@ def test_a_full_disk_is_told_and_nothing_is_handed_out(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not os.access("/proc", os.X_OK), reason="needs /proc, where nobody can write")
 def test_a_directory_where_nothing_can_be_written_is_told_before_anything_is_issued(tmp_path: Path) -> None:
-    with pytest.raises(FileUnusable, match="/proc/nowhere/ca: .*; nothing was changed there"):
+    with pytest.raises(FileUnusable, match="/proc/nowhere/ca: .*; it was not changed"):
         Issuer.create(Path("/proc/nowhere/ca"), InitOptions("Test"), None)
     Issuer.create(tmp_path / "ca", InitOptions("Test"), None).close()
     done = issue(tmp_path, "/proc/alice", resource.RLIM_INFINITY)
     assert done.returncode == 2
-    assert "/proc: nothing can be written there" in done.stderr
+    assert "/proc: no file can be created in it" in done.stderr
     with Issuer.open(tmp_path / "ca", None) as issuer:
         assert list(issuer.register.all()) == []
 
@@ -140,17 +140,17 @@ def test_what_was_recorded_and_cannot_be_written_is_named(tmp_path: Path) -> Non
     issued = Authority.create("Test").issue(Profile.CLIENT, "alice")
     (tmp_path / "alice.pem").mkdir()
     with pytest.raises(
-        FileUnusable, match=f"{issued.serial:x} is in the register and was not handed out"
+        FileUnusable, match=f"{issued.serial:x} is in the register, but was not written"
     ) as told:
         OutputFiles(str(tmp_path / "alice")).write(issued)
     assert "alice.pem" in str(told.value)
 
 
-def test_a_store_that_goes_away_while_a_service_runs_is_told_and_found_again(
+def test_a_database_that_goes_away_while_a_service_runs_is_told_and_found_again(
     tmp_path: Path, clock: Clock, cluster: Cluster
 ) -> None:
     url = cluster.new_database()
-    with new_issuer(tmp_path / "ca", clock, store=url) as issuer:
+    with new_issuer(tmp_path / "ca", clock, database_url=url) as issuer:
         name = make_url(url).database
         execute(cluster.url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         execute(cluster.url(), "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "

@@ -70,7 +70,7 @@ def named_list(certificate: bytes) -> str:
 
 @pytest.fixture
 def path(tmp_path: Path, url: str) -> Path:
-    options = InitOptions("Test", store=url, url="http://ca.example", partition=PARTITION)
+    options = InitOptions("Test", database_url=url, url="http://ca.example", partition=PARTITION)
     Issuer.create(tmp_path / "ca", options, None).close()
     return tmp_path / "ca"
 

@@ -54,7 +54,7 @@ def addresses(points: x509.CRLDistributionPoints | x509.FreshestCRL) -> list[str
     return [name.value for point in points for name in point.full_name or ()]
 
 
-def test_a_certificate_names_the_list_of_its_partition(issuer: Issuer) -> None:
+def test_a_certificate_names_the_crl_of_its_partition(issuer: Issuer) -> None:
     """RFC 5280 4.2.1.13: the partition is chosen and recorded when it is issued."""
     named = [
         addresses(
@@ -80,7 +80,7 @@ def test_without_an_address_there_are_no_partitions(tmp_path: Path, clock: Clock
     issuer.close()
 
 
-def test_a_list_of_a_partition_speaks_of_it_alone_and_says_so(issuer: Issuer) -> None:
+def test_a_crl_of_a_partition_speaks_of_it_alone_and_says_so(issuer: Issuer) -> None:
     """RFC 5280 5.2.5: critical, and by the same address."""
     alice, _, carol = (client(issuer, name) for name in ("alice", "bob", "carol"))
     for serial in (alice, carol):
@@ -144,8 +144,8 @@ def test_a_delta_of_a_partition_has_its_scope(issuer: Issuer) -> None:
     assert scopes[0] == scopes[1]
 
 
-def test_a_delta_without_a_list_is_refused(issuer: Issuer) -> None:
-    with pytest.raises(NoBaseCRL, match="no list yet for a delta to amend"):
+def test_a_delta_without_a_crl_is_refused(issuer: Issuer) -> None:
+    with pytest.raises(NoBaseCRL, match="no base CRL for a delta CRL yet"):
         issuer.crl(series=DELTA)
     assert issuer.register.crl_numbers() == []
 
@@ -169,7 +169,7 @@ def test_only_what_changed_is_published_anew(issuer: Issuer, clock: Clock) -> No
     issuer.audit()
 
 
-def test_a_large_list_is_made_anew_once_a_day_and_a_giant_by_hand_alone() -> None:
+def test_a_large_crl_is_signed_again_once_a_day_and_a_very_large_one_by_command_only() -> None:
     def published(series: Series, number: int, entries: int, base: int | None = None) -> PublishedCRL:
         return PublishedCRL(series, number, NOW, NOW + CRL_LIFETIME, entries, base)
 
@@ -192,7 +192,7 @@ def test_a_large_list_is_made_anew_once_a_day_and_a_giant_by_hand_alone() -> Non
     assert asked(SMALL_LIMIT + 1, NOW + DAY, 3) == [WHOLE]
 
 
-def test_of_each_series_the_newest_list_alone_is_kept(issuer: Issuer) -> None:
+def test_of_each_series_the_newest_crl_alone_is_kept(issuer: Issuer) -> None:
     client(issuer, "alice")
     for _ in range(3):
         issuer.crl()
@@ -208,7 +208,7 @@ def test_of_each_series_the_newest_list_alone_is_kept(issuer: Issuer) -> None:
     issuer.audit()
 
 
-def test_addresses_of_lists_follow_one_pattern() -> None:
+def test_addresses_of_crls_follow_one_pattern() -> None:
     assert [crl_url(URL, series) for series in (WHOLE, DELTA, Series(7), Series(7, delta=True))] == [
         f"{URL}/crl/issuing.crl",
         f"{URL}/crl/issuing-delta.crl",
@@ -282,7 +282,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterat
     issuer.close()
 
 
-def test_our_own_checking_heeds_lists_and_deltas_and_refuses_the_unknown(case: Case) -> None:
+def test_our_own_checking_heeds_crls_and_deltas_and_refuses_the_unknown(case: Case) -> None:
     """RFC 5280 6.3.3."""
     good = {name: case.ours(name, case.crl_state) for name in case.clients}
     assert good == {"alice": True, "bob": False, "carol": True, "dave": False}
@@ -293,7 +293,7 @@ def test_our_own_checking_heeds_lists_and_deltas_and_refuses_the_unknown(case: C
 
 
 @pytest.mark.interop
-def test_openssl_heeds_lists_and_deltas(case: Case) -> None:
+def test_openssl_heeds_crls_and_deltas(case: Case) -> None:
     """RFC 5280 6.3.3, by another implementation."""
     good = {name: case.openssl(name, case.crl_state) for name in case.clients}
     assert good == {"alice": True, "bob": False, "carol": True, "dave": False}
@@ -302,7 +302,7 @@ def test_openssl_heeds_lists_and_deltas(case: Case) -> None:
     assert good == {"alice": True, "bob": False, "carol": False, "dave": True}
 
 
-def test_the_list_of_another_partition_proves_nothing(tmp_path: Path, clock: Clock) -> None:
+def test_the_crl_of_another_partition_proves_nothing(tmp_path: Path, clock: Clock) -> None:
     issuer = new_issuer(tmp_path / "ca", clock, url=URL, partition=1)
     alice, bob = (issuer.issue(Profile.CLIENT, Holder(name)) for name in ("alice", "bob"))
     lists = [issuer.crl(series=Series(1)), root_list(issuer)]

@@ -32,5 +32,5 @@ def test_the_hash_under_a_signature_is_as_strong_as_the_curve() -> None:
 
 
 def test_a_key_with_which_no_authority_signs_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match=r"here: holds a .*Ed448"):
+    with pytest.raises(ConfigError, match=r"here: contains a .*Ed448"):
         usable_key(ed448.Ed448PrivateKey.generate(), "here")

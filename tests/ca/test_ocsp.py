@@ -75,7 +75,9 @@ def test_good_revoked_held_and_unknown_are_told(issuer: Issuer) -> None:
     assert {answer.next_update_utc for answer in told.values()} == {NOW + RESPONSE_LIFETIME}
 
 
-def test_a_delegate_signs_and_is_replaced_at_half_its_life(issuer: Issuer, clock: Clock) -> None:
+def test_a_delegated_responder_signs_and_is_replaced_at_half_its_validity(
+    issuer: Issuer, clock: Clock
+) -> None:
     """RFC 6960 4.2.2.2: its certificate comes from the authority and is for OCSP alone."""
     alice = client(issuer, "alice")
     answering = responder(issuer)
@@ -98,7 +100,7 @@ def test_an_issuer_may_be_named_by_any_hash(issuer: Issuer, algorithm: hashes.Ha
 
 
 @pytest.mark.parametrize("key_type", list(KeyType))
-def test_our_own_checking_takes_the_answers_and_refuses_the_unknown(
+def test_our_own_checking_takes_the_responses_and_refuses_the_unknown(
     key_type: KeyType, tmp_path: Path, clock: Clock
 ) -> None:
     """RFC 6960 3.2, of the leaf; its issuer's status comes from the root's list."""
@@ -127,7 +129,7 @@ def test_our_own_checking_takes_the_answers_and_refuses_the_unknown(
     issuer.close()
 
 
-def test_a_nonce_comes_back_and_such_an_answer_is_not_kept(issuer: Issuer) -> None:
+def test_a_nonce_comes_back_and_such_a_response_is_not_kept(issuer: Issuer) -> None:
     """RFC 9654: 1 to 128 octets."""
     alice = client(issuer, "alice")
     answering = responder(issuer)
@@ -169,7 +171,9 @@ def test_another_authoritys_certificates_are_not_answered_for(issuer: Issuer) ->
         assert answer.next_update is None
 
 
-def test_while_no_new_delegate_is_to_be_had_the_old_one_goes_on(issuer: Issuer, clock: Clock) -> None:
+def test_while_no_new_responder_certificate_can_be_issued_the_old_one_is_used(
+    issuer: Issuer, clock: Clock
+) -> None:
     """Until its answers could outlive it."""
     given = iter([issuer.issue(Profile.OCSP, Holder("OCSP signer"))])
 

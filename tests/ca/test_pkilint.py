@@ -94,7 +94,7 @@ def test_what_is_found_all_the_same_has_its_reason(issuer: Issuer, holder: Holde
     assert findings("certificate", der(issued.certificate)) == {found}
 
 
-def test_nothing_is_found_in_lists_of_any_kind(issuer: Issuer, tmp_path: Path) -> None:
+def test_nothing_is_found_in_crls_of_any_kind(issuer: Issuer, tmp_path: Path) -> None:
     """RFC 5280 5: whole, of a partition, deltas of both, with every reason, and the root's."""
     serials = [client(issuer, name) for name in "abcdefghij"]
     for serial, reason in zip(serials, REASONS, strict=False):

@@ -58,12 +58,12 @@ def test_a_request_whose_signature_proves_nothing_is_refused() -> None:
 
 
 KEYS = [
-    (ec.generate_private_key(ec.SECP256K1()), "of a kind for which no certificate is issued"),
-    (ed448.Ed448PrivateKey.generate(), "of a kind for which no certificate is issued"),
-    (dsa.generate_private_key(2048), "of a kind for which no certificate is issued"),
+    (ec.generate_private_key(ec.SECP256K1()), "of a type for which this CA issues no certificates"),
+    (ed448.Ed448PrivateKey.generate(), "of a type for which this CA issues no certificates"),
+    (dsa.generate_private_key(2048), "of a type for which this CA issues no certificates"),
     (
         rsa.generate_private_key(public_exponent=65537, key_size=1024),
-        "RSA key of 1024 bits; it takes 2048 to 8192",
+        "RSA key has 1024 bits; 2048 to 8192 are accepted",
     ),
 ]
 
@@ -75,20 +75,24 @@ def test_a_key_for_which_nothing_is_issued_is_refused(key: object, problem: str)
 
 
 WISHES: list[tuple[list[x509.GeneralName], tuple[str, ...], str]] = [
-    (NAMES, ("a", "b"), "asks for 2 common names"),
-    ([x509.DNSName(f"n{i}.example") for i in range(101)], ("a",), "asks for 101 names; at most 100"),
-    ([x509.IPAddress(ip_network("10.0.0.0/8"))], ("a",), "is no request|asks for a IPAddress"),
+    (NAMES, ("a", "b"), "requests 2 common names"),
+    ([x509.DNSName(f"n{i}.example") for i in range(101)], ("a",), "requests 101 names; at most 100"),
+    (
+        [x509.IPAddress(ip_network("10.0.0.0/8"))],
+        ("a",),
+        "is not a certificate signing request|requests a IPAddress",
+    ),
     (
         [x509.RegisteredID(ObjectIdentifier("1.2.3"))],
         ("a",),
-        "asks for a RegisteredID, which no profile gives",
+        "requests a RegisteredID, which no profile allows",
     ),
-    ([x509.DirectoryName(x509.Name([]))], ("a",), "asks for a DirectoryName"),
+    ([x509.DirectoryName(x509.Name([]))], ("a",), "requests a DirectoryName"),
 ]
 
 
 @pytest.mark.parametrize(("names", "common", "problem"), WISHES)
-def test_wishes_that_no_profile_grants_are_refused(
+def test_requested_names_that_no_profile_allows_are_refused(
     names: list[x509.GeneralName], common: tuple[str, ...], problem: str
 ) -> None:
     with pytest.raises(RequestRefused, match=problem):
@@ -97,7 +101,7 @@ def test_wishes_that_no_profile_grants_are_refused(
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(100), b"-----BEGIN NOTHING-----\n", b"0" * 70_000])
 def test_what_is_no_request_is_told(data: bytes) -> None:
-    with pytest.raises(RequestRefused, match=r"csr: is (no request|larger)"):
+    with pytest.raises(RequestRefused, match=r"csr: is (not a certificate signing request|larger)"):
         read_request(data, "csr")
 
 
@@ -111,7 +115,7 @@ def test_a_key_of_every_type_that_is_made_here_is_certified_from_a_request(key_t
 
 def test_an_rsa_key_with_a_small_exponent_is_refused() -> None:
     key = rsa.generate_private_key(public_exponent=3, key_size=2048)
-    with pytest.raises(RequestRefused, match="an exponent below 65537"):
+    with pytest.raises(RequestRefused, match="the exponent of its RSA key is below 65537"):
         read_request(request(key=key), "csr")
 
 
@@ -128,13 +132,13 @@ def test_extensions_that_nobody_asked_about_change_nothing() -> None:
 
 
 HOSTILE: list[tuple[list[x509.GeneralName], tuple[str, ...], str]] = [
-    ([NAMES[0], x509.DNSName("A.example")], ("a",), "is asked for twice"),
-    ([x509.DNSName("a\nb.example")], ("a",), "is no DNS name"),
-    ([x509.DNSName("a.example\0.evil.example")], ("a",), "is no DNS name"),
-    ([x509.RFC822Name("a@example.com\r\nBcc: b")], ("a",), "is no mail address"),
-    ([x509.UniformResourceIdentifier("spiffe://example/../a")], ("a",), "is no SPIFFE ID"),
-    (NAMES, ("a\x1b[2J",), "cannot be printed"),
-    (NAMES, ("a\u202eb",), "cannot be printed"),
+    ([NAMES[0], x509.DNSName("A.example")], ("a",), "is requested twice"),
+    ([x509.DNSName("a\nb.example")], ("a",), "is not a DNS name"),
+    ([x509.DNSName("a.example\0.evil.example")], ("a",), "is not a DNS name"),
+    ([x509.RFC822Name("a@example.com\r\nBcc: b")], ("a",), "is not an email address"),
+    ([x509.UniformResourceIdentifier("spiffe://example/../a")], ("a",), "is not a SPIFFE ID"),
+    (NAMES, ("a\x1b[2J",), "that are not printable"),
+    (NAMES, ("a\u202eb",), "that are not printable"),
 ]
 
 
@@ -165,11 +169,15 @@ def test_nothing_but_a_clear_error_comes_of_a_mutated_request(full: bool) -> Non
 
 REWRITTEN = [
     # What stands in the request, and what is put in its place of the same length before it is signed anew.
-    (b"alice", b"al\x00ce", "cannot be printed"),
-    (b"alice", b"al\xffce", "is no request that can be read"),
+    (b"alice", b"al\x00ce", "that are not printable"),
+    (b"alice", b"al\xffce", "is not a certificate signing request, or malformed"),
     (b"\x87\x04\x7f\x00\x00\x01", b"\x87\x04\x82\x02ab", ""),
-    (b"a.example", b"\xc3\xbc.exampl", "is no request that can be read|is no DNS name"),
-    (b"\x0c\x05alice", b"\x1e\x05alice", "is no request that can be read"),
+    (
+        b"a.example",
+        b"\xc3\xbc.exampl",
+        "is not a certificate signing request, or malformed|is not a DNS name",
+    ),
+    (b"\x0c\x05alice", b"\x1e\x05alice", "is not a certificate signing request, or malformed"),
     (b"\x0c\x05alice", b"\x04\x05alice", ""),
 ]
 

@@ -88,10 +88,10 @@ def test_all_but_the_signature_is_as_if_the_key_were_here(key_type: KeyType) -> 
 
 @pytest.mark.parametrize("key_type", HELD)
 def test_a_wrong_signature_never_leaves(key_type: KeyType) -> None:
-    with pytest.raises(TokenUnavailable, match="does not belong to its public key"):
+    with pytest.raises(TokenUnavailable, match="does not verify with its public key"):
         authority(Faulty(new_key(key_type)))
 
 
 def test_a_held_key_of_another_kind_is_told() -> None:
-    with pytest.raises(TokenUnavailable, match="signs with ECDSA or RSA alone"):
+    with pytest.raises(TokenUnavailable, match="signs with ECDSA or RSA only"):
         authority(Elsewhere(ed25519.Ed25519PrivateKey.generate()))

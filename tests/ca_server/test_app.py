@@ -183,7 +183,7 @@ def test_a_get_may_be_kept_and_a_revocation_is_seen_within_seconds(running: Serv
     assert running.read(path, If_None_Match=headers["ETag"])[0] == 200
 
 
-def test_an_answer_with_a_nonce_or_about_a_stranger_is_not_kept(running: Service) -> None:
+def test_a_response_with_a_nonce_or_about_a_stranger_is_not_kept(running: Service) -> None:
     """RFC 9654."""
     alice = running.issue("alice").certificate
     for path, status in (
@@ -230,7 +230,7 @@ def test_a_post_that_is_no_request_is_answered_as_malformed(running: Service, da
 @pytest.mark.parametrize(
     "number", ["9" * 18, "9" * 19, "9" * 5000, "-1", "1.5", "%D9%A3", "00", "1-delta-delta"]
 )
-def test_a_partition_that_nobody_has_is_no_fault_of_the_service(running: Service, number: str) -> None:
+def test_a_number_that_no_partition_can_have_is_not_found(running: Service, number: str) -> None:
     """However it is written."""
     assert running.read(f"/crl/issuing/{number}.crl")[0] == 404
     assert running.read(f"/crl/issuing/{number}-delta.crl")[0] == 404
@@ -265,7 +265,7 @@ def test_a_request_that_stays_halfway_keeps_nobody_else_waiting(running: Service
     assert running.read("/health")[0] == 200
 
 
-def test_lists_are_those_that_were_published_and_follow_a_revocation(running: Service) -> None:
+def test_crls_are_those_that_were_published_and_follow_a_revocation(running: Service) -> None:
     """By the address that the certificate names."""
     carol = running.issue("carol")
     (point,) = carol.certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
@@ -292,7 +292,7 @@ def test_lists_are_those_that_were_published_and_follow_a_revocation(running: Se
     assert x509.load_der_x509_crl(body).issuer == running.issuer.authority.root.subject
 
 
-def test_certificates_are_handed_out(running: Service) -> None:
+def test_ca_certificates_are_served(running: Service) -> None:
     """RFC 5280 4.2.2.1."""
     for path, certificate in (
         ("/ca/issuing.cer", running.issuer.authority.certificate),
@@ -354,7 +354,7 @@ def test_metrics_are_told_on_an_address_of_their_own_and_strangers_are_told_wher
 def test_without_the_option_metrics_are_nowhere(running: Service) -> None:
     status, body, _ = running.read("/metrics")
     assert (status, body) == (
-        404, b"metrics are answered on the address of `ca serve --metrics HOST:PORT`\n",
+        404, b"metrics are served on the address of `ca serve --metrics HOST:PORT`\n",
     )  # fmt: skip
 
 
@@ -376,23 +376,23 @@ def test_a_length_that_is_doubtful_is_refused_and_the_connection_closed(
     assert said.count(b"HTTP/1.1") == 1
 
 
-def test_without_its_register_the_service_says_that_it_is_not_well(
+def test_without_its_register_the_service_is_unhealthy(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
 
     def gone(*_: object) -> None:
-        raise DatabaseUnavailable("the store cannot be reached")
+        raise DatabaseUnavailable("the database is unavailable")
 
     with serving(service(issuer, told.append)) as url:
         assert read(f"{url}/health")[0] == 200
         for name in ("log_length", "log_since", "newest_crl"):
             monkeypatch.setattr(Register, name, gone)
         status, body, _ = read(f"{url}/health")
-        assert (status, json.loads(body)["problems"]) == (503, ["the register cannot be reached"])
+        assert (status, json.loads(body)["problems"]) == (503, ["the register is unavailable"])
         assert read(f"{url}/crl/issuing.crl")[0] == 503
         assert soon(lambda: bool(told))
-    assert told == ["cannot keep up: the store cannot be reached"]
+    assert told == ["OCSP responses and CRLs cannot be renewed: the database is unavailable"]
 
 
 def test_an_interrupt_ends_the_service_in_good_order(tmp_path: Path) -> None:

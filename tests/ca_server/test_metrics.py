@@ -21,7 +21,7 @@ def figures(metrics: Metrics) -> dict[tuple[str, str], float]:
     }
 
 
-def test_figures_tell_what_was_asked_and_how_all_stands(issuer: Issuer) -> None:
+def test_metrics_count_requests_and_show_expiry_times(issuer: Issuer) -> None:
     client(issuer, "alice")
     worker = Worker(issuer, lambda _: None)
     metrics, other = Metrics(worker), Metrics(worker)

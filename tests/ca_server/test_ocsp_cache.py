@@ -58,7 +58,7 @@ class Desk:
             pass
 
 
-def test_what_stands_in_the_register_is_signed_ahead(issuer: Issuer) -> None:
+def test_responses_about_certificates_of_the_register_are_signed_ahead(issuer: Issuer) -> None:
     """RFC 5019 2.2: then a request costs no signature."""
     alice, bob = client(issuer, "alice"), client(issuer, "bob")
     endpoints = Desk(issuer)
@@ -85,7 +85,7 @@ def test_one_signed_on_demand_is_kept_too(issuer: Issuer) -> None:
     assert endpoints.responder.count == 2
 
 
-def test_a_revocation_by_another_process_is_in_the_next_answer(issuer: Issuer, clock: Clock) -> None:
+def test_a_revocation_by_another_process_is_in_the_next_response(issuer: Issuer, clock: Clock) -> None:
     """Its own copy of the issuer, and nothing that both share but the store."""
     alice = client(issuer, "alice")
     endpoints = Desk(issuer)
@@ -121,7 +121,7 @@ def test_nonces_and_strangers_are_answered_freshly(issuer: Issuer) -> None:
     assert len(endpoints.ocsp_cache) == 2
 
 
-def test_an_answer_is_replaced_at_half_its_time_and_never_given_near_its_end(
+def test_a_response_is_replaced_at_half_its_time_and_never_given_near_its_end(
     issuer: Issuer, clock: Clock
 ) -> None:
     alice = client(issuer, "alice")
@@ -159,13 +159,13 @@ def test_of_more_than_are_kept_the_newest_stay(issuer: Issuer) -> None:
     assert endpoints.ocsp_cache.cached(request(issuer, serials[3], algorithm=hashes.SHA1())) is not None
 
 
-def test_without_the_register_what_is_known_goes_for_minutes_and_then_no_answer_is_given(
+def test_without_the_register_what_is_known_goes_for_minutes_and_then_no_response_is_given(
     issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 6960 2.3: tryLater."""
 
     def gone(*_: object) -> None:
-        raise DatabaseUnavailable("the store cannot be reached")
+        raise DatabaseUnavailable("the database is unavailable")
 
     alice, bob = client(issuer, "alice"), client(issuer, "bob")
     endpoints = Desk(issuer)
@@ -178,7 +178,7 @@ def test_without_the_register_what_is_known_goes_for_minutes_and_then_no_answer_
     clock.at += SECOND
     assert endpoints.ocsp_cache.respond(data).status == "try_later"
     assert endpoints.ocsp_cache.respond(request_without_register(issuer, bob)).status == "try_later"
-    with pytest.raises(DatabaseUnavailable, match="the store cannot be reached"):
+    with pytest.raises(DatabaseUnavailable, match="the database is unavailable"):
         endpoints.ocsp_cache.refresh()
     monkeypatch.undo()
     assert endpoints.ocsp_cache.respond(data).status == "good"
@@ -201,7 +201,7 @@ def test_work_is_done_in_steps(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) 
     assert len(endpoints.ocsp_cache) == 4
 
 
-def test_many_threads_get_the_same_answer(issuer: Issuer) -> None:
+def test_many_threads_get_the_same_response(issuer: Issuer) -> None:
     alice = client(issuer, "alice")
     endpoints = Desk(issuer)
     data = request(issuer, alice, algorithm=hashes.SHA1())

@@ -42,7 +42,7 @@ def serials(made: Worker, series: Series) -> set[int]:
     return {entry.serial_number for entry in x509.load_der_x509_crl(document.content)}
 
 
-def test_lists_follow_a_revocation_within_seconds(issuer: Issuer, clock: Clock) -> None:
+def test_crls_follow_a_revocation_within_seconds(issuer: Issuer, clock: Clock) -> None:
     alice = client(issuer, "alice")
     made, told = keep(issuer)
     assert serials(made, WHOLE) == serials(made, FIRST) == set()
@@ -58,7 +58,7 @@ def test_lists_follow_a_revocation_within_seconds(issuer: Issuer, clock: Clock) 
     other.close()
 
 
-def test_a_list_that_another_process_published_is_handed_out(issuer: Issuer, clock: Clock) -> None:
+def test_a_crl_that_another_process_published_is_handed_out(issuer: Issuer, clock: Clock) -> None:
     made, _ = keep(issuer)
     before = made.crl(WHOLE)
     other = Issuer.open(issuer.path, None, actor="another", now=clock)
@@ -73,7 +73,7 @@ def test_a_list_that_another_process_published_is_handed_out(issuer: Issuer, clo
     other.close()
 
 
-def test_lists_are_replaced_before_they_end(issuer: Issuer, clock: Clock) -> None:
+def test_crls_are_replaced_before_they_end(issuer: Issuer, clock: Clock) -> None:
     made, _ = keep(issuer)
     clock.at = NOW + CRL_LIFETIME - 2 * DAY
     made.tick()
@@ -82,7 +82,7 @@ def test_lists_are_replaced_before_they_end(issuer: Issuer, clock: Clock) -> Non
     assert document.next_update == clock.at + CRL_LIFETIME
 
 
-def test_there_is_no_list_of_a_partition_that_is_none_or_has_ended(issuer: Issuer, clock: Clock) -> None:
+def test_there_is_no_crl_of_an_unknown_or_expired_partition(issuer: Issuer, clock: Clock) -> None:
     client(issuer, "alice")
     made, _ = keep(issuer)
     assert made.crl(FIRST) is not None
@@ -92,19 +92,27 @@ def test_there_is_no_list_of_a_partition_that_is_none_or_has_ended(issuer: Issue
     assert made.crl(FIRST) is None
 
 
-def test_the_shelf_holds_no_more_than_its_bound(
+def test_the_cache_of_crls_keeps_to_its_limit(
     issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in "abcdef":
         client(issuer, name)
     monkeypatch.setattr(worker_module, "CRL_CACHE_LIMIT", 500)
     made, _ = keep(issuer)
-    for partition in (0, 1, 2):
+    read: list[Series] = []
+
+    def counted(register: Register, series: Series) -> bytes | None:
+        read.append(series)
+        return newest_crl(register, series)
+
+    newest_crl = Register.newest_crl
+    monkeypatch.setattr(Register, "newest_crl", counted)
+    for partition in (0, 1, 1, 2, 2, 0):
         assert made.crl(Series(partition)) is not None
-    assert len(made._crl_cache) == 1
+    assert read == [Series(0), Series(1), Series(2), Series(0)]
 
 
-def test_the_signer_is_rotated_and_answers_renewed_by_themselves(issuer: Issuer, clock: Clock) -> None:
+def test_the_signer_is_rotated_and_responses_renewed_by_themselves(issuer: Issuer, clock: Clock) -> None:
     alice = client(issuer, "alice")
     made, _ = keep(issuer)
     while made.tick():
@@ -129,15 +137,15 @@ def test_what_fails_is_told_once_and_tried_again(
     assert made.health().problems == ()
 
     def gone(*_: object) -> None:
-        raise DatabaseUnavailable("the store cannot be reached")
+        raise DatabaseUnavailable("the database is unavailable")
 
     for name in ("log_since", "log_length"):
         monkeypatch.setattr(Register, name, gone)
     assert not made.tick()
     assert not made.tick()
-    assert told == ["cannot keep up: the store cannot be reached"]
+    assert told == ["OCSP responses and CRLs cannot be renewed: the database is unavailable"]
     assert made.failures == 2
-    assert made.health().problems == ("the register cannot be reached",)
+    assert made.health().problems == ("the register is unavailable",)
     monkeypatch.undo()
     made.tick()
     assert made.health().problems == ()
@@ -150,9 +158,9 @@ def test_what_has_ended_is_a_problem(issuer: Issuer, clock: Clock) -> None:
     client(issuer, "alice")
     made, _ = keep(issuer)
     clock.at = NOW + CRL_LIFETIME + timedelta(seconds=1)
-    assert made.health().problems == ("there is no signer of OCSP answers", "a list has ended")
+    assert made.health().problems == ("the OCSP responder's certificate has expired", "a CRL has expired")
     clock.at = NOW + 6 * 365 * DAY
-    assert "the root's list has ended" in made.health().problems
+    assert "the root's CRL has expired" in made.health().problems
 
 
 def test_a_worker_that_cannot_begin_says_so(issuer: Issuer, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Revocation lists: what an authority signs about certificates that it took back (RFC 5280 5)."""
+"""Certificate revocation lists (CRLs), complete and delta, as a CA signs them (RFC 5280 5)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bothways.errors import UsageError
 ROOT_CRL_LIFETIME = timedelta(days=5 * 365)
 HOLD = "certificateHold"
 
-# What a person may give as the reason, spelled as in RFC 5280 5.3.1. removeFromCRL is for delta lists alone,
-# and aACompromise is about attribute certificates.
+# The reasons that may be given, spelled as in RFC 5280 5.3.1. removeFromCRL appears in delta CRLs only, and
+# aACompromise is about attribute certificates.
 REASONS: dict[str, x509.ReasonFlags] = {
     str(flag.value): flag
     for flag in x509.ReasonFlags
@@ -27,7 +27,7 @@ REMOVED = "removeFromCRL"
 
 
 class Revoked(NamedTuple):
-    """What a list says of a certificate; in a delta `at` is None of one that was held and is good again."""
+    """An entry of a CRL; `at` is None in a delta CRL for a certificate that was released from certificateHold."""
 
     serial: int
     at: datetime | None
@@ -35,10 +35,10 @@ class Revoked(NamedTuple):
 
 
 def check_reason(reason: str) -> str:
-    """Return the reason as RFC 5280 spells it, or raise UsageError with those that there are."""
+    """Return the reason as RFC 5280 spells it, or raise UsageError that lists the known reasons."""
     known = {name.lower(): name for name in REASONS}
     if reason.lower() not in known:
-        raise UsageError(f"{reason!r} is no reason; it is one of {', '.join(REASONS)}")
+        raise UsageError(f"{reason!r} is no revocation reason; those are {', '.join(REASONS)}")
     return known[reason.lower()]
 
 
@@ -50,17 +50,16 @@ def build_crl(
     next_update: datetime,
     *,
     base: int | None = None,
-    point: str = "",
-    freshest: str = "",
+    distribution_point: str = "",
+    freshest_crl: str = "",
 ) -> x509.CertificateRevocationList:
-    """Sign a list.
+    """Sign a CRL.
 
-    revoked: what it says of each certificate. number: greater than that of every list before. next_update:
-    until when it may be used. base: the number of the list that it amends, which makes it a delta (5.2.4).
-    point: the address that the certificates name of which alone it speaks (5.2.5). freshest: where its deltas
-    are (5.2.6).
+    revoked: its entries. number: its CRL number, greater than every earlier one. base: the number of the base CRL,
+    which makes this a delta CRL (5.2.4). distribution_point: the URL in the certificates that the CRL covers; empty
+    if it covers all (5.2.5). freshest_crl: the URL of its delta CRL (5.2.6).
     """
-    # Handed over as one list: adding one by one copies all that came before, every time.
+    # Passed as one Python list: the builder's method copies all earlier entries for each one that it adds.
     entries = [_entry(each, this_update) for each in revoked]
     builder = (
         x509.CertificateRevocationListBuilder(revoked_certificates=entries)
@@ -72,17 +71,18 @@ def build_crl(
     )
     if base is not None:
         builder = builder.add_extension(x509.DeltaCRLIndicator(base), critical=True)
-    if point:
-        builder = builder.add_extension(_scope(point), critical=True)
-    if freshest:
-        where = x509.DistributionPoint([x509.UniformResourceIdentifier(freshest)], None, None, None)
-        builder = builder.add_extension(x509.FreshestCRL([where]), critical=False)
+    if distribution_point:
+        scope = _issuing_distribution_point(distribution_point)
+        builder = builder.add_extension(scope, critical=True)
+    if freshest_crl:
+        delta = x509.DistributionPoint([x509.UniformResourceIdentifier(freshest_crl)], None, None, None)
+        builder = builder.add_extension(x509.FreshestCRL([delta]), critical=False)
     return sign_crl(builder, authority.key)
 
 
-def _scope(point: str) -> x509.IssuingDistributionPoint:
+def _issuing_distribution_point(url: str) -> x509.IssuingDistributionPoint:
     return x509.IssuingDistributionPoint(
-        full_name=[x509.UniformResourceIdentifier(point)],
+        full_name=[x509.UniformResourceIdentifier(url)],
         relative_name=None,
         only_contains_user_certs=False,
         only_contains_ca_certs=False,
@@ -95,10 +95,10 @@ def _scope(point: str) -> x509.IssuingDistributionPoint:
 def _entry(revoked: Revoked, now: datetime) -> x509.RevokedCertificate:
     builder = x509.RevokedCertificateBuilder().serial_number(revoked.serial)
     builder = builder.revocation_date(revoked.at or now)
-    flag = _WRITTEN[revoked.reason]
-    if flag is not x509.ReasonFlags.unspecified:  # RFC 5280 5.3.1: say nothing rather than "unspecified"
+    flag = _REASON_CODES[revoked.reason]
+    if flag is not x509.ReasonFlags.unspecified:  # RFC 5280 5.3.1: omitted rather than "unspecified"
         builder = builder.add_extension(x509.CRLReason(flag), critical=False)
     return builder.build()
 
 
-_WRITTEN = {**REASONS, REMOVED: x509.ReasonFlags.remove_from_crl}
+_REASON_CODES = {**REASONS, REMOVED: x509.ReasonFlags.remove_from_crl}

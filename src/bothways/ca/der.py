@@ -1,7 +1,4 @@
-"""The few things that are written in DER by hand, since `cryptography` does not write them (X.690 8 and 10).
-
-Knows tags and lengths, and no meaning.
-"""
+"""Encodes the few DER elements that `cryptography` does not (X.690 8 and 10)."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ INTEGER, BIT_STRING, OCTET_STRING, SEQUENCE = 0x02, 0x03, 0x04, 0x30
 
 
 def tagged(tag: int, content: bytes) -> bytes:
-    """One element: its tag, the length of its content in as few bytes as it takes, the content."""
+    """Encode an element: tag, length in the shortest form, content."""
     size = len(content)
     if size < 0x80:
         return bytes([tag, size]) + content
@@ -18,10 +15,10 @@ def tagged(tag: int, content: bytes) -> bytes:
 
 
 def sequence(*parts: bytes) -> bytes:
-    """A sequence of elements."""
+    """Encode a SEQUENCE of encoded elements."""
     return tagged(SEQUENCE, b"".join(parts))
 
 
 def integer(value: int) -> bytes:
-    """A number that is not negative."""
+    """Encode an INTEGER that is not negative."""
     return tagged(INTEGER, value.to_bytes(value.bit_length() // 8 + 1))

@@ -1,7 +1,7 @@
-"""What an authority cannot do, by kind: programs match on the type, people read the text.
+"""Errors of a CA, one type for each kind: programs match on the type, people read the text.
 
-Where a text says nothing else, nothing was issued, revoked or changed. A value that is wrong before anything is
-opened, such as the address of a key, is a `ConfigError`; so is a missing passphrase, `trust.parsing.PassphraseNeeded`.
+Unless the text says otherwise, nothing was issued, revoked or changed. An invalid argument, such as a malformed
+PKCS#11 URI, is a `ConfigError`; so is a missing passphrase, `trust.parsing.PassphraseNeeded`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from bothways.errors import TLSError
 
 
 class AuthorityError(TLSError):
-    """Base of what an authority cannot do."""
+    """Base class of the errors of a CA."""
 
 
 # -- what cannot be opened or written -----------------------------------------------------------------------
@@ -21,27 +21,27 @@ class FileUnusable(AuthorityError):
 
 
 class AlreadyExists(AuthorityError):
-    """An authority is to be made where one, or something else, is already."""
+    """The directory or the register that is to be created exists already."""
 
 
 class RegisterUnusable(AuthorityError):
-    """A database holds no register, none of this authority, or one that a later version wrote."""
+    """A database has no register, none of this CA, or one that a later version of this program wrote."""
 
 
 class DatabaseUnavailable(AuthorityError):
-    """The database of a register cannot be reached, refused what was asked, or was lost; nothing was changed."""
+    """The register's database is unavailable, refused a statement, or the connection to it was lost."""
 
 
 class DatabaseBusy(DatabaseUnavailable):
-    """Other issuers hold the register for too long; the same may be tried again."""
+    """Other issuers have locked the register for too long; the operation may be repeated."""
 
 
 class OutcomeUnknown(DatabaseUnavailable):
-    """The database was lost while it committed: nobody knows whether it did; the register says it later."""
+    """The connection was lost during the commit, so that its outcome is unknown; the register shows it later."""
 
 
 class TokenUnavailable(AuthorityError):
-    """A token, its driver or the key on it cannot be used."""
+    """A PKCS#11 token, its driver or the key in it cannot be used."""
 
 
 class PinNeeded(TokenUnavailable):
@@ -49,61 +49,61 @@ class PinNeeded(TokenUnavailable):
 
 
 class PinWrong(TokenUnavailable):
-    """A token refused a PIN, or is locked after too many wrong ones."""
+    """A token refused the PIN, or is locked after too many wrong ones."""
 
 
-# -- what is not issued ----------------------------------------------------------------------------------------
+# -- refused certificates ----------------------------------------------------------------------------------------
 
 
 class RequestRefused(AuthorityError):
-    """A signing request cannot be read, does not prove its key, or asks for what no profile gives."""
+    """A certificate signing request is malformed, does not prove possession of its key, or asks for too much."""
 
 
 class NamesRefused(AuthorityError):
-    """Names or constraints that no certificate of that profile can carry."""
+    """Names or name constraints that a certificate of the profile cannot contain."""
 
 
 class NotAcceptable(AuthorityError):
-    """What would be issued is beyond what this authority may issue: nobody would accept it."""
+    """The certificate would violate the constraints of this CA, so that no relying party would accept it."""
 
 
 class AuthorityExpired(AuthorityError):
-    """The authority's own certificate has ended, so that nothing can be issued under it."""
+    """The CA certificate has expired, so that nothing can be issued."""
 
 
 class ClockSetBack(AuthorityError):
-    """The clock shows a time before the authority began, or before its last CRL."""
+    """The clock shows a time before the notBefore of the CA certificate, or before its last CRL."""
 
 
-# -- certificates and CRLs of the register ---------------------------------------------------------------
+# -- state of certificates and CRLs ---------------------------------------------------------------
 
 
 class NotIssuedHere(AuthorityError):
-    """No certificate with that serial number was issued by this authority."""
+    """This CA issued no certificate with that serial number."""
 
 
 class AlreadyRevoked(AuthorityError):
-    """A certificate is revoked already."""
+    """The certificate is revoked already."""
 
 
 class NotOnHold(AuthorityError):
-    """A certificate that is not revoked for certificateHold cannot be released."""
+    """The certificate is not revoked for certificateHold, so that it cannot be released."""
 
 
 class NotRenewable(AuthorityError):
-    """A certificate is revoked, has ended, or was issued elsewhere: another is to be issued."""
+    """The certificate is revoked, has expired, or was issued elsewhere: a new one must be issued."""
 
 
 class NoBaseCRL(AuthorityError):
-    """There is no CRL yet that a delta CRL could amend."""
+    """There is no base CRL for a delta CRL yet."""
 
 
 class AuditFailed(AuthorityError):
-    """The audit log, or what the register says, was altered."""
+    """The audit log or the register was altered."""
 
 
-# -- what comes from elsewhere -----------------------------------------------------------------------------
+# -- import -----------------------------------------------------------------------------
 
 
 class ImportRefused(AuthorityError):
-    """An authority, a certificate or a CRL from elsewhere that cannot go on here."""
+    """A CA, a certificate or a CRL that cannot be imported."""

@@ -1,7 +1,7 @@
-"""An authority at work: keys and certificates in a directory, and the register that remembers what it did.
+"""Issues, renews and revokes certificates: a CA with the keys of its directory and its register.
 
-A certificate is recorded before it is handed out, and judged by our own trust before it is recorded. What
-goes wrong in between leaves nothing behind that others could have seen.
+A certificate is verified by `bothways.trust` before it is recorded, and recorded before it is returned. After a failure
+in between there is nothing that others could have seen.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ from bothways.ca.errors import (
     NotRenewable,
     RegisterUnusable,
 )
-from bothways.ca.home import files as directory
-from bothways.ca.home import layout
+from bothways.ca.home import files, layout
 from bothways.ca.home.init import InitOptions, create_authority
 from bothways.ca.home.layout import close_key, load_authority, open_register
 from bothways.ca.keys import KeyType, PublicKey, new_key
@@ -51,7 +50,7 @@ T = TypeVar("T")
 
 PROFILES = frozenset(profile.value for profile in Profile)
 
-# For which purposes our own trust must accept what is issued; None: whatever it is for.
+# The purposes for which a new certificate is verified; None: any.
 PURPOSES: dict[Profile, tuple[Purpose | None, ...]] = {
     Profile.SERVER: (Purpose.SERVER,),
     Profile.CLIENT: (Purpose.CLIENT,),
@@ -63,7 +62,7 @@ PURPOSES: dict[Profile, tuple[Purpose | None, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """What is to be certified."""
+    """The contents of a certificate that is to be issued."""
 
     profile: Profile
     holder: Holder
@@ -74,13 +73,14 @@ class _Template:
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who issues, from which directory, into which register. Make one with `create` or `open`.
+    """A CA that issues certificates and records them. Make one with `create` or `open`.
 
-    `actor` is who is written into the audit log.
+    Attributes: `path` of its directory; its `settings`; `authority`: certificate and key; `register`; `actor`, for the
+    audit log.
     """
 
     path: Path
-    settings: directory.Settings
+    settings: files.Settings
     authority: Authority
     register: Register
     actor: str
@@ -98,10 +98,7 @@ class Issuer:
         now: Now = utc_now,
         random: Random = os.urandom,
     ) -> Issuer:
-        """Found an authority in a directory, and open it.
-
-        Arguments as for `found`.
-        """
+        """Create a CA in a directory, and open it; arguments and errors as for `create_authority`."""
         create_authority(path, options, passphrase, pin=pin, actor=actor, now=now, random=random)
         return cls.open(path, passphrase, pin=pin, actor=actor, now=now, random=random)
 
@@ -116,11 +113,12 @@ class Issuer:
         now: Now = utc_now,
         random: Random = os.urandom,
     ) -> Issuer:
-        """Open an authority's directory for issuing.
+        """Open the CA of a directory.
 
-        Raises AuthorityError for what is missing or damaged, PassphraseNeeded and WrongPassphrase for its key.
+        passphrase: of the key; pin: of the token that holds it. Raises AuthorityError for what is missing or damaged,
+        PassphraseNeeded and WrongPassphrase.
         """
-        settings = directory.read_settings(path)
+        settings = files.read_settings(path)
         authority = load_authority(path, settings, passphrase, pin=pin, now=now, random=random)
         try:
             register = open_register(path, settings, authority.certificate)
@@ -136,7 +134,7 @@ class Issuer:
         self.close()
 
     def close(self) -> None:
-        """Let go of the register, and of a key in hardware."""
+        """Close the register, and the session of a token."""
         self.register.close()
         close_key(self.authority.key)
 
@@ -149,9 +147,10 @@ class Issuer:
         lifetime: timedelta | None = None,
         delegation: Delegation = NO_DELEGATION,
     ) -> Issued:
-        """Make a key and a certificate for it.
+        """Generate a key and issue a certificate for it.
 
-        Arguments as for `Authority.issue`; delegation: what an authority below may do.
+        lifetime: by default that of the profile. delegation: for the profile `sub-ca`, the constraints of that CA.
+        Raises AuthorityError.
         """
         profiles.check_holder(profile, holder)
         key = new_key(key_type)
@@ -171,32 +170,33 @@ class Issuer:
         delegation: Delegation = NO_DELEGATION,
         source: str = "the request",
     ) -> Issued:
-        """Issue a certificate for a signing request.
+        """Issue a certificate for a certificate signing request (CSR), PEM or DER.
 
-        holder: the names to give; those that the request asks for if left out. source: what to call it in
-        errors.
+        holder: the names in the certificate; by default those of the request. source: the request's name in errors.
+        Raises AuthorityError.
         """
-        key, wanted = read_request(request, source)
-        names = holder or wanted
+        key, requested = read_request(request, source)
+        names = holder or requested
         profiles.check_holder(profile, names)
         template = _Template(profile, names, key, lifetime, delegation)
         certificate = self._transact(lambda transaction: self._sign_and_record(transaction, template, "sign"))
         return Issued(certificate, self.authority.chain, None)
 
     def renew(self, serial: int, *, key_type: KeyType | None = None, same_key: bool = False) -> Issued:
-        """Issue a certificate in the place of one that is good: same profile, names and length of life.
+        """Issue a new certificate with the profile, the names and the lifetime of one that is still valid.
 
-        key_type: of the new key, as the old one's if left out. same_key: certify the old key again.
+        key_type: of the new key; by default that of the old one. same_key: keep the old key. Raises NotIssuedHere and
+        NotRenewable.
         """
         entry = self._entry(serial)
         now = self.authority.now()
         if entry.revoked_at is not None:
-            raise NotRenewable(f"{entry.name}: was revoked on {entry.revoked_at:%Y-%m-%d}; issue another one")
+            raise NotRenewable(f"{entry.name}: was revoked on {entry.revoked_at:%Y-%m-%d}; issue a new one")
         if entry.not_after < now:
-            raise NotRenewable(f"{entry.name}: ended on {entry.not_after:%Y-%m-%d}; issue another one")
+            raise NotRenewable(f"{entry.name}: expired on {entry.not_after:%Y-%m-%d}; issue a new one")
         if not entry.certificate or entry.profile not in PROFILES:
             raise NotRenewable(
-                f"{entry.name or f'{serial:x}'}: was issued elsewhere, by no profile of here; issue another one"
+                f"{entry.name or f'{serial:x}'}: was issued elsewhere, with no profile of this CA; issue a new one"
             )
         old = _recorded_certificate(entry.certificate, entry.name)
         key = None if same_key else new_key(key_type or _type_of(old.public_key()))
@@ -207,14 +207,14 @@ class Issuer:
         template = _Template(profile, holder, public, lifetime, delegation)
 
         def renew(transaction: Transaction) -> x509.Certificate:
-            made = self._sign_and_record(transaction, template, "renew", {"replaces": f"{serial:040x}"})
-            transaction.replace(serial, made.serial_number)
-            return made
+            issued = self._sign_and_record(transaction, template, "renew", {"replaces": f"{serial:040x}"})
+            transaction.replace(serial, issued.serial_number)
+            return issued
 
         return Issued(self._transact(renew), self.authority.chain, key)
 
     def revoke(self, serial: int, reason: str = "unspecified") -> None:
-        """Take a certificate back, for good unless the reason is certificateHold."""
+        """Revoke a certificate, finally unless the reason is certificateHold. Raises NotIssuedHere, AlreadyRevoked."""
         reason = check_reason(reason)
 
         def revoke(transaction: Transaction) -> None:
@@ -228,15 +228,17 @@ class Issuer:
         self._transact(revoke)
 
     def release(self, serial: int) -> None:
-        """Take back a hold."""
+        """Release a certificate from certificateHold. Raises NotIssuedHere, NotOnHold."""
 
         def release(transaction: Transaction) -> None:
             known, before = transaction.revocation(serial)
             if not known:
                 raise NotIssuedHere(f"no certificate with the serial number {serial:x} was issued here")
             if before != HOLD:
-                state = f"revoked for {before}, which is for good" if before else "not revoked"
-                raise NotOnHold(f"the certificate {serial:x} is {state}; only a hold can be released")
+                state = f"revoked for {before}, which is final" if before else "not revoked"
+                raise NotOnHold(
+                    f"the certificate {serial:x} is {state}; only certificateHold can be released"
+                )
             transaction.release(serial)
 
         self._transact(release)
@@ -244,28 +246,28 @@ class Issuer:
     def crl(
         self, lifetime: timedelta | None = None, series: Series = WHOLE
     ) -> x509.CertificateRevocationList:
-        """Sign and record the next list of a series, of all that is revoked unless another is named."""
-        long = lifetime_of(series) if lifetime is None else lifetime
+        """Sign and record the next CRL of a series; by default the CRL of all certificates."""
+        validity = lifetime_of(series) if lifetime is None else lifetime
         return self._transact(
-            lambda transaction: publish(self.authority, transaction, series, long, self.settings.url)
+            lambda transaction: publish(self.authority, transaction, series, validity, self.settings.url)
         )
 
     def crls_pem(self, lifetime: timedelta | None = None) -> bytes:
-        """A new list of this authority's, and with an intermediate the root's own, in one PEM."""
-        above = self.root_crl_pem() or b""
-        return self.crl(lifetime).public_bytes(Encoding.PEM) + above
+        """Sign a new CRL of this CA, and return it with the root's CRL, if there is an intermediate, in PEM."""
+        root = self.root_crl_pem() or b""
+        return self.crl(lifetime).public_bytes(Encoding.PEM) + root
 
     def root_crl_pem(self) -> bytes | None:
-        """The root's own list in PEM, where there is an intermediate and the list is here."""
+        """The root's CRL in PEM; None if this is the root, or the file is missing."""
         return layout.root_crl_pem(self.path) if self.authority.parents else None
 
     def publish_due(self) -> list[Series]:
-        """Sign and record each list whose time has come; returns which."""
-        made = []
+        """Sign and record each CRL that is due; return their series."""
+        published = []
         for series in due(self.register.crl_state(self.authority.now()), self.authority.now()):
             self.crl(series=series)
-            made.append(series)
-        return made
+            published.append(series)
+        return published
 
     def audit(self) -> list[AuditEntry]:
         """Verify the audit log and return it."""
@@ -278,13 +280,13 @@ class Issuer:
         return entry
 
     def _transact(self, work: Callable[[Transaction], T]) -> T:
-        """Do something in a transaction, at a time at which this authority can have been there."""
+        """Run a transaction; raise ClockSetBack if the CA certificate is not valid yet."""
         now = self.authority.now()
-        began = self.authority.certificate.not_valid_before_utc
-        if now < began:
+        not_before = self.authority.certificate.not_valid_before_utc
+        if now < not_before:
             raise ClockSetBack(
-                f"the clock says {now:%Y-%m-%d %H:%M}, and this authority began on {began:%Y-%m-%d %H:%M}: "
-                "set the clock"
+                f"the clock says {now:%Y-%m-%d %H:%M}, and the CA certificate is valid from "
+                f"{not_before:%Y-%m-%d %H:%M}: set the clock"
             )
         return self.register.transact(self.actor, now, work)
 
@@ -300,15 +302,15 @@ class Issuer:
         partition = transaction.assign(self.settings.partition) if self.settings.partition else None
         certificate = self._sign(template, serial, partition)
         self._check(certificate, template.profile)
-        about = {"profile": template.profile.value, **(details or {})}
-        transaction.record(certificate, template.holder.names, action, about, partition)
+        logged = {"profile": template.profile.value, **(details or {})}
+        transaction.record(certificate, template.holder.names, action, logged, partition)
         return certificate
 
     def _sign(self, template: _Template, serial: int, partition: int | None) -> x509.Certificate:
         authority = self.authority
         if partition is not None:
-            point = crl_url(self.settings.url, Series(partition))
-            authority = replace(authority, addresses=replace(authority.addresses, crl=(point,)))
+            url = crl_url(self.settings.url, Series(partition))
+            authority = replace(authority, addresses=replace(authority.addresses, crl=(url,)))
         if template.profile is not Profile.SUB_CA:
             return authority.sign(
                 template.profile, template.holder, template.key, lifetime=template.lifetime, serial=serial
@@ -323,7 +325,7 @@ class Issuer:
         )
 
     def _check(self, certificate: x509.Certificate, profile: Profile) -> None:
-        """Refuse to hand out what our own trust would refuse, such as a name outside the constraints."""
+        """Refuse a certificate that our verification would refuse, such as a name outside the name constraints."""
         chain = [each.public_bytes(Encoding.DER) for each in (certificate, *self.authority.chain)]
         usage = None if profile is Profile.SUB_CA else "digitalSignature"
         for purpose in PURPOSES[profile]:
@@ -336,14 +338,16 @@ class Issuer:
                 key_usage=usage,
             )
             if isinstance(verdict, Refused):
-                raise NotAcceptable(f"nothing was issued, since nobody would accept it: {verdict.reasons[0]}")
+                raise NotAcceptable(
+                    f"nothing was issued: the certificate would be refused: {verdict.reasons[0]}"
+                )
 
 
 def _recorded_certificate(der: bytes, name: str) -> x509.Certificate:
     try:
         return parsing.certificate(der)
     except parsing.EncodingError as error:
-        raise RegisterUnusable(f"{name}: its certificate in the register cannot be read: {error}") from None
+        raise RegisterUnusable(f"{name}: its certificate in the register is malformed: {error}") from None
 
 
 def _delegation(certificate: x509.Certificate) -> Delegation:
@@ -368,4 +372,4 @@ def _certifiable(key: object) -> PublicKey:
         return key
     if isinstance(key, mldsa.MLDSA65PublicKey):
         return key
-    raise NotRenewable("the old certificate's key is of a kind that is not certified again")
+    raise NotRenewable("the old certificate's key has a type that this CA does not certify")

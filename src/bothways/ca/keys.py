@@ -1,4 +1,4 @@
-"""The keys that an authority makes and signs with: which types, and the hash that goes with each."""
+"""The keys of CAs and holders: their types, and the hash that each type signs with."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublic
 
 
 class HeldKey(ABC):
-    """A private key that signs where it is kept, such as in hardware, and cannot be read."""
+    """A private key that another component holds, such as a token: it signs and cannot be read."""
 
     @abstractmethod
     def public_key(self) -> PublicKey:
-        """The public half."""
+        """The public key."""
 
     @abstractmethod
     def sign(self, data: bytes) -> bytes:
-        """Sign data with the hash that `signature_hash` gives; RSA by PKCS#1 v1.5, ECDSA as a DER sequence."""
+        """Sign data with the hash of `signature_hash`: RSA with PKCS#1 v1.5, ECDSA as a DER SEQUENCE."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what keeps it."""
+        """Close the connection to the component that holds it."""
 
 
 SigningKey = PrivateKey | HeldKey
@@ -43,7 +43,7 @@ SignatureHash = hashes.SHA256 | hashes.SHA384 | None
 
 
 class KeyType(Enum):
-    """A type of key to make, by the word that the command line uses."""
+    """The type of a new key; the values are those of the command line."""
 
     P256 = "p256"
     P384 = "p384"
@@ -53,7 +53,7 @@ class KeyType(Enum):
 
 
 def new_key(key_type: KeyType) -> PrivateKey:
-    """Make a private key."""
+    """Generate a private key."""
     match key_type:
         case KeyType.P256:
             return ec.generate_private_key(ec.SECP256R1())
@@ -68,7 +68,7 @@ def new_key(key_type: KeyType) -> PrivateKey:
 
 
 def signature_hash(key: PrivateKey | PublicKey) -> SignatureHash:
-    """Choose the hash under a signature: as strong as the curve; None for schemes that hash by themselves."""
+    """Return the hash of a signature, as strong as the curve; None for Ed25519 and ML-DSA, which hash internally."""
     match key:
         case ec.EllipticCurvePrivateKey() | ec.EllipticCurvePublicKey():
             return hashes.SHA384() if key.curve.key_size > 256 else hashes.SHA256()
@@ -79,15 +79,15 @@ def signature_hash(key: PrivateKey | PublicKey) -> SignatureHash:
 
 
 def private_pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
-    """Write a private key as PKCS#8 in PEM, encrypted if there is a passphrase."""
+    """Encode a private key as PKCS#8 in PEM, encrypted if there is a passphrase."""
     encryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
 def usable_key(key: object, source: str) -> PrivateKey:
-    """Return a key that an authority can sign with, or raise ConfigError."""
+    """Return a key with which a CA can sign, or raise ConfigError."""
     if isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey):
         return key
     if isinstance(key, mldsa.MLDSA65PrivateKey):
         return key
-    raise ConfigError(f"{source}: holds a {type(key).__name__}, with which no authority signs here")
+    raise ConfigError(f"{source}: contains a {type(key).__name__}, with which a CA cannot sign here")

@@ -1,7 +1,7 @@
-"""OCSP: what is asked about one certificate, and the answer that a delegate signs (RFC 6960).
+"""OCSP: reads requests about one certificate, and signs responses as a delegated responder (RFC 6960).
 
-The delegate's certificate lives a week and is replaced before half of it is over, so the authority's own key
-signs no answers. What the register says is the caller's to know.
+The responder's certificate is valid for a week and replaced after half of it, so that the key of the CA signs no
+responses. The caller looks up the status in the register.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NONCE_SIZES = range(1, 129)  # RFC 9654 2.1
 SERIALS = range(2**160)
 RESPONSE_LIFETIME = timedelta(hours=12)
 HASHES = {
-    "sha1": hashlib.sha1,  # a name for the issuer here, and no proof: RFC 5019 2.1.1 asks for it
+    "sha1": hashlib.sha1,  # only identifies the issuer: required by RFC 5019 2.1.1
     "sha256": hashlib.sha256,
     "sha384": hashlib.sha384,
     "sha512": hashlib.sha512,
@@ -42,7 +42,7 @@ NewSigner = Callable[[], Issued]
 
 @dataclass(frozen=True, slots=True)
 class OCSPRequest:
-    """About which certificate is asked, under which hash of its issuer's name and key, and with which nonce."""
+    """The CertID of a request: serial number and hash algorithm; and its nonce, if any."""
 
     serial: int
     algorithm: hashes.HashAlgorithm
@@ -51,7 +51,7 @@ class OCSPRequest:
 
 @dataclass(frozen=True, slots=True)
 class EncodedResponse:
-    """One response in DER, its status in a word, and until when others may keep it; None: not at all."""
+    """A response in DER, its status, and its thisUpdate and nextUpdate; None if caches must not store it."""
 
     der: bytes
     status: str
@@ -60,7 +60,7 @@ class EncodedResponse:
 
 
 class OCSPError(Exception):
-    """A request that is answered without a word about any certificate (RFC 6960 2.3)."""
+    """A request that gets an unsigned error response (RFC 6960 2.3)."""
 
     def __init__(self, status: ocsp.OCSPResponseStatus) -> None:
         super().__init__(status.name)
@@ -68,7 +68,7 @@ class OCSPError(Exception):
 
 
 class Responder:
-    """Reads what is asked of one authority, and signs what is to be answered. Not for threads at once."""
+    """The OCSP responder of one CA. Not safe for several threads at once."""
 
     def __init__(self, issuer: x509.Certificate, new_signer: NewSigner, now: Now) -> None:
         self._new_signer = new_signer
@@ -81,57 +81,56 @@ class Responder:
         }
 
     def read(self, data: bytes) -> OCSPRequest:
-        """Read a request in DER; raise Unanswerable for whatever is wrong with it."""
+        """Read a request in DER; raises OCSPError for one that is malformed or about another CA."""
         if len(data) > REQUEST_LIMIT:
             raise OCSPError(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         try:
-            request = parsing.ocsp_request(data)
-            algorithm = request.hash_algorithm
-            asked = (request.issuer_name_hash, request.issuer_key_hash)
-            question = OCSPRequest(request.serial_number, algorithm, _nonce(request))
+            parsed = parsing.ocsp_request(data)
+            algorithm = parsed.hash_algorithm
+            issuer = (parsed.issuer_name_hash, parsed.issuer_key_hash)
+            request = OCSPRequest(parsed.serial_number, algorithm, _nonce(parsed))
         except ValueError:
             raise OCSPError(ocsp.OCSPResponseStatus.MALFORMED_REQUEST) from None
-        if (
-            question.serial not in SERIALS
-        ):  # no certificate has one that a response could name (RFC 5280 4.1.2.2)
+        if request.serial not in SERIALS:  # no certificate has such a number (RFC 5280 4.1.2.2)
             raise OCSPError(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
-        if self._issuer_ids.get(algorithm.name) != asked:
+        if self._issuer_ids.get(algorithm.name) != issuer:
             raise OCSPError(ocsp.OCSPResponseStatus.UNAUTHORIZED)
-        return question
+        return request
 
-    def sign(self, question: OCSPRequest, entry: Entry | None) -> EncodedResponse:
-        """Sign what the register says about the certificate; None: that it knows nothing of it."""
+    def sign(self, request: OCSPRequest, entry: Entry | None) -> EncodedResponse:
+        """Sign a response with the status of a register's entry; None: the certificate is unknown."""
         now = self._now().replace(microsecond=0)
         signer, key = self._current_signer(now)
         until = min(now + RESPONSE_LIFETIME, signer.not_valid_after_utc)
-        issuer = self._issuer_ids[question.algorithm.name]
+        issuer = self._issuer_ids[request.algorithm.name]
         status = _status(entry)
         builder = (
             ocsp.OCSPResponseBuilder()
             .add_response_by_hash(
-                *issuer, question.serial, question.algorithm, status, now, until, *_revocation(entry)
+                *issuer, request.serial, request.algorithm, status, now, until, *_revocation(entry)
             )
             .responder_id(ocsp.OCSPResponderEncoding.HASH, signer)
             .certificates([signer])
         )
-        if question.nonce is not None:
-            builder = builder.add_extension(x509.OCSPNonce(question.nonce), critical=False)
+        if request.nonce is not None:
+            builder = builder.add_extension(x509.OCSPNonce(request.nonce), critical=False)
         response = builder.sign(key, signature_hash(key)).public_bytes(Encoding.DER)
-        # An answer to a nonce is for who asked; an unknown certificate may be known in a moment.
-        kept = question.nonce is None and entry is not None
-        return EncodedResponse(response, status.name.lower(), now if kept else None, until if kept else None)
+        # A response with a nonce is for one client; an unknown certificate may be issued in a moment.
+        cacheable = request.nonce is None and entry is not None
+        times = (now, until) if cacheable else (None, None)
+        return EncodedResponse(response, status.name.lower(), *times)
 
     def rotate(self) -> None:
-        """Have a delegate that will live for a while, so that no request has to wait for one."""
+        """Replace the responder's certificate if it is due, so that no request waits for it."""
         self._current_signer(self._now())
 
     @property
     def signer_not_after(self) -> datetime | None:
-        """Until when the delegate's certificate is valid; None before there is one."""
+        """The notAfter of the responder's certificate; None before there is one."""
         return None if self._signer is None else self._signer[0].not_valid_after_utc
 
     def _current_signer(self, now: datetime) -> tuple[x509.Certificate, PrivateKey]:
-        """The delegate, or a new one from the half of its life on; while none is to be had the old one goes on."""
+        """The responder's certificate and key, replaced after half of its validity if one can be issued."""
         signer = self._signer
         if signer is not None and now <= _half_time(signer[0]):
             return signer
@@ -142,13 +141,13 @@ class Responder:
                 raise
             return signer
         if issued.key is None:
-            raise AuthorityError("an OCSP signer was given without its key")
+            raise AuthorityError("the OCSP responder's certificate came without its key")
         self._signer = issued.certificate, issued.key
         return self._signer
 
 
 def error_response(status: ocsp.OCSPResponseStatus) -> EncodedResponse:
-    """A response that says no more than why there is none; it is not signed and never kept."""
+    """An unsigned error response, which caches must not store."""
     response = ocsp.OCSPResponseBuilder.build_unsuccessful(status)
     return EncodedResponse(response.public_bytes(Encoding.DER), status.name.lower())
 
@@ -167,13 +166,13 @@ def _revocation(entry: Entry | None) -> tuple[datetime | None, x509.ReasonFlags 
 
 
 def _nonce(request: ocsp.OCSPRequest) -> bytes | None:
-    """The nonce, if there is one; a critical extension beside it must not be passed over (RFC 6960 4.1.2)."""
+    """The nonce, if there is one; an unknown critical extension is refused (RFC 6960 4.1.2)."""
     nonce = None
     for extension in extensions_of(request):
         if isinstance(extension.value, x509.OCSPNonce):
             nonce = extension.value.nonce
         elif extension.critical:
-            raise ValueError("a critical extension that is not known")
+            raise ValueError("an unknown critical extension")
     if nonce is not None and len(nonce) not in NONCE_SIZES:
         raise ValueError("the nonce's size")
     return nonce
@@ -185,9 +184,9 @@ def _half_time(certificate: x509.Certificate) -> datetime:
 
 
 def _key_bits(certificate: x509.Certificate) -> bytes:
-    """The bits of the public key alone, as a CertID hashes them: what its key identifier is made of too."""
-    whole = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    at, end = expect_element(whole, 0, len(whole), SEQUENCE, "SubjectPublicKeyInfo")
-    _, at = expect_element(whole, at, end, SEQUENCE, "algorithm")
-    first, last = expect_element(whole, at, end, BIT_STRING, "public key")
-    return whole[first + 1 : last]
+    """The value of the subjectPublicKey BIT STRING, which a CertID hashes (RFC 6960 4.1.1)."""
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    at, end = expect_element(spki, 0, len(spki), SEQUENCE, "SubjectPublicKeyInfo")
+    _, at = expect_element(spki, at, end, SEQUENCE, "algorithm")
+    first, last = expect_element(spki, at, end, BIT_STRING, "public key")
+    return spki[first + 1 : last]

@@ -1,7 +1,7 @@
-"""A private key in hardware, reached through PKCS#11 and named by an RFC 7512 URI.
+"""A private key in a PKCS#11 token, identified by a URI (RFC 7512).
 
-It signs and nothing else, and never leaves its token. The PIN and the driver come from files and the environment,
-so that neither stands on a command line.
+The key only signs and cannot be exported. PIN and driver come from files and the environment, so that neither is on a
+command line.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RSA_BITS = {KeyType.RSA3072: 3072}
 
 @dataclass(frozen=True, slots=True)
 class KeyURI:
-    """Where a key is: which token, which object on it, which driver reaches it, and which file holds the PIN."""
+    """Where a key is: the token, the object in it, the driver module, and the file with the PIN."""
 
     token: str
     object: str
@@ -48,27 +48,25 @@ class KeyURI:
     def parse(cls, text: str) -> KeyURI:
         """Read a URI such as pkcs11:token=ca;object=issuing?module-path=/usr/lib/softhsm/libsofthsm2.so (RFC 7512).
 
-        Raises ConfigError for what it does not know, and for a PIN that stands in the URI itself.
+        Raises ConfigError for attributes that it does not support, and for a PIN in the URI itself.
         """
         if not text.startswith(SCHEME):
-            raise ConfigError(f"{text!a} is no address of a key; write pkcs11:token=NAME;object=NAME")
+            raise ConfigError(f"{text!a} is not a PKCS#11 URI; write pkcs11:token=NAME;object=NAME")
         path, _, query = text.removeprefix(SCHEME).partition("?")
         where, how = _attributes(path, ";"), _attributes(query, "&")
         if "pin-value" in how:
             raise ConfigError(
-                "a PIN does not belong into an address: name a file that holds it by pin-source="
+                "a PKCS#11 URI must not contain the PIN: name a file that contains it with pin-source="
             )
         unknown = (where.keys() - {"token", "object", "id", "serial", "type"}) | (
             how.keys() - {"module-path", "pin-source"}
         )
         if unknown:
-            raise ConfigError(
-                f"the key's address has the attribute {min(unknown)!a}, which is not understood here"
-            )
+            raise ConfigError(f"the PKCS#11 URI has the attribute {min(unknown)!a}, which is not supported")
         if where.get("type", "private") != "private":
-            raise ConfigError(f"the key's address asks for type={where['type']}; it must be a private key")
+            raise ConfigError(f"the PKCS#11 URI has type={where['type']}; it must be type=private")
         if not where.get("token") or not (where.get("object") or where.get("id")):
-            raise ConfigError("the key's address must say token=NAME, and object=NAME or id=")
+            raise ConfigError("the PKCS#11 URI must have token=NAME, and object=NAME or id=")
         source = how.get("pin-source", "")
         return cls(
             where["token"],
@@ -81,60 +79,60 @@ class KeyURI:
 
 
 class TokenKey(HeldKey):
-    """A private key that a token holds, with an open session."""
+    """A private key in a token, with an open session."""
 
     def __init__(self, uri: KeyURI, session: pkcs11.Session, private: Any, public: PublicKey) -> None:
         self._label = f"the token {uri.token!a}"
         self._session = session
         self._private = private
         self._public = public
-        self._lock = threading.Lock()  # a session does one thing at a time
+        self._lock = threading.Lock()  # a session performs one operation at a time
 
     def __repr__(self) -> str:
         return f"<TokenKey on {self._label}>"
 
     def public_key(self) -> PublicKey:
-        """The public half."""
+        """The public key."""
         return self._public
 
     def sign(self, data: bytes) -> bytes:
-        """Sign data with the hash that belongs to the key; raises TokenUnavailable if the token refuses."""
+        """Sign data with the hash of `signature_hash`; raises TokenUnavailable."""
         from pkcs11 import Mechanism
 
         with _token_errors(self._label), self._lock:
             if isinstance(self._public, rsa.RSAPublicKey):
                 return bytes(self._private.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS))
-            # Tokens sign what was hashed, and write r and s side by side; X.509 wants them in a sequence.
-            plain = bytes(self._private.sign(_hashed(data, self._public), mechanism=Mechanism.ECDSA))
-        half = len(plain) // 2
-        return encode_dss_signature(int.from_bytes(plain[:half]), int.from_bytes(plain[half:]))
+            # A token signs a digest and returns r and s concatenated (PKCS#11); X.509 needs a SEQUENCE of them.
+            raw = bytes(self._private.sign(_hashed(data, self._public), mechanism=Mechanism.ECDSA))
+        half = len(raw) // 2
+        return encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
 
     def close(self) -> None:
-        """End the session."""
+        """Close the session."""
         with _token_errors(self._label):
             self._session.close()
 
 
 def find_key(uri: KeyURI, pin: str | None) -> TokenKey:
-    """Open the key at an address, or raise TokenUnavailable. pin: of the token, unless the address names a file."""
+    """Open the key of a URI; raises TokenUnavailable. pin: of the token, unless the URI names a file with it."""
     found = _open(uri, pin, make=None)
     if found is None:
-        raise TokenUnavailable(f"the token {uri.token!a}: has no private key {_object(uri)}")
+        raise TokenUnavailable(f"the token {uri.token!a} has no private key {_object(uri)}")
     return found
 
 
 def find_or_generate_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> TokenKey:
-    """Open the key at an address, or make one there that never leaves."""
+    """Open the key of a URI, or generate one that cannot be exported."""
     found = _open(uri, pin, make=None)
     if found is not None:
         return found
     if key_type not in CURVES and key_type not in RSA_BITS:
-        raise ConfigError(f"no {key_type.value} key is made on tokens; take p256, p384 or rsa3072")
+        raise ConfigError(f"{key_type.value} keys cannot be generated in a token; use p256, p384 or rsa3072")
     if not uri.object:
-        raise ConfigError("the key's address must say object=NAME where a key is to be made")
+        raise ConfigError("the PKCS#11 URI must have object=NAME, since a new key is to be generated")
     made = _open(uri, pin, make=key_type)
     if made is None:
-        raise TokenUnavailable(f"the token {uri.token!a}: made a key that it does not find")
+        raise TokenUnavailable(f"the token {uri.token!a} does not find the key that it generated")
     return made
 
 
@@ -165,7 +163,7 @@ def _token(uri: KeyURI) -> Any:
     module = uri.module or os.environ.get(MODULE, "")
     if not module:
         raise ConfigError(
-            f"no PKCS#11 driver was named: set ${MODULE}, or say module-path= in the key's address"
+            f"no PKCS#11 driver is configured: set ${MODULE}, or add module-path= to the PKCS#11 URI"
         )
     serial = {"token_serial": uri.serial.encode()} if uri.serial else {}
     return pkcs11.lib(module).get_token(token_label=uri.token, **serial)
@@ -176,30 +174,30 @@ def _pin(uri: KeyURI, pin: str | None) -> str:
         try:
             return Path(uri.pin_file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
         except (OSError, UnicodeError) as error:
-            label = getattr(error, "strerror", None) or "is no text"
-            raise FileUnusable(f"{uri.pin_file}: the PIN cannot be read: {label}") from None
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise FileUnusable(f"{uri.pin_file}: the PIN cannot be read: {reason}") from None
     if not pin:
-        raise PinNeeded(f"the token {uri.token!a} needs its PIN, which was not given")
+        raise PinNeeded(f"the token {uri.token!a} needs its PIN")
     return pin
 
 
 def _generate(session: Any, uri: KeyURI, key_type: KeyType) -> None:
-    """Make a key pair that signs and nothing else; that it stays inside is the default of PKCS#11."""
+    """Generate a key pair that can only sign; by the defaults of PKCS#11 it cannot be exported."""
     from pkcs11 import Attribute, MechanismFlag
     from pkcs11 import KeyType as Kind
     from pkcs11.util.ec import encode_named_curve_parameters
 
-    marks = {
+    template = {
         "id": uri.id or os.urandom(16),
         "label": uri.object,
         "store": True,
         "capabilities": MechanismFlag.SIGN | MechanismFlag.VERIFY,
     }
     if key_type in RSA_BITS:
-        session.generate_keypair(Kind.RSA, RSA_BITS[key_type], **marks)
+        session.generate_keypair(Kind.RSA, RSA_BITS[key_type], **template)
         return
     curve = {Attribute.EC_PARAMS: encode_named_curve_parameters(CURVES[key_type])}
-    session.create_domain_parameters(Kind.EC, curve, local=True).generate_keypair(**marks)
+    session.create_domain_parameters(Kind.EC, curve, local=True).generate_keypair(**template)
 
 
 def _find_key_pair(session: Any, uri: KeyURI) -> tuple[Any, PublicKey] | None:
@@ -216,7 +214,9 @@ def _find_key_pair(session: Any, uri: KeyURI) -> tuple[Any, PublicKey] | None:
     encode = encode_rsa_public_key if private.key_type == KeyType.RSA else encode_ec_public_key
     key = parsing.public_key(encode(public))
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise TokenUnavailable(f"the token {uri.token!a}: the key {_object(uri)} is neither ECDSA nor RSA")
+        raise TokenUnavailable(
+            f"the token {uri.token!a}: the key {_object(uri)} is neither an ECDSA nor an RSA key"
+        )
     return private, key
 
 
@@ -227,7 +227,7 @@ def _object(uri: KeyURI) -> str:
 def _hashed(data: bytes, key: PublicKey) -> bytes:
     algorithm = signature_hash(key)
     if algorithm is None:
-        raise TokenUnavailable("a token signs with ECDSA and RSA alone")
+        raise TokenUnavailable("a key in a token signs with ECDSA or RSA only")
     digest = Hash(algorithm)
     digest.update(data)
     return digest.finalize()
@@ -239,7 +239,7 @@ def _attributes(text: str, separator: str) -> Mapping[str, str]:
         name, equals, value = part.partition("=")
         if not equals or name in found:
             raise ConfigError(
-                f"the key's address holds {part!a}, which is no attribute or stands there twice"
+                f"the PKCS#11 URI contains {part!a}, which is not an attribute or a repeated one"
             )
         found[name] = unquote(value)
     return found
@@ -251,7 +251,7 @@ def _raw(path: str, name: str) -> str:
 
 @contextmanager
 def _token_errors(label: str) -> Iterator[None]:
-    """Turn what a driver says into a TokenUnavailable that names the token; a PIN is in none of them."""
+    """Raise an error of the driver as a TokenUnavailable that names the token; none contains the PIN."""
     try:
         yield
     except RuntimeError as error:
@@ -266,12 +266,12 @@ _KINDS = {"PinIncorrect": PinWrong, "PinLocked": PinWrong, "PinLenRange": PinWro
 
 
 _REASONS = {
-    "NoSuchToken": "there is none of that name; is the driver the right one, and is it plugged in?",
-    "MultipleTokensReturned": "there are several of that name; say serial= too",
-    "MultipleObjectsReturned": "has several keys of that name; say id= too",
-    "NoSuchKey": "has no public key beside the private one",
+    "NoSuchToken": "not found; is it plugged in, and is the driver the right one?",
+    "MultipleTokensReturned": "there are several with that name; add serial= to the URI",
+    "MultipleObjectsReturned": "has several keys with that name; add id= to the URI",
+    "NoSuchKey": "has no public key that belongs to the private key",
     "PinIncorrect": "the PIN is wrong",
-    "PinLocked": "is locked after too many wrong PINs; its administrator unlocks it",
-    "PinLenRange": "the PIN is too short or too long for it",
-    "UserAlreadyLoggedIn": "this process has a session with it already",
+    "PinLocked": "is locked after too many wrong PINs; its security officer can unlock it",
+    "PinLenRange": "the PIN is too short or too long",
+    "UserAlreadyLoggedIn": "this process has logged in to it already",
 }

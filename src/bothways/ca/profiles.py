@@ -1,7 +1,4 @@
-"""What a certificate is for: the extensions that each profile gives, and the names that it may carry.
-
-The rules are RFC 5280 4.2. A profile decides usages; the key's type decides what of them makes sense.
-"""
+"""Certificate profiles: the extensions that each adds, and the names that it allows (RFC 5280 4.2)."""
 
 from __future__ import annotations
 
@@ -24,14 +21,14 @@ from bothways.trust.extensions import extension_of
 from bothways.trust.general_names import is_dns_name, lower_ascii
 
 COMMON_NAME_LIMIT = 64  # ub-common-name, RFC 5280 appendix A.1
-NAME_LIMIT = 100  # of alternative names
-URI_LIMIT = 2048  # what every implementation of SPIFFE must bear
+NAME_LIMIT = 100  # subject alternative names
+URI_LIMIT = 2048  # the length that every implementation of SPIFFE must support
 LOCAL_PART_LIMIT, ADDRESS_LIMIT = 64, 254  # RFC 5321 4.5.3.1, with the erratum that counts the brackets
 DAY = timedelta(days=1)
 
 
 class Profile(Enum):
-    """What a certificate is issued for, by the word that the command line uses."""
+    """What a certificate is for; the values are those of the command line."""
 
     SERVER = "server"
     CLIENT = "client"
@@ -59,11 +56,10 @@ EXTENDED_USAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """For whom a certificate stands.
+    """The names of a certificate's subject.
 
-    common_name: what people read; the first of the other names if it is left out. dns: host names, a wildcard
-    as the whole first label. ip: IPv4 or IPv6 addresses. uri: such as spiffe://example/alice. email: mail
-    addresses.
+    Attributes: `common_name`: by default the first of the other names; `dns`: host names, where a wildcard is the whole
+    first label; `ip`: IPv4 or IPv6 addresses; `uri`: such as spiffe://example/alice; `email`: email addresses.
     """
 
     common_name: str | None = None
@@ -74,27 +70,27 @@ class Holder:
 
     @classmethod
     def from_names(cls, names: Mapping[str, Iterable[str]]) -> Holder:
-        """Read what `names` gave."""
+        """Make a holder from a dictionary as `names` returns it."""
         kinds = {kind: tuple(names.get(kind, ())) for kind in ("dns", "ip", "uri", "email")}
         return cls(next(iter(names.get("cn", ())), None), **kinds)
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
-        """All names by their kinds, as the register keeps them."""
+        """All names by type, as the register stores them."""
         common = (self.common_name,) if self.common_name else ()
         return {"cn": common, "dns": self.dns, "ip": self.ip, "uri": self.uri, "email": self.email}
 
     @property
     def shown_name(self) -> str:
-        """The name that people know the holder by."""
+        """The name by which the certificate is listed."""
         return self.common_name or next(iter((*self.dns, *self.email, *self.ip, *self.uri)), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """Which names an authority may vouch for, and which not (RFC 5280 4.2.1.10).
+    """Name constraints of a CA (RFC 5280 4.2.1.10).
 
-    `.example.com` and `example.com` are the same for DNS: the domain and all below. Networks are written
+    `.example.com` and `example.com` mean the same for DNS: the domain and all below it. Networks are written
     10.0.0.0/8.
     """
 
@@ -113,7 +109,7 @@ UNCONSTRAINED = Constraints()
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """What an authority below may do: how many more may stand below it (None: any), and for whom it vouches."""
+    """The path length constraint (None: no limit) and the name constraints of a CA below this one."""
 
     path_length: int | None = 0
     constraints: Constraints = UNCONSTRAINED
@@ -126,7 +122,7 @@ _SPIFFE = re.compile(r"spiffe://[a-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 
 
 def check_holder(profile: Profile, holder: Holder) -> None:
-    """Raise NamesRefused for names that cannot be put into a certificate of that profile."""
+    """Raise NamesRefused for names that a certificate of the profile cannot contain."""
     if profile is Profile.SUB_CA:
         _check_authority(holder)
         return
@@ -144,42 +140,44 @@ def check_holder(profile: Profile, holder: Holder) -> None:
 
 
 def authority_name(name: str | None) -> x509.Name:
-    """Make the name of an authority: a common name alone."""
+    """Return the subject of a CA: a common name only."""
     if not name or len(name) > COMMON_NAME_LIMIT or not name.isprintable():
-        raise NamesRefused(f"an authority's name has 1 to {COMMON_NAME_LIMIT} printable characters")
+        raise NamesRefused(f"the name of a CA must have 1 to {COMMON_NAME_LIMIT} printable characters")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def subject(holder: Holder) -> x509.Name:
-    """Make the subject: one common name, or none where every name is too long for it."""
+    """Return the subject: one common name, or none if every name is too long for it."""
     others = (*holder.dns, *holder.email, *holder.ip, *holder.uri)
     text = holder.common_name or next((name for name in others if len(name) <= COMMON_NAME_LIMIT), "")
     if len(text) > COMMON_NAME_LIMIT:
-        raise NamesRefused(f"the common name is {len(text)} characters long; at most {COMMON_NAME_LIMIT} fit")
+        raise NamesRefused(
+            f"the common name is {len(text)} characters long; the limit is {COMMON_NAME_LIMIT}"
+        )
     if not text.isprintable():
-        raise NamesRefused(f"the common name {text!a} holds characters that cannot be printed")
+        raise NamesRefused(f"the common name {text!a} contains characters that are not printable")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)] if text else [])
 
 
 def alternative_names(holder: Holder) -> list[x509.GeneralName]:
-    """Make the subject alternative names, or raise NamesRefused that names the one that is none."""
+    """Return the subject alternative names; raises NamesRefused for the first invalid one."""
     count = len(holder.dns) + len(holder.ip) + len(holder.uri) + len(holder.email)
     if count > NAME_LIMIT:
-        raise NamesRefused(f"{count} names are asked for; at most {NAME_LIMIT} are given")
+        raise NamesRefused(f"{count} names are requested; at most {NAME_LIMIT} are allowed")
     names: list[x509.GeneralName] = [
         *(x509.DNSName(_dns(name)) for name in holder.dns),
         *(x509.IPAddress(_ip(name)) for name in holder.ip),
         *(x509.UniformResourceIdentifier(_uri(name)) for name in holder.uri),
         *(x509.RFC822Name(_email(name)) for name in holder.email),
     ]
-    twice = next((name for name, times in Counter(names).items() if times > 1), None)
-    if twice is not None:
-        raise NamesRefused(f"{str(twice.value)!a} is asked for twice")
+    repeated = next((name for name, times in Counter(names).items() if times > 1), None)
+    if repeated is not None:
+        raise NamesRefused(f"{str(repeated.value)!a} is requested twice")
     return names
 
 
 def name_constraints(constraints: Constraints) -> x509.NameConstraints:
-    """Make the extension that an issuing certificate carries."""
+    """Return the name constraints extension of a CA certificate."""
     permitted, excluded = (
         [
             *(x509.IPAddress(_network(name)) for name in ip),
@@ -205,18 +203,18 @@ def name_constraints(constraints: Constraints) -> x509.NameConstraints:
     try:
         return x509.NameConstraints(permitted or None, excluded or None)
     except ValueError as error:
-        raise NamesRefused(f"a constraint that no certificate can say: {error}") from None
+        raise NamesRefused(f"the name constraints cannot be encoded: {error}") from None
 
 
 def constraints_of(certificate: x509.Certificate) -> Constraints:
-    """Read back what `name_constraints` made."""
+    """Read the constraints of a certificate that `name_constraints` wrote."""
     found = extension_of(certificate, x509.NameConstraints)
     if found is None:
         return UNCONSTRAINED
     values: dict[str, tuple[str, ...]] = {}
-    for word, subtrees in (("permitted", found.permitted_subtrees), ("excluded", found.excluded_subtrees)):
+    for prefix, subtrees in (("permitted", found.permitted_subtrees), ("excluded", found.excluded_subtrees)):
         for each in subtrees or ():
-            field = f"{word}_{_CONSTRAINED[type(each)]}"
+            field = f"{prefix}_{_CONSTRAINED[type(each)]}"
             values[field] = (*values.get(field, ()), str(each.value))
     return Constraints(**values)
 
@@ -230,7 +228,7 @@ _CONSTRAINED = {
 
 
 def key_usage(profile: Profile, key: PublicKey) -> x509.KeyUsage:
-    """Make the key usage: signatures; key transport only where an RSA key may be asked for it (TLS 1.2)."""
+    """Return the key usage; keyEncipherment only for RSA keys of TLS servers (RSA key transport in TLS 1.2)."""
     authority = profile is Profile.SUB_CA
     transport = isinstance(key, rsa.RSAPublicKey) and profile in (Profile.SERVER, Profile.PEER)
     return x509.KeyUsage(
@@ -254,8 +252,8 @@ def _dns(name: str) -> str:
         or (name[:2] == "*." and "." not in name[2:])
     ):
         raise NamesRefused(
-            f"{name!a} is no DNS name; other scripts are written as A-labels (xn--...), "
-            "a wildcard as the whole first label of three or more"
+            f"{name!a} is not a DNS name; write internationalized names as A-labels (xn--...), "
+            "and a wildcard as the whole first label of three or more"
         )
     return lower
 
@@ -264,9 +262,9 @@ def _ip(name: str) -> IPv4Address | IPv6Address:
     try:
         address = ip_address(name)
     except ValueError:
-        raise NamesRefused(f"{name!a} is no IP address") from None
+        raise NamesRefused(f"{name!a} is not an IP address") from None
     if "%" in name:
-        raise NamesRefused(f"{name!a} names an interface of one machine, which no certificate can say")
+        raise NamesRefused(f"{name!a} has a zone index, which a certificate cannot contain")
     return address
 
 
@@ -275,7 +273,7 @@ def _constraint(kind: Callable[[str], x509.GeneralName], name: str) -> x509.Gene
         return kind(name)
     except ValueError:
         raise NamesRefused(
-            f"{name!a} bounds no names; other scripts are written as A-labels (xn--...)"
+            f"{name!a} is not a name constraint; write internationalized names as A-labels (xn--...)"
         ) from None
 
 
@@ -283,24 +281,24 @@ def _network(name: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(name)
     except ValueError as error:
-        raise NamesRefused(f"{name!a} is no network: {error}") from None
+        raise NamesRefused(f"{name!a} is not an IP network: {error}") from None
 
 
 def _uri(name: str) -> str:
-    """Check a URI (RFC 5280 4.2.1.6), and one of SPIFFE by its own rules (SPIFFE-ID 2)."""
+    """Check a URI (RFC 5280 4.2.1.6), and a SPIFFE ID by its own rules (SPIFFE-ID 2)."""
     try:
         parts = urlsplit(name)
     except ValueError:
         parts = urlsplit("")
     if not (_URI.fullmatch(name) and (parts.netloc or parts.path)):
-        raise NamesRefused(f"{name!a} is no URI")
+        raise NamesRefused(f"{name!a} is not a URI")
     if len(name) > URI_LIMIT:
-        raise NamesRefused(f"a URI of {len(name)} characters; at most {URI_LIMIT} are given")
+        raise NamesRefused(f"a URI has {len(name)} characters; the limit is {URI_LIMIT}")
     dots = {".", ".."} & set(parts.path.split("/"))
     if parts.scheme == "spiffe" and (not _SPIFFE.fullmatch(name) or dots):
         raise NamesRefused(
-            f"{name!a} is no SPIFFE ID: those are spiffe://trust-domain/path in lower-case letters, digits, "
-            "dot, hyphen and underscore, in the path of upper case too, without query, fragment, port or user"
+            f"{name!a} is not a SPIFFE ID: write spiffe://trust-domain/path with letters, digits, dots, hyphens "
+            "and underscores, the trust domain in lower case, without query, fragment, port and user"
         )
     return name
 
@@ -309,11 +307,11 @@ def _email(name: str) -> str:
     local, _, domain = name.rpartition("@")
     sound = local and local.isascii() and local.isprintable() and not set(local) & set(' "(),:;<>@[\\]')
     if not sound or not is_dns_name(lower_ascii(domain)):
-        raise NamesRefused(f"{name!a} is no mail address")
+        raise NamesRefused(f"{name!a} is not an email address")
     if len(local) > LOCAL_PART_LIMIT or len(name) > ADDRESS_LIMIT:
         raise NamesRefused(
-            f"a mail address of {len(local)} characters before the @ and {len(name)} in all; "
-            f"it has at most {LOCAL_PART_LIMIT} and {ADDRESS_LIMIT}"
+            f"an email address has {len(local)} characters before the @ and {len(name)} in total; "
+            f"the limits are {LOCAL_PART_LIMIT} and {ADDRESS_LIMIT}"
         )
     return name
 
@@ -321,4 +319,6 @@ def _email(name: str) -> str:
 def _check_authority(holder: Holder) -> None:
     authority_name(holder.common_name)
     if holder.dns or holder.ip or holder.uri or holder.email:
-        raise NamesRefused("an authority has a common name alone; what it may vouch for are its constraints")
+        raise NamesRefused(
+            "a CA has a common name only; give name constraints (--permit, --exclude) to limit what it may issue"
+        )

@@ -1,7 +1,7 @@
-"""Signing requests (PKCS#10, RFC 2986): what they prove, and what of their wishes is listened to.
+"""Certificate signing requests (PKCS#10, RFC 2986): checks them, and takes key and names from them.
 
-The signature proves that the sender holds the key. Of what is asked for, only the names are taken, and they
-are checked like any others; usages and lifetimes are the profile's.
+The signature proves possession of the key. Nothing but the names is taken from the request, and these are checked like
+any others; usages and lifetime come from the profile.
 """
 
 from __future__ import annotations
@@ -25,19 +25,23 @@ CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
 def read_request(data: bytes, source: str) -> tuple[PublicKey, Holder]:
-    """Read a request in PEM or DER: the key whose possession it proves, and the names that it asks for.
+    """Read a request in PEM or DER; return its key and the names that it requests.
 
-    source: what to call it in errors. Raises RequestRefused for whatever is wrong with it.
+    source: its name in errors. Raises RequestRefused.
     """
     if len(data) > SIZE_LIMIT:
-        raise RequestRefused(f"{source}: is larger than {SIZE_LIMIT} bytes, so it is no request")
+        raise RequestRefused(
+            f"{source}: is larger than {SIZE_LIMIT} bytes, the limit for a certificate signing request"
+        )
     try:
         request = parsing.signing_request(data)
     except parsing.EncodingError as error:
-        raise RequestRefused(f"{source}: is no request that can be read: {error}") from None
+        raise RequestRefused(
+            f"{source}: is not a certificate signing request, or malformed: {error}"
+        ) from None
     key = _usable(request.public_key(), source)
     if not parsing.proves_its_key(request):
-        raise RequestRefused(f"{source}: its signature does not prove that the sender holds the key")
+        raise RequestRefused(f"{source}: its signature does not prove possession of the key")
     return key, _holder(request, source)
 
 
@@ -47,30 +51,30 @@ def _usable(key: object, source: str) -> PublicKey:
             return key
         case rsa.RSAPublicKey() if key.key_size in RSA_BITS:
             if key.public_numbers().e < RSA_EXPONENT:
-                raise RequestRefused(f"{source}: an RSA key with an exponent below {RSA_EXPONENT}")
+                raise RequestRefused(f"{source}: the exponent of its RSA key is below {RSA_EXPONENT}")
             return key
         case ed25519.Ed25519PublicKey() | mldsa.MLDSA65PublicKey():
             return key
         case rsa.RSAPublicKey():
             raise RequestRefused(
-                f"{source}: an RSA key of {key.key_size} bits; it takes "
-                f"{RSA_BITS.start} to {RSA_BITS.stop - 1}"
+                f"{source}: its RSA key has {key.key_size} bits; "
+                f"{RSA_BITS.start} to {RSA_BITS.stop - 1} are accepted"
             )
         case _:
-            raise RequestRefused(f"{source}: holds a key of a kind for which no certificate is issued")
+            raise RequestRefused(f"{source}: has a key of a type for which this CA issues no certificates")
 
 
 def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
     subject = parsing.attempt("subject", lambda: request.subject)  # each reading may warn anew
     common = [each.value for each in subject if each.oid == NameOID.COMMON_NAME]
-    words = [each for each in common if isinstance(each, str)]
-    if words != common:
-        raise RequestRefused(f"{source}: asks for a common name that is no text")
+    texts = [each for each in common if isinstance(each, str)]
+    if texts != common:
+        raise RequestRefused(f"{source}: requests a common name that is not text")
     if len(common) > 1:
-        raise RequestRefused(f"{source}: asks for {len(common)} common names; a certificate has one")
+        raise RequestRefused(f"{source}: requests {len(common)} common names; at most one is allowed")
     names = _alternative_names(request)
     if len(names) > NAME_LIMIT:
-        raise RequestRefused(f"{source}: asks for {len(names)} names; at most {NAME_LIMIT} are given")
+        raise RequestRefused(f"{source}: requests {len(names)} names; at most {NAME_LIMIT} are allowed")
     dns, ip, uri, email = [], [], [], []
     for name in names:
         match name:
@@ -83,8 +87,8 @@ def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
             case x509.RFC822Name():
                 email.append(name.value)
             case _:
-                raise RequestRefused(f"{source}: asks for a {type(name).__name__}, which no profile gives")
-    return Holder(words[0] if words else None, tuple(dns), tuple(ip), tuple(uri), tuple(email))
+                raise RequestRefused(f"{source}: requests a {type(name).__name__}, which no profile allows")
+    return Holder(texts[0] if texts else None, tuple(dns), tuple(ip), tuple(uri), tuple(email))
 
 
 def _alternative_names(request: x509.CertificateSigningRequest) -> list[x509.GeneralName]:

@@ -1,7 +1,7 @@
-"""Signing what `cryptography` builds, also with a key that it cannot hold.
+"""Signs certificates and CRLs also with keys in hardware.
 
-Its builders sign with its own key classes alone. For a key in hardware a certificate or list is built with a
-stand-in key of the same type, and the signature, which stands outside of what is signed, is replaced.
+The builders of `cryptography` sign only with keys in memory. For a key in hardware the certificate or CRL is built
+with a temporary key of the same type, and its signature is replaced.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def sign_certificate(builder: x509.CertificateBuilder, key: SigningKey) -> x509.
 def sign_crl(
     builder: x509.CertificateRevocationListBuilder, key: SigningKey
 ) -> x509.CertificateRevocationList:
-    """Sign a revocation list."""
+    """Sign a CRL."""
     if not isinstance(key, HeldKey):
         return builder.sign(key, signature_hash(key))
     stand_in = _stand_in_for(key.public_key())
@@ -51,7 +51,7 @@ def _re_signed(der: bytes, key: HeldKey) -> bytes:
 
 
 def _check(signature: bytes, signed: bytes, public: PublicKey) -> None:
-    """Let nothing leave that its own public key does not prove, whatever a token did."""
+    """Verify a signature of a token with the public key before it is used."""
     algorithm = signature_hash(public)
     try:
         if isinstance(public, ec.EllipticCurvePublicKey) and algorithm is not None:
@@ -59,11 +59,9 @@ def _check(signature: bytes, signed: bytes, public: PublicKey) -> None:
         elif isinstance(public, rsa.RSAPublicKey) and algorithm is not None:
             public.verify(signature, signed, padding.PKCS1v15(), algorithm)
         else:
-            raise TokenUnavailable("a key that is held elsewhere signs with ECDSA or RSA alone")
+            raise TokenUnavailable("a key in a token signs with ECDSA or RSA only")
     except InvalidSignature:
-        raise TokenUnavailable(
-            "the signature that the key's holder made does not belong to its public key"
-        ) from None
+        raise TokenUnavailable("the token's signature does not verify with its public key") from None
 
 
 def _stand_in_for(public: PublicKey) -> PrivateKey:

@@ -1,7 +1,6 @@
-"""The authority's face to the world over HTTP: OCSP, revocation lists, certificates, health; metrics apart.
+"""A CA over HTTP, as a Starlette application: OCSP, CRLs, CA certificates and health; metrics separately.
 
-It hands out nothing secret and decides nothing: what is at hand is the worker's, what is wrong with a request
-is the request's.
+It translates between HTTP and the worker, which has everything that is served.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from bothways.ca_server.worker import Document, Health, Report, Worker
 
 OCSP_RESPONSE, OCSP_REQUEST = "application/ocsp-response", "application/ocsp-request"
 CRL, CERTIFICATE = "application/pkix-crl", "application/pkix-cert"
-# For how long others may keep what holds longer, so that a revocation reaches those behind a cache too.
+# The longest time for which HTTP caches may store a response, so that a revocation reaches clients behind them.
 MAX_AGE = timedelta(hours=1)
 DELTA_MAX_AGE = timedelta(minutes=5)
 TICK = 1.0  # seconds
@@ -42,24 +41,24 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Applications(NamedTuple):
-    """What strangers are answered, and what the operator is."""
+    """The application for everybody, and the one with the metrics for the operator."""
 
     public: Starlette
     operator: Starlette
 
 
 def service(issuer: Issuer, report: Report) -> Starlette:
-    """Make the application that answers for an issuer; what it must have at hand is signed before it returns.
+    """Make the application of a CA; its OCSP responder's certificate and the CRLs that are due are signed first.
 
-    Its paths are those that `--url` writes into certificates: /ocsp, /crl/issuing.crl and those of partitions
-    and deltas, /crl/root.crl, /ca/issuing.cer, /ca/root.cer; beside them /health.
-    tell: is given a sentence when what is due cannot be done. Raises AuthorityError if nothing can be signed.
+    Its paths are those that `--url` writes into certificates: /ocsp, /crl/issuing.crl and those of partitions and
+    delta CRLs, /crl/root.crl, /ca/issuing.cer, /ca/root.cer; and /health. report: called with a sentence when periodic
+    work fails. Raises AuthorityError if nothing can be signed.
     """
     return applications(issuer, report).public
 
 
 def applications(issuer: Issuer, report: Report) -> Applications:
-    """Make the application that `service` makes, and that for the operator, who alone is told /metrics."""
+    """Make the application of `service`, and one for the operator with /metrics."""
     worker = Worker(issuer, report)
     endpoints = _Endpoints(worker)
 
@@ -93,23 +92,23 @@ def applications(issuer: Issuer, report: Report) -> Applications:
 
 
 async def _run_worker(worker: Worker) -> None:
-    """Let the worker work in a thread of its own, without pause while it has much to do."""
+    """Run the worker in a thread, without a pause while it has more to do."""
     while True:
         more = await run_in_threadpool(worker.tick)
         await asyncio.sleep(0 if more else TICK)
 
 
 async def _unavailable(_request: Request, _error: Exception) -> Response:
-    """What the authority cannot do just now is no fault of who asks."""
+    """An error of the CA is not the client's: status 503."""
     return PlainTextResponse("try again later\n", 503)
 
 
 async def _metrics_elsewhere(_request: Request) -> Response:
-    return PlainTextResponse("metrics are answered on the address of `ca serve --metrics HOST:PORT`\n", 404)
+    return PlainTextResponse("metrics are served on the address of `ca serve --metrics HOST:PORT`\n", 404)
 
 
 class _Endpoints:
-    """What the routes lead to."""
+    """The endpoints of the routes."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -119,7 +118,7 @@ class _Endpoints:
     async def ocsp_post(self, request: Request) -> Response:
         """RFC 6960 A.1, with POST."""
         if request.headers.get("content-type", "").lower() != OCSP_REQUEST:
-            return PlainTextResponse(f"the content type of a request is {OCSP_REQUEST}\n", 415)
+            return PlainTextResponse(f"the content type must be {OCSP_REQUEST}\n", 415)
         try:
             data = await _body(request)
         except ClientDisconnect:
@@ -130,7 +129,7 @@ class _Endpoints:
         return Response(response.der, media_type=OCSP_RESPONSE, headers=_NO_STORE)
 
     async def ocsp_get(self, request: Request) -> Response:
-        """RFC 6960 A.1, with GET: the request in base64 is the rest of the path; others may keep the response."""
+        """RFC 6960 A.1, with GET: the path ends with the request in base64; caches may store the response."""
         try:
             data = b64decode(unquote(request.path_params["request"]), validate=True)
         except (binascii.Error, ValueError):
@@ -149,7 +148,7 @@ class _Endpoints:
         return response
 
     def crl(self, *, delta: bool) -> Endpoint:
-        """The newest list of a series."""
+        """The newest CRL of a series."""
 
         async def respond(request: Request) -> Response:
             number = request.path_params.get("partition")
@@ -162,17 +161,17 @@ class _Endpoints:
         return respond
 
     async def root_crl(self, request: Request) -> Response:
-        """The root's own list, signed when the authority was made."""
+        """The root's CRL, signed when the CA was created."""
         return self._crl_response(request, self._worker.root_crl(), MAX_AGE)
 
-    def _crl_response(self, request: Request, document: Document | None, kept: timedelta) -> Response:
+    def _crl_response(self, request: Request, document: Document | None, max_age: timedelta) -> Response:
         if document is None:
-            return PlainTextResponse("there is no such list\n", 404)
+            return PlainTextResponse("there is no such CRL\n", 404)
         self._metrics.downloads.labels("crl").inc()
-        return self._cacheable(request, document, CRL, kept)
+        return self._cacheable(request, document, CRL, max_age)
 
     def certificate(self, der: bytes) -> Endpoint:
-        """One certificate in DER, as caIssuers promises it (RFC 5280 4.2.2.1)."""
+        """A CA certificate in DER, for caIssuers (RFC 5280 4.2.2.1)."""
 
         async def respond(_request: Request) -> Response:
             self._metrics.downloads.labels("certificate").inc()
@@ -181,7 +180,7 @@ class _Endpoints:
         return respond
 
     async def health(self, _request: Request) -> Response:
-        """Whether the register answers, and what must not have ended has not; many who ask at once share one look."""
+        """The health of the service; concurrent requests share one check."""
         if self._health is None or self._health.done():
             self._health = asyncio.ensure_future(run_in_threadpool(self._worker.health))
         health = await asyncio.shield(self._health)
@@ -190,12 +189,12 @@ class _Endpoints:
         return JSONResponse({"status": "ok"})
 
     async def metrics(self, _request: Request) -> Response:
-        """The figures in Prometheus' text form."""
+        """The metrics in the text format of Prometheus."""
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
-    def _cacheable(self, request: Request, document: Document, kind: str, kept: timedelta) -> Response:
-        """What others may keep for a while, or the word that they have it already (RFC 5019 6.2, RFC 9110 13)."""
-        headers = _cache_headers(document, self._worker.now(), kept)
+    def _cacheable(self, request: Request, document: Document, kind: str, max_age: timedelta) -> Response:
+        """A response that caches may store, or status 304 if the client has it (RFC 5019 6.2, RFC 9110 13)."""
+        headers = _cache_headers(document, self._worker.now(), max_age)
         if headers["ETag"] in request.headers.get("if-none-match", "").replace(" ", "").split(","):
             return Response(status_code=304, headers=headers)
         return Response(document.content, media_type=kind, headers=headers)
@@ -206,7 +205,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def _body(request: Request) -> bytes | None:
-    """The body of a request; None if it is larger than any request is."""
+    """The body of a request; None if it exceeds the limit."""
     data = b""
     async for piece in request.stream():
         data += piece
@@ -215,9 +214,9 @@ async def _body(request: Request) -> bytes | None:
     return data
 
 
-def _cache_headers(document: Document, now: datetime, kept: timedelta) -> dict[str, str]:
-    """The headers that let others keep a document while it holds, but no longer than `kept`."""
-    left = max(timedelta(), min(kept, document.next_update - now))
+def _cache_headers(document: Document, now: datetime, max_age: timedelta) -> dict[str, str]:
+    """The headers of a response that caches may store until nextUpdate, at most for `max_age`."""
+    left = max(timedelta(), min(max_age, document.next_update - now))
     return {
         "Cache-Control": f"public, max-age={int(left.total_seconds())}, no-transform, must-revalidate",
         "Last-Modified": format_datetime(document.this_update, usegmt=True),

@@ -1,7 +1,7 @@
-"""OCSP answers that were signed ahead: kept while they hold, replaced before they end or when something changed.
+"""A cache of OCSP responses that were signed ahead, and are replaced before they expire or after a change.
 
-What changed is read from the register's log, so a revocation by another process is in the next answer too. Who
-asks with a nonce gets an answer of their own.
+Changes are read from the register's log, so that a revocation by another process is in the next response too. A request
+with a nonce is never answered from the cache.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from bothways.ca.register.audit_log import CHANGING
 from bothways.ca.register.register import Register
 from bothways.ca.register.values import Entry
 
-LIMIT = 50_000  # answers, some 60 MB
-STEP = 500  # what is signed before others have their turn
-LOG_MAX_AGE = timedelta(seconds=5)  # how old what we know of the register's log may be
-UNAVAILABLE_GRACE = timedelta(minutes=5)  # and while the register cannot be reached
+LIMIT = 50_000  # responses, about 60 MB
+STEP = 500  # responses that are signed before the lock is released
+LOG_MAX_AGE = timedelta(seconds=5)  # since the register's log was read
+UNAVAILABLE_GRACE = timedelta(minutes=5)  # the same while the register is unavailable
 _LOG_STEP = 1000
 
 _Key = tuple[str, int]
@@ -46,7 +46,7 @@ class _CachedResponse:
 
 
 class OCSPCache:
-    """The answers of one responder about what stands in one register; for many threads."""
+    """The responses of one responder about one register. Safe for several threads."""
 
     def __init__(self, responder: Responder, register: Register, now: Now, limit: int = LIMIT) -> None:
         self._responder = responder
@@ -54,7 +54,7 @@ class OCSPCache:
         self._now = now
         self._limit = limit
         self._lock = threading.Lock()
-        self._cached: OrderedDict[_Key, _CachedResponse] = OrderedDict()  # in the order of their signing
+        self._cached: OrderedDict[_Key, _CachedResponse] = OrderedDict()  # in the order of signing
         self._log_position = register.log_length()
         self._log_read_at = now()
         self._to_sign = register.unexpired(now(), limit)
@@ -63,29 +63,29 @@ class OCSPCache:
         return len(self._cached)
 
     def cached(self, data: bytes) -> EncodedResponse | None:
-        """The answer to a request if none has to be signed or looked up for it; never waits."""
+        """The response to a request if it is in the cache, or an error response; never waits."""
         try:
             request = self._responder.read(data)
-        except OCSPError as refused:
-            return refused.response
+        except OCSPError as error:
+            return error.response
         return self._lookup(request) if self._now() <= self._log_read_at + LOG_MAX_AGE else None
 
     def respond(self, data: bytes) -> EncodedResponse:
-        """Answer a request in DER; whatever goes wrong has a response of its own (RFC 6960 2.3)."""
+        """Return the response to a request in DER; every error has its own response (RFC 6960 2.3)."""
         try:
             request = self._responder.read(data)
             with self._lock:
                 self._read_log_if_due()
                 return self._lookup(request) or self._sign_now(request)
-        except OCSPError as refused:
-            return refused.response
+        except OCSPError as error:
+            return error.response
         except AuthorityError:
             return error_response(ocsp.OCSPResponseStatus.TRY_LATER)
 
     def refresh(self) -> bool:
-        """Sign what will be asked for, a step of it, and whether more is left to do; for one thread, often.
+        """Sign a number of responses ahead, and return whether more are to be signed.
 
-        Raises StoreUnavailable if the register cannot be reached.
+        Raises DatabaseUnavailable.
         """
         with self._lock:
             self._responder.rotate()
@@ -95,8 +95,8 @@ class OCSPCache:
     def _lookup(self, request: OCSPRequest) -> EncodedResponse | None:
         if request.nonce is not None:
             return None
-        kept = self._cached.get(_key(request))
-        return kept.response if kept is not None and self._now() < kept.until else None
+        cached = self._cached.get(_key(request))
+        return cached.response if cached is not None and self._now() < cached.until else None
 
     def _sign_now(self, request: OCSPRequest) -> EncodedResponse:
         return self._sign(request, self._register.find(request.serial))
@@ -104,7 +104,7 @@ class OCSPCache:
     def _sign(self, request: OCSPRequest, entry: Entry | None) -> EncodedResponse:
         response = self._responder.sign(request, entry)
         if response.this_update is not None and response.next_update is not None:
-            # It is given out for three quarters of its time, so that whoever gets it can use it for a while.
+            # It is served for three quarters of its validity, so that a client can use it for a while.
             until = response.next_update - (response.next_update - response.this_update) / 4
             self._cached.pop(_key(request), None)
             self._cached[_key(request)] = _CachedResponse(request, response, until)
@@ -113,7 +113,7 @@ class OCSPCache:
         return response
 
     def _read_log_if_due(self) -> None:
-        """See what changed, if it is time; what is known goes for a while when the register cannot be reached."""
+        """Read the log if that is due; while the register is unavailable, the cache is used for a while."""
         if self._now() <= self._log_read_at + LOG_MAX_AGE:
             return
         try:
@@ -123,10 +123,10 @@ class OCSPCache:
                 raise
 
     def _read_log(self) -> None:
-        """Let go of every answer about a certificate of which the log has news, and sign it anew ahead."""
+        """Drop the responses about certificates that changed according to the log, to sign them again."""
         now = self._now()
-        while news := self._register.log_since(self._log_position, _LOG_STEP):
-            for number, action, subject in news:
+        while entries := self._register.log_since(self._log_position, _LOG_STEP):
+            for number, action, subject in entries:
                 if action in CHANGING:
                     self._drop(int(subject, 16))
                     self._to_sign.append(int(subject, 16))
@@ -138,12 +138,12 @@ class OCSPCache:
             self._cached.pop((algorithm, serial), None)
 
     def _renew_old(self) -> bool:
-        """Sign anew what has lived for half its time, and let go of what is about certificates that ended."""
+        """Sign responses again after half of their validity, and drop those about expired certificates."""
         now = self._now()
         for _ in range(STEP):
             oldest = next(iter(self._cached.values()), None)
-            begin = oldest.response.this_update if oldest is not None else None
-            if oldest is None or begin is None or now < begin + RESPONSE_LIFETIME / 2:
+            signed_at = oldest.response.this_update if oldest is not None else None
+            if oldest is None or signed_at is None or now < signed_at + RESPONSE_LIFETIME / 2:
                 return False
             entry = self._register.find(oldest.request.serial)
             if entry is None or entry.not_after < now:

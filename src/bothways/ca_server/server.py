@@ -1,4 +1,4 @@
-"""Runs the service, and beside it on an address of its own what is for the operator, until a signal comes."""
+"""Runs the service, and the operator's application on a separate address, until a signal."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bothways.ca_server.slow_clients import BoundedClient
 from bothways.places import Places
 
 CONNECTIONS = 512
-OPERATORS = 16  # connections to the address that is for the operator
-ACCEPTED_AT_ONCE = 64  # so that what a client sent is read before many others come
-BACKLOG = 1024  # connections that wait in the system to be accepted
+OPERATORS = 16  # connections to the operator's address
+ACCEPTED_AT_ONCE = 64  # connections, so that the requests of accepted clients are read in between
+BACKLOG = 1024  # connections in the queue of the system
 
 
 def configured(app: ASGIApp, places: Places, client: type[BoundedClient] = BoundedClient) -> uvicorn.Config:
@@ -27,7 +27,7 @@ def configured(app: ASGIApp, places: Places, client: type[BoundedClient] = Bound
         app,
         http=http,
         backlog=ACCEPTED_AT_ONCE,
-        log_level="error",  # what is wrong with a request is its sender's to know, and no line of the log
+        log_level="error",  # errors of clients are not logged
         access_log=False,
         proxy_headers=False,
         server_header=False,
@@ -38,9 +38,9 @@ def configured(app: ASGIApp, places: Places, client: type[BoundedClient] = Bound
 
 
 class Server(uvicorn.Server):
-    """uvicorn with a second listener for what is no business of strangers.
+    """uvicorn with a second listener for the operator.
 
-    operator: an application and a listening socket for it.  ready: is called when signals are in uvicorn's hands.
+    operator: an application and its listening socket. ready: called when uvicorn handles signals.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Server(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, then call `ready`."""
         await super().startup(sockets)
         for each in sockets or ():
             each.listen(BACKLOG)
@@ -63,29 +63,29 @@ class Server(uvicorn.Server):
             await self._listen_for_operator(*self._operator)
         self._ready()
 
-    async def _listen_for_operator(self, app: ASGIApp, own: socket.socket) -> None:
+    async def _listen_for_operator(self, app: ASGIApp, listener: socket.socket) -> None:
         config = configured(app, Places(OPERATORS, exempt_loopback=True))
         config.load()
 
-        def made() -> asyncio.Protocol:
+        def new_client() -> asyncio.Protocol:
             client = cast(Callable[..., asyncio.Protocol], config.http_protocol_class)
             return client(config=config, server_state=self.server_state, app_state={})
 
-        self.servers.append(await asyncio.get_running_loop().create_server(made, sock=own))
+        self.servers.append(await asyncio.get_running_loop().create_server(new_client, sock=listener))
 
 
 def serve(
     app: ASGIApp,
-    own: socket.socket,
+    listener: socket.socket,
     *,
     operator: tuple[ASGIApp, socket.socket] | None = None,
     exempt_loopback: bool = False,
     ready: Callable[[], None],
 ) -> None:
-    """Answer on a listening socket until a signal comes.
+    """Serve an application on a listening socket until a signal.
 
-    operator: an application and a listening socket for it alone.  exempt_loopback: see `Places`.
-    ready: is called when signals are in uvicorn's hands.
+    operator: the operator's application and its listening socket. exempt_loopback: see `Places`. ready: called when
+    uvicorn handles signals.
     """
     places = Places(CONNECTIONS, exempt_loopback=exempt_loopback)
-    Server(configured(app, places), operator=operator, ready=ready).run(sockets=[own])
+    Server(configured(app, places), operator=operator, ready=ready).run(sockets=[listener])

@@ -1,7 +1,7 @@
-"""An HTTP/1.1 parser that refuses what two parsers might read in two ways, and heads without measure.
+"""An HTTP/1.1 parser that refuses requests of ambiguous length, and large heads.
 
-Where a request's body ends must not be a matter of opinion: a proxy in front that reads it otherwise lets one
-client's request stand in another's (RFC 9112 6.1, 6.3 and 11.2). h11 bears some of that, so it is refused here.
+If a proxy in front finds another end of a body than the server does, a request can be smuggled in another one (RFC 9112
+6.1, 6.3 and 11.2). h11 accepts some of these requests.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from typing import Any
 
 import h11
 
-HEAD_LIMIT = 16 * 1024  # bytes of a request's line and header fields
+HEAD_LIMIT = 16 * 1024  # bytes of the request line and the header fields
 FIELDS_LIMIT = 64  # header fields
 
 
 class StrictConnection(h11.Connection):
-    """A server's side of h11 that holds what it reads to more."""
+    """The server side of h11 with stricter checks."""
 
     def next_event(self) -> Any:
         """Return the next event as h11 does; raises `h11.RemoteProtocolError` for a request that is refused."""
         event = super().next_event()
         if isinstance(event, h11.Request):
-            words = objection(event)
-            if words:
-                raise h11.RemoteProtocolError(words)
+            problem = objection(event)
+            if problem:
+                raise h11.RemoteProtocolError(problem)
         return event
 
 
 def objection(request: h11.Request) -> str:
-    """Return what is wrong with a request's head; nothing if it may pass."""
+    """Return what is wrong with the head of a request; empty if nothing."""
     fields = request.headers.raw_items()
     names = [name.lower() for name, _ in fields]
     if len(fields) > FIELDS_LIMIT:

@@ -1,6 +1,6 @@
-"""What a service has at hand and keeps fresh by itself: answers, lists, certificates, and how all of it stands.
+"""The state of a service: OCSP responses, CRLs, CA certificates and health, without HTTP.
 
-`tick` does what is due, again and again; every other method answers from what is there. Nothing here knows HTTP.
+`tick` renews what is due and is called periodically; every other method returns what is there.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from bothways.ca_server.ocsp_cache import OCSPCache
 from bothways.ca_server.published_files import certificates, root_crl
 from bothways.trust import parsing
 
-CRL_INTERVAL = timedelta(seconds=2)  # how long a revocation waits for its list
-CRL_CHECK_INTERVAL = timedelta(minutes=1)  # and how often is looked for lists that end
-CRL_CACHE_LIMIT = 128 * 1024 * 1024  # bytes of lists in memory
+CRL_INTERVAL = timedelta(seconds=2)  # between two looks for revocations in the log
+CRL_CHECK_INTERVAL = timedelta(minutes=1)  # between two looks for CRLs that expire
+CRL_CACHE_LIMIT = 128 * 1024 * 1024  # bytes of CRLs in memory
 
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file for others, since when it holds, and until when."""
+    """A file to serve, with its thisUpdate and nextUpdate."""
 
     content: bytes
     this_update: datetime
@@ -39,16 +39,19 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What keeps the service from telling the truth, in words without secrets; none: it is well."""
+    """The problems of the service, in words without secrets; none if it is healthy."""
 
     problems: tuple[str, ...]
 
 
 class Worker:
-    """What one issuer tells the world. `tick` is for one thread, the rest for many."""
+    """What is served of one CA. `tick` is for one thread; the other methods are safe for several."""
 
     def __init__(self, issuer: Issuer, report: Report) -> None:
-        """Sign what must be there before anybody asks. Raises AuthorityError if that is not to be had."""
+        """Issue the OCSP responder's certificate and sign the CRLs that are due; raises AuthorityError.
+
+        report: called with a sentence when `tick` fails in a new way.
+        """
         self._issuer = issuer
         self._report = report
         self.now = issuer.authority.now
@@ -64,15 +67,15 @@ class Worker:
         self._root_crl = _root_crl(issuer)
         self._crl_cache: OrderedDict[Series, tuple[int, Document]] = OrderedDict()
         self._crl_state = CRLState({}, {}, ())
-        self._length = -1  # of the log, when the lists were looked at
+        self._length = -1  # of the log, when the CRLs were checked
         self._polled_at: datetime | None = None
         self._checked_at: datetime | None = None
         self.failures = 0
-        self._failed: type[AuthorityError] | None = None  # of what was told last
+        self._failed: type[AuthorityError] | None = None  # the last one that was reported
         self._renew_crls()
 
     def tick(self) -> bool:
-        """Do a step of what is due, and return whether more is left; what fails is told once and tried again."""
+        """Do some of the periodic work, and return whether there is more; a failure is reported once and retried."""
         try:
             more = self.ocsp_cache.refresh()
             self._renew_crls()
@@ -80,13 +83,13 @@ class Worker:
             self.failures += 1
             if type(error) is not self._failed:
                 self._failed = type(error)
-                self._report(f"cannot keep up: {error}")
+                self._report(f"OCSP responses and CRLs cannot be renewed: {error}")
             return False
         self._failed = None
         return more
 
     def crl(self, series: Series) -> Document | None:
-        """The newest list of a series, or None if there is none; raises StoreUnavailable as the register does."""
+        """The newest CRL of a series, or None if there is none; raises DatabaseUnavailable."""
         newest = self._crl_state.newest.get(series)
         if newest is None or series.partition not in (None, *self._crl_state.partitions):
             return None
@@ -100,43 +103,43 @@ class Worker:
             return document
 
     def root_crl(self) -> Document | None:
-        """The list that the root signed before it went offline."""
+        """The root's CRL; None if the root itself issues."""
         return self._root_crl
 
     def health(self) -> Health:
-        """Ask the register, and look at what must not have ended. Never raises."""
+        """Check the register and the expiry times. Never raises."""
         problems = []
         now = self.now()
         try:
             self._issuer.register.log_length()
         except AuthorityError:
-            problems.append("the register cannot be reached")
+            problems.append("the register is unavailable")
         until = self._responder.signer_not_after
         if until is None or until < now:
-            problems.append("there is no signer of OCSP answers")
+            problems.append("the OCSP responder's certificate has expired")
         if any(self._has_expired(partition, now) for partition in maintained(self._crl_state)):
-            problems.append("a list has ended")
+            problems.append("a CRL has expired")
         if self._root_crl is not None and self._root_crl.next_update < now:
-            problems.append("the root's list has ended")
+            problems.append("the root's CRL has expired")
         return Health(tuple(problems))
 
     @property
     def signer_not_after(self) -> datetime | None:
-        """Until when the OCSP signer's certificate is valid."""
+        """The notAfter of the OCSP responder's certificate."""
         return self._responder.signer_not_after
 
     @property
     def crl_next_update(self) -> datetime | None:
-        """Until when the list of all certificates holds."""
-        whole = self._crl_state.newest.get(WHOLE)
-        return None if whole is None else whole.next_update
+        """The nextUpdate of the CRL of all certificates."""
+        crl = self._crl_state.newest.get(WHOLE)
+        return None if crl is None else crl.next_update
 
     def _has_expired(self, partition: int | None, now: datetime) -> bool:
         newest = self._crl_state.newest.get(Series(partition))
         return newest is None or newest.next_update < now
 
     def _renew_crls(self) -> None:
-        """Publish what is due, and learn what others published."""
+        """Sign the CRLs that are due, and read which CRLs other processes published."""
         now = self.now()
         if self._polled_at is not None and now < self._polled_at + CRL_INTERVAL:
             return

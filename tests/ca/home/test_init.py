@@ -17,14 +17,14 @@ from ca.issuers import Clock, new_issuer
 
 def test_a_directory_in_use_is_not_overwritten(issuer: Issuer, clock: Clock) -> None:
     before = {path.name: path.read_bytes() for path in issuer.path.iterdir()}
-    with pytest.raises(AlreadyExists, match="is there already and not empty"):
+    with pytest.raises(AlreadyExists, match="exists already and is not empty"):
         new_issuer(issuer.path, clock)
     assert {path.name: path.read_bytes() for path in issuer.path.iterdir()} == before
 
 
 def test_a_failed_beginning_leaves_nothing_behind(tmp_path: Path, clock: Clock) -> None:
-    with pytest.raises(ConfigError, match="the store cannot be used"):
-        new_issuer(tmp_path / "ca", clock, store="nosuchdatabase://")
+    with pytest.raises(ConfigError, match="it must be sqlite or postgresql"):
+        new_issuer(tmp_path / "ca", clock, database_url="nosuchdatabase://")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -49,7 +49,7 @@ def test_a_root_that_issues_itself_is_all_that_there_is(tmp_path: Path, clock: C
 
 
 def test_an_intermediate_is_recorded_by_the_root_that_made_it(tmp_path: Path, clock: Clock, url: str) -> None:
-    with new_issuer(tmp_path / "ca", clock, store=url) as issuer:
+    with new_issuer(tmp_path / "ca", clock, database_url=url) as issuer:
         serial = issuer.authority.certificate.serial_number
         with root_register_of(issuer.path) as register:
             assert [(entry.serial, entry.profile) for entry in register.all()] == [(serial, "sub-ca")]
@@ -62,5 +62,5 @@ def test_settings_with_a_password_are_for_their_owner_alone(
 ) -> None:
     for name, more, mode in (("open", "", 0o644), ("closed", "&password=secret", 0o600)):
         url = cluster.new_database() + more
-        new_issuer(tmp_path / name, clock, store=url).close()
+        new_issuer(tmp_path / name, clock, database_url=url).close()
         assert (tmp_path / name / "authority.json").stat().st_mode & 0o777 == mode

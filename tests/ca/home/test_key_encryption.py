@@ -16,12 +16,12 @@ from interop import peers
 
 
 @pytest.mark.parametrize("key_type", list(KeyType))
-def test_a_sealed_key_opens_with_its_passphrase_alone(key_type: KeyType) -> None:
+def test_an_encrypted_key_is_decrypted_by_its_passphrase_alone(key_type: KeyType) -> None:
     """RFC 8018 6.2 with the derivation of RFC 7914 7."""
     key = new_key(key_type)
     data = encode_key(key, "pässphrase".encode(), os.urandom)
     assert decode_key(data, "pässphrase".encode(), "here").public_key() == key.public_key()
-    with pytest.raises(WrongPassphrase, match="here: does not open with this passphrase"):
+    with pytest.raises(WrongPassphrase, match="here: cannot be decrypted with this passphrase"):
         decode_key(data, b"another", "here")
     with pytest.raises(PassphraseNeeded, match="here: is encrypted; its passphrase is needed"):
         decode_key(data, None, "here")
@@ -30,18 +30,18 @@ def test_a_sealed_key_opens_with_its_passphrase_alone(key_type: KeyType) -> None
 def test_a_key_without_passphrase_is_plain() -> None:
     data = encode_key(new_key(KeyType.P256), None, os.urandom)
     assert decode_key(data, None, "here")
-    with pytest.raises(ConfigError, match="needs no passphrase"):
+    with pytest.raises(ConfigError, match="is not encrypted, but a passphrase was given"):
         decode_key(data, b"secret", "here")
 
 
 def test_what_is_no_key_is_told() -> None:
     for data in (b"", b"garbage", bytes(200)):
-        with pytest.raises(ConfigError, match="here: holds no private key"):
+        with pytest.raises(ConfigError, match="here: contains no private key"):
             decode_key(data, None, "here")
 
 
 @pytest.mark.interop
-def test_openssl_opens_a_sealed_key(tmp_path: Path) -> None:
+def test_openssl_decrypts_an_encrypted_key(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(encode_key(new_key(KeyType.P256), b"secret", os.urandom))
     run = subprocess.run(
         [peers.find("openssl"), "pkey", "-in", "key.pem", "-passin", "pass:secret", "-noout", "-check"],
@@ -50,6 +50,6 @@ def test_openssl_opens_a_sealed_key(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
 
 
-def test_each_sealing_draws_a_salt_of_its_own() -> None:
+def test_each_encryption_has_a_salt_of_its_own() -> None:
     key = new_key(KeyType.ED25519)
     assert encode_key(key, b"secret", os.urandom) != encode_key(key, b"secret", os.urandom)

@@ -21,14 +21,14 @@ def test_keys_are_private_and_open_with_the_passphrase_alone(tmp_path: Path, clo
     for name in ("root.key", "issuing.key"):
         assert (path / name).stat().st_mode & 0o777 == 0o600
         assert b"ENCRYPTED" in (path / name).read_bytes()
-    with pytest.raises(WrongPassphrase, match=r"issuing\.key: does not open with this passphrase"):
+    with pytest.raises(WrongPassphrase, match=r"issuing\.key: cannot be decrypted with this passphrase"):
         Issuer.open(path, b"wrong", now=clock)
     with pytest.raises(PassphraseNeeded, match="its passphrase is needed"):
         Issuer.open(path, None, now=clock)
     Issuer.open(path, b"secret", now=clock).close()
 
 
-def test_the_roots_key_is_not_needed_day_to_day(issuer: Issuer, clock: Clock) -> None:
+def test_the_roots_key_is_not_needed_to_issue(issuer: Issuer, clock: Clock) -> None:
     (issuer.path / "root.key").unlink()
     issuer.close()
     again = Issuer.open(issuer.path, None, now=clock)
@@ -45,7 +45,7 @@ def test_another_authoritys_key_is_refused(issuer: Issuer, clock: Clock) -> None
 def test_nothing_is_issued_without_the_register(issuer: Issuer, clock: Clock) -> None:
     issuer.close()
     (issuer.path / "register.db").unlink()
-    with pytest.raises(FileUnusable, match="nothing is issued without a register"):
+    with pytest.raises(FileUnusable, match="without the register no certificate can be issued"):
         Issuer.open(issuer.path, None, now=clock)
 
 

@@ -1,4 +1,4 @@
-"""The audit log: whoever changes what was written is found out, on each kind of store."""
+"""The audit log: whoever changes what was written is found out, on each kind of database."""
 
 from __future__ import annotations
 
@@ -65,18 +65,21 @@ TAMPERED = [
         "broken at entry 1",
     ),
     # cut
-    ("DELETE FROM audit WHERE number = 5", "was cut: it has 4 entries and 5 were written"),
-    ("DELETE FROM audit", "was cut: it has 0 entries and 5 were written"),
+    ("DELETE FROM audit WHERE number = 5", "was shortened: it has 4 entries and 5 were written"),
+    ("DELETE FROM audit", "was shortened: it has 0 entries and 5 were written"),
     (f"UPDATE authorities SET audit_hash = '{A}'", "entry 5 is not the one that was written last"),
     # the register behind the log's back
-    ("DELETE FROM certificates WHERE name = 'bob'", f"disagree about the certificate {TWO}: one lacks it"),
+    (
+        "DELETE FROM certificates WHERE name = 'bob'",
+        f"disagree about certificate {TWO}: it is missing in one of them",
+    ),
     (
         (
             "INSERT INTO certificates (authority, serial, profile, name, names, not_before, not_after) "
             f"SELECT authority, '{'0' * 40}', profile, name, names, not_before, not_after FROM certificates "
             "WHERE name = 'bob'"
         ),
-        f"disagree about the certificate {'0' * 40}: one lacks it",
+        f"disagree about certificate {'0' * 40}: it is missing in one of them",
     ),
     ("UPDATE certificates SET certificate = NULL WHERE name = 'bob'", f"{TWO}: it was altered"),
     (f"UPDATE certificates SET revoked_at = 1 WHERE serial = '{ONE}'", f"{ONE}: it was altered"),
@@ -84,9 +87,9 @@ TAMPERED = [
     # which would keep it from the list of its partition, and from a delta
     ("UPDATE certificates SET partition = 7 WHERE name = 'bob'", f"{TWO}: it was altered"),
     (f"UPDATE certificates SET changed = NULL WHERE serial = '{ONE}'", f"{ONE}: it was altered"),
-    ("DELETE FROM crls", "disagree about list number 1"),
-    ("UPDATE crls SET number = 7", "disagree about list number 7"),
-    ("UPDATE authorities SET crl_number = 0", "next list would have number 1, and number 1 was published"),
+    ("DELETE FROM crls", "disagree about CRL number 1"),
+    ("UPDATE crls SET number = 7", "disagree about CRL number 7"),
+    ("UPDATE authorities SET crl_number = 0", "next CRL would have number 1, but number 1 was published"),
 ]
 
 
@@ -100,7 +103,7 @@ def test_what_was_altered_is_named(register: Register, url: str, statement: str,
 def test_a_revocation_undone_in_the_register_is_found(register: Register, url: str) -> None:
     revoke(register, 2)
     execute(url, "UPDATE certificates SET revoked_at = NULL, reason = NULL")
-    with pytest.raises(AuditFailed, match=f"disagree about the certificate {TWO}"):
+    with pytest.raises(AuditFailed, match=f"disagree about certificate {TWO}"):
         register.check_audit()
 
 
@@ -120,7 +123,7 @@ def test_a_head_noted_before_stands_in_a_log_that_grew(register: Register) -> No
     assert str(noted) == f"5:{noted.hash}"
 
 
-def test_a_log_cut_with_its_head_is_whole_in_itself_and_found_by_a_noted_head(
+def test_a_log_shortened_with_its_head_verifies_and_is_found_by_a_noted_head(
     register: Register, url: str
 ) -> None:
     noted = register.check_audit()
@@ -133,17 +136,15 @@ def test_a_log_cut_with_its_head_is_whole_in_itself_and_found_by_a_noted_head(
         previous = chained(previous, _fields(entry))
     execute(url, f"UPDATE authorities SET audit_length = 4, audit_hash = '{previous}'")
     assert register.check_audit().number == 4
-    with pytest.raises(AuditFailed, match="was cut: it has 4 entries and had 5 before"):
+    with pytest.raises(AuditFailed, match="was shortened: it has 4 entries and had 5 before"):
         register.check_audit(noted=noted)
 
 
-def test_a_log_written_anew_is_whole_in_itself_and_found_by_a_noted_head(
-    register: Register, url: str
-) -> None:
+def test_a_rewritten_log_verifies_and_is_found_by_a_noted_head(register: Register, url: str) -> None:
     noted = register.check_audit()
     _write_anew(register, url, actor="somebody else")
     assert {entry.actor for entry in register.audit()} == {"somebody else"}
-    with pytest.raises(AuditFailed, match=f"is another one: entry 5 had the hash {noted.hash}"):
+    with pytest.raises(AuditFailed, match=f"was replaced: entry 5 had the hash {noted.hash}"):
         register.check_audit(noted=noted)
 
 
@@ -185,5 +186,5 @@ def _fields(row: AuditEntry) -> dict[str, object]:
 def test_a_head_is_written_and_read_as_it_is_told() -> None:
     assert Head.parse(f"12:{A}") == Head(12, A)
     for bad in ("", "12", f"x:{A}", "12:abc", f"0:{A}", f"12:{A}0"):
-        with pytest.raises(ConfigError, match="is no head of an audit log"):
+        with pytest.raises(ConfigError, match="is not the head of an audit log"):
             Head.parse(bad)

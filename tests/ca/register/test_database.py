@@ -10,10 +10,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
 from bothways.ca.errors import AuthorityError, DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
-from bothways.ca.register import database as stores
+from bothways.ca.register import database as databases
 from bothways.ca.register.database import Database, has_password
 from bothways.ca.register.register import Register
 from bothways.ca.register.transaction import Transaction
@@ -36,14 +39,14 @@ def prefer(url: str, setting: str) -> None:
     execute(url, f"ALTER DATABASE {make_url(url).database} SET {setting}")
 
 
-def test_a_store_that_is_none_is_told_without_its_password(tmp_path: Path) -> None:
+def test_a_database_that_is_none_is_told_without_its_password(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database, and it is long enough to look like one " * 20)
     for bad, problem in (
         (f"sqlite:///{tmp_path / 'text.db'}", "not a database"),
         (f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}", "unable to open"),
-        ("nonsense", "the store cannot be used: write sqlite:///FILE or postgresql://"),
-        ("mysql://user:secret@host/x", "'mysql' is neither sqlite nor postgresql"),
-        ("postgresql://user:secret@host:port/x", "the store cannot be used"),
+        ("nonsense", "the database URL is malformed: write sqlite:///FILE or postgresql://"),
+        ("mysql://user:secret@host/x", "the scheme 'mysql'; it must be sqlite or postgresql"),
+        ("postgresql://user:secret@host:port/x", "the database URL is malformed"),
     ):
         with pytest.raises((AuthorityError, ConfigError), match=problem) as caught:
             Register.open(bad, A)
@@ -58,7 +61,7 @@ def test_a_server_out_of_reach_is_told_without_its_password() -> None:
         f"postgresql://user:secret@127.0.0.1:{port}/x",
         f"postgres://user@127.0.0.1:{port}/x?password=secret",
     ):
-        with pytest.raises(DatabaseUnavailable, match="the store postgresql.*onnection refused") as caught:
+        with pytest.raises(DatabaseUnavailable, match="the database postgresql.*onnection refused") as caught:
             Register.open(url, A)
         assert "secret" not in str(caught.value)
 
@@ -67,7 +70,7 @@ def test_a_missing_driver_is_told_with_what_to_install(monkeypatch: pytest.Monke
     def missing(*_: object, **__: object) -> None:
         raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
 
-    monkeypatch.setattr(stores, "create_engine", missing)
+    monkeypatch.setattr(databases, "create_engine", missing)
     with pytest.raises(DatabaseUnavailable, match=r"pip install 'bothways\[postgresql\]'"):
         Register.open("postgresql://localhost/x", A)
 
@@ -77,11 +80,11 @@ def test_a_password_in_an_address_is_noticed() -> None:
     assert has_password("postgresql://user@host/x?password=secret")
     assert not has_password("postgresql://user@host/x")
     assert not has_password("sqlite:////var/lib/register.db")
-    with pytest.raises(ConfigError, match="the store cannot be used"):
+    with pytest.raises(ConfigError, match="the database URL is malformed"):
         has_password("nonsense")
 
 
-def test_a_transaction_that_must_give_way_is_done_again(postgresql: str) -> None:
+def test_a_transaction_is_repeated_after_a_conflict(postgresql: str) -> None:
     """A deadlock: we hold the head and want a certificate, another holds the certificate and wants the head."""
     with new_register(postgresql) as register:
         record(register, 1)
@@ -127,7 +130,7 @@ def _until_somebody_waits(url: str) -> None:
 def test_a_transaction_whose_connection_is_lost_leaves_nothing(postgresql: str) -> None:
     with new_register(postgresql) as register:
         with (
-            pytest.raises(DatabaseUnavailable, match="the connection was lost and nothing was done"),
+            pytest.raises(DatabaseUnavailable, match="the connection was lost and nothing was changed"),
             register.transaction("tester", NOW) as transaction,
         ):
             record_in(transaction, 1)
@@ -140,19 +143,19 @@ def test_a_transaction_whose_connection_is_lost_leaves_nothing(postgresql: str) 
 
 def test_a_connection_lost_at_the_commit_leaves_the_outcome_open_and_says_so(postgresql: str) -> None:
     new_register(postgresql).close()
-    store = Database(postgresql)
+    database = Database(postgresql)
     with (
-        pytest.raises(OutcomeUnknown, match="was lost before the store confirmed; nothing was handed out"),
-        store.write_transaction() as connection,
+        pytest.raises(OutcomeUnknown, match="was lost during the commit; no certificate was written"),
+        database.write_transaction() as connection,
     ):
         connection.exec_driver_sql("UPDATE authorities SET name = 'somebody else'")
         _end_all_sessions(postgresql)
-    with store.read_transaction() as connection:
+    with database.read_transaction() as connection:
         assert connection.exec_driver_sql("SELECT name FROM authorities").scalar_one() == "CN=Test"
-    store.close()
+    database.close()
 
 
-def test_a_service_outlives_a_restart_of_its_store(postgresql: str) -> None:
+def test_a_service_outlives_a_restart_of_its_database(postgresql: str) -> None:
     with new_register(postgresql) as register:
         record(register, 1)
         _end_all_sessions(postgresql)
@@ -170,12 +173,12 @@ def _end_all_sessions(url: str) -> None:
 def test_an_issuer_that_hangs_does_not_hold_up_the_others_for_ever(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stores, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(databases, "LOCK_SECONDS", 0.05)
     with new_register(url) as register, Register.open(url, A) as other:
         with register.transaction("tester", NOW) as transaction:
             record_in(transaction, 1)
             with pytest.raises(
-                DatabaseBusy, match="is held by another issuer for too long; nothing was done"
+                DatabaseBusy, match="another issuer has locked it for too long; nothing was changed"
             ):
                 record(other, 2)
         assert [entry.serial for entry in other.all()] == [1]
@@ -185,43 +188,50 @@ def test_commits_are_durable_and_numbers_isolated_whatever_the_server_prefers(po
     """A server may be set to acknowledge commits before they are on disk, or to isolate more than we need."""
     prefer(postgresql, "synchronous_commit = off")
     prefer(postgresql, "default_transaction_isolation = 'serializable'")
-    store = Database(postgresql)
-    with store.write_transaction() as connection:
+    database = Database(postgresql)
+    with database.write_transaction() as connection:
         ask = connection.exec_driver_sql
         assert ask("SHOW synchronous_commit").scalar_one() == "on"
         assert ask("SHOW transaction_isolation").scalar_one() == "read committed"
         assert ask("SHOW idle_in_transaction_session_timeout").scalar_one() == "1min"
-    with store.read_transaction() as connection:
+    with database.read_transaction() as connection:
         assert connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on"
-    store.close()
+    database.close()
 
 
 def test_sqlite_writes_through_to_the_disk(tmp_path: Path) -> None:
-    store = Database(f"sqlite:///{tmp_path / 'register.db'}")
-    with store.write_transaction() as connection:
+    database = Database(f"sqlite:///{tmp_path / 'register.db'}")
+    with database.write_transaction() as connection:
         ask = connection.exec_driver_sql
         assert ask("PRAGMA synchronous").scalar_one() == 2
         assert ask("PRAGMA journal_mode").scalar_one() == "wal"
-    store.close()
+    database.close()
 
 
-def test_a_full_store_is_told_and_keeps_what_it_has(tmp_path: Path) -> None:
+def _no_more_pages(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: object) -> None:
+    connection.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
+
+
+def test_a_full_database_is_told_and_keeps_what_it_has(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'register.db'}"
     with new_register(url) as register:
         record(register, 1)
     with Register.open(url, A) as register:
-        with (
-            pytest.raises(DatabaseUnavailable, match="database or disk is full"),
-            register.transaction("tester", NOW) as transaction,
-        ):
-            transaction._connection.exec_driver_sql("PRAGMA max_page_count = 1")
-            for serial in range(2, 1000):
-                record_in(transaction, serial)
+        event.listen(Pool, "checkout", _no_more_pages)
+        try:
+            with (
+                pytest.raises(DatabaseUnavailable, match="database or disk is full"),
+                register.transaction("tester", NOW) as transaction,
+            ):
+                for serial in range(2, 1000):
+                    record_in(transaction, serial)
+        finally:
+            event.remove(Pool, "checkout", _no_more_pages)
         assert [entry.serial for entry in register.all()] == [1]
         assert register.check_audit().number == 1
 
 
-def test_a_store_that_is_read_only_is_told(tmp_path: Path) -> None:
+def test_a_database_that_is_read_only_is_told(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'register.db'}"
     new_register(url).close()
     with closing(sqlite3.connect(tmp_path / "register.db")) as connection:

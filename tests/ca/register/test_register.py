@@ -1,4 +1,4 @@
-"""What the register remembers, on each kind of store."""
+"""What the register remembers, on each kind of database."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_two_registers_see_each_others_work(register: Register, url: str) -> Non
     assert [entry.number for entry in register.audit()] == [1, 2]
 
 
-def test_authorities_in_one_store_do_not_mix(register: Register, url: str) -> None:
+def test_authorities_in_one_database_do_not_mix(register: Register, url: str) -> None:
     with new_register(url, "b" * 64) as other:
         record(register, 7)
         record(other, 7, "bob")
@@ -69,13 +69,13 @@ def test_authorities_in_one_store_do_not_mix(register: Register, url: str) -> No
 
 def test_an_authority_is_entered_once(register: Register, url: str) -> None:
     record(register, 7)
-    with pytest.raises(AlreadyExists, match="has a register of this authority already; nothing was changed"):
+    with pytest.raises(AlreadyExists, match="already has a register of this CA; nothing was changed"):
         new_register(url)
     assert [entry.name for entry in register.all()] == ["alice"]
 
 
 def test_a_register_of_another_authority_is_not_opened(register: Register, url: str) -> None:
-    with pytest.raises(RegisterUnusable, match="does not know this authority: does --store name another one"):
+    with pytest.raises(RegisterUnusable, match="has no register of this CA: is --store the right database"):
         Register.open(url, "c" * 64)
 
 
@@ -88,7 +88,7 @@ def test_what_is_recorded_comes_back_to_the_byte(register: Register) -> None:
     assert len(register.audit()) == 1
 
 
-def test_what_every_list_has_is_no_news(register: Register) -> None:
+def test_changes_that_every_crl_has_are_not_reported(register: Register) -> None:
     record(register, 1)
     assert register.crl_state(NOW).changed == {}
     revoke(register, 1)

@@ -1,4 +1,4 @@
-"""From every older version of the register's tables to this one, on each kind of store."""
+"""From every older version of the register's tables to this one, on each kind of database."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _type(kind: object) -> str:
     return str(kind).replace("INTEGER", "BIGINT")
 
 
-def test_a_store_of_the_first_version_is_read_and_written_on(url: str, old: str) -> None:
+def test_a_database_of_the_first_version_is_read_and_written_on(url: str, old: str) -> None:
     with Register.open(url, old) as register:
         entries = register.audit()
         assert [entry.action for entry in entries] == [
@@ -77,7 +77,7 @@ def test_a_store_of_the_first_version_is_read_and_written_on(url: str, old: str)
         assert register.check_audit().number == 11
 
 
-def test_a_migrated_store_is_as_one_made_new(url: str, old: str, tmp_path: Path) -> None:
+def test_a_migrated_database_is_as_one_made_new(url: str, old: str, tmp_path: Path) -> None:
     Register.open(url, old).close()
     migrated = tables(url)
     if url.startswith("sqlite"):
@@ -88,7 +88,7 @@ def test_a_migrated_store_is_as_one_made_new(url: str, old: str, tmp_path: Path)
     assert tables(url) == migrated
 
 
-def test_a_new_authority_in_an_old_store_brings_it_up_to_date(url: str, old: str) -> None:
+def test_a_new_authority_in_an_old_database_brings_it_up_to_date(url: str, old: str) -> None:
     with new_register(url) as register, Register.open(url, old) as older:
         record(register, 7)
         assert len(older.audit()) == 10
@@ -109,7 +109,7 @@ def test_a_step_that_fails_leaves_the_old_version(
     assert tables(url) == before
 
 
-def test_many_who_open_an_old_store_at_once_migrate_it_once(url: str, old: str) -> None:
+def test_many_who_open_an_old_database_at_once_migrate_it_once(url: str, old: str) -> None:
     found: list[Head | Exception] = []
 
     def work() -> None:
@@ -129,7 +129,7 @@ def test_many_who_open_an_old_store_at_once_migrate_it_once(url: str, old: str) 
     assert version(url) == schema.VERSION
 
 
-def test_many_who_begin_in_one_empty_store_make_its_tables_once(url: str) -> None:
+def test_many_who_begin_in_one_empty_database_make_its_tables_once(url: str) -> None:
     failed: list[Exception] = []
 
     def work(identifier: str) -> None:
@@ -149,20 +149,20 @@ def test_many_who_begin_in_one_empty_store_make_its_tables_once(url: str) -> Non
 
 
 @pytest.mark.parametrize("later", [schema.VERSION + 1, 0])
-def test_a_store_of_another_program_is_left_alone(url: str, later: int) -> None:
+def test_a_database_of_another_program_is_left_alone(url: str, later: int) -> None:
     new_register(url).close()
     execute(url, f"UPDATE schema SET version = {later}")
     with pytest.raises(
-        RegisterUnusable, match=f"has version {later} of the register.*{schema.VERSION}: update it"
+        RegisterUnusable, match=f"register has version {later}, .*{schema.VERSION}: update the program"
     ):
         Register.open(url, "a" * 64)
-    with pytest.raises(RegisterUnusable, match="update it"):
+    with pytest.raises(RegisterUnusable, match="update the program"):
         new_register(url, "b" * 64)
     assert version(url) == later
 
 
-def test_a_store_without_a_register_is_told(url: str) -> None:
-    with pytest.raises(RegisterUnusable, match="holds no register; does --store name another one?"):
+def test_a_database_without_a_register_is_told(url: str) -> None:
+    with pytest.raises(RegisterUnusable, match="contains no register: is --store the right database"):
         Register.open(url, "a" * 64)
 
 

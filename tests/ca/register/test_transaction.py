@@ -1,4 +1,4 @@
-"""One transaction: what it does whole, and what it refuses, on each kind of store."""
+"""One transaction: what it does whole, and what it refuses, on each kind of database."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ def test_a_serial_number_is_never_taken_twice(register: Register) -> None:
     assert [entry.name for entry in register.all()] == ["alice"]
 
 
-def test_work_that_drew_a_serial_in_use_is_done_again_but_not_for_ever(register: Register) -> None:
+def test_a_transaction_with_a_serial_in_use_is_repeated_but_not_for_ever(register: Register) -> None:
     record(register, 7)
     drawn = iter([7, 7, 8])
     register.transact("tester", NOW, lambda transaction: record_in(transaction, next(drawn), "bob"))
     assert [(entry.serial, entry.name) for entry in register.all()] == [(7, "alice"), (8, "bob")]
-    with pytest.raises(DatabaseBusy, match=r"is in use: is the entropy sound\? \(5 times in a row\)"):
+    with pytest.raises(
+        DatabaseBusy, match=r"is in use already: is the random source broken\? \(5 times in a row\)"
+    ):
         register.transact("tester", NOW, lambda transaction: record_in(transaction, 7, "carol"))
     assert [entry.subject for entry in register.audit()] == [f"{7:040x}", f"{8:040x}"]
 

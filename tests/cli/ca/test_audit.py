@@ -38,14 +38,14 @@ def test_the_log_is_shown_with_its_head_which_must_stand_later(folder: Path) -> 
     told = ca("audit", "ca")
     assert [line.split()[-2:][0] for line in told.stdout.splitlines()] == ["issue"]
     head = told.stderr.split("head ")[1].strip()
-    assert told.stderr == f"the log is whole: 1 entry, head {head}\n"
+    assert told.stderr == f"the audit log is intact: 1 entry, head {head}\n"
     client("bob")
     assert "2 entries" in ca("audit", "ca", "--head", head).stderr
     other = "1:" + "a" * 64
     result = CliRunner().invoke(command, ["audit", "ca", "--head", other], standalone_mode=False)
     assert isinstance(result.exception, AuditFailed)
-    assert f"is another one: entry 1 had the hash {'a' * 64}" in str(result.exception)
-    ca("audit", "ca", "--head", "1", error="is no head of an audit log; write NUMBER:HASH")
+    assert f"was replaced: entry 1 had the hash {'a' * 64}" in str(result.exception)
+    ca("audit", "ca", "--head", "1", error="is not the head of an audit log; write NUMBER:HASH")
 
 
 def test_what_was_altered_of_the_root_is_told_too(folder: Path) -> None:

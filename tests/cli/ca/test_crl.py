@@ -22,11 +22,11 @@ def lists(path: Path) -> list[x509.CertificateRevocationList]:
     return [x509.load_pem_x509_crl(each + b"-----END X509 CRL-----\n") for each in ends]
 
 
-def test_one_file_has_the_list_of_the_issuer_and_of_the_root(folder: Path) -> None:
+def test_one_file_has_the_crl_of_the_issuer_and_of_the_root(folder: Path) -> None:
     init()
     client("alice")
     ca("revoke", "ca", "alice")
-    assert "list number 1 of 1 revoked certificate" in ca("crl", "ca", "--out", "crl.pem").stderr
+    assert "CRL number 1, 1 revoked certificate" in ca("crl", "ca", "--out", "crl.pem").stderr
     issuing, root = lists(folder / "crl.pem")
     assert [crl.issuer.rfc4514_string() for crl in (issuing, root)] == [
         "CN=Example Issuing CA",
@@ -36,17 +36,17 @@ def test_one_file_has_the_list_of_the_issuer_and_of_the_root(folder: Path) -> No
     assert ca("crl", "ca", "--lifetime", "12h").stdout.startswith("-----BEGIN X509 CRL-----\n")
 
 
-def test_a_delta_goes_with_the_last_list(folder: Path) -> None:
+def test_a_delta_goes_with_the_last_crl(folder: Path) -> None:
     init()
     client("alice")
     client("bob")
-    ca("crl", "ca", "--delta", error="there is no list yet for a delta to amend")
+    ca("crl", "ca", "--delta", error="there is no base CRL for a delta CRL yet")
     ca("revoke", "ca", "alice", "--reason", "certificateHold")
     ca("crl", "ca", "--out", "crl.pem")
     ca("release", "ca", "alice")
     ca("revoke", "ca", "bob")
     told = ca("crl", "ca", "--delta", "--out", "delta.pem", "--lifetime", "2h").stderr
-    assert "wrote delta.pem: delta number 2 of 2 changes" in told
+    assert "wrote delta.pem: delta CRL number 2, 2 changes" in told
     (delta,) = lists(folder / "delta.pem")
     assert delta.next_update_utc is not None
     assert delta.next_update_utc - delta.last_update_utc == timedelta(hours=2)
@@ -58,7 +58,7 @@ def test_a_folder_gets_every_file_that_certificates_name(folder: Path) -> None:
     client("alice")
     client("bob")
     ca("revoke", "ca", "bob")
-    assert "signed 6 lists, wrote 9 files to web" in ca("crl", "ca", "--tree", "web").stderr
+    assert "signed 6 CRLs, wrote 9 files to web" in ca("crl", "ca", "--tree", "web").stderr
     found = sorted(
         str(path.relative_to(folder / "web")) for path in (folder / "web").rglob("*.c*r*") if path.is_file()
     )
@@ -79,17 +79,17 @@ def test_a_folder_gets_only_what_changed(folder: Path) -> None:
     client("alice")
     client("bob")
     ca("crl", "ca", "--tree", "web")
-    assert "signed 0 lists, wrote 0 files to web" in ca("crl", "ca", "--tree", "web").stderr
+    assert "signed 0 CRLs, wrote 0 files to web" in ca("crl", "ca", "--tree", "web").stderr
     ca("revoke", "ca", "bob")
     before = {path: path.read_bytes() for path in (folder / "web").rglob("*.crl")}
-    assert "signed 4 lists, wrote 4 files to web" in ca("crl", "ca", "--tree", "web").stderr
+    assert "signed 4 CRLs, wrote 4 files to web" in ca("crl", "ca", "--tree", "web").stderr
     changed = {path.name for path, content in before.items() if path.read_bytes() != content}
     assert changed == {"issuing.crl", "issuing-delta.crl", "1.crl", "1-delta.crl"}
-    ca("crl", "ca", "--tree", "web", "--delta", error="it goes with no other option")
+    ca("crl", "ca", "--tree", "web", "--delta", error="it excludes --out, --delta and --lifetime")
 
 
 @pytest.mark.interop
-def test_openssl_and_gnutls_accept_every_list_of_the_folder(folder: Path) -> None:
+def test_openssl_and_gnutls_accept_every_crl_of_the_folder(folder: Path) -> None:
     """RFC 5280 5, signed by whom they name."""
     init("--url", "http://ca.example")
     client("alice")

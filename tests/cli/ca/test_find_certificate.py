@@ -20,7 +20,7 @@ def test_of_several_certificates_of_one_name_the_serial_decides(folder: Path) ->
     client("alice", out="first")
     client("alice", out="second")
     serials = [str(row["serial"]) for row in rows("list", "ca")]
-    told = ca("revoke", "ca", "alice", error="alice has 2 certificates; say which serial number")
+    told = ca("revoke", "ca", "alice", error="alice has 2 valid certificates; give a serial number")
     assert all(serial in told.stderr for serial in serials)
     ca("revoke", "ca", f"0x{serials[0]}")
     ca("revoke", "ca", "alice")
@@ -52,5 +52,5 @@ def test_what_can_be_no_name_is_the_name_of_nothing(folder: Path, name: str) -> 
     """Bytes of a command line that are no text among them."""
     init()
     client("alice")
-    ca("revoke", "ca", name, error="no file, serial number or name of what was issued here")
+    ca("revoke", "ca", name, error="neither a file nor a serial number or name of a certificate of this CA")
     assert states() == ["good"]

@@ -17,7 +17,7 @@ def test_what_was_not_issued_here_is_refused_whole(folder: Path) -> None:
     client("alice")
     stranger = Authority.create("Example").issue(Profile.CLIENT, "mallory")
     (folder / "all.pem").write_bytes((folder / "alice.pem").read_bytes() + stranger.chain_pem)
-    ca("import", "ca", "all.pem", error="all.pem: certificate 2: was not issued by this authority")
+    ca("import", "ca", "all.pem", error="all.pem: certificate 2: was not issued by this CA")
     assert [row["name"] for row in rows("list", "ca")] == ["alice"]
     assert "alice.pem: 0 new entries" in ca("import", "ca", "alice.pem").stderr
     ca("import", "ca", "nowhere.pem", error="nowhere.pem")

@@ -27,7 +27,7 @@ def old(folder: Path) -> Authority:
     return made
 
 
-def test_an_authority_goes_on_with_what_it_issued(folder: Path, old: Authority) -> None:
+def test_a_ca_is_imported_with_what_it_issued(folder: Path, old: Authority) -> None:
     alice, bob = (old.issue(Profile.CLIENT, name) for name in ("alice", "bob"))
     now = old.now()
     (folder / "alice.pem").write_bytes(
@@ -42,8 +42,8 @@ def test_an_authority_goes_on_with_what_it_issued(folder: Path, old: Authority) 
     )
     (folder / "old.crl").write_bytes(made.public_bytes(Encoding.DER))
     told = ca(*TAKE, "--from-password-file", "password", "--crl", "old.crl").stderr
-    assert "old.crl: 1 revocation kept; lists go on after number 17" in told
-    assert "took over CN=Old Issuing CA, which issues" in told
+    assert "old.crl: imported 1 revocation; CRL numbers continue after 17" in told
+    assert "imported CN=Old Issuing CA, the issuing CA" in told
     assert "alice.pem: 1 new entry" in ca("import", "ca", "alice.pem", "old.crl").stderr
     client("carol")
     ca("revoke", "ca", "alice.pem")
@@ -65,10 +65,10 @@ def test_a_password_is_asked_for_where_one_is_needed(
     ca(*TAKE, error="old.key: it is encrypted, and no password was given")
     assert not (folder / "ca").exists()
     monkeypatch.setattr(import_source, "passphrase", lambda file, what: {"old.key": "sesame"}[what])
-    assert "numbers of lists begin at 1" in ca(*TAKE).stderr
+    assert "CRL numbers start at 1" in ca(*TAKE).stderr
 
 
-def test_the_number_of_the_last_list_may_be_given_alone(folder: Path, old: Authority) -> None:
+def test_the_number_of_the_last_crl_may_be_given_alone(folder: Path, old: Authority) -> None:
     ca(*TAKE, "--from-password-file", "password", "--crl-number", "41")
     ca("crl", "ca", "--out", "crl.pem")
     listed = x509.load_pem_x509_crl((folder / "crl.pem").read_bytes())
@@ -77,10 +77,10 @@ def test_the_number_of_the_last_list_may_be_given_alone(folder: Path, old: Autho
 
 def test_what_does_not_go_together_is_told(folder: Path, old: Authority) -> None:
     told = ("--from-password-file", "password")
-    ca(*TAKE, *told, "--permit", "dns:example.com", error="has its certificate: --permit")
-    ca(*TAKE, *told, "--no-intermediate", error="change nothing of it")
-    ca("init", "ca", "--name", "x", "--crl", "old.pem", error="about an authority that --from names")
-    ca("init", "ca", "--insecure-no-passphrase", error="an authority needs a name")
+    ca(*TAKE, *told, "--permit", "dns:example.com", error="keeps its certificate: --permit")
+    ca(*TAKE, *told, "--no-intermediate", error="cannot be used with --from")
+    ca("init", "ca", "--name", "x", "--crl", "old.pem", error="for a CA that is imported with --from")
+    ca("init", "ca", "--insecure-no-passphrase", error="the CA needs a name")
     ca("init", "ca", "--from", "password", error="neither PEM nor DER")
-    ca(*TAKE, *told, "--crl", "old.pem", error="old.pem: is no revocation list")
+    ca(*TAKE, *told, "--crl", "old.pem", error="old.pem: is not a CRL, or malformed")
     assert not (folder / "ca").exists()

@@ -37,36 +37,42 @@ def test_a_command_imports_no_other(folder: Path) -> None:
 
 SERVER = ("--profile", "server", "--out", "web")
 REFUSED = [
-    (("list", "nowhere"), "nowhere: holds no authority; `bothways ca init nowhere` makes one"),
-    (("init", "new", "--name", "Example"), "the authority's keys need a passphrase"),
-    (("init", "new", "--name", "X", "--permit", "dns"), "dns is no constraint; write dns:example.com"),
+    (("list", "nowhere"), "nowhere: contains no CA; `bothways ca init nowhere` creates one"),
+    (("init", "new", "--name", "Example"), "the keys of the CA need a passphrase"),
+    (("init", "new", "--name", "X", "--permit", "dns"), "dns is not a name constraint; write dns:NAME"),
     (
         ("init", "new", "--name", "X", "--permit", "ip:10.0.0.1/8", "--insecure-no-passphrase"),
-        "is no network",
+        "is not an IP network",
     ),
-    (("init", "new", "--name", "X", "--url", "gopher://x"), "--url: gopher://x is no http:// address"),
-    (("init", "new", "--name", "", "--insecure-no-passphrase"), "an authority's name has 1 to 64"),
-    (("init", "ca", "--name", "X", "--insecure-no-passphrase"), "ca: is there already and not empty"),
+    (("init", "new", "--name", "X", "--url", "gopher://x"), "--url: gopher://x is not an http:// URL"),
+    (("init", "new", "--name", "", "--insecure-no-passphrase"), "the name of a CA must have 1 to 64"),
+    (("init", "ca", "--name", "X", "--insecure-no-passphrase"), "ca: exists already and is not empty"),
     (("issue", "ca", *SERVER, "--name", "www"), "needs a DNS name, an IP address or a URI"),
-    (("issue", "ca", *SERVER, "--dns", "a.example.org"), "nothing was issued, since nobody would accept it"),
-    (("issue", "ca", *SERVER, "--dns", "a.example.com", "--lifetime", "soon"), "'soon' is no length of time"),
-    (("issue", "ca", *SERVER, "--dns", "a_*.example.com"), "is no DNS name"),
+    (
+        ("issue", "ca", *SERVER, "--dns", "a.example.org"),
+        "nothing was issued: the certificate would be refused",
+    ),
+    (("issue", "ca", *SERVER, "--dns", "a.example.com", "--lifetime", "soon"), "'soon' is not a duration"),
+    (("issue", "ca", *SERVER, "--dns", "a_*.example.com"), "is not a DNS name"),
     (
         ("issue", "ca", "--profile", "client", "--name", "a", "--out", "nowhere/a"),
         "there is no such directory",
     ),
     (
         ("sign", "ca", "garbage", "--profile", "client", "--out", "b"),
-        "garbage: is no request that can be read",
+        "garbage: is not a certificate signing request, or malformed",
     ),
     (("sign", "ca", "absent", "--profile", "client", "--out", "b"), "absent: there is no such file"),
-    (("revoke", "ca", "stranger.pem"), "stranger.pem: this certificate was not issued here"),
-    (("revoke", "ca", "garbage"), "garbage: holds no certificate"),
-    (("revoke", "ca", "nobody"), "nobody: no file, serial number or name of what was issued here"),
-    (("revoke", "ca", "ff"), "ff: no file, serial number or name"),
+    (("revoke", "ca", "stranger.pem"), "stranger.pem: this certificate was not issued by this CA"),
+    (("revoke", "ca", "garbage"), "garbage: contains no certificate"),
+    (
+        ("revoke", "ca", "nobody"),
+        "nobody: neither a file nor a serial number or name of a certificate of this CA",
+    ),
+    (("revoke", "ca", "ff"), "ff: neither a file nor a serial number or name"),
     (("revoke", "ca", "nobody", "--reason", "boredom"), "'boredom' is not one of"),
-    (("renew", "ca", "--out", "x"), "say which certificate to renew"),
-    (("release", "ca", "nobody"), "nobody: no file, serial number or name"),
+    (("renew", "ca", "--out", "x"), "give the certificate to renew"),
+    (("release", "ca", "nobody"), "nobody: neither a file nor a serial number or name"),
     (("dance", "ca"), "No such command 'dance'"),
 ]
 
@@ -119,6 +125,6 @@ def test_an_address_that_no_certificate_can_hold_is_refused(folder: Path, url: s
         "--insecure-no-passphrase",
         "--url",
         url,
-        error="is no http:// address",
+        error="is not an http:// URL",
     )
     assert list(folder.iterdir()) == []

@@ -21,7 +21,7 @@ def test_the_passphrase_comes_from_the_environment_or_a_file(
     issue = ("issue", "ca", "--profile", "client", "--name", "alice", "--out")
     ca(*issue, "alice")
     ca(*issue, "again", "--passphrase-file", "passphrase")
-    ca(*issue, "never", "--passphrase-file", "wrong", error="does not open with this passphrase")
+    ca(*issue, "never", "--passphrase-file", "wrong", error="cannot be decrypted with this passphrase")
     ca(*issue, "never", "--insecure-no-passphrase", error="its passphrase is needed")
     monkeypatch.delenv("BOTHWAYS_CA_PASSPHRASE")
     ca(*issue, "never", error="its passphrase is needed")
@@ -34,7 +34,7 @@ def test_a_person_is_asked_twice_for_a_new_one_and_once_for_an_old_one(
 ) -> None:
     typed = iter(["one", "another", "sesame", "sesame", "sesame"])
     monkeypatch.setattr(key_access, "passphrase", lambda file, what: next(typed))
-    ca("init", "ca", "--name", "Example", error="the two passphrases differ; nothing was made")
+    ca("init", "ca", "--name", "Example", error="the two passphrases differ; nothing was created")
     assert list(folder.iterdir()) == []
     ca("init", "ca", "--name", "Example")
     client("alice")
@@ -53,10 +53,10 @@ def test_the_pin_of_a_token_comes_from_the_environment_or_a_file(
 ) -> None:
     token = new_token(monkeypatch)
     words = ("init", "ca", "--name", "Example", "--no-intermediate", "--key-uri", token.uri())
-    ca(*words, error="needs its PIN, which was not given")
+    ca(*words, error="needs its PIN")
     (folder / "pin").write_text(f"{PIN}\n")
     told = ca(*words, "--pin-file", "pin").stderr
-    assert "made CN=Example" in told
+    assert "created CN=Example" in told
     assert "not sealed" not in told
     assert sorted(path.name for path in (folder / "ca").iterdir() if path.suffix == ".key") == []
     monkeypatch.setenv("BOTHWAYS_CA_PIN", PIN)
@@ -80,10 +80,10 @@ def test_a_root_in_a_file_stands_above_a_key_on_a_token(
         "Example",
         "--key-uri",
         token.uri(),
-        error="the authority's keys need a passphrase",
+        error="the keys of the CA need a passphrase",
     )
     told = ca("init", "ca", "--name", "Example", "--key-uri", token.uri(), "--insecure-no-passphrase").stderr
-    assert "who reads them can issue" in told
+    assert "whoever can read the files can issue" in told
     assert [path.name for path in (folder / "ca").iterdir() if path.suffix == ".key"] == ["root.key"]
     (folder / "ca" / "root.key").unlink()
     client("alice")

@@ -20,6 +20,6 @@ def test_a_length_of_time_is_a_number_and_a_unit(text: str, length: timedelta) -
 
 
 @pytest.mark.parametrize("text", ["", "90", "d", "0d", "-1d", "1.5h", "1w", "9999999d", "1d ", "\u0663d"])
-def test_other_texts_are_none(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no length of time; write 90d, 12h or 30m"):
+def test_other_texts_are_no_duration(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a duration; write 90d, 12h or 30m"):
         DURATION.convert(text, None, None)

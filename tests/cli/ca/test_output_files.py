@@ -27,7 +27,7 @@ def test_nothing_is_overwritten_unless_forced(folder: Path) -> None:
     (folder / "alice.key").write_text("precious")
     ca(
         "issue", "ca", "--profile", "client", "--name", "alice", "--out", "alice",
-        error="alice.key is there already",
+        error="alice.key exists already",
     )  # fmt: skip
     assert (folder / "alice.key").read_text() == "precious"
     assert rows("list", "ca") == []
@@ -48,7 +48,7 @@ def test_what_names_no_file_is_refused_before_anything_is_issued(folder: Path, o
     """Else files are made that hide, .pem and .key."""
     init()
     (folder / "folder").mkdir()
-    ca("issue", "ca", "--profile", "client", "--name", "alice", "--out", out, error="names no file")
+    ca("issue", "ca", "--profile", "client", "--name", "alice", "--out", out, error="is not a file name")
     assert rows("list", "ca") == []
 
 

@@ -52,5 +52,5 @@ def test_one_that_cannot_be_renewed_keeps_no_other_from_it(folder: Path) -> None
     )
     assert result.return_value == 1
     assert "alice, serial" in result.stderr
-    assert "nobody reads an ML-DSA key from PKCS#12 yet" in result.stderr
+    assert "no program reads an ML-DSA key from PKCS#12 yet" in result.stderr
     assert len(list(folder.glob("bob-*.p12"))) == 1

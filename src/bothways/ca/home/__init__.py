@@ -1,1 +1,1 @@
-"""The directory of a CA: its layout, how it is created, and how its files and keys are written."""
+"""The directory of a CA: its layout, its creation, its files and its encrypted keys."""

@@ -1,4 +1,4 @@
-"""How an authority comes to be: a root, an authority under it that issues, their keys, lists and registers."""
+"""Creates a CA in a directory: a root, an issuing CA below it, their keys, the register and the root's CRL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.ca.authority import Authority, Now, Random, new_serial, utc_now
 from bothways.ca.crl import ROOT_CRL_LIFETIME
 from bothways.ca.crl_schedule import PARTITION_SIZE, publish
-from bothways.ca.home import files as directory
+from bothways.ca.home import files
 from bothways.ca.home.layout import (
     ISSUING,
     ROOT,
@@ -32,11 +32,17 @@ from bothways.ca.register.values import WHOLE
 
 @dataclass(frozen=True, slots=True)
 class InitOptions:
-    """With what an authority is made; see `found`."""
+    """The options of a new CA; see `create_authority`.
+
+    Attributes: `name`: the common name; `key_type` of the keys; `database_url` of the register, empty for SQLite in the
+    directory; `url` of the service, written into certificates; `intermediate`: whether an issuing CA is created;
+    `constraints` and `path_length` of the CA that issues; `partition`: certificates in each CRL partition; `key_uri`:
+    the PKCS#11 URI of the issuing key.
+    """
 
     name: str
     key_type: KeyType = KeyType.P256
-    store: str = ""
+    database_url: str = ""
     url: str = ""
     intermediate: bool = True
     constraints: Constraints = UNCONSTRAINED
@@ -55,13 +61,14 @@ def create_authority(
     now: Now = utc_now,
     random: Random = os.urandom,
 ) -> None:
-    """Make a root and, unless the terms say otherwise, an intermediate that issues; put both on disk.
+    """Create a root CA and, unless the options say otherwise, an issuing CA below it, in a directory.
 
-    path: a directory that is not there yet, or empty. passphrase: seals both keys; None for none. pin: of the token
-    that holds the issuing key, where the terms name one. now and random: the clock and the source of salts and
-    serials. Raises AuthorityError, and leaves nothing behind but a key on a token, which is found there the next time.
+    path: a directory that does not exist yet, or an empty one. passphrase: encrypts the keys; None to store them
+    unencrypted. pin: of the token, if `key_uri` is given. actor: for the audit log. now, random: the clock, and the
+    source of salts and serial numbers. Raises AuthorityError, and then only a key in a token is left, which the next
+    call uses.
     """
-    with directory.new_directory(path) as draft, _issuing_key(options, pin) as key:
+    with files.new_directory(path) as new, _issuing_key(options, pin) as key:
         settings = settings_of(options)
         root = Authority.create(
             options.name if not options.intermediate else _named(options.name, "Root"),
@@ -72,24 +79,24 @@ def create_authority(
             constraints=options.constraints,
             addresses=addresses_of(settings.url, ROOT if options.intermediate else ISSUING),
         )
-        write_authority(draft, ROOT, root, passphrase)
-        store = settings.store or default_database_url(draft)
+        write_authority(new, ROOT, root, passphrase)
+        database_url = settings.database_url or default_database_url(new)
         with Register.create(
-            store, identifier_of(root.certificate), *register_row(root.certificate)
+            database_url, identifier_of(root.certificate), *register_row(root.certificate)
         ) as register:
             if options.intermediate:
                 issuing = _intermediate(root, options, key, register, actor)
-                write_authority(draft, ISSUING, issuing, passphrase)
+                write_authority(new, ISSUING, issuing, passphrase)
                 own = issuing.certificate
-                Register.create(store, identifier_of(own), *register_row(own)).close()
-            _publish_roots(root, register, actor, draft / "root-crl.pem")
-        directory.write_settings(draft, settings)
+                Register.create(database_url, identifier_of(own), *register_row(own)).close()
+            _publish_root_crl(root, register, actor, new / "root-crl.pem")
+        files.write_settings(new, settings)
 
 
 def _intermediate(
     root: Authority, options: InitOptions, key: SigningKey, register: Register, actor: str
 ) -> Authority:
-    """Make the authority that issues, recorded in the root's register."""
+    """Create the issuing CA, recorded in the root's register."""
     name = _named(options.name, "Issuing CA")
     with register.transaction(actor, root.now()) as transaction:
         serial = new_serial(root.random)
@@ -105,23 +112,23 @@ def _intermediate(
     return Authority(certificate, key, (root.certificate,), now=root.now, random=root.random)
 
 
-def _publish_roots(authority: Authority, register: Register, actor: str, path: Path) -> None:
-    """Sign the list of the root while its key is here; who comes for deltas of it finds none."""
+def _publish_root_crl(authority: Authority, register: Register, actor: str, path: Path) -> None:
+    """Sign the root's CRL while its key is available; there are no delta CRLs of it."""
     with register.transaction(actor, authority.now()) as transaction:
         crl = publish(authority, transaction, WHOLE, ROOT_CRL_LIFETIME, "")
-    directory.write(path, crl.public_bytes(Encoding.PEM), directory.PUBLIC)
+    files.write(path, crl.public_bytes(Encoding.PEM), files.PUBLIC)
 
 
-def settings_of(options: InitOptions) -> directory.Settings:
-    """What of the terms is written down."""
+def settings_of(options: InitOptions) -> files.Settings:
+    """The settings that are stored in the directory."""
     url = options.url.rstrip("/")
     partition = options.partition if url else 0
-    return directory.Settings(options.name, options.store, url, partition, options.key_uri)
+    return files.Settings(options.name, options.database_url, url, partition, options.key_uri)
 
 
 @contextmanager
 def _issuing_key(options: InitOptions, pin: str | None) -> Iterator[SigningKey]:
-    """The key of who issues: made here, or made or found on a token, whose session ends with the block."""
+    """The issuing key: a new one, or one in a token, whose session is closed after the block."""
     if not options.key_uri:
         yield new_key(options.key_type)
         return

@@ -1,7 +1,7 @@
-"""Keys at rest: PKCS#8 under a passphrase that scrypt makes slow to guess (RFC 5958, RFC 8018, RFC 7914).
+"""Encrypted private keys: PKCS#8 with PBES2, scrypt and AES-256-CBC (RFC 5958, RFC 8018, RFC 7914).
 
-`cryptography` writes such files with 2,048 rounds of PBKDF2, too few for a passphrase that people choose;
-it reads these, and so does OpenSSL.
+`cryptography` encrypts with 2,048 iterations of PBKDF2, too few for a passphrase that a person chooses; it reads
+these files, and so does OpenSSL.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bothways.ca.keys import PrivateKey, usable_key
 from bothways.errors import ConfigError
 from bothways.trust import parsing
 
-# 16 MiB for one guess, five times over: what OWASP asks for, within the memory that OpenSSL allows.
+# 16 MiB, computed five times for one guess: what OWASP recommends, within the memory limit of OpenSSL.
 COST, BLOCK_SIZE, PARALLEL = 2**14, 8, 5
 PBES2 = bytes.fromhex("06092a864886f70d01050d")
 SCRYPT = bytes.fromhex("06092b06010401da47040b")
@@ -36,9 +36,9 @@ Random = Callable[[int], bytes]
 
 
 def encode_key(key: PrivateKey, passphrase: bytes | None, random: Random) -> bytes:
-    """Write a key in PEM: encrypted if there is a passphrase, else as plain PKCS#8.
+    """Encode a key as PKCS#8 in PEM, encrypted if there is a passphrase.
 
-    random: gives n random bytes, for salt and initialization vector.
+    random: returns n random bytes, for salt and initialization vector.
     """
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     if passphrase is None:
@@ -55,17 +55,17 @@ def encode_key(key: PrivateKey, passphrase: bytes | None, random: Random) -> byt
 
 
 def decode_key(data: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
-    """Read a key that `sealed` wrote. Raises ConfigError, of it PassphraseNeeded and WrongPassphrase."""
+    """Decode a key that `encode_key` wrote; raises ConfigError, PassphraseNeeded or WrongPassphrase."""
     if passphrase is not None and b"ENCRYPTED" not in data:
-        raise ConfigError(f"{source}: is not encrypted, so it needs no passphrase")
+        raise ConfigError(f"{source}: is not encrypted, but a passphrase was given")
     try:
         key = parsing.private_key(data, passphrase)
     except parsing.PassphraseNeeded:
         raise parsing.PassphraseNeeded(source, "is encrypted; its passphrase is needed") from None
     except parsing.EncodingError:
         if passphrase:
-            raise parsing.WrongPassphrase(source, "does not open with this passphrase") from None
-        raise ConfigError(f"{source}: holds no private key") from None
+            raise parsing.WrongPassphrase(source, "cannot be decrypted with this passphrase") from None
+        raise ConfigError(f"{source}: contains no private key") from None
     return usable_key(key, source)
 
 

@@ -1,8 +1,7 @@
-"""The audit log: who did what and when, each entry chained to the one before by its hash.
+"""The audit log: who did what and when. Each entry contains the hash of the entry before.
 
-The end of the chain stands in the authority's head row, which shows that a log was cut. Whoever can write to the
-store can also make a whole new chain: that is seen by a `Head` that was noted elsewhere. What the register says of
-a certificate must follow from the log.
+The last hash is also in the row of the CA, so that a shortened log is detected. Whoever can write to the database can
+also write a complete new log: a `Head` that was noted elsewhere detects that. The register must agree with the log.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from itertools import groupby, zip_longest
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
-from sqlalchemy.engine import Row as Found
+from sqlalchemy.engine import Row
 
 from bothways.ca.errors import AuditFailed
 from bothways.ca.register.database import streamed
@@ -32,7 +31,7 @@ _CHAINED = ("authority", "number", "at", "actor", "action", "subject", "details"
 
 
 class Head(NamedTuple):
-    """The end of the log: how many entries, and the hash of the last. Noted elsewhere, it holds the log to itself."""
+    """The number of entries and the hash of the last one; noted elsewhere, it detects a log that was rewritten."""
 
     number: int
     hash: str
@@ -43,7 +42,7 @@ class Head(NamedTuple):
         found = re.fullmatch(r"([1-9][0-9]{0,18}):([0-9a-f]{64})", text)
         if found is None:
             raise ConfigError(
-                f"{text!a} is no head of an audit log; write NUMBER:HASH as `ca audit` tells it"
+                f"{text!a} is not the head of an audit log; write NUMBER:HASH as `ca audit` prints it"
             )
         return cls(int(found[1]), found[2])
 
@@ -53,7 +52,7 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One line of the audit log: who did what to which certificate or list, and when."""
+    """One entry of the audit log: who did what to which certificate or CRL, and when."""
 
     number: int
     at: datetime
@@ -73,10 +72,10 @@ def chained(previous: str, row: Mapping[str, object]) -> str:
 
 
 def check_audit(connection: Connection, authority: str, visit: Visit | None, noted: Head | None) -> Head:
-    """Verify an authority's log and hold the register against it, in the snapshot of one transaction.
+    """Verify the log of a CA, and compare the register with it, in one transaction; return the head.
 
-    visit: is given each entry once its link is checked. noted: a head that must still stand in the log. Returns
-    the head. Raises AuditFailed that names the first entry, certificate or list that is wrong.
+    visit: called with each entry after its hash was verified. noted: a head that must be in the log. Raises
+    AuditFailed, which names the first entry, certificate or CRL that is wrong.
     """
     head = _check_chain(connection, authority, visit, noted)
     _check_certificates(connection, authority)
@@ -93,32 +92,32 @@ def _check_chain(connection: Connection, authority: str, visit: Visit | None, no
                 raise AuditFailed(f"the audit log is broken at entry {length}: it was altered")
             previous = row.hash
             if noted is not None and noted.number == length and noted.hash != previous:
-                raise AuditFailed(f"the audit log is another one: entry {length} had the hash {noted.hash}")
+                raise AuditFailed(f"the audit log was replaced: entry {length} had the hash {noted.hash}")
             if visit is not None:
                 visit(_entry(row))
     _check_end(connection, authority, Head(length, previous), noted)
     return Head(length, previous)
 
 
-def _check_end(connection: Connection, authority: str, found: Head, noted: Head | None) -> None:
+def _check_end(connection: Connection, authority: str, head: Head, noted: Head | None) -> None:
     query = select(AUTHORITIES.c.audit_length, AUTHORITIES.c.audit_hash).where(AUTHORITIES.c.id == authority)
-    written = Head(*connection.execute(query).one())
-    if noted is not None and noted.number > found.number:
+    stored = Head(*connection.execute(query).one())
+    if noted is not None and noted.number > head.number:
         raise AuditFailed(
-            f"the audit log was cut: it has {found.number} entries and had {noted.number} before"
+            f"the audit log was shortened: it has {head.number} entries and had {noted.number} before"
         )
-    if found != written:
+    if head != stored:
         raise AuditFailed(
-            f"the audit log was cut: it has {found.number} entries and {written.number} were written"
-            if found.number != written.number
-            else f"the audit log was altered: entry {found.number} is not the one that was written last"
+            f"the audit log was shortened: it has {head.number} entries and {stored.number} were written"
+            if head.number != stored.number
+            else f"the audit log was altered: entry {head.number} is not the one that was written last"
         )
 
 
 class _State(NamedTuple):
-    """What must be true of a certificate: the digest it was recorded with, its revocation, where it is listed.
+    """The state of a certificate: digest, revocation, and the partition whose CRL covers it.
 
-    `changed` is None where the log does not tell after which list the last revocation or release came.
+    `changed` is None if the log does not say after which CRL the last revocation or release was.
     """
 
     digest: object = None
@@ -129,7 +128,7 @@ class _State(NamedTuple):
 
 
 def _check_certificates(connection: Connection, authority: str) -> None:
-    """Walk log and register side by side, both by serial number; neither is ever whole in memory."""
+    """Compare log and register, both ordered by serial number, without loading either into memory."""
     logged_query = (
         select(AUDIT.c.subject, AUDIT.c.action, AUDIT.c.at, AUDIT.c.details)
         .where(AUDIT.c.authority == authority, AUDIT.c.action.in_(CHANGING))
@@ -139,18 +138,18 @@ def _check_certificates(connection: Connection, authority: str) -> None:
     with streamed(connection, logged_query) as entries, streamed(connection, query) as rows:
         for logged, row in zip_longest(_logged_states(entries), rows):
             if logged is None or row is None or logged[0] != row.serial:
-                odd = min(each for each in (logged and logged[0], row and row.serial) if each)
+                serial = min(each for each in (logged and logged[0], row and row.serial) if each)
                 raise AuditFailed(
-                    f"register and audit log disagree about the certificate {odd}: one lacks it"
+                    f"the register and the audit log disagree about certificate {serial}: it is missing in one of them"
                 )
             if _state(row, logged[1]) != logged[1] or not _has_own_end(row):
                 raise AuditFailed(
-                    f"register and audit log disagree about the certificate {row.serial}: it was altered"
+                    f"the register and the audit log disagree about certificate {row.serial}: it was altered"
                 )
 
 
-def _logged_states(entries: Iterable[Found[Any]]) -> Iterator[tuple[str, _State]]:
-    """What the log says about each certificate, from its entries in the order of serial numbers."""
+def _logged_states(entries: Iterable[Row[Any]]) -> Iterator[tuple[str, _State]]:
+    """The state of each certificate according to the log; the entries are ordered by serial number."""
     for serial, rows in groupby(entries, key=lambda row: row.subject):
         state = _State()
         for row in rows:
@@ -170,7 +169,7 @@ def _logged_states(entries: Iterable[Found[Any]]) -> Iterator[tuple[str, _State]
 
 
 def _imported(before: _State, details: Mapping[str, object]) -> _State:
-    """A certificate completes what a list said of it before, and a list what a certificate said."""
+    """The state after an import, which adds a certificate to a CRL entry, or a revocation to a certificate."""
     after = before._replace(digest=details.get("sha256") or before.digest)
     if before.reason is not None or details.get("reason") is None:
         return after
@@ -179,15 +178,15 @@ def _imported(before: _State, details: Mapping[str, object]) -> _State:
     )
 
 
-def _state(row: Found[Any], logged: _State) -> _State:
-    """What the register says of a certificate, with `changed` only where the log tells it too."""
+def _state(row: Row[Any], logged: _State) -> _State:
+    """The state of a certificate according to the register, with `changed` only if the log has it too."""
     digest = None if row.certificate is None else hashlib.sha256(row.certificate).hexdigest()
     changed = None if logged.changed is None else row.changed
     return _State(digest, row.revoked_at, row.reason, row.partition, changed)
 
 
-def _has_own_end(row: Found[Any]) -> bool:
-    """Whether the end beside a certificate is its own: an earlier one would take it off the lists."""
+def _has_own_end(row: Row[Any]) -> bool:
+    """Whether the stored notAfter is that of the certificate: an earlier one would remove it from CRLs."""
     if row.certificate is None:
         return True
     try:
@@ -198,7 +197,7 @@ def _has_own_end(row: Found[Any]) -> bool:
 
 
 def _check_crls(connection: Connection, authority: str) -> None:
-    """Hold the lists that are kept, the newest of each series, to what the log says was published."""
+    """Compare the stored CRLs, the newest of each series, with those that the log says were published."""
     logged = connection.execute(
         select(AUDIT.c.subject, AUDIT.c.details)
         .where(AUDIT.c.authority == authority, AUDIT.c.action == CRL)
@@ -211,20 +210,20 @@ def _check_crls(connection: Connection, authority: str) -> None:
         newest[series] = int(subject), details.get("sha256")
     expected = dict(newest.values())
     number = 0
-    lists = select(CRLS.c.number, CRLS.c.crl).where(CRLS.c.authority == authority).order_by(CRLS.c.number)
-    with streamed(connection, lists) as rows:
+    stored = select(CRLS.c.number, CRLS.c.crl).where(CRLS.c.authority == authority).order_by(CRLS.c.number)
+    with streamed(connection, stored) as rows:
         for row in rows:
             number = row.number
             if expected.pop(number, "") not in (None, hashlib.sha256(row.crl).hexdigest()):
-                raise AuditFailed(f"register and audit log disagree about list number {number}")
+                raise AuditFailed(f"the register and the audit log disagree about CRL number {number}")
     if expected:
-        raise AuditFailed(f"register and audit log disagree about list number {min(expected)}")
+        raise AuditFailed(f"the register and the audit log disagree about CRL number {min(expected)}")
     query = select(AUTHORITIES.c.crl_number).where(AUTHORITIES.c.id == authority)
     head = connection.execute(query).scalar_one()
     if head < number:
-        raise AuditFailed(f"the next list would have number {head + 1}, and number {number} was published")
+        raise AuditFailed(f"the next CRL would have number {head + 1}, but number {number} was published")
 
 
-def _entry(row: Found[Any]) -> AuditEntry:
+def _entry(row: Row[Any]) -> AuditEntry:
     at = datetime.fromtimestamp(row.at, UTC)
     return AuditEntry(row.number, at, row.actor, row.action, row.subject, json.loads(row.details))

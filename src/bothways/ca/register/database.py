@@ -1,8 +1,8 @@
-"""Where a register is kept: SQLite for one machine, PostgreSQL by its URL where several issue.
+"""The database of a register: SQLite for one machine, PostgreSQL if several machines issue.
 
-It knows connections, transactions and what goes wrong with them; not what stands in the tables. Whatever a store
-says ends as a StoreUnavailable that names it without its password, or as a `Conflict`, after which the same work may
-be tried again.
+Connections, transactions and their errors; nothing about tables. An error of the database is raised as a
+DatabaseUnavailable, which names the database without its password, or as a `Conflict`, after which the transaction may
+be repeated.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine import Row as Found
+from sqlalchemy.engine import URL, Row, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -27,20 +26,20 @@ T = TypeVar("T")
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql+psycopg"
 ATTEMPTS = 5
-CHUNK = 1000  # rows that are fetched at once
-LOCK_SECONDS = 30  # how long an issuer stands in the queue before it gives up
-IDLE_SECONDS = 60  # after which PostgreSQL ends a transaction whose issuer says nothing more
+CHUNK = 1000  # rows in one fetch
+LOCK_SECONDS = 30  # how long an issuer waits for the lock of a CA
+IDLE_SECONDS = 60  # after which PostgreSQL ends an idle transaction
 CONNECT_SECONDS = 10
-# What PostgreSQL reports when one of two transactions must give way: serialization failure, deadlock.
+# SQLSTATE of transactions that must be repeated: serialization failure, deadlock.
 MUST_RETRY = frozenset({"40001", "40P01"})
 LOCK_NOT_AVAILABLE = "55P03"
-PRIMARY_CODE = 0xFF  # of what SQLite reports: above it stands which kind of it
-# One number for all who make or change tables here, so that they do it one after the other.
+PRIMARY_CODE = 0xFF  # mask for the primary result code within an extended one of SQLite
+# The advisory lock of transactions that create or change tables: one at a time.
 SCHEMA_LOCK = 0x626F7468
 
 
 class Conflict(Exception):
-    """This transaction had to give way to another, and nothing of it holds; the same work may be tried again."""
+    """The transaction was rolled back because of another one; it may be repeated."""
 
 
 class Database:
@@ -48,7 +47,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         parsed = _read_url(url)
-        self._label = f"the store {_public(parsed)}"
+        self._label = f"the database {_public(parsed)}"
         with _database_errors(self._label):
             self._engine = _engine(parsed)
         self._read_engine = self._autocommit_engine = self._engine
@@ -64,13 +63,13 @@ class Database:
 
     @contextmanager
     def read_transaction(self) -> Iterator[Connection]:
-        """Begin a transaction in which everything is seen as it was at one moment."""
+        """Begin a read transaction, which sees one snapshot of the database."""
         with _database_errors(self._label), self._read_engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
-        """Ask one thing, without the ways to and fro that a transaction takes."""
+        """Run a single query; on PostgreSQL without the round trips of a transaction."""
         with (
             _database_errors(self._label),
             self._autocommit_engine.connect() as connection,
@@ -80,9 +79,9 @@ class Database:
 
     @contextmanager
     def write_transaction(self, *, schema: bool = False) -> Iterator[Connection]:
-        """Begin a transaction that commits at the end of the block, or leaves nothing.
+        """Begin a transaction that is committed after the block, or rolled back by an exception.
 
-        schema: it makes or changes tables, alone among all who do. Raises Conflict if it had to give way.
+        schema: it creates or changes tables, and so takes the advisory lock. Raises Conflict.
         """
         with (
             _database_errors(self._label),
@@ -100,7 +99,7 @@ class Database:
                 transaction.commit()
 
     def transact(self, work: Callable[[Connection], T], *, schema: bool = False) -> T:
-        """Do work in a transaction, again and again while it must give way, but not for ever."""
+        """Run `work` in a transaction, at most ATTEMPTS times if there are conflicts; raises DatabaseBusy."""
         attempt = 0
         while True:
             attempt += 1
@@ -110,40 +109,40 @@ class Database:
             except Conflict as conflict:
                 if attempt == ATTEMPTS:
                     raise DatabaseBusy(
-                        f"{self._label}: {conflict} ({ATTEMPTS} times in a row); nothing was done"
+                        f"{self._label}: {conflict} ({ATTEMPTS} times in a row); nothing was changed"
                     ) from None
 
 
 @contextmanager
-def streamed(connection: Connection, query: Select[Any]) -> Iterator[Iterable[Found[Any]]]:
-    """Read rows a thousand at a time, so that they are never all in memory."""
+def streamed(connection: Connection, query: Select[Any]) -> Iterator[Iterable[Row[Any]]]:
+    """Read rows in chunks, so that they are never all in memory."""
     with connection.execution_options(yield_per=CHUNK).execute(query) as result:
         yield result
 
 
 def has_password(url: str) -> bool:
-    """Whether a store's URL carries a password, so that whatever holds the URL must be private."""
+    """Whether a database URL contains a password, so that a file with the URL must be private."""
     parsed = _read_url(url)
     return parsed.password is not None or "password" in parsed.query
 
 
 def _read_url(text: str) -> URL:
-    """Read a store's URL. PostgreSQL's own name no driver, and ours is psycopg."""
+    """Read a database URL. The URLs of PostgreSQL name no driver; psycopg is used."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise ConfigError(
-            "the store cannot be used: write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+            "the database URL is malformed: write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
         ) from None
     if url.drivername in ("postgresql", "postgres"):
         return url.set(drivername=POSTGRESQL)
     if url.drivername in (SQLITE, POSTGRESQL):
         return url
-    raise ConfigError(f"the store cannot be used: {url.drivername!a} is neither sqlite nor postgresql")
+    raise ConfigError(f"the database URL has the scheme {url.drivername!a}; it must be sqlite or postgresql")
 
 
 def _public(url: URL) -> str:
-    """A store's URL as it may be shown, without its password."""
+    """A database URL without its password."""
     shown = url.difference_update_query(["password"]).render_as_string(hide_password=True)
     return shown.replace(POSTGRESQL, "postgresql", 1)
 
@@ -154,7 +153,7 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    # A server may be restarted while a service runs: connections are looked at before they are used.
+    # The server may be restarted while a service runs: connections are tested before they are used.
     engine = create_engine(
         url,
         pool_pre_ping=True,
@@ -166,8 +165,8 @@ def _engine(url: URL) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
-    """Make a commit outlive a power cut, and let readers and one writer work at once."""
-    connection.isolation_level = None  # we say BEGIN ourselves
+    """Make commits durable, and let readers and one writer work at the same time."""
+    connection.isolation_level = None  # BEGIN is sent explicitly
     connection.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000:.0f}")
     _write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")
@@ -175,15 +174,15 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Write ahead, so that readers and a writer work at once; SQLite waits for nobody who makes the same change."""
-    give_up = time.monotonic() + LOCK_SECONDS
+    """Switch to the write-ahead log; SQLite itself does not wait for another connection that does the same."""
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
             busy = error.sqlite_errorcode & PRIMARY_CODE == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() >= give_up:
+            if not busy or time.monotonic() >= deadline:
                 raise
         time.sleep(0.02)
 
@@ -194,7 +193,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _prepare_postgresql(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    """Make a commit outlive a crash of the server, and let no dead issuer hold up the others for ever."""
+    """Make commits durable, and limit how long a lock is awaited and an idle transaction is kept."""
     cursor = connection.cursor()
     cursor.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
     cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_SECONDS * 1000}")
@@ -208,7 +207,7 @@ def _prepare_postgresql(connection: DBAPIConnection, _record: ConnectionPoolEntr
 
 @contextmanager
 def _database_errors(label: str) -> Iterator[None]:
-    """Turn what a store says into a StoreUnavailable that names it, or into a Conflict."""
+    """Raise an error of the database as a DatabaseUnavailable that names it, or as a Conflict."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -217,7 +216,7 @@ def _database_errors(label: str) -> Iterator[None]:
         ) from None
     except DBAPIError as error:
         if _sqlstate(error) in MUST_RETRY:
-            raise Conflict("another transaction was in the way") from None
+            raise Conflict("a conflict with another transaction") from None
         raise _unavailable(label, error) from None
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(f"{label}: cannot be used: {error}") from None
@@ -225,23 +224,25 @@ def _database_errors(label: str) -> Iterator[None]:
 
 @contextmanager
 def _commit_errors(label: str) -> Iterator[None]:
-    """Say of a connection that was lost while it committed that nobody knows what became of it."""
+    """Raise OutcomeUnknown if the connection is lost during the commit."""
     try:
         yield
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
         raise OutcomeUnknown(
-            f"{label}: the connection was lost before the store confirmed; nothing was handed out, "
-            "and `bothways ca list` and `ca audit` say whether it was recorded"
+            f"{label}: the connection was lost during the commit; no certificate was written, "
+            "and `bothways ca list` and `ca audit` show whether it was recorded"
         ) from None
 
 
 def _unavailable(label: str, error: DBAPIError) -> DatabaseUnavailable:
     if _is_locked(error):
-        return DatabaseBusy(f"{label}: is held by another issuer for too long; nothing was done, try again")
+        return DatabaseBusy(
+            f"{label}: another issuer has locked it for too long; nothing was changed, try again"
+        )
     reason = " ".join(str(error.orig).split()) or type(error.orig).__name__
-    lost = "; the connection was lost and nothing was done" if error.connection_invalidated else ""
+    lost = "; the connection was lost and nothing was changed" if error.connection_invalidated else ""
     return DatabaseUnavailable(f"{label}: {reason}{lost}")
 
 

@@ -1,6 +1,6 @@
-"""The register's tables, their version, and the way from each older version to this one.
+"""The register's tables, their version, and the migrations from older versions.
 
-Serials are 40 hexadecimal digits and times are seconds since 1970: both sort and compare alike everywhere.
+Serial numbers are 40 hexadecimal digits and times are seconds since 1970, so that every database sorts them alike.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     Connection,
     ForeignKey,
     Index,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Table,
     Text,
     insert,
     inspect,
@@ -24,8 +26,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy import Column as Col
-from sqlalchemy import Table as Rows
 
 from bothways.ca.errors import RegisterUnusable
 from bothways.ca.register.database import Database
@@ -34,50 +34,50 @@ GENESIS = "0" * 64
 
 METADATA = MetaData()
 
-SCHEMA = Rows("schema", METADATA, Col("version", Integer, nullable=False))
+SCHEMA = Table("schema", METADATA, Column("version", Integer, nullable=False))
 
-AUTHORITIES = Rows(
+AUTHORITIES = Table(
     "authorities",
     METADATA,
-    Col("id", String(64), primary_key=True),  # SHA-256 of its certificate
-    Col("name", Text, nullable=False),
-    Col("certificate", LargeBinary, nullable=False),
-    # The head: what a transaction takes before it changes anything.
-    Col("crl_number", BigInteger, nullable=False, default=0),
-    Col("audit_length", BigInteger, nullable=False, default=0),
-    Col("audit_hash", String(64), nullable=False, default=GENESIS),
+    Column("id", String(64), primary_key=True),  # SHA-256 of its certificate
+    Column("name", Text, nullable=False),
+    Column("certificate", LargeBinary, nullable=False),
+    # A transaction locks this row before it changes anything.
+    Column("crl_number", BigInteger, nullable=False, default=0),
+    Column("audit_length", BigInteger, nullable=False, default=0),
+    Column("audit_hash", String(64), nullable=False, default=GENESIS),
 )
 
-CERTIFICATES = Rows(
+CERTIFICATES = Table(
     "certificates",
     METADATA,
-    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
-    Col("serial", String(40), primary_key=True),
-    Col("profile", String(16), nullable=False),
-    Col("name", Text, nullable=False),
-    Col("names", Text, nullable=False),
-    Col("not_before", BigInteger, nullable=False),
-    Col("not_after", BigInteger, nullable=False),
-    Col("certificate", LargeBinary),
-    Col("replaced_by", String(40)),
-    Col("revoked_at", BigInteger),
-    Col("reason", String(32)),
-    # The number of the newest list when it was revoked or released: later lists know of it, earlier ones do not.
-    Col("changed", BigInteger),
-    # In which of the authority's partitions it is, if its certificate names one.
-    Col("partition", BigInteger),
+    Column("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
+    Column("serial", String(40), primary_key=True),
+    Column("profile", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("names", Text, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("not_after", BigInteger, nullable=False),
+    Column("certificate", LargeBinary),
+    Column("replaced_by", String(40)),
+    Column("revoked_at", BigInteger),
+    Column("reason", String(32)),
+    # The number of the newest CRL when it was revoked or released: only later CRLs contain the change.
+    Column("changed", BigInteger),
+    # The partition, if the certificate contains the URL of one.
+    Column("partition", BigInteger),
     Index("certificates_by_name", "authority", "name"),
     Index("certificates_by_end", "authority", "not_after"),
 )
 
 
-def _partial_index(name: str, decisive: Col[Any], *columns: Col[Any]) -> None:
-    """Index the certificates of which one column is set: few of many, with all that is asked of them."""
-    there = decisive.is_not(None)
-    Index(name, CERTIFICATES.c.authority, *columns, sqlite_where=there, postgresql_where=there)
+def _partial_index(name: str, decisive: Column[Any], *columns: Column[Any]) -> None:
+    """Index only the certificates in which one column is set, with all columns that queries need."""
+    is_set = decisive.is_not(None)
+    Index(name, CERTIFICATES.c.authority, *columns, sqlite_where=is_set, postgresql_where=is_set)
 
 
-# What a list asks for: of all certificates, of one partition, and what changed since another list.
+# The columns that a CRL needs: of all certificates, of one partition, or of changes since another CRL.
 _CRL_COLUMNS = (
     CERTIFICATES.c.serial,
     CERTIFICATES.c.revoked_at,
@@ -95,46 +95,46 @@ _partial_index(
     "certificates_changed", CERTIFICATES.c.changed, CERTIFICATES.c.changed, CERTIFICATES.c.partition
 )
 
-# Certificates in the order of their issue, a fixed number to each partition, so that no list of one outgrows it.
-PARTITIONS = Rows(
+# A fixed number of certificates is assigned to each partition, in the order of issue; this bounds the size of a CRL.
+PARTITIONS = Table(
     "partitions",
     METADATA,
-    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
-    Col("number", BigInteger, primary_key=True),
-    Col("size", BigInteger, nullable=False),
-    Col("not_after", BigInteger, nullable=False),  # when the last of its certificates ends
+    Column("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("not_after", BigInteger, nullable=False),  # the latest of its certificates
 )
 
-# The newest list of each series: of everything or of one partition, whole or the changes since a base.
-CRLS = Rows(
+# The newest CRL of each series: of all certificates or of one partition, complete or a delta CRL.
+CRLS = Table(
     "crls",
     METADATA,
-    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
-    Col("number", BigInteger, primary_key=True),
-    Col("this_update", BigInteger, nullable=False),
-    Col("next_update", BigInteger, nullable=False),
-    Col("crl", LargeBinary, nullable=False),
-    Col("partition", BigInteger),
-    Col("base", BigInteger),
-    Col("entries", BigInteger, nullable=False),
+    Column("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("this_update", BigInteger, nullable=False),
+    Column("next_update", BigInteger, nullable=False),
+    Column("crl", LargeBinary, nullable=False),
+    Column("partition", BigInteger),
+    Column("base", BigInteger),
+    Column("entries", BigInteger, nullable=False),
 )
 
-AUDIT = Rows(
+AUDIT = Table(
     "audit",
     METADATA,
-    Col("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
-    Col("number", BigInteger, primary_key=True),
-    Col("at", BigInteger, nullable=False),
-    Col("actor", Text, nullable=False),
-    Col("action", String(32), nullable=False),
-    Col("subject", Text, nullable=False),
-    Col("details", Text, nullable=False),
-    Col("hash", String(64), nullable=False),
+    Column("authority", String(64), ForeignKey("authorities.id"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
 )
 
 
 def create_tables(connection: Connection) -> None:
-    """Make the tables in an empty store, or bring those that are there to this version."""
+    """Create the tables in an empty database, or migrate existing ones to this version."""
     if _version(connection) is None:
         METADATA.create_all(connection, checkfirst=False)
         connection.execute(insert(SCHEMA).values(version=VERSION))
@@ -142,24 +142,24 @@ def create_tables(connection: Connection) -> None:
         _migrate(connection)
 
 
-def migrate(store: Database) -> None:
-    """Bring a register's tables to this version in one transaction, or raise RegisterUnusable.
+def migrate(database: Database) -> None:
+    """Migrate the tables to this version in one transaction; raises RegisterUnusable.
 
-    Whoever else opens the store at the same time waits and then finds it done.
+    Other programs that open the database meanwhile wait, and then find it migrated.
     """
-    with store.read_transaction() as connection:
+    with database.read_transaction() as connection:
         version = _version(connection)
     if version != VERSION:
-        store.transact(_migrate, schema=True)
+        database.transact(_migrate, schema=True)
 
 
 def _migrate(connection: Connection) -> None:
     version = _version(connection)
     if version is None:
-        raise RegisterUnusable("the store holds no register; does --store name another one?")
+        raise RegisterUnusable("the database contains no register: is --store the right database?")
     if version not in range(1, VERSION + 1):
         raise RegisterUnusable(
-            f"the store has version {version} of the register, and this program knows {VERSION}: update it"
+            f"the register has version {version}, and this program knows versions up to {VERSION}: update the program"
         )
     for step in STEPS[version - 1 :]:
         step(connection)
@@ -175,7 +175,7 @@ def _version(connection: Connection) -> int | None:
 
 
 def _wider_numbers_and_an_index_of_what_is_revoked(connection: Connection) -> None:
-    """From 1 to 2. SQLite's integers have 64 bits whatever they are called."""
+    """From 1 to 2. Integers of SQLite always have 64 bits."""
     _each(
         connection,
         "DROP INDEX certificates_by_revocation",
@@ -192,7 +192,7 @@ def _wider_numbers_and_an_index_of_what_is_revoked(connection: Connection) -> No
 
 
 def _partitions_and_changes(connection: Connection) -> None:
-    """From 2 to 3. What was revoked before counts as changed just now: then no delta list lacks it."""
+    """From 2 to 3. Earlier revocations count as changed now, so that no delta CRL lacks them."""
     _each(
         connection,
         "ALTER TABLE certificates ADD COLUMN changed BIGINT",
@@ -219,7 +219,7 @@ def _each(connection: Connection, *statements: str) -> None:
         connection.execute(text(statement))
 
 
-# The step at n leads from version n + 1 to the next. A step that was released is never changed.
+# The step at index n migrates from version n + 1 to the next. A released step is never changed.
 STEPS: tuple[Callable[[Connection], None], ...] = (
     _wider_numbers_and_an_index_of_what_is_revoked,
     _partitions_and_changes,

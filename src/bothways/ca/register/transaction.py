@@ -1,7 +1,6 @@
-"""One transaction on the register: what it reserves, records, revokes and publishes, with its entries of the log.
+"""A transaction on the register: reserves, records, revokes and publishes, and writes the audit log.
 
-It takes the authority's head row first, so nobody else changes anything meanwhile, and nothing holds before it
-ends.
+It locks the row of the CA first, so that no other issuer changes anything meanwhile.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ CRL_NUMBERS = 2**62
 
 @dataclass(frozen=True, slots=True)
 class ImportedRecord:
-    """What was issued before this register was: a certificate, or of one that is not here what a list says."""
+    """A certificate that was issued before the import, or a CRL entry of one that is not known."""
 
     serial: int
     profile: str
@@ -57,14 +56,14 @@ class ImportedRecord:
 
 
 class SerialTaken(Conflict):
-    """A serial number that was drawn is in use already; draw another."""
+    """A new serial number is in use already; the transaction is repeated with another."""
 
     def __init__(self) -> None:
-        super().__init__("the serial number that was drawn is in use: is the entropy sound?")
+        super().__init__("a random serial number is in use already: is the random source broken?")
 
 
 class Transaction:
-    """A transaction on the register: nobody else changes it, and nothing holds before it ends."""
+    """A transaction on the register of one CA; `Register.transaction` and `transact` commit it."""
 
     def __init__(self, connection: Connection, authority: str, actor: str, at: datetime) -> None:
         self._connection = connection
@@ -76,7 +75,7 @@ class Transaction:
         self._logged: list[dict[str, object]] = []
 
     def finish(self) -> None:
-        """Write the audit log's new entries and its head: the last that is done in a transaction."""
+        """Write the new entries of the audit log and its head, before the commit."""
         if not self._logged:
             return
         self._connection.execute(insert(AUDIT), self._logged)
@@ -86,7 +85,7 @@ class Transaction:
         )
 
     def assign(self, size: int) -> int:
-        """Choose the partition of the next certificate: the last one, or a new one when that has `size`."""
+        """Return the partition of the next certificate: the last one, or a new one if that has `size` certificates."""
         query = select(PARTITIONS.c.number, PARTITIONS.c.size).where(
             PARTITIONS.c.authority == self._authority
         )
@@ -99,7 +98,7 @@ class Transaction:
         return number
 
     def reserve(self, serial: int, profile: str, name: str) -> None:
-        """Take a serial number before anything is signed with it; raise SerialTaken if it is in use."""
+        """Reserve a serial number before a certificate is signed; raises SerialTaken if it is in use."""
         row = {
             "authority": self._authority,
             "serial": serial_text(serial),
@@ -112,7 +111,7 @@ class Transaction:
         try:
             self._connection.execute(insert(CERTIFICATES).values(row))
         except IntegrityError:
-            raise SerialTaken from None  # this transaction is over; the next one draws again
+            raise SerialTaken from None
 
     def record(
         self,
@@ -122,7 +121,7 @@ class Transaction:
         details: Mapping[str, object],
         partition: int | None = None,
     ) -> None:
-        """Record the certificate that was signed under a reserved serial number, in its partition."""
+        """Record the certificate with a reserved serial number, in its partition."""
         serial, der = certificate.serial_number, certificate.public_bytes(Encoding.DER)
         end = seconds(certificate.not_valid_after_utc)
         self._set(
@@ -135,29 +134,29 @@ class Transaction:
         )
         if partition is not None:
             self._count_in_partition(partition, end)
-        noted: dict[str, object] = {"sha256": hashlib.sha256(der).hexdigest(), **details}
+        logged: dict[str, object] = {"sha256": hashlib.sha256(der).hexdigest(), **details}
         if partition is not None:
-            noted["partition"] = partition
-        self._log(action, serial_text(serial), noted)
+            logged["partition"] = partition
+        self._log(action, serial_text(serial), logged)
 
-    def import_records(self, found: Iterable[ImportedRecord]) -> int:
-        """Enter what was issued before, and return how many of it were news.
+    def import_records(self, records: Iterable[ImportedRecord]) -> int:
+        """Record what was issued and revoked before the import; return how many records were new.
 
-        A certificate completes what a list said of it, and a list revokes a certificate. Raises ImportRefused for
-        two certificates of one serial number.
+        A certificate completes an earlier CRL entry, and a CRL entry revokes a certificate. Raises ImportRefused for
+        two certificates with one serial number.
         """
-        news = 0
-        for batch in batched(found, IMPORT_BATCH):
+        count = 0
+        for batch in batched(records, IMPORT_BATCH):
             known = self._known_rows([each.serial for each in batch])
             new = [each for each in batch if each.serial not in known]
             if new:
                 self._connection.execute(insert(CERTIFICATES), [self._imported_row(each) for each in new])
             for each in new:
                 self._log_import(each)
-            news += len(new) + sum(
+            count += len(new) + sum(
                 self._complete(each, *known[each.serial]) for each in batch if each.serial in known
             )
-        return news
+        return count
 
     def _known_rows(self, serials: Sequence[int]) -> dict[int, tuple[bytes | None, str | None]]:
         query = select(CERTIFICATES.c.serial, CERTIFICATES.c.certificate, CERTIFICATES.c.reason).where(
@@ -170,7 +169,7 @@ class Transaction:
     def _complete(self, each: ImportedRecord, certificate: bytes | None, reason: str | None) -> bool:
         if certificate is not None and each.certificate not in (None, certificate):
             raise ImportRefused(
-                f"two certificates have the serial number {each.serial:x}; nothing was imported"
+                f"there are two certificates with the serial number {each.serial:x}; nothing was imported"
             )
         values: dict[str, object] = {}
         if certificate is None and each.certificate is not None:
@@ -215,31 +214,31 @@ class Transaction:
         self._log(IMPORT, serial_text(each.serial), details)
 
     def continue_crl_numbers(self, crl_number: int) -> None:
-        """Let the numbers of lists go on above one that was published before this register was."""
+        """Continue the CRL numbers above that of a CRL that was published before the import."""
         if crl_number not in range(CRL_NUMBERS):
             raise ImportRefused(
-                f"the list number {crl_number} is beyond {CRL_NUMBERS - 1}, after which none fits"
+                f"the CRL number {crl_number} is larger than {CRL_NUMBERS - 1}, the largest supported"
             )
         if crl_number > self._crl_number:
             self._crl_number = crl_number
             self._log("continue", str(crl_number), {})
 
     def replace(self, serial: int, by: int) -> None:
-        """Note that another certificate was issued in the place of this one."""
+        """Record which certificate renewed this one."""
         self._set(serial, replaced_by=serial_text(by))
 
     def revoke(self, serial: int, reason: str) -> None:
-        """Mark a certificate as revoked, now."""
+        """Revoke a certificate, now."""
         self._set(serial, revoked_at=seconds(self._at), reason=reason, changed=self._crl_number)
         self._log("revoke", serial_text(serial), {"reason": reason, "after": self._crl_number})
 
     def release(self, serial: int) -> None:
-        """Take back a revocation that was a hold."""
+        """Release a certificate from certificateHold."""
         self._set(serial, revoked_at=None, reason=None, changed=self._crl_number)
         self._log("release", serial_text(serial), {"after": self._crl_number})
 
     def revocation(self, serial: int) -> tuple[bool, str | None]:
-        """Whether a certificate is in the register, and for which reason it is revoked, if it is."""
+        """Whether a certificate is in the register, and the reason if it is revoked."""
         query = select(CERTIFICATES.c.reason).where(
             CERTIFICATES.c.authority == self._authority, CERTIFICATES.c.serial == serial_text(serial)
         )
@@ -247,7 +246,7 @@ class Transaction:
         return row is not None, row.reason if row is not None else None
 
     def revoked(self, since: datetime, partition: int | None = None) -> list[Revoked]:
-        """All revoked certificates, or those of a partition, that had not ended at a moment; by serial."""
+        """The revoked certificates, of a partition or all, that had not expired at `since`; by serial number."""
         query = select(*_REVOCATION).where(
             *_within(self._authority, partition, since), CERTIFICATES.c.revoked_at.is_not(None)
         )
@@ -255,7 +254,7 @@ class Transaction:
         return [Revoked(int(row.serial, 16), moment(row.revoked_at), row.reason) for row in rows]
 
     def changed(self, base: int, since: datetime, partition: int | None = None) -> list[Revoked]:
-        """What was revoked or released after the list of a number was published; as for `revoked`."""
+        """The certificates that were revoked or released after CRL number `base`; as for `revoked`."""
         query = select(*_REVOCATION).where(
             *_within(self._authority, partition, since), CERTIFICATES.c.changed >= base
         )
@@ -268,20 +267,20 @@ class Transaction:
         ]
 
     def newest(self, series: Series) -> PublishedCRL | None:
-        """The newest list of a series."""
+        """The newest CRL of a series."""
         query = without_bodies(select(CRLS).where(*of_series(self._authority, series)))
         row = self._connection.execute(query.order_by(CRLS.c.number.desc()).limit(1)).one_or_none()
         return None if row is None else published_crl_from(row)
 
     def last_update(self) -> datetime | None:
-        """When the last list of any series was published."""
+        """The thisUpdate of the last CRL of any series."""
         query = select(func.max(CRLS.c.this_update)).where(CRLS.c.authority == self._authority)
         at = self._connection.scalar(query)
         return None if at is None else moment(at)
 
     @property
     def next_crl_number(self) -> int:
-        """The number that the list of this transaction gets."""
+        """The number of the next CRL."""
         return int(self._crl_number) + 1
 
     def publish(
@@ -293,7 +292,7 @@ class Transaction:
         series: Series = WHOLE,
         base: int | None = None,
     ) -> None:
-        """Record a list under the next number, in the place of the one before in its series."""
+        """Record a CRL under the next number; it replaces the one before in its series."""
         self._crl_number = self.next_crl_number
         row = {
             "authority": self._authority,
@@ -315,7 +314,7 @@ class Transaction:
         self._log(CRL, str(self._crl_number), details)
 
     def note(self, action: str, subject: str, details: Mapping[str, object]) -> None:
-        """Add to the audit log what changes nothing else."""
+        """Add an entry to the audit log."""
         self._log(action, subject, details)
 
     def _count_in_partition(self, partition: int, not_after: int) -> None:
@@ -354,7 +353,7 @@ _HEAD = (AUTHORITIES.c.crl_number, AUTHORITIES.c.audit_length, AUTHORITIES.c.aud
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Cut what may be without end into lists of a size."""
+    """Group items into lists of at most `size`."""
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch

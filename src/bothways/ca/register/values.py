@@ -1,7 +1,4 @@
-"""The values that stand in the register, and how rows of its tables become them.
-
-It asks nothing of a store: `register` reads, `change` writes.
-"""
+"""The values of the register, and their conversion from rows of its tables."""
 
 from __future__ import annotations
 
@@ -12,16 +9,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select
-from sqlalchemy.engine import Row as Found
+from sqlalchemy.engine import Row
 
 from bothways.ca.register.schema import CRLS
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One certificate of the register. `revoked_at` and `reason` are None while it is good.
+    """One certificate of the register. `revoked_at` and `reason` are None unless it is revoked.
 
-    `certificate` is empty where no more is known than that an earlier list named its serial number.
+    `certificate` is empty if only an imported CRL mentioned the serial number.
     """
 
     serial: int
@@ -38,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Lists that replace each other: of all certificates or of one partition, whole or as deltas."""
+    """CRLs that replace each other: of all certificates or of one partition, complete or delta CRLs."""
 
     partition: int | None = None
     delta: bool = False
@@ -49,7 +46,7 @@ WHOLE = Series()
 
 @dataclass(frozen=True, slots=True)
 class PublishedCRL:
-    """The newest list of a series. `base`: the number of the list that a delta amends."""
+    """The newest CRL of a series. `base`: for a delta CRL the number of its base CRL."""
 
     series: Series
     number: int
@@ -61,10 +58,11 @@ class PublishedCRL:
 
 @dataclass(frozen=True, slots=True)
 class CRLState:
-    """How the lists of an authority stand.
+    """The state of all CRLs of a CA.
 
-    Attributes: `newest` of each series; `changed`: after which list something last changed in a partition
-    (None: among all certificates), where some list lacks it; `partitions` of which not all certificates have ended.
+    Attributes: `newest` of each series; `changed`: for each partition (None: all certificates) the number of the CRL
+    after which a certificate was last revoked or released, if some CRL lacks it; `partitions` with certificates that
+    have not expired.
     """
 
     newest: Mapping[Series, PublishedCRL]
@@ -73,40 +71,40 @@ class CRLState:
 
 
 def serial_text(serial: int) -> str:
-    """A serial number as the register writes it."""
+    """A serial number as the register stores it."""
     return f"{serial:040x}"
 
 
 def seconds(at: datetime) -> int:
-    """A moment as the register writes it."""
+    """A time as the register stores it."""
     return int(at.timestamp())
 
 
 def moment(at: int) -> datetime:
-    """A moment as the register has written it."""
+    """A time that the register stores."""
     return datetime.fromtimestamp(at, UTC)
 
 
 def of_series(authority: str, series: Series) -> tuple[ColumnElement[bool], ...]:
-    """What is true of the lists of one series."""
+    """The conditions for the CRLs of one series."""
     kind = CRLS.c.base.is_not(None) if series.delta else CRLS.c.base.is_(None)
     return CRLS.c.authority == authority, CRLS.c.partition.is_not_distinct_from(series.partition), kind
 
 
 def without_bodies(query: Select[Any]) -> Select[Any]:
-    """Ask for lists, but not for what they hold, which may be long."""
+    """Query CRLs without their contents, which may be large."""
     return query.with_only_columns(*(column for column in CRLS.c if column is not CRLS.c.crl))
 
 
-def published_crl_from(row: Found[Any]) -> PublishedCRL:
-    """A list from its row."""
+def published_crl_from(row: Row[Any]) -> PublishedCRL:
+    """Convert a row of a CRL."""
     series = Series(row.partition, row.base is not None)
     times = moment(row.this_update), moment(row.next_update)
     return PublishedCRL(series, row.number, *times, row.entries, row.base)
 
 
-def entry_from(row: Found[tuple[object, ...]]) -> Entry:
-    """A certificate from its row."""
+def entry_from(row: Row[tuple[object, ...]]) -> Entry:
+    """Convert a row of a certificate."""
     return Entry(
         serial=int(row.serial, 16),
         profile=row.profile,

@@ -1,4 +1,4 @@
-"""`bothways ca audit`: who did what, and whether the log of it is whole."""
+"""`bothways ca audit`: verifies the audit log and prints it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bothways.ca.errors import AuditFailed, AuthorityError
-from bothways.ca.home import files as directory
+from bothways.ca.home import files
 from bothways.ca.home.layout import register_of, root_register_of
 from bothways.ca.register.audit_log import AuditEntry, Head
 from bothways.cli.ca.options import directory_argument, json_option
@@ -20,12 +20,12 @@ from bothways.errors import ConfigError
 
 
 class HeadType(click.ParamType[Head]):
-    """A head of the log, as `ca audit` told it before."""
+    """The head of an audit log, as `ca audit` printed it."""
 
     name = "HEAD"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
-        """Read NUMBER:HASH, or say how one is written."""
+        """Read NUMBER:HASH; raises `click.BadParameter`."""
         if isinstance(value, Head):
             return value
         try:
@@ -50,7 +50,7 @@ def command(path: Path, noted: Head | None, as_json: bool) -> None:
     The log's hashes are verified, and the certificates and CRLs are compared with it. Whoever can write to the store
     could write a complete new log: note the last entry, printed at the end, elsewhere, and pass it with --head.
     """
-    directory.read_settings(path)  # no authority at all is wrong use, and nothing that was altered
+    files.read_settings(path)  # a directory without a CA is wrong use, not an altered log
     show = _Array() if as_json else _Lines()
     try:
         with root_register_of(path) as root:
@@ -59,11 +59,14 @@ def command(path: Path, noted: Head | None, as_json: bool) -> None:
             head = register.check_audit(show.entry, noted)
     except AuditFailed:
         raise
-    except AuthorityError as error:  # what cannot be read is not as it was written either
+    except AuthorityError as error:  # what cannot be read was altered too
         raise AuditFailed(str(error)) from None
     finally:
         show.end()
-    say(f"the log is whole: {counted(head.number, 'entry')}" + (f", head {head}" if head.number else ""))
+    say(
+        f"the audit log is intact: {counted(head.number, 'entry')}"
+        + (f", head {head}" if head.number else "")
+    )
 
 
 class _Lines:
@@ -71,15 +74,15 @@ class _Lines:
 
     def entry(self, entry: AuditEntry) -> None:
         at = f"{entry.at:%Y-%m-%d %H:%M:%S}"
-        words = f"{entry.number:6}  {at}  {visible(entry.actor)}  {entry.action:7}  {visible(entry.subject)}"
-        sys.stdout.write(words + "\n")
+        line = f"{entry.number:6}  {at}  {visible(entry.actor)}  {entry.action:7}  {visible(entry.subject)}"
+        sys.stdout.write(line + "\n")
 
     def end(self) -> None:
-        """Nothing more is said."""
+        """Lines need no end."""
 
 
 class _Array:
-    """Entries as one JSON array, never whole in memory."""
+    """Entries as one JSON array, which is not kept in memory."""
 
     def __init__(self) -> None:
         self._before = "["

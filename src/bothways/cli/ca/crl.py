@@ -1,4 +1,4 @@
-"""`bothways ca crl`: what is revoked, signed anew: as one list, as a delta, or as all the files of a web server."""
+"""`bothways ca crl`: signs a new CRL or delta CRL, or all CRLs that are due as files for a web server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.ca.home import files as directory
+from bothways.ca.home import files
 from bothways.ca.register.values import Series
-from bothways.ca_server.published_files import files
+from bothways.ca_server.published_files import published_files
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.terminal import counted, refuse, say
@@ -44,11 +44,13 @@ def command(
     """
     if tree is not None:
         if out is not None or delta or lifetime is not None:
-            refuse("--tree writes every list, each with its own length of life: it goes with no other option")
+            refuse(
+                "--tree writes all CRLs, each with its own lifetime: it excludes --out, --delta and --lifetime"
+            )
         _write_tree(path, tree, key_access)
         return
     if out is not None:
-        directory.check_target(Path(out))
+        files.check_target(Path(out))
     with key_access.open(path) as issuer:
         if delta:
             text = issuer.crl(lifetime, Series(delta=True)).public_bytes(Encoding.PEM)
@@ -57,23 +59,23 @@ def command(
     if out is None:
         sys.stdout.write(text.decode())
         return
-    directory.write(Path(out), text, directory.PUBLIC)
+    files.write(Path(out), text, files.PUBLIC)
     newest = parsing.crl(text)
     numbered = extension_of(newest, x509.CRLNumber)
     number = 0 if numbered is None else numbered.crl_number
     what = "change" if delta else "revoked certificate"
-    say(f"wrote {out}: {'delta' if delta else 'list'} number {number} of {counted(len(newest), what)}")
+    say(f"wrote {out}: {'delta CRL' if delta else 'CRL'} number {number}, {counted(len(newest), what)}")
 
 
 def _write_tree(path: Path, tree: Path, key_access: KeyAccess) -> None:
-    """Renew what is due, deltas after the lists that they amend, and write what changed."""
+    """Sign the CRLs that are due, delta CRLs after their base CRLs, and write the files that changed."""
     with key_access.open(path) as issuer:
-        made = issuer.publish_due() + issuer.publish_due()
+        signed = issuer.publish_due() + issuer.publish_due()
         written = 0
-        for name, content in files(issuer):
-            place = tree / name
-            if not place.is_file() or place.read_bytes() != content:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                directory.write(place, content, directory.PUBLIC)
+        for name, content in published_files(issuer):
+            file = tree / name
+            if not file.is_file() or file.read_bytes() != content:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                files.write(file, content, files.PUBLIC)
                 written += 1
-    say(f"signed {counted(len(made), 'list')}, wrote {counted(written, 'file')} to {tree}")
+    say(f"signed {counted(len(signed), 'CRL')}, wrote {counted(written, 'file')} to {tree}")

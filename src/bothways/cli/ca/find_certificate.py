@@ -1,4 +1,4 @@
-"""Which certificate a person means by a file, a serial number or a name, and what state it is in."""
+"""Finds a certificate of the register by a file, a serial number or a name, and tells its status."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bothways.trust.ocsp_request import serial_number
 
 
 def find_certificate(register: Register, which: str, held: bool = False) -> Entry:
-    """Find a certificate by the file it is in, its serial number, or its holder's name; or refuse.
+    """Find a certificate by a file, its serial number or its name; exit with status 2 if there is none.
 
-    held: of several with one name, the one that is held is meant.
+    held: of several with one name, take the one that is on hold.
     """
     if Path(which).is_file():
         return _by_file(register, which)
@@ -35,7 +35,7 @@ def find_certificate(register: Register, which: str, held: bool = False) -> Entr
 
 
 def status_of(entry: Entry, now: datetime) -> str:
-    """Say in a word how a certificate stands."""
+    """The status of a certificate in one word."""
     if entry.reason == HOLD:
         return "held"
     if entry.revoked_at is not None:
@@ -48,24 +48,24 @@ def _by_file(register: Register, file: str) -> Entry:
     try:
         certificate = ParsedCertificate(next(iter(certificates_in(data, file)), b""))
     except (ConfigError, ValueError):
-        refuse(f"{file}: holds no certificate")
+        refuse(f"{file}: contains no certificate")
     entry = register.find(serial_number(certificate))
     if entry is None or entry.certificate != certificate.der:
-        refuse(f"{file}: this certificate was not issued here")
+        refuse(f"{file}: this certificate was not issued by this CA")
     return entry
 
 
 def _by_name(register: Register, name: str, held: bool) -> Entry:
     now = utc_now()
     states = ("held",) if held else ("good", "held")
-    # What no store can be asked for is the name of nothing: bytes that are no text, and NUL.
+    # No name contains NUL or bytes that are not UTF-8, and databases refuse them.
     found = register.find_by_name(name) if re.search("[\0\ud800-\udfff]", name) is None else []
     good = [entry for entry in found if status_of(entry, now) in states]
     if len(good) == 1:
         return good[0]
     if len(good) > 1:
         serials = ", ".join(f"{entry.serial:x}" for entry in good)
-        refuse(f"{visible(name)} has {len(good)} certificates; say which serial number: {serials}")
+        refuse(f"{visible(name)} has {len(good)} valid certificates; give a serial number: {serials}")
     if found:
         return found[-1]
-    refuse(f"{visible(name)}: no file, serial number or name of what was issued here")
+    refuse(f"{visible(name)}: neither a file nor a serial number or name of a certificate of this CA")

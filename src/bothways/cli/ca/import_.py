@@ -1,4 +1,4 @@
-"""`bothways ca import`: what an authority issued and revoked before it was taken over."""
+"""`bothways ca import`: records what a CA issued and revoked before it was imported."""
 
 from __future__ import annotations
 

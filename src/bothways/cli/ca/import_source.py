@@ -1,4 +1,4 @@
-"""What `ca init` is told of an authority that exists already and is to go on here."""
+"""The options of `ca init` that import an existing CA."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bothways.trust.parsing import PassphraseNeeded
 
 @dataclass(frozen=True, slots=True)
 class ImportSource:
-    """Where the authority is."""
+    """The files of the CA, and its last CRL or CRL number."""
 
     cert: str | None
     from_key: str | None
@@ -37,25 +37,27 @@ class ImportSource:
     crl_number: int
 
     def import_ca(self, path: Path, options: InitOptions, key_access: KeyAccess) -> Issuer:
-        """Let the authority go on in a directory here."""
+        """Import the CA into a directory, and open it."""
         key = find_key(KeyURI.parse(options.key_uri), key_access.pin()) if options.key_uri else None
         existing = self._read(key)
         authority = Authority(existing.certificate, existing.key, existing.parents)
         earlier = self.crl and read_earlier_crl(content(self.crl), self.crl, authority)
         secret = key_access.new_passphrase() if key is None else None
-        import_authority(path, existing, options, secret, after=self.crl_number, actor=actor())
+        import_authority(path, existing, options, secret, crl_number=self.crl_number, actor=actor())
         if isinstance(key, TokenKey):
             key.close()
         issuer = Issuer.open(path, secret, pin=key_access.pin(), actor=actor())
         if earlier:
-            news = import_crl(issuer, earlier)
-            say(f"{self.crl}: {counted(news, 'revocation')} kept; lists go on after number {earlier.number}")
+            new = import_crl(issuer, earlier)
+            say(
+                f"{self.crl}: imported {counted(new, 'revocation')}; CRL numbers continue after {earlier.number}"
+            )
         elif not self.crl_number:
-            say("no list of before was given: numbers of lists begin at 1 (--crl FILE, or --crl-number N)")
+            say("no earlier CRL was given, so CRL numbers start at 1; --crl or --crl-number continues them")
         return issuer
 
     def _read(self, key: SigningKey | None) -> ExistingAuthority:
-        """Read it; ask for a password only where one is needed and a person is there."""
+        """Read the CA; prompt for a password only if one is needed and there is a terminal."""
         file = self.from_password_file
         password = passphrase(file, "") if file is not None else None
         cert = self.cert or ""
@@ -69,7 +71,7 @@ class ImportSource:
 
     def _with(self, cert: str, password: str | None, key: SigningKey | None) -> ExistingAuthority:
         secret = None if password is None else password.encode()
-        return read_existing(cert, self.from_key, secret, held=key, now=utc_now)
+        return read_existing(cert, self.from_key, secret, token_key=key, now=utc_now)
 
 
 def _source(
@@ -82,7 +84,7 @@ def _source(
     if from_ is None:
         if from_key or from_password_file or crl or crl_number is not None:
             refuse(
-                "--from-key, --from-password-file, --crl and --crl-number are about an authority that --from names"
+                "--from-key, --from-password-file, --crl and --crl-number are for a CA that is imported with --from"
             )
         return None
     return ImportSource(from_, from_key, from_password_file, crl, crl_number or 0)

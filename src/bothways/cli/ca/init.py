@@ -1,4 +1,4 @@
-"""`bothways ca init`: a root and an authority under it that issues, or an authority from elsewhere."""
+"""`bothways ca init`: creates a root CA and an issuing CA below it, or imports an existing CA."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ from bothways.trust.certificate import subject_of
     help="The URL where `ca serve` will be reached; it is written into certificates.",
 )
 @click.option(
-    "--store", default="", metavar="URL", help="The database of the register; by default SQLite in DIR."
+    "--store",
+    "database_url",
+    default="",
+    metavar="URL",
+    help="The database of the register; by default SQLite in DIR.",
 )
 @click.option(
     "--no-intermediate", is_flag=True, help="Issue with the root itself, without an intermediate CA."
@@ -68,7 +72,7 @@ def command(
     name: str | None,
     key: str,
     url: str,
-    store: str,
+    database_url: str,
     no_intermediate: bool,
     path_length: int,
     partition: int,
@@ -84,11 +88,13 @@ def command(
     token's driver.
     """
     if url and not re.fullmatch(r"https?://[!-.0-~]+(/[!-~]*)?", url):
-        refuse(f"--url: {visible(url)} is no http:// address", "other scripts are written as xn--... and %XX")
+        refuse(
+            f"--url: {visible(url)} is not an http:// URL", "write internationalized names as xn--... and %XX"
+        )
     options = InitOptions(
         name or "",
         KeyType(key),
-        store,
+        database_url,
         url,
         intermediate=not no_intermediate,
         constraints=constraints,
@@ -97,43 +103,45 @@ def command(
         key_uri=key_uri,
     )
     if source is not None:
-        _take_over(path, options, source, key_access)
+        _import(path, options, source, key_access)
     elif name is None:
-        refuse("an authority needs a name", "give --name, or --from for one that exists already")
+        refuse("the CA needs a name", "give --name, or --from to import an existing CA")
     else:
-        _make(path, options, key_access)
-    if store and has_password(store):
+        _create(path, options, key_access)
+    if database_url and has_password(database_url):
         say(
-            "authority.json holds the store's password and is yours alone to read; ~/.pgpass would keep it out of there"
+            "authority.json contains the database password, so only its owner can read it; use ~/.pgpass to keep it out"
         )
     if key_access.insecure_no_passphrase and not (key_uri and (source or no_intermediate)):
-        say("the keys are not sealed: who reads them can issue")
+        say("the keys are not encrypted: whoever can read the files can issue certificates")
 
 
-def _make(path: Path, options: InitOptions, key_access: KeyAccess) -> None:
+def _create(path: Path, options: InitOptions, key_access: KeyAccess) -> None:
     in_files = options.intermediate or not options.key_uri
     issuer = Issuer.create(
         path, options, key_access.new_passphrase() if in_files else None, pin=key_access.pin(), actor=actor()
     )
     issuer.close()
     root = issuer.authority.root
-    say(f"made {_subject(root)}, valid until {root.not_valid_after_utc:%Y-%m-%d}")
+    say(f"created {_subject(root)}, valid until {root.not_valid_after_utc:%Y-%m-%d}")
     if options.intermediate:
         issuing = issuer.authority.certificate
-        say(f"made {_subject(issuing)}, which issues, valid until {issuing.not_valid_after_utc:%Y-%m-%d}")
-        say(f"move {path / 'root.key'} to a safe place: it is not needed day to day")
+        say(
+            f"created {_subject(issuing)}, the issuing CA, valid until {issuing.not_valid_after_utc:%Y-%m-%d}"
+        )
+        say(f"move {path / 'root.key'} to a safe place: it is not needed to issue certificates")
 
 
-def _take_over(path: Path, options: InitOptions, source: ImportSource, key_access: KeyAccess) -> None:
+def _import(path: Path, options: InitOptions, source: ImportSource, key_access: KeyAccess) -> None:
     if options.constraints != UNCONSTRAINED or not options.intermediate or options.path_length:
         refuse(
-            "an authority that exists already has its certificate: --permit, --exclude, --path-length and "
-            "--no-intermediate change nothing of it"
+            "an imported CA keeps its certificate: --permit, --exclude, --path-length and --no-intermediate "
+            "cannot be used with --from"
         )
     with source.import_ca(path, options, key_access) as issuer:
         own = issuer.authority.certificate
-        say(f"took over {_subject(own)}, which issues, valid until {own.not_valid_after_utc:%Y-%m-%d}")
-        say(f"tell it what it issued before: bothways ca import {path} FILE...")
+        say(f"imported {_subject(own)}, the issuing CA, valid until {own.not_valid_after_utc:%Y-%m-%d}")
+        say(f"record what it issued before: bothways ca import {path} FILE...")
 
 
 def _subject(certificate: x509.Certificate) -> str:

@@ -1,4 +1,4 @@
-"""`bothways ca issue`: a key and a certificate for it."""
+"""`bothways ca issue`: creates a key and issues a certificate for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The passphrase of an authority's keys, or the PIN of their token: where they come from, and what they open."""
+"""The passphrase of a CA's keys, or the PIN of their token: from a file, the environment or a prompt."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ PIN = "BOTHWAYS_CA_PIN"
 
 @dataclass(frozen=True, slots=True)
 class KeyAccess:
-    """Where passphrase and PIN are to come from: a file, nowhere, or else the environment or a person."""
+    """Where passphrase and PIN come from: a file, else the environment, else a prompt; or there is none."""
 
     passphrase_file: str | None
     insecure_no_passphrase: bool
     pin_file: str | None = None
 
     def open(self, path: Path) -> Issuer:
-        """Open an authority; ask for its passphrase only where it needs one and a person is there."""
+        """Open the CA of a directory; prompt for the passphrase only if it is needed and there is a terminal."""
         given = None if self.insecure_no_passphrase else self._given()
         try:
             return Issuer.open(path, given, pin=self.pin(), actor=actor())
         except PassphraseNeeded as error:
-            asked = passphrase(None, str(path))
-            if asked is None:
+            typed = passphrase(None, str(path))
+            if typed is None:
                 refuse(str(error), f"set {PASSPHRASE}, or give --passphrase-file")
-            return Issuer.open(path, asked.encode(), actor=actor())
+            return Issuer.open(path, typed.encode(), actor=actor())
 
     def new_passphrase(self) -> bytes | None:
-        """The passphrase for a new authority; a person is asked for it twice."""
+        """The passphrase for the keys of a new CA; a prompt asks for it twice."""
         if self.insecure_no_passphrase:
             return None
         given = self._given()
         if given is not None:
             return given
-        first = passphrase(None, "the new authority")
+        first = passphrase(None, "the new CA")
         if first is None:
             refuse(
-                "the authority's keys need a passphrase",
+                "the keys of the CA need a passphrase",
                 f"set {PASSPHRASE}, or give --passphrase-file; --insecure-no-passphrase is for tests",
             )
-        if passphrase(None, "the new authority, once more") != first:
-            refuse("the two passphrases differ; nothing was made")
+        if passphrase(None, "the new CA, once more") != first:
+            refuse("the two passphrases differ; nothing was created")
         return first.encode()
 
     def pin(self) -> str | None:
-        """The PIN of the token that holds a key, if one is given."""
+        """The PIN of the token, if one is given."""
         return passphrase(self.pin_file, "") if self.pin_file is not None else os.environ.get(PIN)
 
     def _given(self) -> bytes | None:
@@ -85,7 +85,7 @@ key_access_options = gathered(
 
 
 def actor() -> str:
-    """Who is written into the audit log: the user and the machine."""
+    """The actor in the audit log: user and machine."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

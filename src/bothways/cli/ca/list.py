@@ -1,4 +1,4 @@
-"""`bothways ca list`: what was issued, and how it stands."""
+"""`bothways ca list`: lists the issued certificates with their status."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def command(path: Path, as_json: bool) -> None:
 
 
 def _line(entry: Entry, now: datetime) -> str:
-    how = status_of(entry, now)
-    words = f"{how} for {entry.reason}" if entry.reason and how == "revoked" else how
+    status = status_of(entry, now)
+    if entry.reason and status == "revoked":
+        status = f"revoked for {entry.reason}"
     end = f"{entry.not_after:%Y-%m-%d %H:%M}"
-    return f"{entry.serial:032x}  {entry.profile:7}  {end}  {words:9}  {visible(entry.name)}"
+    return f"{entry.serial:032x}  {entry.profile:7}  {end}  {status:9}  {visible(entry.name)}"
 
 
 def _facts(entry: Entry, now: datetime) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What several commands of `bothways ca` take from the command line: lengths of time, names, types of keys."""
+"""Options of several commands of `bothways ca`: durations, names, name constraints, key types."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ PROFILES = click.Choice([profile.value for profile in Profile])
 
 
 class Duration(click.ParamType[timedelta]):
-    """A length of time: 90d, 12h, 30m."""
+    """A duration: 90d, 12h, 30m."""
 
     name = "TIME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read a length of time, or say how one is written."""
+        """Read a duration; raises `click.BadParameter`."""
         if isinstance(value, timedelta):
             return value
         found = re.fullmatch(r"([0-9]{1,6})([mhd])", str(value))
         if found is None or not int(found[1]):
-            self.fail(f"{value!r} is no length of time; write 90d, 12h or 30m", param, ctx)
+            self.fail(f"{value!r} is not a duration; write 90d, 12h or 30m", param, ctx)
         return int(found[1]) * UNITS[found[2]]
 
 
@@ -43,7 +43,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON arr
 
 
 def key_option(whose: str) -> Callable[[Command], Command]:
-    """Add --key to a command, the type of the key that it makes."""
+    """Add --key to a command: the type of the new key."""
     return click.option("--key", type=KEYS, default="p256", show_default=True, help=f"The type of {whose}.")
 
 
@@ -85,7 +85,9 @@ def _by_kind(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     for each in given:
         kind, _, name = each.partition(":")
         if kind not in names or not name:
-            refuse(f"{visible(each)} is no constraint; write dns:example.com, ip:10.0.0.0/8, uri: or email:")
+            refuse(
+                f"{visible(each)} is not a name constraint; write dns:NAME, ip:10.0.0.0/8, uri:NAME or email:NAME"
+            )
         names[kind] += (name,)
     return names
 
@@ -107,7 +109,7 @@ constraints_options = gathered(
 
 @dataclass(frozen=True, slots=True)
 class CertificateOptions:
-    """For what a certificate is wanted: its profile, its length of life and, of an authority, its reach."""
+    """The profile and lifetime of a new certificate and, for a CA, its constraints."""
 
     profile: str
     lifetime: timedelta | None
@@ -115,20 +117,21 @@ class CertificateOptions:
     constraints: Constraints
 
     def checked_profile(self) -> Profile:
-        """Return the profile that is asked for; refuses beside it what is meant for authorities alone."""
+        """Return the profile; refuses options that are for CA certificates with any other profile."""
         profile = Profile(self.profile)
-        if profile is not Profile.SUB_CA and self.is_about_an_authority:
-            refuse(f"--path-length, --permit and --exclude are for sub-ca, and this is a {self.profile}")
+        if profile is not Profile.SUB_CA and self._has_ca_options:
+            refuse(
+                f"--path-length, --permit and --exclude are for the profile sub-ca, not for {self.profile}"
+            )
         return profile
 
     @property
-    def is_about_an_authority(self) -> bool:
-        """Whether something was said of what an authority below may do."""
+    def _has_ca_options(self) -> bool:
         return self.path_length is not None or self.constraints != UNCONSTRAINED
 
     @property
     def delegation(self) -> Delegation:
-        """What an authority below may do."""
+        """The constraints of a CA below this one."""
         return Delegation(self.path_length or 0, self.constraints)
 
 

@@ -1,4 +1,4 @@
-"""The files that are handed out: certificate with its chain, key, PKCS#12."""
+"""The files of a new certificate: the certificate with its chain, the key, PKCS#12."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 from bothways.ca.authority import P12_MLDSA, Issued
 from bothways.ca.errors import FileUnusable
-from bothways.ca.home import files as directory
+from bothways.ca.home import files
 from bothways.ca.keys import KeyType
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import passphrase, refuse, say
@@ -21,7 +21,7 @@ from bothways.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class OutputFiles:
-    """Under which name to write, and what."""
+    """The name of the files (`out`), and which are written."""
 
     out: str
     p12: bool = False
@@ -30,64 +30,64 @@ class OutputFiles:
     p12_password: str | None = field(default=None, repr=False)
 
     def prepared(self, *suffixes: str, key_type: KeyType | None = None) -> OutputFiles:
-        """Refuse what cannot be written, and ask for the password, before anything is issued."""
+        """Refuse files that cannot be written, and prompt for the password, before anything is issued."""
         if self.p12 and key_type is KeyType.MLDSA65:
             refuse(P12_MLDSA, "leave out --p12")
         if suffixes:
             self._check_name()
         suffixes += (".p12",) if self.p12 else ()
         for suffix in suffixes:
-            directory.check_target(Path(self.out + suffix))
-        taken = [self.out + suffix for suffix in suffixes if Path(self.out + suffix).exists()]
-        if taken and not self.force:
-            refuse(f"{taken[0]} is there already", "choose another --out, or give --force")
+            files.check_target(Path(self.out + suffix))
+        existing = [self.out + suffix for suffix in suffixes if Path(self.out + suffix).exists()]
+        if existing and not self.force:
+            refuse(f"{existing[0]} exists already", "choose another --out, or give --force")
         if not Path(self.out).parent.is_dir():
             refuse(f"{Path(self.out).parent}: there is no such directory")
-        directory.check_writable(Path(self.out).parent)
+        files.check_writable(Path(self.out).parent)
         if not self.p12:
             return self
         return replace(self, p12_password=passphrase(self.p12_password_file, f"{self.out}.p12"))
 
     def _check_name(self) -> None:
         if os.path.basename(self.out) in ("", ".", ".."):
-            refuse(f"--out {self.out!a} names no file", "give a name, such as --out alice")
+            refuse(f"--out {self.out!a} is not a file name", "give a name, such as --out alice")
 
     def write(self, issued: Issued) -> None:
-        """Write what was issued; by now the register knows it."""
+        """Write the files of a certificate, which is in the register by now."""
         try:
             self._write(issued)
         except (FileUnusable, UsageError) as error:
             raise type(error)(
-                f"{error}; the certificate {issued.serial:x} is in the register and was not handed out: revoke it"
+                f"{error}; the certificate {issued.serial:x} is in the register, but was not written: revoke it"
             ) from None
 
     def _write(self, issued: Issued) -> None:
         out = self.out
         written = [out + ".pem"]
         if issued.key is not None:
-            directory.write(Path(out + ".key"), issued.key_pem, directory.PRIVATE)
+            files.write(Path(out + ".key"), issued.key_pem, files.PRIVATE)
             written.append(out + ".key")
-        directory.write(Path(out + ".pem"), issued.chain_pem, directory.PUBLIC)
+        files.write(Path(out + ".pem"), issued.chain_pem, files.PUBLIC)
         if issued.key is not None and self.p12:
             whole = issued.pkcs12(self._password().encode(), Path(out).name)
-            directory.write(Path(out + ".p12"), whole, directory.PRIVATE)
+            files.write(Path(out + ".p12"), whole, files.PRIVATE)
             written.append(out + ".p12")
         end = issued.certificate.not_valid_after_utc
         say(f"wrote {', '.join(written)}: serial {issued.serial:x}, valid until {end:%Y-%m-%d %H:%M} UTC")
 
     def in_directory(self, name: str, serial: int) -> OutputFiles:
-        """The same in the directory `out`, under a name that no holder's name can lead out of it."""
+        """Files in the directory `out`, whose name is made safe, so that it cannot point outside."""
         safe: str = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:60]
         return replace(self, out=str(Path(self.out) / f"{safe or 'certificate'}-{serial:x}"))
 
     def _password(self) -> str:
-        """The password that was given, or a new one in a file beside."""
+        """The given password, or a new one, which is written to a file."""
         if self.p12_password is not None:
             return self.p12_password
-        made = secrets.token_urlsafe(15)
-        directory.write(Path(self.out + ".p12-password"), made.encode() + b"\n", directory.PRIVATE)
+        new = secrets.token_urlsafe(15)
+        files.write(Path(self.out + ".p12-password"), new.encode() + b"\n", files.PRIVATE)
         say(f"wrote {self.out}.p12-password: the password of {self.out}.p12, since none was given")
-        return made
+        return new
 
 
 _OUT = click.option("--out", required=True, metavar="NAME", help="Write NAME.pem, NAME.key ...")

@@ -1,4 +1,4 @@
-"""`bothways ca release`: a certificate that was held is good again."""
+"""`bothways ca release`: releases a certificate from certificateHold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bothways ca renew`: certificates in the place of those that will soon end."""
+"""`bothways ca renew`: issues new certificates in place of those that expire soon."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def command(
     except OCSP responders' certificates, which `ca serve` renews.
     """
     if (which is None) == (expiring is None):
-        refuse("say which certificate to renew, or --expiring and a time")
+        refuse("give the certificate to renew, or --expiring with a duration")
     if which is None and not Path(output.out).is_dir():
         refuse(f"{output.out}: there is no such directory")
     output = output.prepared(*_suffixes(same_key) if which is not None else ())
@@ -62,11 +62,11 @@ def _suffixes(same_key: bool) -> tuple[str, ...]:
 
 
 def _renew_all(issuer: Issuer, expiring: timedelta, same_key: bool, output: OutputFiles) -> int:
-    """Renew what ends soon; one that cannot be renewed is told and keeps no other from it."""
+    """Renew what expires soon; failures are reported, and the other certificates renewed."""
     now, status = utc_now(), DONE
     for entry in issuer.register.expiring(now + expiring, now):
         if entry.profile == Profile.OCSP.value:
-            continue  # `ca serve` replaces its own, whose keys nobody else has
+            continue  # `ca serve` renews its own; their keys are only in its memory
         try:
             issued = issuer.renew(entry.serial, same_key=same_key)
             output.in_directory(entry.name, issued.serial).write(issued)

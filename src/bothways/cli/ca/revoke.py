@@ -1,4 +1,4 @@
-"""`bothways ca revoke`: take a certificate back."""
+"""`bothways ca revoke`: revokes a certificate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bothways.describe.escape import visible
     default="unspecified",
     show_default=True,
     type=click.Choice(list(REASONS), case_sensitive=False),
-    help="Why.",
+    help="The reason (RFC 5280 5.3.1).",
 )
 @key_access_options
 def command(path: Path, which: str, reason: str, key_access: KeyAccess) -> None:
@@ -35,4 +35,4 @@ def command(path: Path, which: str, reason: str, key_access: KeyAccess) -> None:
         entry = find_certificate(issuer.register, which)
         issuer.revoke(entry.serial, reason)
     say(f"revoked {visible(entry.name)}, serial {entry.serial:x}, for {reason}")
-    say(f"publish a new list: bothways ca crl {path} --out crl.pem")
+    say(f"publish a new CRL: bothways ca crl {path} --out crl.pem")

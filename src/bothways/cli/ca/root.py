@@ -1,4 +1,4 @@
-"""`bothways ca root`: what others take as their anchor."""
+"""`bothways ca root`: writes the trust anchor."""
 
 from __future__ import annotations
 

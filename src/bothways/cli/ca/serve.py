@@ -1,4 +1,4 @@
-"""`bothways ca serve`: the authority's face to the world over HTTP."""
+"""`bothways ca serve`: serves OCSP responses, CRLs and CA certificates over HTTP."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ def command(
     from bothways.ca_server.server import serve
 
     with key_access.open(path) as issuer:
-        public, figures = applications(issuer, say)
+        public, operator = applications(issuer, say)
         with contextlib.ExitStack() as sockets:
-            own = sockets.enter_context(listener(listen))
-            apart = sockets.enter_context(listener(metrics)) if metrics is not None else None
-            # What uvicorn does with a signal is to end, and then to raise it again.
+            main = sockets.enter_context(listener(listen))
+            second = sockets.enter_context(listener(metrics)) if metrics is not None else None
+            # uvicorn ends at a signal, and then raises it again.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: sys.exit(0))
-            words = [f"listening on {_bound(listen, own)}"]
-            if metrics is not None and apart is not None:
-                words.append(f"metrics on {_bound(metrics, apart)}")
+            lines = [f"listening on {_bound(listen, main)}"]
+            if metrics is not None and second is not None:
+                lines.append(f"metrics on {_bound(metrics, second)}")
             serve(
                 public,
-                own,
-                operator=(figures, apart) if apart is not None else None,
+                main,
+                operator=(operator, second) if second is not None else None,
                 exempt_loopback=exempt_loopback,
-                ready=lambda: say("\n".join(words)),
+                ready=lambda: say("\n".join(lines)),
             )
 
 
-def _bound(address: Address, own: socket.socket) -> Address:
-    return Address(address.host, own.getsockname()[1])
+def _bound(address: Address, listening: socket.socket) -> Address:
+    return Address(address.host, listening.getsockname()[1])

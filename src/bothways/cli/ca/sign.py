@@ -1,4 +1,4 @@
-"""`bothways ca sign`: a certificate for a key that its holder made."""
+"""`bothways ca sign`: issues a certificate for a certificate signing request (CSR)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bothways.ca.home import files as directory
+from bothways.ca.home import files
 from bothways.ca.profiles import Holder
 from bothways.ca.requests import SIZE_LIMIT
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
@@ -41,7 +41,7 @@ def command(
     """
     profile = options.checked_profile()
     output = output.prepared(".pem")
-    data = directory.read(Path(request), SIZE_LIMIT + 1)
+    data = files.read(Path(request), SIZE_LIMIT + 1)
     with key_access.open(path) as issuer:
         names = None if holder == Holder() else holder
         issued = issuer.sign(
