@@ -20,7 +20,7 @@ from bothways.ca.errors import AlreadyExists, AlreadyRevoked, AuthorityError, Im
 from bothways.ca.home.init import InitOptions
 from bothways.ca.home.layout import root_register_of
 from bothways.ca.import_existing import (
-    _check_serial,
+    check_serial,
     import_authority,
     import_certificates,
     import_crl,
@@ -233,7 +233,7 @@ def test_a_serial_number_of_more_than_20_bytes_is_told(tmp_path: Path, clock: Cl
                 ImportRefused,
                 match="x: has the serial number .*; it must be positive and at most 20 bytes long",
             ):
-                _check_serial(serial, "x")
+                check_serial(serial, "x")
 
 
 def test_a_delta_or_partial_crl_is_refused(tmp_path: Path, clock: Clock) -> None:

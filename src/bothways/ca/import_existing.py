@@ -196,12 +196,13 @@ def read_issued_certificate(der: bytes, authority: Authority, source: str) -> Im
         raise ImportRefused(f"{source}: was not issued by this CA")
     profile = profile_of(certificate)
     serial = serial_number(parsed)
-    _check_serial(serial, source)
+    check_serial(serial, source)
     holder = Holder(names.common_name or None, names.dns, names.ip, names.uri, names.email)
     return ImportedRecord(serial, profile, holder.shown_name, holder.names, parsed.period, der)
 
 
-def _check_serial(serial: int, source: str) -> None:
+def check_serial(serial: int, source: str) -> None:
+    """Raise ImportRefused for a serial number that RFC 5280 4.1.2.2 does not allow."""
     if serial not in SERIALS:
         raise ImportRefused(
             f"{source}: has the serial number {serial:x}; it must be positive and at most 20 bytes long"
@@ -260,7 +261,7 @@ def _revoked(
     """A record of a CRL entry whose certificate is not known: it stays in CRLs until the CA expires."""
     found = extension_of(each, x509.CRLReason)
     reason = "unspecified" if found is None else found.reason.value
-    _check_serial(each.serial_number, source)
+    check_serial(each.serial_number, source)
     at = each.revocation_date_utc
     known = reason if reason in REASONS else "unspecified"
     return ImportedRecord(each.serial_number, OTHER, "", {}, (min(at, this_update), end), None, at, known)
