@@ -55,6 +55,7 @@ gallery: .venv/dev.stamp
 
 failures: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m catalogue
+	PYTHONPATH=tests $(BIN)/python -m report_schema
 
 rooms: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m architecture.picture

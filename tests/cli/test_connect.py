@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import subprocess
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import identities
+import report_schema
 from bothways import TLSError
 from bothways.net import Channel, wrap
 from cli_scripting import bothways, environment
@@ -123,7 +123,7 @@ def test_a_cut_is_told_to_programs(serve, folder):
         channel.abort()
 
     done = run(serve(cut), folder, "--json")
-    report = json.loads(done.stderr)
+    report = report_schema.report("connect", done.stderr)
     assert report["peer"]["common_name"] == "server"
     assert report["peer"]["dns"] == ["localhost"]
     assert {check["id"] for check in report["checks"]} == {"2.2", "2.3a", "2.3b", "2.3c", "4.2"}
@@ -161,7 +161,7 @@ def test_network_errors_are_told_to_programs(folder):
         port = listener.getsockname()[1]
     done = run(port, folder, "--json")
     assert done.returncode == 1
-    error = json.loads(done.stderr)["error"]
+    error = report_schema.report("connect", done.stderr)["error"]
     assert error["kind"] == "ConnectionRefusedError"
     assert error["explanation"]["causes"][0]["cause"] == "NOTHING_LISTENS"
 
@@ -217,7 +217,7 @@ def test_a_refusal_by_the_service_fails_the_command_and_passes_unaltered(
     done = run(serve(http(status, body)), folder, "--json", stdin=b"GET / HTTP/1.0\r\n\r\n")
     assert done.returncode == code
     assert done.stdout == b"HTTP/1.1 " + status + b"\r\nServer: x\r\n\r\n" + body
-    report = json.loads(done.stderr)
+    report = report_schema.report("connect", done.stderr)
     assert report["version"] == "1.3"
     told = report["error"]["explanation"] if code else report.get("reply")
     assert (told["causes"][0]["cause"] if told else None) == cause
@@ -248,6 +248,8 @@ def test_a_url_is_taken_for_the_server_that_it_names(serve, folder):
         ["connect", "nowhere"],
         ["connect", "127.0.0.1:1", "--ca", "ca.pem", "--key", "ada.key"],
         ["connect", "127.0.0.1:1", "--ca", "ca.pem", "--suites", "TLS_NONE"],
+        ["get", "https://127.0.0.1:1/", "--ca", "missing.pem"],
+        ["get", "http://127.0.0.1:1/"],
         ["doctor"],
         ["doctor", "127.0.0.1:1", "--ca", "missing.pem"],
         ["verify", "missing.pem", "--ca", "ca.pem"],
@@ -264,5 +266,5 @@ def test_wrong_use_is_one_json_object_too(words: list[str], folder):
         check=False,
     )
     assert done.returncode == 2
-    report = json.loads(done.stderr if words[0] == "connect" else done.stdout)
+    report = report_schema.report(words[0], done.stderr if words[0] in ("connect", "get") else done.stdout)
     assert report["error"]["kind"] == "Misuse" and report["error"]["text"]

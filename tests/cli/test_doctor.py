@@ -11,6 +11,7 @@ import pytest
 
 import identities
 import pki
+import report_schema
 from bothways.cli import commands, terminal
 from cli_scripting import bothways, environment
 from doctor_talk import listening, saying
@@ -48,7 +49,7 @@ def test_a_server_that_refuses_us_is_status_1_and_json_says_why(start, folder):
     target = f"127.0.0.1:{start('--client-ca', 'ca.pem', '--echo').port}"
     words = ["--ca", "ca.pem", "--cert", "mallory.pem", "--key", "mallory.key"]
     done = run(folder, target, *words, "--json")
-    report = json.loads(done.stdout)
+    report = report_schema.report("doctor", done.stdout)
     assert (done.returncode, report["format"], report["outcome"]) == (1, "bothways-doctor", "failed")
     last = report["handshakes"][-1]["failure"]
     assert (last["step"], last["alert"]) == ("3.3a", "unknown_ca")
@@ -61,7 +62,7 @@ def test_a_server_that_refuses_us_is_status_1_and_json_says_why(start, folder):
 def test_a_private_server_is_told_what_a_public_one_would_have_to_be(start, folder):
     """--profile web: every rule that its certificate breaks, and by which profile it was judged."""
     target = f"127.0.0.1:{start('--client-ca', 'ca.pem', '--echo').port}"
-    report = json.loads(run(folder, target, *ADA, "--profile", "web", "--json").stdout)
+    report = report_schema.report("doctor", run(folder, target, *ADA, "--profile", "web", "--json").stdout)
     assert (report["profile"], report["outcome"]) == ("web", "failed")
     rows = {row["id"]: row for section in report["sections"] for row in section["rows"]}
     assert rows["certificate.profile"]["text"].startswith("the web profile")
@@ -93,7 +94,9 @@ def test_files_alone_are_judged_before_anything_is_connected(folder, monkeypatch
     (folder / "old.pem").write_bytes(expired.chain_pem + expired.key_pem)
     monkeypatch.setattr(sys, "argv", ["bothways", "doctor", "--cert", "old.pem", "--json"])
     assert terminal.run(commands.bothways) == 1
-    rows = [row["id"] for row in json.loads(capsys.readouterr().out)["sections"][0]["rows"]]
+    rows = [
+        row["id"] for row in report_schema.report("doctor", capsys.readouterr().out)["sections"][0]["rows"]
+    ]
     assert "identity.certificate_expired" in rows
     monkeypatch.setattr(sys, "argv", ["bothways", "doctor", "--cert", "ada.pem", "--key", "server.key"])
     assert terminal.run(commands.bothways) == 2

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import http_talk
+import report_schema
 from bothways.cli import get, http_request
 from bothways.cli.commands import bothways
 from bothways.cli.terminal import run
@@ -321,22 +322,31 @@ def test_a_circle_of_redirects_ends(ask, mutual):
 
 def test_the_report_for_programs_is_one_object_whatever_happens(ask, mutual):
     good = ask(mutual.server(client_auth="require").url, "--json")
-    told = json.loads(good.err)
+    told = report_schema.report("get", good.err)
     assert told["answer"]["status"] == 200
     assert told["peer"]["dns"] == ["localhost"]
     assert told["own_certificate"] == "sent"
     assert "error" not in told
     no = ask(mutual.server(client_auth="require", respond=http_talk.answering(FORBIDDEN)).url, "--json")
-    told = json.loads(no.err)
+    told = report_schema.report("get", no.err)
     assert (told["answer"]["status"], told["error"]["kind"]) == (400, "Status")
     assert told["error"]["explanation"]["causes"]
-    late = json.loads(
-        ask(mutual.server(client_auth="require").url, "--json", "--tls", "1.3", who="revoked").err
+    late = report_schema.report(
+        "get", ask(mutual.server(client_auth="require").url, "--json", "--tls", "1.3", who="revoked").err
     )
     assert late["error"]["alert"] == "certificate_revoked"
     moved = http_talk.answering(redirecting("/"))
     for more in ([], ["-L"]):
-        json.loads(ask(mutual.server(client_auth="require", respond=moved).url, "--json", *more).err)
+        report_schema.report(
+            "get", ask(mutual.server(client_auth="require", respond=moved).url, "--json", *more).err
+        )
+
+
+def test_a_file_that_takes_no_more_is_told_in_the_one_object_of_the_report(ask, mutual):
+    done = ask(mutual.server(client_auth="require").url, "--json", "-o", "/dev/full")
+    told = report_schema.report("get", done.err)
+    assert (done.status, told["error"]["kind"]) == (2, "Misuse")
+    assert "/dev/full" in told["error"]["text"]
 
 
 @pytest.mark.parametrize(

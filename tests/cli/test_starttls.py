@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import identities
+import report_schema
 from bothways.starttls import PROTOCOLS
 from cli_scripting import bothways, environment
 from doctor_talk import Listener, listening, ours, saying
@@ -49,7 +49,7 @@ def test_a_refusal_is_told_with_the_servers_words_as_its_own(folder):
     """And by its stable codes to programs."""
     with listening(saying_first(b"554 go away\x1b[2J\r\n")) as server:
         done = run(server, folder, "--starttls", "smtp")
-        told = json.loads(run(server, folder, "--starttls", "smtp", "--json").stderr)
+        told = report_schema.report("connect", run(server, folder, "--starttls", "smtp", "--json").stderr)
     assert done.returncode == 1
     assert (
         "the server refused to begin TLS in SMTP; it said (unauthenticated): 554 go away\\x1b[2J."
@@ -71,7 +71,7 @@ def saying_first(words: bytes):
 def test_the_doctor_asks_every_time_and_says_through_what(folder):
     with listening(mail) as server:
         done = run(server, folder, "--starttls", "smtp", "--json", command="doctor")
-    report = json.loads(done.stdout)
+    report = report_schema.report("doctor", done.stdout)
     assert (done.returncode, report["outcome"], report["server"]["through"]) == (0, "succeeded", "SMTP")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+import report_schema
 from bothways.cli import verify
 from bothways.cli.terminal import DONE, FAILED
 from bothways.errors import ConfigError
@@ -67,7 +67,7 @@ def test_responses_from_files_count(folder: Path, options: list[str], status: in
 
 def test_the_finding_is_told_to_programs(folder: Path) -> None:
     """--json."""
-    told = json.loads(run(folder, "--ocsp", "revoked.der", "--json").output)
+    told = report_schema.report("verify", run(folder, "--ocsp", "revoked.der", "--json").output)
     assert told["trusted"] is False
     assert told["checks"][2]["outcome"] == "failed"
     assert "REVOKED" in [each["fault"] for each in told["reasons"]]

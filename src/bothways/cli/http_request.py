@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.cli.options import Address
 from bothways.cli.output import Output
-from bothways.cli.terminal import DONE, FAILED, bounded, complain, headline, refuse, say, say_json
+from bothways.cli.terminal import (
+    DONE,
+    FAILED,
+    MISUSED,
+    bounded,
+    complain,
+    headline,
+    in_options,
+    refuse,
+    say,
+    say_json,
+)
 from bothways.describe.escape import visible
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Files, HandshakeFacts, explain, explain_answer, facts_of
@@ -111,12 +122,18 @@ def ask(asking: Asking, request: Request, deadline: Any, sink: Output, redirects
     told = _Told(asking, request.location)
     try:
         following = _asked(asking, request, deadline, sink, told, redirects)
-        if isinstance(following, int):
-            told.end()
-            return following
+    except (ConfigError, UsageError) as error:
+        if not asking.as_json:
+            raise
+        text = in_options(str(error))
+        told.failed(text, [], {"kind": "Misuse", "text": text, "hint": ""})
+        following = MISUSED
     except BaseException:
         told.end()
         raise
+    if isinstance(following, int):
+        told.end()
+        return following
     return ask(asking, following, deadline, sink, None if redirects is None else redirects - 1)
 
 

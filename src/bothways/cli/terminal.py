@@ -60,7 +60,8 @@ def run(command: click.Command) -> int:
         output_is_gone()
     except (TLSError, OSError) as error:
         status = status_of(error)
-        (misused if status == MISUSED else complain)(in_options(described(error)))
+        kind = "Misuse" if status == MISUSED else type(error).__name__
+        misused(in_options(described(error)), kind=kind)
         return status
     return outcome if isinstance(outcome, int) else DONE
 
@@ -124,13 +125,17 @@ def refuse(text: str, hint: str = "") -> NoReturn:
 REPORT_ON_ERROR = ("connect", "get", "serve", "run", "tunnel")
 
 
-def misused(text: str, hint: str = "") -> None:
-    """Tell wrong use or an unreadable file; to a program that asked for JSON by one object where its report stands."""
+def misused(text: str, hint: str = "", *, kind: str = "Misuse") -> None:
+    """Tell wrong use or an unreadable file; to a program that asked for JSON by one object where its report stands.
+
+    kind: the name of any other error that ended the command before it could report.
+    """
     words = sys.argv[1:]
     if "--json" not in words:
         complain(text, hint)
         return
-    report = json.dumps({"error": {"kind": "Misuse", "text": text, "hint": hint}})
+    facts = {"kind": kind, "text": text} | ({"hint": hint} if kind == "Misuse" else {})
+    report = json.dumps({"error": facts})
     if words[0] in REPORT_ON_ERROR:
         say(report)
     else:
