@@ -191,6 +191,8 @@ class ConfigError(TLSError, ValueError):
 class TimedOut(TimeoutError):
     """A time limit of a call has passed; the text says which, in seconds. It is an `OSError`, as with sockets."""
 
+    situation: object = None  # as that of a TLSError
+
 
 class InternalError(TLSError):
     """A defect of bothways: it ended the connection, and the log has the traceback. The peer is not at fault."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -15,14 +16,16 @@ from types import SimpleNamespace
 
 import pytest
 
+import identities
 from bothways import PeerAlert
 from bothways.cli import run as module
 from bothways.cli.commands import bothways as group
-from bothways.cli.run import Seldom
+from bothways.cli.run import Explained, Seldom
 from bothways.cli.terminal import run
 from bothways.testing import MutualTLS
 from cli_scripting import Background, bothways, environment
 from http_callers import context, get, until
+from pair import Pair
 
 pytestmark = pytest.mark.network
 
@@ -242,3 +245,19 @@ def test_lines_about_clients_that_fail_fill_no_disk():
     assert seldom.filter(warning)
     now.at = 3600.0
     assert sum(seldom.filter(info) for _ in range(1000)) == module.AT_ONCE
+
+
+def test_a_failed_handshake_is_explained_where_its_line_is_written():
+    """As `serve` does; a line that `Seldom` holds back is not explained."""
+    talk = Pair(
+        identities.client_config(identities.stranger()).connection("localhost"),
+        identities.server_config().connection(),
+    )
+    talk.exchange()
+    record = logging.LogRecord("bothways", logging.INFO, "", 0, "handshake with %s failed", ("x",), None)
+    written = Explained("%(message)s").format(record)
+    assert written == "handshake with x failed"
+    record.failure = talk.server_failure
+    lines = Explained("%(message)s").format(record).splitlines()
+    assert lines[0] == "handshake with x failed"
+    assert any("CN=Mallory" in line or "issued by" in line or "CA" in line for line in lines[1:]), lines

@@ -145,7 +145,7 @@ class AdmittedProtocol(TLSProtocol):
 
 
 def _log_refusal(error: Exception, address: object) -> None:
-    logger.info("handshake with %s failed: %s", _spelled(address), logged(error))
+    logger.info("handshake with %s failed: %s", _spelled(address), logged(error), extra={"failure": error})
 
 
 def _spelled(address: object) -> object:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from bothways.aio.answers import Finder, Signer, own_finder
@@ -48,12 +49,14 @@ async def create_connection(
 
     def made() -> TLSProtocol:
         connection = config.connection(server_name=name, observer=observer)
+        connection.history.reached_at(_address(host, port))
         watch = Watch(config.settings)
         return TLSProtocol(
             connection, watch, app, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder
         )
 
-    tls = await _established(made, _way(host, port, sock, path), timeout)
+    unmade = partial(_situate, config=config, server_name=name, address=_address(host, port))
+    tls = await _established(made, _way(host, port, sock, path), timeout, unmade)
     tls.driver.status.raise_failure()
     return tls.upper, app
 
@@ -91,12 +94,14 @@ async def connect(
     def made() -> TLSProtocol:
         nonlocal link
         connection = config.connection(server_name=name, observer=observer)
+        connection.history.reached_at(_address(host, port))
         watch = Watch(config.settings)
         link = Link(connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder)
         return link.tls
 
     way = _way(host, port, sock, path)
-    await _established(made, way, timeout, lambda: link is not None and bool(link.buffer))
+    unmade = partial(_situate, config=config, server_name=name, address=_address(host, port))
+    await _established(made, way, timeout, unmade, lambda: link is not None and bool(link.buffer))
     if link is None:
         raise TypeError("the event loop has made no protocol")
     return StreamReader(link, limit), StreamWriter(link)
@@ -132,9 +137,13 @@ async def _established(
     made: Made,
     way: Callable[[Made], Awaitable[object]],
     timeout: float | None,
+    unmade: Callable[[OSError], None],
     has_data: Callable[[], bool] = bool,
 ) -> TLSProtocol:
-    """Connect and wait for the end of the handshake; a failure is raised unless data came before it."""
+    """Connect and wait for the end of the handshake; a failure is raised unless data came before it.
+
+    unmade: is told of an error of the network before there was a connection.
+    """
     tls: TLSProtocol | None = None
 
     def remembered() -> TLSProtocol:
@@ -154,6 +163,8 @@ async def _established(
     except BaseException as error:
         if tls is not None:
             await let_go(tls, error)
+        elif isinstance(error, OSError):
+            unmade(error)
         raise
 
 
@@ -178,4 +189,20 @@ async def let_go(tls: TLSProtocol, error: BaseException) -> None:
     if isinstance(error, TLSError):
         await tls.until_lost()
     else:
+        if isinstance(error, OSError):
+            error.situation = tls.driver.connection.history.facts()  # type: ignore[attr-defined]
         tls.abort()
+
+
+def _address(host: str | None, port: int | None) -> str:
+    """Return where a server is, for explanations; "" for one that is connected to already."""
+    if host is None or port is None:
+        return ""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _situate(error: OSError, config: ClientConfig, server_name: str, address: str) -> None:
+    """Attach to an error what explains it; explanations are loaded only where something failed."""
+    from bothways.diagnosis.failure import situate
+
+    situate(error, config, server_name, address)

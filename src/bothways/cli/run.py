@@ -24,8 +24,9 @@ from bothways.cli.options import (
 )
 from bothways.cli.reports import AT_ONCE, EVERY_SECONDS, Allowance
 from bothways.cli.server_files import Look, ServerFiles
-from bothways.cli.terminal import DONE, MISUSED, complain, refuse, say
+from bothways.cli.terminal import DONE, MISUSED, bounded, complain, refuse, say
 from bothways.cli.watching import looking_after
+from bothways.diagnosis.failure import explain_failure
 from bothways.errors import ConfigError
 from bothways.tls.clock import Clock
 from bothways.tls.config import ServerConfig
@@ -239,12 +240,26 @@ class Seldom(logging.Filter):
         return record.levelno >= logging.WARNING or self._allowance.take(self._clock.monotonic())
 
 
+class Explained(logging.Formatter):
+    """Writes with a failed handshake what it may come from, as `serve` does."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line, and those of its explanation; only a record that is written is explained."""
+        text = super().format(record)
+        failure = getattr(record, "failure", None)
+        if not isinstance(failure, Exception):
+            return text
+        causes = (f"    {line}" for line in explain_failure(failure).lines())
+        return "\n".join(bounded([*text.splitlines(), *causes]))
+
+
 # Standard output is the application's own.
 LOGGING: dict[str, object] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "plain": {"format": "%(message)s"},
+        "explained": {"()": Explained, "fmt": "%(message)s"},
         "access": {
             "()": "uvicorn.logging.AccessFormatter",
             "fmt": '%(client_addr)s "%(request_line)s" %(status_code)s',
@@ -254,10 +269,15 @@ LOGGING: dict[str, object] = {
     "filters": {"seldom": {"()": Seldom}},
     "handlers": {
         "plain": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"},
+        "explained": {
+            "class": "logging.StreamHandler",
+            "formatter": "explained",
+            "stream": "ext://sys.stderr",
+        },
         "access": {"class": "logging.StreamHandler", "formatter": "access", "stream": "ext://sys.stderr"},
     },
     "loggers": {
-        "bothways": {"handlers": ["plain"], "level": "INFO", "propagate": False, "filters": ["seldom"]},
+        "bothways": {"handlers": ["explained"], "level": "INFO", "propagate": False, "filters": ["seldom"]},
         "uvicorn": {"handlers": ["plain"], "level": "WARNING", "propagate": False},
         "uvicorn.error": {"level": "WARNING"},
         "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation
-from bothways.diagnosis.situation import Situation
+from bothways.diagnosis.observer import situation_of
+from bothways.diagnosis.situation import OwnSide, Seen, Situation
 from bothways.errors import TLSError
+from bothways.tls.config import ClientConfig
+from bothways.tls.handshake.history import FailureFacts
 
 LOOKED_AT = 256  # exceptions that are looked at; libraries wrap about a dozen
 PARTS = 64  # members of one exception that are looked at, such as of an exception group
@@ -27,14 +30,29 @@ def explain_failure(error: BaseException) -> Explanation:
     """Return what may have caused a connection to fail: always at least one cause. Never raises.
 
     error: a `TLSError`, an `OSError` of the network, or an exception of a library that contains one. What was
-    observed of the connection is taken into account where the error has it, as the errors of `bothways.ssl` do.
+    observed of the connection is taken into account where the error has it, as those of connections do: of the engine,
+    of `bothways.net`, `bothways.aio` and `bothways.ssl`.
     """
     found: BaseException | None = failure_of(error)
     if found is None:
         found = next((each for each in _within(error) if isinstance(each, OSError)), error)
     situation = getattr(found, "situation", None)
+    if isinstance(situation, FailureFacts):
+        situation = situation_of(situation)
     shown = found if isinstance(found, Exception) else RuntimeError(repr(found))
     return explain(shown, situation if isinstance(situation, Situation) else None)
+
+
+def situate(
+    error: TLSError | OSError, config: ClientConfig, server_name: str | None, address: str, starttls: str = ""
+) -> None:
+    """Attach to a client's error, of the network or from before TLS, what `explain_failure` needs, once.
+
+    address: where the server is, "HOST:PORT".  starttls: the protocol in which TLS was requested first.
+    """
+    if getattr(error, "situation", None) is None:
+        ours = OwnSide.of(config, server_name, address=address, starttls=starttls)
+        error.situation = Situation(ours, Seen(), config.clock.now())  # type: ignore[union-attr]
 
 
 def _within(exception: BaseException) -> Iterator[BaseException]:

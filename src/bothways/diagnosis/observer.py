@@ -9,6 +9,7 @@ from bothways.diagnosis.situation import UNNAMED, Chain, Files, Offer, OwnSide, 
 from bothways.iana import ContentType
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.events import Epoch, MessageSeen, Note, Observer, Progressed, RecordSeen
+from bothways.tls.handshake.history import FailureFacts
 from bothways.tls.handshake.negotiation import client_versions
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
@@ -47,7 +48,7 @@ class HandshakeFacts:
             case Progressed(progress):
                 self._seen = replace(self._seen, progress=progress)
             case MessageSeen(sent, message):
-                self._message(sent, message)
+                self._seen = after_message(self._seen, sent, message)
             case RecordSeen(sent, ContentType.application_data, _, Epoch.APPLICATION):
                 if sent and not self._seen.said:
                     self._seen = replace(self._seen, said=True)
@@ -60,24 +61,37 @@ class HandshakeFacts:
         """Return what is known so far."""
         return Situation(self._ours, self._seen, self._clock.now())
 
-    def _message(self, sent: bool, message: Message) -> None:
-        seen, name = self._seen, title(message)
-        if len(seen.sent) + len(seen.received) < MESSAGE_LIMIT:
-            if sent:
-                seen = replace(seen, sent=(*seen.sent, name))
-            else:
-                seen = replace(seen, received=(*seen.received, name))
-        match message:
-            case ClientHello() if not sent:
-                seen = replace(seen, offer=offer_of(message))
-            case ServerHello() if not is_retry(message):
-                seen = replace(seen, version=chosen_version(message))
-            case tls13.CertificateRequest() | tls12.CertificateRequest() if not sent:
-                seen = replace(seen, request=request_of(message))
-            case tls13.Certificate() | tls12.Certificate():
-                chain = chain_of(message)
-                seen = replace(seen, shown=chain) if sent else replace(seen, chain=chain)
-        self._seen = seen
+
+def situation_of(facts: FailureFacts) -> Situation:
+    """Return what the engine kept of a connection that failed, as an explanation needs it."""
+    seen = Seen()
+    for sent, message in facts.messages:
+        seen = after_message(seen, sent, message)
+    if facts.complete and "Finished" not in seen.received:
+        seen = replace(seen, received=("Finished", *seen.received))
+    seen = replace(seen, version=facts.version, data=facts.has_data, progress=facts.progress)
+    return Situation(OwnSide.of_failure(facts), seen, facts.at)
+
+
+def after_message(seen: Seen, sent: bool, message: Message) -> Seen:
+    """Return what was seen once this message has passed too."""
+    name = title(message)
+    if len(seen.sent) + len(seen.received) < MESSAGE_LIMIT:
+        if sent:
+            seen = replace(seen, sent=(*seen.sent, name))
+        else:
+            seen = replace(seen, received=(*seen.received, name))
+    match message:
+        case ClientHello() if not sent:
+            return replace(seen, offer=offer_of(message))
+        case ServerHello() if not is_retry(message):
+            return replace(seen, version=chosen_version(message))
+        case tls13.CertificateRequest() | tls12.CertificateRequest() if not sent:
+            return replace(seen, request=request_of(message))
+        case tls13.Certificate() | tls12.Certificate():
+            chain = chain_of(message)
+            return replace(seen, shown=chain) if sent else replace(seen, chain=chain)
+    return seen
 
 
 def offer_of(hello: ClientHello) -> Offer:

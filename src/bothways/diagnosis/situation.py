@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from bothways.roles import Progress, Role
 from bothways.tls.config import ClientConfig, ServerConfig
+from bothways.tls.handshake.history import FailureFacts
+from bothways.tls.handshake.settings import Negotiation
 from bothways.trust.anchors import TrustStore
 
 Chain = tuple[bytes, ...]  # DER, the leaf first
@@ -63,21 +65,42 @@ class OwnSide:
         starttls: str = "",
     ) -> OwnSide:
         """Return what an explanation needs of a configuration, without private keys."""
-        settings, offer = config.settings, config.settings.negotiation
-        return cls(
+        settings = config.settings
+        own = cls._offering(settings.negotiation)
+        return replace(
+            own,
             role=Role.CLIENT if isinstance(config, ClientConfig) else Role.SERVER,
             own=tuple(each.chain for each in settings.identity.own),
             anchors=None if settings.trust is None else settings.trust.anchors,
+            server_name=server_name,
+            address=address,
+            files=files,
+            starttls=starttls,
+        )
+
+    @classmethod
+    def of_failure(cls, facts: FailureFacts) -> OwnSide:
+        """Return the same of what the engine kept of a connection that failed."""
+        return replace(
+            cls._offering(facts.offer),
+            role=facts.role,
+            own=facts.own,
+            anchors=facts.anchors,
+            server_name=facts.server_name,
+            address=facts.address,
+            starttls=facts.starttls,
+        )
+
+    @classmethod
+    def _offering(cls, offer: Negotiation) -> OwnSide:
+        return cls(
+            role=Role.CLIENT,
             versions=offer.versions,
             suites=offer.suites,
             groups=offer.groups,
             shares=offer.shares,
             schemes=offer.schemes,
             protocols=offer.protocols,
-            server_name=server_name,
-            address=address,
-            files=files,
-            starttls=starttls,
         )
 
 

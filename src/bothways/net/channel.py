@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from bothways.errors import TimedOut, UsageError
+from bothways.errors import StartTLSFailed, TimedOut, UsageError
 from bothways.net.carrier import carrier_of, deadline_in, left
 from bothways.net.files import open_file
 from bothways.net.pipe import Answering, Pipe
@@ -68,17 +68,23 @@ def connect(
     )
     evidence = evidence or _own_finder(config)
     deadline = deadline_in(timeout)
-    sock = socket.create_connection((host, port), timeout)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.settimeout(None)
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
+        sock = socket.create_connection((host, port), timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(None)
         if exchange is not None:
             turn_to_tls(sock, exchange, deadline)
-        return wrap(
-            sock, config, name, timeout=left(deadline), signer=signer, evidence=evidence, observer=observer
-        )
-    except TimeoutError as late:
-        raise TimedOut(f"no connection within {timeout:g} seconds") from late
+        connection = config.connection(server_name=name, observer=observer)
+        connection.history.reached_at(address, starttls or "")
+        return _established(sock, connection, config.settings, Answers(signer, evidence), left(deadline))
+    except (StartTLSFailed, OSError) as error:
+        _situate(error, config, name, address, starttls or "")
+        if timeout is None or not isinstance(error, TimeoutError):
+            raise
+        late = TimedOut(f"no connection within {timeout:g} seconds")
+        late.situation = getattr(error, "situation", None)
+        raise late from error
 
 
 def wrap(
@@ -107,13 +113,36 @@ def wrap(
             connection = config.connection(server_name=server_name, observer=observer)
         else:
             connection = config.connection(observer=observer)
-        channel = Channel(sock, connection, config.settings, Answers(signer, finder))
-        channel._handshake(timeout)
     except BaseException:
         if hasattr(sock, "close"):
             sock.close()
         raise
+    return _established(sock, connection, config.settings, Answers(signer, finder), timeout)
+
+
+def _established(
+    sock: Any, connection: Connection, settings: Settings, answers: Answering, timeout: float | None
+) -> Channel:
+    """Do the handshake; when it fails the socket is closed, and an error of the network knows how far it had come."""
+    try:
+        channel = Channel(sock, connection, settings, answers)
+        channel._handshake(timeout)
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.situation = connection.history.facts()  # type: ignore[attr-defined]
+        if hasattr(sock, "close"):
+            sock.close()
+        raise
     return channel
+
+
+def _situate(
+    error: StartTLSFailed | OSError, config: ClientConfig, name: str, address: str, starttls: str
+) -> None:
+    """Attach to an error from before TLS what explains it; explanations are loaded only where something failed."""
+    from bothways.diagnosis.failure import situate
+
+    situate(error, config, name, address, starttls)
 
 
 class Channel:

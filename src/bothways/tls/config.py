@@ -20,6 +20,7 @@ from bothways.tls.guards import guarded_keylog, guarded_observer
 from bothways.tls.handshake.access import Allow, checked_allow
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.history import History
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.server import server_handshake
 from bothways.tls.handshake.settings import (
@@ -144,6 +145,7 @@ class ClientConfig:
         """
         target = self.target(server_name)
         hs = _context(Role.CLIENT, self.settings, observer)
+        hs.history.server_name = target.text
         return Connection(self.settings, hs, client_handshake(hs, self.settings, target))
 
 
@@ -310,4 +312,5 @@ def _context(role: Role, settings: Settings, observer: Observer | None) -> Hands
         observer,
         settings.identity.staples,
         None if settings.keylog is None else guarded_keylog(settings.keylog),
+        history=History(settings),
     )

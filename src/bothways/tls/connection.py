@@ -51,6 +51,7 @@ class Connection:
         self._settings = settings
         self._hs = hs
         self._out = hs.out
+        self.history = hs.history  # what passed, by which a failure is explained
         self._life = Lifecycle()
         self._position = Position(hs)
         speaks_12 = Version.TLS12 in settings.negotiation.versions
@@ -163,6 +164,7 @@ class Connection:
         content = self._hs.inbox.open_data(data)
         if content is not None:
             self._after.data_came()
+            self.history.has_data = True
             if not self._position.confirmed:
                 self._position.confirm()
         return content
@@ -427,6 +429,7 @@ class Connection:
             self._out.alert(AlertLevel.fatal, alert)
             if alert == Alert.USER_CANCELED:
                 self._out.alert(AlertLevel.warning, Alert.CLOSE_NOTIFY)
+        error.situation = self.history.facts()
         self._failure = error
         self._after = None
         self._let_go()

@@ -49,6 +49,7 @@ class Incoming:
                     and position.confirmed
                     and position.step is Step.CONNECTED
                 ):
+                    self._hs.history.has_data = True
                     return content  # as most records are
                 came = self._content(content_type, content)
             if came is not None:
@@ -78,11 +79,14 @@ class Incoming:
                 and inbox.version is Version.TLS12
                 and hs.role is Role.CLIENT
             ):
-                self._tell(decode_message(code, raw[4:], Version.TLS12), code, raw)
+                request = decode_message(code, raw[4:], Version.TLS12)
+                hs.history.add(False, request)
+                self._tell(request, code, raw)
                 inbox.count_empty()
                 return None
             blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=rule.expected)
         message = decode_message(code, raw[4:], inbox.version)
+        hs.history.add(False, message)
         if hs.observer is not None:
             self._tell(message, code, raw)
         check_extensions(message, inbox.offered)
@@ -102,6 +106,7 @@ class Incoming:
         if not content:
             self._inbox.count_empty()
             return None
+        self._hs.history.has_data = True
         return content
 
     def change(self) -> ChangeCipherSpec:

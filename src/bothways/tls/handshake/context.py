@@ -10,6 +10,7 @@ from bothways.roles import Role
 from bothways.tls.clock import Clock
 from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.events import Observer
+from bothways.tls.handshake.history import History
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.wire.flight import Message
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class HandshakeContext:
-    """Clock, randomness, transcript, messages in and out, and who is told of what.
+    """Clock, randomness, transcript, messages in and out, what passed, and who is told of what.
 
     deadline: when the handshake must be done, on the monotonic clock.  staples: the OCSP responses for our own
     certificates.  defers_checks: whoever drives us makes the checks that take long.
@@ -38,10 +39,12 @@ class HandshakeContext:
     staples: OCSPStore | None = None
     keylog: Callable[[str], None] | None = field(default=None, repr=False)
     defers_checks: bool = False
+    history: History = field(default_factory=History, repr=False)
 
     def send(self, message: Message, raw: bytes | None = None) -> None:
         """Send `message`, whose encoding `raw` may be known, as a part of the handshake (RFC 9846 4.1)."""
         self.transcript.add(self.out.put_message(message, raw))
+        self.history.add(True, message)
 
     def own_staples(self, credentials: Credentials) -> tuple[bytes | None, ...]:
         """Return for each certificate of ours the OCSP response that goes with it, while it holds."""

@@ -26,6 +26,7 @@ class Position:
 
     def __init__(self, hs: HandshakeContext) -> None:
         self._hs = hs
+        hs.history.position = self
         self._told = Progress.HELLO
         self.role = hs.role
         self.negotiated: Negotiated | None = None
@@ -50,6 +51,7 @@ class Position:
         self._agree(negotiated)
         self.confirmed = self.role is Role.SERVER or self.version is Version.TLS12
         self.enter(Step.CONNECTED)
+        self._hs.history.condense()
 
     def confirm(self) -> None:
         """Know from here on that the peer has accepted us."""

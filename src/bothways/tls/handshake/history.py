@@ -1,0 +1,140 @@
+"""What passed in a handshake, kept as it was sent and received, so that a failure can be explained by it.
+
+It holds no secret. Once the handshake is complete, only what a later failure may need is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from bothways.roles import Progress, Role, Version
+from bothways.tls.handshake.settings import Negotiation, Settings
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire import tls12, tls13
+from bothways.tls.wire.flight import Message
+from bothways.tls.wire.hello import ClientHello
+from bothways.trust.anchors import TrustStore
+
+MESSAGE_LIMIT = 32
+_LASTING = (
+    tls13.Certificate, tls12.Certificate, tls13.CertificateRequest, tls12.CertificateRequest, tls12.HelloRequest,
+)  # fmt: skip
+_OFFERS = (
+    ext.ServerName,
+    ext.SupportedVersions,
+    ext.SupportedGroups,
+    ext.SignatureAlgorithms,
+    ext.ApplicationProtocols,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FailureFacts:
+    """What the engine knows of a connection that failed: the `situation` of its error.
+
+    own: our chains.  address, starttls: as in `History`.  messages: each with whether we sent it.
+    version: the one chosen.  has_data: whether application data was received.  complete: whether the handshake was
+    complete.  at: when it failed, by our clock.
+    """
+
+    role: Role
+    own: tuple[tuple[bytes, ...], ...]
+    anchors: TrustStore | None
+    offer: Negotiation
+    server_name: str | None
+    address: str
+    starttls: str
+    messages: Sequence[tuple[bool, Message]]
+    version: Version | None
+    progress: Progress
+    has_data: bool
+    complete: bool
+    at: datetime
+
+
+class Progressing(Protocol):
+    """Where the handshake stands."""
+
+    role: Role
+    version: Version | None
+
+    @property
+    def progress(self) -> Progress:
+        """How far the connection has come."""
+
+
+class History:
+    """The messages of one connection.
+
+    server_name: the server that a client wants to reach.  address: where it is, "HOST:PORT", if that is known.
+    starttls: the protocol in which TLS was requested first.  has_data: whether application data was received.
+    """
+
+    __slots__ = (
+        "_complete", "_messages", "_settings", "address", "has_data", "position", "server_name", "starttls",
+    )  # fmt: skip
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
+        self.position: Progressing | None = None
+        self.server_name: str | None = None
+        self.address = self.starttls = ""
+        self.has_data = False
+        self._messages: list[tuple[bool, Message]] = []
+        self._complete = False
+
+    @property
+    def messages(self) -> tuple[tuple[bool, Message], ...]:
+        """What is kept, in order, each with whether we sent it."""
+        return tuple(self._messages)
+
+    def add(self, sent: bool, message: Message) -> None:
+        """Keep a message; after the handshake only one that a failure may come from."""
+        if len(self._messages) < MESSAGE_LIMIT:
+            if not self._complete:
+                self._messages.append((sent, message))
+            elif (lasting := _lasting(sent, message)) is not None:
+                self._messages.append((sent, lasting))
+
+    def condense(self) -> None:
+        """Keep what a failure after the handshake may come from: certificates, requests, and the client's offer."""
+        found = ((sent, _lasting(sent, message)) for sent, message in self._messages)
+        self._messages = [(sent, message) for sent, message in found if message is not None]
+        self._complete = True
+
+    def reached_at(self, address: str, starttls: str = "") -> None:
+        """Enter where the server is, and the protocol in which TLS was requested first."""
+        self.address, self.starttls = address, starttls
+
+    def facts(self) -> FailureFacts | None:
+        """Return what explains a failure at this moment; None of a conversation that belongs to no configuration."""
+        settings, position = self._settings, self.position
+        if settings is None or position is None:
+            return None
+        return FailureFacts(
+            role=position.role,
+            own=tuple(each.chain for each in settings.identity.own),
+            anchors=None if settings.trust is None else settings.trust.anchors,
+            offer=settings.negotiation,
+            server_name=self.server_name,
+            address=self.address,
+            starttls=self.starttls,
+            messages=self.messages,
+            version=position.version,
+            progress=position.progress,
+            has_data=self.has_data,
+            complete=self._complete,
+            at=settings.clock.now(),
+        )
+
+
+def _lasting(sent: bool, message: Message) -> Message | None:
+    if isinstance(message, _LASTING):
+        return message
+    if isinstance(message, ClientHello) and not sent:
+        kept = tuple(each for each in message.extensions or () if isinstance(each, _OFFERS))
+        return replace(message, extensions=kept)
+    return None
