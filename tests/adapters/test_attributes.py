@@ -28,7 +28,7 @@ TAKEN: list[tuple[str, Any]] = [
     ("keylog_filename", None),
     ("sni_callback", None),
     ("_msg_callback", None),
-    ("verify_flags", ssl.VERIFY_X509_TRUSTED_FIRST),
+    ("verify_flags", ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN),
 ]
 REFUSED: list[tuple[str, Any]] = [
     ("verify_mode", ssl.CERT_NONE),
@@ -43,6 +43,8 @@ REFUSED: list[tuple[str, Any]] = [
     ("sni_callback", print),
     ("_msg_callback", print),
     ("_host_flags", 0),
+    ("verify_flags", 0),
+    ("verify_flags", ssl.VERIFY_X509_TRUSTED_FIRST),
     ("verify_flags", ssl.VERIFY_X509_STRICT),
     ("verify_flags", ssl.VERIFY_CRL_CHECK_LEAF),
     ("sslobject_class", ssl.SSLObject),
@@ -132,7 +134,7 @@ def test_checks_of_revocation_show_in_the_flags_and_are_not_taken_back() -> None
     context = client_context(revocation=Revocation(crls=CRLStore(())))
     assert context.verify_flags & ssl.VERIFY_CRL_CHECK_CHAIN
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    with pytest.raises(ConfigError, match="revocation is checked"):
+    with pytest.raises(ConfigError, match="how peers are verified"):
         context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST
 
 

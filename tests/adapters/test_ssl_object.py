@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
+import pickle
 import ssl
 from datetime import timedelta
 from typing import Any
@@ -351,16 +353,45 @@ def test_nothing_is_ended_in_order_before_it_has_begun() -> None:
         assert raised.value.reason == "SHUTDOWN_WHILE_IN_INIT"
 
 
-def test_a_peer_that_goes_on_and_on_ends_what_waits_for_its_end() -> None:
-    """A little data that was on its way is no reason to fail."""
+@pytest.mark.parametrize(
+    "when", ["read before, and left there", "there before", "comes after", "with the end"]
+)
+def test_data_that_nobody_read_ends_what_waits_for_the_peers_end_and_is_not_lost(when: str) -> None:
+    """As `ssl` has it: who unwraps is told, and may read it and unwrap then."""
     pair = Pair(client_context(), server_context()).shake_hands()
-    for said in range(65):
-        pair.server.tls.write(bytes(16384))
-        pair.carry()
+    client, server = pair.client.tls, pair.server.tls
+    if when == "comes after":
+        with pytest.raises(ssl.SSLWantReadError):
+            client.unwrap()
+    server.write(b"last words")
+    if when == "with the end":
+        with pytest.raises(ssl.SSLWantReadError):
+            server.unwrap()
+    pair.carry()
+    expected = b"last words"
+    if when == "read before, and left there":
+        assert client.read(5) == b"last "
+        expected = b"words"
+    for _ in range(2):
         with pytest.raises(ssl.SSLError) as raised:
-            pair.client.tls.unwrap()
-        assert isinstance(raised.value, ssl.SSLWantReadError) == (said < 64)
-    assert raised.value.reason == "APPLICATION_DATA_AFTER_CLOSE_NOTIFY"
+            client.unwrap()
+        assert raised.value.reason == "APPLICATION_DATA_AFTER_CLOSE_NOTIFY"
+    assert client.read() == expected
+    if when != "with the end":
+        with pytest.raises(ssl.SSLWantReadError):
+            client.unwrap()
+        pair.carry()
+        server.unwrap()
+        pair.carry()
+    client.unwrap()
+
+
+def test_a_connection_is_neither_copied_nor_pickled() -> None:
+    """Two that seal by one key would use each nonce twice."""
+    pair = Pair(client_context(), server_context()).shake_hands()
+    for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot copy or pickle SSLObject"):
+            attempt(pair.client.tls)
 
 
 def test_both_sides_close_in_order() -> None:
@@ -373,6 +404,7 @@ def test_both_sides_close_in_order() -> None:
     pair.server.tls.write(b"last words")  # one direction may stay open
     pair.server.tls.unwrap()
     pair.carry()
+    assert pair.client.tls.read() == b"last words"
     pair.client.tls.unwrap()
     for end in (pair.client.tls, pair.server.tls):
         with pytest.raises(ssl.SSLZeroReturnError):

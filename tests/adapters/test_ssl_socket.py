@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import http.client
 import http.server
 import os
+import pickle
 import select
 import socket
 import ssl
@@ -512,53 +514,11 @@ def test_nothing_passes_unprotected_after_the_end(server: Server) -> None:
             call()
 
 
-def test_unwrapping_gives_the_bare_socket_and_leaves_what_came_behind() -> None:
-    """As FTP has it after CCC (RFC 4217)."""
-
-    def leave(sock: Any) -> None:
-        sock.recv(1)
-        with sock.unwrap() as bare:
-            bare.sendall(b"in the clear")
-            assert bare.recv(10) == b"so am I"
-
-    with Server(server_context(), leave) as server:
-        sock = dial(server)
-        sock.sendall(b"x")
-        time.sleep(0.05)  # what follows is read together with the close_notify
-        with sock.unwrap() as bare:
-            assert type(bare) is socket.socket
-            assert not isinstance(bare, ssl.SSLSocket)
-            assert bare.gettimeout() == 5
-            buffer = bytearray(6)
-            assert bare.recv_into(buffer) == 6
-            assert bytes(buffer) + bare.recv(100) == b"in the clear"
-            bare.sendall(b"so am I")
-        for call in (lambda: sock.recv(1), lambda: sock.send(b"x"), sock.unwrap):
-            with pytest.raises((OSError, ValueError)):
-                call()
-    assert server.outcomes == [None]
-
-
-def test_a_peer_that_goes_on_and_on_holds_nobody_who_unwraps() -> None:
-    """Each record would else begin the time anew."""
-
-    def flood(sock: Any) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                sock.sendall(bytes(16384))
-
-    with (
-        Server(server_context(), flood) as server,
-        dial(server) as sock,
-        pytest.raises(ssl.SSLError, match="application data after close notify"),
-    ):
-        sock.unwrap()
-
-
-def test_nothing_is_unwrapped_before_the_handshake(server: Server) -> None:
-    with dial(server, do_handshake_on_connect=False) as sock:
-        with pytest.raises(ssl.SSLError, match="shutdown while in init"):
-            sock.unwrap()
+def test_a_connection_is_neither_copied_nor_pickled(server: Server) -> None:
+    with dial(server) as sock:
+        for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="cannot (copy or )?pickle"):
+                attempt(sock)
         sock.sendall(b"x")
         assert sock.recv(1) == b"x"
 

@@ -145,6 +145,24 @@ def test_a_server_that_refuses_us_is_explained_though_it_comes_late(ask, mutual,
     assert "  do: " in done.err
 
 
+def test_hints_say_how_to_get(ask, mutual):
+    """Commands of the place, with the URL as it was given."""
+    server = mutual.server(client_auth="require")
+    done = ask(server.url, who=None)
+    assert f"try:  bothways get {server.url} --ca {mutual.ca} --cert CERT --key KEY" in done.err
+    told = json.loads(ask(server.url, "--json", who=None).err)
+    assert told["error"]["explanation"]["causes"][0]["command"].startswith(f"bothways get {server.url} --ca ")
+    assert "bothways connect" not in done.err
+
+
+def test_a_locked_identity_says_which_option_opens_it(ask, mutual):
+    mine = mutual.identity("client")
+    done = ask("https://localhost/", "--cert", mine.p12, who=None)
+    assert done.status == 2
+    assert f"{mine.p12}: it is encrypted, and no password was given" in done.err
+    assert "Hint: --password-file FILE" in done.err
+
+
 def test_a_client_without_a_certificate_is_told_so(ask, mutual):
     done = ask(mutual.server(client_auth="require").url, who=None)
     assert done.status == 1

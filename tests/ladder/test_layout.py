@@ -7,11 +7,12 @@ from dataclasses import fields
 import pytest
 
 import identities
+from bothways import PeerRule
 from bothways.cli.demo.identities import issue_identities
 from bothways.cli.demo.scenes import forged_finished
 from bothways.describe.recorder import Noted
 from bothways.describe.steps import STEPS
-from bothways.ladder.json_form import as_json
+from bothways.ladder.json_form import as_json, from_json
 from bothways.ladder.layout import WITHHELD, lay_out
 from bothways.ladder.model import AlertSent, CheckMade, ChoiceMade, DataSent, KeysTaken, Message
 from bothways.roles import StepId
@@ -22,6 +23,7 @@ from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ClientHello
 from explain_talks import ladder_of, recorded, swapped
 from pair import NOON
+from watched import Talk
 
 
 def messages(ladder) -> list[Message]:
@@ -231,3 +233,23 @@ def test_a_step_at_which_the_other_side_refused_is_failed_though_it_was_not_reco
     )
     for ladder in (alone, both):
         assert [each.id for each in ladder.steps if each.status == "failed"] == ["3.3a"]
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_a_client_that_may_not_come_in_fails_a_step_of_the_list(version):
+    """The refusal is of the verdict as a whole: it stands at its first part, and the alert follows."""
+    talk = Talk(
+        identities.client_config(identities.client(), versions=(version,)),
+        identities.server_config(allow=PeerRule(dns="nobody.example")),
+    )
+    errors = {"client_error": talk.pair.client.failure, "server_error": talk.pair.server.failure}
+    ladder = lay_out(talk.client.notes, talk.server.notes, NOON, **errors)
+    assert {each.status for each in ladder.steps if each.id == "3.3a"} == {"failed"}
+    *_, refused, alert = ladder.events
+    assert isinstance(refused, CheckMade) and isinstance(alert, AlertSent)
+    assert (refused.by, refused.step, refused.outcome) == ("server", "3.3a", "failed")
+    assert refused.text == "the client is not one of those who may come in: no rule holds for CN=Ada"
+    assert (alert.by, alert.name) == ("server", "access_denied")
+    assert from_json(as_json(ladder)) == ladder
+    alone = lay_out(talk.client.notes, (), NOON, client_error=talk.pair.client.failure)
+    assert {each.status for each in alone.steps if each.id == "3.3a"} == {"failed"}

@@ -138,13 +138,11 @@ class Attributes(ssl.SSLContext):
 
     @verify_flags.setter
     def verify_flags(self, value: int) -> None:
-        if value & ~self.verify_flags:
+        if value != self.verify_flags:
             refuse(
                 "verify_flags",
                 "the configuration says how peers are verified (revocation=..., TrustStore(profile=...))",
             )
-        if self.verify_flags & _CRL_CHECKS & ~value:
-            refuse("verify_flags", "revocation is checked as the configuration says")
 
     @property
     def post_handshake_auth(self) -> bool:

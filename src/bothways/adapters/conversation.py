@@ -13,7 +13,7 @@ from bothways.adapters.watching import Watched
 from bothways.errors import PeerFault, TLSError, UsageError, logged
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
-from bothways.tls.driver import LINGER_BYTES, Answers, ConnectionStatus, Driver
+from bothways.tls.driver import Answers, ConnectionStatus, Driver
 from bothways.tls.events import Data, EvidenceWanted, Peer, Request, SignatureWanted
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
@@ -56,7 +56,6 @@ class Conversation:
         self.is_plain = False  # open, and nobody watches or looks again: data alone passes
         self._address = address
         self._is_watched = True
-        self._thrown_away = 0
 
     def _connect(self) -> Connection:
         if isinstance(self.config, ClientConfig):
@@ -158,11 +157,9 @@ class Conversation:
         with contextlib.suppress(TLSError):
             self.driver.close()
 
-    def throw_away(self) -> None:
-        """Throw away what came after our close_notify; SSLError of a peer that goes on and on, as `ssl` has it."""
-        self._thrown_away += self.pending
-        self.incoming.clear()
-        if self._thrown_away > LINGER_BYTES:
+    def check_all_read(self) -> None:
+        """Raise SSLError where data came that nobody has read: as with `ssl`, it can be read still."""
+        if self.incoming:
             raise data_after_close()
 
     def check_established(self) -> None:

@@ -142,6 +142,11 @@ class Described:
         except UsageError:  # without the extended main secret, or after the end
             return None
 
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(
+            f"cannot copy or pickle {type(self).__name__}: two that send by one key would repeat its nonces"
+        )
+
     def verify_client_post_handshake(self) -> NoReturn:
         """Refuse: clients are asked in the handshake."""
         raise ConfigError(

@@ -163,7 +163,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
     def unwrap(self) -> None:
         """Send close_notify and wait for the peer's. Raises SSLWantReadError until it came.
 
-        Data that comes before it is thrown away, up to 1 MiB; SSLError of a peer that sends more.
+        Raises SSLError where data is there that was not read, or comes before it; `read` returns that still.
         """
         talk = self._talk
         talk.raise_failure()
@@ -171,9 +171,10 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         talk.close()
         self._flush()
         while not talk.status.peer_closed:
-            talk.throw_away()
+            talk.check_all_read()
             talk.raise_failure()
             self._advance()
+        talk.check_all_read()
 
     # -- within ----------------------------------------------------------------------------------------
 

@@ -354,7 +354,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     def unwrap(self) -> Any:
         """Send close_notify, wait for the peer's, and return the bare socket; this one is of no use any more.
 
-        Data that comes before the peer's close_notify is thrown away, up to 1 MiB; SSLError where there is more.
+        Raises SSLError where data is there that was not read, or comes before that: `recv` returns it still.
         """
         talk, pipe = self._wrapped("unwrap")
         talk.raise_failure()
@@ -364,9 +364,10 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         self._driven(pipe.say_goodbye, "The shutdown operation timed out")
         with pipe.reading:
             while not talk.status.peer_closed:
-                talk.throw_away()
+                talk.check_all_read()
                 talk.raise_failure()
                 self._driven(pipe.await_peer, "The shutdown operation timed out")
+            talk.check_all_read()
         return self._bare()
 
     def _bare(self) -> Any:
@@ -382,9 +383,8 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     def shutdown(self, how: int) -> None:
         """Shut a direction, or both, down: the peer is told by close_notify first (RFC 9846 6.1)."""
-        talk = self._talk
-        if talk is not None and how != socket.SHUT_RD:
-            self._say_goodbye(talk)
+        if self._talk is not None and how != socket.SHUT_RD:
+            self._say_goodbye(self._talk)
         if self._below is None:
             _plain.shutdown(self, how)
         elif how != socket.SHUT_WR:

@@ -190,7 +190,7 @@ def command(
         insecure_rsa_key_transport=own.classic,
     )
     named = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
-    asking = Asking(config, profile, named, name, dial, timeout, max_size, as_json)
+    asking = Asking(url, config, profile, named, name, dial, timeout, max_size, as_json)
     request = http.Request(verb, location, tuple(each.encoded for each in _with_defaults(headers)), body)
     deadline = http.Deadline(timeout, max_time)
     with Output(output) as sink:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bothways.cli.hints import facts_for_get, lines_for_get
 from bothways.cli.options import Address
 from bothways.cli.output import Output
 from bothways.cli.terminal import (
@@ -23,7 +23,7 @@ from bothways.cli.terminal import (
 )
 from bothways.describe.escape import visible
 from bothways.describe.recorder import Recorder
-from bothways.diagnosis import Files, HandshakeFacts, explain, explain_answer, facts_of
+from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer, facts_of
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.http.location import Location, redirected
 from bothways.ladder.report import error_facts, report_facts, report_lines
@@ -52,6 +52,7 @@ SERVICE_FAILED = (
 class Asking:
     """What is the same for each request of one command."""
 
+    url: str  # as it was given: what redirects lead to is no part of a hint
     config: ClientConfig
     profile: Profile
     files: Files
@@ -75,6 +76,7 @@ class _Told:
 
     def __init__(self, asking: Asking, location: Location) -> None:
         self._as_json = asking.as_json
+        self._asked_for = asking.url
         self._url = visible(str(location), 600)
         self._facts: dict[str, object] = {"url": self._url, "profile": asking.profile}
 
@@ -104,11 +106,13 @@ class _Told:
         if not self._as_json:
             say(f"a redirect to {to}; --location follows those to the same server")
 
-    def failed(self, text: str, lines: list[str], facts: Mapping[str, object]) -> None:
-        """Report what went wrong: a sentence, what explains it, and the same as values."""
+    def failed(self, text: str, why: Explanation | None, facts: dict[str, Any], meaning: str = "") -> None:
+        """Report what went wrong: a sentence, what explains it or what it means, and the same as values."""
         if self._as_json:
-            self._facts["error"] = facts
+            self._facts["error"] = facts_for_get(facts, self._asked_for)
         else:
+            lines = [meaning] if meaning else []
+            lines = lines if why is None else lines_for_get(why, self._asked_for)
             complain("\n".join(bounded([f"{self._url}: {text}", *lines])))
 
     def end(self) -> None:
@@ -168,13 +172,13 @@ def _asked(
         why = explain_answer(b"", observed.situation()) if error.silent else None
         told.failed(
             f"the server's answer is none: {error}",
-            [] if why is None else str(why).splitlines(),
+            why,
             {"kind": "NotHTTP", "text": str(error), "explanation": None if why is None else facts_of(why)},
         )
         return FAILED
     except (TLSError, OSError) as error:
         why = explain(error, observed.situation())
-        told.failed(headline(error), why.lines(), error_facts(error, why))
+        told.failed(headline(error), why, error_facts(error, why))
         return FAILED
 
 
@@ -215,7 +219,7 @@ def _following(request: Request, answer: Answer, redirects: int | None, told: _T
 
 
 def _not_followed(told: _Told, text: str) -> int:
-    told.failed(text, [], {"kind": "Redirect", "text": text})
+    told.failed(text, None, {"kind": "Redirect", "text": text})
     return FAILED
 
 
@@ -224,14 +228,13 @@ def _explain_status(answer: Answer, start: bytes, observed: HandshakeFacts, told
     head = f"{answer.version} {answer.status} {answer.reason}\r\n\r\n".encode("latin-1", "replace")
     why = explain_answer(head + start, observed.situation())
     meaning = SERVICE_FAILED if answer.status >= 500 else REQUEST_REFUSED
-    lines = [f"That means: {meaning}."] if why is None else why.lines()
     facts = {
         "kind": "Status",
         "text": f"the server answered {_status_line(answer)}",
         "meaning": meaning,
         "explanation": None if why is None else facts_of(why),
     }
-    told.failed(f"the server answered {_status_line(answer)}", lines, facts)
+    told.failed(f"the server answered {_status_line(answer)}", why, facts, f"That means: {meaning}.")
 
 
 def _status_line(answer: Answer) -> str:

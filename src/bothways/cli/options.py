@@ -165,8 +165,13 @@ def _identity(cert: str, key: str | None, password_file: str | None, *, watched:
     except PassphraseNeeded:
         password = passphrase(None, key or cert)
         if password is None:
-            raise
+            raise ConfigError(f"{key or cert}: {LOCKED}") from None
         return read(cert, key, password)
+
+
+LOCKED = (
+    "it is encrypted, and no password was given\nHint: --password-file FILE, whose first line is the password"
+)
 
 
 def are_files(*paths: str | None) -> bool:

@@ -36,6 +36,7 @@ from bothways.ladder.model import (
     KeysTaken,
     Ladder,
     Message,
+    NoStep,
     Side,
     StepStatus,
     StepTaken,
@@ -283,7 +284,8 @@ def _with_failures(events: list[Event], failures: Iterable[Failure]) -> list[Eve
     """Put in each failed check that no verdict told of, before the alert that told the peer."""
     for each in failures:
         told = any(_is_failed(event, each) for event in events)
-        if each.kind != "PeerFault" or not each.step or each.step not in STEPS or told:
+        step = _drawn(each.step)
+        if each.kind != "PeerFault" or step is None or told:
             continue
         places = (
             place
@@ -292,15 +294,20 @@ def _with_failures(events: list[Event], failures: Iterable[Failure]) -> list[Eve
         )
         place = next(places, len(events))
         at = events[place].at if place < len(events) else events[-1].at if events else 0.0
-        events.insert(place, CheckMade("check", Phase.HELLO, at, each.side, each.step, "failed", each.text))
+        events.insert(place, CheckMade("check", Phase.HELLO, at, each.side, step, "failed", each.text))
     return events
+
+
+def _drawn(step: StepId | NoStep) -> StepId | None:
+    """Return the step of the list at which a failure stands: of a verdict as a whole, its first part."""
+    return next((each for each in STEPS if step and each.startswith(step)), None)
 
 
 def _is_failed(event: Event, failure: Failure) -> bool:
     return (
         isinstance(event, CheckMade)
         and event.outcome == "failed"
-        and (event.by, event.step) == (failure.side, failure.step)
+        and (event.by, event.step) == (failure.side, _drawn(failure.step))
     )
 
 
@@ -397,7 +404,7 @@ def _steps(
 ) -> Iterator[StepTaken]:
     failed = {event.step for event in events if isinstance(event, CheckMade) and event.outcome == "failed"}
     if not (client and server):  # what one side alone can know of the other's check is its alert
-        failed |= {each.step for each in failures if each.step and each.kind == "PeerAlert"}
+        failed |= {step for each in failures if each.kind == "PeerAlert" and (step := _drawn(each.step))}
     asked = any(isinstance(event, Message) and event.name == "CertificateRequest" for event in events)
     silent = {side for side, notes in (("client", client), ("server", server)) if not notes}
     in_vain = all(event.arrival == "lost" for event in events if isinstance(event, DataSent))

@@ -30,7 +30,7 @@ from bothways.tls.keys.exporter import check_request
 from bothways.tls.lifecycle import Input, Lifecycle, State
 from bothways.tls.post_handshake.client_auth import ClientAuthentication
 from bothways.tls.post_handshake.messages import AfterHandshake, AfterHandshake12
-from bothways.tls.post_handshake.revalidation import Revalidation
+from bothways.tls.post_handshake.revalidation import AnonymousRevalidation, Revalidation, revalidation_of
 from bothways.tls.runner import ScriptRunner
 from bothways.tls.wire.alert import AlertMessage
 from bothways.trust.evidence.http_exchange import EvidenceReply
@@ -60,7 +60,7 @@ class Connection:
         self._after: AfterHandshake | AfterHandshake12 | None = None
         self._peer: Peer | None = None  # after an end in order
         self._client_auth: ClientAuthentication | None = None
-        self._revalidation: Revalidation | None = None
+        self._revalidation: Revalidation | AnonymousRevalidation | None = None
         self._queue = bytearray()
         self._failure: TLSError | None = None
         self._handshake: ScriptRunner[HandshakeResult] | None = ScriptRunner(
@@ -389,8 +389,7 @@ class Connection:
         self._life.take(Input.COMPLETE)
         self._handshake = None
         self._exporter = result.exporter
-        if result.verified is not None:
-            self._revalidation = Revalidation(self._hs, self._settings, result.verified)
+        self._revalidation = revalidation_of(self._hs, self._settings, result.verified)
         if self._is_12:
             self._after = AfterHandshake12(self._out, self._life)
         else:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import pki
 import tamper
 from bothways import (
     Alert,
@@ -24,6 +25,8 @@ from bothways import (
     ServerConfig,
 )
 from bothways.roles import Role
+from bothways.trust import CRLStore, Revocation
+from bothways.trust.crl import CRL
 from pair import FrozenClock, Pair, pair
 from tls.handshake.conversations import client_config, credentials, server_config
 
@@ -224,6 +227,48 @@ def test_a_client_of_an_open_connection_is_asked_about_whenever_it_is_judged(ver
     talk.exchange()
     assert isinstance(talk.client.failure, PeerAlert)
     assert talk.client.failure.alert == Alert.ACCESS_DENIED
+
+
+@pytest.mark.parametrize("by", ["the caller", "the clock"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_anonymous_client_of_an_open_connection_is_asked_about_again(version: str, by: str) -> None:
+    """Where the caller wants it, or when anchors or lists have changed; till then it stays."""
+    barred: list[bool] = []
+    lists = CRLStore()
+
+    def allow(peer: Peer | None) -> Refusal | None:
+        return Refusal("it was barred") if peer is None and barred else None
+
+    clock = FrozenClock()
+    options = {"judge_again": "change", "revocation": Revocation(crls=lists), "clock": clock}
+    talk = meet(version, allow, anonymous=True, **options)
+    server = talk.server
+    assert server.established and server.judge_again() == []
+    barred.append(True)
+    assert server.tick() == [] and not server.evidence_changed
+    if by == "the clock":
+        deadline = server.next_deadline()
+        assert deadline is not None
+        clock.pass_time(3600)
+        assert server.tick() == []
+        lists.add(CRL(pki.crl(pki.root())))
+        assert server.evidence_changed
+        clock.pass_time(3600)
+    (failed,) = server.tick() if by == "the clock" else server.judge_again()
+    error = failed.error  # type: ignore[attr-defined]
+    assert (error.fault, error.step, error.facts["reason"]) == (Fault.ACCESS_REFUSED, "3.3", "it was barred")
+    talk.exchange()
+    assert isinstance(talk.client.failure, PeerAlert)
+    assert talk.client.failure.alert == Alert.ACCESS_DENIED
+
+
+@pytest.mark.parametrize("judge_again", ["never", "lapse"])
+def test_nothing_of_an_anonymous_client_lapses(judge_again: str) -> None:
+    """It is asked about where the caller wants it, and never by the clock."""
+    asked: list[Peer | None] = []
+    talk = meet("1.3", lambda peer: asked.append(peer), anonymous=True, judge_again=judge_again)
+    assert talk.server.established and talk.server.next_deadline() is None
+    assert talk.server.judge_again() == [] and asked == [None, None]
 
 
 @pytest.mark.parametrize("reason", ["", None, 7])

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bothways.faults import Fault
+from bothways.tls.clock import Clock
 from bothways.tls.events import Caution, Event, Peer, Warned
 from bothways.tls.handshake.access import admit
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.script import Script
-from bothways.tls.handshake.settings import Settings
+from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.verification import check_at_hand, conclude, reach_verdict
 from bothways.tls.runner import ScriptRunner
 from bothways.trust.evidence.jitter import ahead
@@ -135,6 +136,56 @@ class Revalidation:
         if never or not self._verified.request.may_fetch or until - now <= AHEAD:
             return until
         return ahead(now, until, self._hs.randomness.random)
+
+
+class AnonymousRevalidation:
+    """A client without a certificate that was let in: nothing of it lapses, but who decides is asked about it again.
+
+    The rest is as for `Revalidation`.
+    """
+
+    peer: Peer | None = None
+    runner: ScriptRunner[Verified] | None = None
+
+    def __init__(self, trust: PeerTrust, clock: Clock) -> None:
+        self._trust = trust
+        self._clock = clock
+        self._generation = trust.generation
+        self.deadline = self._next_look()
+
+    @property
+    def evidence_changed(self) -> bool:
+        """Whether anchors or evidence have changed since it was asked about, where that is heeded."""
+        return self._trust.judge_again == "change" and self._trust.generation != self._generation
+
+    def look(self) -> Sequence[Event]:
+        """Ask where that is due."""
+        if self.evidence_changed:
+            return self.judge()
+        self.deadline = self._next_look()
+        return ()
+
+    def judge(self) -> Sequence[Event]:
+        """Ask again, and blame the client if it may not stay."""
+        self._generation = self._trust.generation
+        self.deadline = self._next_look()
+        admit(self._trust.decide, None)
+        return ()
+
+    def _next_look(self) -> float | None:
+        return None if self._trust.judge_again != "change" else self._clock.monotonic() + LOOK_SECONDS
+
+
+def revalidation_of(
+    hs: HandshakeContext, settings: Settings, verified: Verified | None
+) -> Revalidation | AnonymousRevalidation | None:
+    """Return what has the peer of an open connection judged again; None where nobody is judged or decided about."""
+    if verified is not None:
+        return Revalidation(hs, settings, verified)
+    trust = settings.trust
+    if trust is None or trust.decide is None:
+        return None
+    return AnonymousRevalidation(trust, settings.clock)
 
 
 def _is_unknown(verdict: Verdict) -> bool:

@@ -1,0 +1,38 @@
+"""Hints that name commands of the place: `bothways get` is told how to get, not how to connect."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+from bothways.diagnosis import Explanation
+
+_CONNECT = re.compile(r"bothways connect \S+(?P<options>.*)")
+_OF_GET = {"--ca", "--name", "--tls", "--http", "--classic", "--cert", "--key", "--timeout"}
+
+
+def for_get(command: str, url: str) -> str:
+    """Return a command of `connect` as one of `get`, where that has its options; any other as it is."""
+    given = _CONNECT.fullmatch(command)
+    if given is None:
+        return command
+    options = given["options"].replace("--alpn http/1.1", "--http 1.1")
+    if not set(re.findall(r"--[a-z-]+", options)) <= _OF_GET:
+        return command
+    return f"bothways get {shlex.quote(url)}{options}"
+
+
+def lines_for_get(explanation: Explanation, url: str) -> list[str]:
+    """Return the lines of an explanation, with commands of `get`."""
+    parts = (line.partition("try:  ") for line in explanation.lines())
+    return [before + mark + (for_get(command, url) if mark else "") for before, mark, command in parts]
+
+
+def facts_for_get(facts: dict[str, Any], url: str) -> dict[str, Any]:
+    """Return what is told of a failure as values, with commands of `get` in its explanation."""
+    explanation = facts.get("explanation")
+    if explanation is None:
+        return facts
+    causes = [each | {"command": for_get(each["command"], url)} for each in explanation["causes"]]
+    return facts | {"explanation": explanation | {"causes": causes}}

@@ -1,0 +1,87 @@
+"""The end of a protected socket that goes on in the clear: in order, and with nothing lost or mistaken."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import time
+from typing import Any
+
+import pytest
+
+from ssl_pair import client_context, server_context
+from ssl_server import Server
+
+pytestmark = pytest.mark.network
+
+
+def dial(server: Server, **options: Any) -> Any:
+    return client_context().wrap_socket(server.connect(), server_hostname="localhost", **options)
+
+
+def test_unwrapping_gives_the_bare_socket_and_leaves_what_came_behind() -> None:
+    """As FTP has it after CCC (RFC 4217)."""
+
+    def leave(sock: Any) -> None:
+        sock.recv(1)
+        with sock.unwrap() as bare:
+            bare.sendall(b"in the clear")
+            assert bare.recv(10) == b"so am I"
+
+    with Server(server_context(), leave) as server:
+        sock = dial(server)
+        sock.sendall(b"x")
+        time.sleep(0.05)  # what follows is read together with the close_notify
+        with sock.unwrap() as bare:
+            assert type(bare) is socket.socket
+            assert not isinstance(bare, ssl.SSLSocket)
+            assert bare.gettimeout() == 5
+            buffer = bytearray(6)
+            assert bare.recv_into(buffer) == 6
+            assert bytes(buffer) + bare.recv(100) == b"in the clear"
+            bare.sendall(b"so am I")
+        for call in (lambda: sock.recv(1), lambda: sock.send(b"x"), sock.unwrap):
+            with pytest.raises((OSError, ValueError)):
+                call()
+    assert server.outcomes == [None]
+
+
+def test_data_that_nobody_read_is_not_lost_by_who_unwraps() -> None:
+    """Nor taken for what follows in the clear; the socket stays protected until it was read."""
+
+    def talk(sock: Any) -> None:
+        sock.sendall(b"last words")
+        sock.unwrap().close()
+
+    with Server(server_context(), talk) as server, dial(server) as sock:
+        for _ in range(2):
+            with pytest.raises(ssl.SSLError, match="application data after close notify"):
+                sock.unwrap()
+        assert sock.recv(100) == b"last words"
+        sock.unwrap().close()
+    assert server.outcomes == [None]
+
+
+def test_a_peer_that_goes_on_and_on_holds_nobody_who_unwraps() -> None:
+    """Each record would else begin the time anew."""
+
+    def flood(sock: Any) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock.sendall(bytes(16384))
+
+    with (
+        Server(server_context(), flood) as server,
+        dial(server) as sock,
+        pytest.raises(ssl.SSLError, match="application data after close notify"),
+    ):
+        sock.unwrap()
+
+
+def test_nothing_is_unwrapped_before_the_handshake() -> None:
+    with Server(server_context()) as server, dial(server, do_handshake_on_connect=False) as sock:
+        with pytest.raises(ssl.SSLError, match="shutdown while in init"):
+            sock.unwrap()
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"x"
