@@ -386,6 +386,16 @@ def test_data_that_nobody_read_ends_what_waits_for_the_peers_end_and_is_not_lost
     client.unwrap()
 
 
+def test_a_buffer_that_cannot_be_written_to_takes_nothing_away() -> None:
+    """What came is there for the next who reads."""
+    pair = Pair(client_context(), server_context()).shake_hands()
+    pair.server.tls.write(b"hello")
+    pair.carry()
+    with pytest.raises(TypeError, match="can be written to"):
+        pair.client.tls.read(10, memoryview(b"12345"))
+    assert pair.client.tls.read() == b"hello"
+
+
 def test_a_connection_is_neither_copied_nor_pickled() -> None:
     """Two that seal by one key would use each nonce twice."""
     pair = Pair(client_context(), server_context()).shake_hands()

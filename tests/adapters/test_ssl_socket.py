@@ -514,6 +514,15 @@ def test_nothing_passes_unprotected_after_the_end(server: Server) -> None:
             call()
 
 
+def test_a_buffer_that_cannot_be_written_to_takes_nothing_away(server: Server) -> None:
+    with dial(server) as sock:
+        sock.sendall(b"hello")
+        for attempt in (sock.recv_into, lambda buffer: sock.read(5, buffer)):
+            with pytest.raises(TypeError, match="can be written to"):
+                attempt(b"12345")
+        assert sock.recv(10) == b"hello"
+
+
 def test_a_connection_is_neither_copied_nor_pickled(server: Server) -> None:
     with dial(server) as sock:
         for attempt in (copy.copy, copy.deepcopy, pickle.dumps):

@@ -211,6 +211,8 @@ def test_recv_returns_at_most_what_was_asked_for(serve):
         assert channel.recv(2) == b"ab"
         assert channel.pending() == 4
         buffer = bytearray(8)
+        with pytest.raises(TypeError, match="can be written to"):
+            channel.recv_into(memoryview(b"constant"))  # and nothing is lost
         assert channel.recv_into(buffer, 3) == 3
         assert channel.recv_into(buffer) == 1
         assert bytes(buffer[:3]) == b"fde"

@@ -25,6 +25,14 @@ Finder = Callable[[EvidenceWanted], Sequence[EvidenceReply] | None]
 Answering = Answers[bytes, Sequence[EvidenceReply] | None]
 
 
+def writable(buffer: Any) -> memoryview:
+    """Return a buffer as bytes to be written. Raises TypeError before anything is taken that could not be put there."""
+    view = memoryview(buffer).cast("B")
+    if view.readonly:
+        raise TypeError("expected a buffer that can be written to")
+    return view
+
+
 class Conversation:
     """What an `SSLObject` and an `SSLSocket` both are beneath: one connection, and all that is known of it.
 

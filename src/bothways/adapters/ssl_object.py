@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from bothways.adapters.conversation import Conversation
+from bothways.adapters.conversation import Conversation, writable
 from bothways.adapters.described import Described
 from bothways.adapters.exceptions import want_read, zero_return
 from bothways.adapters.records import BIORecords
@@ -97,7 +97,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
             self.do_handshake()
         if buffer is None:
             return self._next(len)
-        view = memoryview(buffer).cast("B")
+        view = writable(buffer)
         size = min(len, view.nbytes) if len and len > 0 else view.nbytes
         data = self._next(size)
         view[: data.__len__()] = data

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from bothways.adapters import forks
 from bothways.adapters.bare_socket import address_of, is_connected
 from bothways.adapters.carrier import LayeredCarrier, OwnCarrier, check_open, close_below
-from bothways.adapters.conversation import Conversation
+from bothways.adapters.conversation import Conversation, writable
 from bothways.adapters.described import Described
 from bothways.adapters.exceptions import want_read, want_write, zero_return
 from bothways.adapters.refusing import NoOpenSSL, Refusing
@@ -201,7 +201,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         self._check_not_closed("Read")
         if buffer is None:
             return self._next(len)
-        view = memoryview(buffer).cast("B")
+        view = writable(buffer)
         data = self._next(min(len, view.nbytes) if len and len > 0 else view.nbytes)
         size = data.__len__()
         view[:size] = data
@@ -215,7 +215,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """As `read`, into `buffer`."""
         self._check_flags("recv_into", flags)
-        view = memoryview(buffer).cast("B")
+        view = writable(buffer)
         data = self._next(min(nbytes, view.nbytes) if nbytes else view.nbytes)
         view[: len(data)] = data
         return len(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any
+from collections.abc import Mapping
 
 from bothways.diagnosis import Explanation
 
@@ -29,10 +29,14 @@ def lines_for_get(explanation: Explanation, url: str) -> list[str]:
     return [before + mark + (for_get(command, url) if mark else "") for before, mark, command in parts]
 
 
-def facts_for_get(facts: dict[str, Any], url: str) -> dict[str, Any]:
+def facts_for_get(facts: Mapping[str, object], url: str) -> dict[str, object]:
     """Return what is told of a failure as values, with commands of `get` in its explanation."""
-    explanation = facts.get("explanation")
-    if explanation is None:
-        return facts
-    causes = [each | {"command": for_get(each["command"], url)} for each in explanation["causes"]]
-    return facts | {"explanation": explanation | {"causes": causes}}
+    return {name: _for_get(name, value, url) for name, value in facts.items()}
+
+
+def _for_get(name: str, value: object, url: str) -> object:
+    if isinstance(value, str):
+        return for_get(value, url) if name == "command" else value
+    if isinstance(value, dict):
+        return facts_for_get(value, url)
+    return [_for_get("", each, url) for each in value] if isinstance(value, list) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -106,7 +107,9 @@ class _Told:
         if not self._as_json:
             say(f"a redirect to {to}; --location follows those to the same server")
 
-    def failed(self, text: str, why: Explanation | None, facts: dict[str, Any], meaning: str = "") -> None:
+    def failed(
+        self, text: str, why: Explanation | None, facts: Mapping[str, object], meaning: str = ""
+    ) -> None:
         """Report what went wrong: a sentence, what explains it or what it means, and the same as values."""
         if self._as_json:
             self._facts["error"] = facts_for_get(facts, self._asked_for)

@@ -237,6 +237,8 @@ class Channel:
     def recv_into(self, buffer: bytearray | memoryview, size: int = 0, flags: int = 0) -> int:
         """Receive into `buffer`; return how many bytes came."""
         view = memoryview(buffer).cast("B")
+        if view.readonly:
+            raise TypeError("recv_into: expected a buffer that can be written to")
         data = self.recv(size or len(view), flags)
         view[: len(data)] = data
         return len(data)
