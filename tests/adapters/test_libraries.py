@@ -382,7 +382,7 @@ def test_the_page_makes_contexts_of_files(tmp_path: Path, monkeypatch: pytest.Mo
     with services.http_echo(server_context()) as port, pytest.raises(ssl.SSLError) as raised:
         Asker("http.client", client_context(anchors=stranger()), port)(b"hello")
     told = names["explained"](raised.value)
-    assert "no path leads to an anchor of ours" in told
+    assert "no path leads to one of our trust anchors" in told
     assert "do:" in told
 
 

@@ -248,7 +248,7 @@ def test_a_client_that_may_not_come_in_fails_a_step_of_the_list(version):
     *_, refused, alert = ladder.events
     assert isinstance(refused, CheckMade) and isinstance(alert, AlertSent)
     assert (refused.by, refused.step, refused.outcome) == ("server", "3.3a", "failed")
-    assert refused.text == "the client is not one of those who may come in: no rule holds for CN=Ada"
+    assert refused.text == "the client is not allowed to connect: no rule holds for CN=Ada"
     assert (alert.by, alert.name) == ("server", "access_denied")
     assert from_json(as_json(ladder)) == ladder
     alone = lay_out(talk.client.notes, (), NOON, client_error=talk.pair.client.failure)
