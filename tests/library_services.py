@@ -198,14 +198,22 @@ def mute() -> Iterator[int]:
 class Files:
     """Identities in files, as other people's servers want them."""
 
-    def __init__(self, folder: Path, server: pki.Issued, ca: pki.Issued) -> None:
+    def __init__(self, folder: Path, server: pki.Issued, ca: pki.Issued, crls: bytes = b"") -> None:
+        """crls: lists by which clients are checked (PEM), where there are any."""
         self.folder = folder
+        self.crl = folder / "crl.pem" if crls else None
         self.cert, self.key, self.ca = folder / "server.pem", folder / "server.key", folder / "ca.pem"
         self.cert.write_bytes(server.chain_pem)
         self.key.write_bytes(server.key_pem)
         self.ca.write_bytes(ca.pem)
-        for each in (self.cert, self.key, self.ca):
+        if self.crl is not None:
+            self.crl.write_bytes(crls)
+        for each in self.all:
             each.chmod(0o644)
+
+    @property
+    def all(self) -> list[Path]:
+        return [self.cert, self.key, self.ca, *([] if self.crl is None else [self.crl])]
 
 
 def free_port() -> int:
@@ -262,6 +270,7 @@ def mosquitto(files: Files) -> Iterator[int]:
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\nrequire_certificate true\nuser root\n"
         f"cafile {files.ca}\ncertfile {files.cert}\nkeyfile {files.key}\n"
+        + ("" if files.crl is None else f"crlfile {files.crl}\n")
     )
     with running([find("mosquitto"), "-c", str(config)], port, files.folder) as listening:
         yield listening
@@ -272,11 +281,12 @@ def nginx(files: Files) -> Iterator[int]:
     """HTTP/2, and a page that names the client."""
     port = free_port()
     config = files.folder / "nginx.conf"
+    lists = "" if files.crl is None else f"ssl_crl {files.crl};"
     config.write_text(
         f"pid {files.folder}/nginx.pid; error_log {files.folder}/error.log; daemon off; events {{}}\n"
         f"http {{ access_log off; server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {files.cert}; "
         f"ssl_certificate_key {files.key}; ssl_client_certificate {files.ca}; ssl_verify_client on; "
-        "ssl_verify_depth 3; location / { return 200 $ssl_client_s_dn; } } }\n"
+        f"ssl_verify_depth 3; {lists} location / {{ return 200 $ssl_client_s_dn; }} }} }}\n"
     )
     command = [find("nginx"), "-p", str(files.folder), "-c", str(config)]
     with running(command, port, files.folder) as listening:
@@ -292,9 +302,10 @@ def postgresql(files: Files) -> Iterator[int]:
         for line in (
             *("listen_addresses = '127.0.0.1'", "ssl = on", "ssl_cert_file = 'server.pem'"),
             *("ssl_key_file = 'server.key'", "ssl_ca_file = 'ca.pem'"),
+            *(() if files.crl is None else ("ssl_crl_file = 'crl.pem'",)),
         )
     )
-    held = {each.name: each.read_bytes() for each in (files.cert, files.key, files.ca)}
+    held = {each.name: each.read_bytes() for each in files.all}
     access = "hostssl all all 127.0.0.1/32 trust clientcert=verify-ca\nhost all all all reject\n"
     with running_cluster(settings, access, held, port):
         yield port

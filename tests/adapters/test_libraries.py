@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import identities
 import library_services as services
@@ -168,40 +170,59 @@ def nothing_left() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Any], int]]:
     """Somebody else's servers, each started when it is first asked for."""
-    folder = tmp_path_factory.mktemp("real")
-    folder.chmod(0o755)
-    files = services.Files(folder, identities.server(), identities.root())
     started: dict[Any, int] = {}
     with contextlib.ExitStack() as until_the_end:
 
-        def port_of(service: Any) -> int:
-            if service not in started:
-                started[service] = until_the_end.enter_context(service(files))
-            return started[service]
+        def port_of(service: Any, kind: str = "good") -> int:
+            if (service, kind) not in started:
+                folder = tmp_path_factory.mktemp(kind)
+                folder.chmod(0o755)
+                started[service, kind] = until_the_end.enter_context(service(files_of(folder, kind)))
+            return started[service, kind]
 
         yield port_of
 
 
+def files_of(folder: Path, kind: str) -> services.Files:
+    """The files of a real server: which certificate it has, and whether it knows of Ada's revocation."""
+    server = {"expired": expired_identity, "wrong name": elsewhere}.get(kind, identities.server)()
+    lists = b"".join(pki_pem(each.der) for each in identities.crls(identities.client()))
+    return services.Files(folder, server, identities.root(), lists if kind == "revoking" else b"")
+
+
+def pki_pem(der: bytes) -> bytes:
+    return x509.load_der_x509_crl(der).public_bytes(Encoding.PEM)
+
+
 @contextlib.contextmanager
-def served(row: Row, real: Callable[[Any], int], context: SSLContext | None = None) -> Iterator[int]:
+def served(row: Row, real: Any, kind: str = "good", **options: Any) -> Iterator[int]:
+    """A server of a kind: a real one of files, or ours with options of its configuration."""
     if row.real:
-        yield real(row.service)
-    else:
-        with row.service(context or server_context()) as port:
-            yield port
+        yield real(row.service, kind)
+        return
+    own = {"expired": expired_identity, "wrong name": elsewhere}.get(kind)
+    if own is not None:
+        options["credentials"] = identities.credentials(own())
+    if kind == "revoking":
+        options["revocation"] = Revocation(crls=CRLStore(identities.crls(identities.client())))
+    with row.service(server_context(**options)) as port:
+        yield port
 
 
 def stranger() -> TrustStore:
     return TrustStore.from_pem(identities.root("Another Root").pem)
 
 
-def expired() -> SSLContext:
+def elsewhere() -> pki.Issued:
+    return pki.leaf(identities.middle(), "other", alternatives=["DNS:other.example"], **identities.SPAN)
+
+
+def expired_identity() -> pki.Issued:
     times = {
         "not_before": identities.START,
         "not_after": identities.START + (identities.END - identities.START) / 100,
     }
-    issued = pki.leaf(identities.middle(), "expired", alternatives=["DNS:localhost"], **times)
-    return server_context(credentials=identities.credentials(issued))
+    return pki.leaf(identities.middle(), "expired", alternatives=["DNS:localhost"], **times)
 
 
 # -- success and refusal, each library ---------------------------------------------------------------------
@@ -236,31 +257,36 @@ def wrong_ca(name: str, loop: str, real: Any) -> None:
 
 
 def wrong_name(name: str, loop: str, real: Any) -> None:
-    other = pki.leaf(identities.middle(), "other", alternatives=["DNS:other.example"], **identities.SPAN)
-    context = server_context(credentials=identities.credentials(other))
-    with CLIENTS[name].service(context) as port, pytest.raises(BaseException) as raised:
+    with served(CLIENTS[name], real, "wrong name") as port, pytest.raises(BaseException) as raised:
         Asker(name, client_context(), port, loop)(b"one")
     check_refusal(raised.value, Fault.NAME_MISMATCH)
 
 
 def expired_server(name: str, loop: str, real: Any) -> None:
-    with CLIENTS[name].service(expired()) as port, pytest.raises(BaseException) as raised:
+    with served(CLIENTS[name], real, "expired") as port, pytest.raises(BaseException) as raised:
         Asker(name, client_context(), port, loop)(b"one")
     check_refusal(raised.value, Fault.CERTIFICATE_EXPIRED)
 
 
 def revoked_client(name: str, loop: str, real: Any) -> None:
     """In TLS 1.2 the server refuses it in the handshake."""
-    revocation = Revocation(crls=CRLStore(identities.crls(identities.client())))
-    with CLIENTS[name].service(server_context(revocation=revocation, versions=("1.2",))) as port:
-        refused_by_alert(name, loop, port, client_context(), Alert.CERTIFICATE_REVOKED)
+    with served(CLIENTS[name], real, "revoking") as port:
+        refused_by_alert(name, loop, port, client_context(versions=("1.2",)), Alert.CERTIFICATE_REVOKED)
 
 
 def late_refusal(name: str, loop: str, real: Any) -> None:
     """In TLS 1.3 the client has finished when it is refused."""
-    revocation = Revocation(crls=CRLStore(identities.crls(identities.client())))
-    with CLIENTS[name].service(server_context(revocation=revocation, versions=("1.3",))) as port:
-        refused_by_alert(name, loop, port, client_context(), Alert.CERTIFICATE_REVOKED)
+    with served(CLIENTS[name], real, "revoking") as port:
+        refused_by_alert(name, loop, port, client_context(versions=("1.3",)), Alert.CERTIFICATE_REVOKED)
+
+
+def late_refusal_of_a_stranger(name: str, loop: str, real: Any) -> None:
+    """Where a server reads no lists."""
+    who = identities.credentials(identities.stranger())
+    with served(CLIENTS[name], real) as port:
+        refused_by_alert(
+            name, loop, port, client_context(versions=("1.3",), credentials=who), Alert.UNKNOWN_CA
+        )
 
 
 def no_certificate(name: str, loop: str, real: Any) -> None:
@@ -270,12 +296,30 @@ def no_certificate(name: str, loop: str, real: Any) -> None:
 
 def refused_by_alert(name: str, loop: str, port: int, context: SSLContext, alert: Alert) -> None:
     with pytest.raises(BaseException) as raised:
-        Asker(name, context, port, loop)(b"one", within=10)
+        Asker(name, context, port, loop)(b"one", within=3 if "mqtt" in name else 10)
     ours = failure_of(raised.value)
     if ours is None and name in SILENT:
         return
     assert isinstance(ours, PeerAlert), repr(raised.value)
     assert ours.alert == alert
+
+
+def expired_nginx(name: str, loop: str, real: Any) -> None:
+    port = real(services.nginx, "expired")
+    with pytest.raises(BaseException) as raised:
+        Asker(name, client_context(), port, loop)(b"one")
+    check_refusal(raised.value, Fault.CERTIFICATE_EXPIRED)
+
+
+def nginx_refuses_by_status(name: str, loop: str, real: Any) -> None:
+    """It does every handshake to its end, and answers whom it does not take with status 400."""
+    assert Asker(name, client_context(), real(services.nginx), loop)(b"one") == [b"CN=Ada"]
+    try:
+        [told] = Asker(name, client_context(), real(services.nginx, "revoking"), loop)(b"one")
+    except Exception as error:  # noqa: BLE001 - each library has its own for a status
+        assert failure_of(error) is None
+        told = str(error).encode()
+    assert b"400" in told
 
 
 def much(name: str, loop: str, real: Any) -> None:
@@ -311,26 +355,34 @@ CELLS: dict[str, Callable[[str, str, Any], None]] = {
     "expired server": expired_server,
     "revoked client": revoked_client,
     "late refusal": late_refusal,
+    "late refusal of a stranger": late_refusal_of_a_stranger,
     "no certificate": no_certificate,
     "8 MiB both ways": much,
     "kept alive": kept_alive,
     "time is up": time_is_up,
 }
-OURS_ALONE = ("wrong name", "expired server", "revoked client", "late refusal")
+
+WITH_NGINX = {"expired nginx": expired_nginx, "nginx refuses by status": nginx_refuses_by_status}
+CELLS |= WITH_NGINX
 
 # What a library does with a refusal so that it cannot be found in what it raises, by version and behaviour.
 SILENT = {
     "grpclib": "0.4.9 raises StreamTerminatedError('Connection lost') for whatever ended the connection",
     "aiohttp": "3.14.5 under uvloop may raise ClientOSError(None, 'Can not write request body ...')",
     "websockets, asynchronous": "17.4 raises InvalidMessage('did not receive a valid HTTP response')",
+    "aiomqtt": "2.5 is told no more by paho-mqtt, and waits until its own time is up",
     "asyncpg": "PostgreSQL takes the handshake, and refuses by a message of its own",
 }
 
 
+PAHO = "2.2 tells on_disconnect 'Unspecified error' and connects again, for as long as its user waits"
 NOT_ASKED = {
+    **{
+        ("paho-mqtt", cell): PAHO for cell in ("no certificate", "late refusal", "late refusal of a stranger")
+    },
+    ("redis", "revoked client"): "Redis 7.0 reads no revocation lists",
+    ("redis", "late refusal"): "Redis 7.0 reads no revocation lists",
     ("smtplib, STARTTLS", "time is up"): "waits for a greeting, before there is TLS",
-    ("paho-mqtt", "no certificate"): "2.2 tells on_disconnect 'Unspecified error', and connects again",
-    ("aiomqtt", "no certificate"): "2.5 is told no more by paho-mqtt, and waits until its own time is up",
 }
 
 
@@ -341,7 +393,7 @@ def all_cells() -> list[tuple[str, str, str]]:
         for name, row in CLIENTS.items()
         for cell in CELLS
         for loop in loops[name]
-        if not (row.real and cell in OURS_ALONE) and (name, cell) not in NOT_ASKED
+        if (name, cell) not in NOT_ASKED and (cell not in WITH_NGINX or row.service is services.http_echo)
     ]
 
 
