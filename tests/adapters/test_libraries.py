@@ -369,6 +369,7 @@ CELLS |= WITH_NGINX
 SILENT = {
     "grpclib": "0.4.9 raises StreamTerminatedError('Connection lost') for whatever ended the connection",
     "aiohttp": "3.14.5 under uvloop may raise ClientOSError(None, 'Can not write request body ...')",
+    "websockets": "17.4 raises InvalidMessage likewise, where its request went out before the refusal came",
     "websockets, asynchronous": "17.4 raises InvalidMessage('did not receive a valid HTTP response')",
     "aiomqtt": "2.5 is told no more by paho-mqtt, and waits until its own time is up",
     "asyncpg": "PostgreSQL takes the handshake, and refuses by a message of its own",
@@ -518,8 +519,9 @@ def test_a_server_lets_in_who_it_trusts_and_nobody_else(
         with pytest.raises(BaseException) as raised:
             Asker(by, client_context(who=False), port)(b"one")
         ours = failure_of(raised.value)
-        assert isinstance(ours, PeerAlert), repr(raised.value)
-        assert ours.alert == Alert.CERTIFICATE_REQUIRED
+        if ours is not None or by not in SILENT:
+            assert isinstance(ours, PeerAlert), repr(raised.value)
+            assert ours.alert == Alert.CERTIFICATE_REQUIRED
         data = os.urandom(1 << 19)
         assert Asker(by, client_context(), port)(data) == [data]
 
