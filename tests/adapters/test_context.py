@@ -243,6 +243,7 @@ def test_a_context_of_another_class_is_no_context_of_ours() -> None:
         b"\xff\xfe",
         b"loc\0",
         7,
+        10**15,
         "x" * 300,
     ],
     ids=repr,

@@ -1,5 +1,7 @@
 """FastAPI's dependency, in a real application under uvicorn."""
 
+import subprocess
+import sys
 from typing import Annotated
 
 import pytest
@@ -11,6 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from bothways.http.fastapi import Require
 from bothways.http.uvicorn import over, with_caller
 from bothways.tls.events import Peer
+from cli_scripting import environment
 from http_callers import context, get, served, server_config
 
 pytestmark = pytest.mark.network
@@ -63,3 +66,13 @@ def test_a_websocket_takes_the_dependency_too(mutual, port):
         assert opened.recv() == "good client"
     with pytest.raises(websockets.exceptions.InvalidStatus, match="403"):
         websockets.sync.client.connect(f"wss://localhost:{port}/stream", ssl=context(mutual, None))
+
+
+def test_without_fastapi_it_is_said_what_to_install():
+    program = "import sys; sys.modules['starlette'] = None; import bothways.http.fastapi"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment()
+    )
+    assert done.stderr.endswith(
+        "ModuleNotFoundError: bothways.http.fastapi needs FastAPI: pip install fastapi\n"
+    )

@@ -325,9 +325,11 @@ class SSLContext(RefusedSettings, Attributes):
         if hostname is None or isinstance(hostname, str):
             return hostname
         try:
-            return bytes(hostname).decode("ascii")
-        except (TypeError, UnicodeDecodeError):
-            raise ConfigError("server_hostname: expected a host name as text, or in ASCII") from None
+            if isinstance(hostname, bytes | bytearray | memoryview):
+                return bytes(hostname).decode("ascii")
+        except UnicodeDecodeError:
+            pass
+        raise ConfigError("server_hostname: expected a host name as text, or in ASCII")
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise CannotCopy("cannot pickle or copy an SSLContext; make one of the same configuration")

@@ -1,7 +1,12 @@
 """FastAPI: `Require`, a dependency that lets certain clients through and hands over who it is."""
 
-from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+try:
+    from starlette.exceptions import HTTPException
+    from starlette.requests import HTTPConnection
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "bothways.http.fastapi needs FastAPI: pip install fastapi", name=missing.name
+    ) from None
 
 from bothways.http.asgi import identity
 from bothways.http.rules import REFUSED, PeerRules

@@ -7,14 +7,19 @@ the guide. The names of the types are imported when they are first asked for, si
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from bothways.testing.plugin import mtls, mtls_session
-
 if TYPE_CHECKING:
     from bothways.testing.client import Attempt, Client
     from bothways.testing.identities import Identity
     from bothways.testing.mutual import MutualTLS
+    from bothways.testing.plugin import mtls, mtls_session
     from bothways.testing.server import Handshake, Server, answer_http, echo
 else:
+    try:
+        from bothways.testing.plugin import mtls, mtls_session
+    except ModuleNotFoundError as missing:  # the fixtures alone need pytest
+        if missing.name != "pytest":
+            raise
+    _FIXTURES = ("mtls", "mtls_session")
     _HOMES = {
         "client": "Attempt Client",
         "identities": "Identity",
@@ -25,6 +30,8 @@ else:
 
     def __getattr__(name):
         """Import a public name from the module where it is made (PEP 562)."""
+        if name in _FIXTURES:
+            raise ModuleNotFoundError(f"{name} needs pytest: pip install 'bothways[testing]'", name="pytest")
         if name not in _HOME_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
