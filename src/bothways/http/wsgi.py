@@ -7,6 +7,7 @@ variables that begin with HTTP_.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from datetime import datetime
 from typing import Any
 
 from bothways.http.caller import NAMES_LIMIT, Caller, of_socket, pem
@@ -21,6 +22,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 PEER = "bothways.peer"
 PREFIXES = ("SSL_CLIENT_", "SSL_PROTOCOL", "SSL_CIPHER")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SOCKETS = ("gunicorn.socket", "werkzeug.socket")
 
 
@@ -86,12 +88,23 @@ def variables(caller: Caller) -> dict[str, str]:
     return told
 
 
+def serial_text(number: int) -> str:
+    """Return a serial number as OpenSSL prints it: whole bytes."""
+    digits = f"{number:X}"
+    return digits.zfill(len(digits) + len(digits) % 2)
+
+
+def time_text(moment: datetime) -> str:
+    """Return a time as OpenSSL prints it, whatever the language of this process."""
+    return f"{MONTHS[moment.month - 1]} {moment.day:2} {moment:%H:%M:%S} {moment.year} GMT"
+
+
 def _of_peer(peer: Peer) -> Iterator[tuple[str, str]]:
     certificate, names = peer.certificate, peer.names
     yield "SSL_CLIENT_CERT", pem(certificate)
-    yield "SSL_CLIENT_M_SERIAL", f"{certificate.serial_number:X}"
-    yield "SSL_CLIENT_V_START", f"{certificate.not_valid_before_utc:%b %e %H:%M:%S %Y} GMT"
-    yield "SSL_CLIENT_V_END", f"{certificate.not_valid_after_utc:%b %e %H:%M:%S %Y} GMT"
+    yield "SSL_CLIENT_M_SERIAL", serial_text(certificate.serial_number)
+    yield "SSL_CLIENT_V_START", time_text(certificate.not_valid_before_utc)
+    yield "SSL_CLIENT_V_END", time_text(certificate.not_valid_after_utc)
     texts = [("S_DN", names.subject), ("I_DN", issuer_of(certificate)), ("S_DN_CN", names.common_name or "")]
     for kind, found in (("DNS", names.dns), ("Email", names.email), ("URI", names.uri), ("IP", names.ip)):
         texts += [(f"SAN_{kind}_{place}", each) for place, each in enumerate(found[:NAMES_LIMIT])]
