@@ -133,7 +133,7 @@ def ask(asking: Asking, request: Request, deadline: Any, sink: Output, redirects
         if not asking.as_json:
             raise
         text = in_options(str(error))
-        told.failed(text, [], {"kind": "Misuse", "text": text, "hint": ""})
+        told.failed(text, None, {"kind": "Misuse", "text": text, "hint": ""})
         following = MISUSED
     except BaseException:
         told.end()
