@@ -4,6 +4,9 @@ PYTHON ?= python3
 PINNED ?= yes
 # What to pass on, as in `make demo ARGS=--json` or `make test ARGS="tests/tls -x"`.
 ARGS ?=
+# What `make image` makes, and of which image of Debian with the Python that requirements/image.txt is fetched for.
+IMAGE ?= localhost/bothways
+BASE ?= docker.io/library/debian:bookworm-slim
 # A commit, tag or branch with which `make bench` compares this tree.
 AGAINST ?=
 # How many tests run at once; 0 for one after another in this process, as a debugger wants it.
@@ -12,7 +15,7 @@ JOBS ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-all check format bench gallery failures rooms figures manual clean
+.PHONY: help demo test test-all check format bench gallery failures rooms figures manual image clean
 
 help:
 	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and those that are refused"
@@ -24,6 +27,7 @@ help:
 	@echo "make failures  docs/failures.md and the refusal in README, written anew from the catalogue of failures"
 	@echo "make rooms     the pictures of docs/design.md, drawn anew from what the sources import"
 	@echo "make manual    the manual page and the bill of materials in packaging/, written anew"
+	@echo "make image     the commands in an image of Debian (needs buildah); IMAGE=NAME, BASE=IMAGE OF DEBIAN"
 	@echo "make figures   how long functions and files are"
 	@echo "make format    rewrite the sources as \`make check\` wants them"
 	@echo "make clean     remove .venv and caches"
@@ -69,6 +73,13 @@ figures: .venv/dev.stamp
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bothways needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv
+
+image: .venv/run.stamp
+	rm -rf build/image
+	$(PIP) wheel -q --no-deps -w build/image/wheels .
+	$(PIP) download -q --require-hashes --only-binary :all: --python-version 3.11 \
+		-d build/image/wheels -r requirements/image.txt
+	buildah bud -t '$(IMAGE)' --build-arg BASE='$(BASE)' -f packaging/Containerfile build/image
 
 .venv/run.stamp: requirements/run.txt | .venv/bin/python
 	@test -e .venv/dev.stamp || $(MAKE) --no-print-directory install WHAT=run EXTRA=cli
