@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from bothways.aio.answers import Finder, Found, Signer, answer_to
 from bothways.aio.idleness import Idleness
+from bothways.aio.reading import ReadingProtocol
 from bothways.aio.transport import TLSTransport, fill
 from bothways.aio.watch import Watch
 from bothways.errors import TimedOut, UsageError
@@ -26,7 +27,7 @@ WRITTEN_A_TURN = 64 * 1024  # who has written so much lets others run, although 
 SHORT_WRITE = 4096  # what is shorter counts as this
 
 
-class TLSProtocol(asyncio.Protocol):
+class TLSProtocol(ReadingProtocol):
     """The protocol on the transport below: drives one connection, and hands its data to `app`.
 
     `app` is told of the connection when the handshake is complete, and of its end when that is known, at the latest
@@ -58,8 +59,8 @@ class TLSProtocol(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self.upper = TLSTransport(self)
-        self._lost = self._closing = self._eof_told = self._ended = False
         self._knows_app = knows_app
+        self._lost = self._closing = self._eof_told = self._ended = False
         self._reading_paused = self._writing_paused = False
         self._feeding: asyncio.Handle | None = None
         self._written = 0  # since the loop had its turn, as far as is known here
@@ -442,9 +443,8 @@ class TLSProtocol(asyncio.Protocol):
             self._take(self.driver.look())
 
     def _end_of_idleness(self) -> None:
-        status = self.driver.status
-        if status.failure is None:
-            status.failure = TimedOut(f"nothing was said for {self._idleness.seconds:g} seconds")
+        if self.driver.status.failure is None:
+            self.driver.status.failure = TimedOut(f"nothing was said for {self._idleness.seconds:g} seconds")
             self.end()
             self.transport.close()
             self._wake()

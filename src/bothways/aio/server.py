@@ -57,7 +57,7 @@ async def start_server(
     finder = evidence or own_finder(config.settings)
     server = StreamServer(admission)
 
-    def made() -> asyncio.Protocol:
+    def made() -> asyncio.BaseProtocol:
         connection = config.connection(observer=None if observer is None else observer())
         below = partial(AdmittedProtocol, admission)
         link = ServedLink(
@@ -109,7 +109,7 @@ async def create_server(
     admission, watch = Admission(handshakes, refused), Watch(config.settings)
     finder = evidence or own_finder(config.settings)
 
-    def made() -> asyncio.Protocol:
+    def made() -> asyncio.BaseProtocol:
         connection = config.connection(observer=None if observer is None else observer())
         return AdmittedProtocol(
             admission,
@@ -137,7 +137,7 @@ class Server:
 
     async def listen(
         self,
-        made: Callable[[], asyncio.Protocol],
+        made: Callable[[], asyncio.BaseProtocol],
         host: Hosts,
         port: int | None,
         *,

@@ -52,7 +52,7 @@ def over(
     *,
     handshakes: int = HANDSHAKES,
     idle_timeout: float | None = None,
-) -> Callable[..., asyncio.Protocol]:
+) -> Callable[..., asyncio.BaseProtocol]:
     """Return what makes a protocol of uvicorn's for each client that `config` trusts, over a transport of ours.
 
     Clients are judged as `config` says, and again while their connection is open, where it says so: the connection of
@@ -77,7 +77,7 @@ class Connections:
         self._watch: Watch | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def made(self, **arguments: Any) -> asyncio.Protocol:
+    def made(self, **arguments: Any) -> asyncio.BaseProtocol:
         """Return the protocol of a new connection. arguments: what uvicorn gives its own."""
         app = cast(Callable[..., asyncio.Protocol], self._protocol)(**arguments)
         return AdmittedProtocol(
