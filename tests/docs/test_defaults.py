@@ -21,9 +21,15 @@ from bothways.ca.register import database
 from bothways.ca_server import app, ocsp_cache, server, slow_clients
 from bothways.cli import activity, admission, get, http_request, page, reports, run, serve
 from bothways.cli.commands import bothways
+from bothways.describe.documents import crl as describe_crl
+from bothways.describe.documents import document
+from bothways.describe.documents import extensions as describe_extensions
+from bothways.diagnosis import service_reply
+from bothways.doctor import examination
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
-from bothways.http import stream
+from bothways.http import exchange, stream
+from bothways.ladder import json_form
 from bothways.starttls import databases, ldap, talk, xmpp
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
@@ -289,3 +295,44 @@ def defaults(name: str) -> tuple[str, ...]:
     value: tuple[str, ...] = inspect.signature(ServerConfig).parameters[name].default
     assert value == inspect.signature(ClientConfig).parameters[name].default
     return value
+
+
+# What other pages say of the same, or of limits of one command.
+SAID: dict[str, tuple[str, ...]] = {
+    "asyncio": (f"({aio_admission.HANDSHAKES} by default)",),
+    "calling-an-api": (
+        f"A body of more than {size(exchange.FIRST_WINDOW + 1)} is sent",
+        f"`--timeout` ({option('get', '--timeout'):g} seconds)",
+        f"`--max-time` ({option('get', '--max-time'):g} seconds)",
+        f"`--max-size` ({size(option('get', '--max-size'))})",
+        f"{size(stream.HEAD_LIMIT)} for its head; {size(get.DATA_LIMIT)} for the body of the request",
+    ),
+    "doctor": (
+        f"at most {examination.CONNECTION_LIMIT} connections",
+        f"by default {option('doctor', '--timeout'):g} |",
+        f"in the first {size(service_reply.LOOKED_AT)} of its reply",
+    ),
+    "ladder": (
+        (
+            f"({size(json_form.SIZE_LIMIT)} in all, {json_form.ITEM_LIMIT} items in a list, "
+            f"{json_form.TEXT_LIMIT // 1024} Ki characters in a text)"
+        ),
+    ),
+    "serving": (
+        f"closed after {option('run', '--idle-timeout'):g} seconds",
+        f"more than {option('run', '--connections')} connections in a process",
+    ),
+    "show": (
+        (
+            f"{document.ITEMS_SHOWN} names, {describe_extensions.EXTENSIONS_SHOWN} extensions, "
+            f"{describe_crl.REVOKED_SHOWN} entries, {document.ROWS_SHOWN} rows in all"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_another_page_says_of_a_limit_is_that_of_the_code(name: str) -> None:
+    page = " ".join((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8").split())
+    for sentence in SAID[name]:
+        assert sentence in page
