@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         Warned,
     )
     from bothways.tls.handshake.access import Refusal
+    from bothways.tls.resumption.session_store import SessionStore
+    from bothways.tls.resumption.ticket_keys import TicketKeys
     from bothways.trust.access import PeerRule
     from bothways.trust.anchors import TrustStore
     from bothways.trust.credentials import Credentials
@@ -50,6 +52,8 @@ else:
             "Caution ChecksWanted Data Established Event EvidenceWanted Failed Peer PeerClosed SignatureWanted Warned"
         ),
         "bothways.tls.handshake.access": "Refusal",
+        "bothways.tls.resumption.session_store": "SessionStore",
+        "bothways.tls.resumption.ticket_keys": "TicketKeys",
         "bothways.trust.access": "PeerRule",
         "bothways.trust.anchors": "TrustStore",
         "bothways.trust.credentials": "Credentials",
@@ -90,8 +94,10 @@ __all__ = [
     "PeerRule",
     "Refusal",
     "ServerConfig",
+    "SessionStore",
     "SignatureWanted",
     "TLSError",
+    "TicketKeys",
     "Truncated",
     "TrustStore",
     "UsageError",

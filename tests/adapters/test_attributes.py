@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bothways import ConfigError
+from bothways.ssl import SSLContext
 from bothways.trust import CRLStore, Revocation
 from ssl_pair import client_context, server_context
 
@@ -108,9 +109,24 @@ def test_a_context_says_on_which_side_it_is() -> None:
     for context in (client, server):
         with pytest.raises(ConfigError, match="check_hostname"):
             context.check_hostname = False
-        assert (context.security_level, context.num_tickets) == (2, 0)
+        assert context.security_level == 2
     with pytest.raises(ConfigError, match="no host names"):
         server.check_hostname = True
+
+
+def test_a_server_sends_one_ticket_or_none() -> None:
+    """RFC 9846 4.7.1. Of `ssl` it would be two, and of a client's context that number means nothing."""
+    context = server_context()
+    assert (context.num_tickets, server_context(tickets=None).num_tickets) == (1, 0)
+    assert client_context().num_tickets == 0
+    context.num_tickets = 1
+    for value in (0, 2):
+        with pytest.raises(ConfigError, match="num_tickets"):
+            context.num_tickets = value
+    loading = SSLContext.for_server()
+    assert loading.num_tickets == 1
+    loading.num_tickets = 0
+    assert loading.num_tickets == 0
 
 
 def test_a_server_says_whether_clients_need_a_certificate() -> None:

@@ -131,8 +131,8 @@ def test_a_late_refusal_is_the_handshakes_failure_in_any_call(call):
 
 @run
 async def test_confirmed_answers_accepted_refused_or_unknown():
-    """The first protected record after the server's Finished is the answer (RFC 9846 4.5.3)."""
-    async with serving(echo) as server:
+    """The first protected record after the server's Finished is the answer (RFC 9846 4.5.3): here no ticket is."""
+    async with serving(echo, identities.server_config(tickets=None)) as server:
         reader, writer = await open_to(server)
         assert await writer.confirmed(0.02) == "unknown"
         writer.write(b"x")
@@ -157,7 +157,7 @@ async def test_a_reset_before_the_first_word_fails_the_handshake():
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
 
-    async with serving(reset) as server:
+    async with serving(reset, identities.server_config(tickets=None)) as server:
         reader, writer = await open_to(server)
         with pytest.raises(Truncated) as cut:
             await reader.read(1)

@@ -55,7 +55,7 @@ INSIDE = {
         ("defaults", "clock"),
         ("keys", "record"),
         ("events",),
-        ("guards",),
+        ("guards", "resumption"),
         ("handshake",),
         ("runner", "lifecycle"),
         ("post_handshake", "incoming"),

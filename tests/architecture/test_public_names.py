@@ -44,6 +44,9 @@ PUBLIC = {
     # who may come in, of those that are trusted
     "PeerRule",
     "Refusal",
+    # what a session is resumed by
+    "SessionStore",
+    "TicketKeys",
     # what a failure means, whatever a library made of it
     "explain_failure",
     "failure_of",

@@ -33,8 +33,9 @@ from bothways.ladder import json_form
 from bothways.starttls import databases, ldap, talk, xmpp
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
-from bothways.tls.handshake import message_io
+from bothways.tls.handshake import client_resumption, message_io, server_resumption
 from bothways.tls.post_handshake import client_auth, messages
+from bothways.tls.resumption import age, session, session_store, ticket_keys
 from bothways.tls.wire import extension_table, fields, flight, tls13
 from bothways.trust import (
     anchors,
@@ -109,6 +110,7 @@ SHARE = f"1/{places.SHARE}"
 
 SERVING = ("serve", "run", "get")
 TAKERS: dict[str | None, tuple[Callable[..., Any], ...]] = {
+    "TicketKeys": (ticket_keys.TicketKeys,), "SessionStore": (session_store.SessionStore,),
     "Limits": (Limits,), "Revocation": (Revocation,), "Fetch": (Fetch,),
     None: (ServerConfig, start_server, anchors.TrustStore.from_file),
 }  # fmt: skip
@@ -126,6 +128,16 @@ VALUES = {
     "records without content in a row": str(message_io.EMPTY_RECORD_LIMIT),
     "messages without application data in a row": str(messages.IDLE_MESSAGE_LIMIT),
     "post-handshake requests for a certificate": str(client_auth.REQUEST_LIMIT),
+    "age of a session that is resumed, from the signatures of both sides": time(age.DEFAULT_MAX_AGE),
+    "certificate chain in a session ticket": (
+        f"{size(session.CHAIN_LIMIT)}; a client with a longer one gets no ticket"
+    ),
+    "tickets of one ClientHello that a server tries to decrypt": str(server_resumption.TICKETS_TRIED),
+    "servers that a client remembers; sessions for each": (
+        f"{session_store.SERVERS}; {session_store.SESSIONS_EACH}"
+    ),
+    "session ticket that a client keeps": size(session_store.LARGEST_TICKET),
+    "session tickets that a client keeps of one connection": str(client_resumption.TICKETS_KEPT),
     "data received and not yet decrypted": size(connection.UNOPENED_LIMIT),
     "data read after a refusal, so that the alert arrives": (
         f"{size(driver.LINGER_BYTES)}, {seconds(driver.LINGER_SECONDS)}"

@@ -108,7 +108,7 @@ def test_a_server_that_cuts_the_connection_after_its_answer_has_accepted_us(vers
     assert (look.outcome, look.confirmed, look.reply.status) == ("succeeded", "accepted", 200)
 
     def silent(sock: socket.socket) -> None:
-        wrap(sock, identities.server_config(versions=("1.3",)), timeout=20)
+        wrap(sock, identities.server_config(versions=("1.3",), tickets=None), timeout=20)
         sock.shutdown(socket.SHUT_RDWR)
 
     cut = made(silent, identities.client())

@@ -12,6 +12,7 @@ from bothways.cli.demo.identities import issue_identities
 from bothways.cli.demo.scenes import forged_finished
 from bothways.describe.recorder import Noted
 from bothways.describe.steps import STEPS
+from bothways.ladder.by_step import step_views
 from bothways.ladder.json_form import as_json, from_json
 from bothways.ladder.layout import WITHHELD, lay_out
 from bothways.ladder.model import AlertSent, CheckMade, ChoiceMade, DataSent, KeysTaken, Message
@@ -44,10 +45,11 @@ def test_messages_stand_in_the_order_of_the_wire_with_ids_keys_and_bytes():
         ("client", "Certificate", "handshake keys"),
         ("client", "CertificateVerify", "handshake keys"),
         ("client", "Finished", "handshake keys"),
+        ("server", "NewSessionTicket", "application keys"),
     ]
     for each in messages(ladder):
         assert each.arrival == "whole"
-        assert len(each.bytes) == 2 * each.size
+        assert each.bytes is None if each.name == "NewSessionTicket" else len(each.bytes) == 2 * each.size
         assert set(each.steps) <= set(STEPS)
     assert (ladder.outcome, ladder.tls, ladder.group) == ("succeeded", "TLS 1.3", "x25519")
     assert ladder.suite == "TLS_AES_128_GCM_SHA256"
@@ -156,7 +158,7 @@ def test_one_side_alone_does_not_say_what_it_cannot_know():
     ladder = lay_out(ours.notes, [], NOON)
     assert ladder.sides == ("client",)
     assert {each.arrival for each in messages(ladder)} == {"unknown"}
-    assert len(messages(ladder)) == 10
+    assert len(messages(ladder)) == 11
     statuses = {each.id: each.status for each in ladder.steps}
     assert statuses["3.3a"] == "not seen" and statuses["2.3a"] == "done"
     assert any(isinstance(each, ChoiceMade) and each.by == "server" for each in ladder.events)
@@ -253,3 +255,29 @@ def test_a_client_that_may_not_come_in_fails_a_step_of_the_list(version):
     assert from_json(as_json(ladder)) == ladder
     alone = lay_out(talk.client.notes, (), NOON, client_error=talk.pair.client.failure)
     assert {each.status for each in alone.steps if each.id == "3.3a"} == {"failed"}
+
+
+def test_a_resumed_session_has_no_signatures_and_is_verified_again():
+    """RFC 9846 2.2: no step says that somebody signed, and both sides were judged in this handshake."""
+    client, server = identities.client_config(identities.client()), identities.server_config()
+    Talk(client, server)
+    talk = Talk(client, server)
+    assert talk.pair.client.resumed
+    for ours, theirs in (
+        (talk.client.notes, talk.server.notes),
+        (talk.client.notes, ()),
+        ((), talk.server.notes),
+    ):
+        ladder = lay_out(ours, theirs, NOON)
+        assert ladder.outcome == "succeeded"
+        statuses = {each.id: each.status for each in ladder.steps}
+        assert {statuses[step] for step in ("2.1", "2.2", "3.1", "3.2", "3.4")} == {"not part of it"}
+        assert statuses["2.3a"] == ("done" if ours else "not seen")
+        assert statuses["3.3a"] == ("done" if theirs else "not seen")
+        assert "2.2" not in {step for each in messages(ladder) for step in each.steps}
+        assert not any(
+            isinstance(each, ChoiceMade) and each.what == "signature scheme" for each in ladder.events
+        )
+    assert {
+        each.status for each in step_views(talk.client.notes, talk.server.notes) if each.name.id == "2.2"
+    } == {"not part of it"}

@@ -499,13 +499,20 @@ def test_confirmed_answers_refused(serve):
 
 
 def test_confirmed_answers_unknown_until_the_server_speaks(serve):
-    """The first protected record after the server's Finished is the answer (RFC 9846 4.5.3)."""
-    server = serve(echo)
+    """The first protected record after the server's Finished is the answer (RFC 9846 4.5.3): here no ticket is."""
+    server = serve(echo, config=identities.server_config(tickets=None))
     with open_to(server) as channel:
         assert channel.confirmed(0.02) == "unknown"
         channel.sendall(b"x")
         assert channel.confirmed() == "accepted"
         assert channel.recv(1) == b"x"
+
+
+def test_a_ticket_tells_the_client_that_it_is_accepted(serve):
+    """The server sends one at once when it has judged, so that nobody waits for its first data."""
+    server = serve(echo)
+    with open_to(server) as channel:
+        assert channel.confirmed(10) == "accepted"
 
 
 def test_server_is_confirmed_at_once(serve):
@@ -526,7 +533,7 @@ def test_a_cut_before_the_first_word_fails_the_handshake(reset):
 
         def serve_and_cut() -> None:
             sock, _ = listener.accept()
-            channel = wrap(sock, identities.server_config())
+            channel = wrap(sock, identities.server_config(tickets=None))
             if reset:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 sock.close()

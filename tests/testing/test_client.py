@@ -95,7 +95,9 @@ def test_where_nobody_listens_there_is_no_refusal(both):
 
 
 def test_a_server_that_says_nothing_leaves_it_unknown_and_waiting_ends(both):
-    server = both.server(client_auth="require", respond=lambda channel: channel.recv(1) and None)
+    server = both.server(
+        client_auth="require", tickets=None, respond=lambda channel: channel.recv(1) and None
+    )
     attempt = both.client(versions=("1.3",)).attempt("127.0.0.1", server.port, timeout=0.3)
     assert attempt.outcome == "unknown"
     assert str(attempt) == "unknown"

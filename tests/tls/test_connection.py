@@ -28,6 +28,7 @@ from pair import NOON, FrozenClock, Pair, pair, received
 from tls.handshake.conversations import (
     CONVERSATIONS,
     Conversation,
+    Resumed,
     client_config,
     credentials,
     external,
@@ -71,7 +72,7 @@ def test_both_sides_tell_the_same_choices(conversation: Conversation) -> None:
     for ask in ("version", "suite", "group", "alpn", "resumed"):
         assert getattr(talk.client, ask) == getattr(talk.server, ask)
     assert talk.client.version == "1.3"
-    assert talk.client.resumed is False
+    assert talk.client.resumed is isinstance(conversation, Resumed)
     assert talk.client.alpn == ("http/1.1" if conversation.name == "with ALPN" else None)
 
 

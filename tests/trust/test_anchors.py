@@ -24,6 +24,17 @@ def test_anchors_come_from_pem_der_files_and_parsed_certificates(tmp_path):
     assert len(TrustStore.from_file(path)) == 2
 
 
+def test_stores_are_told_apart_by_a_digest(tmp_path):
+    """Of what is in them, in any order, and of the profile; of a watched one that of this moment."""
+    one, both = TrustStore.from_pem(ROOT.pem), TrustStore.from_pem(ROOT.pem + OTHER.pem)
+    assert len({one.digest, both.digest, TrustStore.from_pem(ROOT.pem, profile="web").digest}) == 3
+    assert TrustStore.from_pem(OTHER.pem + ROOT.pem + ROOT.pem).digest == both.digest == both.digest
+    path = tmp_path / "ca.pem"
+    path.write_bytes(ROOT.pem)
+    watched = TrustStore.watched(path)
+    assert watched.digest == one.digest
+
+
 def test_the_systems_anchors_come_from_the_file_that_ssl_cert_file_names(tmp_path, monkeypatch):
     """As OpenSSL has it."""
     path = tmp_path / "bundle.pem"

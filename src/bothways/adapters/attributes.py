@@ -56,6 +56,7 @@ class Facts(NamedTuple):
     verify_mode: ssl.VerifyMode
     checks_revocation: bool
     is_shown_later: bool
+    tickets: int
 
 
 def facts_of(config: ClientConfig | ServerConfig) -> Facts:
@@ -71,6 +72,7 @@ def facts_of(config: ClientConfig | ServerConfig) -> Facts:
         mode,
         trust is not None and trust.revocation is not None,
         settings.identity.is_shown_later,
+        int(settings.tickets is not None),
     )
 
 
@@ -83,6 +85,10 @@ class Attributes(ssl.SSLContext):
 
     def _require_certificates(self) -> bool:
         """Have clients need a certificate, where that may still be said; False where it may not."""
+        return False
+
+    def _issue_no_tickets(self) -> bool:
+        """Have a server issue no session tickets, where that may still be said; False where it may not."""
         return False
 
     # -- how peers are verified ------------------------------------------------------------------------
@@ -208,13 +214,15 @@ class Attributes(ssl.SSLContext):
 
     @property
     def num_tickets(self) -> int:
-        """How many session tickets a server sends."""
-        return 0
+        """How many session tickets a server sends: one, or none."""
+        return self._facts.tickets
 
     @num_tickets.setter
     def num_tickets(self, value: int) -> None:
-        if value != 0:
-            refuse("num_tickets", "no session tickets are sent")
+        if value != self.num_tickets and not (value == 0 and self._issue_no_tickets()):
+            refuse(
+                "num_tickets", "a server sends one session ticket, or none with ServerConfig(tickets=None)"
+            )
 
     # -- hooks -----------------------------------------------------------------------------------------
 

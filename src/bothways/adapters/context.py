@@ -227,6 +227,10 @@ class SSLContext(RefusedSettings, Attributes):
         loaded = self._takes_more
         return loaded is not None and loaded.require_certificates()
 
+    def _issue_no_tickets(self) -> bool:
+        loaded = self._takes_more
+        return loaded is not None and loaded.issue_no_tickets()
+
     # -- what is loaded --------------------------------------------------------------------------------
 
     def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:

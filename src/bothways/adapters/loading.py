@@ -72,6 +72,12 @@ class Loaded:
             self._options["client_auth"] = "require"
         return True
 
+    def issue_no_tickets(self) -> bool:
+        """Have a server issue no session tickets."""
+        if self.is_server:
+            self._options["tickets"] = None
+        return self.is_server
+
     def facts(self) -> Facts:
         """Return what the attributes of a context say of it so far."""
         offer = negotiation(
@@ -81,7 +87,10 @@ class Loaded:
             without_extended_main_secret=self._field("insecure_without_extended_main_secret"),
         )
         later = not self.is_server and self._field("post_handshake_auth")
-        return Facts(self.is_server, offer, self._mode(), self._field("revocation") is not None, later)
+        tickets = int(self.is_server and self._field("tickets") is not None)
+        return Facts(
+            self.is_server, offer, self._mode(), self._field("revocation") is not None, later, tickets
+        )
 
     def _mode(self) -> ssl.VerifyMode:
         if not self.is_server:

@@ -504,7 +504,7 @@ class Cause(Enum):
         theirs="look at the {peer}'s log at {now}",
     )
     RESUMPTION = Row(
-        "the {peer} requires a pre-shared key (PSK) or an earlier session, which we do not use here",
+        "the {peer} uses a pre-shared key (PSK) or an earlier session that we do not have",
         theirs="allow full handshakes on the {peer}",
     )
     WANTS_LOGIN = Row(

@@ -360,6 +360,12 @@ def _too_much(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 
+def _bad_binder(case: Case) -> Iterator[Likely]:
+    """A client that has lost the key of its session, or a hello that somebody altered."""
+    yield case.likely(Cause.RESUMPTION, PEERS, LIKELY, case.refusal.sentence)
+    yield from _altered(case)
+
+
 def _early_data(case: Case) -> Iterator[Likely]:
     error = case.refusal
     yield case.likely(Cause.RESUMPTION, PEERS, LIKELY, error.sentence)
@@ -378,6 +384,7 @@ RULES: Mapping[Fault, Rule] = {
     Fault.NOT_TLS: _not_tls,
     Fault.BAD_RECORD: _altered,
     Fault.BAD_FINISHED: _altered,
+    Fault.BAD_BINDER: _bad_binder,
     Fault.DOWNGRADED: _interference,
     Fault.BAD_RENEGOTIATION_INFO: _interference,
     Fault.CHANGED_HELLO: _interference,

@@ -38,6 +38,7 @@ from bothways.ladder.report import error_facts
 from bothways.net.channel import Channel, wrap
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Epoch, Judged, MessageSeen
+from bothways.tls.resumption.session_store import SessionStore
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.flight import Message
@@ -218,12 +219,13 @@ def attempt(
     files: Files = UNNAMED,
     probed: Probed | None = None,
 ) -> Attempt:
-    """Make one handshake and close it.
+    """Make one full handshake and close it. What is resumed would not show what the server does.
 
     path: what to ask for over HTTP; None: "/" if the server chose that.  files: what our files are called.
     probed: what probes found, as evidence for why it fails.  Never raises for what a server or the network does;
     raises `Spent`.
     """
+    config = replace(config, sessions=SessionStore())
     made = Attempt(config)
     place, name = caller.place, str(caller.place.name)
     starttls = "" if caller.starttls is None else caller.starttls.name

@@ -7,7 +7,7 @@ checked says why.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bothways.describe.escape import visible
@@ -16,7 +16,19 @@ from bothways.describe.recorder import Noted
 from bothways.describe.steps import STEPS, Flow, StepName, named
 from bothways.iana import Alert, ContentType
 from bothways.roles import Phase, StepId
-from bothways.tls.events import AlertSeen, Chosen, Epoch, Judged, KeysChanged, MessageSeen, Proved, RecordSeen
+from bothways.tls.events import (
+    AlertSeen,
+    Chosen,
+    Epoch,
+    Judged,
+    KeysChanged,
+    MessageSeen,
+    Note,
+    Proved,
+    RecordSeen,
+)
+from bothways.tls.wire.extensions import SelectedIdentity, find
+from bothways.tls.wire.hello import ServerHello
 from bothways.trust.verdict import Outcome
 
 Act = Literal["sent", "received", "chose", "passed", "failed", "not checked", "keys"]
@@ -86,17 +98,56 @@ TRANSPORT_KEYS: dict[StepId, tuple[KeyFact, ...]] = {
 
 def step_views(client: Sequence[Noted], server: Sequence[Noted]) -> list[StepView]:
     """Tell the steps in the order of their ids, from what the two sides noted."""
+    resumed = is_resumed((*client, *server))
+    client, server = as_resumed(client, resumed), as_resumed(server, resumed)
     start = min((each.at for each in (*client, *server)), default=0.0)
     lines: dict[StepId, list[Line]] = {step: [] for step in STEPS}
     for side, notes in (("client", client), ("server", server)):
         for step, line in (*_steps_of(side, notes, start), *_application_data(side, notes, start)):
             if step in lines:
                 lines[step].append(line)
-    one_way = _one_way(server)
+    left_out = _left_out(_one_way(server), resumed)
     flow = _flow((*client, *server))
     return [
-        _view(flow, step, sorted(found, key=lambda line: line.at), one_way) for step, found in lines.items()
+        _view(flow, step, sorted(found, key=lambda line: line.at), step in left_out)
+        for step, found in lines.items()
     ]
+
+
+def is_resumed(notes: Iterable[Noted]) -> bool:
+    """Whether the server went on with an earlier session of TLS 1.3."""
+    messages = (each.note.message for each in notes if isinstance(each.note, MessageSeen))
+    hellos = (each for each in messages if isinstance(each, ServerHello))
+    return any(find(each.extensions or (), SelectedIdentity) is not None for each in hellos)
+
+
+def as_resumed(notes: Sequence[Noted], resumed: bool) -> Sequence[Noted]:
+    """Return what was noted without the id of a signature where a Finished came without one."""
+    if not resumed:
+        return notes
+    return [replace(each, note=_unsigned(each.note)) for each in notes]
+
+
+def _unsigned(note: Note) -> Note:
+    if not isinstance(note, MessageSeen):
+        return note
+    return replace(note, steps=tuple(step for step in note.steps if step is not StepId.SERVER_SIGNATURE))
+
+
+# What happened when a session began, and not again when it is resumed.
+_SIGNED = {
+    StepId.SERVER_CERTIFICATE,
+    StepId.SERVER_SIGNATURE,
+    StepId.CLIENT_CERTIFICATE,
+    StepId.CLIENT_SIGNATURE,
+    StepId.CLIENT_SIGNATURE_CHECK,
+}
+
+
+def _left_out(one_way: bool, resumed: bool) -> frozenset[StepId]:
+    """Return the steps that are no part of a handshake in which they do not occur."""
+    clients = {step for step in STEPS if step.phase is Phase.CLIENT_AUTHENTICATION} if one_way else set()
+    return frozenset(clients | _SIGNED) if resumed else frozenset(clients)
 
 
 def _flow(notes: Iterable[Noted]) -> Flow:
@@ -107,12 +158,12 @@ def _flow(notes: Iterable[Noted]) -> Flow:
     return Flow.ECDHE if any(suite.startswith("TLS_ECDHE_") for suite in suites) else Flow.TLS13
 
 
-def _view(flow: Flow, step: StepId, lines: Sequence[Line], one_way: bool) -> StepView:
+def _view(flow: Flow, step: StepId, lines: Sequence[Line], left_out: bool) -> StepView:
     keys = TRANSPORT_KEYS.get(step, KEYS.get(step, ())) if flow is Flow.KEY_TRANSPORT else KEYS.get(step, ())
-    return StepView(named(flow, step), _status(step, lines, one_way), tuple(lines), keys if lines else ())
+    return StepView(named(flow, step), _status(lines, left_out), tuple(lines), keys if lines else ())
 
 
-def _status(step: StepId, lines: Sequence[Line], one_way: bool) -> StepStatus:
+def _status(lines: Sequence[Line], left_out: bool) -> StepStatus:
     acts = {line.act for line in lines}
     if "failed" in acts:
         return "failed"
@@ -120,7 +171,7 @@ def _status(step: StepId, lines: Sequence[Line], one_way: bool) -> StepStatus:
         return "not checked"
     if lines:
         return "done"
-    return "not part of it" if one_way and step.phase is Phase.CLIENT_AUTHENTICATION else "not reached"
+    return "not part of it" if left_out else "not reached"
 
 
 def _one_way(server: Iterable[Noted]) -> bool:

@@ -20,7 +20,7 @@ from bothways.diagnosis import Explanation, Likely, Weight
 from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.faults import shown
 from bothways.iana import Alert, CipherSuite, ContentType, name
-from bothways.ladder.by_step import step_views
+from bothways.ladder.by_step import as_resumed, is_resumed, step_views
 from bothways.ladder.model import (
     AlertSent,
     Arrival,
@@ -71,6 +71,8 @@ def lay_out(
     recorded: when that was. client_error, server_error: what ended the conversation for each, if anything;
     client_causes, server_causes: how that is explained.
     """
+    resumed = is_resumed((*client, *server))
+    client, server = as_resumed(client, resumed), as_resumed(server, resumed)
     failures = _failures(("client", client_error, client_causes), ("server", server_error, server_causes))
     cards = _Cards(recorded)
     start = min((each.at for each in (*client, *server)), default=0.0)
@@ -406,6 +408,7 @@ def _steps(
     if not (client and server):  # what one side alone can know of the other's check is its alert
         failed |= {step for each in failures if each.kind == "PeerAlert" and (step := _drawn(each.step))}
     asked = any(isinstance(event, Message) and event.name == "CertificateRequest" for event in events)
+    resumed = is_resumed((*client, *server))
     silent = {side for side, notes in (("client", client), ("server", server)) if not notes}
     in_vain = all(event.arrival == "lost" for event in events if isinstance(event, DataSent))
     for view in step_views(client, server):
@@ -414,7 +417,7 @@ def _steps(
         if id_ is StepId.APPLICATION_DATA and in_vain and outcome != "succeeded":
             status = "not reached"
         if status == "not reached" and outcome == "succeeded":
-            one_way = id_.phase is Phase.CLIENT_AUTHENTICATION and not asked
+            one_way = id_.phase is Phase.CLIENT_AUTHENTICATION and not asked and not resumed
             unseen = actor in silent or id_ is StepId.APPLICATION_DATA
             status = "not part of it" if one_way else "not seen" if unseen else status
         yield StepTaken(id_, id_.name.lower(), cast(Any, actor), view.name.title, status)

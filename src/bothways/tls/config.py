@@ -37,7 +37,9 @@ from bothways.tls.handshake.settings import (
     check_judging,
     checked_anchors,
     checked_keylog,
+    checked_sessions,
     checked_staples,
+    checked_tickets,
     hello_extensions,
     limits,
     negotiation,
@@ -45,6 +47,8 @@ from bothways.tls.handshake.settings import (
     shares_for,
 )
 from bothways.tls.keys.transcript import Transcript
+from bothways.tls.resumption.session_store import SessionStore
+from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.names import ServerName
@@ -76,6 +80,8 @@ class ClientConfig:
     longer passes: "never"; "lapse", when the verdict has come to its end; "change", also when the lists or
     responses in `revocation` change, or anchors that are watched.
     staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
+    sessions: what it remembers of servers to resume sessions of TLS 1.3, each once; by default a store of its own, in
+    memory. A server is judged again before its session is offered. None remembers nothing.
     handshake_timeout: seconds.
     max_certificate_bytes: the longest Certificate message that is read.
     record_padding: pads every protected record to a multiple of so many bytes (RFC 9846 5.4).
@@ -101,6 +107,7 @@ class ClientConfig:
     revocation: Revocation | None = None
     judge_again: JudgeAgain = "never"
     staples: OCSPStore | None = None
+    sessions: SessionStore | None = field(default_factory=SessionStore)
     handshake_timeout: float = 30.0
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
@@ -121,9 +128,15 @@ class ClientConfig:
         own = own_credentials(self.credentials, offer)
         offer = replace(offer, shares=shares_for(offer.groups, self.key_shares))
         identity = Identity(own, staples, is_shown_later=self.post_handshake_auth)
-        settings = ClientSettings(offer, identity, trust, bounds, self.clock, self.randomness, keylog)
+        settings = ClientSettings(
+            offer, identity, trust, bounds, self.clock, self.randomness, keylog,
+            sessions=checked_sessions(self.sessions),
+        )  # fmt: skip
         hello = hello_extensions(
-            offer, asks_status=settings.asks_status, shown_later=self.post_handshake_auth
+            offer,
+            asks_status=settings.asks_status,
+            shown_later=self.post_handshake_auth,
+            resumes=self.sessions is not None,
         )
         settings = replace(settings, negotiation=replace(offer, hello=tuple(hello)))
         object.__setattr__(self, "settings", settings)
@@ -175,6 +188,9 @@ class ServerConfig:
     longer passes: "never"; "lapse", when the verdict has come to its end; "change", also when the lists or
     responses in `revocation` change, or anchors that are watched.
     staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
+    tickets: under which keys it seals the one session ticket that each client of TLS 1.3 gets; by default under keys
+    of its own, in memory. A client is judged again, and `allow` asked, before its session is resumed. None issues no
+    tickets and resumes nothing.
     handshake_timeout: seconds.
     max_certificate_bytes: the longest Certificate message that is read.
     record_padding: pads every protected record to a multiple of so many bytes (RFC 9846 5.4).
@@ -203,6 +219,7 @@ class ServerConfig:
     revocation: Revocation | None = None
     judge_again: JudgeAgain = "never"
     staples: OCSPStore | None = None
+    tickets: TicketKeys | None = field(default_factory=TicketKeys, repr=False)
     handshake_timeout: float = 30.0
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
@@ -228,7 +245,8 @@ class ServerConfig:
         if self.unknown_server_name not in ("first", "refuse"):
             raise ConfigError("unknown_server_name: expected first or refuse")
         identity = Identity(own, staples, refuses_unknown_name=self.unknown_server_name == "refuse")
-        settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog)
+        tickets = checked_tickets(self.tickets)
+        settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets)
         object.__setattr__(self, "settings", settings)
 
     def _trust(self) -> PeerTrust | None:

@@ -59,6 +59,7 @@ class Connection:
         self._exporter: Exporter | None = None
         self._after: AfterHandshake | AfterHandshake12 | None = None
         self._peer: Peer | None = None  # after an end in order
+        self._resumed = False
         self._client_auth: ClientAuthentication | None = None
         self._revalidation: Revalidation | AnonymousRevalidation | None = None
         self._queue = bytearray()
@@ -115,8 +116,8 @@ class Connection:
 
     @property
     def resumed(self) -> bool:
-        """Whether an earlier session was resumed: never yet."""
-        return False
+        """Whether an earlier session was resumed, so that nobody signed in this handshake; False before it is done."""
+        return self._resumed
 
     @property
     def state(self) -> State:
@@ -388,14 +389,15 @@ class Connection:
         self._position.complete(result.negotiated)
         self._life.take(Input.COMPLETE)
         self._handshake = None
-        self._exporter = result.exporter
+        self._exporter, self._resumed = result.exporter, result.resumed
         self._revalidation = revalidation_of(self._hs, self._settings, result.verified)
         if self._is_12:
             self._after = AfterHandshake12(self._out, self._life)
         else:
             if self._settings.identity.is_shown_later:
                 self._client_auth = ClientAuthentication(self._hs, self._settings, self._life)
-            self._after = AfterHandshake(self._hs.inbox, self._out, self._life, self._client_auth)
+            late, keeper = self._client_auth, result.keeper
+            self._after = AfterHandshake(self._hs.inbox, self._out, self._life, late, keeper)
         self._hs.transcript.forget()
         if self._queue:
             queue, self._queue = self._queue, bytearray()
@@ -430,7 +432,6 @@ class Connection:
                 self._out.alert(AlertLevel.warning, Alert.CLOSE_NOTIFY)
         error.situation = self.history.facts()
         self._failure = error
-        self._after = None
         self._let_go()
         return Failed(error)
 
@@ -439,7 +440,7 @@ class Connection:
         self._peer = None if self._failure is not None else self.peer
         for runner in self._runners():
             runner.close()
-        self._handshake = self._client_auth = self._revalidation = None
+        self._handshake = self._client_auth = self._revalidation = self._after = None
         self._queue.clear()
         self._exporter = None
         self._hs.forget()

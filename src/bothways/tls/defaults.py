@@ -1,4 +1,4 @@
-"""The only place in the engine that names the clock and the entropy of this machine."""
+"""The only place in the engine that names the clock and the entropy of this machine, and the process we are."""
 
 from __future__ import annotations
 
@@ -23,3 +23,4 @@ class SystemClock:
 
 CLOCK = SystemClock()
 RANDOMNESS = SystemRandomness(os.urandom)
+process_id = os.getpid

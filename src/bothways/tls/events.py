@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who the other side proved to be: it holds the key of a certificate that we trust."""
+    """Who the other side proved to be: it holds the key of a certificate that we trust.
+
+    proved_at: when it signed with that key, if that was in an earlier session that this connection resumes; None if
+    it did so in this one.
+    """
 
     verdict: Trusted
+    proved_at: datetime | None = None
 
     @property
     def certificate(self) -> x509.Certificate:

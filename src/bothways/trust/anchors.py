@@ -8,6 +8,7 @@ the certificates on such paths, taken apart: what they say, never what was thoug
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 from cryptography import x509
@@ -106,6 +107,7 @@ class TrustStore:
         self.subjects_octets = sum(map(len, self.subjects))
         self.profile: Profile = profile
         self.remembers_paths = remember_paths > 0
+        self._digest: bytes | None = None
         self._edges: Recent[Edge, bool] = Recent(remember_paths)
         self._certificates: Recent[bytes, ParsedCertificate] = Recent(
             min(remember_paths, REMEMBERED_CERTIFICATES)
@@ -165,6 +167,15 @@ class TrustStore:
     def profile_for(self, purpose: Purpose | None) -> Profile:
         """Return by which rules a certificate is judged for a purpose: the web profile is for servers alone."""
         return self.profile if purpose is Purpose.SERVER else "private"
+
+    @property
+    def digest(self) -> bytes:
+        """A SHA-256 by which two stores can be told apart, in whatever process: of the anchors and the profile."""
+        store = self.current
+        if store._digest is None:
+            each = sorted(sha256(der).digest() for der in store._anchors)
+            store._digest = sha256(b"".join([store.profile.encode(), b"\0", *each])).digest()
+        return store._digest
 
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:

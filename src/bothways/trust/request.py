@@ -28,7 +28,8 @@ class VerificationRequest:
     shown for, whom it must stand for, what its key does; None where that is not asked.  revocation: which evidence
     counts; None checks nothing.  staples: the OCSP responses that came with the certificates of `chain`, in their
     order; None where none did.  leaf: the first of `chain`, if `read_leaf` read it.  may_fetch: whether evidence
-    may be fetched for it; not on the word of a peer that has not proved its key.
+    may be fetched for it; not on the word of a peer that has not proved its key.  proved_at: when whoever showed it
+    proved that key, where that was in an earlier conversation.
     """
 
     chain: Sequence[bytes]
@@ -42,6 +43,7 @@ class VerificationRequest:
     staples: Staples = ()
     leaf: ParsedCertificate | None = None
     may_fetch: bool = True
+    proved_at: datetime | None = None
 
     @property
     def generation(self) -> int:

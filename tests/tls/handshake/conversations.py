@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 import pki
-from bothways import ClientConfig, Credentials, Event, ServerConfig, TrustStore
+from bothways import ClientConfig, Credentials, Event, ServerConfig, SessionStore, TicketKeys, TrustStore
 from bothways.iana import HandshakeType
 from bothways.roles import Role
 from bothways.tls.handshake.position import Position
+from bothways.tls.handshake.session_binding import client_key
 from bothways.tls.handshake.steps import Step
+from bothways.tls.resumption.session import Session
+from bothways.tls.resumption.session_store import SessionKey
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
@@ -31,6 +34,7 @@ from bothways.tls.wire.tls13 import (
 )
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.names import server_name
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
@@ -86,24 +90,26 @@ def asking(staples: str = "use", **options: Any) -> Revocation:
 
 
 def client_config(**options: Any) -> ClientConfig:
-    """A client with a certificate, one cheap group, and a clock that stands still."""
+    """A client with a certificate, one cheap group, and a clock that stands still. It begins anew each time."""
     defaults: dict[str, Any] = {
         "anchors": anchors(),
         "credentials": credentials("client.example"),
         "versions": ("1.3",),
         "groups": ("x25519", "secp256r1"),
         "key_shares": ("x25519",),
+        "sessions": None,
         "clock": FrozenClock(),
     }
     return ClientConfig(**defaults | options)
 
 
 def server_config(**options: Any) -> ServerConfig:
-    """A server that requires a certificate, unless the options say otherwise."""
+    """A server that requires a certificate, unless the options say otherwise, and issues no tickets."""
     defaults: dict[str, Any] = {
         "credentials": credentials("localhost"),
         "versions": ("1.3",),
         "groups": ("x25519", "secp256r1"),
+        "tickets": None,
         "clock": FrozenClock(),
     }
     if options.get("client_auth") != "none":
@@ -131,12 +137,55 @@ class Conversation:
             ours = client_config(**self.client | client)
         if server:
             theirs = server_config(**self.server | server)
+        if ours.sessions is not None:
+            ours.sessions.clear()
         return pair(ours, theirs, **notes)
 
     @cached_property
     def configs(self) -> tuple[ClientConfig, ServerConfig]:
         """Made once: tests play a conversation hundreds of times."""
         return client_config(**self.client), server_config(**self.server)
+
+
+@dataclass(frozen=True)
+class Resumed(Conversation):
+    """A course that resumes the session of a full handshake by the same configurations, and gets the next ticket."""
+
+    def __post_init__(self) -> None:
+        assert self._session  # begun here, where nobody lies yet
+
+    def pair(
+        self, client: dict[str, Any] | None = None, server: dict[str, Any] | None = None, **notes: Any
+    ) -> Pair:
+        """Start it, with the one session at hand again."""
+        ours, theirs = self._configs
+        key, session = self._session
+        if client:
+            ours = client_config(**{"sessions": ours.sessions} | self.client | client)
+        if server:
+            theirs = server_config(**{"tickets": theirs.tickets} | self.server | server)
+        store = ours.sessions
+        assert store is not None
+        store.clear()
+        store.keep(key, session)
+        return pair(ours, theirs, **notes)
+
+    @cached_property
+    def _configs(self) -> tuple[ClientConfig, ServerConfig]:
+        ours = client_config(**{"sessions": SessionStore()} | self.client)
+        return ours, server_config(**{"tickets": TicketKeys()} | self.server)
+
+    @cached_property
+    def _session(self) -> tuple[SessionKey, Session]:
+        ours, theirs = self._configs
+        talk = pair(ours, theirs)
+        talk.exchange()
+        assert talk.client.established and talk.server.established and not talk.client.resumed
+        key = client_key(ours.settings, server_name("localhost"))
+        assert ours.sessions is not None
+        session = ours.sessions.take(key, ours.clock.now())
+        assert session is not None
+        return key, session
 
 
 RETRY = {"groups": ("secp256r1", "x25519")}
@@ -164,6 +213,11 @@ CONVERSATIONS = {
             {"groups": ("X25519MLKEM768",), "key_shares": None},
             {"groups": ("X25519MLKEM768",)},
         ),
+        Conversation("mutual, with a ticket", {"sessions": SessionStore()}, {"tickets": TicketKeys()}),
+        Resumed("resumed", {}, {}),
+        Resumed("resumed after a retry", {}, RETRY),
+        Resumed("resumed, anonymous by request", {"credentials": None}, {"client_auth": "request"}),
+        Resumed("resumed, one-way", {}, {"client_auth": "none"}),
     )
 }
 

@@ -8,7 +8,7 @@ from bothways.faults import Fault
 from bothways.iana import SignatureScheme
 from bothways.roles import Version
 from bothways.tls.crypto.signing import sign
-from bothways.tls.handshake.proofs import Finish, Signed
+from bothways.tls.handshake.proofs import Bound, Finish, Signed
 from faults import blames
 from tls.handshake.conversations import anchors, credentials
 
@@ -50,3 +50,11 @@ def test_a_finish_is_made_by_the_right_mac_alone() -> None:
     for wrong in (b"", b"ma", b"mad"):
         with blames(Fault.BAD_FINISHED):
             Finish(wrong, b"mac")
+
+
+def test_a_session_is_bound_by_the_right_binder_alone() -> None:
+    """RFC 9846 4.3.11: of any other nothing is made."""
+    assert Bound(b"mac", b"mac").binder == b"mac"
+    for wrong in (b"", b"ma", b"mad"):
+        with blames(Fault.BAD_BINDER):
+            Bound(wrong, b"mac")

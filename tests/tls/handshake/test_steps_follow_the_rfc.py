@@ -21,17 +21,19 @@ from tls.handshake.contexts import context
 from tls.handshake.conversations import CONVERSATIONS, steps_taken
 
 # RFC 9846 A.1 and A.2: the step, what is received there, the step that follows; what is sent is not seen.
-# Not spoken, and so left out: a PSK (WAIT_EE to WAIT_FINISHED) and early data (WAIT_EOED).
+# Not spoken, and so left out: early data (WAIT_EOED). Tickets come at CONNECTED, where the figures end (4.7.1).
 FIGURES = {
     Role.CLIENT: """
         WAIT_SH        HelloRetryRequest    WAIT_SH
         WAIT_SH        ServerHello          WAIT_EE
         WAIT_EE        EncryptedExtensions  WAIT_CERT_CR
+        WAIT_EE        EncryptedExtensions  WAIT_FINISHED
         WAIT_CERT_CR   CertificateRequest   WAIT_CERT
         WAIT_CERT_CR   Certificate          WAIT_CV
         WAIT_CERT      Certificate          WAIT_CV
         WAIT_CV        CertificateVerify    WAIT_FINISHED
         WAIT_FINISHED  Finished             CONNECTED
+        CONNECTED      NewSessionTicket     CONNECTED
         """,
     Role.SERVER: """
         START          ClientHello          START

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,11 +15,20 @@ from bothways.tls.events import EvidenceWanted, Judged, Note, Peer
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.script import Wait
 from bothways.tls.handshake.steps import Step
-from bothways.tls.handshake.verification import check_at_hand, conclude, evidence_found, judge, reach_verdict
+from bothways.tls.handshake.verification import (
+    check_at_hand,
+    conclude,
+    evidence_found,
+    judge,
+    judge_if_due,
+    known_to_pass,
+    reach_verdict,
+)
 from bothways.trust import CRLStore, Fetch, Revocation
 from bothways.trust.crl import CRL
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose, Refused
+from pair import FrozenClock
 from tls.handshake.contexts import context, finish
 from tls.handshake.conversations import anchors, credentials
 
@@ -133,3 +143,40 @@ def test_what_is_at_hand_blames_and_what_may_yet_be_fetched_does_not() -> None:
     with pytest.raises(Blame) as caught:
         check_at_hand(hs, request)
     assert caught.value.fault is Fault.REVOKED
+
+
+# -- peers of earlier sessions ---------------------------------------------------------------------------------
+
+
+def test_a_peer_of_an_earlier_session_passes_by_what_is_at_hand() -> None:
+    """Nothing is waited for; and it says when it signed."""
+    hs = context(Role.CLIENT)
+    at = hs.clock.now()
+    request = replace(asked(credentials("localhost").chain, "localhost"), proved_at=at)
+    known = known_to_pass(hs, request)
+    assert known is not None and known.peer.proved_at == at
+    assert known_to_pass(hs, asked(credentials("localhost").chain, "a.example")) is None
+
+
+@pytest.mark.parametrize("unknown", ["refuse", "accept"])
+def test_a_peer_of_an_earlier_session_of_whom_something_is_unknown_does_not_pass(unknown: str) -> None:
+    """What would have to be fetched is not, and what is accepted of a peer that signs is not of one that does not."""
+    assert known_to_pass(context(Role.SERVER), fetching(revocation={"unknown": unknown})) is None
+
+
+def test_a_peer_that_was_judged_a_moment_ago_is_judged_again_if_anything_is_new() -> None:
+    notes: list[Note] = []
+    hs = context(Role.SERVER, notes)
+    store = CRLStore([CRL(pki.crl(CA))])
+    request = fetching(revocation={"crls": store, "fetch": None})
+    known = known_to_pass(hs, request)
+    assert known is not None and not notes
+    assert finish(judge_if_due(hs, known)) is known
+    assert [note.step for note in notes if isinstance(note, Judged)] == ["3.3"]
+    store.add(CRL(pki.crl(CA, number=2)))
+    anew = finish(judge_if_due(hs, known))
+    assert anew is not known and anew.generation == request.generation != known.generation
+    assert isinstance(hs.clock, FrozenClock)
+    hs.clock.pass_time(400 * 86_400)
+    with pytest.raises(Blame):
+        finish(judge_if_due(hs, anew))

@@ -61,7 +61,14 @@ def test_every_secret_is_where_the_figure_has_it(suite: Suite, psk: bytes | None
     application = handshake.application(finished_hash)
 
     early_secret = by_hand.extract(bytes(size), psk or bytes(size))
-    assert early.binder_key() == by_hand.derive(early_secret, "res binder", by_hand.hash())
+    if psk is None:
+        with pytest.raises(ValueError, match="no binder"):
+            early.binder_key()
+    else:
+        binder_key = by_hand.derive(early_secret, "res binder", by_hand.hash())
+        assert early.binder_key() == binder_key
+        finished = by_hand.expand(binder_key, "finished", b"", size)
+        assert early.binder(hello_hash) == hmac.digest(finished, hello_hash, by_hand.name)
     handshake_secret = by_hand.extract(by_hand.derive(early_secret, "derived", by_hand.hash()), shared)
     assert handshake.client == by_hand.derive(handshake_secret, "c hs traffic", hello_hash)
     assert handshake.server == by_hand.derive(handshake_secret, "s hs traffic", hello_hash)

@@ -165,3 +165,26 @@ def test_a_branch_goes_on_by_itself() -> None:
     assert one.branch().digest() == sha256(HELLO, ANSWER, MORE)
     with pytest.raises(ValueError, match="not chosen"):
         Transcript().branch()
+
+
+def test_the_start_of_a_message_is_hashed_behind_what_was_said() -> None:
+    """RFC 9846 4.3.11.2: a binder covers a hello up to its binders, by the hash of its key where none is chosen yet."""
+    transcript = Transcript()
+    assert transcript.with_start(HELLO[:3], SHA384()) == hashlib.sha384(HELLO[:3]).digest()
+    transcript.add(HELLO)
+    assert transcript.with_start(MORE, SHA256()) == sha256(HELLO, MORE)
+    transcript.receive(ANSWER)
+    transcript.choose(SHA256())
+    assert transcript.with_start(MORE[:2], SHA384()) == sha256(HELLO, ANSWER, MORE[:2])
+    transcript.add(LAST)
+    assert transcript.digest() == sha256(HELLO, ANSWER, LAST), "what was only tried is not there"
+
+
+def test_the_end_of_the_message_received_last_is_left_out() -> None:
+    """RFC 9846 4.3.11.2: and it is whole in all that follows."""
+    transcript = Transcript()
+    transcript.choose(SHA256())
+    transcript.add(HELLO)
+    transcript.receive(ANSWER)
+    assert transcript.without_end(2) == sha256(HELLO, ANSWER[:-2])
+    assert transcript.digest() == sha256(HELLO, ANSWER)

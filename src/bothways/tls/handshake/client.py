@@ -8,7 +8,8 @@ from bothways.iana import CompressionMethod, ProtocolVersion
 from bothways.roles import Version
 from bothways.tls.crypto.groups import KeyOffer, offer
 from bothways.tls.handshake.client12 import client_handshake_12
-from bothways.tls.handshake.client13 import client_handshake_13
+from bothways.tls.handshake.client13 import Offered, client_handshake_13
+from bothways.tls.handshake.client_resumption import send_hello, session_to_offer
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import check_server_version
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
@@ -16,7 +17,6 @@ from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.extension_table import codes
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.trust.names import ServerName
 
@@ -28,16 +28,16 @@ def client_handshake(
     speaks_13 = Version.TLS13 in settings.negotiation.versions
     offers = tuple(offer(group, hs.randomness) for group in settings.negotiation.shares) if speaks_13 else ()
     hello = client_hello(hs, settings, target, offers)
-    hs.inbox.offered = codes(hello.extensions)
+    session = session_to_offer(hs, settings, target)
     hs.out.version = max(settings.negotiation.versions)
-    hs.send(hello)
+    hello = send_hello(hs, hello, session)
     hs.inbox.ignores_change_cipher_spec = speaks_13
     answer = yield from expect(Step.WAIT_SH, ServerHello)
     version = check_server_version(hello, answer)
     yield Agreed(Negotiated(version))
     if version is Version.TLS12:
         return (yield from client_handshake_12(hs, settings, target, hello, answer))
-    return (yield from client_handshake_13(hs, settings, target, hello, offers, answer))
+    return (yield from client_handshake_13(hs, settings, target, Offered(hello, offers, session), answer))
 
 
 def client_hello(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
@@ -22,6 +23,12 @@ from bothways.tls.handshake.authentication13 import (
     prove,
     send_finished,
 )
+from bothways.tls.handshake.client_resumption import (
+    OfferedSession,
+    chosen_session,
+    send_hello,
+    session_keeper,
+)
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import choose_for_request
 from bothways.tls.handshake.negotiation import (
@@ -34,12 +41,14 @@ from bothways.tls.handshake.negotiation import (
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.proofs import Finish, Signed
 from bothways.tls.handshake.script import Agreed, Script, expect
+from bothways.tls.handshake.session_binding import client_key
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
-from bothways.tls.handshake.verification import judge
+from bothways.tls.handshake.verification import judge, judge_if_due
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
+from bothways.tls.resumption.session import Origin
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 from bothways.tls.wire.tls13 import (
@@ -55,73 +64,99 @@ from bothways.trust.verdict import Purpose
 
 
 class Server(NamedTuple):
-    """The server as it proved itself: it cannot be built without the peer, the signature and the Finished."""
+    """The server as it proved itself: it cannot be built without the peer, the signature and the Finished.
+
+    signed: None for the server of a session, which signed when that began; its Finished shows that it has the key.
+    proved_at: when it signed.
+    """
 
     verified: Verified
-    signed: Signed
+    signed: Signed | None
     finish: Finish
     request: CertificateRequest | None
+    proved_at: datetime
+
+
+class Offered(NamedTuple):
+    """What a ClientHello offered, and what only its sender has of it: private keys, and the key of a session."""
+
+    hello: ClientHello
+    shares: Sequence[KeyOffer]
+    session: OfferedSession | None
 
 
 def client_handshake_13(
     hs: HandshakeContext,
     settings: ClientSettings,
     target: ServerName,
-    hello: ClientHello,
-    offers: Sequence[KeyOffer],
+    offered: Offered,
     answer: ServerHello,
 ) -> Script[HandshakeResult]:
     """Go on from the first ServerHello: agree on keys, judge the server, prove ourselves (RFC 9846 2)."""
-    check_server_hello(hello, answer)
+    key = client_key(settings, target)
+    check_server_hello(offered.hello, answer)
     suite = SUITES13[answer.cipher_suite]
     hs.transcript.choose(suite.hash)
     if is_retry(answer):
-        hello, offers, answer = yield from second_hello(hs, hello, offers, answer)
-    group, secrets = agree(hs, suite, hello, offers, answer)
+        offered, answer = yield from second_hello(hs, suite, offered, answer)
+    session = chosen_session(offered.session, answer, suite)
+    group, secrets = agree(hs, suite, offered, answer, session)
     negotiated = Negotiated(Version.TLS13, suite, group)
     yield Agreed(negotiated)
     encrypted = yield from expect(Step.WAIT_EE, EncryptedExtensions)
-    negotiated = negotiated._replace(alpn=check_encrypted_extensions(hello, encrypted))
+    negotiated = negotiated._replace(alpn=check_encrypted_extensions(offered.hello, encrypted))
     yield Agreed(negotiated)
-    server = yield from server_authentication(hs, settings, target, secrets)
+    if session is None:
+        server = yield from server_authentication(hs, settings, target, secrets)
+    else:
+        server = yield from server_of_session(hs, session, secrets)
     application = secrets.application(hs.transcript.digest())
-    hs.log_keys(application_lines, hello.random, application)
+    hs.log_keys(application_lines, offered.hello.random, application)
     theirs, ours = Protection(suite, application.server), Protection(suite, application.client)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
-    cautions: tuple[Caution, ...] = ()
+    cautions: tuple[Caution, ...] = () if session is None else session.session.cautions
     if server.request is not None:
         cautions = yield from client_authentication(hs, settings, server.request)
     send_finished(hs, suite, secrets.client_finished)
     hs.out.change_keys(ours, Epoch.APPLICATION)
+    origin = Origin(suite, server.proved_at, application.resumption(hs.transcript.digest()))
     return HandshakeResult(
-        negotiated._replace(scheme=server.signed.scheme),
+        negotiated._replace(scheme=None if server.signed is None else server.signed.scheme),
         partial(exporter, application.exporter, suite=suite),
         server.verified,
         cautions,
+        resumed=session is not None,
+        keeper=session_keeper(hs, settings, target, key, origin, server.verified, cautions),
     )
 
 
 def second_hello(
-    hs: HandshakeContext, hello: ClientHello, offers: Sequence[KeyOffer], retry: ServerHello
-) -> Script[tuple[ClientHello, Sequence[KeyOffer], ServerHello]]:
-    """Answer a HelloRetryRequest with the share and the cookie that it asks for (RFC 9846 4.2.4)."""
+    hs: HandshakeContext, suite: Suite, offered: Offered, retry: ServerHello
+) -> Script[tuple[Offered, ServerHello]]:
+    """Answer a HelloRetryRequest with the share and the cookie that it asks for (RFC 9846 4.2.4).
+
+    A session goes along only if the suite that is chosen by now has its hash.
+    """
+    hello, shares, session = offered
     group = check_retry(hello, retry)
     hs.transcript.replace_with_message_hash()
     if group is not None:
-        offers = (offer(group, hs.randomness),)
-    hello = replace(hello, extensions=_extensions_after(retry, hello, offers if group is not None else None))
+        shares = (offer(group, hs.randomness),)
+    hello = replace(hello, extensions=_extensions_after(retry, hello, shares if group is not None else None))
+    if session is not None and session.session.suite.hash.name != suite.hash.name:
+        session = None
     hs.out.change_cipher_spec()
-    hs.send(hello)
+    hello = send_hello(hs, hello, session)
     answer = yield from expect(Step.WAIT_SH_AFTER_RETRY, ServerHello)
     check_server_hello(hello, answer)
     check_after_retry(retry, answer, group)
-    return hello, offers, answer
+    return Offered(hello, shares, session), answer
 
 
 def _extensions_after(
     retry: ServerHello, hello: ClientHello, offers: Sequence[KeyOffer] | None
 ) -> tuple[ext.Extension, ...]:
-    extensions = list(hello.extensions or ())
+    extensions = [each for each in hello.extensions or () if not isinstance(each, ext.PreSharedKeys)]
     if offers is not None:
         shares = ext.KeyShares(tuple(ext.KeyShareEntry(each.group, each.public) for each in offers))
         extensions = [shares if isinstance(each, ext.KeyShares) else each for each in extensions]
@@ -130,17 +165,21 @@ def _extensions_after(
 
 
 def agree(
-    hs: HandshakeContext, suite: Suite, hello: ClientHello, offers: Sequence[KeyOffer], answer: ServerHello
+    hs: HandshakeContext, suite: Suite, offered: Offered, answer: ServerHello, session: OfferedSession | None
 ) -> tuple[int, HandshakeSecrets]:
-    """Return the group and the handshake keys, made of both shares (steps 2.4 and 2.5; RFC 9846 7.1)."""
+    """Return the group and the handshake keys, made of both shares (steps 2.4 and 2.5; RFC 9846 7.1).
+
+    session: the one that is resumed, whose key goes into them too.
+    """
     share = server_share(answer)
-    ours = next((each for each in offers if each.group == share.group), None)
+    ours = next((each for each in offered.shares if each.group == share.group), None)
     if ours is None:
         blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, share.group))
     if hs.observer is not None:
-        _note_choices(hs.observer, hello, suite, share.group)
-    secrets = EarlySecret(suite).handshake(finish(ours, share.key_exchange), hs.transcript.digest())
-    hs.log_keys(handshake_lines, hello.random, secrets)
+        _note_choices(hs.observer, offered.hello, suite, share.group)
+    early = EarlySecret(suite) if session is None else session.early
+    secrets = early.handshake(finish(ours, share.key_exchange), hs.transcript.digest())
+    hs.log_keys(handshake_lines, offered.hello.random, secrets)
     hs.out.change_cipher_spec()
     hs.out.change_keys(Protection(suite, secrets.client), Epoch.HANDSHAKE)
     hs.inbox.change_keys(Protection(suite, secrets.server), Epoch.HANDSHAKE)
@@ -175,7 +214,17 @@ def server_authentication(
         staples=signed.staples,
     )
     verified = yield from judge(hs, asked)
-    return Server(verified, signed, finish, request)
+    return Server(verified, signed, finish, request, hs.clock.now())
+
+
+def server_of_session(
+    hs: HandshakeContext, session: OfferedSession, secrets: HandshakeSecrets
+) -> Script[Server]:
+    """Finished alone, under keys that only the server of the session has; it was judged before (RFC 9846 2.2)."""
+    finished = yield from expect(Step.WAIT_FINISHED, Finished)
+    finish = check_finished(hs, secrets.suite, secrets.server_finished, finished)
+    verified = yield from judge_if_due(hs, session.verified)
+    return Server(verified, None, finish, None, session.session.authenticated)
 
 
 def client_authentication(

@@ -73,6 +73,8 @@ class Offer(NamedTuple):
     server_name: str | None
     protocols: tuple[bytes, ...] | None
     early_data: bool
+    psks: ext.PreSharedKeys | None
+    psk_modes: tuple[int, ...]
 
     def share_of(self, group: int) -> bytes | None:
         """Return the client's share for `group`, if it sent one."""
@@ -97,8 +99,9 @@ def read_offer(hello: ClientHello) -> Offer:
             _missing(extension, "ClientHello")
     if groups is None or schemes is None or shares is None:
         raise TypeError("unreachable: what is missing was blamed")
-    if ext.find(extensions, ext.PreSharedKeys) and not ext.find(extensions, ext.PskKeyExchangeModes):
-        _missing(ExtensionType.psk_key_exchange_modes, "ClientHello")
+    psks, modes = ext.find(extensions, ext.PreSharedKeys), ext.find(extensions, ext.PskKeyExchangeModes)
+    if psks is not None:
+        _check_psks(psks, modes)
     _check_entries(groups.groups, NamedGroup, "supported_groups")
     _check_shares(shares.shares, groups.groups)
     protocols = ext.find(extensions, ext.ApplicationProtocols)
@@ -110,7 +113,17 @@ def read_offer(hello: ClientHello) -> Offer:
         asked_name(extensions),
         protocols.protocols if protocols is not None else None,
         ext.find(extensions, ext.EarlyDataIndication) is not None,
+        psks,
+        () if modes is None else modes.modes,
     )
+
+
+def _check_psks(psks: ext.PreSharedKeys, modes: ext.PskKeyExchangeModes | None) -> None:
+    """Check that a client says how its shared keys may be used, and has a binder for each (RFC 9846 4.3.11)."""
+    if modes is None:
+        _missing(ExtensionType.psk_key_exchange_modes, "ClientHello")
+    if len(psks.identities) != len(psks.binders):
+        blame(Fault.BINDERS_DO_NOT_FIT, binders=len(psks.binders), keys=len(psks.identities))
 
 
 def asked_name(extensions: Sequence[ext.Extension]) -> str | None:
@@ -201,6 +214,7 @@ def check_second_hello(
         if getattr(first, field) != getattr(second, field):
             blame(Fault.CHANGED_HELLO, field=field)
     _check_unchanged(first.extensions or (), second.extensions or ())
+    _check_no_new_psk(first.extensions or (), second.extensions or ())
     returned = ext.find(second.extensions or (), ext.Cookie)
     if (returned.cookie if returned is not None else None) != cookie:
         blame(Fault.WRONG_COOKIE)
@@ -229,6 +243,15 @@ def _check_unchanged(first: Sequence[ext.Extension], second: Sequence[ext.Extens
     for each in before.keys() | after.keys():
         if each not in _MAY_CHANGE and before.get(each) != after.get(each):
             blame(Fault.CHANGED_HELLO, field=spelled(ExtensionType, each))
+
+
+def _check_no_new_psk(first: Sequence[ext.Extension], second: Sequence[ext.Extension]) -> None:
+    """A client may leave shared keys out of its second ClientHello, but offer no others (RFC 9846 4.2.2)."""
+    before, after = ext.find(first, ext.PreSharedKeys), ext.find(second, ext.PreSharedKeys)
+    if after is not None:
+        offered = set() if before is None else {each.identity for each in before.identities}
+        if any(each.identity not in offered for each in after.identities):
+            blame(Fault.CHANGED_HELLO, field="pre_shared_key, where none may be added")
 
 
 # -- what a client does with the answers ----------------------------------------------------------------

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from bothways.roles import Version
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Caution, Peer
+from bothways.tls.wire.tls13 import NewSessionTicket
 from bothways.trust.request import VerificationRequest
 
 Exporter = Callable[[str, bytes | None, int], bytes]
+
+
+class TicketKeeper(Protocol):
+    """Who takes the tickets that a server sends."""
+
+    def keep(self, message: NewSessionTicket, /) -> None:
+        """Keep what a ticket is for."""
 
 
 class Negotiated(NamedTuple):
@@ -39,12 +47,15 @@ class HandshakeResult(NamedTuple):
 
     exporter: makes keying material for other protocols; None in TLS 1.2 without the extended main secret.
     verified: the peer and how it was judged; None for an anonymous client.  cautions: what our own part calls for.
+    resumed: whether an earlier session goes on.  keeper: takes the tickets that come; None where they are of no use.
     """
 
     negotiated: Negotiated
     exporter: Exporter | None
     verified: Verified | None = None
     cautions: tuple[Caution, ...] = ()
+    resumed: bool = False
+    keeper: TicketKeeper | None = None
 
     @property
     def peer(self) -> Peer | None:

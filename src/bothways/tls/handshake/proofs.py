@@ -64,6 +64,20 @@ class Finish:
         self.verify_data = verify_data
 
 
+class Bound:
+    """The client holds the key of the session that it offers: its binder covers the hello that offers it."""
+
+    __slots__ = ("binder",)
+
+    binder: bytes
+
+    def __init__(self, binder: bytes, expected: bytes) -> None:
+        """Compare what the client sent with what we expect of it; blame it where they differ (RFC 9846 4.3.11)."""
+        if not same_secret(binder, expected):
+            blame(Fault.BAD_BINDER)
+        self.binder = binder
+
+
 def check_offered(scheme: int, offered: Sequence[int]) -> None:
     """Blame a signature by a scheme that we did not offer (RFC 9846 4.5.2, RFC 5246 7.4.3, 7.4.8)."""
     if scheme not in offered:

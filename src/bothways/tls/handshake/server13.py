@@ -6,13 +6,20 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from bothways.faults import Fault, blame
-from bothways.iana import CipherSuite, CompressionMethod, NamedGroup, ProtocolVersion, SignatureScheme
+from bothways.iana import (
+    CipherSuite,
+    CompressionMethod,
+    NamedGroup,
+    ProtocolVersion,
+    PskKeyExchangeMode,
+    SignatureScheme,
+)
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
-from bothways.roles import Version
+from bothways.roles import StepId, Version
 from bothways.tls.crypto.groups import answer as answer_share
 from bothways.tls.crypto.suites import SUITES13, Suite
-from bothways.tls.events import Chosen, Epoch, Observer
+from bothways.tls.events import Chosen, Epoch, Observer, Proved
 from bothways.tls.handshake.authentication13 import (
     check_context,
     check_finished,
@@ -37,12 +44,15 @@ from bothways.tls.handshake.negotiation import (
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.proofs import Signed
 from bothways.tls.handshake.script import Agreed, Script, expect
+from bothways.tls.handshake.server_resumption import Resumed, judge_resumed_client, resume, send_ticket
+from bothways.tls.handshake.session_binding import server_context
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge_client
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
+from bothways.tls.resumption.session import Origin
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import codes
 from bothways.tls.wire.flight import Encoded, encoded
@@ -82,26 +92,55 @@ def server_handshake_13(
     share = offer.share_of(choice.group)
     if share is None:
         offer, share = yield from retry(hs, settings, offer, choice)
-    secrets = agree(hs, offer, choice, share)
-    negotiated = Negotiated(Version.TLS13, choice.suite, choice.group, choice.alpn, choice.scheme)
+    context = server_context(settings, choice.credentials, offer.server_name)
+    resumed = resume(hs, settings, offer, choice.suite, context)
+    secrets = agree(hs, offer, choice, share, resumed)
+    negotiated = Negotiated(
+        Version.TLS13, choice.suite, choice.group, choice.alpn, choice.scheme if resumed is None else None
+    )
     yield Agreed(negotiated)
-    trust = settings.trust
-    server_parameters(hs, settings, choice)
-    with_status = ext.find(offer.hello.extensions or (), ext.StatusRequest) is not None
-    yield from prove(hs, choice.credentials, choice.scheme, with_status=with_status)
+    hs.send(*encrypted_extensions(choice.by_name, choice.alpn))
+    if resumed is None:
+        yield from server_authentication(hs, settings, offer, choice)
     send_finished(hs, choice.suite, secrets.server_finished)
     application = secrets.application(hs.transcript.digest())
     hs.log_keys(application_lines, hello.random, application)
     ours, theirs = Protection(choice.suite, application.server), Protection(choice.suite, application.client)
     hs.out.change_keys(ours, Epoch.APPLICATION)
     signed = None
-    if trust is not None:
-        signed = yield from client_authentication(hs, settings, trust)
+    if settings.trust is not None and resumed is None:
+        signed = yield from client_authentication(hs, settings, settings.trust)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     check_finished(hs, choice.suite, secrets.client_finished, finished)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
-    verified = yield from judge_client(hs, trust, request_about(signed, trust))
-    return HandshakeResult(negotiated, partial(exporter, application.exporter, suite=choice.suite), verified)
+    if resumed is None:
+        verified = yield from judge_client(hs, settings.trust, request_about(signed, settings.trust))
+    else:
+        verified = yield from judge_resumed_client(hs, settings.trust, resumed.verified)
+    if PskKeyExchangeMode.psk_dhe_ke in offer.psk_modes:
+        proved_at = hs.clock.now() if resumed is None else resumed.proved_at
+        origin = Origin(choice.suite, proved_at, application.resumption(hs.transcript.digest()))
+        send_ticket(hs, settings, context, origin, verified, choice.credentials)
+    return HandshakeResult(
+        negotiated,
+        partial(exporter, application.exporter, suite=choice.suite),
+        verified,
+        resumed=resumed is not None,
+    )
+
+
+def server_authentication(
+    hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice
+) -> Script[None]:
+    """CertificateRequest where clients are judged, Certificate and CertificateVerify (RFC 9846 4.4.2, 4.5)."""
+    if settings.trust is not None:
+        schemes = settings.negotiation.schemes, settings.negotiation.certificate_schemes
+        request, hs.inbox.offered = certificate_request(
+            *schemes, settings.trust.authorities, settings.asks_status
+        )
+        hs.send(*request)
+    with_status = ext.find(offer.hello.extensions or (), ext.StatusRequest) is not None
+    yield from prove(hs, choice.credentials, choice.scheme, with_status=with_status)
 
 
 def request_about(signed: Signed | None, trust: PeerTrust | None) -> VerificationRequest | None:
@@ -153,33 +192,27 @@ def retry(
     return repeated, share
 
 
-def agree(hs: HandshakeContext, offer: Offer, choice: Choice, peer_share: bytes) -> HandshakeSecrets:
+def agree(
+    hs: HandshakeContext, offer: Offer, choice: Choice, peer_share: bytes, resumed: Resumed | None
+) -> HandshakeSecrets:
     """Answer the client's share and derive the handshake keys (steps 1.2, 2.4, 2.5; RFC 9846 4.2.3, 7.1)."""
     share, shared_secret = answer_share(choice.group, peer_share, hs.randomness)
-    extensions = (
+    extensions: tuple[ext.Extension, ...] = (
         ext.SelectedVersion(ProtocolVersion.TLSv1_3),
         ext.ServerShare(ext.KeyShareEntry(choice.group, share)),
     )
+    if resumed is not None:
+        extensions = (*extensions, ext.SelectedIdentity(resumed.place))
     hs.send(_server_hello(offer.hello, choice.suite, hs.randomness.random(32), extensions))
     _hide_from_middleboxes(hs, offer.hello)
     if hs.observer is not None:
-        _note_choices(hs.observer, offer, choice)
-    secrets = EarlySecret(choice.suite).handshake(shared_secret, hs.transcript.digest())
+        _note_choices(hs.observer, offer, choice, resumed)
+    early = EarlySecret(choice.suite) if resumed is None else resumed.early
+    secrets = early.handshake(shared_secret, hs.transcript.digest())
     hs.log_keys(handshake_lines, offer.hello.random, secrets)
     hs.out.change_keys(Protection(choice.suite, secrets.server), Epoch.HANDSHAKE)
     hs.inbox.change_keys(Protection(choice.suite, secrets.client), Epoch.HANDSHAKE)
     return secrets
-
-
-def server_parameters(hs: HandshakeContext, settings: Settings, choice: Choice) -> None:
-    """Send EncryptedExtensions and, where clients are judged, CertificateRequest (RFC 9846 4.4)."""
-    hs.send(*encrypted_extensions(choice.by_name, choice.alpn))
-    if settings.trust is not None:
-        schemes = settings.negotiation.schemes, settings.negotiation.certificate_schemes
-        request, hs.inbox.offered = certificate_request(
-            *schemes, settings.trust.authorities, settings.asks_status
-        )
-        hs.send(*request)
 
 
 @lru_cache(maxsize=64)
@@ -243,7 +276,7 @@ def _hide_from_middleboxes(hs: HandshakeContext, hello: ClientHello) -> None:
         hs.out.change_cipher_spec()
 
 
-def _note_choices(observer: Observer, offer: Offer, choice: Choice) -> None:
+def _note_choices(observer: Observer, offer: Offer, choice: Choice, resumed: Resumed | None) -> None:
     suites = tuple(all_spelled(CipherSuite, offer.hello.cipher_suites))
     schemes = tuple(all_spelled(SignatureScheme, offer.schemes))
     observer(Chosen("cipher suite", suites, choice.suite.name, "server"))
@@ -252,4 +285,9 @@ def _note_choices(observer: Observer, offer: Offer, choice: Choice) -> None:
             "group", tuple(all_spelled(NamedGroup, offer.groups)), spelled(NamedGroup, choice.group), "server"
         )
     )
-    observer(Chosen("signature scheme", schemes, spelled(SignatureScheme, choice.scheme), "server"))
+    if resumed is None:
+        observer(Chosen("signature scheme", schemes, spelled(SignatureScheme, choice.scheme), "server"))
+    else:
+        observer(
+            Proved(StepId.CLIENT_HELLO, "the binder verifies: the client holds the key of an earlier session")
+        )

@@ -10,10 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
+from hashlib import sha256
 from typing import Literal
 
 from bothways.errors import ConfigError
-from bothways.iana import CipherSuite, ECPointFormat, NamedGroup, ProtocolVersion, SignatureScheme
+from bothways.iana import (
+    CipherSuite,
+    ECPointFormat,
+    NamedGroup,
+    ProtocolVersion,
+    PskKeyExchangeMode,
+    SignatureScheme,
+)
 from bothways.iana import name as spelled
 from bothways.roles import Version
 from bothways.tls.clock import Clock
@@ -22,6 +30,8 @@ from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.crypto.signing import SCHEMES, schemes_for
 from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.handshake.access import Decide
+from bothways.tls.resumption.session_store import SessionStore
+from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.tls.wire import extensions as ext
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
 from bothways.trust.credentials import Credentials, WatchedCredentials
@@ -122,7 +132,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Settings:
-    """All that the connections of one configuration share. `trust` is None where no client is judged."""
+    """All that the connections of one configuration share. `trust` is None where no client is judged.
+
+    tickets: under which keys a server seals what it resumes by; None issues no tickets.  policy: a digest of how the
+    peer is judged, the anchors apart, which is the same in every process.
+    """
 
     negotiation: Negotiation
     identity: Identity
@@ -131,6 +145,11 @@ class Settings:
     clock: Clock
     randomness: Randomness
     keylog: Callable[[str], None] | None = field(default=None, repr=False)
+    tickets: TicketKeys | None = None
+    policy: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "policy", _policy_digest(self.negotiation, self.trust))
 
     @property
     def asks_status(self) -> bool:
@@ -151,9 +170,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClientSettings(Settings):
-    """Those of a client, which always judges the server."""
+    """Those of a client, which always judges the server. sessions: what it may resume; None for nothing."""
 
     trust: PeerTrust
+    sessions: SessionStore | None = None
 
 
 # -- from what a user gives ------------------------------------------------------------------------------
@@ -208,7 +228,9 @@ def shares_for(groups: tuple[int, ...], key_shares: Iterable[str] | None) -> tup
     return tuple(code for code in groups if code in shares)
 
 
-def hello_extensions(offer: Negotiation, *, asks_status: bool, shown_later: bool) -> Iterator[ext.Extension]:
+def hello_extensions(
+    offer: Negotiation, *, asks_status: bool, shown_later: bool, resumes: bool
+) -> Iterator[ext.Extension]:
     """Yield what every ClientHello says, the name asked for and the shares apart (RFC 9846 4.2.2)."""
     yield ext.SupportedGroups(offer.groups)
     yield ext.SignatureAlgorithms(offer.schemes)
@@ -226,6 +248,8 @@ def hello_extensions(offer: Negotiation, *, asks_status: bool, shown_later: bool
         yield ext.SupportedVersions(offer.versions)
         if shown_later:
             yield ext.PostHandshakeAuth()
+        if resumes:
+            yield ext.PskKeyExchangeModes((PskKeyExchangeMode.psk_dhe_ke,))
 
 
 def own_credentials(
@@ -293,11 +317,48 @@ def limits(
     return Limits(handshake_timeout, max_certificate_bytes, record_padding, ignore_truncation)
 
 
+def checked_tickets(tickets: object) -> TicketKeys | None:
+    """Return the keys of a server's tickets."""
+    if not isinstance(tickets, TicketKeys | None):
+        raise ConfigError("tickets: expected TicketKeys, or None to issue none and resume nothing")
+    return tickets
+
+
+def checked_sessions(sessions: object) -> SessionStore | None:
+    """Return where a client keeps what it may resume."""
+    if not isinstance(sessions, SessionStore | None):
+        raise ConfigError("sessions: expected a SessionStore, or None to resume nothing")
+    return sessions
+
+
 def checked_keylog(keylog: Callable[[str], None] | None) -> Callable[[str], None] | None:
     """Return the function that gets the lines of a key log."""
     if keylog is not None and not callable(keylog):
         raise ConfigError("insecure_keylog: expected a function that takes a line")
     return keylog
+
+
+def _policy_digest(offer: Negotiation, trust: PeerTrust | None) -> bytes:
+    """Return a digest of what decides whether a peer passes: schemes, client authentication, revocation.
+
+    The anchors are not in it, since they may change; nor who may come in, since that is asked each time.
+    """
+    terms = None if trust is None else (trust.requires_certificate, _revocation_terms(trust.revocation))
+    text = repr(("bothways sessions 1", offer.schemes, offer.certificate_schemes, terms))
+    return sha256(text.encode()).digest()
+
+
+def _revocation_terms(revocation: Revocation | None) -> tuple[object, ...] | None:
+    if revocation is None:
+        return None
+    sources = (revocation.crls, revocation.ocsp, revocation.fetch)
+    return (
+        *(source is not None for source in sources),
+        revocation.staples,
+        revocation.covers,
+        revocation.unknown,
+        revocation.tolerance.total_seconds(),
+    )
 
 
 def _asks_status(revocation: Revocation | None) -> bool:

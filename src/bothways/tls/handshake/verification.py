@@ -88,13 +88,34 @@ def check_at_hand(hs: HandshakeContext, request: VerificationRequest) -> int:
     return judgement.generation
 
 
+def known_to_pass(hs: HandshakeContext, request: VerificationRequest) -> Verified | None:
+    """Return the peer of an earlier session if all that is at hand says now that it passes; None for anything less.
+
+    Nothing is waited for, and what is not known counts as much against it as what is known.
+    """
+    judgement = _judged(hs, request, None, defer=True)
+    if isinstance(judgement.verdict, Refused) or judgement.verdict.accepts_unknown:
+        return None
+    return conclude(request, judgement)
+
+
+def judge_if_due(hs: HandshakeContext, verified: Verified) -> Script[Verified]:
+    """Look at a peer that was judged a moment ago: again, if the clock or the evidence says anything new."""
+    verdict = verified.peer.verdict
+    if hs.clock.now() > verdict.valid_until or verified.generation != verified.request.generation:
+        return (yield from judge(hs, verified.request))
+    yield _JUDGING
+    _tell(hs, verdict)
+    return verified
+
+
 def conclude(request: VerificationRequest, judgement: Judgement) -> Verified:
     """Return the peer that a verdict trusts, or blame it for every reason at once."""
     verdict = judgement.verdict
     if isinstance(verdict, Refused):
         first = verdict.reasons[0]
         raise Blame(first.fault, first.facts, verdict.reasons, verdict.left_out)
-    return Verified(Peer(verdict), request, judgement.generation)
+    return Verified(Peer(verdict, request.proved_at), request, judgement.generation)
 
 
 def evidence_found(

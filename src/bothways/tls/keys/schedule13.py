@@ -19,30 +19,33 @@ from bothways.tls.crypto.suites import Suite
 class EarlySecret:
     """Where the schedule starts: from a PSK, or from nothing at all (RFC 9846 7.1)."""
 
-    __slots__ = ("_psk", "suite")
+    __slots__ = ("_extracted", "suite")
 
     def __init__(self, suite: Suite, psk: bytes | None = None) -> None:
         self.suite = suite
-        self._psk = psk
+        nothing = bytes(suite.hash_size)
+        self._extracted = None if psk is None else extract(suite.hash, nothing, psk)
 
     def handshake(self, shared_secret: bytes, transcript_hash: bytes) -> HandshakeSecrets:
         """Mix in the result of the key agreement; the hash is that of ClientHello...ServerHello."""
         algorithm = self.suite.hash
-        if self._psk is None:
-            salt = _start(type(algorithm)).derived
+        start = _start(type(algorithm))
+        if self._extracted is None:
+            salt = start.derived
         else:
-            salt = derive_secret(algorithm, self._extracted(), "derived", _start(type(algorithm)).empty)
+            salt = derive_secret(algorithm, self._extracted, "derived", start.empty)
         return HandshakeSecrets(self.suite, extract(algorithm, salt, shared_secret), transcript_hash)
 
     def binder_key(self) -> bytes:
-        """The base secret of a binder, which is a Finished over the hello that offers the PSK (4.3.11.2)."""
-        return derive_secret(
-            self.suite.hash, self._extracted(), "res binder", _start(type(self.suite.hash)).empty
-        )
+        """The base secret of a binder, by the PSK of an earlier session (RFC 9846 7.1)."""
+        if self._extracted is None:
+            raise ValueError("without a PSK there is no binder")
+        algorithm = self.suite.hash
+        return derive_secret(algorithm, self._extracted, "res binder", _start(type(algorithm)).empty)
 
-    def _extracted(self) -> bytes:
-        nothing = bytes(self.suite.hash_size)
-        return extract(self.suite.hash, nothing, nothing if self._psk is None else self._psk)
+    def binder(self, transcript_hash: bytes) -> bytes:
+        """A Finished over the hello that offers the PSK, up to its binders (RFC 9846 4.3.11.2)."""
+        return finished_mac(finished_key(self.suite, self.binder_key()), transcript_hash, self.suite)
 
 
 class HandshakeSecrets:

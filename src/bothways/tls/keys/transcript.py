@@ -84,6 +84,27 @@ class Transcript:
         """The hash of all messages before the one that was received last."""
         return self._chosen().copy().finalize()
 
+    def with_start(self, raw: bytes, algorithm: HashAlgorithm) -> bytes:
+        """The hash of all messages so far, and of the start of one that we are about to send.
+
+        algorithm: by which, as long as none is chosen.
+        """
+        if self._pending:
+            self._settle()
+        if self._running is None:
+            running = Hash(algorithm)
+            running.update(self._kept)
+        else:
+            running = self._running.copy()
+        running.update(raw)
+        return running.finalize()
+
+    def without_end(self, size: int) -> bytes:
+        """The hash of all messages, without the last `size` bytes of the one that was received last."""
+        running = self._chosen().copy()
+        running.update(memoryview(self._pending)[: len(self._pending) - size])
+        return running.finalize()
+
     def branch(self) -> Transcript:
         """Return a transcript that goes on from here by itself; this one stays as it is."""
         if self._pending:

@@ -10,6 +10,7 @@ from bothways.iana import Alert, AlertLevel, HandshakeType, KeyUpdateRequest
 from bothways.iana import name as spelled
 from bothways.tls.events import Epoch, Event
 from bothways.tls.handshake.message_io import Inbox, Outbox
+from bothways.tls.handshake.outcome import TicketKeeper
 from bothways.tls.lifecycle import Lifecycle
 from bothways.tls.post_handshake.client_auth import ClientAuthentication
 from bothways.tls.record.protection import Plaintext, Protection, Protection12
@@ -23,12 +24,18 @@ class AfterHandshake:
     """The talk under application keys: it renews keys, and counts what comes without data between."""
 
     def __init__(
-        self, inbox: Inbox, out: Outbox, life: Lifecycle, client_auth: ClientAuthentication | None = None
+        self,
+        inbox: Inbox,
+        out: Outbox,
+        life: Lifecycle,
+        client_auth: ClientAuthentication | None = None,
+        keeper: TicketKeeper | None = None,
     ) -> None:
         self._inbox = inbox
         self._out = out
         self._life = life
         self._client_auth = client_auth
+        self._keeper = keeper
         self._without_data = 0
         self._asked = 0
         self._owes = False
@@ -48,7 +55,7 @@ class AfterHandshake:
         return self._owes and (not self._answered or _protecting(self._out.keys).sequence > 0)
 
     def take(self, message: Message) -> Sequence[Event]:
-        """Do what a message after the handshake asks for. A ticket is accepted and not used.
+        """Do what a message after the handshake asks for. A ticket is kept, or of no use to us.
 
         Returns what somebody else has to do for it.
         """
@@ -66,7 +73,8 @@ class AfterHandshake:
                 if request == KeyUpdateRequest.update_requested:
                     self._owes = True
             case NewSessionTicket():
-                pass
+                if self._keeper is not None:
+                    self._keeper.keep(message)
             case CertificateRequest():
                 if self._client_auth is None:
                     blame(

@@ -1,0 +1,190 @@
+"""A client's side of resumption in TLS 1.3: which session it offers, and what it keeps for the next time.
+
+The server of a session is judged before it is offered, as if it had just shown its certificates. What does not pass
+then is forgotten, and a full handshake says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import NamedTuple
+
+from bothways.faults import Fault, blame
+from bothways.iana import CipherSuite
+from bothways.iana import name as spelled
+from bothways.roles import Version
+from bothways.tls.clock import Clock
+from bothways.tls.crypto.suites import SUITES13, Suite
+from bothways.tls.events import Caution
+from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.outcome import Verified
+from bothways.tls.handshake.session_binding import client_key
+from bothways.tls.handshake.settings import ClientSettings
+from bothways.tls.handshake.verification import known_to_pass
+from bothways.tls.keys.schedule13 import EarlySecret
+from bothways.tls.resumption.age import LONGEST
+from bothways.tls.resumption.binders import binders_octets
+from bothways.tls.resumption.session import Origin, Session
+from bothways.tls.resumption.session_store import SessionKey, SessionStore
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.extension_table import codes
+from bothways.tls.wire.flight import encode_message
+from bothways.tls.wire.hello import ClientHello, ServerHello
+from bothways.tls.wire.tls13 import NewSessionTicket
+from bothways.trust.names import ServerName
+from bothways.trust.request import VerificationRequest
+from bothways.trust.verdict import Purpose
+
+# A server that sends more in one connection gets no more of our memory for it.
+TICKETS_KEPT = 16
+
+
+class OfferedSession(NamedTuple):
+    """A session whose server passes at this moment: it cannot be built without that."""
+
+    session: Session
+    early: EarlySecret
+    verified: Verified
+
+
+def session_to_offer(
+    hs: HandshakeContext, settings: ClientSettings, target: ServerName
+) -> OfferedSession | None:
+    """Take a session with this server, if there is one that passes now by what is at hand."""
+    if settings.sessions is None or Version.TLS13 not in settings.negotiation.versions:
+        return None
+    session = settings.sessions.take(client_key(settings, target), hs.clock.now())
+    if session is None or not _fits(session.suite, settings.negotiation.suites_13):
+        return None
+    verified = known_to_pass(hs, _request(settings, target, session))
+    if verified is None:
+        return None
+    return OfferedSession(session, EarlySecret(session.suite, session.key), verified)
+
+
+def _fits(suite: Suite, offered: Sequence[int]) -> bool:
+    return any(SUITES13[code].hash.name == suite.hash.name for code in offered)
+
+
+def _request(settings: ClientSettings, target: ServerName, session: Session) -> VerificationRequest:
+    return VerificationRequest(
+        chain=session.chain,
+        anchors=settings.trust.anchors,
+        purpose=Purpose.SERVER,
+        name=target,
+        revocation=settings.trust.revocation,
+        leaf=session.leaf,
+        staples=session.staples,
+        proved_at=session.authenticated,
+    )
+
+
+def send_hello(hs: HandshakeContext, hello: ClientHello, offered: OfferedSession | None) -> ClientHello:
+    """Send a ClientHello, with the session that it offers too; return it as it was sent."""
+    raw = None
+    if offered is not None:
+        hello, raw = offering(hs, hello, offered)
+    hs.inbox.offered = codes(hello.extensions)
+    hs.send(hello, raw)
+    return hello
+
+
+def offering(hs: HandshakeContext, hello: ClientHello, offered: OfferedSession) -> tuple[ClientHello, bytes]:
+    """Return a ClientHello that offers a session, and its bytes: the binder covers all before it (4.3.11.2)."""
+    session = offered.session
+    identity = ext.PskIdentity(session.ticket, session.obfuscated_age(hs.clock.now()))
+    unbound = ext.PreSharedKeys((identity,), (bytes(session.suite.hash_size),))
+    others = hello.extensions or ()
+    start = encode_message(replace(hello, extensions=(*others, unbound)))[: -binders_octets(unbound)]
+    binder = offered.early.binder(hs.transcript.with_start(start, session.suite.hash))
+    raw = start + (1 + len(binder)).to_bytes(2, "big") + bytes((len(binder),)) + binder
+    return replace(hello, extensions=(*others, replace(unbound, binders=(binder,)))), raw
+
+
+def chosen_session(
+    offered: OfferedSession | None, answer: ServerHello, suite: Suite
+) -> OfferedSession | None:
+    """Return the session that the server goes on with; None if it wants a full handshake (RFC 9846 4.3.11)."""
+    extensions = answer.extensions or ()
+    selected = ext.find(extensions, ext.SelectedIdentity)
+    if selected is None:
+        return None
+    if offered is None or selected.index != 0:
+        blame(Fault.UNOFFERED_PSK, got=selected.index, offered=0 if offered is None else 1)
+    if suite.hash.name != offered.session.suite.hash.name:
+        blame(
+            Fault.PSK_OF_OTHER_HASH,
+            got=spelled(CipherSuite, suite.code),
+            before=spelled(CipherSuite, offered.session.suite.code),
+        )
+    if ext.find(extensions, ext.ServerShare) is None:
+        blame(Fault.PSK_WITHOUT_SHARE)
+    return offered
+
+
+class SessionKeeper:
+    """Makes sessions of the tickets that a server sends on one connection, and keeps them for its client."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        key: SessionKey,
+        origin: Origin,
+        verified: Verified,
+        cautions: tuple[Caution, ...],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._origin = origin
+        self._request = verified.request
+        self._cautions = cautions
+        self._clock = clock
+        self._nonces: set[bytes] = set()
+
+    def keep(self, message: NewSessionTicket) -> None:
+        """Keep what a ticket is for, unless it is to be thrown away at once (RFC 9846 4.7.1).
+
+        Two tickets with one nonce would have one key, and be linked by it.
+        """
+        if not message.ticket_lifetime or message.ticket_nonce in self._nonces:
+            return
+        if len(self._nonces) >= TICKETS_KEPT:
+            return
+        self._nonces.add(message.ticket_nonce)
+        now = self._clock.now()
+        lifetime = min(timedelta(seconds=message.ticket_lifetime), LONGEST)
+        session = Session(
+            suite=self._origin.suite,
+            ticket=message.ticket,
+            key=self._origin.key(message.ticket_nonce),
+            age_add=message.ticket_age_add,
+            received=now,
+            expires=now + lifetime,
+            authenticated=self._origin.authenticated,
+            chain=tuple(self._request.chain),
+            leaf=self._request.leaf,
+            staples=tuple(self._request.staples),
+            cautions=self._cautions,
+        )
+        self._store.keep(self._key, session)
+
+
+def session_keeper(
+    hs: HandshakeContext,
+    settings: ClientSettings,
+    target: ServerName,
+    key: SessionKey | None,
+    origin: Origin,
+    verified: Verified,
+    cautions: tuple[Caution, ...],
+) -> SessionKeeper | None:
+    """Return what keeps the sessions of a connection; None where nothing is kept.
+
+    key: under which they are kept, from the start of the connection. Who has become somebody else since keeps nothing.
+    """
+    if settings.sessions is None or key != client_key(settings, target):
+        return None
+    return SessionKeeper(settings.sessions, key, origin, verified, cautions, hs.clock)

@@ -1,0 +1,179 @@
+"""A server's side of resumption in TLS 1.3: which session it goes on with, and the ticket for the next time.
+
+Whatever is in doubt about a session leads to a full handshake, which judges in full and says why. Only a binder
+that is wrong ends the connection (RFC 9846 4.3.11).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from bothways.faults import Blame
+from bothways.iana import PskKeyExchangeMode
+from bothways.tls.crypto.suites import Suite
+from bothways.tls.handshake.access import admit
+from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.negotiation import Offer
+from bothways.tls.handshake.outcome import Verified
+from bothways.tls.handshake.proofs import Bound
+from bothways.tls.handshake.script import Script
+from bothways.tls.handshake.settings import PeerTrust, Settings
+from bothways.tls.handshake.verification import judge_if_due, known_to_pass
+from bothways.tls.keys.schedule13 import EarlySecret
+from bothways.tls.resumption.age import claimed, lifetime, milliseconds, moment
+from bothways.tls.resumption.binders import binders_octets
+from bothways.tls.resumption.session import (
+    CHAIN_LIMIT,
+    Origin,
+    TicketContent,
+    decoded_content,
+    encoded_content,
+    new_content,
+)
+from bothways.tls.resumption.ticket_keys import TicketKeys
+from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.tls13 import NewSessionTicket
+from bothways.trust.credentials import Credentials
+from bothways.trust.request import VerificationRequest
+from bothways.trust.verdict import Purpose
+
+# Of so many tickets one may be opened; a client that offers more than a few has no use for them.
+TICKETS_TRIED = 4
+# It parts the tickets of one connection, of which there is one.
+_NONCE = b"\0"
+
+
+class Resumed(NamedTuple):
+    """A session that the server goes on with. It cannot be built without a binder that was checked.
+
+    place: where it stands in the list of the client.  proved_at: when both sides last signed.  verified: who it is,
+    judged anew;
+    None for an anonymous one.
+    """
+
+    place: int
+    early: EarlySecret
+    bound: Bound
+    proved_at: datetime
+    verified: Verified | None = None
+
+
+def resume(
+    hs: HandshakeContext, settings: Settings, offer: Offer, suite: Suite, context: bytes
+) -> Resumed | None:
+    """Return the session to go on with, of those that the client offers; None where a full handshake is due.
+
+    context: to what its ticket has to be bound.  Nothing is waited for, and nothing fetched: a ClientHello may be
+    one that somebody has recorded.
+    """
+    keys, offered = settings.tickets, offer.psks
+    if keys is None or offered is None or PskKeyExchangeMode.psk_dhe_ke not in offer.psk_modes:
+        return None
+    found = _opened(hs, keys, offered, context)
+    if found is None:
+        return None
+    place, content = found
+    if content.suite.hash.name != suite.hash.name or not _is_in_time(
+        hs, keys, offered.identities[place], content
+    ):
+        return None
+    early = EarlySecret(suite, content.key)
+    bound = Bound(offered.binders[place], early.binder(hs.transcript.without_end(binders_octets(offered))))
+    resumed = Resumed(place, early, bound, moment(content.authenticated))
+    return _judged(hs, settings.trust, content.chain, resumed)
+
+
+def _opened(
+    hs: HandshakeContext, keys: TicketKeys, offered: ext.PreSharedKeys, context: bytes
+) -> tuple[int, TicketContent] | None:
+    """Return the first ticket that was sealed here for this context, and its place."""
+    now = hs.clock.now()
+    for place, each in enumerate(offered.identities[:TICKETS_TRIED]):
+        plain = keys.open(each.identity, context, now, hs.randomness.random)
+        content = None if plain is None else decoded_content(plain)
+        if content is not None:
+            return place, content
+    return None
+
+
+def _is_in_time(
+    hs: HandshakeContext, keys: TicketKeys, identity: ext.PskIdentity, content: TicketContent
+) -> bool:
+    """Whether a ticket is neither from the future nor too old, by our clock and by its holder's count."""
+    now = milliseconds(hs.clock.now())
+    until = min(content.expires, milliseconds(moment(content.authenticated) + keys.max_age))
+    age = claimed(identity.obfuscated_ticket_age, content.age_add)
+    return content.authenticated <= content.issued <= now < until and age < keys.max_age
+
+
+def _judged(
+    hs: HandshakeContext, trust: PeerTrust | None, chain: tuple[bytes, ...], resumed: Resumed
+) -> Resumed | None:
+    """Judge the client of a session anew, by what is at hand, and ask whether it may come in."""
+    if trust is None:
+        return None if chain else resumed
+    if chain:
+        verified = known_to_pass(hs, _request(chain, trust, resumed.proved_at))
+        resumed = resumed._replace(verified=verified)
+    if resumed.verified is None and (chain or trust.requires_certificate):
+        return None
+    return resumed if _may_come_in(trust, resumed.verified) else None
+
+
+def _request(chain: tuple[bytes, ...], trust: PeerTrust, proved_at: datetime) -> VerificationRequest:
+    return VerificationRequest(
+        chain=chain,
+        anchors=trust.anchors,
+        purpose=Purpose.CLIENT,
+        revocation=trust.revocation,
+        proved_at=proved_at,
+    )
+
+
+def _may_come_in(trust: PeerTrust, verified: Verified | None) -> bool:
+    try:
+        admit(trust.decide, None if verified is None else verified.peer)
+    except Blame:
+        return False
+    return True
+
+
+def judge_resumed_client(
+    hs: HandshakeContext, trust: PeerTrust | None, verified: Verified | None
+) -> Script[Verified | None]:
+    """Look at the client of a session again when its Finished has shown that it is there."""
+    if trust is None or verified is None:
+        return None
+    anew = yield from judge_if_due(hs, verified)
+    if anew is not verified:
+        admit(trust.decide, anew.peer)
+    return anew
+
+
+def send_ticket(
+    hs: HandshakeContext,
+    settings: Settings,
+    context: bytes,
+    origin: Origin,
+    verified: Verified | None,
+    own: Credentials,
+) -> None:
+    """Send a ticket for the next time, unless nobody could use it or its chain is too long to carry.
+
+    context: to what it is bound.  verified: the client.  own: who we are in this session.
+    """
+    keys, now = settings.tickets, hs.clock.now()
+    if keys is None:
+        return
+    chain = () if verified is None else tuple(verified.request.chain)
+    path = () if verified is None else verified.peer.path
+    ends = [each.not_valid_after_utc for each in (*own.certificates, *path)]
+    seconds = lifetime(origin.authenticated, now, keys.max_age, ends)
+    if seconds == 0 or sum(map(len, chain)) > CHAIN_LIMIT:
+        return
+    issued = milliseconds(now)
+    times = issued, issued + 1000 * seconds, milliseconds(origin.authenticated)
+    content = new_content(origin.suite, origin.key(_NONCE), chain, times, hs.randomness.random)
+    ticket = keys.seal(encoded_content(content), context, now, hs.randomness.random)
+    hs.out.send_after_handshake(NewSessionTicket(seconds, content.age_add, _NONCE, ticket, ()))
