@@ -114,8 +114,17 @@ class StandardSSL:
 class PyOpenSSL:
     """pyOpenSSL over the OpenSSL inside the wheel of `cryptography`."""
 
-    def __init__(self, context: SSL.Context, *, server: bool, name: str | None = None) -> None:
+    def __init__(
+        self,
+        context: SSL.Context,
+        *,
+        server: bool,
+        name: str | None = None,
+        session: SSL.Session | None = None,
+    ) -> None:
         self.object = SSL.Connection(context, None)
+        if session is not None:
+            self.object.set_session(session)
         if name is not None:
             self.object.set_tlsext_host_name(name.encode())
         self.object.set_accept_state() if server else self.object.set_connect_state()

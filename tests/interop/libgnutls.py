@@ -41,6 +41,9 @@ def load() -> ctypes.CDLL:
     pytest.skip(reason)
 
 
+AGAIN = -28  # GNUTLS_E_AGAIN
+
+
 class Session:
     """A client's session over a connected socket, in TLS 1.3."""
 
@@ -56,7 +59,9 @@ class Session:
 
     def receive(self) -> bytes:
         buffer = ctypes.create_string_buffer(4096)
-        size = self._library.gnutls_record_recv(self._session, buffer, len(buffer))
+        size = AGAIN
+        while size == AGAIN:  # a ticket came, and no data with it
+            size = self._library.gnutls_record_recv(self._session, buffer, len(buffer))
         return buffer.raw[: self._check("gnutls_record_recv", size)]
 
     def _check(self, what: str, result: int) -> int:

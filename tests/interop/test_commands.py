@@ -115,7 +115,7 @@ def test_serve_echoes_to_s_client(folder: Path) -> None:
     """Mutual authentication between two commands of different makers."""
     with serve(folder, "--echo") as port, s_client(folder, port) as theirs:
         theirs.say("there and back\n")
-        theirs.until("\nthere and back")
+        theirs.until("there and back")
         assert theirs.finish() == 0
 
 
@@ -127,7 +127,7 @@ def test_serve_forwards_s_client_to_a_service_that_knows_no_tls(folder: Path) ->
         s_client(folder, port) as theirs,
     ):
         theirs.say("there and back\n")
-        theirs.until("\nthere and back")
+        theirs.until("there and back")
         assert theirs.finish() == 0
 
 

@@ -131,7 +131,7 @@ def test_s_client_and_we_prove_ourselves(
     ):
         theirs.until("Verification: OK")
         theirs.say("there and back\n")
-        theirs.until("\nthere and back")
+        theirs.until("there and back")
         assert theirs.finish() == 0
         ended = ours.outcome()
         assert isinstance(ended, Channel)
@@ -188,7 +188,7 @@ def test_s_client_changes_its_keys_and_asks_for_ours(folder: Path) -> None:
             theirs.say(f"{command}\n")
             theirs.until("KEYUPDATE\n", turn + 1)
             theirs.say(f"after change {turn}\n")
-            theirs.until(f"\nafter change {turn}")
+            theirs.until(f"after change {turn}")
         assert theirs.finish() == 0
         assert isinstance(ours.outcome(), Channel)
         assert key_updates(ours.notes, sent=False) == [NOT_ASKED, ASKED, ASKED, NOT_ASKED]
@@ -276,6 +276,6 @@ def test_s_client_has_ways_of_its_own_that_we_follow(options: tuple[str, ...], f
     with serving(our_server()) as ours, s_client(folder, ours.port, *options, who=client()) as theirs:
         theirs.until("Verification: OK")
         theirs.say("there and back\n")
-        theirs.until("\nthere and back")
+        theirs.until("there and back")
         assert theirs.finish() == 0
         assert isinstance(ours.outcome(), Channel)

@@ -32,6 +32,7 @@ var (
 	oldest = flag.Bool("tls12", false, "speak TLS 1.2 alone")
 	suites = flag.String("suites", "", "names of the cipher suites of TLS 1.2, insecure ones too")
 	say    = flag.String("say", "", "what a client says")
+	times  = flag.Int("times", 1, "how often a client calls, with what it may resume")
 	staple = flag.String("staple", "", "an OCSP response to send along with our chain")
 )
 
@@ -43,6 +44,7 @@ type report struct {
 	Group   string `json:"group"`
 	Alpn    string `json:"alpn"`
 	Retried bool   `json:"retried"`
+	Resumed bool   `json:"resumed"`
 	Peer    string `json:"peer"`
 	Name    string `json:"name"`
 	Staple  []byte `json:"staple"`
@@ -56,11 +58,16 @@ func main() {
 		serve(config)
 		return
 	}
-	conn, err := net.DialTimeout("tcp", *addr, 10*time.Second)
-	if err != nil {
-		fatal(err)
+	if *times > 1 {
+		config.ClientSessionCache = tls.NewLRUClientSessionCache(8)
 	}
-	tell(call(tls.Client(conn, config)))
+	for range *times {
+		conn, err := net.DialTimeout("tcp", *addr, 10*time.Second)
+		if err != nil {
+			fatal(err)
+		}
+		tell(call(tls.Client(conn, config)))
+	}
 }
 
 func serve(config *tls.Config) {
@@ -128,6 +135,7 @@ func facts(conn *tls.Conn, heard []byte, err error) report {
 		Group:   state.CurveID.String(),
 		Alpn:    state.NegotiatedProtocol,
 		Retried: state.HelloRetryRequest,
+		Resumed: state.DidResume,
 		Name:    state.ServerName,
 		Staple:  state.OCSPResponse,
 		Heard:   string(heard),
