@@ -20,7 +20,9 @@ from bothways.errors import StartTLSFailed
 from bothways.faults import Blame, Fault, sentence
 from bothways.iana import HandshakeType
 from bothways.starttls import PROTOCOLS, StartTLS
+from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.record.framing import Framing
+from bothways.tls.resumption.session import decoded_content, encoded_content, new_content
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.alert import ALERT
@@ -44,7 +46,7 @@ from inside import machinery
 from openssl_hello import client_hello
 from pair import NOON, Pair, pair, received
 from starttls.conversations import TURNS
-from tls.handshake.conversations import anchors, client_config, identity, server_config
+from tls.handshake.conversations import CONVERSATIONS, anchors, client_config, identity, server_config
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,20 @@ def messages_in(data: bytes, size: int) -> tuple[list[bytes], bool]:
     return found, False
 
 
+def read_ticket(data: bytes) -> bool:
+    """Documented: nothing; what another release sealed is no session."""
+    content = decoded_content(data)
+    if content is None:
+        return False
+    assert encoded_content(content).startswith(data)
+    return True
+
+
+def tickets() -> list[bytes]:
+    chain = (b"leaf", b"issuer")
+    return [encoded_content(new_content(SUITES13[0x1301], RANDOM, chain, (1, 2, 3), bytes))]
+
+
 # -- records ---------------------------------------------------------------------------------------------
 
 FRAMING_FAULTS = (Fault.NOT_TLS, Fault.UNEXPECTED_RECORD, Fault.RECORD_TOO_LONG)
@@ -258,13 +274,13 @@ def examine_chain(data: bytes) -> bool:
 # -- whole connections ------------------------------------------------------------------------------------
 
 
-def talk_through(data: bytes) -> bool:
+def talk_through(data: bytes, resumes: bool = False) -> bool:
     """Both sides talk while bytes on the wire are changed: places and values are in `data`, four bytes each.
 
     Documented: an event Failed on either side, never for a defect of ours. Who established agrees with
     the other on every byte, so data goes through.
     """
-    talk = pair(client_config(), server_config())
+    talk = CONVERSATIONS["resumed"].pair() if resumes else pair(client_config(), server_config())
     edits = [data[at : at + 4] for at in range(0, len(data) - 3, 4)]
     seen = {True: 0, False: 0}
 
@@ -282,12 +298,12 @@ def talk_through(data: bytes) -> bool:
     return came_through(talk)
 
 
-def lie(by_server: bool, data: bytes) -> bool:
+def lie(by_server: bool, data: bytes, resumes: bool = False) -> bool:
     """One side sends, under the right keys, a message of which bytes were changed, and believes in it itself.
 
     `data` is the number of the message, then changes of its body, four bytes each.
     """
-    talk = pair(client_config(), server_config())
+    talk = CONVERSATIONS["resumed"].pair() if resumes else pair(client_config(), server_config())
     out = machinery(talk.server if by_server else talk.client).out
     sent = iter(range(64))
     which, edits = (data[0] % 6 if data else 0), [data[at : at + 4] for at in range(1, len(data) - 3, 4)]
@@ -413,6 +429,7 @@ TARGETS: dict[str, Target] = {
     "ECDHE key of a client": Target(partial(read_exactly, tls12.CLIENT_KEY), lambda: [b"\5point"]),
     "encrypted premaster": Target(partial(read_exactly, tls12.ENCRYPTED_SECRET), lambda: [b"\0\3box"]),
     "alert": Target(partial(read_exactly, ALERT), lambda: [b"\2\x28"]),
+    "content of a ticket": Target(read_ticket, tickets),
     "flight": Target(read_flight, flights),
     "records": Target(read_records, records),
     "certificate": Target(judge_leaf, lambda: [identity("localhost").der], count=500),
@@ -424,4 +441,7 @@ TARGETS: dict[str, Target] = {
     "connection": Target(talk_through, places, count=150),
     "client": Target(partial(lie, True), lies, count=200),
     "server": Target(partial(lie, False), lies, count=200),
+    "resumed connection": Target(partial(talk_through, resumes=True), places, count=150),
+    "client of a session": Target(partial(lie, True, resumes=True), lies, count=200),
+    "server of a session": Target(partial(lie, False, resumes=True), lies, count=200),
 }
