@@ -23,6 +23,7 @@ GROUPS = {"hybrid": "X25519MLKEM768", "handshake12": "X25519:P-256", "data": "X2
 ROWS = (
     "handshake",
     "handshake12",
+    "resumption",
     "hybrid",
     "data",
     "adapters",

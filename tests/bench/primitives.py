@@ -38,6 +38,11 @@ def handshake(identities: Identities, *, remembered: bool = False, hybrid: bool 
     return [*_mlkem768(), *calls] if hybrid else calls
 
 
+def resumed() -> list[Calls]:
+    """Every call of one handshake that resumes a session, with the ticket for the next; paths are remembered."""
+    return [*_x25519(), *_transcript_resumed(), *_schedule_resumed(), *_records_resumed()]
+
+
 def handshake12(identities: Identities, cipher: str) -> list[Calls]:
     """Every call of one handshake of TLS 1.2, both sides authenticated, by the suite that OpenSSL calls `cipher`."""
     transport = cipher.startswith("AES")
@@ -209,6 +214,55 @@ def _schedule() -> list[Calls]:
             lambda: HKDFExpand(SHA256, 32, info).derive(secret),
         ),
         Calls(4, "Finished made and checked (HMAC)", mac),
+    ]
+
+
+def _transcript_resumed() -> list[Calls]:
+    running, message = hashes.Hash(SHA256), bytes(200)
+    return [
+        Calls(2, "transcript begun", lambda: hashes.Hash(SHA256)),
+        Calls(10, "message hashed: 5 a side", lambda: running.update(message)),
+        Calls(12, "transcript's hash taken: 6 places a side", lambda: running.copy().finalize()),
+    ]
+
+
+def _schedule_resumed() -> list[Calls]:
+    secret, info = bytes(32), bytes(52)
+
+    def mac() -> bytes:
+        running = HMAC(secret, SHA256)
+        running.update(secret)
+        return running.finalize()
+
+    return [
+        Calls(
+            6, "HKDF-Extract: early, handshake and main secret", lambda: HKDF.extract(SHA256, secret, secret)
+        ),
+        Calls(
+            40,
+            "HKDF-Expand-Label: 15 a side as without a session, binder key, its Finished, 1 derived, resumption, PSK",
+            lambda: HKDFExpand(SHA256, 32, info).derive(secret),
+        ),
+        Calls(6, "Finished and binder made and checked (HMAC)", mac),
+    ]
+
+
+def _records_resumed() -> list[Calls]:
+    key, nonce, header, context = bytes(16), bytes(12), bytes(5), bytes(120)
+    aead, flight, ticket = AESGCM(key), bytes(80), bytes(600)
+    sealed, sealed_ticket = aead.encrypt(nonce, flight, header), aead.encrypt(nonce, ticket, context)
+    return [
+        Calls(8, "AES-128-GCM key set: handshake and application, both directions", lambda: AESGCM(key)),
+        Calls(2, "flight sealed", lambda: aead.encrypt(nonce, flight, header)),
+        Calls(2, "flight opened", lambda: aead.decrypt(nonce, sealed, header)),
+        Calls(
+            2, "ticket sealed, and the record that brings it", lambda: aead.encrypt(nonce, ticket, context)
+        ),
+        Calls(
+            2,
+            "ticket opened, and the record that brings it",
+            lambda: aead.decrypt(nonce, sealed_ticket, context),
+        ),
     ]
 
 

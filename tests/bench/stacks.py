@@ -11,7 +11,16 @@ from typing import Any, Protocol
 from OpenSSL import SSL
 
 from bench.identities import NAME, Identities
-from bothways import ClientConfig, Connection, Credentials, Data, ServerConfig, TrustStore
+from bothways import (
+    ClientConfig,
+    Connection,
+    Credentials,
+    Data,
+    ServerConfig,
+    SessionStore,
+    TicketKeys,
+    TrustStore,
+)
 from bothways.tls.events import Observer
 
 SUITE = "TLS_AES_128_GCM_SHA256"
@@ -88,6 +97,35 @@ def bothways(
     return handshake
 
 
+def bothways_resumed(
+    identities: Identities, group: str = "x25519", fields: Mapping[str, Any] | None = None
+) -> Stack:
+    """Our own stack, each handshake with the ticket of the one before it; the fields are added to both configs."""
+    client, server = configs(
+        identities,
+        group,
+        remember_paths=1024,
+        client_fields={"sessions": SessionStore()} | dict(fields or {}),
+        server_fields={"tickets": TicketKeys()} | dict(fields or {}),
+    )
+
+    def handshake() -> OurChannel:
+        one, other = client.connection(NAME), server.connection()
+        other.receive(one.data_to_send())
+        one.receive(other.data_to_send())
+        other.receive(one.data_to_send())
+        one.receive(other.data_to_send())
+        if not (one.established and other.established and one.peer and other.peer):
+            raise RuntimeError(f"no handshake: {one.failure} {other.failure}")
+        return OurChannel(one, other)
+
+    handshake()
+    channel = handshake()
+    if not (channel.client.resumed and channel.server.resumed):
+        raise RuntimeError("nothing was resumed")
+    return handshake
+
+
 def bothways12(identities: Identities, cipher: str, remember_paths: int = 0) -> Stack:
     """Our own stack in TLS 1.2, by the suite that OpenSSL calls `cipher`."""
     suite = SUITES12[cipher]
@@ -110,7 +148,7 @@ def configs(
     client_fields: Mapping[str, Any] | None = None,
     server_fields: Mapping[str, Any] | None = None,
 ) -> tuple[ClientConfig, ServerConfig]:
-    """Both sides' configurations; each has anchors, and so a memory, of its own."""
+    """Both sides' configurations; each has anchors, and so a memory, of its own. Nothing is resumed."""
 
     def anchors() -> TrustStore:
         return TrustStore.from_pem(identities.ca.pem, remember_paths=remember_paths)
@@ -121,13 +159,13 @@ def configs(
             anchors=anchors(),
             credentials=Credentials.from_pem(client.pem, client.key_pem),
             groups=(group,),
-            **client_fields or {},
+            **{"sessions": None} | dict(client_fields or {}),
         ),
         ServerConfig(
             client_anchors=anchors() if mutual else None,
             credentials=Credentials.from_pem(server.pem, server.key_pem),
             groups=(group,),
-            **server_fields or {},
+            **{"tickets": None} | dict(server_fields or {}),
         ),
     )
 
@@ -203,6 +241,39 @@ def standard(
     _check_same(channel.client.cipher()[0], channel.client.version(), cipher)  # type: ignore[index]
     if not (channel.client.getpeercert() and channel.server.getpeercert()):
         raise RuntimeError("ssl did not authenticate both sides")
+    return handshake
+
+
+def standard_resumed(identities: Identities, tickets: int = 1) -> Stack:
+    """`ssl`, each handshake with the ticket of the one before it."""
+    client_context, server_context = standard_contexts(identities, tickets)
+    session: ssl.SSLSession | None = None
+
+    def handshake() -> StandardChannel:
+        nonlocal session
+        to_client, from_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        to_server, from_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = client_context.wrap_bio(to_client, from_client, server_hostname=NAME, session=session)
+        server = server_context.wrap_bio(to_server, from_server, server_side=True)
+        _expect_wait(client)
+        to_server.write(from_client.read())
+        _expect_wait(server)
+        to_client.write(from_server.read())
+        client.do_handshake()
+        to_server.write(from_client.read())
+        server.do_handshake()
+        to_client.write(from_server.read())
+        try:
+            client.read(1)
+        except ssl.SSLWantReadError:
+            pass
+        session = client.session
+        return StandardChannel(client, server, to_server, from_client)
+
+    handshake()
+    channel = handshake()
+    if not (channel.client.session_reused and channel.client.getpeercert() and channel.server.getpeercert()):
+        raise RuntimeError("ssl did not resume")
     return handshake
 
 
