@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import identities
-from bothways.diagnosis import Explanation, HandshakeFacts, Probed, explain
+from bothways.diagnosis import Explanation, HandshakeFacts, Probed, Weight, explain
 from bothways.doctor.dial import Caller, Place
-from bothways.doctor.evidence import of_survey, probe
+from bothways.doctor.evidence import PROBES, of_survey, probe
 from bothways.doctor.survey import Survey
 from bothways.errors import PeerAlert
 from bothways.iana import Alert, CipherSuite, NamedGroup
 from bothways.roles import StepId
+from bothways.starttls import PROTOCOLS
 from bothways.trust.names import server_name
 from diagnosis.talks import client, first
 from doctor_talk import listening, ours, saying
@@ -92,3 +96,88 @@ def test_a_survey_is_the_same_evidence_and_more() -> None:
     assert found.versions == (V12,)
     assert found.suites == (CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, *found.suites[1:])
     assert NamedGroup.x25519 in found.groups
+
+
+def closes_at_once(sock: socket.socket) -> None:
+    """As a load balancer without a server behind it, or one that allows known addresses only."""
+
+
+def routes_by_name(sock: socket.socket) -> None:
+    """As a router that knows no server for this name, and has one for hellos without any."""
+    hello = sock.recv(65536, socket.MSG_PEEK)
+    if b"localhost" in hello:
+        sock.recv(65536)
+    elif hello:
+        ours(identities.server_config())(sock)
+
+
+def reads_and_closes(sock: socket.socket) -> None:
+    """As any service that speaks no TLS, and as a router without a server for hellos at all."""
+    sock.recv(65536)
+
+
+@pytest.mark.parametrize(
+    ("talk", "found", "causes"),
+    [
+        (closes_at_once, Probed(closes_at_once=True), ["BACKEND_DOWN", "LETS_NOT_IN"]),
+        (routes_by_name, Probed(without_name=True), ["NAME_ROUTED"]),
+        (reads_and_closes, Probed(unanswered=True), ["SPEAKS_PLAIN"]),
+    ],
+    ids=["closes at once", "routes by name", "reads and closes"],
+)
+def test_what_closes_before_tls_is_told_apart_as_far_as_it_can_be(
+    talk: Any, found: Probed, causes: list[str]
+) -> None:
+    """By further connections: one on which nothing is sent, one without a name, one behind a PROXY header."""
+    with listening(talk) as server:
+        probed = probe(Place("127.0.0.1", server.port, server_name("localhost")), 5)
+        assert server.accepted <= PROBES
+    assert probed == found
+    told = explained(probed, ConnectionResetError())
+    likely = [each.cause.name for each in told.causes if each.weight is Weight.LIKELY]
+    assert likely == causes
+    assert ("cannot be told" in told.first.evidence) == (causes == ["SPEAKS_PLAIN"])
+    assert "WANTS_PROXY_HEADER" not in [each.cause.name for each in told.causes]
+
+
+def test_a_load_balancer_that_tries_for_a_while_is_waited_for_as_long() -> None:
+    """It closes after it has not reached its server, whatever it was sent."""
+    with listening(lambda _: time.sleep(1.2)) as server:
+        assert probe(Place("127.0.0.1", server.port, server_name("localhost")), 5) == Probed(
+            closes_at_once=True
+        )
+
+
+@pytest.mark.parametrize(
+    ("number", "found"),
+    [(errno.ENOTCONN, Probed(closes_at_once=True)), (errno.ECONNRESET, Probed(closes_at_once=True)),
+     (errno.EHOSTUNREACH, None)],
+)  # fmt: skip
+def test_a_connection_that_is_reset_before_anything_was_sent_tells_something(
+    number: int, found: Probed | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that never stood tells nothing."""
+
+    def ask(*_: Any, **__: Any) -> None:
+        raise OSError(number, "x")
+
+    monkeypatch.setattr(Caller, "ask", ask)
+    assert probe(Place("127.0.0.1", 1, server_name("localhost")), 5) == found
+
+
+def test_a_service_behind_starttls_is_probed_through_it() -> None:
+    """A bare hello would tell nothing of it."""
+
+    def mail(sock: socket.socket) -> None:
+        sock.sendall(b"220 x\r\n")
+        for answer in (b"250-x\r\n250 STARTTLS\r\n", b"220 go\r\n"):
+            if not sock.recv(4096):
+                return
+            sock.sendall(answer)
+        ours(identities.server_config())(sock)
+
+    with listening(mail) as server:
+        place = Place("127.0.0.1", server.port, server_name("localhost"))
+        found = probe(place, 5, PROTOCOLS["smtp"])
+    assert found is not None
+    assert found.versions == (V13,)

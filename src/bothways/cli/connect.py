@@ -41,7 +41,7 @@ from bothways.diagnosis import (
 from bothways.diagnosis.service_reply import LOOKED_AT
 from bothways.doctor.dial import Place
 from bothways.doctor.evidence import probe
-from bothways.errors import ConfigError, TLSError, UsageError
+from bothways.errors import ConfigError, StartTLSFailed, TLSError, UsageError
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
 from bothways.roles import Progress
@@ -52,6 +52,7 @@ from bothways.trust.names import server_name
 from bothways.trust.verdict import Profile
 
 CHUNK = 64 * 1024
+PROBE_SECONDS = 10.0  # for each of the connections of --probe, at most
 
 
 @click.command("connect")
@@ -85,7 +86,7 @@ CHUNK = 64 * 1024
 @click.option("--suites", type=NAMES, metavar="NAME,NAME", help="Exactly these suites, the preferred first.")
 @click.option(
     "--probe", "probing", is_flag=True,
-    help="Where our hello is not answered, ask what the server speaks, by at most four connections more.",
+    help="Where our hello is not answered, ask what the server speaks, by at most six connections more.",
 )  # fmt: skip
 @starttls_option
 @keylog_option
@@ -168,7 +169,7 @@ def command(
     except (TLSError, OSError) as error:
         end.error, end.why = (
             error,
-            explain(error, _with_probe(observed, error, address, name, timeout, probing)),
+            explain(error, _with_probe(observed, error, address, name, timeout, probing, starttls)),
         )
     finally:
         if picture is not None:
@@ -192,8 +193,12 @@ def _with_probe(
     name: str | None,
     timeout: float,
     probing: bool,
+    starttls: Protocol | None,
 ) -> Situation:
-    """Return what is known, with what one more hello finds where ours was not answered."""
+    """Return what is known, with what more connections find where our hello was not answered.
+
+    A service that did not turn to TLS when it was asked to is tried without being asked.
+    """
     situation = observed.situation()
     if (
         not probing
@@ -202,7 +207,8 @@ def _with_probe(
     ):
         return situation
     place = Place(address.host, address.port, server_name(name or address.host))
-    return replace(situation, probed=probe(place, timeout))
+    asked = None if isinstance(error, StartTLSFailed) else starttls
+    return replace(situation, probed=probe(place, min(timeout, PROBE_SECONDS), asked))
 
 
 @dataclass

@@ -91,15 +91,40 @@ def _behind_a_header(case: Case) -> Iterator[Likely]:
 def _is_known(case: Case) -> bool:
     """Whether probes found what has to come before TLS there."""
     found = case.situation.probed
-    return found is not None and (found.after_proxy_header or bool(found.starttls))
+    if found is None:
+        return False
+    return found.after_proxy_header or found.without_name or found.closes_at_once or bool(found.starttls)
+
+
+def _routed_by_name(case: Case) -> Iterator[Likely]:
+    found, name = case.situation.probed, case.ours.server_name
+    if found is not None and found.without_name and name is not None:
+        evidence = "a hello without a server name was answered, and one with it was not"
+        yield case.likely(Cause.NAME_ROUTED, BETWEEN, LIKELY, evidence, name=name)
+
+
+def _closed_at_once(case: Case) -> Iterator[Likely]:
+    """It closes before it has received anything: no protocol is the reason, and no name."""
+    if case.situation.probed is not None and case.situation.probed.closes_at_once:
+        evidence = "it closes a connection on which nothing was sent"
+        yield case.likely(
+            Cause.BACKEND_DOWN, PEERS, LIKELY, f"{evidence}, as load balancers without a server do"
+        )
+        yield case.likely(
+            Cause.LETS_NOT_IN, PEERS, LIKELY, f"{evidence}; from an allowed address it would not"
+        )
 
 
 def _closed_after_hello(case: Case) -> Iterator[Likely]:
     if _answered(case) or _is_known(case):
         return
-    yield case.likely(
-        Cause.SPEAKS_PLAIN, PEERS, LIKELY, "it closed the connection after our hello, and sent nothing in TLS"
-    )
+    evidence = "it closed the connection after our hello, and sent nothing in TLS"
+    if case.situation.probed is not None and case.situation.probed.unanswered:
+        evidence += (
+            "; smaller hellos, without our name or behind a PROXY header, were not answered either: from "
+            "here this cannot be told from a router or load balancer that has no server for us; its log tells"
+        )
+    yield case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, evidence)
 
 
 def _before_tls(case: Case) -> Iterator[Likely]:
@@ -109,7 +134,8 @@ def _before_tls(case: Case) -> Iterator[Likely]:
     name = case.ours.server_name
     if name is not None and not certs.is_address(name):
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, POSSIBLE, name=name)
-    yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE)
+    if case.situation.probed is None:  # else a hello behind such a header was not answered either
+        yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE)
     yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE)
 
 
@@ -153,7 +179,8 @@ network = one(Cause.CUT, BETWEEN)
 
 CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.HELLO): (
-        _behind_a_header, before_tls.by_words, own_hello.probed, _by_port, _closed_after_hello, _before_tls,
+        _behind_a_header, _closed_at_once, _routed_by_name, before_tls.by_words, own_hello.probed, _by_port,
+        _closed_after_hello, _before_tls,
         peer_alerts.lets_not_in, own_hello.versions,
         own_hello.name, own_hello.large_hello, peer_alerts.stopped,
     ),

@@ -153,6 +153,9 @@ class Probed:
     after_proxy_header: whether it answered only a hello after a header of the PROXY protocol.
     starttls: the protocol in which it answered a request for TLS, where it answered no hello; "" for none.
     plain: whether it answered there that it has no TLS.
+    without_name: whether it answered only a hello without a server name.
+    closes_at_once: whether it closes a connection on which nothing was sent.
+    unanswered: whether it answered nothing of all that was tried: neither this, nor that.
     """
 
     versions: tuple[int, ...] = ()
@@ -161,6 +164,9 @@ class Probed:
     after_proxy_header: bool = False
     starttls: str = ""
     plain: bool = False
+    without_name: bool = False
+    closes_at_once: bool = False
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from bothways.trust.names import ServerName
 PROXY_HEADER = b"PROXY UNKNOWN\r\n"  # version 1; a receiver takes the connection's own addresses
 CLOSE_NOTIFY = bytes.fromhex("15030100020100")
 PIECE = 16 * 1024
+NAMELESS = ServerName("ip", "")  # of which a hello has no server name
 CUT = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 
 
@@ -97,10 +98,25 @@ class Caller:
             self.starttls = before
             return error
 
-    def ask(self, asked: Question, *, to_the_share: bool = False) -> Answer:
-        """Ask what the server would choose, and go. Raises OSError where it cannot be reached, and Spent."""
+    def closes_at_once(self, seconds: float) -> bool:
+        """Whether the server closes a connection within this time on which nothing is sent."""
+        with self.connected() as (sock, _):
+            sock.settimeout(min(seconds, self.timeout))
+            try:
+                return not sock.recv(1)
+            except CUT:
+                return True
+            except TimeoutError:
+                return False
+
+    def ask(self, asked: Question, *, to_the_share: bool = False, named: bool = True) -> Answer:
+        """Ask what the server would choose, and go. Raises OSError where it cannot be reached, and Spent.
+
+        named: whether the hello has the server's name.
+        """
         with self.connected() as (sock, deadline):
-            answer = self._answer(sock, deadline, question(self.place.name, asked), to_the_share)
+            name = self.place.name if named else NAMELESS
+            answer = self._answer(sock, deadline, question(name, asked), to_the_share)
             if answer.kind == "choice":
                 with contextlib.suppress(OSError):
                     sock.sendall(CLOSE_NOTIFY)

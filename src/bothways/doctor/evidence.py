@@ -2,39 +2,71 @@
 
 from __future__ import annotations
 
+import errno
+import time
+
 from bothways.diagnosis import Probed
 from bothways.doctor.dial import Caller, Place, Spent
 from bothways.doctor.probes import DATED_SUITES, GROUPS, SUITES_12, SUITES_13, VERSIONS, Question
 from bothways.doctor.replies import Answer
 from bothways.doctor.survey import WAITING, Survey
-from bothways.errors import StartTLSProblem
+from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
-from bothways.starttls import PROTOCOLS
+from bothways.starttls import PROTOCOLS, Protocol
 
 WIDE = Question(
     tuple(each for each in VERSIONS if each != ProtocolVersion.SSLv3), (*SUITES_13, *SUITES_12), GROUPS
 )
-PROBES = 2 + len(WAITING)
+PROBES = 4 + len(WAITING)
+AT_ONCE_SECONDS = 1.0
+GONE = (
+    errno.ENOTCONN,
+    errno.ECONNRESET,
+)  # of a connection that stood, and was reset before anything was sent
 
 
-def probe(place: Place, timeout: float) -> Probed | None:
+def probe(place: Place, timeout: float, starttls: Protocol | None = None) -> Probed | None:
     """Ask a server once what it chooses where all is offered; nothing but a hello is sent.
 
-    Where nothing comes back, it is asked once more behind a header of the PROXY protocol, and for TLS in the words of
-    those who wait for them. timeout: seconds for each connection.  Returns None where that told nothing.
+    Where that is not answered, it is tried whether a connection is closed before anything is sent, and a hello behind
+    a header of the PROXY protocol, one without the server's name, and requests for TLS in protocols where the server
+    waits for them. timeout: seconds for each connection.  starttls: the protocol in which TLS is requested first.
+    Returns None where that told nothing.
     """
-    caller = Caller(place, timeout=timeout, limit=PROBES)
+    caller = Caller(place, timeout=timeout, limit=PROBES, starttls=starttls)
+    began = time.monotonic()
     try:
         answer = caller.ask(WIDE, to_the_share=True)
         if answer.kind in ("closed", "silence"):
-            return _behind_a_header(caller) or _in_words(caller, answer)
-    except (OSError, Spent):
+            waited = time.monotonic() - began
+            return _closed(caller, answer, waited) if starttls is None else Probed(unanswered=True)
+    except OSError as error:
+        return Probed(closes_at_once=True) if error.errno in GONE else None
+    except (StartTLSFailed, Spent):
         return None
     if answer.kind == "alert":
         return Probed()
     if answer.kind != "choice" or answer.version is None:
         return None
     return Probed((answer.version,), _known(answer.suite), _known(answer.group))
+
+
+def _closed(caller: Caller, answer: Answer, waited: float) -> Probed:
+    """Tell apart what can be, of what closes a connection or stays silent after a hello.
+
+    waited: after how many seconds it did so: a load balancer first tries to reach a server, a few times.
+    """
+    if answer.kind == "closed" and caller.closes_at_once(waited + AT_ONCE_SECONDS):
+        return Probed(closes_at_once=True)
+    found = _behind_a_header(caller) or _without_name(caller, answer) or _in_words(caller, answer)
+    return found or Probed(unanswered=True)
+
+
+def _without_name(caller: Caller, before: Answer) -> Probed | None:
+    if before.kind != "closed" or caller.place.name.sni is None:
+        return None
+    answer = caller.ask(WIDE, named=False)
+    return Probed(without_name=True) if answer.kind in ("choice", "alert") else None
 
 
 def _behind_a_header(caller: Caller) -> Probed | None:
