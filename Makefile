@@ -15,7 +15,7 @@ JOBS ?= auto
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-all check format bench gallery failures rooms figures manual image clean
+.PHONY: help demo test test-all check format bench gallery failures rooms figures manual image site clean
 
 help:
 	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and those that are refused"
@@ -28,6 +28,7 @@ help:
 	@echo "make rooms     the pictures of docs/design.md, drawn anew from what the sources import"
 	@echo "make manual    the manual page and the bill of materials in packaging/, written anew"
 	@echo "make image     the commands in an image of Debian (needs buildah); IMAGE=NAME, BASE=IMAGE OF DEBIAN"
+	@echo "make site      the documentation as a web site in build/site, with every link and picture checked"
 	@echo "make figures   how long functions and files are"
 	@echo "make format    rewrite the sources as \`make check\` wants them"
 	@echo "make clean     remove .venv and caches"
@@ -66,6 +67,10 @@ rooms: .venv/dev.stamp
 
 manual: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m distribution
+
+site: .venv/dev.stamp
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site
+	@echo "open build/site/index.html"
 
 figures: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m architecture.figures
