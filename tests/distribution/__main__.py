@@ -107,7 +107,7 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
         yield ".PP"
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and parameter.name != "help":
+        if record is not None and "--help" not in parameter.opts:  # it is named once, at the top
             yield ".TP"
             yield f".B {_escaped(record[0])}"
             yield _escaped(" ".join(record[1].split()))
