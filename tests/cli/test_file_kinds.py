@@ -52,6 +52,24 @@ def test_a_key_of_another_kind_is_told_by_its_kind(handed):
     assert (text, hint.split()[0]) == ("my.key: this is a private key of OpenSSH", "ssh-keygen")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "the file is empty"), (b"\n \n", "there is nothing in the file but blanks")],
+)
+def test_a_file_with_nothing_in_it_is_told_as_that(handed, content, said):
+    """Whichever of the files it is."""
+    Path("nothing.pem").write_bytes(content)
+    cert = str(handed.identity("client").cert)
+    for call in (
+        lambda: load_identity("nothing.pem", None, None),
+        lambda: load_identity(cert, "nothing.pem", None),
+        lambda: load_anchors("nothing.pem"),
+    ):
+        text, hint = advice(call)
+        assert text == f"nothing.pem: {said}"
+        assert hint.startswith("write it again")
+
+
 @pytest.mark.interop
 @pytest.mark.parametrize("form", ["DER", "PEM"])
 def test_the_command_for_an_export_of_windows_makes_anchors_of_it(handed, form):

@@ -16,6 +16,7 @@ from bothways.trust.credentials import is_pkcs12
 from bothways.trust.parsing import PassphraseNeeded
 
 PKCS7 = "PKCS#7"
+EMPTY = "write it again: the program that made it failed, or wrote to another file"
 ANCHORS_OF_PKCS12 = "openssl pkcs12 -in FILE -cacerts -nokeys -out FILE.pem"
 
 
@@ -47,7 +48,7 @@ def _kind(path: str, *, pkcs12: bool) -> tuple[str, str] | None:
             return None if pkcs12 else (text, ANCHORS_OF_PKCS12)
         first = next(iter(documents(data, datetime.now(UTC))), None)
     except Unreadable as error:
-        return (str(error), error.hint) if error.hint else None
+        return (str(error), error.hint or EMPTY) if error.hint or not data.strip() else None
     except (ConfigError, PassphraseNeeded):
         return None
     if first is not None and first.damaged and first.hint:
