@@ -140,7 +140,7 @@ class Truncated(TLSError):
 
 
 class StartTLSProblem(Enum):
-    """Why a server did not turn to TLS; the text completes "the server ..."."""
+    """Why a server did not change to TLS; the text completes "the server ..."."""
 
     NOT_OFFERED = "does not offer TLS in {protocol}"
     REFUSED = "refused to begin TLS in {protocol}"
@@ -148,12 +148,12 @@ class StartTLSProblem(Enum):
     SPOKE_AHEAD = "sent more than it was asked for, before TLS began"
     MALFORMED = "sent what is no {protocol}: {detail}"
     TOO_MUCH = "sent more than we accept before TLS: {detail}"
-    ENDED = "closed the connection before it turned to TLS"
-    LATE = "did not turn to TLS in time"
+    ENDED = "closed the connection before TLS began"
+    LATE = "did not begin TLS in time"
 
 
 class StartTLSFailed(TLSError):
-    """The server was asked for TLS in the words of its protocol (STARTTLS), and TLS did not begin.
+    """TLS was requested in the protocol of the server (STARTTLS), and did not begin.
 
     Nothing that a server says before TLS is authenticated. `problem` (to match on), `protocol` ("SMTP"), `said` (what
     the server said last, its own words, escaped and short, or ""), `start` (its first bytes, of which some tell

@@ -1,4 +1,4 @@
-"""The option by which a command asks a server for TLS in the words of its protocol."""
+"""The option by which a command requests TLS in the protocol of the server first (STARTTLS)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bothways.starttls import PROTOCOLS, Protocol, protocol_named
 
 
 class ProtocolType(click.ParamType[Protocol]):
-    """The name of a protocol that turns to TLS when asked."""
+    """The name of a protocol that changes to TLS on request."""
 
     name = "NAME"
 
@@ -29,5 +29,5 @@ starttls_option = click.option(
     "--starttls",
     type=ProtocolType(),
     metavar="NAME",
-    help=f"Ask for TLS in the words of this protocol first: {', '.join(PROTOCOLS)}.",
+    help=f"Request TLS in this protocol first (STARTTLS): {', '.join(PROTOCOLS)}.",
 )

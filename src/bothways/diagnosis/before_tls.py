@@ -1,4 +1,4 @@
-"""Causes of what happens before TLS: other protocols, and services that have to be asked for TLS (STARTTLS).
+"""Causes of failures before TLS: other protocols, and services in which TLS has to be requested (STARTTLS).
 
 Nothing that is said there is authenticated, so nothing of it is certain; a service's words are quoted as its own.
 """
@@ -87,7 +87,7 @@ def by_words(case: Case) -> Iterator[Likely]:
     if found is None or not case.is_client or found.starttls not in known:
         return
     cause, title = known[found.starttls]
-    evidence = f"it answered when it was asked for TLS in the words of {title}"
+    evidence = f"it answered a request for TLS in {title}"
     if found.plain:
         yield case.likely(Cause.STARTTLS_NOT_OFFERED, PEERS, LIKELY, evidence, protocol=title)
     else:

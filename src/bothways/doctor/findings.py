@@ -71,7 +71,7 @@ def _no_tls(server: Server) -> Row:
         text, hint = f"no TLS; it speaks {server.speaks}{said}", "check the port: another one may speak TLS"
     name = STARTTLS.get(server.speaks.partition(",")[0])
     if name is not None:
-        hint += f"; or ask this one for TLS in its words: --starttls {name}"
+        hint += f"; or request TLS in its protocol: --starttls {name}"
     return Row("server.tls", "problem", "speaks", text, hint)
 
 

@@ -70,7 +70,7 @@ class Survey:
         except OSError as error:
             self.cut_short = f"the server stopped answering: {error.strerror or error}"
         except StartTLSFailed as error:
-            self.cut_short = f"the server turned to TLS no more: {error.sentence}"
+            self.cut_short = f"TLS could not be requested any more: {error.sentence}"
         except _Silent:
             self.cut_short = "the server stopped answering in time"
 

@@ -57,8 +57,8 @@ def connect(
 
     server_name: whom the server must prove to be; by default `host`.  timeout: seconds for connecting and the
     handshake together; the channel has no time limit afterwards (see `Channel.settimeout`).
-    starttls: ask for TLS in the words of this protocol first, such as "smtp" (`bothways.starttls.PROTOCOLS`); what
-    a server says before TLS is thrown away, and one that does not turn to TLS raises `StartTLSFailed`.
+    starttls: request TLS in this protocol first, such as "smtp" (`bothways.starttls.PROTOCOLS`); what a server
+    sends before TLS is discarded, and one that does not change to TLS raises `StartTLSFailed`.
     The rest is as for `wrap`. Raises `OSError` (`TimeoutError` among them) where the network fails.
     """
     name = host if server_name is None else server_name

@@ -1,4 +1,4 @@
-"""What comes before TLS where a service has to be asked for it (STARTTLS): the client's half, without I/O."""
+"""How TLS is requested in another protocol (STARTTLS, RFC 2595 and others): the client side, without I/O."""
 
 from bothways.starttls.opening import StartTLS
 from bothways.starttls.protocols import ALIASES, PROTOCOLS, Protocol, protocol_named
