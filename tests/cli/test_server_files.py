@@ -82,7 +82,7 @@ def serial_shown(mutual: MutualTLS, server: Background) -> int:
 def test_clients_lose_their_connection_when_their_certificate_ends_or_their_ca_is_gone(mutual, command):
     """Without a list of revocations: the end of a certificate is enough, and so is the end of trust in its CA."""
     with serving(mutual, command, "--client-ca", str(mutual.ca)) as server:
-        short = mutual.identity("client", lifetime=timedelta(seconds=3), dns=["short.example"])
+        short = mutual.identity("client", lifetime=timedelta(seconds=4), dns=["short.example"])
         with connected(mutual, server, short) as ending:
             assert end_of(asked(ending)) == "certificate_expired"
         with connected(mutual, server) as other:
