@@ -24,22 +24,26 @@ NGINX = {
         + " }",
         "unasked": "server { listen 127.0.0.1:PORT ssl; location / { return 403; } }",
         "names": "server { listen 127.0.0.1:PORT ssl default_server; ssl_reject_handshake on; } "
-        f"server {{ listen 127.0.0.1:PORT ssl; server_name acme.example; {_PAGE} }}",
+        "server { listen 127.0.0.1:PORT ssl; server_name acme.example; ssl_certificate server-acme.pem; "
+        f"ssl_certificate_key server-acme.key; {_PAGE} }}",
         "optional": "ssl_client_certificate root.pem; ssl_verify_client optional_no_ca; ssl_verify_depth 3; "
         "server { listen 127.0.0.1:PORT ssl; if ($ssl_client_verify != SUCCESS) { return 403; } "
         + _PAGE
         + " }",
         "depth": "ssl_client_certificate root.pem; ssl_verify_client on; "
         f"server {{ listen 127.0.0.1:PORT ssl; {_PAGE} }}",
-        "basic": "server { listen 127.0.0.1:PORT ssl; auth_basic Acme; auth_basic_user_file nobody; "
-        "location / { root .; } }",
+        "basic": "server { listen 127.0.0.1:PORT ssl; auth_basic Acme; auth_basic_user_file users; "
+        "location / { empty_gif; } }",
         "bearer": "ssl_client_certificate root.pem; ssl_verify_client on; ssl_verify_depth 3; "
         "server { listen 127.0.0.1:PORT ssl; "
-        """add_header WWW-Authenticate 'Bearer realm="acme"' always; return 401; }""",
+        """add_header WWW-Authenticate 'Bearer realm="acme"' always; """
+        f"if ($http_authorization != 'Bearer token') {{ return 401; }} {_PAGE} }}",
         "proxy": "server { listen 127.0.0.1:PORT ssl; "
-        "add_header Proxy-Authenticate 'Basic realm=acme' always; return 407; }",
+        "add_header Proxy-Authenticate 'Basic realm=acme' always; "
+        f"if ($http_proxy_authorization = '') {{ return 407; }} {_PAGE} }}",
         "gateway": "server { listen 127.0.0.1:PORT ssl; location / { proxy_pass http://127.0.0.1:9; } }",
-        "misdirected": "server { listen 127.0.0.1:PORT ssl; return 421; }",
+        "misdirected": "server { listen 127.0.0.1:PORT ssl; ssl_certificate server-names.pem; "
+        f"ssl_certificate_key server-names.key; if ($ssl_server_name = localhost) {{ return 421; }} {_PAGE} }}",
         "plain": f"server {{ listen 127.0.0.1:PORT; {_PAGE} }}",
     }.items()
 }
@@ -68,6 +72,11 @@ HAPROXY = {
         "  tcp-request content reject unless { ssl_c_s_dn(cn) -m str ada }\n"
         "  default_backend none\nbackend none\n  server none 127.0.0.1:9\n",
     ),
+    "ada and bob": _HAPROXY.format(
+        globals="",
+        rest=f"{_BIND} ca-file root.pem verify required\n  mode http\n"
+        "  tcp-request content reject unless { ssl_c_s_dn(cn) -m str ada bob }\n  http-request return status 200\n",
+    ),
     "silent": _HAPROXY.format(
         globals="",
         rest="frontend us\n  bind 127.0.0.1:PORT\n  tcp-request inspect-delay 1s\n"
@@ -87,15 +96,10 @@ HAPROXY = {
         globals="  lua-load banners.lua",
         rest="frontend us\n  bind 127.0.0.1:PORT\n  tcp-request content use-service lua.ssh\n",
     ),
-    "smtp": _HAPROXY.format(
-        globals="  lua-load banners.lua",
-        rest="frontend us\n  bind 127.0.0.1:PORT\n  tcp-request content use-service lua.smtp\n",
-    ),
 }
-# What OpenSSH and Postfix say first.
+# What OpenSSH says first.
 LUA = """\
 core.register_service("ssh", "tcp", function(applet) applet:send("SSH-2.0-OpenSSH_9.2p1 Debian-2\\r\\n") end)
-core.register_service("smtp", "tcp", function(applet) applet:send("220 mail.acme.example ESMTP Postfix\\r\\n") end)
 """
 
 _BROKER = """\
@@ -123,8 +127,10 @@ cert = server.pem
 key = server.key
 {rest}
 """
+_ECHO = "exec = /bin/cat\nexecArgs = cat"
 STUNNEL = {
-    "verify": _STUNNEL.format(rest="CAfile = root.pem\nverifyChain = yes\nconnect = 127.0.0.1:9"),
-    "pinned": _STUNNEL.format(rest="CAfile = client.pem\nverifyPeer = yes\nconnect = 127.0.0.1:9"),
+    "verify": _STUNNEL.format(rest=f"CAfile = root.pem\nverifyChain = yes\n{_ECHO}"),
+    "pinned": _STUNNEL.format(rest=f"CAfile = client.pem\nverifyPeer = yes\n{_ECHO}"),
+    "echo": _STUNNEL.format(rest=_ECHO),
     "dead": _STUNNEL.format(rest="connect = 127.0.0.1:9"),
 }

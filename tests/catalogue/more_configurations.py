@@ -62,8 +62,13 @@ default_login_user = NOBODY
 first_valid_uid = 0
 passdb {{
   driver = static
-  args = password=other
+  args = password=secret
 }}
+userdb {{
+  driver = static
+  args = uid=NOBODY gid=NOBODY home=ELSEWHERE
+}}
+mail_location = maildir:ELSEWHERE/mail
 service imap-login {{
   chroot =
   inet_listener imap {{
@@ -96,6 +101,8 @@ TLSVerifyClient {verify}
 database ldif
 suffix dc=acme
 directory FOLDER
+rootdn cn=ada,dc=acme
+rootpw secret
 """
 SLAPD = {
     "demand": _SLAPD.format(verify="demand", rest=""),
@@ -126,9 +133,10 @@ bridge_cafile root.pem
 """
 
 
-def checking(who: str = "") -> str:
-    """HAProxy, which checks us as one of its servers."""
-    return _CHECK.format(crt=f"crt {who}.both" if who else "")
+def checking(who: str = "", says: str = "") -> str:
+    """HAProxy, which checks us as one of its servers. says: what it sends."""
+    sends = f"  option tcp-check\n  tcp-check send {says}\n" if says else ""
+    return _CHECK.format(crt=f"crt {who}.both" if who else "") + sends
 
 
 def bridging(who: str = "") -> str:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from bothways.diagnosis import Cause
 from catalogue.more_configurations import APACHE, DOVECOT, SLAPD, bridging, checking
-from catalogue.prepared import HTTP2, IMAP_LOGIN, LDAP_SEARCH, ask_mysql_for_tls, mysql_login
+from catalogue.prepared import (
+    HTTP2,
+    IMAP_LOGIN,
+    IMAP_WRONG_LOGIN,
+    LDAP_SEARCH,
+    ask_mysql_for_tls,
+    mysql_login,
+)
 from catalogue.row import CLIENT, OURS, PEERS, SERVER, Row, me, with_
 
 MARIADB = (
@@ -47,11 +54,14 @@ DATABASES = (
     Row("mariadb", "MariaDB listens there, which says its own greeting before TLS", CLIENT,
         MARIADB, Cause.SPEAKS_DATABASE, PEERS),
     Row("no-certificate-mariadb", "the database lets in nobody without a certificate, and we have none", CLIENT,
-        MARIADB, Cause.NO_CERTIFICATE, OURS, before=ask_mysql_for_tls, request=ADA),
+        MARIADB, Cause.NO_CERTIFICATE, OURS, before=ask_mysql_for_tls,
+        starttls="mysql", request=ADA),
     Row("client-of-unknown-ca-mariadb", "our certificate is of a CA that MariaDB does not accept", CLIENT,
-        MARIADB, Cause.CA_NOT_ACCEPTED, OURS, me("client-unknown"), before=ask_mysql_for_tls, request=ADA),
+        MARIADB, Cause.CA_NOT_ACCEPTED, OURS, me("client-unknown"), before=ask_mysql_for_tls,
+        starttls="mysql", request=ADA),
     Row("client-not-let-in-by-mariadb", "REQUIRE SUBJECT: our certificate names ada, and we are carl", CLIENT,
-        MARIADB, Cause.NOT_LET_IN, OURS, me("client"), before=ask_mysql_for_tls, request=mysql_login(b"carl")),
+        MARIADB, Cause.NOT_LET_IN, OURS, me("client"), before=ask_mysql_for_tls,
+        starttls="mysql", request=mysql_login(b"carl")),
 )  # fmt: skip
 
 DIRECTORIES = (
@@ -60,7 +70,7 @@ DIRECTORIES = (
     Row("client-expired-dovecot", "our certificate has expired, and the mail server says that there is none", CLIENT,
         DOVECOTS, Cause.EXPIRED, OURS, me("client-expired"), DOVECOT["required"], request=IMAP_LOGIN),
     Row("password-wanted-by-dovecot", "our certificate is good, and our password is wrong", CLIENT,
-        DOVECOTS, Cause.WANTS_LOGIN, OURS, me("client"), DOVECOT["required"], request=IMAP_LOGIN),
+        DOVECOTS, Cause.WANTS_LOGIN, OURS, me("client"), DOVECOT["required"], request=IMAP_WRONG_LOGIN),
     Row("no-certificate-slapd", "OpenLDAP requires a certificate, and we have none", CLIENT,
         SLAPDS, Cause.NO_CERTIFICATE, OURS, setup=SLAPD["demand"], request=LDAP_SEARCH),
     Row("client-of-unknown-ca-slapd", "our certificate is of a CA that OpenLDAP does not accept; it closes", CLIENT,

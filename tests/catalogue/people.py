@@ -77,6 +77,12 @@ def expired_root() -> Issued:
 
 
 @cache
+def renewed_root() -> Issued:
+    """The root that has expired, with its key certified again."""
+    return pki.root("Acme Root 2016", own_key=pki.key("P-256", 2016), **CA)
+
+
+@cache
 def below_the_expired() -> Issued:
     return pki.intermediate(expired_root(), "Acme Issuing 3", **CA)
 
@@ -143,6 +149,8 @@ def with_root(issued: Issued) -> Person:
 TRANSPORT = {"key_kind": "RSA-2048", "key_usage": ("digital_signature", "key_encipherment")}
 PEOPLE: dict[str, Callable[[], Person]] = {
     "server": lambda: whole(server()),
+    "server-acme": lambda: whole(server(root(), alternatives=("DNS:acme.example",))),
+    "server-names": lambda: whole(server(alternatives=("DNS:localhost", "DNS:acme.example"))),
     "server-rsa": lambda: whole(server(**TRANSPORT)),
     "server-unknown": lambda: whole(server(stranger())),
     "server-with-root": lambda: with_root(server(stranger())),
@@ -169,6 +177,7 @@ PEOPLE: dict[str, Callable[[], Person]] = {
     "server-common-name": lambda: whole(server(alternatives=())),
     "server-weak": lambda: whole(server(key_kind="RSA-1024")),
     "server-sha1": lambda: whole(server(old_root(), digest="SHA1", key_kind="RSA-2048")),
+    "server-of-the-old-root": lambda: whole(server(old_root(), key_kind="RSA-2048")),
     "server-must-staple": lambda: whole(server(extra=[(MUST_STAPLE, False)])),
     "server-deep": lambda: whole(server(shallow())),
     "server-outside": lambda: whole(server(narrow())),
@@ -200,6 +209,8 @@ PEOPLE: dict[str, Callable[[], Person]] = {
     "client-ed25519": lambda: whole(client(key_kind="Ed25519")),
     "client-deep": lambda: whole(client(shallow())),
     "client-revoked": lambda: whole(client(serial=0x0E70ED)),
+    "client-production": lambda: whole(client(root("Acme Production Root"))),
+    "client-of-the-old-root": lambda: whole(client(old_root(), key_kind="RSA-2048")),
     "client-bob": lambda: whole(client(name="bob")),
     "client-second": lambda: whole(client(root("Initech Root"), name="ada")),
 }
@@ -247,7 +258,11 @@ def write(folder: Path) -> None:
     (folder / "old-root.pem").write_bytes(old_root().pem)
     (folder / "issuing.pem").write_bytes(issuing().pem)
     (folder / "expired-root.pem").write_bytes(expired_root().pem)
-    (folder / "nobody").write_text("")
+    (folder / "renewed-root.pem").write_bytes(renewed_root().pem)
+    # Whose CA a server's is, that we do not trust: somebody has to tell us, or to hand us the certificate.
+    others = [root("Globex Root"), root("Acme Sandbox Root"), anew(), person("server-self-signed").issued]
+    (folder / "others.pem").write_bytes(b"".join(each.pem for each in others))
+    (folder / "users").write_text("ada:{PLAIN}secret\n")
     (folder / "production.pem").write_bytes(root("Acme Production Root").pem)
     lists = [x509.load_der_x509_crl(each) for each in (crl(), root_crl())]
     (folder / "crl.pem").write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in lists))

@@ -68,6 +68,7 @@ CREATE USER carl REQUIRE SUBJECT '/CN=carl';
 
 def _database(folder: Path) -> None:
     (folder / "users.sql").write_text(USERS)
+    (folder / "changes.sql").write_text(LETS_CARL_IN)
     words = [peers.find("mariadb-install-db"), "--no-defaults", f"--datadir={folder / 'db'}", "--skip-test-db",
              "--auth-root-authentication-method=normal", f"--user={getpass.getuser()}"]  # fmt: skip
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
@@ -93,13 +94,19 @@ def mysql_login(user: bytes) -> bytes:
     return _packet(2, body)
 
 
+LETS_CARL_IN = "ALTER USER carl REQUIRE X509;\n"
+
 # -- LDAP, IMAP, gRPC ----------------------------------------------------------------------------------------
 
 LDAP_BIND = bytes.fromhex("300c020101600702010304008000")  # RFC 4511 4.2: version 3, nobody, no password
+LDAP_LOGIN = bytes.fromhex(
+    "3020020101601b020103040e636e3d6164612c64633d61636d658006736563726574"
+)  # cn=ada,dc=acme, secret
 LDAP_SEARCH = LDAP_BIND + bytes.fromhex(
     "3025020102632004000a01000a0100020100020100010100870b6f626a656374436c6173733000"
 )
 IMAP_LOGIN = b"a LOGIN ada secret\r\n"
+IMAP_WRONG_LOGIN = b"a LOGIN ada other\r\n"
 HTTP2 = (
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"  # RFC 9113 3.4: the preface and empty SETTINGS
 )

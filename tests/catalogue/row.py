@@ -30,7 +30,7 @@ class Row:
     device between us cuts, to the server and to us.  also: causes that have to be told beside the first.
     request: what we say first; b"" is a request of HTTP.
     probe: whether one more hello asks the server what it speaks, as `connect --probe` does.
-    before: what is said on the socket before TLS.
+    before: what is said on the socket before TLS, in the words of the protocol `starttls`.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Row:
     probe: bool = False
     request: bytes = b""
     before: Callable[[socket.socket], None] | None = None
+    starttls: str = ""
 
     @property
     def program(self) -> str:
@@ -94,7 +95,7 @@ PROGRAMS = {
 }
 
 # What a script of ours is a program of, whatever runs it.
-SCRIPTS = {"grpc_peer.py": "gRPC"}
+SCRIPTS = {"grpc_peer.py": "gRPC", "smtp_peer.py": "aiosmtpd"}
 
 S_SERVER = "openssl s_server -accept 127.0.0.1:PORT -www"
 ASKING = "-Verify 2 -verify_return_error -CAfile root.pem"

@@ -53,8 +53,15 @@ class Stage:
         """Run a server, unless it runs, and return its port. setup: its configuration file."""
         name = f"{command}\n{setup}"
         if name not in self.running:
+            self._make_room(command)
             self.running[name] = self._start(command, setup)
         return self.running[name][1]
+
+    def _make_room(self, command: str) -> None:
+        """End a database that has the folder which another one wants."""
+        if program_of(command.split()) == "mariadbd":
+            for name in [name for name in self.running if name.startswith("mariadbd")]:
+                self.running.pop(name)[0].end()
 
     def _start(self, command: str, setup: str, attempts: int = 3) -> tuple[Program, int]:
         """Run it on a free port; on another one if somebody took that meanwhile."""
@@ -165,14 +172,18 @@ def as_client(
     then: Callable[[], None] | None = None,
     patience: float = SECONDS,
     probing: bool = False,
+    starttls: str = "",
+    enough: bytes | None = None,
 ) -> Explanation | None:
     """Connect, ask, and have explained how that failed; None if it did not.
 
-    before: what is said on the socket before TLS.  then: what happens when we are connected.  patience: seconds
-    that an answer may take.
+    before: what is said on the socket before TLS, in the words of the protocol `starttls`.  then: what happens when we
+    are connected.  patience: seconds that an answer may take.  enough: an answer with this in it that refuses nothing
+    will do; None: all until the end.
     """
     config = ClientConfig(**{"anchors": people.anchors(), **ours})
-    observed = HandshakeFacts(config, name, address=f"{HOST}:{port}", files=FILES)
+    host = name if name == "127.0.0.1" else HOST
+    observed = HandshakeFacts(config, name, address=f"{host}:{port}", files=FILES, starttls=starttls)
     try:
         sock = socket.create_connection((HOST, port), SECONDS)
         with sock:
@@ -182,14 +193,16 @@ def as_client(
                 if then is not None:
                     then()
                 channel.settimeout(patience)
-                return _asked(channel, request, observed)
+                return _asked(channel, request, observed, enough)
     except (TLSError, OSError) as error:
         place = Place(HOST, port, server_name(name))
         found = probe(place, SECONDS) if probing else None
         return explain(error, replace(observed.situation(), probed=found))
 
 
-def _asked(channel: Channel, request: bytes, observed: HandshakeFacts) -> Explanation | None:
+def _asked(
+    channel: Channel, request: bytes, observed: HandshakeFacts, enough: bytes | None
+) -> Explanation | None:
     """Ask, and read what comes: a refusal in the service's own words, or all until the end."""
     channel.sendall(request)
     said = b""
@@ -197,7 +210,7 @@ def _asked(channel: Channel, request: bytes, observed: HandshakeFacts) -> Explan
         data = channel.recv(4096)
         said = (said + data)[:LOOKED_AT]
         found = explain_answer(said, observed.situation())
-        if found is not None or not data:
+        if found is not None or not data or (enough is not None and enough in said):
             return found
 
 
@@ -210,10 +223,12 @@ def as_server(
     patience: float = SECONDS,
     *,
     browser: bool = False,
+    content: bool = False,
 ) -> Explanation | None:
     """Be called once, and have explained how that failed; None if it did not.
 
     browser: the client opens connections ahead of its need and may close one unused; that is not the failure.
+    content: whatever it says when it is connected will do.
     """
     settings = {"credentials": people.person("server").credentials, **ours}
     if settings.get("client_auth") != "none":
@@ -226,7 +241,7 @@ def as_server(
             while browser and not _speaks(sock):
                 sock.close()
                 sock, address = listener.accept()
-            return _serve(sock, address, config)
+            return _serve(sock, address, config, content=content)
 
 
 def _speaks(sock: socket.socket) -> bool:
@@ -237,12 +252,14 @@ def _speaks(sock: socket.socket) -> bool:
         return False
 
 
-def _serve(sock: socket.socket, address: tuple[str, int], config: ServerConfig) -> Explanation | None:
+def _serve(
+    sock: socket.socket, address: tuple[str, int], config: ServerConfig, *, content: bool
+) -> Explanation | None:
     observed = HandshakeFacts(config, address=f"{address[0]}:{address[1]}", files=FILES)
     try:
         with wrap(sock, config, timeout=SECONDS, observer=observed) as channel:
             channel.settimeout(SECONDS)
-            while data := channel.recv(4096):
+            while (data := channel.recv(4096)) and not content:
                 channel.sendall(data)
     except (TLSError, OSError) as error:
         return explain(error, observed.situation())

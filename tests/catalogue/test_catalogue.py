@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import pytest
 
-from bothways import ClientConfig
 from bothways.diagnosis import Explanation
 from catalogue import people, prepared
 from catalogue.configurations import LUA
 from catalogue.database import REQUEST, ask_for_tls, database
-from catalogue.rows import CATALOGUE, CLIENT, Row
-from catalogue.stage import HOST, Stage, as_client, as_server, cut
-from catalogue.stage import REQUEST as HTTP
+from catalogue.played import play
+from catalogue.rows import CATALOGUE, Row
+from catalogue.stage import Stage, as_client
 from interop import golang
-from interop.programs import free_port
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
@@ -49,8 +46,8 @@ def test_the_true_cause_is_named_first(row: Row, stage: Stage) -> None:
 
 @pytest.mark.parametrize("row", DATABASE, ids=lambda row: row.name)
 def test_the_true_cause_is_named_first_for_a_database(row: Row, database_port: int) -> None:
-    before = None if row.name == "database" else ask_for_tls
-    check(row, as_client(database_port, row.ours(), request=REQUEST, before=before))
+    before, starttls = (None, "") if row.name == "database" else (ask_for_tls, "postgres")
+    check(row, as_client(database_port, row.ours(), request=REQUEST, before=before, starttls=starttls))
 
 
 def check(row: Row, found: Explanation | None) -> None:
@@ -58,35 +55,6 @@ def check(row: Row, found: Explanation | None) -> None:
     told = [(each.cause.name, each.party.value, each.weight.name) for each in found.causes]
     assert told[0][:2] == (row.cause.name, row.party.value), f"{found}\n{told}"
     assert {each.name for each in row.also} <= {each.cause.name for each in found.told}, f"{found}\n{told}"
-
-
-def play(row: Row, stage: Stage) -> Explanation | None:
-    """Produce a failure, and have it explained to us."""
-    ours = row.ours()
-    if row.role != CLIENT:
-        return as_server(
-            ours,
-            lambda port: stage.calling(row.command, row.says, port, row.setup),
-            row.patience,
-            browser=row.program == "chromium",
-        )
-    if row.program == "nobody":
-        return as_client(free_port(), ours)
-    port = stage.start(row.command, row.setup)
-    if row.cut is not None:
-        with cut(port, *limits(row.cut, ours)) as device:
-            return as_client(device, ours)
-    then = (lambda: stage.say(row.command, row.setup, row.says)) if row.says else None
-    return as_client(port, ours, row.asked, then=then, patience=row.patience, probing=row.probe,
-        request=row.request or HTTP, before=row.before,
-    )  # fmt: skip
-
-
-def limits(cut: tuple[int, int], ours: Any) -> tuple[int, int]:
-    """After how many bytes the line is cut; a negative number is a place that depends on our hello."""
-    hello = len(ClientConfig(**{"anchors": people.anchors(), **ours}).connection(HOST).data_to_send())
-    to_server, to_client = cut
-    return hello - to_server if to_server < 0 else to_server, to_client
 
 
 def test_the_catalogue_is_large_and_each_row_has_a_name_of_its_own() -> None:

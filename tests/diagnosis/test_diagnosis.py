@@ -40,12 +40,14 @@ def test_a_cause_stands_once_for_each_side_with_the_most_that_speaks_for_it() ->
     assert [(each.party, each.weight) for each in found] == [(OURS, Weight.LIKELY), (PEERS, Weight.POSSIBLE)]
 
 
-def test_lines_say_cause_evidence_remedy_and_command() -> None:
+def test_lines_say_cause_evidence_and_a_command_or_what_to_ask_of_others() -> None:
     facts: dict[str, object] = {
         "subject": "our certificate",
         "date": "2026-01-03",
         "cert": "my cert.pem",
         "peer": "server",
+        "whose": "our",
+        "issuer": "CN=A",
     }
     found = Explanation(
         "the server refused us", "it did not like it", (likely(Cause.EXPIRED, Weight.CERTAIN, **facts),)
@@ -55,8 +57,12 @@ def test_lines_say_cause_evidence_remedy_and_command() -> None:
         "Cause:",
         "  our certificate expired on 2026-01-03",
         "  seen: we looked",
-        "  do:   renew it",
-        "  try:  bothways show 'my cert.pem'",
+        "  ask:  have the CA issue a new one",
+    ]
+    chain = Explanation("", "", (likely(Cause.INTERMEDIATE_MISSING, Weight.CERTAIN, **facts),))
+    assert chain.lines()[-2:] == [
+        "  do:   append its certificate to the file of our certificate",
+        "  try:  (openssl x509 -in 'my cert.pem'; openssl x509 -in INTERMEDIATE) > chain.pem",
     ]
     assert str(found).splitlines()[0] == "the server refused us."
 
@@ -102,6 +108,21 @@ def test_a_command_that_would_lack_something_is_not_given() -> None:
     )
 
 
+def test_a_command_keeps_the_options_by_which_we_connected() -> None:
+    facts = {
+        "target": "a:1",
+        "ca": "CA",
+        "given_starttls": "mysql",
+        "given_name": "b c",
+        "given_alpn": "h2,{x}",
+    }
+    assert likely(Cause.NO_CERTIFICATE, party=OURS, **facts).command == (
+        "bothways connect a:1 --starttls mysql --name 'b c' --alpn h2 --alpn '{x}' --ca CA --cert CERT --key KEY"
+    )
+    named = likely(Cause.WRONG_NAME, party=PEERS, **facts).command
+    assert named == "bothways connect a:1 --starttls mysql --alpn h2 --alpn '{x}' --ca CA --name NAME"
+
+
 def test_the_facts_fit_into_json() -> None:
     found = facts_of(
         Explanation("it failed", "", (likely(Cause.EXPIRED, subject="our certificate", date="now"),))
@@ -120,7 +141,7 @@ def test_every_blank_of_the_table_has_a_fact() -> None:
     """Those that `Case.likely` gives to all, and those that a rule gives."""
     known = {"peer", "whose", "who", "other", "address", "host", "target", "name", "cert", "key", "ca", "now"}
     known |= {"detail", "subject", "date", "issuer", "got", "wanted", "usage", "profile", "problem"}
-    known |= {"starttls", "protocol"}
+    known |= {"starttls", "protocol", "later"}
     for cause in Cause:
         row = cause.value
         for text in row:

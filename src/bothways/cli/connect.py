@@ -112,7 +112,7 @@ def command(
     """Connect to a server, send our certificate if it requests one, and report every check on standard error.
 
     Standard input is sent to the server, and what the server sends is written to standard output. At the end of
-    the input close_notify is sent; data is read until the server closes.
+    the input close_notify is sent, unless --post-handshake is given; data is read until the server closes.
 
     The exit status is 1 where a peer was refused or the connection failed, and where the service refuses the client
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate.
@@ -163,7 +163,7 @@ def command(
             else:
                 picture.write(client=recorder)
             told.connected(channel, recorder)
-            _copy(channel, observed, end, watched=picture is not None)
+            _copy(channel, observed, end, watched=picture is not None, ends=not post_handshake)
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
@@ -269,9 +269,12 @@ class _Told:
             complain("\n".join(bounded([f"{self._address}: {headline(end.error)}", *end.why.lines()])))
 
 
-def _copy(channel: Channel, observed: HandshakeFacts, end: _End, *, watched: bool) -> None:
-    """Copy both ways until the server closes (RFC 9846 6.1: each side ends its own way)."""
-    threading.Thread(target=_send_input, args=(channel,), daemon=True).start()
+def _copy(channel: Channel, observed: HandshakeFacts, end: _End, *, watched: bool, ends: bool) -> None:
+    """Copy both ways until the server closes (RFC 9846 6.1: each side ends its own way).
+
+    ends: whether we end our way with our input, after which no request of the server can be answered.
+    """
+    threading.Thread(target=_send_input, args=(channel, ends), daemon=True).start()
     try:
         data = channel.recv(CHUNK)
         silent = explain_answer(b"", observed.situation()) if not data else None
@@ -296,10 +299,10 @@ def _pass_on(data: bytes) -> None:
         output_is_gone()
 
 
-def _send_input(channel: Channel) -> None:
+def _send_input(channel: Channel, ends: bool) -> None:
     """Send what comes on standard input; the thread that listens meets any failure too, and raises it."""
     with contextlib.suppress(TLSError, OSError):
         while sys.stdin is not None and (data := os.read(sys.stdin.fileno(), CHUNK)):
             channel.sendall(data)
-        if channel.version != "1.2":  # there a close_notify ends both directions (RFC 5246 7.2.1)
+        if ends and channel.version != "1.2":  # there a close_notify ends both directions (RFC 5246 7.2.1)
             channel.shutdown()

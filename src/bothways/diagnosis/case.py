@@ -117,7 +117,7 @@ class Case:
         """Return a cause with the facts that every row may contain."""
         ours = party is Party.OURS
         peer = self.role.peer
-        host = self.ours.address.rpartition(":")[0]
+        host, name = self.ours.address.rpartition(":")[0], self.ours.server_name
         common: dict[str, object] = {
             "peer": peer,
             "whose": "our" if ours else f"the {peer}'s",
@@ -126,8 +126,11 @@ class Case:
             "address": self.ours.address or "that address",
             "target": self.ours.address if self.is_client else "",
             "host": host.strip("[]") if self.is_client else "",
-            "name": self.ours.server_name or "",
+            "name": name or "",
             "starttls": self.ours.starttls,
+            "given_starttls": "" if cause is Cause.TLS_AT_ONCE else self.ours.starttls,
+            "given_alpn": ",".join(each.decode("ascii", "ignore") for each in self.ours.protocols),
+            "given_name": name if name not in (None, host.strip("[]")) else "",
             "cert": self.ours.files.cert,
             "key": self.ours.files.key,
             "ca": self.ours.files.ca,

@@ -31,8 +31,9 @@ class Row(NamedTuple):
     their_command: str = ""
 
 
-SHOW_OURS = "bothways show {cert}"
-RENEW = "bothways ca renew DIR {cert}"
+OTHER_IDENTITY = "bothways connect {target} --ca {ca} --cert CERT --key KEY"
+OTHER_ANCHOR = "bothways connect {target} --ca CA"
+WHOLE_CHAIN = "(openssl x509 -in {cert}; openssl x509 -in INTERMEDIATE) > chain.pem"
 
 
 class Cause(Enum):
@@ -43,12 +44,11 @@ class Cause(Enum):
     HOST_UNKNOWN = Row(
         "the host name has no address: it is misspelled, or known only inside another network",
         ours="correct the name, or connect from a network in which it is known",
-        our_command="getent hosts {host}",
+        our_command="bothways connect HOST:PORT --ca {ca}",
     )
     UNREACHABLE = Row(
         "there is no route to {address} from this host",
-        ours="check the VPN, the routes and the proxy that this network needs",
-        our_command="ip route get {host}",
+        ours="have the operator of this network check the VPN, the routes and the proxy that it needs",
     )
     FILTERED = Row(
         "a firewall drops packets to {address}, or the host is down",
@@ -60,11 +60,11 @@ class Cause(Enum):
     )
     LOCAL_FAILURE = Row(
         "this machine could not open the connection: {problem}",
-        ours="correct what the operating system reports; TLS had not begun",
+        ours="have what the operating system reports corrected; TLS had not begun",
     )
     OUR_DEFECT = Row(
         "something failed inside bothways; neither side is at fault",
-        ours="report it with the traceback in our log",
+        ours="have it corrected: report it with the traceback in our log",
     )
 
     # -- protocols other than TLS ---------------------------------------------------------------------
@@ -157,12 +157,12 @@ class Cause(Enum):
         ours="allow more versions on our side",
         theirs="enable TLS 1.2 or 1.3 on the {peer}",
         our_command="bothways connect {target} --ca {ca}",
-        their_command="openssl s_client -connect {target} -tls1_1 -cipher DEFAULT@SECLEVEL=0",
     )
     NO_SHARED_SUITE = Row(
         "no cipher suite is accepted by both sides: {detail}",
         ours="allow one of the {peer}'s cipher suites on our side",
         theirs="enable a cipher suite with ECDHE and AES-GCM or ChaCha20-Poly1305 on the {peer}",
+        our_command="bothways connect {target} --ca {ca}",
     )
     ONLY_KEY_TRANSPORT = Row(
         "the {peer} has only cipher suites without forward secrecy (RSA key transport)",
@@ -174,17 +174,19 @@ class Cause(Enum):
         "no key exchange group is accepted by both sides: {detail}",
         ours="allow one of the {peer}'s groups on our side",
         theirs="enable x25519 or P-256 on the {peer}",
+        our_command="bothways connect {target} --ca {ca}",
     )
     NO_SHARED_SCHEME = Row(
         "{whose} key cannot be used with any signature scheme that {other} accepts: {detail}",
         ours="use a certificate with another kind of key; RSA of 2048 bits and P-256 are accepted nearly everywhere",
         theirs="have the {peer} use a certificate with another kind of key, P-256 or RSA of 2048 bits",
+        our_command=OTHER_IDENTITY,
     )
     NO_SHARED_PROTOCOL = Row(
         "no application protocol (ALPN) is supported by both sides: {detail}",
         ours="offer a protocol that the {peer} supports, often h2 or http/1.1",
         theirs="have the {peer} offer one of our protocols",
-        our_command="bothways connect {target} --ca {ca} --alpn http/1.1",
+        our_command="bothways connect {target} --ca {ca} --alpn PROTOCOL",
     )
     NAME_NOT_SERVED = Row(
         "{other} has no certificate for the name {name}",
@@ -208,7 +210,7 @@ class Cause(Enum):
     WANTS_CERTIFICATE_LATER = Row(
         "the server requests a certificate only after the handshake, or never",
         theirs="have it request one in the handshake: nginx `ssl_verify_client on`, Apache `SSLVerifyClient require` for the whole host, IIS `clientCertNegotiation=enable`; in TLS 1.3 some servers request one after the handshake if the client allows it",
-        their_command="bothways connect {target} --ca {ca} --cert {cert} --key {key} --post-handshake",
+        their_command="bothways connect {target} --ca {ca} --cert {cert} --key {key} {later}",
     )
     WANTS_RENEGOTIATION = Row(
         "the {peer} begins a second handshake on the same connection (renegotiation), which we do not support",
@@ -238,7 +240,7 @@ class Cause(Enum):
     CERTIFICATE_WITHHELD = Row(
         "{whose} certificate was not sent: {detail}",
         ours="configure the one certificate that is meant for this server, with a key that it accepts",
-        our_command=SHOW_OURS,
+        our_command=OTHER_IDENTITY,
     )
     CERTIFICATE_NOT_ASKED = Row(
         "the server did not request our certificate in the handshake, so it was not sent",
@@ -248,84 +250,80 @@ class Cause(Enum):
         "{whose} certificate was issued by a CA that {other} does not trust: {detail}",
         ours="use a certificate of a CA that the {peer} trusts, or have our CA added to its trust anchors",
         theirs="if that CA should be trusted here, add its root to {ca}; otherwise have the {peer} use a certificate of a CA that we trust",
-        our_command=SHOW_OURS,
+        our_command=OTHER_IDENTITY,
+        their_command=OTHER_ANCHOR,
     )
     INTERMEDIATE_MISSING = Row(
         "{whose} chain lacks the intermediate {issuer}",
         ours="append its certificate to the file of our certificate",
         theirs="have the {peer} send its complete chain: its certificate, then each intermediate",
-        our_command="(openssl x509 -in {cert}; openssl x509 -in INTERMEDIATE) > chain.pem",
-        their_command="openssl s_client -connect {target} -showcerts",
+        our_command=WHOLE_CHAIN,
     )
     WRONG_INTERMEDIATE = Row(
         "{whose} certificate was issued by {issuer}, and the CA certificate that was sent with it is another one: {detail}",
         ours="put the certificate of {issuer} after our own in the file, instead of the other one",
         theirs="have the {peer} send the certificate of {issuer} instead of the other one",
-        our_command=SHOW_OURS,
-        their_command="openssl s_client -connect {target} -showcerts",
+        our_command=WHOLE_CHAIN,
     )
     SELF_SIGNED = Row(
         "{whose} certificate is self-signed: no CA issued it",
         ours="have a CA issue one, or have the {peer} add this certificate to its trust anchors",
-        theirs="if it is the certificate that you expect (compare its fingerprint), add it to {ca}",
-        our_command=SHOW_OURS,
-        their_command="openssl s_client -connect {target} < /dev/null | openssl x509 -noout -fingerprint -sha256",
+        theirs="if the {peer}'s operator confirms its fingerprint, trust the certificate itself",
+        our_command=OTHER_IDENTITY,
+        their_command=OTHER_ANCHOR,
     )
     ROOT_NOT_TRUSTED = Row(
         "{whose} chain ends at a root that {other} does not trust: {issuer}",
         ours="have the {peer} trust that root, or use a certificate of a CA that it trusts",
         theirs="if that root should be trusted here, add it to {ca}",
-        our_command=SHOW_OURS,
+        our_command=OTHER_IDENTITY,
+        their_command=OTHER_ANCHOR,
     )
     CA_REPLACED = Row(
         "the CA {issuer} has a new key: the CA certificate of that name that {other} has contains the old one",
         ours="have our certificate issued again, or the new CA certificate installed at the {peer}",
         theirs="install the CA's new certificate here, or have the {peer}'s certificate issued again",
-        our_command=SHOW_OURS,
+        our_command=OTHER_IDENTITY,
+        their_command=OTHER_ANCHOR,
     )
     WRONG_ENVIRONMENT = Row(
         "certificates of a test and of a production environment are mixed: {detail}",
         ours="use an address, a certificate and a CA of the same environment",
         theirs="use an address, a certificate and a CA of the same environment",
-        our_command=SHOW_OURS,
+        our_command=OTHER_IDENTITY,
+        their_command=OTHER_ANCHOR,
     )
     EXPIRED = Row(
         "{subject} expired on {date}",
-        ours="renew it",
         theirs="the {peer}'s operator has to renew it",
-        our_command=SHOW_OURS,
+        ours="have the CA issue a new one",
     )
     ANCHOR_EXPIRED = Row(
         "the trust anchor {issuer} expired on {date}",
         ours="add the CA's new certificate, or another root of the chain, to {ca}",
         theirs="have the {peer} trust the CA's new certificate",
-        our_command="bothways show {ca}",
+        our_command=OTHER_ANCHOR,
     )
     NOT_YET_VALID = Row(
         "{subject} is not valid before {date}",
-        ours="wait until then, or keep using the certificate that it replaces",
         theirs="wait until then, or have the {peer} keep using the certificate that it replaces",
-        our_command=SHOW_OURS,
+        ours="have the CA issue one that is valid now, or keep using the certificate that it replaces",
     )
-    OUR_CLOCK = Row(
-        "our clock is wrong: it shows {now}", ours="set our clock", our_command="date -u; timedatectl status"
-    )
+    OUR_CLOCK = Row("our clock is wrong: it shows {now}", ours="have the clock of this machine set")
     PEERS_CLOCK = Row(
         "the {peer}'s clock is wrong: by our clock ({now}) our certificate is valid",
         theirs="compare the {peer}'s clock with ours, and have the wrong one set",
-        their_command="date -u",
     )
     REVOKED = Row(
         "{subject} was revoked{detail}",
         ours="have a new one issued; a revoked certificate does not become valid again",
         theirs="the {peer} needs a new certificate; a revoked one does not become valid again",
-        our_command=SHOW_OURS,
     )
     STATUS_UNKNOWN = Row(
         "the revocation status of {whose} certificate cannot be determined: {detail}",
         ours="configure the CA's current certificate revocation list (CRL), or have it fetched (--fetch)",
         theirs="have the {peer} load the current certificate revocation list (CRL) of our CA",
-        our_command="bothways verify CERT --ca {ca} --crl CRL",
+        our_command="bothways connect {target} --ca {ca} --crl CRL",
     )
     STAPLE_MISSING = Row(
         "{whose} certificate requires a stapled OCSP response, and no valid one was sent: {detail}",
@@ -341,51 +339,43 @@ class Cause(Enum):
         "{subject} is for {got}, and not for {wanted}",
         ours="have one issued with the extended key usage {usage}; public CAs do not issue it for clients any more, so use a private CA",
         theirs="the {peer} needs a certificate with the extended key usage {usage}",
-        our_command="bothways ca issue DIR --profile {profile} --name NAME --out NEW",
     )
     WRONG_KEY_USAGE = Row(
         "the key usage of {subject} lacks {wanted}",
         ours="have it issued with that key usage",
         theirs="the {peer} needs one with that key usage",
-        our_command=SHOW_OURS,
     )
     WRONG_NAME = Row(
         "{whose} certificate is for {got}, not for {wanted}",
         ours="have one issued for that name",
         theirs="connect with a name that it contains, or have it issued for this one",
-        our_command="bothways ca issue DIR --profile server --dns NAME --out NEW",
         their_command="bothways connect {target} --ca {ca} --name NAME",
     )
     NO_ALTERNATIVE_NAME = Row(
         "{whose} certificate has only a common name; since 2017 clients compare only the subjectAltName of a server's certificate",
         ours="have it issued with a subjectAltName",
         theirs="the server needs a certificate with the subjectAltName {wanted}",
-        our_command="bothways ca issue DIR --profile server --dns NAME --out NEW",
     )
     NOT_A_WEB_CERTIFICATE = Row(
         "{subject} does not follow the rules for public web certificates: {detail}",
         ours="have it issued by the Baseline Requirements of the CA/Browser Forum",
         theirs="if this is a private server, verify it by the private profile; a public one needs a certificate "
         "that follows the Baseline Requirements of the CA/Browser Forum",
-        our_command=SHOW_OURS,
     )
     WEAK_KEY = Row(
         "the key of {subject} is too weak: {got}",
-        ours="generate a new key, P-256 or RSA of at least 2048 bits, and request a certificate for it",
         theirs="the {peer} needs a new key, P-256 or RSA of at least 2048 bits",
-        our_command=SHOW_OURS,
+        ours="have the CA certify a new key, P-256 or RSA of at least 3072 bits",
     )
     WEAK_SIGNATURE = Row(
         "{subject} is signed with {got}, which is not accepted any more",
         ours="have it issued again with SHA-256 or better",
         theirs="the {peer}'s CA has to issue it again with SHA-256 or better",
-        our_command=SHOW_OURS,
     )
     PATH_TOO_LONG = Row(
         "{whose} chain has more CAs below one another than allowed{detail}",
         ours="have the certificate issued by a CA higher up, or the CA with a larger path length",
         theirs="have the {peer}'s certificate issued by a CA higher up",
-        our_command=SHOW_OURS,
     )
     DEPTH_LIMIT = Row(
         "the {peer} accepts fewer CA certificates above a client's than ours has: {detail}",
@@ -404,65 +394,56 @@ class Cause(Enum):
         "a CA in {whose} chain is not allowed to issue for this name: {detail}",
         ours="have it issued for a permitted name, or by another CA",
         theirs="have it issued for a permitted name, or by another CA",
-        our_command=SHOW_OURS,
     )
     NOT_A_CA = Row(
         "{issuer}, which issued {whose} certificate, is not a CA that is allowed to",
         ours="have it issued by a CA",
         theirs="have it issued by a CA",
-        our_command=SHOW_OURS,
     )
     SIGNATURE_WRONG = Row(
         "{subject} was altered, or was signed with another key of an issuer of the same name",
-        ours="get it again from the CA that issued it",
         theirs="have the {peer} get it again from its CA and install it",
-        our_command=SHOW_OURS,
+        ours="have the CA that issued it hand it out again",
     )
     UNKNOWN_EXTENSION = Row(
         "{whose} certificate has a critical extension that is not supported: {detail}",
         ours="have it issued without that extension",
         theirs="have it issued without that extension, or with the extension not critical",
-        our_command=SHOW_OURS,
     )
     POLICY = Row(
         "{whose} chain has no certificate policy that is required",
         ours="have it issued under one of the required policies",
         theirs="have it issued under one of the required policies",
-        our_command=SHOW_OURS,
     )
     UNREADABLE = Row(
         "{whose} certificate cannot be decoded: {detail}",
         ours="have it issued again",
         theirs="the {peer}'s CA has to issue it again",
-        our_command=SHOW_OURS,
     )
     KEY_MISMATCH = Row(
         "{whose} private key does not belong to {whose} certificate",
-        ours="configure the key that the certificate was requested with",
         theirs="have the {peer} install the key that its certificate was requested with",
-        our_command="bothways show {cert} {key}",
+        ours="configure the key that the certificate was requested with, or have the CA certify another",
     )
     NOT_LET_IN = Row(
         "{whose} certificate is valid, but its holder is not authorized",
         ours="have the {peer}'s operator add us: {subject}",
         theirs="if it should be allowed, add a rule for it",
-        our_command=SHOW_OURS,
     )
     NOT_ACCEPTED = Row(
         "the {peer} does not accept {whose} certificate, and its alert does not say why",
-        ours="ask the {peer}'s operator what its log says",
         theirs="look at the {peer}'s log",
-        our_command=SHOW_OURS,
+        ours="have the {peer}'s operator look up the reason in its log",
     )
 
     # -- between us, and the rest -----------------------------------------------------------------------
     DEVICE_BETWEEN = Row(
         "a device on the network path reads or alters the connection: a proxy that inspects TLS, a defective firewall",
-        ours="try from another network; ask the operator of the proxy",
+        ours="have the operator of the proxy or firewall pass the connection unaltered; compare with another network",
     )
     CUT = Row(
         "the network or a device on the network path ended the connection",
-        ours="try again; then try from another network",
+        ours="have the network's operator examine it, if it recurs or occurs from one network only",
     )
     PEER_STOPPED = Row(
         "the {peer} was stopped, crashed or reached a time limit of its own",
@@ -483,12 +464,11 @@ class Cause(Enum):
     )
     WE_BREAK_RULES = Row(
         "the {peer} and bothways interpret the protocol differently: {detail}",
-        ours="report it with a recording of the handshake",
-        our_command="bothways connect {target} --ca {ca} --ladder handshake.html",
+        ours="have it corrected: report it with a recording of the handshake (--ladder FILE)",
     )
     RECORDS_DIFFER = Row(
         "the keys of the two sides differ, or what was sent was altered on the way",
-        ours="try again; then try from another network",
+        ours="have the network's operator examine it, if it recurs or occurs from one network only",
     )
     GAVE_UP = Row(
         "the user of the {peer} cancelled, or it was closed during the handshake",
@@ -509,11 +489,11 @@ class Cause(Enum):
     )
     WANTS_LOGIN = Row(
         "the service requires credentials in the request, in addition to the certificate",
-        ours="send those that it asks for: a password, a token",
+        ours="have the service's operator issue what it asks for (a password, a token), and send it with the request",
     )
     PROXY_WANTS_LOGIN = Row(
         "a proxy on the network path asks for credentials, not the service",
-        ours="configure credentials for the proxy, or connect without it",
+        ours="have the proxy's operator issue credentials, or permit connections without it",
     )
     BACKEND_DOWN = Row(
         "the {peer} forwards requests, and the service behind it does not answer",
@@ -521,7 +501,7 @@ class Cause(Enum):
     )
     NO_REQUEST = Row(
         "we sent no complete request within the {peer}'s time limit",
-        ours="send the request without delay",
+        ours="have the request sent without delay",
     )
     REFUSED_BY_SERVICE = Row(
         "TLS succeeded; the service itself refused us: {detail}",

@@ -17,7 +17,8 @@ from bothways.faults import sentence
 
 SHOWN = 4
 WIDTH = 100
-OWN_FACTS = ("target", "host", "cert", "key", "ca", "profile", "starttls")
+OWN_FACTS = ("target", "host", "cert", "key", "ca", "profile", "starttls", "later")
+GIVEN = ("starttls", "name", "alpn")  # options of `connect` that say whom we meant, as facts: given_NAME
 _PLACEHOLDER = re.compile(r"[A-Z]+")
 
 
@@ -65,7 +66,7 @@ class Likely:
         if self.facts.get("starttls"):
             template = _through_starttls(template)
         own = {name: _quoted(self.facts.get(name)) for name in OWN_FACTS}
-        return "" if _lacks(template, self.facts) else template.format(**own)
+        return "" if _lacks(template, self.facts) else _with_given(template, self.facts).format(**own)
 
 
 def _through_starttls(template: str) -> str:
@@ -83,6 +84,16 @@ def _through_starttls(template: str) -> str:
 def _quoted(value: object) -> str:
     text = str(value or "")
     return text if _PLACEHOLDER.fullmatch(text) else shlex.quote(text)
+
+
+def _with_given(template: str, facts: Mapping[str, object]) -> str:
+    """Return the template with the options by which we connected, but those that it gives itself."""
+    start = "bothways connect {target}"
+    given = [name for name in GIVEN if facts.get(f"given_{name}") and f" --{name} " not in template]
+    words = "".join(
+        f" --{name} {_quoted(each)}" for name in given for each in str(facts[f"given_{name}"]).split(",")
+    )
+    return template.replace(start, start + words.replace("{", "{{").replace("}", "}}"), 1)
 
 
 def _lacks(template: str, facts: Mapping[str, object]) -> bool:
@@ -136,7 +147,8 @@ class Explanation:
             inner = " " * len(mark)
             evidence = "" if seen.startswith(each.evidence) else each.evidence
             seen = each.evidence or seen
-            for name, text in (("seen: ", evidence), ("do:   ", each.remedy)):
+            todo = "do:   " if each.command else "ask:  "
+            for name, text in (("seen: ", evidence), (todo, each.remedy)):
                 lines += _wrapped(inner + name, text, width) if text else []
             lines += [f"{inner}try:  {each.command}"] if each.command else []
         return lines

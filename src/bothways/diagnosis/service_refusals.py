@@ -15,6 +15,7 @@ from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
 from bothways.diagnosis.service_reply import Says, ServiceReply, read_reply
 from bothways.diagnosis.situation import Situation
 from bothways.faults import shown
+from bothways.roles import Version
 
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
@@ -108,7 +109,8 @@ def _unasked(case: Case) -> Iterator[Likely]:
 
 
 def _later(case: Case) -> Iterator[Likely]:
-    yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, LIKELY, "the server says so")
+    later = "--post-handshake" if case.seen.version == Version.TLS13 and case.ours.own else ""
+    yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, LIKELY, "the server says so", later=later)
 
 
 def _untrusted(case: Case) -> Iterator[Likely]:

@@ -93,7 +93,7 @@ def _cause(cause: CauseTold) -> list[tuple[str, str]]:
     return [
         ("cause" if cause.certain else "likely", cause.text),
         ("  seen", cause.evidence),
-        ("  do", cause.remedy),
+        ("  do" if cause.command else "  ask", cause.remedy),
         ("  try", cause.command),
     ]
 

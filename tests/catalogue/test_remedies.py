@@ -1,0 +1,142 @@
+"""Each `try:` of the catalogue is run as it is printed, and then it works; what is asked of others is done."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bothways import Credentials
+from bothways.diagnosis.diagnosis import Likely
+from catalogue import people, prepared
+from catalogue.configurations import LUA
+from catalogue.database import REQUEST as STARTUP
+from catalogue.database import ask_for_tls, database
+from catalogue.played import play
+from catalogue.prepared import HTTP2
+from catalogue.remedies import Mended, mended
+from catalogue.rows import CATALOGUE, Row
+from catalogue.stage import FILES, REQUEST, Stage, as_client
+from interop import golang
+
+pytestmark = [pytest.mark.interop, pytest.mark.network]
+
+# A browser is taught a CA in tests/interop/test_chromium.py.
+ELSEWHERE = ("our-certificate-in-a-browser",)
+SECONDS = 30
+
+
+def rows() -> Iterator[object]:
+    """Every row; in `make test` those that bring a remedy for the first time."""
+    seen = set()
+    for row in CATALOGUE:
+        if row.name not in ELSEWHERE:
+            remedy = (row.cause, row.party, row.role)
+            yield pytest.param(row, marks=[pytest.mark.full] if remedy in seen else [], id=row.name)
+            seen.add(remedy)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("remedies")
+    people.write(folder)
+    prepared.scripts(folder)
+    (folder / "banners.lua").write_text(LUA)
+    made = Stage(folder, cache(lambda: golang.built(pytestconfig, tmp_path_factory)))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def database_port() -> Iterator[int]:
+    with database() as port:
+        yield port
+
+
+@pytest.mark.parametrize("row", list(rows()))
+def test_what_is_told_to_be_done_is_done_and_then_it_works(
+    row: Row, stage: Stage, request: pytest.FixtureRequest
+) -> None:
+    """A command is run as it is printed, its blanks filled; what has none is asked of others, who do it."""
+    give_files(row, stage.folder)
+    if row.program == "postgres":
+        at_the_database(row, stage, request.getfixturevalue("database_port"))
+        return
+    found = play(row, stage)
+    assert found is not None
+    told = [each for each in found.told if each.cause in (row.cause, *row.also)]
+    wanted = mended(row)
+    if not all(each.command for each in told):  # what others do comes first, and then all is sound
+        works(play(wanted.row, stage, wanted.settings, wanted.enough))
+        return
+    for each in told:
+        tried(each, wanted, said_by(row), stage.folder)
+    if any("chain.pem" in each.command for each in told):
+        chain = Credentials.from_files(stage.folder / "chain.pem", stage.folder / FILES.key)
+        works(play(row, stage, {**row.ours(), "credentials": chain}, b""))
+
+
+def said_by(row: Row) -> bytes:
+    """What is said when a command connects; gRPC ends the connection at once for what is no HTTP/2."""
+    return REQUEST if row.request in (b"", HTTP2) else row.request
+
+
+def at_the_database(row: Row, stage: Stage, port: int) -> None:
+    before, starttls = (None, "") if row.name == "database" else (ask_for_tls, "postgres")
+    found = as_client(port, row.ours(), request=STARTUP, before=before, starttls=starttls)
+    assert found is not None
+    wanted = mended(row)
+    if found.first.command:
+        tried(found.first, wanted, STARTUP, stage.folder)
+    elif before is None:
+        works(play(wanted.row, stage, wanted.settings, wanted.enough))
+    else:
+        works(
+            as_client(
+                port, wanted.settings, request=STARTUP, before=ask_for_tls, starttls="postgres", enough=b"R"
+            )
+        )
+
+
+def works(found: object) -> None:
+    assert found is None, found
+
+
+def tried(likely: Likely, wanted: Mended, said: bytes, folder: Path) -> None:
+    """Run a command as it is printed; the words in capitals are its blanks."""
+    command = re.sub(
+        r"\b[A-Z]{2,}\b", lambda blank: wanted.blanks.get(blank.group(), blank.group()), likely.command
+    )
+    if "--name NAME" in likely.command:
+        said = said.replace(b"Host: localhost", f"Host: {wanted.blanks['NAME']}".encode())
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    done = subprocess.run(
+        ["bash", "-c", command], input=said, cwd=folder, env=os.environ | {"PATH": path},
+        capture_output=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    print(f"{likely.cause.name}, {likely.party.value}: try: {likely.command}")
+    # gRPC and Redis answer, and then close as they always do, without close_notify.
+    served = done.returncode == 0 or (done.stdout and b"without close_notify" in done.stderr)
+    assert served, f"{command}\n{done.stdout!r}\n{done.stderr.decode()}"
+
+
+def give_files(row: Row, folder: Path) -> None:
+    """Write what we use in this row by the names that commands know."""
+    ours = row.ours()
+    mine = ours.get("credentials")
+    if isinstance(mine, Credentials) and mine.key is not None:
+        chain = b"".join(each.public_bytes(Encoding.PEM) for each in mine.certificates)
+        (folder / FILES.cert).write_bytes(chain)
+        key = mine.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (folder / FILES.key).write_bytes(key)
+    anchors = ours.get("anchors", people.anchors())
+    (folder / FILES.ca).write_bytes(
+        b"".join(each.public_bytes(Encoding.PEM) for each in anchors.certificates)
+    )
