@@ -36,7 +36,10 @@ def test_an_anchor_that_expired_is_no_wrong_clock() -> None:
         host(pki.intermediate(old, "Below", **identities.SPAN)), anchors=TrustStore([old.der])
     )
     assert told(found) == [("ANCHOR_EXPIRED", "CERTAIN")]
-    assert "CN=Test Root" in found.first.text and found.first.command == "bothways connect localhost:8443 --ca CA"
+    assert (
+        "CN=Test Root" in found.first.text
+        and found.first.command == "bothways connect localhost:8443 --ca CA"
+    )
     assert first(found) == ("ANCHOR_EXPIRED", "ours")
 
 

@@ -67,7 +67,7 @@ def test_a_certificate_that_is_accepted_says_so_and_one_that_is_refused_says_why
     assert facts.failure is not None
     assert (facts.failure["step"], facts.failure["alert"]) == ("3.3a", "unknown_ca")
     assert facts.failure["explanation"]["causes"][0]["cause"] == "CA_NOT_ACCEPTED"
-    assert bad.explanation is not None and "me.pem" in bad.explanation.first.command
+    assert bad.explanation is not None and "--ca ca.pem" in bad.explanation.first.command
 
 
 def test_a_server_that_is_not_trusted_gets_no_certificate():
