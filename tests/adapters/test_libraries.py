@@ -436,7 +436,7 @@ def test_the_page_makes_contexts_of_files(tmp_path: Path, monkeypatch: pytest.Mo
         Asker("http.client", client_context(anchors=stranger()), port)(b"hello")
     told = names["explained"](raised.value)
     assert "no path leads to one of our trust anchors" in told
-    assert "do:" in told
+    assert "ask:" in told
 
 
 # -- servers -----------------------------------------------------------------------------------------------
