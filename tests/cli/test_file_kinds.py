@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways import ConfigError, Credentials, TrustStore
-from bothways.cli.file_kinds import told_apart
-from bothways.cli.options import load_anchors, load_identity
+from bothways.cli.file_kinds import Wanted, refuse_others, told_apart
+from bothways.cli.options import Sources, load_anchors, load_identity
 from bothways.testing import MutualTLS
+from bothways.trust import files
 from interop.peers import find
 
 
@@ -116,12 +123,214 @@ def test_what_is_wrong_with_a_file_of_our_kinds_is_told_as_before(handed):
         (lambda: load_identity(str(mine.p12), None, None), "no password was given"),
         (lambda: load_identity("nowhere.pem", None, None), "nowhere.pem: cannot be read"),
         (lambda: load_identity(str(handed.ca), str(mine.key), None), "does not belong"),
-        (lambda: load_anchors(str(mine.key)), "no certificate"),
+        (lambda: load_anchors(str(mine.key)), "this is a private key; expected trust anchors"),
     ):
         with pytest.raises(ConfigError, match=said):
             call()
 
 
 def test_whatever_else_fails_passes(handed):
-    with pytest.raises(RuntimeError), told_apart("store.jks"):
+    with pytest.raises(RuntimeError), told_apart(("store.jks", Wanted.ANCHORS)):
         raise RuntimeError
+
+
+# -- every kind, given to every option ---------------------------------------------------------------------
+
+PUTTY = "PuTTY-User-Key-File-3: ecdsa-sha2-nistp256\nEncryption: none\nPublic-Lines: 3\nAAAA\n"
+BOUNCY = bytes.fromhex("0000000200000014") + bytes(20) + b"\0\0\3\xe8\1\0\5alias"
+# A file that no option reads: how it is made, what is said of it, how the command begins that makes it another.
+FOREIGN: list[tuple[str, Callable[[bytes, bytes], bytes], str, str]] = [
+    ("store.bks", lambda pem, der: BOUNCY, "a Bouncy Castle key store (BKS)", "keytool "),
+    ("wide.pem", lambda pem, der: pem.decode().encode("utf-16"), "text in UTF-16", "iconv -f UTF-16 "),
+    (
+        "wide-le.pem",
+        lambda pem, der: pem.decode().encode("utf-16-le"),
+        "text in UTF-16",
+        "iconv -f UTF-16LE ",
+    ),
+    (
+        "wide-be.pem",
+        lambda pem, der: pem.decode().encode("utf-16-be"),
+        "text in UTF-16",
+        "iconv -f UTF-16BE ",
+    ),
+    ("bare.b64", lambda pem, der: base64.encodebytes(der), "base64 without lines", "base64 -d "),
+    (
+        "error.crt",
+        lambda pem, der: b"<!DOCTYPE html>\n<title>404</title>",
+        "an HTML or XML document",
+        "see in a text",
+    ),
+    ("putty.ppk", lambda pem, der: PUTTY.encode(), "a private key of PuTTY", "puttygen "),
+    ("empty.pem", lambda pem, der: b"", "the file is empty", "write it again"),
+    ("blank.pem", lambda pem, der: b"\n \n", "nothing in the file but blanks", "write it again"),
+    (
+        "cut.pem",
+        lambda pem, der: pem[:200],
+        "the certificate is cut off: the block begins but does not end",
+        "",
+    ),
+]
+OPTIONS: dict[str, Callable[[str], object]] = {
+    "--cert": lambda file: load_identity(file, "my.key", None),
+    "--cert alone": lambda file: load_identity(file, None, None),
+    "--key": lambda file: load_identity("my.pem", file, None),
+    "--ca": load_anchors,
+    "--crl": lambda file: Sources(crl=(file,)).load(),
+    "--ocsp": lambda file: Sources().load((file,)),
+    "CERT": lambda file: refuse_others(file, Path(file).read_bytes(), Wanted.IDENTITY),
+    "REQUEST": lambda file: refuse_others(file, Path(file).read_bytes(), Wanted.SIGNING_REQUEST),
+}
+
+
+@pytest.fixture
+def mine(handed: MutualTLS) -> tuple[bytes, bytes]:
+    """A certificate in PEM and in DER; my.pem and my.key are there too, and other forms of both."""
+    identity = handed.identity("client")
+    pem = identity.cert.read_bytes()
+    Path("my.pem").write_bytes(pem)
+    Path("my.key").write_bytes(identity.key.read_bytes())
+    return pem, x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(("name", "make", "said", "command"), FOREIGN, ids=[row[0] for row in FOREIGN])
+def test_a_file_that_is_read_nowhere_is_told_by_its_kind_wherever_it_is_given(
+    mine, option, name, make, said, command
+):
+    Path(name).write_bytes(make(*mine))
+    text, hint = advice(lambda: OPTIONS[option](name))
+    assert text.startswith(f"{name}: ") and said in text
+    assert hint.startswith(command) and bool(hint) == bool(command)
+
+
+OTHERS = [
+    ("--cert", "request.csr", "this is a certificate request; expected a certificate"),
+    ("--cert", "public.pem", "this is a public key; expected a certificate"),
+    ("--key", "my.pem", "this is a certificate; expected a private key"),
+    ("--key", "public.pem", "this is a public key; expected a private key"),
+    ("--key", "request.csr", "this is a certificate request; expected a private key"),
+    ("--key", "my.p12", "this is PKCS#12; expected a private key"),
+    ("--ca", "my.key", "this is a private key; expected trust anchors"),
+    ("--ca", "my.p12", "this is PKCS#12; expected trust anchors"),
+    ("--ca", "locked.key", "this is a private key; expected trust anchors"),
+    ("--crl", "my.pem", "this is a certificate; expected CRLs"),
+    ("--crl", "my.key", "this is a private key; expected CRLs"),
+    ("--ocsp", "my.der", "this is a certificate; expected OCSP responses"),
+    ("CERT", "request.der", "this is a certificate request; expected a certificate"),
+    ("REQUEST", "my.pem", "this is a certificate; expected a certificate request"),
+    ("--cert", "chain.p7b", "this is PKCS#7"),
+    ("--crl", "chain.p7b", "this is PKCS#7"),
+    ("CERT", "chain-der.p7b", "this is PKCS#7"),
+    ("--cert", "two.der", "another document follows the certificate"),
+    ("--ca", "more.der", "7 bytes follow the certificate"),
+]
+COMMANDS = """
+openssl pkcs12 -export -in my.pem -inkey my.key -out my.p12 -passout pass:testing
+openssl req -new -key my.key -subj /CN=x -out request.csr
+openssl req -in request.csr -outform DER -out request.der
+openssl pkey -in my.key -pubout -out public.pem
+openssl pkcs8 -topk8 -in my.key -out locked.key -passout pass:testing
+openssl crl2pkcs7 -nocrl -certfile my.pem -out chain.p7b
+openssl crl2pkcs7 -nocrl -certfile my.pem -outform DER -out chain-der.p7b
+"""
+
+
+@pytest.fixture
+def forms(mine: tuple[bytes, bytes]) -> None:
+    find("openssl")
+    for command in COMMANDS.strip().splitlines():
+        subprocess.run(command.split(), check=True, capture_output=True)
+    Path("my.der").write_bytes(mine[1])
+    Path("two.der").write_bytes(mine[1] * 2)
+    Path("more.der").write_bytes(mine[1] + b"garbage")
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize(("option", "name", "said"), OTHERS, ids=[f"{row[0]} {row[1]}" for row in OTHERS])
+def test_a_document_of_another_kind_than_is_wanted_is_told_with_what_is(forms, option, name, said):
+    text, _ = advice(lambda: OPTIONS[option](name))
+    assert text.startswith(f"{name}: {said}")
+
+
+MADE = [
+    ("--cert", "two.der", "two.der.pem"),
+    ("--ca", "more.der", "more.der.der"),
+    ("--cert", "bare.b64", "bare.b64.der"),
+    ("--cert", "wide.pem", "wide.pem.pem"),
+    ("--cert", "chain.p7b", "chain.p7b.pem"),
+    ("--cert", "chain-der.p7b", "chain-der.p7b.pem"),
+    ("--key", "my.p12", "my.p12.key"),
+    ("--key", "ssh.key", "ssh.key"),
+    ("--cert", "real.jks", "real.jks.p12"),
+]
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize(("option", "name", "made"), MADE, ids=[f"{row[0]} {row[1]}" for row in MADE])
+def test_the_command_makes_of_a_file_one_that_the_option_takes(forms, mine, option, name, made):
+    Path("bare.b64").write_bytes(base64.encodebytes(mine[1]))
+    Path("wide.pem").write_bytes(mine[0].decode().encode("utf-16"))
+    said = ""
+    if name == "real.jks":
+        store(find("keytool"))
+        said = "testing\n" * 3
+    if name == "ssh.key":
+        openssh_key()
+    _, hint = advice(lambda: OPTIONS[option](name))
+    subprocess.run(with_password(hint), shell=True, check=True, input=said, text=True, capture_output=True)
+    if name == "real.jks":
+        assert isinstance(load_identity(made, None, "password"), Credentials)
+    else:
+        OPTIONS[option](made)
+
+
+def with_password(hint: str) -> str:
+    """The command with what a person would type."""
+    command = hint.partition(", which")[0]
+    if command.startswith("openssl pkcs12"):
+        return f"{command} -passin pass:testing"
+    return f"{command} -N '' -P ''" if command.startswith("ssh-keygen") else command
+
+
+def store(keytool: str) -> None:
+    subprocess.run(
+        [keytool, "-importkeystore", "-noprompt", "-srckeystore", "my.p12", "-srcstorepass", "testing",
+         "-destkeystore", "real.jks", "-deststoretype", "JKS", "-deststorepass", "testing"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+
+def openssh_key() -> None:
+    """The key of my.pem as OpenSSH keeps it."""
+    key = serialization.load_pem_private_key(Path("my.key").read_bytes(), None)
+    data = key.private_bytes(Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
+    Path("ssh.key").touch(mode=0o600)
+    Path("ssh.key").write_bytes(data)
+
+
+def test_files_as_windows_and_editors_write_them_are_read(mine):
+    """A .cer in DER or with CRLF, a byte order mark, text around the blocks."""
+    pem, der = mine
+    for name, data in (("a.cer", der), ("b.cer", pem.replace(b"\n", b"\r\n")), ("c.pem", b"\xef\xbb\xbf" + pem),
+                       ("d.pem", b"subject=x\n" + pem + b"and more\n")):  # fmt: skip
+        Path(name).write_bytes(data)
+        assert isinstance(load_identity(name, "my.key", None), Credentials)
+        assert load_anchors(name)
+
+
+@pytest.mark.parametrize("option", ["--cert", "--key", "--ca", "--crl", "--ocsp"])
+def test_a_pipe_that_nobody_writes_to_and_a_folder_hold_nobody(mine, monkeypatch, option):
+    monkeypatch.setattr(files, "PIPE_SECONDS", 0.05)
+    os.mkfifo("pipe")
+    text, _ = advice(lambda: OPTIONS[option]("pipe"))
+    assert text == "pipe: cannot be read: nothing came from this pipe for 0.05 seconds"
+    Path("folder").mkdir()
+    assert "folder: cannot be read: Is a directory" in advice(lambda: OPTIONS[option]("folder"))[0]
+
+
+@pytest.mark.parametrize("option", ["--cert", "--key", "--ca"])
+def test_a_huge_file_is_refused_before_it_is_read_whole(mine, option):
+    with Path("huge.pem").open("wb") as file:
+        file.truncate(files.MAX_FILE + 1)
+    assert "the most that is read of it" in advice(lambda: OPTIONS[option]("huge.pem"))[0]

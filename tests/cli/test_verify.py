@@ -82,7 +82,7 @@ def test_an_old_response_says_nothing_at_a_later_time(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("server.pem", "no OCSP response in it"), ("root.crl", "cannot be read"), ("later.der", "try later")],
+    [("server.pem", "this is a certificate"), ("root.crl", "this is a CRL"), ("later.der", "try later")],
 )
 def test_a_file_that_is_no_response_is_wrong_use(folder: Path, name: str, words: str) -> None:
     """The file is named."""

@@ -4,56 +4,155 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from enum import Enum
+from typing import NamedTuple
 
 from bothways.describe.documents import documents
-from bothways.describe.documents.document import Unreadable
+from bothways.describe.documents.document import Document, Unreadable
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
-from bothways.trust import files
+from bothways.trust import files, pem
 from bothways.trust.credentials import is_pkcs12
+from bothways.trust.der import SEQUENCE, expect_element
 from bothways.trust.parsing import PassphraseNeeded
 
-PKCS7 = "PKCS#7"
 EMPTY = "write it again: the program that made it failed, or wrote to another file"
-ANCHORS_OF_PKCS12 = "openssl pkcs12 -in FILE -cacerts -nokeys -out FILE.pem"
+PKCS7, PKCS12 = "PKCS#7", "PKCS#12"
+CERTIFICATE, KEY, PUBLIC_KEY, REQUEST = "certificate", "private key", "public key", "certificate request"
+CRL, OCSP_RESPONSE = "CRL", "OCSP response"
+
+
+class Wanted(Enum):
+    """What an option takes: what it is called, and the kinds of documents that it is read from."""
+
+    IDENTITY = "a certificate", frozenset({CERTIFICATE, KEY, PKCS12})
+    PRIVATE_KEY = "a private key", frozenset({KEY})
+    ANCHORS = "trust anchors", frozenset({CERTIFICATE})
+    LISTS = "CRLs", frozenset({CRL})
+    RESPONSES = "OCSP responses", frozenset({OCSP_RESPONSE})
+    SIGNING_REQUEST = "a certificate request", frozenset({REQUEST})
+
+    @property
+    def words(self) -> str:
+        """What it is called."""
+        return self.value[0]
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """From what it is read."""
+        return self.value[1]
+
+
+class _Told(NamedTuple):
+    text: str
+    hint: str = ""
+
+
+# What to do with a file of one kind where another is wanted: commands where one helps, with FILE in them.
+HINTS: Mapping[tuple[Wanted, str], str] = {
+    (Wanted.ANCHORS, PKCS12): "openssl pkcs12 -in FILE -cacerts -nokeys -out FILE.pem",
+    (Wanted.PRIVATE_KEY, PKCS12): "openssl pkcs12 -in FILE -nocerts -nodes -out FILE.key",
+    (Wanted.IDENTITY, REQUEST): "give the certificate that the CA issued for this request",
+    (Wanted.IDENTITY, PUBLIC_KEY): "give the certificate that holds this key",
+    (Wanted.IDENTITY, KEY): "give the certificate here, and this file by --key",
+    (Wanted.PRIVATE_KEY, CERTIFICATE): "give the private key that belongs to this certificate",
+    (Wanted.PRIVATE_KEY, PUBLIC_KEY): "give the private key that this public key belongs to",
+    (Wanted.PRIVATE_KEY, REQUEST): "give the private key that signed this request",
+}
 
 
 @contextlib.contextmanager
-def told_apart(*paths: str | None, pkcs12: bool = True) -> Iterator[None]:
+def told_apart(*wanted: tuple[str | None, Wanted]) -> Iterator[None]:
     """Where one of these files cannot be used, say what it is and which command turns it into what can.
 
-    pkcs12: whether PKCS#12 is among what can be used. Raises ConfigError, as the body did.
+    Raises ConfigError, as the body did.
     """
     try:
         yield
     except ConfigError:
-        for path in paths:
-            found = None if path is None else _kind(path, pkcs12=pkcs12)
+        for path, want in wanted:
+            found = None if path is None else _told(path, want)
             if found is not None:
-                text, hint = found
-                where = visible(str(path), 600)
-                command = hint.replace("FILE", shlex.quote(where))
-                raise ConfigError(f"{where}: {text}\nHint: {command}") from None
+                raise _error(str(path), found) from None
         raise
 
 
-def _kind(path: str, *, pkcs12: bool) -> tuple[str, str] | None:
+def refuse_others(path: str, data: bytes, wanted: Wanted) -> None:
+    """Raise ConfigError where a file's content is known to be of another kind than those that are read here."""
+    found = _of(data, wanted)
+    if found is not None:
+        raise _error(path, found)
+
+
+def _error(path: str, found: _Told) -> ConfigError:
+    where = visible(path, 600)
+    hint = found.hint.replace("FILE", shlex.quote(where))
+    return ConfigError(f"{where}: {found.text}" + (f"\nHint: {hint}" if hint else ""))
+
+
+def _told(path: str, wanted: Wanted) -> _Told | None:
     """Return what a file is, and what to do, if it is of a kind that others use."""
     try:
-        data = files.content(path)
-        if is_pkcs12(data):
-            text = "this is PKCS#12, and trust anchors are read from PEM or DER"
-            return None if pkcs12 else (text, ANCHORS_OF_PKCS12)
+        return _of(files.content(path), wanted)
+    except ConfigError:
+        return None
+
+
+def _of(data: bytes, wanted: Wanted) -> _Told | None:
+    try:
         first = next(iter(documents(data, datetime.now(UTC))), None)
     except Unreadable as error:
-        return (str(error), error.hint or EMPTY) if error.hint or not data.strip() else None
-    except (ConfigError, PassphraseNeeded):
+        return _Told(str(error), error.hint if data.strip() else EMPTY) if error.known else None
+    except PassphraseNeeded:
+        return _other(PKCS12 if is_pkcs12(data) else KEY, wanted)
+    if first is None:
         return None
-    if first is not None and first.damaged and first.hint:
-        return first.damaged, first.hint
-    if first is not None and first.kind == PKCS7:
+    if first.damaged:
+        return _broken(data, first)
+    if first.kind == PKCS7:
         hint = dict(first.facts).get("for other commands", "")
-        return ("this is PKCS#7, which holds certificates and no key", hint) if hint else None
-    return None
+        return _Told("this is PKCS#7, which holds certificates and no key", hint)
+    if first.kind in wanted.kinds:
+        return _followed(data, first.kind)
+    return _other(PKCS12 if is_pkcs12(data) else first.kind, wanted)
+
+
+def _broken(data: bytes, first: Document) -> _Told | None:
+    """Return what is wrong with a document that is of a known kind and cannot be read."""
+    if first.hint:
+        return _Told(first.damaged, first.hint)
+    return (
+        None
+        if pem.blocks(data) or data[:1] == b"\x30"
+        else _Told(f"the {first.kind} is cut off: {first.damaged}")
+    )
+
+
+def _other(kind: str, wanted: Wanted) -> _Told | None:
+    if kind in wanted.kinds:
+        return None
+    article = "" if kind == PKCS12 else "an " if kind.startswith("OCSP") else "a "
+    return _Told(f"this is {article}{kind}; expected {wanted.words}", HINTS.get((wanted, kind), ""))
+
+
+def _followed(data: bytes, kind: str) -> _Told | None:
+    """Return that something follows a document in DER, of which a file holds one."""
+    if pem.blocks(data) or kind not in (CERTIFICATE, CRL):
+        return None
+    end = _end_of_first(data)
+    if end is None or end == len(data):
+        return None
+    if data[end : end + 1] != b"\x30":
+        return _Told(f"{len(data) - end} bytes follow the {kind}", f"head -c {end} FILE > FILE.der")
+    program = "x509" if kind == CERTIFICATE else "crl"
+    parts = f"openssl {program} -inform DER -in FILE; tail -c +{end + 1} FILE | openssl {program} -inform DER"
+    return _Told(f"another document follows the {kind}; a file of DER holds one", f"({parts}) > FILE.pem")
+
+
+def _end_of_first(data: bytes) -> int | None:
+    try:
+        return expect_element(data, 0, len(data), SEQUENCE, "document")[1]
+    except ValueError:
+        return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from bothways.cli.file_kinds import told_apart
+from bothways.cli.file_kinds import Wanted, told_apart
 from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
 from bothways.trust.access import PeerRule
@@ -152,7 +152,7 @@ def load_identity(
         if key is not None:
             refuse("--key needs --cert: a key says nothing without its certificate")
         return None
-    with told_apart(cert, key):
+    with told_apart((cert, Wanted.IDENTITY), (key, Wanted.PRIVATE_KEY)):
         return _identity(cert, key, password_file, watched=watched)
 
 
@@ -186,7 +186,7 @@ def load_anchors(path: str | None, profile: Profile = "private", *, watched: boo
     """
     if path is None:
         return TrustStore.system(profile=profile)
-    with told_apart(path, pkcs12=False):
+    with told_apart((path, Wanted.ANCHORS)):
         read = TrustStore.watched if watched and are_files(path) else TrustStore.from_file
         return read(path, profile=profile)
 
@@ -218,8 +218,10 @@ class Sources:
         fetch = self._fetch()
         if not self.crl and not ocsp and fetch is None and self.revocation is None:
             return None
-        lists = CRLStore.from_files(*self.crl) if lists is None else lists
-        responses = OCSPStore.from_files(*ocsp)
+        with told_apart(*((path, Wanted.LISTS) for path in self.crl)):
+            lists = CRLStore.from_files(*self.crl) if lists is None else lists
+        with told_apart(*((path, Wanted.RESPONSES) for path in ocsp)):
+            responses = OCSPStore.from_files(*ocsp)
         return Revocation.preset(self.revocation or "require", lists, responses, fetch)
 
     def _fetch(self) -> Fetch | None:

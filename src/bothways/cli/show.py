@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -14,9 +15,11 @@ from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.terminal import DONE, MISUSED, complain, passphrase
 from bothways.describe.documents import Document, Unreadable, documents
 from bothways.describe.escape import visible
+from bothways.errors import ConfigError
 from bothways.ladder.json_form import from_json, from_page
 from bothways.ladder.model import Ladder
 from bothways.ladder.text import as_text
+from bothways.trust.files import content
 from bothways.trust.parsing import PassphraseNeeded
 
 SIZE_LIMIT = 64 * 1024 * 1024
@@ -115,8 +118,12 @@ class _Page:
 
 def _read(path: str) -> bytes:
     try:
+        if Path(path).is_fifo():
+            return content(path, most=SIZE_LIMIT)
         with click.open_file(path, "rb") as file:
             data: bytes = file.read(SIZE_LIMIT + 1)
+    except ConfigError as error:
+        raise Unreadable(f"the pipe {error}") from None
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from None
     if len(data) > SIZE_LIMIT:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import click
 
+from bothways.cli.file_kinds import Wanted, told_apart
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import refuse, say
 from bothways.faults import shown
@@ -39,7 +40,8 @@ class Staples:
             refuse("--staple fetches what --staple-file has: give one of them")
         if own is None:
             refuse("a staple is about our own certificate: it needs --cert")
-        files = Watched(self.staple_file, responses_in)
+        with told_apart(*((path, Wanted.RESPONSES) for path in self.staple_file)):
+            files = Watched(self.staple_file, responses_in)
         supply = Supply(files, own, anchors)
         for path in self.staple_file:
             supply.check(path, own)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
+from bothways.cli.file_kinds import Wanted, refuse_others, told_apart
 from bothways.cli.options import FILE, Sources, load_anchors, profile_option, sources_options
 from bothways.cli.terminal import DONE, FAILED, passphrase, refuse
 from bothways.describe.escape import visible
@@ -133,7 +134,13 @@ def command(
 
 
 def _chain(path: str, password_file: str | None) -> list[bytes]:
+    with told_apart((path, Wanted.IDENTITY)):
+        return _read_chain(path, password_file)
+
+
+def _read_chain(path: str, password_file: str | None) -> list[bytes]:
     data = files.content(path)
+    refuse_others(path, data, Wanted.IDENTITY)
     if not blocks(data) and is_pkcs12(data):
         password = passphrase(password_file, path)
         return list(Credentials.from_pkcs12(data, password).chain)

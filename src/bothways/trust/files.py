@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 import time
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ FilePath = str | os.PathLike[str]
 
 MAX_FILE = 64 * 1024 * 1024
 MAX_CRL_FILE = 256 * 1024 * 1024
+PIPE_SECONDS = 30
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
@@ -26,22 +28,41 @@ SYSTEM_BUNDLES = (
 def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> bytes:
     """Read a whole file, or raise ConfigError that names it.
 
-    waits: whether it may be a pipe, which is read when somebody writes to it.  most: so many bytes, by default 64 MiB.
+    waits: whether it may be a pipe, which is read until its writer ends, or nothing came for 30 seconds.  most: so
+    many bytes, by default 64 MiB.
     """
     most = MAX_FILE if most is None else most
     if not isinstance(path, str | bytes | os.PathLike):
         raise ConfigError(f"a file: expected its path as text, not {type(path).__name__}")
     try:
-        with open(path, "rb", opener=None if waits else _open_at_once) as file:
-            if not waits and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        with open(path, "rb", opener=_open_at_once) as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                data = file.read(most + 1)
+            elif waits:
+                data = _from_pipe(file.fileno(), most)
+            else:
                 raise ConfigError(f"{os.fspath(path)}: is no file, but a pipe or a device")
-            data = file.read(most + 1)
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or error
         raise ConfigError(f"{os.fspath(path)}: cannot be read: {problem}") from None
     if len(data) > most:
         raise ConfigError(f"{os.fspath(path)}: larger than {most} bytes, the most that is read of it")
     return data
+
+
+def _from_pipe(pipe: int, most: int) -> bytes:
+    """Read a pipe or a device to its end, or one byte more than `most`; OSError where nothing comes for too long."""
+    data = bytearray()
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    while len(data) <= most:
+        if not poll.poll(PIPE_SECONDS * 1000):
+            raise OSError(f"nothing came from this pipe for {PIPE_SECONDS} seconds")
+        came = os.read(pipe, most + 1 - len(data))
+        if not came:
+            break
+        data += came
+    return bytes(data)
 
 
 def _open_at_once(path: str, flags: int) -> int:

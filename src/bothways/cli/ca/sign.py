@@ -17,7 +17,9 @@ from bothways.cli.ca.options import (
     names_options,
 )
 from bothways.cli.ca.output_files import OutputFiles, certificate_file_options
+from bothways.cli.file_kinds import Wanted, refuse_others
 from bothways.cli.options import FILE
+from bothways.trust.files import content
 
 
 @click.command("sign")
@@ -41,7 +43,9 @@ def command(
     """
     profile = options.checked_profile()
     output = output.prepared(".pem")
-    data = files.read(Path(request), SIZE_LIMIT + 1)
+    named = Path(request)
+    data = content(named) if named.is_fifo() else files.read(named, SIZE_LIMIT + 1)
+    refuse_others(request, data, Wanted.SIGNING_REQUEST)
     with key_access.open(path) as issuer:
         names = None if holder == Holder() else holder
         issued = issuer.sign(

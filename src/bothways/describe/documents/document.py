@@ -15,11 +15,15 @@ _WIDTH = 100
 
 
 class Unreadable(ValueError):
-    """The bytes are none of the documents known here. `hint` says what turns them into one, if anything does."""
+    """The bytes are none of the documents known here. `hint` says what turns them into one, if anything does.
 
-    def __init__(self, text: str, hint: str = "") -> None:
+    known: whether it is said what they are instead.
+    """
+
+    def __init__(self, text: str, hint: str = "", *, known: bool = True) -> None:
         super().__init__(text)
         self.hint = hint
+        self.known = known
 
 
 @dataclass(frozen=True, slots=True)

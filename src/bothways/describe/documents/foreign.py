@@ -19,10 +19,16 @@ class _Kind(NamedTuple):
 
 
 _KEYTOOL = "keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12 -deststoretype PKCS12"
+_BOUNCY = (
+    f"{_KEYTOOL} -srcstoretype BKS -providerclass org.bouncycastle.jce.provider.BouncyCastleProvider "
+    "-providerpath bcprov.jar"
+)
 _SSH_PUBLIC = "ssh-keygen -e -m PKCS8 -f FILE > FILE.pem"
 _BY_START = (
     _Kind(b"\xfe\xed\xfe\xed", "a Java key store (JKS)", _KEYTOOL),
     _Kind(b"\xce\xce\xce\xce", "a Java key store (JCEKS)", f"{_KEYTOOL} -srcstoretype JCEKS"),
+    _Kind(b"\0\0\0\1\0\0\0\x14", "a Bouncy Castle key store (BKS)", _BOUNCY),
+    _Kind(b"\0\0\0\2\0\0\0\x14", "a Bouncy Castle key store (BKS)", _BOUNCY),
     _Kind(b"\xff\xfe", "text in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > FILE.pem"),
     _Kind(b"\xfe\xff", "text in UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > FILE.pem"),
     _Kind(b"-\0-\0-\0", "text in UTF-16", "iconv -f UTF-16LE -t UTF-8 FILE > FILE.pem"),
@@ -78,7 +84,7 @@ def foreign(data: bytes) -> Unreadable:
     for kind in _BY_START:
         if data.startswith(kind.start) or text.startswith(kind.start):
             return Unreadable(f"this is {kind.what}", kind.hint)
-    return _without_armour(text) or Unreadable(f"neither PEM nor DER: {_KNOWN}")
+    return _without_armour(text) or Unreadable(f"neither PEM nor DER: {_KNOWN}", known=False)
 
 
 def _without_armour(text: bytes) -> Unreadable | None:

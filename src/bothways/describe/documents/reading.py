@@ -112,10 +112,14 @@ class _Reader:
         try:
             parts = _beginning(first(data, "document"))
         except ValueError as error:
-            raise Unreadable(f"DER that cannot be read: {error}", "see whether the file is cut off") from None
+            raise Unreadable(
+                f"DER that cannot be read: {error}", "see whether the file is cut off", known=False
+            ) from None
         read = self._by_shape(parts, data)
         if read is None:
-            raise Unreadable("DER, but no certificate, key, request, CRL, OCSP response or PKCS#12")
+            raise Unreadable(
+                "DER, but no certificate, key, request, CRL, OCSP response or PKCS#12", known=False
+            )
         yield from read
 
     def _from_ber(self, data: bytes) -> Iterator[Document]:
@@ -125,7 +129,7 @@ class _Reader:
         elif data[2:3] == bytes((OID,)):
             yield from pkcs7_documents(data, self._now, "DER")
         else:
-            raise Unreadable("BER, but neither PKCS#12 nor PKCS#7")
+            raise Unreadable("BER, but neither PKCS#12 nor PKCS#7", known=False)
 
     def _by_label(self, block: _Block) -> Iterator[Document]:
         label, der = block.label, block.der
