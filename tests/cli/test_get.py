@@ -126,7 +126,7 @@ def test_a_server_that_is_refused_gets_no_request(ask, mutual, kind, said):
     assert (done.status, done.out) == (1, b"")
     assert done.err.startswith(f"bothways: {server.url}: the server sent a certificate ")
     assert said in done.err
-    assert "  do: " in done.err
+    assert "  do: " in done.err or "  ask: " in done.err
     assert server.handshake().error is not None
 
 
@@ -142,7 +142,7 @@ def test_a_server_that_refuses_us_is_explained_though_it_comes_late(ask, mutual,
     assert done.status == 1
     assert "the server refused the connection at step 3.3" in done.err
     assert f"with alert {alert}" in done.err
-    assert "  do: " in done.err
+    assert "  do: " in done.err or "  ask: " in done.err
 
 
 def test_hints_say_how_to_get(ask, mutual):
@@ -204,14 +204,14 @@ def test_a_refusal_by_status_over_http_2_is_explained_too(ask, mutual):
     done = ask(mutual.server(client_auth="request", alpn=("h2",), respond=respond).url, who=None)
     assert (done.status, done.out) == (1, b"go away")
     assert "the server answered HTTP/2 403" in done.err
-    assert "  do: " in done.err
+    assert "  do: " in done.err or "  ask: " in done.err
 
 
 def test_a_service_that_closes_without_a_word_is_explained(ask, mutual):
     done = ask(mutual.server(client_auth="require", respond=lambda channel: channel.recv(1) and None).url)
     assert done.status == 1
     assert "Server disconnected without sending a response" in done.err
-    assert "  do: " in done.err
+    assert "  do: " in done.err or "  ask: " in done.err
 
 
 # -- answers that are none ---------------------------------------------------------------------------------
