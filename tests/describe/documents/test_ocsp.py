@@ -187,7 +187,7 @@ def test_extensions_of_a_response_are_told(leaf):
     assert told["extended revoke"].startswith("yes: ")
     assert told["extension 1.2.3.4"] == "1 byte: 3f (critical)"
     assert told["problem"] == (
-        "refused wherever it is judged: it has the critical extension 1.2.3.4, which we do not know"
+        "refused wherever it is judged: it has the critical extension 1.2.3.4, which we do not support"
     )
 
 
