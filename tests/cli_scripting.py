@@ -63,7 +63,7 @@ def parsed(text: str) -> list[Command]:
             case "=":
                 commands[-1].status = int(rest)
             case _:
-                raise ValueError(f"line {number}: {line!r} is no line of a script")
+                raise ValueError(f"line {number}: {line!r} is not a line of a script")
     return commands
 
 

@@ -198,12 +198,12 @@ CHANGES: dict[str, tuple[Callable[[Plan], None], bool]] = {
     "no key identifiers in the leaf": (option("end", key_identifiers=False), True),
     # what a CA must be
     "intermediate without basic constraints": (option("middle", ca=None), False),
-    "intermediate is no CA": (option("middle", ca=False), False),
+    "intermediate is not a CA": (option("middle", ca=False), False),
     "intermediate may not sign": (option("middle", key_usage=("crl_sign",)), False),
     "intermediate without key usage": (option("middle", key_usage=None), True),
     "anchor without key usage": (option("top", key_usage=None), True),
     "anchor without basic constraints": (option("top", ca=None), False),
-    "anchor is no CA": (option("top", ca=False), False),
+    "anchor is not a CA": (option("top", ca=False), False),
     "anchor may not sign": (option("top", key_usage=("crl_sign",)), False),
     "anchor allows one intermediate": (option("top", path_length=1), True),
     "anchor allows no intermediate": (option("top", path_length=0), False),
@@ -338,7 +338,7 @@ CHANGES: dict[str, tuple[Callable[[Plan], None], bool]] = {
     "constrained X.400 address": (both(named(X400), constrained((), (X400,))), False),
     "permitted directory name of another type": (constrained((general_name("DN", SUBJECT_IN_T61),)), True),
     # other extensions
-    "leaf that is no CA, written out": (
+    "leaf that is not a CA, written out": (
         both(option("end", ca=None), extension("end", *raw("2.5.29.19", bytes.fromhex("3003010100"), True))), True,
     ),
     "leaf with a path length": (

@@ -451,8 +451,8 @@ RULES = (
     Rule(r"Certificate ID:$|Data:$", r"Serial Number: (.*)", group("serial number", serial)),
     Rule(r"", r"Issuer: ?(.*)", distinguished("issuer")),
     Rule(r"", r"Subject: ?(.*)", distinguished("subject")),
-    Rule(r"", r"Not Before: Bad time value", [Want("valid", "which is no time")]),
-    Rule(r"", r"Not After : Bad time value", [Want("valid", "which is no time")]),
+    Rule(r"", r"Not Before: Bad time value", [Want("valid", "(which is not a valid time)")]),
+    Rule(r"", r"Not After : Bad time value", [Want("valid", "(which is not a valid time)")]),
     Rule(r"Validity$", r"Not Before: (.*)", group("valid", moment)),
     Rule(r"Validity$", r"Not After : (.*)", group("valid", moment)),
     Rule(
@@ -465,9 +465,9 @@ RULES = (
     Rule(r"Attributes: > (\w+) *:", r":(.*)", lambda line, match: [Want(line.above.split()[0], match[1])]),
     Rule(r"Attributes:$", r"(\w+) *:(.*)", lambda _, match: [Want(match[1], match[2])]),
     # CRLs
-    Rule(r"", r"Last Update: Bad time value", [Want("this update", "which is no time")]),
+    Rule(r"", r"Last Update: Bad time value", [Want("this update", "(which is not a valid time)")]),
     Rule(r"", r"Last Update: (.*)", group("this update", moment)),
-    Rule(r"", r"Next Update: NONE", [Want("next update", "not said")]),
+    Rule(r"", r"Next Update: NONE", [Want("next update", "absent")]),
     Rule(r"Certificate Revocation List", r"Next Update: (.*)", group("next update", moment)),
     Rule(
         r"Revoked Certificates:$",
@@ -647,7 +647,16 @@ RULES = (
             for each in match[1].split(", ")
         ],
     ),
-    Rule(r"Poison:", r"NULL", [Want("precertificate", "never to be used")]),
+    Rule(
+        r"Poison:",
+        r"NULL",
+        [
+            Want(
+                "precertificate",
+                "a precertificate: for Certificate Transparency logs only, not valid for use",
+            )
+        ],
+    ),
     Rule(r"SCTs:", r"Signed Certificate Timestamp:", HEADING),
     Rule(
         r"Timestamp:$",

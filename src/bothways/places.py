@@ -149,7 +149,7 @@ class Places:
 def source_of(host: str) -> str:
     """Return what is counted as one address: an IPv4 address, mapped into IPv6 or not, or the /64 of IPv6.
 
-    What is no address of either kind, such as the name of a local socket, stands for itself.
+    What is not an address of either kind, such as the name of a local socket, stands for itself.
     """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])

@@ -23,7 +23,7 @@ async def test_the_signature_of_a_long_list_is_checked_in_another_thread():
     check = CRL.is_signed_by
 
     def noting(self, signer):
-        if not self.has_met(signer):
+        if not self.has_checked(signer):
             threads.append(threading.current_thread())
         return check(self, signer)
 

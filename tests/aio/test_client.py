@@ -132,7 +132,10 @@ async def test_a_missing_or_failing_signer_is_told():
 
     async with serving(echo) as server:
         config = ada(credentials=Credentials.external(identities.client().chain_pem))
-        for signer, words in ((None, "give a signer"), (fails, "out of order")):
+        for signer, words in (
+            (None, ("the private key of the credentials is held elsewhere: pass a signer")),
+            (fails, "out of order"),
+        ):
             with pytest.raises(UsageError, match=words):
                 await open_to(server, config, signer=signer)
 

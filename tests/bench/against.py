@@ -141,7 +141,9 @@ def resolved(ref: str, root: Path) -> str:
     if found.returncode == 0:
         return found.stdout.decode().strip()
     if _git(root, "rev-parse", "--git-dir").returncode != 0:
-        raise NotComparableError(f"{root} is no git checkout, so that there is no other tree to compare with")
+        raise NotComparableError(
+            f"{root} is not a git checkout, so that there is no other tree to compare with"
+        )
     raise NotComparableError(
         f"no commit is called {ref!r}: expected a branch, a tag or a hash, as `git log` has them"
     )

@@ -104,7 +104,7 @@ def test_a_folder_without_history_has_nothing_to_compare_with(
     """As where the sources were unpacked from an archive."""
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert against.main("HEAD", ["bare"], 1, tmp_path) == 2
-    assert "is no git checkout" in capfd.readouterr().err
+    assert "is not a git checkout" in capfd.readouterr().err
 
 
 def test_a_tree_that_does_not_start_is_named_with_its_last_words(

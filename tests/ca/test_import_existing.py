@@ -276,14 +276,14 @@ def test_pkcs12_brings_key_and_chain(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "old.p12").write_bytes(data)
     existing = read_existing(tmp_path / "old.p12", None, b"sesame", now=clock)
     assert existing.parents == (top.certificate,)
-    with pytest.raises(WrongPassphrase, match="the password does not open it"):
+    with pytest.raises(WrongPassphrase, match="the password is wrong"):
         read_existing(tmp_path / "old.p12", None, b"wrong", now=clock)
 
 
 def test_an_encrypted_key_needs_its_password(tmp_path: Path, clock: Clock) -> None:
     cert, key = write(tmp_path, root(), b"sesame")
     assert read_existing(cert, key, b"sesame", now=clock)
-    for password, words in ((None, "no password was given"), (b"wrong", "the password does not open it")):
+    for password, words in ((None, "no password was given"), (b"wrong", "the password is wrong")):
         with pytest.raises((PassphraseNeeded, WrongPassphrase), match=words):
             read_existing(cert, key, password, now=clock)
 

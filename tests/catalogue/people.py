@@ -95,7 +95,7 @@ def second() -> Issued:
 
 @cache
 def holder() -> Issued:
-    """Somebody whom Acme certified, and who is no CA."""
+    """Somebody whom Acme certified, and who is not a CA."""
     return pki.leaf(root(), "Acme Employee", alternatives=(), usage=None, **CA)
 
 

@@ -56,7 +56,7 @@ REFUSED_SERVERS = (
         s_server("server-expired"), Cause.EXPIRED, PEERS),
     Row("server-of-an-expired-ca", "the server's certificate is in date, and the CA above it is not", CLIENT,
         s_server("server-of-an-expired-ca"), Cause.EXPIRED, PEERS),
-    Row("server-of-no-ca", "the server's certificate was issued with a certificate that is no CA's", CLIENT,
+    Row("server-of-no-ca", "the server's certificate was issued with a certificate that is not a CA's", CLIENT,
         s_server("server-of-no-ca"), Cause.NOT_A_CA, PEERS),
     Row("server-with-a-strange-extension", "the server's certificate has a critical extension of its own", CLIENT,
         s_server("server-strange"), Cause.UNKNOWN_EXTENSION, PEERS),

@@ -46,7 +46,9 @@ def sealed():
 def test_silence_both_ways_ends_the_wait(pair) -> None:
     activity = Activity(0.1)
     activity.watch(*pair)
-    with pytest.raises(TimeoutError, match=r"^the connection timed out: nothing passed for 0\.1 seconds$"):
+    with pytest.raises(
+        TimeoutError, match=r"^the connection timed out: no data was sent or received for 0\.1 seconds$"
+    ):
         activity.receive(pair[0])
 
 

@@ -35,7 +35,12 @@ def test_a_server_that_lets_us_in_is_status_0_and_what_was_asked_for_is_written(
     done = run(folder, target, *ADA, "--html", "report.html", "--ladder", "handshake.json")
     assert done.returncode == 0, done.stdout
     assert done.stderr.startswith(f"examining {target} by at most 41 connections, one after the other:\n")
-    for words in ("What it speaks", "TLS 1.3, TLS 1.2", "without one it goes no further: required", "CN=Ada"):
+    for words in (
+        "What it supports",
+        "TLS 1.3, TLS 1.2",
+        ", and without one it refuses the handshake: required",
+        "CN=Ada",
+    ):
         assert words in " ".join(done.stdout.split())
     assert done.stdout.splitlines()[-1].startswith(f"A handshake with {target} succeeds: 0 problems, ")
     assert all(len(line) <= 104 for line in done.stdout.splitlines())
@@ -76,7 +81,7 @@ def test_what_speaks_no_tls_is_named_escaped(folder):
     with listening(saying(b"220 \x1b[2J\xe2\x80\xaemail SMTP\r\n")) as server:
         done = run(folder, f"127.0.0.1:{server.port}", "--ca", "ca.pem")
     assert done.returncode == 1
-    assert "it speaks SMTP, which may want STARTTLS first" in " ".join(done.stdout.split())
+    assert "it uses SMTP, which may require STARTTLS first" in " ".join(done.stdout.split())
     assert "\x1b" not in done.stdout and "\u202e" not in done.stdout
 
 
@@ -87,7 +92,7 @@ def test_files_alone_are_judged_before_anything_is_connected(folder, monkeypatch
     assert terminal.run(commands.bothways) == 0
     told = capsys.readouterr()
     assert told.err == ""
-    assert told.out.splitlines()[-1].startswith("Nothing speaks against these files: 0 problems, ")
+    assert told.out.splitlines()[-1].startswith("No problem was found in these files: 0 problems, ")
     expired = pki.leaf(
         identities.middle(), "Old", not_before=identities.START - pki.DAY, not_after=identities.START
     )
@@ -106,18 +111,18 @@ def test_files_alone_are_judged_before_anything_is_connected(folder, monkeypatch
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "say what to examine"),
-        (["--key", "ada.key"], "say what to examine"),
-        ([*ADA, "--name", "x"], "--name needs HOST:PORT"),
-        ([*ADA, "--http", "/"], "--http needs HOST:PORT"),
-        ([*ADA, "--ladder", "x.html"], "--ladder needs HOST:PORT"),
-        ([*ADA, "--profile", "web"], "--profile web needs HOST:PORT"),
+        ([], "choose what to examine"),
+        (["--key", "ada.key"], "choose what to examine"),
+        ([*ADA, "--name", "x"], "--name requires HOST:PORT"),
+        ([*ADA, "--http", "/"], "--http requires HOST:PORT"),
+        ([*ADA, "--ladder", "x.html"], "--ladder requires HOST:PORT"),
+        ([*ADA, "--profile", "web"], "--profile web requires HOST:PORT"),
         (["localhost:443", *ADA, "--profile", "public"], "'public' is not one of"),
-        (["localhost", *ADA], "is no address"),
+        (["localhost", *ADA], "is not an address"),
         (["localhost:0", *ADA], "port 0"),
         (["localhost:443", *ADA, "--http", "a b"], "is no path"),
         (["localhost:443", *ADA, "--http", "/a\r\nHost: b"], "is no path"),
-        (["localhost:443", *ADA, "--name", "no name"], "no DNS name"),
+        (["localhost:443", *ADA, "--name", "no name"], "not a DNS name"),
         (["localhost:443", "--ca", "missing.pem"], "missing.pem"),
         (["localhost:443", *ADA, "--html", "no/such/file.html"], "--html no/such/file.html"),
         (["localhost:443", *ADA, "--timeout", "0"], "--timeout"),

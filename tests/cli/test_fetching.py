@@ -97,7 +97,7 @@ def test_serve_and_connect_fetch_in_their_handshakes(ca: Authority, tmp_path: Pa
         "is Cleo (TLS" in server.said
         and "warning: whether the peer's certificates are revoked" in server.said
     )
-    assert f"{ca.responder.url}: connection refused: nothing listens there" in server.said
+    assert f"{ca.responder.url}: connection refused: no service listens there" in server.said
 
 
 def connect(server: Background, who: str, folder: Path, *options: str) -> subprocess.CompletedProcess[bytes]:

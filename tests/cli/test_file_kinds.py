@@ -167,7 +167,7 @@ FOREIGN: list[tuple[str, Callable[[bytes, bytes], bytes], str, str]] = [
     (
         "cut.pem",
         lambda pem, der: pem[:200],
-        "the certificate is cut off: the block begins but does not end",
+        "the certificate is cut off: the block has a BEGIN line and no END line",
         "",
     ),
 ]
@@ -333,4 +333,4 @@ def test_a_pipe_that_nobody_writes_to_and_a_folder_hold_nobody(mine, monkeypatch
 def test_a_huge_file_is_refused_before_it_is_read_whole(mine, option):
     with Path("huge.pem").open("wb") as file:
         file.truncate(files.MAX_FILE + 1)
-    assert "the most that is read of it" in advice(lambda: OPTIONS[option]("huge.pem"))[0]
+    assert "the limit for it" in advice(lambda: OPTIONS[option]("huge.pem"))[0]

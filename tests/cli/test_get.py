@@ -188,7 +188,7 @@ def test_a_refusal_by_status_is_explained_and_its_content_written(ask, mutual):
 @pytest.mark.parametrize(
     ("line", "said"),
     [("403 Forbidden", "TLS succeeded, and the service behind it refuses"),
-     ("404 Not Found", "what it does not take is this request"),
+     ("404 Not Found", "the service refuses this request"),
      ("503 Busy", "the service behind it failed")],
 )  # fmt: skip
 def test_every_status_from_400_on_ends_with_1_and_is_explained(ask, mutual, line, said):
@@ -297,7 +297,7 @@ def test_nobody_else_is_ever_asked(ask, mutual, where, status):
     own.append(mutual.server(client_auth="require", respond=respond))
     done = ask(own[0].url, "-L", "-d", "secret", "-H", "Authorization: Bearer secret")
     assert (done.status, done.out) == (1, b"moved")
-    assert "another server, which gets nothing of ours" in done.err or "user name" in done.err
+    assert ": another server, to which nothing is sent" in done.err or "user name" in done.err
     own[0].handshake()
     for each in (other, own[0]):
         with pytest.raises(TimeoutError):
@@ -372,16 +372,22 @@ def test_a_file_that_takes_no_more_is_told_in_the_one_object_of_the_report(ask, 
     [
         (["http://localhost/"], "expected https://HOST/"),
         (["https://me:secret@localhost/"], "user name"),
-        (["https://localhost/", "-H", "no colon"], "is no header"),
-        (["https://localhost/", "-H", "X: a\nY: b"], "no header can carry"),
-        (["https://localhost/", "-H", "Transfer-Encoding: chunked"], "says this by itself"),
-        (["https://localhost/", "-H", "content-length: 1"], "says this by itself"),
-        (["https://localhost/", "-X", "GET / HTTP/1.1\r\n"], "is no method"),
+        (["https://localhost/", "-H", "no colon"], "is not a header"),
+        (
+            ["https://localhost/", "-H", "X: a\nY: b"],
+            "its value has a character that is not allowed in a header",
+        ),
+        (
+            ["https://localhost/", "-H", "Transfer-Encoding: chunked"],
+            "this header is set by the connection itself",
+        ),
+        (["https://localhost/", "-H", "content-length: 1"], "this header is set by the connection itself"),
+        (["https://localhost/", "-X", "GET / HTTP/1.1\r\n"], "is not a method"),
         (["https://localhost/", "-d", "@nowhere.json"], "nowhere.json: cannot be read"),
         (["https://localhost/", "-o", "nowhere/answer"], "nowhere/answer: No such file"),
         (["https://localhost/", "--timeout", "0"], "timeout"),
         (["https://localhost/", "--code", "curl"], "'curl' is not one of"),
-        (["https://localhost/", "--code", "httpx", "-L"], "would do nothing of --location"),
+        (["https://localhost/", "--code", "httpx", "-L"], "has no equivalent of --location"),
     ],
 )
 def test_wrong_use_is_told_before_anybody_is_asked(ask, tmp_path, monkeypatch, arguments, said):

@@ -39,7 +39,7 @@ def test_a_client_logs_its_keys_only_when_allowed_on_the_command_line(start, fol
     for times in (1, 2):
         loud = run(folder, "connect", target, *ADA, "--insecure-keylog", log=log)
         assert loud.returncode == 0
-        assert loud.stderr.startswith(f"warning: the keys of every connection go to {log}")
+        assert loud.stderr.startswith(f"warning: the keys of every connection are written to {log}")
         lines = log.read_text().splitlines()
         assert [line.split()[0] for line in lines].count("CLIENT_TRAFFIC_SECRET_0") == times
         assert not any(secret in loud.stderr for line in lines for secret in line.split()[1:])
@@ -63,7 +63,7 @@ def test_a_server_logs_the_same_lines_as_its_client(folder: Path, tmp_path: Path
         ada(server).close()
     finally:
         server.end()
-    assert "warning: the keys of every connection go to" in server.said
+    assert "warning: the keys of every connection are written to" in server.said
     assert set(ours) < set(log.read_text().splitlines())
 
 
@@ -86,7 +86,7 @@ def test_the_option_without_a_file_or_with_one_that_cannot_be_written_is_wrong_u
     """Nothing is connected."""
     assert here(monkeypatch, folder, None) == 2
     assert capsys.readouterr().err.splitlines() == [
-        "bothways: --insecure-keylog: SSLKEYLOGFILE names no file",
+        "bothways: --insecure-keylog: SSLKEYLOGFILE does not name a file",
         "Hint: set it: SSLKEYLOGFILE=keys.log bothways ...",
     ]
     assert here(monkeypatch, folder, folder / "no" / "keys") == 2
@@ -99,8 +99,8 @@ def test_a_file_that_others_may_read_is_warned_of_also_in_json(folder, tmp_path,
     log.touch(0o644)
     assert here(monkeypatch, folder, log, "--json") == 1
     reports = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert reports[0]["warning"].startswith(f"the keys of every connection go to {log}")
-    assert reports[1] == {"warning": f"others than its owner may read {log}: chmod 600 it"}
+    assert reports[0]["warning"].startswith(f"the keys of every connection are written to {log}")
+    assert reports[1] == {"warning": f"{log} can be read by users other than its owner: use chmod 600"}
     assert "error" in reports[2]
 
 
@@ -111,4 +111,4 @@ def test_a_file_of_somebody_else_is_warned_of(folder, tmp_path, monkeypatch, cap
     owner = log.stat().st_uid
     monkeypatch.setattr("bothways.cli.keylog.os.geteuid", lambda: owner + 1)
     assert here(monkeypatch, folder, log) == 1
-    assert f"warning: {log} belongs to somebody else" in capsys.readouterr().err
+    assert f"warning: {log} belongs to another user" in capsys.readouterr().err

@@ -229,7 +229,7 @@ def test_clients_that_fail_on_purpose_fill_no_log(start):
         until_said(server, "before this")
     assert server.end() == 0
     assert 21 <= server.said.count(" ended: the client ") < 30
-    assert " connections ended of which nothing is told" in server.said
+    assert " connections before this ended without a report" in server.said
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process is Linux's to set")

@@ -54,7 +54,7 @@ def test_a_package_that_is_missing_is_named_with_what_installs_it(tmp_path):
     done = run(*bothways("ca", "init", "./ca"), **paths)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        "bothways: ca init needs the package sqlalchemy, which is not installed",
+        "bothways: ca init requires the package sqlalchemy, which is not installed",
         "Hint: pip install 'bothways[ca]'",
     ]
     asked = {"_BOTHWAYS_COMPLETE": "bash_complete", "COMP_WORDS": "bothways ca in", "COMP_CWORD": "2"}

@@ -126,7 +126,7 @@ def test_a_file_that_cannot_be_written_ends_the_command_before_it_connects(folde
     assert run(folder, *words, "--ladder", "directory.html").returncode == 2
     done = run(folder, *words, "--ladder", "h.pdf")
     assert done.returncode == 2
-    assert "'h.pdf' says no form; expected a name that ends in .html, .svg, .json, .txt" in done.stderr
+    assert "'h.pdf' has no known suffix; expected a name that ends in .html, .svg, .json, .txt" in done.stderr
     assert not (folder / "h.pdf").exists()
 
 
@@ -140,7 +140,7 @@ def test_show_says_what_is_wrong_with_a_file_and_where(folder):
     assert 'wrong.json: recorded handshake, events[2].by: expected "client" or "server"' in done.stderr
     assert "\x1b" not in done.stderr
     (folder / "other.json").write_text("{}")
-    assert "no recorded handshake" in run(folder, "show", "other.json").stderr
+    assert "not a recorded handshake" in run(folder, "show", "other.json").stderr
     done = run(folder, "show", "ca.pem", "--ladder", "h.html")
     assert done.returncode == 2 and "no recorded handshake is among the files" in done.stderr
     assert not (folder / "h.html").exists()

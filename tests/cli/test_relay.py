@@ -189,7 +189,7 @@ def test_a_service_that_is_not_there_is_told_in_the_log(start):
     while "ended" not in server.said and time.monotonic() < given_up:
         time.sleep(0.02)
     assert server.end() == 0
-    assert "ended: connection refused: nothing listens there" in server.said
+    assert "ended: connection refused: no service listens there" in server.said
 
 
 def silent(sock: socket.socket) -> None:
@@ -214,7 +214,7 @@ def test_a_relay_that_is_silent_both_ways_is_cut(start, backend, half_closed):
             channel.shutdown()
         with pytest.raises((Truncated, ConnectionError)):
             channel.recv(1)
-    until_said(server, "ended: the connection timed out: nothing passed for 0.3 seconds")
+    until_said(server, "ended: the connection timed out: no data was sent or received for 0.3 seconds")
 
 
 def test_a_relay_lives_as_long_as_one_way_does(start, backend):
@@ -241,4 +241,4 @@ def test_a_client_that_takes_nothing_is_no_reason_to_wait_for_ever(start, backen
     server = start("--client-ca", "ca.pem", "--forward", backend(pour).address, "--idle-timeout", "0.5")
     with ada(server) as channel:
         channel.sendall(b"give")
-        until_said(server, "ended: the connection timed out: nothing passed for 0.5 seconds")
+        until_said(server, "ended: the connection timed out: no data was sent or received for 0.5 seconds")

@@ -38,7 +38,7 @@ def test_one_address_has_its_share_of_the_log_and_the_rest_is_counted(clock: Clo
     assert len(made) == source.AT_ONCE
     reports.untold()
     reports.failed("192.0.2.1", lambda: ["somebody else failed"])
-    assert told[-1] == "somebody else failed\n    before this 81 connections ended of which nothing is told"
+    assert told[-1] == "somebody else failed\n    81 connections before this ended without a report"
     clock.now += source.EVERY_SECONDS
     reports.failed("2001:db8::1", lambda: ["he failed again"])
     assert told[-1] == "he failed again"

@@ -139,7 +139,7 @@ def test_workers_share_a_port_and_are_replaced_with_what_files_say_by_then(mutua
         good = mine.cert.read_bytes()
         mine.cert.write_text("no certificate any more")
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "nothing is replaced: " in server.said)
+        until(lambda: "the workers are not replaced:" in server.said)
         assert ask(mutual, server)["pid"] in old
         renewed = mutual.identity("server", dns=["localhost", "renewed.example"])
         mine.cert.write_bytes(renewed.cert.read_bytes())
@@ -184,16 +184,16 @@ def test_of_the_trusted_clients_those_that_a_rule_names_are_let_in(mutual):
 WRONG = [
     (["app:app", "--allow", "name=x"], "expected KIND=VALUE, where KIND is one of dns, uri, cn"),
     (["app:app", "--allow", "dns"], "expected KIND=VALUE"),
-    (["app:app", "--allow", "dns=a b"], "is no DNS name"),
-    (["app:app", "--allow", "dns=a.example"], "allow: it would never be asked, since client_auth is none"),
-    (["app"], "names no application; expected MODULE:APP"),
-    (["app:"], "names no application"),
+    (["app:app", "--allow", "dns=a b"], "is not a DNS name"),
+    (["app:app", "--allow", "dns=a.example"], "allow: it is not used, since client_auth is none"),
+    (["app"], "does not name an application; expected MODULE:APP"),
+    (["app:"], "does not name an application; expected MODULE:APP"),
     (["nothing_such:app"], 'nothing_such:app: Could not import module "nothing_such"'),
     (["app:nothing"], 'app:nothing: Attribute "nothing" not found in module "app"'),
     (["app:app", "--client-ca", "nowhere.pem"], "nowhere.pem: cannot be read"),
-    (["app:app", "--crl", "CRL"], "revocation: it would never be checked, since client_auth is none"),
+    (["app:app", "--crl", "CRL"], "revocation: it is not checked, since client_auth is none"),
     (["app:app", "--workers", "0"], "0 is not in the range"),
-    (["app:app", "--listen", "8443"], "no address"),
+    (["app:app", "--listen", "8443"], "not an address"),
 ]
 
 

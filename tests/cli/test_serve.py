@@ -84,7 +84,7 @@ def test_when_all_are_in_the_address_that_holds_most_gives_way_and_that_is_told(
         deadline = time.monotonic() + 10
         while "ended" not in server.said and time.monotonic() < deadline:
             time.sleep(0.01)
-    assert "ended: its place was given to an address that held fewer" in server.said
+    assert "ended: its place was given to an address with fewer connections" in server.said
 
 
 def test_client_auth_request_lets_the_anonymous_in_and_refuses_the_bad(start):

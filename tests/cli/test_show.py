@@ -40,9 +40,9 @@ def test_whoever_reads_only_the_beginning_ends_it_quietly(folder):
         (b"", "the file is empty", None),
         (b"\xfe\xed\xfe\xed\0\0\0\2", "this is a Java key store (JKS)", "keytool -importkeystore -srckeystore 'a fi"),
         ("\ufeff-----BEGIN".encode("utf-16-le"), "this is text in UTF-16", "iconv -f UTF-16 -t UTF-8 'a file' >"),
-        (b"{}", 'no recorded handshake: "format" is not "bothways-handshake"', None),
+        (b"{}", 'not a recorded handshake: "format" is not "bothways-handshake"', None),
         (b"<!doctype html><p>", "this is an HTML or XML document", "see in a text editor"),
-        (b"0\x82\x10\0", "DER that cannot be read: a length of 4096 at byte 0 runs past the end", "see whether"),
+        (b"0\x82\x10\0", "DER that cannot be read: a length of 4096 at byte 0 runs past the end", "check whether the"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_told_with_what_to_do(folder, content, what, hint):
@@ -57,7 +57,7 @@ def test_a_file_that_cannot_be_read_is_told_with_what_to_do(folder, content, wha
 
 
 def test_what_is_damaged_hides_nothing_else_and_is_told_by_the_status(folder):
-    """A file of which one part cannot be read is no file that can be used."""
+    """A file of which one part cannot be read is not a file that can be used."""
     block = b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
     (folder / "mixed.pem").write_bytes(
         block + identities.root().pem + identities.client().encrypted_key_pem(b"x")
@@ -68,7 +68,7 @@ def test_what_is_damaged_hides_nothing_else_and_is_told_by_the_status(folder):
     assert done.stderr.splitlines() == [
         "bothways: mixed.pem: the private key cannot be read: this is a private key of OpenSSH",
         "Hint: ssh-keygen -p -m PKCS8 -f mixed.pem, which writes the file anew",
-        "bothways: mixed.pem: what is in it is encrypted: a passphrase is needed",
+        "bothways: mixed.pem: its content is encrypted: a passphrase is required",
         "Hint: give --password-file",
     ]
 

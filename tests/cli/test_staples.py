@@ -56,7 +56,7 @@ def test_a_server_sends_the_response_of_a_file_and_takes_the_next_one(folder, st
     with connected(server) as channel:
         assert channel.peer.verdict.findings[2].outcome is Outcome.PASSED
     path.write_bytes(b"no response")
-    until_said(server, "own.ocsp: no OCSP response in it")
+    until_said(server, "own.ocsp: it contains no OCSP response")
     connected(server).close()
     path.write_bytes(forged())
     until_said(server, "own.ocsp: its OCSP response cannot be sent: it is signed by CN=Forger")
@@ -151,13 +151,16 @@ def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--cert", "ada.pem", "--key", "ada.key", "--staple"], "CN=Ada names no OCSP responder"),
-        (["--staple", "--staple-file", "server.ocsp"], "give one of them"),
-        (["--staple"], "a staple is about our own certificate: it needs --cert"),
+        (["--cert", "ada.pem", "--key", "ada.key", "--staple"], "CN=Ada has no URL of an OCSP responder"),
+        (
+            ["--staple", "--staple-file", "server.ocsp"],
+            "--staple and --staple-file exclude each other: use one of them",
+        ),
+        (["--staple"], "a staple is an OCSP response for our own certificate: it requires --cert"),
         (["--cert", "ada.pem", "--key", "ada.key", "--staple-file", "gone"], "gone: cannot be read"),
         (
             ["--cert", "ada.pem", "--key", "ada.key", "--staple-file", "server.ocsp"],
-            "server.ocsp: it has no OCSP response about the certificate of CN=Ada or those above it",
+            "server.ocsp: it has no OCSP response for the certificate of CN=Ada or its issuers",
         ),
         (
             ["--cert", "server.pem", "--key", "server.key", "--staple-file", "forged.ocsp"],
@@ -183,4 +186,4 @@ def test_a_response_that_does_not_hold_is_said_to_be_kept_back(folder, start):
         )
     )
     server = start("--echo", "--staple-file", "old.ocsp")
-    assert "old.ocsp: its OCSP response does not hold now, and is not sent" in server.said
+    assert "old.ocsp: its OCSP response is not current, and is not sent" in server.said

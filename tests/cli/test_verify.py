@@ -41,10 +41,22 @@ def run(folder: Path, *options: str, at: datetime = NOW) -> Result:
 @pytest.mark.parametrize(
     ("options", "status", "words"),
     [
-        (["--ocsp", "good.der", "--ocsp", "ca.der"], DONE, "2 certificates not revoked by the evidence"),
-        (["--ocsp", "good.der", "--crl", "root.crl"], DONE, "2 certificates not revoked by the evidence"),
-        (["--ocsp", "good.der", "--revocation", "leaf"], DONE, "1 certificate not revoked by the evidence"),
-        (["--ocsp", "good.der"], FAILED, "no OCSP response or CRL of CN=Root for it is at hand"),
+        (
+            ["--ocsp", "good.der", "--ocsp", "ca.der"],
+            DONE,
+            "2 certificates not revoked by the available evidence",
+        ),
+        (
+            ["--ocsp", "good.der", "--crl", "root.crl"],
+            DONE,
+            "2 certificates not revoked by the available evidence",
+        ),
+        (
+            ["--ocsp", "good.der", "--revocation", "leaf"],
+            DONE,
+            "1 certificate not revoked by the available evidence",
+        ),
+        (["--ocsp", "good.der"], FAILED, "no OCSP response or CRL of CN=Root for it is available"),
         (
             ["--ocsp", "revoked.der", "--ocsp", "good.der"],
             FAILED,
@@ -77,7 +89,7 @@ def test_an_old_response_says_nothing_at_a_later_time(folder: Path) -> None:
     """--at."""
     done = run(folder, "--ocsp", "good.der", "--revocation", "leaf", at=datetime(2026, 7, 1, tzinfo=UTC))
     assert done.return_value == FAILED
-    assert "its OCSP response does not hold: it expired on 2026-06-02 12:00" in done.output
+    assert "its OCSP response is not current: it expired on 2026-06-02 12:00" in done.output
 
 
 @pytest.mark.parametrize(

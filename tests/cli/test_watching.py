@@ -57,7 +57,7 @@ def test_a_client_that_is_revoked_loses_the_connection_that_it_has(
             assert echoes(alice) and echoes(bob)
             whole = (tmp_path / "crl.pem").read_bytes()
             (tmp_path / "crl.pem").write_bytes(whole[:200])
-            until_said(server, "crl.pem: it is cut off")
+            until_said(server, "crl.pem: it is truncated")
             assert echoes(alice) and echoes(bob)
             ca("revoke", "ca", "alice.pem", "--reason", "keyCompromise")
             ca("crl", "ca", "--out", "crl.pem")

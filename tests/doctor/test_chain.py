@@ -83,7 +83,10 @@ def test_what_the_last_one_lacks_is_named_and_what_is_too_much_too():
     rows = rows_of([SERVER.der])
     assert "CN=Bank Issuing" in rows["certificate.chain"].text
     assert "intermediates" in rows["certificate.chain"].hint
-    assert "the root among them" in rows_of([*SERVER.chain, ROOT.der])["certificate.chain"].text
+    assert (
+        ", including the root, which those who trust it do not need"
+        in rows_of([*SERVER.chain, ROOT.der])["certificate.chain"].text
+    )
     surplus = rows_of([*SERVER.chain, pki.root("Stranger").der])["certificate.surplus"]
     assert "CN=Stranger" in surplus.text
 
@@ -117,7 +120,7 @@ def test_chains_without_end_and_in_circles_are_followed_only_so_far():
     certificates = readable([one.der, two.der, b"", one.der])
     assert [each.subject_text for each in linked_from(certificates[0], certificates[1:])] == ["CN=A", "CN=B"]
     assert len(list(cards("server", [one.der] * 200, NOW))) == 16
-    assert next(cards("server", [b"zzz"], NOW)).title == "3 bytes that are no certificate"
+    assert next(cards("server", [b"zzz"], NOW)).title == "3 bytes that are not a certificate"
 
 
 def test_a_self_signed_certificate_is_whole_and_not_trusted():

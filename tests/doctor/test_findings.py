@@ -84,8 +84,11 @@ def test_what_is_no_tls_and_what_says_nothing_are_problems():
     """With what was heard, and where to look."""
     other = of_server(speaks="SSH", start="SSH-2.0-x")
     assert set(other) == {"server.reached", "server.tls"}
-    assert other["server.tls"].text == 'no TLS; it speaks SSH: "SSH-2.0-x"'
-    assert "says nothing" in of_server(speaks="nothing")["server.tls"].text
+    assert other["server.tls"].text == 'no TLS; it uses SSH: "SSH-2.0-x"'
+    assert (
+        "it accepts connections and does not answer a ClientHello, or closes them"
+        in of_server(speaks="nothing")["server.tls"].text
+    )
     assert of_server(cut_short="tired")["server.cut_short"].level == "warning"
     assert of_server(groups=Choices(("x25519",), complete=True))["server.hybrid"].level == "note"
 
@@ -97,7 +100,7 @@ def test_a_handshake_shows_what_was_agreed_resumption_staple_and_clock():
     rows = by_id(handshake_rows(replace(SERVER, tickets_12=True, session_ids=True), (told, older, LOOK)))
     assert {"handshake.tls13", "handshake.tls12"} <= set(rows)
     assert rows["handshake.resumption"].text == (
-        "it gives 2 tickets in TLS 1.3, a ticket in TLS 1.2, a session ID in TLS 1.2"
+        "it offers 2 tickets in TLS 1.3, a ticket in TLS 1.2, a session ID in TLS 1.2"
     )
     assert rows["handshake.staple"].level == "good"
     assert rows["handshake.clock"].text == "its clock is 300 seconds ahead of ours"
@@ -122,21 +125,25 @@ LATER = Request("after the handshake", (), 0, (), ())
             'not in the handshake; but without one it answers "HTTP/1.1 403',
             "note",
         ),
-        (replace(LOOK, request=REQUEST), "and goes on without one: optional", "note"),
-        (replace(LOOK, request=REQUEST, reply=FORBIDDEN), "goes on without; but then it answers", "note"),
+        (replace(LOOK, request=REQUEST), ", and continues without one: optional", "note"),
+        (
+            replace(LOOK, request=REQUEST, reply=FORBIDDEN),
+            ", and continues without one; but then it answers",
+            "note",
+        ),
         (
             replace(LOOK, request=REQUEST, outcome="failed", version=None, failure=REFUSED),
-            "in the handshake of TLS 1.3, and without one it goes no further: required",
+            "in the handshake of TLS 1.3, and without one it refuses the handshake: required",
             "note",
         ),
         (
             replace(LOOK, request=REQUEST, outcome="failed", failure={"kind": "PeerFault", "text": "x"}),
-            "whether it goes on without one is not known",
+            "; whether it continues without one is not known",
             "note",
         ),
         (
             replace(LOOK, version="TLS 1.2", request=LATER),
-            "it wants to negotiate anew (HelloRequest)",
+            "it requests renegotiation (HelloRequest)",
             "warning",
         ),
         (
@@ -144,7 +151,7 @@ LATER = Request("after the handshake", (), 0, (), ())
             'post-handshake authentication, and without one it answers "HTTP/1.1 403 Forbidden"',
             "note",
         ),
-        (replace(LOOK, version=None, outcome="failed"), "no handshake came far enough to tell", "unknown"),
+        (replace(LOOK, version=None, outcome="failed"), "no handshake got far enough to find out", "unknown"),
     ],
 )
 def test_when_a_server_asks_for_a_certificate_is_told(look: Handshake, words: str, level: str):
@@ -163,7 +170,7 @@ def test_what_a_server_takes_is_listed_and_cut():
     assert rows["request.authorities"].text.endswith("CN=7; and 99 more")
     assert rows["request.types"].text == "rsa_sign"
     anybody = by_id(request_rows((replace(LOOK, request=replace(REQUEST, authorities=())),)))
-    assert "names no authorities" in anybody["request.authorities"].text
+    assert "it names no CAs, so any CA may be accepted" in anybody["request.authorities"].text
     assert not list(request_rows(()))
 
 

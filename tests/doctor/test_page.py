@@ -25,7 +25,8 @@ ROWS = tuple(
 REPORT = Report(
     "bothways-doctor", 1, "pay.example:443", "2026-06-01T12:00:00+00:00", "private", "failed", 29, 38, None, (),
     (Card("server", 0, "pay.example", (("subject", "CN=pay.example"),)),),
-    (Section("server", "What it speaks", ROWS), Section("outcome", "The handshake", (replace(ROWS[3], id="outcome"),))),
+    (Section("server", "What it supports", ROWS),
+     Section("outcome", "The handshake", (replace(ROWS[3], id="outcome"),))),
 )  # fmt: skip
 VOID = {"meta", "br"}
 
@@ -81,7 +82,7 @@ def test_every_finding_is_there_with_its_level_in_words():
     marks = [each for each in page.all("span") if "mark" in each.get("class", "").split()]
     assert len(marks) == 6
     assert all(each["aria-hidden"] == "true" for each in marks)
-    assert page.text.index("The handshake") < page.text.index("What it speaks")
+    assert page.text.index("The handshake") < page.text.index("What it supports")
 
 
 def test_problems_and_warnings_lead_from_the_top_to_their_place():

@@ -23,7 +23,7 @@ PROBLEM = Section("s", "S", (Row("a", "problem", "a", "b"), Row("w", "warning", 
 @pytest.mark.parametrize(
     ("report", "words"),
     [
-        (BLANK, "Nothing speaks against these files"),
+        (BLANK, "No problem was found in these files"),
         (dataclasses.replace(BLANK, sections=(PROBLEM,)), "1 problem in these files"),
         (dataclasses.replace(BLANK, sections=(PROBLEM, PROBLEM)), "2 problems in these files"),
         (

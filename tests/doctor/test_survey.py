@@ -80,7 +80,7 @@ def test_a_server_that_takes_key_transport_is_told_of_it():
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP in the clear"),
         (b"SSH-2.0-OpenSSH_9.2p1\r\n", "SSH"),
-        (b"\x16\x03\x01\x00\x02\x02\x00", "something that is no TLS"),
+        (b"\x16\x03\x01\x00\x02\x02\x00", "something other than TLS"),
         (b"", "nothing"),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_port_that_wants_a_header_of_the_proxy_protocol_is_told():
             ours(identities.server_config())(sock)
 
     survey, _ = surveyed(behind)
-    assert survey.server().speaks == "TLS behind the header of the PROXY protocol alone"
+    assert survey.server().speaks == "TLS only after the header of the PROXY protocol"
 
 
 def test_a_silent_server_is_asked_once():
@@ -134,7 +134,7 @@ def test_a_server_that_stops_answering_is_left_alone():
 def test_a_survey_ends_with_its_connections():
     """What is not known says so."""
     survey, accepted = surveyed(ours(identities.server_config()), limit=6)
-    assert survey.server().cut_short == "the connections that were allowed are used up"
+    assert survey.server().cut_short == "the allowed number of connections is used up"
     assert accepted == 6
     assert not survey.server().groups.complete
 
@@ -165,7 +165,7 @@ def test_postgresql_is_asked_for_tls_in_its_own_words(answer: bytes):
                 ours(config)(sock)
 
     survey, _ = surveyed(database)
-    speaks = {b"S": "TLS", b"N": "PostgreSQL, and has TLS turned off", b"X": "nothing"}
+    speaks = {b"S": "TLS", b"N": "PostgreSQL, with TLS turned off", b"X": "nothing"}
     assert survey.server().speaks == speaks[answer]
     assert survey.server().through == ("PostgreSQL" if answer == b"S" else "")
     assert survey.server().suites_13.complete is (answer == b"S")

@@ -61,14 +61,14 @@ def after(seconds: float, answer: object) -> Callable[..., object]:
 
 
 FAULTS = {
-    "down": Row("connection refused: nothing listens there", ConnectionRefusedError(111, "refused")),
+    "down": Row("connection refused: no service listens there", ConnectionRefusedError(111, "refused")),
     "silent": Row("no answer within 4.5 seconds", forever, seconds=ROUND),
     "slow": Row("no answer within 4.5 seconds", after(60, ocsp_response(SERVER)), seconds=ROUND),
     "endless": Row("its answer is longer than 65536 bytes", ValueError("its answer is longer than 65536 bytes")),
     "broken off": Row("it broke the connection off", ConnectionResetError(104, "reset")),
     "in a circle": Row("it redirects in a circle", Reply(302, OCSP)),
     "inwards": Row("10.0.0.1 is private, and not allowed", Reply(302, "http://10.0.0.1/"), {"10.0.0.1": [INNER]}),
-    "garbage": Row("it is no OCSP response", b"<html>not found</html>"),
+    "garbage": Row("it is not an OCSP response", b"<html>not found</html>"),
     "no such page": Row("it answered with HTTP status 404", Reply(404)),
     "later": Row("the responder answered: try later", ocsp_refusal("try_later")),
     "for another": Row("it is about another certificate", ocsp_response(OTHER)),
@@ -81,7 +81,7 @@ FAULTS = {
     "no name": Row("Name or service not known", names={"ocsp.example": OSError(-2, "Name or service not known")}),
     "no resolver": Row("no answer within 4.5 seconds", names={"ocsp.example": forever}, seconds=ROUND),
     "clock ahead": Row("it expired on 2026-06-02 12:00", ocsp_response(SERVER), at=2 * DAY),
-    "clock behind": Row("it is from the future: 2026-06-01 00:00", ocsp_response(SERVER), at=-DAY * 0.75),
+    "clock behind": Row("it is not valid before 2026-06-01 00:00", ocsp_response(SERVER), at=-DAY * 0.75),
 }  # fmt: skip
 FAULT = pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS)
 

@@ -100,13 +100,13 @@ async def test_a_nonce_is_sent_and_held_against_what_comes() -> None:
 @pytest.mark.parametrize(
     ("page", "problem"),
     [
-        (ConnectionRefusedError(111, "Connection refused"), "connection refused: nothing listens there"),
+        (ConnectionRefusedError(111, "Connection refused"), "connection refused: no service listens there"),
         (ConnectionResetError(104, "reset"), "it broke the connection off"),
         (OSError(113, "No route to host"), "No route to host"),
         (Reply(404), "it answered with HTTP status 404"),
         (Reply(500), "it answered with HTTP status 500"),
-        (b"<html>garbage</html>", "it is no OCSP response"),
-        (b"", "it is no OCSP response"),
+        (b"<html>garbage</html>", "it is not an OCSP response"),
+        (b"", "it is not an OCSP response"),
         (ocsp_refusal("try_later"), "the responder answered: try later"),
         (ocsp_response(OTHER), "it is about another certificate"),
         (ocsp_response(SERVER, signer=OTHER), "has not authorised"),
@@ -211,7 +211,7 @@ async def test_the_next_address_is_tried_where_one_cannot_be_reached() -> None:
     ("location", "problem"),
     [
         ("https://ocsp.example/", "https is not allowed"),
-        ("ldap://ocsp.example/", "no http address"),
+        ("ldap://ocsp.example/", "not an http address"),
         ("http://a:b@ocsp.example/", "credentials"),
         ("http://ocsp.example:22/", "port 22"),
     ],
@@ -316,8 +316,8 @@ async def test_a_redirect_is_followed_and_its_host_is_looked_at_too() -> None:
         ("http://inner.example/", "10.0.0.1 is private, and not allowed"),
         ("http://169.254.169.254/latest/meta-data/", "a cloud's metadata"),
         ("https://crl.example/", "https is not allowed"),
-        ("file:///etc/passwd", "no http address"),
-        ("", "it redirects to what is no address"),
+        ("file:///etc/passwd", "not an http address"),
+        ("", "it redirects to something that is not a URL"),
         (LISTS, "in a circle"),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_responder_that_is_down_means_unknown_and_the_policy_decides(unknown: 
     theirs, ours = both_ends(client, identities.server_config(revocation=policy(unknown)))
     if unknown == "refuse":
         assert isinstance(ours, PeerFault) and ours.fault is Fault.REVOCATION_UNKNOWN
-        assert "connection refused: nothing listens there" in str(ours)
+        assert "connection refused: no service listens there" in str(ours)
         assert isinstance(theirs, PeerAlert) and theirs.name == "certificate_unknown"
     else:
         assert ours.warnings == [Caution.REVOCATION_UNKNOWN]
@@ -178,19 +178,19 @@ def test_a_policy_by_which_nobody_fetches_is_told_before_anything_is_sent() -> N
     client, server = identities.client_config(revocation=nobody), identities.server_config(revocation=nobody)
     near, far = socket.socketpair()
     with near, far:
-        with pytest.raises(ConfigError, match="give an evidence finder"):
+        with pytest.raises(ConfigError, match="pass an evidence finder"):
             wrap(near, server)
         far.settimeout(5)
         assert far.recv(1) == b""
-    with pytest.raises(ConfigError, match="give an evidence finder"):
+    with pytest.raises(ConfigError, match="pass an evidence finder"):
         connect("127.0.0.1", 1, client)
 
     async def doors() -> None:
-        with pytest.raises(ConfigError, match="give an evidence finder"):
+        with pytest.raises(ConfigError, match="pass an evidence finder"):
             await aio_connect("127.0.0.1", 1, client)
         async with serving(echo, identities.server_config()):
             pass
-        with pytest.raises(ConfigError, match="give an evidence finder"):
+        with pytest.raises(ConfigError, match="pass an evidence finder"):
             async with serving(echo, server):
                 pass
 

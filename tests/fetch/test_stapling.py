@@ -73,7 +73,7 @@ async def test_a_staple_is_renewed_for_days_and_kept_while_its_responder_hangs()
         held = stapling.store.staples(OWN.certificates, world.clock.now())[0]
         assert held is not None, hour
     renewal.cancel()
-    assert sum("is still the one that says good" in each for each in said) > 5
+    assert sum("is still the one with the status good" in each for each in said) > 5
     assert said[-1].startswith("the staple of CN=server.example says good")
     assert len(world.asked) < 40
 
@@ -121,7 +121,7 @@ def test_without_a_responder_the_body_begins_all_the_same() -> None:
     said: list[str] = []
     threads = threading.active_count()
     with blocking.renewing(Stapling(credentials, random=bytes), tell=said.append):
-        assert "nothing listens there; there is none that holds" in said[0]
+        assert "no service listens there; there is no valid one" in said[0]
     assert threading.active_count() <= threads + 1
 
 

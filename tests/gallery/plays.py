@@ -141,7 +141,7 @@ PLAYS: Mapping[str, Play] = {
     ),
     "tls12-ecdhe": Play(
         "TLS 1.2 with ECDHE, mutual",
-        "One round trip more. Certificates pass in the clear, and the server judges the client before its own "
+        "One round trip more. Certificates pass in the clear, and the server verifies the client before its own "
         "Finished, so that a client learns of a refusal within the handshake.",
         {"versions": ("1.2",)},
         {"versions": ("1.2",)},

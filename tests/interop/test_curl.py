@@ -51,7 +51,7 @@ def test_curl_without_a_certificate_gets_the_page(folder: Path, pages: Pages) ->
     page, port = pages("none")
     fetched = curl(folder, port)
     assert fetched.returncode == 0, fetched.stderr
-    assert "<h1>Hello, whoever you are</h1>" in fetched.stdout
+    assert "<h1>Hello, anonymous client</h1>" in fetched.stdout
     page.until("(TLS 1.3, ")
 
 
@@ -72,7 +72,7 @@ def test_curl_without_a_certificate_is_a_stranger_where_one_is_only_asked_for(
     _, port = pages("request")
     fetched = curl(folder, port)
     assert fetched.returncode == 0, fetched.stderr
-    assert "<h1>Hello, whoever you are</h1>" in fetched.stdout
+    assert "<h1>Hello, anonymous client</h1>" in fetched.stdout
 
 
 @pytest.mark.parametrize(

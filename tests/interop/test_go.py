@@ -319,5 +319,5 @@ def test_doctor_finds_what_a_go_server_was_told(go_server: Start) -> None:
     assert set(found.server.groups.names) == {"X25519MLKEM768", "x25519", "secp256r1"}
     assert found.server.groups.complete
     assert found.row("server.hybrid").level == "good"
-    assert found.row("request.when").text.endswith("and without one it goes no further: required")
+    assert found.row("request.when").text.endswith(", and without one it refuses the handshake: required")
     assert found.handshakes[-1].group == "X25519MLKEM768"

@@ -197,7 +197,7 @@ def test_openssl_client_without_a_protocol_of_ours_is_told_so(theirs: Theirs) ->
 def test_openssl_server_is_told_the_dns_name_but_no_address(
     name: str, told: str | None, theirs: Theirs
 ) -> None:
-    """RFC 6066 3: an IP address is no host name."""
+    """RFC 6066 3: an IP address is not a host name."""
     names: list[str | None] = []
     other = theirs.server(sni_callback=None)
     context = other.object.context

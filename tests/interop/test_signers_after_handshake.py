@@ -155,5 +155,5 @@ def test_a_signer_that_fails_shows_no_certificate_and_is_logged(
                 channel.sendall(b"and three")
                 assert read(channel.recv, 5) == b" four"
     assert server.known == [None]
-    assert "the signer failed, so that no certificate of ours is shown" in caplog.text
+    assert "the signer failed, so that our certificate is not sent" in caplog.text
     assert "the token is gone" in caplog.text

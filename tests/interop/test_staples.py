@@ -97,7 +97,7 @@ def test_we_require_the_staple_of_s_server_and_get_it(version: str, folder: Path
         channel.sendall(b"stressed\n")
         assert heard_line(channel) == b"desserts\n"
         assert channel.peer is not None
-        assert channel.peer.verdict.findings[2].text == "2 certificates not revoked by the evidence at hand"
+        assert channel.peer.verdict.findings[2].text == "2 certificates not revoked by the available evidence"
 
 
 @BOTH_VERSIONS

@@ -38,12 +38,12 @@ def test_key_shares_stand_at_the_step_of_the_secret():
     """A hello serves two steps, and says at each what belongs there."""
     steps = mutual(versions=("1.3",)).steps()
     offered = next(line for line in steps["2.4"].lines if line.act == "sent")
-    assert offered.detail == "public shares for x25519 (32 bytes)"
+    assert offered.detail == "key shares for x25519 (32 bytes)"
     hello = next(line for line in steps["1.1"].lines if line.act == "sent")
     assert hello.detail.startswith("TLS 1.3; suites TLS_AES_128_GCM_SHA256")
     assert hello.detail.endswith("for localhost")
     answered = [line.detail for line in steps["2.4"].lines if (line.side, line.act) == ("server", "sent")]
-    assert answered == ["public share for x25519 (32 bytes)"]
+    assert answered == ["key share for x25519 (32 bytes)"]
 
 
 def test_a_one_way_handshake_has_no_third_phase():
@@ -73,9 +73,9 @@ def test_a_retry_is_called_by_its_name():
     ).steps()
     sent = [line for line in steps["1.2"].lines if (line.side, line.act) == ("server", "sent")]
     assert sent[0].text == "HelloRetryRequest"
-    assert sent[0].detail == "TLS_AES_128_GCM_SHA256; wants a share for secp256r1"
+    assert sent[0].detail == "TLS_AES_128_GCM_SHA256; requests a key share for secp256r1"
     share = [line.detail for line in steps["2.4"].lines if line.text == "HelloRetryRequest"]
-    assert share[0] == "no share yet"
+    assert share[0] == "no key share yet"
 
 
 def test_nothing_noted_is_nothing_told():

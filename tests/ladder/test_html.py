@@ -228,11 +228,11 @@ def test_withheld_bytes_and_one_side_alone_are_said():
         replace(each, bytes=None) if isinstance(each, Message) else each for each in alone.events
     )
     page = Page(as_page(replace(alone, events=withheld)))
-    assert "seen by the client alone" in page.text
-    assert "Withheld: they hold a ticket" in page.text
+    assert "recorded by the client only" in page.text
+    assert "Withheld: they contain a session ticket, with which a session could be resumed." in page.text
     assert not page.all("pre")
     nothing = Page(as_page(lay_out([], [], NOON, client_error=OSError("refused"))))
-    assert "nothing was seen" in nothing.text and "sent no certificate" in nothing.text
+    assert "nothing was recorded" in nothing.text and "sent no certificate" in nothing.text
 
 
 @pytest.mark.interop

@@ -48,7 +48,7 @@ def test_a_page_carries_its_ladder(ladder):
     assert from_page(as_page(hostile)) == hostile
     with pytest.raises(Unreadable, match="a page without a recorded handshake"):
         from_page("<!doctype html><p>Hello")
-    with pytest.raises(Unreadable, match="no recorded handshake"):
+    with pytest.raises(Unreadable, match="not a recorded handshake"):
         from_page(f"<!doctype html>{ISLAND}")
 
 
@@ -61,14 +61,14 @@ def place(value, path: tuple):
 @pytest.mark.parametrize(
     ("path", "key", "value", "problem"),
     [
-        ((), "format", "other", 'no recorded handshake: "format" is not "bothways-handshake"'),
+        ((), "format", "other", 'not a recorded handshake: "format" is not "bothways-handshake"'),
         ((), "version", 3, "of version 3; known are 1 and 2"),
         ((), "version", True, "of version true; known are 1 and 2"),
         ((), "version", None, "of version null; known are 1 and 2"),
         (("steps", 0), "name", "server_hello", 'steps[0].name: expected "client_hello"'),
         ((), "extra", 1, 'has "extra", which is not known there'),
-        ((), "recorded", "yesterday", "recorded: expected a date and time with its zone"),
-        ((), "recorded", "2026-06-01T12:00:00", "recorded: expected a date and time with its zone"),
+        ((), "recorded", "yesterday", "recorded: expected a date and time with a time zone"),
+        ((), "recorded", "2026-06-01T12:00:00", "recorded: expected a date and time with a time zone"),
         ((), "events", {}, "events: expected a list, found an object"),
         ((), "tls", 13, "tls: expected a text, found 13"),
         ((), "sides", ["client", "device"], 'sides[1]: expected "client" or "server", found "device"'),
@@ -77,7 +77,7 @@ def place(value, path: tuple):
         (("events", 0), "kind", ["message"], "events[0].kind: expected"),
         (("events", 0), "by", "\x1b[31mred", 'events[0].by: expected "client" or "server", found "\\u001b'),
         (("events", 0), "at", True, "events[0].at: expected a number, found true"),
-        (("events", 0), "at", -1.0, "events[0].at: expected a number from 0 on"),
+        (("events", 0), "at", -1.0, "events[0].at: expected a number of at least 0"),
         (("events", 0), "size", 1.5, "events[0].size: expected a whole number"),
         (("events", 0), "bytes", "0g", "events[0].bytes: expected bytes in hex"),
         (("events", 0), "bytes", "00\n", "events[0].bytes: expected bytes in hex"),
@@ -122,7 +122,7 @@ def test_what_is_missing_is_named(ladder):
 )
 def test_what_is_no_json_of_ours_is_refused(text):
     """Nesting without end, keys that stand twice, numbers that are none."""
-    with pytest.raises(Unreadable, match="no recorded handshake"):
+    with pytest.raises(Unreadable, match="not a recorded handshake"):
         from_json(text)
 
 

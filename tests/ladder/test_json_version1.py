@@ -58,13 +58,18 @@ def place(value: Any, path: tuple[str | int, ...]) -> Any:
 @pytest.mark.parametrize(
     ("path", "key", "value", "problem"),
     [
-        ((), "events", [], 'recorded handshake has "events", which is not known there in version 1'),
-        (("steps", 0), "status", "done", 'steps[0] has "status", which is not known there in version 1'),
-        (("steps", 0), "name", "client_hello", 'steps[0] has "name", which is not known there'),
+        ((), "events", [], 'recorded handshake has "events", which version 1 does not have'),
+        (("steps", 0), "status", "done", 'steps[0] has "status", which version 1 does not have'),
+        (("steps", 0), "name", "client_hello", 'steps[0] has "name", which version 1 does not have'),
         (("steps", 0), "id", "9.9", "steps[0].id: expected the id of a step"),
         (("steps", 0), "id", ["1.1"], "steps[0].id: expected the id of a step"),
-        (("certificates", 0), "depth", 0, 'certificates[0] has "depth", which is not known there'),
-        (("failures", 0, "causes", 0), "code", "EXPIRED", 'causes[0] has "code", which is not known there'),
+        (("certificates", 0), "depth", 0, 'certificates[0] has "depth", which version 1 does not have'),
+        (
+            ("failures", 0, "causes", 0),
+            "code",
+            "EXPIRED",
+            'causes[0] has "code", which version 1 does not have',
+        ),
         (("failures", 0), "causes", "none", "failures[0].causes: expected a list"),
         ((), "steps", None, "steps: expected a list"),
         ((), "failures", [7], "failures[0]: expected an object"),

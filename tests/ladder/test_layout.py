@@ -220,7 +220,7 @@ def test_bytes_that_are_no_certificate_and_errors_of_other_kinds_are_told():
     bad = tls12.Certificate((b"no certificate",))
     note = MessageSeen(False, bad, encode_message(bad), Epoch.PLAINTEXT, (StepId("2.1"),))
     ladder = lay_out([Noted(0.0, note)], [], NOON, client_error=OSError("cut \x1b[31m here"))
-    assert ladder.certificates[0].title == "14 bytes that are no certificate"
+    assert ladder.certificates[0].title == "14 bytes that are not a certificate"
     assert ladder.failures[0].text == "cut \\x1b[31m here"
     assert ladder.outcome == "failed"
     assert lay_out([], [], NOON).outcome == "unfinished"

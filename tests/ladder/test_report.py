@@ -31,7 +31,7 @@ def test_a_report_lists_checks_names_and_warnings():
     assert lines[1] == "application protocol: echo/1"
     assert lines[2].startswith("the peer is CN=server, DNS localhost")
     assert [line.split()[0] for line in lines[3:-1]] == ["2.2", "2.3a", "2.3b", "2.3c", "3.1", "3.3", "4.2"]
-    assert lines[-1].startswith("warning: the server asked for a certificate")
+    assert lines[-1].startswith("warning: the server requested a certificate")
     facts = report_facts(Reported(talk), talk.client.notes)
     assert json.loads(json.dumps(facts))["peer"]["ip"] == ["127.0.0.1", "::1"]
     assert peer_facts(None) is None

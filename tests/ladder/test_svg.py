@@ -65,7 +65,7 @@ def test_a_failed_step_stands_out():
     svg = as_svg(ladder)
     assert svg.count('class="alarm"') == 2
     said = " ".join(texts(parsed(svg)).split())
-    assert "The client says: " in said and f"rule {ladder.failures[0].rule}" in said
+    assert "The client reports: " in said and f"rule {ladder.failures[0].rule}" in said
     assert "✗" in said
     assert "not seen by the client" in texts(parsed(as_svg(ladder_of(to_client=swapped))))
 

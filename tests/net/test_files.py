@@ -71,7 +71,7 @@ def test_closing_is_told_once() -> None:
 
 def test_a_file_of_an_unknown_mode_is_not_made_and_not_counted() -> None:
     wire = Wire()
-    with pytest.raises(UsageError, match="'x' is no mode"):
+    with pytest.raises(UsageError, match="'x' is not a mode"):
         open_file(wire, wire.told, "x", None)
     assert wire.closed == 0
 

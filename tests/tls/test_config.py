@@ -61,18 +61,21 @@ def test_option_that_cannot_work_is_refused_at_once(make: Any, option: str, valu
 WRONG_SERVER: tuple[tuple[dict[str, Any], str], ...] = (
     ({"credentials": ()}, "credentials: a server needs a certificate and its key"),
     ({"credentials": None}, "credentials: a server needs a certificate and its key"),
-    ({"client_auth": "require", "client_anchors": None}, "has to judge clients by them"),
+    ({"client_auth": "require", "client_anchors": None}, "verifies clients by them"),
     (
         {"client_auth": "request", "client_anchors": None},
-        "client_anchors: missing, and client_auth='request'",
+        "client_anchors: missing; client_auth='request'",
     ),
-    ({"client_auth": "maybe"}, "client_auth: 'maybe' is no mode; expected none, request or require"),
+    ({"client_auth": "maybe"}, "client_auth: 'maybe' is not a mode; expected none, request or require"),
     ({"client_anchors": "ca.pem"}, "client_anchors: expected a TrustStore"),
     (
         {"client_anchors": TrustStore.from_certificates(anchors().certificates, profile="web")},
-        "client_anchors: the web profile judges servers alone",
+        "client_anchors: the web profile applies to servers only",
     ),
-    ({"client_auth": "none", "judge_again": "lapse"}, "judge_again: nobody is ever judged"),
+    (
+        {"client_auth": "none", "judge_again": "lapse"},
+        "judge_again: no client is verified, since client_auth is none",
+    ),
     ({"unknown_server_name": "guess"}, "unknown_server_name: expected first or refuse"),
 )
 
@@ -87,7 +90,7 @@ def test_server_option_that_cannot_work_is_refused_at_once(options: dict[str, An
 
 def test_anchors_that_would_never_be_used_are_refused() -> None:
     """Whoever gives client anchors and asks for no client certificate means something else."""
-    with pytest.raises(ConfigError, match="they would never be used"):
+    with pytest.raises(ConfigError, match="client_anchors: they are not used, since client_auth is none"):
         ServerConfig(credentials=credentials("localhost"), client_anchors=anchors(), client_auth="none")
 
 
@@ -138,7 +141,7 @@ def test_anchors_alone_mean_that_clients_must_prove_themselves() -> None:
 def test_client_predicts_the_shares_that_servers_want(
     groups: tuple[str, ...], shares: tuple[str, ...]
 ) -> None:
-    """RFC 9846 4.3.8: the first group, and the first that is no hybrid, so that few servers ask again."""
+    """RFC 9846 4.3.8: the first group, and the first that is not a hybrid, so that few servers ask again."""
     config = client_config(groups=groups, key_shares=None)
     assert [NamedGroup(code).name for code in config.settings.negotiation.shares] == list(shares)
 

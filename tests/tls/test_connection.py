@@ -461,12 +461,12 @@ def test_answer_that_nobody_waits_for_is_a_usage_error() -> None:
     (others,) = other.server.receive(other.client.data_to_send())
     assert isinstance(request, SignatureWanted) and isinstance(others, SignatureWanted)
     for wrong in (others, EvidenceWanted((), Fetch(), NOON, 1.0)):
-        with pytest.raises(UsageError, match="nothing waits"):
+        with pytest.raises(UsageError, match="provide: this answer is not awaited"):
             talk.server.provide(wrong, b"")
     talk.server.provide(request, signature(request, "localhost"))
-    with pytest.raises(UsageError, match="nothing waits"):
+    with pytest.raises(UsageError, match="provide: this answer is not awaited"):
         talk.server.provide(request, signature(request, "localhost"))
-    with pytest.raises(UsageError, match="nothing waits"):
+    with pytest.raises(UsageError, match="provide: this answer is not awaited"):
         talk.client.provide(request, b"")
 
 

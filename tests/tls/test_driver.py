@@ -220,7 +220,7 @@ def test_an_open_connection_goes_on_without_an_answer_and_a_handshake_does_not(
     (wanted,) = driver.receive(server.data_to_send())
     assert driver.go_without(wanted, OSError("the token is gone")) == []
     assert driver.status.failure is None and driver.data_to_send() != b""
-    assert "the signer failed, so that no certificate of ours is shown: OSError" in caplog.text
+    assert "the signer failed, so that our certificate is not sent: OSError" in caplog.text
 
 
 def test_what_an_open_connection_warns_of_is_logged_with_whom_it_is(

@@ -146,7 +146,7 @@ def test_an_answer_that_fits_is_what_the_script_goes_on_with() -> None:
     assert made.resume(made.read(GOOD)) == (EVIDENCE,)
     made.resume(made.read(None))
     assert results[0][0] == GOOD
-    assert results[0][1] == [Missing("http://crl.example/: it could not be had")]
+    assert results[0][1] == [Missing("http://crl.example/: it could not be obtained")]
     made, _, results = runner(Wait(Step.JUDGING, CHECKS))
     made.resume(made.read(None))
     assert results == [[None]]

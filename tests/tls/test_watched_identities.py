@@ -135,7 +135,7 @@ def test_files_that_cannot_be_taken_change_nothing_and_the_log_says_why(
     assert both.client_failure is None and both.server_failure is None
     for name in ("ca.pem", "server.pem"):
         assert any(
-            str(folder / name) in each and "what was read before stays in use" in each
+            str(folder / name) in each and "the earlier content stays in use" in each
             for each in caplog.messages
         )
 

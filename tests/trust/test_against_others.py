@@ -99,7 +99,7 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("cryptography", "network with holes"): MASK,
     ("cryptography", "malformed permitted subtree"): PERMITS_NOTHING,
     ("cryptography", "permitted directory name of another type"): DIRECTORY,
-    ("cryptography", "leaf that is no CA, written out"): DEFAULTS,
+    ("cryptography", "leaf that is not a CA, written out"): DEFAULTS,
     ("openssl", "no key identifiers"): IDENTIFIERS,
     ("openssl", "no key identifiers in the leaf"): IDENTIFIERS,
     ("openssl", "intermediate without key usage"): CA_KEY_USAGE,

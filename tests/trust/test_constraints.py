@@ -129,7 +129,7 @@ def test_an_rsa_key_with_a_long_exponent_is_refused(bits, exponent, weakness):
 
 
 def test_an_rsa_key_with_an_even_modulus_is_refused():
-    """It is no product of two primes."""
+    """It is not a product of two primes."""
     odd = edited(leaf(ROOT), key=rsa_key((1 << 2047) + 2, 65537))
     assert key_weakness(ParsedCertificate(odd.der)) == "RSA of 2048 bits with an even modulus"
 

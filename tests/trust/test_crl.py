@@ -99,7 +99,7 @@ def test_a_signature_is_checked_once_for_each_key():
         ParsedCertificate(root("Many", own_key=key("P-256", 2000 + number)).der) for number in range(40)
     ]
     assert not any(found.is_signed_by(each) for each in others)
-    assert sum(found.has_met(each) for each in [ParsedCertificate(ROOT.der), *others]) == 16
+    assert sum(found.has_checked(each) for each in [ParsedCertificate(ROOT.der), *others]) == 16
 
 
 def test_a_weak_signature_does_not_count():
@@ -163,7 +163,7 @@ def test_a_signed_list_whose_entries_cannot_be_read_says_so_and_is_found_in_no_f
 def test_what_a_list_has_beside_its_entries_is_bounded():
     """It is read before anybody is known to have signed it."""
     room = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), bytes(MAX_HEADER))
-    with pytest.raises(ValueError, match="more than 65536 bytes beside its entries"):
+    with pytest.raises(ValueError, match="more than 65536 bytes apart from its entries"):
         CRL(crl(ROOT, extra=[(room, False)]))
     assert len(BIG) > 4096 and len(CRL(BIG)) == 300
 
@@ -178,8 +178,8 @@ def test_lists_are_taken_from_pem_and_der():
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"", "file: no CRL in it"),
-        (ROOT.pem, "file: no CRL in it"),
+        (b"", "file: it contains no CRL"),
+        (ROOT.pem, "file: it contains no CRL"),
         (LIST[:-1], "file: CRL 1 cannot be read"),
         (ROOT.der, "file: CRL 1 cannot be read"),
         (
@@ -197,7 +197,7 @@ def test_a_file_that_is_cut_off_within_a_list_is_a_config_error():
     """The CRLs before it would else pass for the whole."""
     pem = x509.load_der_x509_crl(LIST).public_bytes(Encoding.PEM)
     for cut in (pem[:-3], pem + pem[:100], pem + pem[:-20]):
-        with pytest.raises(ConfigError, match="a.pem: it is cut off"):
+        with pytest.raises(ConfigError, match="a.pem: it is truncated"):
             crls_in(cut, "a.pem")
 
 
@@ -223,7 +223,7 @@ def test_no_prefix_is_a_list(length):
 
 def test_an_extension_that_stands_twice_and_an_unknown_version_are_refused():
     """RFC 5280 5.1.2.1, 5.2."""
-    with pytest.raises(ValueError, match=r"cRLNumber stands there twice"):
+    with pytest.raises(ValueError, match=r"cRLNumber occurs twice"):
         CRL(LIST.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d14")))
     with pytest.raises(ValueError, match=r".+"):
         CRL(LIST.replace(bytes.fromhex("020101300a"), bytes.fromhex("020105300a"), 1))

@@ -163,7 +163,7 @@ HELD, GONE, LOST = "certificate_hold", "remove_from_crl", "key_compromise"
         ((LOST, GONE), "key compromise"),
         ((HELD, GONE), "certificate hold"),
         ((HELD, LOST), "key compromise"),
-        ((GONE, GONE), "removed from the list"),
+        ((GONE, GONE), "removed from the CRL"),
         ((None, GONE), "unspecified"),
         ((None, HELD), "unspecified"),
     ],
@@ -202,11 +202,11 @@ def test_a_reason_that_is_none_or_stands_there_twice_removes_nothing_from_a_list
     twice = crl(ROOT, ONE, entry_extra=extra).replace(b"\x55\x1d\x7f", b"\x55\x1d\x15")
     assert ask(CRL(twice), ONE).reason == "unspecified"
     alone = crl(ROOT, ONE, entry_extra=[(x509.UnrecognizedExtension(REASON, REMOVES), False)])
-    assert ask(CRL(alone), ONE).reason == "removed from the list"
+    assert ask(CRL(alone), ONE).reason == "removed from the CRL"
 
 
 def test_an_entry_that_names_its_issuer_twice_is_about_both_and_the_list_is_in_doubt():
-    """RFC 5280 4.2: no extension stands there twice."""
+    """RFC 5280 4.2: no extension occurs twice."""
     other, another = (x509.CertificateIssuer([each]) for each in OTHERS)
     extra = [(other, True), (x509.UnrecognizedExtension(OTHER_KIND, another.public_bytes()), True)]
     der = crl(ROOT, ONE, entry_extra=extra, point=issuing_point(indirect=True))

@@ -82,7 +82,7 @@ def test_a_file_that_is_cut_keeps_what_was_read_before_and_says_so_once(path, cu
     seen = files.store.generation
     path.write_bytes(SECOND[:cut])
     [line] = looks(files, 3)
-    assert line.startswith(f"{path}: ") and line.endswith("; what it held before stays in use")
+    assert line.startswith(f"{path}: ") and line.endswith("; its earlier content stays in use")
     assert numbers(files) == [1, 1] and files.store.generation == seen
     path.write_bytes(SECOND)
     assert len(looks(files)) == 2 and numbers(files) == [1, 2]
@@ -93,19 +93,19 @@ def test_an_older_list_does_not_take_the_place_of_a_newer_one(path):
     files = in_use(path)
     replace(path, pem(crl(ROOT), crl(CA, number=0, this_update=OLDER)))
     lines = looks(files)
-    assert lines[1] == f"{path}: its CRL of CN=Intermediate is older than the one in use, which stays"
+    assert lines[1] == f"{path}: its CRL of CN=Intermediate is older than the one in use, which is kept"
     assert numbers(files) == [1, 1]
 
 
 NOT_THE_CAS = {
-    "newer": ({}, "is not signed by who signed the one in use, which stays"),
-    "from the future": (
+    "newer": ({}, "is not signed by the signer of the one in use, which is kept"),
+    "is not valid before": (
         {"this_update": NOW + 3650 * DAY, "next_update": NOW + 3660 * DAY},
-        "is not signed by who signed the one in use, which stays",
+        "is not signed by the signer of the one in use, which is kept",
     ),
     "from the future, by the CA itself": (
         {"this_update": NOW + 3650 * DAY, "next_update": NOW + 3660 * DAY, "signed_by": CA.key},
-        "is from the future, 2036-05-29 12:00, unlike the one in use, which stays",
+        "is not valid before 2036-05-29 12:00, unlike the one in use, which is kept",
     ),
     "of another scope": ({"point": issuing_point(["URI:http://a.example/"])}, None),
 }
@@ -122,7 +122,7 @@ def test_a_list_that_does_not_displace_the_one_in_use_is_told_and_the_cas_next_o
     lines = [line for _ in range(2) for line in files.look(NOW)]
     told = words or "read again: a CRL of CN=Intermediate with 0 entries, of 2026-06-01 12:00"
     assert lines[0] == f"{path}: {'its CRL of CN=Intermediate ' if words else ''}{told}"
-    gone = f"{path}: its CRL of CN=Root is no longer there; the one in use stays"
+    gone = f"{path}: its CRL of CN=Root is not there any more; the one in use is kept"
     assert lines[1:] == [gone] if words else len(lines) == 3
     assert not passes(files)
     replace(path, pem(crl(ROOT), crl(CA, SERVER, number=3, this_update=NOW)))
@@ -157,7 +157,7 @@ def test_a_file_that_no_longer_has_a_list_takes_none_away(path):
     replace(path, pem(crl(root("Somebody"))))
     lines = looks(files)
     assert sorted(lines[1:]) == [
-        f"{path}: its CRL of CN={each} is no longer there; the one in use stays"
+        f"{path}: its CRL of CN={each} is not there any more; the one in use is kept"
         for each in ("Intermediate", "Root")
     ]
     assert looks(files) == [] and not passes(files)

@@ -276,11 +276,11 @@ def test_why_a_list_does_not_take_the_place_of_the_one_in_use_is_told():
     store = CRLStore([CRL(crl(CA))])
     assert store.objection(forged()) is None
     assert passes(store)
-    assert store.objection(forged()) == "is not signed by who signed the one in use"
+    assert store.objection(forged()) == "is not signed by the signer of the one in use"
     assert (
         store.objection(CRL(crl(CA, number=0, this_update=NOW - 3 * DAY))) == "is older than the one in use"
     )
     early = CRL(crl(CA, this_update=NOW + DAY))
     assert store.objection(early) is None
-    assert store.objection(early, NOW) == "is from the future, 2026-06-02 12:00, unlike the one in use"
+    assert store.objection(early, NOW) == "is not valid before 2026-06-02 12:00, unlike the one in use"
     assert store.objection(CRL(crl(CA, number=2, this_update=NOW)), NOW) is None

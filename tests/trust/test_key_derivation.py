@@ -46,7 +46,7 @@ TOO_MANY = [MOST_ITERATIONS + 1, 2**31 - 1, 2**31, 2**64]
 @pytest.mark.parametrize("identifier", DERIVATIONS)
 def test_a_derivation_of_very_many_iterations_is_refused(identifier, iterations):
     """RFC 8018 4.2, RFC 7292 B: and one of as many as are in use is not."""
-    with pytest.raises(ValueError, match=f"worked on {iterations} times"):
+    with pytest.raises(ValueError, match=f"has {iterations} iterations"):
         check_key_derivation(derivation(identifier, iterations))
     check_key_derivation(derivation(identifier, MOST_ITERATIONS))
     check_key_derivation(derivation(identifier, 2048))
@@ -57,7 +57,7 @@ def test_a_derivation_of_very_many_iterations_is_refused(identifier, iterations)
 @pytest.mark.parametrize("identifier", DIGESTS)
 def test_a_mac_of_very_many_iterations_is_refused(identifier, null, iterations):
     """RFC 7292 4: it is made before anything else is looked at, for every passphrase."""
-    with pytest.raises(ValueError, match=f"MAC is to be made in {iterations} iterations"):
+    with pytest.raises(ValueError, match=f"MAC has {iterations} iterations"):
         check_key_derivation(mac(identifier, iterations, null))
     check_key_derivation(mac(identifier, MOST_ITERATIONS, null))
 
@@ -65,7 +65,7 @@ def test_a_mac_of_very_many_iterations_is_refused(identifier, null, iterations):
 @pytest.mark.parametrize("numbers", [(2**21, 8, 2), (2**14, 2**20, 1), (2**40, 1, 1), (2**14,), (2**14, 8)])
 def test_scrypt_with_numbers_that_nobody_needs_is_refused(numbers):
     """RFC 7914 6: they are memory, too."""
-    with pytest.raises(ValueError, match="more memory and time"):
+    with pytest.raises(ValueError, match="scrypt with parameters that take too much memory and time"):
         check_key_derivation(derivation(SCRYPT, *numbers))
     check_key_derivation(derivation(SCRYPT, 2**20, 8, 1))
 
@@ -73,10 +73,10 @@ def test_scrypt_with_numbers_that_nobody_needs_is_refused(numbers):
 def test_the_last_of_several_derivations_counts_too_and_ber_hides_none():
     """PKCS#12 has one for each bag; indefinite lengths are borne by parsers."""
     dear = derivation(DERIVATIONS[0], 2**31)
-    with pytest.raises(ValueError, match="worked on"):
+    with pytest.raises(ValueError, match="its key derivation has"):
         check_key_derivation(derivation(DERIVATIONS[0], 2048) + dear)
     identifier = encoded(6, bytes.fromhex(DERIVATIONS[0]))
-    with pytest.raises(ValueError, match="worked on"):
+    with pytest.raises(ValueError, match="its key derivation has"):
         check_key_derivation(identifier + b"\x30\x80" + SALT + number(2**31) + b"\0\0")
     with pytest.raises(ValueError, match="MAC"):
         indefinite = encoded(6, bytes.fromhex(DIGESTS[0])) + b"\5\0\0\0" + encoded(4, bytes(20))
@@ -99,8 +99,8 @@ def test_keys_and_pkcs12_are_refused_before_a_passphrase_is_tried(monkeypatch):
     assert Credentials.from_pkcs12(ME.p12(b"x"), b"x").chain
     monkeypatch.setattr("bothways.trust.key_derivation.MOST_ITERATIONS", 1000)
     for data in (encrypted, ME.encrypted_key_pem(b"x")):
-        with pytest.raises(EncodingError, match="worked on"):
+        with pytest.raises(EncodingError, match="its key derivation has"):
             private_key(data, b"x")
-    with pytest.raises(ConfigError, match=r"PKCS#12: .*(worked on|MAC)"):
+    with pytest.raises(ConfigError, match=r"PKCS#12: .*(key derivation|MAC)"):
         Credentials.from_pkcs12(ME.p12(b"x"), b"x")
     assert private_key(ME.key_pem) is not None

@@ -109,7 +109,7 @@ RESPONSES: dict[str, tuple[Callable[[], bytes], bool]] = {
     ),
     "by a stranger": (lambda: ocsp_response(SERVER, signer=root("Stranger")), False),
     "expired": (lambda: ocsp_response(SERVER, next_update=NOW - timedelta(hours=1)), False),
-    "from the future": (lambda: ocsp_response(SERVER, this_update=NOW + timedelta(hours=1)), False),
+    "is not valid before": (lambda: ocsp_response(SERVER, this_update=NOW + timedelta(hours=1)), False),
     "without a next update": (lambda: ocsp_response(SERVER, next_update=None), True),
     "with a nonce": (lambda: ocsp_response(SERVER, nonce=b"n" * 32), True),
 }  # fmt: skip
@@ -117,7 +117,7 @@ RESPONSES: dict[str, tuple[Callable[[], bytes], bool]] = {
 CLOCK = (
     "it compares a response's times with the clock on the wall, not with -attime, so they are left out here"
 )
-DIFFERENT: dict[str, str] = {"expired": CLOCK, "from the future": CLOCK}
+DIFFERENT: dict[str, str] = {"expired": CLOCK, "is not valid before": CLOCK}
 
 
 def by_openssl(response: bytes, directory: Path) -> bool:

@@ -188,7 +188,7 @@ def test_a_store_staples_what_holds_to_our_own_chain():
 
 
 def test_a_response_about_a_namesake_of_our_certificates_issuer_is_no_staple_of_ours():
-    """RFC 6960 4.1.1: the serial number alone is no name."""
+    """RFC 6960 4.1.1: the serial number alone is not a name."""
     other = issue("same", root("Other"), serial=ONE.certificate.serial_number)
     store = OCSPStore([OCSPResponse(ocsp_response(other))])
     assert store.staples([ONE.certificate], NOW) == (None,)

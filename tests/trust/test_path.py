@@ -119,11 +119,14 @@ def test_a_missing_intermediate_is_told_from_an_unknown_ca():
     """'unknown CA' hides what to do; the advice says it."""
     alone = judged([SERVER.der])
     assert refusals(alone) == [(Fault.NO_PATH, 0)]
-    assert "sent its certificate alone" in alone.reasons[0].facts["advice"]
+    assert (
+        "the peer sent only its own certificate: have it send the intermediate"
+        in alone.reasons[0].facts["advice"]
+    )
     assert "CN=Intermediate" in alone.reasons[0].facts["advice"]
     elsewhere = judged(SERVER.chain, store(root("Elsewhere")))
     assert refusals(elsewhere) == [(Fault.NO_PATH, 1)]
-    assert "stops at CN=Root" in elsewhere.reasons[0].facts["advice"]
+    assert "ends at CN=Root" in elsewhere.reasons[0].facts["advice"]
     assert "CN=Elsewhere" in elsewhere.reasons[0].facts["advice"]
     whole = judged([*SERVER.chain, ROOT.der], store(root("Elsewhere")))
     assert refusals(whole) == [(Fault.NO_PATH, 2)]

@@ -41,20 +41,29 @@ def test_a_subtree_has_its_limits(limits, limited):
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        (sequence(), "constrain nothing"),
+        (sequence(), "name constraints without a subtree"),
         (constraints(sequence(HOST)) + b"\0", "1 bytes follow"),
         (sequence(der(0xA0, b"")), "is empty"),
-        (sequence(der(0xA1, sequence(HOST)), der(0xA0, sequence(HOST))), "belongs in no name constraints"),
-        (sequence(der(0xA0, sequence(HOST)), der(0xA0, sequence(HOST))), "belongs in no name constraints"),
-        (sequence(der(0xA2, sequence(HOST))), "belongs in no name constraints"),
+        (
+            sequence(der(0xA1, sequence(HOST)), der(0xA0, sequence(HOST))),
+            "an element that does not belong in name constraints",
+        ),
+        (
+            sequence(der(0xA0, sequence(HOST)), der(0xA0, sequence(HOST))),
+            "an element that does not belong in name constraints",
+        ),
+        (sequence(der(0xA2, sequence(HOST))), "an element that does not belong in name constraints"),
         (constraints(HOST), "no subtree"),
-        (constraints(sequence(HOST, MAXIMUM, ONE)), "belongs in no subtree"),
-        (constraints(sequence(HOST, ONE, ONE)), "belongs in no subtree"),
-        (constraints(sequence(HOST, der(0x80, b""))), "belongs in no subtree"),
-        (constraints(sequence(HOST, b"\5\0")), "belongs in no subtree"),
+        (constraints(sequence(HOST, MAXIMUM, ONE)), "does not belong in a subtree"),
+        (constraints(sequence(HOST, ONE, ONE)), "does not belong in a subtree"),
+        (constraints(sequence(HOST, der(0x80, b""))), "does not belong in a subtree"),
+        (constraints(sequence(HOST, b"\5\0")), "does not belong in a subtree"),
         (constraints(sequence()), "cut off"),
         (constraints(sequence(general_name("IP", bytes(4)))), "an IP address of 4 bytes"),
-        (constraints(sequence(general_name("IP", bytes(5) + b"\1\0\0"))), "mask has holes"),
+        (
+            constraints(sequence(general_name("IP", bytes(5) + b"\1\0\0"))),
+            "a subtree of IP addresses whose mask is not contiguous",
+        ),
         (constraints(sequence(HOST) * 4097), "more than 4096 subtrees"),
     ],
 )

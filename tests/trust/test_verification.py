@@ -119,12 +119,12 @@ def test_a_verdict_wants_what_could_be_fetched_where_something_is_fetched() -> N
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"at": NOW.replace(tzinfo=None)}, "at: expected a time with its zone"),
-    ({"at": date(2026, 6, 1)}, "at: expected a time with its zone"),
-    ({"at": None}, "at: expected a time with its zone"),
-    ({"at": NOW.timestamp()}, "at: expected a time with its zone"),
-    ({"name": "no name"}, "server_name: 'no name' is no DNS name"),
-    ({"name": ""}, "server_name: '' is no DNS name"),
+    ({"at": NOW.replace(tzinfo=None)}, "at: expected a time with its time zone"),
+    ({"at": date(2026, 6, 1)}, "at: expected a time with its time zone"),
+    ({"at": None}, "at: expected a time with its time zone"),
+    ({"at": NOW.timestamp()}, "at: expected a time with its time zone"),
+    ({"name": "no name"}, "server_name: 'no name' is not a DNS name"),
+    ({"name": ""}, "server_name: '' is not a DNS name"),
     ({"name": b"server.example"}, "name: expected a DNS name"),
     ({"purpose": "server"}, "purpose: expected Purpose.SERVER"),
     ({"anchors": [ROOT.der]}, "anchors: expected a TrustStore"),
@@ -134,13 +134,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"policies": ()}, "policies: expected Policies"),
     ({"limits": 16}, "limits: expected Limits"),
     ({"fetched": {}}, "fetched: expected what was fetched"),
-    ({"chain": SERVER.der}, "chain: expected a list, even of one"),
-    ({"chain": SERVER.pem.decode()}, "chain: expected a list, even of one"),
-    ({"chain": None}, "chain: expected a list, even of one"),
+    ({"chain": SERVER.der}, "chain: expected a list, even for a single one"),
+    ({"chain": SERVER.pem.decode()}, "chain: expected a list, even for a single one"),
+    ({"chain": None}, "chain: expected a list, even for a single one"),
     ({"chain": [SERVER.certificate]}, "chain: expected DER as bytes, not Certificate"),
     ({"chain": [SERVER.pem.decode()]}, "chain: expected DER as bytes, not str"),
     ({"chain": [20]}, "chain: expected DER as bytes, not int"),
-    ({"staples": ocsp_response(SERVER)}, "staples: expected a list, even of one"),
+    ({"staples": ocsp_response(SERVER)}, "staples: expected a list, even for a single one"),
     ({"staples": ["good"]}, "staples: expected DER as bytes, not str"),
 ]
 

@@ -59,7 +59,7 @@ def test_a_file_that_is_cut_keeps_what_it_had_and_says_so_once(path, cut):
     """Truncated while being replaced; the whole is taken when it is there."""
     watched = Watched([path], words)
     path.write_bytes(WHOLE[:cut])
-    assert looks(watched, 3) == ([], [f"{path}: no end; what it held before stays in use"])
+    assert looks(watched, 3) == ([], [f"{path}: no end; its earlier content stays in use"])
     assert watched.items() == ["one", "two"]
     path.write_bytes(b"three end")
     assert looks(watched) == ([(str(path), ["three"])], [])
@@ -121,7 +121,7 @@ def test_a_file_that_is_gone_keeps_what_it_had_and_may_come_back(path):
     """It is said once."""
     watched = Watched([path], words)
     path.unlink()
-    gone = f"{path}: cannot be read: No such file or directory; what it held before stays in use"
+    gone = f"{path}: cannot be read: No such file or directory; its earlier content stays in use"
     assert looks(watched, 3) == ([], [gone])
     assert watched.items() == ["one", "two"]
     path.write_bytes(b"three end")
@@ -131,7 +131,11 @@ def test_a_file_that_is_gone_keeps_what_it_had_and_may_come_back(path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
 @pytest.mark.parametrize(
     ("kind", "problem"),
-    [("pipe", "is no file"), ("device", "is no file"), ("directory", "cannot be read: Is a directory")],
+    [
+        ("pipe", "is not a regular file"),
+        ("device", "is not a regular file"),
+        ("directory", ("cannot be read: Is a directory")),
+    ],
 )
 def test_a_pipe_a_device_or_a_directory_in_its_place_holds_nobody_up(path, kind, problem):
     """Whoever looks would wait for a writer for ever, and no file would be followed any more."""
@@ -202,7 +206,7 @@ def test_files_that_change_together_are_taken_together(both, caplog):
         clock.at += LOOK_SECONDS
         assert (renewed.value, renewed.generation) == ((b"old", b"old"), 0)
     assert [each.levelno for each in caplog.records] == [logging.WARNING]
-    assert "do not belong together; what was read before stays in use" in caplog.text
+    assert "do not belong together; the earlier content stays in use" in caplog.text
     replace(both[1], b"new")
     clock.at += LOOK_SECONDS
     assert renewed.value == (b"old", b"old")  # perhaps somebody is still writing
@@ -244,7 +248,7 @@ def test_a_file_that_is_gone_or_a_pipe_changes_nothing(both, caplog):
         clock.at += LOOK_SECONDS
         assert renewed.value == (b"old", b"old")
     assert len(caplog.messages) == 2
-    assert all(each.endswith("; what was read before stays in use") for each in caplog.messages)
+    assert all(each.endswith("; the earlier content stays in use") for each in caplog.messages)
 
 
 def test_what_a_user_of_it_cannot_take_is_refused_whole(both, caplog):

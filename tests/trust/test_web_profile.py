@@ -335,7 +335,7 @@ def test_a_reason_is_told_in_words_with_its_rule_and_source() -> None:
     assert reason.rule == "BR 7.1.4.3"
     assert str(reason) == (
         "certificate 0 (CN=Payments): sent a certificate that breaks a rule of the web profile: "
-        "its common name Payments is none of its alternative names"
+        "its common name Payments is not one of its subjectAltNames"
     )
 
 
@@ -427,7 +427,7 @@ def test_a_store_is_read_from_files_under_a_profile(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("profile", ["public", "", "Web", None])
 def test_a_profile_that_is_none_is_told_with_the_choices(profile: Any) -> None:
     """ConfigError when it is made, never in a handshake."""
-    with pytest.raises(ConfigError, match="is no profile; expected private or web"):
+    with pytest.raises(ConfigError, match="is not a profile; expected private or web"):
         TrustStore.from_pem(chain()[2].pem, profile=profile)
 
 

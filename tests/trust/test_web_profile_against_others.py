@@ -95,7 +95,7 @@ CHANGED: dict[tuple[str, str], str] = {
     ("cryptography", "permitted mailbox in quotation marks"): plain.QUOTED,
     ("cryptography", "malformed permitted subtree"): plain.PERMITS_NOTHING,
     ("cryptography", "permitted directory name of another type"): plain.DIRECTORY,
-    ("cryptography", "leaf that is no CA, written out"): plain.DEFAULTS,
+    ("cryptography", "leaf that is not a CA, written out"): plain.DEFAULTS,
     ("openssl", "permitted mailbox in quotation marks"): plain.QUOTED,
     ("openssl", "leaf with a path length"): plain.LENGTH,
     ("openssl", "leaf names another key"): plain.HINT,

@@ -125,7 +125,9 @@ class Attributes(ssl.SSLContext):
     @hostname_checks_common_name.setter
     def hostname_checks_common_name(self, value: bool) -> None:
         if value:
-            refuse("hostname_checks_common_name", "a common name stands for no server (RFC 9525)")
+            refuse(
+                "hostname_checks_common_name", "a common name is not compared with server names (RFC 9525)"
+            )
 
     @property
     def _host_flags(self) -> int:  # type: ignore[override, unused-ignore]

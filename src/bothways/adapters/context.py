@@ -89,8 +89,9 @@ class SSLContext(RefusedSettings, Attributes):
     def for_client(
         cls, *, signer: Signer | None = None, evidence: Finder | None = None, **options: Any
     ) -> Self:
-        """Make a context that is filled as one of `ssl` is: by `load_verify_locations`, `load_cert_chain` and
-        `set_alpn_protocols`, until the first handshake. options: fields of `ClientConfig`. Raises ConfigError.
+        """Make a context for clients that is filled like one of `ssl`: by `load_verify_locations`, `load_cert_chain`
+        and `set_alpn_protocols`, until the first handshake. signer, evidence: as for `bothways.net.wrap`.
+        options: fields of `ClientConfig`. Raises ConfigError.
         """
         return cls._to_be_loaded(Loaded(ClientConfig, options), signer, evidence)
 
@@ -98,8 +99,8 @@ class SSLContext(RefusedSettings, Attributes):
     def for_server(
         cls, *, signer: Signer | None = None, evidence: Finder | None = None, **options: Any
     ) -> Self:
-        """Make a server's, likewise: with anchors loaded, clients need a certificate. options: fields of
-        `ServerConfig`. Raises ConfigError.
+        """Make a context for servers in the same way; with trust anchors loaded, clients need a certificate.
+        signer, evidence: as for `bothways.net.wrap`. options: fields of `ServerConfig`. Raises ConfigError.
         """
         return cls._to_be_loaded(Loaded(ServerConfig, options), signer, evidence)
 
@@ -161,7 +162,11 @@ class SSLContext(RefusedSettings, Attributes):
         without_io: bool = False,
         address: Any = str,
     ) -> Conversation:
-        """Begin a connection; for `SSLObject` and `SSLSocket`. Raises ConfigError where it cannot be verified."""
+        """Begin a connection, for `SSLObject` and `SSLSocket`. Raises ConfigError where its peer cannot be verified.
+
+        server_side, server_hostname, session: as for `ssl.SSLContext.wrap_socket`.  without_io: for an `SSLObject`.
+        address: returns the peer's address for explanations.
+        """
         config = self._settled()
         self.check_side(server_side, session)
         if without_io and config.settings.fetch is not None and self._evidence is None:
@@ -174,7 +179,7 @@ class SSLContext(RefusedSettings, Attributes):
         return Conversation(config, self, name, self._answering(config), address=address)
 
     def check_side(self, server_side: bool, session: object) -> None:
-        """See that a connection of this side may be made, and that no session is asked for."""
+        """Check that the context is for this side, and that `session` is None. server_side: whether it is a server."""
         if session is not None:
             refuse("session", "sessions of OpenSSL mean nothing here")
         is_server = self._facts.is_server

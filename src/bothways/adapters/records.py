@@ -10,14 +10,14 @@ HEADER = 5
 LONGEST_12 = 2**14 + 2048  # and one of TLS 1.2 (RFC 5246 6.2.3)
 
 _DATA = int(ContentType.application_data)
-FOREIGN_SIZE = 4096  # of what is no record so much is looked at
+FOREIGN_SIZE = 4096  # of what is not a record so much is looked at
 _TYPES = frozenset(int(each) for each in ContentType)
 
 
 def record_size(data: bytes | bytearray, at: int = 0) -> int | None:
     """Return the size of the record that begins at `at`, its header included.
 
-    0 for fewer bytes than a header; None for what is no record, of which there is no more to wait for.
+    0 for fewer bytes than a header; None for what is not a record, of which there is no more to wait for.
     """
     if len(data) - at < HEADER:
         return 0 if len(data) == at or data[at] in _TYPES else None

@@ -1,4 +1,4 @@
-"""asyncio: streams, transports and protocols with the shape of asyncio's own, and the peer known to each."""
+"""asyncio: streams, transports and protocols with the interfaces of asyncio's own, and an authenticated peer."""
 
 from bothways.aio.client import connect, create_connection
 from bothways.aio.server import Server, create_server, start_server

@@ -1,4 +1,4 @@
-"""A client's connection once the server has proved who it is: as streams, or as a transport and a protocol."""
+"""A client's connection to an authenticated server: as streams, or as a transport and a protocol."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ async def create_connection(
 ) -> tuple[TLSTransport, P]:
     """Connect to `host`, authenticate both peers and hand the connection to a protocol, as an event loop does.
 
-    factory: makes the protocol; it is told of the connection when the server has proved who it is. The rest is as
-    for `connect`; limit is for what waits to be sent.
+    factory: makes the protocol; `connection_made` is called when the server is authenticated.  limit: bytes that may be
+    buffered for sending. The other parameters are as for `connect`.
     """
     name, finder = _prepared(host, config, server_name, evidence)
     app = factory()
@@ -78,15 +78,15 @@ async def connect(
 ) -> tuple[StreamReader, StreamWriter]:
     """Connect to `host`, authenticate both peers and return their streams.
 
-    server_name: whom the server must prove to be; by default `host`.  sock: a socket that is connected already, or
-    path: that of a socket file, each in the place of host and port, which are None then; server_name is needed with
-    them.  timeout: seconds for connecting and the
-    handshake together.  idle_timeout: seconds without a byte either way after which the connection ends.
-    limit: bytes that may wait to be read, and to be sent.  signer, evidence: answer what the handshake
-    waits for, at once or as a coroutine; without `evidence` it is fetched as the configuration allows.
-    observer: is told of every step.
-    Raises `TLSError`, or `OSError` (`TimeoutError` among them) where the network fails. When it is cancelled
-    the server is told so and the socket closed.
+    host, port: the address to connect to; None with sock or path.  config: of the client.  server_name: the name that
+    the server's certificate must contain; by default `host`, required with sock or path.  sock: a socket that is
+    connected already.  path: that of a Unix socket.  timeout: seconds for connecting and the handshake together.
+    idle_timeout: seconds without data in either direction after which the connection ends.
+    limit: bytes that may be buffered for reading, and for sending.  signer, evidence: called with what the handshake
+    waits for, functions or coroutine functions; without `evidence` it is fetched as the configuration allows.
+    observer: called with a note for every step.
+    Raises `TLSError` where a peer is refused, `OSError` (also `TimeoutError`) where the network fails. When it is
+    cancelled the server gets the alert user_canceled, and the socket is closed.
     """
     name, finder = _prepared(host, config, server_name, evidence)
     link: Link | None = None

@@ -141,7 +141,7 @@ class TLSProtocol(ReadingProtocol):
         self._written += max(len(data), SHORT_WRITE)
 
     def end(self) -> None:
-        """Send close_notify: we shall send no more, and may go on reading (RFC 9846 6.1)."""
+        """Send close_notify (RFC 9846 6.1); reading is still possible."""
         self.driver.close()
         self._flush()
 

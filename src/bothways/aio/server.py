@@ -50,8 +50,8 @@ async def start_server(
 ) -> Server:
     """Listen on `host` and `port` and call `handler(reader, writer)` in a task for every trusted client.
 
-    The connection is closed when the handler returns. The rest is as for `create_server`; limit is for what waits to
-    be read, too.
+    The connection is closed when the handler returns. limit: bytes that may be buffered for reading, and for sending.
+    The other parameters are as for `create_server`.
     """
     admission, watch = Admission(handshakes, refused), Watch(config.settings)
     finder = evidence or own_finder(config.settings)
@@ -96,15 +96,15 @@ async def create_server(
 ) -> Server:
     """Listen on `host` and `port` and hand the connection of every trusted client to a protocol, as an event loop does.
 
-    factory: makes the protocol; it is told of the connection when the client has proved who it is, and of nothing
-    where that fails.  sock: a socket that listens already, or path: that of a socket file, each in the place of host
-    and port, which are None then.  reuse_port: let several processes listen on one port.
-    limit: bytes that may wait to be sent.  refused: is called with the error and the client's
-    address where a handshake fails; by default that is logged.  observer: makes an observer for each
-    connection.  handshakes: how many clients at once may not have finished theirs, a quarter of them from one
-    address or /64 of IPv6 at the most; where more come, those are ended that made least progress, first of the
-    address that has most. It bounds no connection that was established; how many of those there may be is for
-    the caller to say.  The rest is as for `connect`. A handshake has the time that the configuration allows.
+    factory: makes the protocol; `connection_made` is called when the client is authenticated, and nothing is called
+    where the handshake fails.  host, port: the address to listen on; None with sock or path.  sock: a socket that
+    listens already.  path: that of a Unix socket.  reuse_port: let several processes listen on one port.
+    limit: bytes that may be buffered for sending.  refused: called with the error and the client's address where a
+    handshake fails; by default that is logged.  observer: makes an observer for each connection.  handshakes: the
+    number of handshakes at the same time, a quarter of them at most for one address or IPv6 /64; where more clients
+    connect, those with the least progress are ended, first those of the address that has most. It does not limit
+    established connections; the caller has to limit them.  The other parameters are as for `connect`. The time for a
+    handshake is that of the configuration.
     """
     admission, watch = Admission(handshakes, refused), Watch(config.settings)
     finder = evidence or own_finder(config.settings)
@@ -128,7 +128,7 @@ async def create_server(
 
 
 class Server:
-    """What `create_server` and `start_server` return. As an asynchronous context it ends with its connections."""
+    """What `create_server` and `start_server` return. An asynchronous context manager, which closes all connections."""
 
     listening: asyncio.Server
 
@@ -146,7 +146,7 @@ class Server:
         reuse_port: bool | None,
         backlog: int,
     ) -> None:
-        """Begin to listen, in one of three ways."""
+        """Begin to listen on host and port, on `sock` or on `path`. Raises UsageError for more than one of them."""
         by_address = host is not None or port is not None
         if by_address + (sock is not None) + (path is not None) != 1:
             raise UsageError("a server listens on host and port, on `sock`, or on `path`: give one of them")
@@ -164,7 +164,7 @@ class Server:
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
-        """The sockets that listen."""
+        """The listening sockets."""
         return tuple(self.listening.sockets)
 
     def is_serving(self) -> bool:
@@ -181,11 +181,11 @@ class Server:
             await self.wait_closed()
 
     def close(self) -> None:
-        """Accept no more connections; those that are there go on."""
+        """Accept no more connections; the existing ones continue."""
         self.listening.close()
 
     def close_clients(self) -> None:
-        """Close every connection; who takes nothing more is waited for but a moment."""
+        """Close every connection; waits only briefly for peers that receive nothing."""
         for each in tuple(self.admission.here):
             each.close(LINGER_SECONDS)
 
@@ -212,7 +212,7 @@ class StreamServer(Server):
         self._tasks: dict[asyncio.Task[None], Link] = {}
 
     def serve(self, handler: Handler, link: Link) -> None:
-        """Begin the handler of one connection whose client is known."""
+        """Begin the handler of one connection with an authenticated client."""
         task = asyncio.get_running_loop().create_task(self._converse(handler, link))
         self._tasks[task] = link
         task.add_done_callback(self._ended)
@@ -234,7 +234,7 @@ class StreamServer(Server):
             await self.admission.until_empty()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Close what a handler has left open that was cancelled before it began."""
+        """Close the connection of a handler that was cancelled before it began."""
         link = self._tasks.pop(task)
         if not link.closing:
             link.tls.close(0.0)

@@ -1,4 +1,4 @@
-"""TLS on a connection that is there already, as after STARTTLS or within another TLS."""
+"""TLS on an existing connection, for example after STARTTLS or within another TLS connection."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ async def start_tls(
 ) -> TLSTransport:
     """Authenticate both peers over `transport`, as the kind of `config` says, and return the transport above it.
 
-    From here on `protocol` gets what the peer sends by TLS, and its end. It is not told of a new connection; it uses
-    the transport that is returned, and `transport` no more: nothing is handed to it before it can have the new one.
-    What came before TLS is its own business: nothing of that is taken over.
-    transport: of any event loop, or a `TLSTransport`: TLS within TLS.  server_name: for a client, whom the server
-    must prove to be.  timeout: seconds for the handshake. The rest is as for `connect`.
-    Raises `TLSError`, or `OSError` (`TimeoutError` among them); `transport` is closed then.
+    From here on `protocol` gets the data that the peer sends over TLS, and its end. `connection_made` is not called
+    again; it has to use the returned transport instead of `transport`, and gets no data before that is returned.
+    Data that was received before TLS is not used.
+    transport: of any event loop, or a `TLSTransport` (TLS within TLS).  config: a `ClientConfig` or `ServerConfig`.
+    server_name: for a client, the name that the server's certificate must contain.  timeout: seconds for the handshake.
+    The other parameters are as for `connect`.
+    Raises `TLSError`, or `OSError` (also `TimeoutError`); `transport` is closed then.
     """
     finder = evidence or own_finder(config.settings)
     if isinstance(config, ClientConfig):

@@ -1,4 +1,4 @@
-"""A reader and a writer with the shape of asyncio's own; a cut is an error, never an empty read."""
+"""A reader and a writer with the interfaces of asyncio's own; an end without close_notify is an error."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bothways.tls.events import Caution, Peer
 
 
 class StreamReader:
-    """What the peer sends. All data that came is handed out before what ended the connection is raised.
+    """Reads what the peer sends. All received data is returned before the error that ended the connection is raised.
 
-    Raises `Truncated` where the connection was cut, `PeerAlert` where the peer refused us, `TimeoutError`
-    where it was idle for too long.
+    Raises `Truncated` where the connection ended without close_notify, `PeerAlert` where the peer refused us,
+    `TimeoutError` where it was idle for too long.
     """
 
     def __init__(self, link: Link, limit: int = BUFFER_LIMIT) -> None:
@@ -34,7 +34,7 @@ class StreamReader:
         return self._take(n)
 
     async def readexactly(self, n: int) -> bytes:
-        """Return exactly `n` bytes, or raise `asyncio.IncompleteReadError` if the peer ends before."""
+        """Return exactly `n` bytes. Raises `asyncio.IncompleteReadError` at an earlier end, `UsageError` for n < 0."""
         if n < 0:
             raise UsageError("readexactly: expected a number of bytes")
         part = await self.read(n)
@@ -57,7 +57,9 @@ class StreamReader:
             return error.partial
 
     async def readuntil(self, separator: bytes = b"\n") -> bytes:
-        """Return all up to and with `separator`, or raise `asyncio.LimitOverrunError` beyond the limit."""
+        """Return the data up to and with `separator`. Raises `asyncio.LimitOverrunError` beyond the stream limit,
+        `asyncio.IncompleteReadError` at an earlier end, `UsageError` for an empty separator.
+        """
         if not separator:
             raise UsageError("readuntil: expected a separator of at least one byte")
         searched = 0
@@ -75,7 +77,7 @@ class StreamReader:
         return self._link.status.peer_closed and not self._link.buffer
 
     async def confirmed(self, timeout: float | None = None) -> Confirmation:
-        """Say whether the peer has accepted us; see `StreamWriter.confirmed`."""
+        """Return whether the peer has accepted us; see `StreamWriter.confirmed`."""
         return await self._link.confirmed(timeout)
 
     def __aiter__(self) -> Self:
@@ -134,16 +136,16 @@ class StreamReader:
 
 
 class StreamWriter:
-    """What we send, and what is known of the connection. `warnings` has what a user should know."""
+    """Writes data, and has the properties of the connection."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
 
     @property
     def peer(self) -> Peer | None:
-        """Who the peer proved to be; None for a client that showed no certificate.
+        """The authenticated peer; None for a client without a certificate.
 
-        It stays known after the end: what came before the end came from this peer.
+        It is still available after the end of the connection.
         """
         return self._link.status.peer
 
@@ -174,16 +176,16 @@ class StreamWriter:
 
     @property
     def warnings(self) -> list[Caution]:
-        """What a user should know although nothing failed."""
+        """Warnings: what a user should know although nothing failed."""
         return self._link.status.warnings
 
     @property
     def transport(self) -> asyncio.Transport:
-        """The transport below; what is written to it directly breaks the connection."""
+        """The underlying transport; data that is written to it directly breaks the connection."""
         return self._link.transport
 
     async def confirmed(self, timeout: float | None = None) -> Confirmation:
-        """Say whether the peer has accepted us, waiting up to `timeout` seconds (None: until it is known).
+        """Return whether the peer has accepted us, waiting up to `timeout` seconds (None: until it is known).
 
         In TLS 1.3 a client learns this only from the first protected record after the server's Finished.
         After "refused" every other call raises the refusal.
@@ -191,14 +193,14 @@ class StreamWriter:
         return await self._link.confirmed(timeout)
 
     def judge_again(self) -> None:
-        """Judge the peer by the evidence now at hand, as `Connection.judge_again`; raise if it no longer passes.
+        """Verify the peer again by the current evidence, as `Connection.judge_again`; raise if it is not valid now.
 
-        Where evidence has to be fetched for that, it goes on by itself, and whatever call is next raises.
+        Where evidence has to be fetched for that, this continues in the background, and the next call raises.
         """
         self._link.tls.judge_again()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send `data`; await `drain` before sending much more."""
+        """Send `data`; await `drain` before sending much more. Raises `UsageError` after `close`."""
         tls = self._link.tls
         if tls.closing and self._link.status.failure is None:
             raise UsageError("write: the connection is closed")
@@ -209,7 +211,7 @@ class StreamWriter:
         self.write(b"".join(lines))
 
     async def drain(self) -> None:
-        """Wait until little enough is buffered; raise what ended the connection."""
+        """Wait until the write buffer is small enough; raise what ended the connection."""
         await self._link.tls.until_writable()
 
     def can_write_eof(self) -> bool:
@@ -217,7 +219,7 @@ class StreamWriter:
         return True
 
     def write_eof(self) -> None:
-        """Send close_notify: we shall send no more, and may go on reading (RFC 9846 6.1)."""
+        """Send close_notify (RFC 9846 6.1); reading is still possible."""
         self._link.status.raise_failure()
         self._link.tls.end()
 
@@ -238,5 +240,5 @@ class StreamWriter:
         await self._link.tls.until_lost()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return what the transport below knows, such as "peername" or "socket"."""
+        """Return information of the underlying transport, such as "peername" or "socket"."""
         return self._link.transport.get_extra_info(name, default)

@@ -1,4 +1,4 @@
-"""What an application's protocol is given once the peer has proved who it is: a transport, as asyncio has them."""
+"""The transport that an application's protocol gets when the peer is authenticated, with asyncio's interface."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class TLSTransport(asyncio.Transport):
-    """What an application's protocol holds: bytes in and out, to a peer who proved who it is.
+    """The transport of an application's protocol: sends to and receives from an authenticated peer.
 
-    `peer` is who that is, `tls` the protocol below with all that is known of the connection. What ended the
-    connection is given to the protocol's `connection_lost`.
+    `peer` is that peer, `tls` the protocol below, with the properties of the connection. The error that ended the
+    connection is passed to the protocol's `connection_lost`.
     """
 
     def __init__(self, tls: TLSProtocol) -> None:
@@ -27,11 +27,11 @@ class TLSTransport(asyncio.Transport):
 
     @property
     def peer(self) -> Peer | None:
-        """Who the peer proved to be; None for a client that showed no certificate."""
+        """The authenticated peer; None for a client without a certificate."""
         return self.tls.driver.status.peer
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send data. After the end it is thrown away, as transports do."""
+        """Send data. After the end it is discarded, as by other transports."""
         if not self.is_closing():
             with contextlib.suppress(TLSError, OSError):
                 self.tls.send(data)
@@ -45,7 +45,7 @@ class TLSTransport(asyncio.Transport):
         return True
 
     def write_eof(self) -> None:
-        """Send close_notify: we shall send no more, and may go on reading (RFC 9846 6.1)."""
+        """Send close_notify (RFC 9846 6.1); reading is still possible."""
         self.tls.end()
 
     def close(self, linger: float = 0.0) -> None:
@@ -65,15 +65,15 @@ class TLSTransport(asyncio.Transport):
         return not self.tls.closing and not self.tls.app_paused
 
     def pause_reading(self) -> None:
-        """Take nothing more from the peer, but what is on its way already."""
+        """Stop receiving, except for data that was already read."""
         self.tls.pause_app(True)
 
     def resume_reading(self) -> None:
-        """Go on reading."""
+        """Continue to receive."""
         self.tls.pause_app(False)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set when the protocol is told to pause writing, in bytes that wait below."""
+        """Set the limits for `pause_writing` and `resume_writing`, in buffered bytes."""
         self.tls.transport.set_write_buffer_limits(high, low)
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
@@ -81,7 +81,7 @@ class TLSTransport(asyncio.Transport):
         return self.tls.transport.get_write_buffer_limits()
 
     def get_write_buffer_size(self) -> int:
-        """Return how many bytes wait below."""
+        """Return the number of buffered bytes."""
         return self.tls.transport.get_write_buffer_size()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
@@ -89,11 +89,11 @@ class TLSTransport(asyncio.Transport):
         return cast(asyncio.BaseProtocol, self.tls.app)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hand what comes to another protocol from here on."""
+        """Pass received data to another protocol from here on."""
         self.tls.app = protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return what the transport below knows, such as "peername" or "socket"."""
+        """Return information of the underlying transport, such as "peername" or "socket"."""
         return self.tls.transport.get_extra_info(name, default)
 
 

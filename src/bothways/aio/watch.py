@@ -1,6 +1,6 @@
-"""The open connections of one configuration, judged again when it is time: a few of them per turn of the loop.
+"""The open connections of one configuration, verified again when evidence changes: a few of them per loop iteration.
 
-One look a second at the evidence serves them all. A list that many stand on lapses for all of them at once.
+The evidence is checked once a second for all. A CRL that many verdicts depend on becomes invalid for all at once.
 """
 
 from __future__ import annotations

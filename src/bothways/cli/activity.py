@@ -88,4 +88,6 @@ class Activity:
         if late.errno is not None:
             raise late
         if self.limit is not None and time.monotonic() - self._last >= self.limit:
-            raise TimedOut(f"the connection timed out: nothing passed for {self.limit:g} seconds") from None
+            raise TimedOut(
+                f"the connection timed out: no data was sent or received for {self.limit:g} seconds"
+            ) from None

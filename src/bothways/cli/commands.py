@@ -57,7 +57,7 @@ class Commands(click.Group):
             from bothways.cli.terminal import refuse  # help imports nothing but this module
 
             said = f"{ctx.command_path} {cmd_name}".removeprefix("bothways ")
-            needed = f"{said} needs the package {missing.name}, which is not installed"
+            needed = f"{said} requires the package {missing.name}, which is not installed"
             refuse(needed, f"pip install 'bothways[{self._extra}]'")
         return command
 

@@ -146,7 +146,7 @@ def command(
     try:
         with (
             contextlib.nullcontext() if supply is None else supply.kept_fresh(_silent if as_json else say),
-            contextlib.nullcontext(_nothing) if as_json else waiting(f"an answer of {address}") as answered,
+            contextlib.nullcontext(_nothing) if as_json else waiting(f"an answer from {address}") as answered,
             connect(
                 address.host,
                 address.port,

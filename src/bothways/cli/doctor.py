@@ -133,9 +133,9 @@ def _files(
     )
     for given, option in options:
         if given is not None:
-            refuse(f"{option} needs HOST:PORT: without a server there are only files to examine")
+            refuse(f"{option} requires HOST:PORT: without a server only files are examined")
     if ca is None and side.cert is None:
-        refuse("say what to examine: HOST:PORT, or files by --cert, --key and --ca")
+        refuse("choose what to examine: HOST:PORT, or files by --cert, --key and --ca")
     credentials = side.load().credentials
     return examine_files(credentials, load_anchors(ca) if ca is not None else None, datetime.now(UTC))
 
@@ -152,7 +152,7 @@ def _server(
     starttls: Protocol | None,
 ) -> Report:
     if address.port == 0:
-        refuse("port 0 is no server's", "say HOST:PORT, as in pay.example:443")
+        refuse("a server does not listen on port 0", "give HOST:PORT, such as pay.example:443")
     own = side.load()
     config = ClientConfig(
         anchors=anchors,
@@ -165,7 +165,7 @@ def _server(
     say(f"examining {place} by at most {CONNECTION_LIMIT} connections, one after the other:")
     say(f"  {', '.join(f'{what} ({most})' for what, most in FULL_PLAN.items())}")
     named = Files(side.cert or "CERT", side.key or "KEY", ca or "CA")
-    with waiting(f"answers of {place}"):
+    with waiting(f"answers from {place}"):
         found = examine(place, config, files=named, path=path, timeout=timeout, starttls=starttls)
     if picture is not None and found.final is not None:
         last = found.final

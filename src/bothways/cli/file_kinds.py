@@ -113,7 +113,7 @@ def _of(data: bytes, wanted: Wanted) -> _Told | None:
         return _broken(data, first)
     if first.kind == PKCS7:
         hint = dict(first.facts).get("for other commands", "")
-        return _Told("this is PKCS#7, which holds certificates and no key", hint)
+        return _Told("this is PKCS#7, which contains certificates and no private key", hint)
     if first.kind in wanted.kinds:
         return _followed(data, first.kind)
     return _other(PKCS12 if is_pkcs12(data) else first.kind, wanted)

@@ -66,11 +66,11 @@ class HeaderType(click.ParamType[Header]):
         name, colon, text = str(value).partition(":")
         text = text.strip()
         if not colon or not _TOKEN.fullmatch(name):
-            self.fail(f"{value!a} is no header; expected one like 'Accept: application/json'", param, ctx)
+            self.fail(f"{value!a} is not a header; expected one like 'Accept: application/json'", param, ctx)
         if not _VALUE.fullmatch(text):
-            self.fail(f"{name}: its value has a character that no header can carry", param, ctx)
+            self.fail(f"{name}: its value has a character that is not allowed in a header", param, ctx)
         if name.lower() in OWN_HEADERS:
-            self.fail(f"{name}: the connection says this by itself", param, ctx)
+            self.fail(f"{name}: this header is set by the connection itself", param, ctx)
         return Header(name, text)
 
 
@@ -197,14 +197,14 @@ def command(
         return ask(asking, request, deadline, sink, REDIRECTS if follow else None)
 
 
-# -- what is asked ---------------------------------------------------------------------------------------
+# -- the request ---------------------------------------------------------------------------------------
 
 
 def _verb(method: str | None, data: str | None) -> str:
     if method is None:
         return "GET" if data is None else "POST"
     if not _TOKEN.fullmatch(method) or method.upper() == "CONNECT":
-        refuse(f"--request: {method!a} is no method; expected one like GET or POST")
+        refuse(f"--request: {method!a} is not a method; expected one like GET or POST")
     return method.upper()
 
 
@@ -218,7 +218,7 @@ def _body(data: str | None) -> bytes | None:
         return files.content(data[1:], most=DATA_LIMIT)
     body = b"" if sys.stdin is None else sys.stdin.buffer.read(DATA_LIMIT + 1)
     if len(body) > DATA_LIMIT:
-        raise ConfigError(f"standard input: more than {DATA_LIMIT} bytes, which is the most that is sent")
+        raise ConfigError(f"standard input: more than {DATA_LIMIT} bytes, the limit for a request body")
     return body
 
 
@@ -246,8 +246,8 @@ def _refuse_what_code_cannot_say(side: Side, *, only: str | None, dial: Address 
     given = [option for option, value in left_out.items() if value]
     if given:
         refuse(
-            f"--code: the printed program would do nothing of {', '.join(given)}",
-            "leave it out, and add it by hand",
+            f"--code: the printed program has no equivalent of {', '.join(given)}",
+            "leave it out, and add it to the program by hand",
         )
 
 

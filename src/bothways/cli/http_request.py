@@ -40,9 +40,7 @@ REDIRECTS = 5
 LOOKED_AT = 4096
 HEADERS_TOLD = 100
 # RFC 9110 15.5, 15.6
-REQUEST_REFUSED = (
-    "TLS succeeded in both directions: what it does not take is this request, not our certificate"
-)
+REQUEST_REFUSED = "TLS succeeded in both directions: the service refuses this request, not our certificate"
 SERVICE_FAILED = (
     "TLS succeeded in both directions, and the service behind it "
     "failed to process the request, or a service that it needs did"
@@ -69,7 +67,7 @@ def load_http() -> Any:
     try:
         return import_module("bothways.http.exchange")
     except ModuleNotFoundError as missing:
-        refuse(f"get needs the package {missing.name}, which is not installed", INSTALL)
+        refuse(f"get requires the package {missing.name}, which is not installed", INSTALL)
 
 
 class _Told:
@@ -105,7 +103,7 @@ class _Told:
         """Report a redirect that nobody asked to follow."""
         self._facts["redirect"] = to
         if not self._as_json:
-            say(f"a redirect to {to}; --location follows those to the same server")
+            say(f"a redirect to {to}; --location follows redirects to the same server")
 
     def failed(
         self, text: str, why: Explanation | None, facts: Mapping[str, object], meaning: str = ""
@@ -174,7 +172,7 @@ def _asked(
     except http.NotHTTP as error:
         why = explain_answer(b"", observed.situation()) if error.silent else None
         told.failed(
-            f"the server's answer is none: {error}",
+            f"the server's response is not valid HTTP: {error}",
             why,
             {"kind": "NotHTTP", "text": str(error), "explanation": None if why is None else facts_of(why)},
         )
@@ -210,7 +208,7 @@ def _following(request: Request, answer: Answer, redirects: int | None, told: _T
     except ConfigError as error:
         return _not_followed(told, str(error))
     if location.origin != request.location.origin:
-        text = f"it redirects to {visible(str(location), 600)}: another server, which gets nothing of ours"
+        text = f"it redirects to {visible(str(location), 600)}: another server, to which nothing is sent"
         return _not_followed(told, text)
     if not redirects:
         return _not_followed(told, f"it redirects more than {REDIRECTS} times")

@@ -15,9 +15,9 @@ import click
 from bothways.cli.terminal import complain, refuse, say, say_json
 
 VARIABLE = "SSLKEYLOGFILE"
-WARNING = "the keys of every connection go to {path}: whoever has that file reads all that is said"
-SHARED = "others than its owner may read {path}: chmod 600 it"
-FOREIGN = "{path} belongs to somebody else, who reads what is written there: name a file of your own"
+WARNING = "the keys of every connection are written to {path}: whoever has that file can decrypt all data"
+SHARED = "{path} can be read by users other than its owner: use chmod 600"
+FOREIGN = "{path} belongs to another user, who can read the keys: name a file of your own"
 
 keylog_option = click.option(
     "--insecure-keylog",
@@ -37,7 +37,9 @@ def load_keylog(allowed: bool, *, as_json: bool = False) -> Callable[[str], None
         return None
     path = os.environ.get(VARIABLE)
     if not path:
-        refuse(f"--insecure-keylog: {VARIABLE} names no file", f"set it: {VARIABLE}=keys.log bothways ...")
+        refuse(
+            f"--insecure-keylog: {VARIABLE} does not name a file", f"set it: {VARIABLE}=keys.log bothways ..."
+        )
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
     except OSError as error:

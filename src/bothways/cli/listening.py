@@ -147,7 +147,7 @@ class Acceptor:
         except OSError:
             header = b""
         if client.ended or not header:
-            self._drop(client, "the client left before it said anything")
+            self._drop(client, "the client closed the connection before it sent anything")
             return
         heard_before, client.place.moved = client.place.moved, len(header)
         if not heard_before and _is_awaited(client.sock, header):

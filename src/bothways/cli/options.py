@@ -50,16 +50,18 @@ class AddressType(click.ParamType[Address]):
             return value
         host, colon, port = str(value).rpartition(":")
         if colon and not host:
-            self.fail(f"{value!r} names no host; say 127.0.0.1{value} for this machine alone", param, ctx)
+            self.fail(f"{value!r} has no host; use 127.0.0.1{value} for this machine only", param, ctx)
         bracketed = host.startswith("[") and host.endswith("]")
         if ":" in host and not bracketed:
-            self.fail(f"{value!r}: an IPv6 address stands in brackets, as in [::1]:8443", param, ctx)
+            self.fail(f"{value!r}: an IPv6 address has to be in brackets, such as [::1]:8443", param, ctx)
         if not colon or not re.fullmatch(r"0*[0-9]{1,5}", port, re.ASCII) or int(port) > 65535:
-            self.fail(f"{value!a} is no address; expected HOST:PORT with a port of 0 to 65535", param, ctx)
+            self.fail(
+                f"{value!a} is not an address; expected HOST:PORT with a port of 0 to 65535", param, ctx
+            )
         try:
             host.encode("idna")  # what the system is asked about, by Python
         except UnicodeError:
-            self.fail(f"{value!a}: this host can be no name and no address", param, ctx)
+            self.fail(f"{value!a}: this host is neither a valid name nor an IP address", param, ctx)
         return Address(host[1:-1] if bracketed else host, int(port))
 
 
@@ -73,7 +75,7 @@ class ServerType(AddressType):
         """Read an address or a URL, or say what is wrong with it."""
         if isinstance(value, str) and (match := _URL.fullmatch(value)) is not None:
             if match[1].lower() not in SCHEMES:
-                self.fail(f"{value!a}: expected an address HOST:PORT, or a URL of https", param, ctx)
+                self.fail(f"{value!a}: expected an address HOST:PORT, or an https URL", param, ctx)
             authority = match[2].rpartition("@")[2]
             bare = authority.endswith("]") or ":" not in authority
             value = f"{authority}:{SCHEMES[match[1].lower()]}" if bare else authority
@@ -95,7 +97,7 @@ class NamesType(click.ParamType[tuple[str, ...]]):
         """Split names; what they may be is said by whoever takes them."""
         names = value if isinstance(value, tuple) else tuple(each.strip() for each in str(value).split(","))
         if not all(names):
-            self.fail(f"{value!a}: expected names with commas between them", param, ctx)
+            self.fail(f"{value!a}: expected names separated by commas", param, ctx)
         return names
 
 
@@ -150,7 +152,7 @@ def load_identity(
     """Read our certificate and key; what is wrong with them ends the command with status 2."""
     if cert is None:
         if key is not None:
-            refuse("--key needs --cert: a key says nothing without its certificate")
+            refuse("--key requires --cert: a key cannot be used without its certificate")
         return None
     with told_apart((cert, Wanted.IDENTITY), (key, Wanted.PRIVATE_KEY)):
         return _identity(cert, key, password_file, watched=watched)
@@ -232,7 +234,7 @@ class Sources:
             fetcher.check(policy)
             return policy
         if self.fetch_allow or self.fetch_cache is not None:
-            refuse("--fetch-allow and --fetch-cache say how to fetch, and need --fetch")
+            refuse("--fetch-allow and --fetch-cache have an effect only with --fetch")
         return None
 
 

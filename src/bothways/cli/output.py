@@ -17,7 +17,7 @@ from bothways.errors import ConfigError
 class Output:
     """Takes bytes; `keep` puts what came in its place. Whoever leaves without it leaves what was there before.
 
-    path: a file, "-" or None for standard output. What is no regular file, such as a pipe, is written to at once.
+    path: a file, "-" or None for standard output. What is not a regular file, such as a pipe, is written to at once.
     """
 
     def __init__(self, path: str | None) -> None:

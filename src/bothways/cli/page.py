@@ -81,15 +81,15 @@ def page(channel: Channel) -> str:
     facts = [("Protocol", f"TLS {channel.version}, {channel.suite}"), ("Key exchange", channel.group or "")]
     if peer is None:
         title, sentence = (
-            "Hello, whoever you are",
-            "This server is who it says it is; you have not said who you are.",
+            "Hello, anonymous client",
+            "This server has authenticated to you; you have not sent a certificate.",
         )
     else:
         title = f"Hello, {known_as(peer.names)}"
-        sentence = "You and this server have proved to each other who you are."
+        sentence = "You and this server have authenticated each other."
         facts += [
             ("You", every_name(peer.names)),
-            ("Vouched for by", ", ".join(subject_of(each) for each in peer.path[1:])),
+            ("Issued by", ", ".join(subject_of(each) for each in peer.path[1:])),
             ("Valid until", f"{peer.verdict.valid_until:%Y-%m-%d %H:%M} UTC"),
         ]
     rows = "".join(f"<dt>{markup(name)}</dt><dd>{markup(value, 2000)}</dd>" for name, value in facts)

@@ -80,7 +80,9 @@ class LadderFileType(click.ParamType[LadderFile]):
             return value
         form = form_of(str(value))
         if form is None:
-            self.fail(f"{value!r} says no form; expected a name that ends in {', '.join(FORMS)}", param, ctx)
+            self.fail(
+                f"{value!r} has no known suffix; expected a name that ends in {', '.join(FORMS)}", param, ctx
+            )
         return LadderFile(str(value), form)
 
 

@@ -61,7 +61,7 @@ class Reports:
             untold, self._untold = self._untold, 0
         told = bounded(lines())
         if untold:
-            told.append(f"    before this {counted(untold, 'connection')} ended of which nothing is told")
+            told.append(f"    {counted(untold, 'connection')} before this ended without a report")
         self._tell("\n".join(told))
 
     def untold(self) -> None:

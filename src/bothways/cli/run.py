@@ -99,7 +99,7 @@ def command(
     """
     module, colon, attribute = app.partition(":")
     if not (colon and module and attribute):
-        refuse(f"{app!a} names no application; expected MODULE:APP, such as app:app")
+        refuse(f"{app!a} does not name an application; expected MODULE:APP, such as app:app")
     _check_installed()
     sys.path.insert(0, os.getcwd())
 
@@ -125,7 +125,7 @@ def command(
             try:
                 current[0] = load()
             except ConfigError as error:
-                complain(f"nothing is replaced: {error}")
+                complain(f"the workers are not replaced: {error}")
                 return False
             return True
 
@@ -149,7 +149,7 @@ def _check_installed() -> None:
         try:
             import_module(name)
         except ModuleNotFoundError:
-            refuse(f"run needs the package {name}, which is not installed", INSTALL)
+            refuse(f"run requires the package {name}, which is not installed", INSTALL)
 
 
 def _load(side: Side, clients: Clients) -> Serving:

@@ -111,7 +111,7 @@ def command(
     renewed in time. SIGINT or SIGTERM end it.
     """
     if (service is None) == (forward is None):
-        refuse("say what to serve: exactly one of --echo, --page, --forward HOST:PORT")
+        refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
     read = ServerFiles(side, clients)
     own = read.own
     supply = staples.supply(own.credentials, read.anchors)
@@ -214,7 +214,7 @@ class Serving:
 def _failure(client: Client, error: Exception, observed: HandshakeFacts) -> list[str]:
     """Say what ended a connection, and what that may come from."""
     if client.ended:
-        return [f"{client.address} ended: its place was given to an address that held fewer"]
+        return [f"{client.address} ended: its place was given to an address with fewer connections"]
     causes = explain(error, observed.situation()).lines()
     return [f"{client.address} ended: {headline(error)}", *(f"    {line}" for line in causes)]
 

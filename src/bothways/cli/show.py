@@ -70,7 +70,7 @@ class _Page:
         try:
             return self._show(path, shown)
         except PassphraseNeeded:
-            complain(f"{shown}: what is in it is encrypted: a passphrase is needed", "give --password-file")
+            complain(f"{shown}: its content is encrypted: a passphrase is required", "give --password-file")
         except Unreadable as error:
             complain(f"{shown}: {error}", error.hint.replace("FILE", shlex.quote(shown)))
         return MISUSED

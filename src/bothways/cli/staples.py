@@ -37,9 +37,9 @@ class Staples:
         if not self.staple and not self.staple_file:
             return None
         if self.staple and self.staple_file:
-            refuse("--staple fetches what --staple-file has: give one of them")
+            refuse("--staple and --staple-file exclude each other: use one of them")
         if own is None:
-            refuse("a staple is about our own certificate: it needs --cert")
+            refuse("a staple is an OCSP response for our own certificate: it requires --cert")
         with told_apart(*((path, Wanted.RESPONSES) for path in self.staple_file)):
             files = Watched(self.staple_file, responses_in)
         supply = Supply(files, own, anchors)
@@ -72,9 +72,9 @@ class Supply:
         certificates = [ParsedCertificate(der) for der in own.chain]
         if not any(held.speaks_of(each) for each in certificates):
             whose = shown(certificates[0].subject_text)
-            refuse(f"{path}: it has no OCSP response about the certificate of {whose} or those above it")
+            refuse(f"{path}: it has no OCSP response for the certificate of {whose} or its issuers")
         if not any(held.staples(own.certificates, CLOCK.now())):
-            say(f"{path}: its OCSP response does not hold now, and is not sent")
+            say(f"{path}: its OCSP response is not current, and is not sent")
 
     def look(self) -> list[str]:
         """Take responses from files that have changed; returns what there is to say."""
@@ -82,7 +82,7 @@ class Supply:
         for path, responses in self.files.look(news):
             problem = self._problem(responses)
             if problem is not None:
-                news.append(f"{path}: {problem}; what it held before stays in use")
+                news.append(f"{path}: {problem}; its earlier content stays in use")
                 continue
             for each in responses:
                 self.store.add(each, CLOCK.now())

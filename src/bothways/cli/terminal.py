@@ -192,12 +192,12 @@ def _first_line(file: str) -> str:
     try:
         with open(
             file, encoding="utf-8-sig"
-        ) as lines:  # what some editors put before a text is no part of it
+        ) as lines:  # a byte order mark, which some editors write, is not part of the text
             words = lines.readline(PASSPHRASE_LIMIT + 1).rstrip("\r\n")
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{file}: its first line is no text in UTF-8") from None
+        raise ConfigError(f"{file}: its first line is not a text in UTF-8") from None
     if len(words) > PASSPHRASE_LIMIT:
         raise ConfigError(f"{file}: its first line is longer than {PASSPHRASE_LIMIT} characters")
     if not words:
@@ -224,7 +224,7 @@ def _tell_misuse(error: click.ClickException) -> None:
 
 def _network_words(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return "connection refused: nothing listens there"
+        return "connection refused: no service listens there"
     if isinstance(error, TimedOut):
         return str(error)
     if isinstance(error, TimeoutError):

@@ -96,7 +96,7 @@ def command(
     CERT is PEM (the leaf certificate first), DER or PKCS#12. The exit status is 0 if it is trusted, 1 if it is refused.
     """
     if profile != "private" and purpose != "server":
-        refuse(f"--profile {profile} judges servers alone", "leave it away, or say --purpose server")
+        refuse(f"--profile {profile} applies to servers only", "leave it out, or use --purpose server")
     chain, anchors = _chain(cert, password_file), load_anchors(ca, profile)
     now = at or datetime.now(UTC)
     revocation = sources.load(ocsp)
@@ -146,12 +146,16 @@ def _read_chain(path: str, password_file: str | None) -> list[bytes]:
         return list(Credentials.from_pkcs12(data, password).chain)
     chain = certificates_in(data, path)
     if not chain:
-        raise ConfigError(f"{path}: no certificate in it; expected -----BEGIN CERTIFICATE-----")
+        raise ConfigError(f"{path}: it contains no certificate; expected -----BEGIN CERTIFICATE-----")
     return chain
 
 
 def _lines(path: str, purpose: str, verdict: Verdict, why: Explanation | None) -> list[str]:
-    who = visible(verdict.names.subject) if verdict.names is not None else "a certificate that cannot be read"
+    who = (
+        visible(verdict.names.subject)
+        if verdict.names is not None
+        else "a certificate that cannot be decoded"
+    )
     found = "trusted" if isinstance(verdict, Trusted) else "refused"
     lines = [f"{path}: {found} as a {purpose}: {who}"]
     width = max((len(each.outcome.value) for each in verdict.findings), default=0)

@@ -76,7 +76,7 @@ def summary(message: Message, step: StepId | None = None) -> str:
         case Finished(verify_data):
             return f"a MAC of {len(verify_data)} bytes"
         case KeyUpdate(request):
-            return "the peer shall change its keys too" if request else "from here on new keys"
+            return "the peer has to change its keys too" if request else "the following records use new keys"
         case NewSessionTicket(ticket_lifetime=lifetime):
             return f"a ticket for {lifetime} seconds"
         case _:
@@ -95,9 +95,9 @@ def _summary12(message: Message) -> str:
             )
         case tls12.ServerKeyExchange(curve, public, scheme):
             signed = name(SignatureScheme, scheme)
-            return f"public share for {name(NamedGroup, curve)} ({len(public)} bytes), signed by {signed}"
+            return f"key share for {name(NamedGroup, curve)} ({len(public)} bytes), signed by {signed}"
         case tls12.ClientKeyExchange(keys):
-            return f"{len(keys)} bytes of which only the server can make the secret"
+            return f"{len(keys)} bytes from which only the server can compute the secret"
         case tls12.NewSessionTicket(lifetime):
             return f"a ticket for {lifetime} seconds"
     return ""
@@ -123,7 +123,7 @@ def _server_hello(hello: ServerHello) -> str:
     suite = name(CipherSuite, hello.cipher_suite)
     if is_retry(hello):
         group = ext.find(hello.extensions or (), ext.RetryGroup)
-        return f"{suite}; wants a share for {name(NamedGroup, group.group) if group else 'the same group'}"
+        return f"{suite}; requests a key share for {name(NamedGroup, group.group) if group else 'the same group'}"
     selected = ext.find(hello.extensions or (), ext.SelectedVersion)
     chosen = version(selected.version if selected else hello.legacy_version)
     what = "echoed" if selected else "given"
@@ -138,14 +138,14 @@ def _shares(hello: ClientHello) -> str:
         if shares
         else []
     )
-    return "public shares for " + (", ".join(named) or "nothing yet")
+    return "key shares for " + (", ".join(named) or "nothing yet")
 
 
 def _server_share(hello: ServerHello) -> str:
     share = ext.find(hello.extensions or (), ext.ServerShare)
     if share is None:
-        return "no share yet"
-    return f"public share for {name(NamedGroup, share.entry.group)} ({len(share.entry.key_exchange)} bytes)"
+        return "no key share yet"
+    return f"key share for {name(NamedGroup, share.entry.group)} ({len(share.entry.key_exchange)} bytes)"
 
 
 def _request(request: CertificateRequest) -> str:
@@ -168,7 +168,7 @@ def _certificate(der: bytes) -> str:
         parsed = ParsedCertificate(der)
         key = attempt("key", parsing.open_certificate(der).public_key)
     except ValueError:
-        return f"{len(der)} bytes that are no certificate"
+        return f"{len(der)} bytes that are not a certificate"
     return f"{visible(dn_text(parsed.subject)) or '(empty subject)'} with a key: {key_words(key)}"
 
 

@@ -14,9 +14,9 @@ from bothways.roles import Phase, StepId
 
 PHASES: Mapping[Phase, str] = {
     Phase.HELLO: "hello",
-    Phase.SERVER_AUTHENTICATION: "the client judges the server",
-    Phase.CLIENT_AUTHENTICATION: "the server judges the client",
-    Phase.OPEN: "the channel opens",
+    Phase.SERVER_AUTHENTICATION: "the client verifies the server",
+    Phase.CLIENT_AUTHENTICATION: "the server verifies the client",
+    Phase.OPEN: "the connection opens",
 }
 
 
@@ -41,23 +41,23 @@ STEPS: Mapping[StepId, StepName] = {
         (
             "1.2",
             "server",
-            "chooses among them, and asks for the client's certificate if both shall prove themselves",
+            "chooses among them, and requests the client's certificate if both have to authenticate",
         ),
         ("2.1", "server", "sends its certificate, which carries its public key"),
-        ("2.2", "server", "signs the conversation with its private key; its hello is done"),
+        ("2.2", "server", "signs the handshake with its private key; its hello is done"),
         ("2.3a", "client", "verifies the server's certificate chain and its name"),
-        ("2.3b", "client", "verifies the period of validity"),
+        ("2.3b", "client", "verifies the validity period"),
         ("2.3c", "client", "verifies the revocation status"),
-        ("2.4", "both", "make a secret that only they know: each sends a key share and keeps the other half"),
+        ("2.4", "both", "agree on a secret: each sends a key share and keeps the private half"),
         ("2.5", "both", "derive the same session keys from it"),
         ("3.1", "client", "sends its certificate, which carries its public key"),
-        ("3.2", "client", "signs the conversation with its private key"),
+        ("3.2", "client", "signs the handshake with its private key"),
         ("3.3a", "server", "verifies the client's certificate chain"),
-        ("3.3b", "server", "verifies the period of validity"),
+        ("3.3b", "server", "verifies the validity period"),
         ("3.3c", "server", "verifies the revocation status"),
         ("3.4", "server", "verifies that signature with the client's public key"),
-        ("4.1", "client", "sends its Finished, a MAC over the whole conversation"),
-        ("4.2", "server", "sends its Finished likewise; in TLS 1.3 it came with its first flight"),
+        ("4.1", "client", "sends its Finished, a MAC over the whole handshake"),
+        ("4.2", "server", "sends its Finished too; in TLS 1.3 with its first flight"),
         ("4.3", "both", "exchange data under the session keys"),
     )
 }
@@ -73,7 +73,7 @@ class Flow(Enum):
 
 _TITLES_12 = {
     StepId.SERVER_SIGNATURE: "signs its key share with its private key, and says that its hello is done",
-    StepId.SERVER_FINISHED: "sends its Finished likewise, when it has judged the client",
+    StepId.SERVER_FINISHED: "sends its Finished too, after it has verified the client",
 }
 TITLES: Mapping[Flow, Mapping[StepId, str]] = {
     Flow.TLS13: {},
@@ -81,8 +81,8 @@ TITLES: Mapping[Flow, Mapping[StepId, str]] = {
     Flow.KEY_TRANSPORT: {
         **_TITLES_12,
         StepId.SERVER_SIGNATURE: "says that its hello is done",
-        StepId.KEY_EXCHANGE: "sends a random secret that only the server's private key opens",
-        StepId.SESSION_KEYS: "derive the same session keys from it, once the server has opened it",
+        StepId.KEY_EXCHANGE: "sends a random secret that only the server's private key can decrypt",
+        StepId.SESSION_KEYS: "derive the same session keys from it, after the server has decrypted it",
     },
 }
 

@@ -28,7 +28,7 @@ LEVELS: dict[Outcome, Level] = {
 }
 NAMES_SHOWN = 12
 CARDS = 16
-WEB_PROFILE = "the web profile: RFC 5280, and what public web certificates must be"
+WEB_PROFILE = "the web profile: RFC 5280 and the rules for public web certificates"
 SEND_THESE = "send the leaf and its intermediates, each once"
 
 
@@ -50,7 +50,7 @@ def certificate_rows(
     yield Row("certificate.names", *_names(leaf))
     yield Row("certificate.key", "note", "its key", f"{key_words(leaf.key)}, signed with {signed_with(leaf)}")
     if anchors.profile == "web":
-        yield Row("certificate.profile", "note", "judged by", WEB_PROFILE)
+        yield Row("certificate.profile", "note", "verified by", WEB_PROFILE)
     if verdict is not None:
         yield from verdict_rows(verdict, "certificate", StepId.SERVER_VERDICT)
     yield from days_rows("certificate.days", sent, now)
@@ -75,7 +75,7 @@ def cards(by: Side, chain: Sequence[bytes], now: datetime) -> Iterator[Card]:
     for place, der in enumerate(chain[:CARDS]):
         document = certificate_document(der, now)
         if document.damaged:
-            yield Card(by, place, f"{len(der)} bytes that are no certificate", ())
+            yield Card(by, place, f"{len(der)} bytes that are not a certificate", ())
         else:
             yield Card(by, place, document.title, document.facts)
 
@@ -114,7 +114,7 @@ def days_rows(id_: str, chain: Sequence[ParsedCertificate], now: datetime) -> It
     whose = "" if first is chain[0] else f" ({shown(first.subject_text)}, above the leaf)"
     text = f"until {first.not_after:%Y-%m-%d %H:%M} UTC, {days} days{whose}"
     if 0 <= days < SOON_DAYS:
-        yield Row(id_, "warning", "time left", text, "renew it in time; who pins it has to be told before")
+        yield Row(id_, "warning", "time left", text, "renew it in time; inform in advance those who pin it")
     elif days >= SOON_DAYS:
         yield Row(id_, "good", "time left", text)
 
@@ -128,35 +128,42 @@ def chain_rows(
     known = bool(anchors.issuers_of(top)) or anchors.own(top) is not None
     count = counted(len(sent), "certificate")
     if is_self_signed(top) and len(linked) > 1:
-        text = f"{count}, the root among them, which nobody needs who trusts it"
+        text = f"{count}, including the root, which those who trust it do not need"
         yield Row(
             "certificate.chain",
             "note",
             "chain",
             text,
-            "leave the root out: it costs every handshake its size",
+            "leave the root out: it makes every handshake larger",
         )
     elif known or is_self_signed(top) or isinstance(verdict, Trusted):
-        yield Row("certificate.chain", "good", "chain", f"{count}, whole up to what we trust")
+        yield Row("certificate.chain", "good", "chain", f"{count}, complete up to a trust anchor")
     else:
-        text = f"{count}; {shown(top.issuer_text)}, which issued the last one, was not sent and is no anchor of ours"
+        text = (
+            f"{count}; {shown(top.issuer_text)}, which issued the last "
+            "one, was not sent and is not one of our trust anchors"
+        )
         yield Row(
             "certificate.chain", "problem", "chain", text,
-            "let the server send its intermediates, or trust its root: --ca FILE",
+            "have the server send its intermediates, or trust its root: --ca FILE",
         )  # fmt: skip
     if len({each.der for each in sent}) < len(sent):
-        yield Row(
-            "certificate.repeated", "warning", "repeated", "a certificate stands there twice", SEND_THESE
-        )
+        yield Row("certificate.repeated", "warning", "repeated", "a certificate occurs twice", SEND_THESE)
         return
     strangers = [each for each in sent[1:] if each.der not in {one.der for one in linked}]
     if strangers:
         text = f"{len(strangers)} that the chain does not need, such as {shown(strangers[0].subject_text)}"
         yield Row("certificate.surplus", "note", "surplus", text, SEND_THESE)
     elif [each.der for each in sent] != [each.der for each in linked]:
-        text = "not in the order in which each issued the one before; some clients refuse that"
+        text = (
+            "not in the order in which each certificate is followed by its issuer; some clients refuse that"
+        )
         yield Row(
-            "certificate.order", "warning", "order", text, "send the leaf, then its issuer, then that one's"
+            "certificate.order",
+            "warning",
+            "order",
+            text,
+            "send the leaf, then its issuer, then the issuer of that one",
         )
 
 
@@ -184,7 +191,7 @@ def signed_with(certificate: ParsedCertificate) -> str:
 
 
 def _none(chain: Sequence[bytes]) -> str:
-    return "what it sent cannot be read as certificates" if chain else "none was seen"
+    return "what it sent cannot be decoded as certificates" if chain else "none was seen"
 
 
 def _names(leaf: ParsedCertificate) -> tuple[Level, str, str, str]:
@@ -194,6 +201,7 @@ def _names(leaf: ParsedCertificate) -> tuple[Level, str, str, str]:
     if listed:
         return "note", "its names", ", ".join(visible(each, 80) for each in listed[:NAMES_SHOWN]) + more, ""
     text = (
-        f"no subjectAltName; its common name {shown(names.common_name or '')} stands for no server (RFC 9525)"
+        "no subjectAltName; its common name "
+        f"{shown(names.common_name or '')} is not compared with server names (RFC 9525)"
     )
-    return "problem", "its names", text, "issue it anew with the host name as a subjectAltName"
+    return "problem", "its names", text, "issue a new one with the host name as a subjectAltName"

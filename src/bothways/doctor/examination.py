@@ -91,11 +91,11 @@ class Examination:
     def _sections(self) -> Iterator[tuple[str, str, tuple[Row, ...]]]:
         config, seen, now = self.config, self._seen, self._now
         if self.unreachable is not None:
-            yield "server", "What it speaks", tuple(unreachable_rows(self.unreachable))
+            yield "server", "What it supports", tuple(unreachable_rows(self.unreachable))
         else:
             server, looks = self.survey.server(), [each.facts() for each in self.looks]
             every = [each.facts() for each in self._made]
-            yield "server", "What it speaks", tuple(server_rows(server))
+            yield "server", "What it supports", tuple(server_rows(server))
             yield "handshake", "What a handshake shows", tuple(handshake_rows(server, every))
             yield "request", "Whether it asks for a client certificate", tuple(request_rows(looks))
         if seen is not None:
@@ -217,7 +217,7 @@ def examine_files(credentials: Credentials | None, anchors: TrustStore | None, n
         sections.append(Section("identity", "Our certificate", rows))
         found = tuple(cards("client", credentials.chain, now))
     if anchors is not None:
-        sections.append(Section("anchors", "Whom we trust", tuple(_anchor_rows(anchors, now))))
+        sections.append(Section("anchors", "Our trust anchors", tuple(_anchor_rows(anchors, now))))
     return Report(
         format="bothways-doctor",
         version=1,
@@ -241,8 +241,10 @@ def _anchor_rows(anchors: TrustStore, now: datetime) -> Iterator[Row]:
         anchor = ParsedCertificate(each.public_bytes(Encoding.DER))
         name = shown(anchor.subject_text)
         if now > anchor.not_after:
-            text = f"{name} expired on {anchor.not_after:%Y-%m-%d}: it vouches for nobody any more"
-            yield Row(f"anchors.{place}", "problem", "authority", text, "get the authority's new certificate")
+            text = (
+                f"{name} expired on {anchor.not_after:%Y-%m-%d}: it is not valid as a trust anchor any more"
+            )
+            yield Row(f"anchors.{place}", "problem", "authority", text, "get the new certificate of the CA")
             continue
         left = next(iter(days_rows(f"anchors.{place}", [anchor], now)))
         yield replace(left, subject="authority", text=f"{name}, {left.text}")

@@ -14,12 +14,12 @@ SKEW_SECONDS = 120.0
 HYBRIDS = "MLKEM"
 SHOWN = 8
 DATED: dict[str, tuple[Level, str]] = {
-    "finite-field DHE": ("note", "RFC 9325 4.2 recommends suites with ECDHE alone"),
-    "CBC": ("warning", "open to padding oracles where it is not done with care (RFC 7366, Lucky 13)"),
+    "finite-field DHE": ("note", "RFC 9325 4.2 recommends only suites with ECDHE"),
+    "CBC": ("warning", "open to padding oracles unless implemented with care (RFC 7366, Lucky 13)"),
     "RSA key transport": ("warning", "no forward secrecy (RFC 9325 4.1)"),
     "3DES": ("problem", "blocks of 64 bits (Sweet32)"),
     "RC4": ("problem", "broken, and forbidden by RFC 7465"),
-    "no protection": ("problem", "no encryption, no authentication, or keys that anybody breaks"),
+    "no protection": ("problem", "no encryption, no authentication, or keys that can be broken"),
 }
 STARTTLS = {each.title: each.name for each in PROTOCOLS.values()}
 OLD = ("TLS 1.1", "TLS 1.0", "SSL 3")
@@ -34,7 +34,7 @@ def server_rows(server: Server) -> Iterator[Row]:
         return
     if server.through:
         yield Row(
-            "server.through", "note", "asked through", f"{server.through}, which turns to TLS when asked to"
+            "server.through", "note", "asked through", f"{server.through}, which changes to TLS on request"
         )
     yield from _versions(server)
     yield from _suites(server)
@@ -55,7 +55,7 @@ def _suites(server: Server) -> Iterator[Row]:
             yield Row(id_, "good", subject, _listed(choices.names, choices.complete))
         elif choices.complete:
             text = "none with ECDHE and AES-GCM, CCM or ChaCha20-Poly1305"
-            yield Row(id_, "problem", subject, text, "let the server allow them (RFC 9325 4.2)")
+            yield Row(id_, "problem", subject, text, "allow them on the server (RFC 9325 4.2)")
     for what in server.dated:
         level, why = DATED[what]
         text = f"it still answers to {what}: {why}"
@@ -64,11 +64,11 @@ def _suites(server: Server) -> Iterator[Row]:
 
 def _no_tls(server: Server) -> Row:
     if server.speaks == "nothing":
-        text = "it accepts connections and says nothing to a ClientHello, or closes them"
-        hint = "check the port; LDAP, mail and others want to be asked for TLS in their own words first"
+        text = "it accepts connections and does not answer a ClientHello, or closes them"
+        hint = "check the port; LDAP, mail and other services require STARTTLS in their own protocol first"
     else:
         said = f': "{server.start}"' if server.start else ""
-        text, hint = f"no TLS; it speaks {server.speaks}{said}", "check the port: another one may speak TLS"
+        text, hint = f"no TLS; it uses {server.speaks}{said}", "check the port: another one may use TLS"
     name = STARTTLS.get(server.speaks.partition(",")[0])
     if name is not None:
         hint += f"; or request TLS in its protocol: --starttls {name}"
@@ -80,11 +80,11 @@ def _versions(server: Server) -> Iterator[Row]:
     good = [name for name in spoken if name not in OLD]
     old = [name for name in spoken if name in OLD]
     level: Level = "good" if good else "problem"
-    hint = "" if good else "let the server speak TLS 1.3 or 1.2; nothing older counts as secure (RFC 8996)"
+    hint = "" if good else "enable TLS 1.3 or 1.2 on the server; older versions are not secure (RFC 8996)"
     yield Row("server.versions", level, "versions", ", ".join(good) or "neither TLS 1.3 nor TLS 1.2", hint)
     if good == ["TLS 1.2"]:
         yield Row(
-            "server.no13", "note", "TLS 1.3", "not spoken", "let the server speak it too (RFC 9325 3.1.1)"
+            "server.no13", "note", "TLS 1.3", "not supported", "enable it on the server too (RFC 9325 3.1.1)"
         )
     if old:
         text = f"{', '.join(old)} {'is' if len(old) == 1 else 'are'} still answered"
@@ -98,11 +98,11 @@ def _hybrid(groups: Sequence[str]) -> Row:
     hybrids = [name for name in groups if HYBRIDS in name]
     if hybrids:
         return Row(
-            "server.hybrid", "good", "post-quantum", f"{hybrids[0]}: what is recorded today stays closed"
+            "server.hybrid", "good", "post-quantum", f"{hybrids[0]}: recorded connections stay confidential"
         )
-    text = "no hybrid group: what is recorded today can be opened by a quantum computer of tomorrow"
+    text = "no hybrid group: a future quantum computer can decrypt recorded connections"
     return Row(
-        "server.hybrid", "note", "post-quantum", text, "let the server take X25519MLKEM768 (RFC 10024)"
+        "server.hybrid", "note", "post-quantum", text, "enable X25519MLKEM768 on the server (RFC 10024)"
     )
 
 
@@ -120,9 +120,9 @@ def handshake_rows(server: Server, made: Sequence[Handshake]) -> Iterator[Row]:
     )
     yield from _resumption(server, finished)
     if any(each.staple for each in made):
-        yield Row("handshake.staple", "good", "OCSP staple", "it sends its revocation status along")
+        yield Row("handshake.staple", "good", "OCSP staple", "it staples an OCSP response")
     else:
-        yield Row("handshake.staple", "note", "OCSP staple", "none came, though it was asked for")
+        yield Row("handshake.staple", "note", "OCSP staple", "none was sent, although it was requested")
     skew = next((each.reply.skew for each in made if each.reply and each.reply.skew is not None), None)
     if skew is not None:
         yield _clock(skew)
@@ -141,7 +141,7 @@ def _resumption(server: Server, made: Sequence[Handshake]) -> Iterator[Row]:
         "handshake.resumption",
         "note",
         "resumption",
-        f"it gives {', '.join(kinds)}" if kinds else "none was offered",
+        f"it offers {', '.join(kinds)}" if kinds else "none was offered",
     )
 
 
@@ -151,7 +151,11 @@ def _clock(skew: float) -> Row:
     ahead = "ahead of" if skew > 0 else "behind"
     text = f"its clock is {abs(skew):.0f} seconds {ahead} ours"
     return Row(
-        "handshake.clock", "warning", "clock", text, "set the clock that is wrong: certificates have periods"
+        "handshake.clock",
+        "warning",
+        "clock",
+        text,
+        "correct the clock that is wrong: certificates have validity periods",
     )
 
 
@@ -166,7 +170,9 @@ def request_rows(looks: Sequence[Handshake]) -> Iterator[Row]:
     elif any(look.version for look in looks):
         yield _not_asked(looks)
     elif looks:
-        yield Row("request.when", "unknown", "asks for a certificate", "no handshake came far enough to tell")
+        yield Row(
+            "request.when", "unknown", "asks for a certificate", "no handshake got far enough to find out"
+        )
     requests = [look.request for look in (in_handshake or asking) if look.request and look.request.schemes]
     if requests:
         yield from _taken(requests)
@@ -176,7 +182,7 @@ def _not_asked(looks: Sequence[Handshake]) -> Row:
     reply = _refusing_reply(looks)
     if reply:
         text = f'not in the handshake; but without one it answers "{reply}"'
-        hint = "it may ask on other paths, or by other credentials than a certificate: --http PATH"
+        hint = "it may request one on other paths, or other credentials than a certificate: --http PATH"
         return Row("request.when", "note", "asks for a certificate", text, hint)
     return Row("request.when", "note", "asks for a certificate", "no")
 
@@ -184,11 +190,17 @@ def _not_asked(looks: Sequence[Handshake]) -> Row:
 def _afterwards(look: Handshake) -> Row:
     reply = f', and without one it answers "{look.reply.line}"' if look.reply is not None else ""
     if look.version == "TLS 1.2":
-        text = f"after the handshake of TLS 1.2: it wants to negotiate anew (HelloRequest){reply}"
-        hint = "renegotiation is gone from TLS 1.3 and refused here: let the server ask in the handshake"
+        text = f"after the handshake of TLS 1.2: it requests renegotiation (HelloRequest){reply}"
+        hint = (
+            "renegotiation does not exist in TLS 1.3 and is refused "
+            "here: have the server request it in the handshake"
+        )
         return Row("request.when", "warning", "asks for a certificate", text, hint)
     text = f"after the handshake of TLS 1.3, by a request for post-handshake authentication{reply}"
-    hint = "few clients answer that, and none over HTTP/2: let the server ask in the handshake, by a name of its own"
+    hint = (
+        "few clients support that, and none over HTTP/2: have the server "
+        "request it in the handshake, under a separate server name"
+    )
     return Row("request.when", "note", "asks for a certificate", text, hint)
 
 
@@ -197,15 +209,15 @@ def _required(looks: Sequence[Handshake]) -> Row:
     reply = _refusing_reply(looks)
     judged = [look for look in looks if not _refused_server(look)]
     if any(look.outcome == "failed" for look in judged):
-        text = f"in the handshake of {versions}, and without one it goes no further: required"
+        text = f"in the handshake of {versions}, and without one it refuses the handshake: required"
     elif reply:
-        text = f'in the handshake of {versions}, and goes on without; but then it answers "{reply}"'
-        hint = "it wants one for some requests: send yours to be let in"
+        text = f'in the handshake of {versions}, and continues without one; but then it answers "{reply}"'
+        hint = "it requires one for some requests: send your certificate"
         return Row("request.when", "note", "asks for a certificate", text, hint)
     elif judged:
-        text = f"in the handshake of {versions}, and goes on without one: optional"
+        text = f"in the handshake of {versions}, and continues without one: optional"
     else:
-        text = f"in the handshake of {versions}; whether it goes on without one is not known"
+        text = f"in the handshake of {versions}; whether it continues without one is not known"
     return Row("request.when", "note", "asks for a certificate", text)
 
 
@@ -226,9 +238,7 @@ def _taken(requests: Sequence[Request]) -> Iterator[Row]:
         text = "; ".join(first.authorities[:SHOWN]) + (f"; and {more} more" if more else "")
         yield Row("request.authorities", "note", "issued under", text)
     else:
-        yield Row(
-            "request.authorities", "note", "issued under", "it names no authorities, so that any may do"
-        )
+        yield Row("request.authorities", "note", "issued under", "it names no CAs, so any CA may be accepted")
     yield Row("request.schemes", "note", "signed by", _listed(first.schemes, complete=True))
     types = next((each.types for each in requests if each.types), ())
     if types:
@@ -282,17 +292,17 @@ def outcome_rows(
 
 def _ours(made: Handshake, refused: bool) -> Row:
     if not made.sent_certificate:
-        text = "the server asked, and we sent none" if made.request else "not asked for"
+        text = "the server requested it, and we sent none" if made.request else "not requested"
         return Row("outcome.certificate", "note", "our certificate", text)
     if refused:
-        text = "sent, and its key proved; the service turned us away all the same"
+        text = "sent, with proof of its key; the service refused us nevertheless"
         return Row("outcome.certificate", "unknown", "our certificate", text)
     words: dict[str, tuple[Level, str]] = {
-        "accepted": ("good", "sent, its key proved, and the connection was not refused"),
+        "accepted": ("good", "sent, with proof of its key, and the connection was not refused"),
         "refused": ("problem", "sent, and refused"),
         "unknown": (
             "unknown",
-            "sent, and its key proved; whether it was accepted the server has not said yet",
+            "sent, with proof of its key; the server has not said yet whether it accepts it",
         ),
     }
     level, text = words[made.confirmed]

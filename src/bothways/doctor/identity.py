@@ -85,14 +85,14 @@ def _chain(chain: Sequence[ParsedCertificate], anchors: TrustStore | None, wante
     count = f"{counted(len(chain), 'certificate')} to send"
     issuer = shown(top.issuer_text)
     if is_self_signed(top):
-        return Row("identity.chain", "good", "chain", f"{count}, whole up to {issuer}")
+        return Row("identity.chain", "good", "chain", f"{count}, complete up to {issuer}")
     if any(top.issuer in each.authorities for each in wanted):
         return Row("identity.chain", "good", "chain", f"{count}, up to {issuer}, which the server names")
     if anchors is not None and anchors.issuers_of(top):
-        return Row("identity.chain", "good", "chain", f"{count}, up to {issuer}, which stands in --ca")
+        return Row("identity.chain", "good", "chain", f"{count}, up to {issuer}, which is in --ca")
     return Row(
         "identity.chain", "warning", "chain", f"{count}; the last one's issuer, {issuer}, is not among them",
-        "if that is an intermediate, put its certificate into the file of --cert, behind our own",
+        "if that is an intermediate, append its certificate to the file of --cert",
     )  # fmt: skip
 
 
@@ -100,12 +100,10 @@ def _issuer(credentials: Credentials, chain: Sequence[ParsedCertificate], wanted
     named = [name for each in wanted for name in each.authorities]
     if not all(each.authorities for each in wanted):
         return Row(
-            "identity.issuer", "unknown", "issuer", "the server names no authorities, so that any may do"
+            "identity.issuer", "unknown", "issuer", "the server names no CAs, so any CA may be accepted"
         )
     if credentials.is_issued_by(named):
-        return Row(
-            "identity.issuer", "good", "issuer", "our chain leads to an authority that the server names"
-        )
+        return Row("identity.issuer", "good", "issuer", "our chain leads to a CA that the server names")
     issuers = ", ".join(dict.fromkeys(shown(each.issuer_text) for each in chain))
     text = f"not among {_counted(len(set(named)))} that the server names: {issuers}"
     hint = "use the certificate that the server's operator issued, or have it trust this issuer"
@@ -113,7 +111,7 @@ def _issuer(credentials: Credentials, chain: Sequence[ParsedCertificate], wanted
 
 
 def _counted(authorities: int) -> str:
-    return "the one authority" if authorities == 1 else f"the {authorities} authorities"
+    return "the one CA" if authorities == 1 else f"the {authorities} CAs"
 
 
 def _scheme(credentials: Credentials, wanted: Sequence[Wanted]) -> Iterator[Row]:
@@ -133,8 +131,8 @@ def _scheme(credentials: Credentials, wanted: Sequence[Wanted]) -> Iterator[Row]
             )
         else:
             ours = ", ".join(all_spelled(SignatureScheme, fitting)[:LISTED]) or "nothing"
-            text = f"our key signs by {ours}, and the server accepts none of it"
-            yield Row(id_, level, f"signs in {version}", text, "use a certificate with a key of another kind")
+            text = f"our key signs with {ours}, and the server accepts none of these"
+            yield Row(id_, level, f"signs in {version}", text, "use a certificate with another type of key")
 
 
 def _is_of_type(scheme: int, types: tuple[int, ...] | None) -> bool:

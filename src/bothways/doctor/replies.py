@@ -1,4 +1,4 @@
-"""What came back: the choice of a server, an alert, an end, silence, or something that is no TLS at all.
+"""What came back: the choice of a server, an alert, an end, silence, or something other than TLS at all.
 
 Reads what is in the clear and no further. Whatever comes, an answer is found within `LIMIT` bytes.
 """
@@ -172,15 +172,15 @@ def speaks(start: bytes) -> str:
     lower = start.lower()
     foreign = recognise(start) or recognise(start.lstrip())
     if foreign is None:
-        return "something that is no TLS"
+        return "something other than TLS"
     if foreign is OtherProtocol.HTTP_ANSWER and any(each in lower for each in PROXIED):
         return "an HTTP proxy"
     return _mail_or_files(lower) if foreign is OtherProtocol.MAIL_OR_FILES else str(foreign.value)
 
 
 _MAIL_OR_FILES: Mapping[bytes, str] = {
-    b"smtp": "SMTP, which may want STARTTLS first",
-    b"ftp": "FTP, which may want AUTH TLS first",
+    b"smtp": "SMTP, which may require STARTTLS first",
+    b"ftp": "FTP, which may require AUTH TLS first",
 }
 
 

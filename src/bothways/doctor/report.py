@@ -160,11 +160,11 @@ def summary(report: Report) -> str:
     if report.examined is None:
         problems = report.count("problem")
         found = f"{counted(problems, 'problem')} in these files"
-        return found if problems else "Nothing speaks against these files"
+        return found if problems else "No problem was found in these files"
     if report.outcome == "succeeded":
         return f"A handshake with {report.examined} succeeds"
     if report.handshakes and report.handshakes[-1].outcome == "succeeded":
-        return f"A handshake with {report.examined} succeeds, and the service turns us away"
+        return f"A handshake with {report.examined} succeeds, and the service refuses us"
     return f"No handshake with {report.examined} succeeds"
 
 

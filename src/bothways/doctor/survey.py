@@ -28,7 +28,7 @@ TLS13, TLS12 = ProtocolVersion.TLSv1_3, ProtocolVersion.TLSv1_2
 
 # What is asked, and the most connections that it takes.
 PLAN = {
-    "what speaks there": 4,
+    "which protocol it uses": 4,
     "versions": len(VERSIONS),
     "suites of TLS 1.3": 6,
     "suites of TLS 1.2": 8,
@@ -66,7 +66,7 @@ class Survey:
         try:
             self._go_on(self.first)
         except Spent:
-            self.cut_short = "the connections that were allowed are used up"
+            self.cut_short = "the allowed number of connections is used up"
         except OSError as error:
             self.cut_short = f"the server stopped answering: {error.strerror or error}"
         except StartTLSFailed as error:
@@ -94,7 +94,7 @@ class Survey:
             case Answer(kind="foreign", speaks=what):
                 return what
             case Answer(kind="garbled"):
-                return "something that is no TLS"
+                return "something other than TLS"
         return "TLS" if self.first.kind != "closed" or "spoken" in self.spoken.values() else "nothing"
 
     def server(self) -> Server:
@@ -141,7 +141,7 @@ class Survey:
             if refused is None:
                 return self._greet()
             if refused.problem is StartTLSProblem.NOT_OFFERED:
-                return Answer("foreign", speaks=f"{refused.protocol}, and has TLS turned off")
+                return Answer("foreign", speaks=f"{refused.protocol}, with TLS turned off")
         return None
 
     def _greet_behind_a_header(self, before: Answer) -> Answer | None:
@@ -155,7 +155,7 @@ class Survey:
             self.caller.through_proxy_header = False
         if answer.kind not in ("choice", "alert"):
             return None
-        return Answer("foreign", speaks="TLS behind the header of the PROXY protocol alone")
+        return Answer("foreign", speaks="TLS only after the header of the PROXY protocol")
 
     def _versions(self, greeted: Answer) -> None:
         """What the first question told needs no other: a server that chose TLS 1.2 speaks no TLS 1.3."""

@@ -240,7 +240,7 @@ def check(policy: Fetch) -> None:
     """Raise ConfigError where nothing could be fetched by a policy."""
     if policy.by_caller:
         raise ConfigError(
-            "fetch: by_caller leaves it to whoever calls; give an evidence finder, or leave it out"
+            "fetch: by_caller leaves fetching to the caller; pass an evidence finder, or leave it out"
         )
     if policy.directory is not None:
         DiskCache(policy.directory)
@@ -272,7 +272,7 @@ def _late(seconds: float) -> str:
 
 def _network_words(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return "connection refused: nothing listens there"
+        return "connection refused: no service listens there"
     if isinstance(error, ConnectionResetError):
         return "it broke the connection off"
     return error.strerror or str(error) or type(error).__name__

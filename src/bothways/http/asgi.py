@@ -1,6 +1,6 @@
-"""Who calls, in the scope of an ASGI application: the TLS extension of the ASGI specification, and our `Peer`.
+"""The client's identity in the scope of an ASGI application: the TLS extension of ASGI, and our `Peer`.
 
-`identity(scope)` says who it is. Only the server writes it there; no header is ever read.
+`identity(scope)` returns it. Only the server sets it; no header is read.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ POLICY_VIOLATION = 1008  # RFC 6455 7.4.1
 
 
 def identity(scope: Scope) -> Peer | None:
-    """Return who calls: a `Peer` with `names`, `path` and `verdict`.
+    """Return the authenticated client of a request: a `Peer` with `names`, `path` and `verdict`.
 
-    None for a client that showed no certificate, and wherever the connection's TLS is not ours.
+    scope: that of the request.  None for a client without a certificate, and where TLS is not that of bothways.
     """
     extensions = scope.get("extensions")
     own = extensions.get(OWN) if isinstance(extensions, dict) else None
@@ -34,7 +34,7 @@ def identity(scope: Scope) -> Peer | None:
 
 
 def extensions_of(caller: Caller) -> dict[str, dict[str, Any]]:
-    """Return what the scope of a request tells of its connection (ASGI, TLS extension version 0.2).
+    """Return the entries of a request's scope about its connection (ASGI, TLS extension version 0.2).
 
     `tls`: `server_cert`, `client_cert_chain` (PEM, the client's certificate first), `client_cert_name` (RFC 4514),
     `client_cert_error`, `tls_version`, `cipher_suite`. `bothways`: the `peer`.
@@ -45,7 +45,7 @@ def extensions_of(caller: Caller) -> dict[str, dict[str, Any]]:
             "server_cert": None,
             "client_cert_chain": [pem(each) for each in caller.chain],
             "client_cert_name": None if peer is None else peer.names.subject,
-            "client_cert_error": None,  # whoever has a certificate that does not pass is never let in
+            "client_cert_error": None,  # a client whose certificate is not valid is never accepted
             "tls_version": caller.version_code,
             "cipher_suite": caller.suite_code,
         },
@@ -54,7 +54,7 @@ def extensions_of(caller: Caller) -> dict[str, dict[str, Any]]:
 
 
 class WithCaller:
-    """An application with who calls in each scope. caller: is asked at each request; None tells of nobody."""
+    """An application with the client's identity in each scope. caller: called for each request; None adds nothing."""
 
     def __init__(self, app: App, caller: Callable[[], Caller | None]) -> None:
         self._app = app
@@ -82,9 +82,9 @@ class WithCaller:
 
 
 class RequirePeer:
-    """An application that only certain clients reach; all others get status 403, or their WebSocket is refused.
+    """An application for certain clients only; all others get status 403, or their WebSocket is refused.
 
-    app: the application.  The rest is as for `PeerRules`: without a rule everybody may who proved who he is.
+    app: the application.  The rest is as for `PeerRules`: without a rule every authenticated client is allowed.
     """
 
     def __init__(self, app: App, *rules: PeerRule, **kinds: Texts) -> None:

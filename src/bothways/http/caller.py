@@ -1,6 +1,6 @@
-"""Who is on the other side of a connection of ours, as servers of others hold it: a transport, or a socket.
+"""The peer of a bothways connection, found from the transport or the socket that another server holds.
 
-Nothing that a client writes is looked at here: what is told comes from the handshake alone.
+No data of a client is read here: everything comes from the handshake.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAMES_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What the handshake told: `peer` (None for an anonymous client), `version` such as "1.3", and the IANA `suite`."""
+    """The result of the handshake: `peer` (None for an anonymous client), `version` such as "1.3", the IANA `suite`."""
 
     peer: Peer | None
     version: str | None = None
@@ -42,7 +42,7 @@ class Caller:
 
     @property
     def chain(self) -> tuple[x509.Certificate, ...]:
-        """The client's certificate, then those above it as far as below the anchor; empty for an anonymous client."""
+        """The client's certificate, then its issuers without the trust anchor; empty for an anonymous client."""
         if self.peer is None:
             return ()
         path = self.peer.path[:CHAIN_LIMIT]
@@ -50,7 +50,7 @@ class Caller:
 
 
 def of_transport(transport: Any) -> Caller | None:
-    """Return who is behind an asyncio transport; None where its TLS is not ours, or it has none."""
+    """Return the peer of an asyncio transport; None where its TLS is not that of bothways, or it has none."""
     if isinstance(transport, TLSTransport):
         connection = transport.tls.connection
         return Caller(transport.peer, connection.version, connection.suite)
@@ -58,7 +58,7 @@ def of_transport(transport: Any) -> Caller | None:
 
 
 def of_socket(sock: Any) -> Caller | None:
-    """Return who is behind a socket, a channel or an SSL object of ours; None for those of others."""
+    """Return the peer of a bothways socket, channel or SSL object; None for those of other libraries."""
     if sock is None or not hasattr(sock, "peer"):
         return None
     peer = sock.peer

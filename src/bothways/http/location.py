@@ -49,7 +49,7 @@ def parse(url: str) -> Location:
 
 
 def redirected(location: Location, to: str) -> Location:
-    """Return where a redirect of an answer from `location` leads. Raises ConfigError where that is no https URL."""
+    """Return where a redirect of an answer from `location` leads. Raises ConfigError where that is not an https URL."""
     if len(to) > URL_LIMIT:
         raise ConfigError(f"a redirect to a URL of more than {URL_LIMIT} characters")
     try:
@@ -72,7 +72,7 @@ def _located(url: str) -> Location:
             "it holds a user name; give credentials with --cert or -H, since URLs end up in logs"
         )
     if not parts.hostname:
-        raise ValueError("it names no host")
+        raise ValueError("it has no host")
     return Location(_host(parts), parts.port or PORT, _target(parts))
 
 

@@ -1,6 +1,6 @@
-"""The colours of drawn ladders, light and dark, each with a meaning; which text stands on what.
+"""The colours of ladder diagrams, light and dark, each with a meaning, and their backgrounds.
 
-Keys and outcomes have colours, and each is said by a shape or a word as well.
+Keys and outcomes have colours, and each is also shown by a shape or a word.
 """
 
 from __future__ import annotations

@@ -20,5 +20,5 @@ FORMS: Mapping[str, Callable[[Ladder], str]] = {
 
 
 def form_of(path: str) -> Callable[[Ladder], str] | None:
-    """Return what writes a ladder for a file of this name; None for a suffix that is not known."""
+    """Return the function that writes a ladder in the format of this file name; None for an unknown suffix."""
     return FORMS.get(PurePath(path).suffix.lower())

@@ -1,7 +1,7 @@
 """A ladder as one HTML page that needs nothing else: no script, no network, light and dark, screen or paper.
 
-What opens does so by <details>, so a keyboard and a screen reader have it for nothing. Every text goes through
-`markup`. The page carries its ladder as JSON, so that it can be reopened.
+Details open by <details>, which keyboards and screen readers support. Every text goes through `markup`. The page
+contains its ladder as JSON, so that it can be read again.
 """
 
 from __future__ import annotations
@@ -205,14 +205,14 @@ def _top(ladder: Ladder) -> Iterator[str]:
 def _witnesses(ladder: Ladder) -> str:
     match ladder.sides:
         case ():
-            return "nothing was seen"
+            return "nothing was recorded"
         case (side,):
-            return f"seen by the {side} alone"
-    return "seen from both sides"
+            return f"recorded by the {side} only"
+    return "recorded on both sides"
 
 
 def _strip(ladder: Ladder) -> Iterator[str]:
-    """The steps in one line or two: what became of each, and where it is told."""
+    """Return the steps in one or two lines: the status of each, with a link to it."""
     yield '<nav aria-label="Steps"><ul class="strip">'
     for phase, steps in groupby(ladder.steps, key=lambda step: step.id.phase):
         yield f"<li><span>{escaped(PHASES[phase])}</span><ol>"
@@ -246,7 +246,7 @@ def _failure(failure: Failure, *, told: bool = False) -> str:
     )
     told_class = " told" if told else ""
     return (
-        f'<div class="failure{told_class}"><p><span class="at">The {failure.side} says:</span> '
+        f'<div class="failure{told_class}"><p><span class="at">The {failure.side} reports:</span> '
         f"{escaped(failure.text)}</p><dl>{listed}</dl>{_causes(failure)}</div>"
     )
 
@@ -267,7 +267,7 @@ def _cause(cause: CauseTold) -> str:
 
 
 def _step_line(step: StepId | NoStep) -> str:
-    """Say what a step is, as far as one is told and known."""
+    """Return the description of a step, or its id where it is unknown."""
     if not step or step not in STEPS:
         return step
     actor = "" if STEPS[step].actor == "both" else f"the {STEPS[step].actor} "
@@ -296,7 +296,7 @@ def _ladder(ladder: Ladder) -> Iterator[str]:
 
 
 def _who(ladder: Ladder, side: str) -> str:
-    """What the certificate that a side sent calls it; the ladder tells whether that was believed."""
+    """Return the name in the certificate that a side sent; whether it was verified is in the ladder."""
     leaf = next((card for card in ladder.certificates if card.by == side and card.depth == 0), None)
     return leaf.title if leaf is not None else "sent no certificate"
 
@@ -389,7 +389,7 @@ def _fields(event: Message) -> Iterator[str]:
 
 def _bytes(event: Message) -> Iterator[str]:
     if event.bytes is None:
-        yield "<h3>Bytes</h3><p>Withheld: they hold a ticket, and whoever has it may be able to resume.</p>"
+        yield "<h3>Bytes</h3><p>Withheld: they contain a session ticket, with which a session could be resumed.</p>"
         return
     label = f"Bytes of {escaped(event.name)} with its header"
     yield f'<h3>{label}</h3><pre tabindex="0" role="region" aria-label="{label}">'

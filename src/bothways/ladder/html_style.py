@@ -1,4 +1,4 @@
-"""What every page of ours has in common: its colours, its policy, its certificates, and the JSON that it carries.
+"""What all generated pages have in common: colours, content security policy, certificates, and embedded JSON.
 
 A page needs nothing else: no script, no network; light and dark, screen, phone and paper.
 """
@@ -14,7 +14,7 @@ from bothways.ladder.colours import DARK, LIGHT, variables
 from bothways.ladder.model import Card
 
 TEXT_LIMIT = 4096
-LESS = "\\u003c"  # how JSON in a page writes what could end its element
+LESS = "\\u003c"  # how JSON in a page encodes what could end its element
 
 BASE = (
     f":root{{color-scheme:light dark;{variables(LIGHT)}}}"
@@ -82,7 +82,7 @@ def document(title: str, style: str, body: str, island: str, json: str) -> str:
 
 
 def escaped(words: str) -> str:
-    """Return a text, whoever it is from, as it may stand in a page."""
+    """Return a text of any origin escaped for a page."""
     return markup(words, TEXT_LIMIT)
 
 

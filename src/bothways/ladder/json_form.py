@@ -1,6 +1,6 @@
-"""Ladders as JSON and back: written by the fields of `ladder`, read as strictly.
+"""Ladders as JSON and back, by the fields of the classes in `model`.
 
-A file may come from anybody: what is unknown, missing, of another type or too much is refused with its place.
+A file is untrusted input: what is unknown, missing, of another type or too large is refused with its place.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ def as_json(ladder: Ladder, indent: int | None = 1) -> str:
 def from_json(text: str | bytes) -> Ladder:
     """Return the ladder in `text`.
 
-    Versions 1 and 2 are read. Raises `Unreadable`, which names the place, for what is no ladder.
+    Versions 1 and 2 are read. Raises `Unreadable`, which names the place, for what is not a ladder.
     """
     if len(text) > SIZE_LIMIT:
         raise Unreadable(f"a recorded handshake has at most {SIZE_LIMIT} bytes")
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"no recorded handshake: {visible(str(error))}") from None
+        raise Unreadable(f"not a recorded handshake: {visible(str(error))}") from None
     if not isinstance(value, dict) or value.get("format") != "bothways-handshake":
-        raise Unreadable('no recorded handshake: "format" is not "bothways-handshake"')
+        raise Unreadable('not a recorded handshake: "format" is not "bothways-handshake"')
     version = value.get("version")
     if type(version) is not int or version not in (1, 2):
         raise Unreadable(f"a recorded handshake of version {_spelled(version)}; known are 1 and 2")
@@ -55,9 +55,7 @@ def from_json(text: str | bytes) -> Ladder:
         if isinstance(event, Message) and not all(
             0 <= each < len(ladder.certificates) for each in event.certificates
         ):
-            _refuse(
-                f"events[{place}].certificates", "indices of certificates that are there", event.certificates
-            )
+            _refuse(f"events[{place}].certificates", "indices of existing certificates", event.certificates)
     return ladder
 
 
@@ -68,7 +66,7 @@ def _check_names(ladder: Ladder) -> None:
 
 
 def from_page(text: str) -> Ladder:
-    """Return the ladder that a page of ours carries with it; raise `Unreadable` where there is none."""
+    """Return the ladder that is embedded in a page; raise `Unreadable` where there is none."""
     _, island, rest = text.partition(ISLAND)
     if not island:
         raise Unreadable("a page without a recorded handshake")
@@ -79,13 +77,13 @@ def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"{key!r} stands twice in one object")
+            raise ValueError(f"{key!r} occurs twice in one object")
         found[key] = value
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 # -- by type ---------------------------------------------------------------------------------------------
@@ -145,7 +143,7 @@ def _read_member(form: type[StrEnum], known: Collection[object], value: Any, pla
 
 
 def _read_union(arguments: tuple[Any, ...], value: Any, place: str) -> Any:
-    if StepId in arguments:  # of a failure, which may have none, or one of which no part is known
+    if StepId in arguments:  # of a failure, which may have no step, or one of which no part is known
         return "" if value == "" else _read_member(StepId, tuple(StepId), value, place)
     if type(None) in arguments:
         return None if value is None else _read(arguments[0], value, place)
@@ -165,7 +163,7 @@ def _read_plain(form: Any, value: Any, place: str) -> Any:
     if form is str and len(value) > TEXT_LIMIT:
         raise Unreadable(f"{_at(place)} is longer than {TEXT_LIMIT} characters")
     if form in (int, float) and not 0 <= value < 2**53:
-        _refuse(place, "a number from 0 on", value)
+        _refuse(place, "a number of at least 0", value)
     return value
 
 
@@ -186,7 +184,7 @@ def _is_moment(text: str) -> bool:
 
 MARKS: Mapping[str, tuple[str, Callable[[str], bool]]] = {
     "hex": ("bytes in hex", lambda text: re.fullmatch("([0-9a-f]{2})*", text) is not None),
-    "moment": ("a date and time with its zone", _is_moment),
+    "moment": ("a date and time with a time zone", _is_moment),
 }
 
 

@@ -1,6 +1,6 @@
-"""Ladders that were written as version 1 of their JSON form: the same values under older names.
+"""Ladders in version 1 of the JSON format: the same values under older names.
 
-What has a name of version 2 in a file of version 1 is refused there, as any name that is not known is.
+A name of version 2 in a file of version 1 is refused, as any unknown name is.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ STEP = {"standing": "status"}
 
 
 def upgraded(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object of version 1 as one of version 2; what is not as expected stays, for the reader to refuse.
+    """Return an object of version 1 as one of version 2; unexpected values are kept, and the reader refuses them.
 
-    Raises `Unreadable` where a name of version 2 is in its way.
+    Raises `Unreadable` for a name of version 2.
     """
     whole = _renamed(value, WHOLE, "")
     whole["version"] = 2
@@ -59,7 +59,7 @@ def _renamed(value: Mapping[str, Any], names: Mapping[str, str], place: str) -> 
 def _absent(name: str, value: Mapping[str, Any], place: str) -> None:
     if name in value:
         where = "recorded handshake" + (f", {place}" if place else "")
-        raise Unreadable(f'{where} has "{visible(name)}", which is not known there in version 1')
+        raise Unreadable(f'{where} has "{visible(name)}", which version 1 does not have')
 
 
 def _name_of(id_: Any) -> str:

@@ -1,4 +1,4 @@
-"""From what recorders noted to a ladder: who sent what in which order, what arrived, what was checked.
+"""From the notes of recorders to a ladder: what was sent in which order, what arrived, what was checked.
 
 Takes the notes of both sides or of one. Fields come from the codec tables. Tickets are withheld.
 """
@@ -50,7 +50,7 @@ from bothways.tls.wire.describe import ITEMS_SHOWN, in_words
 from bothways.tls.wire.hello import HELLO_RETRY_REQUEST, ServerHello, is_retry
 
 TEXT_LIMIT = 600
-WITHHELD = "withheld: whoever has a ticket may be able to resume with it"
+WITHHELD = "withheld: with a session ticket a session could be resumed"
 TICKETS = (ext.SessionTicket, ext.PreSharedKeys)  # extensions that hold tickets
 
 CODECS = {cls: codec for table in (flight.MESSAGES_12, flight.MESSAGES_13) for cls, codec in table.values()}
@@ -66,10 +66,10 @@ def lay_out(
     client_causes: Explanation | None = None,
     server_causes: Explanation | None = None,
 ) -> Ladder:
-    """Return the ladder of a handshake from what the two sides noted; one may have noted nothing.
+    """Return the ladder of a handshake from the notes of the two sides; one of them may be empty.
 
-    recorded: when that was. client_error, server_error: what ended the conversation for each, if anything;
-    client_causes, server_causes: how that is explained.
+    recorded: the time. client_error, server_error: what ended the connection for each side, if anything;
+    client_causes, server_causes: the explanations of these errors.
     """
     resumed = is_resumed((*client, *server))
     client, server = as_resumed(client, resumed), as_resumed(server, resumed)
@@ -202,7 +202,7 @@ def _remarks(side: Side, noted: Noted, at: float, *, alone: bool) -> Iterator[Ev
 
 
 def _fields(message: flight.Message) -> Iterator[Field]:
-    """The fields in words by the codec tables; a list also by its parts."""
+    """Return the fields as text, by the codec tables; a list also by its items."""
     codec: Any = CODECS[type(message)]
     if isinstance(message, ServerHello) and is_retry(message):
         codec = HELLO_RETRY_REQUEST
@@ -259,7 +259,7 @@ class _Cards:
     def _words(self, der: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
         document = certificate_document(der, self._now)
         if document.damaged:
-            return f"{len(der)} bytes that are no certificate", ()
+            return f"{len(der)} bytes that are not a certificate", ()
         return document.title, document.facts
 
 
@@ -267,7 +267,7 @@ class _Cards:
 
 
 def _joined(events: Iterable[Event]) -> list[Event]:
-    """Make one arrow of application data that goes the same way, one after the other."""
+    """Join consecutive application data of one direction into one arrow."""
     joined: list[Event] = []
     for event in events:
         last = joined[-1] if joined else None
@@ -283,7 +283,7 @@ def _joined(events: Iterable[Event]) -> list[Event]:
 
 
 def _with_failures(events: list[Event], failures: Iterable[Failure]) -> list[Event]:
-    """Put in each failed check that no verdict told of, before the alert that told the peer."""
+    """Insert each failed check that no verdict contains, before the alert that was sent for it."""
     for each in failures:
         told = any(_is_failed(event, each) for event in events)
         step = _drawn(each.step)
@@ -328,7 +328,7 @@ def _in_phases(events: Sequence[Event]) -> list[Event]:
 
 
 def _own_phase(event: Event) -> Phase | None:
-    """Return the phase that a event belongs to by itself, if it does."""
+    """Return the phase of an event, if it determines one."""
     match event:
         case Message(steps=(first, *_)):
             return first.phase
@@ -353,7 +353,7 @@ def _agreed(notes: Iterable[Noted]) -> dict[str, Any]:
 
 
 def _failures(*sides: tuple[Side, Exception | None, Explanation | None]) -> tuple[Failure, ...]:
-    """Tell how each side ended, whoever found the fault first."""
+    """Return how the connection ended for each side; first the side that found the fault."""
     found = [_failure(side, error, why) for side, error, why in sides if error is not None]
     return tuple(sorted(found, key=lambda failure: failure.kind != "PeerFault"))
 
@@ -405,7 +405,7 @@ def _steps(
     failures: Sequence[Failure],
 ) -> Iterator[StepTaken]:
     failed = {event.step for event in events if isinstance(event, CheckMade) and event.outcome == "failed"}
-    if not (client and server):  # what one side alone can know of the other's check is its alert
+    if not (client and server):  # of the other side's check, one side knows only the alert
         failed |= {step for each in failures if each.kind == "PeerAlert" and (step := _drawn(each.step))}
     asked = any(isinstance(event, Message) and event.name == "CertificateRequest" for event in events)
     resumed = is_resumed((*client, *server))

@@ -1,7 +1,7 @@
 """A recorded handshake as plain values: what a ladder shows, and what its JSON form holds (docs/ladder.md).
 
 These classes are the schema: `json_form` writes and reads them by their fields. Every text in them may come
-from a peer or from a file, so whoever shows one escapes it.
+from a peer or a file, so it has to be escaped where it is shown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Moment = Annotated[str, "moment"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a message in words; `items` has its parts where it is a list."""
+    """A field of a message as text; `items` has its items where it is a list."""
 
     name: str
     text: str
@@ -33,7 +33,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A handshake message on its way. `at` counts milliseconds from the first note, `size` bytes.
+    """A handshake message that was sent. `at` counts milliseconds from the first note, `size` bytes.
 
     `bytes` is None where a message holds a ticket. `certificates` are indices of the ladder's list.
     """
@@ -55,7 +55,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class AlertSent:
-    """An alert on its way, by its name in the IANA registry."""
+    """An alert that was sent, by its name in the IANA registry."""
 
     kind: Literal["alert"]
     phase: Phase
@@ -68,7 +68,7 @@ class AlertSent:
 
 @dataclass(frozen=True, slots=True)
 class DataSent:
-    """Application data on its way: how many bytes of records, never what was in them."""
+    """Application data that was sent: the size of its records in bytes, never the content."""
 
     kind: Literal["data"]
     phase: Phase
@@ -81,7 +81,7 @@ class DataSent:
 
 @dataclass(frozen=True, slots=True)
 class CheckMade:
-    """A check that one side made, or left out and why."""
+    """A check that one side made, or did not make, with the reason."""
 
     kind: Literal["check"]
     phase: Phase
@@ -94,7 +94,7 @@ class CheckMade:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceMade:
-    """A choice of one side among what the other offered."""
+    """A choice of one side among the offers of the other."""
 
     kind: Literal["choice"]
     phase: Phase
@@ -107,7 +107,7 @@ class ChoiceMade:
 
 @dataclass(frozen=True, slots=True)
 class KeysTaken:
-    """From here on one side sends under these keys, or opens what comes with them."""
+    """From here on one side encrypts with these keys, or decrypts with them."""
 
     kind: Literal["keys"]
     phase: Phase
@@ -135,7 +135,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class CauseTold:
-    """What a failure may come from: a name for programs, whose matter it is, why we think so, what to do."""
+    """A cause that a failure may have: a name for programs, on which side it lies, the evidence, what to do."""
 
     code: str
     party: Literal["ours", "the peer's", "between us"]
@@ -148,9 +148,9 @@ class CauseTold:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a conversation ended for one side; parts that do not apply are empty.
+    """How a connection failed for one side; parts that do not apply are empty.
 
-    `causes` stand with the likeliest first, as this side sees them.
+    `causes`: as this side sees them, the most likely first.
     """
 
     side: Side
@@ -167,7 +167,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """A step of the handshake and what became of it; `name` is that of its id, for programs."""
+    """A step of the handshake and its status; `name` is that of its id, for programs."""
 
     id: StepId
     name: str
@@ -178,7 +178,7 @@ class StepTaken:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """A recorded handshake. `sides` names those who recorded it, `recorded` the moment in UTC."""
+    """A recorded handshake. `sides`: the sides that recorded it; `recorded`: the time in UTC."""
 
     format: Literal["bothways-handshake"]
     version: Literal[2]
@@ -195,18 +195,18 @@ class Ladder:
 
 
 def heading(causes: Sequence[CauseTold]) -> str:
-    """Say what a list of causes is: certain or likely, one or several."""
+    """Return the heading of a list of causes: certain or likely, one or several."""
     word = "Cause" if causes[0].certain else "Likely cause"
-    return word if len(causes) == 1 else f"{word}s, the likeliest first"
+    return word if len(causes) == 1 else f"{word}s, the most likely first"
 
 
 def other(side: Side) -> Side:
-    """Return the side that `side` talks to."""
+    """Return the peer of `side`."""
     return "server" if side == "client" else "client"
 
 
 def headline(ladder: Ladder) -> str:
-    """Say in one line what became of a handshake."""
+    """Return the outcome of a handshake in one line."""
     if ladder.failures:
         first = ladder.failures[0]
         if first.kind == "ServiceRefusal":
@@ -220,5 +220,5 @@ def headline(ladder: Ladder) -> str:
 
 
 def agreed(ladder: Ladder) -> str:
-    """Say what both sides agreed on, as far as they came."""
+    """Return the parameters that both sides agreed on, as far as the handshake got."""
     return ", ".join(each for each in (ladder.tls, ladder.suite, ladder.group) if each)

@@ -1,4 +1,4 @@
-"""What one side of a connection can say of it: for people as lines, for programs as plain values."""
+"""A report of one side of a connection: as lines for people, as plain values for programs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Check = dict[str, str]
 
 
 class Reported(Protocol):
-    """What a report asks of a connection, whatever carries it."""
+    """The attributes of a connection that a report needs, over any transport."""
 
     @property
     def peer(self) -> Peer | None:
-        """Who the peer proved to be."""
+        """The authenticated peer, or None."""
         ...
 
     @property
@@ -53,12 +53,12 @@ class Reported(Protocol):
 
     @property
     def warnings(self) -> Sequence[Caution]:
-        """What a user should know."""
+        """Warnings for the user."""
         ...
 
 
 def checks(notes: Sequence[Noted]) -> list[Check]:
-    """Return every check that this side made or left out, in the order of the ids."""
+    """Return every check that this side made or did not make, in the order of the ids."""
     found: list[Check] = []
     for each in notes:
         match each.note:
@@ -72,15 +72,15 @@ def checks(notes: Sequence[Noted]) -> list[Check]:
 
 
 def own_part(notes: Sequence[Noted]) -> Check:
-    """Say what a client did about the server's request for a certificate (step 3.1)."""
+    """Return how a client answered the server's request for a certificate (step 3.1)."""
     asked = any(_is(each, "CertificateRequest") and not each.note.sent for each in notes)  # type: ignore[union-attr]
     sent = [each.note.message for each in notes if _is(each, "Certificate") and each.note.sent]  # type: ignore[union-attr]
     if not asked:
-        return _row(StepId.CLIENT_CERTIFICATE, "not asked", "the server asked for no certificate of ours")
+        return _row(StepId.CLIENT_CERTIFICATE, "not asked", "the server requested no certificate")
     if not sent or not sent[0].certificate_list:  # type: ignore[union-attr]
-        text = "the server asked for a certificate and we sent none"
+        text = "the server requested a certificate and we sent none"
         return _row(StepId.CLIENT_CERTIFICATE, "none sent", text)
-    return _row(StepId.CLIENT_CERTIFICATE, "sent", "our certificate was sent, and its key proved")
+    return _row(StepId.CLIENT_CERTIFICATE, "sent", "our certificate was sent, with proof of its private key")
 
 
 def _row(step: StepId, outcome: str, text: str) -> Check:
@@ -107,15 +107,15 @@ def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> 
 def _verdict_on_us(version: str | None) -> Check:
     """Say what a client knows of step 3.3: in TLS 1.2 the server's Finished comes after its verdict."""
     if version == "1.2":
-        text = (
-            "the server's Finished came after our certificate; a service may still judge it by its own rules"
-        )
+        text = "the server's Finished followed our certificate; the service may still apply its own rules"
         return _row(StepId.CLIENT_VERDICT, "not refused", text)
-    return _row(StepId.CLIENT_VERDICT, "not known yet", "in TLS 1.3 the server's first words will tell")
+    return _row(
+        StepId.CLIENT_VERDICT, "not known yet", "in TLS 1.3 the first data of the server will show it"
+    )
 
 
 def report_facts(connection: Reported, notes: Sequence[Noted]) -> dict[str, object]:
-    """Return the same as values that fit into JSON."""
+    """Return the same as values that JSON can hold."""
     return {
         "version": connection.version,
         "suite": connection.suite,
@@ -130,7 +130,7 @@ def report_facts(connection: Reported, notes: Sequence[Noted]) -> dict[str, obje
 
 
 def peer_facts(peer: Peer | None) -> dict[str, object] | None:
-    """Return who a peer proved to be as values that fit into JSON."""
+    """Return the names of an authenticated peer as values that JSON can hold."""
     if peer is None:
         return None
     return {
@@ -153,7 +153,7 @@ def names_facts(names: Names) -> dict[str, object]:
 
 
 def error_facts(error: Exception, why: Explanation | None = None) -> dict[str, object]:
-    """Return what failed as values that fit into JSON; `text` is for people. why: how it is explained."""
+    """Return a failure as values that JSON can hold; `text` is for people. why: its explanation."""
     facts: dict[str, object] = {"kind": type(error).__name__, "text": str(error)}
     match error:
         case PeerFault():

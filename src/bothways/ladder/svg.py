@@ -1,6 +1,6 @@
 """A ladder as an SVG picture for documents: one file that needs nothing else, light and dark.
 
-It holds what the page shows before anything is opened; where there is no room, text is cut with an ellipsis.
+It has what the HTML page shows before details are opened; text that does not fit ends in an ellipsis.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def _mark(side: Side, y: int, colour: str, sign: str, body: Drawn) -> None:
 
 
 def _failure(failure: Failure, x: int, y: int, width: int, body: Drawn) -> int:
-    rows = [*_wrapped(f"The {failure.side} says: {failure.text}", width // 8, 4)]
+    rows = [*_wrapped(f"The {failure.side} reports: {failure.text}", width // 8, 4)]
     strong = len(rows)
     for each in failure.also:
         rows += _wrapped(f"also: {each}", width // 7, 2)

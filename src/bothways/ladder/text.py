@@ -1,4 +1,4 @@
-"""A handshake as a ladder of plain ASCII: two lifelines, arrows in order, checks beside who made them.
+"""A handshake as a ladder diagram in ASCII: two lifelines, arrows in order, each check at the side that made it.
 
 Takes the notes of both sides or of one. An arrow is drawn with `-` in the clear, `=` under handshake keys and
 `#` under application keys; one that was not seen at the other end as it was sent ends in `x`.
@@ -35,7 +35,7 @@ LEGEND = "- in the clear   = under handshake keys   # under application keys   x
 
 
 def ladder(client: Sequence[Noted], server: Sequence[Noted], width: int = WIDTH) -> list[str]:
-    """Draw what both sides noted, in lines of at most `width` characters; one may have noted nothing."""
+    """Draw the notes of both sides, in lines of at most `width` characters; those of one side may be empty."""
     return events_as_text(lay_out(client, server, datetime.now(UTC)), width)
 
 

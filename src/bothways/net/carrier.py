@@ -14,7 +14,7 @@ from bothways.errors import Truncated
 
 READ_SIZE = 64 * 1024
 CUT = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
-AHEAD = 4  # so many pieces are read ahead of a channel over something that is no socket
+AHEAD = 4  # so many pieces are read ahead of a channel over something that is not a socket
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 
 

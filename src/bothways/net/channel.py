@@ -1,4 +1,4 @@
-"""A TLS connection over a blocking socket, with the manners of a socket.
+"""A TLS connection over a blocking socket, with the interface of a socket.
 
 One thread may receive while another sends. A refusal that comes after our own Finished (TLS 1.3) is raised by
 whichever call meets it, as the failure of the handshake that it is.
@@ -32,7 +32,7 @@ SEND_SIZE = 64 * 1024
 
 
 class Stream(Protocol):
-    """What a channel may run over beside a socket. It is closed with the channel where it has `close`."""
+    """What a channel may use instead of a socket. It is closed with the channel if it has `close`."""
 
     def recv(self, size: int, /) -> bytes:
         """Wait for bytes; b"" at the end."""
@@ -97,15 +97,15 @@ def wrap(
     evidence: Finder | None = None,
     observer: Observer | None = None,
 ) -> Channel:
-    """Do the handshake over a connected socket, as the kind of `config` says, and return the channel.
+    """Do the handshake over a connected socket, as client or server by the type of `config`, and return the channel.
 
-    sock: or anything else that has `recv` and `send`, such as a channel: TLS within TLS. A thread reads it then, and
-    what it reads ahead of the channel's end is lost.
-    server_name: for a client, whom the server must prove to be.  timeout: seconds for the handshake, beside
-    the configuration's own limit.  signer: answers a `SignatureWanted` with a signature, for keys that are
-    elsewhere.  evidence: answers an `EvidenceWanted`, in the place of the fetching that the configuration
-    allows.  observer: is told of every step.
-    The socket belongs to the channel; when the handshake fails it is closed and the `TLSError` raised.
+    sock: a socket, or anything else that has `recv` and `send`, such as a channel (TLS within TLS). A thread reads it
+    then, and what it reads beyond the end of the channel is lost.
+    config: a `ClientConfig` or `ServerConfig`.  server_name: for a client, the name that the server's certificate must
+    contain.  timeout: seconds for the handshake, in addition to the limit of the configuration.  signer: called with
+    a `SignatureWanted`, returns the signature, for keys that are held elsewhere.  evidence: called with an
+    `EvidenceWanted`, instead of the fetching that the configuration allows.  observer: called with a note for every
+    step.  The socket belongs to the channel: if the handshake fails it is closed, and the `TLSError` is raised.
     """
     try:
         finder = evidence or _own_finder(config)
@@ -146,7 +146,7 @@ def _situate(
 
 
 class Channel:
-    """What `connect` and `wrap` return: a socket whose peer is known and whose bytes nobody else reads."""
+    """What `connect` and `wrap` return: a socket with an authenticated peer and encrypted data."""
 
     def __init__(self, sock: Any, connection: Connection, settings: Settings, answers: Answering) -> None:
         self._sock = sock
@@ -164,15 +164,15 @@ class Channel:
 
     @property
     def peer(self) -> Peer | None:
-        """Who the peer proved to be; None for a client that showed no certificate.
+        """The authenticated peer; None for a client without a certificate.
 
-        It stays known after the end: what came before the end came from this peer.
+        It is still available after the end of the connection.
         """
         return self._status.peer
 
     @property
     def warnings(self) -> list[Caution]:
-        """What a user should know although nothing failed."""
+        """Warnings: what a user should know although nothing failed."""
         return self._status.warnings
 
     @property
@@ -201,10 +201,10 @@ class Channel:
         return self._connection.resumed
 
     def confirmed(self, timeout: float | None = None) -> Confirmation:
-        """Say whether the peer has accepted us, waiting up to `timeout` seconds (None: until it is known).
+        """Return whether the peer has accepted us, waiting up to `timeout` seconds (None: until it is known).
 
         In TLS 1.3 a client learns this only from the first protected record after the server's Finished.
-        Data that comes meanwhile is kept; after "refused" every other call raises the refusal.
+        Data that arrives meanwhile is kept; after "refused" every other call raises the refusal.
         """
         deadline = deadline_in(timeout)
         pipe = self._pipe
@@ -218,10 +218,11 @@ class Channel:
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Return up to `size` bytes from the peer; b"" after its close_notify.
 
-        Raises `Truncated` where the connection was cut instead, after all that came before was handed out.
+        Raises `Truncated`, after all data was returned, where the connection ended without close_notify, the `TLSError`
+        that ended it, `TimeoutError`, and `UsageError` for `flags` other than 0.
         """
         if flags:
-            raise UsageError("recv: flags mean nothing above TLS")
+            raise UsageError("recv: flags are not supported over TLS")
         if size <= 0:
             return b""
         pipe = self._pipe
@@ -235,7 +236,7 @@ class Channel:
             return self._take(size)
 
     def recv_into(self, buffer: bytearray | memoryview, size: int = 0, flags: int = 0) -> int:
-        """Receive into `buffer`; return how many bytes came."""
+        """Receive into `buffer`; return the number of bytes. Raises as `recv` does."""
         view = memoryview(buffer).cast("B")
         if view.readonly:
             raise TypeError("recv_into: expected a buffer that can be written to")
@@ -249,12 +250,13 @@ class Channel:
         return len(memoryview(data).cast("B"))
 
     def sendall(self, data: bytes | bytearray | memoryview, flags: int = 0) -> None:
-        """Send all of `data`; returns when the network has taken it.
+        """Send all of `data`; returns when the operating system has taken it. Raises as `recv` does.
 
-        After a `TimeoutError` the first 64 KiB of `data` are not lost: they go out with what is sent next, be it b"".
+        After a `TimeoutError` the first 64 KiB of `data` are not lost: they are sent with the next data, even b"".
+        `UsageError` for `flags` other than 0.
         """
         if flags:
-            raise UsageError("send: flags mean nothing above TLS")
+            raise UsageError("send: flags are not supported over TLS")
         view = memoryview(data).cast("B")
         for start in range(0, len(view), SEND_SIZE):
             with contextlib.suppress(TimeoutError):  # what takes too long to go out does so below, too
@@ -266,7 +268,7 @@ class Channel:
         self._pipe.flush()
 
     def pending(self) -> int:
-        """Return how many bytes `recv` can hand out without asking the network."""
+        """Return how many bytes `recv` can return without reading from the network."""
         return sum(map(len, self._pipe.incoming))
 
     def makefile(self, mode: str = "r", buffering: int | None = None, **text: Any) -> Any:
@@ -282,9 +284,9 @@ class Channel:
     # -- the end -----------------------------------------------------------------------------------------
 
     def shutdown(self, how: int = socket.SHUT_WR) -> None:
-        """Say that we shall send no more (close_notify, RFC 9846 6.1); the peer may go on."""
+        """Send close_notify (RFC 9846 6.1); the peer may continue to send. `UsageError` for a `how` of SHUT_RD."""
         if how == socket.SHUT_RD:
-            raise UsageError("shutdown: there is no way to tell a TLS peer that we stopped reading")
+            raise UsageError("shutdown: TLS has no message by which a peer learns that we stopped reading")
         self._status.raise_failure()
         self._check_open()
         self._pipe.say_goodbye()
@@ -302,10 +304,10 @@ class Channel:
             self._pipe.close(linger)
 
     def abort(self) -> None:
-        """End at once, also from another thread: whoever waits in a call is woken with an error.
+        """End at once, also from another thread: a call that waits ends with an error.
 
-        Without close_notify, so that the peer does not take a part for the whole; before the handshake
-        is done the peer is told that we gave up (user_canceled, RFC 9846 6.1).
+        No close_notify is sent, so that the peer can see that data may be missing; before the end of the handshake
+        the peer gets the alert user_canceled (RFC 9846 6.1).
         """
         self._pipe.abort()
 
@@ -320,7 +322,10 @@ class Channel:
     # -- the socket below --------------------------------------------------------------------------------
 
     def settimeout(self, timeout: float | None) -> None:
-        """Set how many seconds one call may wait, None for any; `TimeoutError` leaves the channel usable."""
+        """Set the seconds that one call may wait (None: no limit); the channel stays usable after a `TimeoutError`.
+
+        Raises `UsageError` for 0.
+        """
         if timeout == 0:
             raise UsageError("settimeout: a channel cannot be non-blocking; use bothways.aio")
         self._pipe.timeout = timeout
@@ -330,11 +335,11 @@ class Channel:
         return self._pipe.timeout
 
     def fileno(self) -> int:
-        """Return the descriptor of the socket below, -1 when closed, or where there is none."""
+        """Return the file descriptor of the socket; -1 when closed, or where there is none."""
         return self._pipe.carrier.fileno()
 
     def stop_observing(self) -> None:
-        """Tell the observer nothing more: data passes as fast from here on as if nobody had watched."""
+        """Call the observer no more, which makes sending and receiving faster."""
         self._pipe.stop_observing()
 
     def getpeername(self) -> object:
@@ -350,9 +355,9 @@ class Channel:
         self._sock.setsockopt(level, option, value)
 
     def judge_again(self) -> None:
-        """Judge the peer by the evidence now at hand, as `Connection.judge_again`; raise if it no longer passes.
+        """Verify the peer again by the current evidence, as `Connection.judge_again`; raise if it is not valid now.
 
-        Where evidence has to be fetched for that, it goes on by itself, and whatever call is next raises.
+        Where evidence has to be fetched for that, this continues in the background, and the next call raises.
         """
         self._pipe.judge_again()
         self._status.raise_failure()

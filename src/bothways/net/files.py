@@ -45,7 +45,7 @@ class StreamFile(io.RawIOBase):
         super().__init__()
         if not set(mode) <= set("rwb"):
             super().close()  # or the collector would, and tell of a file that nobody counted
-            raise UsageError(f"makefile: {mode!r} is no mode; expected r, w, rw, with b for bytes")
+            raise UsageError(f"makefile: {mode!r} is not a mode; expected r, w, rw, with b for bytes")
         self._stream = stream
         self._tell_closed = closed
         self._reads = "r" in mode or "w" not in mode

@@ -70,10 +70,10 @@ class Client:
         request: bytes = b"",
         timeout: float = TIMEOUT,
     ) -> Attempt:
-        """Connect, and wait until it is known whether the server accepts us; never raises for what it does.
+        """Connect, and wait until it is known whether the server accepts us; never raises for what the server does.
 
-        request: sent once the handshake is done; what the server first answers is `received`.  timeout: seconds for
-        connecting, and again for the answer.
+        host, port, server_name: as for `bothways.net.connect`.  request: data to send after the handshake; the first
+        answer is `received`.  timeout: seconds for connecting, and again for the answer.
         """
         name = host if server_name is None else server_name
         facts = HandshakeFacts(self.config, name, address=f"{host}:{port}")

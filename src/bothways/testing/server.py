@@ -163,13 +163,13 @@ class Server:
 
 
 def echo(channel: Channel) -> None:
-    """Return what comes until the peer ends."""
+    """Send back what arrives on `channel` until the peer's end."""
     while data := channel.recv(64 * 1024):
         channel.sendall(data)
 
 
 def answer_http(channel: Channel) -> None:
-    """Answer requests of HTTP/1.1 with JSON: `method`, `path`, `headers`, `body`, and `client` (names, or null)."""
+    """Answer HTTP/1.1 requests on `channel` by JSON: `method`, `path`, `headers`, `body`, `client` (or null)."""
     handler: Any = _Answer
     handler(channel, (HOST, 0), None)  # a channel has what it uses of a socket
 

@@ -1,6 +1,6 @@
-"""What a user asks of connections: one object for each side, frozen, shared by any number of them.
+"""The configuration of connections: one immutable object for each side, shared by any number of connections.
 
-Every field stands on the class that the user holds. What the engine makes of them is in `settings`.
+Every field is documented on these classes. The values that the engine computes from them are in `settings`.
 """
 
 from __future__ import annotations
@@ -61,19 +61,19 @@ ClientAuth = Literal["none", "request", "require"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClientConfig:
-    """What a client wants of every connection. Share it freely.
+    """The configuration of a client; immutable, for any number of connections. Raises `ConfigError`.
 
-    anchors: whom it trusts to vouch for servers.
-    credentials: one or several, of which the one that suits the server's request is sent; None for an anonymous
+    anchors: the trust anchors for the certificates of servers.
+    credentials: one or several, of which the one that fits the server's request is sent; None for an anonymous
     client.
-    versions: TLS versions, "1.3" and "1.2"; one for which no suite is left is not spoken.
+    versions: TLS versions, "1.3" and "1.2"; a version without a remaining cipher suite is not offered.
     suites, groups, schemes: IANA names, the preferred one first.
-    certificate_schemes: what signatures in the peer's certificates may be made with, where that differs.
-    key_shares: groups for which the first ClientHello carries a share; by default the first group, and the first
+    certificate_schemes: the schemes that are accepted for signatures in the peer's certificates, if different.
+    key_shares: groups for which the first ClientHello has a key share; by default the first group, and the first
     one that is not a post-quantum hybrid, so that few servers need a HelloRetryRequest.
     alpn: application protocols (RFC 7301), the preferred one first.
-    post_handshake_auth: tell servers of TLS 1.3 that they may ask for our certificate after the handshake too, as
-    some do for some requests alone (RFC 9846 4.3.6); they are answered by the same choice.
+    post_handshake_auth: offer TLS 1.3 servers to request our certificate after the handshake too, as some do for
+    certain requests only (RFC 9846 4.3.6); the credentials are chosen in the same way.
     revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the
     verdict says so.
     judge_again: whether the peer of an open connection is judged anew, and the connection ended when it no
@@ -83,15 +83,15 @@ class ClientConfig:
     sessions: what it remembers of servers to resume sessions of TLS 1.3, each once; by default a store of its own, in
     memory. A server is judged again before its session is offered. None remembers nothing.
     handshake_timeout: seconds.
-    max_certificate_bytes: the longest Certificate message that is read.
-    record_padding: pads every protected record to a multiple of so many bytes (RFC 9846 5.4).
-    insecure_ignore_truncation: take an end of file without close_notify for an end of data.
-    insecure_without_extended_main_secret: speak TLS 1.2 with peers that do not bind keys to their
-    handshake (RFC 7627).
-    insecure_rsa_key_transport: allow, after all others, the suites of TLS 1.2 without forward secrecy.
-    insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Who has these lines
-    reads and alters all that is said; nothing here keeps or writes them.
-    clock, randomness: where time and all that is random come from; for tests and recordings.
+    max_certificate_bytes: the largest Certificate message that is accepted, in bytes.
+    record_padding: pads every protected record to a multiple of this number of bytes (RFC 9846 5.4).
+    insecure_ignore_truncation: accept an end of file without close_notify as the end of data.
+    insecure_without_extended_main_secret: allow TLS 1.2 with peers that do not support the extended main secret,
+    which binds the keys to the handshake (RFC 7627).
+    insecure_rsa_key_transport: allow, with the lowest preference, the TLS 1.2 suites without forward secrecy.
+    insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Whoever has these lines can
+    read and alter all data; nothing here stores them.
+    clock, randomness: the sources of time and randomness; for tests and recordings.
     """
 
     anchors: TrustStore
@@ -142,18 +142,18 @@ class ClientConfig:
         object.__setattr__(self, "settings", settings)
 
     def target(self, server_name: str | None) -> ServerName:
-        """Return whom a connection wants to reach; `ConfigError` if that cannot be a server's name."""
+        """Return the server that a connection wants to reach; `ConfigError` if that cannot be a server's name."""
         if server_name is None:
             raise ConfigError(
-                "server_name: missing; a client must say whom it wants to reach: a DNS name or an IP address"
+                "server_name: missing; a client needs the name of its server: a DNS name or an IP address"
             )
         return parse_server_name(server_name)
 
     def connection(self, server_name: str | None = None, *, observer: Observer | None = None) -> Connection:
-        """Start a connection; its ClientHello is ready to send at once.
+        """Start a connection; its ClientHello is ready to be sent.
 
-        server_name: the DNS name or IP address that the server's certificate must have.
-        observer: called with a note for each thing that happens (`bothways.tls.events`).
+        server_name: the DNS name or IP address that the server's certificate must contain.
+        observer: called with a note for each event of the handshake (`bothways.tls.events`).
         Raises `ConfigError` without a usable server name.
         """
         target = self.target(server_name)
@@ -164,22 +164,22 @@ class ClientConfig:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ServerConfig:
-    """What a server wants of every connection. Share it freely.
+    """The configuration of a server; immutable, for any number of connections. Raises `ConfigError`.
 
-    credentials: one, or several among which the client's server name chooses.
-    client_anchors: whom it trusts to vouch for clients.
-    client_auth: "none", "request" (anonymous clients pass, a bad certificate does not) or "require"; with anchors
+    credentials: one, or several of which one is chosen by the server name that the client sends.
+    client_anchors: the trust anchors for the certificates of clients.
+    client_auth: "none", "request" (anonymous clients are accepted, a bad certificate is not) or "require"; with anchors
     the default is "require".
-    unknown_server_name: what becomes of a client that asks for a name that no credentials have: "first" gives it
-    the first ones, "refuse" an alert.
-    allow: which of the clients that are trusted may come in; None for all of them. A `PeerRule`, several of which one
-    has to hold, or a function of a `Peer` that returns None or a `Refusal`: at once, since it is asked within the
-    handshake, and again whenever the client is judged. An anonymous client is asked about as None. Whatever else it
-    returns or raises refuses, and is logged.
-    name_authorities: tell clients which anchors there are, so that they can choose among their certificates.
-    versions: TLS versions, "1.3" and "1.2"; one for which no suite is left is not spoken.
+    unknown_server_name: for a client that sends a server name of no credentials: "first" uses the first ones, "refuse"
+    sends an alert.
+    allow: which of the trusted clients are allowed to connect; None for all. A `PeerRule`, several of which one has to
+    match, or a function of a `Peer` that returns None or a `Refusal`. It is called during the handshake, and whenever
+    the client is verified again, so it must return at once. For an anonymous client it gets None. Any other result and
+    any exception refuse the client, and are logged.
+    name_authorities: send the names of the trust anchors to clients, so that they can choose a certificate.
+    versions: TLS versions, "1.3" and "1.2"; a version without a remaining cipher suite is not offered.
     suites, groups, schemes: IANA names, the preferred one first.
-    certificate_schemes: what signatures in the peer's certificates may be made with, where that differs.
+    certificate_schemes: the schemes that are accepted for signatures in the peer's certificates, if different.
     alpn: application protocols (RFC 7301), the preferred one first.
     retry_cookie: send a cookie with a HelloRetryRequest.
     revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the
@@ -192,15 +192,15 @@ class ServerConfig:
     of its own, in memory. A client is judged again, and `allow` asked, before its session is resumed. None issues no
     tickets and resumes nothing.
     handshake_timeout: seconds.
-    max_certificate_bytes: the longest Certificate message that is read.
-    record_padding: pads every protected record to a multiple of so many bytes (RFC 9846 5.4).
-    insecure_ignore_truncation: take an end of file without close_notify for an end of data.
-    insecure_without_extended_main_secret: speak TLS 1.2 with peers that do not bind keys to their
-    handshake (RFC 7627).
-    insecure_rsa_key_transport: allow, after all others, the suites of TLS 1.2 without forward secrecy.
-    insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Who has these lines
-    reads and alters all that is said; nothing here keeps or writes them.
-    clock, randomness: where time and all that is random come from; for tests and recordings.
+    max_certificate_bytes: the largest Certificate message that is accepted, in bytes.
+    record_padding: pads every protected record to a multiple of this number of bytes (RFC 9846 5.4).
+    insecure_ignore_truncation: accept an end of file without close_notify as the end of data.
+    insecure_without_extended_main_secret: allow TLS 1.2 with peers that do not support the extended main secret,
+    which binds the keys to the handshake (RFC 7627).
+    insecure_rsa_key_transport: allow, with the lowest preference, the TLS 1.2 suites without forward secrecy.
+    insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Whoever has these lines can
+    read and alter all data; nothing here stores them.
+    clock, randomness: the sources of time and randomness; for tests and recordings.
     """
 
     credentials: Credentials | Sequence[Credentials]
@@ -250,21 +250,19 @@ class ServerConfig:
         object.__setattr__(self, "settings", settings)
 
     def _trust(self) -> PeerTrust | None:
-        """Return by whom clients are judged; None where they are not."""
+        """Return the trust anchors for clients; None where clients are not verified."""
         mode = self.client_auth
         if mode not in ("none", "request", "require"):
-            raise ConfigError(f"client_auth: {mode!r} is no mode; expected none, request or require")
+            raise ConfigError(f"client_auth: {mode!r} is not a mode; expected none, request or require")
         if mode == "none":
             self._check_that_nobody_is_judged()
             return None
         if self.client_anchors is None:
-            raise ConfigError(
-                f"client_anchors: missing, and client_auth={mode!r} has to judge clients by them"
-            )
+            raise ConfigError(f"client_anchors: missing; client_auth={mode!r} verifies clients by them")
         anchors = checked_anchors("client_anchors", self.client_anchors)
         if anchors.profile != "private":
             raise ConfigError(
-                f"client_anchors: the {anchors.profile} profile judges servers alone; make this "
+                f"client_anchors: the {anchors.profile} profile applies to servers only; make this "
                 'TrustStore with profile="private", which is the default'
             )
         return PeerTrust(
@@ -278,13 +276,13 @@ class ServerConfig:
 
     def _check_that_nobody_is_judged(self) -> None:
         if self.client_anchors is not None:
-            raise ConfigError("client_anchors: they would never be used, since client_auth is none")
+            raise ConfigError("client_anchors: they are not used, since client_auth is none")
         if self.revocation is not None:
-            raise ConfigError("revocation: it would never be checked, since client_auth is none")
+            raise ConfigError("revocation: it is not checked, since client_auth is none")
         if self.allow is not None:
-            raise ConfigError("allow: it would never be asked, since client_auth is none")
+            raise ConfigError("allow: it is not used, since client_auth is none")
         if self.judge_again != "never":
-            raise ConfigError("judge_again: nobody is ever judged, since client_auth is none")
+            raise ConfigError("judge_again: no client is verified, since client_auth is none")
 
     def connection(self, *, observer: Observer | None = None) -> Connection:
         """Start the server's side of one connection; `observer` as for a client."""
@@ -315,7 +313,7 @@ def _limits(config: ClientConfig | ServerConfig) -> Limits:
 
 
 def _context(role: Role, settings: Settings, observer: Observer | None) -> HandshakeContext:
-    """Return the machinery of one connection."""
+    """Return the engine of one connection."""
     if observer is not None:
         observer = guarded_observer(observer)
     bounds = settings.limits

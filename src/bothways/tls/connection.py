@@ -1,8 +1,8 @@
-"""What users of the engine hold: bytes in, events and bytes out, and nothing that waits.
+"""The engine of one connection: bytes in, events and bytes out; no method waits.
 
 `receive` never raises for what a peer does: the last event is `Failed`, and the alert is in `data_to_send`.
-A message is looked up in the table of steps before the script sees it; while a script waits for
-an answer, no further record is opened.
+A message is checked against the table of steps before the script gets it; while a script waits for an answer, no
+further record is decrypted.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ UNOPENED_LIMIT = 1024 * 1024
 class Connection:
     """One TLS connection without its socket. Made by `ClientConfig.connection` and `ServerConfig.connection`.
 
-    Feed what arrives to `receive`, send what `data_to_send` returns, in this order, until an event says
-    that it is over. Not safe for several threads at once.
+    Pass received bytes to `receive`, then send what `data_to_send` returns, until an event ends the connection. A
+    connection must not be used by several threads at the same time.
     """
 
     def __init__(self, settings: Settings, hs: HandshakeContext, script: Script[HandshakeResult]) -> None:
@@ -73,7 +73,7 @@ class Connection:
 
     @property
     def peer(self) -> Peer | None:
-        """Who the peer proved to be; None before everything holds, and for an anonymous client."""
+        """The authenticated peer; None before the handshake is complete, and for an anonymous client."""
         return self._peer if self._revalidation is None else self._revalidation.peer
 
     @property
@@ -121,30 +121,30 @@ class Connection:
 
     @property
     def state(self) -> State:
-        """Where the connection is in its life: who has closed, and whether it has failed."""
+        """The state of the connection: who has closed it, and whether it has failed."""
         return self._life.state
 
     @property
     def step(self) -> Step:
-        """Where the handshake stands."""
+        """The current step of the handshake."""
         return self._position.step
 
     @property
     def progress(self) -> Progress:
-        """How far the connection has come, by what the peer can object to."""
+        """How far the connection has come: what the peer has received of us, and so can refuse."""
         return self._position.progress
 
     @property
     def failure(self) -> TLSError | None:
-        """What ended the connection, None while it lives or closed in order."""
+        """The error that ended the connection; None while it is open, and after a close without error."""
         return self._failure
 
     # -- bytes and events ---------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take any amount of bytes from the peer and return what follows from them.
+        """Process any number of bytes from the peer and return the events that follow.
 
-        Raises `UsageError` only for a caller that goes on feeding although `wants_data` is False.
+        Raises `UsageError` only for a caller that passes data although `wants_data` is False.
         """
         if (content := self.receive_data(data)) is not None:
             return [Data(content)]
@@ -171,7 +171,7 @@ class Connection:
         return content
 
     def receive_eof(self) -> list[Event]:
-        """Say that the peer will send no more. Without close_notify before it, that is `Truncated` (6.1)."""
+        """Report the end of file of the peer. Without a close_notify before it, it is `Truncated` (RFC 9846 6.1)."""
         if not self._life.take(Input.END_OF_FILE).heeded:
             return []
         if self._life.is_open and self._settings.limits.ignores_truncation:
@@ -179,11 +179,11 @@ class Connection:
         return [self._fail(self._position.cut(), None)]
 
     def data_to_send(self) -> bytes:
-        """Return the bytes that are ready for the peer, once."""
+        """Return the bytes that have to be sent to the peer; each byte is returned once."""
         return self._out.take()
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Send application data. Before `Established` it is kept until then.
+        """Send application data. Before `Established` it is buffered.
 
         Raises `UsageError` after `close` or a failure.
         """
@@ -196,9 +196,9 @@ class Connection:
             self._out.data(data)
 
     def close(self) -> None:
-        """Send close_notify: we shall send nothing more, and may go on reading (RFC 9846 6.1).
+        """Send close_notify (RFC 9846 6.1); data can still be received.
 
-        A handshake that is not done is given up, and nothing more is read.
+        A handshake that is not complete is cancelled, and nothing more is received.
         """
         for alert in self._life.take(Input.CLOSE).alerts:
             self._out.alert(AlertLevel.warning, alert)
@@ -206,22 +206,22 @@ class Connection:
             self._let_go()
 
     def update_keys(self, *, ask: bool = False) -> None:
-        """Go on under new keys, and with `ask` have the peer do so too (RFC 9846 4.7.3)."""
+        """Send a KeyUpdate and use new keys; with `ask` request the same of the peer (RFC 9846 4.7.3)."""
         self._life.take(Input.UPDATE_KEYS)
         if self._after is not None:
             self._after.update_keys(ask=ask)
 
     def stop_observing(self) -> None:
-        """Tell the observer nothing more: data passes as fast from here on as if nobody had watched."""
+        """Call the observer no more, which makes sending and receiving faster."""
         self._hs.stop_observing()
 
     def export(self, label: str, context: bytes | None, length: int) -> bytes:
         """Return keying material for another protocol, the same at both ends (RFC 9846 7.5, RFC 5705).
 
-        label: ASCII, from IANA's registry of exporter labels.  context: what it shall depend on besides;
-        None is no context, which TLS 1.2 tells from an empty one and TLS 1.3 does not.  length: in bytes.
-        Raises `UsageError` before `Established` and after the end, for what cannot be asked for, and on a
-        connection of TLS 1.2 without the extended main secret (RFC 7627 5.4).
+        label: ASCII, from IANA's registry of exporter labels.  context: additional input; None is no context, which
+        differs from an empty one in TLS 1.2 and not in TLS 1.3.  length: in bytes.
+        Raises `UsageError` before `Established` and after the end, for invalid arguments, and on a TLS 1.2 connection
+        without the extended main secret (RFC 7627 5.4).
         """
         self._life.take(Input.EXPORT)
         suite = self._agreed.suite
@@ -229,40 +229,42 @@ class Connection:
             raise TypeError("an open connection has a cipher suite")
         check_request(label, context, length, suite)
         if self._exporter is None:
-            raise UsageError("export: without the extended main secret, keys may belong to somebody else")
+            raise UsageError(
+                "export: without the extended main secret, the keys may belong to another connection"
+            )
         return self._exporter(label, context, length)
 
     @property
     def wants_data(self) -> bool:
-        """Whether `receive` has use for more: not while an answer is awaited, nor when all is over."""
+        """Whether `receive` accepts more data: not while an answer is awaited, nor after the end."""
         if self._handshake is not None and self._handshake.request is not None:
             return False
         return self._life.reads
 
     @property
     def awaits_answer(self) -> bool:
-        """Whether `provide` is waited for: by the handshake, or by something beside the data that goes on."""
+        """Whether a call of `provide` is awaited, by the handshake or by a check during the open connection."""
         return any(each.request is not None for each in self._runners())
 
     def defer_checks(self) -> None:
-        """Leave checks that take long to the caller, who gets `ChecksWanted` for them: an event loop asks for this."""
+        """Leave long checks to the caller, by the event `ChecksWanted`; for event loops."""
         self._hs.defers_checks = True
 
     def is_awaited(self, request: Request) -> bool:
-        """Whether the answer to this request is still waited for."""
+        """Whether the answer to this request is still awaited."""
         return self._runner_of(request) is not None
 
     def provide(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Event]:
-        """Answer an event that is waited for, and return what follows.
+        """Answer a request and return the events that follow.
 
-        answer: a signature, in bytes; or what was found for each of the requests of an `EvidenceWanted`, in their
-        order, None for what could not be had, or for all of it; None for `ChecksWanted` that were run.
-        Raises `UsageError` if nothing waits for this answer, it does not fit its request, or a signature is
-        not by the certificate's key; the handshake then waits on.
+        answer: a signature in bytes; or the evidence for each of the requests of an `EvidenceWanted`, in their order,
+        None for what could not be obtained, or for all of it; None for `ChecksWanted` that were run.
+        Raises `UsageError` if this answer is not awaited or does not fit its request, or if a signature was not made
+        with the certificate's key; the handshake continues to wait.
         """
         runner = self._runner_of(request)
         if runner is None:
-            raise UsageError("provide: nothing waits for this answer")
+            raise UsageError("provide: this answer is not awaited")
         value = runner.read(answer)
         return self._run(partial(runner.resume, value))
 
@@ -278,9 +280,9 @@ class Connection:
         return min((each for each in deadlines if each is not None), default=None)
 
     def tick(self) -> list[Event]:
-        """Look at the clock: a handshake past its time has failed, and a verdict may have come to its end.
+        """Check the time limits: a handshake may have timed out, and the validity of a verdict may have ended.
 
-        An answer that was not provided in time is missing, and what waited for it goes on without it.
+        What waits for an answer that was not provided in time continues without it.
         """
         now = self._settings.clock.monotonic()
         for runner in self._runners():
@@ -296,22 +298,22 @@ class Connection:
 
     @property
     def evidence_changed(self) -> bool:
-        """Whether there is other evidence than the peer was judged by, and `judge_again` of the config heeds it."""
+        """Whether the evidence has changed since the peer was verified, and `judge_again` reacts to that."""
         return self._revalidation is not None and self._revalidation.evidence_changed
 
     def judge_again(self) -> list[Event]:
-        """Judge the peer of an open connection by the evidence now at hand and the clock as it is now.
+        """Verify the peer of an open connection again, by the current evidence and time.
 
-        Returns what follows: nothing where all still holds, where nobody was judged, and in a handshake, which
-        judges by itself; `EvidenceWanted` where some has to be fetched for it, while data goes on; `Warned`
-        where the status has become unknown and that is accepted; else `Failed`, as the failure of step 2.3
-        or 3.3 that it is, with the alert on its way (RFC 9846 6.2).
+        Returns the events that follow: none where the peer is still valid, where no peer was verified, and during the
+        handshake; `EvidenceWanted` where evidence has to be fetched, while data continues; `Warned` where the status
+        is unknown now and that is accepted; else `Failed` with step 2.3 or 3.3, and the alert is in `data_to_send`
+        (RFC 9846 6.2).
         """
         if not self._life.take(Input.JUDGE).heeded or self._revalidation is None:
             return []
         return self._run(self._revalidation.judge)
 
-    # -- the engine room ---------------------------------------------------------------------------------
+    # -- internals ---------------------------------------------------------------------------------
 
     @property
     def _is_12(self) -> bool:
@@ -322,7 +324,7 @@ class Connection:
         return self._position.negotiated or _NOTHING_AGREED
 
     def _runners(self) -> list[ScriptRunner[Any]]:
-        """The scripts that are under way: the handshake, and later whatever goes on beside the data."""
+        """The running scripts: the handshake, and later those that run during the open connection."""
         runners: list[ScriptRunner[Any]] = []
         if self._handshake is not None:
             runners.append(self._handshake)
@@ -337,7 +339,7 @@ class Connection:
         return next((each for each in waiting if each.request is request), None)
 
     def _run(self, step: Callable[[], Sequence[Event]] | None = None) -> list[Event]:
-        """Take a step, then go on until nothing is left to open or the handshake awaits an answer."""
+        """Run one step, then continue until no record is left or the handshake awaits an answer."""
 
         def advance(events: list[Event]) -> None:
             if step is not None:
@@ -351,7 +353,7 @@ class Connection:
         return self._gated(advance)
 
     def _gated(self, work: Callable[[list[Event]], None]) -> list[Event]:
-        """Do what may blame the peer, and return what follows: the one gate for what is raised."""
+        """Run what may blame the peer, and return the events that follow: here every exception is converted."""
         events: list[Event] = []
         blamed: Blame | None = None
         defect: str | None = None
@@ -369,7 +371,7 @@ class Connection:
         return events
 
     def _advance(self, events: list[Event]) -> bool:
-        """Take one message, alert or piece of data; False when there is none."""
+        """Process one message, alert or piece of data; False when there is none."""
         came = self._incoming.take()
         if came is None:
             return False
@@ -424,7 +426,7 @@ class Connection:
         return self._fail(error, error.alert)
 
     def _fail(self, error: TLSError, alert: Alert | None) -> Failed:
-        """End the connection: say why to both sides, and let go of every secret."""
+        """End the connection: report the error to both sides, and delete every secret."""
         rule = self._life.take(Input.LOSE if alert is None else Input.REFUSE)
         if alert is not None and rule.tells:
             self._out.alert(AlertLevel.fatal, alert)
@@ -436,7 +438,7 @@ class Connection:
         return Failed(error)
 
     def _let_go(self) -> None:
-        """Keep no secret and no script of a connection that is over."""
+        """Delete all secrets and scripts of a connection that has ended."""
         self._peer = None if self._failure is not None else self.peer
         for runner in self._runners():
             runner.close()
@@ -446,5 +448,5 @@ class Connection:
         self._hs.forget()
 
 
-# What stands for the choices before there are any; its version is never told.
+# A placeholder before anything is negotiated; its version is never shown.
 _NOTHING_AGREED = Negotiated(Version.TLS13)

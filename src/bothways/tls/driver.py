@@ -122,12 +122,12 @@ class Answers(Generic[S, E]):
         """Ask whoever answers such a request. Raises `UsageError` where there is nobody."""
         if isinstance(request, SignatureWanted):
             if self.signer is None:
-                raise UsageError("the credentials' key is elsewhere: give a signer")
+                raise UsageError("the private key of the credentials is held elsewhere: pass a signer")
             return self.signer(request)
         if isinstance(request, ChecksWanted):
             raise UsageError("checks are run, not answered")
         if self.evidence is None:
-            raise UsageError("revocation evidence is wanted: give an evidence finder")
+            raise UsageError("revocation evidence is required: pass an evidence finder")
         return self.evidence(request)
 
 
@@ -319,5 +319,5 @@ class Driver:
 def _without(request: Request) -> str:
     """Say what an open connection goes on without, when nobody could answer."""
     if isinstance(request, SignatureWanted):
-        return "the signer failed, so that no certificate of ours is shown"
+        return "the signer failed, so that our certificate is not sent"
     return "the evidence finder failed, so that nothing was found"

@@ -1,7 +1,7 @@
-"""What a connection tells: events for its user, notes for whoever watches the handshake.
+"""The events of a connection for its user, and the notes for an observer of the handshake.
 
-Events come from `receive()` and its kin. Notes go to the observer that was given when the connection was
-made; without one they are never built. Neither carries a secret.
+Events are returned by `receive()` and other methods. Notes go to the observer of the connection; without one they
+are not created. Neither contains a secret.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Peer:
 
     @property
     def path(self) -> tuple[x509.Certificate, ...]:
-        """The verified path, from the leaf to the anchor."""
+        """The verified path, from the leaf to the trust anchor."""
         return self.verdict.path
 
     @property
@@ -53,7 +53,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """The handshake is complete: `peer` is who they proved to be, None for an anonymous client."""
+    """The handshake is complete: `peer` is the authenticated peer, None for an anonymous client."""
 
     peer: Peer | None
 
@@ -67,27 +67,27 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class PeerClosed:
-    """The peer sent close_notify: nothing more will come. We may go on sending (RFC 9846 6.1)."""
+    """The peer sent close_notify, and no more data; sending is still possible (RFC 9846 6.1)."""
 
 
 class Caution(Enum):
-    """What a user should know although nothing failed. `str()` of a member is a sentence for a person."""
+    """Warnings: what a user should know although nothing failed. `str()` of a member is a sentence."""
 
-    NO_MATCHING_AUTHORITY = (
-        "the server names no authority that leads to our certificate; it was sent all the same"
-    )
+    NO_MATCHING_AUTHORITY = "the server names no CA that leads to our certificate; it was sent nevertheless"
     NO_MATCHING_AUTHORITY_OF_SEVERAL = (
-        "the server names no authority that leads to one of our certificates; none of them was sent"
+        "the server names no CA that leads to one of our certificates; none of them was sent"
     )
-    NO_USAGE_AS_ASKED = "the server asks for key usages that none of our certificates has; none was sent"
-    NO_FITTING_SCHEME = "none of our certificates can sign by a scheme that the peer accepts; none was sent"
+    NO_USAGE_AS_ASKED = "the server requires key usages that none of our certificates has; none was sent"
+    NO_FITTING_SCHEME = (
+        "none of our keys can use a signature scheme that the peer accepts; no certificate was sent"
+    )
     KEY_SIGNS_AND_DECIPHERS = (
-        "our RSA key both signs and deciphers premaster secrets; use one key for each (RFC 5246 F.1.1.2)"
+        "our RSA key both signs and decrypts premaster secrets; use one key for each (RFC 5246 F.1.1.2)"
     )
     REVOCATION_UNKNOWN = (
-        "whether the peer's certificates are revoked is not known; they were accepted as configured"
+        "the revocation status of the peer's certificates is unknown; they were accepted as configured"
     )
-    NO_CREDENTIALS = "the server asked for a certificate and we have none to send"
+    NO_CREDENTIALS = "the server requested a certificate and we have none to send"
 
     def __str__(self) -> str:
         return self.value
@@ -95,14 +95,14 @@ class Caution(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something that a user should know although nothing failed."""
+    """A warning: what a user should know although nothing failed."""
 
     warning: Caution
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SignatureWanted:
-    """The handshake waits for a signature that is made elsewhere: answer with `provide(request, signature)`.
+    """The handshake waits for a signature by a key that is held elsewhere: answer with `provide(request, signature)`.
 
     `data` is what to sign, by `scheme`, with the private key of `certificate`.
     """
@@ -116,11 +116,11 @@ class SignatureWanted:
 class EvidenceWanted:
     """The handshake waits for revocation evidence: answer with `provide(request, answers)` in time.
 
-    `wants` says what is wanted, and where it lies; `bothways.trust.evidence.http_exchange` how that is asked for. The
-    answers stand in the same order: bytes as they came, a CRL or an OCSPResponse that was read before, and
-    `Missing` or None for what could not be had.
-    `policy` says of whom it may be asked, `at` is the time of day by which it is judged, and after `seconds`
-    the handshake goes on with what it has.
+    `wants`: the requests, with their locations; `bothways.trust.evidence.http_exchange` makes HTTP requests of them.
+    The answers have the same order: bytes as received, a decoded `CRL` or `OCSPResponse`, and `Missing` or None for
+    what could not be obtained.
+    `policy`: from where evidence may be fetched.  `at`: the time of the verification.  `seconds`: the time after which
+    the handshake continues without an answer.
     """
 
     wants: tuple[EvidenceRequest, ...]
@@ -131,15 +131,15 @@ class EvidenceWanted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChecksWanted:
-    """A judgement waits for checks that take long: `run` them in another thread, then `provide(request, None)`.
+    """A verification waits for long checks: `run` them in another thread, then call `provide(request, None)`.
 
-    Comes only after `Connection.defer_checks()`. What is run keeps its results with the evidence.
+    Only after `Connection.defer_checks()`. The results are kept with the evidence.
     """
 
     checks: tuple[Callable[[], object], ...]
 
     def run(self) -> None:
-        """Make the checks, one after another."""
+        """Run the checks, one after another."""
         for check in self.checks:
             check()
 
@@ -149,7 +149,7 @@ Request = SignatureWanted | EvidenceWanted | ChecksWanted
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The connection is over; the alert, if one is due, is in `data_to_send()`."""
+    """The connection failed with `error`; the alert, if one has to be sent, is in `data_to_send()`."""
 
     error: TLSError
 
@@ -158,7 +158,7 @@ Event = Established | Data | PeerClosed | Warned | Request | Failed
 
 
 class Epoch(Enum):
-    """Under which keys something travels."""
+    """The keys that protect a record."""
 
     PLAINTEXT = "plaintext"
     HANDSHAKE = "handshake keys"
@@ -167,7 +167,7 @@ class Epoch(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MessageSeen:
-    """A handshake message went out (`sent`) or came in; `raw` is its encoding with the header."""
+    """A handshake message was sent (`sent`) or received; `raw` is its encoding with the header."""
 
     sent: bool
     message: Message
@@ -178,7 +178,7 @@ class MessageSeen:
 
 @dataclass(frozen=True, slots=True)
 class AlertSeen:
-    """An alert went out or came in."""
+    """An alert was sent or received."""
 
     sent: bool
     level: int
@@ -188,7 +188,7 @@ class AlertSeen:
 
 @dataclass(frozen=True, slots=True)
 class RecordSeen:
-    """A record went out or came in; `size` counts its header."""
+    """A record was sent or received; `size` includes its header."""
 
     sent: bool
     content_type: int
@@ -198,7 +198,7 @@ class RecordSeen:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A choice by one side among what the other offered: names by the IANA registries."""
+    """A choice of one side among the offers of the other, with the names of the IANA registries."""
 
     what: str
     offered: tuple[str, ...]
@@ -208,7 +208,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """A check of step `step` passed, in words."""
+    """A check of step `step` passed; `text` describes it."""
 
     step: StepId
     text: str
@@ -216,7 +216,7 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The peer's certificates were judged; findings a, b, c belong to steps `step` + letter."""
+    """The peer's certificates were verified; the findings a, b, c belong to the steps `step` + letter."""
 
     step: StepId
     verdict: Verdict
@@ -224,7 +224,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class KeysChanged:
-    """From here on one direction is protected by other keys."""
+    """From here on one direction is protected with other keys."""
 
     sent: bool
     epoch: Epoch
@@ -233,7 +233,7 @@ class KeysChanged:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """The connection has come further: what the peer may object to from here on is told by `progress`."""
+    """The connection has come further: `progress` is what the peer has received of us now."""
 
     progress: Progress
 

@@ -1,6 +1,6 @@
-"""Verifies certificate chains, without TLS: is this chain valid for this name and purpose, now?
+"""Verifies certificate chains, without TLS: is this chain valid for a name and a purpose at a time?
 
-Each name is imported when it is first asked for, as in `bothways` itself. docs/verifying.md is the guide.
+Each name is imported on first access, as in `bothways` itself. docs/verifying.md is the guide.
 """
 
 from importlib import import_module
@@ -33,14 +33,14 @@ else:
     _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names.split()}
 
     def __getattr__(name):
-        """Import a public name from the module where it is made (PEP 562)."""
+        """Import a public name from the module that defines it (PEP 562)."""
         if name not in _HOME_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
         return value
 
     def __dir__():
-        """The public names too, before they were asked for."""
+        """Return the public names too, before they are imported."""
         return sorted({*globals(), *__all__})
 
 

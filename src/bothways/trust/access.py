@@ -1,6 +1,6 @@
-"""Which peers a rule lets through: asked of a verdict that says "trusted", and of what was verified alone.
+"""Rules about which of the trusted peers are allowed: applied to verified data of a verdict only.
 
-A rule is compiled once; nothing in a certificate is a pattern. A name that stands for many (a wildcard) is nobody's.
+A rule is compiled once; nothing in a certificate is a pattern. A wildcard name of a certificate matches no rule.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ Test = Callable[[Trusted], bool]
 
 @dataclass(frozen=True, slots=True)
 class PeerRule:
-    """Who may: of every kind that is given, one value has to hold. Raises ConfigError for what can never hold.
+    """Which peers are allowed: of every kind that is given, one value has to match. Raises ConfigError for a bad rule.
 
-    dns: a DNS name of the certificate; `*.example.com` is any name with exactly one label more.
-    uri: a URI of the certificate, as it stands. In a SPIFFE ID `*` is exactly one segment, and `**` at the end one or
-    more; a certificate with several URIs has no SPIFFE ID (X509-SVID 2).
+    dns: a DNS name of the certificate; `*.example.com` matches any name with exactly one label more.
+    uri: a URI of the certificate, compared exactly. In a SPIFFE ID `*` is exactly one segment, and `**` at the end one
+    or more; a certificate with several URIs has no SPIFFE ID (X509-SVID 2).
     cn: the common name, where there is exactly one. ou: one of the organizational units of the subject.
-    issuer: who issued the certificate, written as in RFC 4514, compared by RFC 5280 7.1.
+    issuer: the issuer of the certificate, written as in RFC 4514, compared by RFC 5280 7.1.
     fingerprint: SHA-256 of the certificate in hexadecimal, with or without colons.
     """
 
@@ -59,7 +59,7 @@ class PeerRule:
             if values:
                 tests.append((kind, compile_values(values)))
         if not tests:
-            raise ConfigError(f"a rule about peers needs one of {', '.join(_COMPILERS)}")
+            raise ConfigError(f"a rule about peers requires one of {', '.join(_COMPILERS)}")
         object.__setattr__(self, "_tests", tuple(tests))
 
     @classmethod
@@ -72,11 +72,11 @@ class PeerRule:
         return cls(**{kind: value})
 
     def allows(self, verdict: Trusted) -> bool:
-        """Whether a peer who was trusted so is one of those who may."""
+        """Whether a trusted peer with this verdict matches the rule."""
         return self.failing(verdict) is None
 
     def failing(self, verdict: Trusted) -> str | None:
-        """Return the first kind of name that does not hold, such as "uri"; None where all do."""
+        """Return the first kind that does not match, such as "uri"; None where all match."""
         return next((kind for kind, holds in self._tests if not holds(verdict)), None)
 
     def __str__(self) -> str:
@@ -88,7 +88,7 @@ def _texts(kind: str, given: Any) -> tuple[str, ...]:
     values: list[str] = []
     for each in (given,) if isinstance(given, str) else given:
         if not isinstance(each, str) or not each or "\ufffd" in each:
-            raise ConfigError(f"{kind}: {shown(each)} is no text that a name could be")
+            raise ConfigError(f"{kind}: {shown(each)} cannot be a name")
         values.append(each)
     return tuple(values)
 
@@ -103,7 +103,7 @@ def _dns(values: tuple[str, ...]) -> Test:
         name = lower_ascii(each)
         rest = name.removeprefix("*.")
         if not is_dns_name(rest) or (rest != name and "." not in rest):
-            raise ConfigError(f"dns: {shown(each)} is no DNS name, and no *. before one")
+            raise ConfigError(f"dns: {shown(each)} is not a DNS name, with or without a leading *.")
         (whole if rest == name else below).add(rest)
 
     def holds(verdict: Trusted) -> bool:
@@ -118,9 +118,9 @@ def _uri(values: tuple[str, ...]) -> Test:
     others = {each for each in values if not each.startswith(SPIFFE)}
     for each in others:
         if not _URI.fullmatch(each):
-            raise ConfigError(f"uri: {shown(each)} is no URI")
+            raise ConfigError(f"uri: {shown(each)} is not a URI")
         if "*" in each:
-            raise ConfigError(f"uri: {shown(each)}: a * stands for something in {SPIFFE}... alone")
+            raise ConfigError(f"uri: {shown(each)}: a * is allowed only in {SPIFFE}... URIs")
 
     def holds(verdict: Trusted) -> bool:
         found = verdict.names.uri
@@ -132,11 +132,11 @@ def _uri(values: tuple[str, ...]) -> Test:
 
 
 def _spiffe_pattern(value: str) -> re.Pattern[str]:
-    """Compile a SPIFFE ID with stars: they stand for whole segments, which are never "." or ".." (SPIFFE-ID 2)."""
+    """Compile a SPIFFE ID with stars: they match whole segments, which are never "." or ".." (SPIFFE-ID 2)."""
     domain, *segments = value.removeprefix(SPIFFE).split("/")
     if not _TRUST_DOMAIN.fullmatch(domain):
         raise ConfigError(
-            f"uri: {shown(value)} names no trust domain in lower-case letters, digits, '.', '-', '_'"
+            f"uri: {shown(value)} has no trust domain of lower-case letters, digits, '.', '-', '_'"
         )
     parts = [re.escape(SPIFFE + domain)]
     for place, segment in enumerate(segments):
@@ -148,7 +148,8 @@ def _spiffe_pattern(value: str) -> re.Pattern[str]:
             parts.append("/" + re.escape(segment))
         else:
             raise ConfigError(
-                f"uri: {shown(value)}: {shown(segment)!r} is no segment of a SPIFFE ID; ** stands last"
+                f"uri: {shown(value)}: {shown(segment)!r} is not a segment of "
+                "a SPIFFE ID; ** is allowed only as the last segment"
             )
     return re.compile("".join(parts))
 
@@ -188,7 +189,7 @@ def _named(value: str) -> bytes:
         return normal(Name.from_rfc4514_string(value).public_bytes())
     except ValueError:
         raise ConfigError(
-            f"issuer: {shown(value)} is no name; expected one like CN=Example CA,O=Example"
+            f"issuer: {shown(value)} is not a name; expected one like CN=Example CA,O=Example"
         ) from None
 
 
@@ -196,7 +197,9 @@ def _fingerprint(values: tuple[str, ...]) -> Test:
     digests = {each.replace(":", "").lower() for each in values}
     for each in digests:
         if not _DIGEST.fullmatch(each):
-            raise ConfigError(f"fingerprint: {shown(each)} is no SHA-256 in hexadecimal, which has 64 digits")
+            raise ConfigError(
+                f"fingerprint: {shown(each)} is not an SHA-256 in hexadecimal, which has 64 digits"
+            )
     return lambda verdict: _leaf(verdict).digest.hex() in digests
 
 

@@ -1,8 +1,8 @@
-"""Whom we trust to vouch for others: a set of anchors, and the memory of signatures that led to them.
+"""A set of trust anchors, and a cache of the signatures that led to them.
 
-An anchor is a certificate, a root's or an intermediate's, and is held to what it says. The memory knows
-signature edges alone (this certificate was signed by that key), each seen on a path that ended here, and
-the certificates on such paths, taken apart: what they say, never what was thought of it.
+A trust anchor is a certificate of a root or an intermediate CA, and its own constraints apply. The cache contains
+only signatures (this certificate was signed by that key) of paths that ended at one of these trust anchors, and
+the parsed certificates of such paths: no verdicts.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """At most `size` things: when half of them are new, those from before are forgotten.
+    """A cache of at most `size` entries: when half of them are new, the older ones are dropped.
 
-    Threads share it: every step is a single operation on a dictionary.
+    Threads may share it: every step is a single operation on a dictionary.
     """
 
     __slots__ = ("_half", "_new", "_old")
@@ -44,11 +44,11 @@ class Recent(Generic[K, V]):
         self._old: dict[K, V] = {}
 
     def find(self, key: K) -> V | None:
-        """Return what was kept under `key`, while it is."""
+        """Return the entry of `key`, or None."""
         return self._new.get(key) or self._old.get(key)
 
     def keep(self, key: K, value: V) -> None:
-        """Keep what is not kept yet."""
+        """Add an entry, unless there is one."""
         if self._half and key not in self._new and key not in self._old:
             if len(self._new) >= self._half:
                 self._old, self._new = self._new, {}
@@ -60,20 +60,24 @@ class Recent(Generic[K, V]):
 
 
 class TrustStore:
-    """The anchors of one side, immutable; share it between configurations to share its memory.
+    """The trust anchors of one side, immutable. Configurations that share a store share its cache.
 
-    remember_paths: how many signature edges are remembered at most; 0 remembers none.  profile: "private"
-    judges by RFC 5280 with the tolerance that private PKIs need, "web" judges servers by what public web
-    certificates must be (docs/defaults.md); whom it judges as a client it judges by the private one.
-    Attributes: `subjects`, the anchors' names in DER, each once, as certificate_authorities carries them (RFC 9846
-    4.3.4), and `subjects_octets`, how long they are together.
+    certificates: the trust anchors in DER.  source: their name in errors.
+    certificates: the trust anchors in DER.  source: their name in errors.
+    certificates: the trust anchors in DER.  source: their name in errors.
+    certificates: the trust anchors in DER.  source: their name in errors.
+    remember_paths: the number of verified signatures that are cached at most; 0 caches none.  profile: "private"
+    verifies by RFC 5280 with the tolerance that private PKIs need, "web" verifies servers by the rules for public web
+    certificates (docs/defaults.md), and clients as "private" does.
+    Attributes: `subjects`, the names of the trust anchors in DER, each once, as in certificate_authorities (RFC 9846
+    4.3.4), and `subjects_octets`, their total length in bytes.
     """
 
-    generation = 0  # of one that is watched, it rises with each change
+    generation = 0  # of a watched store it rises with each change
 
     @property
     def current(self) -> TrustStore:
-        """The anchors of this moment: these, or of a store that is watched those that its file holds."""
+        """The current trust anchors: these, or of a watched store those that its file contains now."""
         return self
 
     def __init__(
@@ -84,9 +88,9 @@ class TrustStore:
         profile: Profile = "private",
         source: str = "anchors",
     ) -> None:
-        """Take anchors as DER; `source` names them in a ConfigError for one that cannot be read."""
+        """Take trust anchors in DER; `source` names them in a ConfigError for one that cannot be decoded."""
         if profile not in PROFILES:
-            raise ConfigError(f"profile: {profile!r} is no profile; expected {' or '.join(PROFILES)}")
+            raise ConfigError(f"profile: {profile!r} is not a profile; expected {' or '.join(PROFILES)}")
         if remember_paths < 0:
             raise ConfigError("remember_paths: expected a number of signatures, or 0 to remember none")
         self._anchors: dict[bytes, ParsedCertificate] = {}
@@ -95,7 +99,7 @@ class TrustStore:
             self._anchors.setdefault(der, _readable(pem.given(der, what), what))
         if not self._anchors:
             raise ConfigError(
-                f"{source}: no certificate in it; expected the certificates of CAs, as PEM or DER"
+                f"{source}: it contains no certificate; expected the certificates of CAs, as PEM or DER"
             )
         self._by_name: dict[bytes, Namesakes] = {}
         for anchor in self._anchors.values():
@@ -117,17 +121,20 @@ class TrustStore:
     def from_file(
         cls, path: files.FilePath, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private"
     ) -> TrustStore:
-        """Read anchors from a file: any number of PEM certificates, or one in DER. Raises ConfigError."""
+        """Read trust anchors from a file. Raises ConfigError.
+
+        path: of any number of PEM certificates, or one in DER.  remember_paths, profile: see `TrustStore`.
+        """
         return cls._read(files.content(path), str(path), remember_paths, profile)
 
     @classmethod
     def watched(
         cls, path: files.FilePath, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private"
     ) -> WatchedTrustStore:
-        """Read anchors from a file as `from_file` does, and again whenever it changes. Raises ConfigError.
+        """Read trust anchors from a file as `from_file` does, and again whenever it changes. Raises ConfigError.
 
-        Connections that begin then are judged by the new anchors, and open ones again where a configuration says
-        `judge_again="change"`. A file that cannot be read whole changes nothing, and the log says why.
+        Connections that begin afterwards are verified by the new anchors, and open ones again where a configuration has
+        `judge_again="change"`. A file that cannot be decoded completely changes nothing, and the log says why.
         """
 
         def make(contents: Sequence[bytes]) -> TrustStore:
@@ -139,7 +146,10 @@ class TrustStore:
     def from_pem(
         cls, data: bytes, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private"
     ) -> TrustStore:
-        """Take anchors from bytes: any number of PEM certificates, or one in DER. Raises ConfigError."""
+        """Take trust anchors from bytes. Raises ConfigError.
+
+        data: any number of PEM certificates, or one in DER.  remember_paths, profile: see `TrustStore`.
+        """
         return cls._read(pem.given(data, "anchors"), "anchors", remember_paths, profile)
 
     @classmethod
@@ -150,13 +160,19 @@ class TrustStore:
         remember_paths: int = REMEMBERED_PATHS,
         profile: Profile = "private",
     ) -> TrustStore:
-        """Take anchors that `cryptography` has parsed. Raises ConfigError."""
+        """Take trust anchors that `cryptography` has parsed. Raises ConfigError.
+
+        certificates: the trust anchors.  remember_paths, profile: see `TrustStore`.
+        """
         ders = [each.public_bytes(Encoding.DER) for each in certificates]
         return cls(ders, remember_paths=remember_paths, profile=profile)
 
     @classmethod
     def system(cls, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private") -> TrustStore:
-        """Trust whom this system trusts: SSL_CERT_FILE if set, or its own file. Raises ConfigError."""
+        """Take the trust anchors of this system: of SSL_CERT_FILE if set, or of its own file. Raises ConfigError.
+
+        remember_paths, profile: see `TrustStore`.
+        """
         return cls.from_file(files.system_bundle(), remember_paths=remember_paths, profile=profile)
 
     @classmethod
@@ -165,7 +181,7 @@ class TrustStore:
         return cls(ders, remember_paths=remember_paths, profile=profile, source=source)
 
     def profile_for(self, purpose: Purpose | None) -> Profile:
-        """Return by which rules a certificate is judged for a purpose: the web profile is for servers alone."""
+        """Return the profile that applies to a purpose: the web profile is for servers only."""
         return self.profile if purpose is Purpose.SERVER else "private"
 
     @property
@@ -179,12 +195,12 @@ class TrustStore:
 
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:
-        """The anchors."""
+        """The trust anchors."""
         return tuple(anchor.x509 for anchor in self._anchors.values())
 
     @property
     def names_for_people(self) -> tuple[str, ...]:
-        """The first few anchors' names."""
+        """The names of the first few trust anchors, as text."""
         few = [each.subject_text for each in list(self._anchors.values())[:3]]
         return (*few, f"{len(self) - 3} more") if len(self) > 3 else tuple(few)
 
@@ -196,61 +212,64 @@ class TrustStore:
         return f"<TrustStore of {len(self)}{by}: {shown(self.names_for_people)}>"
 
     def issuers_of(self, certificate: ParsedCertificate) -> Sequence[ParsedCertificate]:
-        """Return the anchors whose name is the certificate's issuer (RFC 5280 7.1), the likeliest first.
+        """Return the trust anchors whose name is the certificate's issuer (RFC 5280 7.1), the most likely first.
 
-        Of several, those whose key it does not name are left out where it names the key of another (4.2.1.1).
+        Of several, only those whose key it names are returned, if there are any (4.2.1.1).
         """
         found = self._by_der.get(certificate.issuer) or self._by_name.get(certificate.normal_issuer)
         return () if found is None else found.issuers_of(certificate)
 
     def own(self, certificate: ParsedCertificate) -> ParsedCertificate | None:
-        """Return the anchor that is this very certificate."""
+        """Return the trust anchor that is this certificate, or None."""
         return self._anchors.get(certificate.der)
 
     def remembers(self, edge: Edge) -> bool:
-        """Whether a signature (digest of a certificate, digest of the signer's key) is known to hold."""
+        """Whether a signature (digest of a certificate, digest of the signer's key) was verified before."""
         return self._edges.find(edge) is not None
 
     def parsed(self, der: bytes) -> ParsedCertificate:
-        """Take a certificate apart, unless it is remembered; ValueError if it cannot be read."""
+        """Parse a certificate, unless it is cached; ValueError if it cannot be decoded."""
         return self._certificates.find(der) or ParsedCertificate(der)
 
     def remember(self, edge: Edge, child: ParsedCertificate) -> None:
-        """Remember a signature of a path that ended at one of our anchors, and the certificate signed by it."""
+        """Cache a signature of a path that ended at one of these trust anchors, and the signed certificate.
+
+        edge: digests of the signed certificate and of the signer's key.  child: the signed certificate.
+        """
         self._edges.keep(edge, True)
         self._certificates.keep(child.der, child)
 
     def forget_paths(self) -> None:
-        """Forget every signature and certificate remembered."""
+        """Empty the cache of signatures and certificates."""
         self._edges.clear()
         self._certificates.clear()
 
 
 class WatchedTrustStore(TrustStore):
-    """The anchors in a file that may change. Make it with `TrustStore.watched`."""
+    """The trust anchors in a file that may change. Made by `TrustStore.watched`."""
 
     def __init__(self, renewed: Renewed[TrustStore]) -> None:
         self._renewed = renewed
 
     @property
     def current(self) -> TrustStore:
-        """What the file holds, as far as it could be taken."""
+        """The trust anchors in the file, at its last valid state."""
         return self._renewed.value
 
     @property
     def generation(self) -> int:  # type: ignore[override]
-        """How many changes were taken."""
+        """How many changes of the file were taken over."""
         return self._renewed.generation
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the anchors of this moment have."""
+        """Return an attribute of the current trust anchors."""
         if name == "_renewed" or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.current, name)
 
 
 def certificates_in(data: bytes, source: str) -> list[bytes]:
-    """Return the DER of the certificates in PEM or DER bytes; ConfigError names `source`."""
+    """Return the certificates in `data`, PEM or DER, each in DER. Raises ConfigError, which names `source`."""
     found = pem.blocks(data)
     if not found:
         if data[:1] == b"\x30":

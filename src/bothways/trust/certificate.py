@@ -1,7 +1,7 @@
-"""One certificate, taken apart once and only as far as it is needed.
+"""One certificate, parsed once and only as far as it is needed.
 
-Knows where the parts lie (RFC 5280 4.1) and asks `cryptography` for what they mean, through the gate of `parsing`.
-Judges nothing: what cannot be read is an EncodingError.
+Finds the parts of its DER (RFC 5280 4.1); `cryptography` reads their values, through `parsing`. Verifies nothing:
+what cannot be decoded is an EncodingError.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ _OPTIONAL = {
 EMPTY_NAME = _EMPTY_LIST = b"\x30\x00"
 _NAME_CONSTRAINTS = bytes.fromhex("551d1e")
 _TIMES_READ = 3
-TEXT_LIMIT = 1024  # characters of a name that are told
+TEXT_LIMIT = 1024  # characters of a name that are shown
 ALTERNATIVES_TOLD = 8
-# Extensions that are read by ourselves, whatever the parser makes of them: the content of their identifiers.
+# Extensions that are read here and not by the parser, by the DER content of their identifiers.
 _READ_HERE = {
     SubjectAlternativeName.oid: ALTERNATIVE_NAMES,
     NameConstraints.oid: _NAME_CONSTRAINTS,
@@ -94,7 +94,7 @@ Flaw = tuple[Fault, Mapping[str, object]]
 
 
 class Loaded(NamedTuple):
-    """What `cryptography` reads of a certificate."""
+    """The parts of a certificate that `cryptography` reads."""
 
     x509: Certificate
     key: CertificatePublicKeyTypes
@@ -106,7 +106,7 @@ class Loaded(NamedTuple):
 
 
 class ParsedCertificate:
-    """A certificate and its parts. `issuer`, `subject` and `spki` are their DER, `signed` what was signed.
+    """A certificate and its parts. `issuer`, `subject` and `spki` are in DER, `signed` is the tbsCertificate.
 
     All else is read on demand. The DER of names and key is compared and hashed as it stands, since
     `cryptography` rebuilds them.
@@ -146,9 +146,9 @@ class ParsedCertificate:
         self._extensions_at = (0, 0)
         self._raw_extensions: Mapping[bytes, tuple[bool, bytes]] | None = None
         self._text: str | None = None
-        attempt("", self._take_apart)
+        attempt("", self._parse)
 
-    def _take_apart(self) -> None:
+    def _parse(self) -> None:
         der = self.der
         start, end = expect_element(der, 0, len(der), SEQUENCE, "certificate")
         if end != len(der):
@@ -162,7 +162,7 @@ class ParsedCertificate:
             at = stop
             tag, first, stop = element(der, at, tbs_end)
         if tag != _INTEGER:
-            raise ValueError("no serialNumber where it belongs")
+            raise ValueError("no serialNumber at its place")
         self.serial = der[first:stop]
         inner = stop
         _, stop = expect_element(der, inner, tbs_end, SEQUENCE, "signature algorithm")
@@ -181,12 +181,12 @@ class ParsedCertificate:
             raise ValueError("the signature algorithm inside the signed part differs from the one outside")
         start, stop = expect_element(der, stop, end, BIT_STRING, "signatureValue")
         if stop != end or der[start:stop][:1] != b"\0":
-            raise ValueError("its signature is no bit string of whole bytes that ends the certificate")
+            raise ValueError("its signature is not a bit string of whole bytes at the end of the certificate")
 
     def _version(self, at: int, end: int) -> int:
         start, stop = expect_element(self.der, at, end, _INTEGER, "version")
         if stop != end or stop - start != 1 or self.der[start] > 2:
-            raise ValueError("a version that RFC 5280 does not know")
+            raise ValueError("a version that RFC 5280 does not define")
         return self.der[start] + 1
 
     def _take_optional(self, at: int, end: int) -> None:
@@ -194,17 +194,17 @@ class ParsedCertificate:
         for tag, _, start, stop in elements(self.der, at, end):
             what, version = _OPTIONAL.get(tag, ("", 0))
             if tag <= last or not what:
-                raise ValueError("what follows the key is out of order, or nothing that belongs there")
+                raise ValueError("what follows the key is out of order, or does not belong there")
             if self.version < version:
-                raise ValueError(f"it has {what}, which version {self.version} has not")
+                raise ValueError(f"it has {what}, which version {self.version} does not have")
             if tag == _EXTENSIONS:
                 self._extensions_at = start, stop
             last = tag
         if self.der[slice(*self._extensions_at)] == _EMPTY_LIST:
-            raise ValueError("a list of extensions that is empty")
+            raise ValueError("an empty list of extensions")
 
     def load(self) -> Loaded:
-        """Read everything that judging needs, or raise EncodingError."""
+        """Read everything that verification needs, or raise EncodingError."""
         if self._loaded is None:
             self._loaded = self._read()
         return self._loaded
@@ -240,43 +240,43 @@ class ParsedCertificate:
         return attempt(name_of(oid), read, attempt("extensions", self._value, _READ_HERE[oid]))
 
     def _value(self, identifier: bytes) -> bytes:
-        """Return the value of an extension that is there, without taking the others apart for it."""
+        """Return the value of an extension that is present, without parsing the others."""
         if self._raw_extensions is not None:
             return self._raw_extensions[identifier][1]
         start, stop = expect_element(self.der, *self._extensions_at, SEQUENCE, "extensions")
         return extension_value(self.der, start, stop, identifier)
 
     def _check_names(self) -> None:
-        """See that subject and issuer are names; `cryptography`'s own reading of them is not needed."""
+        """Check that subject and issuer are distinguished names."""
         if self.issuer == EMPTY_NAME:
             raise EncodingError("issuer", "it is empty")
         for structure, name in (("subject", self.subject), ("issuer", self.issuer)):
             if not is_readable(name):
                 raise EncodingError(
-                    structure, f"it is no distinguished name of at most {ATTRIBUTES_LIMIT} attributes"
+                    structure, f"it is not a distinguished name of at most {ATTRIBUTES_LIMIT} attributes"
                 )
             if has_endless_text(name):
                 raise EncodingError(structure, f"it has a string of more than {FOLDED_LIMIT} characters")
 
     @property
     def is_loaded(self) -> bool:
-        """Whether everything that judging needs was read."""
+        """Whether everything that verification needs was read."""
         return self._loaded is not None
 
     @property
     def names_octets(self) -> int:
-        """How much its own names count where reading is paid for: each is gone through several times."""
+        """The octets that its names count as in the work budget: each is read several times."""
         return _TIMES_READ * (len(self.subject) + len(self.issuer))
 
     @property
     def extensions_octets(self) -> int:
-        """How much its extensions count where reading is paid for, see `precheck.octets_to_read`."""
+        """The octets that its extensions count as in the work budget, see `precheck.octets_to_read`."""
         at, end = self._extensions_at
         return octets_to_read(end - at, self._raw_values)
 
     @property
     def x509(self) -> Certificate:
-        """The certificate as `cryptography` has it."""
+        """The certificate as an object of `cryptography`."""
         return (self._loaded or self.load()).x509
 
     @property
@@ -296,9 +296,9 @@ class ParsedCertificate:
 
     @property
     def raw_extensions(self) -> Mapping[bytes, tuple[bool, bytes]]:
-        """Criticality and value of each extension as they stand, by the content of its identifier.
+        """Criticality and DER value of each extension, by the DER content of its identifier.
 
-        ValueError for extensions that are no DER, or of which one stands there twice.
+        ValueError for extensions that are not DER, or of which one occurs twice.
         """
         if self._raw_extensions is None:
             self._raw_extensions = self._walk_extensions()
@@ -319,13 +319,13 @@ class ParsedCertificate:
             if len(found) == EXTENSIONS_LIMIT:
                 raise ValueError(f"more than {EXTENSIONS_LIMIT} extensions")
             if oid in found:
-                raise ValueError(f"the extension {identifier_text(oid)} stands there twice")
+                raise ValueError(f"the extension {identifier_text(oid)} occurs twice")
             found[oid] = critical, value
         return found
 
     @property
     def alternative_names(self) -> tuple[GeneralName, ...] | None:
-        """The subject alternative names as they stand; None without that extension (RFC 5280 4.2.1.6)."""
+        """The subject alternative names; None without that extension (RFC 5280 4.2.1.6)."""
         return (self._loaded or self.load()).alternative_names
 
     @property
@@ -349,21 +349,21 @@ class ParsedCertificate:
 
     @property
     def authority_key(self) -> AuthorityKey:
-        """Which key of the issuer signed, or which certificate of its, as far as that is said (RFC 5280 4.2.1.1)."""
+        """The authorityKeyIdentifier: the key or the certificate of the issuer (RFC 5280 4.2.1.1)."""
         return authority_key(self._raw_value(AUTHORITY_KEY))
 
     @property
     def authority_key_identifier(self) -> bytes | None:
-        """The name of the issuer's key, if that is said."""
+        """The keyIdentifier of the authorityKeyIdentifier, if there is one."""
         return self.authority_key.key
 
     @property
     def subject_key_identifier(self) -> bytes | None:
-        """The name of our key, if it has one (RFC 5280 4.2.1.2)."""
+        """The subjectKeyIdentifier, if there is one (RFC 5280 4.2.1.2)."""
         return subject_key(self._raw_value(SUBJECT_KEY))
 
     def _raw_value(self, identifier: bytes) -> bytes:
-        """Return the value of an extension as it stands, and read no other; empty where it is not there."""
+        """Return the DER value of an extension without reading others; empty where it is absent."""
         try:
             return self.raw_extensions.get(identifier, (False, b""))[1]
         except ValueError:
@@ -371,12 +371,12 @@ class ParsedCertificate:
 
     @property
     def normal_subject(self) -> bytes:
-        """The subject as RFC 5280 7.1 compares it."""
+        """The subject in the form that RFC 5280 7.1 compares."""
         return self._normal_names()[0]
 
     @property
     def normal_issuer(self) -> bytes:
-        """The issuer as RFC 5280 7.1 compares it."""
+        """The issuer in the form that RFC 5280 7.1 compares."""
         return self._normal_names()[1]
 
     def _normal_names(self) -> tuple[bytes, bytes]:
@@ -412,7 +412,7 @@ class ParsedCertificate:
 
     @property
     def subject_text(self) -> str:
-        """The subject for a person; the alternative names stand in where it is empty."""
+        """The subject as text; the first alternative names where it is empty."""
         if self._text is None:
             self._text = dn_text(self.subject)[:TEXT_LIMIT] or self._alternatives_text() or "(no name)"
         return self._text
@@ -426,24 +426,24 @@ class ParsedCertificate:
 
     @property
     def issuer_text(self) -> str:
-        """The issuer for a person."""
+        """The issuer as text."""
         return dn_text(self.issuer)[:TEXT_LIMIT] or "(no name)"
 
 
 def subject_of(certificate: Certificate) -> str:
-    """Return the subject of what `cryptography` has parsed for a person, whether it can read that name or not."""
+    """Return the subject of a certificate of `cryptography` as text, also if `cryptography` cannot read it."""
     return ParsedCertificate(encoded(certificate)).subject_text
 
 
 def issuer_of(certificate: Certificate) -> str:
-    """Return the issuer of what `cryptography` has parsed for a person, whether it can read that name or not."""
+    """Return the issuer of a certificate of `cryptography` as text, also if `cryptography` cannot read it."""
     return ParsedCertificate(encoded(certificate)).issuer_text
 
 
 if not TYPE_CHECKING:
 
     def __getattr__(name):
-        """Return `ParsedCertificate` to programs that know it by its former name (PEP 562)."""
+        """Return `ParsedCertificate` by its former name, for programs that use it (PEP 562)."""
         if name == "Parsed":
             return ParsedCertificate
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
-"""What a certificate allows: every check on one certificate at its place in a path (RFC 5280 6.1.3 to 6.1.5).
+"""Every check on one certificate at its position in a path (RFC 5280 6.1.3 to 6.1.5).
 
-Each check adds its reasons and goes on, so that a person hears of all that is wrong. Positions count from
-the leaf; the last certificate is the anchor's, and is held to what it says like any other.
+Each check adds its reasons, so that a refusal reports everything that is wrong. Positions count from the leaf; the
+last certificate is the trust anchor, which is checked like the others.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ KNOWN = frozenset(
     }
 )
 
-# ... and what is known where CRLs are consulted.
+# ... and those that are supported where CRLs are checked.
 _KNOWN_IN_A_PATH = KNOWN | {ExtensionOID.CRL_DISTRIBUTION_POINTS}
 
 
@@ -67,10 +67,10 @@ def certificate_reasons(
     key_usage: str | None,
     listed: int = 0,
 ) -> list[Reason]:
-    """Hold each certificate of a path, from the leaf to the anchor, to itself and to its place.
+    """Return the reasons against each certificate of a path, from the leaf to the trust anchor.
 
-    Without a purpose or a key usage, what the leaf's key is for is not asked.  listed: for how many certificates
-    from the leaf on CRLs are consulted; their distribution points may be critical, and those of an anchor with them.
+    purpose, key_usage: None where the use of the leaf's key is not checked.  listed: the number of certificates, from
+    the leaf, for which CRLs are checked; their distribution points, and those of a trust anchor, may be critical.
     """
     reasons: list[Reason] = []
     below = 0
@@ -94,19 +94,19 @@ def certificate_reasons(
 
 
 def is_signed_weakly(certificate: ParsedCertificate) -> bool:
-    """Whether a certificate is signed by an algorithm that does not count."""
+    """Whether a certificate is signed with an algorithm that is not acceptable."""
     found = flaws(certificate)
     return bool(found) and any(fault in _SIGNATURE_FAULTS for fault, _ in found)
 
 
 def has_weak_key(certificate: ParsedCertificate) -> bool:
-    """Whether nothing that the certificate's key signed counts."""
+    """Whether the certificate's key is too weak for any signature to be acceptable."""
     found = flaws(certificate)
     return bool(found) and any(fault is Fault.WEAK_KEY for fault, _ in found)
 
 
 def flaws(certificate: ParsedCertificate) -> tuple[Flaw, ...]:
-    """Say what is wrong with a certificate whenever and wherever it stands; found once and kept with it."""
+    """Return the reasons against a certificate at any time and position; computed once and kept with it."""
     if certificate.flaws is None:
         weak = key_weakness(certificate)
         found: list[Flaw] = [] if weak is None else [(Fault.WEAK_KEY, {"got": weak})]
@@ -126,7 +126,7 @@ def flaws(certificate: ParsedCertificate) -> tuple[Flaw, ...]:
 
 
 def _has_unknown_qualifier(certificate: ParsedCertificate) -> bool:
-    """Whether policies that are critical have a qualifier that cannot be interpreted (RFC 5280 4.2.1.4)."""
+    """Whether critical certificatePolicies have an unknown qualifier (RFC 5280 4.2.1.4)."""
     policies = certificate.extensions.get(ExtensionOID.CERTIFICATE_POLICIES)
     if policies is None or not policies.critical:
         return False
@@ -138,7 +138,7 @@ def _has_unknown_qualifier(certificate: ParsedCertificate) -> bool:
 
 
 def _check_distribution_points(reasons: list[Reason], position: int, certificate: ParsedCertificate) -> None:
-    """Refuse critical distribution points where nobody looks at CRLs (RFC 5280 4.2)."""
+    """Refuse critical distribution points where CRLs are not checked (RFC 5280 4.2)."""
     points = certificate.extensions.get(ExtensionOID.CRL_DISTRIBUTION_POINTS)
     if points is not None and points.critical:
         facts = {"oid": _UNUSED_POINTS}
@@ -148,7 +148,7 @@ def _check_distribution_points(reasons: list[Reason], position: int, certificate
 def _check_validity(
     reasons: list[Reason], position: int, certificate: ParsedCertificate, at: datetime
 ) -> None:
-    """Hold a certificate to its period, both ends included, with no tolerance (RFC 5280 4.1.2.5)."""
+    """Check the validity period, both ends included, without tolerance (RFC 5280 4.1.2.5)."""
     not_before, not_after = certificate.period
     if at > not_after:
         reasons.append(
@@ -165,7 +165,7 @@ def _check_validity(
 
 
 def key_weakness(certificate: ParsedCertificate) -> str | None:
-    """Say why a key is too weak, or so large that it only costs time (RFC 9325 4.5); None if it will do."""
+    """Return why a key is too weak, or so large that it only takes time (RFC 9325 4.5); None if it is acceptable."""
     key = certificate.key
     if isinstance(key, ec.EllipticCurvePublicKey):
         return None if key.curve.name in CURVES else f"elliptic curve {key.curve.name}"
@@ -189,7 +189,7 @@ def _rsa_weakness(key: rsa.RSAPublicKey) -> str | None:
 def _check_extended_usage(
     reasons: list[Reason], position: int, certificate: ParsedCertificate, purpose: Purpose
 ) -> None:
-    """Refuse a purpose that the extended key usage of a leaf or a CA leaves out; absent, it allows all."""
+    """Refuse a purpose that the extended key usage of a leaf or a CA does not allow; without it all are allowed."""
     usages = certificate.extension(x509.ExtendedKeyUsage)
     if usages is None or _USAGE[purpose] in usages or _ANY_USAGE in usages:
         return
@@ -201,10 +201,10 @@ def _check_extended_usage(
 def _check_issuer(
     reasons: list[Reason], position: int, certificate: ParsedCertificate, below: int, trusted: bool
 ) -> None:
-    """Refuse an issuer that is no CA, lacks keyCertSign, or has too many below it (RFC 5280 6.1.4 k to n).
+    """Refuse an issuer that is not a CA, lacks keyCertSign, or exceeds its path length (RFC 5280 6.1.4 k to n).
 
-    `below` counts the CAs under it that are not self-issued. An anchor of version 1, which cannot say that it
-    is a CA, is one because it was made an anchor.
+    below: the number of CAs below it that are not self-issued. A trust anchor of version 1, which cannot have
+    basicConstraints, counts as a CA.
     """
     issuer = certificate.subject_text
     basic = certificate.extension(x509.BasicConstraints)
@@ -225,7 +225,7 @@ def _check_issuer(
 
 
 def _check_leaf_usage(reasons: list[Reason], leaf: ParsedCertificate, wanted: str) -> None:
-    """Refuse a leaf whose key usage, if it has one, lacks what its key is used for (RFC 5280 4.2.1.3)."""
+    """Refuse a leaf whose key usage, if present, lacks the use of its key (RFC 5280 4.2.1.3)."""
     usage = leaf.extension(x509.KeyUsage)
     if usage is not None and not getattr(usage, _KEY_USAGE[wanted]):
         reasons.append(Reason(Fault.WRONG_KEY_USAGE, 0, leaf.subject_text, {"wanted": wanted}))

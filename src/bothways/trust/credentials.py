@@ -1,7 +1,7 @@
-"""Who we are: a certificate, the chain that vouches for it, and its private key, from files or bytes.
+"""Our credentials: a certificate, its chain and its private key, loaded from files or bytes.
 
-Whatever cannot work - a key that does not fit, a chain with a hole, a wrong password - is a ConfigError here,
-which names the file, says what was expected and what to do. A key never shows in a text.
+What cannot be used - a key that does not fit, an incomplete chain, a wrong password - is a ConfigError here, which
+names the file, what was expected and what to do. No text contains a private key.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class Credentials:
     """A certificate, its chain and its key. Immutable; make one with a class method.
 
     Attributes: `chain` (DER, the leaf first, then each one's issuer, without the root), `certificates` (the
-    same, parsed), `certificate` (the leaf), `key` (None where somebody else signs) and `names`.
+    same, parsed), `certificate` (the leaf), `key` (None where it is held elsewhere) and `names`.
     """
 
     __slots__ = ("_issuers", "_usages", "certificate", "certificates", "chain", "key", "names")
 
     def __init__(self, chain: Sequence[ParsedCertificate], key: PrivateKey | None) -> None:
-        """Take an ordered chain and a key that fits; not meant to be called from outside."""
+        """Take an ordered chain and its private key; private, use a class method."""
         self.chain: tuple[bytes, ...] = tuple(each.der for each in chain)
         self.certificates: tuple[x509.Certificate, ...] = tuple(each.x509 for each in chain)
         self.certificate: x509.Certificate = chain[0].x509
@@ -70,7 +70,7 @@ class Credentials:
 
     @property
     def current(self) -> Credentials:
-        """The credentials of this moment: these, or of some that are watched what their files hold."""
+        """The current credentials: these, or of watched ones those that their files contain now."""
         return self
 
     def __repr__(self) -> str:
@@ -97,8 +97,8 @@ class Credentials:
     ) -> WatchedCredentials:
         """Read credentials from files as `from_files` does, and again whenever these change. Raises ConfigError.
 
-        Connections that begin then have the new ones, open ones stay as they are. Files that do not make credentials
-        together, or for which a configuration has no scheme, change nothing, and the log says why.
+        Connections that begin afterwards use the new ones, open connections keep the old ones. Files that do not belong
+        together, or for which a configuration has no signature scheme, change nothing, and the log says why.
         """
 
         def make(contents: Sequence[bytes]) -> Credentials:
@@ -109,7 +109,11 @@ class Credentials:
 
     @classmethod
     def from_pem(cls, cert: bytes, key: bytes | None = None, password: Password = None) -> Credentials:
-        """Take credentials from PEM or DER; the key from `cert` too if `key` is None. Raises ConfigError."""
+        """Take credentials from PEM or DER. Raises ConfigError.
+
+        cert: the chain, leaf first or in any order.  key: the private key; None where it is in `cert` too.
+        password: of an encrypted key, as text or bytes.
+        """
         cert = pem.given(cert, "certificate")
         if key is None:
             return _from_bytes(cert, "certificate", cert, "certificate", password)
@@ -117,31 +121,37 @@ class Credentials:
 
     @classmethod
     def from_pkcs12(cls, data: bytes, password: Password) -> Credentials:
-        """Take credentials from PKCS#12 bytes (.p12, .pfx). Raises ConfigError."""
+        """Take credentials from PKCS#12 (RFC 7292). Raises ConfigError.
+
+        data: the content of a .p12 or .pfx file.  password: of the file, as text or bytes; None for none.
+        """
         return _from_pkcs12(pem.given(data, "PKCS#12"), "PKCS#12", password)
 
     @classmethod
     def from_parts(cls, chain: Iterable[x509.Certificate], private_key: PrivateKey) -> Credentials:
-        """Take credentials that `cryptography` has parsed; the chain in any order. Raises ConfigError."""
+        """Take credentials that `cryptography` has parsed. Raises ConfigError.
+
+        chain: certificates in any order.  private_key: that of the leaf.
+        """
         return _assembled(
             [each.public_bytes(Encoding.DER) for each in chain], "chain", private_key, "private_key"
         )
 
     @classmethod
     def external(cls, cert: bytes) -> Credentials:
-        """Take a chain, leaf first, whose key a signer elsewhere holds: `key` is None. Raises ConfigError."""
+        """Take a chain, leaf first, whose private key is held elsewhere: `key` is None. Raises ConfigError."""
         chain = certificates_in(pem.given(cert, "certificate"), "certificate")
         return _assembled(chain, "certificate", None, "")
 
     def allows_key_usage(self, usage: str) -> bool:
-        """Whether the leaf's key may be used so; an absent extension restricts nothing (RFC 5280 4.2.1.3).
+        """Whether the leaf's key usage allows a use; without the extension all are allowed (RFC 5280 4.2.1.3).
 
         usage: as `cryptography` names it, "digital_signature" or "key_encipherment".
         """
         return usage in self._usages
 
     def stands_for(self, server_name_asked: str) -> bool:
-        """Whether the leaf is for the DNS name that a client asks for (RFC 9525 6.3)."""
+        """Whether the leaf is valid for the DNS name that a client asks for (RFC 9525 6.3)."""
         name = lower_ascii(server_name_asked)
         return is_dns_name(name) and names_stand_for(self.names, ServerName("dns", name))
 
@@ -160,7 +170,7 @@ class WatchedCredentials(Credentials):
 
     @property
     def current(self) -> Credentials:
-        """What the files hold, as far as it could be taken."""
+        """The credentials in the files, at their last valid state."""
         return self._renewed.value
 
     def accept_only(self, check: Callable[[Credentials], object]) -> None:
@@ -186,7 +196,7 @@ def _from_bytes(
         return _from_pkcs12(cert, cert_source, password)
     certificates = certificates_in(cert, cert_source)
     if not certificates:
-        raise ConfigError(f"{cert_source}: no certificate in it; expected -----BEGIN CERTIFICATE-----")
+        raise ConfigError(f"{cert_source}: it contains no certificate; expected -----BEGIN CERTIFICATE-----")
     return _assembled(certificates, cert_source, _private_key(key, key_source, password), key_source)
 
 
@@ -204,11 +214,13 @@ def _from_pkcs12(data: bytes, source: str, password: Password) -> Credentials:
     except (PassphraseNeeded, WrongPassphrase):
         raise _locked(source, password) from None
     except EncodingError as error:
-        raise ConfigError(f"{source}: no PKCS#12 file: {shown(error)}") from None
+        raise ConfigError(f"{source}: not a PKCS#12 file: {shown(error)}") from None
     if key is None:
-        raise ConfigError(f"{source}: no private key in it; export the certificate together with its key")
+        raise ConfigError(
+            f"{source}: it contains no private key; export the certificate together with its key"
+        )
     if leaf is None:
-        raise ConfigError(f"{source}: no certificate in it that belongs to its key")
+        raise ConfigError(f"{source}: it contains no certificate that belongs to its key")
     return _assembled([leaf, *others], source, _usable(key, source), source)
 
 
@@ -217,11 +229,11 @@ def _private_key(data: bytes, source: str, password: Password) -> PrivateKey:
     keys = [block for label, block in found if label.endswith("PRIVATE KEY")]
     if found and not keys:
         raise ConfigError(
-            f"{source}: no private key in it; expected -----BEGIN PRIVATE KEY-----, here or in its own file"
+            f"{source}: it contains no private key; expected -----BEGIN PRIVATE KEY-----, here or in its own file"
         )
     if len(keys) > 1:
         raise ConfigError(
-            f"{source}: {len(keys)} private keys in it; leave the one that belongs to the certificate"
+            f"{source}: {len(keys)} private keys in it; keep only the one that belongs to the certificate"
         )
     if not found and data[:1] != b"\x30":
         raise ConfigError(
@@ -230,11 +242,11 @@ def _private_key(data: bytes, source: str, password: Password) -> PrivateKey:
     try:
         key = private_key(keys[0] if keys else data, _password_bytes(password))
     except UnsupportedKind as error:
-        raise ConfigError(f"{source}: a key of a kind that is not supported: {shown(error)}") from None
+        raise ConfigError(f"{source}: a type of key that is not supported: {shown(error)}") from None
     except (PassphraseNeeded, WrongPassphrase):
         raise _locked(source, password) from None
     except EncodingError as error:
-        raise ConfigError(f"{source}: no private key that can be read: {shown(error)}") from None
+        raise ConfigError(f"{source}: the private key cannot be decoded: {shown(error)}") from None
     return _usable(key, source)
 
 
@@ -243,7 +255,9 @@ def _password_bytes(password: Password) -> bytes | None:
         try:
             return password.encode("utf-8")
         except UnicodeEncodeError:
-            raise ConfigError("password: it has a character that stands for none; give it as bytes") from None
+            raise ConfigError(
+                "password: it has a character that cannot be encoded; pass it as bytes"
+            ) from None
     if not isinstance(password, bytes | bytearray | memoryview | None):
         raise ConfigError(f"password: expected text or bytes, not {type(password).__name__}")
     return password if password is None else bytes(password)
@@ -252,7 +266,7 @@ def _password_bytes(password: Password) -> bytes | None:
 def _locked(source: str, password: Password) -> ConfigError:
     if password is None:
         return PassphraseNeeded(source, "it is encrypted, and no password was given")
-    return WrongPassphrase(source, "the password does not open it, or it is damaged")
+    return WrongPassphrase(source, "the password is wrong, or the file is damaged")
 
 
 def _usable(key: object, source: str) -> PrivateKey:
@@ -265,9 +279,9 @@ def _usable(key: object, source: str) -> PrivateKey:
 def _assembled(
     certificates: Sequence[bytes], source: str, key: PrivateKey | None, key_source: str
 ) -> Credentials:
-    """Put a chain in order and see that it is whole and that the key fits its leaf."""
+    """Put a chain in order, and check that it is complete and that the key fits its leaf."""
     if not certificates:
-        raise ConfigError(f"{source}: no certificate in it")
+        raise ConfigError(f"{source}: it contains no certificate")
     pool = _parsed(certificates, source)
     leaf = pool[0] if key is None else _leaf_of(key, pool, source, key_source)
     chain = _in_order(leaf, [each for each in pool if each is not leaf], source)
@@ -306,7 +320,7 @@ def _leaf_of(
 def _in_order(
     leaf: ParsedCertificate, others: list[ParsedCertificate], source: str
 ) -> list[ParsedCertificate]:
-    """Follow the issuers from the leaf, leave the root out; what is left shows a hole (RFC 9846 4.5.1)."""
+    """Follow the issuers from the leaf, without the root; a remainder means a missing issuer (RFC 9846 4.5.1)."""
     chain = [leaf]
     rest = list(others)
     while rest and not chain[-1].is_self_issued:
@@ -317,9 +331,9 @@ def _in_order(
         if issuer is None:
             missing, extra = shown(chain[-1].issuer_text), shown(rest[0].subject_text)
             raise ConfigError(
-                f"{source}: the chain has a hole: {missing} is missing, "
-                f"which issued {shown(chain[-1].subject_text)}; "
-                f"add its certificate, or take out {extra}, which does not belong to the chain"
+                f"{source}: the chain is incomplete: {missing}, which issued "
+                f"{shown(chain[-1].subject_text)}, is missing; "
+                f"add its certificate, or remove {extra}, which does not belong to the chain"
             )
         rest.remove(issuer)
         chain.append(issuer)

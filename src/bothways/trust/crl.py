@@ -1,7 +1,7 @@
-"""One certificate revocation list (CRL): of whom it speaks, until when, and whom it revokes (RFC 5280 5).
+"""One certificate revocation list (CRL): its scope, its validity and its entries (RFC 5280 5).
 
-Its header is read at once, and its entries when they are asked for: of a CRL that somebody sends, only after
-its signature was checked. Judges nothing.
+The header is read at once, the entries on demand: those of a CRL from the network only after its signature was
+checked. Verifies nothing by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Names = frozenset[tuple[str, object]]
 ALL_REASONS = frozenset(
     each for each in x509.ReasonFlags if each.name not in ("unspecified", "remove_from_crl")
 )
-# What a CRL may have beside its entries: it is read before the signature is checked.
+# The size that a CRL may have apart from its entries: that part is read before the signature is checked.
 MAX_HEADER = 64 * 1024
 _REMEMBERED_SIGNERS = 16
 
@@ -49,7 +49,7 @@ _KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which certificates of its issuer a CRL is about (RFC 5280 5.2.5)."""
+    """Which certificates of its issuer a CRL covers (RFC 5280 5.2.5)."""
 
     names: Names | None = None
     user_certificates: bool = True
@@ -60,7 +60,7 @@ class Scope:
 
 
 class _Parts(NamedTuple):
-    """Where a CRL has what: `signed`, the entries from `start` to `end`, and all of it without them."""
+    """The parts of a CRL: `signed`, the entries from `start` to `end`, and the rest without them."""
 
     signed: slice
     issuer: bytes
@@ -72,11 +72,11 @@ class _Parts(NamedTuple):
 class CRL:
     """A CRL.
 
-    `problem` says what of it cannot be processed, and `unread` which extension cannot be read, each None where there
-    is nothing: such a CRL proves revocations and nothing else.
-    Attributes: `issuer` (DER name), `this_update`, `next_update` (None: it does not say), `number`, `base`
-    (the number of the CRL that a delta CRL amends, else None), `scope`, `scope_key` (equal for one scope),
-    `freshest` (where its delta CRLs lie), `signer` (whose key is known to have signed it, else None).
+    `problem` says what in it cannot be processed, and `unread` which extension cannot be decoded, or are None: a CRL
+    with one of them proves revocations, but never that a certificate is not revoked.
+    Attributes: `issuer` (DER name), `this_update`, `next_update` (None where absent), `number`, `base`
+    (the number of the CRL that a delta CRL amends, else None), `scope`, `scope_key` (equal for equal scopes),
+    `freshest` (the freshestCRL), `signer` (the certificate whose key is known to have signed it, else None).
     """
 
     def __init__(self, der: bytes) -> None:
@@ -85,7 +85,7 @@ class CRL:
         self.signer: ParsedCertificate | None = None
         self._signed_by: dict[bytes, bool] = {}
         self._entries: Entries | None = None
-        self._parts = attempt("", _take_apart, der)
+        self._parts = attempt("", _parse, der)
         self._x509 = open_crl(self._parts.header)
         attempt("", self._read, self._x509)
 
@@ -103,7 +103,7 @@ class CRL:
             each.oid.dotted_string for each in extensions.values() if each.critical and each.oid not in _KNOWN
         ]
         self.problem = (
-            f"it has the critical extension {unknown[0]}, which we do not know" if unknown else None
+            f"it has the critical extension {unknown[0]}, which we do not support" if unknown else None
         )
         number = _value(extensions, x509.CRLNumber)
         delta = _value(extensions, x509.DeltaCRLIndicator)
@@ -128,23 +128,23 @@ class CRL:
 
     @property
     def issuer_text(self) -> str:
-        """The issuer for a person."""
+        """The issuer as text."""
         return dn_text(self.issuer)
 
     @property
     def series(self) -> tuple[object, ...]:
-        """Equal for CRLs of one name, scope and kind: of those that one key signed, the newest counts."""
+        """Equal for CRLs of one issuer name, scope and kind: of those signed by one key, the newest is used."""
         return (*self.scope_key, self.base is not None)
 
     @property
     def age(self) -> tuple[datetime, int]:
-        """Orders the CRLs of one series, the newest last."""
+        """The sort key of the CRLs of one series, the newest last."""
         return self.this_update, self.number or 0
 
     def read_entries(self, progress: Progress | None = None) -> Entries:
-        """Read the entries, once; `progress` is called with a share from 0 to 1 now and then. Raises ValueError."""
+        """Read the entries, once; `progress` is called with a fraction from 0 to 1 now and then. Raises ValueError."""
         if self._entries is None:
-            open_crl(self.der)  # stricter than the walk through the entries
+            open_crl(self.der)  # stricter than the reading of the entries
             self._entries = self._indexed(self._parts.start, progress)
             self.problem = self.problem or self._entries.problem
         return self._entries
@@ -161,7 +161,7 @@ class CRL:
         return self.read_entries().find(serial, normal_issuer)
 
     def weakness(self) -> str | None:
-        """Say what is wrong with the algorithm that signed the CRL, or None."""
+        """Return what is wrong with the signature algorithm of the CRL, or None."""
         weak = algorithm_weakness(self._x509)
         return None if weak is None else weak[1]
 
@@ -171,9 +171,10 @@ class CRL:
         return signed is None or (signed and self._entries is None)
 
     def prepare(self, signer: ParsedCertificate) -> bool:
-        """Say whether the signer's key signed the CRL; if it did, its entries are read.
+        """Return whether the signer's key signed the CRL; if it did, its entries are read.
 
-        Each is done once, so this may be called ahead, in a thread. Entries that cannot be read are the `problem`.
+        Both are done once, so this may be called in advance, in a thread. Entries that cannot be decoded become the
+        `problem`.
         """
         if not self.is_signed_by(signer):
             return False
@@ -184,12 +185,12 @@ class CRL:
             self._entries = self._indexed(self._parts.end)
         return True
 
-    def has_met(self, signer: ParsedCertificate) -> bool:
-        """Whether it is known already if the signer's key signed the CRL."""
+    def has_checked(self, signer: ParsedCertificate) -> bool:
+        """Whether the signature was already checked with the signer's key."""
         return signer.key_digest in self._signed_by
 
     def is_signed_by(self, signer: ParsedCertificate) -> bool:
-        """Whether the signer's key signed the CRL, by an algorithm that counts; checked once a key."""
+        """Whether the signer's key signed the CRL, with an acceptable algorithm; checked once for each key."""
         known = self._signed_by.get(signer.key_digest)
         if known is None:
             data = self.der[self._parts.signed]
@@ -201,12 +202,12 @@ class CRL:
         return known
 
     def says_the_same_as(self, other: CRL) -> bool:
-        """Whether two CRLs differ in their signatures at most."""
+        """Whether two CRLs are equal apart from their signatures."""
         return self.der[self._parts.signed] == other.der[other._parts.signed]
 
     @property
     def was_refused(self) -> bool:
-        """Whether the CRL was held against keys that may sign it, and none of them did."""
+        """Whether the signature was checked with keys that may sign the CRL, and none verified it."""
         return self.signer is None and bool(self._signed_by)
 
 
@@ -214,9 +215,9 @@ def crls_in(data: bytes, source: str, progress: Progress | None = None) -> list[
     """Read CRLs from PEM (any number) or one from DER; ConfigError names `source`."""
     blocks = [block for label, block in pem.blocks(data) if label == "X509 CRL"]
     if not blocks and _BEGIN not in data and data[:1] != b"\x30":
-        raise ConfigError(f"{source}: no CRL in it; expected -----BEGIN X509 CRL----- or DER")
+        raise ConfigError(f"{source}: it contains no CRL; expected -----BEGIN X509 CRL----- or DER")
     if data.count(_BEGIN) > len(blocks):
-        raise ConfigError(f"{source}: it is cut off: a CRL in it has no -----END X509 CRL-----")
+        raise ConfigError(f"{source}: it is truncated: a CRL in it has no -----END X509 CRL-----")
     crls = []
     for number, block in enumerate(blocks or [data], 1):
         try:
@@ -229,7 +230,7 @@ def crls_in(data: bytes, source: str, progress: Progress | None = None) -> list[
 
 
 def general_names(names: list[x509.GeneralName] | None) -> Names:
-    """Return general names in a form that is equal for equal ones; directory names by RFC 5280 7.1."""
+    """Return general names in a comparable form; directory names by RFC 5280 7.1."""
     return frozenset((type(each).__name__, _general_name(each)) for each in names or ())
 
 
@@ -242,7 +243,7 @@ def _general_name(name: x509.GeneralName) -> object:
 def point_names(
     full: list[x509.GeneralName] | None, relative: x509.RelativeDistinguishedName | None, issuer: bytes
 ) -> Names | None:
-    """Return a distribution point's names; a relative one hangs below the issuer's (RFC 5280 4.2.1.13)."""
+    """Return a distribution point's names; a relative name is completed by the issuer's (RFC 5280 4.2.1.13)."""
     if relative is not None:
         last = normal_relatives(name_der(x509.Name([relative])))
         return frozenset({("DirectoryName", (*normal_relatives(issuer), *last))})
@@ -260,8 +261,8 @@ def _scope(point: x509.IssuingDistributionPoint, issuer: bytes) -> Scope:
     )
 
 
-def _take_apart(der: bytes) -> _Parts:
-    """Find the parts of a CRL, without a look at its entries (RFC 5280 5.1)."""
+def _parse(der: bytes) -> _Parts:
+    """Find the parts of a CRL, without reading its entries (RFC 5280 5.1)."""
     start, end = expect_element(der, 0, len(der), SEQUENCE, "CertificateList")
     if end != len(der):
         raise ValueError(f"{len(der) - end} bytes follow the CRL")
@@ -278,7 +279,7 @@ def _take_apart(der: bytes) -> _Parts:
             break
         at = after
     if len(der) - (last - begin) > MAX_HEADER:
-        raise ValueError(f"it has more than {MAX_HEADER} bytes beside its entries")
+        raise ValueError(f"it has more than {MAX_HEADER} bytes apart from its entries")
     header = encoded(SEQUENCE, der[inner:begin], der[last:inner_end])
     return _Parts(slice(start, inner_end), issuer, first, last, encoded(SEQUENCE, header, der[inner_end:end]))
 

@@ -1,7 +1,7 @@
 """The entries of one certificate revocation list (CRL), and an index that finds them (RFC 5280 5.3).
 
-The index takes eight bytes an entry beside the DER, so that a CRL of a million entries costs little and answers
-at once. Only what is looked for is read.
+The index takes eight bytes for each entry in addition to the DER, so that a CRL of a million entries takes little
+memory and look-ups are fast. Only an entry that is looked up is decoded.
 """
 
 from __future__ import annotations
@@ -25,32 +25,34 @@ _DIRECTORY_NAME = 0xA4
 _CRITICAL = b"\x01\x01\xff"
 _REASONS = {
     0: "unspecified", 1: "key compromise", 2: "CA compromise", 3: "affiliation changed", 4: "superseded",
-    5: "cessation of operation", 6: "certificate hold", 8: "removed from the list", 9: "privilege withdrawn",
+    5: "cessation of operation", 6: "certificate hold", 8: "removed from the CRL", 9: "privilege withdrawn",
     10: "AA compromise",
 }  # fmt: skip
 REMOVED, HOLD = _REASONS[8], _REASONS[6]
 _ENTRY_REASON = b"\x55\x1d\x15"
-_REASON_ALONE = bytes.fromhex("300c300a0603551d1504030a01")  # what most entries have, up to the reason itself
+_REASON_ALONE = bytes.fromhex(
+    "300c300a0603551d1504030a01"
+)  # the bytes that most entries have before the reason
 _ENTRY_INVALIDITY = b"\x55\x1d\x18"
 _ENTRY_ISSUER = b"\x55\x1d\x1d"
 _NAMES_ISSUER = bytes([OBJECT_IDENTIFIER, len(_ENTRY_ISSUER)]) + _ENTRY_ISSUER
-# Of several entries about one certificate the worst counts.
+# Of several entries for one certificate the most severe is used.
 _SEVERITY = {REMOVED: 0, HOLD: 1}
 _WORST = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One revoked certificate: since when, and why, in words."""
+    """One revoked certificate: the revocation date, and the reason as text."""
 
     revoked_at: datetime
     reason: str
 
 
 class Entries:
-    """The entries between two places of a CRL's DER.
+    """The entries between two positions in the DER of a CRL.
 
-    `problem` says what of them cannot be processed, so that the CRL cannot prove that anybody is good, or is None.
+    `problem` says what in them cannot be processed: then the CRL does not prove that a certificate is good. Or None.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Entries:
         this_update: datetime,
         progress: Progress | None = None,
     ) -> None:
-        """Index them; `issuer` is the CRL's, in normal form. Raises ValueError for what is no entry."""
+        """Index them. issuer: that of the CRL, in normal form. Raises ValueError for an invalid entry."""
         self.problem: str | None = None
         self._der, self._start, self._end = der, start, end
         self._this_update = this_update
@@ -72,7 +74,7 @@ class Entries:
         self._keys = self._index(progress)
 
     def _index(self, progress: Progress | None) -> array[int]:
-        """Index the entries by a checksum of their serial numbers; most CRLs have no extension to heed."""
+        """Index the entries by a checksum of their serial numbers; most CRLs have no extensions to process."""
         der, start, end = self._der, self._start, self._end
         slow = der.find(_NAMES_ISSUER, start, end) >= 0 or der.find(_CRITICAL, start, end) >= 0
         keys = array("Q")
@@ -80,11 +82,11 @@ class Entries:
             keys.append(crc32(serial) << 32 | at - start)
             rest = times + 2 + der[times + 1]
             if slow and rest < stop:
-                self._heed_extensions(at, rest, stop)
+                self._process_extensions(at, rest, stop)
         return array("Q", sorted(keys))
 
-    def _heed_extensions(self, at: int, rest: int, stop: int) -> None:
-        """Note a change of the certificates' issuer (RFC 5280 5.3.3), and what may not be passed over."""
+    def _process_extensions(self, at: int, rest: int, stop: int) -> None:
+        """Process certificateIssuer (RFC 5280 5.3.3) and unknown critical extensions of an entry."""
         named: list[frozenset[bytes]] = []
         for oid, critical, value in extensions_in(
             self._der, *expect_element(self._der, rest, stop, SEQUENCE, "extensions")
@@ -92,7 +94,7 @@ class Entries:
             if oid == _ENTRY_ISSUER:
                 named.append(self._certificate_issuer(value))
             elif critical and oid not in (_ENTRY_REASON, _ENTRY_INVALIDITY):
-                self.problem = self.problem or "an entry has a critical extension that we do not know"
+                self.problem = self.problem or "an entry has a critical extension that we do not support"
         if named:
             self._issuers_from.append(at)
             self._issuers.append(frozenset[bytes]().union(*named))
@@ -100,7 +102,7 @@ class Entries:
             self.problem = self.problem or "an entry names the certificate issuer twice"
 
     def _certificate_issuer(self, value: bytes) -> frozenset[bytes]:
-        """Return the directory names of an entry's certificate issuer, any of which may be meant."""
+        """Return the directory names of an entry's certificateIssuer; any of them may be the issuer."""
         if value not in self._names:
             try:
                 self._names[value] = frozenset(_directory_names(value))
@@ -113,7 +115,7 @@ class Entries:
         return len(self._keys)
 
     def find(self, serial: bytes, normal_issuer: bytes) -> Entry | None:
-        """Return the entry of a certificate by its serial number (DER content) and issuer, the worst of several."""
+        """Return the entry of a certificate by serial number (DER content) and issuer, of several the most severe."""
         key = crc32(serial) << 32
         at = bisect_left(self._keys, key)
         found: Entry | None = None
@@ -130,7 +132,7 @@ class Entries:
         return self._issuers[bisect_right(self._issuers_from, place) - 1]
 
     def _entry(self, times: int, stop: int) -> Entry:
-        """Read an entry; one whose date or reason cannot be read is a revocation all the same."""
+        """Read an entry; one whose date or reason cannot be decoded still is a revocation."""
         tag, first, rest = element(self._der, times, stop)
         try:
             return Entry(_time(tag, self._der[first:rest]), self._reason(rest, stop))
@@ -150,7 +152,7 @@ class Entries:
 
 
 def _reason_in(value: bytes) -> str:
-    """Read a reason; one that is not the DER of a reason is none, so that it removes nothing from a CRL."""
+    """Read a reason; invalid DER gives none, so that it cannot remove an entry from a CRL."""
     is_one = len(value) == 3 and value[:2] == bytes([_ENUMERATED, 1])
     return _REASONS.get(value[2], _REASONS[0]) if is_one else _REASONS[0]
 
@@ -160,7 +162,7 @@ def _severity(entry: Entry) -> int:
 
 
 def _walk(der: bytes, at: int, end: int, progress: Progress | None) -> Iterator[tuple[int, bytes, int, int]]:
-    """Yield each entry's place, serial number, place of its date and end; made for CRLs of a million."""
+    """Yield each entry's position, serial number, position of its date and end; fast for CRLs of a million entries."""
     first, count = at, 0
     while at < end:
         if der[at + 1] < 0x80:
@@ -171,7 +173,7 @@ def _walk(der: bytes, at: int, end: int, progress: Progress | None) -> Iterator[
         serial_end = start + 2 + der[start + 1]
         times_end = serial_end + 2 + der[serial_end + 1]
         if tag != SEQUENCE or der[start] != _INTEGER or not serial_end < times_end <= stop <= end:
-            raise ValueError(f"no entry of a CRL at byte {at}")
+            raise ValueError(f"no CRL entry at byte {at}")
         yield at, der[start + 2 : serial_end], serial_end, stop
         at = stop
         count += 1
@@ -192,10 +194,10 @@ def _directory_names(value: bytes) -> Iterator[bytes]:
             count += 1
             name = value[start:stop]
             if comparable_relatives(name) is None:
-                raise ValueError("a string in it is none of its type")
+                raise ValueError("a string in it is not valid for its type")
             yield normal(name)
     if not count:
-        raise ValueError("it is no directory name")
+        raise ValueError("it is not a directory name")
 
 
 def _time(tag: int, text: bytes) -> datetime:

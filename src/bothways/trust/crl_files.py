@@ -1,4 +1,4 @@
-"""Files of CRLs that are followed while they change."""
+"""Files of CRLs that are read again when they change."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class CRLFiles:
-    """Files of CRLs and what they hold; `store` is for a `Revocation`, and follows them with each `look`.
+    """Files of CRLs and their content; `store` is for a `Revocation`, and each `look` brings it up to date.
 
-    A CRL that was used to judge stays until its own signer signed a newer one, whatever its file holds by then.
+    A CRL that was used stays in the store until there is a newer one by the same signer, whatever its file contains.
     """
 
     def __init__(self, paths: Iterable[files.FilePath], progress: Progress | None = None) -> None:
@@ -29,10 +29,10 @@ class CRLFiles:
         self._told_expired: set[bytes] = set()
 
     def look(self, at: datetime | None = None) -> list[str]:
-        """Take what has changed since the last look, and return what a person should know, in sentences.
+        """Take over what has changed since the last look, and return messages for the user, as sentences.
 
-        at: the time, by default that of the last judgement; given, it tells CRLs that have expired.
-        May read whole files, so an event loop has it done in a thread; one look at a time.
+        at: the time, by default that of the last verification; where it is given, CRLs that have expired are reported.
+        May read whole files, so an event loop should run it in a thread, one look at a time.
         """
         news: list[str] = []
         before = {each.der for each in self._watched.items()}
@@ -41,11 +41,13 @@ class CRLFiles:
             latest = None if at is None else at + min(TOLERANCE, _NEVER - at)
             told = [(path, crl, self.store.objection(crl, latest)) for path, crls in changed for crl in crls]
             stay = self.store.replace(CRLStore(self._watched.items()), at, withdraws=False)
-            news += [f"{path}: {_told(crl, objection)}" for path, crl, objection in told]
+            news += [f"{path}: {_reported(crl, objection)}" for path, crl, objection in told]
             series = {crl.series for _, crl, _ in told}
             gone = [each for each in stay if each.der in before and each.series not in series]
             paths = ", ".join(path for path, _ in changed)
-            news += [f"{paths}: {_whose(each)} is no longer there; the one in use stays" for each in gone]
+            news += [
+                f"{paths}: {_whose(each)} is not there any more; the one in use is kept" for each in gone
+            ]
         return news if at is None else news + self._expired(at)
 
     def _expired(self, at: datetime) -> list[str]:
@@ -62,9 +64,9 @@ class CRLFiles:
         return next(paths, "CRLs")
 
 
-def _told(crl: CRL, objection: str | None) -> str:
+def _reported(crl: CRL, objection: str | None) -> str:
     if objection is not None:
-        return f"{_whose(crl)} {objection}, which stays"
+        return f"{_whose(crl)} {objection}, which is kept"
     entries = "1 entry" if len(crl) == 1 else f"{len(crl)} entries"
     return (
         f"read again: a CRL of {shown(crl.issuer_text)} with {entries}, of {crl.this_update:%Y-%m-%d %H:%M}"

@@ -1,7 +1,7 @@
-"""The CRLs at hand: from where they come, by whose name they lie, and which of two replaces the other.
+"""The available CRLs: where they come from, how they are found, and which of two replaces the other.
 
-Judges no certificate. A CRL takes the place of another only if the key that is known to have signed that one
-signed it too: of what is at hand otherwise nothing is lost, and a judgement chooses.
+Verifies no certificate. A CRL replaces another only if both are known to be signed by the same key; otherwise
+both are kept, and the verification chooses.
 """
 
 from __future__ import annotations
@@ -15,28 +15,31 @@ from bothways.trust import files, pem
 from bothways.trust.crl import CRL, Names, crls_in
 from bothways.trust.crl_entries import Progress
 
-# CRLs of one series of which nobody knows who signed them; they are kept beside those of which it is known.
+# CRLs of one series with an unknown signer that are kept, in addition to those whose signer is known.
 MOST_UNPROVEN = 16
 MOST_UNPROVEN_OCTETS = 64 * 1024 * 1024
-# CRLs that are in no file any more, and have ended: what they revoke counts on.
+# CRLs that are in no file any more, and are out of date: their revocations stay valid.
 MOST_ENDED = 64
 
 _IndexKey = tuple[bytes, object]
 
 
 class CRLStore:
-    """The CRLs at hand, shared by configurations; what is added counts from the next judgement.
+    """The available CRLs, shared by configurations; added CRLs are used from the next verification.
 
-    They lie in a dictionary that is replaced whole, so that handshakes go on while CRLs are renewed; one
-    thread at a time renews them, and takes the time to see who signed a long one. `generation` rises with every
-    change, so that whoever judged before sees it.
+    crls: those to begin with.
+    crls: those to begin with.
+    crls: those to begin with.
+    crls: those to begin with.
+    They are in a dictionary that is replaced as a whole, so that handshakes continue while CRLs are renewed. One thread
+    at a time may renew them; it also checks the signature of a long one. `generation` rises with every change.
     """
 
     def __init__(self, crls: Iterable[CRL] = ()) -> None:
         self.generation = 0
         self._time: datetime | None = None
         self._by_key = _indexed(crls)
-        self._came: dict[int, int] = {}  # with which change a CRL came, where that was not the first
+        self._came: dict[int, int] = {}  # the change by which a CRL was added, where that was not the first
 
     @classmethod
     def from_files(cls, *paths: files.FilePath, progress: Progress | None = None) -> CRLStore:
@@ -46,15 +49,14 @@ class CRLStore:
 
     @classmethod
     def from_pem(cls, data: bytes, *, progress: Progress | None = None) -> CRLStore:
-        """Take CRLs from PEM (any number) or one from DER. Raises ConfigError."""
+        """Take CRLs from `data`, PEM or one in DER. Raises ConfigError. progress: as for `CRL.read_entries`."""
         return cls(crls_in(pem.given(data, "CRL"), "CRL", progress))
 
     def add(self, crl: CRL, at: datetime | None = None) -> bool:
-        """Take a CRL in; False if one that the same key signed is newer, and not from the future.
+        """Add `crl`; False if there is a newer one by the same key that is valid already.
 
-        It takes the place of what it supersedes: older CRLs of its scope that the same key is known to have
-        signed. One that is from the future supersedes nothing yet.  at: the time, by default that of the last
-        judgement.
+        It replaces older CRLs of its scope that are known to be signed by the same key. One that is not yet valid
+        replaces nothing.  at: the time, by default that of the last verification.
         """
         self._time = at or self._time
         rivals = self._series(crl)
@@ -68,14 +70,14 @@ class CRLStore:
         return True
 
     def replace(self, other: CRLStore, at: datetime | None = None, *, withdraws: bool = True) -> list[CRL]:
-        """Take the CRLs of another store in the place of all of ours, and return those of ours that stay.
+        """Replace all CRLs by those of another store, and return those that stay.
 
-        One stays beside others of its name and scope until one supersedes it that its own signer signed; of CRLs
-        of which nobody knows who signed them, so many stay as are kept.  at: the time, by default that of the last
-        judgement.  withdraws: whether ours go of which there are no others in that store; else they stay too.
+        A CRL stays, in addition to others of its issuer and scope, until one by its own signer supersedes it; of CRLs
+        with an unknown signer a bounded number stays.  at: the time, by default that of the last verification.
+        withdraws: whether CRLs are removed for whose issuer and scope the other store has none.
         """
         self._time = at or self._time
-        known = {each.der: each for each in self}  # they remember who signed them
+        known = {each.der: each for each in self}  # they keep their known signers
         theirs = [known.get(each.der, each) for each in other]
         new, by_series = {each.der for each in theirs}, _by_series(theirs)
         left = [
@@ -102,14 +104,14 @@ class CRLStore:
         return stay
 
     def _without_ended(self, stay: list[CRL]) -> list[CRL]:
-        """Let go of CRLs that ended, the first to end first, beyond so many that nothing superseded."""
+        """Drop CRLs that are out of date and not superseded, beyond a limit; the oldest first."""
         ends = [(each.next_update or each.this_update, at) for at, each in enumerate(stay)]
         over = sorted(end for end in ends if self._time is not None and end[0] < self._time)
         gone = {at for _, at in over[: max(len(stay) - MOST_ENDED, 0)]}
         return [each for at, each in enumerate(stay) if at not in gone]
 
     def _staying(self, held: Sequence[CRL], rivals: Sequence[CRL]) -> list[CRL]:
-        """Return the CRLs of one series that stay where others come."""
+        """Return the CRLs of one series that stay when others are added."""
         signers = [each.signer for each in (*held, *rivals) if each.signer is not None]
         if not signers:
             gone = {id(each) for each in self._too_many(held)}
@@ -123,10 +125,10 @@ class CRLStore:
         ]
 
     def _too_many(self, unproven: Sequence[CRL]) -> list[CRL]:
-        """Return the CRLs of a series that nobody is known to have signed and that are too many or too large.
+        """Return the CRLs of a series whose signer is unknown and that are too many or too large.
 
-        Those that were held against a key in vain go first, then of those that came together with most others; the
-        first that came stays.
+        First those that a key did not verify, then those that were added together with most others; the first that
+        was added stays.
         """
         together = Counter(self._came.get(id(each), 0) for each in unproven)
         later = sorted(
@@ -139,22 +141,22 @@ class CRLStore:
         return gone
 
     def objection(self, crl: CRL, latest: datetime | None = None) -> str | None:
-        """Say why a CRL does not take the place of one that is in use, or None.
+        """Return why `crl` does not replace the one that is in use, or None.
 
-        latest: what is dated later is from the future; None where the time is not known.
+        latest: a CRL with a later thisUpdate is not yet valid; None where the time is not known.
         """
         proven = [(each, each.signer) for each in self._series(crl) if each.signer and each.der != crl.der]
         same = [each for each, signer in proven if crl.is_signed_by(signer)]
         if proven and not same:
-            return "is not signed by who signed the one in use"
+            return "is not signed by the signer of the one in use"
         if any(each.age > crl.age and not self._is_early(each) for each in same):
             return "is older than the one in use"
         if same and latest is not None and crl.this_update > latest:
-            return f"is from the future, {crl.this_update:%Y-%m-%d %H:%M}, unlike the one in use"
+            return f"is not valid before {crl.this_update:%Y-%m-%d %H:%M}, unlike the one in use"
         return None
 
     def _supersedes(self, new: CRL, old: CRL) -> bool:
-        """Whether `new` stands for all that `old` says: the key that signed that signed it, later and until now."""
+        """Whether `new` replaces `old`: it is signed by the same key, later, and valid already."""
         signer = old.signer or new.signer
         return (
             signer is not None
@@ -165,7 +167,7 @@ class CRLStore:
         )
 
     def _is_early(self, crl: CRL) -> bool:
-        """Whether a CRL is from the future, as far as the time is known."""
+        """Whether a CRL is not yet valid, as far as the time is known."""
         return self._time is None or crl.this_update > self._time
 
     def _change(self, new: Sequence[CRL], gone: Sequence[CRL]) -> None:
@@ -181,14 +183,14 @@ class CRLStore:
         self._came = {id(each): self._came.get(id(each), self.generation) for each in self}
 
     def _series(self, crl: CRL) -> list[CRL]:
-        """Return the CRLs of the name, scope and kind of one, in the order in which they came."""
+        """Return the CRLs of the issuer name, scope and kind of a CRL, in the order in which they were added."""
         held = self._by_key.get(_index_keys(crl)[0], ())
         return [each for each in held if each.series == crl.series]
 
     def about(self, normal_issuer: bytes, names: Names, at: datetime) -> list[CRL]:
-        """Return the CRLs of an issuer that speak of a distribution point with one of these names, or of all.
+        """Return the CRLs of an issuer for a distribution point with one of these names, or for all.
 
-        normal_issuer: its name in the form of RFC 5280 7.1.  at: the time of the judgement that asks.
+        normal_issuer: its name in the form of RFC 5280 7.1.  at: the time of the verification.
         """
         self._time = at
         keys: list[_IndexKey] = [(normal_issuer, None), *((normal_issuer, name) for name in names)]
@@ -225,15 +227,15 @@ def _indexed(crls: Iterable[CRL]) -> dict[_IndexKey, tuple[CRL, ...]]:
 
 
 def _index_keys(crl: CRL) -> list[_IndexKey]:
-    """Return under what a CRL is found: its issuer with each name of its distribution point."""
+    """Return the keys of a CRL in the index: its issuer with each name of its distribution point."""
     names = (None,) if crl.scope.names is None else crl.scope.names or ("",)
     return [(crl.normal_issuer, name) for name in names]
 
 
 def _surplus(series: Sequence[CRL]) -> list[CRL]:
-    """Return the CRLs of a series that are too many: of those that nobody is known to have signed.
+    """Return the CRLs of a series that are too many: of those whose signer is unknown.
 
-    Those that were held against a key in vain go first. The first and the last that came stay.
+    First those that a key did not verify. The first and the last that were added stay.
     """
     unproven = [each for each in series if each.signer is None]
     refused = [each for each in unproven[1:-1] if each.was_refused]

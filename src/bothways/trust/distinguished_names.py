@@ -54,11 +54,11 @@ def attributes(name: bytes) -> list[list[tuple[bytes, int, bytes]]]:
     count = 0
     for tag, _, start, stop in elements(name, at, end):
         if tag != SET or start == stop:
-            raise ValueError("a relative name is no set")
+            raise ValueError("a relative distinguished name is not a set")
         relative.append([])
         for kind, _, inner, last in elements(name, start, stop):
             if kind != SEQUENCE:
-                raise ValueError("an attribute is no sequence")
+                raise ValueError("an attribute is not a sequence")
             count += 1
             if count > ATTRIBUTES_LIMIT:
                 raise ValueError(f"a name of more than {ATTRIBUTES_LIMIT} attributes")
@@ -70,13 +70,13 @@ def _attribute(name: bytes, at: int, end: int) -> tuple[bytes, int, bytes]:
     start, stop = expect_element(name, at, end, OBJECT_IDENTIFIER, "attribute type")
     kind = name[start:stop]
     if not is_identifier(kind):
-        raise ValueError("an attribute of a type that is no object identifier")
+        raise ValueError("an attribute whose type is not an object identifier")
     values = list(elements(name, stop, end))
     if len(values) != 1:
         raise ValueError("an attribute has no single value")
     tag, _, first, last = values[0]
     if tag & _CLASS:
-        raise ValueError("an attribute has a value of no type of its own")
+        raise ValueError("an attribute has a value without a universal type")
     return kind, tag, name[first:last]
 
 
@@ -115,7 +115,7 @@ def comparable_relatives(name: bytes) -> tuple[bytes, ...] | None:
     """Return what `normal_relatives` returns, but None where a string in the name is compared as it stands.
 
     It is so where its type does not allow its octets, or where it is too long: it may look like another, and
-    escape a rule.  Raises ValueError for what is no name.
+    escape a rule.  Raises ValueError for what is not a name.
     """
     relatives = _prepared_relatives(name)
     if any(tag in _COMPARED for relative in relatives for _, tag, _ in relative):
@@ -202,7 +202,7 @@ def identifier_text(kind: bytes) -> str:
 
 
 def _escaped(tag: int, value: bytes) -> str:
-    """Return a value as RFC 4514 2.4 writes it; what is no string stands encoded and in hexadecimal."""
+    """Return a value as RFC 4514 2.4 writes it; what is not a string stands encoded and in hexadecimal."""
     text = text_of(tag, value)
     if text is None:
         return "#" + encoded(tag, value).hex()
@@ -238,7 +238,7 @@ def string(tag: int, value: bytes) -> str:
 
 
 def text_of(tag: int, value: bytes) -> str | None:
-    """Return the text of a string of one of the kinds that names have; None for what is no string."""
+    """Return the text of a string of one of the kinds that names have; None for what is not a string."""
     encoding = _STRINGS.get(tag)
     return None if encoding is None else value.decode(encoding, "replace")
 

@@ -53,7 +53,7 @@ def basic_constraints(value: bytes) -> x509.BasicConstraints:
     if at < end:
         start, at = expect_element(value, at, end, _INTEGER, "pathLenConstraint")
         if not 1 <= at - start <= 8 or value[start] >= 0x80:
-            raise ValueError("pathLenConstraint is no number of CAs")
+            raise ValueError("pathLenConstraint is not a non-negative integer")
         length = int.from_bytes(value[start:at], "big")
     if at != end or end != len(value):
         raise ValueError("bytes follow the basic constraints")
@@ -84,7 +84,7 @@ def _policies(value: bytes) -> list[tuple[bytes, set[bytes]]]:
             raise ValueError(f"no list of at most {_POLICIES_LIMIT} policies")
         first, last = expect_element(value, start, stop, OBJECT_IDENTIFIER, "policy")
         if not 1 <= last - first <= _IDENTIFIER_LIMIT:
-            raise ValueError("a policy without an identifier that can be read")
+            raise ValueError("a policy whose identifier cannot be decoded")
         found.append((value[first:last], _qualifiers(value, last, stop)))
     return found
 
@@ -98,7 +98,7 @@ def _qualifiers(value: bytes, at: int, end: int) -> set[bytes]:
     found = set()
     for tag, _, first, last in elements(value, start, stop):
         if tag != SEQUENCE:
-            raise ValueError("a qualifier is no sequence")
+            raise ValueError("a qualifier is not a sequence")
         begin, middle = expect_element(value, first, last, OBJECT_IDENTIFIER, "qualifier")
         if element(value, middle, last)[2] != last:
             raise ValueError("bytes follow a qualifier")
@@ -114,7 +114,7 @@ def check_policy_mappings(value: bytes) -> None:
     for tag, _, start, stop in elements(value, at, end):
         kinds = [kind for kind, *_ in elements(value, start, stop)]
         if tag != SEQUENCE or kinds != [OBJECT_IDENTIFIER, OBJECT_IDENTIFIER]:
-            raise ValueError("a mapping is no pair of policies")
+            raise ValueError("a mapping is not a pair of policies")
 
 
 def check_null(value: bytes) -> None:
@@ -130,7 +130,7 @@ def tls_features(value: bytes) -> TLSFeatures:
     for tag, _, start, stop in elements(value, at, end):
         number = int.from_bytes(value[start:stop], "big", signed=True)
         if tag != _INTEGER or not 1 <= stop - start <= 3 or not 0 <= number <= 0xFFFF:
-            raise ValueError("a feature is no number of an extension of TLS")
+            raise ValueError("a feature is not the number of a TLS extension")
         numbers.append(number)
     if end != len(value) or not numbers:
         raise ValueError("no list of features")

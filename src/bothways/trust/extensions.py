@@ -140,11 +140,11 @@ def all_extensions(der: bytes, structure: Structure) -> tuple[Read, ...]:
 
 
 def by_identifier(found: Iterable[Read]) -> Extensions:
-    """Return extensions by their identifiers. Raises EncodingError for one that stands there twice."""
+    """Return extensions by their identifiers. Raises EncodingError for one that occurs twice."""
     extensions: dict[x509.ObjectIdentifier, Read] = {}
     for each in found:
         if each.oid in extensions:
-            raise EncodingError("extensions", f"{name_of(each.oid)} stands there twice")
+            raise EncodingError("extensions", f"{name_of(each.oid)} occurs twice")
         extensions[each.oid] = each
     return extensions
 
@@ -163,7 +163,7 @@ def read_extensions(
     """Return the same as `all_extensions`, and sooner where `cryptography` can read them all.
 
     read: how it does so, such as `lambda: crl.extensions`. area: the DER of the list of extensions, empty for
-    none.  Raises EncodingError for more than `EXTENSIONS_LIMIT`, and for what is no list of extensions.
+    none.  Raises EncodingError for more than `EXTENSIONS_LIMIT`, and for what is not a list of extensions.
     """
     found = _together(read, area)
     return one_by_one(area, structure) if found is None else tuple(map(_seen, found))
@@ -178,7 +178,7 @@ def read_needed(
     """Return all extensions by their identifiers, of which those that are `needed` can be read.
 
     Others are not tried one by one: nobody asks for them, and to fail costs more than to read. Arguments are those
-    of `read_extensions`.  Raises EncodingError, also for one that stands there twice.
+    of `read_extensions`.  Raises EncodingError, also for one that occurs twice.
     """
     found = _together(read, area)
     if found is None:
@@ -214,7 +214,7 @@ def _readable(found: Iterable[Read], needed: Container[x509.ObjectIdentifier]) -
         if isinstance(each.value, UnreadExtension) and each.oid in needed:
             raise EncodingError(name_of(each.oid), each.value.problem)
         if each.oid in _NEVER_EMPTY and isinstance(each.value, _NEVER_EMPTY[each.oid]) and not each.value:
-            raise EncodingError(name_of(each.oid), "an empty list, where one element at least belongs")
+            raise EncodingError(name_of(each.oid), "an empty list, where at least one element is required")
         yield each
 
 
@@ -225,7 +225,7 @@ def check_count(area: bytes) -> None:
 
 
 def one_by_one(area: bytes, structure: Structure) -> tuple[Read, ...]:
-    """Read each extension of a list alone; one that stands there twice is there twice. Raises EncodingError."""
+    """Read each extension of a list alone; one that occurs twice is there twice. Raises EncodingError."""
     check_count(area)
     return tuple(_alone(each, structure) for each in _elements(area))
 

@@ -41,12 +41,12 @@ def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> b
             elif waits:
                 data = _from_pipe(file.fileno(), most)
             else:
-                raise ConfigError(f"{os.fspath(path)}: is no file, but a pipe or a device")
+                raise ConfigError(f"{os.fspath(path)}: is not a regular file, but a pipe or a device")
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or error
         raise ConfigError(f"{os.fspath(path)}: cannot be read: {problem}") from None
     if len(data) > most:
-        raise ConfigError(f"{os.fspath(path)}: larger than {most} bytes, the most that is read of it")
+        raise ConfigError(f"{os.fspath(path)}: larger than {most} bytes, the limit for it")
     return data
 
 
@@ -109,5 +109,5 @@ def system_bundle() -> Path:
         if each.is_file():
             return each
     raise ConfigError(
-        "this system has no known file of anchors; name one with TrustStore.from_file or SSL_CERT_FILE"
+        "no file of trust anchors was found on this system; name one with TrustStore.from_file or SSL_CERT_FILE"
     )

@@ -113,7 +113,7 @@ def general_name(tag: int, value: bytes, addresses: tuple[int, ...] = (4, 16)) -
     """
     kind = _KINDS.get(tag)
     if kind is None:
-        raise ValueError(f"a name of a kind that is none: tag {tag:02x}")
+        raise ValueError(f"a name of an unknown type: tag {tag:02x}")
     if kind is Kind.IP and len(value) not in addresses:
         raise ValueError(f"an IP address of {len(value)} bytes")
     if kind is Kind.DIRECTORY and expect_element(value, 0, len(value), SEQUENCE, "name")[1] != len(value):
@@ -121,7 +121,7 @@ def general_name(tag: int, value: bytes, addresses: tuple[int, ...] = (4, 16)) -
     if kind is Kind.OTHER:
         other_name(value)
     if kind is Kind.REGISTERED_ID and not _is_identifier(value):
-        raise ValueError("a registered identifier that is none")
+        raise ValueError("a registeredID that is not an object identifier")
     return GeneralName(kind, value)
 
 
@@ -140,10 +140,10 @@ def other_name(value: bytes) -> tuple[bytes, bytes]:
     """Take an otherName apart: its identifier, and the DER of its value. Raises ValueError."""
     start, stop = expect_element(value, 0, len(value), OBJECT_IDENTIFIER, "identifier of an otherName")
     if not _is_identifier(value[start:stop]):
-        raise ValueError("the identifier of an otherName is none")
+        raise ValueError("the identifier of an otherName is not an object identifier")
     at, end = expect_element(value, stop, len(value), _VALUE, "value of an otherName")
     if end != len(value) or at == end or element(value, at, end)[2] != end:
-        raise ValueError("an otherName without a single value")
+        raise ValueError("an otherName that has not exactly one value")
     return value[start:stop], value[at:end]
 
 

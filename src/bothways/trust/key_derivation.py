@@ -38,15 +38,13 @@ def check_key_derivation(data: bytes) -> None:
     """
     for numbers in _found(data, _DERIVATIONS, _salted):
         if numbers[0] > MOST_ITERATIONS:
-            raise ValueError(
-                f"its passphrase is to be worked on {numbers[0]} times, more than {MOST_ITERATIONS}"
-            )
+            raise ValueError(f"its key derivation has {numbers[0]} iterations, more than {MOST_ITERATIONS}")
     for numbers in _found(data, _DIGESTS, _mac):
         if numbers[0] > MOST_ITERATIONS:
-            raise ValueError(f"its MAC is to be made in {numbers[0]} iterations, more than {MOST_ITERATIONS}")
+            raise ValueError(f"its MAC has {numbers[0]} iterations, more than {MOST_ITERATIONS}")
     for numbers in _found(data, (_SCRYPT,), _salted):
         if len(numbers) < 3 or numbers[0] * numbers[1] * numbers[2] > MOST_SCRYPT:
-            raise ValueError("scrypt with numbers that take more memory and time than anybody needs")
+            raise ValueError("scrypt with parameters that take too much memory and time")
 
 
 def _found(

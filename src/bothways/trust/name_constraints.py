@@ -139,7 +139,7 @@ def _in_subject(subject: bytes, is_leaf: bool) -> Iterator[Name]:
 
 
 def _identity(text: str) -> Name | None:
-    """Return the name that a common name can be taken for, if any; a single label is no DNS name here."""
+    """Return the name that a common name can be taken for, if any; a single label is not a DNS name here."""
     candidates: list[tuple[Kind, Value]] = [
         (Kind.EMAIL, mailbox_form(text)),
         (Kind.URI, uri_host_form(text)),

@@ -54,7 +54,7 @@ def server_name(text: str) -> ServerName:
     if is_dns_name(name.removesuffix(".")):
         return ServerName("dns", name.removesuffix("."))
     raise ConfigError(
-        f"server_name: {text!r} is no DNS name, IP address or URI; give the bare host, without port or path"
+        f"server_name: {text!r} is not a DNS name, IP address or URI; give the bare host, without port or path"
     )
 
 

@@ -71,13 +71,13 @@ class SingleResponse:
     def untimeliness(self, at: datetime, tolerance: timedelta, max_age: timedelta) -> str | None:
         """Say why it does not hold now, or None."""
         if self.this_update - at > tolerance:
-            return f"it is from the future: {self.this_update:%Y-%m-%d %H:%M}"
+            return f"it is not valid before {self.this_update:%Y-%m-%d %H:%M}"
         if self.until(max_age) < self.this_update:
-            return f"it ends before it begins, on {self.until(max_age):%Y-%m-%d %H:%M}"
+            return f"its nextUpdate is before its thisUpdate: {self.until(max_age):%Y-%m-%d %H:%M}"
         if at - self.until(max_age) > tolerance:
             ended = f"{self.until(max_age):%Y-%m-%d %H:%M}"
             if self.next_update is None:
-                return f"it does not say until when it holds, and was too old from {ended} on"
+                return f"it has no nextUpdate, and is too old since {ended}"
             return f"it expired on {ended}"
         return None
 
@@ -122,7 +122,7 @@ class OCSPResponse:
                 self.doubt = f"it has the critical extension {oid}, which we do not support"
         self._signed = response.tbs_response_bytes
         if _has_critical_single_extension(self._signed):
-            self.doubt = "a single response has a critical extension, which we do not know"
+            self.doubt = "a single response has a critical extension, which we do not support"
         self._signature = with_signature_parameters(response, self.der)
 
     def __repr__(self) -> str:
@@ -192,7 +192,7 @@ class OCSPResponse:
         named = [each for each in (issuer, *delegates) if self._names(each)]
         if named:
             return f"its signature does not verify under the key of {named[0].subject_text}"
-        return f"it is signed in the name of {self.responder}, without a certificate that fits its signature"
+        return f"it is signed in the name of {self.responder}, without a certificate whose key verifies the signature"
 
     def _is_signed_by(self, candidate: ParsedCertificate, work: WorkBudget) -> bool:
         """Whether the candidate is the responder that is named, and its key signed; found out once a key."""
@@ -233,7 +233,9 @@ def responses_in(data: bytes, source: str) -> list[OCSPResponse]:
     """Read one OCSP response from DER, or any number from PEM; ConfigError names `source`."""
     blocks = [pem.body(block) for label, block in pem.blocks(data) if label == "OCSP RESPONSE"]
     if not blocks and data[:1] != b"\x30":
-        raise ConfigError(f"{source}: no OCSP response in it; expected DER or -----BEGIN OCSP RESPONSE-----")
+        raise ConfigError(
+            f"{source}: it contains no OCSP response; expected DER or -----BEGIN OCSP RESPONSE-----"
+        )
     responses = []
     for block in blocks or [data]:
         try:
@@ -255,8 +257,8 @@ def nonce_problem(response: OCSPResponse, nonce: bytes, *, required: bool = Fals
     if got is None:
         return "it does not return our nonce" if required else None
     if not 1 <= len(got) <= MAX_NONCE_SIZE:
-        return f"it has a nonce of {len(got)} bytes, where 1 to {MAX_NONCE_SIZE} may stand"
-    return None if got == nonce else "it returns another nonce than ours: it answers somebody else's request"
+        return f"it has a nonce of {len(got)} bytes, where 1 to {MAX_NONCE_SIZE} are allowed"
+    return None if got == nonce else "it returns another nonce than ours: it is the answer to another request"
 
 
 def needs_no_check(delegate: ParsedCertificate) -> bool:
@@ -275,7 +277,7 @@ def _unfit(
         return f"whom {issuer.subject_text} has not authorised: that certificate is not for OCSP signing"
     usage = delegate.extension(x509.KeyUsage)
     if usage is not None and not (usage.digital_signature or usage.content_commitment):
-        return "whose key may not sign"
+        return "whose key usage does not allow signatures"
     if not delegate.not_before <= at <= delegate.not_after:
         return "whose certificate is outside its validity period"
     weak = key_weakness(delegate)
@@ -343,7 +345,7 @@ def _has_critical_single_extension(data: bytes) -> bool:
             responses = expect_element(data, at, end, SEQUENCE, "responses")
             break
     if responses is None:
-        raise ValueError("it does not say when it was made")
+        raise ValueError("it has no producedAt")
     for _, _, start, stop in elements(data, *responses):
         _, _, status = element(data, start, stop)
         _, _, times = element(data, status, stop)  # a revocation has the tag of the extensions

@@ -66,7 +66,7 @@ def request(
     )
     if nonce is not None:
         if not 1 <= len(nonce) <= MAX_NONCE_SIZE:
-            raise ValueError(f"a nonce of {len(nonce)} bytes; 1 to {MAX_NONCE_SIZE} may stand there")
+            raise ValueError(f"a nonce of {len(nonce)} bytes; 1 to {MAX_NONCE_SIZE} are allowed")
         builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
     return builder.build().public_bytes(Encoding.DER)
 

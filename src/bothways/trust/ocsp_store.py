@@ -125,7 +125,10 @@ class OCSPStore:
         return any(True for _ in self._about(certificate))
 
     def staples(self, certificates: Sequence[x509.Certificate], at: datetime) -> tuple[bytes | None, ...]:
-        """Return for each certificate of our own chain the response to send with it, while it holds."""
+        """Return the OCSP response to staple for each certificate of our own chain, None where there is no valid one.
+
+        certificates: the chain, leaf first.  at: the time.
+        """
         return tuple(self._staple(each, at) for each in certificates)
 
     def _staple(self, certificate: x509.Certificate, at: datetime) -> bytes | None:

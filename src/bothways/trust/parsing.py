@@ -35,12 +35,12 @@ _LONGEST_PROBLEM = 400
 _PARSE_ERROR = re.compile(r"ParseError \{ kind: (\w+)[^\[\]]*(?:\[([^\[\]]*)\])?")
 _KINDS = {
     "InvalidValue": "a value that its type does not allow",
-    "InvalidTag": "a tag that is none",
+    "InvalidTag": "a tag that is not valid",
     "InvalidLength": "a length that is not strict DER",
-    "UnexpectedTag": "an element of another type than the one that belongs there",
+    "UnexpectedTag": "an element of an unexpected type",
     "ShortData": "it is cut off",
     "IntegerOverflow": "a number that is too large",
-    "ExtraData": "bytes follow where nothing may follow",
+    "ExtraData": "trailing bytes",
     "InvalidSetOrdering": "a set whose elements are not in their order",
     "EncodedDefault": "a default value is written out, which DER forbids",
     "InvalidSize": "a list that is empty or too long",
@@ -49,14 +49,17 @@ _KINDS = {
 }
 # What parsers say of their own functions and types, in words that say something to whoever made the file.
 _SAID = (
-    (r"path_length must be None when ca is False", "a length of path where there is no CA"),
+    (r"path_length must be None when ca is False", "a pathLenConstraint in a certificate that is not a CA's"),
     (
         r"x400Address/EDIPartyName are not supported types",
-        "a name of a kind that is not supported: x400Address or ediPartyName",
+        "a type of name that is not supported: x400Address or ediPartyName",
     ),
-    (r"(?:CpsUri|UserNotice) ASN.1 structure found.*", "a policy qualifier of another kind than it says"),
+    (
+        r"(?:CpsUri|UserNotice) ASN.1 structure found.*",
+        "a policy qualifier of another type than its identifier says",
+    ),
     (r"\A\d+ is not a valid (.*) version", r"an unknown \1 version"),
-    (r"Could not deserialize key data\..*", "it is no key of a kind that is known"),
+    (r"Could not deserialize key data\..*", "it is not a key of a supported type"),
     (r"\A(.*?)\.? Please file an issue .*", r"\1"),
 )
 
@@ -102,7 +105,7 @@ def attempt(place: str, read: Callable[..., T], *arguments: object) -> T:
         raise EncodingError(place, problem_of(error)) from None
     except BaseException as error:
         if _is_panic(error):
-            raise EncodingError(place, "the parser broke down over it") from None
+            raise EncodingError(place, "the parser failed") from None
         raise
 
 
@@ -121,13 +124,13 @@ def problem_of(error: BaseException) -> str:
 
 def _problem_of(error: BaseException) -> str:
     if isinstance(error, x509.DuplicateExtension):
-        return f"the extension {error.oid.dotted_string} stands there twice"
+        return f"the extension {error.oid.dotted_string} occurs twice"
     if isinstance(error, UnsupportedAlgorithm):
-        return f"a kind that is not known: {error}"
+        return f"an unknown type: {error}"
     if isinstance(error, KeyError):
-        return f"a value that is not known: {error}"
+        return f"an unknown value: {error}"
     if isinstance(error, x509.InvalidVersion):
-        return f"version {error.parsed_version + 1}, which is none that is known"
+        return f"version {error.parsed_version + 1}, which is unknown"
     text = str(*error.args[:1])[:_LONGEST_PROBLEM]
     for pattern, words in _SAID:
         text = re.sub(pattern, words, text, count=1, flags=re.DOTALL)
@@ -346,7 +349,7 @@ def pkcs12_contents(data: bytes, password: bytes | None) -> Pkcs12:
 
 
 def _is_about_the_password(error: EncodingError) -> bool:
-    """Whether a PKCS#12 file did not open: `cryptography` tells that from one that is no file by words alone."""
+    """Whether a PKCS#12 file did not open: `cryptography` tells that from one that is not a file by words alone."""
     return re.search("password|mac", error.problem, re.IGNORECASE) is not None
 
 

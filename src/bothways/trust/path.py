@@ -96,7 +96,7 @@ NO_REVOCATION = Finding("c", Outcome.NOT_CHECKED, "no source configured")
 UNASKED = Status(NO_REVOCATION)
 # A path with one of these holds signatures that nobody checked: no costly question is asked on its word.
 _UNSIGNED = frozenset({Fault.WEAK_HASH, Fault.UNSUPPORTED_SIGNATURE, Fault.WEAK_KEY})
-UNSIGNED_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "the path is not signed by keys that count"))
+UNSIGNED_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "the path is not signed by acceptable keys"))
 NO_PATH_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "there is no path to check"))
 # What may be spent on saying what else is wrong with a chain that leads nowhere.
 _EXPLANATION_MICROSECONDS = 2_000.0
@@ -306,9 +306,9 @@ def _trusted(path: Path, names: Names, status: Status) -> Trusted:
 @lru_cache(maxsize=256)
 def _leads_to(count: int, anchor: str) -> Finding:
     text = (
-        "1 certificate, itself an anchor"
+        "1 certificate, itself a trust anchor"
         if count == 1
-        else f"{count} certificates, up to the anchor {anchor}"
+        else f"{count} certificates, up to the trust anchor {anchor}"
     )
     return Finding("a", Outcome.PASSED, text)
 
@@ -323,8 +323,8 @@ def _refused(reasons: list[Reason], names: Names | None, revocation: Finding = N
     ordered, left_out = most_telling(reasons)
     letters = {(reason.fault.check or Check.ENCODING).letter for reason in ordered}
     findings = (
-        _finding("a", ordered, letters, "the chain holds"),
-        _finding("b", ordered, letters, "within the period of every certificate seen"),
+        _finding("a", ordered, letters, "the path is valid"),
+        _finding("b", ordered, letters, "within the validity period of every certificate seen"),
         _finding("c", ordered, letters, "") if "c" in letters else revocation,
     )
     return Refused(ordered, names, findings, left_out=left_out)
@@ -337,7 +337,7 @@ def _finding(letter: str, reasons: tuple[Reason, ...], letters: set[str], passed
         )
         return Finding(letter, Outcome.FAILED, text)
     if letter == "b" and any(each.fault.check is Check.ENCODING for each in reasons):
-        return Finding(letter, Outcome.NOT_CHECKED, "the chain could not be read")
+        return Finding(letter, Outcome.NOT_CHECKED, "the chain could not be decoded")
     return Finding(letter, Outcome.PASSED, passed)
 
 

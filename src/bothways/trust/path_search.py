@@ -1,6 +1,6 @@
-"""Find the paths from a certificate to an anchor of ours: by names and signatures alone (RFC 5280 6.1, RFC 4158).
+"""Finds the certification paths from a certificate to a trust anchor, by names and signatures (RFC 4158).
 
-A depth-first search over issuers, anchors first. What it costs is paid for from the budget of the judgement.
+A depth-first search over issuers, trust anchors first. Each step draws from the work budget of the verification.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Path = tuple[ParsedCertificate, ...]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one chain may be, and how much work it may cause.
+    """The size of a chain that is accepted, and the work that verifying it may take.
 
-    certificates, octets: size of the chain as sent. depth: certificates in a path, leaf and anchor
-    included, self-issued ones between them apart. microseconds: what judging it may cost by the prices of
-    `work`; by default that grows with the size of the chain.
+    certificates, octets: size of the chain as sent. depth: certificates in a path, with leaf and trust anchor and
+    without self-issued ones between them. microseconds: processor time that verifying it may take, by the prices in
+    `work`; by default it grows with the size of the chain.
     """
 
     certificates: int = 16
@@ -36,7 +36,7 @@ class Limits:
     microseconds: float | None = None
 
     def budget(self, received: int) -> WorkBudget:
-        """Return the budget for judging so many octets."""
+        """Return the budget for verifying a chain. received: octets that the peer sent for it."""
         if self.microseconds is None:
             return WorkBudget.for_bytes(received)
         return WorkBudget(self.microseconds, FIXED_OCTETS + OCTETS_A_BYTE * received)
@@ -46,14 +46,14 @@ LIMITS = Limits()
 
 
 class End(NamedTuple):
-    """Where a search that found nothing came furthest, and who bears the issuer's name there but did not sign."""
+    """The longest partial path of a failed search, and a certificate with the issuer's name that did not sign."""
 
     path: Path
     wrong_signer: ParsedCertificate | None = None
 
 
 class PathSearch:
-    """One search for paths, and what it learned on the way. Each step raises OutOfWork where the budget ends.
+    """One search for paths, and its intermediate results. Each step raises OutOfWork where the budget is used up.
 
     Attributes: `anchors`, `chain`, `depth`; `unreadable` has a reason for each certificate that cannot be read.
     """
@@ -78,14 +78,14 @@ class PathSearch:
             yield path
 
     def weak_path(self, leaf: ParsedCertificate) -> Path | None:
-        """Return a path with signatures that do not count, for what there is to say of it, if there is one.
+        """Return a path with signatures that are not acceptable, so that it can be described, or None.
 
-        Anybody can make any number of such paths, so that one is enough.
+        Anybody can create any number of such paths, so one is enough.
         """
         return next(self._extend((leaf,), weakly=True), None) if self._met_weak else None
 
     def end(self, leaf: ParsedCertificate) -> End:
-        """Return where the search came furthest."""
+        """Return the end of the longest partial path."""
         return End(self._furthest or (leaf,), self._wrong_signer)
 
     def others(self) -> list[ParsedCertificate]:
@@ -139,7 +139,7 @@ class PathSearch:
             yield other, False
 
     def _named_issuers(self, path: Path) -> list[ParsedCertificate]:
-        """Return the certificates of the chain that bear the name of the last one's issuer, but anchors."""
+        """Return the certificates of the chain whose subject is the last one's issuer, without trust anchors."""
         self._work.spend(Step.CANDIDATE, len(self.others()))
         return [
             each
@@ -189,26 +189,26 @@ class PathSearch:
         return holds
 
     def _remember(self, path: Path) -> None:
-        """Give the store what was verified on a path that ended at its anchor."""
+        """Have the store remember the signatures of a path that ended at its trust anchor."""
         if self.anchors.remembers_paths:
             for child, issuer in pairwise(path):
                 if self._links.get((child.der, issuer.spki)):
                     self.anchors.remember(_edge(child, issuer), child)
 
     def _note_end(self, path: Path, wrong: ParsedCertificate | None) -> None:
-        """Keep the furthest place where the search ended; one with a signer that did not sign says more."""
+        """Keep the longest partial path; of equal ones that with a signer that did not sign, which explains more."""
         if len(path) > len(self._furthest) or (wrong is not None and len(path) == len(self._furthest)):
             self._furthest = path
             self._wrong_signer = wrong
 
 
 def depth_of(path: Path) -> int:
-    """Return how many certificates of a path below its anchor count: self-issued CAs do not (RFC 5280 6.1.4 l)."""
+    """Return the length of a path below its trust anchor, without self-issued CAs (RFC 5280 6.1.4 l)."""
     return 1 + sum(not each.is_self_issued for each in path[1:])
 
 
 def search_reasons(search: PathSearch, end: End, exhausted: bool) -> list[Reason]:
-    """Say why a search found no path. `exhausted`: it did not come to its end."""
+    """Return why a search found no path. exhausted: the work budget ended it."""
     path, signer = end
     last, position = path[-1], len(path) - 1
     reasons = list(search.unreadable)
@@ -229,24 +229,24 @@ def _advice(search: PathSearch, end: End) -> str:
     if signer is not None:
         return (
             f"a CA named {last.issuer_text} is known here, but with another key: it was probably created "
-            "anew, so issue the certificate again or replace the anchor"
+            "again; issue the certificate again or replace the trust anchor"
         )
     if last.is_self_issued:
         if len(path) == 1:
-            return "the certificate is self-signed: if it is the one you expect, make it an anchor itself"
+            return "the certificate is self-signed: if it is the one you expect, add it to the trust anchors"
         return (
-            f"the chain ends at the root {last.subject_text}, which is no anchor of ours: "
-            "add it to the anchors if it is to be trusted"
+            f"the chain ends at the root {last.subject_text}, which is not one of our trust anchors: "
+            "add it to them if it should be trusted"
         )
     ours = ", ".join(search.anchors.names_for_people)
     if len(path) == 1 and len(search.chain) == 1:
         return (
-            f"the peer sent its certificate alone: let it send the intermediate {last.issuer_text} too, "
-            f"or make that CA an anchor (our anchors: {ours})"
+            f"the peer sent only its own certificate: have it send the intermediate {last.issuer_text} too, "
+            f"or add that CA to the trust anchors (now: {ours})"
         )
     return (
-        f"the chain stops at {last.issuer_text}: let the peer send that CA's certificate too, "
-        f"or make it an anchor (our anchors: {ours})"
+        f"the chain ends at {last.issuer_text}: have the peer send that CA's certificate too, "
+        f"or add it to the trust anchors (now: {ours})"
     )
 
 

@@ -191,7 +191,7 @@ def _pairs(value: bytes) -> Iterator[tuple[str, str]]:
     at, end = expect_element(value, 0, len(value), SEQUENCE, "sequence")
     for tag, _, start, stop in elements(value, at, end):
         if tag != SEQUENCE:
-            raise ValueError("a mapping is no sequence")
+            raise ValueError("a mapping is not a sequence")
         first, middle = expect_element(value, start, stop, OBJECT_IDENTIFIER, "policy")
         second, last = expect_element(value, middle, stop, OBJECT_IDENTIFIER, "policy")
         if max(middle - first, last - second) > OID_LIMIT:

@@ -79,7 +79,7 @@ def check_key_algorithm(spki: bytes) -> None:
     first, last = expect_element(spki, at, stop, OBJECT_IDENTIFIER, "algorithm")
     algorithm = spki[first:last]
     if algorithm not in _ALGORITHMS:
-        raise ValueError("a key of a kind that we do not know")
+        raise ValueError("a type of key that we do not support")
     if algorithm == _EC:
         if last == stop or spki[last] != OBJECT_IDENTIFIER:
             raise ValueError("an elliptic curve that is not given by its name")
@@ -90,7 +90,7 @@ def _check_point(spki: bytes, at: int, end: int) -> None:
     """Raise ValueError for a point that is neither uncompressed nor compressed; hybrid is no form (RFC 5480 2.2)."""
     first, last = expect_element(spki, at, end, BIT_STRING, "subjectPublicKey")
     if spki[first : first + 1] != b"\0" or spki[first + 1 : min(first + 2, last)] not in _POINT_FORMS:
-        raise ValueError("a point of an elliptic curve in a form that keys do not have")
+        raise ValueError("an elliptic curve point in a form that is not allowed for keys")
 
 
 def pss_binding(spki: bytes) -> PSSBinding | None:
@@ -137,7 +137,7 @@ def _pss_parameters(der: bytes) -> PSSBinding:
     parts = {tag: der[start:stop] for tag, _, start, stop in elements(der, at, end)}
     digest, mask = parts.get(0xA0), parts.get(0xA1)
     if _number(parts.get(0xA3), _TRAILER) != _TRAILER:
-        raise ValueError("a trailer of RSASSA-PSS that is not 1")
+        raise ValueError("an RSASSA-PSS trailerField that is not 1")
     return PSSBinding(
         _SHA1 if digest is None else _identifier(digest, 0, len(digest))[0],
         _SHA1 if mask is None else _mask_hash(mask),
@@ -148,7 +148,7 @@ def _pss_parameters(der: bytes) -> PSSBinding:
 def _mask_hash(mask: bytes) -> bytes:
     kind, digest = _identifier(mask, 0, len(mask))
     if kind != _MGF1:
-        raise ValueError("a mask of RSASSA-PSS that is not MGF1")
+        raise ValueError("an RSASSA-PSS mask generation function that is not MGF1")
     return _identifier(digest, 0, len(digest))[0]
 
 
@@ -157,5 +157,5 @@ def _number(value: bytes | None, default: int) -> int:
         return default
     tag, start, stop = element(value, 0, len(value))
     if tag != _INTEGER or stop != len(value) or not 1 <= stop - start <= 4:
-        raise ValueError("a number in the parameters of RSASSA-PSS that is none")
+        raise ValueError("an RSASSA-PSS parameter that is not a number")
     return int.from_bytes(value[start:stop], "big", signed=True)

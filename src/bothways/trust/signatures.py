@@ -82,7 +82,7 @@ def _pss_weakness(signed: Signed) -> tuple[Fault, str] | None:
     if not isinstance(hash_algorithm, STRONG_HASHES) or chosen is None or not _is_known(signed):
         return Fault.UNSUPPORTED_SIGNATURE, "RSASSA-PSS with unknown parameters"
     if not isinstance(mask_hash(chosen), STRONG_HASHES):
-        return Fault.WEAK_HASH, f"RSASSA-PSS with a mask of {mask_hash(chosen).name}"
+        return Fault.WEAK_HASH, f"RSASSA-PSS with the mask hash {mask_hash(chosen).name}"
     return None
 
 

@@ -51,12 +51,12 @@ def subtrees_in(der: bytes) -> tuple[tuple[Subtree, ...], tuple[Subtree, ...]]:
     found: dict[int, tuple[Subtree, ...]] = {}
     for tag, _, start, stop in elements(der, at, end):
         if tag not in (_PERMITTED, _EXCLUDED) or tag in found or (tag == _PERMITTED and found):
-            raise ValueError("what belongs in no name constraints")
+            raise ValueError("an element that does not belong in name constraints")
         found[tag] = tuple(_subtrees(der, start, stop))
         if not found[tag]:
             raise ValueError("a list of subtrees is empty")
     if not found:
-        raise ValueError("name constraints that constrain nothing")
+        raise ValueError("name constraints without a subtree")
     return found.get(_PERMITTED, ()), found.get(_EXCLUDED, ())
 
 
@@ -78,7 +78,7 @@ def _is_limited(data: bytes, at: int, end: int) -> bool:
     limited, last = False, 0
     for tag, _, start, stop in elements(data, at, end):
         if tag not in (_MINIMUM, _MAXIMUM) or tag <= last or start == stop:
-            raise ValueError("what belongs in no subtree")
+            raise ValueError("an element that does not belong in a subtree")
         limited = limited or tag == _MAXIMUM or data[start:stop] != b"\0"
         last = tag
     return limited
@@ -90,7 +90,7 @@ def _prefix_length(value: bytes) -> int:
     ones = int.from_bytes(mask, "big")
     length = ones.bit_count()
     if ones != ((1 << length) - 1) << (len(mask) * 8 - length):
-        raise ValueError("a subtree of addresses whose mask has holes")
+        raise ValueError("a subtree of IP addresses whose mask is not contiguous")
     return length
 
 

@@ -86,12 +86,12 @@ def _check(request: VerificationRequest) -> None:
 
 def _check_time(at: object) -> None:
     if not isinstance(at, datetime) or at.utcoffset() is None:
-        raise ConfigError("at: expected a time with its zone, such as datetime.now(UTC)")
+        raise ConfigError("at: expected a time with its time zone, such as datetime.now(UTC)")
 
 
 def _several(values: object, what: str) -> Sequence[object]:
     if isinstance(values, Octets | str) or not isinstance(values, Sequence):
-        raise ConfigError(f"{what}: expected a list, even of one")
+        raise ConfigError(f"{what}: expected a list, even for a single one")
     return values
 
 

@@ -100,7 +100,7 @@ class Watched(Generic[T]):
         try:
             items = self._followed[path].take(looks, lambda: self._content(path, waits=False))
         except ConfigError as error:
-            problems.append(f"{error}; what it held before stays in use")
+            problems.append(f"{error}; its earlier content stays in use")
             return False
         if items is not None:
             self._items[path] = items
@@ -163,9 +163,9 @@ class Renewed(Generic[T]):
         try:
             made = self._followed.take(looks, self._made_anew)
         except ConfigError as error:
-            logger.warning("%s; what was read before stays in use", logged(error))
+            logger.warning("%s; the earlier content stays in use", logged(error))
         except Exception:
-            logger.exception("defect: files that changed are not read; what was read before stays in use")
+            logger.exception("defect: changed files are not read; the earlier content stays in use")
         else:
             if made is not None:
                 [self._value] = made

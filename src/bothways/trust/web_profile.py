@@ -153,7 +153,7 @@ def crl_problem(number: int | None, *, critical: bool) -> str | None:
     critical: whether the extension that holds the number is.
     """
     if number is None:
-        return "has no CRL number, which the web profile asks for (RFC 5280 5.2.3)"
+        return "has no CRL number, which the web profile requires (RFC 5280 5.2.3)"
     return "has a critical CRL number, which the web profile refuses (RFC 5280 5.2.3)" if critical else None
 
 
@@ -303,13 +303,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "alternative-name",
         "BR 7.1.2.7.12; RFC 9525 6.3",
-        "it has no alternative name that is a DNS name or an IP address",
+        "it has no subjectAltName that is a DNS name or an IP address",
         "leaf", _no_alternative_name, Fault.NO_SERVER_NAMES,
     ),
     Rule(
         "common-name",
         "BR 7.1.4.3",
-        "its common name {got} is none of its alternative names",
+        "its common name {got} is not one of its subjectAltNames",
         "leaf", _common_name_alone,
     ),
     Rule(
@@ -327,19 +327,19 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "ca-server-auth",
         "BR 7.1.2.2.4, 7.1.2.10.6; RFC 5280 4.2.1.12",
-        "the extended key usage of this CA allows no servers",
+        "the extended key usage of this CA does not allow server authentication",
         "CAs", _allows_no_servers, Fault.WRONG_EXTENDED_KEY_USAGE,
     ),
     Rule(
         "rsa-size",
         "BR 6.1.5",
-        "its RSA key has {got} bits, where 2048 or more and a multiple of 8 are needed",
+        "its RSA key has {got} bits, where 2048 or more and a multiple of 8 are required",
         "all", _rsa_size, Fault.WEAK_KEY,
     ),
     Rule(
         "key-kind",
         "BR 6.1.5, 7.1.3.1; RFC 5480 2.1.1",
-        "its key is of the kind {got}, where RSA, P-256, P-384 or P-521 is needed",
+        "its key is of the type {got}, where RSA, P-256, P-384 or P-521 is required",
         "all", _other_key, Fault.WEAK_KEY,
     ),
     Rule(
@@ -369,13 +369,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "ca-basic-constraints",
         "BR 7.1.2.6.1, 7.1.2.10.4; RFC 5280 4.2.1.9",
-        "this CA has no critical basic constraints that say it is one",
+        "this CA has no critical basic constraints with cA TRUE",
         "CAs", _no_critical_basic_constraints, Fault.NOT_A_CA, roots_since=BASELINE,
     ),
     Rule(
         "ca-as-leaf",
         "BR 7.1.2.7.8",
-        "it is the certificate of a CA, which stands for no server",
+        "it is the certificate of a CA, which is not valid for a server",
         "leaf", _is_ca,
     ),
     Rule(
@@ -399,7 +399,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "name-constraints-in-leaf",
         "BR 7.1.2.7.6; RFC 5280 4.2.1.10",
-        "it is no CA and has name constraints",
+        "it is not a CA and has name constraints",
         "leaf", _constrains_names,
     ),
     Rule(
@@ -411,13 +411,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "critical-alternative-names",
         "BR 7.1.2.7.12; RFC 5280 4.2.1.6",
-        "its alternative names are critical although it has a subject",
+        "its subjectAltName is critical although it has a subject",
         "all", _critical_names_beside_subject,
     ),
     Rule(
         "alternative-names-without-subject",
         "BR 7.1.2.7.12; RFC 5280 4.2.1.6",
-        "its alternative names are not critical although its subject is empty",
+        "its subjectAltName is not critical although its subject is empty",
         "all", _names_instead_of_subject,
     ),
     Rule(

@@ -25,10 +25,10 @@ SCENES = (
     "wrong server name",
     "a revoked certificate",
     "revoked while it is connected",
-    "an expired revocation list",
+    "an expired CRL",
     "a responder that is down",
     "an altered staple",
-    "a certificate without its key",
+    "a certificate without its private key",
     "an altered message",
     "an altered record",
 )
@@ -82,7 +82,9 @@ def test_demo_tells_the_classic_flow_step_by_step_and_what_is_dated_in_it():
     assert (done.returncode, done.stderr) == (0, "")
     for step in STEPS:
         assert f"\n{step:<5}" in done.stdout
-    assert "2.4  the client sends a random secret that only the server's private key opens" in done.stdout
+    assert (
+        "2.4  the client sends a random secret that only the server's private key can decrypt" in done.stdout
+    )
     assert "ClientKeyExchange (2.4)" in done.stdout
     assert "no forward secrecy" in done.stdout
     rows = [json.loads(line) for line in run("--classic", "--json").stdout.splitlines()]
@@ -97,9 +99,9 @@ def test_demo_fails_when_a_scene_is_not_refused_as_it_should_be(monkeypatch):
     monkeypatch.setattr(command, "SCENES", (wrong, accepted))
     shown = CliRunner().invoke(command.command, [], standalone_mode=False)
     assert shown.return_value == 1
-    assert "no client certificate: NOT AS IT SHOULD BE" in shown.output
+    assert "no client certificate: NOT AS EXPECTED" in shown.output
     assert "nobody        refused" in shown.output
-    assert "0 of 2 scenes" in shown.output
+    assert "0 of 2 scenarios" in shown.output
 
 
 def test_demo_fails_when_a_handshake_does(monkeypatch):

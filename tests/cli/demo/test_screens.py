@@ -20,19 +20,19 @@ def test_demo_shows_every_step_and_every_scene_in_a_pipe():
     for step in STEPS:
         assert f"\n{step:<5}" in done.stdout
     for scene in SCENES:
-        assert f"{scene}: refused as it should be" in done.stdout
+        assert f"{scene}: refused as expected" in done.stdout
     assert "not checked: no source configured" in done.stdout
     assert "Server and client staple" in done.stdout
-    assert done.stdout.count("2 certificates not revoked by the evidence at hand") == 2
+    assert done.stdout.count("2 certificates not revoked by the available evidence") == 2
     assert "the server is warned: whether the peer's certificates are revoked is not known" in done.stdout
-    assert "connection refused: nothing listens there" in done.stdout
+    assert "connection refused: no service listens there" in done.stdout
     assert "public key" in done.stdout
     assert "private key" in done.stdout
     assert "session key" in done.stdout
     assert "\x1b" not in done.stdout
     assert all(len(line) <= PIPE_WIDTH and line == line.rstrip() for line in done.stdout.splitlines())
     assert done.stdout.endswith(
-        "All 5 handshakes succeeded, and 12 of 12 scenes were refused as they should be.\n"
+        "All 5 handshakes succeeded, and 12 of 12 scenarios were refused as expected.\n"
     )
 
 

@@ -36,11 +36,11 @@ def element(tag: int, content: bytes):
         (0x17, b"2601020304Z", '2026-01-02 03:04:00 UTC (written "2601020304Z")'),
         (0x17, b"260102030405+0200", '2026-01-02 01:04:05 UTC (written "260102030405+0200")'),
         (0x17, b"260102030405-0030", '2026-01-02 03:34:05 UTC (written "260102030405-0030")'),
-        (0x17, b"261302030405Z", '"261302030405Z" (which is no time)'),
-        (0x17, b"20260102030405Z", '"20260102030405Z" (which is no time)'),
-        (0x18, b"00010101000000+2359", '"00010101000000+2359" (which is no time)'),
-        (0x0C, b"260102030405Z", '"260102030405Z" (which is no time)'),
-        (0x17, b"\x1b[2J", '"\\x1b[2J" (which is no time)'),
+        (0x17, b"261302030405Z", '"261302030405Z" (which is not a valid time)'),
+        (0x17, b"20260102030405Z", '"20260102030405Z" (which is not a valid time)'),
+        (0x18, b"00010101000000+2359", '"00010101000000+2359" (which is not a valid time)'),
+        (0x0C, b"260102030405Z", '"260102030405Z" (which is not a valid time)'),
+        (0x17, b"\x1b[2J", '"\\x1b[2J" (which is not a valid time)'),
     ],
 )
 def test_times_are_told_with_what_is_odd_about_them(tag, text, words):

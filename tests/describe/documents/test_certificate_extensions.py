@@ -74,7 +74,7 @@ def number(value: int) -> bytes:
             "2.5.29.33",
             sequence(sequence(oid("1.2.3"), EV)),
             "policy mappings",
-            "1.2.3 of the issuer stands for extended validation (2.23.140.1.1) of the subject",
+            "1.2.3 of the issuer is equivalent to extended validation (2.23.140.1.1) of the subject",
         ),
         (
             "2.5.29.35",
@@ -92,7 +92,7 @@ def number(value: int) -> bytes:
         ("2.5.29.37", sequence(oid("1.2.3.4"), oid("1.3.6.1.5.5.7.3.2")), "extended key usage",
          "1.2.3.4, client authentication"),
         ("2.5.29.46", sequence(sequence(der(0xA0, der(0xA0, der(0x86, b"http://a"))))), "freshest CRL", "URI http://a"),
-        ("2.5.29.54", number(2), "inhibit any policy", "any policy counts for nothing after 2 more certificates"),
+        ("2.5.29.54", number(2), "inhibit any policy", "anyPolicy is not valid after 2 more certificates"),
         (
             "1.3.6.1.5.5.7.1.1",
             sequence(
@@ -127,7 +127,7 @@ def number(value: int) -> bytes:
             "directory attributes",
             'businessCategory: "x", 1',
         ),
-        ("1.3.6.1.5.5.7.48.1.5", der(0x05, b""), "OCSP no check", "its revocation is not to be checked"),
+        ("1.3.6.1.5.5.7.48.1.5", der(0x05, b""), "OCSP no check", "its revocation status need not be checked"),
     ],
 )  # fmt: skip
 def test_every_extension_of_a_certificate_is_told(dotted, value, name, words):

@@ -98,8 +98,8 @@ def test_an_indirect_crl_says_whose_each_certificate_is(root):
 @pytest.mark.parametrize(
     ("dotted", "value", "words"),
     [
-        ("2.5.29.21", der(0x0A, b"\7"), "reason 7, which is none of RFC 5280"),
-        ("2.5.29.21", der(0x0A, b"\x80"), "reason -128, which is none of RFC 5280"),
+        ("2.5.29.21", der(0x0A, b"\7"), "reason 7, which RFC 5280 does not define"),
+        ("2.5.29.21", der(0x0A, b"\x80"), "reason -128, which RFC 5280 does not define"),
         ("2.5.29.23", oid("1.2.840.10040.2.3"), "hold instruction: reject"),
         ("2.5.29.24", der(0x18, b"20260101000000Z"), "invalid since 2026-01-01 00:00:00 UTC"),
         ("2.5.29.21", der(0x0C, b"x"), "reason: cannot be read (no value at byte 0): 0c0178"),
@@ -130,7 +130,7 @@ def test_where_more_is_to_be_had_is_told(root):
     ]
     told = facts(one(pki.crl(root, extra=extra)))
     assert told["freshest CRL"] == "URI http://a.example/delta"
-    assert told["keeps expired ones since"] == "2020-01-01 00:00:00 UTC"
+    assert told["contains expired certificates since"] == "2020-01-01 00:00:00 UTC"
     assert told["next publication"] == "2027-01-01 00:00:00 UTC"
     assert told["extension 1.2.3.4"] == "1 byte: 3f (critical)"
 
@@ -160,9 +160,9 @@ def test_odd_parts_of_a_crl_are_told_as_what_they_are(root):
     data = pki.crl(root, pki.leaf(root))
     told = facts(one(altered(data, 0x02, der(0x02, b"\7"))))
     assert told["version"] == "8"
-    assert told["problem"].startswith("refused wherever it is judged: ")
+    assert told["problem"].startswith("refused by every verification:  ")
     told = facts(one(altered(data, 0x17, der(0x17, b"soon"))))
-    assert told["this update"] == '"soon" (which is no time)'
+    assert told["this update"] == '"soon" (which is not a valid time)'
     told = facts(crl_document(data + b"\0\0", pki.NOW))
     assert told["after it"] == "2 bytes"
     told = facts(one(pki.crl(root, this_update=pki.NOW + 2 * pki.DAY)))
@@ -188,8 +188,8 @@ def test_what_judging_makes_of_an_odd_crl_is_told(root):
     """Refused whole, or good for its revocations alone."""
     critical = [(extension("1.2.3.4", b"?"), True)]
     told = facts(one(pki.crl(root, extra=critical)))
-    assert told["problem"].startswith("refused wherever it is judged: it has the critical extension 1.2.3.4")
+    assert told["problem"].startswith("refused by every verification:  it has the critical extension 1.2.3.4")
     unread = [(extension("2.5.29.46", b"?"), False)]
     told = facts(one(pki.crl(root, number=None, extra=unread)))
-    assert told["problem"].startswith("only its revocations count where it is judged: freshestCRL: ")
+    assert told["problem"].startswith("verification uses only its revocations:  freshestCRL: ")
     assert "problem" not in facts(one(pki.crl(root)))

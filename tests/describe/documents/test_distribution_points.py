@@ -21,7 +21,7 @@ def test_a_distribution_point_is_told_with_its_reasons_and_its_issuer():
     assert told == [
         "URI http://a.example/1.crl; for keyCompromise, certificateHold",
         "relative to the issuer's name: CN=part; issued by CN=Other CA",
-        "a point without a name",
+        "a distribution point without a name",
     ]
 
 

@@ -47,7 +47,7 @@ def test_an_extension_that_stands_twice_is_marked():
     """RFC 5280 4.2 forbids it, and both are told."""
     assert facts(CA, CA) == [
         ("CA", "yes (critical)"),
-        ("CA", "yes (critical) (for the second time, which is forbidden)"),
+        ("CA", "yes (critical) (a second time, which is forbidden)"),
     ]
 
 

@@ -34,7 +34,11 @@ TEXT = ROOT.pem.decode()
         (base64.encodebytes(ROOT.der), "base64 without lines that say what it is", "base64 -d"),
         (ROOT.der.hex().encode(), "DER in hexadecimal", "xxd -r -p"),
         (b"Certificate:\n    Data:\n", "what openssl prints with -text", "-noout"),
-        (b"----BEGIN CERTIFICATE----\nMII\n", "is no beginning of PEM", "five hyphens"),
+        (
+            b"----BEGIN CERTIFICATE----\nMII\n",
+            "a line in it contains BEGIN, but does not begin a PEM block",
+            "five hyphens",
+        ),
         (b"Mother wrote this", "neither PEM nor DER", ""),
     ],
 )

@@ -99,7 +99,7 @@ EDI = der(0xA5, der(0xA0, der(0x0C, b"assigner")) + der(0xA1, der(0x0C, b"party"
         (der(0x87, bytes(15) + b"\1"), "IP ::1"),
         (der(0x87, b"\1\2\3"), "IP address of 3 bytes: 010203"),
         (der(0x88, oid("1.2.3.4")[2:]), "registered identifier 1.2.3.4"),
-        (der(0x88, b""), "a name that cannot be read: an object identifier without an end at byte 0"),
+        (der(0x88, b""), "a name that cannot be read: an object identifier that does not end at byte 0"),
         (der(0xA4, name(attribute("2.5.4.3", "x"))), "name CN=x"),
         (der(0xA4, b""), "a name that cannot be read: no name at byte 2"),
         (
@@ -142,7 +142,7 @@ def test_of_more_names_than_are_shown_the_words_are_not_looked_for():
         (der(0x87, bytes((10, 0, 0, 0, 255, 0, 0, 0))), "IP 10.0.0.0/8"),
         (
             der(0x87, bytes((10, 0, 0, 0, 255, 0, 255, 0))),
-            "IP 10.0.0.0/255.0.255.0 (whose mask is no prefix)",
+            "IP 10.0.0.0/255.0.255.0 (whose mask is not a prefix)",
         ),
         (der(0x87, bytes(32)), "IP ::/0"),
         (der(0x87, bytes(9)), "IP address of 9 bytes: 000000000000000000"),

@@ -47,7 +47,7 @@ def test_what_cannot_be_read_hides_nothing_else(root):
         ("certificate", "Root"),
     ]
     assert "base64 is broken" in found[3].damaged
-    assert found[4].damaged == "the block begins but does not end"
+    assert found[4].damaged == "the block has a BEGIN line and no END line"
 
 
 def test_a_locked_key_hides_no_certificate(root):

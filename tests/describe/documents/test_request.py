@@ -94,4 +94,4 @@ def test_a_request_that_cannot_be_checked_says_so(request_):
     key = sequence(sequence(oid("1.2.3.4")), der(0x03, b"\0\1"))
     told = facts(one(sequence(sequence(version, subject, key, more), *(each.encoded for each in rest))))
     assert told["signature"].startswith("cannot be checked: ")
-    assert told["problem"].startswith("refused wherever it is judged: ")
+    assert told["problem"].startswith("refused by every verification:  ")

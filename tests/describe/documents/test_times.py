@@ -36,15 +36,17 @@ def time(text: str, tag: int = 0x17):
 def test_an_end_before_the_beginning_is_told():
     """No moment lies in such a period."""
     words = period_words(time("270101000000Z"), time("260101000000Z"), pki.NOW)
-    assert words == "2027-01-01 00:00:00 to 2026-01-01 00:00:00 UTC, NEVER VALID: it ends before it begins"
+    assert (
+        words == "2027-01-01 00:00:00 to 2026-01-01 00:00:00 UTC, NEVER VALID: notAfter is before notBefore"
+    )
 
 
 def test_what_is_no_time_is_told_as_it_stands():
     """The rest of the period is told nevertheless."""
     words = period_words(time("soon"), time("260101000000Z"), pki.NOW)
-    assert words == '"soon" (which is no time) to 2026-01-01 00:00:00 UTC'
-    assert until_words(time("soon"), pki.NOW) == '"soon" (which is no time)'
-    assert since_words(time("soon"), pki.NOW) == '"soon" (which is no time)'
+    assert words == '"soon" (which is not a valid time) to 2026-01-01 00:00:00 UTC'
+    assert until_words(time("soon"), pki.NOW) == '"soon" (which is not a valid time)'
+    assert since_words(time("soon"), pki.NOW) == '"soon" (which is not a valid time)'
 
 
 def test_evidence_from_the_future_is_marked():

@@ -72,4 +72,4 @@ def test_a_broken_list_is_told():
 def test_a_precertificate_is_told_not_to_be_one_to_use():
     """RFC 6962 3.1."""
     words = told_of("1.3.6.1.4.1.11129.2.4.3", der(0x05, b""), critical=True)["precertificate"]
-    assert words == "a precertificate: made for transparency logs, never to be used (critical)"
+    assert words == "a precertificate: for Certificate Transparency logs only, not valid for use (critical)"

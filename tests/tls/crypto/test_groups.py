@@ -1,4 +1,4 @@
-"""Key agreement: both sides get the same secret, and a share that is no key is refused."""
+"""Key agreement: both sides get the same secret, and a share that is not a key is refused."""
 
 from __future__ import annotations
 

@@ -311,7 +311,7 @@ def test_peer_that_stalls_is_given_up(case: Refusal) -> None:
 
 
 def test_thief_of_a_certificate_is_refused() -> None:
-    """RFC 9846 4.5.2, step 3.4: who shows a certificate without its key is judged no further."""
+    """RFC 9846 4.5.2, step 3.4: who shows a certificate without its private key is judged no further."""
     stolen = credentials("client.example")
     case = Refusal(
         "the client's certificate alone",

@@ -340,7 +340,7 @@ CHOICES = (
         step="1.2",
     ),
     client(
-        "one that is no name",
+        "one that is not a name",
         Fault.UNKNOWN_SERVER_NAME,
         Alert.UNRECOGNIZED_NAME,
         editing(ClientHello, ext.ServerName, host_name="no name"),

@@ -261,7 +261,7 @@ def test_without_an_answer_the_status_is_unknown_and_the_policy_decides(answers)
         and failure.fault is Fault.REVOCATION_UNKNOWN
         and failure.step == "2.3c"
     )
-    assert "it could not be had" in str(failure)
+    assert "it could not be obtained" in str(failure)
     tolerant = replace(revocation, unknown="accept")
     both = judged_by_client(revocation=tolerant)
     both.client_events += both.client.provide(wanted(both.client_events), None)
@@ -272,11 +272,11 @@ def test_without_an_answer_the_status_is_unknown_and_the_policy_decides(answers)
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (b"<html>", "it is no OCSP response"),
+        (b"<html>", "it is not an OCSP response"),
         (ocsp_response(CLIENT), "it is about another certificate"),
         (ocsp_response(SERVER, nonce=b"old" * 10), "it returns another nonce than ours"),
         (ocsp_response(SERVER, next_update=NOW - pki.DAY / 4), "it expired on"),
-        (ocsp_response(SERVER, this_update=NOW + pki.DAY / 4), "it is from the future"),
+        (ocsp_response(SERVER, this_update=NOW + pki.DAY / 4), "it is not valid before"),
         (ocsp_response(SERVER, signer=CLIENT), "has not authorised"),
         (ocsp_response(SERVER, status="unknown"), "the OCSP responder does not know it"),
         (b"x" * (64 * 1024 + 1), "longer than 65536 bytes"),
@@ -375,7 +375,7 @@ def test_an_answer_that_does_not_come_in_time_is_missing_and_the_handshake_goes_
     clock.pass_time(0.1)
     [second] = both.client.tick()
     assert [each.locations for each in second.wants] == [(LISTS,)]
-    with pytest.raises(UsageError, match="nothing waits"):
+    with pytest.raises(UsageError, match="provide: this answer is not awaited"):
         both.client.provide(request, None)
     clock.pass_time(3.0)
     both.client_events += both.client.tick()
@@ -403,7 +403,7 @@ def test_a_peer_that_leaves_meanwhile_ends_the_connection() -> None:
     both = judged_by_server()
     request = wanted(both.server_events)
     both.server.receive_eof()
-    with pytest.raises(UsageError, match="nothing waits"):
+    with pytest.raises(UsageError, match="provide: this answer is not awaited"):
         both.server.provide(request, None)
     assert both.server.next_deadline() is None and not both.server.awaits_answer
 

@@ -198,7 +198,7 @@ def test_records_swapped_or_repeated_are_refused() -> None:
 
 
 def test_message_goes_out_under_the_keys_of_its_place() -> None:
-    """RFC 9846 A: hellos in the clear, the rest of the handshake under its own keys."""
+    """RFC 9846 A: handshake not encrypted, the rest of the handshake under its own keys."""
     for role in Role:
         notes: list[Note] = []
         CONVERSATION.pair(**{f"{role.value}_notes": notes}).exchange()

@@ -197,7 +197,7 @@ def test_several_requests_wait_each_for_its_own_signature():
         assert not talk.client.is_awaited(each)
     shown = [each for each, _ in sent_late(notes) if isinstance(each, Certificate)]
     assert [each.certificate_request_context for each in shown] == [b"second", b"first"]
-    with pytest.raises(UsageError, match="nothing waits for this answer"):
+    with pytest.raises(UsageError, match="provide: this answer is not awaited"):
         talk.client.provide(first, signed_by_us(first))
 
 

@@ -386,7 +386,7 @@ def test_evidence_that_cannot_be_had_is_asked_for_until_the_verdict_lapses(judge
         assert talk.clock.now() > verdict.valid_until
         assert not talk.judge.awaits_answer
         assert talk.judge.established is (unknown == "accept")
-        with pytest.raises(UsageError, match="nothing waits"):
+        with pytest.raises(UsageError, match="provide: this answer is not awaited"):
             talk.judge.provide(wanted, [talk.response()])
 
 

@@ -126,7 +126,7 @@ def test_the_short_way_opens_what_the_long_way_opens() -> None:
 
 
 def test_the_short_way_declines_everything_else_and_changes_nothing() -> None:
-    """Whatever is no plain record of data goes the long way, which says what is wrong."""
+    """Whatever is not a plain record of data goes the long way, which says what is wrong."""
     secret = os.urandom(32)
     ours, theirs = Protection(AES, secret), Protection(AES, secret)
     data = ours.seal(DATA, b"content")

@@ -76,7 +76,7 @@ REFUSED = [
     (opaque(2, 4), "056162636465", "it", "length 5 is not within 2..4 (offset 0)"),
     (vector(uint(1), 1, 255), "00", "it", "length 0 is not within 1..255 (offset 0)"),
     (vector(uint(2), 2, 254), "", "it", "1 bytes must stand here and 0 do (offset 0)"),
-    (vector(uint(2), 2, 254), "03000000", "it", "length 3 is no multiple of 2 (offset 0)"),
+    (vector(uint(2), 2, 254), "03000000", "it", "length 3 is not a multiple of 2 (offset 0)"),
     (vector(uint(2), 2, 254), "040001", "it", "length 4 runs past the end by 2 (offset 0)"),
     (vector(uint(2), 2, 254), "ff" + "00" * 255, "it", "length 255 is not within 2..254 (offset 0)"),
     (vector(uint(3), 3, 255), "", "it", "1 bytes must stand here and 0 do (offset 0)"),

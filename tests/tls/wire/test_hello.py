@@ -85,7 +85,7 @@ BROKEN = [
     ("", "ClientHello.legacy_version", "2 bytes must stand here and 0 do (offset 0)"),
     (HELLO + "21" + "00" * 33, "ClientHello.legacy_session_id", "length 33 is not within 0..32 (offset 34)"),
     (HELLO + "00" + "0000", "ClientHello.cipher_suites", "length 0 is not within 2..65534 (offset 35)"),
-    (HELLO + "00" + "0003130113", "ClientHello.cipher_suites", "length 3 is no multiple of 2 (offset 35)"),
+    (HELLO + "00" + "0003130113", "ClientHello.cipher_suites", "length 3 is not a multiple of 2 (offset 35)"),
     (
         HELLO + "00" + "00021301" + "00",
         "ClientHello.legacy_compression_methods",

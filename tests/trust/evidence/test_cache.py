@@ -16,7 +16,7 @@ from trust.evidence.evidence_requests import CA, ROOT, SERVER, evidence_request
 
 HOUR = timedelta(hours=1)
 LIST = CRL(crl(CA))
-DOWN = Missing("nothing listens there")
+DOWN = Missing("no service listens there")
 
 
 def kept(
@@ -160,7 +160,7 @@ SIGNERS = {"the issuer": CA, "a delegate that a judgement found": DELEGATE}
         FUTURE,
         {"this_update": NOW - 3 * DAY, "number": 0},
     ],
-    ids=["by another key", "by another key, from the future", "from the future", "older"],
+    ids=["by another key", "by another key, from the future", "is not valid before", "older"],
 )
 def test_nothing_takes_the_place_of_a_list_but_its_own_signers_next_one(who: str, displacing: dict) -> None:
     """What somebody serves once keeps nothing out that the CA publishes afterwards."""

@@ -30,14 +30,14 @@ def test_allowed_hosts_and_networks_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"ocsp": False, "crls": False}, "neither ocsp nor crls"),
+        ({"ocsp": False, "crls": False}, "one of ocsp and crls has to be True"),
         ({"crls": ("ca.crl",)}, "crls: expected True or False"),
         ({"nonce": "maybe"}, "none of none, use, require"),
         ({"ports": (0,)}, "1 to 65535"),
         ({"allow": "pki.inner"}, "single text"),
-        ({"allow": ("http://pki.inner/",)}, "no host and no network"),
-        ({"allow": ("p\u212ai.inner",)}, "no host and no network"),
-        ({"allow": ("10.0.0.1/8",)}, "no host and no network"),
+        ({"allow": ("http://pki.inner/",)}, "neither a host nor a network"),
+        ({"allow": ("p\u212ai.inner",)}, "neither a host nor a network"),
+        ({"allow": ("10.0.0.1/8",)}, "neither a host nor a network"),
         ({"keep": timedelta(seconds=-1)}, "keep"),
         ({"keep": timedelta.max}, "keep"),
         ({"seconds": 0}, "seconds"),

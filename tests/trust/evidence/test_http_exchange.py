@@ -99,15 +99,15 @@ STRANGER = leaf(CA, "stranger.example")
 @pytest.mark.parametrize(
     ("kind", "answer", "problem"),
     [
-        ("ocsp", b"<html>not found</html>", "it is no OCSP response: "),
-        ("ocsp", b"", "it is no OCSP response: "),
-        ("ocsp", crl(CA), "it is no OCSP response: "),
+        ("ocsp", b"<html>not found</html>", "it is not an OCSP response: "),
+        ("ocsp", b"", "it is not an OCSP response: "),
+        ("ocsp", crl(CA), "it is not an OCSP response: "),
         ("ocsp", ocsp_refusal("try_later"), "the responder answered: try later"),
         ("ocsp", ocsp_response(OTHER), "it is about another certificate"),
         ("ocsp", ocsp_response(SERVER, signer=STRANGER), "whom CN=Intermediate has not authorised"),
         ("ocsp", ocsp_response(SERVER)[:-1] + b"\0", "its signature does not verify"),
-        ("crl", b"<html>not found</html>", "it is no CRL: "),
-        ("crl", ocsp_response(SERVER), "it is no CRL: "),
+        ("crl", b"<html>not found</html>", "it is not a CRL: "),
+        ("crl", ocsp_response(SERVER), "it is not a CRL: "),
         ("crl", x509.load_der_x509_crl(crl(CA)).public_bytes(Encoding.PEM), "it is PEM, where DER is owed"),
     ],
 )  # fmt: skip
@@ -136,10 +136,10 @@ def test_an_answer_without_nonce_is_taken_unless_it_is_required() -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (None, "it could not be had"),
+        (None, "it could not be obtained"),
         (Missing("down"), "down"),
         (b"x" * 9000, "it is longer than 8192 bytes"),
-        (b"garbage", "it is no OCSP response"),
+        (b"garbage", "it is not an OCSP response"),
     ],
 )
 def test_what_was_given_and_is_no_evidence_is_missing(answer: bytes | Missing | None, problem: str) -> None:

@@ -30,17 +30,17 @@ def test_an_address_is_taken_apart(text: str, location: Location) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("ldap://ldap.example/cn=CA", "it is no http address"),
-        ("file:///etc/passwd", "it is no http address"),
-        ("ocsp.example/a", "it is no http address"),
+        ("ldap://ldap.example/cn=CA", "it is not an http address"),
+        ("file:///etc/passwd", "it is not an http address"),
+        ("ocsp.example/a", "it is not an http address"),
         ("https://ocsp.example/", "https is not allowed"),
-        ("http://user:word@ocsp.example/", "it carries credentials"),
-        ("http://inner@ocsp.example/", "it carries credentials"),
-        ("http://", "it names no host"),
-        ("http:///path", "it names no host"),
-        ("http://-a.example/", "it names no host"),
-        ("http://a..example/", "it names no host"),
-        ("http://%31%32%37.0.0.1/", "it names no host"),
+        ("http://user:word@ocsp.example/", "it contains credentials"),
+        ("http://inner@ocsp.example/", "it contains credentials"),
+        ("http://", "it has no host"),
+        ("http:///path", "it has no host"),
+        ("http://-a.example/", "it has no host"),
+        ("http://a..example/", "it has no host"),
+        ("http://%31%32%37.0.0.1/", "it has no host"),
         ("http://ocsp.example:0/", "it names port 0"),
         ("http://ocsp.example:99999/", "Port out of range"),
         ("http://ocsp.example:8o/", "Port could not be cast"),
@@ -62,7 +62,7 @@ def test_what_is_no_address_to_ask_is_refused_in_words(text: str, problem: str) 
 def test_https_is_read_where_it_is_allowed() -> None:
     """An option, since checking its certificate would ask the same question again."""
     assert read_location("https://ocsp.example/", https=True) == Location("https", "ocsp.example", 443, "/")
-    with pytest.raises(ValueError, match="it is no http or https address"):
+    with pytest.raises(ValueError, match="it is not an http or https address"):
         read_location("ftp://ocsp.example/", https=True)
 
 
@@ -92,10 +92,10 @@ def test_a_redirect_leads_from_where_it_was_given(to: str, target: str) -> None:
     ("to", "problem"),
     [
         ("https://a.example/", "https is not allowed"),
-        ("file:///etc/passwd", "it is no http address"),
+        ("file:///etc/passwd", "it is not an http address"),
         ("http://me@a.example/", "credentials"),
-        ("a b", "no address"),
-        ("/" + "a" * LONGEST, "no address"),
+        ("a b", "something that is not a URL"),
+        ("/" + "a" * LONGEST, "something that is not a URL"),
     ],
 )
 def test_a_redirect_is_read_as_strictly_as_the_address_itself(to: str, problem: str) -> None:

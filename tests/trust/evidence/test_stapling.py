@@ -45,7 +45,7 @@ class Responder:
     def answer(self, request: EvidenceRequest, at: datetime) -> OCSPResponse | Missing:
         self.asked.append(at)
         if self.down is not None and self.down[0] <= at < self.down[1]:
-            return Missing("connection refused: nothing listens there")
+            return Missing("connection refused: no service listens there")
         made = NOW - DAY + self.step * ((at - NOW + DAY) // self.step)
         of = next(each for each in (SERVER, BELOW, MIDDLE) if each.der == request.certificate.der)
         times = {"this_update": made, "next_update": made + self.life}
@@ -113,11 +113,11 @@ def test_a_staple_is_kept_while_the_responder_is_down_and_as_long_as_it_holds() 
     server.responder.down = NOW + MINUTE, NOW + 20 * HOUR
     server.run_until(NOW + 11 * HOUR)
     assert server.staple() is not None
-    assert "; the one at hand holds until 2026-06-02 00:00" in server.said[-1]
-    assert "could not be renewed: connection refused: nothing listens there" in server.said[-1]
+    assert "; the available one is valid until 2026-06-02 00:00" in server.said[-1]
+    assert "could not be renewed: connection refused: no service listens there" in server.said[-1]
     server.run_until(NOW + 19 * HOUR)
     assert server.staple() is None
-    assert server.said[-1].endswith("; there is none that holds")
+    assert server.said[-1].endswith("; there is no valid one")
     assert len(server.said) < 60
     server.run_until(NOW + 22 * HOUR)
     assert server.staple() is not None and "says good" in server.said[-1]
@@ -140,7 +140,7 @@ def test_a_responder_that_has_nothing_newer_is_asked_again_as_the_end_comes_near
     server = Server(Responder())
     server.responder.step = server.responder.life = 40 * HOUR
     server.run_until(NOW + 15 * HOUR)
-    assert server.said[-1].startswith("the staple of CN=server.example is still the one that says good")
+    assert server.said[-1].startswith("the staple of CN=server.example is still the one with the status good")
     gaps = [after - before for before, after in pairwise(server.responder.asked)]
     assert gaps == sorted(gaps, reverse=True) and min(gaps) >= SHORTEST
 
@@ -166,9 +166,12 @@ def unlike(**options: object):
         (unlike(status="unknown"), "the responder does not know it"),
         (unlike(signer=pki.root("Stranger")), "whom CN=Intermediate has not authorised"),
         (unlike(this_update=NOW - 3 * DAY, next_update=NOW - HOUR), "it expired on"),
-        (unlike(this_update=NOW + HOUR), "it is from the future"),
-        (unlike(this_update=NOW - 3 * DAY), "it is older than the one at hand"),
-        (lambda: OCSPResponse(pki.ocsp_response(OTHER)), "no response about the certificate"),
+        (unlike(this_update=NOW + HOUR), "it is not valid before"),
+        (unlike(this_update=NOW - 3 * DAY), "it is older than the available one"),
+        (
+            lambda: OCSPResponse(pki.ocsp_response(OTHER)),
+            "what was received is not a response about the certificate",
+        ),
     ],
 )
 def test_what_peers_would_not_accept_is_no_staple(found, problem) -> None:
@@ -205,9 +208,9 @@ def test_several_credentials_share_a_schedule_and_what_they_have_in_common() -> 
 
 def test_a_certificate_without_a_responder_or_an_issuer_is_a_config_error() -> None:
     """Said when the schedule is made."""
-    with pytest.raises(ConfigError, match="CN=other.example names no OCSP responder"):
+    with pytest.raises(ConfigError, match="CN=other.example has no URL of an OCSP responder"):
         Stapling(credentials(OTHER), random=drawing(1))
-    with pytest.raises(ConfigError, match="the issuer of CN=server.example is needed"):
+    with pytest.raises(ConfigError, match="the issuer of CN=server.example is required"):
         Stapling(credentials(SERVER, SERVER.pem), random=drawing(1))
     found = Stapling(credentials(SERVER, SERVER.pem), random=drawing(1), anchors=TrustStore.from_pem(CA.pem))
     assert found.due(NOW)[0].issuer.der == ParsedCertificate(CA.der).der
@@ -261,6 +264,6 @@ def test_a_renewed_certificate_has_its_own_staple_and_one_without_a_responder_go
     assert "is not needed any more" in stapling.took(first, Responder().answer(first, NOW), NOW)
     write(pki.leaf(CA))
     assert stapling.due(NOW) == [] and stapling.next_due().year == 9999
-    assert "names no OCSP responder that can be asked; so it is sent without" in caplog.text
+    assert "has no URL of an OCSP responder that can be used; so it is sent without" in caplog.text
     write(SERVER)
     assert len(stapling.due(NOW)) == 1

@@ -54,7 +54,7 @@ def test_a_path_that_no_list_names_passes_and_says_until_when():
     verdict = judged(crl(ROOT, next_update=NOW + 3 * DAY), crl(CA, OTHER))
     assert isinstance(verdict, Trusted)
     assert verdict.findings[2].outcome is Outcome.PASSED
-    assert verdict.findings[2].text == "2 certificates not revoked by the CRLs at hand"
+    assert verdict.findings[2].text == "2 certificates not revoked by the available CRLs"
     assert verdict.valid_until == NOW + 3 * DAY + TOLERANCE
 
 
@@ -83,7 +83,7 @@ def test_a_certificate_without_a_list_is_unknown_and_refused():
     """Unknown is not good; every certificate is told."""
     verdict = judged(crl(ROOT))
     assert refusals(verdict) == UNKNOWN
-    assert problem(verdict) == "no CRL of CN=Intermediate for it is at hand"
+    assert problem(verdict) == "no CRL of CN=Intermediate for it is available"
     assert "supply a current CRL of CN=Intermediate" in verdict.reasons[0].facts["advice"]
     assert refusals(judged()) == [(Fault.REVOCATION_UNKNOWN, 0), (Fault.REVOCATION_UNKNOWN, 1)]
 
@@ -109,7 +109,7 @@ def test_a_pinned_leaf_has_nobody_to_revoke_it():
     own = leaf(None, "dev.example")
     verdict = judged(*CLEAN, chain=[own.der], anchors=TrustStore.from_pem(own.pem))
     assert isinstance(verdict, Trusted)
-    assert verdict.findings[2].text == "the certificate is itself an anchor"
+    assert verdict.findings[2].text == "the certificate is itself a trust anchor"
 
 
 def test_revocation_is_not_checked_where_there_is_no_path():

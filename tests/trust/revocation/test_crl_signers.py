@@ -89,14 +89,14 @@ def test_nobody_else_in_a_cas_name_vouches_or_revokes_and_no_list_is_hashed_for_
         verdict, listed = judged_with(MAY_NOT[who](), *revoked)
         assert refusals(verdict) == UNKNOWN
         signer = ParsedCertificate(MAY_NOT[who]().der)
-        assert listed.signer is None and not listed.has_met(signer)
+        assert listed.signer is None and not listed.has_checked(signer)
 
 
 def test_what_is_wrong_with_the_only_one_that_could_have_signed_is_told() -> None:
     """So that a person sees why a CRL that is there does not count."""
     for who, words in (
-        ("a namesake below another CA", "not signed by a key known as that CA's"),
-        ("one that may not sign lists", "not signed by a key known as that CA's"),
+        ("a namesake below another CA", "is not signed by a known key of that CA"),
+        ("one that may not sign lists", "is not signed by a known key of that CA"),
     ):
         assert words in problem(judged_with(MAY_NOT[who]())[0])
 

@@ -36,7 +36,7 @@ def test_an_impossible_policy_is_a_config_error():
     ):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             Revocation(**{"crls": store} | wrong)
-    with pytest.raises(ConfigError, match="it needs a source"):
+    with pytest.raises(ConfigError, match="requires a source"):
         Revocation()
 
 
@@ -51,9 +51,9 @@ def test_presets_have_names_and_need_a_source():
     assert Revocation.preset("staple-leaf", store) == Revocation(crls=store, staples="require", covers="leaf")
     responses = OCSPStore([OCSPResponse(ocsp_response(SERVER))])
     assert Revocation.preset("require", None, responses) == Revocation(ocsp=responses)
-    with pytest.raises(ConfigError, match="needs a source"):
+    with pytest.raises(ConfigError, match="requires a source"):
         Revocation.preset("require", CRLStore())
-    with pytest.raises(ConfigError, match="no preset"):
+    with pytest.raises(ConfigError, match="is not a preset"):
         Revocation.preset("strict", store)
 
 

@@ -30,7 +30,7 @@ REST = Good(NOW + DAY, ALL_REASONS - SOME.reasons)
         ([SOME, UNKNOWN], UNKNOWN),
         (
             [REST],
-            Unknown("the CRLs at hand do not speak of keyCompromise"),
+            Unknown("the available CRLs do not cover the reasons keyCompromise"),
         ),
     ],
 )  # fmt: skip

@@ -43,7 +43,7 @@ def command(as_json: bool, dated: bool, picture: LadderFile | None) -> int:
     """Show a mutual TLS handshake over real sockets step by step, then handshakes that are refused, and why.
 
     Nothing is written to disk except the file of --ladder. The exit status is 0 if both handshakes succeed and
-    every scene is refused as it should be.
+    every scene is refused as expected.
     """
     if picture is not None:
         picture.check()

@@ -106,7 +106,7 @@ def mutual(people: Identities) -> Play:
 
 
 def one_way(people: Identities) -> Play:
-    """Only the server proves who it is, as for a browser with its padlock."""
+    """Only the server authenticates, as for a browser."""
     config = ServerConfig(credentials=people.server)
     return play(replace(_client(people), credentials=None), config)
 
@@ -222,12 +222,12 @@ SCENES = (
     ),
     Scene(
         "unknown CA",
-        "the client's certificate was issued by an authority that the server does not trust",
+        "the client's certificate was issued by a CA that the server does not trust",
         "server", StepId.CLIENT_PATH, Fault.NO_PATH, Alert.UNKNOWN_CA, unknown_ca,
     ),
     Scene(
         "expired certificate",
-        "the server's certificate is past its period of validity",
+        "the server's certificate is past its validity period",
         "client", StepId.SERVER_VALIDITY, Fault.CERTIFICATE_EXPIRED, Alert.CERTIFICATE_EXPIRED, expired,
     ),
     Scene(
@@ -237,44 +237,44 @@ SCENES = (
     ),
     Scene(
         "a revoked certificate",
-        "the client was let in once; then its key was stolen, its certificate revoked, and it comes again",
+        "the client was accepted once; then its certificate was revoked, and it connects again",
         "server", StepId.CLIENT_REVOCATION, Fault.REVOKED, Alert.CERTIFICATE_REVOKED, revoked,
     ),
     Scene(
         "revoked while it is connected",
-        "the client was let in; its certificate is revoked while it talks, and its connection ends",
+        "the client was accepted; its certificate is revoked while it is connected, and the connection ends",
         "server", StepId.CLIENT_REVOCATION, Fault.REVOKED, Alert.CERTIFICATE_REVOKED, revoked_meanwhile,
     ),
     Scene(
-        "an expired revocation list",
-        "the server checks revocation, and its lists are past their time: unknown is not good",
+        "an expired CRL",
+        "the server checks revocation, and its CRLs have expired: the status is unknown, and unknown is refused",
         "server", StepId.CLIENT_REVOCATION, Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, expired_list,
     ),
     Scene(
         "a responder that is down",
-        "the server asks the responder that the client's certificate names, and nobody answers there",
+        "the server asks the OCSP responder in the client's certificate, and gets no answer",
         "server", StepId.CLIENT_REVOCATION, Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN, silent_responder,
     ),
     Scene(
         "an altered staple",
-        "the server sends its revocation status along, and somebody has turned a bit of that",
+        "the server staples an OCSP response in which one bit was changed",
         "client", StepId.SERVER_REVOCATION, Fault.BAD_STAPLE, Alert.BAD_CERTIFICATE_STATUS_RESPONSE,
         altered_staple,
     ),
     Scene(
-        "a certificate without its key",
-        "the client shows somebody else's certificate and signs with a key of its own",
+        "a certificate without its private key",
+        "the client sends another client's certificate and signs with a key of its own",
         "server", StepId.CLIENT_SIGNATURE_CHECK, Fault.BAD_CERTIFICATE_VERIFY, Alert.DECRYPT_ERROR,
         borrowed_certificate,
     ),
     Scene(
         "an altered message",
-        "a device on the way that has stolen the handshake keys turns a bit of the server's Finished",
+        "a device on the network path that has the handshake keys changes a bit of the server's Finished",
         "client", StepId.SERVER_FINISHED, Fault.BAD_FINISHED, Alert.DECRYPT_ERROR, forged_finished,
     ),
     Scene(
         "an altered record",
-        "a device on the way that has no keys turns a bit of what the server sends under them",
+        "a device on the network path without keys changes a bit of an encrypted record of the server",
         "client", StepId.SERVER_HELLO, Fault.BAD_RECORD, Alert.BAD_RECORD_MAC, altered_record,
     ),
 )  # fmt: skip
@@ -345,7 +345,7 @@ def _server(people: Identities) -> ServerConfig:
 
 
 def succeeded(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> bool:
-    """Whether every handshake went well, and every scene was refused as it should be."""
+    """Whether every handshake went well, and every scene was refused as expected."""
     return all(went_well(each) for each in handshakes) and all(
         scene.is_as_expected(each) for scene, each in played
     )

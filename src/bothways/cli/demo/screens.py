@@ -82,12 +82,12 @@ def _opening(people: Identities) -> RenderableType:
         rows.add_row(
             Text(name, style=STYLES.get(name, "")),
             f"{visible(subject_of(certificate))}, {key_words(certificate.public_key())}",
-            Text(f"vouched for by {issuer}", style="dim"),
+            Text(f"issued by {issuer}", style="dim"),
         )
     return Group(
         Text("bothways: mutual TLS that shows its work", style="bold"),
         "",
-        Text("Made for this run, and gone with it:"),
+        Text("Generated for this run, and not stored:"),
         Padding(rows, (0, 0, 0, 2)),
     )
 
@@ -99,9 +99,7 @@ def _mutual(play: Play) -> RenderableType:
     parts: list[RenderableType] = [
         "",
         Rule(Text(heading, style="bold"), align="left", style="dim"),
-        Text(
-            "Each line says which peer did it, how many bytes the message has, and when (ms from the start)."
-        ),
+        Text("Each line shows which peer did it, the size of the message, and when (ms from the start)."),
     ]
     views = step_views(play.client.recorder.notes, play.server.recorder.notes)
     for number, steps in groupby(views, key=lambda view: view.name.id.phase):
@@ -177,7 +175,7 @@ def _beside(both: Play, server_only: Play) -> RenderableType:
     for column in (
         "step",
         "both prove themselves",
-        "only the server does, as for a browser with its padlock",
+        "only the server does, as for a browser",
     ):
         rows.add_column(column, overflow="fold")
     two, one = (
@@ -191,21 +189,30 @@ def _beside(both: Play, server_only: Play) -> RenderableType:
     for name, fact in (("the client knows", "client"), ("the server knows", "server")):
         rows.add_row(name, *(getattr(each, fact).facts.get("peer", "nobody") for each in (both, server_only)))
     rows.add_row("handshake", *(_cost(each) for each in (both, server_only)))
-    heading = Rule(Text("Beside it: a one-way handshake", style="bold"), align="left", style="dim")
+    heading = Rule(Text("For comparison: a one-way handshake", style="bold"), align="left", style="dim")
     failures = [_error(side, error) for side, error in _errors(server_only)]
     return Group("", heading, rows, *failures)
 
 
 STAPLED_STEPS = (StepId.SERVER_REVOCATION, StepId.CLIENT_REVOCATION)
 DATED = (
-    ("no forward secrecy", "whoever gets the server's key later opens every recorded connection"),
+    (
+        "no forward secrecy",
+        "whoever gets the server's private key later can decrypt every recorded connection",
+    ),
     (
         "PKCS#1 padding",
-        "each answer to bad padding is an oracle; ours is a drawn secret and a wrong Finished",
+        (
+            "every distinguishable reaction to bad padding is an oracle; "
+            "bothways goes on with a random secret, so that Finished fails"
+        ),
     ),
-    ("one key, two jobs", "the key that opens secrets also signs, which weakens both"),
-    ("hellos in the clear", "certificates and choices can be read by everybody on the way"),
-    ("the server's proof comes late", "only its Finished shows that it could open the secret"),
+    ("one key for two purposes", "the key that decrypts secrets also signs, which weakens both"),
+    (
+        "handshake not encrypted",
+        "certificates and parameters can be read by every device on the network path",
+    ),
+    ("the server is authenticated late", "only its Finished shows that it could decrypt the secret"),
 )
 
 
@@ -213,8 +220,7 @@ def _stapled(play: Play) -> RenderableType:
     """What differs where both sides staple: the revocation status is checked, and nothing was fetched."""
     rule = Rule(Text("Server and client staple", style="bold"), align="left", style="dim")
     told = Text(
-        "Each asks the other for its revocation status, and gets what the authority's responder signed of it "
-        "along with the certificate."
+        "Each requests the other's revocation status, and receives an OCSP response of the CA with the certificate."
     )
     views = step_views(play.client.recorder.notes, play.server.recorder.notes)
     steps = [_step(view) for view in views if view.name.id in STAPLED_STEPS]
@@ -227,8 +233,8 @@ def _tolerated(play: Play) -> RenderableType:
         Text("A responder that is down, where unknown is accepted", style="bold"), align="left", style="dim"
     )
     told = Text(
-        "The server asks the responder that the client's certificate names, in the handshake, and nobody answers. "
-        "It was told to accept that; by default it refuses, as below."
+        "During the handshake the server asks the OCSP responder in the client's certificate, and gets no answer. "
+        "It is configured to accept that; by default it refuses, as below."
     )
     views = step_views(play.client.recorder.notes, play.server.recorder.notes)
     steps = [_step(view) for view in views if view.name.id is StepId.CLIENT_REVOCATION]
@@ -250,7 +256,9 @@ def _dated() -> RenderableType:
     for what, why in DATED:
         rows.add_row(Text(what, style="yellow"), why)
     return Group(
-        "", Text("What is dated in it, and why it has to be asked for:"), Padding(rows, (0, 0, 0, 2))
+        "",
+        Text("What is outdated in it, and why it has to be enabled explicitly:"),
+        Padding(rows, (0, 0, 0, 2)),
     )
 
 
@@ -272,14 +280,14 @@ def _cost(play: Play) -> str:
 
 
 def _refusals(played: Sequence[tuple[Scene, Play]]) -> RenderableType:
-    heading = Rule(Text("What gets refused, and why", style="bold"), align="left", style="dim")
+    heading = Rule(Text("What is refused, and why", style="bold"), align="left", style="dim")
     return Group("", heading, *(_scene(scene, each) for scene, each in played))
 
 
 def _scene(scene: Scene, play: Play) -> RenderableType:
     expected = scene.is_as_expected(play)
     tick = MARKS["passed" if expected else "failed"] if _draws_marks() else ""
-    mark = ("refused as it should be", "green") if expected else ("NOT AS IT SHOULD BE", "bold red")
+    mark = ("refused as expected", "green") if expected else ("NOT AS EXPECTED", "bold red")
     rows = Table.grid(padding=(0, 2))
     rows.add_column(width=12, style="dim")
     rows.add_column(overflow="fold")
@@ -348,7 +356,7 @@ def _closing(handshakes: Sequence[Play], played: Sequence[tuple[Scene, Play]]) -
         else "NOT every handshake succeeded"
     )
     good = succeeded(handshakes, played)
-    text = f"{went}, and {refused} of {len(played)} scenes were refused as they should be."
+    text = f"{went}, and {refused} of {len(played)} scenarios were refused as expected."
     return Group("", Text(text, style="bold green" if good else "bold red"))
 
 

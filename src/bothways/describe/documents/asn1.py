@@ -172,7 +172,7 @@ def oid(found: Element) -> str:
     """Return an object identifier in dotted form; a very long one is only counted."""
     content = found.expect(OID, "object identifier").content
     if not content or content[-1] & 0x80:
-        raise ValueError(f"an object identifier without an end at byte {found.at}")
+        raise ValueError(f"an object identifier that does not end at byte {found.at}")
     return dotted(content) if len(content) <= _OID_LIMIT else f"an identifier of {len(content)} bytes"
 
 
@@ -205,7 +205,7 @@ def moment_words(found: Element) -> str:
     try:
         told = f"{moment(found):%Y-%m-%d %H:%M:%S} UTC"
     except ValueError:
-        return f"{string(found)} (which is no time)"
+        return f"{string(found)} (which is not a valid time)"
     return told if _AS_RFC_5280.fullmatch(found.content) else f"{told} (written {string(found)})"
 
 

@@ -120,7 +120,7 @@ def problem_words(read: Callable[[], object]) -> Facts:
     try:
         read()
     except ValueError as error:
-        return [("problem", f"refused wherever it is judged: {visible(str(error))}")]
+        return [("problem", f"refused by every verification:  {visible(str(error))}")]
     return []
 
 
@@ -140,13 +140,13 @@ def _problem(der: bytes) -> Facts:
     try:
         ParsedCertificate(der).load()
     except ValueError as error:
-        return [("problem", f"refused wherever it is judged: {visible(str(error))}")]
+        return [("problem", f"refused by every verification:  {visible(str(error))}")]
     unread = unread_in(
         each for each in all_extensions(der, Structure.CERTIFICATE) if each.oid not in CONSULTED
     )
     if unread is None:
         return []
-    return [("problem", f"not read where it is judged, since no rule needs it: {visible(str(unread))}")]
+    return [("problem", f"not read by verification, since no rule uses it:  {visible(str(unread))}")]
 
 
 def _valid(found: Element, now: datetime) -> str:
@@ -168,7 +168,7 @@ def _itself(parts: Parts) -> str:
 def _signed(parts: Parts) -> str:
     words = algorithm_words(parts.algorithm)
     if parts.algorithm.content != parts.signed_algorithm.content:
-        words += f", but {algorithm_words(parts.signed_algorithm)} in the part that is signed"
+        words += f", but {algorithm_words(parts.signed_algorithm)} in the signed part"
     return words + _by_whom(parts)
 
 

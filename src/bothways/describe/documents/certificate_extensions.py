@@ -112,7 +112,7 @@ def _policy_name(identifier: str) -> str:
 
 def _qualifier(found: Element) -> str:
     fields = Fields(found.expect(SEQUENCE, "policy qualifier"))
-    kind = oid(fields.take(OID, "kind of a policy qualifier"))
+    kind = oid(fields.take(OID, "type of a policy qualifier"))
     value = fields.any("policy qualifier")
     if kind == "1.3.6.1.5.5.7.2.1":
         return f"practice statement at {string(value)}"
@@ -141,7 +141,7 @@ def _mappings(found: Element) -> list[str]:
 def _mapping(found: Element) -> str:
     fields = Fields(found)
     issuer, subject = (oid(fields.take(OID, "policy identifier")) for _ in range(2))
-    return f"{_policy_name(issuer)} of the issuer stands for {_policy_name(subject)} of the subject"
+    return f"{_policy_name(issuer)} of the issuer is equivalent to {_policy_name(subject)} of the subject"
 
 
 def _policy_constraints(found: Element) -> list[str]:
@@ -160,7 +160,7 @@ def _after(skipped: Element) -> str:
 
 
 def _inhibit_any_policy(found: Element) -> list[str]:
-    return [f"any policy counts for nothing {_after(found)}"]
+    return [f"anyPolicy is not valid {_after(found)}"]
 
 
 def _name_constraints(found: Element) -> list[str]:
@@ -277,7 +277,7 @@ CERTIFICATE_EXTENSIONS: Table = {
     "1.3.6.1.5.5.7.1.3": Words("qualified statements", _qualified_statements, a_row_each=True),
     "1.3.6.1.5.5.7.1.11": Words("subject information", access, a_row_each=True),
     "1.3.6.1.5.5.7.1.24": Words("TLS features", _features),
-    "1.3.6.1.5.5.7.48.1.5": Words("OCSP no check", _words("its revocation is not to be checked"), NULL),
+    "1.3.6.1.5.5.7.48.1.5": Words("OCSP no check", _words("its revocation status need not be checked"), NULL),
     "1.3.6.1.4.1.11129.2.4.2": Words("signed timestamps", timestamps, OCTET_STRING, a_row_each=True),
     "1.3.6.1.4.1.11129.2.4.3": Words("precertificate", precertificate, NULL),
     **VENDORS,

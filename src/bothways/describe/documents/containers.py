@@ -42,7 +42,7 @@ def pkcs7_documents(data: bytes, now: datetime, form: str) -> Iterator[Document]
         kind = oid(outer.take(OID, "type of PKCS#7"))
         if kind != _SIGNED_DATA:
             yield Document(
-                "PKCS#7", NAMES.get(kind, kind), (("certificates", "none: it holds no signed data"),)
+                "PKCS#7", NAMES.get(kind, kind), (("certificates", "none: it contains no signed data"),)
             )
             return
         inner = Fields(outer.take(0xA0, "signed data").only(SEQUENCE, "signed data"))

@@ -45,7 +45,7 @@ _FOREMOST = (_NUMBER, _BASE, _SCOPE)
 def reason_words(number: int) -> str:
     """Return a reason for a revocation by the name it has in RFC 5280 5.3.1."""
     known = _ENTRY_REASONS[number] if 0 <= number < len(_ENTRY_REASONS) else None
-    return known or f"reason {number}, which is none of RFC 5280"
+    return known or f"reason {number}, which RFC 5280 does not define"
 
 
 def _reason(found: Element) -> list[str]:
@@ -92,7 +92,7 @@ _EXTENSIONS: Table = {
     _NUMBER: Words("CRL number", _number, INTEGER),
     _BASE: Words("base CRL number", _base, INTEGER),
     _SCOPE: Words("scope", issuing_distribution_point, a_row_each=True),
-    "2.5.29.60": Words("keeps expired ones since", _moment, GENERALIZED_TIME),
+    "2.5.29.60": Words("contains expired certificates since", _moment, GENERALIZED_TIME),
     "1.3.6.1.4.1.311.21.1": CERTIFICATE_EXTENSIONS["1.3.6.1.4.1.311.21.1"],
     "1.3.6.1.4.1.311.21.4": Words("next publication", _moment, 0x17),
     "1.3.6.1.4.1.311.21.14": CERTIFICATE_EXTENSIONS["2.5.29.31"]._replace(name="published at"),
@@ -118,11 +118,11 @@ def _document(outer: Element, size: int, now: datetime) -> Document:
     revoked, extensions = inner.optional(SEQUENCE), _extensions(inner.optional(0xA0))
     words = algorithm_words(algorithm)
     if algorithm.content != signed.content:
-        words += f", but {algorithm_words(signed)} in the part that is signed"
+        words += f", but {algorithm_words(signed)} in the signed part"
     facts: Facts = [
         ("issuer", name_words(issuer.encoded)),
         ("this update", since_words(this, now)),
-        ("next update", until_words(following, now) if following is not None else "not said"),
+        ("next update", until_words(following, now) if following is not None else "absent"),
         *_problem(outer.encoded),
         *[fact for key in _FOREMOST for each in extensions if each.identifier == key for fact in each.facts],
         *_revoked(revoked),
@@ -142,11 +142,11 @@ def _problem(der: bytes) -> Facts:
         if len(der) <= _READ_WHOLE:
             crl.read_entries()
     except ValueError as error:
-        return [("problem", f"refused wherever it is judged: {visible(str(error))}")]
+        return [("problem", f"refused by every verification:  {visible(str(error))}")]
     if crl.problem is not None:
-        return [("problem", f"refused wherever it is judged: {visible(crl.problem)}")]
+        return [("problem", f"refused by every verification:  {visible(crl.problem)}")]
     if crl.unread is not None:
-        return [("problem", f"only its revocations count where it is judged: {visible(str(crl.unread))}")]
+        return [("problem", f"verification uses only its revocations:  {visible(str(crl.unread))}")]
     return []
 
 
@@ -206,5 +206,4 @@ def _entry(found: Element, issuer: str) -> tuple[str, str]:
 
 def _entry_words(one: Told) -> str:
     texts = " ".join(text for _, text in one.facts)
-    is_plain = one.identifier in ENTRY_EXTENSIONS and not texts.startswith("cannot be read")
-    return texts if is_plain else f"{one.facts[0][0]}: {texts}"
+    return texts if one.is_read else f"{one.facts[0][0]}: {texts}"

@@ -16,7 +16,9 @@ REASONS = (
 
 def distribution_points(found: Element) -> list[str]:
     """Tell every distribution point: its names, the reasons it covers, and who issues its CRL."""
-    return told_each(found.children(), lambda each: "; ".join(_point(each)) or "a point without a name")
+    return told_each(
+        found.children(), lambda each: "; ".join(_point(each)) or "a distribution point without a name"
+    )
 
 
 def issuing_distribution_point(found: Element) -> list[str]:

@@ -39,11 +39,15 @@ Table = Mapping[str, Words]
 
 
 class Told(NamedTuple):
-    """One extension in words. `identifier` is empty where not even that could be read."""
+    """One extension in words. `identifier` is empty where not even that could be decoded.
+
+    is_read: whether its value was decoded as its definition says.
+    """
 
     identifier: str
     critical: bool
     facts: Facts
+    is_read: bool = False
 
 
 def told(extensions: Element, *tables: Table) -> list[Told]:
@@ -56,7 +60,7 @@ def told(extensions: Element, *tables: Table) -> list[Told]:
         if number <= EXTENSIONS_SHOWN:
             one = _told(each, number, known)
             repeated = one.identifier and one.identifier in seen
-            found.append(_marked(one, " (for the second time, which is forbidden)") if repeated else one)
+            found.append(_marked(one, " (a second time, which is forbidden)") if repeated else one)
             seen.add(one.identifier)
     if number > EXTENSIONS_SHOWN:
         found.append(Told("", False, [("extensions", f"and {number - EXTENSIONS_SHOWN:,} more")]))
@@ -86,21 +90,22 @@ def _told(extension: Element, number: int, known: Table) -> Told:
         fields.end()
     except ValueError as error:
         return Told("", False, [(f"extension no. {number}", f"cannot be read: {error}")])
-    facts = facts_of_value(identifier, value, known)
-    one = Told(identifier, critical, facts)
+    one = _told_value(Told(identifier, critical, []), value, known)
     return _marked(one, " (critical)") if critical else one
 
 
-def facts_of_value(identifier: str, value: bytes, known: Table) -> Facts:
-    """Return the value of one extension in words."""
-    words = known.get(identifier)
+def _told_value(one: Told, value: bytes, known: Table) -> Told:
+    """Return an extension with its value in words."""
+    words = known.get(one.identifier)
     if words is None:
-        return [(f"extension {identifier}", f"{counted_bytes(len(value))}: {unknown(value)}")]
+        text = f"{counted_bytes(len(value))}: {unknown(value)}"
+        return one._replace(facts=[(f"extension {one.identifier}", text)])
     try:
         items = first_of(words.tell(whole(value, "value", words.tag)))
     except ValueError as error:
-        return [(words.name, f"cannot be read ({error}): {short_hex(value)}")]
-    return (broken if words.a_row_each else packed)(words.name, items or ["empty"])
+        return one._replace(facts=[(words.name, f"cannot be read ({error}): {short_hex(value)}")])
+    rows = broken if words.a_row_each else packed
+    return one._replace(facts=rows(words.name, items or ["empty"]), is_read=True)
 
 
 def unknown(value: bytes) -> str:

@@ -95,7 +95,7 @@ def _without_armour(text: bytes) -> Unreadable | None:
         return Unreadable("this is base64 without lines that say what it is", "base64 -d FILE > FILE.der")
     if b"BEGIN " in text:
         return Unreadable(
-            "a line in it says BEGIN, but is no beginning of PEM",
+            "a line in it contains BEGIN, but does not begin a PEM block",
             "let that line be like -----BEGIN CERTIFICATE-----, with five hyphens on either side",
         )
     if re.match(rb"(Certificate|Certificate Revocation List|Certificate Request)\b.*:\s", text):

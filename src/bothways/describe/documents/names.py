@@ -86,7 +86,7 @@ def _network(content: bytes) -> str:
     address, mask = ipaddress.ip_address(content[:half]), ipaddress.ip_address(content[half:])
     ones = bin(int(mask)).count("1")
     is_prefix = int(mask) == (2 ** (8 * half) - 1) ^ (2 ** (8 * half - ones) - 1)
-    return f"{address}/{ones}" if is_prefix else f"{address}/{mask} (whose mask is no prefix)"
+    return f"{address}/{ones}" if is_prefix else f"{address}/{mask} (whose mask is not a prefix)"
 
 
 def _text(found: Element) -> str:

@@ -82,7 +82,7 @@ def _service_locator(found: Element) -> list[str]:
 
 
 def _not_issued(_: Element) -> list[str]:
-    return ["yes: revoked is said of certificates that were never issued, too"]
+    return ["yes: certificates that were never issued are also reported as revoked"]
 
 
 _EXTENSIONS: Table = {
@@ -120,10 +120,10 @@ def request_document(der: bytes) -> Document:
 
 
 def _without_answer(status: int, without_body: bool) -> Document:
-    title = _STATUSES.get(status, f"status {status}, which is none of RFC 6960")
+    title = _STATUSES.get(status, f"status {status}, which RFC 6960 does not define")
     facts: Facts = [("status", title)]
     if status == 0 and without_body:
-        facts.append(("problem", "it says that it is successful, and carries no answer"))
+        facts.append(("problem", "its status is successful, and it contains no response"))
     return Document("OCSP response", title, tuple(facts))
 
 
@@ -215,7 +215,7 @@ def _answer(found: Element, now: datetime) -> Iterator[tuple[str, str]]:
     yield "status", readable(_status, status)
     yield "this update", since_words(this, now)
     end = None if following is None else following.only(GENERALIZED_TIME, "nextUpdate")
-    yield "next update", until_words(end, now) if end is not None else "not said"
+    yield "next update", until_words(end, now) if end is not None else "absent"
     yield "issuer", _issuer_hashes(certificate)
     if extensions is not None:
         yield from facts_of(told(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
@@ -228,7 +228,7 @@ def _status(found: Element) -> str:
     fields = Fields(found)
     since = moment_words(fields.take(GENERALIZED_TIME, "revocationTime"))
     reason = fields.optional(0xA0)
-    words = "no reason said" if reason is None else reason_words(integer(reason.only(ENUMERATED, "reason")))
+    words = "no reason given" if reason is None else reason_words(integer(reason.only(ENUMERATED, "reason")))
     return f"REVOKED on {since}, {words}"
 
 

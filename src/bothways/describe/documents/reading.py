@@ -113,7 +113,7 @@ class _Reader:
             parts = _beginning(first(data, "document"))
         except ValueError as error:
             raise Unreadable(
-                f"DER that cannot be read: {error}", "see whether the file is cut off", known=False
+                f"DER that cannot be read: {error}", "check whether the file is truncated", known=False
             ) from None
         read = self._by_shape(parts, data)
         if read is None:
@@ -229,13 +229,13 @@ def _blocks(data: bytes) -> Iterator[_Block]:
     for line in _LINE.finditer(data):
         if line[1] == b"BEGIN":
             if begun is not None:
-                yield _Block(begun[2].decode(), b"", b"", "the block begins but does not end")
+                yield _Block(begun[2].decode(), b"", b"", "the block has a BEGIN line and no END line")
             begun = line
         elif begun is not None and begun[2] == line[2]:
             yield _block(data, begun, line)
             begun = None
     if begun is not None:
-        yield _Block(begun[2].decode(), b"", b"", "the block begins but does not end")
+        yield _Block(begun[2].decode(), b"", b"", "the block has a BEGIN line and no END line")
 
 
 def _block(data: bytes, begun: re.Match[bytes], ended: re.Match[bytes]) -> _Block:

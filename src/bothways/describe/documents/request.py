@@ -65,7 +65,11 @@ def _proof(der: bytes) -> str:
         valid = parsing.attempt("signature", lambda: request.is_signature_valid)
     except parsing.EncodingError as error:
         return f"cannot be checked: {error}"
-    return "valid: whoever asks holds the key" if valid else "WRONG: whoever asks does not hold the key"
+    return (
+        "valid: the requester has the private key"
+        if valid
+        else "WRONG: the requester does not have the private key"
+    )
 
 
 def _attributes(found: Element | None) -> tuple[list[Told], Facts]:

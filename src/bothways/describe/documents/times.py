@@ -52,7 +52,7 @@ def span(later: datetime, earlier: datetime) -> str:
 
 def _validity(start: datetime, end: datetime, now: datetime) -> str:
     if start > end:
-        return "NEVER VALID: it ends before it begins"
+        return "NEVER VALID: notAfter is before notBefore"
     if now < start:
         return f"NOT YET VALID: in {span(start, now)}"
     return f"EXPIRED {span(now, end)} ago" if now > end else f"{span(end, now)} left"

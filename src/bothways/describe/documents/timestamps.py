@@ -25,7 +25,7 @@ def timestamps(found: Element) -> list[str]:
 
 def precertificate(_: Element) -> list[str]:
     """Tell what the poison of a precertificate means (RFC 6962 3.1)."""
-    return ["a precertificate: made for transparency logs, never to be used"]
+    return ["a precertificate: for Certificate Transparency logs only, not valid for use"]
 
 
 def _each(data: bytes) -> Iterator[str]:

@@ -102,5 +102,7 @@ def check_finished_12(hs: HandshakeContext, secret: MainSecret, finished: Finish
     finish = Finish(finished.verify_data, secret.verify_data(hs.role.peer, hs.transcript.before()))
     if hs.observer is not None:
         step = StepId.SERVER_FINISHED if hs.role is Role.CLIENT else StepId.CLIENT_FINISHED
-        hs.observer(Proved(step, f"the {hs.role.peer}'s Finished covers every message as we saw it"))
+        hs.observer(
+            Proved(step, f"the {hs.role.peer}'s Finished covers every message as we received and sent it")
+        )
     return finish

@@ -117,5 +117,7 @@ def check_finished(hs: HandshakeContext, suite: Suite, key: bytes, finished: Fin
     hs.inbox.ignores_change_cipher_spec = False
     if hs.observer is not None:
         step = StepId.SERVER_FINISHED if hs.role is Role.CLIENT else StepId.CLIENT_FINISHED
-        hs.observer(Proved(step, f"the {hs.role.peer}'s Finished covers every message as we saw it"))
+        hs.observer(
+            Proved(step, f"the {hs.role.peer}'s Finished covers every message as we received and sent it")
+        )
     return finish

@@ -26,7 +26,7 @@ _KNOWN: dict[bytes, type[x509.ExtensionType]] = {
 def holds(certificate: x509.Certificate, filters: Iterable[OidFilter]) -> bool:
     """Whether a certificate has each extension asked for that we know, with all of the values.
 
-    Blames the server for one that stands there twice or cannot be read.
+    Blames the server for one that occurs twice or cannot be read.
     """
     seen = set()
     held = True

@@ -119,7 +119,7 @@ def conclude(request: VerificationRequest, judgement: Judgement) -> Verified:
 
 
 def evidence_found(
-    wanted: EvidenceWanted, answers: Sequence[EvidenceReply] | None, problem: str = "it could not be had"
+    wanted: EvidenceWanted, answers: Sequence[EvidenceReply] | None, problem: str = "it could not be obtained"
 ) -> list[Found]:
     """Return what was found for each request; without answers all of it is missing, for a problem."""
     policy = wanted.policy

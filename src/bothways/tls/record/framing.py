@@ -135,6 +135,6 @@ class Framing:
 
 
 def guess(start: bytes) -> str:
-    """Say in words what the first bytes of something that is no TLS look like."""
+    """Say in words what the first bytes of something other than TLS look like."""
     other = recognise(start)
     return "it may be another service" if other is None else f"it looks like {other.value}"

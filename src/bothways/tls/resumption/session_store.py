@@ -50,7 +50,7 @@ class SessionStore:
         return sum(map(len, list(self._sessions.values())))
 
     def keep(self, key: SessionKey, session: Session) -> None:
-        """Keep a session; the oldest ones make room for it."""
+        """Keep a session for the server and configuration of `key`; the oldest ones are dropped for it."""
         self._begin_anew_in_a_fork()
         if len(session.ticket) > LARGEST_TICKET:
             return
@@ -61,7 +61,7 @@ class SessionStore:
                 self._sessions.popitem(last=False)
 
     def take(self, key: SessionKey, now: datetime) -> Session | None:
-        """Return the newest session that may be used now, and never again (RFC 9846 C.4)."""
+        """Return the newest session of `key` that is usable at the time `now`, and remove it (RFC 9846 C.4)."""
         self._begin_anew_in_a_fork()
         kept = self._sessions.get(key)
         while kept:

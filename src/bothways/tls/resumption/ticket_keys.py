@@ -61,13 +61,16 @@ class TicketKeys:
         return f"TicketKeys(max_age={self.max_age!r})"
 
     def seal(self, content: bytes, context: bytes, now: datetime, random: Random) -> bytes:
-        """Return a ticket that holds `content` and opens in the same context alone."""
+        """Return a ticket with `content` that can be opened only in the same `context`. now, random: as for `ring`."""
         key = self.ring(now, random).current
         nonce = random(NONCE_SIZE)
         return key.name + nonce + key.aead.encrypt(nonce, content, key.name + context)
 
     def open(self, ticket: bytes, context: bytes, now: datetime, random: Random) -> bytes | None:
-        """Return what a ticket holds; None for one that was not sealed in this context under keys still held."""
+        """Return the content of a ticket; None if it was not sealed in this `context` with a current key.
+
+        now, random: as for `ring`.
+        """
         name, nonce = ticket[:NAME_SIZE], ticket[NAME_SIZE : NAME_SIZE + NONCE_SIZE]
         if len(ticket) <= OVERHEAD:
             return None
@@ -80,7 +83,10 @@ class TicketKeys:
             return None
 
     def ring(self, now: datetime, random: Random) -> KeyRing:
-        """Return the keys of this moment, and put them in the place of those whose time is over."""
+        """Return the current keys, and replace those that are too old.
+
+        now: the time.  random: returns so many random bytes.
+        """
         process = process_id()
         ring = self._rings.get(process)
         if ring is None:

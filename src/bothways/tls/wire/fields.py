@@ -155,7 +155,7 @@ def _numbers(size: int, prefix: int, shape: Vector, notation: str, most: int) ->
         if stop > end or not low <= length <= high:
             bad_length(at, start, stop, end, low, high)
         if length % size:
-            fail(f"length {length} is no multiple of {size} (offset {at})")
+            fail(f"length {length} is not a multiple of {size} (offset {at})")
         if length > size * most:
             too_many(most)
         return unpack_from(f">{length // size}{letter}", data, start), stop

@@ -65,9 +65,9 @@ class Fetch:
     def __post_init__(self) -> None:
         for name in ("ocsp", "crls", "https", "by_caller"):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name}: expected True or False; what is at hand stands beside fetch")
+                raise ConfigError(f"{name}: expected True or False; available evidence is not part of fetch")
         if not self.ocsp and not self.crls:
-            raise ConfigError("fetch: neither ocsp nor crls is to be fetched")
+            raise ConfigError("fetch: one of ocsp and crls has to be True")
         if self.nonce not in ("none", "use", "require"):
             raise ConfigError(f"nonce: {self.nonce!r} is none of none, use, require")
         if not all(0 < port < 65536 for port in self.ports):
@@ -77,7 +77,7 @@ class Fetch:
                 f"allow: expected several hosts or networks, not the single text {self.allow!r}"
             )
         if not timedelta(0) <= self.keep <= LONGEST_KEEP:
-            raise ConfigError(f"keep: expected a time of zero to {LONGEST_KEEP.days} days")
+            raise ConfigError(f"keep: expected a duration of zero to {LONGEST_KEEP.days} days")
         for name in ("seconds", "requests", "max_list_bytes"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name}: expected a number above zero")
@@ -110,7 +110,7 @@ def _host(text: str) -> str:
     host = lower_ascii(text).rstrip(".")
     if not is_host(host):
         raise ConfigError(
-            f"allow: {text!r} is no host and no network; expected one like ocsp.example or 10.0.0.0/8"
+            f"allow: {text!r} is neither a host nor a network; expected one like ocsp.example or 10.0.0.0/8"
         )
     return host
 

@@ -101,7 +101,7 @@ def read_given(
 ) -> Found:
     """Return what somebody gave for a request: bytes are read, of at most `limit`; what was read before is taken."""
     if answer is None:
-        return Missing("it could not be had")
+        return Missing("it could not be obtained")
     if not isinstance(answer, bytes):
         return answer
     if len(answer) > limit:
@@ -121,7 +121,7 @@ def read_kept(request: EvidenceRequest, data: bytes, at: datetime) -> Evidence:
     try:
         response = OCSPResponse(data)
     except ValueError as error:
-        raise ValueError(f"it is no OCSP response: {error}") from None
+        raise ValueError(f"it is not an OCSP response: {error}") from None
     if response.problem is not None:
         raise ValueError(response.problem)
     if response.response_about(request.certificate, request.issuer) is None:
@@ -139,7 +139,7 @@ def _crl(data: bytes) -> CRL:
     try:
         return CRL(data)
     except ValueError as error:
-        raise ValueError(f"it is no CRL: {error}") from None
+        raise ValueError(f"it is not a CRL: {error}") from None
 
 
 def is_sound(request: EvidenceRequest, evidence: Evidence, at: datetime) -> bool:

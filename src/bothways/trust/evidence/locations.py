@@ -1,6 +1,6 @@
-"""Addresses of responders and CRLs, as certificates and redirects give them: which are read, and what they say.
+"""URLs of OCSP responders and CRLs in certificates and redirects: which are accepted, and their parts.
 
-Every one is hostile until it is read here; whether the machine behind it may be asked is `addresses`' question.
+Every URL is untrusted input; whether its host may be contacted is decided in `addresses`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _IPV6 = re.compile(r"[0-9a-f:.]+")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """An address taken apart: `host` in lower case and without brackets, `target` the path with its query."""
+    """The parts of a URL: `host` in lower case and without brackets, `target` the path with its query."""
 
     scheme: str
     host: str
@@ -33,21 +33,21 @@ class Location:
 
 
 def read_location(text: str, *, https: bool = False) -> Location:
-    """Take an address apart. Raises ValueError that says why it is not one to ask."""
+    """Return the parts of a URL. Raises ValueError, which says why it cannot be used."""
     if len(text) > LONGEST:
         raise ValueError(f"it is longer than {LONGEST} characters")
     if not _PRINTABLE.fullmatch(text) or "\\" in text:
-        raise ValueError("it has characters that no address has")
+        raise ValueError("it has characters that a URL cannot have")
     parts = urlsplit(text)
     if parts.scheme not in _PORTS:
-        raise ValueError(f"it is no {'http or https' if https else 'http'} address")
+        raise ValueError(f"it is not an {'http or https' if https else 'http'} address")
     if parts.scheme == "https" and not https:
         raise ValueError("https is not allowed for fetching evidence")
     if "@" in parts.netloc:
-        raise ValueError("it carries credentials")
+        raise ValueError("it contains credentials")
     host = (parts.hostname or "").rstrip(".")
     if not (_IPV6.fullmatch(host) if parts.netloc.startswith("[") else is_host(host)):
-        raise ValueError("it names no host")
+        raise ValueError("it has no host")
     port = parts.port if parts.port is not None else _PORTS[parts.scheme]
     if port == 0:
         raise ValueError("it names port 0")
@@ -58,7 +58,7 @@ def read_location(text: str, *, https: bool = False) -> Location:
 def redirected(location: Location, to: str, *, https: bool = False) -> Location:
     """Return where a redirect leads (RFC 9110 10.2.2). Raises ValueError as `read_location` does."""
     if len(to) > LONGEST or not _PRINTABLE.fullmatch(to):
-        raise ValueError("it redirects to what is no address")
+        raise ValueError("it redirects to something that is not a URL")
     return read_location(urljoin(str(location), to), https=https)
 
 

@@ -115,7 +115,7 @@ class Stapling:
         until = answer.until(MAX_AGE)
         soon = min(ahead(at, until, self._random), after(at, LEAST_OFTEN, self._random))
         renewal.due = max(soon, at + SHORTEST)
-        words = f"says {answer.state}" if is_new else f"is still the one that says {answer.state}"
+        words = f"says {answer.state}" if is_new else f"is still the one with the status {answer.state}"
         return f"{whose} {words}, until {until:%Y-%m-%d %H:%M}"
 
     def _follow(self) -> None:
@@ -146,10 +146,10 @@ class Stapling:
         until = None if renewal.held is None else renewal.held.until(MAX_AGE)
         if until is None or until <= at:
             renewal.due = after(at, wait, self._random)
-            return "there is none that holds"
+            return "there is no valid one"
         wait = min(wait, max((until - at) / 2, SHORTEST))
         renewal.due = after(at, wait, self._random)
-        return f"the one at hand holds until {until:%Y-%m-%d %H:%M}"
+        return f"the available one is valid until {until:%Y-%m-%d %H:%M}"
 
 
 def _usable(
@@ -162,7 +162,7 @@ def _usable(
         found.response_about(request.certificate, request.issuer) if isinstance(found, OCSPResponse) else None
     )
     if answer is None or not isinstance(found, OCSPResponse):
-        raise ValueError("what came is no response about the certificate")
+        raise ValueError("what was received is not a response about the certificate")
     signer = found.signer(request.issuer, at)
     problem = signer if isinstance(signer, str) else answer.untimeliness(at, TOLERANCE, MAX_AGE)
     if problem is None and answer.until(MAX_AGE) < at:
@@ -170,7 +170,7 @@ def _usable(
     if problem is None and answer.state == "unknown":
         problem = "the responder does not know it"
     if problem is None and held is not None and answer.this_update < held.this_update:
-        problem = "it is older than the one at hand"
+        problem = "it is older than the available one"
     if problem is not None:
         raise ValueError(problem)
     return found, answer
@@ -218,5 +218,5 @@ def staple_problem(
 def _why_not(leaf: ParsedCertificate, policy: Fetch) -> str:
     who = shown(leaf.subject_text)
     if response_requests(leaf, leaf, policy):
-        return f"staple: the issuer of {who} is needed to ask for its status; append it to the certificate's file"
-    return f"staple: the certificate of {who} names no OCSP responder that can be asked"
+        return f"staple: the issuer of {who} is required to request its status; append it to the certificate's file"
+    return f"staple: the certificate of {who} has no URL of an OCSP responder that can be used"

@@ -174,11 +174,14 @@ class CRLSource:
     def _untimely(self, crl: CRL) -> str | None:
         """Say why a CRL does not hold now, or None."""
         if self._is_early(crl):
-            return f"the CRL of {crl.issuer_text} is from the future: {crl.this_update:%Y-%m-%d %H:%M}"
+            return f"the CRL of {crl.issuer_text} is not valid before {crl.this_update:%Y-%m-%d %H:%M}"
         if crl.next_update is None:
-            return f"the CRL of {crl.issuer_text} does not say until when it holds"
+            return f"the CRL of {crl.issuer_text} has no nextUpdate"
         if crl.next_update < crl.this_update:
-            return f"the CRL of {crl.issuer_text} ends before it begins, on {crl.next_update:%Y-%m-%d %H:%M}"
+            return (
+                f"the CRL of {crl.issuer_text} has a nextUpdate before "
+                f"its thisUpdate: {crl.next_update:%Y-%m-%d %H:%M}"
+            )
         if self._available.at - crl.next_update > self._available.policy.tolerance:
             return f"the CRL of {crl.issuer_text} expired on {crl.next_update:%Y-%m-%d %H:%M}"
         return None
@@ -209,8 +212,8 @@ class CRLSource:
                     return _Signed(crl, signer, vouched)
                 refused = f"{whose} is signed by {vouched}"
         if refused is None and not signers.allowed and signers.refused is not None:
-            return f"{whose} could be signed by nobody but {signers.refused}"
-        return refused or f"{whose} is not signed by a key known as that CA's"
+            return f"{whose} could only be signed by {signers.refused}"
+        return refused or f"{whose} is not signed by a known key of that CA"
 
     def _is_signed(self, crl: CRL, signer: ParsedCertificate) -> bool:
         """Whether a key that may sign a CRL did; that is found out once, and paid for.
@@ -222,7 +225,7 @@ class CRLSource:
             if is_long and self._available.defers:
                 self._available.checks.append(partial(crl.prepare, signer))
                 return False
-            if not crl.has_met(signer):
+            if not crl.has_checked(signer):
                 self._work.spend_signature(signer.key, 0 if is_long else len(crl.der))
         return crl.prepare(signer)
 
@@ -230,5 +233,5 @@ class CRLSource:
 def _doubt(crl: CRL) -> str | None:
     """Say what keeps a CRL from proving that anybody is good, or None."""
     if crl.unread is not None:
-        return f"cannot be read whole: {crl.unread}"
+        return f"cannot be decoded completely: {crl.unread}"
     return None if crl.problem is None else f"cannot be used: {crl.problem}"

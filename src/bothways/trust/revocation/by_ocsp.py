@@ -85,7 +85,7 @@ class ResponseSource:
         if single.state == "revoked" and not (untimely and single.reason == HOLD):
             return Revoked(single.revoked_at or single.this_update, single.reason)
         if untimely:
-            return Unknown(f"its OCSP response does not hold: {untimely}")
+            return Unknown(f"its OCSP response is not current: {untimely}")
         if single.state == "good":
             return Good(min(available.lapse(single.until(MAX_AGE)), signer.not_after, vouched.until))
         return Unknown("the OCSP responder does not know it")
@@ -99,7 +99,9 @@ class ResponseSource:
         if needs_no_check(signer):
             return Good(signer.not_after)
         if not self._asker.may_ask_about(signer):
-            return _unusable(f"it is signed by {signer.subject_text}, whose own status depends on others'")
+            return _unusable(
+                f"it is signed by {signer.subject_text}, whose own status depends on that of others"
+            )
         said = self._asker.status(signer, issuer)
         if not isinstance(said, Good):
             return _unusable(f"it is signed by {signer.subject_text}, whose own status is not good")

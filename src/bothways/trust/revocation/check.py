@@ -41,7 +41,7 @@ def _path_status(
     revocation = available.policy
     covered = path[:-1] if revocation.covers == "path" else path[:-1][:1]
     if not covered:
-        return Status(Finding("c", Outcome.NOT_CHECKED, "the certificate is itself an anchor"))
+        return Status(Finding("c", Outcome.NOT_CHECKED, "the certificate is itself a trust anchor"))
     check = RevocationCheck(available, path, others, work)
     reasons, unknown, until = [], [], []
     for position, certificate in enumerate(covered):
@@ -77,16 +77,16 @@ def _named(available: Available) -> str:
     if fetched:
         return f"the evidence (fetched: {fetched})"
     alone = revocation.ocsp is None and revocation.staples == "ignore" and revocation.fetch is None
-    return "the CRLs at hand" if alone else "the evidence at hand"
+    return "the available CRLs" if alone else "the available evidence"
 
 
 def _advice(certificate: ParsedCertificate, revocation: Revocation) -> str:
     reach = (
-        "see that its responder can be asked and its CRL be had from here, "
+        "check that its OCSP responder and its CRL can be reached from here, "
         if revocation.fetch is not None
         else ""
     )
-    return f"{reach}supply a current CRL of {certificate.issuer_text}, or say that unknown is accepted"
+    return f"{reach}supply a current CRL of {certificate.issuer_text}, or accept an unknown status"
 
 
 class RevocationCheck:
@@ -134,7 +134,7 @@ class RevocationCheck:
     def _nothing_at_hand(self, certificate: ParsedCertificate) -> str:
         policy = self._available.policy
         what = "CRL" if policy.crls is not None and policy.fetch is None else "OCSP response or CRL"
-        return f"no {what} of {certificate.issuer_text} for it is at hand"
+        return f"no {what} of {certificate.issuer_text} for it is available"
 
     def requests(self) -> tuple[EvidenceRequest, ...]:
         """Return what may be fetched to know more, as far as one peer may cause that."""
@@ -156,7 +156,7 @@ class RevocationCheck:
             return ["nothing is fetched before the peer has proved that it holds the key"]
         wishes = response_requests(certificate, issuer, policy), crl_requests(certificate, issuer, policy)
         if not any(wishes):
-            return ["no evidence about it is at hand, and it names no place to fetch any from"]
+            return ["no evidence about it is available, and it has no URL to fetch any from"]
         missing: list[str] = []
         for requests in wishes:
             answers = {request: fetched.answer(request) for request in requests}

@@ -1,4 +1,4 @@
-"""How peers' certificates are to be checked for revocation: which evidence counts, and what unknown means."""
+"""The revocation policy for certificates of peers: which evidence is used, and what an unknown status means."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _WHOLE_PATH = 1_000_000  # certificates
 class Revocation:
     """How peers' certificates are checked for revocation.
 
-    crls, ocsp: the CRLs and responses at hand.  staples: what becomes of the responses that a peer sends
-    with its certificates: "ignore", "use", or "require" one for the leaf.  fetch: what may be fetched beside,
-    and from whom, where the evidence at hand does not settle it.  covers: "path" (every certificate
-    below the anchor) or "leaf".  unknown: "refuse" a peer whose status cannot be known, or "accept" it and
-    say so; a revoked one is refused always, and so is a missing staple that its certificate demands.
-    tolerance: how far clocks may differ where a CRL or a response begins and ends.
+    crls, ocsp: the available CRLs and OCSP responses.  staples: what is done with the OCSP responses that a peer
+    staples: "ignore", "use", or "require" one for the leaf.  fetch: what may be fetched, and from where, if the
+    available evidence is not sufficient.  covers: "path" (every certificate below the trust anchor) or "leaf".
+    unknown: "refuse" a peer whose status is unknown, or "accept" it with a warning; a revoked certificate is always
+    refused, and so is a missing staple that the certificate requires (RFC 7633).
+    tolerance: the difference of clocks that is allowed for thisUpdate and nextUpdate.
     """
 
     crls: CRLStore | None = None
@@ -46,13 +46,13 @@ class Revocation:
         if not isinstance(self.fetch, Fetch | None):
             raise ConfigError("fetch: expected a Fetch")
         if self.crls is None and self.ocsp is None and self.staples == "ignore" and self.fetch is None:
-            raise ConfigError("revocation: it needs a source: crls, ocsp, staples or fetch")
+            raise ConfigError("revocation: it requires a source: crls, ocsp, staples or fetch")
         if self.covers not in ("path", "leaf"):
             raise ConfigError(f"covers: {self.covers!r} is neither path nor leaf")
         if self.unknown not in ("refuse", "accept"):
             raise ConfigError(f"unknown: {self.unknown!r} is neither refuse nor accept")
         if self.tolerance < timedelta(0):
-            raise ConfigError("tolerance: expected a time of zero or more")
+            raise ConfigError("tolerance: expected a duration of zero or more")
 
     @property
     def listed(self) -> int:
@@ -75,12 +75,15 @@ class Revocation:
         ocsp: OCSPStore | None = None,
         fetch: Fetch | None = None,
     ) -> Revocation:
-        """Make one of `PRESETS` by its name. Raises ConfigError."""
+        """Make one of `PRESETS` by its name. Raises ConfigError for another name, or without a source.
+
+        crls, ocsp: the available CRLs and OCSP responses.  fetch: what may be fetched.
+        """
         if name not in PRESETS:
-            raise ConfigError(f"revocation: {name!r} is no preset; expected {', '.join(PRESETS)}")
+            raise ConfigError(f"revocation: {name!r} is not a preset; expected {', '.join(PRESETS)}")
         crls, ocsp = crls or None, ocsp or None
         if crls is None and ocsp is None and fetch is None and not name.startswith("staple"):
-            raise ConfigError(f"revocation: {name} needs a source, such as a CRL or an OCSP response")
+            raise ConfigError(f"revocation: {name} requires a source, such as a CRL or an OCSP response")
         return cls(crls=crls, ocsp=ocsp, fetch=fetch, **PRESETS[name])
 
 

@@ -72,7 +72,7 @@ def fold(statements: Sequence[Statement]) -> Statement:
     if not covered:
         return SILENCE
     missing = sorted(each.value for each in ALL_REASONS - covered)
-    return Unknown(f"the CRLs at hand do not speak of {', '.join(missing)}")
+    return Unknown(f"the available CRLs do not cover the reasons {', '.join(missing)}")
 
 
 def _first(statements: Sequence[Statement], kind: type[T]) -> T | None:
