@@ -142,10 +142,7 @@ class Connection:
     # -- bytes and events ---------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> list[Event]:
-        """Process any number of bytes from the peer and return the events that follow.
-
-        Raises `UsageError` only for a caller that passes data although `wants_data` is False.
-        """
+        """Process bytes from the peer and return the events. Raises `UsageError` only if `wants_data` is False."""
         if (content := self.receive_data(data)) is not None:
             return [Data(content)]
         if not self._life.reads:
@@ -183,10 +180,7 @@ class Connection:
         return self._out.take()
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Send application data. Before `Established` it is buffered.
-
-        Raises `UsageError` after `close` or a failure.
-        """
+        """Send application data; before `Established` it is buffered. Raises `UsageError` after `close` or a failure."""
         if not self._life.writes:
             self._life.take(Input.SEND)
         if self._after is None:
