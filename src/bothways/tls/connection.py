@@ -180,7 +180,7 @@ class Connection:
         return self._out.take()
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Send application data; before `Established` it is buffered. Raises `UsageError` after `close` or a failure."""
+        """Send application data; buffered before `Established`. Raises `UsageError` after `close` or a failure."""
         if not self._life.writes:
             self._life.take(Input.SEND)
         if self._after is None:
