@@ -266,7 +266,7 @@ def test_nginx_that_requires_one_says_so_only_over_http(nginx):
     assert text(stranger, "outcome.reply").startswith('problem: it answers "HTTP/1.1 400')
     assert text(stranger, "identity.issuer").startswith("warning")
     assert "we sent no certificate" in text(without, "outcome.reply.cause.1")
-    assert "CA that the server does not accept" in text(stranger, "outcome.reply.cause.1")
+    assert "CA that the server does not trust" in text(stranger, "outcome.reply.cause.1")
 
 
 # -- stunnel --------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def test_demo_shows_every_step_and_every_scene_in_a_pipe():
     assert "not checked: no source configured" in done.stdout
     assert "Server and client staple" in done.stdout
     assert done.stdout.count("2 certificates not revoked by the available evidence") == 2
-    assert "the server is warned: whether the peer's certificates are revoked is not known" in done.stdout
+    assert "the server is warned: the revocation status of the peer's certificates is unknown" in done.stdout
     assert "connection refused: no service listens there" in done.stdout
     assert "public key" in done.stdout
     assert "private key" in done.stdout
