@@ -95,7 +95,7 @@ def test_serve_and_connect_fetch_in_their_handshakes(ca: Authority, tmp_path: Pa
     assert "sent a certificate that was revoked on" in server.said
     assert (
         "is Cleo (TLS" in server.said
-        and "warning: whether the peer's certificates are revoked" in server.said
+        and "warning: the revocation status of the peer's certificates is unknown" in server.said
     )
     assert f"{ca.responder.url}: connection refused: no service listens there" in server.said
 
