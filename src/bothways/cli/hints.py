@@ -17,7 +17,9 @@ def for_get(command: str, url: str) -> str:
     given = _CONNECT.fullmatch(command)
     if given is None:
         return command
-    options = given["options"].replace("--alpn http/1.1", "--http 1.1")
+    options = (
+        given["options"].replace(" --alpn h2 --alpn http/1.1", "").replace("--alpn http/1.1", "--http 1.1")
+    )
     if not set(re.findall(r"--[a-z-]+", options)) <= _OF_GET:
         return command
     return f"bothways get {shlex.quote(url)}{options}"

@@ -205,7 +205,7 @@ def test_what_cannot_decide_is_an_error_of_the_configuration(allow: Any, problem
 
 def test_nothing_decides_where_nobody_is_judged() -> None:
     """It would never be asked."""
-    with pytest.raises(ConfigError, match="^allow: it would never be asked"):
+    with pytest.raises(ConfigError, match="^allow: it is not used, since client_auth is none"):
         ServerConfig(credentials=credentials("localhost"), allow=OURS)
 
 
