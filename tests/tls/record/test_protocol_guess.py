@@ -45,3 +45,15 @@ def test_no_beginning_is_longer_than_a_header_or_hidden_by_an_earlier_one() -> N
         for beginning in beginnings:
             assert len(beginning) <= HEADER_SIZE
             assert recognise(beginning) is other
+
+
+@pytest.mark.parametrize(
+    ("said", "other"),
+    [
+        (b"* BYE Too many invalid commands.\r\n", OtherProtocol.IMAP),
+        (b'BYE "Too many invalid commands."\r\n', OtherProtocol.MANAGE_SIEVE),
+    ],
+)
+def test_a_server_that_ends_before_its_greeting_is_known_too(said: bytes, other: OtherProtocol) -> None:
+    """RFC 9051 7.1.5, RFC 5804 1.3: a ClientHello may come to a busy server before its greeting has left."""
+    assert recognise(said[:HEADER_SIZE]) is other
