@@ -3,8 +3,9 @@
 Each name is imported when it is first asked for: the whole engine takes a tenth of a second to load.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bothways.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from bothways.diagnosis.failure import explain_failure, failure_of
@@ -41,31 +42,29 @@ if TYPE_CHECKING:
     from bothways.trust.anchors import TrustStore
     from bothways.trust.credentials import Credentials
 else:
-    _HOMES = {
-        "bothways.diagnosis.failure": "explain_failure failure_of",
-        "bothways.errors": ("ConfigError InternalError PeerAlert PeerFault TLSError Truncated UsageError"),
-        "bothways.faults": "Fault",
-        "bothways.iana": "Alert",
-        "bothways.tls.config": "ClientConfig ServerConfig",
-        "bothways.tls.connection": "Connection",
-        "bothways.tls.events": (
-            "Caution ChecksWanted Data Established Event EvidenceWanted Failed Peer PeerClosed SignatureWanted Warned"
-        ),
-        "bothways.tls.handshake.access": "Refusal",
-        "bothways.tls.resumption.session_store": "SessionStore",
-        "bothways.tls.resumption.ticket_keys": "TicketKeys",
-        "bothways.trust.access": "PeerRule",
-        "bothways.trust.anchors": "TrustStore",
-        "bothways.trust.credentials": "Credentials",
-    }
-    _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-
-    def __getattr__(name):
-        """Import a public name from the module where it is made (PEP 562)."""
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
-        return value
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "bothways.diagnosis.failure": "explain_failure failure_of",
+            "bothways.errors": (
+                "ConfigError InternalError PeerAlert PeerFault TLSError Truncated UsageError"
+            ),
+            "bothways.faults": "Fault",
+            "bothways.iana": "Alert",
+            "bothways.tls.config": "ClientConfig ServerConfig",
+            "bothways.tls.connection": "Connection",
+            "bothways.tls.events": (
+                "Caution ChecksWanted Data Established Event EvidenceWanted Failed Peer "
+                "PeerClosed SignatureWanted Warned"
+            ),
+            "bothways.tls.handshake.access": "Refusal",
+            "bothways.tls.resumption.session_store": "SessionStore",
+            "bothways.tls.resumption.ticket_keys": "TicketKeys",
+            "bothways.trust.access": "PeerRule",
+            "bothways.trust.anchors": "TrustStore",
+            "bothways.trust.credentials": "Credentials",
+        },
+    )
 
     def __dir__():
         """The public names too, before they were asked for."""

@@ -4,8 +4,9 @@ Installed with the extra `testing`, the fixtures `mtls` and `mtls_session` are t
 the guide. The names of the types are imported when they are first asked for, since every run of pytest loads this.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bothways.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from bothways.testing.client import Attempt, Client
@@ -20,22 +21,21 @@ else:
         if missing.name != "pytest":
             raise
     _FIXTURES = ("mtls", "mtls_session")
-    _HOMES = {
-        "client": "Attempt Client",
-        "identities": "Identity",
-        "mutual": "MutualTLS",
-        "server": "Handshake Server answer_http echo",
-    }
-    _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names.split()}
+    _imported = lazy_names(
+        __name__,
+        {
+            "bothways.testing.client": "Attempt Client",
+            "bothways.testing.identities": "Identity",
+            "bothways.testing.mutual": "MutualTLS",
+            "bothways.testing.server": "Handshake Server answer_http echo",
+        },
+    )
 
     def __getattr__(name):
         """Import a public name from the module where it is made (PEP 562)."""
         if name in _FIXTURES:
             raise ModuleNotFoundError(f"{name} needs pytest: pip install 'bothways[testing]'", name="pytest")
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
-        return value
+        return _imported(name)
 
 
 __all__ = [

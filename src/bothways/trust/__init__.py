@@ -3,8 +3,9 @@
 Each name is imported on first access, as in `bothways` itself. docs/verifying.md is the guide.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from bothways.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from bothways.trust.access import PeerRule
@@ -18,26 +19,21 @@ if TYPE_CHECKING:
     from bothways.trust.verdict import Finding, Names, Outcome, Purpose, Refused, Trusted, Verdict
     from bothways.trust.verification import verify
 else:
-    _HOMES = {
-        "access": "PeerRule",
-        "anchors": "TrustStore certificates_in",
-        "crl_store": "CRLStore",
-        "evidence.fetch_policy": "Fetch",
-        "ocsp_store": "OCSPStore",
-        "path": "Limits",
-        "policies": "Policies",
-        "revocation.policy": "Revocation",
-        "verdict": "Finding Names Outcome Purpose Refused Trusted Verdict",
-        "verification": "verify",
-    }
-    _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names.split()}
-
-    def __getattr__(name):
-        """Import a public name from the module that defines it (PEP 562)."""
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
-        return value
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "bothways.trust.access": "PeerRule",
+            "bothways.trust.anchors": "TrustStore certificates_in",
+            "bothways.trust.crl_store": "CRLStore",
+            "bothways.trust.evidence.fetch_policy": "Fetch",
+            "bothways.trust.ocsp_store": "OCSPStore",
+            "bothways.trust.path": "Limits",
+            "bothways.trust.policies": "Policies",
+            "bothways.trust.revocation.policy": "Revocation",
+            "bothways.trust.verdict": "Finding Names Outcome Purpose Refused Trusted Verdict",
+            "bothways.trust.verification": "verify",
+        },
+    )
 
     def __dir__():
         """Return the public names too, before they are imported."""

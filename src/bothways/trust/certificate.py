@@ -22,6 +22,7 @@ from cryptography.x509 import (
 )
 
 from bothways.faults import Fault
+from bothways.lazy_names import lazy_names
 from bothways.trust.der import (
     BIT_STRING,
     SEQUENCE,
@@ -440,10 +441,5 @@ def issuer_of(certificate: Certificate) -> str:
     return ParsedCertificate(encoded(certificate)).issuer_text
 
 
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        """Return `ParsedCertificate` by its former name, for programs that use it (PEP 562)."""
-        if name == "Parsed":
-            return ParsedCertificate
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # for programs that use the former name
+    __getattr__ = lazy_names(__name__, {__name__: "Parsed=ParsedCertificate"})

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from bothways.faults import Check, Fault, Reason, blame
+from bothways.lazy_names import lazy_names
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import certificate_reasons, is_signed_weakly
@@ -341,10 +341,5 @@ def _finding(letter: str, reasons: tuple[Reason, ...], letters: set[str], passed
     return Finding(letter, Outcome.PASSED, passed)
 
 
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        """Return `verification.verify` to programs that know it as `judge` (PEP 562)."""
-        if name == "judge":
-            return import_module("bothways.trust.verification").verify
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # for programs that use the former name
+    __getattr__ = lazy_names(__name__, {"bothways.trust.verification": "judge=verify"})

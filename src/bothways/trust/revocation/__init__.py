@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bothways.lazy_names import lazy_names
 from bothways.trust.revocation.check import status_check
 from bothways.trust.revocation.policy import PRESETS, Revocation
 
 __all__ = ["PRESETS", "Revocation", "status_check"]
 
 
-if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        """Return `verification.verify` to programs that know it as `judge` (PEP 562)."""
-        if name == "judge":
-            return import_module("bothways.trust.verification").verify
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # for programs that use the former name
+    __getattr__ = lazy_names(__name__, {"bothways.trust.verification": "judge=verify"})
