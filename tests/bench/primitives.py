@@ -34,20 +34,34 @@ class Calls(NamedTuple):
 def handshake(identities: Identities, *, remembered: bool = False, hybrid: bool = False) -> list[Calls]:
     """Every call of one handshake; with `remembered` paths the certificates' signatures are known to hold."""
     calls = [*_x25519(), *_certificates(identities), *_signatures(identities, remembered)]
-    calls += [*_transcript(), *_schedule(), *_records()]
+    calls += _transcript(hashed=18, messages="9 of 10, since nothing covers the last", taken=12)
+    calls += _schedule(
+        extracted=(4, "handshake and main secret"),
+        expanded=(30, "4 traffic secrets, 1 derived, 4 keys, 4 IVs, 2 Finished a side"),
+        made=(4, "Finished"),
+    )
+    calls += _records()
     return [*_mlkem768(), *calls] if hybrid else calls
 
 
 def resumed() -> list[Calls]:
     """Every call of one handshake that resumes a session, with the ticket for the next; paths are remembered."""
-    return [*_x25519(), *_transcript_resumed(), *_schedule_resumed(), *_records_resumed()]
+    calls = [*_x25519(), *_transcript(hashed=10, messages="5 a side", taken=12)]
+    calls += _schedule(
+        extracted=(6, "early, handshake and main secret"),
+        expanded=(40, "15 a side as without a session, binder key, its Finished, 1 derived, resumption, PSK"),
+        made=(6, "Finished and binder"),
+    )
+    return [*calls, *_records_resumed()]
 
 
 def handshake12(identities: Identities, cipher: str) -> list[Calls]:
     """Every call of one handshake of TLS 1.2, both sides authenticated, by the suite that OpenSSL calls `cipher`."""
     transport = cipher.startswith("AES")
     exchange = _transport(identities) if transport else [*_x25519(), *_exchange_proof(identities)]
-    return [*exchange, *_certificates(identities), *_client_proof(identities), *_transcript12(), *_prf()]
+    calls = [*exchange, *_certificates(identities), *_client_proof(identities)]
+    calls += _transcript(hashed=20, messages="10 of 11, since nothing covers the last", taken=6)
+    return [*calls, *_prf()]
 
 
 def once(calls: list[Calls]) -> Callable[[], None]:
@@ -160,15 +174,6 @@ def _client_proof(identities: Identities) -> list[Calls]:
     ]
 
 
-def _transcript12() -> list[Calls]:
-    running, message = hashes.Hash(SHA256), bytes(200)
-    return [
-        Calls(2, "transcript begun", lambda: hashes.Hash(SHA256)),
-        Calls(20, "message hashed: 10 of 11, since nothing covers the last", lambda: running.update(message)),
-        Calls(6, "transcript's hash taken: 3 places a side", lambda: running.copy().finalize()),
-    ]
-
-
 def _prf() -> list[Calls]:
     secret, seed = bytes(48), bytes(80)
     keyed = HMAC(secret, SHA256)
@@ -189,16 +194,19 @@ def _prf() -> list[Calls]:
     ]
 
 
-def _transcript() -> list[Calls]:
+def _transcript(*, hashed: int, messages: str, taken: int) -> list[Calls]:
     running, message = hashes.Hash(SHA256), bytes(200)
     return [
         Calls(2, "transcript begun", lambda: hashes.Hash(SHA256)),
-        Calls(18, "message hashed: 9 of 10, since nothing covers the last", lambda: running.update(message)),
-        Calls(12, "transcript's hash taken: 6 places a side", lambda: running.copy().finalize()),
+        Calls(hashed, f"message hashed: {messages}", lambda: running.update(message)),
+        Calls(
+            taken, f"transcript's hash taken: {taken // 2} places a side", lambda: running.copy().finalize()
+        ),
     ]
 
 
-def _schedule() -> list[Calls]:
+def _schedule(*, extracted: tuple[int, str], expanded: tuple[int, str], made: tuple[int, str]) -> list[Calls]:
+    """Each with how often, and of what."""
     secret, info = bytes(32), bytes(52)
 
     def mac() -> bytes:
@@ -207,43 +215,13 @@ def _schedule() -> list[Calls]:
         return running.finalize()
 
     return [
-        Calls(4, "HKDF-Extract: handshake and main secret", lambda: HKDF.extract(SHA256, secret, secret)),
+        Calls(extracted[0], f"HKDF-Extract: {extracted[1]}", lambda: HKDF.extract(SHA256, secret, secret)),
         Calls(
-            30,
-            "HKDF-Expand-Label: 4 traffic secrets, 1 derived, 4 keys, 4 IVs, 2 Finished a side",
+            expanded[0],
+            f"HKDF-Expand-Label: {expanded[1]}",
             lambda: HKDFExpand(SHA256, 32, info).derive(secret),
         ),
-        Calls(4, "Finished made and checked (HMAC)", mac),
-    ]
-
-
-def _transcript_resumed() -> list[Calls]:
-    running, message = hashes.Hash(SHA256), bytes(200)
-    return [
-        Calls(2, "transcript begun", lambda: hashes.Hash(SHA256)),
-        Calls(10, "message hashed: 5 a side", lambda: running.update(message)),
-        Calls(12, "transcript's hash taken: 6 places a side", lambda: running.copy().finalize()),
-    ]
-
-
-def _schedule_resumed() -> list[Calls]:
-    secret, info = bytes(32), bytes(52)
-
-    def mac() -> bytes:
-        running = HMAC(secret, SHA256)
-        running.update(secret)
-        return running.finalize()
-
-    return [
-        Calls(
-            6, "HKDF-Extract: early, handshake and main secret", lambda: HKDF.extract(SHA256, secret, secret)
-        ),
-        Calls(
-            40,
-            "HKDF-Expand-Label: 15 a side as without a session, binder key, its Finished, 1 derived, resumption, PSK",
-            lambda: HKDFExpand(SHA256, 32, info).derive(secret),
-        ),
-        Calls(6, "Finished and binder made and checked (HMAC)", mac),
+        Calls(made[0], f"{made[1]} made and checked (HMAC)", mac),
     ]
 
 

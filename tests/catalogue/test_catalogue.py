@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
-
 import pytest
 
 from bothways.diagnosis import Explanation
-from catalogue import people, prepared
-from catalogue.configurations import LUA
-from catalogue.database import REQUEST, ask_for_tls, database
+from catalogue.database import REQUEST, ask_for_tls
 from catalogue.played import play
 from catalogue.rows import CATALOGUE, Row
 from catalogue.stage import Stage, as_client
-from interop import golang
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
 DATABASE = [row for row in CATALOGUE if row.program == "postgres"]
 OTHERS = [row for row in CATALOGUE if row.program != "postgres"]
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("catalogue")
-    people.write(folder)
-    prepared.scripts(folder)
-    (folder / "banners.lua").write_text(LUA)
-    made = Stage(folder, cache(lambda: golang.built(pytestconfig, tmp_path_factory)))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def database_port() -> Iterator[int]:
-    with database() as port:
-        yield port
 
 
 @pytest.mark.parametrize("row", OTHERS, ids=lambda row: row.name)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 
 import pytest
 
 from bothways.diagnosis import Explanation
-from catalogue import people, prepared
 from catalogue.drawn_rows import Drawn, drawn, every, write
 from catalogue.row import CLIENT, SERVER
 from catalogue.stage import REQUEST, Stage, as_client, as_server
-from interop import golang
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
@@ -33,16 +29,6 @@ class Score:
         shares = (f"{name} {self.first[name]}/{count}" for name, count in sorted(self.count.items()))
         total = f"{self.first.total()} of {self.count.total()}"
         return f"the cause was first in {total} drawn failures: {', '.join(shares)}"
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("drawn")
-    people.write(folder)
-    prepared.scripts(folder)
-    made = Stage(folder, cache(lambda: golang.built(pytestconfig, tmp_path_factory)))
-    yield made
-    made.close()
 
 
 def test_the_cause_of_drawn_failures_is_told_first(stage: Stage, request: pytest.FixtureRequest) -> None:

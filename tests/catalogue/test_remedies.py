@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bothways import Credentials
 from bothways.diagnosis.diagnosis import Likely
-from catalogue import people, prepared
-from catalogue.configurations import LUA
+from catalogue import people
 from catalogue.database import REQUEST as STARTUP
-from catalogue.database import ask_for_tls, database
+from catalogue.database import ask_for_tls
 from catalogue.played import play
 from catalogue.prepared import HTTP2
 from catalogue.remedies import Mended, mended
 from catalogue.rows import CATALOGUE, Row
 from catalogue.stage import FILES, REQUEST, Stage, as_client
-from interop import golang
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
@@ -41,23 +38,6 @@ def rows() -> Iterator[object]:
             remedy = (row.cause, row.party, row.role)
             yield pytest.param(row, marks=[pytest.mark.full] if remedy in seen else [], id=row.name)
             seen.add(remedy)
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("remedies")
-    people.write(folder)
-    prepared.scripts(folder)
-    (folder / "banners.lua").write_text(LUA)
-    made = Stage(folder, cache(lambda: golang.built(pytestconfig, tmp_path_factory)))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def database_port() -> Iterator[int]:
-    with database() as port:
-        yield port
 
 
 @pytest.mark.parametrize("row", list(rows()))
