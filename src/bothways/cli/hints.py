@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from bothways.diagnosis import Explanation
 
 _CONNECT = re.compile(r"bothways connect \S+(?P<options>.*)")
-_OF_GET = {"--ca", "--name", "--tls", "--http", "--classic", "--cert", "--key", "--timeout"}
+_ALPN = re.compile(r" --alpn (\S+)")
+# What `get` offers by each of its options, and without any.
+_HTTP = {(): "", ("h2", "http/1.1"): "", ("http/1.1",): " --http 1.1", ("h2",): " --http 2"}
+_OF_GET = {"--ca", "--name", "--tls", "--classic", "--cert", "--key", "--timeout"}
 
 
 def for_get(command: str, url: str) -> str:
@@ -17,12 +20,11 @@ def for_get(command: str, url: str) -> str:
     given = _CONNECT.fullmatch(command)
     if given is None:
         return command
-    options = (
-        given["options"].replace(" --alpn h2 --alpn http/1.1", "").replace("--alpn http/1.1", "--http 1.1")
-    )
-    if not set(re.findall(r"--[a-z-]+", options)) <= _OF_GET:
+    offered = tuple(_ALPN.findall(given["options"]))
+    options = _ALPN.sub("", given["options"])
+    if offered not in _HTTP or not set(re.findall(r"--[a-z-]+", options)) <= _OF_GET:
         return command
-    return f"bothways get {shlex.quote(url)}{options}"
+    return f"bothways get {shlex.quote(url)}{options}{_HTTP[offered]}"
 
 
 def lines_for_get(explanation: Explanation, url: str) -> list[str]:
