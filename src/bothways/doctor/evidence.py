@@ -58,7 +58,8 @@ def _closed(caller: Caller, answer: Answer, waited: float) -> Probed:
     """
     if answer.kind == "closed" and caller.closes_at_once(waited + AT_ONCE_SECONDS):
         return Probed(closes_at_once=True)
-    found = _behind_a_header(caller) or _without_name(caller, answer) or _in_words(caller, answer)
+    # Without a name first: who answers that needs no header, and may answer one by an alert, as any other bytes.
+    found = _without_name(caller, answer) or _behind_a_header(caller) or _in_words(caller, answer)
     return found or Probed(unanswered=True)
 
 
