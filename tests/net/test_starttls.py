@@ -40,8 +40,8 @@ def playing(said: Said, *, tls: bool = True):
 
 
 def receive_exactly(sock: socket.socket, size: int) -> None:
-    while size:
-        size -= len(sock.recv(size))
+    while size and (data := sock.recv(size)):
+        size -= len(data)
 
 
 @pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)

@@ -59,9 +59,9 @@ def test_after_the_handshake_only_what_a_failure_may_come_from_is_kept():
 
 def test_a_peer_that_goes_on_fills_nothing():
     """So many messages, and after the handshake only those of a few kinds."""
-    history = History()
+    history, offer = History(), hello()
     for _ in range(1000):
-        history.add(False, hello())
+        history.add(False, offer)
     history.condense()
     for _ in range(1000):
         history.add(False, tls12.HelloRequest())
