@@ -8,7 +8,20 @@ from __future__ import annotations
 from bothways.diagnosis import Cause
 from catalogue import people
 from catalogue.configurations import BROKER, HAPROXY, MQTT_CONNECT, NGINX
-from catalogue.row import BETWEEN, CLIENT, OURS, PEERS, SERVER, Row, asking, me, s_server, showing, with_
+from catalogue.row import (
+    BETWEEN,
+    CLIENT,
+    OURS,
+    PEERS,
+    S_SERVER,
+    SERVER,
+    Row,
+    asking,
+    me,
+    s_server,
+    showing,
+    with_,
+)
 
 SEVERAL = (
     Row("client-unknown-and-expired", "our certificate has expired, and its CA is none that the server names", CLIENT,
@@ -103,6 +116,14 @@ SUITES = (
     Row("server-of-one-suite-13", "we speak TLS 1.3 with one suite, and the server has another", CLIENT,
         s_server("server", "-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256"), Cause.NO_SHARED_SUITE, OURS,
         with_(versions=("1.3",), suites=("TLS_AES_256_GCM_SHA384",)), probe=True),
+    Row("server-of-dhe-by-address", "the same by address: that no name was sent is no reason", CLIENT,
+        s_server("server-rsa", "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256"), Cause.NO_SHARED_SUITE, PEERS,
+        asked="127.0.0.1"),
+    Row("server-of-pre-shared-keys", "the server has no certificate, and knows its clients by pre-shared keys", CLIENT,
+        f"{S_SERVER} -nocert -psk 1a2b3c -tls1_2 -cipher PSK", Cause.NO_SHARED_SUITE, PEERS, probe=True),
+    Row("no-shared-scheme-probed", "the server has an ECDSA key, and we accept RSA alone; a probe tells", CLIENT,
+        s_server("server", "-tls1_2"), Cause.NO_SHARED_SCHEME, PEERS,
+        with_(schemes=("rsa_pss_rsae_sha256", "rsa_pkcs1_sha256")), probe=True),
     Row("server-of-another-group-probed", "the server has P-521 alone, and we x25519; a probe tells", CLIENT,
         s_server("server", "-groups P-521"), Cause.NO_SHARED_GROUP, OURS, with_(groups=("x25519",)), probe=True),
 )  # fmt: skip

@@ -181,3 +181,58 @@ def test_a_service_behind_starttls_is_probed_through_it() -> None:
         found = probe(place, 5, PROTOCOLS["smtp"])
     assert found is not None
     assert found.versions == (V13,)
+
+
+def test_suites_of_every_other_kind_are_tried_where_the_known_ones_are_refused() -> None:
+    """RFC 4279: a server without a certificate, whose clients have a key in advance."""
+    told = explained(Probed(pre_shared=True))
+    assert first(told) == ("NO_SHARED_SUITE", "the peer's") and "pre-shared" in told.first.text
+    assert not {"NAME_NOT_SERVED", "LARGE_HELLO"} & {each.cause.name for each in told.causes}
+
+
+def test_a_server_that_answers_without_the_name_only_does_not_serve_it() -> None:
+    told = explained(Probed(without_name=True))
+    assert first(told) == ("NAME_NOT_SERVED", "ours") and told.first.weight is Weight.LIKELY
+
+
+@pytest.mark.parametrize(
+    "found", [None, Probed(), Probed((V12,), (CBC,))], ids=["none", "refused", "answered"]
+)
+def test_an_address_instead_of_a_name_is_told_behind_what_has_evidence(found: Probed | None) -> None:
+    """Only where a hello that offers everything is refused too is a name what is missing."""
+    config = client()
+    observed = HandshakeFacts(config, "127.0.0.1", address="127.0.0.1:8443")
+    config.connection("127.0.0.1", observer=observed)
+    refused = PeerAlert(Alert.HANDSHAKE_FAILURE, step=StepId("1.2"), peer="server", state="WAIT_SH")
+    told = explain(refused, replace(observed.situation(), probed=found))
+    assert (told.first.cause.name == "NO_NAME_SENT") == (found == Probed())
+
+
+def test_schemes_that_we_leave_out_are_what_differs_from_a_hello_with_all() -> None:
+    found = Probed((V13,), (0x1301,), (NamedGroup.x25519,))
+    told = explained(found, who=False, schemes=("rsa_pss_rsae_sha256",), groups=HYBRID)
+    assert first(told) == ("NO_SHARED_SCHEME", "the peer's")
+
+
+def test_a_group_that_we_do_not_have_at_all_lies_with_the_server() -> None:
+    assert first(explained(Probed((V13,), (0x1301,), (NamedGroup.x448,)))) == (
+        "NO_SHARED_GROUP",
+        "the peer's",
+    )
+
+
+def test_a_hello_as_large_as_ours_is_no_reason_where_small_ones_are_not_answered_either() -> None:
+    told = explained(Probed(unanswered=True), ConnectionResetError(), groups=HYBRID)
+    assert "LARGE_HELLO" not in [each.cause.name for each in told.causes]
+
+
+def refuses_by_alert(sock: socket.socket) -> None:
+    """As a server that speaks TLS, closes for our hello, and answers other bytes by an alert."""
+    if sock.recv(65536).startswith(b"PROXY"):
+        sock.sendall(bytes([21, 3, 3, 0, 2, 2, 70]))
+
+
+def test_an_alert_for_a_proxy_header_is_no_sign_that_one_is_wanted() -> None:
+    with listening(refuses_by_alert) as server:
+        found = probe(Place("127.0.0.1", server.port, server_name("localhost")), 5)
+    assert found == Probed(unanswered=True)

@@ -14,7 +14,7 @@ from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.situation import Probed
-from bothways.iana import CipherSuite, NamedGroup, SignatureScheme, names
+from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, names
 from bothways.roles import Version
 from bothways.tls.crypto.signing import SCHEMES
 from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES, VERSIONS
@@ -26,7 +26,13 @@ OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 def probed(case: Case) -> Iterator[Likely]:
     """Compares what the server chose in probes with what we offer: it excludes all guesses."""
     found = case.situation.probed
-    if found is None or not case.is_client or not found.versions:
+    if found is None or not case.is_client:
+        return
+    if found.pre_shared:
+        detail = "it has only those with a pre-shared key (PSK) or a password (SRP), without a certificate"
+        evidence = "a hello that offers those was answered, and one that offers all others was not"
+        yield case.likely(Cause.NO_SHARED_SUITE, PEERS, LIKELY, evidence, detail=detail)
+    if not found.versions:
         return
     yield from (
         _version_found(case, found) or _suite_found(case, found) or _group_found(case, found) or _fits(case)
@@ -60,17 +66,23 @@ def _group_found(case: Case, found: Probed) -> list[Likely]:
     if not found.groups or set(found.groups) & set(case.ours.groups):
         return []
     theirs, ours = (listed(names(NamedGroup, each)) for each in (found.groups, case.ours.groups))
+    party = OURS if set(PREFERRED_GROUPS) & set(names(NamedGroup, found.groups)) else PEERS
     detail = f"it has {theirs}, and we offer {ours}"
-    return [case.likely(Cause.NO_SHARED_GROUP, OURS, LIKELY, PROBE, detail=detail)]
+    return [case.likely(Cause.NO_SHARED_GROUP, party, LIKELY, PROBE, detail=detail)]
 
 
 def _fits(case: Case) -> list[Likely]:
-    """We offer everything that it chose: the difference is the size of our hello, which has a large key share."""
-    large = [replace(each, weight=LIKELY) for each in large_hello(case)]
+    """We offer everything that it chose: what differs is the signature schemes, or the size of our hello."""
+    if case.alert in CHOICE_ALERTS and _leaves_out_schemes(case):
+        return [_scheme_left_out(case, f"{PROBE}, which has all schemes")]
+    weight = POSSIBLE if case.alert in CHOICE_ALERTS else LIKELY
+    large = [replace(each, weight=weight) for each in _large_hello(case)]
     return [replace(each, evidence=f"{each.evidence}; smaller hellos are answered") for each in large]
 
 
 PROBE = "a hello that offers everything was answered"
+# Alerts of a server that has read a hello, and finds nothing in it to choose.
+CHOICE_ALERTS = (Alert.HANDSHAKE_FAILURE, Alert.INSUFFICIENT_SECURITY)
 # TLS_RSA_WITH_...: with RC4, 3DES, AES-CBC, Camellia, SEED, AES-GCM, CCM (RFC 5246 A.5, 5288, 6655, 4162, 5932).
 KEY_TRANSPORT = frozenset(
     (0x01, 0x02, 0x04, 0x05, 0x07, 0x09, 0x0A, 0x2F, 0x35, 0x3B, 0x3C, 0x3D, 0x41, 0x84, 0x96, 0x9C, 0x9D, 0xBA,
@@ -133,12 +145,19 @@ def schemes(case: Case) -> Iterator[Likely]:
     """Whether we offer too few schemes for the server's key."""
     if case.situation.probed is not None:
         return
-    if case.ours.schemes and set(case.ours.schemes) < set(SCHEMES):
-        detail = f"we accept {listed(names(SignatureScheme, case.ours.schemes))}"
-        evidence = "our configuration leaves others out"
-        yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, evidence, detail=detail, other="our side")
+    if _leaves_out_schemes(case):
+        yield _scheme_left_out(case, "our configuration leaves others out")
     else:
         yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, POSSIBLE, detail="it is of a rare kind")
+
+
+def _leaves_out_schemes(case: Case) -> bool:
+    return bool(case.ours.schemes) and set(case.ours.schemes) < set(SCHEMES)
+
+
+def _scheme_left_out(case: Case, evidence: str) -> Likely:
+    detail = f"we accept {listed(names(SignatureScheme, case.ours.schemes))}"
+    return case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, evidence, detail=detail, other="our side")
 
 
 def protocols(case: Case) -> Iterator[Likely]:
@@ -151,12 +170,19 @@ def protocols(case: Case) -> Iterator[Likely]:
 def name(case: Case) -> Iterator[Likely]:
     """The server name that we sent, or that we sent none."""
     asked, found = case.ours.server_name, case.situation.probed
-    if not case.is_client or (found is not None and found.versions):  # it answered hellos with that name
-        return
+    if not case.is_client or (found is not None and (found.versions or found.pre_shared)):
+        return  # it answered hellos with that name
     if certs.is_address(asked):
-        yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY, name=asked)
+        refused = found == Probed()
+        evidence = (
+            "it refuses a hello that offers everything, so that only a name is missing" if refused else ""
+        )
+        yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY if refused else POSSIBLE, evidence, name=asked)
     else:
-        yield case.likely(Cause.NAME_NOT_SERVED, OURS, POSSIBLE, name=asked or "that we asked for")
+        nameless = case.alert is not None and found is not None and found.without_name
+        evidence = "a hello without a server name was answered" if nameless else ""
+        weight = LIKELY if nameless else POSSIBLE
+        yield case.likely(Cause.NAME_NOT_SERVED, OURS, weight, evidence, name=asked or "that we asked for")
 
 
 def name_certainly(case: Case) -> Iterator[Likely]:
@@ -168,6 +194,12 @@ def name_certainly(case: Case) -> Iterator[Likely]:
 
 
 def large_hello(case: Case) -> Iterator[Likely]:
+    """A large hello may be the reason, unless probes told: they answer for small hellos."""
+    if case.situation.probed is None:
+        yield from _large_hello(case)
+
+
+def _large_hello(case: Case) -> Iterator[Likely]:
     """A hello with a post-quantum key share takes two packets, which some devices do not process."""
     shares = [NamedGroup(code).name for code in case.ours.shares if "MLKEM" in NamedGroup(code).name]
     if shares:

@@ -154,6 +154,7 @@ class Probed:
     starttls: the protocol in which it answered a request for TLS, where it answered no hello; "" for none.
     plain: whether it answered there that it has no TLS.
     without_name: whether it answered only a hello without a server name.
+    pre_shared: whether it answered only a hello with cipher suites of pre-shared keys or passwords (PSK, SRP).
     closes_at_once: whether it closes a connection on which nothing was sent.
     unanswered: whether it answered nothing of all that was tried: neither this, nor that.
     """
@@ -165,6 +166,7 @@ class Probed:
     starttls: str = ""
     plain: bool = False
     without_name: bool = False
+    pre_shared: bool = False
     closes_at_once: bool = False
     unanswered: bool = False
 

@@ -7,16 +7,35 @@ import time
 
 from bothways.diagnosis import Probed
 from bothways.doctor.dial import Caller, Place, Spent
-from bothways.doctor.probes import DATED_SUITES, GROUPS, SUITES_12, SUITES_13, VERSIONS, Question
+from bothways.doctor.probes import (
+    ASKED_GROUPS,
+    DATED_SUITES,
+    GOOD_SUITES_12,
+    GROUPS,
+    SUITES_12,
+    SUITES_13,
+    VERSIONS,
+    Question,
+)
 from bothways.doctor.replies import Answer
 from bothways.doctor.survey import WAITING, Survey
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
 from bothways.starttls import PROTOCOLS, Protocol
 
+# What we offer ourselves comes first: many servers choose what the client prefers.
 WIDE = Question(
-    tuple(each for each in VERSIONS if each != ProtocolVersion.SSLv3), (*SUITES_13, *SUITES_12), GROUPS
+    tuple(each for each in VERSIONS if each != ProtocolVersion.SSLv3),
+    tuple(dict.fromkeys((*SUITES_13, *GOOD_SUITES_12, *SUITES_12))),
+    tuple(dict.fromkeys((*ASKED_GROUPS, *GROUPS))),
 )
+# Suites of TLS_PSK, TLS_DHE_PSK, TLS_RSA_PSK and TLS_ECDHE_PSK (RFC 4279, 5487, 5489, 6655, 7905, 8442), and of
+# TLS_SRP_SHA (RFC 5054).
+PRE_SHARED = Question(
+    (ProtocolVersion.TLSv1_2,),
+    (*range(0xD001, 0xD006), *range(0xCCAB, 0xCCAF), *range(0xC035, 0xC039), *range(0xC0A4, 0xC0AC),
+     *range(0xA8, 0xB8), *range(0x8A, 0x96), *range(0xC01A, 0xC023)),
+)  # fmt: skip
 PROBES = 4 + len(WAITING)
 AT_ONCE_SECONDS = 1.0
 GONE = (
@@ -28,7 +47,8 @@ GONE = (
 def probe(place: Place, timeout: float, starttls: Protocol | None = None) -> Probed | None:
     """Ask a server once what it chooses where all is offered; nothing but a hello is sent.
 
-    Where that is not answered, it is tried whether a connection is closed before anything is sent, and a hello behind
+    Where that is refused, a hello without the server's name and one with suites of pre-shared keys are tried.
+    Where it is not answered, it is tried whether a connection is closed before anything is sent, and a hello behind
     a header of the PROXY protocol, one without the server's name, and requests for TLS in protocols where the server
     waits for them. timeout: seconds for each connection.  starttls: the protocol in which TLS is requested first.
     Returns None where that told nothing.
@@ -40,15 +60,22 @@ def probe(place: Place, timeout: float, starttls: Protocol | None = None) -> Pro
         if answer.kind in ("closed", "silence"):
             waited = time.monotonic() - began
             return _closed(caller, answer, waited) if starttls is None else Probed(unanswered=True)
+        if answer.kind == "alert":
+            return _refused(caller)
     except OSError as error:
         return Probed(closes_at_once=True) if error.errno in GONE else None
     except (StartTLSFailed, Spent):
         return None
-    if answer.kind == "alert":
-        return Probed()
     if answer.kind != "choice" or answer.version is None:
         return None
     return Probed((answer.version,), _known(answer.suite), _known(answer.group))
+
+
+def _refused(caller: Caller) -> Probed:
+    """Tell apart what can be, of what refuses by an alert a hello that offers everything."""
+    if caller.place.name.sni is not None and caller.ask(WIDE, named=False).kind == "choice":
+        return Probed(without_name=True)
+    return Probed(pre_shared=caller.ask(PRE_SHARED).kind == "choice")
 
 
 def _closed(caller: Caller, answer: Answer, waited: float) -> Probed:
@@ -71,12 +98,13 @@ def _without_name(caller: Caller, before: Answer) -> Probed | None:
 
 
 def _behind_a_header(caller: Caller) -> Probed | None:
+    """An alert tells nothing: a server that expects no header may send one for those bytes."""
     caller.through_proxy_header = True
     try:
         answer = caller.ask(WIDE)
     finally:
         caller.through_proxy_header = False
-    return Probed(after_proxy_header=True) if answer.kind in ("choice", "alert") else None
+    return Probed(after_proxy_header=True) if answer.kind == "choice" else None
 
 
 def _in_words(caller: Caller, before: Answer) -> Probed | None:
