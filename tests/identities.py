@@ -84,7 +84,10 @@ def anchors() -> TrustStore:
 
 def client_config(who: pki.Issued | None = None, **options: Any) -> ClientConfig:
     mine = credentials(who) if who is not None else None
-    return ClientConfig(**{"anchors": anchors(), "credentials": mine, "groups": ("x25519",)} | options)
+    return ClientConfig(
+        **{"anchors": anchors(), "credentials": mine, "groups": ("x25519", "secp256r1", "secp384r1")}
+        | options
+    )
 
 
 def server_config(**options: Any) -> ServerConfig:

@@ -72,9 +72,9 @@ class Fault(Enum):
     BAD_CHANGE_CIPHER_SPEC = Row(Alert.UNEXPECTED_MESSAGE, "sent a change_cipher_spec that {problem}",
                                  "RFC 9846 5",
                                  tls12=(Alert.UNEXPECTED_MESSAGE, "RFC 5246 7.1"))
-    TOO_MANY_EMPTY_RECORDS = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} records without content in a row",
+    TOO_MANY_EMPTY_RECORDS = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} {what}",
                                  "RFC 9846 5.1")
-    MESSAGE_SPANS_KEY_CHANGE = Row(Alert.UNEXPECTED_MESSAGE, "sent a message that spans a change of keys",
+    MESSAGE_SPANS_KEY_CHANGE = Row(Alert.UNEXPECTED_MESSAGE, "sent a message that spans a change of keys, or follows a hello in its record",
                                    "RFC 9846 5.1")
     INTERLEAVED = Row(Alert.UNEXPECTED_MESSAGE, "sent a {got} record between the fragments of a handshake message",
                       "RFC 9846 5.1")
@@ -122,6 +122,8 @@ class Fault(Enum):
                                  tls12=(Alert.HANDSHAKE_FAILURE, "RFC 5246 7.4.1.3"))
     NO_SHARED_GROUP = Row(Alert.HANDSHAKE_FAILURE, "offers no key exchange group that we accept: it offers {offered}, we accept {accepted}",
                           "RFC 9846 4.2.1", "allow a group on both sides")
+    NO_CERTIFICATE_ON_OFFERED_CURVE = Row(Alert.HANDSHAKE_FAILURE, "offers none of the elliptic curves of our certificates: it offers {offered}, our certificates have {accepted}",
+                                          "RFC 8422 5.3", "use a certificate with a P-256 or RSA key, or allow the curve in the client")
     NO_SHARED_SCHEME = Row(Alert.HANDSHAKE_FAILURE, "accepts none of the signature schemes that our private key can use: it accepts {offered}, we can use {accepted}",
                            "RFC 9846 4.3.3", "use a certificate with another kind of key",
                            tls12=(Alert.HANDSHAKE_FAILURE, "RFC 5246 7.4.1.4.1"))
@@ -171,6 +173,9 @@ class Fault(Enum):
                                   "update the peer, or allow it by insecure_without_extended_main_secret")
     RESUMED_UNKNOWN_SESSION = Row(Alert.ILLEGAL_PARAMETER, "resumes a session that we do not have", "RFC 5246 7.4.1.3")
     SCHEME_DOES_NOT_FIT_SUITE = Row(Alert.ILLEGAL_PARAMETER, "signed its key exchange with {got}, which the cipher suite {suite} does not allow", "RFC 8422 5.4")
+
+    CERTIFICATE_ON_UNOFFERED_CURVE = Row(Alert.ILLEGAL_PARAMETER, "sent a certificate with a key on the curve {got}, which we did not offer; we offered {offered}", "RFC 8422 5.3",
+                                         "allow the curve in our `groups`, or use another certificate on the server")
 
     # -- authentication ----------------------------------------------------------------------------
     NO_CERTIFICATE = Row(Alert.CERTIFICATE_REQUIRED, "sent no certificate although we require one", "RFC 9846 4.5.1.4",

@@ -28,7 +28,7 @@ def test_a_client_knows_what_it_brought_what_was_asked_and_what_it_showed() -> N
 def test_a_server_knows_what_the_client_offered() -> None:
     seen = talk().server.situation().seen
     assert seen.offer is not None
-    assert (seen.offer.server_name, seen.offer.groups) == ("localhost", (29,))
+    assert (seen.offer.server_name, seen.offer.groups) == ("localhost", (29, 23, 24))
     assert 0x0304 in seen.offer.versions and seen.offer.schemes and seen.offer.suites
     assert seen.chain == tuple(identities.client().chain)
 

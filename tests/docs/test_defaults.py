@@ -126,6 +126,8 @@ VALUES = {
     "elements of any other list (not cipher suites and signature schemes)": f"{fields.MOST_ITEMS:,}",
     "early data skipped": f"{size(message_io.EARLY_DATA_LIMIT)}; each record counts as 17 bytes or more",
     "records without content in a row": str(message_io.EMPTY_RECORD_LIMIT),
+    "change_cipher_spec records in a handshake of TLS 1.3": str(message_io.EMPTY_RECORD_LIMIT),
+    "warnings and HelloRequests without data between them": str(message_io.EMPTY_RECORD_LIMIT),
     "messages without application data in a row": str(messages.IDLE_MESSAGE_LIMIT),
     "post-handshake requests for a certificate": str(client_auth.REQUEST_LIMIT),
     "age of a session that is resumed, from the signatures of both sides": time(age.DEFAULT_MAX_AGE),

@@ -10,7 +10,10 @@ import identities
 from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Question, question
 from bothways.doctor.replies import CLOSED, GARBLED, LIMIT, SHOWN, SILENCE, Answer, Ear, speaks
 from bothways.iana import Alert, NamedGroup
+from bothways.roles import Role
+from bothways.tls.wire.hello import ServerHello
 from bothways.trust.names import server_name
+from tamper import changing, lying
 
 
 def asked(versions: tuple[int, ...], suites: tuple[int, ...], **server) -> bytes:
@@ -46,7 +49,9 @@ def test_a_server_of_tls_1_2_tells_its_choice_and_its_group_if_one_goes_on_to_he
     data = asked((0x0303,), GOOD_SUITES_12, alpn=("h2",), groups=("x25519", "secp256r1"))
     answer = heard(data, by=by)
     assert (answer.version, answer.group, answer.protocol) == (0x0303, None, "h2")
-    assert answer.session_id
+    assert not answer.session_id
+    with lying(Role.SERVER, changing(ServerHello, legacy_session_id_echo=bytes(32))):
+        assert heard(asked((0x0303,), GOOD_SUITES_12), by=by).session_id
     assert heard(data, by=by, to_the_share=True).group == NamedGroup.x25519
 
 

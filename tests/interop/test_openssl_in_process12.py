@@ -325,3 +325,13 @@ def test_openssl_client_that_offers_its_session_again_gets_a_new_one(theirs: The
     second = Meeting(our_server().connection(), again).carry()
     second.talk()
     assert again.object.session_reused is False
+
+
+@pytest.mark.parametrize("curve", ["P-256", "P-384", "P-521"])
+def test_openssl_restricted_to_a_curve_gets_the_certificate_on_it(curve: str, theirs: Theirs) -> None:
+    """RFC 8422 4, 5.3: of the certificates of a server, which stand in another order."""
+    several = [server(kind).credentials for kind in ("P-384", "P-521", "P-256")]
+    ours = our_server(server("P-384"), credentials=several)
+    names = {"P-256": "prime256v1", "P-384": "secp384r1", "P-521": "secp521r1"}
+    meeting = Meeting(ours.connection(), theirs.client(set_ecdh_curve=names[curve])).carry()
+    meeting.talk()

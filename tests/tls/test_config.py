@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -151,6 +152,51 @@ def test_shares_are_sent_in_the_order_of_the_groups_and_may_be_none() -> None:
     config = client_config(groups=("x25519", "secp256r1"), key_shares=("secp256r1", "x25519"))
     assert config.settings.negotiation.shares == (NamedGroup.x25519, NamedGroup.secp256r1)
     assert client_config(key_shares=()).settings.negotiation.shares == ()
+
+
+SIDES_12: dict[str, Callable[..., ClientConfig | ServerConfig]] = {
+    "client": lambda **options: ClientConfig(anchors=anchors(), **options),
+    "server": lambda **options: ServerConfig(credentials=credentials("localhost"), **options),
+}
+
+
+@pytest.mark.parametrize("side", SIDES_12.values(), ids=SIDES_12)
+def test_who_speaks_12_alone_offers_neither_hybrids_nor_ml_dsa(
+    side: Callable[..., ClientConfig | ServerConfig],
+) -> None:
+    """RFC 10024, RFC 8422 5.1.1: they exist in TLS 1.3 only; a version without a suite is not spoken either."""
+    both = side().settings.negotiation
+    assert any("MLKEM" in NamedGroup(code).name for code in both.groups)
+    assert any(SignatureScheme(code).name.startswith("mldsa") for code in both.schemes)
+    for options in ({"versions": ("1.2",)}, {"suites": ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",)}):
+        offer = side(**options).settings.negotiation
+        assert [NamedGroup(code).name for code in offer.groups] == [
+            "x25519", "secp256r1", "secp384r1", "secp521r1",
+        ]  # fmt: skip
+        assert not any(SignatureScheme(code).name.startswith("mldsa") for code in offer.schemes)
+        assert offer.schemes == tuple(code for code in both.schemes if code in offer.schemes)
+
+
+@pytest.mark.parametrize(
+    ("what", "options"),
+    [("groups", {"groups": ("X25519MLKEM768",)}), ("schemes", {"schemes": ("mldsa65", "mldsa44")})],
+)
+@pytest.mark.parametrize("side", SIDES_12.values(), ids=SIDES_12)
+def test_nothing_that_12_can_use_is_a_mistake(
+    side: Callable[..., ClientConfig | ServerConfig], what: str, options: dict[str, Any]
+) -> None:
+    """A handshake could only fail."""
+    with pytest.raises(ConfigError, match=f"^{what}: none of them is for TLS 1.2"):
+        side(versions=("1.2",), **options)
+
+
+def test_shares_of_a_client_of_12_are_checked_and_not_sent() -> None:
+    """RFC 9846 4.3.8: TLS 1.2 has no shares in its hello."""
+    for shares in (None, (), ("X25519MLKEM768",)):
+        config = ClientConfig(anchors=anchors(), versions=("1.2",), key_shares=shares)
+        assert config.settings.negotiation.shares == ()
+    with pytest.raises(ConfigError, match="key_shares"):
+        ClientConfig(anchors=anchors(), versions=("1.2",), key_shares=("x448",))
 
 
 def test_defaults_prefer_what_is_best() -> None:

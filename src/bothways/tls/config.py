@@ -126,7 +126,7 @@ class ClientConfig:
         trust = PeerTrust(checked_anchors("anchors", self.anchors), self.revocation, self.judge_again)
         staples, keylog = checked_staples(self.staples), checked_keylog(self.insecure_keylog)
         own = own_credentials(self.credentials, offer)
-        offer = replace(offer, shares=shares_for(offer.groups, self.key_shares))
+        offer = replace(offer, shares=shares_for(offer, self.key_shares))
         identity = Identity(own, staples, is_shown_later=self.post_handshake_auth)
         settings = ClientSettings(
             offer, identity, trust, bounds, self.clock, self.randomness, keylog,

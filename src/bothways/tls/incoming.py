@@ -82,7 +82,7 @@ class Incoming:
                 request = decode_message(code, raw[4:], Version.TLS12)
                 hs.history.add(False, request)
                 self._tell(request, code, raw)
-                inbox.count_empty()
+                inbox.count_passed_over()
                 return None
             blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=rule.expected)
         message = decode_message(code, raw[4:], inbox.version)
@@ -122,7 +122,7 @@ class Incoming:
         if self._hs.observer is not None:
             self._hs.observer(AlertSeen(False, alert.level, alert.description, self._inbox.epoch))
         if self._is_passed_over(alert):
-            self._inbox.count_empty()
+            self._inbox.count_passed_over()
             return None
         return alert
 

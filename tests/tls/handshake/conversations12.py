@@ -48,7 +48,7 @@ RSA_SUITES = (
 )
 TRANSPORT_SUITES = ("TLS_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_AES_256_GCM_SHA384")
 KEY_KINDS = ("P-256", "P-384", "P-521", "Ed25519", "Ed448", "RSA-2048", "RSA-PSS")
-BOTH = {"versions": ("1.2",)}
+BOTH = {"versions": ("1.2",), "groups": ("x25519", "secp256r1", "secp384r1", "secp521r1")}
 
 
 def client_config(**options: Any) -> ClientConfig:

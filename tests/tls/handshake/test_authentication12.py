@@ -40,7 +40,7 @@ SUITE = SUITES12[CipherSuite[ECDSA_SUITES[0]]]
 RSA_SUITE = SUITES12[CipherSuite[RSA_SUITES[0]]]
 RANDOMS = bytes([1]) * 32, bytes([2]) * 32
 PUBLIC = bytes([9]) + bytes(31)
-OFFERED = client_config().settings.negotiation.schemes
+OFFERED = client_config(versions=("1.3", "1.2")).settings.negotiation.schemes
 ANCHORS = client_config().anchors
 
 

@@ -11,7 +11,7 @@ from bothways.tls.events import MessageSeen, Note
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello
 from pair import seeded_randomness
-from tls.handshake.conversations import client_config
+from tls.handshake.conversations import CONVERSATIONS, client_config
 
 
 def hello(name: str = "localhost", **options: Any) -> ClientHello:
@@ -93,3 +93,35 @@ def test_hello_takes_its_randomness_from_that_of_the_config() -> None:
     one, other = (hello(randomness=seeded_randomness(b"seed"), key_shares=()) for _ in range(2))
     assert one == other
     assert hello(randomness=seeded_randomness(b"other seed"), key_shares=()) != one
+
+
+@pytest.mark.parametrize("versions", [("1.3",), ("1.3", "1.2"), ("1.2",)])
+def test_records_of_the_first_hello_have_the_version_of_older_ones(versions: tuple[str, ...]) -> None:
+    """RFC 9846 5.1: 0x0301 is for old servers and devices; it means nothing to others."""
+    client = client_config(versions=versions, alpn=tuple(f"{n:0200}" for n in range(90)))
+    sent = client.connection("localhost").data_to_send()
+    first = 5 + int.from_bytes(sent[3:5], "big")
+    assert sent[:3] == b"\x16\3\1" and len(sent) > first, "it is too short to need two records"
+    assert sent[first : first + 3] == b"\x16\3\1"
+
+
+def test_records_after_the_first_hello_have_the_version_of_12() -> None:
+    """RFC 9846 5.1: the ClientHello after a HelloRetryRequest too."""
+    talk = CONVERSATIONS["mutual after a retry"].pair()
+    starts = []
+    for _ in range(2):
+        flight = talk.client.data_to_send()
+        starts.append(flight[:3])
+        if flight[0] == 0x14:
+            starts.append(flight[6:9])
+        talk.server.receive(flight)
+        talk.client.receive(talk.server.data_to_send())
+    assert starts == [b"\x16\3\1", b"\x14\3\3", b"\x16\3\3"]
+
+
+def test_refusal_of_a_client_has_the_version_of_12() -> None:
+    """RFC 9846 5.1: an alert is no ClientHello, though nothing else was sent before."""
+    client = client_config().connection("localhost")
+    client.data_to_send()
+    client.receive(b"\x16\3\3\0\4\x14\0\0\0")
+    assert client.data_to_send()[:3] == b"\x15\3\3"

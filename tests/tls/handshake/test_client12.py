@@ -88,8 +88,14 @@ def test_client_and_server_talk_by_every_suite(suite: str, kind: str) -> None:
 @pytest.mark.parametrize("group", ["x25519", "secp256r1", "secp384r1", "secp521r1"])
 def test_client_and_server_agree_on_every_group_but_hybrids(group: str) -> None:
     """RFC 8422 5.1.1: a hybrid comes first in both lists, and is not for TLS 1.2."""
-    both = {"groups": ("X25519MLKEM768", group)}
-    talk = met(both, both)
+    groups = {"groups": ("X25519MLKEM768", group)}
+    talk = met(
+        {
+            "groups": (*groups["groups"], *(("secp256r1",) if group != "secp256r1" else ())),
+            "versions": ("1.3", "1.2"),
+        },
+        groups,
+    )
     assert talk.client.group == talk.server.group == group
 
 

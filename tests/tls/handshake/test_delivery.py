@@ -12,6 +12,7 @@ import pytest
 from bothways import Connection, Event, Fault, PeerAlert, PeerFault
 from bothways.iana import HandshakeType
 from bothways.roles import Role
+from bothways.tls.events import Epoch
 from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT, Outbox
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import CLIENT_HELLO_LIMIT, Message, encode_message
@@ -454,6 +455,29 @@ def test_change_cipher_spec_is_dropped_wherever_it_may_come() -> None:
             talk = CONVERSATIONS["mutual"].pair()
             talk.exchange()
         assert talk.client.established and talk.server.established
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_records_without_content_are_counted_since_the_last_with_content(role: Role) -> None:
+    """RFC 9846 5.1: of any type, and apart from the change_cipher_spec records of the handshake."""
+    message = ClientHello if role is Role.CLIENT else ServerHello
+    with lying(role, after(message, wire(CHANGE_CIPHER_SPEC * (EMPTY_RECORD_LIMIT - 1)))):
+        talk = CONVERSATIONS["mutual"].pair()
+        talk.exchange()
+    sender = talk.client if role is Role.CLIENT else talk.server
+    other = talk.server if role is Role.CLIENT else talk.client
+    machine = machinery(sender)
+    for kind, content in ((23, b"x"), (21, b"\1\x5a"), (22, encode_message(KeyUpdate(0)))):
+        sealed(23, times=EMPTY_RECORD_LIMIT)(machine)
+        sealed(kind, content)(machine)
+        talk.exchange()
+        assert other.established and other.failure is None
+    machine.out.change_keys(machine.out.keys.next(), Epoch.APPLICATION)
+    sealed(23, times=EMPTY_RECORD_LIMIT + 1)(machine)
+    talk.exchange()
+    assert isinstance(other.failure, PeerFault)
+    assert other.failure.fault is Fault.TOO_MANY_EMPTY_RECORDS
+    assert other.failure.facts["count"] == EMPTY_RECORD_LIMIT + 1
 
 
 @pytest.mark.parametrize("conversation", ["mutual", "mutual after a retry"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,8 +32,10 @@ from tamper import (
     Edit,
     Outgoing,
     Refusal,
+    after,
     as_bytes,
     before,
+    behind,
     changing,
     extending,
     in_parts,
@@ -44,7 +47,7 @@ from tamper import (
     wire,
     without,
 )
-from tls.handshake.conversations import authority, credentials_of, identity
+from tls.handshake.conversations import authority, credentials, credentials_of, identity
 from tls.handshake.conversations12 import (
     CONVERSATIONS,
     RSA_SUITES,
@@ -87,6 +90,24 @@ def share(group: int, public: bytes) -> Edit:
         data = exchange_input(_hellos[-1].random, hello.random, group, public)
         signature = sign(message.algorithm, identity("localhost").key, data)
         return (ServerKeyExchange(group, public, message.algorithm, signature),)
+
+    return edit
+
+
+def shown_by(other: Credentials) -> Edit:
+    """The server's chain replaced by another, and its share signed with the key of that."""
+    seen: dict[type, Any] = {}
+
+    def edit(message: Message, nth: int) -> Iterable[Outgoing]:
+        seen[type(message)] = message
+        if isinstance(message, Certificate):
+            return (Certificate(other.chain),)
+        if not isinstance(message, ServerKeyExchange):
+            return (message,)
+        data = exchange_input(
+            _hellos[-1].random, seen[ServerHello].random, message.named_curve, message.public
+        )
+        return (replace(message, signature=sign(message.algorithm, other.key, data)),)
 
     return edit
 
@@ -284,6 +305,32 @@ HELLOS = (
         without(ClientHello, ext.SignatureAlgorithms),
     ),
     Refusal(
+        "of TLS 1.2 whose curves are not those of our certificates",
+        CLIENT,
+        Fault.NO_CERTIFICATE_ON_OFFERED_CURVE,
+        FAILED,
+        server={"credentials": (credentials("localhost", "P-384"), credentials("localhost", "P-521"))},
+        client={"groups": ("x25519", "secp256r1")},
+        step="1.2",
+    ),
+    Refusal(
+        "a certificate on P-384 for a client of P-256",
+        SERVER,
+        Fault.CERTIFICATE_ON_UNOFFERED_CURVE,
+        ILLEGAL,
+        shown_by(credentials("localhost", "P-384")),
+        client={"groups": ("x25519", "secp256r1")},
+        step="2.2",
+    ),
+    Refusal(
+        "of TLS 1.2 with a message begun in the record of its ClientHello",
+        CLIENT,
+        Fault.MESSAGE_SPANS_KEY_CHANGE,
+        UNEXPECTED,
+        after(ClientHello, behind(b"\x0b")),
+        step="1.1",
+    ),
+    Refusal(
         "of TLS 1.2 with hybrids alone",
         CLIENT,
         Fault.NO_SHARED_GROUP,
@@ -378,6 +425,7 @@ EXCHANGES = (
         Fault.SCHEME_DOES_NOT_FIT_KEY,
         ILLEGAL,
         changing(CertificateVerify, algorithm=int(S.mldsa44)),
+        server=BOTH_VERSIONS,
         step="3.4",
     ),
     *(
@@ -421,6 +469,7 @@ EXCHANGES = (
         Fault.UNOFFERED_GROUP,
         ILLEGAL,
         share(NamedGroup.secp384r1, bytes([4]) + bytes(96)),
+        client={"groups": ("x25519", "secp256r1")},
         step="2.2",
     ),
     Refusal(
@@ -429,7 +478,7 @@ EXCHANGES = (
         Fault.UNOFFERED_GROUP,
         ILLEGAL,
         share(NamedGroup.X25519MLKEM768, bytes([9]) + bytes(200)),
-        client={"groups": ("X25519MLKEM768", "x25519")},
+        client={"groups": ("X25519MLKEM768", "x25519", "secp256r1")} | BOTH_VERSIONS,
         step="2.2",
     ),
     *(

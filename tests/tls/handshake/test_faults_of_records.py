@@ -7,6 +7,7 @@ import pytest
 from bothways import Connection, Fault
 from bothways.iana import Alert, HandshakeType
 from bothways.roles import Role
+from bothways.tls.events import Epoch
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC, EMPTY_RECORD_LIMIT
 from bothways.tls.wire import extensions as ext
@@ -59,6 +60,11 @@ def exhausted(talk: Pair, liar: Connection) -> None:
     reader = talk.client if liar is talk.server else talk.server
     machinery(reader).inbox.keys.sequence = 2**64 - 1
     liar.send(b"one too many")
+
+
+def renewed(hs: HandshakeContext) -> None:
+    """Go on under the keys that follow a KeyUpdate."""
+    hs.out.change_keys(hs.out.keys.next(), Epoch.APPLICATION)
 
 
 ALERT_CLOSE = b"\x01\x00"
@@ -234,6 +240,13 @@ REFUSALS = (
     ),
     Refusal("data", SERVER, Fault.TOO_MANY_EMPTY_RECORDS, UNEXPECTED, then=say(sealed(23, times=TOO_MANY))),
     Refusal(
+        "data, after a KeyUpdate",
+        CLIENT,
+        Fault.TOO_MANY_EMPTY_RECORDS,
+        UNEXPECTED,
+        then=say(sealed(22, UPDATE), renewed, sealed(23, times=TOO_MANY)),
+    ),
+    Refusal(
         "change_cipher_spec",
         CLIENT,
         Fault.TOO_MANY_EMPTY_RECORDS,
@@ -274,6 +287,30 @@ REFUSALS = (
         Fault.MESSAGE_SPANS_KEY_CHANGE,
         UNEXPECTED,
         edit=after(ClientHello, behind(encode_message(EXAMPLES[HandshakeType.client_hello]))),
+    ),
+    Refusal(
+        "the beginning of a message in the record of the first ClientHello",
+        CLIENT,
+        Fault.MESSAGE_SPANS_KEY_CHANGE,
+        UNEXPECTED,
+        edit=after(ClientHello, behind(b"\x01")),
+        conversation="mutual after a retry",
+    ),
+    Refusal(
+        "a whole message in the record of the first ClientHello, before a HelloRetryRequest",
+        CLIENT,
+        Fault.MESSAGE_SPANS_KEY_CHANGE,
+        UNEXPECTED,
+        edit=after(ClientHello, behind(encode_message(EXAMPLES[HandshakeType.client_hello]))),
+        conversation="mutual after a retry",
+    ),
+    Refusal(
+        "a ServerHello in the record of the HelloRetryRequest",
+        SERVER,
+        Fault.MESSAGE_SPANS_KEY_CHANGE,
+        UNEXPECTED,
+        edit=after(ServerHello, behind(encode_message(EXAMPLES[HandshakeType.server_hello]))),
+        conversation="mutual after a retry",
     ),
     Refusal(
         "a ticket in the record of the server's Finished",

@@ -67,7 +67,7 @@ def client_config(**options) -> ClientConfig:
         "anchors": ANCHORS,
         "credentials": credentials(CLIENT),
         "clock": FrozenClock(),
-        "groups": ("x25519",),
+        "groups": ("x25519", "secp256r1"),
     }
     return ClientConfig(**given | options)
 

@@ -111,14 +111,28 @@ def test_server_signals_secure_renegotiation_to_the_suite_that_stands_for_it() -
     assert ext.find(sent[ServerHello].extensions, ext.RenegotiationInfo) == ext.RenegotiationInfo(b"")
 
 
-def test_every_session_gets_an_id_of_its_own() -> None:
-    """Step 1.2: 32 bytes, never those of the client, since nothing is resumed (RFC 5246 7.4.1.3)."""
-    wanted = bytes(range(32))
+@pytest.mark.parametrize("more", [b"\x0b", b"\x0b\0\0\3\0\0\0"])
+@pytest.mark.parametrize("versions", [("1.3",), ("1.2",)])
+def test_a_client_that_goes_on_in_the_record_of_its_hello_is_refused(
+    versions: tuple[str, ...], more: bytes
+) -> None:
+    """RFC 9846 5.1: a ClientHello ends its record; no client knows what to send next."""
+    client = client_config(versions=versions).connection("localhost")
+    server = server_config(versions=("1.3", "1.2"), groups=("secp256r1", "x25519")).connection()
+    flight = client.data_to_send()
+    size = len(flight) - 5 + len(more)
+    server.receive(flight[:3] + size.to_bytes(2, "big") + flight[5:] + more)
+    assert isinstance(server.failure, PeerFault)
+    assert server.failure.fault is Fault.MESSAGE_SPANS_KEY_CHANGE
+    assert server.failure.alert == Alert.UNEXPECTED_MESSAGE
+
+
+@pytest.mark.parametrize("wanted", [b"", bytes(range(32))])
+def test_server_gives_no_session_id_where_nothing_is_resumed(wanted: bytes) -> None:
+    """Step 1.2: an empty one says that the session will not be kept (RFC 5246 7.4.1.3)."""
     talk, sent = answered(changing(ClientHello, legacy_session_id=wanted))
     assert talk.server.established and talk.client.established
-    given = sent[ServerHello].legacy_session_id_echo
-    assert len(given) == 32 and given != wanted
-    assert answered()[1][ServerHello].legacy_session_id_echo != given
+    assert sent[ServerHello].legacy_session_id_echo == b""
 
 
 @pytest.mark.parametrize(("versions", "marked"), [(("1.3", "1.2"), True), (("1.2",), False)])

@@ -271,6 +271,15 @@ def test_plaintext_is_split_and_opens_as_it_was(size: int) -> None:
     assert not plain.should_update
 
 
+def test_plaintext_may_begin_with_the_version_of_older_records() -> None:
+    """RFC 9846 5.1: in every record of the first ClientHello, and in none after it."""
+    plain = Plaintext(0x0301)
+    first = split(plain.seal(HANDSHAKE, bytes(FRAGMENT_LIMIT + 1)))
+    assert [header[1:3] for header, _ in first] == [b"\3\1", b"\3\1"]
+    second = split(plain.seal(HANDSHAKE, b"x"))
+    assert [header[1:3] for header, _ in second] == [b"\3\3"]
+
+
 every_suite_12 = pytest.mark.parametrize("suite", SUITES12.values(), ids=lambda suite: suite.name)
 GCM, CHACHA = SUITES12[0xC02B], SUITES12[0xCCA9]
 

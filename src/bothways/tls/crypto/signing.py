@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAl
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from bothways.faults import Fault, blame
-from bothways.iana import SignatureScheme, name
+from bothways.iana import NamedGroup, SignatureScheme, name
 from bothways.roles import Version
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.parsing import encoded
@@ -124,6 +124,12 @@ def schemes_for(holder: PublicKey | x509.Certificate, version: Version) -> tuple
     if kind is Kind.ECDSA:
         return _ecdsa_schemes(key.curve.name, version)
     return _plain_schemes(kind, version)
+
+
+def curve_of(holder: PublicKey | x509.Certificate) -> int | None:
+    """Return the curve of an ECDSA key as a named group; None for another key, or another curve."""
+    key = _key_of(holder)
+    return _CURVES.get(key.curve.name) if _kind(key) is Kind.ECDSA else None
 
 
 def described(key: PublicKey | PrivateKey) -> str:
@@ -233,3 +239,5 @@ TABLE: dict[int, Scheme] = {
     )
 }
 SCHEMES: tuple[int, ...] = tuple(TABLE)
+SCHEMES12: tuple[int, ...] = tuple(code for code, row in TABLE.items() if Version.TLS12 in row.versions)
+_CURVES = {row.curve: int(NamedGroup[row.curve]) for row in TABLE.values() if row.curve is not None}

@@ -138,6 +138,7 @@ def second_hello(
     A session goes along only if the suite that is chosen by now has its hash.
     """
     hello, shares, session = offered
+    hs.inbox.check_record_ends()
     group = check_retry(hello, retry)
     hs.transcript.replace_with_message_hash()
     if group is not None:

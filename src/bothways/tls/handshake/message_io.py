@@ -13,11 +13,11 @@ from bothways.tls.crypto.aead import TAG_SIZE
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
 from bothways.tls.handshake.steps import message_ids
 from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE, TLS12_LIMIT, Framing
-from bothways.tls.record.protection import Plaintext, Protection, Protection12
+from bothways.tls.record.protection import LEGACY_VERSION, OLDEST_VERSION, Plaintext, Protection, Protection12
 from bothways.tls.wire.flight import Flight, Message, encode_message
 
 CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
-EMPTY_RECORD_LIMIT = 32
+EMPTY_RECORD_LIMIT = 32  # of each kind of record that brings nothing
 EARLY_DATA_LIMIT = 2**16
 # Application data is sealed in pieces of four records: memory for longer ones comes from the system each time.
 SEALED_AT_ONCE = 2**16
@@ -43,7 +43,8 @@ class Outbox:
         self.version = Version.TLS13  # as which messages and records are written and read
         self._changed_cipher_spec = False
         self.epoch = Epoch.PLAINTEXT
-        self.keys: Sealing = Plaintext()
+        # Of the first ClientHello alone: some old servers and devices know no other (RFC 9846 5.1).
+        self.keys: Sealing = Plaintext(OLDEST_VERSION if role is Role.CLIENT else LEGACY_VERSION)
 
     def put_message(self, message: Message, raw: bytes | None = None) -> bytes:
         """Add `message`, whose encoding `raw` may be known, to the flight; return its encoding."""
@@ -140,6 +141,8 @@ class Inbox:
         self._flight = Flight(max_certificate_bytes)
         self._observer = observer
         self._empty_records = 0
+        self._changes = 0
+        self._passed_over = 0
         self._opened = False
         self._is_clear = observer is None  # nothing waits here, and nobody watches
         self.keys: Sealing = Plaintext()
@@ -163,10 +166,14 @@ class Inbox:
         self._is_clear = False
         self._framing.feed(data)
 
-    def change_keys(self, keys: Protecting, epoch: Epoch) -> None:
-        """Open all that follows with `keys`; no message may stand across the change (RFC 9846 5.1)."""
+    def check_record_ends(self) -> None:
+        """Blame the peer if more came in the record of a message that ends its record (RFC 9846 5.1)."""
         if not self._flight.empty:
             blame(Fault.MESSAGE_SPANS_KEY_CHANGE)
+
+    def change_keys(self, keys: Protecting, epoch: Epoch) -> None:
+        """Open all that follows with `keys`; no message may stand across the change (RFC 9846 5.1)."""
+        self.check_record_ends()
         self.keys = keys
         if isinstance(keys, Protection12):
             self._framing.plain_limit = self._framing.protected_limit = TLS12_LIMIT
@@ -193,7 +200,7 @@ class Inbox:
         content = self.keys.open_data(data)
         if content:
             self._opened = True
-            self._empty_records = 0
+            self._empty_records = self._passed_over = 0
         return content
 
     def message(self) -> tuple[int, bytes] | None:
@@ -209,11 +216,13 @@ class Inbox:
             content_type, content = opened
             if self._observer is not None:
                 self._observer(RecordSeen(False, content_type, len(framed[1]) + 5, self.epoch))
+            if content:
+                self._empty_records = 0
             if content_type == DATA:
                 if not self._flight.empty:
                     blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
                 if content:
-                    self._empty_records = 0
+                    self._passed_over = 0
                 return content_type, content
             if not content:
                 blame(Fault.EMPTY_FRAGMENT, content_type=name(ContentType, content_type))
@@ -273,13 +282,18 @@ class Inbox:
             blame(Fault.BAD_CHANGE_CIPHER_SPEC, problem="is not the single byte 1")
         if not self._flight.empty:
             blame(Fault.INTERLEAVED, got="change_cipher_spec")
-        self.count_empty()
+        self._changes += 1
+        _check_count(self._changes, "change_cipher_spec records")
 
     def count_empty(self) -> None:
-        """Count a record that brought nothing; only so many may follow each other."""
+        """Count a record without content: so many may follow each other, until one of any type has content."""
         self._empty_records += 1
-        if self._empty_records > EMPTY_RECORD_LIMIT:
-            blame(Fault.TOO_MANY_EMPTY_RECORDS, count=self._empty_records)
+        _check_count(self._empty_records, "records without content in a row")
+
+    def count_passed_over(self) -> None:
+        """Count an alert or a HelloRequest that we pass over: so many may come without data between them."""
+        self._passed_over += 1
+        _check_count(self._passed_over, "warnings or requests without data between them")
 
     def _skip_early_data(self, size: int) -> None:
         """RFC 9846 4.3.10: early data that we did not accept is skipped, up to a limit.
@@ -290,3 +304,8 @@ class Inbox:
         if size > self.early_data_left:
             blame(Fault.EARLY_DATA, limit=EARLY_DATA_LIMIT)
         self.early_data_left -= size
+
+
+def _check_count(count: int, what: str) -> None:
+    if count > EMPTY_RECORD_LIMIT:
+        blame(Fault.TOO_MANY_EMPTY_RECORDS, count=count, what=what)

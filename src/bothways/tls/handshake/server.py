@@ -15,8 +15,12 @@ from bothways.tls.wire.hello import ClientHello
 
 
 def server_handshake(hs: HandshakeContext, settings: Settings) -> Script[HandshakeResult]:
-    """Await the ClientHello, then go on as the version chosen has it (RFC 9846 2)."""
+    """Await the ClientHello, then go on as the version chosen has it (RFC 9846 2).
+
+    No client sends more before it is answered, so that nothing may follow in the record (RFC 9846 5.1).
+    """
     hello = yield from expect(Step.WAIT_CH, ClientHello)
+    hs.inbox.check_record_ends()
     version = choose_version(hello, settings.negotiation.versions)
     yield Agreed(Negotiated(version))
     if version is Version.TLS12:

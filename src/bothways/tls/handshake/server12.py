@@ -120,7 +120,7 @@ def send_identity(
 ) -> None:
     """Send ServerHello, our chain, and its status where the client asks (steps 1.2 and 2.1; RFC 5246 7.4.2)."""
     staple = own_staple(hs, choice.credentials, offer.hello)
-    hs.send(server_hello(hs, offer, choice, random, protocol, stapling=staple is not None))
+    hs.send(server_hello(offer, choice, random, protocol, stapling=staple is not None))
     hs.send(*own_certificate_12(choice.credentials.chain))
     if staple is not None:
         hs.send(ext.CertificateStatus(staple))
@@ -137,15 +137,9 @@ def own_staple(hs: HandshakeContext, credentials: Credentials, hello: ClientHell
 
 
 def server_hello(
-    hs: HandshakeContext,
-    offer: Offer12,
-    choice: Choice12,
-    random: bytes,
-    protocol: bytes | None,
-    *,
-    stapling: bool,
+    offer: Offer12, choice: Choice12, random: bytes, protocol: bytes | None, *, stapling: bool
 ) -> ServerHello:
-    """Answer a ClientHello; the session ID is new, since no session is resumed (RFC 5246 7.4.1.3)."""
+    """Answer a ClientHello; there is no session ID, since nothing can be resumed by it (RFC 5246 7.4.1.3)."""
     extensions: list[ext.Extension] = [ext.ServerName()] if choice.by_name else []
     if offer.signals_renegotiation:
         extensions.append(ext.RenegotiationInfo(b""))
@@ -160,7 +154,7 @@ def server_hello(
     return ServerHello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=random,
-        legacy_session_id_echo=hs.randomness.random(32),
+        legacy_session_id_echo=b"",
         cipher_suite=choice.suite.code,
         legacy_compression_method=CompressionMethod.null,
         extensions=tuple(extensions) or None,

@@ -25,9 +25,9 @@ from bothways.iana import (
 from bothways.iana import name as spelled
 from bothways.roles import Version
 from bothways.tls.clock import Clock
-from bothways.tls.crypto.groups import GROUPS
+from bothways.tls.crypto.groups import CLASSIC_GROUPS, GROUPS
 from bothways.tls.crypto.randomness import Randomness
-from bothways.tls.crypto.signing import SCHEMES, schemes_for
+from bothways.tls.crypto.signing import SCHEMES, SCHEMES12, schemes_for
 from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.handshake.access import Decide
 from bothways.tls.resumption.session_store import SessionStore
@@ -202,12 +202,15 @@ def negotiation(
     usable = {code for version in spoken for code in _BY_VERSION[version]}
     codes = tuple(code for code in allowed if code in usable)
     chosen = certificate_schemes
+    versions_spoken = tuple(VERSIONS[version] for version in spoken)
+    groups_allowed = _codes("groups", groups, NamedGroup, GROUPS)
+    schemes_allowed = _codes("schemes", schemes, SignatureScheme, SCHEMES)
     return Negotiation(
-        versions=tuple(VERSIONS[version] for version in spoken),
+        versions=versions_spoken,
         suites=codes,
         suites_13=tuple(code for code in codes if code in SUITES13),
-        groups=_codes("groups", groups, NamedGroup, GROUPS),
-        schemes=_codes("schemes", schemes, SignatureScheme, SCHEMES),
+        groups=_usable("groups", groups_allowed, CLASSIC_GROUPS, versions_spoken),
+        schemes=_usable("schemes", schemes_allowed, SCHEMES12, versions_spoken),
         certificate_schemes=(
             None if chosen is None else _codes("certificate_schemes", chosen, SignatureScheme, None)
         ),
@@ -216,11 +219,28 @@ def negotiation(
     )
 
 
-def shares_for(groups: tuple[int, ...], key_shares: Iterable[str] | None) -> tuple[int, ...]:
+def _usable(
+    what: str, codes: tuple[int, ...], in_12: Sequence[int], versions: Sequence[Version]
+) -> tuple[int, ...]:
+    """Return those of `codes` that a version can use: hybrids (RFC 10024) and ML-DSA are for TLS 1.3 alone."""
+    if Version.TLS13 in versions:
+        return codes
+    usable = tuple(code for code in codes if code in in_12)
+    if not usable:
+        raise ConfigError(f"{what}: none of them is for TLS 1.2, which is the only version here")
+    return usable
+
+
+def shares_for(offer: Negotiation, key_shares: Iterable[str] | None) -> tuple[int, ...]:
     """Return the groups for which the first ClientHello has a share, in the order of the groups.
 
-    By default the first, and the first that is no post-quantum hybrid, so that few servers ask again.
+    By default the first, and the first that is no post-quantum hybrid, so that few servers ask again. TLS 1.2 has no
+    shares there.
     """
+    groups = offer.groups
+    if Version.TLS13 not in offer.versions:
+        _codes("key_shares", key_shares or (), NamedGroup, GROUPS, empty=True)
+        return ()
     if key_shares is None:
         classic = [code for code in groups if "MLKEM" not in NamedGroup(code).name]
         return tuple(dict.fromkeys((groups[0], *classic[:1])))

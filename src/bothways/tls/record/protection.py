@@ -18,6 +18,7 @@ FRAGMENT_LIMIT = 2**14
 LONGEST = FRAGMENT_LIMIT + 1 + TAG_SIZE
 HEADER_SIZE = 5
 LEGACY_VERSION = 0x0303
+OLDEST_VERSION = 0x0301
 
 _write_header = Struct(">BHH").pack
 _DATA = int(ContentType.application_data)
@@ -25,19 +26,26 @@ _TYPES = tuple(bytes((code,)) for code in range(256))
 
 
 class Plaintext:
-    """Records without protection, as they travel until there are keys (RFC 9846 5.1)."""
+    """Records without protection, as they travel until there are keys (RFC 9846 5.1).
 
-    __slots__ = ()
+    first_version: of the records of the first call of `seal`; all that follow have the version of TLS 1.2.
+    """
+
+    __slots__ = ("_version",)
 
     should_update = False
 
+    def __init__(self, first_version: int = LEGACY_VERSION) -> None:
+        self._version = first_version
+
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
         """Return `data` in as many records as it needs; nothing is padded."""
+        version, self._version = self._version, LEGACY_VERSION
         view = memoryview(data)
         records = bytearray()
         for at in range(0, len(view) or 1, FRAGMENT_LIMIT):
             fragment = view[at : at + FRAGMENT_LIMIT]
-            records += _write_header(content_type, LEGACY_VERSION, len(fragment))
+            records += _write_header(content_type, version, len(fragment))
             records += fragment
         return bytes(records)
 
