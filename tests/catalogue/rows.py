@@ -330,6 +330,8 @@ SERVED = (
     Row("caller-of-another-scheme", "the client accepts RSA signatures alone, and our key is ECDSA", SERVER,
         f"{S_CLIENT} -sigalgs RSA-PSS+SHA256:RSA+SHA256", Cause.NO_SHARED_SCHEME, OURS,
         with_(client_auth="none")),
+    Row("caller-of-another-curve", "the client of TLS 1.2 accepts keys on X25519 alone, and ours is on P-256", SERVER,
+        f"{S_CLIENT} -tls1_2 -groups X25519", Cause.CURVE_NOT_OFFERED, OURS, with_(client_auth="none")),
     Row("caller-of-another-protocol", "the client wants h2, and we do not speak it", SERVER,
         f"{S_CLIENT} -alpn h2", Cause.NO_SHARED_PROTOCOL, PEERS, with_(client_auth="none", alpn=("echo",))),
     Row("caller-for-another-host", "the client asks for a host that we do not serve", SERVER,

@@ -182,6 +182,11 @@ class Cause(Enum):
         theirs="have the {peer} use a certificate with another kind of key, P-256 or RSA of 2048 bits",
         our_command=OTHER_IDENTITY,
     )
+    CURVE_NOT_OFFERED = Row(
+        "{whose} ECDSA key lies on a curve that {other} does not offer, as TLS 1.2 requires: {detail}",
+        ours="use a certificate with another key, also beside this one; RSA of 2048 bits and P-256 are accepted nearly everywhere",
+        theirs="have the {peer} use a certificate with another key, P-256 or RSA of 2048 bits, or allow its curve on our side",
+    )
     NO_SHARED_PROTOCOL = Row(
         "no application protocol (ALPN) is supported by both sides: {detail}",
         ours="offer a protocol that the {peer} supports, often h2 or http/1.1",

@@ -259,6 +259,16 @@ def _schemes(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.NO_SHARED_SCHEME, OURS, CERTAIN, detail=detail)
 
 
+def _our_curves(case: Case) -> Iterator[Likely]:
+    detail = sentence("it offers {offered}, and our certificates have {accepted}", case.refusal.facts)
+    yield case.likely(Cause.CURVE_NOT_OFFERED, OURS, CERTAIN, detail=detail)
+
+
+def _curve(case: Case) -> Iterator[Likely]:
+    detail = sentence("it has {got}, and we offered {offered}", case.refusal.facts)
+    yield case.likely(Cause.CURVE_NOT_OFFERED, PEERS, CERTAIN, detail=detail, other="our side")
+
+
 def _protocols(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.NO_SHARED_PROTOCOL, PEERS, CERTAIN, detail=_difference(case))
 
@@ -401,6 +411,8 @@ RULES: Mapping[Fault, Rule] = {
     Fault.NO_SHARED_CIPHER_SUITE: _suites,
     Fault.NO_SHARED_GROUP: _groups,
     Fault.NO_SHARED_SCHEME: _schemes,
+    Fault.NO_CERTIFICATE_ON_OFFERED_CURVE: _our_curves,
+    Fault.CERTIFICATE_ON_UNOFFERED_CURVE: _curve,
     Fault.NO_SHARED_APPLICATION_PROTOCOL: _protocols,
     Fault.UNKNOWN_SERVER_NAME: _unserved_name,
     Fault.NO_EXTENDED_MAIN_SECRET: one(Cause.NO_EXTENDED_MAIN_SECRET, PEERS, CERTAIN),

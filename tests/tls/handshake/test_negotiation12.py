@@ -13,6 +13,7 @@ from bothways.tls.crypto.suites import SUITES12
 from bothways.tls.events import Caution
 from bothways.tls.handshake.negotiation import DOWNGRADE_BELOW_12, DOWNGRADE_TO_12
 from bothways.tls.handshake.negotiation12 import (
+    check_curve,
     check_server_hello_12,
     choose_12,
     choose_client_credentials_12,
@@ -28,6 +29,7 @@ from bothways.tls.handshake.negotiation12 import (
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import CertificateRequest
+from bothways.trust.certificate import ParsedCertificate
 from faults import Walked, blames
 from tls.handshake.conversations import credentials, external
 from tls.handshake.conversations12 import (
@@ -143,7 +145,70 @@ def test_server_of_several_keys_chooses_the_one_that_the_client_can_check() -> N
 def test_server_signs_by_any_hash_with_any_curve() -> None:
     """RFC 5246 7.4.1.4.1: in TLS 1.2 a scheme names hash and kind of key, not the curve."""
     p384 = {"credentials": credentials("localhost", "P-384")}
-    assert chosen(p384, offering(*ECDSA_SUITES))[2] == S.ecdsa_secp256r1_sha256
+    offer = offering(*ECDSA_SUITES, groups=(NamedGroup.x25519, NamedGroup.secp384r1))
+    assert chosen(p384, offer)[2] == S.ecdsa_secp256r1_sha256
+
+
+CURVES = {"P-256": NamedGroup.secp256r1, "P-384": NamedGroup.secp384r1, "P-521": NamedGroup.secp521r1}
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_server_chooses_a_certificate_on_a_curve_that_the_client_offers(curve: str) -> None:
+    """RFC 8422 4, 5.3: whatever the curve of the key exchange is, and wherever the certificate stands."""
+    several = tuple(credentials("localhost", kind) for kind in CURVES)
+    settings = server_config(client_auth="none", credentials=several).settings
+    for groups in ((NamedGroup.x25519, CURVES[curve]), (CURVES[curve], NamedGroup.x25519)):
+        offer = read_offer_12(offering(*ECDSA_SUITES, groups=groups))
+        choice = choose_12(settings, offer)
+        assert choice.credentials is credentials("localhost", curve)
+        assert choice.group == NamedGroup.x25519
+
+
+@pytest.mark.parametrize(
+    ("kinds", "suites", "expected"),
+    [
+        (("P-384", "RSA-2048"), (*ECDSA_SUITES, *RSA_SUITES), "RSA-2048"),
+        (("P-384", "Ed25519"), ECDSA_SUITES, "Ed25519"),
+    ],
+)
+def test_keys_that_are_not_for_ecdsa_lie_on_no_curve_of_the_list(
+    kinds: tuple[str, ...], suites: tuple[str, ...], expected: str
+) -> None:
+    """RFC 8422 5.1.1: the list is about ECDSA keys; what signs otherwise is named by signature_algorithms."""
+    several = tuple(credentials("localhost", kind) for kind in kinds)
+    settings = server_config(client_auth="none", credentials=several).settings
+    choice = choose_12(settings, read_offer_12(offering(*suites)))
+    assert choice.credentials is credentials("localhost", expected)
+
+
+def test_client_that_names_no_groups_may_get_any_curve() -> None:
+    """RFC 8422 4: the server is then free to choose."""
+    settings = server_config(client_auth="none", credentials=credentials("localhost", "P-521")).settings
+    offer = hello(ext.SignatureAlgorithms(CLIENT_SCHEMES), cipher_suites=codes(*ECDSA_SUITES))
+    assert choose_12(settings, read_offer_12(offer)).group == NamedGroup.secp256r1
+
+
+def test_server_that_has_no_certificate_on_an_offered_curve_says_which_it_has() -> None:
+    """RFC 8422 5.3: it must choose no ECDHE_ECDSA suite then."""
+    both = (credentials("localhost", "P-521"), credentials("localhost", "P-384"))
+    settings = server_config(client_auth="none", credentials=both).settings
+    with blames(
+        Fault.NO_CERTIFICATE_ON_OFFERED_CURVE,
+        offered=["x25519", "secp256r1"],
+        accepted=["secp384r1", "secp521r1"],
+    ):
+        choose_12(settings, read_offer_12(offering(*ECDSA_SUITES)))
+
+
+def test_client_checks_the_curve_of_an_ecdsa_key_alone() -> None:
+    """RFC 8422 5.3."""
+    for kind, group in CURVES.items():
+        leaf = ParsedCertificate(credentials("localhost", kind).chain[0])
+        check_curve(leaf, (NamedGroup.x25519, group))
+        with blames(Fault.CERTIFICATE_ON_UNOFFERED_CURVE, got=group.name, offered=["x25519"]):
+            check_curve(leaf, (NamedGroup.x25519,))
+    for kind in ("Ed25519", "RSA-2048"):
+        check_curve(ParsedCertificate(credentials("localhost", kind).chain[0]), (NamedGroup.x25519,))
 
 
 def test_server_never_chooses_a_hybrid_group() -> None:
@@ -250,7 +315,7 @@ def test_credentials_that_no_version_can_use_are_a_config_error() -> None:
 
 def test_schemes_of_12_are_all_but_ml_dsa() -> None:
     """What a CertificateRequest of TLS 1.2 names."""
-    every = client_config().settings.negotiation.schemes
+    every = client_config(versions=("1.3", "1.2")).settings.negotiation.schemes
     assert {S(code).name for code in set(every) - set(schemes_12(every))} == {"mldsa44", "mldsa65", "mldsa87"}
 
 

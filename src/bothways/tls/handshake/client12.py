@@ -26,6 +26,7 @@ from bothways.tls.handshake.authentication12 import (
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import ClientChoice
 from bothways.tls.handshake.negotiation12 import (
+    check_curve,
     check_server_hello_12,
     choose_client_credentials_12,
     chosen_protocol_12,
@@ -161,7 +162,9 @@ def signed_share(
     if group not in settings.negotiation.groups or group not in CLASSIC_GROUPS:
         blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, group))
     schemes, anchors = settings.negotiation.schemes, settings.trust.anchors
-    return staple, exchange, check_exchange(hs, suite, chain, exchange, randoms, schemes, anchors)
+    signed = check_exchange(hs, suite, chain, exchange, randoms, schemes, anchors)
+    check_curve(signed.leaf, settings.negotiation.groups)
+    return staple, exchange, signed
 
 
 def key_exchange(*, promised: bool) -> Script[tuple[bytes | None, ServerKeyExchange]]:

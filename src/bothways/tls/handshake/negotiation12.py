@@ -21,7 +21,7 @@ from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
 from bothways.roles import Version
 from bothways.tls.crypto.groups import CLASSIC_GROUPS
-from bothways.tls.crypto.signing import TABLE, schemes_for
+from bothways.tls.crypto.signing import SCHEMES12, curve_of, schemes_for
 from bothways.tls.crypto.suites import SUITES12, Suite
 from bothways.tls.handshake.credentials import (
     ClientChoice,
@@ -37,6 +37,7 @@ from bothways.tls.handshake.settings import Settings
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import CertificateRequest
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
 
 # Those of a client that names none: it is too old for any other (RFC 4492 5.1.1).
@@ -102,7 +103,8 @@ def read_offer_12(hello: ClientHello) -> Offer12:
 def choose_12(settings: Settings, offer: Offer12) -> Choice12:
     """Choose the first suite of ours for which the client has the rest too (RFC 5246 7.4.1.3, RFC 8422 5).
 
-    A suite names the kind of key that signs, so suite, credentials and scheme are one choice.
+    A suite names the kind of key that signs, so suite, credentials and scheme are one choice; an ECDSA key lies
+    on a curve that the client offers (5.3).
     """
     own = settings.identity.own
     named = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
@@ -111,6 +113,7 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
     groups = [group for group in settings.negotiation.groups if group in CLASSIC_GROUPS]
     group = next((group for group in groups if group in offer.groups), None)
     asked = frozenset(settings.negotiation.schemes).intersection(offer.schemes)
+    curves = frozenset(FIRST_GROUPS).intersection(offer.groups)
     signable = False
     for suite in shared:
         for credentials in named:
@@ -119,16 +122,44 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
                     return Choice12(suite, credentials, 0, 0, by_name)
                 continue
             scheme = choose_scheme_12(credentials, suite, asked, settings.negotiation.schemes)
-            if scheme is not None and group is not None:
+            if scheme is not None and group is not None and _is_on_one(curves, credentials):
                 return Choice12(suite, credentials, group, scheme, by_name)
             signable = signable or scheme is not None
-    if signable:
+    if not signable:
+        _blame_schemes(settings, offer, named)
+    _blame_groups(offer, groups, named, group)
+
+
+def _is_on_one(curves: Collection[int], credentials: Credentials) -> bool:
+    """Whether an ECDSA key lies on one of the curves that the client offers; another key has none (RFC 8422 5.3)."""
+    curve = curve_of(credentials.certificate)
+    return curve is None or curve in curves
+
+
+def _blame_groups(
+    offer: Offer12, groups: list[int], named: Sequence[Credentials], group: int | None
+) -> NoReturn:
+    """Say which groups, or curves of certificates, would have done; group: for the key exchange."""
+    offered = all_spelled(NamedGroup, offer.groups)
+    if group is None:
+        blame(Fault.NO_SHARED_GROUP, offered=offered, accepted=all_spelled(NamedGroup, groups))
+    curves = {curve for each in named if (curve := curve_of(each.certificate)) is not None}
+    blame(
+        Fault.NO_CERTIFICATE_ON_OFFERED_CURVE,
+        offered=offered,
+        accepted=all_spelled(NamedGroup, sorted(curves)),
+    )
+
+
+def check_curve(leaf: ParsedCertificate, offered: Sequence[int]) -> None:
+    """Blame a server whose ECDSA key lies on a curve that we did not offer (RFC 8422 5.1.1, 5.3)."""
+    curve = curve_of(leaf.x509)
+    if curve is not None and curve not in offered:
         blame(
-            Fault.NO_SHARED_GROUP,
-            offered=all_spelled(NamedGroup, offer.groups),
-            accepted=all_spelled(NamedGroup, groups),
+            Fault.CERTIFICATE_ON_UNOFFERED_CURVE,
+            got=spelled(NamedGroup, curve),
+            offered=all_spelled(NamedGroup, tuple(offered)),
         )
-    _blame_schemes(settings, offer, named)
 
 
 def shared_suites_12(codes: Sequence[int], offer: Offer12) -> list[Suite]:
@@ -226,7 +257,7 @@ def may_sign(credentials: Credentials) -> bool:
 
 def schemes_12(schemes: Sequence[int]) -> tuple[int, ...]:
     """Those of our schemes that TLS 1.2 has: never ML-DSA."""
-    return tuple(scheme for scheme in schemes if Version.TLS12 in TABLE[scheme].versions)
+    return tuple(scheme for scheme in schemes if scheme in SCHEMES12)
 
 
 def is_rsa(scheme: int) -> bool:
