@@ -145,8 +145,12 @@ def of_values(cls: type) -> Schema:
     types = typing.get_type_hints(cls)
     return shape(
         (cls.__doc__ or "").partition("\n")[0],
-        **{field.name: of_type(types[field.name]) for field in dataclasses.fields(cls)},
+        **{field.name: of_field(field.name, types[field.name]) for field in dataclasses.fields(cls)},
     )
+
+
+def of_field(name: str, kind: Any) -> Schema:
+    return or_null(ref("explanation")) if name == "explanation" else of_type(kind)
 
 
 PLAIN = {str: TEXT, int: NUMBER, bool: TRUTH, float: {"type": "number"}, type(None): {"type": "null"}}

@@ -125,13 +125,22 @@ class PeerAlert(TLSError):
 class Truncated(TLSError):
     """The connection ended without close_notify: data may be missing at its end (RFC 9846 6.1).
 
-    Attributes: `peer` ("client" or "server": who ended it), `step` and `progress` (how far the connection had come).
+    Attributes: `peer` ("client" or "server": who ended it), `step` and `progress` (how far the connection had come),
+    `in_record` (whether it ended in the middle of a record).
     """
 
-    def __init__(self, peer: str, *, step: StepId | None = None, progress: Progress = Progress.HELLO) -> None:
+    def __init__(
+        self,
+        peer: str,
+        *,
+        step: StepId | None = None,
+        progress: Progress = Progress.HELLO,
+        in_record: bool = False,
+    ) -> None:
         self.peer = peer
         self.step = step
         self.progress = progress
+        self.in_record = in_record
         super().__init__(peer, step)
 
     def __str__(self) -> str:

@@ -258,7 +258,7 @@ WIRE = (
     Row("cut-in-the-data", "the line is cut in the middle of the answer", CLIENT,
         s_server("server", "-CAfile root.pem"), Cause.PEER_STOPPED, PEERS, cut=(10 ** 9, 3000)),
     Row("backend-down", "TLS succeeds, and the proxy has nobody to pass us on to", CLIENT,
-        "stunnel dead.conf", Cause.PEER_STOPPED, PEERS, setup=STUNNEL["dead"]),
+        "stunnel dead.conf", Cause.BACKEND_DOWN, PEERS, setup=STUNNEL["dead"]),
 )  # fmt: skip
 
 # -- we are the server -------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -203,7 +205,7 @@ def http(status: bytes, body: bytes = b"") -> Callable[[Channel], None]:
     [
         (b"403 Forbidden", b"", 1, "NOT_LET_IN"),
         (b"421 Misdirected Request", b"", 1, "NO_NAME_SENT"),
-        (b"400 Bad Request", b"<h1>The SSL certificate error</h1>", 1, "STATUS_UNKNOWN"),
+        (b"400 Bad Request", b"<h1>The SSL certificate error</h1>", 1, "REVOKED"),
         (b"400 Bad Request", b"no such field", 0, None),
         (b"502 Bad Gateway", b"", 0, "BACKEND_DOWN"),
         (b"404 Not Found", b"", 0, None),
@@ -221,6 +223,39 @@ def test_a_refusal_by_the_service_fails_the_command_and_passes_unaltered(
     assert report["version"] == "1.3"
     told = report["error"]["explanation"] if code else report.get("reply")
     assert (told["causes"][0]["cause"] if told else None) == cause
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "cause"),
+    [
+        (b"400 Bad Request", b"<title>400 The SSL certificate error</title>", "ServiceRefusal", "REVOKED"),
+        (b"401 Unauthorized", b"", "ServiceRefusal", "WANTS_LOGIN"),
+        (b"503 Service Unavailable", b"", "Truncated", "BACKEND_DOWN"),
+        (b"429 Too Many Requests", b"", "Truncated", "SERVICE_BUSY"),
+        (b"500 Internal Server Error", b"", "Truncated", "REFUSED_BY_SERVICE"),
+        (b"200 OK", b"hello", "Truncated", "PEER_STOPPED"),
+    ],
+)
+@pytest.mark.parametrize("reset", [False, True], ids=["ends", "resets"])
+def test_an_answer_is_explained_however_the_connection_ends(
+    status: bytes, body: bytes, kind: str, cause: str, reset: bool, serve, folder
+):
+    """Neither an end without close_notify nor a reset unsays what was answered (RFC 9846 6.1)."""
+
+    def answer(channel: Channel) -> None:
+        http(status, body)(channel)
+        with socket.socket(fileno=os.dup(channel.fileno())) as sock:
+            if reset:
+                threading.Event().wait(0.1)  # a reset destroys what was not read yet
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.shutdown(socket.SHUT_WR)
+            channel.abort()
+
+    done = run(serve(answer), folder, "--json", stdin=b"GET / HTTP/1.0\r\n\r\n")
+    error = report_schema.report("connect", done.stderr)["error"]
+    assert (done.returncode, error["kind"]) == (1, kind)
+    assert error["explanation"]["causes"][0]["cause"] == cause
+    assert b"without close_notify" in done.stderr
 
 
 def test_a_service_that_turns_us_away_in_its_own_words_is_explained_and_drawn(serve, folder):

@@ -7,12 +7,23 @@ from datetime import UTC, datetime
 import pytest
 
 from bothways.diagnosis import refusal_in
-from bothways.diagnosis.service_reply import LINES_LOOKED_AT, LOOKED_AT, Says, read_reply
+from bothways.diagnosis.service_reply import LOOKED_AT, read_reply
+from bothways.diagnosis.service_texts import Says
 
 
 def http(status: int, body: str = "", *headers: str) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status} Words", *headers, "", body]).encode()
 
+
+def frame(kind: int, payload: bytes, flags: int = 4) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + b"\0\0\0\1" + payload
+
+
+def headers(block: bytes) -> bytes:
+    return frame(1, block)
+
+
+SETTINGS = frame(4, b"", 0)
 
 REPLIES: list[tuple[bytes, Says | None, bool]] = [
     (http(200), None, False),
@@ -41,21 +52,29 @@ REPLIES: list[tuple[bytes, Says | None, bool]] = [
     (http(500), None, False),
     (http(502), Says.NO_BACKEND, False),
     (http(503, "No server is available to handle this request."), Says.NO_BACKEND, False),
-    (b"E\0\0\0\x60SFATAL\0Mconnection requires a valid client certificate\0\0", Says.CERTIFICATE_WANTED, True),
-    (b"E\0\0\0\x60SFATAL\0Mpassword authentication failed for user x\0\0", Says.LOGIN, True),
-    (b"E\0\0\0\x10SERROR\0Mno table\0\0", None, False),
-    (b"\x24\0\0\x02\xff\x15\x04#28000Access denied for user 'ada'@'x'", Says.FORBIDDEN, True),
-    (b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x31\x04\0\x04\0", Says.LOGIN, True),
-    (b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x32\x04\0\x04\0", Says.FORBIDDEN, True),
-    (b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\0\x04\0", None, False),
-    (b"\x20\x02\x00\x05", Says.FORBIDDEN, True),
-    (b"\x20\x02\x00\x00", None, False),
-    (b"-NOAUTH Authentication required.\r\n", Says.LOGIN, True),
-    (b"-ERR unknown command\r\n", None, False),
-    (b"a NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", Says.LOGIN, True),
-    (b"* BYE Client didn't present valid SSL certificate\r\n", Says.CERTIFICATE_WANTED, True),
-    (b"* OK ready\r\na NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", Says.LOGIN, True),
-    (b"* OK\r\n" * LINES_LOOKED_AT + b"a NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", None, False),
+    (http(503, "503 Service Temporarily Unavailable"), Says.BUSY, False),
+    (http(503, "", "Retry-After: 120"), Says.BUSY, False),
+    (http(503, "due to maintenance downtime or capacity problems. Please try again later."), Says.NO_BACKEND, False),
+    (http(429), Says.BUSY, False),
+    (http(525), Says.NO_BACKEND, False),
+    (http(400, "Invalid SNI"), Says.WRONG_NAME, False),
+    (http(400, "Client sent an HTTP request to an HTTPS server."), Says.PLAIN_WANTED, True),
+    (http(400, '{"errors":["client certificate must be supplied"]}'), Says.CERTIFICATE_WANTED, True),
+    (http(401, '{"message":"No required TLS certificate was sent"}'), Says.CERTIFICATE_WANTED, True),
+    (http(401, '{"message":"TLS certificate failed verification"}'), Says.CERTIFICATE_WRONG, True),
+    (http(401, "x509: certificate signed by unknown authority"), Says.CERTIFICATE_UNTRUSTED, True),
+    (http(401, "the client certificate has expired"), Says.CERTIFICATE_EXPIRED, True),
+    (http(401, "certificate was revoked"), Says.CERTIFICATE_REVOKED, True),
+    (http(401, "", "WWW-Authenticate: Negotiate"), Says.LOGIN, True),
+    (http(401, "", "WWW-Authenticate: Mutual-TLS realm=x"), Says.CERTIFICATE_WANTED, True),
+    (http(401, "Full authentication is required to access this resource"), Says.LOGIN, True),
+    (http(403, '{"message":"forbidden: User \\"system:anonymous\\" cannot get path"}'), Says.CERTIFICATE_WANTED, True),
+    (http(403, '{"message":"Missing Authentication Token"}'), Says.LOGIN, True),
+    (http(403, "the certificate of ada is not authorized"), Says.FORBIDDEN, True),
+    (http(403, "No client certificate chain in this request"), Says.CERTIFICATE_WANTED, True),
+    (http(500, "the SSL certificate error"), None, False),
+    (b"SIP/2.0 403 Forbidden\r\n\r\n", Says.FORBIDDEN, True),
+    (b"RTSP/1.0 401 Unauthorized\r\n\r\n", Says.LOGIN, True),
     (b"", None, False),
     (b"hello", None, False),
 ]  # fmt: skip
@@ -66,6 +85,31 @@ def test_a_reply_is_read_for_what_it_says_of_us(data: bytes, says: Says | None, 
     found = read_reply(data)
     assert (found.says if found is not None else None) is says
     assert (refusal_in(data) is not None) is refuses
+
+
+def test_the_words_that_decide_are_quoted_as_they_were_written() -> None:
+    found = read_reply(http(403, "<p>The Client Certificate has Expired.</p>"))
+    assert found is not None and found.text == "HTTP/1.1 403 Words, Certificate has Expired"
+
+
+@pytest.mark.parametrize(
+    ("framed", "text", "says", "refuses"),
+    [
+        (headers(b"\x08\x03403"), "HTTP/2 403", Says.FORBIDDEN, True),
+        (headers(b"\x8c") + frame(0, b"No required SSL certificate was sent"),
+         "HTTP/2 400, No required SSL certificate was sent", Says.CERTIFICATE_WANTED, True),
+        (headers(b"\x88\x40\x0bgrpc-status\x0216"), "HTTP/2 200, grpc-status 16", Says.LOGIN, True),
+        (headers(b"\x88\x40\x0bgrpc-status\x017"), "HTTP/2 200, grpc-status 7", Says.FORBIDDEN, True),
+        (headers(b"\x88\x40\x0bgrpc-status\x0214"), "HTTP/2 200, grpc-status 14", Says.NO_BACKEND, False),
+        (headers(b"\x88\x40\x0bgrpc-status\x010"), "HTTP/2 200, grpc-status 0", None, False),
+        (frame(7, bytes(4) + b"\0\0\0\x0d"), "HTTP_1_1_REQUIRED", Says.LATER_IMPOSSIBLE, True),
+    ],
+)  # fmt: skip
+def test_a_reply_in_http_2_is_read_from_its_frames(
+    framed: bytes, text: str, says: Says, refuses: bool
+) -> None:
+    found = read_reply(SETTINGS + framed)
+    assert found is not None and (found.text, found.says, found.refuses) == (text, says, refuses)
 
 
 def test_headers_that_tell_something_are_kept() -> None:

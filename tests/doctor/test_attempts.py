@@ -116,6 +116,37 @@ def test_a_server_that_cuts_the_connection_after_its_answer_has_accepted_us(vers
     assert cut.facts().failure["step"] == "3"
 
 
+@pytest.mark.parametrize(
+    ("said", "path", "status", "cause"),
+    [
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n<title>No required SSL certificate was sent</title>",
+            "/",
+            400,
+            "NOT_LET_IN",
+        ),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "/", 503, "BACKEND_DOWN"),
+        (b"* BYE Too many connections\r\n", None, None, "SERVICE_BUSY"),
+        (b"-DENIED not authorized\r\n", None, None, "NOT_LET_IN"),
+    ],
+)
+def test_what_a_service_says_is_explained_though_it_cuts_the_connection_after_it(
+    said: bytes, path: str | None, status: int | None, cause: str
+):
+    """Asked over HTTP or unasked: the body of a refusal is read too, and how it ends makes no difference."""
+
+    def rude(sock: socket.socket) -> None:
+        with wrap(sock, identities.server_config(), timeout=20) as channel:
+            if path is not None:
+                channel.recv(1000)
+            channel.sendall(said)
+            sock.shutdown(socket.SHUT_RDWR)
+
+    look = made(rude, identities.client(), path=path).facts()
+    assert look.reply is not None and look.reply.status == status
+    assert look.reply.explanation["causes"][0]["cause"] == cause
+
+
 def test_an_answer_that_never_ends_is_read_to_the_end_of_its_head():
     """Whoever sends on and on is not listened to."""
 

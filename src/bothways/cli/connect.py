@@ -33,8 +33,8 @@ from bothways.diagnosis import (
     HandshakeFacts,
     ServiceRefusal,
     Situation,
-    explain,
     explain_answer,
+    explain_ended,
     facts_of,
     refusal_in,
 )
@@ -167,10 +167,8 @@ def command(
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
-        end.error, end.why = (
-            error,
-            explain(error, _with_probe(observed, error, address, name, timeout, probing, starttls)),
-        )
+        situation = _with_probe(observed, error, address, name, timeout, probing, starttls)
+        end.error, end.why = error, explain_ended(end.head, error, situation)
     finally:
         if picture is not None:
             picture.write(client=recorder, client_error=end.failure, client_causes=end.explanation)
@@ -229,7 +227,7 @@ class _End:
     @property
     def explanation(self) -> Explanation | None:
         """How that is explained."""
-        return self.reply if self.refusal is not None else self.why
+        return self.why if self.error is not None else self.reply
 
 
 class _Told:
@@ -259,14 +257,15 @@ class _Told:
         if self._as_json:
             if end.failure is not None:
                 self._facts["error"] = error_facts(end.failure, end.explanation)
-            elif end.reply is not None:
+            if end.reply is not None and end.refusal is None:
                 self._facts["reply"] = facts_of(end.reply)
             say_json(self._facts)
             return
-        if end.reply is not None:
+        if end.error is None and end.reply is not None:
             say("\n".join(bounded(str(end.reply).splitlines())))
-        if end.error is not None and end.refusal is None and end.why is not None:
-            complain("\n".join(bounded([f"{self._address}: {headline(end.error)}", *end.why.lines()])))
+        elif end.error is not None and end.why is not None:
+            text = end.why.happened if end.reply is not None else headline(end.error)
+            complain("\n".join(bounded([f"{self._address}: {text}", *end.why.lines()])))
 
 
 def _copy(channel: Channel, observed: HandshakeFacts, end: _End, *, watched: bool, ends: bool) -> None:

@@ -24,7 +24,16 @@ from bothways.cli.terminal import (
 )
 from bothways.describe.escape import visible
 from bothways.describe.recorder import Recorder
-from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer, facts_of
+from bothways.diagnosis import (
+    Explanation,
+    Files,
+    HandshakeFacts,
+    explain,
+    explain_answer,
+    explain_ended,
+    facts_of,
+)
+from bothways.diagnosis.service_reply import LOOKED_AT
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.http.location import Location, redirected
 from bothways.ladder.report import error_facts, report_facts, report_lines
@@ -37,7 +46,6 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install 'bothways[http]'"
 REDIRECTS = 5
-LOOKED_AT = 4096
 HEADERS_TOLD = 100
 # RFC 9110 15.5, 15.6
 REQUEST_REFUSED = "TLS succeeded in both directions: the service refuses this request, not our certificate"
@@ -162,7 +170,9 @@ def _asked(
             following = _following(request, answer, redirects, told)
             if following is not None and not isinstance(following, int):
                 return following
-            start, size = _written(answer, sink)
+            start, size, ended = _written(answer, sink)
+            if ended is not None:
+                return _cut_off(answer, start, ended, observed, told)
             told.answered(answer, size)
             if answer.status >= 400:
                 _explain_status(answer, start, observed, told)
@@ -183,16 +193,32 @@ def _asked(
         return FAILED
 
 
-def _written(answer: Answer, sink: Output) -> tuple[bytes, int]:
-    """Write the content; return how it begins, and its length."""
+def _written(answer: Answer, sink: Output) -> tuple[bytes, int, TLSError | OSError | None]:
+    """Write the content; return how it begins, its length, and what ended the connection before its end."""
     start, size = b"", 0
-    for piece in answer.content:
-        if len(start) < LOOKED_AT:
-            start += piece[: LOOKED_AT - len(start)]
+    pieces = iter(answer.content)
+    while True:
+        try:
+            piece = next(pieces, None)
+        except (TLSError, OSError) as error:
+            return start, size, error
+        if piece is None:
+            sink.keep()
+            return start, size, None
+        start += piece[: LOOKED_AT - len(start)]
         size += len(piece)
         sink.write(piece)
-    sink.keep()
-    return start, size
+
+
+def _cut_off(
+    answer: Answer, start: bytes, error: TLSError | OSError, observed: HandshakeFacts, told: _Told
+) -> int:
+    """Tell of a response whose content did not come whole; a status that refuses says more than how it ended."""
+    situation = observed.situation()
+    refused = answer.status >= 400
+    why = explain_ended(_head(answer) + start, error, situation) if refused else explain(error, situation)
+    told.failed(why.happened if refused else headline(error), why, error_facts(error, why))
+    return FAILED
 
 
 def _following(request: Request, answer: Answer, redirects: int | None, told: _Told) -> Request | int | None:
@@ -226,8 +252,7 @@ def _not_followed(told: _Told, text: str) -> int:
 
 def _explain_status(answer: Answer, start: bytes, observed: HandshakeFacts, told: _Told) -> None:
     """Say why a service may have answered no, in the same words as of a refusal in the handshake."""
-    head = f"{answer.version} {answer.status} {answer.reason}\r\n\r\n".encode("latin-1", "replace")
-    why = explain_answer(head + start, observed.situation())
+    why = explain_answer(_head(answer) + start, observed.situation())
     meaning = SERVICE_FAILED if answer.status >= 500 else REQUEST_REFUSED
     facts = {
         "kind": "Status",
@@ -236,6 +261,13 @@ def _explain_status(answer: Answer, start: bytes, observed: HandshakeFacts, told
         "explanation": None if why is None else facts_of(why),
     }
     told.failed(f"the server answered {_status_line(answer)}", why, facts, f"That means: {meaning}.")
+
+
+def _head(answer: Answer) -> bytes:
+    """The head of a response as HTTP/1.1 writes it."""
+    line = f"{answer.version} {answer.status} {answer.reason}".encode("latin-1", "replace")
+    fields = (b": ".join(each) for each in answer.headers[:HEADERS_TOLD])
+    return b"\r\n".join((line, *fields, b"", b""))
 
 
 def _status_line(answer: Answer) -> str:

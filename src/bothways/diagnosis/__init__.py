@@ -4,7 +4,7 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain, explain_verdict
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, facts_of
 from bothways.diagnosis.observer import HandshakeFacts
-from bothways.diagnosis.service_refusals import ServiceRefusal, explain_answer, refusal_in
+from bothways.diagnosis.service_refusals import ServiceRefusal, explain_answer, explain_ended, refusal_in
 from bothways.diagnosis.situation import Files, OwnSide, Probed, Seen, Situation
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Weight",
     "explain",
     "explain_answer",
+    "explain_ended",
     "explain_verdict",
     "facts_of",
     "refusal_in",

@@ -508,6 +508,10 @@ class Cause(Enum):
         "we sent no complete request within the {peer}'s time limit",
         ours="have the request sent without delay",
     )
+    SERVICE_BUSY = Row(
+        "the service accepts nobody now: it is overloaded, has too many connections, is starting, or is maintained",
+        theirs="try again later; if it goes on, look at the {peer}'s load, its limit of connections and its log",
+    )
     REFUSED_BY_SERVICE = Row(
         "TLS succeeded; the service itself refused us: {detail}",
         theirs="look up what its answer means; its log has more",

@@ -159,6 +159,13 @@ def _service_closed(case: Case) -> Iterator[Likely]:
             yield from rule(case)
 
 
+def _nobody_behind(case: Case) -> Iterator[Likely]:
+    """It closed before it said anything, as a proxy does that reaches none of its servers."""
+    if case.is_client and not case.seen.data and not getattr(case.error, "in_record", False):
+        evidence = "TLS was complete, and it ended the connection without a word and without close_notify"
+        yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)
+
+
 def _client_left(case: Case) -> Iterator[Likely]:
     """A client that closes after its handshake: Python, wget and Node verify our certificate only then."""
     if case.is_client or case.seen.data or not case.chain:
@@ -187,10 +194,12 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.CHOSEN): (peer_alerts.stopped, peer_alerts.device, network),
     (Role.CLIENT, Progress.JUDGED): (
         own_side.absent, own_side.flawed, own_side.issuer, own_side.not_let_in, _closed_after_certificate,
-        own_side.unasked, peer_alerts.second_handshake, _no_protocol_offered, peer_alerts.stopped, network,
+        own_side.unasked, peer_alerts.second_handshake, _no_protocol_offered, _nobody_behind, peer_alerts.stopped,
+        network,
     ),
     (Role.CLIENT, Progress.ACCEPTED): (
-        peer_alerts.second_handshake, _service_closed, peer_alerts.stopped, _no_protocol_offered, network,
+        peer_alerts.second_handshake, _service_closed, _nobody_behind, peer_alerts.stopped, _no_protocol_offered,
+        network,
     ),
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (

@@ -127,7 +127,9 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
     },
     Progress.JUDGED: {
         Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, one(Cause.NO_SHARED_SUITE, PEERS)),
-        Alert.INTERNAL_ERROR: (*CERTIFICATE[:3], own_side.too_deep, misconfigured, stopped),
+        Alert.INTERNAL_ERROR: (
+            *CERTIFICATE[:3], own_side.too_deep, own_side.not_let_in, misconfigured, stopped,
+        ),
         Alert.CLOSE_NOTIFY: (
             own_side.absent, own_side.flawed, own_side.issuer, own_side.wrong_name, gave_up,
             own_side.not_let_in, stopped,

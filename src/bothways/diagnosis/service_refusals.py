@@ -7,13 +7,17 @@ was requested and sent, and what our own verification finds, is considered befor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from bothways.diagnosis import own_hello, own_side
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
-from bothways.diagnosis.service_reply import Says, ServiceReply, read_reply
+from bothways.diagnosis.service_reply import ServiceReply, read_reply
+from bothways.diagnosis.service_texts import Says
 from bothways.diagnosis.situation import Situation
+from bothways.errors import PeerAlert, PeerFault
 from bothways.faults import shown
 from bothways.roles import Version
 
@@ -29,6 +33,8 @@ FAILED = (
     "failed to process the request, or a service that it needs did"
 )
 SILENCE = "TLS succeeded, and the service behind it closed without an answer; some services refuse clients in this way"
+BUSY = "TLS succeeded in both directions, and the service behind it serves nobody at the moment"
+MEANINGS = {Says.NO_BACKEND: FAILED, Says.BUSY: BUSY}
 
 
 class ServiceRefusal(Exception):
@@ -46,7 +52,7 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
     situation: as for `explain`.
     """
     reply = read_reply(data)
-    if not data and situation.seen.request is not None and situation.seen.said:
+    if not data and situation.seen.said:
         reply = ServiceReply("nothing, and closed the connection", None)
     elif reply is None or reply.says is None:
         return None
@@ -54,8 +60,41 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
     rules = SILENT if reply.says is None else RULES[reply.says]
     causes = ranked(each for rule in (_clocks, *rules) for each in rule(case))
     causes = causes or (case.likely(Cause.REFUSED_BY_SERVICE, PEERS),)
-    meaning = FAILED if reply.says is Says.NO_BACKEND else MEANING if data else SILENCE
+    meaning = SILENCE if reply.says is None else MEANINGS.get(reply.says, MEANING)
     return Explanation(f"the server answered: {reply.text}", meaning, causes)
+
+
+def explain_ended(data: bytes, error: Exception, situation: Situation) -> Explanation:
+    """Explain the end of a connection over which a service has answered: the answer tells more than how it ended.
+
+    data: the first bytes received over the established channel, b"" for none.  error: what ended it, such as a reset
+    or an end without close_notify.  situation: as for `explain`.
+    """
+    ended = explain(error, situation)
+    if not data or isinstance(error, (PeerAlert, PeerFault)):
+        return ended
+    answer = explain_answer(data, situation) or _of_any_status(data, situation)
+    if answer is None:
+        return ended
+    end = f"{answer.happened}; then {ended.happened}"
+    return Explanation(end, answer.usually, ranked((*answer.causes, *ended.causes)))
+
+
+def _of_any_status(data: bytes, situation: Situation) -> Explanation | None:
+    """Explain a status of HTTP that says nothing of us, where a body may have been lost."""
+    reply = read_reply(data)
+    if reply is None or reply.status is None or reply.status < 400:
+        return None
+    case = Case(ServiceRefusal(reply), situation)
+    rules: tuple[Rule, ...] = (_absent, _untrusted, own_side.flawed) if reply.status == 400 else ()
+    causes = ranked([*(each for rule in rules for each in rule(case)), *_by_status(case)])
+    return Explanation(
+        f"the server answered: {reply.text}", MEANING if reply.status < 500 else FAILED, causes
+    )
+
+
+def _by_status(case: Case) -> Iterator[Likely]:
+    yield case.likely(Cause.REFUSED_BY_SERVICE, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
 
 
 def refusal_in(data: bytes) -> ServiceRefusal | None:
@@ -143,6 +182,32 @@ def _backend(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.BACKEND_DOWN, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
 
 
+def _busy(case: Case) -> Iterator[Likely]:
+    yield case.likely(Cause.SERVICE_BUSY, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
+
+
+def _as_the_answer_says(case: Case) -> Iterator[Likely]:
+    """It speaks of a certificate's issuer, and its CAs are not known: what it says is all that there is."""
+    for each in own_side.issuer(case):
+        yield replace(each, weight=LIKELY) if each.cause is Cause.CA_NOT_ACCEPTED else each
+
+
+def _not_told_apart(case: Case) -> Iterator[Likely]:
+    """Servers that verify with OpenSSL and answer by a page say the same whatever the reason is."""
+    if not case.chain or case.own_reasons or own_side.is_issuer_unnamed(case):
+        return
+    how = "its answer is the same for each of these; nginx writes which it was to its error log"
+    subject = "our certificate, or a CA above it," if len(case.chain) > 1 else "our certificate"
+    yield case.likely(Cause.REVOKED, OURS, POSSIBLE, how, subject=subject)
+    yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, how, whose="our", detail=LISTS)
+    if len(case.chain) == own_side.USUAL_DEPTH:
+        detail = "nginx accepts no intermediate where ssl_verify_depth is 0"
+        yield case.likely(Cause.DEPTH_LIMIT, PEERS, POSSIBLE, how, detail=detail)
+
+
+LISTS = "it may have no current certificate revocation list (CRL) of each CA of our chain"
+
+
 def _expired(case: Case) -> Iterator[Likely]:
     yield case.likely(
         Cause.EXPIRED, OURS, POSSIBLE, date="a date that the server knows", subject="our certificate"
@@ -160,7 +225,7 @@ by_service = one(Cause.REFUSED_BY_SERVICE, PEERS)
 let_in: tuple[Rule, ...] = (_absent, _untrusted, own_side.flawed, _unasked, own_side.not_let_in)
 WRONG: tuple[Rule, ...] = (
     _absent, _untrusted, own_side.flawed, own_side.partial_chain, own_side.too_deep, own_side.issuer,
-    own_side.status, own_side.clock, own_side.not_let_in, own_side.unsaid,
+    _not_told_apart, own_side.clock, own_side.not_let_in, own_side.unsaid,
 )  # fmt: skip
 
 SILENT: tuple[Rule, ...] = (
@@ -168,20 +233,31 @@ SILENT: tuple[Rule, ...] = (
     _untrusted,
     own_side.flawed,
     own_side.not_let_in,
+    one(Cause.BACKEND_DOWN, PEERS),
     one(Cause.PEER_STOPPED, PEERS),
 )
 RULES: Mapping[Says, tuple[Rule, ...]] = {
-    Says.CERTIFICATE_WANTED: (_absent, _unsent, _untrusted, own_side.flawed, _unasked, by_service),
+    Says.CERTIFICATE_WANTED: (
+        _absent,
+        _unsent,
+        _untrusted,
+        own_side.flawed,
+        _unasked,
+        own_side.issuer,
+        own_side.not_let_in,
+        by_service,
+    ),
     Says.CERTIFICATE_WRONG: WRONG,
-    Says.CERTIFICATE_UNTRUSTED: (_absent, _untrusted, own_side.issuer, own_side.flawed, own_side.unsaid),
+    Says.CERTIFICATE_UNTRUSTED: (_absent, _untrusted, _as_the_answer_says, own_side.flawed, own_side.unsaid),
     Says.CERTIFICATE_EXPIRED: (_absent, own_side.flawed, own_side.clock, _expired),
     Says.CERTIFICATE_REVOKED: (_absent, own_side.revoked),
     Says.LATER_IMPOSSIBLE: (_later,),
     Says.WRONG_NAME: (_name, by_service),
-    Says.FORBIDDEN: (*let_in, by_service),
+    Says.FORBIDDEN: (*let_in, own_side.issuer, by_service),
     Says.LOGIN: (_login_named, _untrusted, own_side.flawed, _login, *let_in, by_service),
     Says.PROXY_LOGIN: (_proxy_login,),
     Says.NO_BACKEND: (_backend, by_service),
+    Says.BUSY: (_busy, by_service),
     Says.NO_REQUEST: (one(Cause.NO_REQUEST, OURS, LIKELY), by_service),
     Says.PLAIN_WANTED: (by_service, _unsent),
 }

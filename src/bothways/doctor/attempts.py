@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -22,11 +23,12 @@ from bothways.diagnosis import (
     HandshakeFacts,
     Probed,
     ServiceRefusal,
-    explain,
     explain_answer,
+    explain_ended,
     facts_of,
     refusal_in,
 )
+from bothways.diagnosis.service_reply import read_reply
 from bothways.diagnosis.situation import UNNAMED
 from bothways.doctor.dial import Caller
 from bothways.doctor.report import Asked, Confirmed, Handshake, Reply, Request
@@ -67,6 +69,7 @@ class Attempt:
     explanation: Explanation | None = None
     answer: Explanation | None = None
     refusal: ServiceRefusal | None = None
+    head: bytes = b""
 
     # -- what was seen -----------------------------------------------------------------------------------
 
@@ -243,7 +246,7 @@ def attempt(
         made.error = error
         if isinstance(error, PeerAlert):
             made.confirmed = "refused"
-        made.explanation = explain(error, replace(observed.situation(), probed=probed))
+        made.explanation = explain_ended(made.head, error, replace(observed.situation(), probed=probed))
     return made
 
 
@@ -271,11 +274,11 @@ def _talk(
         if path is None and channel.alpn == "http/1.1":
             path = "/"
         if path is not None:
-            head = ask_http(channel, path, caller, deadline)
-            made.reply = reply_in(head, datetime.now(UTC))
-            made.answer, made.refusal = explain_answer(head, observed.situation()), refusal_in(head)
+            with _whatever_was_said(made, observed):
+                ask_http(channel, path, caller, deadline, made)
         wait = min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
-        made.confirmed = _confirmed(channel, wait, linger=made.reply is None)
+        with _whatever_was_said(made, observed):
+            made.confirmed = _confirmed(channel, wait, made, linger=made.reply is None)
     except (Truncated, OSError):
         # Once we are known to be accepted, how a connection ends is no failure of its handshake.
         made.confirmed = channel.confirmed(0)
@@ -285,7 +288,18 @@ def _talk(
         timer.cancel()
 
 
-def _confirmed(channel: Channel, wait: float, *, linger: bool) -> Confirmed:
+@contextlib.contextmanager
+def _whatever_was_said(made: Attempt, observed: HandshakeFacts) -> Iterator[None]:
+    """Read what the service said, however the block ends: a reset after an answer does not unsay it."""
+    try:
+        yield
+    finally:
+        if made.head and made.reply is None:
+            made.answer, made.refusal = explain_answer(made.head, observed.situation()), refusal_in(made.head)
+            made.reply = reply_in(made.head, datetime.now(UTC), made.answer)
+
+
+def _confirmed(channel: Channel, wait: float, made: Attempt, *, linger: bool) -> Confirmed:
     """Wait for what the server may still say: whether we are accepted, and whether it asks for more."""
     deadline = time.monotonic() + wait
     confirmed = channel.confirmed(wait)
@@ -296,12 +310,12 @@ def _confirmed(channel: Channel, wait: float, *, linger: bool) -> Confirmed:
     if linger and left > 0:
         channel.settimeout(left)
         with contextlib.suppress(TimeoutError):
-            channel.recv(READ)
+            made.head += channel.recv(READ)
     return confirmed
 
 
-def ask_http(channel: Channel, path: str, caller: Caller, deadline: float) -> bytes:
-    """Ask for a page by one request, and return the beginning of what is answered, its head at least."""
+def ask_http(channel: Channel, path: str, caller: Caller, deadline: float, made: Attempt) -> None:
+    """Ask for a page by one request, and keep the beginning of what is answered: of a refusal its text too."""
     name = caller.place.name
     host = caller.place.host if name.kind == "uri" else f"[{name}]" if ":" in str(name) else str(name)
     request = (
@@ -309,30 +323,41 @@ def ask_http(channel: Channel, path: str, caller: Caller, deadline: float) -> by
         "User-Agent: bothways-doctor\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     )
     channel.settimeout(max(0.1, deadline - time.monotonic()))
-    channel.sendall(request.encode("ascii", "replace"))
-    head = bytearray()
-    while b"\r\n\r\n" not in head and len(head) < HEAD_LIMIT:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
-        channel.settimeout(left)
+    with contextlib.suppress(BrokenPipeError):  # it may have answered before it was asked
+        channel.sendall(request.encode("ascii", "replace"))
+    while not _is_enough(made.head) and (left := deadline - time.monotonic()) > 0:
+        channel.settimeout(min(left, WAIT_SECONDS) if b"\r\n\r\n" in made.head else left)
         try:
             data = channel.recv(READ)
         except TimeoutError:
             break
         if not data:
             break
-        head += data
-    return bytes(head)
+        made.head += data[: HEAD_LIMIT - len(made.head)]
 
 
-def reply_in(head: bytes, now: datetime) -> Reply | None:
-    """Read the beginning of an HTTP answer; None for what is none."""
+_ANSWERED = re.compile(rb"HTTP/1\.\d [1-3]")
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})\r\n", re.IGNORECASE)
+
+
+def _is_enough(head: bytes) -> bool:
+    """Whether more would tell nothing: of an answer that serves us its head is enough."""
+    before, end, body = head.partition(b"\r\n\r\n")
+    if len(head) >= HEAD_LIMIT or (end and _ANSWERED.match(head)):
+        return True
+    length = _LENGTH.search(before + b"\r\n")
+    return bool(end) and length is not None and len(body) >= int(length[1])
+
+
+def reply_in(head: bytes, now: datetime, answer: Explanation | None = None) -> Reply | None:
+    """Read the beginning of an HTTP answer; of another one what it says of us. None for what says nothing."""
+    why = None if answer is None else facts_of(answer)
     line, _, rest = head.partition(b"\r\n")
     words = line.split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit() or len(words[1]) != 3:
-        return None
-    return Reply(int(words[1]), visible(line.decode("latin-1"), 120), _skew(rest, now))
+        reply = None if answer is None else read_reply(head)
+        return None if reply is None else Reply(reply.status, visible(reply.text, 120), None, why)
+    return Reply(int(words[1]), visible(line.decode("latin-1"), 120), _skew(rest, now), why)
 
 
 def _skew(headers: bytes, now: datetime) -> float | None:

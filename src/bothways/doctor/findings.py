@@ -256,7 +256,8 @@ def cause_rows(explanation: Explanation, prefix: str, first: Level = "problem") 
     for place, each in enumerate(explanation.told, 1):
         text = f"{each.text}: {each.evidence}" if each.evidence else each.text
         level: Level = first if place == 1 else "note"
-        yield Row(f"{prefix}.cause.{place}", level, CAUSES[each.weight], text, each.remedy, each.command)
+        id_, word = f"{prefix}.cause.{place}", CAUSES[each.weight]
+        yield Row(id_, level, word, text, each.remedy, each.command, each.cause.name)
 
 
 def outcome_rows(
@@ -282,8 +283,10 @@ def outcome_rows(
         if explanation is not None:
             yield from cause_rows(explanation, "outcome")
     if made.reply is not None:
-        level: Level = "problem" if refused else "warning" if made.reply.status >= 400 else "good"
-        yield Row("outcome.reply", level, "over HTTP", f'it answers "{made.reply.line}"')
+        status = made.reply.status
+        level: Level = "problem" if refused else "good" if status is not None and status < 400 else "warning"
+        subject = "the service" if status is None else "over HTTP"
+        yield Row("outcome.reply", level, subject, f'it answers "{made.reply.line}"')
         if answer is not None:
             yield from cause_rows(answer, "outcome.reply", "problem" if refused else "warning")
     for place, warning in enumerate(made.warnings):

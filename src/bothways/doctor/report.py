@@ -74,11 +74,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How an HTTP request was answered. `skew`: by how many seconds its clock is ahead of ours."""
+    """What the service said. `status`: of HTTP. `skew`: by how many seconds its clock is ahead of ours.
 
-    status: int
+    explanation: why it may refuse us, as `connect --json` tells it; None where it does not.
+    """
+
+    status: int | None
     line: str
     skew: float | None
+    explanation: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,10 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One finding: what it is about, how good that is, in words, and what to do, by a command where one helps."""
+    """One finding: what it is about, how good that is, in words, and what to do, by a command where one helps.
+
+    cause: the code of a cause that a failure may have, or "".
+    """
 
     id: str
     level: Level
@@ -113,6 +120,7 @@ class Row:
     text: str
     hint: str = ""
     command: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ class Connection:
             return []
         if self._life.is_open and self._settings.limits.ignores_truncation:
             return [self._peer_closes()]
-        return [self._fail(self._position.cut(), None)]
+        return [self._fail(self._position.cut(in_record=self._hs.inbox.buffered > 0), None)]
 
     def data_to_send(self) -> bytes:
         """Return the bytes that have to be sent to the peer; each byte is returned once."""

@@ -100,6 +100,7 @@ def test_a_refusal_names_what_the_peer_refused_by_its_alert() -> None:
 def test_a_cut_names_the_step_or_what_is_not_known_yet() -> None:
     """RFC 9846 6.1; before a client of TLS 1.3 is confirmed it may be a refusal without words."""
     assert client_at(Step.WAIT_EE).cut().step is StepId.SERVER_HELLO
+    assert client_at(Step.WAIT_EE).cut(in_record=True).in_record
     position = client_at(Step.JUDGING)
     position.complete(IN_13)
     assert position.cut().step is StepId.CLIENT_AUTHENTICATION

@@ -93,12 +93,12 @@ class Position:
             hint=hint,
         )
 
-    def cut(self) -> Truncated:
-        """Return the error for an end of the connection without close_notify."""
+    def cut(self, *, in_record: bool = False) -> Truncated:
+        """Return the error for an end of the connection without close_notify. in_record: in the middle of a record."""
         step = self.rule.id
         if self.step is Step.CONNECTED:
             step = StepId.APPLICATION_DATA if self.confirmed else StepId.CLIENT_AUTHENTICATION
-        return Truncated(self.role.peer, step=step, progress=self.progress)
+        return Truncated(self.role.peer, step=step, progress=self.progress, in_record=in_record)
 
     def enter(self, step: Step) -> None:
         """Stand at a step, which must follow from the one before."""

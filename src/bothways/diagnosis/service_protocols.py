@@ -1,0 +1,213 @@
+"""The first reply of services that speak no HTTP: databases, directories, mail servers, brokers, by their own codes.
+
+PostgreSQL, MySQL, LDAP, MQTT, AMQP, XMPP; and in lines SMTP, IMAP, POP3, FTP, Redis, NATS. Codes decide where a
+protocol has them, since texts are in any language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from bothways.diagnosis.service_texts import BACKENDS, CERTIFICATES, LINES, LOGINS, Says, said
+
+LINES_LOOKED_AT = 16
+MESSAGES_LOOKED_AT = 16
+
+
+class Found(NamedTuple):
+    """What a reply says, and its words."""
+
+    text: str
+    says: Says
+
+
+def read_protocols(data: bytes) -> Found | None:
+    """Return what the first bytes of a service say about us, by the protocol that they are of; else None."""
+    return next((found for reader in READERS if (found := reader(data)) is not None), None)
+
+
+def _judged(text: str, says: Says | None) -> Found | None:
+    """A text about a certificate tells more than a code."""
+    about = said(text, CERTIFICATES)
+    says = says if about is None else about.says
+    return None if says is None else Found(text, says)
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+# -- databases -------------------------------------------------------------------------------------------
+
+
+def _postgresql(data: bytes) -> Found | None:
+    """An ErrorResponse: fields of a letter and a text that ends in zero (PostgreSQL 55.7, appendix A)."""
+    if data[:1] != b"E" or data[1:3] != b"\0\0":
+        return None
+    fields = {each[:1]: each[1:] for each in data[5:].split(b"\0") if each}
+    code = fields.get(b"C", b"").decode("ascii", "replace")
+    text = _decoded(fields.get(b"M", b""))
+    by_text = next((says for words, says in POSTGRESQL_TEXTS if words in text), None)
+    return _judged(text, by_text or SQL_STATES.get(code) or SQL_STATES.get(code[:2]))
+
+
+def _mysql(data: bytes) -> Found | None:
+    """An ERR packet: three bytes of length, a number, 0xFF, the code, perhaps "#" and a state, a text."""
+    if len(data) < 8 or data[4] != 0xFF or int.from_bytes(data[:3], "little") + 4 > len(data):
+        return None
+    code = int.from_bytes(data[5:7], "little")
+    text = _decoded(data[13:] if data[7:8] == b"#" else data[7:])
+    return _judged(text, MYSQL.get(code))
+
+
+POSTGRESQL_TEXTS: Sequence[tuple[str, Says]] = (
+    ("valid client certificate", Says.CERTIFICATE_WANTED),
+    ("password authentication failed", Says.LOGIN),
+    ("no password supplied", Says.LOGIN),
+)
+SQL_STATES: Mapping[str, Says] = {
+    "28P01": Says.LOGIN, "28": Says.FORBIDDEN, "53": Says.BUSY, "57P03": Says.BUSY, "57P01": Says.BUSY,
+}  # fmt: skip
+MYSQL: Mapping[int, Says] = {
+    1040: Says.BUSY, 1053: Says.BUSY, 1203: Says.BUSY, 1226: Says.BUSY, 1041: Says.BUSY,
+    1044: Says.FORBIDDEN, 1045: Says.FORBIDDEN, 1129: Says.FORBIDDEN, 1130: Says.FORBIDDEN, 1698: Says.FORBIDDEN,
+    3118: Says.FORBIDDEN, 4151: Says.FORBIDDEN, 1251: Says.LOGIN, 1820: Says.LOGIN, 1862: Says.LOGIN,
+}  # fmt: skip
+
+# -- directories -----------------------------------------------------------------------------------------
+
+
+def _ldap(data: bytes) -> Found | None:
+    """The first response with a result code that refuses (RFC 4511 4.1.9, 4.4.1, appendix A)."""
+    for content in _ldap_messages(data):
+        match = _LDAP_RESULT.match(content)
+        code = match[1][0] if match is not None else 0
+        if code in LDAP:
+            text, says = LDAP[code]
+            words = "".join(chr(each) for each in content[match.end() :] if 32 <= each < 127) if match else ""
+            return _judged(f"LDAP result {code}, {text}" + (f": {words}" if words else ""), says)
+    return None
+
+
+_LENGTH = rb"(?:[\0-\x7f]|\x81.|\x82..|\x84....)"
+_LDAP_RESULT = re.compile(rb"\x02[\x01-\x04].{1,4}?[\x61\x65\x78]" + _LENGTH + rb"\x0a\x01(.)", re.DOTALL)
+
+
+def _ldap_messages(data: bytes) -> Iterator[bytes]:
+    """Yield what the first messages hold, as far as they came."""
+    at = 0
+    for _ in range(MESSAGES_LOOKED_AT):
+        if data[at : at + 1] != b"\x30" or len(data) < at + 2:
+            return
+        size = data[at + 1] & 0x7F if data[at + 1] & 0x80 else 0
+        start = at + 2 + size
+        if size > 4:
+            return
+        at = start + (int.from_bytes(data[at + 2 : start], "big") if size else data[at + 1])
+        yield data[start:at]
+
+
+LDAP: Mapping[int, tuple[str, Says]] = {
+    1: ("operationsError", Says.LOGIN),
+    7: ("authMethodNotSupported", Says.LOGIN),
+    8: ("strongerAuthRequired", Says.CERTIFICATE_WANTED),
+    13: ("confidentialityRequired", Says.FORBIDDEN),
+    48: ("inappropriateAuthentication", Says.LOGIN),
+    49: ("invalidCredentials", Says.LOGIN),
+    50: ("insufficientAccessRights", Says.FORBIDDEN),
+    51: ("busy", Says.BUSY),
+    52: ("unavailable", Says.BUSY),
+    53: ("unwillingToPerform", Says.FORBIDDEN),
+}
+
+# -- brokers ---------------------------------------------------------------------------------------------
+
+
+def _mqtt(data: bytes) -> Found | None:
+    """A CONNACK that refuses: versions 3.1.1 (3.2.2.3) and 5 (3.2.2.2)."""
+    if len(data) < 4 or data[0] != 0x20 or data[1] > 127 or data[3] not in MQTT:
+        return None
+    text, says = MQTT[data[3]]
+    return Found(f"MQTT refused the connection: {text}", says)
+
+
+MQTT: Mapping[int, tuple[str, Says]] = {
+    3: ("server unavailable", Says.BUSY),
+    4: ("bad user name or password", Says.LOGIN),
+    5: ("not authorized", Says.FORBIDDEN),
+    0x86: ("bad user name or password", Says.LOGIN),
+    0x87: ("not authorized", Says.FORBIDDEN),
+    0x88: ("server unavailable", Says.BUSY),
+    0x89: ("server busy", Says.BUSY),
+    0x8A: ("banned", Says.FORBIDDEN),
+    0x8C: ("bad authentication method", Says.LOGIN),
+    0x97: ("quota exceeded", Says.BUSY),
+    0x9F: ("connection rate exceeded", Says.BUSY),
+}
+
+
+def _amqp(data: bytes) -> Found | None:
+    """A frame with connection.close (AMQP 0-9-1, 1.4.2.7): a code and a text."""
+    match = _AMQP_CLOSE.match(data)
+    if match is None:
+        return None
+    code = int.from_bytes(match[1], "big")
+    return _judged(f"AMQP {code}: {_decoded(data[match.end() : match.end() + match[2][0]])}", AMQP.get(code))
+
+
+_AMQP_CLOSE = re.compile(rb"\x01\0\0....\0\x0a\0\x32(..)(.)", re.DOTALL)
+AMQP: Mapping[int, Says] = {403: Says.LOGIN, 530: Says.FORBIDDEN, 320: Says.BUSY, 506: Says.BUSY}
+
+
+def _xmpp(data: bytes) -> Found | None:
+    """A failure of SASL or an error of the stream (RFC 6120 4.9.3, 6.5)."""
+    if not data.startswith((b"<?xml", b"<stre", b"<fail")):
+        return None
+    match = _XMPP.search(data)
+    return None if match is None else Found(f"XMPP: {match[1].decode('ascii')}", XMPP[match[1]])
+
+
+XMPP: Mapping[bytes, Says] = {
+    b"not-authorized": Says.LOGIN,
+    b"credentials-expired": Says.LOGIN,
+    b"account-disabled": Says.FORBIDDEN,
+    b"policy-violation": Says.FORBIDDEN,
+    b"host-unknown": Says.WRONG_NAME,
+    b"host-gone": Says.WRONG_NAME,
+    b"resource-constraint": Says.BUSY,
+    b"system-shutdown": Says.BUSY,
+    b"temporary-auth-failure": Says.BUSY,
+    b"connection-timeout": Says.NO_REQUEST,
+}
+_XMPP = re.compile(rb"<(" + b"|".join(XMPP) + rb")\b")
+
+# -- lines -----------------------------------------------------------------------------------------------
+
+
+def _lines(data: bytes) -> Found | None:
+    """Lines of SMTP, IMAP, POP3, FTP, Redis or NATS: the first of them that refuses counts."""
+    if not data.startswith(LINES_BEGIN):
+        return None
+    lines = (each.decode("latin-1").strip() for each in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT])
+    return next((found for line in lines if (found := _line(line)) is not None), None)
+
+
+def _line(line: str) -> Found | None:
+    if not _REFUSING.match(line):
+        return None
+    found = said(line, CERTIFICATES, LINES, LOGINS, BACKENDS)
+    says = CODES.get(line[:3]) if found is None else found.says
+    return None if says is None else Found(line, says)
+
+
+LINES_BEGIN = (b"* ", b"-", b"+OK", b"a", b"A", b"2", b"4", b"5", b"INFO ", b"ERROR")
+_REFUSING = re.compile(r"[45]\d\d[ -]|-|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |ERROR", re.IGNORECASE)
+# RFC 5321 4.2.3, RFC 4954 6, RFC 959 4.2.1.
+CODES: Mapping[str, Says] = {
+    "421": Says.BUSY, "450": Says.BUSY, "451": Says.BUSY, "452": Says.BUSY, "454": Says.BUSY,
+    "530": Says.LOGIN, "534": Says.LOGIN, "535": Says.LOGIN, "538": Says.LOGIN, "332": Says.LOGIN,
+    "554": Says.FORBIDDEN,
+}  # fmt: skip
+READERS: Sequence[Callable[[bytes], Found | None]] = (_postgresql, _mysql, _ldap, _mqtt, _amqp, _xmpp, _lines)

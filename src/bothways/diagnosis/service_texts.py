@@ -1,0 +1,242 @@
+"""Texts by which services say what they think of a client, in any protocol.
+
+They are those of nginx, Apache, HAProxy, Envoy, IIS, Azure, AWS, Kong, Vault, Kubernetes, Spring, Tomcat, Jetty,
+Elasticsearch, Dovecot, Postfix and others. A text is the peer's word: it proves nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+
+class Says(Enum):
+    """What a reply says about our certificate or us."""
+
+    CERTIFICATE_WANTED = "it requires a certificate and got none"
+    CERTIFICATE_WRONG = "it does not accept the certificate"
+    CERTIFICATE_EXPIRED = "the certificate is outside its validity period"
+    CERTIFICATE_REVOKED = "the certificate is revoked"
+    CERTIFICATE_UNTRUSTED = "the certificate's issuer is not trusted"
+    LATER_IMPOSSIBLE = "it would request a certificate after the handshake, and cannot"
+    WRONG_NAME = "it does not serve this server name"
+    FORBIDDEN = "we are not authorized"
+    LOGIN = "it requires credentials other than a certificate"
+    PROXY_LOGIN = "a proxy requires credentials"
+    NO_BACKEND = "the service behind it does not answer"
+    BUSY = "it serves nobody now"
+    NO_REQUEST = "no request arrived in time"
+    PLAIN_WANTED = "it read what it received as plain text"
+
+
+Texts = Sequence[tuple[re.Pattern[str], Says]]
+_KIND = r"(?:client|ssl|tls|peer|x\.?509|user|mutual tls) "
+_IS = r"(?:is |was |has been |has )?"
+
+
+def _texts(*rows: tuple[Says, tuple[str, ...]]) -> Texts:
+    return tuple((re.compile("|".join(patterns)), says) for says, patterns in rows)
+
+
+# About a certificate: the first row that fits decides.
+CERTIFICATES = _texts(
+    (Says.CERTIFICATE_WANTED, (r"no required (?:ssl|tls) certificate was sent",)),
+    (Says.CERTIFICATE_WRONG, (r"the ssl certificate error", r"tls certificate failed verification")),
+    (Says.LATER_IMPOSSIBLE, (r"cannot perform post-handshake authentication",)),
+    (Says.CERTIFICATE_REVOKED, (r"\b403[. ]13\b", rf"certificate {_IS}revoked")),
+    (
+        Says.CERTIFICATE_UNTRUSTED,
+        (
+            r"\b403[. ]16\b",
+            rf"certificate {_IS}(?:untrusted|not trusted)",
+            r"unable to find valid certification path",
+            r"certificate signed by unknown authority",
+            r"unable to (?:get local issuer|verify the first certificate)",
+            r"issuer (?:is |was )?(?:unknown|not (?:trusted|found|accepted))",
+            r"unknown (?:ca\b|issuer|certificate authority)",
+            r"(?:\bun|\bnot )trusted (?:ca\b|certificate authority|issuer)",
+        ),
+    ),
+    (Says.CERTIFICATE_EXPIRED, (r"\b403[. ]17\b", rf"certificate {_IS}(?:expired|not yet valid)")),
+    (
+        Says.CERTIFICATE_WANTED,
+        (
+            r"\b403[. ]7\b",
+            rf"certificate {_IS}(?:required|missing|needed|absent)",
+            rf"certificate {_IS}not (?:been )?(?:provided|presented|sent|supplied|found)",
+            r"certificate must be (?:provided|presented|sent|supplied)",
+            rf"\b(?:no|missing|requires?|without|provide|present|needs?) (?:an? )?(?:valid )?{_KIND}certificate",
+            r"no certificate (?:was )?(?:sent|provided|presented|found|supplied)",
+            r"no client cert\b",
+            r"(?:not|n't) present (?:a )?(?:valid )?(?:ssl )?certificate",
+            r"system:anonymous",
+        ),
+    ),
+    (
+        Says.CERTIFICATE_WRONG,
+        (
+            rf"(?:invalid|bad|untrusted|unacceptable|unverified|rejected) {_KIND}certificate",
+            rf"certificate {_IS}(?:invalid|unacceptable|rejected|not (?:valid|accepted|recognized|verified))",
+            r"certificate (?:verify|verification|validation) (?:failed|failure|error)",
+            rf"could not verify (?:the )?{_KIND}certificate",
+        ),
+    ),
+    (
+        Says.FORBIDDEN,
+        (
+            r"certificate authentication failed",
+            r"certificate .{0,40}not (?:authorized|allowed|permitted|mapped|registered)",
+            r"certificate .{0,40}does not match (?:the )?(?:user|account)",
+            r"no user (?:found )?for (?:this |the )?certificate",
+        ),
+    ),
+)
+
+# About the server's name, and about plain text.
+PLACES = _texts(
+    (
+        Says.PLAIN_WANTED,
+        (
+            r"plain http request was sent to https port",
+            r"speaking plain http to an ssl",
+            r"sent an http request to an https",
+            r"combination of host and port requires tls",
+        ),
+    ),
+    (
+        Says.WRONG_NAME,
+        (
+            r"invalid hostname",
+            r"invalid sni",
+            r"host does not match sni",
+            r"does not match the server name indication",
+            r"provided via sni and hostname",
+            r"requested host does not match any subject alternative",
+        ),
+    ),
+)
+
+BACKENDS = _texts(
+    (
+        Says.NO_BACKEND,
+        (
+            r"upstream connect error",
+            r"no healthy upstream",
+            r"no server is available",
+            r"maintenance downtime or capacity",
+        ),
+    ),
+    (
+        Says.BUSY,
+        (
+            r"temporarily unavailable",
+            r"under maintenance",
+            r"overload",
+            r"too many",
+            r"rate limit",
+            r"slow down",
+            r"try again later",
+            r"starting up",
+            r"shutting down",
+        ),
+    ),
+)
+
+LOGINS = _texts(
+    (
+        Says.LOGIN,
+        (
+            r"missing authentication (?:token|credentials|header)",
+            r"full authentication is required",
+            r"jwt (?:is|verif)",
+            r"no api key",
+            r"api[- ]key (?:is )?(?:required|missing|invalid)",
+            r"invalid api[- ]key",
+            r"subscription key",
+            r"access token",
+            r"bearer token",
+            r"authorization header",
+            r"permission denied: anonymous token",
+        ),
+    ),
+)
+
+# Of protocols whose text is one line.
+LINES = _texts(
+    (
+        Says.LOGIN,
+        (
+            r"\bnoauth\b",
+            r"wrongpass",
+            r"authenticationfailed",
+            r"privacyrequired",
+            r"\[auth\]",
+            r"authorization violation",
+            r"authentication (?:is )?required",
+            r"authentication (?:failed|unsuccessful)",
+            r"invalid (?:password|credentials|login)",
+            r"bad credentials",
+            r"login (?:incorrect|failed)",
+            r"not logged in",
+            r"please log ?in",
+            r"password required",
+        ),
+    ),
+    (
+        Says.FORBIDDEN,
+        (
+            r"noperm",
+            r"authorizationfailed",
+            r"access denied",
+            r"relay(?:ing)? (?:access )?denied",
+            r"not (?:allowed|authorized|permitted)",
+            r"client host rejected",
+            r"\bblocked\b",
+            r"blacklist",
+            r"denied redis is running",
+        ),
+    ),
+    (
+        Says.BUSY,
+        (
+            r"too many",
+            r"max number of clients",
+            r"maximum (?:number of )?connections",
+            r"\[unavailable\]",
+            r"\[inuse\]",
+            r"\[sys/temp\]",
+            r"loading",
+            r"masterdown",
+            r"service (?:is )?(?:not available|unavailable)",
+            r"temporar",
+            r"try again",
+            r"overload",
+            r"resources",
+            r"shutting down",
+            r"system (?:shutdown|load)",
+            r"server (?:is )?(?:busy|closing|full)",
+        ),
+    ),
+    (Says.NO_REQUEST, (r"inactivity", r"\bidle\b", r"time-?out", r"timed out")),
+)
+
+
+class Said(NamedTuple):
+    """What a text says, and the words that say so."""
+
+    says: Says
+    words: str
+
+
+def said(text: str, *tables: Texts) -> Said | None:
+    """Return what a text says by the first entry that fits it."""
+    lower = text.lower()
+    if len(lower) != len(text):  # a place in one is none in the other
+        text = lower
+    for table in tables:
+        for pattern, says in table:
+            if (match := pattern.search(lower)) is not None:
+                return Said(says, text[match.start() : match.end()])
+    return None

@@ -1,0 +1,95 @@
+"""What services that speak no HTTP say of us is read from their codes, and from their texts where these tell more."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.diagnosis import refusal_in
+from bothways.diagnosis.service_protocols import LINES_LOOKED_AT, read_protocols
+from bothways.diagnosis.service_texts import Says
+
+
+def postgresql(code: str, message: str) -> bytes:
+    body = f"SFATAL\0VFATAL\0C{code}\0M{message}\0\0".encode()
+    return b"E" + (len(body) + 4).to_bytes(4, "big") + body
+
+
+def mysql(code: int, text: str, state: str = "#28000") -> bytes:
+    body = b"\xff" + code.to_bytes(2, "little") + f"{state}{text}".encode()
+    return len(body).to_bytes(3, "little") + b"\x02" + body
+
+
+def ldap(code: int, text: str = "", tag: int = 0x61) -> bytes:
+    body = bytes((10, 1, code, 4, 0, 4, len(text))) + text.encode()
+    message = b"\x02\x01\x01" + bytes((tag, len(body))) + body
+    return b"\x30" + bytes((len(message),)) + message
+
+
+def amqp(code: int, text: str) -> bytes:
+    body = b"\0\x0a\0\x32" + code.to_bytes(2, "big") + bytes((len(text),)) + text.encode()
+    return b"\x01\0\0" + len(body).to_bytes(4, "big") + body + b"\xce"
+
+
+REPLIES: list[tuple[bytes, Says | None, bool]] = [
+    (postgresql("28000", "connection requires a valid client certificate"), Says.CERTIFICATE_WANTED, True),
+    (postgresql("28000", 'no pg_hba.conf entry for host "::1", user "ada", SSL encryption'), Says.FORBIDDEN, True),
+    (postgresql("28000", 'certificate authentication failed for user "ada"'), Says.FORBIDDEN, True),
+    (postgresql("28000", 'la autentificación de certificado falló'), Says.FORBIDDEN, True),
+    (postgresql("28P01", 'password authentication failed for user "ada"'), Says.LOGIN, True),
+    (postgresql("53300", "sorry, too many clients already"), Says.BUSY, False),
+    (postgresql("57P03", "the database system is starting up"), Says.BUSY, False),
+    (postgresql("42P01", "no such table"), None, False),
+    (mysql(1045, "Access denied for user 'ada'@'x'"), Says.FORBIDDEN, True),
+    (mysql(1040, "Too many connections", "#08004"), Says.BUSY, False),
+    (mysql(1130, "Host '1.2.3.4' is not allowed to connect to this MariaDB server", ""), Says.FORBIDDEN, True),
+    (mysql(1146, "Table 'x' doesn't exist", "#42S02"), None, False),
+    (ldap(49), Says.LOGIN, True),
+    (ldap(50), Says.FORBIDDEN, True),
+    (ldap(8), Says.CERTIFICATE_WANTED, True),
+    (ldap(48), Says.LOGIN, True),
+    (ldap(53), Says.FORBIDDEN, True),
+    (ldap(51), Says.BUSY, False),
+    (ldap(52, tag=0x78), Says.BUSY, False),
+    (ldap(0), None, False),
+    (ldap(0) + ldap(50, tag=0x65), Says.FORBIDDEN, True),
+    (ldap(49, "client certificate has expired"), Says.CERTIFICATE_EXPIRED, True),
+    (b"\x30\x84\0\0\0\x10\x02\x01\x01\x61\x84\0\0\0\x07\x0a\x01\x31\x04\0\x04\0", Says.LOGIN, True),
+    (b"\x30\x85", None, False),
+    (b"\x20\x02\x00\x05", Says.FORBIDDEN, True),
+    (b"\x20\x02\x00\x03", Says.BUSY, False),
+    (b"\x20\x03\x00\x8a\0", Says.FORBIDDEN, True),
+    (b"\x20\x02\x00\x00", None, False),
+    (amqp(403, "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN"), Says.LOGIN, True),
+    (amqp(530, "NOT_ALLOWED - access to vhost '/' refused"), Says.FORBIDDEN, True),
+    (amqp(200, "bye"), None, False),
+    (b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>", Says.LOGIN, True),
+    (b"<?xml version='1.0'?><stream:stream><stream:error><host-unknown xmlns='x'/>", Says.WRONG_NAME, True),
+    (b"<stream:stream><stream:features/>", None, False),
+    (b"-NOAUTH Authentication required.\r\n", Says.LOGIN, True),
+    (b"-DENIED Redis is running in protected mode", Says.FORBIDDEN, True),
+    (b"-ERR max number of clients reached\r\n", Says.BUSY, False),
+    (b"-ERR unknown command\r\n", None, False),
+    (b"INFO {}\r\n-ERR 'Authorization Violation'\r\n", Says.LOGIN, True),
+    (b"a NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", Says.LOGIN, True),
+    (b"* BYE Client didn't present valid SSL certificate\r\n", Says.CERTIFICATE_WANTED, True),
+    (b"* BYE Disconnected for inactivity.\r\n", Says.NO_REQUEST, False),
+    (b"* BYE Too many connections\r\n", Says.BUSY, False),
+    (b"* OK ready\r\na NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", Says.LOGIN, True),
+    (b"* OK\r\n" * LINES_LOOKED_AT + b"a NO [AUTHENTICATIONFAILED] no.\r\n", None, False),
+    (b"* OK too many cooks\r\n", None, False),
+    (b"220 mx ESMTP\r\n530 5.7.0 Authentication required\r\n", Says.LOGIN, True),
+    (b"220 mx ESMTP\r\n250 mx\r\n", None, False),
+    (b"220 mx\r\n454 4.7.0 TLS client certificate required\r\n", Says.CERTIFICATE_WANTED, True),
+    (b"421 4.3.2 mx closing\r\n", Says.BUSY, False),
+    (b"554 5.7.1 <x[1.2.3.4]>: Client host rejected: Access denied\r\n", Says.FORBIDDEN, True),
+    (b"554 no\r\n", Says.FORBIDDEN, True),
+    (b"", None, False),
+    (b"hello", None, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "says", "refuses"), REPLIES, ids=[str(at) for at in range(len(REPLIES))])
+def test_a_reply_is_read_for_what_it_says_of_us(data: bytes, says: Says | None, refuses: bool) -> None:
+    found = read_protocols(data)
+    assert (found.says if found is not None else None) is says
+    assert (refusal_in(data) is not None) is refuses
